@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The errors softfax raises, each with an exit status and a remedy.
+
+One tree, rooted in `SoftfaxError`. The classes tell apart who is at fault: the user (`UsageError`, `DocumentError`,
+`ConfigError`), this machine (`LocalError`), the call (`CallError`) and the far end's fax (`FaxError`). A message is one
+line: what is wrong, then what to do about it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = [
+    "AuthenticationError",
+    "CallError",
+    "ConfigError",
+    "DocumentEmptyError",
+    "DocumentError",
+    "DocumentPasswordError",
+    "DocumentTooLargeError",
+    "DocumentUnsupportedError",
+    "ExitStatus",
+    "FaxError",
+    "LocalError",
+    "NativeError",
+    "PortInUseError",
+    "RegistrationError",
+    "SoftfaxError",
+    "UnreachableError",
+    "UsageError",
+]
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of the command line."""
+
+    OK = 0
+    FAX_FAILED = 1
+    USAGE = 2
+    CALL_FAILED = 3
+    INTERRUPTED = 130
+
+
+class SoftfaxError(Exception):
+    """Root of all errors of softfax: `problem` in one line, `remedy` saying what to do (may be empty)."""
+
+    exit_status: ExitStatus = ExitStatus.FAX_FAILED
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        self.problem = " ".join(problem.split())
+        self.remedy = " ".join(remedy.split())
+        super().__init__(f"{self.problem}; {self.remedy}" if self.remedy else self.problem)
+
+
+class UsageError(SoftfaxError):
+    """What was asked makes no sense: a bad URI, an option out of range, a missing value."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class ConfigError(UsageError):
+    """The configuration file or environment is wrong."""
+
+
+class DocumentError(SoftfaxError):
+    """A document cannot be faxed; nothing was dialled."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class DocumentUnsupportedError(DocumentError):
+    """The file is no document softfax knows, or it is damaged."""
+
+
+class DocumentPasswordError(DocumentError):
+    """The document is encrypted and the password is missing or wrong."""
+
+
+class DocumentEmptyError(DocumentError):
+    """The document has no pages."""
+
+
+class DocumentTooLargeError(DocumentError):
+    """The document exceeds a limit on bytes, pixels, pages or time."""
+
+
+class LocalError(SoftfaxError):
+    """This machine cannot do it: a port in use, a library missing, a full disk."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class PortInUseError(LocalError):
+    """The listening address is taken or not ours."""
+
+
+class NativeError(LocalError):
+    """The native engine or the SIP stack is missing, too old or refused an operation."""
+
+
+class CallError(SoftfaxError):
+    """The call could not be made. `sip_code` is the final SIP status, 0 where there was none."""
+
+    exit_status = ExitStatus.CALL_FAILED
+
+    def __init__(self, problem: str, remedy: str = "", *, sip_code: int = 0) -> None:
+        super().__init__(problem, remedy)
+        self.sip_code = sip_code
+
+
+class UnreachableError(CallError):
+    """No answer from the network: name not found, connection refused, no response."""
+
+
+class AuthenticationError(CallError):
+    """The far end rejected user or password (401, 403, 407)."""
+
+
+class RegistrationError(CallError):
+    """The registrar rejected or did not answer the registration."""
+
+
+class FaxError(SoftfaxError):
+    """The call was made and the fax failed; `result_code` is the T.30 completion code (T30_ERR_* of spandsp)."""
+
+    exit_status = ExitStatus.FAX_FAILED
+
+    def __init__(self, problem: str, remedy: str = "", *, result_code: int = 0) -> None:
+        super().__init__(problem, remedy)
+        self.result_code = result_code

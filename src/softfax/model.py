@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The typed event stream of a fax and its result: what every vocabulary, log and progress bar is derived from.
+
+Events are small frozen dataclasses. `to_json` gives the JSON object of the outside contract: `event` first, then `time`
+(RFC 3339, UTC, microseconds), then the fields; a field that is None is absent (the rules of absence of FAXSession are
+applied where a `SessionEvent` is made, see `softfax.fax.session`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+__all__ = [
+    "CallEvent",
+    "CallState",
+    "Direction",
+    "Event",
+    "FaxResult",
+    "Mode",
+    "NegotiatedEvent",
+    "Operation",
+    "PageEvent",
+    "SessionEvent",
+    "SessionState",
+    "new_fax_id",
+]
+
+
+class Mode(StrEnum):
+    """How the fax travelled: `T38` or G.711 `audio` (Asterisk's FAXMODE words)."""
+
+    T38 = "T38"
+    AUDIO = "audio"
+
+
+class Direction(StrEnum):
+    """Which way the image goes, seen from here."""
+
+    SEND = "send"
+    RECEIVE = "receive"
+
+
+class CallState(StrEnum):
+    """States of a SIP call."""
+
+    CALLING = "calling"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+class SessionState(StrEnum):
+    """States of Asterisk's FAXSession."""
+
+    UNINITIALIZED = "Uninitialized"
+    INITIALIZED = "Initialized"
+    OPEN = "Open"
+    ACTIVE = "Active"
+    COMPLETE = "Complete"
+    RESERVED = "Reserved"
+    INACTIVE = "Inactive"
+    UNKNOWN = "Unknown"
+
+
+class Operation(StrEnum):
+    """Operations of Asterisk's FAXSession."""
+
+    GATEWAY = "gateway"
+    V21 = "V.21"
+    SEND = "send"
+    RECEIVE = "receive"
+    NONE = "none"
+
+
+def new_fax_id() -> str:
+    """A new fax id: 24 hexadecimal digits."""
+    return secrets.token_hex(12)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Base of all events. `time` is aware, UTC."""
+
+    event = "event"
+    time: datetime = field(default_factory=_now)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of this event; keys whose value is None are absent."""
+        out: dict[str, Any] = {"event": self.event, "time": self.time.isoformat(timespec="microseconds").replace("+00:00", "Z")}
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if f.name != "time" and value is not None:
+                out[f.name] = value
+        return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallEvent(Event):
+    """The SIP call changed state; `sip_code` and `reason` are those of the last response or request."""
+
+    event = "call"
+    state: CallState
+    sip_code: int = 0
+    reason: str = ""
+    call_id: str = ""
+    fax_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEvent(Event):
+    """The FAXSession record; a None is absent in JSON and in AMI alike."""
+
+    event = "session"
+    session_number: int
+    operation: Operation
+    state: SessionState
+    error_correction_mode: bool | None = None
+    data_rate: int | None = None
+    image_resolution: str | None = None
+    page_number: int | None = None
+    file_name: str | None = None
+    pages_transmitted: int | None = None
+    pages_received: int | None = None
+    total_bad_lines: int | None = None
+    fax_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NegotiatedEvent(Event):
+    """Phase B is over: what DIS/DCS settled (T.30 §5.3.6)."""
+
+    event = "negotiated"
+    mode: Mode
+    bitrate: int
+    ecm: bool
+    encoding: str
+    resolution: str
+    remote_station_id: str
+    fax_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageEvent(Event):
+    """One page is done. `bytes` are the compressed bytes of the page, `quality` is good, poor or bad."""
+
+    event = "page"
+    direction: Direction
+    number: int
+    bytes: int
+    rows: int
+    bad_rows: int
+    seconds: float
+    quality: str
+    fax_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaxResult(Event):
+    """How a fax ended: the last event of every fax.
+
+    `success` means that the far end confirmed the last page (MCF) or, receiving, that we did. `result_code` is 0 for
+    success, else the T.30 completion code (spandsp's T30_ERR_*), or a code of ours above 1000 where T.30 never began.
+    """
+
+    event = "result"
+    session: int
+    direction: Direction
+    success: bool
+    status: str
+    error: str
+    status_string: str
+    result_code: int
+    mode: Mode
+    pages: int
+    pages_total: int | None
+    bitrate: int
+    ecm: bool
+    encoding: str
+    resolution: str
+    local_station_id: str
+    remote_station_id: str
+    bad_rows: int
+    duration_s: float
+    documents: list[str]
+    call_id: str
+    fax_id: str
+    sip_code: int = 0
