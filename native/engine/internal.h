@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the engine share. Nothing of this leaves the library. */
+#ifndef SOFTFAX_INTERNAL_H
+#define SOFTFAX_INTERNAL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* recvmmsg */
+#endif
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h> /* spandsp.h and tiffio.h need it */
+#include <sys/socket.h>
+
+#include <tiffio.h>
+
+#define SPANDSP_EXPOSE_INTERNAL_STRUCTURES 1
+#include <spandsp.h>
+#include <spandsp/expose.h>
+
+#include "engine.h"
+#include "rtp.h"
+#include "udptl.h"
+
+#define TICK_US 20000
+#define MAX_SHARDS 8
+#define DATAGRAM_SIZE 2048
+#define DEFAULT_MAX_PAGES 1000
+
+/* ---- guard.c: frames are looked at before spandsp acts on them ----------------------------------------------- */
+
+/* Returns 0 for a frame that spandsp survives, else enum sfx_hostile. `msg` begins with the HDLC address. */
+int guard_check(const uint8_t *msg, int len);
+
+typedef struct dcs_info {
+    int rate_bps, ecm, width, encoding;
+    int x_dpm, y_dpm; /* dots per metre, as spandsp counts */
+} dcs_info;
+
+/* What a DCS says (T.30 table 2). Returns 0 or -EBADMSG. */
+int dcs_decode(const uint8_t *msg, int len, dcs_info *out);
+
+/* ---- t30.c: one run of T.30, over audio or T.38 ------------------------------------------------------------------ */
+
+enum media_kind { MEDIA_NONE, MEDIA_AUDIO, MEDIA_T38 };
+
+typedef struct sfx_session sfx_session;
+
+typedef struct t30_run {
+    sfx_session *session;
+    t30_state_t *t30; /* inside fax or terminal */
+    fax_state_t *fax;
+    t38_terminal_state_t *terminal;
+    modem_connect_tones_rx_state_t *preamble; /* a caller on audio listens for V.21 until it is heard */
+    bool finished;    /* phase E has been */
+    bool muted;       /* being replaced: no more events */
+    bool fault_done;
+    bool preamble_heard;
+    dcs_info dcs;
+    uint64_t page_began_us;
+    uint64_t image_bytes;
+    int pages_confirmed, page_now, bad_rows, rate_bps, ecm, pages_in_file, retries;
+} t30_run;
+
+int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38);
+/* Ends it (phase E is reported unless muted) and frees what spandsp holds. */
+void run_end(sfx_session *s, bool muted);
+void run_feed_audio(sfx_session *s, int16_t *amp, int samples);
+
+/* ---- events.c -------------------------------------------------------------------------------------------------- */
+
+typedef struct event_queue {
+    pthread_mutex_t lock;
+    sfx_event *ring;
+    size_t size, head, count;
+    int fd;
+} event_queue;
+
+int events_init(event_queue *q);
+void events_release(event_queue *q);
+/* Fills in session and time, and queues. */
+void events_put(sfx_session *s, sfx_event *event);
+int events_take(event_queue *q, sfx_event *out, int max);
+
+/* ---- session.c and shard.c -------------------------------------------------------------------------------------- */
+
+typedef struct shard shard;
+
+/* Where this session's packets go; on the in-memory line into the other side's queue. */
+typedef void (*packet_sink)(sfx_session *s, const uint8_t *packet, size_t len);
+
+struct sfx_session {
+    pthread_mutex_t lock; /* all below; taken by the shard once a tick */
+    sfx_engine *engine;
+    shard *shard;
+    sfx_session *next; /* in its shard's list; guarded by the shard's lock */
+    uint32_t id;
+    sfx_session_config config;
+    char *tx_file, *rx_file, *ident, *header;
+
+    enum media_kind kind;
+    int fd;
+    struct sockaddr_storage remote, source; /* signalled, and seen */
+    socklen_t remote_len, source_len;
+    bool source_locked;
+    packet_sink sink;
+    void *sink_user;
+
+    t30_run run;
+    rtp_rx rtp_rx;
+    rtp_tx rtp_tx;
+    udptl_rx *udptl_rx;
+    udptl_tx *udptl_tx;
+    bool held;
+    bool stalled;
+    uint64_t now_us;     /* ticks since the media began */
+    uint64_t quiet_us;   /* since the last packet */
+    uint64_t udptl_sent;
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool running, stop;
+    sfx_session *sessions;
+    unsigned count;
+    _Atomic uint64_t cpu_us;
+};
+
+struct sfx_engine {
+    event_queue events;
+    shard shards[MAX_SHARDS];
+    unsigned shard_count;
+    atomic_uint next_id;
+    pthread_mutex_t lock; /* of the placement of sessions on shards */
+};
+
+/* The session's lock is held in all of these. */
+void session_tick(sfx_session *s);
+void session_packet(sfx_session *s, const uint8_t *packet, size_t len);
+void session_send(sfx_session *s, const uint8_t *packet, size_t len);
+int session_media_audio(sfx_session *s, int law, int payload_type);
+int session_media_t38(sfx_session *s, const sfx_t38_config *config);
+
+int shard_attach(sfx_session *s);
+void shard_detach(sfx_session *s);
+void shard_stop(shard *h);
+
+#endif

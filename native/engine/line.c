@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The in-memory line: two sessions joined without sockets or a clock, with loss, duplication and jitter if wanted. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define LINE_QUEUE 256             /* packets under way in one direction */
+#define SETTLE_US 2000000          /* after both ended: what is still under way arrives */
+
+typedef struct line_packet {
+    uint64_t due_us; /* 0 = free */
+    size_t len;
+    uint8_t data[DATAGRAM_SIZE];
+} line_packet;
+
+typedef struct line_end {
+    const sfx_line_config *config;
+    sfx_session *session; /* sends into it */
+    uint64_t *now_us;
+    uint64_t *random;
+    line_packet *packets; /* LINE_QUEUE of them */
+    unsigned next;
+} line_end;
+
+/* xorshift64*: repeatable by its seed. */
+static uint32_t roll(uint64_t *state) {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (uint32_t) (*state * UINT64_C(0x2545F4914F6CDD1D) >> 32);
+}
+
+static bool chance(line_end *end, uint32_t ppm) { return ppm && roll(end->random) % 1000000u < ppm; }
+
+static void line_put(line_end *end, const uint8_t *packet, size_t len) {
+    line_packet *p = &end->packets[end->next++ % LINE_QUEUE];
+    uint32_t jitter = end->config->jitter_ms ? roll(end->random) % (end->config->jitter_ms * 1000) : 0;
+
+    p->due_us = *end->now_us + end->config->delay_ms * UINT64_C(1000) + jitter + 1;
+    p->len = len;
+    memcpy(p->data, packet, len);
+}
+
+static void line_sink(sfx_session *s, const uint8_t *packet, size_t len) {
+    line_end *end = s->sink_user;
+    if (len > DATAGRAM_SIZE || chance(end, end->config->loss_ppm))
+        return;
+    line_put(end, packet, len);
+    if (chance(end, end->config->duplicate_ppm))
+        line_put(end, packet, len);
+}
+
+/* Hands what is due to `to`, in the order of its arrival. */
+static void line_deliver(line_end *from, sfx_session *to) {
+    for (;;) {
+        line_packet *first = NULL;
+        for (unsigned i = 0; i < LINE_QUEUE; i++) {
+            line_packet *p = &from->packets[(from->next + i) % LINE_QUEUE];
+            if (p->due_us && p->due_us <= *from->now_us + 1 && (!first || p->due_us < first->due_us))
+                first = p;
+        }
+        if (!first)
+            return;
+        first->due_us = 0;
+        session_packet(to, first->data, first->len);
+    }
+}
+
+static int line_open(line_end *end) {
+    const sfx_line_config *c = end->config;
+    sfx_session *s = end->session;
+    int err;
+
+    end->packets = calloc(LINE_QUEUE, sizeof *end->packets);
+    if (!end->packets)
+        return -ENOMEM;
+    pthread_mutex_lock(&s->lock);
+    s->sink = line_sink;
+    s->sink_user = end;
+    err = c->mode == 2 ? session_media_t38(s, &c->t38)
+                       : session_media_audio(s, c->mode == 3 ? SFX_LAW_PCMA : SFX_LAW_PCMU, c->mode == 3 ? 8 : 0);
+    pthread_mutex_unlock(&s->lock);
+    return err;
+}
+
+static void line_step(line_end *a, line_end *b) {
+    line_end *ends[2] = {a, b};
+    *a->now_us += TICK_US;
+    for (int i = 0; i < 2; i++) {
+        sfx_session *s = ends[i]->session;
+        pthread_mutex_lock(&s->lock);
+        line_deliver(ends[!i], s);
+        session_tick(s);
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
+static void line_close(line_end *end) {
+    sfx_session_stop_media(end->session);
+    end->session->sink = NULL;
+    free(end->packets);
+}
+
+int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us) {
+    uint64_t now = 0, over_at = 0, random = config->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    line_end ends[2] = {{.config = config, .session = a, .now_us = &now, .random = &random},
+                        {.config = config, .session = b, .now_us = &now, .random = &random}};
+    int err;
+
+    if (config->mode < 1 || config->mode > 3 || a == b)
+        return -EINVAL;
+    err = line_open(&ends[0]);
+    if (!err)
+        err = line_open(&ends[1]);
+    while (!err && (!over_at || now < over_at)) {
+        line_step(&ends[0], &ends[1]);
+        if (!over_at && a->run.finished && b->run.finished)
+            over_at = now + 1;
+        /* One side has ended: the other gets the time a far end's hang-up takes to come, then the call is cut. */
+        else if (!over_at && (a->run.finished || b->run.finished))
+            over_at = now + SETTLE_US;
+        else if (over_at > now + 1 && a->run.finished && b->run.finished)
+            over_at = now;
+        if (now > config->limit_us)
+            err = -ETIMEDOUT;
+    }
+    line_close(&ends[0]);
+    line_close(&ends[1]);
+    if (simulated_us)
+        *simulated_us = now;
+    return err;
+}
+
+int sfx_t38_feed(const uint8_t *datagrams, size_t len, int caller, const char *rx_file) {
+    sfx_engine *engine;
+    sfx_session *s;
+    sfx_session_config config = {.flags = SFX_FLAG_ECM | (caller ? SFX_FLAG_CALLER : 0),
+                                 .max_rate_bps = 14400,
+                                 .rx_file = rx_file};
+    sfx_t38_config t38 = {.error_correction = SFX_EC_REDUNDANCY, .redundancy = 3, .fec_span = 3};
+    size_t at = 0;
+    int err = sfx_engine_create(1, &engine);
+
+    if (err < 0)
+        return err;
+    err = sfx_session_create(engine, &config, &s);
+    if (!err) {
+        pthread_mutex_lock(&s->lock);
+        err = session_media_t38(s, &t38);
+        while (!err && at + 2 <= len) {
+            size_t n = (size_t) datagrams[at] << 8 | datagrams[at + 1];
+            at += 2;
+            if (n > len - at)
+                n = len - at;
+            session_packet(s, datagrams + at, n);
+            session_tick(s);
+            at += n;
+        }
+        pthread_mutex_unlock(&s->lock);
+        sfx_session_destroy(s);
+    }
+    sfx_engine_destroy(engine);
+    return err;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rtp.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include <tiffio.h>
+
+#include <spandsp.h>
+
+#include "engine.h"
+
+/* ---- G.711 by table: spandsp's inline functions fill them once ------------------------------------------------ */
+
+static int16_t decode_table[2][256];
+static uint8_t encode_table[2][1 << 14]; /* by the upper 14 bits: no step is finer than 8 */
+static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+
+static void make_tables(void) {
+    for (int i = 0; i < 256; i++) {
+        decode_table[0][i] = ulaw_to_linear((uint8_t) i);
+        decode_table[1][i] = alaw_to_linear((uint8_t) i);
+    }
+    for (int i = 0; i < 1 << 14; i++) {
+        int linear = (int16_t) (i << 2 | 2); /* the middle of the four */
+        encode_table[0][i] = linear_to_ulaw(linear);
+        encode_table[1][i] = linear_to_alaw(linear);
+    }
+}
+
+void law_init(void) { pthread_once(&tables_once, make_tables); }
+
+void law_encode(int law, const int16_t *amp, uint8_t *out, size_t n) {
+    const uint8_t *table = encode_table[law == SFX_LAW_PCMA];
+    for (size_t i = 0; i < n; i++)
+        out[i] = table[(uint16_t) amp[i] >> 2];
+}
+
+void law_decode(int law, const uint8_t *in, int16_t *amp, size_t n) {
+    const int16_t *table = decode_table[law == SFX_LAW_PCMA];
+    for (size_t i = 0; i < n; i++)
+        amp[i] = table[in[i]];
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------------- */
+
+void rtp_tx_init(rtp_tx *tx, int payload_type, int law, uint32_t random) {
+    memset(tx, 0, sizeof *tx);
+    tx->payload_type = payload_type;
+    tx->law = law;
+    tx->first = 1;
+    tx->ssrc = random;
+    tx->seq = (uint16_t) (random >> 7 & 0x7fff); /* below 2^15, as RFC 3550 advises for SRTP's sake */
+    tx->timestamp = random * 2654435761u;
+}
+
+static void put32(uint8_t *p, uint32_t v) {
+    p[0] = (uint8_t) (v >> 24);
+    p[1] = (uint8_t) (v >> 16);
+    p[2] = (uint8_t) (v >> 8);
+    p[3] = (uint8_t) v;
+}
+
+size_t rtp_build(rtp_tx *tx, const int16_t *amp, uint8_t *out) {
+    out[0] = 0x80;
+    out[1] = (uint8_t) (tx->payload_type | (tx->first ? 0x80 : 0));
+    out[2] = (uint8_t) (tx->seq >> 8);
+    out[3] = (uint8_t) tx->seq;
+    put32(out + 4, tx->timestamp);
+    put32(out + 8, tx->ssrc);
+    law_encode(tx->law, amp, out + RTP_HEADER, RTP_FRAME);
+    tx->first = 0;
+    tx->seq++;
+    tx->timestamp += RTP_FRAME;
+    tx->packets++;
+    return RTP_HEADER + RTP_FRAME;
+}
+
+/* ---- receiving ----------------------------------------------------------------------------------------------- */
+
+typedef struct rtp_view {
+    uint16_t seq;
+    uint32_t timestamp, ssrc;
+    const uint8_t *payload;
+    size_t len;
+} rtp_view;
+
+static uint32_t get32(const uint8_t *p) {
+    return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3];
+}
+
+/* RFC 3550 §5.1: header, CSRCs, extension, padding. */
+static int parse(const uint8_t *p, size_t len, int payload_type, rtp_view *v) {
+    size_t header;
+    if (len < RTP_HEADER || p[0] >> 6 != 2 || (p[1] & 0x7f) != payload_type)
+        return -EBADMSG;
+    header = RTP_HEADER + 4u * (p[0] & 0x0f);
+    if (p[0] & 0x10) {
+        if (len < header + 4)
+            return -EBADMSG;
+        header += 4 + 4u * (size_t) (p[header + 2] << 8 | p[header + 3]);
+    }
+    if (p[0] & 0x20) {
+        if (p[len - 1] == 0 || p[len - 1] > len)
+            return -EBADMSG;
+        len -= p[len - 1];
+    }
+    if (len <= header || len - header > RTP_MAX_PAYLOAD)
+        return -EBADMSG;
+    v->seq = (uint16_t) (p[2] << 8 | p[3]);
+    v->timestamp = get32(p + 4);
+    v->ssrc = get32(p + 8);
+    v->payload = p + header;
+    v->len = len - header;
+    return 0;
+}
+
+void rtp_rx_init(rtp_rx *rx, int payload_type, int law) {
+    memset(rx, 0, sizeof *rx);
+    rx->payload_type = payload_type;
+    rx->law = law;
+}
+
+static void fill(rtp_rx *rx, int samples, rtp_deliver deliver, void *user) {
+    if (samples <= 0)
+        return;
+    rx->filled += (uint64_t) samples;
+    deliver(user, NULL, samples);
+}
+
+/* The next packet in order. A jump of its timestamp is a gap, less what was already made up while starved. */
+static void play(rtp_rx *rx, uint32_t timestamp, const uint8_t *payload, size_t len, rtp_deliver deliver, void *user) {
+    int16_t amp[RTP_MAX_PAYLOAD];
+    int32_t gap = (int32_t) (timestamp - rx->timestamp);
+
+    if (gap > 0 && gap <= RTP_MAX_GAP) {
+        int32_t made = gap < rx->filled_ahead ? gap : rx->filled_ahead;
+        fill(rx, gap - made, deliver, user);
+    }
+    rx->filled_ahead = 0;
+    law_decode(rx->law, payload, amp, len);
+    deliver(user, amp, (int) len);
+    rx->timestamp = timestamp + (uint32_t) len;
+    rx->expected++;
+    rx->waiting = 0;
+}
+
+static void play_held(rtp_rx *rx, rtp_deliver deliver, void *user) {
+    rtp_held *h;
+    while (rx->held_count && (h = &rx->held[rx->expected & (RTP_WINDOW - 1)])->len && h->seq == rx->expected) {
+        size_t len = h->len;
+        h->len = 0;
+        rx->held_count--;
+        play(rx, h->timestamp, h->payload, len, deliver, user);
+    }
+}
+
+static void skip_gap(rtp_rx *rx, rtp_deliver deliver, void *user) {
+    for (unsigned i = 0; rx->held_count && i < RTP_WINDOW; i++) {
+        const rtp_held *h = &rx->held[rx->expected & (RTP_WINDOW - 1)];
+        if (h->len && h->seq == rx->expected)
+            break;
+        rx->expected++;
+        rx->lost++;
+    }
+    rx->waiting = 0;
+    play_held(rx, deliver, user);
+}
+
+static void restart(rtp_rx *rx, const rtp_view *v) {
+    memset(rx->held, 0, sizeof rx->held);
+    rx->held_count = 0;
+    rx->stray = 0;
+    rx->expected = v->seq;
+    rx->timestamp = v->timestamp;
+    rx->ssrc = v->ssrc;
+    rx->started = 1;
+}
+
+int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliver, void *user) {
+    rtp_view v;
+    int16_t ahead;
+
+    if (parse(packet, len, rx->payload_type, &v) < 0)
+        return -EBADMSG;
+    rx->starved = 0;
+    rx->packets++;
+    if (!rx->started || v.ssrc != rx->ssrc)
+        restart(rx, &v);
+    ahead = (int16_t) (v.seq - rx->expected);
+    /* Numbers from elsewhere, several in a row: the far end counts anew. */
+    if ((ahead < -RTP_WINDOW || ahead >= RTP_WINDOW) && ++rx->stray > 2) {
+        restart(rx, &v);
+        ahead = 0;
+    }
+    if (ahead < 0 || ahead >= RTP_WINDOW) {
+        rx->late++;
+        return 0;
+    }
+    rx->stray = 0;
+    if (ahead == 0) {
+        play(rx, v.timestamp, v.payload, v.len, deliver, user);
+        play_held(rx, deliver, user);
+    } else {
+        rtp_held *h = &rx->held[v.seq & (RTP_WINDOW - 1)];
+        if (!h->len) {
+            h->seq = v.seq;
+            h->len = (uint16_t) v.len;
+            h->timestamp = v.timestamp;
+            memcpy(h->payload, v.payload, v.len);
+            rx->held_count++;
+        }
+        if (rx->held_count >= RTP_REORDER)
+            skip_gap(rx, deliver, user);
+    }
+    return 0;
+}
+
+void rtp_tick(rtp_rx *rx, rtp_deliver deliver, void *user) {
+    if (rx->held_count && ++rx->waiting > RTP_PATIENCE)
+        skip_gap(rx, deliver, user);
+    /* Timers of T.30 run on samples: when none come, time must still pass. */
+    if (++rx->starved > RTP_STARVED) {
+        fill(rx, RTP_FRAME, deliver, user);
+        rx->filled_ahead += RTP_FRAME;
+    }
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * RTP (RFC 3550) with G.711, as a modem needs it: every sample once, in order, a gap filled to the sample. Pure: packets
+ * in, samples out; no playout clock, nothing is stretched or smoothed.
+ */
+#ifndef SOFTFAX_RTP_H
+#define SOFTFAX_RTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RTP_HEADER 12
+#define RTP_FRAME 160           /* samples in 20 ms */
+#define RTP_MAX_PAYLOAD 480     /* 60 ms */
+#define RTP_WINDOW 16           /* packets held while an earlier one is missing; a power of two */
+#define RTP_REORDER 4           /* later packets that may overtake a missing one before it is given up */
+#define RTP_PATIENCE 4          /* ticks (20 ms) before a missing one is given up */
+#define RTP_MAX_GAP 8000        /* samples filled for one gap at most */
+#define RTP_STARVED 10          /* ticks without a packet before silence keeps the timers going */
+
+/* `samples` linear samples, or a gap of that length where `amp` is NULL. */
+typedef void (*rtp_deliver)(void *user, int16_t *amp, int samples);
+
+typedef struct rtp_held {
+    uint16_t seq;
+    uint16_t len; /* 0 = empty */
+    uint32_t timestamp;
+    uint8_t payload[RTP_MAX_PAYLOAD];
+} rtp_held;
+
+typedef struct rtp_rx {
+    int payload_type;
+    int law;
+    int started;
+    uint16_t expected;
+    uint32_t timestamp; /* expected */
+    uint32_t ssrc;
+    unsigned waiting, starved, stray;
+    unsigned held_count;
+    int32_t filled_ahead; /* samples made up while starved, not yet matched by the far end's clock */
+    uint64_t packets, lost, late, filled;
+    rtp_held held[RTP_WINDOW];
+} rtp_rx;
+
+typedef struct rtp_tx {
+    int payload_type;
+    int law;
+    int first;
+    uint16_t seq;
+    uint32_t timestamp, ssrc;
+    uint64_t packets;
+} rtp_tx;
+
+void rtp_rx_init(rtp_rx *rx, int payload_type, int law);
+/* Takes a packet; returns 0, or -EBADMSG for what is no RTP of ours (counted nowhere, silently dropped). */
+int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliver, void *user);
+/* 20 ms have passed: gives up on what is missing for too long and keeps time going when nothing comes. */
+void rtp_tick(rtp_rx *rx, rtp_deliver deliver, void *user);
+
+void rtp_tx_init(rtp_tx *tx, int payload_type, int law, uint32_t random);
+/* Writes a packet of RTP_FRAME samples to `out` (RTP_HEADER + RTP_FRAME octets); returns its length. */
+size_t rtp_build(rtp_tx *tx, const int16_t *amp, uint8_t *out);
+
+void law_init(void);
+void law_encode(int law, const int16_t *amp, uint8_t *out, size_t n);
+void law_decode(int law, const uint8_t *in, int16_t *amp, size_t n);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A fax session: its settings, its socket, what one tick of 20 ms does. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define BATCH 16                     /* packets read from a socket in one system call */
+#define SOURCE_SETTLE_US 1000000     /* how long the signalled address has the first word */
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static char *copy_or_null(const char *text) { return text && *text ? strdup(text) : NULL; }
+
+int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx_session **out) {
+    sfx_session *s;
+
+    if (!engine || !config || !out || (!config->tx_file == !config->rx_file))
+        return -EINVAL;
+    if (config->max_rate_bps < 2400 || (config->ident && strlen(config->ident) > 20))
+        return -EINVAL;
+    s = calloc(1, sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    law_init();
+    pthread_mutex_init(&s->lock, NULL);
+    s->engine = engine;
+    s->config = *config;
+    s->fd = -1;
+    s->id = atomic_fetch_add(&engine->next_id, 1) + 1;
+    s->tx_file = copy_or_null(config->tx_file);
+    s->rx_file = copy_or_null(config->rx_file);
+    s->ident = copy_or_null(config->ident);
+    s->header = copy_or_null(config->header);
+    s->config.tx_file = s->config.rx_file = s->config.ident = s->config.header = NULL;
+    *out = s;
+    return 0;
+}
+
+static void media_close(sfx_session *s, bool muted) {
+    run_end(s, muted);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+    s->kind = MEDIA_NONE;
+    free(s->udptl_rx);
+    free(s->udptl_tx);
+    s->udptl_rx = NULL;
+    s->udptl_tx = NULL;
+}
+
+int sfx_session_stop_media(sfx_session *s) {
+    shard_detach(s);
+    pthread_mutex_lock(&s->lock);
+    media_close(s, false);
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}
+
+void sfx_session_destroy(sfx_session *s) {
+    if (!s)
+        return;
+    sfx_session_stop_media(s);
+    pthread_mutex_destroy(&s->lock);
+    free(s->tx_file);
+    free(s->rx_file);
+    free(s->ident);
+    free(s->header);
+    free(s);
+}
+
+uint32_t sfx_session_id(const sfx_session *s) { return s->id; }
+
+int sfx_session_hold(sfx_session *s, int hold) {
+    pthread_mutex_lock(&s->lock);
+    s->held = hold != 0;
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}
+
+/* ---- media ------------------------------------------------------------------------------------------------------ */
+
+static int parse_address(const char *text, uint16_t port, struct sockaddr_storage *out, socklen_t *len) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+    if (!text || !port)
+        return -EINVAL;
+    memset(out, 0, sizeof *out);
+    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+        memcpy(out, &v4, *len = sizeof v4);
+        return 0;
+    }
+    if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
+        memcpy(out, &v6, *len = sizeof v6);
+        return 0;
+    }
+    return -EINVAL;
+}
+
+int session_media_audio(sfx_session *s, int law, int payload_type) {
+    uint32_t random = 0;
+    int err = 0;
+
+    if (getrandom(&random, sizeof random, 0) < 0)
+        return -errno;
+    rtp_rx_init(&s->rtp_rx, payload_type, law);
+    if (s->kind != MEDIA_AUDIO) {
+        rtp_tx_init(&s->rtp_tx, payload_type, law, random);
+        run_end(s, true);
+        err = run_start(s, MEDIA_AUDIO, NULL);
+    }
+    s->rtp_tx.payload_type = payload_type;
+    s->rtp_tx.law = law;
+    s->kind = err ? MEDIA_NONE : MEDIA_AUDIO;
+    s->held = false;
+    return err;
+}
+
+int session_media_t38(sfx_session *s, const sfx_t38_config *c) {
+    int err = 0;
+
+    if (c->error_correction < SFX_EC_NONE || c->error_correction > SFX_EC_FEC || c->redundancy < 0 || c->fec_span < 0)
+        return -EINVAL;
+    if (s->kind != MEDIA_T38) {
+        s->udptl_rx = calloc(1, sizeof *s->udptl_rx);
+        s->udptl_tx = calloc(1, sizeof *s->udptl_tx);
+        if (!s->udptl_rx || !s->udptl_tx)
+            return -ENOMEM;
+        udptl_rx_init(s->udptl_rx);
+        udptl_tx_init(s->udptl_tx, c->error_correction, (unsigned) c->redundancy, (unsigned) c->fec_span,
+                      (size_t) (c->max_datagram > 0 ? c->max_datagram : 0));
+        run_end(s, true);
+        err = run_start(s, MEDIA_T38, c);
+    }
+    s->kind = err ? MEDIA_NONE : MEDIA_T38;
+    s->held = false;
+    return err;
+}
+
+/* Takes over the socket and the far end's address, then lets `begin` start or move the media; the lock is held. */
+static void set_path(sfx_session *s, int fd, const struct sockaddr_storage *remote, socklen_t len) {
+    if (s->fd >= 0 && s->fd != fd)
+        close(s->fd);
+    s->fd = fd;
+    s->remote = *remote;
+    s->remote_len = len;
+    s->source_locked = false;
+    s->stalled = false;
+    s->quiet_us = 0;
+    s->sink = NULL;
+}
+
+int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t port, int law, int payload_type) {
+    struct sockaddr_storage address;
+    socklen_t len = 0;
+    int err = parse_address(remote, port, &address, &len);
+
+    if (err < 0 || fd < 0 || (law != SFX_LAW_PCMU && law != SFX_LAW_PCMA) || payload_type < 0 || payload_type > 127)
+        return -EINVAL;
+    pthread_mutex_lock(&s->lock);
+    set_path(s, fd, &address, len);
+    err = session_media_audio(s, law, payload_type);
+    pthread_mutex_unlock(&s->lock);
+    return err < 0 ? err : shard_attach(s);
+}
+
+int sfx_session_start_t38(sfx_session *s, int fd, const char *remote, uint16_t port, const sfx_t38_config *config) {
+    struct sockaddr_storage address;
+    socklen_t len = 0;
+    int err = parse_address(remote, port, &address, &len);
+
+    if (err < 0 || fd < 0 || !config)
+        return -EINVAL;
+    pthread_mutex_lock(&s->lock);
+    set_path(s, fd, &address, len);
+    err = session_media_t38(s, config);
+    pthread_mutex_unlock(&s->lock);
+    return err < 0 ? err : shard_attach(s);
+}
+
+/* ---- packets ---------------------------------------------------------------------------------------------------- */
+
+void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
+    const struct sockaddr_storage *to = &s->remote;
+    socklen_t to_len = s->remote_len;
+
+    if (s->sink) {
+        s->sink(s, packet, len);
+        return;
+    }
+    if (s->fd < 0)
+        return;
+    if (s->config.flags & SFX_FLAG_SYMMETRIC && s->source_locked) {
+        to = &s->source;
+        to_len = s->source_len;
+    }
+    /* A full socket buffer or an ICMP error is a lost packet, which the protocol above recovers. */
+    if (sendto(s->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *) to, to_len) < 0)
+        return;
+}
+
+static void deliver_audio(void *user, int16_t *amp, int samples) { run_feed_audio(user, amp, samples); }
+
+static void deliver_ifp(void *user, const uint8_t *ifp, size_t len, uint16_t seq) {
+    sfx_session *s = user;
+    if (s->run.terminal)
+        t38_core_rx_ifp_packet(t38_terminal_get_t38_core_state(s->run.terminal), ifp, (int) len, seq);
+}
+
+void session_packet(sfx_session *s, const uint8_t *packet, size_t len) {
+    int err = -EBADMSG;
+    if (s->kind == MEDIA_AUDIO)
+        err = rtp_receive(&s->rtp_rx, packet, len, deliver_audio, s);
+    else if (s->kind == MEDIA_T38)
+        err = udptl_receive(s->udptl_rx, packet, len, deliver_ifp, s);
+    if (err >= 0)
+        s->quiet_us = 0;
+}
+
+static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
+    if (a->ss_family != b->ss_family)
+        return false;
+    if (a->ss_family == AF_INET) {
+        const struct sockaddr_in *x = (const void *) a, *y = (const void *) b;
+        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
+    }
+    const struct sockaddr_in6 *x = (const void *) a, *y = (const void *) b;
+    return x->sin6_port == y->sin6_port && !memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr);
+}
+
+/* Whose packets count: the address signalled; where nothing comes from it (NAT), the first other one. */
+static bool source_accepted(sfx_session *s, const struct sockaddr_storage *from, socklen_t len) {
+    if (s->source_locked && same_address(from, &s->source))
+        return true;
+    if (same_address(from, &s->remote) || (!s->source_locked && s->now_us >= SOURCE_SETTLE_US)) {
+        s->source = *from;
+        s->source_len = len;
+        s->source_locked = true;
+        return true;
+    }
+    return false;
+}
+
+static void receive_waiting(sfx_session *s) {
+    static _Thread_local uint8_t buffers[BATCH][DATAGRAM_SIZE];
+    struct sockaddr_storage from[BATCH];
+    struct iovec iov[BATCH];
+    struct mmsghdr msgs[BATCH];
+    int n;
+
+    do {
+        for (int i = 0; i < BATCH; i++) {
+            iov[i] = (struct iovec){buffers[i], DATAGRAM_SIZE};
+            msgs[i].msg_hdr = (struct msghdr){
+                .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &iov[i], .msg_iovlen = 1};
+        }
+        n = recvmmsg(s->fd, msgs, BATCH, MSG_DONTWAIT, NULL);
+        for (int i = 0; i < n; i++)
+            if (!(msgs[i].msg_hdr.msg_flags & MSG_TRUNC) &&
+                source_accepted(s, &from[i], msgs[i].msg_hdr.msg_namelen))
+                session_packet(s, buffers[i], msgs[i].msg_len);
+    } while (n == BATCH);
+}
+
+/* ---- the tick --------------------------------------------------------------------------------------------------- */
+
+static void send_audio(sfx_session *s) {
+    int16_t amp[RTP_FRAME];
+    uint8_t packet[RTP_HEADER + RTP_FRAME];
+    int n = s->run.fax ? fax_tx(s->run.fax, amp, RTP_FRAME) : 0;
+
+    if (n < RTP_FRAME)
+        memset(amp + n, 0, (size_t) (RTP_FRAME - n) * sizeof *amp);
+    session_send(s, packet, rtp_build(&s->rtp_tx, amp, packet));
+}
+
+static void watch_stall(sfx_session *s) {
+    s->quiet_us += TICK_US;
+    if (s->config.stall_ms && !s->stalled && s->quiet_us > s->config.stall_ms * UINT64_C(1000)) {
+        sfx_event event = {.type = SFX_EVENT_STALLED};
+        s->stalled = true;
+        events_put(s, &event);
+    }
+}
+
+void session_tick(sfx_session *s) {
+    s->now_us += TICK_US;
+    if (s->fd >= 0)
+        receive_waiting(s);
+    if (s->kind == MEDIA_AUDIO) {
+        rtp_tick(&s->rtp_rx, deliver_audio, s);
+        send_audio(s);
+    } else if (s->kind == MEDIA_T38) {
+        udptl_tick(s->udptl_rx, deliver_ifp, s);
+        if (s->run.terminal)
+            t38_terminal_send_timeout(s->run.terminal, RTP_FRAME);
+    }
+    watch_stall(s);
+}
+
+int sfx_session_stats_get(sfx_session *s, sfx_session_stats *out) {
+    t30_stats_t t;
+
+    memset(out, 0, sizeof *out);
+    pthread_mutex_lock(&s->lock);
+    out->media_us = s->now_us;
+    out->media = s->kind;
+    out->rtp_rx_packets = s->rtp_rx.packets;
+    out->rtp_rx_lost = s->rtp_rx.lost;
+    out->rtp_rx_late = s->rtp_rx.late;
+    out->rtp_rx_filled_samples = s->rtp_rx.filled;
+    out->rtp_tx_packets = s->rtp_tx.packets;
+    if (s->udptl_rx) {
+        out->udptl_rx_packets = s->udptl_rx->packets;
+        out->udptl_rx_lost = s->udptl_rx->lost;
+        out->udptl_rx_recovered = s->udptl_rx->recovered;
+        out->udptl_rx_bad = s->udptl_rx->bad;
+    }
+    out->udptl_tx_packets = s->udptl_sent;
+    out->active = s->run.t30 && !s->run.finished;
+    out->bad_rows = (uint32_t) s->run.bad_rows;
+    out->pages_done = (uint32_t) s->run.pages_confirmed;
+    if (out->active) {
+        t30_get_transfer_statistics(s->run.t30, &t);
+        out->rate_bps = (uint32_t) t.bit_rate;
+        out->ecm = (uint32_t) t.error_correcting_mode;
+        out->retries = (uint32_t) t.error_correcting_mode_retries;
+        out->page = s->run.page_began_us ? (uint32_t) s->run.pages_confirmed + 1 : 0;
+        /* With ECM, blocks of up to 64 kB are prepared at once: what went over the line is counted in frames. */
+        out->image_bytes = t.error_correcting_mode ? s->run.image_bytes : (uint64_t) (t.image_size > 0 ? t.image_size : 0);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}

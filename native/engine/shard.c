@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The clock: threads that each give a tick to their sessions every 20 ms. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define CATCH_UP_TICKS 50 /* after a stall (a suspended machine, a stopped process) at most one second is made up */
+
+static uint64_t now_us(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (uint64_t) t.tv_sec * 1000000u + (uint64_t) t.tv_nsec / 1000u;
+}
+
+static void sleep_until(uint64_t when_us) {
+    struct timespec t = {.tv_sec = (time_t) (when_us / 1000000u), .tv_nsec = (long) (when_us % 1000000u) * 1000};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+        ;
+}
+
+static void tick_all(shard *h) {
+    for (sfx_session *s = h->sessions; s; s = s->next) {
+        pthread_mutex_lock(&s->lock);
+        session_tick(s);
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
+static void *shard_main(void *arg) {
+    shard *h = arg;
+    uint64_t due = now_us(CLOCK_MONOTONIC) + TICK_US;
+
+    pthread_mutex_lock(&h->lock);
+    while (!h->stop) {
+        if (!h->sessions) {
+            pthread_cond_wait(&h->wake, &h->lock);
+            due = now_us(CLOCK_MONOTONIC) + TICK_US;
+            continue;
+        }
+        pthread_mutex_unlock(&h->lock);
+        sleep_until(due);
+        pthread_mutex_lock(&h->lock);
+        if (now_us(CLOCK_MONOTONIC) > due + CATCH_UP_TICKS * (uint64_t) TICK_US)
+            due = now_us(CLOCK_MONOTONIC) - CATCH_UP_TICKS * (uint64_t) TICK_US;
+        tick_all(h);
+        due += TICK_US;
+        atomic_store_explicit(&h->cpu_us, now_us(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&h->lock);
+    return NULL;
+}
+
+static int shard_start(shard *h) {
+    int err = 0;
+    if (!h->running) {
+        err = -pthread_create(&h->thread, NULL, shard_main, h);
+        h->running = !err;
+    }
+    return err;
+}
+
+int shard_attach(sfx_session *s) {
+    sfx_engine *e = s->engine;
+    int err = 0;
+
+    pthread_mutex_lock(&e->lock);
+    if (!s->shard) {
+        shard *least = &e->shards[0];
+        for (unsigned i = 1; i < e->shard_count; i++)
+            if (e->shards[i].count < least->count)
+                least = &e->shards[i];
+        pthread_mutex_lock(&least->lock);
+        err = shard_start(least);
+        if (!err) {
+            s->shard = least;
+            s->next = least->sessions;
+            least->sessions = s;
+            least->count++;
+            pthread_cond_signal(&least->wake);
+        }
+        pthread_mutex_unlock(&least->lock);
+    }
+    pthread_mutex_unlock(&e->lock);
+    return err;
+}
+
+void shard_detach(sfx_session *s) {
+    sfx_engine *e = s->engine;
+    shard *h;
+
+    pthread_mutex_lock(&e->lock);
+    h = s->shard;
+    if (h) {
+        pthread_mutex_lock(&h->lock);
+        for (sfx_session **p = &h->sessions; *p; p = &(*p)->next)
+            if (*p == s) {
+                *p = s->next;
+                h->count--;
+                break;
+            }
+        s->shard = NULL;
+        s->next = NULL;
+        pthread_mutex_unlock(&h->lock);
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+void shard_stop(shard *h) {
+    pthread_mutex_lock(&h->lock);
+    h->stop = true;
+    pthread_cond_signal(&h->wake);
+    pthread_mutex_unlock(&h->lock);
+    if (h->running)
+        pthread_join(h->thread, NULL);
+    pthread_mutex_destroy(&h->lock);
+    pthread_cond_destroy(&h->wake);
+}
+
+/* ---- the engine ------------------------------------------------------------------------------------------------- */
+
+int sfx_abi_version(void) { return SFX_ABI_VERSION; }
+
+int sfx_engine_create(unsigned shards, sfx_engine **out) {
+    sfx_engine *e = calloc(1, sizeof *e);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int err;
+
+    if (!e)
+        return -ENOMEM;
+    err = events_init(&e->events);
+    if (err < 0) {
+        free(e);
+        return err;
+    }
+    if (!shards)
+        shards = cores > 0 ? (unsigned) cores : 1;
+    e->shard_count = shards > MAX_SHARDS ? MAX_SHARDS : shards;
+    pthread_mutex_init(&e->lock, NULL);
+    for (unsigned i = 0; i < e->shard_count; i++) {
+        pthread_mutex_init(&e->shards[i].lock, NULL);
+        pthread_cond_init(&e->shards[i].wake, NULL);
+    }
+    *out = e;
+    return 0;
+}
+
+void sfx_engine_destroy(sfx_engine *e) {
+    if (!e)
+        return;
+    for (unsigned i = 0; i < e->shard_count; i++) {
+        while (e->shards[i].sessions)
+            sfx_session_destroy(e->shards[i].sessions);
+        shard_stop(&e->shards[i]);
+    }
+    events_release(&e->events);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+int sfx_engine_event_fd(const sfx_engine *e) { return e->events.fd; }
+
+int sfx_engine_events(sfx_engine *e, sfx_event *out, int max) { return events_take(&e->events, out, max); }
+
+uint64_t sfx_engine_cpu_us(sfx_engine *e) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < e->shard_count; i++)
+        sum += atomic_load_explicit(&e->shards[i].cpu_us, memory_order_relaxed);
+    return sum;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One run of T.30 in spandsp: set up over audio or T.38, watched, ended. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define ADDRESS_FIELD 0xff
+
+static void emit(t30_run *run, sfx_event *event) {
+    if (!run->muted)
+        events_put(run->session, event);
+}
+
+/* ---- what spandsp reports -------------------------------------------------------------------------------------- */
+
+/* The rate is limited where the DCS is about to be built: spandsp 0.0.6 itself knows only modems. */
+static void limit_rate(t30_run *run) {
+    static const struct {
+        int rate_bps, v17, other;
+    } steps[] = {{12000, 1, 3}, {9600, 2, 3}, {7200, 4, 5}, {4800, 6, 6}, {2400, 7, 7}};
+    int limit = (int) run->session->config.max_rate_bps;
+    t30_state_t *t = run->t30;
+
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (limit >= steps[i].rate_bps && limit < (i ? steps[i - 1].rate_bps : 14400)) {
+            int wanted = t->current_permitted_modems & T30_SUPPORT_V17 ? steps[i].v17 : steps[i].other;
+            if (t->current_fallback < wanted)
+                t->current_fallback = wanted;
+        }
+}
+
+static int on_phase_b(t30_state_t *t, void *user, int result) {
+    t30_run *run = user;
+    (void) t;
+    if ((result & 0xfe) == T30_DIS)
+        limit_rate(run);
+    return T30_ERR_OK;
+}
+
+static void note_statistics(t30_run *run, t30_stats_t *stats) {
+    t30_get_transfer_statistics(run->t30, stats);
+    if (stats->bit_rate > 0)
+        run->rate_bps = stats->bit_rate;
+    run->ecm = stats->error_correcting_mode;
+    run->retries = stats->error_correcting_mode_retries;
+    if (stats->pages_in_file > 0)
+        run->pages_in_file = stats->pages_in_file;
+}
+
+static int on_phase_d(t30_state_t *t, void *user, int result) {
+    t30_run *run = user;
+    sfx_session *s = run->session;
+    t30_stats_t stats;
+    bool sending = s->tx_file != NULL;
+    int done;
+    sfx_event event = {.type = SFX_EVENT_PAGE, .code = result & 0xfe};
+
+    (void) t;
+    note_statistics(run, &stats);
+    done = sending ? stats.pages_tx : stats.pages_rx;
+    if (result == T30_PIP)
+        return T30_ERR_OK; /* an operator's interruption; the page itself is reported with its answer */
+    event.value[SFX_PAGE_CONFIRMED] = done > run->pages_confirmed;
+    event.value[SFX_PAGE_NUMBER] = done > run->pages_confirmed ? done : run->pages_confirmed + 1;
+    event.value[SFX_PAGE_BYTES] = stats.image_size;
+    event.value[SFX_PAGE_ROWS] = stats.length;
+    event.value[SFX_PAGE_BAD_ROWS] = stats.bad_rows;
+    event.value[SFX_PAGE_DURATION_MS] = (int32_t) ((s->now_us - run->page_began_us) / 1000);
+    event.value[SFX_PAGE_FCF] = result & 0xfe;
+    event.value[SFX_PAGE_RETRIES] = stats.error_correcting_mode_retries;
+    run->pages_confirmed = done;
+    run->bad_rows += stats.bad_rows;
+    run->page_began_us = s->now_us;
+    run->image_bytes = 0;
+    emit(run, &event);
+    if (!sending && (unsigned) done >= (s->config.max_pages ? s->config.max_pages : DEFAULT_MAX_PAGES)) {
+        sfx_event limit = {.type = SFX_EVENT_HOSTILE, .code = SFX_HOSTILE_TOO_MANY};
+        emit(run, &limit);
+        t30_terminate(run->t30);
+    }
+    return T30_ERR_OK;
+}
+
+static void on_phase_e(t30_state_t *t, void *user, int result) {
+    t30_run *run = user;
+    t30_stats_t stats;
+    sfx_event event = {.type = SFX_EVENT_COMPLETE, .code = result};
+    const char *ident = t30_get_rx_ident(t);
+
+    if (run->finished)
+        return;
+    run->finished = true;
+    note_statistics(run, &stats);
+    event.value[SFX_COMPLETE_PAGES] = run->session->tx_file ? stats.pages_tx : stats.pages_rx;
+    event.value[SFX_COMPLETE_PAGES_IN_FILE] = run->pages_in_file;
+    event.value[SFX_COMPLETE_RATE] = run->rate_bps;
+    event.value[SFX_COMPLETE_ECM] = run->ecm;
+    event.value[SFX_COMPLETE_BAD_ROWS] = run->bad_rows;
+    event.value[SFX_COMPLETE_RETRIES] = run->retries;
+    if (ident)
+        snprintf(event.text, sizeof event.text, "%s", ident);
+    emit(run, &event);
+}
+
+static void emit_frame(t30_run *run, uint32_t type, bool received, const uint8_t *msg, int len) {
+    sfx_event event = {.type = type, .code = received};
+    event.data_len = (uint32_t) len < sizeof event.data ? (uint32_t) len : sizeof event.data;
+    memcpy(event.data, msg, event.data_len);
+    emit(run, &event);
+}
+
+static void emit_negotiated(t30_run *run) {
+    const dcs_info *d = &run->dcs;
+    const char *ident = t30_get_rx_ident(run->t30);
+    sfx_event event = {.type = SFX_EVENT_NEGOTIATED,
+                       .value = {d->rate_bps, d->ecm, d->encoding, d->x_dpm, d->y_dpm, d->width}};
+    if (ident)
+        snprintf(event.text, sizeof event.text, "%s", ident);
+    run->page_began_us = run->session->now_us;
+    emit(run, &event);
+}
+
+static void inject_fault(t30_run *run, const uint8_t *msg, int len);
+
+/* Every HDLC frame, before spandsp acts on it. */
+static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *msg, int len) {
+    t30_run *run = user;
+    int hostile = received ? guard_check(msg, len) : 0;
+    uint8_t fcf;
+
+    if (!received && run->session->config.fault)
+        inject_fault(run, msg, len);
+    if (hostile && !(run->session->config.flags & SFX_FLAG_NO_GUARD)) {
+        sfx_event event = {.type = SFX_EVENT_HOSTILE, .code = hostile};
+        emit(run, &event);
+        /* Leaves T.30 in its last state, where no frame is acted on. */
+        t30_terminate(t);
+        return;
+    }
+    if (len < 3)
+        return;
+    fcf = msg[2] & 0xfe;
+    if (!(msg[1] & 0x10) && fcf == T4_FCD) {
+        run->image_bytes += (uint64_t) (len > 4 ? len - 4 : 0);
+        return;
+    }
+    if (run->session->config.flags & SFX_FLAG_TRACE)
+        emit_frame(run, SFX_EVENT_FRAME, received, msg, len);
+    if (fcf == (T30_DIS & 0xfe) && received)
+        emit_frame(run, SFX_EVENT_DIS, true, msg, len);
+    else if (fcf == T30_DCS)
+        dcs_decode(msg, len, &run->dcs);
+    else if (fcf == T30_CFR && (msg[1] & 0x10))
+        emit_negotiated(run);
+}
+
+/* ---- faults, for the tests of the other side -------------------------------------------------------------------- */
+
+static void send_short_fcd(t30_run *run) {
+    static const uint8_t frame[3] = {ADDRESS_FIELD, 0x03, T4_FCD};
+    if (run->terminal) {
+        /* On the wire of T.38 octets go with their first bit highest. */
+        static const uint8_t wire[3] = {0xff, 0xc0, 0x60};
+        t38_core_state_t *core = t38_terminal_get_t38_core_state(run->terminal);
+        t38_core_send_data(core, T38_DATA_V17_14400, T38_FIELD_HDLC_DATA, wire, sizeof wire, T38_PACKET_CATEGORY_IMAGE_DATA);
+        t38_core_send_data(core, T38_DATA_V17_14400, T38_FIELD_HDLC_FCS_OK, NULL, 0, T38_PACKET_CATEGORY_IMAGE_DATA);
+    } else if (run->fax) {
+        hdlc_tx_frame(&run->fax->modems.hdlc_tx, frame, sizeof frame);
+    }
+}
+
+/* Called with a frame of ours that is about to be sent; spandsp keeps it in a buffer that can be written. */
+static void inject_fault(t30_run *run, const uint8_t *msg, int len) {
+    uint8_t *frame = (uint8_t *) (uintptr_t) msg;
+    int fault = run->session->config.fault;
+
+    if (run->fault_done || len < 6)
+        return;
+    if (fault == SFX_FAULT_SHORT_FCD && msg[2] == T4_FCD) {
+        run->fault_done = true;
+        send_short_fcd(run);
+    } else if (fault == SFX_FAULT_DCS_WIDTH && (msg[2] & 0xfe) == T30_DCS) {
+        frame[5] |= 3;
+    } else if (fault == SFX_FAULT_DCS_LENGTH && (msg[2] & 0xfe) == T30_DCS && run->terminal) {
+        /* More octets of the same frame, ahead of what the terminal sends: one DCS of some 200 octets arrives. */
+        uint8_t wire[200];
+        t38_core_state_t *core = t38_terminal_get_t38_core_state(run->terminal);
+        memset(wire, 0x01, sizeof wire);
+        memcpy(wire, "\xff\xc8", 2);
+        wire[2] = 0xc1;
+        run->fault_done = true;
+        t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_DATA, wire, sizeof wire, T38_PACKET_CATEGORY_CONTROL_DATA);
+        t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_FCS_OK, NULL, 0, T38_PACKET_CATEGORY_CONTROL_DATA);
+    }
+}
+
+/* ---- set-up --------------------------------------------------------------------------------------------------- */
+
+static int modems_for(unsigned max_rate_bps) {
+    int modems = T30_SUPPORT_V27TER;
+    if (max_rate_bps >= 7200)
+        modems |= T30_SUPPORT_V29;
+    if (max_rate_bps >= 12000)
+        modems |= T30_SUPPORT_V17;
+    return modems;
+}
+
+static void configure(t30_run *run) {
+    const sfx_session *s = run->session;
+    t30_state_t *t = run->t30;
+    bool ecm = s->config.flags & SFX_FLAG_ECM;
+
+    t30_set_supported_modems(t, modems_for(s->config.max_rate_bps));
+    t30_set_ecm_capability(t, ecm);
+    t30_set_supported_compressions(t, T30_SUPPORT_T4_1D_COMPRESSION | T30_SUPPORT_T4_2D_COMPRESSION |
+                                          (ecm ? T30_SUPPORT_T6_COMPRESSION : 0));
+    t30_set_supported_resolutions(t, T30_SUPPORT_STANDARD_RESOLUTION | T30_SUPPORT_FINE_RESOLUTION |
+                                         T30_SUPPORT_SUPERFINE_RESOLUTION | T30_SUPPORT_R8_RESOLUTION |
+                                         T30_SUPPORT_R16_RESOLUTION | T30_SUPPORT_300_300_RESOLUTION |
+                                         T30_SUPPORT_400_400_RESOLUTION);
+    t30_set_supported_image_sizes(t, T30_SUPPORT_215MM_WIDTH | T30_SUPPORT_255MM_WIDTH | T30_SUPPORT_303MM_WIDTH |
+                                         T30_SUPPORT_A4_LENGTH | T30_SUPPORT_B4_LENGTH |
+                                         T30_SUPPORT_US_LETTER_LENGTH | T30_SUPPORT_US_LEGAL_LENGTH |
+                                         T30_SUPPORT_UNLIMITED_LENGTH);
+    /* Received pages are written as one G4 strip each, which a PDF can carry as it is. */
+    t30_set_rx_encoding(t, T4_COMPRESSION_ITU_T6);
+    t30_set_minimum_scan_line_time(t, 0);
+    if (s->ident)
+        t30_set_tx_ident(t, s->ident);
+    if (s->header) {
+        t30_set_tx_page_header_info(t, s->header);
+        t30_set_tx_page_header_overlays_image(t, (s->config.flags & SFX_FLAG_HEADER_OVERLAY) != 0);
+    }
+    if (s->tx_file)
+        t30_set_tx_file(t, s->tx_file, -1, -1);
+    if (s->rx_file)
+        t30_set_rx_file(t, s->rx_file, -1);
+    t30_set_phase_b_handler(t, on_phase_b, run);
+    t30_set_phase_d_handler(t, on_phase_d, run);
+    t30_set_phase_e_handler(t, on_phase_e, run);
+    t30_set_real_time_frame_handler(t, on_frame, run);
+}
+
+static void on_preamble(void *user, int code, int level, int delay) {
+    t30_run *run = user;
+    sfx_event event = {.type = SFX_EVENT_V21};
+    (void) level;
+    (void) delay;
+    if (code != MODEM_CONNECT_TONES_FAX_PREAMBLE || run->preamble_heard)
+        return;
+    run->preamble_heard = true;
+    emit(run, &event);
+}
+
+static int start_audio(t30_run *run, bool caller) {
+    run->fax = fax_init(NULL, caller);
+    if (!run->fax)
+        return -ENOMEM;
+    fax_set_transmit_on_idle(run->fax, TRUE);
+    run->t30 = fax_get_t30_state(run->fax);
+    if (caller)
+        run->preamble = modem_connect_tones_rx_init(NULL, MODEM_CONNECT_TONES_FAX_PREAMBLE, on_preamble, run);
+    return 0;
+}
+
+static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int len, int count) {
+    sfx_session *s = user;
+    uint8_t datagram[DATAGRAM_SIZE];
+    int n = udptl_build(s->udptl_tx, ifp, (size_t) (len > 0 ? len : 0), datagram, sizeof datagram);
+
+    (void) core;
+    if (n < 0)
+        return -1;
+    /* `count` copies of the same datagram: what matters (indicators, ends of frames) survives without a reply to it. */
+    for (int i = 0; i < count; i++) {
+        session_send(s, datagram, (size_t) n);
+        s->udptl_sent++;
+    }
+    return 0;
+}
+
+static int start_t38(t30_run *run, bool caller, const sfx_t38_config *c) {
+    t38_core_state_t *core;
+
+    run->terminal = t38_terminal_init(NULL, caller, on_ifp, run->session);
+    if (!run->terminal)
+        return -ENOMEM;
+    run->t30 = t38_terminal_get_t30_state(run->terminal);
+    core = t38_terminal_get_t38_core_state(run->terminal);
+    t38_set_t38_version(core, c->version);
+    t38_set_data_rate_management_method(core, c->local_tcf ? T38_DATA_RATE_MANAGEMENT_LOCAL_TCF
+                                                           : T38_DATA_RATE_MANAGEMENT_TRANSFERRED_TCF);
+    if (c->max_datagram > 0)
+        t38_set_max_datagram_size(core, c->max_datagram);
+    if (c->max_rate_bps > 0)
+        t38_set_fastest_image_data_rate(core, c->max_rate_bps);
+    /* Paced: indicators and ends of data go out three times, on top of what UDPTL recovers. */
+    t38_terminal_set_config(run->terminal, c->no_pacing ? T38_TERMINAL_OPTION_NO_PACING : 0);
+    return 0;
+}
+
+int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38) {
+    t30_run *run = &s->run;
+    bool caller = s->config.flags & SFX_FLAG_CALLER;
+    int err;
+
+    memset(run, 0, sizeof *run);
+    run->session = s;
+    err = kind == MEDIA_T38 ? start_t38(run, caller, t38) : start_audio(run, caller);
+    if (err < 0)
+        return err;
+    configure(run);
+    return 0;
+}
+
+void run_end(sfx_session *s, bool muted) {
+    t30_run *run = &s->run;
+
+    if (!run->t30)
+        return;
+    run->muted = run->muted || muted;
+    if (!run->finished)
+        t30_terminate(run->t30);
+    if (run->fax) {
+        fax_release(run->fax);
+        fax_free(run->fax);
+    }
+    if (run->terminal) {
+        t38_terminal_release(run->terminal);
+        t38_terminal_free(run->terminal);
+    }
+    if (run->preamble)
+        modem_connect_tones_rx_free(run->preamble);
+    run->fax = NULL;
+    run->terminal = NULL;
+    run->preamble = NULL;
+    run->t30 = NULL;
+}
+
+void run_feed_audio(sfx_session *s, int16_t *amp, int samples) {
+    t30_run *run = &s->run;
+    int16_t copy[RTP_MAX_PAYLOAD];
+
+    if (!run->fax)
+        return;
+    if (amp && run->preamble && !run->preamble_heard) {
+        memcpy(copy, amp, (size_t) samples * sizeof *amp); /* the detector filters in place */
+        modem_connect_tones_rx(run->preamble, copy, samples);
+    }
+    if (amp && !s->held)
+        fax_rx(run->fax, amp, samples);
+    else
+        fax_rx_fillin(run->fax, samples);
+}
+
+const char *sfx_t30_completion_text(int code) {
+    const char *text = t30_completion_code_to_str(code);
+    return text ? text : "???";
+}

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Binding to the native engine: T.30 over G.711 and T.38, on threads and a clock of its own."""
+
+from softfax.engine._abi import ErrorCorrection, EventType, Fault, SessionStats
+from softfax.engine.core import (
+    Engine,
+    EngineEvent,
+    EngineSession,
+    LineSettings,
+    T30Settings,
+    UdptlSettings,
+    completion_text,
+    run_line,
+)
+
+__all__ = [
+    "Engine",
+    "EngineEvent",
+    "EngineSession",
+    "ErrorCorrection",
+    "EventType",
+    "Fault",
+    "LineSettings",
+    "SessionStats",
+    "T30Settings",
+    "UdptlSettings",
+    "completion_text",
+    "run_line",
+]

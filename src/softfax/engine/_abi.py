@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The C side of the engine as ctypes sees it: structs, constants and prototypes of native/engine/engine.h."""
+
+from __future__ import annotations
+
+import ctypes as c
+import os
+from enum import IntEnum, IntFlag
+from pathlib import Path
+
+from softfax.errors import NativeError
+
+__all__ = [
+    "ErrorCorrection",
+    "EventRecord",
+    "EventType",
+    "Fault",
+    "Flag",
+    "LineConfig",
+    "SessionConfig",
+    "SessionStats",
+    "T38Config",
+    "check",
+    "library",
+]
+
+ABI_VERSION = 1
+
+
+class EventType(IntEnum):
+    """Kinds of events, see engine.h."""
+
+    V21 = 1
+    DIS = 2
+    NEGOTIATED = 3
+    PAGE = 4
+    COMPLETE = 5
+    HOSTILE = 6
+    STALLED = 7
+    FRAME = 8
+
+
+class Flag(IntFlag):
+    """Flags of a session."""
+
+    ECM = 1 << 0
+    CALLER = 1 << 1
+    TRACE = 1 << 2
+    SYMMETRIC = 1 << 3
+    NO_GUARD = 1 << 4
+    HEADER_OVERLAY = 1 << 5
+
+
+class Fault(IntEnum):
+    """Deliberate misbehaviour of a session, for tests of the far end."""
+
+    NONE = 0
+    SHORT_FCD = 1
+    DCS_WIDTH = 2
+    DCS_LENGTH = 3
+
+
+class ErrorCorrection(IntEnum):
+    """Error correction of UDPTL (T.38 §9.1.4)."""
+
+    NONE = 0
+    REDUNDANCY = 1
+    FEC = 2
+
+
+class EventRecord(c.Structure):
+    _fields_ = [
+        ("time_us", c.c_uint64),
+        ("session", c.c_uint32),
+        ("type", c.c_uint32),
+        ("code", c.c_int32),
+        ("value", c.c_int32 * 8),
+        ("data_len", c.c_uint32),
+        ("data", c.c_uint8 * 64),
+        ("text", c.c_char * 64),
+    ]
+
+
+class SessionConfig(c.Structure):
+    _fields_ = [
+        ("flags", c.c_uint32),
+        ("max_rate_bps", c.c_uint32),
+        ("stall_ms", c.c_uint32),
+        ("max_pages", c.c_uint32),
+        ("fault", c.c_int32),
+        ("reserved", c.c_uint32),
+        ("tx_file", c.c_char_p),
+        ("rx_file", c.c_char_p),
+        ("ident", c.c_char_p),
+        ("header", c.c_char_p),
+    ]
+
+
+_STATS_64 = (
+    "media_us",
+    "rtp_rx_packets",
+    "rtp_rx_lost",
+    "rtp_rx_late",
+    "rtp_rx_filled_samples",
+    "rtp_tx_packets",
+    "udptl_rx_packets",
+    "udptl_rx_lost",
+    "udptl_rx_recovered",
+    "udptl_rx_bad",
+    "udptl_tx_packets",
+    "image_bytes",
+)
+_STATS_32 = ("page", "pages_done", "rate_bps", "ecm", "bad_rows", "retries", "active", "media")
+
+
+class SessionStats(c.Structure):
+    """A snapshot of a session's counters."""
+
+    _fields_ = [(n, c.c_uint64) for n in _STATS_64] + [(n, c.c_uint32) for n in _STATS_32]
+
+    media_us: int
+    image_bytes: int
+    page: int
+    pages_done: int
+    rate_bps: int
+    ecm: int
+    bad_rows: int
+    retries: int
+    active: int
+    media: int
+    rtp_rx_packets: int
+    rtp_rx_lost: int
+    rtp_rx_late: int
+    rtp_rx_filled_samples: int
+    rtp_tx_packets: int
+    udptl_rx_packets: int
+    udptl_rx_lost: int
+    udptl_rx_recovered: int
+    udptl_rx_bad: int
+    udptl_tx_packets: int
+
+
+class T38Config(c.Structure):
+    _fields_ = [
+        (n, c.c_int32)
+        for n in (
+            "version",
+            "error_correction",
+            "redundancy",
+            "fec_span",
+            "max_datagram",
+            "max_rate_bps",
+            "local_tcf",
+            "no_pacing",
+        )
+    ]
+
+
+class LineConfig(c.Structure):
+    _fields_ = [
+        ("mode", c.c_int32),
+        ("seed", c.c_uint32),
+        ("loss_ppm", c.c_uint32),
+        ("duplicate_ppm", c.c_uint32),
+        ("jitter_ms", c.c_uint32),
+        ("delay_ms", c.c_uint32),
+        ("limit_us", c.c_uint64),
+        ("t38", T38Config),
+    ]
+
+
+_PROTOTYPES: dict[str, tuple[object, list[object]]] = {
+    "sfx_abi_version": (c.c_int, []),
+    "sfx_engine_create": (c.c_int, [c.c_uint, c.POINTER(c.c_void_p)]),
+    "sfx_engine_destroy": (None, [c.c_void_p]),
+    "sfx_engine_event_fd": (c.c_int, [c.c_void_p]),
+    "sfx_engine_events": (c.c_int, [c.c_void_p, c.POINTER(EventRecord), c.c_int]),
+    "sfx_engine_cpu_us": (c.c_uint64, [c.c_void_p]),
+    "sfx_session_create": (c.c_int, [c.c_void_p, c.POINTER(SessionConfig), c.POINTER(c.c_void_p)]),
+    "sfx_session_destroy": (None, [c.c_void_p]),
+    "sfx_session_id": (c.c_uint32, [c.c_void_p]),
+    "sfx_session_start_audio": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.c_int, c.c_int]),
+    "sfx_session_start_t38": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.POINTER(T38Config)]),
+    "sfx_session_hold": (c.c_int, [c.c_void_p, c.c_int]),
+    "sfx_session_stop_media": (c.c_int, [c.c_void_p]),
+    "sfx_session_stats_get": (c.c_int, [c.c_void_p, c.POINTER(SessionStats)]),
+    "sfx_line_run": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(LineConfig), c.POINTER(c.c_uint64)]),
+    "sfx_udptl_check": (c.c_int, [c.c_char_p, c.c_size_t]),
+    "sfx_t38_feed": (c.c_int, [c.c_char_p, c.c_size_t, c.c_int, c.c_char_p]),
+    "sfx_t30_completion_text": (c.c_char_p, [c.c_int]),
+}
+
+
+def _load() -> c.CDLL:
+    path = os.environ.get("SOFTFAX_ENGINE") or str(
+        Path(__file__).resolve().parent.parent / "_native" / "libsoftfax_engine.so"
+    )
+    try:
+        lib = c.CDLL(path)
+    except OSError as error:
+        raise NativeError(
+            f"the native engine cannot be loaded ({error})", "build it with `make`, or install the wheel for this platform"
+        ) from None
+    for name, (restype, argtypes) in _PROTOTYPES.items():
+        function = getattr(lib, name)
+        function.restype = restype
+        function.argtypes = argtypes
+    if lib.sfx_abi_version() != ABI_VERSION:
+        raise NativeError("the native engine is of another version than softfax", "rebuild it with `make`")
+    return lib
+
+
+_library: c.CDLL | None = None
+
+
+def library() -> c.CDLL:
+    """The loaded engine. Raises NativeError where it is missing or of another version."""
+    global _library
+    if _library is None:
+        _library = _load()
+    return _library
+
+
+def check(status: int, what: str) -> int:
+    """Returns `status`; raises NativeError for a negative errno."""
+    if status < 0:
+        raise NativeError(f"{what} failed: {os.strerror(-status)}")
+    return status

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fax sessions in the native engine: created, joined to sockets, watched.
+
+The engine has threads of its own for everything that happens every 20 ms. Python starts and stops media and takes events
+from `Engine.events()` when `Engine.fileno()` is readable. All methods may be called from any thread; each releases the GIL.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from softfax.engine._abi import (
+    ErrorCorrection,
+    EventRecord,
+    EventType,
+    Fault,
+    Flag,
+    LineConfig,
+    SessionConfig,
+    SessionStats,
+    T38Config,
+    check,
+    library,
+)
+from softfax.errors import UsageError
+
+__all__ = [
+    "Engine",
+    "EngineEvent",
+    "EngineSession",
+    "LineSettings",
+    "T30Settings",
+    "UdptlSettings",
+    "completion_text",
+    "run_line",
+]
+
+_BATCH = 64
+_LAWS = {"PCMU": 0, "PCMA": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """One event of a session; `values` and `code` as engine.h says for its type. `time_s` counts from the start of media."""
+
+    type: EventType
+    session: int
+    time_s: float
+    code: int
+    values: tuple[int, ...]
+    data: bytes
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class T30Settings:
+    """What T.30 is to do. Exactly one of `tx_file` (a fax TIFF to send) and `rx_file` (a TIFF to write) is set.
+
+    `ident` is the local station id (CSI/TSI, at most 20 characters of T.30 §5.3.6.2.4); `max_rate_bps` 2400 to 14400.
+    `fault` and `guard=False` exist for tests of the far end's robustness and of ours.
+    """
+
+    caller: bool
+    tx_file: Path | None = None
+    rx_file: Path | None = None
+    ident: str = ""
+    header: str = ""
+    ecm: bool = True
+    max_rate_bps: int = 14400
+    stall_s: float = 0.0
+    max_pages: int = 0
+    symmetric: bool = False
+    trace: bool = False
+    guard: bool = True
+    fault: Fault = Fault.NONE
+
+    def to_c(self) -> SessionConfig:
+        """The C struct; raises UsageError for what T.30 cannot carry."""
+        if (self.tx_file is None) == (self.rx_file is None):
+            raise UsageError("a fax either sends or receives a file")
+        if not 2400 <= self.max_rate_bps <= 14400:
+            raise UsageError(f"no fax rate: {self.max_rate_bps} bps", "use 2400 to 14400")
+        flags = Flag(0)
+        for on, flag in (
+            (self.ecm, Flag.ECM),
+            (self.caller, Flag.CALLER),
+            (self.trace, Flag.TRACE),
+            (self.symmetric, Flag.SYMMETRIC),
+            (not self.guard, Flag.NO_GUARD),
+        ):
+            flags |= flag if on else Flag(0)
+        return SessionConfig(
+            flags=int(flags),
+            max_rate_bps=self.max_rate_bps,
+            stall_ms=int(self.stall_s * 1000),
+            max_pages=self.max_pages,
+            fault=int(self.fault),
+            tx_file=os.fsencode(self.tx_file) if self.tx_file else None,
+            rx_file=os.fsencode(self.rx_file) if self.rx_file else None,
+            ident=self.ident.encode("ascii", "replace")[:20] or None,
+            header=self.header.encode("ascii", "replace") or None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UdptlSettings:
+    """How T.38 is sent (RFC 3362, T.38 Annex D). `max_datagram` is the far end's limit in octets, 0 if it gave none."""
+
+    version: int = 0
+    error_correction: ErrorCorrection = ErrorCorrection.REDUNDANCY
+    redundancy: int = 3
+    fec_span: int = 3
+    max_datagram: int = 0
+    max_rate_bps: int = 14400
+    local_tcf: bool = False
+    no_pacing: bool = False
+
+    def to_c(self) -> T38Config:
+        """The C struct."""
+        return T38Config(
+            version=self.version,
+            error_correction=int(self.error_correction),
+            redundancy=self.redundancy,
+            fec_span=self.fec_span,
+            max_datagram=self.max_datagram,
+            max_rate_bps=self.max_rate_bps,
+            local_tcf=int(self.local_tcf),
+            no_pacing=int(self.no_pacing),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineSettings:
+    """The in-memory line: `mode` is `PCMU`, `PCMA` or `T38`; loss and duplication as fractions; times in milliseconds."""
+
+    mode: str = "T38"
+    seed: int = 1
+    loss: float = 0.0
+    duplicate: float = 0.0
+    jitter_ms: int = 0
+    delay_ms: int = 0
+    limit_s: float = 7200.0
+    udptl: UdptlSettings = field(default_factory=UdptlSettings)
+
+    def to_c(self) -> LineConfig:
+        """The C struct; raises UsageError for an unknown mode."""
+        modes = {"PCMU": 1, "T38": 2, "PCMA": 3}
+        if self.mode not in modes:
+            raise UsageError(f"no mode of the in-memory line: {self.mode}", "use PCMU, PCMA or T38")
+        return LineConfig(
+            mode=modes[self.mode],
+            seed=self.seed,
+            loss_ppm=int(self.loss * 1e6),
+            duplicate_ppm=int(self.duplicate * 1e6),
+            jitter_ms=self.jitter_ms,
+            delay_ms=self.delay_ms,
+            limit_us=int(self.limit_s * 1e6),
+            t38=self.udptl.to_c(),
+        )
+
+
+class EngineSession:
+    """One fax session of an engine. Its owner closes it; `close` is final and may be called twice."""
+
+    def __init__(self, engine: Engine, settings: T30Settings) -> None:
+        self._lib = library()
+        self._handle: c.c_void_p | None = c.c_void_p()
+        self.settings = settings
+        check(
+            self._lib.sfx_session_create(engine.handle, c.byref(settings.to_c()), c.byref(self._handle)),
+            "creating a fax session",
+        )
+        self.id: int = self._lib.sfx_session_id(self._handle)
+
+    @property
+    def handle(self) -> c.c_void_p:
+        """The C handle; raises UsageError once closed."""
+        if self._handle is None:
+            raise UsageError("the fax session is closed")
+        return self._handle
+
+    def start_audio(self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int) -> None:
+        """Runs T.30 over G.711 on the bound UDP socket `fd`, which the session takes over (closed on failure too)."""
+        status = self._lib.sfx_session_start_audio(
+            self.handle, fd, remote[0].encode(), remote[1], _LAWS[codec], payload_type
+        )
+        check(status, "starting audio")
+
+    def start_t38(self, fd: int, remote: tuple[str, int], udptl: UdptlSettings) -> None:
+        """Runs T.30 over T.38 on the bound UDP socket `fd`, which the session takes over."""
+        check(
+            self._lib.sfx_session_start_t38(self.handle, fd, remote[0].encode(), remote[1], c.byref(udptl.to_c())),
+            "starting T.38",
+        )
+
+    def hold(self, held: bool) -> None:
+        """Keeps what comes by audio from T.30 while an offer of T.38 is under way; its timers go on."""
+        self._lib.sfx_session_hold(self.handle, int(held))
+
+    def stop_media(self) -> None:
+        """Ends T.30, if it runs (a COMPLETE event follows), and closes the socket."""
+        self._lib.sfx_session_stop_media(self.handle)
+
+    def stats(self) -> SessionStats:
+        """A snapshot of the counters."""
+        out = SessionStats()
+        self._lib.sfx_session_stats_get(self.handle, c.byref(out))
+        return out
+
+    def close(self) -> None:
+        """Ends and frees the session."""
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            self._lib.sfx_session_destroy(handle)
+
+
+class Engine:
+    """Threads, clock and event queue for fax sessions. `shards=0` takes one thread per core."""
+
+    def __init__(self, shards: int = 0) -> None:
+        self._lib = library()
+        self._handle: c.c_void_p | None = c.c_void_p()
+        check(self._lib.sfx_engine_create(shards, c.byref(self._handle)), "creating the fax engine")
+        self._batch = (EventRecord * _BATCH)()
+
+    @property
+    def handle(self) -> c.c_void_p:
+        """The C handle; raises UsageError once closed."""
+        if self._handle is None:
+            raise UsageError("the fax engine is closed")
+        return self._handle
+
+    def fileno(self) -> int:
+        """A descriptor that is readable while events wait."""
+        return int(self._lib.sfx_engine_event_fd(self.handle))
+
+    def session(self, settings: T30Settings) -> EngineSession:
+        """A new session. Raises UsageError for settings T.30 cannot carry."""
+        return EngineSession(self, settings)
+
+    def events(self) -> Iterator[EngineEvent]:
+        """Takes all events that wait, oldest first."""
+        while n := self._lib.sfx_engine_events(self.handle, self._batch, _BATCH):
+            yield from [_event(self._batch[i]) for i in range(n)]
+
+    def cpu_s(self) -> float:
+        """CPU time of the engine's threads so far, in seconds."""
+        return float(self._lib.sfx_engine_cpu_us(self.handle)) / 1e6
+
+    def close(self) -> None:
+        """Ends all threads. Sessions still open are destroyed: close them first."""
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            self._lib.sfx_engine_destroy(handle)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _event(record: EventRecord) -> EngineEvent:
+    return EngineEvent(
+        type=EventType(record.type),
+        session=record.session,
+        time_s=record.time_us / 1e6,
+        code=record.code,
+        values=tuple(record.value),
+        data=bytes(record.data[: record.data_len]),
+        text=record.text.decode("latin-1").strip(),
+    )
+
+
+def run_line(a: EngineSession, b: EngineSession, line: LineSettings) -> tuple[float, bool]:
+    """Joins two fresh sessions in memory and runs the call to its end.
+
+    Returns the simulated duration in seconds and whether both sides reached the end of T.30 before `line.limit_s`.
+    """
+    simulated_us = c.c_uint64()
+    status = library().sfx_line_run(a.handle, b.handle, c.byref(line.to_c()), c.byref(simulated_us))
+    timed_out = status == -110
+    if not timed_out:
+        check(status, "the in-memory line")
+    return simulated_us.value / 1e6, not timed_out
+
+
+def completion_text(code: int) -> str:
+    """spandsp's text of a T.30 completion code."""
+    text: bytes = library().sfx_t30_completion_text(code)
+    return text.decode("ascii", "replace")
