@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What softfax adds to pjsua: T.38 in the invite session, and media that is only negotiated here and lives elsewhere.
+ *
+ * Everything runs in the one thread that owns PJSIP. Events are delivered synchronously to one callback, in that thread.
+ */
+#ifndef SOFTFAX_GLUE_H
+#define SOFTFAX_GLUE_H
+
+#include <stdint.h>
+
+#define SFX_SIP_API __attribute__((visibility("default")))
+
+enum sfx_sip_event_type {
+    SFX_SIP_AUDIO = 1,    /* audio is negotiated: fd (a dup of the RTP socket, the receiver's), remote, port, codec … */
+    SFX_SIP_T38_OFFER,    /* the far end offers T.38: `remote_sdp`; answer with sfx_sip_answer() before returning, or 488 */
+    SFX_SIP_T38_ACTIVE,   /* T.38 is negotiated or confirmed: both SDPs */
+    SFX_SIP_T38_REFUSED,  /* our offer failed with `code`; what was in force goes on */
+};
+
+typedef struct sfx_sip_event {
+    int32_t type;
+    int32_t call_id;
+    int32_t code;
+    int32_t fd;
+    int32_t port;
+    int32_t payload_type;
+    int32_t law; /* 0 PCMU, 8 PCMA */
+    int32_t direction; /* 1 we send, 2 we receive, 3 both */
+    const char *remote;
+    const char *local_sdp;
+    const char *remote_sdp;
+} sfx_sip_event;
+
+typedef void (*sfx_sip_callback)(const sfx_sip_event *event);
+
+SFX_SIP_API void sfx_sip_set_callback(sfx_sip_callback callback);
+/* Answers the T.38 offer being delivered. Returns 0 or a pj_status_t. */
+SFX_SIP_API int sfx_sip_answer(int call_id, const char *sdp);
+/* Sends a re-INVITE that offers `sdp`. PJ_EPENDING while another INVITE transaction is under way. */
+SFX_SIP_API int sfx_sip_reinvite(int call_id, const char *sdp);
+/* Gives up waiting for the answer to our offer: CANCELs the re-INVITE. */
+SFX_SIP_API int sfx_sip_cancel_offer(int call_id);
+/* Handles events for up to `max_ms`, less if sfx_sip_wake() is called. */
+SFX_SIP_API void sfx_sip_run(unsigned max_ms);
+/* Ends a sfx_sip_run() under way, or the next; from any thread. */
+SFX_SIP_API void sfx_sip_wake(void);
+
+/* glue.c → media.c, t38.c */
+void glue_emit(const sfx_sip_event *event);
+
+#endif

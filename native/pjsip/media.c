@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Media as pjsua wants it negotiated and as we want it carried: the sockets are bound here, and handed over once audio is
+ * agreed. PJSIP never reads or writes a packet of them.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <pjsua-lib/pjsua.h>
+#include <pjsua-lib/pjsua_internal.h>
+
+#include "glue.h"
+
+#if PJSUA_MEDIA_HAS_PJMEDIA
+#error "build PJSIP with native/pjsip/config_site.h"
+#endif
+
+/* ---- a media transport that only owns its sockets ------------------------------------------------------------------ */
+
+typedef struct socket_transport {
+    pjmedia_transport base;
+    pj_pool_t *pool;
+    pjmedia_sock_info sockets;
+} socket_transport;
+
+static pj_status_t st_get_info(pjmedia_transport *tp, pjmedia_transport_info *info) {
+    socket_transport *st = (socket_transport *) tp;
+    info->sock_info = st->sockets;
+    return PJ_SUCCESS;
+}
+
+static void st_detach(pjmedia_transport *tp, void *stream) {
+    PJ_UNUSED_ARG(tp);
+    PJ_UNUSED_ARG(stream);
+}
+
+static pj_status_t st_attach2(pjmedia_transport *tp, pjmedia_transport_attach_param *param) {
+    PJ_UNUSED_ARG(tp);
+    PJ_UNUSED_ARG(param);
+    return PJ_SUCCESS;
+}
+
+static pj_status_t st_send(pjmedia_transport *tp, const void *packet, pj_size_t size) {
+    PJ_UNUSED_ARG(tp);
+    PJ_UNUSED_ARG(packet);
+    PJ_UNUSED_ARG(size);
+    return PJ_SUCCESS;
+}
+
+static pj_status_t st_send_rtcp2(pjmedia_transport *tp, const pj_sockaddr_t *to, unsigned to_len, const void *packet,
+                                 pj_size_t size) {
+    PJ_UNUSED_ARG(to);
+    PJ_UNUSED_ARG(to_len);
+    return st_send(tp, packet, size);
+}
+
+static pj_status_t st_media_create(pjmedia_transport *tp, pj_pool_t *pool, unsigned options,
+                                   const pjmedia_sdp_session *remote, unsigned index) {
+    PJ_UNUSED_ARG(tp);
+    PJ_UNUSED_ARG(pool);
+    PJ_UNUSED_ARG(options);
+    PJ_UNUSED_ARG(remote);
+    PJ_UNUSED_ARG(index);
+    return PJ_SUCCESS;
+}
+
+static pj_status_t st_encode_sdp(pjmedia_transport *tp, pj_pool_t *pool, pjmedia_sdp_session *local,
+                                 const pjmedia_sdp_session *remote, unsigned index) {
+    PJ_UNUSED_ARG(tp);
+    PJ_UNUSED_ARG(pool);
+    PJ_UNUSED_ARG(local);
+    PJ_UNUSED_ARG(remote);
+    PJ_UNUSED_ARG(index);
+    return PJ_SUCCESS;
+}
+
+static pj_status_t st_media_start(pjmedia_transport *tp, pj_pool_t *pool, const pjmedia_sdp_session *local,
+                                  const pjmedia_sdp_session *remote, unsigned index) {
+    PJ_UNUSED_ARG(tp);
+    PJ_UNUSED_ARG(pool);
+    PJ_UNUSED_ARG(local);
+    PJ_UNUSED_ARG(remote);
+    PJ_UNUSED_ARG(index);
+    return PJ_SUCCESS;
+}
+
+static pj_status_t st_media_stop(pjmedia_transport *tp) {
+    PJ_UNUSED_ARG(tp);
+    return PJ_SUCCESS;
+}
+
+static pj_status_t st_simulate_lost(pjmedia_transport *tp, pjmedia_dir dir, unsigned percent) {
+    PJ_UNUSED_ARG(tp);
+    PJ_UNUSED_ARG(dir);
+    PJ_UNUSED_ARG(percent);
+    return PJ_SUCCESS;
+}
+
+static pj_status_t st_destroy(pjmedia_transport *tp) {
+    socket_transport *st = (socket_transport *) tp;
+    pj_pool_t *pool = st->pool;
+    if (st->sockets.rtp_sock != PJ_INVALID_SOCKET)
+        pj_sock_close(st->sockets.rtp_sock);
+    if (st->sockets.rtcp_sock != PJ_INVALID_SOCKET)
+        pj_sock_close(st->sockets.rtcp_sock);
+    pj_pool_release(pool);
+    return PJ_SUCCESS;
+}
+
+static pjmedia_transport_op socket_transport_op = {
+    .get_info = st_get_info,
+    .detach = st_detach,
+    .send_rtp = st_send,
+    .send_rtcp = st_send,
+    .send_rtcp2 = st_send_rtcp2,
+    .media_create = st_media_create,
+    .encode_sdp = st_encode_sdp,
+    .media_start = st_media_start,
+    .media_stop = st_media_stop,
+    .simulate_lost = st_simulate_lost,
+    .destroy = st_destroy,
+    .attach2 = st_attach2,
+};
+
+pj_status_t __wrap_pjmedia_transport_udp_attach(pjmedia_endpt *endpt, const char *name, const pjmedia_sock_info *si,
+                                                unsigned options, pjmedia_transport **out);
+
+pj_status_t __wrap_pjmedia_transport_udp_attach(pjmedia_endpt *endpt, const char *name, const pjmedia_sock_info *si,
+                                                unsigned options, pjmedia_transport **out) {
+    pj_pool_t *pool = pjmedia_endpt_create_pool(endpt, "softfax", 512, 512);
+    socket_transport *st;
+
+    PJ_UNUSED_ARG(name);
+    PJ_UNUSED_ARG(options);
+    if (!pool)
+        return PJ_ENOMEM;
+    st = PJ_POOL_ZALLOC_T(pool, socket_transport);
+    pj_ansi_strncpy(st->base.name, "softfax", sizeof st->base.name - 1);
+    st->base.type = PJMEDIA_TRANSPORT_TYPE_UDP;
+    st->base.op = &socket_transport_op;
+    st->pool = pool;
+    st->sockets = *si;
+    *out = &st->base;
+    return PJ_SUCCESS;
+}
+
+/* ---- codecs: PCMU and PCMA, named for the SDP and never run ---------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    unsigned payload_type;
+} codecs[] = {{"PCMU", PJMEDIA_RTP_PT_PCMU}, {"PCMA", PJMEDIA_RTP_PT_PCMA}};
+
+static pj_status_t codec_test(pjmedia_codec_factory *factory, const pjmedia_codec_info *info) {
+    PJ_UNUSED_ARG(factory);
+    for (unsigned i = 0; i < PJ_ARRAY_SIZE(codecs); i++)
+        if (!pj_stricmp2(&info->encoding_name, codecs[i].name) && info->clock_rate == 8000)
+            return PJ_SUCCESS;
+    return PJMEDIA_CODEC_EUNSUP;
+}
+
+static pj_status_t codec_attr(pjmedia_codec_factory *factory, const pjmedia_codec_info *info, pjmedia_codec_param *attr) {
+    PJ_UNUSED_ARG(factory);
+    pj_bzero(attr, sizeof *attr);
+    attr->info.clock_rate = 8000;
+    attr->info.channel_cnt = 1;
+    attr->info.avg_bps = attr->info.max_bps = 64000;
+    attr->info.pcm_bits_per_sample = 16;
+    attr->info.frm_ptime = 20;
+    attr->info.pt = (pj_uint8_t) info->pt;
+    attr->setting.frm_per_pkt = 1;
+    return PJ_SUCCESS;
+}
+
+static pj_status_t codec_enum(pjmedia_codec_factory *factory, unsigned *count, pjmedia_codec_info out[]) {
+    unsigned n = 0;
+    PJ_UNUSED_ARG(factory);
+    for (; n < *count && n < PJ_ARRAY_SIZE(codecs); n++) {
+        pj_bzero(&out[n], sizeof out[n]);
+        out[n].type = PJMEDIA_TYPE_AUDIO;
+        out[n].encoding_name = pj_str((char *) (pj_size_t) codecs[n].name);
+        out[n].pt = codecs[n].payload_type;
+        out[n].clock_rate = 8000;
+        out[n].channel_cnt = 1;
+    }
+    *count = n;
+    return PJ_SUCCESS;
+}
+
+static pj_status_t codec_alloc(pjmedia_codec_factory *factory, const pjmedia_codec_info *info, pjmedia_codec **out) {
+    PJ_UNUSED_ARG(factory);
+    PJ_UNUSED_ARG(info);
+    PJ_UNUSED_ARG(out);
+    return PJ_ENOTSUP;
+}
+
+static pj_status_t codec_dealloc(pjmedia_codec_factory *factory, pjmedia_codec *codec) {
+    PJ_UNUSED_ARG(factory);
+    PJ_UNUSED_ARG(codec);
+    return PJ_ENOTSUP;
+}
+
+static pjmedia_codec_factory codec_factory;
+
+static pj_status_t codec_destroy(void) {
+    return pjmedia_codec_mgr_unregister_factory(pjmedia_endpt_get_codec_mgr(pjsua_var.med_endpt), &codec_factory);
+}
+
+static pjmedia_codec_factory_op codec_factory_op = {codec_test, codec_attr,    codec_enum,
+                                                    codec_alloc, codec_dealloc, codec_destroy};
+
+/* ---- pjsua's entry points for audio -------------------------------------------------------------------------------- */
+
+pj_status_t pjsua_aud_subsys_init(void) {
+    codec_factory.op = &codec_factory_op;
+    return pjmedia_codec_mgr_register_factory(pjmedia_endpt_get_codec_mgr(pjsua_var.med_endpt), &codec_factory);
+}
+
+pj_status_t pjsua_aud_subsys_start(void) { return PJ_SUCCESS; }
+
+pj_status_t pjsua_aud_subsys_destroy(void) { return PJ_SUCCESS; }
+
+void pjsua_aud_stop_stream(pjsua_call_media *call_med) { PJ_UNUSED_ARG(call_med); }
+
+static int is_attr(const pjmedia_sdp_media *m, const char *name) {
+    return pjmedia_sdp_media_find_attr2(m, name, NULL) != NULL;
+}
+
+/* Audio is agreed (again): where to send, which law, and a descriptor of the RTP socket go to the engine. */
+pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_pool, pjmedia_stream_info *si,
+                                     const pjmedia_sdp_session *local_sdp, const pjmedia_sdp_session *remote_sdp) {
+    const pjmedia_sdp_media *local = local_sdp->media[call_med->idx], *remote = remote_sdp->media[call_med->idx];
+    const pjmedia_sdp_conn *conn = remote->conn ? remote->conn : remote_sdp->conn;
+    pjmedia_transport_info info;
+    char address[PJ_INET6_ADDRSTRLEN + 1];
+    sfx_sip_event event = {.type = SFX_SIP_AUDIO, .call_id = call_med->call->index};
+    unsigned pt;
+
+    PJ_UNUSED_ARG(tmp_pool);
+    PJ_UNUSED_ARG(si);
+    if (!local->desc.port || !remote->desc.port || !conn || !local->desc.fmt_count ||
+        conn->addr.slen > (pj_ssize_t) sizeof address - 1)
+        return PJ_SUCCESS;
+    pt = (unsigned) pj_strtoul(&local->desc.fmt[0]);
+    if (pt != PJMEDIA_RTP_PT_PCMU && pt != PJMEDIA_RTP_PT_PCMA)
+        return PJMEDIA_CODEC_EUNSUP;
+    pj_memcpy(address, conn->addr.ptr, (pj_size_t) conn->addr.slen);
+    address[conn->addr.slen] = '\0';
+    pjmedia_transport_info_init(&info);
+    pjmedia_transport_get_info(call_med->tp, &info);
+    event.fd = fcntl((int) info.sock_info.rtp_sock, F_DUPFD_CLOEXEC, 0);
+    if (event.fd < 0)
+        return PJ_STATUS_FROM_OS(errno);
+    event.remote = address;
+    event.port = remote->desc.port;
+    event.payload_type = event.law = (int) pt;
+    event.direction = is_attr(remote, "sendonly") ? 2 : is_attr(remote, "recvonly") ? 1 : is_attr(remote, "inactive") ? 0 : 3;
+    glue_emit(&event);
+    return PJ_SUCCESS;
+}
+
+void pjsua_txt_stop_stream(pjsua_call_media *call_med) { PJ_UNUSED_ARG(call_med); }
+
+pj_status_t pjsua_txt_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_pool, pjmedia_txt_stream_info *si,
+                                     const pjmedia_sdp_session *local_sdp, const pjmedia_sdp_session *remote_sdp) {
+    PJ_UNUSED_ARG(call_med);
+    PJ_UNUSED_ARG(tmp_pool);
+    PJ_UNUSED_ARG(si);
+    PJ_UNUSED_ARG(local_sdp);
+    PJ_UNUSED_ARG(remote_sdp);
+    return PJ_SUCCESS;
+}
