@@ -171,6 +171,8 @@ SFX_API int sfx_session_start_t38(sfx_session *session, int fd, const char *remo
                                   const sfx_t38_config *config);
 /* While held, what comes by audio does not reach T.30: used while an offer of T.38 is under way. Timers go on. */
 SFX_API int sfx_session_hold(sfx_session *session, int hold);
+/* Ends T.30 politely: SFX_EVENT_COMPLETE follows at once, DCN goes out, which takes 1.2 s on audio. Then stop the media. */
+SFX_API int sfx_session_cancel(sfx_session *session);
 /* Closes the media; T.30 is ended if it still runs. */
 SFX_API int sfx_session_stop_media(sfx_session *session);
 SFX_API int sfx_session_stats_get(sfx_session *session, sfx_session_stats *out);

@@ -58,6 +58,8 @@ typedef struct t30_run {
     bool muted;       /* being replaced: no more events */
     bool fault_done;
     bool preamble_heard;
+    fsk_tx_state_t *goodbye; /* sends DCN once T.30 was ended by us, on audio */
+    hdlc_tx_state_t *goodbye_hdlc;
     dcs_info dcs;
     uint64_t page_began_us;
     uint64_t image_bytes;
@@ -67,6 +69,10 @@ typedef struct t30_run {
 int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38);
 /* Ends it (phase E is reported unless muted) and frees what spandsp holds. */
 void run_end(sfx_session *s, bool muted);
+/* Ends T.30 and sends DCN. */
+void run_cancel(sfx_session *s);
+/* The next samples to send; always RTP_FRAME of them. */
+void run_fetch_audio(sfx_session *s, int16_t *amp);
 void run_feed_audio(sfx_session *s, int16_t *amp, int samples);
 
 /* ---- events.c -------------------------------------------------------------------------------------------------- */

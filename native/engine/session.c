@@ -83,6 +83,13 @@ int sfx_session_hold(sfx_session *s, int hold) {
     return 0;
 }
 
+int sfx_session_cancel(sfx_session *s) {
+    pthread_mutex_lock(&s->lock);
+    run_cancel(s);
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}
+
 /* ---- media ------------------------------------------------------------------------------------------------------ */
 
 static int parse_address(const char *text, uint16_t port, struct sockaddr_storage *out, socklen_t *len) {
@@ -273,10 +280,8 @@ static void receive_waiting(sfx_session *s) {
 static void send_audio(sfx_session *s) {
     int16_t amp[RTP_FRAME];
     uint8_t packet[RTP_HEADER + RTP_FRAME];
-    int n = s->run.fax ? fax_tx(s->run.fax, amp, RTP_FRAME) : 0;
 
-    if (n < RTP_FRAME)
-        memset(amp + n, 0, (size_t) (RTP_FRAME - n) * sizeof *amp);
+    run_fetch_audio(s, amp);
     session_send(s, packet, rtp_build(&s->rtp_tx, amp, packet));
 }
 

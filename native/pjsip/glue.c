@@ -17,6 +17,8 @@ void glue_emit(const sfx_sip_event *event) {
         event_callback(event);
 }
 
+void sfx_sip_quiet(void) { pj_log_set_level(0); }
+
 void sfx_sip_wake(void) { atomic_store(&wake_requested, 1); }
 
 void sfx_sip_run(unsigned max_ms) {

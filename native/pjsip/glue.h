@@ -46,6 +46,9 @@ SFX_SIP_API void sfx_sip_run(unsigned max_ms);
 /* Ends a sfx_sip_run() under way, or the next; from any thread. */
 SFX_SIP_API void sfx_sip_wake(void);
 
+/* Silences PJSIP's console log; before anything else of PJSIP is called. */
+SFX_SIP_API void sfx_sip_quiet(void);
+
 /* glue.c → media.c, t38.c */
 void glue_emit(const sfx_sip_event *event);
 

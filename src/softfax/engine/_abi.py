@@ -182,6 +182,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_session_start_audio": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.c_int, c.c_int]),
     "sfx_session_start_t38": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.POINTER(T38Config)]),
     "sfx_session_hold": (c.c_int, [c.c_void_p, c.c_int]),
+    "sfx_session_cancel": (c.c_int, [c.c_void_p]),
     "sfx_session_stop_media": (c.c_int, [c.c_void_p]),
     "sfx_session_stats_get": (c.c_int, [c.c_void_p, c.POINTER(SessionStats)]),
     "sfx_line_run": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(LineConfig), c.POINTER(c.c_uint64)]),

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the verbs share: options of calls and faxes, addresses, signals, the watch over a fax under way."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import math
+import re
+import signal
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from softfax.cli.report import POLL_S, Reporter
+from softfax.errors import ExitStatus, UsageError
+from softfax.fax.runtime import FaxLine
+from softfax.fax.settings import ModePolicy
+from softfax.model import FaxResult
+from softfax.sip import SipConfig
+
+__all__ = [
+    "CALL_DEFAULTS",
+    "add_call_options",
+    "add_fax_options",
+    "destination_uri",
+    "exit_status",
+    "interruptible",
+    "seconds",
+    "sip_config",
+    "watch",
+]
+
+CALL_DEFAULTS: dict[str, Any] = {
+    "mode": ModePolicy.AUTO.value,
+    "transport": "udp",
+    "json": False,
+    "ident": "",
+    "max_rate": 14400,
+    "no_ecm": False,
+}
+_NUMBER = re.compile(r"^\+?[0-9A-Da-d*#().\- ]{1,40}$")
+_RATES = (2400, 4800, 7200, 9600, 12000, 14400)
+
+
+def seconds(text: str) -> float:
+    """A positive number of seconds, as an argparse type."""
+    value = float(text)
+    if not math.isfinite(value) or not 0 < value <= 7 * 24 * 3600:
+        raise argparse.ArgumentTypeError("use seconds above 0, at most a week")
+    return value
+
+
+def add_call_options(parser: argparse.ArgumentParser) -> None:
+    """Options of every verb that makes or takes calls."""
+    parser.add_argument("--mode", choices=[m.value for m in ModePolicy], help="T.38 with G.711 as fallback, T.38 or nothing, G.711 alone (auto)")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="local SIP address; port 0 takes any (default: loopback or towards the far end, any port)")
+    parser.add_argument("--transport", choices=["udp", "tcp", "tls"], help="SIP transport (udp)")
+    parser.add_argument("--user", metavar="NAME", help="user for digest authentication")
+    parser.add_argument("--password", metavar="SECRET", help="its password; better in SOFTFAX_PASSWORD")
+    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
+    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+
+
+def add_fax_options(parser: argparse.ArgumentParser) -> None:
+    """Options of T.30."""
+    parser.add_argument("--ident", metavar="TEXT", help="station identity sent to the far end, at most 20 characters")
+    parser.add_argument("--max-rate", metavar="BPS", type=int, choices=_RATES, help="highest rate in bit/s (14400)")
+    parser.add_argument("--no-ecm", action="store_true", default=None, help="without error correction mode")
+
+
+def destination_uri(text: str, options: argparse.Namespace) -> str:
+    """The SIP URI to call: as given, or a number at the proxy or registrar. Raises UsageError."""
+    if text.lower().startswith(("sip:", "sips:")):
+        if any(ch.isspace() or ch in "<>\"" for ch in text) or not re.match(r"^sips?:([^@]+@)?[^@:;?]+|\[", text, re.I):
+            raise UsageError(f"not a SIP URI: {text!r}", "write it as sip:NUMBER@HOST or sip:NUMBER@HOST:PORT")
+        return text
+    server = getattr(options, "proxy", None) or getattr(options, "register", None)
+    if not _NUMBER.match(text):
+        raise UsageError(f"not a SIP URI or a number: {text!r}", "write sip:NUMBER@HOST, or a number with --proxy")
+    if not server:
+        raise UsageError(f"no server for the number {text}", "name one with --proxy sip:HOST, or call sip:NUMBER@HOST")
+    host = re.sub(r"^sips?:([^@]*@)?", "", server).split(";")[0]
+    return f"sip:{re.sub(r'[().\- ]', '', text)}@{host}"
+
+
+def sip_config(options: argparse.Namespace, *, listen: str) -> SipConfig:
+    """The user agent's configuration from the options."""
+    register = getattr(options, "register", None)
+    return SipConfig(
+        listen=options.listen or listen,
+        transport=options.transport,
+        user=options.user,
+        password=options.password,
+        registrar=register,
+        proxy=getattr(options, "proxy", None),
+        from_uri=getattr(options, "from_uri", None),
+    )
+
+
+def exit_status(result: FaxResult, *, reached: bool) -> int:
+    """The contract's exit status of one fax."""
+    if result.success:
+        return int(ExitStatus.OK)
+    return int(ExitStatus.FAX_FAILED if reached else ExitStatus.CALL_FAILED)
+
+
+@contextlib.asynccontextmanager
+async def interruptible(stop: Callable[[], None]) -> AsyncIterator[Callable[[], bool]]:
+    """SIGINT and SIGTERM call `stop`, so that calls end properly. Yields a function that tells whether one came."""
+    loop = asyncio.get_running_loop()
+    came = False
+
+    def on_signal() -> None:
+        nonlocal came
+        came = True
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield lambda: came
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def watch(line: FaxLine, reporter: Reporter) -> FaxResult:
+    """Awaits a fax's end and keeps the progress bar moving."""
+    settings = line.session.settings
+    if not reporter.console.is_terminal:
+        return await line.result
+    while not line.result.done():
+        await asyncio.wait([line.result], timeout=POLL_S)
+        if not line.result.done():
+            reporter.progress(line.progress(), settings.page_bytes, settings.pages_total)
+    reporter.close()
+    return line.result.result()

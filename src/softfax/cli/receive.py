@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax receive`: answers calls and keeps their faxes as PDF, or calls a station and fetches one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from softfax.cli.common import (
+    CALL_DEFAULTS,
+    add_call_options,
+    add_fax_options,
+    destination_uri,
+    exit_status,
+    interruptible,
+    seconds,
+    sip_config,
+    watch,
+)
+from softfax.cli.report import Reporter
+from softfax.errors import ExitStatus, UsageError
+from softfax.fax.inbox import Inbox
+from softfax.fax.runtime import FaxLine, FaxRuntime
+from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_ident
+from softfax.model import Direction, Event, FaxResult, new_fax_id
+from softfax.sip import IncomingCall
+
+__all__ = ["DEFAULTS", "add_parser", "run"]
+
+DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, "dir": "received", "keep_tiff": False, "count": 0}
+ANSWER_TIMEOUT_S = 60.0
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("use 1 or more")
+    return value
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "receive", help="answer calls and keep their faxes", description="Answers calls and writes one PDF per fax."
+    )
+    add_call_options(parser)
+    add_fax_options(parser)
+    parser.add_argument("--register", metavar="URI", help="register at this server, to be called through it")
+    parser.add_argument("--proxy", metavar="URI", help="outbound proxy")
+    parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, for --call")
+    parser.add_argument("--call", metavar="URI", help="call this station and fetch what it sends")
+    parser.add_argument("--dir", metavar="DIR", help="folder for the PDFs (received)")
+    parser.add_argument("--count", metavar="N", type=_count, help="end after N faxes (never)")
+    parser.add_argument("--keep-tiff", action="store_true", default=None, help="keep the TIFF beside the PDF")
+    parser.add_argument("--timeout", metavar="S", type=seconds, help="end when no call comes (or is answered) for S seconds")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Receives until told to end. Raises SoftfaxError where it cannot even begin."""
+    check_ident(options.ident)
+    if options.call and (options.register or options.count):
+        raise UsageError("--call fetches one fax", "leave out --register and --count")
+    inbox = Inbox(Path(options.dir), options.keep_tiff)
+    inbox.prepare()
+    return asyncio.run(_fetch(options, inbox) if options.call else _Receiver(options, inbox).run())
+
+
+def _settings(options: argparse.Namespace, inbox: Inbox, role: Role) -> FaxSettings:
+    answer_s = options.timeout if options.call and options.timeout else ANSWER_TIMEOUT_S
+    return FaxSettings(
+        direction=Direction.RECEIVE,
+        role=role,
+        document=inbox.spool_path(new_fax_id()),
+        mode=ModePolicy(options.mode),
+        ident=options.ident,
+        ecm=not options.no_ecm,
+        max_rate_bps=options.max_rate,
+        timeouts=Timeouts(answer_s=answer_s),
+    )
+
+
+async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
+    reporter = Reporter(json_lines=options.json)
+    destination = destination_uri(options.call, options)
+    settings = _settings(options, inbox, Role.CALLER)
+    async with await FaxRuntime.start(sip_config(options, listen=":0")) as runtime:
+        reporter.text(f"calling {destination}")
+        line = runtime.send(destination, settings, _all_but_result(reporter))
+        async with interruptible(line.cancel) as interrupted:
+            result = await watch(line, reporter)
+            result = await inbox.deliver(result, settings.document, destination)
+            reporter.event(result)
+        if interrupted():
+            return int(ExitStatus.INTERRUPTED)
+        outcome = line.session.outcome
+        return exit_status(result, reached=outcome is None or outcome.reached)
+
+
+def _all_but_result(reporter: Reporter) -> Any:
+    def sink(event: Event) -> None:
+        if not isinstance(event, FaxResult):
+            reporter.event(event)
+
+    return sink
+
+
+class _Receiver:
+    """Answers calls until enough faxes have come, no call comes in time, or a signal says stop."""
+
+    def __init__(self, options: argparse.Namespace, inbox: Inbox) -> None:
+        self.options = options
+        self.inbox = inbox
+        self.reporter = Reporter(json_lines=options.json)
+        self.results: list[FaxResult] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.accepted = 0
+        self.changed = asyncio.Event()
+        self.stopping = False
+
+    async def run(self) -> int:
+        """Returns the exit status."""
+        options = self.options
+        async with await FaxRuntime.start(sip_config(options, listen="127.0.0.1:5060")) as runtime:
+            runtime.on_incoming = self._incoming
+            self._runtime = runtime
+            host, port = runtime.agent.bound_address
+            if options.register:
+                await runtime.agent.register()
+                self.reporter.text(f"registered at {options.register}")
+            self.reporter.text(f"listening at sip:{host}:{port} ({options.transport}), faxes go to {self.inbox.directory}")
+            async with interruptible(self._stop) as interrupted:
+                timed_out = await self._until_done()
+                if self.stopping:
+                    for line in runtime.lines:
+                        line.cancel()
+                while self.tasks:
+                    await asyncio.wait(self.tasks)
+                if interrupted():
+                    return int(ExitStatus.INTERRUPTED)
+        if timed_out:
+            self.reporter.problem(f"no call came within {options.timeout:g} s")
+            return int(ExitStatus.CALL_FAILED)
+        return int(ExitStatus.OK if all(r.success for r in self.results) else ExitStatus.FAX_FAILED)
+
+    def _stop(self) -> None:
+        self.stopping = True
+        self.changed.set()
+
+    async def _until_done(self) -> bool:
+        """Waits; true if no call came for too long."""
+        wanted = self.options.count
+        while not self.stopping and not (wanted and len(self.results) >= wanted):
+            self.changed.clear()
+            idle = self.options.timeout if not self.tasks else None
+            try:
+                await asyncio.wait_for(self.changed.wait(), idle)
+            except TimeoutError:
+                if not self.tasks:
+                    return True
+        return False
+
+    def _incoming(self, call: IncomingCall) -> tuple[FaxSettings, Any] | int:
+        del call
+        wanted = self.options.count
+        if self.stopping or (wanted and self.accepted >= wanted):
+            return 486
+        self.accepted += 1
+        settings = _settings(self.options, self.inbox, Role.ANSWERER)
+        asyncio.get_running_loop().call_soon(self._begin, settings)
+        return settings, _all_but_result(self.reporter)
+
+    def _begin(self, settings: FaxSettings) -> None:
+        for line in self._runtime.lines:
+            if line.session.settings is settings:
+                task = asyncio.ensure_future(self._one(line))
+                self.tasks.add(task)
+                task.add_done_callback(self._ended)
+                self.changed.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self.changed.set()
+
+    async def _one(self, line: FaxLine) -> None:
+        single = self.options.count == 1
+        result = await watch(line, self.reporter) if single else await line.result
+        remote = line.call.remote_uri if line.call is not None else ""
+        result = await self.inbox.deliver(result, line.session.settings.document, remote)
+        self.reporter.event(result)
+        self.results.append(result)

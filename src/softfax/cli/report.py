@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What people and programs see of a fax: JSON lines on standard output, progress bars or plain lines on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from softfax.engine import SessionStats
+from softfax.model import (
+    CallEvent,
+    CallState,
+    Direction,
+    Event,
+    FaxResult,
+    Mode,
+    NegotiatedEvent,
+    PageEvent,
+)
+
+__all__ = ["Reporter", "describe"]
+
+POLL_S = 0.25
+
+
+def describe(event: Event) -> str | None:
+    """An event in plain words, None for those a person need not see."""
+    match event:
+        case CallEvent(state=CallState.ENDED):
+            return None
+        case CallEvent():
+            return event.state.value
+        case NegotiatedEvent():
+            mode = "T.38" if event.mode is Mode.T38 else "G.711"
+            ecm = "ECM" if event.ecm else "no ECM"
+            far = f", far end {event.remote_station_id}" if event.remote_station_id else ""
+            return f"{mode}, {event.bitrate} bit/s, {ecm}, {event.encoding}, {event.resolution} dpi{far}"
+        case PageEvent():
+            verb = "sent" if event.direction is Direction.SEND else "received"
+            bad = f", {event.bad_rows} bad rows" if event.bad_rows else ""
+            return f"page {event.number} {verb}: {event.bytes / 1000:.1f} kB in {event.seconds:.1f} s{bad}"
+        case FaxResult():
+            return _describe_result(event)
+    return None
+
+
+def _describe_result(r: FaxResult) -> str:
+    pages = f"{r.pages} page{'' if r.pages == 1 else 's'}"
+    sending = r.direction is Direction.SEND
+    where = "" if sending or not r.documents else f" → {', '.join(r.documents)}"
+    if r.success:
+        return f"{'sent' if sending else 'received'}: {pages} in {r.duration_s:.1f} s{where}"
+    done = f" after {pages}" if r.pages else ""
+    return f"failed{done}: {r.status_string}{where}"
+
+
+@dataclass
+class Reporter:
+    """Takes the events of one fax or of many and shows them. `json_lines`: objects on standard output, text elsewhere."""
+
+    json_lines: bool = False
+    label: str = ""
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+
+    def __post_init__(self) -> None:
+        self.console = Console(file=self.err if self.json_lines else self.out, highlight=False, soft_wrap=True)
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+
+    def text(self, line: str) -> None:
+        """A line for people."""
+        self.console.print(line, markup=False)
+
+    def problem(self, line: str) -> None:
+        """A line about what went wrong, always on standard error."""
+        Console(file=self.err, highlight=False, soft_wrap=True).print(f"softfax: {line}", markup=False)
+
+    def event(self, event: Event) -> None:
+        """Shows one event."""
+        if self.json_lines:
+            self.out.write(json.dumps(event.to_json(), ensure_ascii=False) + "\n")
+            self.out.flush()
+        if isinstance(event, FaxResult):
+            self.close()
+            if not event.success:
+                self.problem(describe(event) or "failed")
+                return
+        line = describe(event)
+        if line is not None and (not self.json_lines or self.console.is_terminal):
+            self.text(f"{self.label}{line}")
+
+    def progress(self, stats: SessionStats, page_bytes: tuple[int, ...], pages_total: int | None) -> None:
+        """Moves the bar of the page under way; on a terminal only."""
+        if not self.console.is_terminal or not stats.active or not stats.page:
+            return
+        if self._bars is None:
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(),
+                TextColumn("{task.fields[rate]} bit/s"),
+                TimeRemainingColumn(),
+                console=self.console,
+                transient=True,
+            )
+            self._bars.start()
+            self._task = self._bars.add_task("", total=None, rate=0)
+        assert self._task is not None
+        total = page_bytes[stats.page - 1] if stats.page <= len(page_bytes) else None
+        of = f" of {pages_total}" if pages_total else ""
+        if total is not None:
+            total = max(total, stats.image_bytes)
+        description = f"page {stats.page}{of}"
+        if self._bars.tasks[0].description != description:
+            self._bars.reset(self._task, total=total, description=description)
+        self._bars.update(
+            self._task, completed=stats.image_bytes, total=total, description=description, rate=stats.rate_bps
+        )
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+
+Sink = Callable[[Event], None]

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax send`: places a call and faxes documents on it, or waits for a call and faxes to the caller."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from softfax.cli.common import (
+    CALL_DEFAULTS,
+    add_call_options,
+    add_fax_options,
+    destination_uri,
+    exit_status,
+    interruptible,
+    seconds,
+    sip_config,
+    watch,
+)
+from softfax.cli.report import Reporter
+from softfax.documents import PreparedDocument, RasterSettings, prepare
+from softfax.errors import ExitStatus, UsageError
+from softfax.fax.runtime import FaxLine, FaxRuntime
+from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_ident
+from softfax.model import Direction
+from softfax.sip import IncomingCall
+
+__all__ = ["DEFAULTS", "add_parser", "run"]
+
+DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, "resolution": "fine", "header": "", "timeout": 60.0, "answer": False}
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "send",
+        help="fax documents to a SIP URI or number",
+        description="Faxes documents (PDF, TIFF, PNG, JPEG, text, - for standard input) in one call.",
+    )
+    parser.add_argument("items", nargs="+", metavar="DESTINATION FILE", help="where to, then what; with --answer only what")
+    add_call_options(parser)
+    add_fax_options(parser)
+    parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, the caller's identity")
+    parser.add_argument("--proxy", metavar="URI", help="outbound proxy, and the server of plain numbers")
+    parser.add_argument("--header", metavar="TEXT", help="header line printed on each page")
+    parser.add_argument("--resolution", choices=["standard", "fine", "superfine"], help="204x98, 204x196 or 204x391 dpi (fine)")
+    parser.add_argument("--timeout", metavar="S", type=seconds, help="seconds to wait for an answer (60)")
+    parser.add_argument("--answer", action="store_true", default=None, help="wait for a call and fax to whoever calls")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prepares the documents, then calls. Raises SoftfaxError before any call for what cannot be faxed."""
+    files = list(options.items)
+    destination = None
+    if not options.answer:
+        if len(files) < 2:
+            raise UsageError("a destination and a file are needed", "softfax send DESTINATION FILE...")
+        destination = destination_uri(files.pop(0), options)
+    check_ident(options.ident)
+    with tempfile.TemporaryDirectory(prefix="softfax-") as workdir:
+        document = prepare(files, RasterSettings(resolution=options.resolution), Path(workdir))
+        return asyncio.run(_send(options, destination, files, document))
+
+
+def _settings(options: argparse.Namespace, files: list[str], document: PreparedDocument) -> FaxSettings:
+    return FaxSettings(
+        direction=Direction.SEND,
+        role=Role.ANSWERER if options.answer else Role.CALLER,
+        document=document.tiff,
+        documents=tuple(files),
+        mode=ModePolicy(options.mode),
+        ident=options.ident,
+        header=options.header,
+        ecm=not options.no_ecm,
+        max_rate_bps=options.max_rate,
+        pages_total=len(document.pages),
+        page_bytes=tuple(page.bytes for page in document.pages),
+        timeouts=Timeouts(answer_s=options.timeout),
+    )
+
+
+async def _send(options: argparse.Namespace, destination: str | None, files: list[str], document: PreparedDocument) -> int:
+    reporter = Reporter(json_lines=options.json)
+    settings = _settings(options, files, document)
+    async with await FaxRuntime.start(sip_config(options, listen=":0" if destination else "127.0.0.1:5060")) as runtime:
+        if destination is not None:
+            reporter.text(f"calling {destination}: {len(document.pages)} page{'s' * (len(document.pages) != 1)}")
+            line = runtime.send(destination, settings, reporter.event)
+        else:
+            line_or_none = await _await_call(runtime, settings, options, reporter)
+            if line_or_none is None:
+                return int(ExitStatus.CALL_FAILED)
+            line = line_or_none
+        async with interruptible(line.cancel) as interrupted:
+            result = await watch(line, reporter)
+            if interrupted():
+                return int(ExitStatus.INTERRUPTED)
+        outcome = line.session.outcome
+        return exit_status(result, reached=outcome is None or outcome.reached)
+
+
+async def _await_call(
+    runtime: FaxRuntime, settings: FaxSettings, options: argparse.Namespace, reporter: Reporter
+) -> FaxLine | None:
+    """Waits for the one call that gets the documents; None if none comes in time."""
+    called = asyncio.Event()
+
+    def incoming(call: IncomingCall) -> tuple[FaxSettings, Any] | int:
+        if called.is_set():
+            return 486
+        called.set()
+        return settings, reporter.event
+
+    runtime.on_incoming = incoming
+    host, port = runtime.agent.bound_address
+    reporter.text(f"waiting for a call at sip:{host}:{port}")
+    try:
+        await asyncio.wait_for(called.wait(), options.timeout)
+    except TimeoutError:
+        reporter.problem(f"no call came within {options.timeout:g} s")
+        return None
+    while not runtime.lines:
+        await asyncio.sleep(0)
+    return runtime.lines[0]

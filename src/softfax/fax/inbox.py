@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where received faxes go: a folder with one PDF per fax, written whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from softfax.documents import DocumentMetadata, deliver_pdf
+from softfax.errors import LocalError, SoftfaxError
+from softfax.fax.outcome import T30_FILE_ERRORS
+from softfax.model import FaxResult
+
+__all__ = ["Inbox"]
+
+log = logging.getLogger("softfax.fax")
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """A folder for received faxes; `keep_tiff` keeps the TIFF beside the PDF."""
+
+    directory: Path
+    keep_tiff: bool = False
+
+    def prepare(self) -> None:
+        """Makes the folder. Raises LocalError where faxes could not be written."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            probe = self.directory / ".softfax-probe"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise LocalError(
+                f"received faxes cannot be written to {self.directory} ({error.strerror})", "name another folder with --dir"
+            ) from None
+
+    def spool_path(self, fax_id: str) -> Path:
+        """The TIFF a fax is received into."""
+        return self.directory / f".{fax_id}.tif"
+
+    async def deliver(self, result: FaxResult, spool: Path, remote: str) -> FaxResult:
+        """Makes the PDF of what was received, also of a fax broken off, and returns the result that names it."""
+        if not result.pages or not spool.exists():
+            spool.unlink(missing_ok=True)
+            return dataclasses.replace(result, documents=[])
+        try:
+            return await asyncio.to_thread(self._deliver, result, spool, remote)
+        except (SoftfaxError, OSError) as error:
+            log.error("fax %s: the received pages stay in %s: %s", result.fax_id, spool, error)
+            return dataclasses.replace(
+                result,
+                success=False,
+                status="FAILED",
+                error="FILE_ERROR",
+                status_string=f"received, but no PDF could be written ({error})",
+                result_code=T30_FILE_ERRORS[0],
+                documents=[str(spool)],
+            )
+
+    def _deliver(self, result: FaxResult, spool: Path, remote: str) -> FaxResult:
+        now = datetime.now(UTC)
+        stem = f"{now:%Y%m%dT%H%M%SZ}-{_safe(result.remote_station_id or remote)}-{result.fax_id}"
+        pdf = self.directory / f"{stem}.pdf"
+        deliver_pdf(
+            spool,
+            pdf,
+            DocumentMetadata(
+                sender=result.remote_station_id or remote,
+                recipient=result.local_station_id,
+                received=now,
+                bitrate_bps=result.bitrate,
+                fax_id=result.fax_id,
+            ),
+        )
+        if self.keep_tiff:
+            spool.rename(pdf.with_suffix(".tif"))
+        else:
+            spool.unlink()
+        return dataclasses.replace(result, documents=[str(pdf)])
+
+
+def _safe(text: str) -> str:
+    """A far end's name as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9+]+", "", text)[:20] or "unknown"

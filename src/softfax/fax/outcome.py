@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a fax ended, in Asterisk's words: pure functions from T.30 completion codes and SIP statuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "OK",
+    "Outcome",
+    "encoding_name",
+    "from_sip",
+    "from_t30",
+    "hostile_text",
+    "resolution_name",
+]
+
+# Result codes of ours, where T.30 never began: NO_T30 + SIP status.
+NO_T30 = 1000
+
+T30_CEDTONE, T30_T0_EXPIRED, T30_T1_EXPIRED, T30_T3_EXPIRED = 1, 2, 3, 4
+T30_FILE_ERRORS = range(41, 47)
+T30_CALLDROPPED = 49
+
+_ENCODINGS = {1: "T.4 1-D", 2: "T.4 2-D", 3: "T.6"}
+
+_HOSTILE = {
+    1: "the far end sent an image frame too short to be one (FCD)",
+    2: "the far end sent a DCS with an impossible page width",
+    3: "the far end sent a DIS or DCS longer than T.30 allows",
+    4: "the far end sent a malformed T.30 frame",
+    5: "the far end sent more pages than allowed",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`error` is Asterisk's FAXERROR word or spandsp's text, `text` the status string, `code` the result code.
+
+    `reached` tells whether the call was made at all: exit status 3 where not.
+    """
+
+    success: bool
+    error: str
+    text: str
+    code: int
+    reached: bool = True
+    sip_code: int = 0
+
+
+OK = Outcome(True, "NO_ERROR", "OK", 0)
+
+# SIP status → (Asterisk's DIALSTATUS word, what a person reads)
+_SIP: dict[int, tuple[str, str]] = {
+    401: ("CHANUNAVAIL", "the far end wants a user and password (401 Unauthorized)"),
+    403: ("CHANUNAVAIL", "the far end forbids the call (403 Forbidden)"),
+    404: ("CHANUNAVAIL", "there is no such number (404 Not Found)"),
+    407: ("CHANUNAVAIL", "the proxy wants a user and password (407 Proxy Authentication Required)"),
+    408: ("NOANSWER", "no answer (408 Request Timeout)"),
+    410: ("CHANUNAVAIL", "the number is gone (410 Gone)"),
+    480: ("NOANSWER", "the far end is unavailable at the moment (480 Temporarily Unavailable)"),
+    484: ("CHANUNAVAIL", "the number is incomplete (484 Address Incomplete)"),
+    486: ("BUSY", "the far end is busy (486 Busy Here)"),
+    487: ("NOANSWER", "no answer in time (487 Request Terminated)"),
+    488: ("CHANUNAVAIL", "the far end accepts neither T.38 nor G.711 (488 Not Acceptable Here)"),
+    500: ("CONGESTION", "the far end's server failed (500 Server Internal Error)"),
+    502: ("CONGESTION", "the far end's gateway failed (502 Bad Gateway)"),
+    503: ("CONGESTION", "the far end is congested or cannot be reached (503 Service Unavailable)"),
+    600: ("BUSY", "the far end is busy (600 Busy Everywhere)"),
+    603: ("CHANUNAVAIL", "the far end declined the call (603 Decline)"),
+}
+
+
+def from_sip(code: int, reason: str = "") -> Outcome:
+    """A call that ended before it was answered."""
+    word, text = _SIP.get(code, ("CHANUNAVAIL", f"the call was refused ({code} {reason})".replace(" )", ")")))
+    if code == 0:
+        word, text = "CHANUNAVAIL", reason or "the call could not be placed"
+    return Outcome(False, word, text, NO_T30 + code, reached=False, sip_code=code)
+
+
+def from_t30(code: int, text: str) -> Outcome:
+    """T.30 ended with spandsp's completion code `code`, whose text is `text`."""
+    if code == 0:
+        return OK
+    if code in (T30_T0_EXPIRED, T30_T1_EXPIRED):
+        return Outcome(False, "TIMEOUT", "no fax was heard from the far end", code)
+    if code in T30_FILE_ERRORS:
+        return Outcome(False, "FILE_ERROR", text, code)
+    if code == T30_CALLDROPPED:
+        return Outcome(False, "HANGUP", text, code)
+    return Outcome(False, text, text, code)
+
+
+def hostile_text(kind: int) -> str:
+    """What the guard caught, in words."""
+    return _HOSTILE.get(kind, "the far end broke the rules of T.30")
+
+
+def encoding_name(code: int) -> str:
+    """spandsp's compression code as T.4 and T.6 name it; empty if unknown."""
+    return _ENCODINGS.get(code, "")
+
+
+def resolution_name(x_dots_per_metre: int, y_dots_per_metre: int) -> str:
+    """Resolution in dots per inch, as `204x196`."""
+    return f"{round(x_dots_per_metre * 0.0254)}x{round(y_dots_per_metre * 0.0254)}"

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Faxes in earnest: joins the SIP user agent, the native engine and `FaxSession`s on one asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from softfax.engine import Engine, EngineSession, ErrorCorrection, SessionStats, T30Settings, UdptlSettings
+from softfax.errors import LocalError
+from softfax.fax.session import AudioPath, FaxSession, T38Path
+from softfax.fax.settings import FaxSettings, ModePolicy
+from softfax.model import CallState, Direction, Event, FaxResult
+from softfax.sip import AudioMedia, Call, IncomingCall, SipConfig, T38Media, T38Parameters, T38Policy, UserAgent
+
+__all__ = ["FaxLine", "FaxRuntime", "IncomingHandler"]
+
+log = logging.getLogger("softfax.fax")
+
+EventSink = Callable[[Event], None]
+#: Decides what an incoming call gets: settings and a sink for its events, or the SIP status that refuses it.
+IncomingHandler = Callable[[IncomingCall], "tuple[FaxSettings, EventSink] | int"]
+
+_CORRECTION = {
+    "redundancy": ErrorCorrection.REDUNDANCY,
+    "fec": ErrorCorrection.FEC,
+    "none": ErrorCorrection.NONE,
+}
+_CALL_STATES = {
+    "calling": CallState.CALLING,
+    "ringing": CallState.RINGING,
+    "early": CallState.RINGING,
+    "answered": CallState.ANSWERED,
+    "ended": CallState.ENDED,
+}
+
+
+class FaxLine:
+    """One fax under way: its call, its engine session, its result. Implements the call handler of `softfax.sip`."""
+
+    def __init__(self, runtime: FaxRuntime, settings: FaxSettings, on_event: EventSink) -> None:
+        self._runtime = runtime
+        self._sink = on_event
+        loop = asyncio.get_running_loop()
+        self.result: asyncio.Future[FaxResult] = loop.create_future()
+        self.session = FaxSession(
+            settings=settings, number=next(runtime.numbers), scheduler=loop, on_event=self._on_event
+        )
+        self.session.drain = runtime.drain
+        self._udptl: socket.socket | None = None
+        if settings.mode is not ModePolicy.AUDIO:
+            self._udptl = _udp_socket(runtime.media_host)
+        self.call: Call | None = None
+        self.engine: EngineSession = runtime.engine.session(
+            T30Settings(
+                caller=settings.role == "caller",
+                tx_file=settings.document if settings.direction is Direction.SEND else None,
+                rx_file=settings.document if settings.direction is Direction.RECEIVE else None,
+                ident=settings.ident,
+                header=settings.header,
+                ecm=settings.ecm,
+                max_rate_bps=settings.max_rate_bps,
+                stall_s=settings.timeouts.stall_s,
+                trace=settings.trace,
+            )
+        )
+        self.session.engine = self.engine
+
+    # ---- what the user agent tells ------------------------------------------------------------------------------
+
+    def on_state(self, call: Call, state: str, sip_code: int, reason: str) -> None:
+        """The SIP call changed state."""
+        del call
+        self.session.call_state(_CALL_STATES[state], sip_code, reason)
+
+    def on_audio(self, call: Call, media: AudioMedia) -> None:
+        """G.711 is negotiated."""
+        del call
+        self.session.audio_up(AudioPath(media.fd, media.remote, media.codec, media.payload_type))
+
+    def on_t38(self, call: Call, media: T38Media) -> None:
+        """T.38 is negotiated, or refreshed."""
+        del call
+        if self._udptl is None:
+            self._udptl = _udp_socket(self._runtime.media_host)
+        far = media.parameters
+        udptl = UdptlSettings(
+            version=media.local.version,
+            error_correction=_CORRECTION[media.local.error_correction],
+            redundancy=self.session.settings.redundancy,
+            max_datagram=far.max_datagram or 0,
+            max_rate_bps=min(far.max_bitrate_bps, media.local.max_bitrate_bps),
+            local_tcf=media.local.rate_management == "localTCF",
+        )
+        self.session.t38_up(T38Path(os.dup(self._udptl.fileno()), media.remote, udptl))
+
+    def on_t38_refused(self, call: Call, sip_code: int, reason: str) -> None:
+        """The far end refused our offer of T.38."""
+        del call
+        self.session.t38_refused(sip_code, reason)
+
+    # ---- what the runtime needs ---------------------------------------------------------------------------------
+
+    def policy(self) -> T38Policy:
+        """What the user agent answers to an offer of T.38, and what it offers for us."""
+        settings = self.session.settings
+        local = T38Parameters(max_bitrate_bps=settings.max_rate_bps, error_correction="redundancy")
+        return T38Policy(accept=settings.mode is not ModePolicy.AUDIO, parameters=local, local_udptl=self._local_udptl)
+
+    def _local_udptl(self) -> tuple[str, int]:
+        """Our UDPTL address; called in the thread of the user agent."""
+        if self._udptl is None:
+            raise LocalError("no UDPTL socket")
+        host, port = self._udptl.getsockname()[:2]
+        return str(host), int(port)
+
+    def progress(self) -> SessionStats:
+        """The engine's counters, for a progress bar."""
+        return self.engine.stats()
+
+    def cancel(self) -> None:
+        """Ends the fax: DCN, then BYE or CANCEL."""
+        self.session.cancel()
+
+    def _on_event(self, event: Event) -> None:
+        try:
+            self._sink(event)
+        except Exception:
+            log.exception("an event handler failed")
+        if isinstance(event, FaxResult):
+            self._runtime.forget(self)
+            if self._udptl is not None:
+                self._udptl.close()
+            self.engine.close()
+            if not self.result.done():
+                self.result.set_result(event)
+
+
+@dataclass
+class _Stop:
+    requested: bool = False
+
+
+class FaxRuntime:
+    """One user agent and one engine for any number of faxes at once."""
+
+    def __init__(self, engine: Engine, agent: UserAgent) -> None:
+        self.engine = engine
+        self.agent = agent
+        self.numbers = itertools.count(1)
+        self.on_incoming: IncomingHandler = lambda call: 480
+        self._lines: dict[int, FaxLine] = {}
+        self._loop = asyncio.get_running_loop()
+        self._stop = _Stop()
+        self._loop.add_reader(engine.fileno(), self.drain)
+        agent.incoming = self._incoming
+
+    @classmethod
+    async def start(cls, config: SipConfig, *, shards: int = 0) -> FaxRuntime:
+        """Starts user agent and engine. Raises PortInUseError, NativeError, UsageError."""
+        engine = Engine(shards)
+        try:
+            agent = await UserAgent.start(config)
+        except BaseException:
+            engine.close()
+            raise
+        return cls(engine, agent)
+
+    @property
+    def media_host(self) -> str:
+        """The local address media sockets are bound to: the one SIP listens on."""
+        return str(self.agent.bound_address[0])
+
+    @property
+    def lines(self) -> list[FaxLine]:
+        """The faxes under way."""
+        return list(self._lines.values())
+
+    def send(self, destination: str, settings: FaxSettings, on_event: EventSink = lambda event: None) -> FaxLine:
+        """Places a call and faxes on it; `await line.result` for the outcome. Raises UsageError for a bad destination."""
+        line = self._new_line(settings, on_event)
+        try:
+            line.session.begin()
+            call = self.agent.call(destination, line, t38=line.policy())
+        except BaseException:
+            self.forget(line)
+            line.engine.close()
+            raise
+        line.call = line.session.call = call
+        return line
+
+    def _incoming(self, call: IncomingCall) -> FaxLine | int:
+        if self._stop.requested:
+            return 503
+        decision = self.on_incoming(call)
+        if isinstance(decision, int):
+            return decision
+        settings, sink = decision
+        line = self._new_line(settings, sink)
+        line.call = line.session.call = call
+        line.session.begin()
+        call.answer(t38=line.policy())
+        return line
+
+    def _new_line(self, settings: FaxSettings, on_event: EventSink) -> FaxLine:
+        line = FaxLine(self, settings, on_event)
+        self._lines[line.engine.id] = line
+        return line
+
+    def forget(self, line: FaxLine) -> None:
+        """A fax is over."""
+        self._lines.pop(line.engine.id, None)
+
+    def drain(self) -> None:
+        """Hands the engine's events to their faxes."""
+        for event in self.engine.events():
+            line = self._lines.get(event.session)
+            if line is not None:
+                line.session.engine_event(event)
+
+    async def close(self, *, grace_s: float = 5.0) -> None:
+        """Cancels what is under way, waits for the results, unregisters and stops."""
+        self._stop.requested = True
+        lines = self.lines
+        for line in lines:
+            line.cancel()
+        waiting: list[Awaitable[FaxResult]] = [line.result for line in lines]
+        if waiting:
+            await asyncio.wait([asyncio.ensure_future(w) for w in waiting], timeout=grace_s)
+        await self.agent.close()
+        self._loop.remove_reader(self.engine.fileno())
+        self.engine.close()
+
+    async def __aenter__(self) -> FaxRuntime:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+
+def _udp_socket(host: str) -> socket.socket:
+    """A bound UDP socket for UDPTL on any free port of `host`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.bind((host, 0))
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise LocalError(f"no UDP port for T.38 on {host} ({error.strerror})", "check the listening address") from None
+    return sock
+
+

@@ -1,0 +1,584 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One fax from the first SIP message to its result: the state machine between a call and a T.30 engine.
+
+It does no I/O itself. The call and the engine session are ports, timers come from a scheduler, time from its clock; what
+happens goes out as events. Everything runs on one thread, in order.
+
+    phase      what is awaited                        leaves by
+    CALLING    the far end answers                    answered → UP, ended → ENDED
+    UP         audio or T.38, then training           negotiated → FAXING, phase E → CLOSING, ended → ENDED
+    FAXING     pages                                  phase E → CLOSING, ended → ENDED
+    CLOSING    the far end's BYE, for a moment        ended, or the linger timer after our BYE → ENDED
+    ENDED      nothing                                —
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from softfax.engine import EngineEvent, EventType, UdptlSettings, completion_text
+from softfax.fax import outcome
+from softfax.fax.outcome import Outcome
+from softfax.fax.settings import FaxSettings, ModePolicy, Role
+from softfax.model import (
+    CallEvent,
+    CallState,
+    Direction,
+    Event,
+    FaxResult,
+    Mode,
+    NegotiatedEvent,
+    Operation,
+    PageEvent,
+    SessionEvent,
+    SessionState,
+    new_fax_id,
+)
+
+__all__ = ["AudioPath", "CallPort", "EnginePort", "FaxSession", "Phase", "Scheduler", "T38Path", "Timer"]
+
+log = logging.getLogger("softfax.fax")
+
+FCF_MCF = 0x8C
+DCN_ON_AUDIO_S = 1.4
+DCN_ON_T38_S = 0.2
+
+
+class Phase(Enum):
+    """Where a fax is, see the module's table."""
+
+    CALLING = "calling"
+    UP = "up"
+    FAXING = "faxing"
+    CLOSING = "closing"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class AudioPath:
+    """Audio as negotiated: a bound socket (ours from here on) and where the far end listens."""
+
+    fd: int
+    remote: tuple[str, int]
+    codec: str
+    payload_type: int
+
+
+@dataclass(frozen=True)
+class T38Path:
+    """T.38 as negotiated: a bound socket (ours from here on), where the far end listens, how to send."""
+
+    fd: int
+    remote: tuple[str, int]
+    udptl: UdptlSettings
+
+
+class CallPort(Protocol):
+    """What a fax asks of its SIP call. All return at once."""
+
+    @property
+    def call_id(self) -> str: ...
+    def offer_t38(self) -> None: ...
+    def hangup(self) -> None: ...
+
+
+class EnginePort(Protocol):
+    """What a fax asks of its engine session (`softfax.engine.EngineSession`)."""
+
+    def start_audio(self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int) -> None: ...
+    def start_t38(self, fd: int, remote: tuple[str, int], udptl: UdptlSettings) -> None: ...
+    def hold(self, held: bool) -> None: ...
+    def cancel(self) -> None: ...
+    def stop_media(self) -> None: ...
+
+
+class Timer(Protocol):
+    """A pending call of a scheduler."""
+
+    def cancel(self) -> None: ...
+
+
+class Scheduler(Protocol):
+    """Time: an asyncio loop in earnest, a fake one in tests."""
+
+    def time(self) -> float: ...
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer: ...
+
+
+@dataclass
+class _Progress:
+    pages: int = 0
+    confirmed_last: bool = False
+    bitrate: int = 0
+    ecm: bool = False
+    encoding: str = ""
+    resolution: str = "0x0"
+    dots_per_metre: str = "0x0"
+    remote_station_id: str = ""
+    bad_rows: int = 0
+
+
+@dataclass
+class FaxSession:
+    """One fax. The owner connects `call` and `engine`, then feeds what happens; `on_event` gets every event, the result last."""
+
+    settings: FaxSettings
+    number: int
+    scheduler: Scheduler
+    on_event: Callable[[Event], None]
+    fax_id: str = field(default_factory=new_fax_id)
+    call: CallPort | None = None
+    engine: EnginePort | None = None
+
+    phase: Phase = Phase.CALLING
+    state: SessionState = SessionState.RESERVED
+    mode: Mode = Mode.AUDIO
+    result: FaxResult | None = None
+
+    def __post_init__(self) -> None:
+        self._progress = _Progress()
+        self._timers: dict[str, Timer] = {}
+        self._began = self.scheduler.time()
+        self._outcome: Outcome | None = None
+        self._offer_pending = False
+        self._t38_refused = False
+        self._hostile = ""
+        self._last_sip = (0, "")
+        self._media_running = False
+        self._answered = False
+        self._early: AudioPath | T38Path | None = None
+
+    # ---- what the owner reads -----------------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> bool:
+        """Whether the result is out."""
+        return self.phase is Phase.ENDED
+
+    @property
+    def accepts_t38(self) -> bool:
+        """Whether an offer of T.38 from the far end is taken."""
+        return self.settings.mode is not ModePolicy.AUDIO and self.phase in (Phase.CALLING, Phase.UP, Phase.FAXING)
+
+    # ---- what happens: the call -----------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The call is being placed, or has just come in."""
+        self._session_state(SessionState.RESERVED)
+        self._start_timer("call", self.settings.timeouts.call_s, self._call_too_long)
+        if self.settings.role is Role.CALLER:
+            self._start_timer("answer", self.settings.timeouts.answer_s, self._no_answer)
+
+    def call_state(self, state: CallState, sip_code: int = 0, reason: str = "") -> None:
+        """The SIP call is in another state. After `ended` nothing more is expected."""
+        if self.ended:
+            return
+        if state is not CallState.ANSWERED or not self._answered:
+            self._emit(
+                CallEvent(state=state, sip_code=sip_code, reason=reason, call_id=self._call_id, fax_id=self.fax_id)
+            )
+        self._last_sip = (sip_code, reason)
+        if state is CallState.ANSWERED and not self._answered:
+            self._on_answered()
+        elif state is CallState.ENDED:
+            self._on_call_ended(sip_code, reason)
+
+    def audio_up(self, path: AudioPath) -> None:
+        """Audio is negotiated (first, or again after T.38). The socket is the session's from here on."""
+        if self.engine is None or self.phase in (Phase.CLOSING, Phase.ENDED):
+            _close(path.fd)
+            return
+        if not self._answered:
+            # Early media: T.30 begins when the call is answered.
+            self._keep_early(path)
+            return
+        if self._media_running and self.mode is Mode.T38:
+            self._back_to_audio(path)
+            return
+        self._guarded(
+            lambda engine: engine.start_audio(
+                path.fd, path.remote, codec=path.codec, payload_type=path.payload_type
+            )
+        )
+        if not self._media_running:
+            self._media_running = True
+            self._session_state(SessionState.INITIALIZED)
+            self._session_state(SessionState.OPEN)
+        if self.settings.mode is ModePolicy.T38 and self.engine is not None:
+            self.engine.hold(True)
+
+    def t38_up(self, path: T38Path) -> None:
+        """T.38 is negotiated, by our offer or the far end's; T.30 starts over on it."""
+        self._offer_pending = False
+        self._stop_timer("offer", "t38")
+        if self.engine is None or self.phase in (Phase.CLOSING, Phase.ENDED):
+            _close(path.fd)
+            return
+        if not self._answered:
+            self._keep_early(path)
+            return
+        first = not self._media_running
+        self._media_running = True
+        self.mode = Mode.T38
+        if first:
+            self._session_state(SessionState.INITIALIZED)
+        self._guarded(lambda engine: engine.start_t38(path.fd, path.remote, path.udptl))
+        self._session_state(SessionState.OPEN)
+
+    def t38_refused(self, sip_code: int, reason: str) -> None:
+        """The far end refused our offer of T.38; audio stands."""
+        self._offer_pending = False
+        self._t38_refused = True
+        if self.phase is not Phase.UP or self.mode is Mode.T38:
+            return
+        if self.settings.mode is ModePolicy.T38:
+            text = f"the far end refused T.38 ({sip_code} {reason})".replace(" )", ")")
+            self._finish(Outcome(False, "T38_NEG_ERROR", text, outcome.NO_T30 + sip_code, sip_code=sip_code))
+        elif self.engine is not None:
+            self.engine.hold(False)
+
+    def _keep_early(self, path: AudioPath | T38Path | None) -> None:
+        if self._early is not None:
+            _close(self._early.fd)
+        self._early = path
+
+    # ---- what happens: the engine ---------------------------------------------------------------------------------
+
+    def engine_event(self, event: EngineEvent) -> None:
+        """Takes an event of this fax's engine session."""
+        if self.ended:
+            return
+        handler = _ENGINE_HANDLERS.get(event.type)
+        if handler is not None:
+            handler(self, event)
+
+    def _on_v21(self, event: EngineEvent) -> None:
+        del event
+        if self.settings.role is Role.CALLER and self.settings.offer_on_v21 and self.settings.mode is not ModePolicy.AUDIO:
+            self._offer_t38()
+
+    def _on_negotiated(self, event: EngineEvent) -> None:
+        rate, ecm, encoding, x_dpm, y_dpm = event.values[:5]
+        p = self._progress
+        changed = (rate, bool(ecm), outcome.encoding_name(encoding)) != (p.bitrate, p.ecm, p.encoding)
+        p.bitrate, p.ecm, p.encoding = rate, bool(ecm), outcome.encoding_name(encoding)
+        p.resolution, p.dots_per_metre = outcome.resolution_name(x_dpm, y_dpm), f"{x_dpm}x{y_dpm}"
+        p.remote_station_id = event.text or p.remote_station_id
+        if self.phase is Phase.UP:
+            self.phase = Phase.FAXING
+        elif not changed:
+            return
+        self._emit(
+            NegotiatedEvent(
+                mode=self.mode,
+                bitrate=p.bitrate,
+                ecm=p.ecm,
+                encoding=p.encoding,
+                resolution=p.resolution,
+                remote_station_id=p.remote_station_id,
+                fax_id=self.fax_id,
+            )
+        )
+        self._session_state(SessionState.ACTIVE)
+
+    def _on_page(self, event: EngineEvent) -> None:
+        number, size, rows, bad_rows, duration_ms, fcf, _retries, confirmed = event.values
+        p = self._progress
+        p.bad_rows += bad_rows
+        if confirmed:
+            p.pages = number
+        sending = self.settings.direction is Direction.SEND
+        p.confirmed_last = bool(
+            sending and confirmed and fcf == FCF_MCF and p.pages == (self.settings.pages_total or p.pages)
+        )
+        self._emit(
+            PageEvent(
+                direction=self.settings.direction,
+                number=number,
+                bytes=size,
+                rows=rows,
+                bad_rows=bad_rows,
+                seconds=round(duration_ms / 1000, 3),
+                quality="bad" if not confirmed else "poor" if bad_rows else "good",
+                fax_id=self.fax_id,
+            )
+        )
+        self._session_state(SessionState.ACTIVE)
+
+    def _on_complete(self, event: EngineEvent) -> None:
+        p = self._progress
+        p.remote_station_id = event.text or p.remote_station_id
+        p.pages = max(p.pages, event.values[0])
+        if self._outcome is None:
+            self._outcome = self._judge(event.code)
+        if self.phase not in (Phase.CLOSING, Phase.ENDED):
+            self._close_call()
+
+    def _on_hostile(self, event: EngineEvent) -> None:
+        self._hostile = outcome.hostile_text(event.code)
+        log.warning("fax %s: %s; the call is ended", self.fax_id, self._hostile)
+
+    def _on_stalled(self, event: EngineEvent) -> None:
+        del event
+        if self.phase in (Phase.UP, Phase.FAXING):
+            seconds = self.settings.timeouts.stall_s
+            text = f"nothing came from the far end for {seconds:g} s"
+            self._finish(Outcome(False, "TIMEOUT", text, outcome.T30_CALLDROPPED))
+
+    def _judge(self, code: int) -> Outcome:
+        if self._hostile:
+            return Outcome(False, "UNKNOWN", self._hostile, code or outcome.T30_CALLDROPPED)
+        if self._progress.confirmed_last:
+            return outcome.OK
+        result = outcome.from_t30(code, completion_text(code))
+        if result.success and not self._progress.pages:
+            return Outcome(False, "HANGUP", "the call ended before the first page", outcome.T30_CALLDROPPED)
+        return result
+
+    # ---- transitions ----------------------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """The user wants it ended: T.30 is stopped and the call hung up."""
+        if self.ended or self.phase is Phase.CLOSING:
+            return
+        if self._outcome is None:
+            reached = self.phase is not Phase.CALLING
+            self._outcome = Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED, reached=reached)
+        if self.phase is Phase.CALLING or self.engine is None or not self._media_running:
+            self._finish(self._outcome)
+            return
+        # The far end is told by DCN; on audio that is a second of V.21.
+        self.phase = Phase.CLOSING
+        self._stop_timer("answer", "offer", "t38", "call")
+        self.engine.cancel()
+        self._start_timer("linger", DCN_ON_AUDIO_S if self.mode is Mode.AUDIO else DCN_ON_T38_S, self._hang_up)
+
+    def fail(self, result: Outcome) -> None:
+        """Ends the fax with a failure of ours."""
+        if not self.ended:
+            self._finish(result)
+
+    def _on_answered(self) -> None:
+        self._answered = True
+        self.phase = Phase.UP
+        self._stop_timer("answer")
+        self._session_state(SessionState.UNINITIALIZED)
+        t = self.settings.timeouts
+        if self.settings.mode is ModePolicy.T38 and self.mode is not Mode.T38:
+            self._start_timer("t38", t.t38_s, self._no_t38)
+        early, self._early = self._early, None
+        if isinstance(early, AudioPath):
+            self.audio_up(early)
+        elif early is not None:
+            self.t38_up(early)
+        after = self.settings.offer_t38_after_s
+        if self.settings.role is Role.ANSWERER and self.settings.mode is not ModePolicy.AUDIO and after is not None:
+            self._start_timer("offer", after, self._offer_t38)
+
+    def _offer_t38(self) -> None:
+        if self.phase is not Phase.UP or self.mode is Mode.T38 or self._offer_pending or self._t38_refused:
+            return
+        self._offer_pending = True
+        if self.engine is not None and self.settings.role is Role.CALLER:
+            self.engine.hold(True)
+        if self.call is not None:
+            self.call.offer_t38()
+
+    def _back_to_audio(self, path: AudioPath) -> None:
+        """The far end leaves T.38: T.30 starts over on audio unless pages went through or audio is not wanted."""
+        if self._progress.pages or self.phase is Phase.FAXING or self.settings.mode is ModePolicy.T38:
+            _close(path.fd)
+            return
+        self.mode = Mode.AUDIO
+        self._session_state(SessionState.INACTIVE)
+        self._guarded(
+            lambda engine: engine.start_audio(
+                path.fd, path.remote, codec=path.codec, payload_type=path.payload_type
+            )
+        )
+        self._session_state(SessionState.OPEN)
+
+    def _on_call_ended(self, sip_code: int, reason: str) -> None:
+        if self.phase is Phase.CALLING and self._outcome is None:
+            if self.settings.role is Role.CALLER:
+                self._outcome = outcome.from_sip(sip_code, reason)
+            else:
+                self._outcome = Outcome(False, "CANCEL", "the caller gave up", outcome.NO_T30 + 487, reached=False)
+        self._stop_engine()
+        if self._outcome is None:
+            # The engine had nothing to say: T.30 had not begun.
+            self._outcome = Outcome(False, "HANGUP", "the far end hung up", outcome.T30_CALLDROPPED)
+        self._end()
+
+    def _finish(self, result: Outcome) -> None:
+        """Settles the outcome, stops T.30 and hangs up."""
+        if self._outcome is None:
+            self._outcome = result
+        self._close_call()
+        if self.phase is Phase.CLOSING:
+            self._stop_engine()
+
+    def _close_call(self) -> None:
+        """T.30 is over: our BYE follows a moment later, so that the last packets (DCN) arrive."""
+        calling = self.phase is Phase.CALLING
+        self.phase = Phase.CLOSING
+        self._stop_timer("answer", "offer", "t38", "call")
+        if calling or self._outcome is None or not self._outcome.success:
+            self._hang_up()
+        else:
+            self._start_timer("linger", self.settings.timeouts.linger_s, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if self.ended:
+            return
+        if self.call is not None:
+            self.call.hangup()
+        self._start_timer("bye", 5.0, self._end)
+
+    def _stop_engine(self) -> None:
+        """Ends T.30; its last event, if there is one, is awaited by the owner before `_end`."""
+        if self.engine is not None:
+            self.engine.stop_media()
+        self.drain()
+
+    #: Set by the owner: delivers the engine's waiting events now, so that the last of them counts in the result.
+    drain: Callable[[], None] = field(default=lambda: None)
+
+    def _end(self) -> None:
+        if self.ended:
+            return
+        self._stop_engine()
+        self._keep_early(None)
+        self.phase = Phase.ENDED
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._session_state(SessionState.COMPLETE)
+        self.result = self._make_result()
+        self._emit(self.result)
+
+    def _no_answer(self) -> None:
+        if self.phase is Phase.CALLING:
+            seconds = self.settings.timeouts.answer_s
+            text = f"no answer within {seconds:g} s"
+            self._finish(Outcome(False, "NOANSWER", text, outcome.NO_T30 + 487, reached=False, sip_code=487))
+
+    def _no_t38(self) -> None:
+        if self.phase is Phase.UP and self.mode is not Mode.T38:
+            self._finish(Outcome(False, "T38_NEG_ERROR", "T.38 was not agreed in time", outcome.NO_T30))
+
+    def _call_too_long(self) -> None:
+        hours = self.settings.timeouts.call_s / 3600
+        self._finish(Outcome(False, "TIMEOUT", f"the call took longer than {hours:g} hours", outcome.T30_CALLDROPPED))
+
+    # ---- helpers --------------------------------------------------------------------------------------------------
+
+    @property
+    def _call_id(self) -> str:
+        return self.call.call_id if self.call is not None else ""
+
+    def _emit(self, event: Event) -> None:
+        self.on_event(event)
+
+    def _guarded(self, action: Callable[[EnginePort], None]) -> None:
+        """Runs an engine operation; a failure of it ends the fax instead of reaching the caller."""
+        assert self.engine is not None
+        try:
+            action(self.engine)
+        except Exception as error:
+            log.error("fax %s: %s", self.fax_id, error)
+            self._finish(Outcome(False, "INIT_ERROR", str(error), outcome.NO_T30))
+
+    def _start_timer(self, name: str, delay_s: float, callback: Callable[[], object]) -> None:
+        self._stop_timer(name)
+        self._timers[name] = self.scheduler.call_later(delay_s, callback)
+
+    def _stop_timer(self, *names: str) -> None:
+        for name in names:
+            timer = self._timers.pop(name, None)
+            if timer is not None:
+                timer.cancel()
+
+    def _session_state(self, state: SessionState) -> None:
+        """Emits the FAXSession record, with Asterisk's rules of absence: no statistics before T.30 is set up."""
+        self.state = state
+        p = self._progress
+        sending = self.settings.direction is Direction.SEND
+        known = state not in (SessionState.UNINITIALIZED, SessionState.RESERVED)
+        event = SessionEvent(
+            session_number=self.number,
+            operation=Operation.SEND if sending else Operation.RECEIVE,
+            state=state,
+            fax_id=self.fax_id,
+            **(
+                {
+                    "error_correction_mode": p.ecm,
+                    "data_rate": p.bitrate or self.settings.max_rate_bps,
+                    "image_resolution": p.dots_per_metre,
+                    "page_number": p.pages + 1,
+                    "file_name": str(self.settings.document),
+                    "pages_transmitted": p.pages if sending else 0,
+                    "pages_received": 0 if sending else p.pages,
+                    "total_bad_lines": p.bad_rows,
+                }
+                if known
+                else {}
+            ),  # type: ignore[arg-type]
+        )
+        self._emit(event)
+
+    def _make_result(self) -> FaxResult:
+        p, s = self._progress, self.settings
+        o = self._outcome or Outcome(False, "UNKNOWN", "the fax ended without a reason", outcome.T30_CALLDROPPED)
+        return FaxResult(
+            session=self.number,
+            direction=s.direction,
+            success=o.success,
+            status="SUCCESS" if o.success else "FAILED",
+            error=o.error,
+            status_string=o.text,
+            result_code=o.code,
+            mode=self.mode,
+            pages=p.pages,
+            pages_total=s.pages_total if s.direction is Direction.SEND else p.pages,
+            bitrate=p.bitrate,
+            ecm=p.ecm,
+            encoding=p.encoding,
+            resolution=p.resolution,
+            local_station_id=s.ident,
+            remote_station_id=p.remote_station_id,
+            bad_rows=p.bad_rows,
+            duration_s=round(self.scheduler.time() - self._began, 3),
+            documents=list(s.documents),
+            call_id=self._call_id,
+            fax_id=self.fax_id,
+            sip_code=o.sip_code or self._last_sip[0],
+        )
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended, once it did."""
+        return self._outcome
+
+
+def _close(fd: int) -> None:
+    import os
+
+    try:
+        os.close(fd)
+    except OSError:
+        log.debug("a media socket was closed twice")
+
+
+_ENGINE_HANDLERS: dict[EventType, Callable[[FaxSession, EngineEvent], None]] = {
+    EventType.V21: FaxSession._on_v21,
+    EventType.NEGOTIATED: FaxSession._on_negotiated,
+    EventType.PAGE: FaxSession._on_page,
+    EventType.COMPLETE: FaxSession._on_complete,
+    EventType.HOSTILE: FaxSession._on_hostile,
+    EventType.STALLED: FaxSession._on_stalled,
+}

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What one fax is to be: direction, transport, identity, limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from softfax.errors import UsageError
+from softfax.model import Direction
+
+__all__ = ["FaxSettings", "ModePolicy", "Role", "Timeouts", "check_ident"]
+
+IDENT_MAX = 20
+
+
+class ModePolicy(StrEnum):
+    """Which transport is wanted: T.38 with G.711 as fallback, T.38 or nothing, G.711 alone."""
+
+    AUTO = "auto"
+    T38 = "t38"
+    AUDIO = "audio"
+
+
+class Role(StrEnum):
+    """Who placed the call."""
+
+    CALLER = "caller"
+    ANSWERER = "answerer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """How long to wait, in seconds.
+
+    `answer_s`: until the far end answers the call. `t38_s`: in mode `t38`, until T.38 is agreed once the call is up.
+    `stall_s`: without a packet from the far end. `linger_s`: for the far end's BYE, once T.30 is over. `call_s`: the whole
+    call. What T.30 itself times (T0, T1, T2, T4) is the engine's.
+    """
+
+    answer_s: float = 60.0
+    t38_s: float = 40.0
+    stall_s: float = 30.0
+    linger_s: float = 0.4
+    call_s: float = 4 * 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaxSettings:
+    """One fax. `document` is the fax TIFF to send, or the TIFF to receive into; `documents` are the names for the result.
+
+    `offer_t38_after_s` is when, once the call is up, an answerer offers T.38 itself (None: never); a caller does so when
+    it hears the far end's V.21, if `offer_on_v21`.
+    """
+
+    direction: Direction
+    role: Role
+    document: Path
+    documents: tuple[str, ...] = ()
+    mode: ModePolicy = ModePolicy.AUTO
+    ident: str = ""
+    header: str = ""
+    ecm: bool = True
+    max_rate_bps: int = 14400
+    pages_total: int | None = None
+    page_bytes: tuple[int, ...] = ()
+    redundancy: int = 3
+    offer_t38_after_s: float | None = 0.5
+    offer_on_v21: bool = True
+    trace: bool = False
+    timeouts: Timeouts = Timeouts()
+
+
+def check_ident(text: str) -> str:
+    """A station identity as T.30 can carry it: at most 20 printable ASCII characters. Raises UsageError."""
+    if len(text) > IDENT_MAX or not all(" " <= ch <= "~" for ch in text):
+        raise UsageError(
+            f"the station identity {text!r} cannot be sent", f"use at most {IDENT_MAX} letters, digits, blanks and +-.*#"
+        )
+    return text

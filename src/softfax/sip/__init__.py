@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SIP: the user agent on pjsua2, with T.38."""
+
+from softfax.sip.agent import Call, IncomingCall, UserAgent
+from softfax.sip.sdp import T38Parameters
+from softfax.sip.types import AudioMedia, CallHandler, SipConfig, T38Media, T38Policy, local_address_towards, split_uri
+
+__all__ = [
+    "AudioMedia",
+    "Call",
+    "CallHandler",
+    "IncomingCall",
+    "SipConfig",
+    "T38Media",
+    "T38Parameters",
+    "T38Policy",
+    "UserAgent",
+    "local_address_towards",
+    "split_uri",
+]

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Binding to what softfax adds to pjsua (native/pjsip/glue.h): T.38 in the invite session, negotiated audio, the loop.
+
+All functions but `wake` belong to the thread that owns PJSIP.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from softfax.errors import NativeError
+
+__all__ = ["PJ_EPENDING", "Glue", "GlueEvent", "GlueEventType"]
+
+log = logging.getLogger("softfax.sip")
+
+PJ_EPENDING = 70002
+
+
+class GlueEventType(IntEnum):
+    """Kinds of events, see glue.h."""
+
+    AUDIO = 1
+    T38_OFFER = 2
+    T38_ACTIVE = 3
+    T38_REFUSED = 4
+
+
+class _Event(c.Structure):
+    _fields_ = [
+        ("type", c.c_int32),
+        ("call_id", c.c_int32),
+        ("code", c.c_int32),
+        ("fd", c.c_int32),
+        ("port", c.c_int32),
+        ("payload_type", c.c_int32),
+        ("law", c.c_int32),
+        ("direction", c.c_int32),
+        ("remote", c.c_char_p),
+        ("local_sdp", c.c_char_p),
+        ("remote_sdp", c.c_char_p),
+    ]
+
+
+_Callback = c.CFUNCTYPE(None, c.POINTER(_Event))
+
+
+@dataclass(frozen=True, slots=True)
+class GlueEvent:
+    """One event, copied out of C."""
+
+    type: GlueEventType
+    call_id: int
+    code: int
+    fd: int
+    port: int
+    payload_type: int
+    law: int
+    direction: int
+    remote: str
+    local_sdp: str
+    remote_sdp: str
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", "replace")
+
+
+class Glue:
+    """The functions of the pjsua2 module that are ours."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            lib = c.CDLL(path)
+            lib.sfx_sip_answer.argtypes = lib.sfx_sip_reinvite.argtypes = [c.c_int, c.c_char_p]
+            lib.sfx_sip_cancel_offer.argtypes = [c.c_int]
+            lib.sfx_sip_run.argtypes = [c.c_uint]
+            lib.sfx_sip_quiet.restype = None
+            lib.sfx_sip_run.restype = lib.sfx_sip_wake.restype = lib.sfx_sip_set_callback.restype = None
+        except (OSError, AttributeError) as error:
+            raise NativeError(f"the SIP stack cannot be loaded ({error})", "build it with `make`") from None
+        self._lib = lib
+        self._callback: object | None = None
+
+    def set_callback(self, function: Callable[[GlueEvent], None] | None) -> None:
+        """Delivers events to `function`, in the PJSIP thread. It may answer an offer; what it raises is logged."""
+
+        def deliver(pointer: object) -> None:
+            # No exception may cross into C.
+            try:
+                e = pointer.contents  # type: ignore[attr-defined]
+                event = GlueEvent(
+                    GlueEventType(e.type), e.call_id, e.code, e.fd, e.port, e.payload_type, e.law, e.direction,
+                    _text(e.remote), _text(e.local_sdp), _text(e.remote_sdp),
+                )
+                if function is not None:
+                    function(event)
+            except Exception:
+                log.exception("a SIP event was lost")
+
+        self._callback = _Callback(deliver)
+        self._lib.sfx_sip_set_callback(self._callback)
+
+    def answer(self, call_id: int, sdp: str) -> int:
+        """Answers the T.38 offer under way; returns a pj_status_t, 0 for success."""
+        return int(self._lib.sfx_sip_answer(call_id, sdp.encode()))
+
+    def reinvite(self, call_id: int, sdp: str) -> int:
+        """Offers `sdp`; returns a pj_status_t, PJ_EPENDING while another INVITE is under way."""
+        return int(self._lib.sfx_sip_reinvite(call_id, sdp.encode()))
+
+    def cancel_offer(self, call_id: int) -> int:
+        """Gives up our offer."""
+        return int(self._lib.sfx_sip_cancel_offer(call_id))
+
+    def quiet(self) -> None:
+        """Silences PJSIP's own log."""
+        self._lib.sfx_sip_quiet()
+
+    def run(self, max_ms: int) -> None:
+        """Handles SIP until woken or `max_ms` have passed."""
+        self._lib.sfx_sip_run(max_ms)
+
+    def wake(self) -> None:
+        """Ends `run`; from any thread."""
+        self._lib.sfx_sip_wake()

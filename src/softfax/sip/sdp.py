@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""T.38 in SDP (RFC 3362, T.38 Annex D, RFC 4566): read, answered, offered. Pure; what comes in is hostile until parsed."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+__all__ = [
+    "MediaLine",
+    "Sdp",
+    "SdpError",
+    "T38Parameters",
+    "answer_t38",
+    "offer_t38",
+    "parse",
+    "t38_line",
+    "t38_parameters",
+    "t38_remote",
+]
+
+TEXT_MAX = 8192
+LINES_MAX = 256
+MEDIA_MAX = 16
+DATAGRAM_MAX = 65535
+
+ErrorCorrectionName = Literal["redundancy", "fec", "none"]
+RateManagement = Literal["transferredTCF", "localTCF"]
+
+_EC_BY_VALUE: dict[str, ErrorCorrectionName] = {"t38udpredundancy": "redundancy", "t38udpfec": "fec"}
+_VALUE_BY_EC = {"redundancy": "t38UDPRedundancy", "fec": "t38UDPFEC"}
+_RATES = (2400, 4800, 7200, 9600, 12000, 14400)
+
+
+class SdpError(ValueError):
+    """What the far end sent is no SDP, or no T.38 we can use."""
+
+
+@dataclass(frozen=True)
+class MediaLine:
+    """One m= line with its connection address (None: the session's) and attributes in order."""
+
+    media: str
+    port: int
+    transport: str
+    formats: tuple[str, ...]
+    address: str | None
+    attributes: tuple[tuple[str, str], ...]
+
+    @property
+    def is_t38(self) -> bool:
+        """An active line of T.38 over UDPTL."""
+        return self.port > 0 and self.media.lower() == "image" and self.transport.lower() == "udptl"
+
+    def attribute(self, name: str) -> str | None:
+        """The first attribute of that name, regardless of case; None where there is none."""
+        for key, value in self.attributes:
+            if key.lower() == name.lower():
+                return value
+        return None
+
+
+@dataclass(frozen=True)
+class Sdp:
+    """A session description as far as fax needs it."""
+
+    address: str | None
+    media: tuple[MediaLine, ...]
+
+
+@dataclass(frozen=True)
+class T38Parameters:
+    """T.38 as one side describes itself. `max_datagram` and `max_buffer` in octets, None where not given."""
+
+    version: int = 0
+    max_bitrate_bps: int = 14400
+    rate_management: RateManagement = "transferredTCF"
+    max_datagram: int | None = 400
+    max_buffer: int | None = None
+    error_correction: ErrorCorrectionName = "redundancy"
+    fill_bit_removal: bool = False
+    transcoding_mmr: bool = False
+    transcoding_jbig: bool = False
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------
+
+
+def _number(text: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", text) or not low <= int(text) <= high:
+        raise SdpError(f"number out of range: {text[:20]!r}")
+    return int(text)
+
+
+def _address(value: str) -> str:
+    parts = value.split()
+    if len(parts) != 3 or parts[0] != "IN" or parts[1] not in ("IP4", "IP6"):
+        raise SdpError("bad connection line")
+    return parts[2].split("/")[0]
+
+
+@dataclass
+class _Open:
+    media: str
+    port: int
+    transport: str
+    formats: tuple[str, ...]
+    address: str | None = None
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+
+    def close(self) -> MediaLine:
+        return MediaLine(self.media, self.port, self.transport, self.formats, self.address, tuple(self.attributes))
+
+
+def _media_line(value: str) -> _Open:
+    parts = value.split()
+    if len(parts) < 4:
+        raise SdpError("bad media line")
+    return _Open(parts[0], _number(parts[1].split("/")[0], 0, 65535), parts[2], tuple(parts[3:]))
+
+
+def parse(text: str) -> Sdp:
+    """Reads a session description. Raises SdpError."""
+    if len(text) > TEXT_MAX:
+        raise SdpError("SDP too long")
+    lines = text.replace("\r\n", "\n").split("\n")
+    if len(lines) > LINES_MAX:
+        raise SdpError("SDP of too many lines")
+    session_address: str | None = None
+    media: list[_Open] = []
+    for line in lines:
+        if not line.strip():
+            continue
+        if len(line) < 2 or line[1] != "=":
+            raise SdpError("bad line")
+        kind, value = line[0], line[2:]
+        if kind == "m":
+            if len(media) >= MEDIA_MAX:
+                raise SdpError("too many media lines")
+            media.append(_media_line(value))
+        elif kind == "c":
+            if media:
+                media[-1].address = _address(value)
+            else:
+                session_address = _address(value)
+        elif kind == "a" and media:
+            # Some write "a=name: value" or leave the colon out.
+            name, _, rest = value.partition(":")
+            media[-1].attributes.append((name.strip(), rest.strip()))
+    return Sdp(session_address, tuple(m.close() for m in media))
+
+
+def t38_line(sdp: Sdp) -> MediaLine | None:
+    """The active T.38 line, wherever it stands; None where there is none."""
+    return next((m for m in sdp.media if m.is_t38), None)
+
+
+def t38_remote(sdp: Sdp, line: MediaLine) -> tuple[str, int]:
+    """Where the far end wants its UDPTL. Raises SdpError unless it is a numeric unicast address."""
+    text = line.address or sdp.address
+    try:
+        address = ipaddress.ip_address(text or "")
+    except ValueError:
+        raise SdpError("no numeric address for T.38") from None
+    if address.is_multicast or address.is_unspecified:
+        raise SdpError("no usable address for T.38")
+    return str(address), line.port
+
+
+def _flag(line: MediaLine, name: str) -> bool:
+    """A boolean attribute: present without a value, or with one other than 0 (both forms are in use)."""
+    value = line.attribute(name)
+    return value is not None and value not in ("0", "false")
+
+
+def t38_parameters(line: MediaLine) -> T38Parameters:
+    """The far end's parameters with the defaults of T.38 Annex D where it gives none. Raises SdpError for nonsense."""
+    version = line.attribute("T38FaxVersion")
+    rate = line.attribute("T38MaxBitRate")
+    management = (line.attribute("T38FaxRateManagement") or "transferredTCF").lower()
+    datagram = line.attribute("T38FaxMaxDatagram")
+    buffer = line.attribute("T38FaxMaxBuffer")
+    correction = line.attribute("T38FaxUdpEC")
+    bitrate = _number(rate, 0, 1_000_000) if rate else 14400
+    return T38Parameters(
+        version=_number(version, 0, 255) if version else 0,
+        max_bitrate_bps=max((r for r in _RATES if r <= bitrate), default=2400),
+        rate_management="localTCF" if management == "localtcf" else "transferredTCF",
+        max_datagram=_number(datagram, 0, DATAGRAM_MAX) if datagram else None,
+        max_buffer=_number(buffer, 0, 1 << 30) if buffer else None,
+        error_correction=_EC_BY_VALUE.get((correction or "").lower(), "none"),
+        fill_bit_removal=_flag(line, "T38FaxFillBitRemoval"),
+        transcoding_mmr=_flag(line, "T38FaxTranscodingMMR"),
+        transcoding_jbig=_flag(line, "T38FaxTranscodingJBIG"),
+    )
+
+
+# ---- writing -------------------------------------------------------------------------------------------------------
+
+
+def _head(address: str) -> list[str]:
+    family = "IP6" if ":" in address else "IP4"
+    return ["v=0", f"o=- 1 1 IN {family} {address}", "s=softfax", f"c=IN {family} {address}", "t=0 0"]
+
+
+def _t38_lines(port: int, p: T38Parameters) -> list[str]:
+    lines = [
+        f"m=image {port} udptl t38",
+        f"a=T38FaxVersion:{p.version}",
+        f"a=T38MaxBitRate:{p.max_bitrate_bps}",
+        f"a=T38FaxRateManagement:{p.rate_management}",
+    ]
+    if p.max_datagram is not None:
+        lines.append(f"a=T38FaxMaxDatagram:{p.max_datagram}")
+    if p.error_correction != "none":
+        lines.append(f"a=T38FaxUdpEC:{_VALUE_BY_EC[p.error_correction]}")
+    return lines
+
+
+def offer_t38(local: tuple[str, int], parameters: T38Parameters) -> str:
+    """An offer of T.38 alone."""
+    return "\r\n".join(_head(local[0]) + _t38_lines(local[1], parameters)) + "\r\n"
+
+
+def effective(far: T38Parameters, ours: T38Parameters) -> T38Parameters:
+    """What an answer to `far` says: no newer version and no higher rate than offered, the offered rate management (T.38
+    D.2.3), the offered error correction, our own datagram limit."""
+    return replace(
+        ours,
+        version=min(far.version, ours.version),
+        max_bitrate_bps=min(far.max_bitrate_bps, ours.max_bitrate_bps),
+        rate_management=far.rate_management,
+        error_correction=far.error_correction,
+    )
+
+
+def answer_t38(offer: Sdp, local: tuple[str, int], ours: T38Parameters) -> tuple[str, T38Parameters]:
+    """The answer that takes the offer's T.38 line and refuses all others, line by line (RFC 3264 §6), and what it says.
+
+    Raises SdpError if the offer has no T.38 that can be used.
+    """
+    chosen = t38_line(offer)
+    if chosen is None:
+        raise SdpError("the offer has no T.38")
+    t38_remote(offer, chosen)
+    said = effective(t38_parameters(chosen), ours)
+    lines = _head(local[0])
+    for line in offer.media:
+        if line is chosen:
+            lines += _t38_lines(local[1], said)
+        else:
+            lines.append(f"m={line.media} 0 {line.transport} {' '.join(line.formats)}")
+    return "\r\n".join(lines) + "\r\n", said

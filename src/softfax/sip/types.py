@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the SIP user agent and its owner say to each other."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from softfax.errors import UsageError
+from softfax.sip.sdp import T38Parameters
+
+if TYPE_CHECKING:
+    from softfax.sip.agent import Call
+
+__all__ = [
+    "AudioMedia",
+    "CallHandler",
+    "SipConfig",
+    "T38Media",
+    "T38Policy",
+    "Transport",
+    "local_address_towards",
+    "parse_listen",
+    "split_uri",
+]
+
+Transport = Literal["udp", "tcp", "tls"]
+_URI = re.compile(r"^<?(sips?):(?:([^@<>\s\"]+)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_]+)(?::([0-9]{1,5}))?([;?][^<>\s]*)?>?$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SipConfig:
+    """The user agent. `listen` is HOST:PORT, port 0 for any free one. Beyond loopback only what is said is listened on.
+
+    `registrar` and `proxy` are SIP URIs; `user` and `password` answer digest challenges of either and of calls.
+    """
+
+    listen: str = "127.0.0.1:0"
+    transport: Transport = "udp"
+    user: str | None = None
+    password: str | None = None
+    registrar: str | None = None
+    proxy: str | None = None
+    from_uri: str | None = None
+    public_address: str | None = None
+    tls_certificate: str | None = None
+    tls_private_key: str | None = None
+    tls_ca: str | None = None
+    tls_verify: bool = True
+    max_calls: int = 512
+    registration_expires_s: int = 300
+    offer_timeout_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class AudioMedia:
+    """Audio as negotiated. `fd` is a descriptor of the bound RTP socket, the receiver's to close."""
+
+    fd: int
+    remote: tuple[str, int]
+    payload_type: int
+    codec: Literal["PCMU", "PCMA"]
+    send: bool
+    receive: bool
+
+
+@dataclass(frozen=True)
+class T38Media:
+    """T.38 as negotiated: where the far end listens, what it said, what we said."""
+
+    remote: tuple[str, int]
+    parameters: T38Parameters
+    local: T38Parameters
+
+
+@dataclass(frozen=True)
+class T38Policy:
+    """What an offer of T.38 gets. `local_udptl` tells our bound UDPTL address; it is called in the SIP thread."""
+
+    accept: bool
+    parameters: T38Parameters
+    local_udptl: Callable[[], tuple[str, int]]
+
+
+class CallHandler(Protocol):
+    """Who owns a call. All are called on the event loop, in order; `ended` is the last."""
+
+    def on_state(self, call: Call, state: str, sip_code: int, reason: str) -> None:
+        """`state` is calling, ringing, early, answered or ended."""
+
+    def on_audio(self, call: Call, media: AudioMedia) -> None:
+        """Audio is negotiated, first or again."""
+
+    def on_t38(self, call: Call, media: T38Media) -> None:
+        """T.38 is negotiated, or refreshed."""
+
+    def on_t38_refused(self, call: Call, sip_code: int, reason: str) -> None:
+        """The far end refused our offer of T.38; what was in force goes on."""
+
+
+def split_uri(uri: str) -> tuple[str, str, str, int | None, str]:
+    """(scheme, user, host, port, parameters) of a SIP URI. Raises UsageError."""
+    match = _URI.match(uri)
+    if match is None or (match[4] and not 0 < int(match[4]) < 65536):
+        raise UsageError(f"not a SIP URI: {uri!r}", "write it as sip:NUMBER@HOST or sip:NUMBER@HOST:PORT")
+    return match[1].lower(), match[2] or "", match[3], int(match[4]) if match[4] else None, match[5] or ""
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """(host, port) of HOST:PORT, [IPV6]:PORT or :PORT; the host may be empty. Raises UsageError."""
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[^:\s]*):([0-9]{1,5})", text)
+    if match is None or int(match[2]) > 65535:
+        raise UsageError(f"not an address to listen on: {text!r}", "write HOST:PORT, port 0 for any free one")
+    return match[1].strip("[]"), int(match[2])
+
+
+def local_address_towards(uri: str) -> str:
+    """The local address from which the host of `uri` is reached: loopback for loopback."""
+    _, _, host, port, _ = split_uri(uri)
+    host = host.strip("[]")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port or 5060, type=socket.SOCK_DGRAM)[0]
+    except OSError:
+        # A name that has only NAPTR or SRV records: the way out is the default route's.
+        family, address = socket.AF_INET, ("192.0.2.1", 5060)
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(address)
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
