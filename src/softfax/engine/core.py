@@ -61,6 +61,7 @@ class EngineEvent:
 class T30Settings:
     """What T.30 is to do. Exactly one of `tx_file` (a fax TIFF to send) and `rx_file` (a TIFF to write) is set.
 
+    `caller`: the calling side of T.30, which sends CNG and waits for DIS: the sender of the image, whoever placed the call.
     `ident` is the local station id (CSI/TSI, at most 20 characters of T.30 §5.3.6.2.4); `max_rate_bps` 2400 to 14400.
     `fault` and `guard=False` exist for tests of the far end's robustness and of ours.
     """

@@ -58,7 +58,7 @@ class FaxLine:
         self.call: Call | None = None
         self.engine: EngineSession = runtime.engine.session(
             T30Settings(
-                caller=settings.role == "caller",
+                caller=settings.direction is Direction.SEND,
                 tx_file=settings.document if settings.direction is Direction.SEND else None,
                 rx_file=settings.document if settings.direction is Direction.RECEIVE else None,
                 ident=settings.ident,

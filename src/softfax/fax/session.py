@@ -258,7 +258,7 @@ class FaxSession:
 
     def _on_v21(self, event: EngineEvent) -> None:
         del event
-        if self.settings.role is Role.CALLER and self.settings.offer_on_v21 and self.settings.mode is not ModePolicy.AUDIO:
+        if self.settings.offer_on_v21 and self.settings.mode is not ModePolicy.AUDIO:
             self._offer_t38()
 
     def _on_negotiated(self, event: EngineEvent) -> None:
@@ -325,8 +325,8 @@ class FaxSession:
     def _on_stalled(self, event: EngineEvent) -> None:
         del event
         if self.phase in (Phase.UP, Phase.FAXING):
-            seconds = self.settings.timeouts.stall_s
-            text = f"nothing came from the far end for {seconds:g} s"
+            heard = "" if self.phase is Phase.FAXING else "no fax was heard: "
+            text = f"{heard}nothing came from the far end for {self.settings.timeouts.stall_s:g} s"
             self._finish(Outcome(False, "TIMEOUT", text, outcome.T30_CALLDROPPED))
 
     def _judge(self, code: int) -> Outcome:
@@ -375,15 +375,16 @@ class FaxSession:
             self.audio_up(early)
         elif early is not None:
             self.t38_up(early)
-        after = self.settings.offer_t38_after_s
-        if self.settings.role is Role.ANSWERER and self.settings.mode is not ModePolicy.AUDIO and after is not None:
+        after = self.settings.t38_offer_delay_s
+        if self.settings.mode is not ModePolicy.AUDIO and after is not None:
             self._start_timer("offer", after, self._offer_t38)
 
     def _offer_t38(self) -> None:
         if self.phase is not Phase.UP or self.mode is Mode.T38 or self._offer_pending or self._t38_refused:
             return
         self._offer_pending = True
-        if self.engine is not None and self.settings.role is Role.CALLER:
+        if self.engine is not None and self.settings.direction is Direction.SEND:
+            # The far end's DIS must not be answered by audio while T.38 may come; it is repeated if T.38 is refused.
             self.engine.hold(True)
         if self.call is not None:
             self.call.offer_t38()

@@ -50,8 +50,9 @@ class Timeouts:
 class FaxSettings:
     """One fax. `document` is the fax TIFF to send, or the TIFF to receive into; `documents` are the names for the result.
 
-    `offer_t38_after_s` is when, once the call is up, an answerer offers T.38 itself (None: never); a caller does so when
-    it hears the far end's V.21, if `offer_on_v21`.
+    `offer_t38_after_s` is when, once the call is up, an answerer offers T.38 itself (None: never). A caller waits for the
+    far end's offer: sending, it makes its own when it hears the far end's V.21 (`offer_on_v21`); fetching a fax, after
+    `fetch_offer_after_s`. In T.30 the sender of the image is the calling side, whoever placed the call.
     """
 
     direction: Direction
@@ -68,8 +69,16 @@ class FaxSettings:
     redundancy: int = 3
     offer_t38_after_s: float | None = 0.5
     offer_on_v21: bool = True
+    fetch_offer_after_s: float | None = 3.0
     trace: bool = False
     timeouts: Timeouts = Timeouts()
+
+    @property
+    def t38_offer_delay_s(self) -> float | None:
+        """How long after the answer T.38 is offered without further reason; None for never."""
+        if self.role is Role.ANSWERER:
+            return self.offer_t38_after_s
+        return self.fetch_offer_after_s if self.direction is Direction.RECEIVE else None
 
 
 def check_ident(text: str) -> str:

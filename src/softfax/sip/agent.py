@@ -35,6 +35,19 @@ log = logging.getLogger("softfax.sip")
 
 PENDING_RETRY_S = 0.2
 GLARE_TRIES = 4
+SIP_REASONS = {
+    408: "Request Timeout",
+    415: "Unsupported Media Type",
+    481: "Call Does Not Exist",
+    487: "Request Terminated",
+    488: "Not Acceptable Here",
+    491: "Request Pending",
+    500: "Server Internal Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    603: "Decline",
+    606: "Not Acceptable",
+}
 
 
 class Call:
@@ -294,7 +307,7 @@ def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[
             ours = sdp.t38_parameters(local_line) if local_line else far
             agent.tell(call._deliver_t38, T38Media(sdp.t38_remote(remote, line), far, ours))
     elif event.type is GlueEventType.T38_REFUSED:
-        agent.tell(call._deliver_offer_result, event.code, "refused")
+        agent.tell(call._deliver_offer_result, event.code, SIP_REASONS.get(event.code, "refused"))
 
 
 def answer_for(call: Call, offer: str) -> str | None:
