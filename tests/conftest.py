@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures for all tests: the one Asterisk of a test session."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.peer.asterisk import PeerAddress
+from tests.support import background, peer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The main process only: workers inherit its environment.
+    if not hasattr(config, "workerinput"):
+        background.begin_session()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        background.stop_all()
+
+
+@pytest.fixture(scope="session")
+def asterisk() -> PeerAddress:
+    """A running Asterisk on loopback, the same for the whole session.
+
+    That there is none is an error; a skip where only root is missing.
+    """
+    peer.start()
+    try:
+        return peer.address()
+    except peer.PeerUnavailableError as error:
+        if os.geteuid() != 0 and os.environ.get("CI") != "true":
+            pytest.skip(str(error))
+        pytest.fail(str(error), pytrace=False)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The test session's Asterisk: started in the background by whoever asks first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.peer.asterisk import PeerAddress
+from tests.peer.chroot import PeerUnavailableError
+from tests.support import background
+from tests.support.pages import draw_page, write_fax_tiff
+
+__all__ = ["PeerUnavailableError", "address", "start", "state_file"]
+
+# Setting up the chroot, the first time on a machine, takes a minute where the mirror is near.
+START_LIMIT_S = 500.0
+
+
+def state_file() -> Path:
+    """Where the address appears."""
+    return background.run_folder() / "peer.json"
+
+
+def start() -> None:
+    """Starts it, if nobody has, and returns at once."""
+    folder = background.run_folder()
+    background.start_once(
+        "peer",
+        "tests.peer",
+        lambda: [
+            "run",
+            *("--state", str(state_file()), "--owner", str(background.owner())),
+            *("--send-file", str(write_fax_tiff(folder / "send.tif", [draw_page("what the peer sends")]))),
+            *("--log-copy", str(folder / "asterisk.log")),
+        ],
+    )
+
+
+def address() -> PeerAddress:
+    """Waits until it is up. Raises PeerUnavailableError with the reason if it does not come up."""
+    if not background.wait_for("peer", state_file(), START_LIMIT_S):
+        said = (background.run_folder() / "peer.log").read_text(errors="replace").strip()
+        raise PeerUnavailableError(said or "the Asterisk peer did not start")
+    return PeerAddress.from_json(state_file().read_text())
