@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# softfax: `make loopback` and `make test` do everything a fresh Debian machine needs, again and again.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+PY := $(VENV)/bin/python
+LOG := .build/log
+CMAKE_FLAGS := -DSOFTFAX_WERROR=ON -DPython_EXECUTABLE=$(PY)
+export PYTHON
+.DEFAULT_GOAL := help
+.PHONY: help all build packages test-packages venv native loopback test lint format bench asan tsan wheel wheel-check samples clean
+
+help: ## this list
+	@echo "softfax: make TARGET"
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+packages:
+	@tools/bootstrap.sh
+
+test-packages:
+	@tools/bootstrap.sh test
+
+venv: $(VENV)/.complete
+
+# What the tests were last run with stands in requirements-dev.txt, exact versions.
+$(VENV)/.complete: requirements-dev.txt tools/develop.py | packages
+	@mkdir -p $(LOG); start=$$SECONDS; \
+	{ [ -x $(PY) ] || $(PYTHON) -m venv $(VENV); } >$(LOG)/venv.log 2>&1 && \
+	$(PY) -m pip install -q -r requirements-dev.txt >>$(LOG)/venv.log 2>&1 && $(PY) tools/develop.py \
+	|| { tail -n 15 $(LOG)/venv.log >&2; echo "softfax: the virtual environment failed, see $(LOG)/venv.log" >&2; exit 1; }; \
+	echo "  venv       $$(($$SECONDS - start)) s"; touch $@
+
+.build/cmake/build.ninja: CMakeLists.txt native/pjsip/config_site.h native/pjsip/wrap.txt tools/pjsip.py | packages $(VENV)/.complete
+	@mkdir -p $(LOG); start=$$SECONDS; $(PY) tools/pjsip.py >$(LOG)/pjsip-prefix.txt && \
+	cmake -S . -B .build/cmake -G Ninja $(CMAKE_FLAGS) >$(LOG)/cmake.log 2>&1 \
+	|| { tail -n 20 $(LOG)/cmake.log >&2; echo "softfax: configuring failed, see $(LOG)/cmake.log" >&2; exit 1; }; \
+	echo "  configure  $$(($$SECONDS - start)) s"
+
+native: .build/cmake/build.ninja
+	@start=$$SECONDS; cmake --build .build/cmake >$(LOG)/build.log 2>&1 \
+	|| { tail -n 40 $(LOG)/build.log >&2; echo "softfax: compiling failed, see $(LOG)/build.log" >&2; exit 1; }; \
+	if ! grep -q 'no work to do' $(LOG)/build.log || [ ! -e src/softfax/_native/pjsua2.py ]; then \
+	  cmake --install .build/cmake --prefix $(CURDIR)/src >$(LOG)/install.log 2>&1 || { cat $(LOG)/install.log >&2; exit 1; }; \
+	  echo "  compile    $$(($$SECONDS - start)) s"; fi
+
+build: packages venv native ## install what is missing and build
+
+all: build
+
+loopback: build ## fax samples/ between two SIP stations on this machine, over T.38 and G.711
+	@$(VENV)/bin/softfax loopback $(LOOPBACK_ARGS)
+
+test: test-packages build ## run every test
+	@$(PY) -m pytest -n auto $(PYTEST_ARGS)
+
+lint: build ## ruff, mypy, clang-format, the direction of imports
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(PY) -m mypy && \
+	$(VENV)/bin/lint-imports && $(VENV)/bin/clang-format --dry-run -Werror native/*/*.[ch]
+
+format: build ## format C and Python
+	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format . ; $(VENV)/bin/clang-format -i native/*/*.[ch]
+
+bench: test-packages build ## CPU and memory per call, against spandsp alone and Asterisk
+	@$(PY) -m bench $(BENCH_ARGS)
+
+define sanitized
+	@mkdir -p $(LOG); cmake -S . -B .build/$(1) -G Ninja -DSOFTFAX_ENGINE_ONLY=ON -DSOFTFAX_WERROR=ON -DSOFTFAX_SANITIZE=$(2) >$(LOG)/$(1).log 2>&1 && \
+	cmake --build .build/$(1) >>$(LOG)/$(1).log 2>&1 || { tail -n 30 $(LOG)/$(1).log >&2; exit 1; }
+	@SOFTFAX_ENGINE=$(CURDIR)/.build/$(1)/libsoftfax_engine.so SOFTFAX_SANITIZED=$(1) \
+	LD_PRELOAD="$$(gcc -print-file-name=$(3)) $$(gcc -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1 \
+	$(PY) -m pytest -p no:cacheprovider tests/native $(PYTEST_ARGS)
+endef
+
+asan: test-packages build ## the engine's tests under AddressSanitizer and UBSan
+	$(call sanitized,asan,address$(comma)undefined,libasan.so)
+
+tsan: test-packages build ## the engine's tests under ThreadSanitizer
+	$(call sanitized,tsan,thread,libtsan.so)
+
+comma := ,
+
+wheel: build ## one wheel with PJSIP and spandsp inside, in dist/
+	@PY=$(PY) tools/wheel.sh
+
+wheel-check: wheel ## install the wheel on a bare Debian and fax with it
+	@PY=$(PY) tools/wheel-check.sh
+
+samples: build ## draw samples/ anew
+	@$(PY) samples/draw.py
+
+clean: ## remove what was built, but not PJSIP
+	@rm -rf .build/cmake .build/asan .build/tsan .build/wheel dist src/softfax/_native/*.so src/softfax/_native/pjsua2.py $(VENV)

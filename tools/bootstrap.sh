@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bootstrap.sh [test]   makes sure the Debian packages that building (and testing) needs are there; installs them as root or
+# with sudo, or names them and stops.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+log=.build/log/apt.log
+mkdir -p .build/log
+
+packages=(build-essential cmake ninja-build swig pkg-config xz-utils ca-certificates
+          libspandsp-dev libtiff-dev libsrtp2-dev libssl-dev uuid-dev)
+[ "${1:-}" = test ] && packages+=(debootstrap)
+python=${PYTHON:-python3}
+# An interpreter of the distribution's needs its headers and venv as packages; any other brings them.
+case $(command -v "$python" || true) in
+  "" | /usr/bin/*) packages+=(python3 python3-dev python3-venv) ;;
+esac
+
+missing=()
+for p in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || missing+=("$p")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+sudo=
+if [ "$(id -u)" != 0 ]; then
+  if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo=sudo
+  else
+    echo "softfax: these Debian packages are missing: ${missing[*]}" >&2
+    echo "softfax: install them as root: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+start=$SECONDS
+echo "  packages   ${missing[*]}"
+if ! { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  tail -n 15 "$log" >&2
+  echo "softfax: installing packages failed, see $log" >&2
+  exit 1
+fi
+echo "  packages   installed ($((SECONDS - start)) s)"
