@@ -108,7 +108,11 @@ def debian_mirror() -> str | None:
     apt = Path("/etc/apt")
     texts = [p.read_text(errors="replace") for p in sorted(apt.glob("sources.list.d/*.sources"))]
     uris = [u for t in texts for line in re.findall(r"^URIs:\s*(.*)$", t, re.M) for u in line.split()]
-    texts = [p.read_text(errors="replace") for p in [apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))] if p.is_file()]
+    texts = [
+        p.read_text(errors="replace")
+        for p in [apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))]
+        if p.is_file()
+    ]
     uris += [u for t in texts for u in re.findall(r"^deb\s+(?:\[[^]]*\]\s+)?(\S+)", t, re.M)]
     return next((u for u in uris if re.search(r"/debian/?$", u)), None)
 
@@ -148,13 +152,17 @@ def source(work: Path) -> Path:
             problems.append(str(error))
             continue
         if found is not None:
-            version = tuple(int(v) for v in re.findall(r"PJ_VERSION_M(?:AJOR|INOR)\s*:=\s*(\d+)", (found / "version.mak").read_text()))
+            version = tuple(
+                int(v)
+                for v in re.findall(r"PJ_VERSION_M(?:AJOR|INOR)\s*:=\s*(\d+)", (found / "version.mak").read_text())
+            )
             if version >= VERSION:
                 say("pjsip", f"source {'.'.join(map(str, version))} ({origin.__name__.replace('_', ' ')})")
                 return found
             problems.append(f"{origin.__name__}: too old ({version})")
     raise BuildError(
-        "no source of PJSIP 2.17 could be had: " + ("; ".join(problems) or "nothing is reachable")
+        "no source of PJSIP 2.17 could be had: "
+        + ("; ".join(problems) or "nothing is reachable")
         + "; download pjproject 2.17 and set PJPROJECT_SOURCE to the tarball or folder"
     )
 
@@ -174,13 +182,22 @@ def build(tree: Path, prefix: Path) -> None:
     (prefix / "lib").mkdir(parents=True)
     (prefix / "swig").mkdir()
     for library in tree.glob("*/lib/*.a"):
-        shutil.copy(library, prefix / "lib" / re.sub(r"-(x86_64|aarch64|arm|i\d86|riscv64|powerpc64le|s390x)[^/]*\.a$", ".a", library.name))
+        shutil.copy(
+            library,
+            prefix
+            / "lib"
+            / re.sub(r"-(x86_64|aarch64|arm|i\d86|riscv64|powerpc64le|s390x)[^/]*\.a$", ".a", library.name),
+        )
     for part in ("pjlib", "pjlib-util", "pjnath", "pjmedia", "pjsip"):
         shutil.copytree(tree / part / "include", prefix / "include", dirs_exist_ok=True)
     shutil.copy(tree / "COPYING", prefix / "COPYING")
     includes = [f"-I{prefix / 'include'}"]
     swig = tree / "pjsip-apps/src/swig"
-    run("swig", ["swig", *includes, "-c++", "-threads", "-python", "-o", str(prefix / "swig/pjsua2_wrap.cpp"), "pjsua2.i"], swig)
+    run(
+        "swig",
+        ["swig", *includes, "-c++", "-threads", "-python", "-o", str(prefix / "swig/pjsua2_wrap.cpp"), "pjsua2.i"],
+        swig,
+    )
 
 
 def key() -> str:

@@ -3,8 +3,8 @@
  * softfax engine: fax sessions over RTP (G.711) or UDPTL (T.38) on a clock of their own.
  *
  * A small API of opaque handles, made for ctypes: no spandsp struct crosses it. All functions return 0 or a negative
- * errno value unless said otherwise. Every call is safe from any thread; a session belongs to one owner, who is the only
- * one to destroy it. Events are plain records, drained with sfx_engine_events() when the eventfd is readable.
+ * errno value unless said otherwise. Every call is safe from any thread; a session belongs to one owner, who is the
+ * only one to destroy it. Events are plain records, drained with sfx_engine_events() when the eventfd is readable.
  */
 #ifndef SOFTFAX_ENGINE_H
 #define SOFTFAX_ENGINE_H
@@ -32,7 +32,8 @@ typedef struct sfx_session sfx_session;
 enum {
     SFX_EVENT_V21 = 1,    /* the far end's V.21 preamble was heard on audio (a fax answers) */
     SFX_EVENT_DIS,        /* the far end's DIS or DTC: `data` is the frame */
-    SFX_EVENT_NEGOTIATED, /* training is over (CFR): value[] = rate, ecm, encoding, x res, y res, width; text = far ident */
+    SFX_EVENT_NEGOTIATED, /* training is over (CFR): value[] = rate, ecm, encoding, x res, y res, width; text = far
+                             ident */
     SFX_EVENT_PAGE,       /* a page is done (phase D): value[] as in enum sfx_page_value */
     SFX_EVENT_COMPLETE,   /* phase E: code = T.30 completion code; value[] as in enum sfx_complete_value */
     SFX_EVENT_HOSTILE,    /* a frame that would crash the T.30 stack was caught; code = enum sfx_hostile */
@@ -82,7 +83,8 @@ typedef struct sfx_event {
 /* ---- engine ------------------------------------------------------------------------------------------------- */
 
 SFX_API int sfx_abi_version(void);
-/* Creates an engine with `shards` threads, started when the first session goes live; 0 shards = one per core, at most 8. */
+/* Creates an engine with `shards` threads, started when the first session goes live; 0 shards = one per core, at
+ * most 8. */
 SFX_API int sfx_engine_create(unsigned shards, sfx_engine **out);
 /* Destroys the engine and every session it still has. */
 SFX_API void sfx_engine_destroy(sfx_engine *engine);
@@ -114,30 +116,30 @@ enum sfx_fault {
 
 typedef struct sfx_session_config {
     uint32_t flags;
-    uint32_t max_rate_bps;     /* 2400 … 14400 */
-    uint32_t stall_ms;         /* SFX_EVENT_STALLED after that long without a packet; 0 = never */
-    uint32_t max_pages;        /* a receiver ends the call beyond that; 0 = 1000 */
-    int32_t fault;             /* enum sfx_fault */
+    uint32_t max_rate_bps; /* 2400 … 14400 */
+    uint32_t stall_ms;     /* SFX_EVENT_STALLED after that long without a packet; 0 = never */
+    uint32_t max_pages;    /* a receiver ends the call beyond that; 0 = 1000 */
+    int32_t fault;         /* enum sfx_fault */
     uint32_t reserved;
-    const char *tx_file;       /* TIFF to send, NULL to receive; copied */
-    const char *rx_file;       /* TIFF to write, NULL to send; copied */
-    const char *ident;         /* local station id (CSI/TSI), at most 20 characters; copied */
-    const char *header;        /* header line drawn by spandsp, NULL or "" for none; copied */
+    const char *tx_file; /* TIFF to send, NULL to receive; copied */
+    const char *rx_file; /* TIFF to write, NULL to send; copied */
+    const char *ident;   /* local station id (CSI/TSI), at most 20 characters; copied */
+    const char *header;  /* header line drawn by spandsp, NULL or "" for none; copied */
 } sfx_session_config;
 
 typedef struct sfx_session_stats {
-    uint64_t media_us;          /* since the media began */
+    uint64_t media_us; /* since the media began */
     uint64_t rtp_rx_packets, rtp_rx_lost, rtp_rx_late, rtp_rx_filled_samples, rtp_tx_packets;
     uint64_t udptl_rx_packets, udptl_rx_lost, udptl_rx_recovered, udptl_rx_bad, udptl_tx_packets;
-    uint64_t image_bytes;       /* of the page being sent or received, so far, on the line */
-    uint32_t page;              /* number of that page, 1 first; 0 before the first */
+    uint64_t image_bytes; /* of the page being sent or received, so far, on the line */
+    uint32_t page;        /* number of that page, 1 first; 0 before the first */
     uint32_t pages_done;
     uint32_t rate_bps;
     uint32_t ecm;
     uint32_t bad_rows;
     uint32_t retries;
-    uint32_t active;            /* T.30 runs */
-    uint32_t media;             /* 0 none, 1 audio, 2 T.38 */
+    uint32_t active; /* T.30 runs */
+    uint32_t media;  /* 0 none, 1 audio, 2 T.38 */
 } sfx_session_stats;
 
 SFX_API int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx_session **out);
@@ -148,22 +150,23 @@ SFX_API uint32_t sfx_session_id(const sfx_session *session);
 enum sfx_law { SFX_LAW_PCMU = 0, SFX_LAW_PCMA = 8 };
 
 /*
- * Starts T.30 over G.711, or, if audio already runs, moves it to the new address. `fd` is a bound UDP socket; the session
- * takes it over and closes it. `remote` is a numeric IPv4 or IPv6 address.
+ * Starts T.30 over G.711, or, if audio already runs, moves it to the new address. `fd` is a bound UDP socket; the
+ * session takes it over and closes it. `remote` is a numeric IPv4 or IPv6 address.
  */
-SFX_API int sfx_session_start_audio(sfx_session *session, int fd, const char *remote, uint16_t port, int law, int payload_type);
+SFX_API int sfx_session_start_audio(sfx_session *session, int fd, const char *remote, uint16_t port, int law,
+                                    int payload_type);
 
 enum sfx_error_correction { SFX_EC_NONE = 0, SFX_EC_REDUNDANCY = 1, SFX_EC_FEC = 2 };
 
 typedef struct sfx_t38_config {
-    int32_t version;           /* T38FaxVersion, 0 … 3 */
-    int32_t error_correction;  /* enum sfx_error_correction, what we send */
-    int32_t redundancy;        /* secondary packets a datagram, or FEC entries; 0 … 7 */
-    int32_t fec_span;          /* packets an FEC entry covers, 1 … 7 */
-    int32_t max_datagram;      /* the far end's T38FaxMaxDatagram in octets, 0 = unknown */
-    int32_t max_rate_bps;      /* T38MaxBitRate */
-    int32_t local_tcf;         /* 1 = localTCF, 0 = transferredTCF */
-    int32_t no_pacing;         /* 1 = as fast as the line goes (only towards our own) */
+    int32_t version;          /* T38FaxVersion, 0 … 3 */
+    int32_t error_correction; /* enum sfx_error_correction, what we send */
+    int32_t redundancy;       /* secondary packets a datagram, or FEC entries; 0 … 7 */
+    int32_t fec_span;         /* packets an FEC entry covers, 1 … 7 */
+    int32_t max_datagram;     /* the far end's T38FaxMaxDatagram in octets, 0 = unknown */
+    int32_t max_rate_bps;     /* T38MaxBitRate */
+    int32_t local_tcf;        /* 1 = localTCF, 0 = transferredTCF */
+    int32_t no_pacing;        /* 1 = as fast as the line goes (only towards our own) */
 } sfx_t38_config;
 
 /* Starts T.30 over T.38, in place of audio if that runs (its T.30 is dropped silently), or moves a running T.38. */
@@ -171,7 +174,8 @@ SFX_API int sfx_session_start_t38(sfx_session *session, int fd, const char *remo
                                   const sfx_t38_config *config);
 /* While held, what comes by audio does not reach T.30: used while an offer of T.38 is under way. Timers go on. */
 SFX_API int sfx_session_hold(sfx_session *session, int hold);
-/* Ends T.30 politely: SFX_EVENT_COMPLETE follows at once, DCN goes out, which takes 1.2 s on audio. Then stop the media. */
+/* Ends T.30 politely: SFX_EVENT_COMPLETE follows at once, DCN goes out, which takes 1.2 s on audio. Then stop the
+ * media. */
 SFX_API int sfx_session_cancel(sfx_session *session);
 /* Closes the media; T.30 is ended if it still runs. */
 SFX_API int sfx_session_stop_media(sfx_session *session);
@@ -180,23 +184,24 @@ SFX_API int sfx_session_stats_get(sfx_session *session, sfx_session_stats *out);
 /* ---- the in-memory line ------------------------------------------------------------------------------------- */
 
 typedef struct sfx_line_config {
-    int32_t mode;              /* 1 audio (µ-law), 2 T.38, 3 audio (A-law) */
-    uint32_t seed;             /* of loss, duplication and jitter */
-    uint32_t loss_ppm;         /* packets lost, per million */
+    int32_t mode;      /* 1 audio (µ-law), 2 T.38, 3 audio (A-law) */
+    uint32_t seed;     /* of loss, duplication and jitter */
+    uint32_t loss_ppm; /* packets lost, per million */
     uint32_t duplicate_ppm;
-    uint32_t jitter_ms;        /* extra delay of up to that much, reorders packets */
+    uint32_t jitter_ms; /* extra delay of up to that much, reorders packets */
     uint32_t delay_ms;
-    uint64_t limit_us;         /* simulated time at which the call is cut */
+    uint64_t limit_us; /* simulated time at which the call is cut */
     sfx_t38_config t38;
 } sfx_line_config;
 
-/* Joins two fresh sessions (one SFX_FLAG_CALLER) and runs them to the end without sockets or a clock. Returns 0 when both
- * reached phase E, -ETIMEDOUT at the limit. `*simulated_us` is how long the call took. */
+/* Joins two fresh sessions (one SFX_FLAG_CALLER) and runs them to the end without sockets or a clock. Returns 0 when
+ * both reached phase E, -ETIMEDOUT at the limit. `*simulated_us` is how long the call took. */
 SFX_API int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us);
 
 /* ---- pure parts, for tests and fuzzing ---------------------------------------------------------------------- */
 
-/* Feeds one UDPTL datagram to a decoder made and dropped for it; returns the number of IFP packets in it or -EBADMSG. */
+/* Feeds one UDPTL datagram to a decoder made and dropped for it; returns the number of IFP packets in it or -EBADMSG.
+ */
 SFX_API int sfx_udptl_check(const uint8_t *datagram, size_t len);
 /* Feeds `count` length-prefixed (16 bit, big endian) datagrams to one T.38 terminal; for fuzzing. Returns 0. */
 SFX_API int sfx_t38_feed(const uint8_t *datagrams, size_t len, int caller, const char *rx_file);

@@ -44,8 +44,8 @@ static bool bit(const uint8_t *msg, int len, int number) {
 /* Bits 11 to 14 of a DCS (T.30 table 2), bit 11 lowest. */
 static int rate_of(unsigned code) {
     static const int rates[16] = {
-        [0x0] = 2400, [0x2] = 4800, [0x1] = 9600, [0x3] = 7200,                 /* V.27ter, V.29 */
-        [0x8] = 14400, [0xa] = 12000, [0x9] = 9600, [0xb] = 7200,               /* V.17 */
+        [0x0] = 2400,  [0x2] = 4800,  [0x1] = 9600, [0x3] = 7200, /* V.27ter, V.29 */
+        [0x8] = 14400, [0xa] = 12000, [0x9] = 9600, [0xb] = 7200, /* V.17 */
     };
     return rates[code & 15];
 }
@@ -56,7 +56,7 @@ int dcs_decode(const uint8_t *msg, int len, dcs_info *out) {
 
     if (len < 6 || (msg[5] & 3) == 3)
         return -EBADMSG;
-    out->rate_bps = rate_of((unsigned) msg[4] >> 2);
+    out->rate_bps = rate_of((unsigned)msg[4] >> 2);
     out->ecm = bit(msg, len, 27);
     x400 = bit(msg, len, 43);
     x300 = bit(msg, len, 42);

@@ -54,8 +54,8 @@ typedef struct t30_run {
     fax_state_t *fax;
     t38_terminal_state_t *terminal;
     modem_connect_tones_rx_state_t *preamble; /* a caller on audio listens for V.21 until it is heard */
-    bool finished;    /* phase E has been */
-    bool muted;       /* being replaced: no more events */
+    bool finished;                            /* phase E has been */
+    bool muted;                               /* being replaced: no more events */
     bool fault_done;
     bool preamble_heard;
     fsk_tx_state_t *goodbye; /* sends DCN once T.30 was ended by us, on audio */
@@ -121,8 +121,8 @@ struct sfx_session {
     udptl_tx *udptl_tx;
     bool held;
     bool stalled;
-    uint64_t now_us;     /* ticks since the media began */
-    uint64_t quiet_us;   /* since the last packet */
+    uint64_t now_us;   /* ticks since the media began */
+    uint64_t quiet_us; /* since the last packet */
     uint64_t udptl_sent;
 };
 

@@ -6,8 +6,8 @@
 
 #include "internal.h"
 
-#define LINE_QUEUE 256             /* packets under way in one direction */
-#define SETTLE_US 2000000          /* after both ended: what is still under way arrives */
+#define LINE_QUEUE 256    /* packets under way in one direction */
+#define SETTLE_US 2000000 /* after both ended: what is still under way arrives */
 
 typedef struct line_packet {
     uint64_t due_us; /* 0 = free */
@@ -29,7 +29,7 @@ static uint32_t roll(uint64_t *state) {
     *state ^= *state >> 12;
     *state ^= *state << 25;
     *state ^= *state >> 27;
-    return (uint32_t) (*state * UINT64_C(0x2545F4914F6CDD1D) >> 32);
+    return (uint32_t)(*state * UINT64_C(0x2545F4914F6CDD1D) >> 32);
 }
 
 static bool chance(line_end *end, uint32_t ppm) { return ppm && roll(end->random) % 1000000u < ppm; }
@@ -136,9 +136,8 @@ int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, 
 int sfx_t38_feed(const uint8_t *datagrams, size_t len, int caller, const char *rx_file) {
     sfx_engine *engine;
     sfx_session *s;
-    sfx_session_config config = {.flags = SFX_FLAG_ECM | (caller ? SFX_FLAG_CALLER : 0),
-                                 .max_rate_bps = 14400,
-                                 .rx_file = rx_file};
+    sfx_session_config config = {
+        .flags = SFX_FLAG_ECM | (caller ? SFX_FLAG_CALLER : 0), .max_rate_bps = 14400, .rx_file = rx_file};
     sfx_t38_config t38 = {.error_correction = SFX_EC_REDUNDANCY, .redundancy = 3, .fec_span = 3};
     size_t at = 0;
     int err = sfx_engine_create(1, &engine);
@@ -150,7 +149,7 @@ int sfx_t38_feed(const uint8_t *datagrams, size_t len, int caller, const char *r
         pthread_mutex_lock(&s->lock);
         err = session_media_t38(s, &t38);
         while (!err && at + 2 <= len) {
-            size_t n = (size_t) datagrams[at] << 8 | datagrams[at + 1];
+            size_t n = (size_t)datagrams[at] << 8 | datagrams[at + 1];
             at += 2;
             if (n > len - at)
                 n = len - at;

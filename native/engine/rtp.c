@@ -19,11 +19,11 @@ static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
 static void make_tables(void) {
     for (int i = 0; i < 256; i++) {
-        decode_table[0][i] = ulaw_to_linear((uint8_t) i);
-        decode_table[1][i] = alaw_to_linear((uint8_t) i);
+        decode_table[0][i] = ulaw_to_linear((uint8_t)i);
+        decode_table[1][i] = alaw_to_linear((uint8_t)i);
     }
     for (int i = 0; i < 1 << 14; i++) {
-        int linear = (int16_t) (i << 2 | 2); /* the middle of the four */
+        int linear = (int16_t)(i << 2 | 2); /* the middle of the four */
         encode_table[0][i] = linear_to_ulaw(linear);
         encode_table[1][i] = linear_to_alaw(linear);
     }
@@ -34,7 +34,7 @@ void law_init(void) { pthread_once(&tables_once, make_tables); }
 void law_encode(int law, const int16_t *amp, uint8_t *out, size_t n) {
     const uint8_t *table = encode_table[law == SFX_LAW_PCMA];
     for (size_t i = 0; i < n; i++)
-        out[i] = table[(uint16_t) amp[i] >> 2];
+        out[i] = table[(uint16_t)amp[i] >> 2];
 }
 
 void law_decode(int law, const uint8_t *in, int16_t *amp, size_t n) {
@@ -51,22 +51,22 @@ void rtp_tx_init(rtp_tx *tx, int payload_type, int law, uint32_t random) {
     tx->law = law;
     tx->first = 1;
     tx->ssrc = random;
-    tx->seq = (uint16_t) (random >> 7 & 0x7fff); /* below 2^15, as RFC 3550 advises for SRTP's sake */
+    tx->seq = (uint16_t)(random >> 7 & 0x7fff); /* below 2^15, as RFC 3550 advises for SRTP's sake */
     tx->timestamp = random * 2654435761u;
 }
 
 static void put32(uint8_t *p, uint32_t v) {
-    p[0] = (uint8_t) (v >> 24);
-    p[1] = (uint8_t) (v >> 16);
-    p[2] = (uint8_t) (v >> 8);
-    p[3] = (uint8_t) v;
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
 }
 
 size_t rtp_build(rtp_tx *tx, const int16_t *amp, uint8_t *out) {
     out[0] = 0x80;
-    out[1] = (uint8_t) (tx->payload_type | (tx->first ? 0x80 : 0));
-    out[2] = (uint8_t) (tx->seq >> 8);
-    out[3] = (uint8_t) tx->seq;
+    out[1] = (uint8_t)(tx->payload_type | (tx->first ? 0x80 : 0));
+    out[2] = (uint8_t)(tx->seq >> 8);
+    out[3] = (uint8_t)tx->seq;
     put32(out + 4, tx->timestamp);
     put32(out + 8, tx->ssrc);
     law_encode(tx->law, amp, out + RTP_HEADER, RTP_FRAME);
@@ -87,7 +87,7 @@ typedef struct rtp_view {
 } rtp_view;
 
 static uint32_t get32(const uint8_t *p) {
-    return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3];
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 /* RFC 3550 §5.1: header, CSRCs, extension, padding. */
@@ -99,7 +99,7 @@ static int parse(const uint8_t *p, size_t len, int payload_type, rtp_view *v) {
     if (p[0] & 0x10) {
         if (len < header + 4)
             return -EBADMSG;
-        header += 4 + 4u * (size_t) (p[header + 2] << 8 | p[header + 3]);
+        header += 4 + 4u * (size_t)(p[header + 2] << 8 | p[header + 3]);
     }
     if (p[0] & 0x20) {
         if (p[len - 1] == 0 || p[len - 1] > len)
@@ -108,7 +108,7 @@ static int parse(const uint8_t *p, size_t len, int payload_type, rtp_view *v) {
     }
     if (len <= header || len - header > RTP_MAX_PAYLOAD)
         return -EBADMSG;
-    v->seq = (uint16_t) (p[2] << 8 | p[3]);
+    v->seq = (uint16_t)(p[2] << 8 | p[3]);
     v->timestamp = get32(p + 4);
     v->ssrc = get32(p + 8);
     v->payload = p + header;
@@ -125,14 +125,14 @@ void rtp_rx_init(rtp_rx *rx, int payload_type, int law) {
 static void fill(rtp_rx *rx, int samples, rtp_deliver deliver, void *user) {
     if (samples <= 0)
         return;
-    rx->filled += (uint64_t) samples;
+    rx->filled += (uint64_t)samples;
     deliver(user, NULL, samples);
 }
 
 /* The next packet in order. A jump of its timestamp is a gap, less what was already made up while starved. */
 static void play(rtp_rx *rx, uint32_t timestamp, const uint8_t *payload, size_t len, rtp_deliver deliver, void *user) {
     int16_t amp[RTP_MAX_PAYLOAD];
-    int32_t gap = (int32_t) (timestamp - rx->timestamp);
+    int32_t gap = (int32_t)(timestamp - rx->timestamp);
 
     if (gap > 0 && gap <= RTP_MAX_GAP) {
         int32_t made = gap < rx->filled_ahead ? gap : rx->filled_ahead;
@@ -140,8 +140,8 @@ static void play(rtp_rx *rx, uint32_t timestamp, const uint8_t *payload, size_t 
     }
     rx->filled_ahead = 0;
     law_decode(rx->law, payload, amp, len);
-    deliver(user, amp, (int) len);
-    rx->timestamp = timestamp + (uint32_t) len;
+    deliver(user, amp, (int)len);
+    rx->timestamp = timestamp + (uint32_t)len;
     rx->expected++;
     rx->waiting = 0;
 }
@@ -188,7 +188,7 @@ int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliv
     rx->packets++;
     if (!rx->started || v.ssrc != rx->ssrc)
         restart(rx, &v);
-    ahead = (int16_t) (v.seq - rx->expected);
+    ahead = (int16_t)(v.seq - rx->expected);
     /* Numbers from elsewhere, several in a row: the far end counts anew. */
     if ((ahead < -RTP_WINDOW || ahead >= RTP_WINDOW) && ++rx->stray > 2) {
         restart(rx, &v);
@@ -206,7 +206,7 @@ int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliv
         rtp_held *h = &rx->held[v.seq & (RTP_WINDOW - 1)];
         if (!h->len) {
             h->seq = v.seq;
-            h->len = (uint16_t) v.len;
+            h->len = (uint16_t)v.len;
             h->timestamp = v.timestamp;
             memcpy(h->payload, v.payload, v.len);
             rx->held_count++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RTP (RFC 3550) with G.711, as a modem needs it: every sample once, in order, a gap filled to the sample. Pure: packets
- * in, samples out; no playout clock, nothing is stretched or smoothed.
+ * RTP (RFC 3550) with G.711, as a modem needs it: every sample once, in order, a gap filled to the sample. Pure:
+ * packets in, samples out; no playout clock, nothing is stretched or smoothed.
  */
 #ifndef SOFTFAX_RTP_H
 #define SOFTFAX_RTP_H
@@ -10,13 +10,13 @@
 #include <stdint.h>
 
 #define RTP_HEADER 12
-#define RTP_FRAME 160           /* samples in 20 ms */
-#define RTP_MAX_PAYLOAD 480     /* 60 ms */
-#define RTP_WINDOW 16           /* packets held while an earlier one is missing; a power of two */
-#define RTP_REORDER 4           /* later packets that may overtake a missing one before it is given up */
-#define RTP_PATIENCE 4          /* ticks (20 ms) before a missing one is given up */
-#define RTP_MAX_GAP 8000        /* samples filled for one gap at most */
-#define RTP_STARVED 10          /* ticks without a packet before silence keeps the timers going */
+#define RTP_FRAME 160       /* samples in 20 ms */
+#define RTP_MAX_PAYLOAD 480 /* 60 ms */
+#define RTP_WINDOW 16       /* packets held while an earlier one is missing; a power of two */
+#define RTP_REORDER 4       /* later packets that may overtake a missing one before it is given up */
+#define RTP_PATIENCE 4      /* ticks (20 ms) before a missing one is given up */
+#define RTP_MAX_GAP 8000    /* samples filled for one gap at most */
+#define RTP_STARVED 10      /* ticks without a packet before silence keeps the timers going */
 
 /* `samples` linear samples, or a gap of that length where `amp` is NULL. */
 typedef void (*rtp_deliver)(void *user, int16_t *amp, int samples);

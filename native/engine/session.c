@@ -10,8 +10,8 @@
 
 #include "internal.h"
 
-#define BATCH 16                     /* packets read from a socket in one system call */
-#define SOURCE_SETTLE_US 1000000     /* how long the signalled address has the first word */
+#define BATCH 16                 /* packets read from a socket in one system call */
+#define SOURCE_SETTLE_US 1000000 /* how long the signalled address has the first word */
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
@@ -140,8 +140,8 @@ int session_media_t38(sfx_session *s, const sfx_t38_config *c) {
         if (!s->udptl_rx || !s->udptl_tx)
             return -ENOMEM;
         udptl_rx_init(s->udptl_rx);
-        udptl_tx_init(s->udptl_tx, c->error_correction, (unsigned) c->redundancy, (unsigned) c->fec_span,
-                      (size_t) (c->max_datagram > 0 ? c->max_datagram : 0));
+        udptl_tx_init(s->udptl_tx, c->error_correction, (unsigned)c->redundancy, (unsigned)c->fec_span,
+                      (size_t)(c->max_datagram > 0 ? c->max_datagram : 0));
         run_end(s, true);
         err = run_start(s, MEDIA_T38, c);
     }
@@ -208,7 +208,7 @@ void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
         to_len = s->source_len;
     }
     /* A full socket buffer or an ICMP error is a lost packet, which the protocol above recovers. */
-    if (sendto(s->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *) to, to_len) < 0)
+    if (sendto(s->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)to, to_len) < 0)
         return;
 }
 
@@ -217,7 +217,7 @@ static void deliver_audio(void *user, int16_t *amp, int samples) { run_feed_audi
 static void deliver_ifp(void *user, const uint8_t *ifp, size_t len, uint16_t seq) {
     sfx_session *s = user;
     if (s->run.terminal)
-        t38_core_rx_ifp_packet(t38_terminal_get_t38_core_state(s->run.terminal), ifp, (int) len, seq);
+        t38_core_rx_ifp_packet(t38_terminal_get_t38_core_state(s->run.terminal), ifp, (int)len, seq);
 }
 
 void session_packet(sfx_session *s, const uint8_t *packet, size_t len) {
@@ -234,10 +234,10 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
     if (a->ss_family != b->ss_family)
         return false;
     if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *x = (const void *) a, *y = (const void *) b;
+        const struct sockaddr_in *x = (const void *)a, *y = (const void *)b;
         return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
     }
-    const struct sockaddr_in6 *x = (const void *) a, *y = (const void *) b;
+    const struct sockaddr_in6 *x = (const void *)a, *y = (const void *)b;
     return x->sin6_port == y->sin6_port && !memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr);
 }
 
@@ -269,8 +269,7 @@ static void receive_waiting(sfx_session *s) {
         }
         n = recvmmsg(s->fd, msgs, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < n; i++)
-            if (!(msgs[i].msg_hdr.msg_flags & MSG_TRUNC) &&
-                source_accepted(s, &from[i], msgs[i].msg_hdr.msg_namelen))
+            if (!(msgs[i].msg_hdr.msg_flags & MSG_TRUNC) && source_accepted(s, &from[i], msgs[i].msg_hdr.msg_namelen))
                 session_packet(s, buffers[i], msgs[i].msg_len);
     } while (n == BATCH);
 }
@@ -329,16 +328,17 @@ int sfx_session_stats_get(sfx_session *s, sfx_session_stats *out) {
     }
     out->udptl_tx_packets = s->udptl_sent;
     out->active = s->run.t30 && !s->run.finished;
-    out->bad_rows = (uint32_t) s->run.bad_rows;
-    out->pages_done = (uint32_t) s->run.pages_confirmed;
+    out->bad_rows = (uint32_t)s->run.bad_rows;
+    out->pages_done = (uint32_t)s->run.pages_confirmed;
     if (out->active) {
         t30_get_transfer_statistics(s->run.t30, &t);
-        out->rate_bps = (uint32_t) t.bit_rate;
-        out->ecm = (uint32_t) t.error_correcting_mode;
-        out->retries = (uint32_t) t.error_correcting_mode_retries;
-        out->page = s->run.page_began_us ? (uint32_t) s->run.pages_confirmed + 1 : 0;
+        out->rate_bps = (uint32_t)t.bit_rate;
+        out->ecm = (uint32_t)t.error_correcting_mode;
+        out->retries = (uint32_t)t.error_correcting_mode_retries;
+        out->page = s->run.page_began_us ? (uint32_t)s->run.pages_confirmed + 1 : 0;
         /* With ECM, blocks of up to 64 kB are prepared at once: what went over the line is counted in frames. */
-        out->image_bytes = t.error_correcting_mode ? s->run.image_bytes : (uint64_t) (t.image_size > 0 ? t.image_size : 0);
+        out->image_bytes =
+            t.error_correcting_mode ? s->run.image_bytes : (uint64_t)(t.image_size > 0 ? t.image_size : 0);
     }
     pthread_mutex_unlock(&s->lock);
     return 0;

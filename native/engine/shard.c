@@ -13,11 +13,11 @@
 static uint64_t now_us(clockid_t clock) {
     struct timespec t;
     clock_gettime(clock, &t);
-    return (uint64_t) t.tv_sec * 1000000u + (uint64_t) t.tv_nsec / 1000u;
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
 static void sleep_until(uint64_t when_us) {
-    struct timespec t = {.tv_sec = (time_t) (when_us / 1000000u), .tv_nsec = (long) (when_us % 1000000u) * 1000};
+    struct timespec t = {.tv_sec = (time_t)(when_us / 1000000u), .tv_nsec = (long)(when_us % 1000000u) * 1000};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
         ;
 }
@@ -44,8 +44,8 @@ static void *shard_main(void *arg) {
         pthread_mutex_unlock(&h->lock);
         sleep_until(due);
         pthread_mutex_lock(&h->lock);
-        if (now_us(CLOCK_MONOTONIC) > due + CATCH_UP_TICKS * (uint64_t) TICK_US)
-            due = now_us(CLOCK_MONOTONIC) - CATCH_UP_TICKS * (uint64_t) TICK_US;
+        if (now_us(CLOCK_MONOTONIC) > due + CATCH_UP_TICKS * (uint64_t)TICK_US)
+            due = now_us(CLOCK_MONOTONIC) - CATCH_UP_TICKS * (uint64_t)TICK_US;
         tick_all(h);
         due += TICK_US;
         atomic_store_explicit(&h->cpu_us, now_us(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
@@ -137,7 +137,7 @@ int sfx_engine_create(unsigned shards, sfx_engine **out) {
         return err;
     }
     if (!shards)
-        shards = cores > 0 ? (unsigned) cores : 1;
+        shards = cores > 0 ? (unsigned)cores : 1;
     e->shard_count = shards > MAX_SHARDS ? MAX_SHARDS : shards;
     pthread_mutex_init(&e->lock, NULL);
     for (unsigned i = 0; i < e->shard_count; i++) {

@@ -20,7 +20,7 @@ static void limit_rate(t30_run *run) {
     static const struct {
         int rate_bps, v17, other;
     } steps[] = {{12000, 1, 3}, {9600, 2, 3}, {7200, 4, 5}, {4800, 6, 6}, {2400, 7, 7}};
-    int limit = (int) run->session->config.max_rate_bps;
+    int limit = (int)run->session->config.max_rate_bps;
     t30_state_t *t = run->t30;
 
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -33,7 +33,7 @@ static void limit_rate(t30_run *run) {
 
 static int on_phase_b(t30_state_t *t, void *user, int result) {
     t30_run *run = user;
-    (void) t;
+    (void)t;
     if ((result & 0xfe) == T30_DIS)
         limit_rate(run);
     return T30_ERR_OK;
@@ -57,7 +57,7 @@ static int on_phase_d(t30_state_t *t, void *user, int result) {
     int done;
     sfx_event event = {.type = SFX_EVENT_PAGE, .code = result & 0xfe};
 
-    (void) t;
+    (void)t;
     note_statistics(run, &stats);
     done = sending ? stats.pages_tx : stats.pages_rx;
     if (result == T30_PIP)
@@ -67,7 +67,7 @@ static int on_phase_d(t30_state_t *t, void *user, int result) {
     event.value[SFX_PAGE_BYTES] = stats.image_size;
     event.value[SFX_PAGE_ROWS] = stats.length;
     event.value[SFX_PAGE_BAD_ROWS] = stats.bad_rows;
-    event.value[SFX_PAGE_DURATION_MS] = (int32_t) ((s->now_us - run->page_began_us) / 1000);
+    event.value[SFX_PAGE_DURATION_MS] = (int32_t)((s->now_us - run->page_began_us) / 1000);
     event.value[SFX_PAGE_FCF] = result & 0xfe;
     event.value[SFX_PAGE_RETRIES] = stats.error_correcting_mode_retries;
     run->pages_confirmed = done;
@@ -75,7 +75,7 @@ static int on_phase_d(t30_state_t *t, void *user, int result) {
     run->page_began_us = s->now_us;
     run->image_bytes = 0;
     emit(run, &event);
-    if (!sending && (unsigned) done >= (s->config.max_pages ? s->config.max_pages : DEFAULT_MAX_PAGES)) {
+    if (!sending && (unsigned)done >= (s->config.max_pages ? s->config.max_pages : DEFAULT_MAX_PAGES)) {
         sfx_event limit = {.type = SFX_EVENT_HOSTILE, .code = SFX_HOSTILE_TOO_MANY};
         emit(run, &limit);
         t30_terminate(run->t30);
@@ -106,7 +106,7 @@ static void on_phase_e(t30_state_t *t, void *user, int result) {
 
 static void emit_frame(t30_run *run, uint32_t type, bool received, const uint8_t *msg, int len) {
     sfx_event event = {.type = type, .code = received};
-    event.data_len = (uint32_t) len < sizeof event.data ? (uint32_t) len : sizeof event.data;
+    event.data_len = (uint32_t)len < sizeof event.data ? (uint32_t)len : sizeof event.data;
     memcpy(event.data, msg, event.data_len);
     emit(run, &event);
 }
@@ -143,7 +143,7 @@ static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *ms
         return;
     fcf = msg[2] & 0xfe;
     if (!(msg[1] & 0x10) && fcf == T4_FCD) {
-        run->image_bytes += (uint64_t) (len > 4 ? len - 4 : 0);
+        run->image_bytes += (uint64_t)(len > 4 ? len - 4 : 0);
         return;
     }
     if (run->session->config.flags & SFX_FLAG_TRACE)
@@ -164,7 +164,8 @@ static void send_short_fcd(t30_run *run) {
         /* On the wire of T.38 octets go with their first bit highest. */
         static const uint8_t wire[3] = {0xff, 0xc0, 0x60};
         t38_core_state_t *core = t38_terminal_get_t38_core_state(run->terminal);
-        t38_core_send_data(core, T38_DATA_V17_14400, T38_FIELD_HDLC_DATA, wire, sizeof wire, T38_PACKET_CATEGORY_IMAGE_DATA);
+        t38_core_send_data(core, T38_DATA_V17_14400, T38_FIELD_HDLC_DATA, wire, sizeof wire,
+                           T38_PACKET_CATEGORY_IMAGE_DATA);
         t38_core_send_data(core, T38_DATA_V17_14400, T38_FIELD_HDLC_FCS_OK, NULL, 0, T38_PACKET_CATEGORY_IMAGE_DATA);
     } else if (run->fax) {
         hdlc_tx_frame(&run->fax->modems.hdlc_tx, frame, sizeof frame);
@@ -173,7 +174,7 @@ static void send_short_fcd(t30_run *run) {
 
 /* Called with a frame of ours that is about to be sent; spandsp keeps it in a buffer that can be written. */
 static void inject_fault(t30_run *run, const uint8_t *msg, int len) {
-    uint8_t *frame = (uint8_t *) (uintptr_t) msg;
+    uint8_t *frame = (uint8_t *)(uintptr_t)msg;
     int fault = run->session->config.fault;
 
     if (run->fault_done || len < 6)
@@ -191,7 +192,8 @@ static void inject_fault(t30_run *run, const uint8_t *msg, int len) {
         memcpy(wire, "\xff\xc8", 2);
         wire[2] = 0xc1;
         run->fault_done = true;
-        t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_DATA, wire, sizeof wire, T38_PACKET_CATEGORY_CONTROL_DATA);
+        t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_DATA, wire, sizeof wire,
+                           T38_PACKET_CATEGORY_CONTROL_DATA);
         t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_FCS_OK, NULL, 0, T38_PACKET_CATEGORY_CONTROL_DATA);
     }
 }
@@ -221,9 +223,8 @@ static void configure(t30_run *run) {
                                          T30_SUPPORT_R16_RESOLUTION | T30_SUPPORT_300_300_RESOLUTION |
                                          T30_SUPPORT_400_400_RESOLUTION);
     t30_set_supported_image_sizes(t, T30_SUPPORT_215MM_WIDTH | T30_SUPPORT_255MM_WIDTH | T30_SUPPORT_303MM_WIDTH |
-                                         T30_SUPPORT_A4_LENGTH | T30_SUPPORT_B4_LENGTH |
-                                         T30_SUPPORT_US_LETTER_LENGTH | T30_SUPPORT_US_LEGAL_LENGTH |
-                                         T30_SUPPORT_UNLIMITED_LENGTH);
+                                         T30_SUPPORT_A4_LENGTH | T30_SUPPORT_B4_LENGTH | T30_SUPPORT_US_LETTER_LENGTH |
+                                         T30_SUPPORT_US_LEGAL_LENGTH | T30_SUPPORT_UNLIMITED_LENGTH);
     /* Received pages are written as one G4 strip each, which a PDF can carry as it is. */
     t30_set_rx_encoding(t, T4_COMPRESSION_ITU_T6);
     t30_set_minimum_scan_line_time(t, 0);
@@ -246,8 +247,8 @@ static void configure(t30_run *run) {
 static void on_preamble(void *user, int code, int level, int delay) {
     t30_run *run = user;
     sfx_event event = {.type = SFX_EVENT_V21};
-    (void) level;
-    (void) delay;
+    (void)level;
+    (void)delay;
     if (code != MODEM_CONNECT_TONES_FAX_PREAMBLE || run->preamble_heard)
         return;
     run->preamble_heard = true;
@@ -268,14 +269,14 @@ static int start_audio(t30_run *run, bool caller) {
 static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int len, int count) {
     sfx_session *s = user;
     uint8_t datagram[DATAGRAM_SIZE];
-    int n = udptl_build(s->udptl_tx, ifp, (size_t) (len > 0 ? len : 0), datagram, sizeof datagram);
+    int n = udptl_build(s->udptl_tx, ifp, (size_t)(len > 0 ? len : 0), datagram, sizeof datagram);
 
-    (void) core;
+    (void)core;
     if (n < 0)
         return -1;
     /* `count` copies of the same datagram: what matters (indicators, ends of frames) survives without a reply to it. */
     for (int i = 0; i < count; i++) {
-        session_send(s, datagram, (size_t) n);
+        session_send(s, datagram, (size_t)n);
         s->udptl_sent++;
     }
     return 0;
@@ -358,17 +359,18 @@ static void say_goodbye_audio(t30_run *run, const uint8_t *dcn, size_t len) {
         return;
     hdlc_tx_flags(run->goodbye_hdlc, 32); /* one second of preamble, as for any V.21 frame */
     hdlc_tx_frame(run->goodbye_hdlc, dcn, len);
-    run->goodbye = fsk_tx_init(NULL, &preset_fsk_specs[FSK_V21CH2], (get_bit_func_t) hdlc_tx_get_bit, run->goodbye_hdlc);
+    run->goodbye = fsk_tx_init(NULL, &preset_fsk_specs[FSK_V21CH2], (get_bit_func_t)hdlc_tx_get_bit, run->goodbye_hdlc);
 }
 
 static void say_goodbye_t38(t30_run *run, const uint8_t *dcn, size_t len) {
     uint8_t wire[3];
     t38_core_state_t *core = t38_terminal_get_t38_core_state(run->terminal);
 
-    bit_reverse(wire, dcn, (int) len); /* T.38 carries the bit sent first in the highest place */
+    bit_reverse(wire, dcn, (int)len); /* T.38 carries the bit sent first in the highest place */
     t38_core_send_indicator(core, T38_IND_V21_PREAMBLE);
-    t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_DATA, wire, (int) len, T38_PACKET_CATEGORY_CONTROL_DATA);
-    t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_FCS_OK_SIG_END, NULL, 0, T38_PACKET_CATEGORY_CONTROL_DATA_END);
+    t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_DATA, wire, (int)len, T38_PACKET_CATEGORY_CONTROL_DATA);
+    t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_FCS_OK_SIG_END, NULL, 0,
+                       T38_PACKET_CATEGORY_CONTROL_DATA_END);
     t38_core_send_indicator(core, T38_IND_NO_SIGNAL);
 }
 
@@ -395,7 +397,7 @@ void run_fetch_audio(sfx_session *s, int16_t *amp) {
     else if (run->fax)
         n = fax_tx(run->fax, amp, RTP_FRAME);
     if (n < RTP_FRAME)
-        memset(amp + n, 0, (size_t) (RTP_FRAME - n) * sizeof *amp);
+        memset(amp + n, 0, (size_t)(RTP_FRAME - n) * sizeof *amp);
 }
 
 void run_feed_audio(sfx_session *s, int16_t *amp, int samples) {
@@ -405,7 +407,7 @@ void run_feed_audio(sfx_session *s, int16_t *amp, int samples) {
     if (!run->fax)
         return;
     if (amp && run->preamble && !run->preamble_heard) {
-        memcpy(copy, amp, (size_t) samples * sizeof *amp); /* the detector filters in place */
+        memcpy(copy, amp, (size_t)samples * sizeof *amp); /* the detector filters in place */
         modem_connect_tones_rx(run->preamble, copy, samples);
     }
     if (amp && !s->held)

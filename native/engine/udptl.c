@@ -28,8 +28,8 @@ static size_t open_type_size(size_t len) { return len + (len < 128 ? 1 : 2); }
 static size_t put_open_type(uint8_t *out, const uint8_t *data, size_t len) {
     size_t n = 0;
     if (len >= 128)
-        out[n++] = (uint8_t) (0x80 | len >> 8);
-    out[n++] = (uint8_t) len;
+        out[n++] = (uint8_t)(0x80 | len >> 8);
+    out[n++] = (uint8_t)len;
     memcpy(out + n, data, len);
     return n + len;
 }
@@ -39,23 +39,23 @@ static size_t put_secondaries(const udptl_tx *tx, uint8_t *out, size_t room) {
     unsigned count = 0;
     out[0] = RECOVERY_SECONDARY;
     while (tx->error_correction == SFX_EC_REDUNDANCY && count < tx->entries) {
-        uint16_t seq = (uint16_t) (tx->seq - 1 - count);
+        uint16_t seq = (uint16_t)(tx->seq - 1 - count);
         const udptl_slot *slot = SLOT(tx->window, seq);
         if (!slot->len || slot->seq != seq || n + open_type_size(slot->len) > room)
             break;
         n += put_open_type(out + n, slot->data, slot->len);
         count++;
     }
-    out[1] = (uint8_t) count;
+    out[1] = (uint8_t)count;
     return n;
 }
 
-/* FEC entry m is the XOR of the packets seq + m - k * entries, k = 1 … span: neighbours go into different entries, so that
- * a burst of `entries` losses can be repaired. Returns its length, 0 if a packet of it is unknown. */
+/* FEC entry m is the XOR of the packets seq + m - k * entries, k = 1 … span: neighbours go into different entries, so
+ * that a burst of `entries` losses can be repaired. Returns its length, 0 if a packet of it is unknown. */
 static size_t fec_entry(const udptl_tx *tx, unsigned m, uint8_t *out) {
     size_t longest = 0;
     for (unsigned k = tx->span; k >= 1; k--) {
-        uint16_t seq = (uint16_t) (tx->seq + m - k * tx->entries);
+        uint16_t seq = (uint16_t)(tx->seq + m - k * tx->entries);
         const udptl_slot *slot = SLOT(tx->window, seq);
         if (!slot->len || slot->seq != seq)
             return 0;
@@ -87,8 +87,8 @@ static size_t put_fec(const udptl_tx *tx, uint8_t *out, size_t room) {
         count = 0;
     }
     out[1] = 1; /* fec-npackets is an unconstrained INTEGER: its length, then its value */
-    out[2] = (uint8_t) (count ? tx->span : 0);
-    out[3] = (uint8_t) count;
+    out[2] = (uint8_t)(count ? tx->span : 0);
+    out[3] = (uint8_t)count;
     return n;
 }
 
@@ -98,8 +98,8 @@ int udptl_build(udptl_tx *tx, const uint8_t *ifp, size_t len, uint8_t *out, size
 
     if (!len || len > UDPTL_MAX_IFP || 2 + open_type_size(len) + 4 > size)
         return -EMSGSIZE;
-    out[n++] = (uint8_t) (tx->seq >> 8);
-    out[n++] = (uint8_t) tx->seq;
+    out[n++] = (uint8_t)(tx->seq >> 8);
+    out[n++] = (uint8_t)tx->seq;
     n += put_open_type(out + n, ifp, len);
     /* A primary alone may exceed a far end's tiny limit; then it goes without recovery data rather than not at all. */
     if (limit < n + 4)
@@ -107,9 +107,9 @@ int udptl_build(udptl_tx *tx, const uint8_t *ifp, size_t len, uint8_t *out, size
     n += tx->error_correction == SFX_EC_FEC ? put_fec(tx, out + n, limit - n) : put_secondaries(tx, out + n, limit - n);
     slot = SLOT(tx->window, tx->seq);
     slot->seq = tx->seq++;
-    slot->len = (uint16_t) len;
+    slot->len = (uint16_t)len;
     memcpy(slot->data, ifp, len);
-    return (int) n;
+    return (int)n;
 }
 
 /* ---- receiving ----------------------------------------------------------------------------------------------- */
@@ -139,7 +139,7 @@ static int get_open_type(const uint8_t *p, size_t size, size_t *at, span_view *o
 }
 
 static int in_window(const udptl_rx *rx, uint16_t seq) {
-    int16_t ahead = (int16_t) (seq - rx->expected);
+    int16_t ahead = (int16_t)(seq - rx->expected);
     return ahead >= 0 && ahead < UDPTL_WINDOW;
 }
 
@@ -153,7 +153,7 @@ static int store(udptl_rx *rx, uint16_t seq, const uint8_t *data, size_t len) {
     if (!len || !in_window(rx, seq) || held(rx, seq))
         return 0;
     slot->seq = seq;
-    slot->len = (uint16_t) len;
+    slot->len = (uint16_t)len;
     memcpy(slot->data, data, len);
     return 1;
 }
@@ -169,7 +169,7 @@ static void deliver_due(udptl_rx *rx, udptl_deliver deliver, void *user) {
 
 /* Gives up on the packets missing before the next one held. */
 static void skip_gap(udptl_rx *rx, udptl_deliver deliver, void *user) {
-    while ((int16_t) (rx->newest - rx->expected) >= 0 && !held(rx, rx->expected)) {
+    while ((int16_t)(rx->newest - rx->expected) >= 0 && !held(rx, rx->expected)) {
         rx->lost++;
         rx->expected++;
     }
@@ -186,9 +186,9 @@ static int parse_secondaries(udptl_rx *rx, uint16_t seq, const uint8_t *p, size_
         span_view ifp;
         if (get_open_type(p, size, &at, &ifp) < 0)
             return 0;
-        rx->recovered += (uint64_t) store(rx, (uint16_t) (seq - i), ifp.data, ifp.len);
+        rx->recovered += (uint64_t)store(rx, (uint16_t)(seq - i), ifp.data, ifp.len);
     }
-    return (int) count;
+    return (int)count;
 }
 
 /* Repairs the one packet that is missing of a FEC entry, if it is one. */
@@ -199,7 +199,7 @@ static int repair(udptl_rx *rx, uint16_t seq, unsigned m, unsigned span, unsigne
 
     memcpy(data, parity->data, parity->len);
     for (unsigned k = 1; k <= span; k++) {
-        uint16_t s = (uint16_t) (seq + m - k * entries);
+        uint16_t s = (uint16_t)(seq + m - k * entries);
         const udptl_slot *slot = held(rx, s);
         if (!slot) {
             missing = s;
@@ -236,12 +236,12 @@ static int parse_fec(udptl_rx *rx, uint16_t seq, const uint8_t *p, size_t size, 
                 again = 1;
             }
     } while (again);
-    return (int) entries;
+    return (int)entries;
 }
 
 /* Brings the window to `seq`. Returns 0 if the packet is too late to be of use. */
 static int place(udptl_rx *rx, uint16_t seq, udptl_deliver deliver, void *user) {
-    int16_t ahead = (int16_t) (seq - rx->expected);
+    int16_t ahead = (int16_t)(seq - rx->expected);
 
     /* A few datagrams in a row from long ago: the far end counts anew. */
     if (!rx->started || (ahead <= -UDPTL_WINDOW && ++rx->late_run > 3)) {
@@ -258,15 +258,15 @@ static int place(udptl_rx *rx, uint16_t seq, udptl_deliver deliver, void *user) 
     rx->late_run = 0;
     if (ahead >= UDPTL_WINDOW) {
         /* Far ahead: deliver what is held, then go on from here, keeping room for what its recovery data holds. */
-        while ((int16_t) (rx->newest - rx->expected) >= 0)
+        while ((int16_t)(rx->newest - rx->expected) >= 0)
             skip_gap(rx, deliver, user);
-        ahead = (int16_t) (seq - rx->expected);
+        ahead = (int16_t)(seq - rx->expected);
         if (ahead > UDPTL_MAX_ENTRIES) {
-            rx->lost += (uint64_t) (ahead - UDPTL_MAX_ENTRIES);
-            rx->expected = (uint16_t) (seq - UDPTL_MAX_ENTRIES);
+            rx->lost += (uint64_t)(ahead - UDPTL_MAX_ENTRIES);
+            rx->expected = (uint16_t)(seq - UDPTL_MAX_ENTRIES);
         }
     }
-    if ((int16_t) (seq - rx->newest) > 0)
+    if ((int16_t)(seq - rx->newest) > 0)
         rx->newest = seq;
     return 1;
 }
@@ -282,7 +282,7 @@ int udptl_receive(udptl_rx *rx, const uint8_t *datagram, size_t len, udptl_deliv
         return -EBADMSG;
     }
     rx->packets++;
-    seq = (uint16_t) (datagram[0] << 8 | datagram[1]);
+    seq = (uint16_t)(datagram[0] << 8 | datagram[1]);
     if (!place(rx, seq, deliver, user))
         return found;
     store(rx, seq, primary.data, primary.len);
@@ -291,23 +291,23 @@ int udptl_receive(udptl_rx *rx, const uint8_t *datagram, size_t len, udptl_deliv
         found += datagram[at] & RECOVERY_FEC ? parse_fec(rx, seq, datagram, len, at + 1)
                                              : parse_secondaries(rx, seq, datagram, len, at + 1);
     deliver_due(rx, deliver, user);
-    if ((int16_t) (rx->newest - rx->expected) >= UDPTL_REORDER)
+    if ((int16_t)(rx->newest - rx->expected) >= UDPTL_REORDER)
         skip_gap(rx, deliver, user);
     return found;
 }
 
 void udptl_tick(udptl_rx *rx, udptl_deliver deliver, void *user) {
-    if (rx->started && (int16_t) (rx->newest - rx->expected) >= 0 && ++rx->waiting > UDPTL_PATIENCE)
+    if (rx->started && (int16_t)(rx->newest - rx->expected) >= 0 && ++rx->waiting > UDPTL_PATIENCE)
         skip_gap(rx, deliver, user);
 }
 
 void udptl_rx_init(udptl_rx *rx) { memset(rx, 0, sizeof *rx); }
 
 static void drop(void *user, const uint8_t *ifp, size_t len, uint16_t seq) {
-    (void) user;
-    (void) ifp;
-    (void) len;
-    (void) seq;
+    (void)user;
+    (void)ifp;
+    (void)len;
+    (void)seq;
 }
 
 int sfx_udptl_check(const uint8_t *datagram, size_t len) {

@@ -33,10 +33,10 @@ typedef void (*udptl_deliver)(void *user, const uint8_t *ifp, size_t len, uint16
 
 typedef struct udptl_rx {
     int started;
-    uint16_t expected;   /* the next one to deliver */
-    uint16_t newest;     /* the highest one seen */
-    unsigned waiting;    /* ticks since a gap holds up delivery */
-    unsigned late_run;   /* datagrams in a row that came too late: the far end has started anew */
+    uint16_t expected; /* the next one to deliver */
+    uint16_t newest;   /* the highest one seen */
+    unsigned waiting;  /* ticks since a gap holds up delivery */
+    unsigned late_run; /* datagrams in a row that came too late: the far end has started anew */
     uint64_t packets, lost, recovered, bad;
     udptl_slot window[UDPTL_WINDOW];
 } udptl_rx;

@@ -2,7 +2,8 @@
 /*
  * What softfax adds to pjsua: T.38 in the invite session, and media that is only negotiated here and lives elsewhere.
  *
- * Everything runs in the one thread that owns PJSIP. Events are delivered synchronously to one callback, in that thread.
+ * Everything runs in the one thread that owns PJSIP. Events are delivered synchronously to one callback, in that
+ * thread.
  */
 #ifndef SOFTFAX_GLUE_H
 #define SOFTFAX_GLUE_H
@@ -12,10 +13,11 @@
 #define SFX_SIP_API __attribute__((visibility("default")))
 
 enum sfx_sip_event_type {
-    SFX_SIP_AUDIO = 1,    /* audio is negotiated: fd (a dup of the RTP socket, the receiver's), remote, port, codec … */
-    SFX_SIP_T38_OFFER,    /* the far end offers T.38: `remote_sdp`; answer with sfx_sip_answer() before returning, or 488 */
-    SFX_SIP_T38_ACTIVE,   /* T.38 is negotiated or confirmed: both SDPs */
-    SFX_SIP_T38_REFUSED,  /* our offer failed with `code`; what was in force goes on */
+    SFX_SIP_AUDIO = 1,   /* audio is negotiated: fd (a dup of the RTP socket, the receiver's), remote, port, codec … */
+    SFX_SIP_T38_OFFER,   /* the far end offers T.38: `remote_sdp`; answer with sfx_sip_answer() before returning, or 488
+                          */
+    SFX_SIP_T38_ACTIVE,  /* T.38 is negotiated or confirmed: both SDPs */
+    SFX_SIP_T38_REFUSED, /* our offer failed with `code`; what was in force goes on */
 };
 
 typedef struct sfx_sip_event {
@@ -25,7 +27,7 @@ typedef struct sfx_sip_event {
     int32_t fd;
     int32_t port;
     int32_t payload_type;
-    int32_t law; /* 0 PCMU, 8 PCMA */
+    int32_t law;       /* 0 PCMU, 8 PCMA */
     int32_t direction; /* 1 we send, 2 we receive, 3 both */
     const char *remote;
     const char *local_sdp;

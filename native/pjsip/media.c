@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Media as pjsua wants it negotiated and as we want it carried: the sockets are bound here, and handed over once audio is
- * agreed. PJSIP never reads or writes a packet of them.
+ * Media as pjsua wants it negotiated and as we want it carried: the sockets are bound here, and handed over once audio
+ * is agreed. PJSIP never reads or writes a packet of them.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -15,7 +15,8 @@
 #error "build PJSIP with native/pjsip/config_site.h"
 #endif
 
-/* ---- a media transport that only owns its sockets ------------------------------------------------------------------ */
+/* ---- a media transport that only owns its sockets ------------------------------------------------------------------
+ */
 
 typedef struct socket_transport {
     pjmedia_transport base;
@@ -24,7 +25,7 @@ typedef struct socket_transport {
 } socket_transport;
 
 static pj_status_t st_get_info(pjmedia_transport *tp, pjmedia_transport_info *info) {
-    socket_transport *st = (socket_transport *) tp;
+    socket_transport *st = (socket_transport *)tp;
     info->sock_info = st->sockets;
     return PJ_SUCCESS;
 }
@@ -97,7 +98,7 @@ static pj_status_t st_simulate_lost(pjmedia_transport *tp, pjmedia_dir dir, unsi
 }
 
 static pj_status_t st_destroy(pjmedia_transport *tp) {
-    socket_transport *st = (socket_transport *) tp;
+    socket_transport *st = (socket_transport *)tp;
     pj_pool_t *pool = st->pool;
     if (st->sockets.rtp_sock != PJ_INVALID_SOCKET)
         pj_sock_close(st->sockets.rtp_sock);
@@ -144,7 +145,8 @@ pj_status_t __wrap_pjmedia_transport_udp_attach(pjmedia_endpt *endpt, const char
     return PJ_SUCCESS;
 }
 
-/* ---- codecs: PCMU and PCMA, named for the SDP and never run ---------------------------------------------------------- */
+/* ---- codecs: PCMU and PCMA, named for the SDP and never run
+ * ---------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -159,7 +161,8 @@ static pj_status_t codec_test(pjmedia_codec_factory *factory, const pjmedia_code
     return PJMEDIA_CODEC_EUNSUP;
 }
 
-static pj_status_t codec_attr(pjmedia_codec_factory *factory, const pjmedia_codec_info *info, pjmedia_codec_param *attr) {
+static pj_status_t codec_attr(pjmedia_codec_factory *factory, const pjmedia_codec_info *info,
+                              pjmedia_codec_param *attr) {
     PJ_UNUSED_ARG(factory);
     pj_bzero(attr, sizeof *attr);
     attr->info.clock_rate = 8000;
@@ -167,7 +170,7 @@ static pj_status_t codec_attr(pjmedia_codec_factory *factory, const pjmedia_code
     attr->info.avg_bps = attr->info.max_bps = 64000;
     attr->info.pcm_bits_per_sample = 16;
     attr->info.frm_ptime = 20;
-    attr->info.pt = (pj_uint8_t) info->pt;
+    attr->info.pt = (pj_uint8_t)info->pt;
     attr->setting.frm_per_pkt = 1;
     return PJ_SUCCESS;
 }
@@ -178,7 +181,7 @@ static pj_status_t codec_enum(pjmedia_codec_factory *factory, unsigned *count, p
     for (; n < *count && n < PJ_ARRAY_SIZE(codecs); n++) {
         pj_bzero(&out[n], sizeof out[n]);
         out[n].type = PJMEDIA_TYPE_AUDIO;
-        out[n].encoding_name = pj_str((char *) (pj_size_t) codecs[n].name);
+        out[n].encoding_name = pj_str((char *)(pj_size_t)codecs[n].name);
         out[n].pt = codecs[n].payload_type;
         out[n].clock_rate = 8000;
         out[n].channel_cnt = 1;
@@ -206,10 +209,11 @@ static pj_status_t codec_destroy(void) {
     return pjmedia_codec_mgr_unregister_factory(pjmedia_endpt_get_codec_mgr(pjsua_var.med_endpt), &codec_factory);
 }
 
-static pjmedia_codec_factory_op codec_factory_op = {codec_test, codec_attr,    codec_enum,
+static pjmedia_codec_factory_op codec_factory_op = {codec_test,  codec_attr,    codec_enum,
                                                     codec_alloc, codec_dealloc, codec_destroy};
 
-/* ---- pjsua's entry points for audio -------------------------------------------------------------------------------- */
+/* ---- pjsua's entry points for audio --------------------------------------------------------------------------------
+ */
 
 pj_status_t pjsua_aud_subsys_init(void) {
     codec_factory.op = &codec_factory_op;
@@ -239,22 +243,25 @@ pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_
     PJ_UNUSED_ARG(tmp_pool);
     PJ_UNUSED_ARG(si);
     if (!local->desc.port || !remote->desc.port || !conn || !local->desc.fmt_count ||
-        conn->addr.slen > (pj_ssize_t) sizeof address - 1)
+        conn->addr.slen > (pj_ssize_t)sizeof address - 1)
         return PJ_SUCCESS;
-    pt = (unsigned) pj_strtoul(&local->desc.fmt[0]);
+    pt = (unsigned)pj_strtoul(&local->desc.fmt[0]);
     if (pt != PJMEDIA_RTP_PT_PCMU && pt != PJMEDIA_RTP_PT_PCMA)
         return PJMEDIA_CODEC_EUNSUP;
-    pj_memcpy(address, conn->addr.ptr, (pj_size_t) conn->addr.slen);
+    pj_memcpy(address, conn->addr.ptr, (pj_size_t)conn->addr.slen);
     address[conn->addr.slen] = '\0';
     pjmedia_transport_info_init(&info);
     pjmedia_transport_get_info(call_med->tp, &info);
-    event.fd = fcntl((int) info.sock_info.rtp_sock, F_DUPFD_CLOEXEC, 0);
+    event.fd = fcntl((int)info.sock_info.rtp_sock, F_DUPFD_CLOEXEC, 0);
     if (event.fd < 0)
         return PJ_STATUS_FROM_OS(errno);
     event.remote = address;
     event.port = remote->desc.port;
-    event.payload_type = event.law = (int) pt;
-    event.direction = is_attr(remote, "sendonly") ? 2 : is_attr(remote, "recvonly") ? 1 : is_attr(remote, "inactive") ? 0 : 3;
+    event.payload_type = event.law = (int)pt;
+    event.direction = is_attr(remote, "sendonly")   ? 2
+                      : is_attr(remote, "recvonly") ? 1
+                      : is_attr(remote, "inactive") ? 0
+                                                    : 3;
     glue_emit(&event);
     return PJ_SUCCESS;
 }

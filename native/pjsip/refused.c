@@ -4,14 +4,14 @@
  * "none". pjsua2 refers to them all. The headers are left out on purpose, so that one shape serves every signature.
  */
 #define PJ_ENOTSUP 70012
-#define REFUSED(name) \
-    int name(void); \
+#define REFUSED(name)                                                                                                  \
+    int name(void);                                                                                                    \
     int name(void) { return PJ_ENOTSUP; }
-#define INVALID_ID(name) \
-    int name(void); \
+#define INVALID_ID(name)                                                                                               \
+    int name(void);                                                                                                    \
     int name(void) { return -1; }
-#define NOTHING(name) \
-    int name(void); \
+#define NOTHING(name)                                                                                                  \
+    int name(void);                                                                                                    \
     int name(void) { return 0; }
 
 REFUSED(pjsua_call_aud_stream_modify_codec_param)

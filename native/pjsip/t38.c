@@ -2,9 +2,10 @@
 /*
  * T.38 in the invite session, beside pjsua, which knows no m=image.
  *
- * Our callbacks stand before pjsua's (the linker wraps pjsip_inv_usage_init): offers and results that are T.38 stay here, all
- * else goes on to pjsua. The SDP negotiator holds the truth, so PJSIP still does authentication, glare, session timers,
- * versions, ACK and retransmission. All functions run under the dialog's lock, in the thread that owns PJSIP.
+ * Our callbacks stand before pjsua's (the linker wraps pjsip_inv_usage_init): offers and results that are T.38 stay
+ * here, all else goes on to pjsua. The SDP negotiator holds the truth, so PJSIP still does authentication, glare,
+ * session timers, versions, ACK and retransmission. All functions run under the dialog's lock, in the thread that owns
+ * PJSIP.
  */
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
@@ -31,7 +32,8 @@ static t38_state *state_of(pjsip_inv_session *inv) {
 
 static pjsua_call *call_of(const pjsip_inv_session *inv) { return inv->dlg->mod_data[pjsua_var.mod.id]; }
 
-/* ---- SDP ------------------------------------------------------------------------------------------------------------ */
+/* ---- SDP ------------------------------------------------------------------------------------------------------------
+ */
 
 static int is_udptl(const pjmedia_sdp_media *m) {
     return m->desc.port && !pj_stricmp2(&m->desc.media, "image") && !pj_stricmp2(&m->desc.transport, "udptl");
@@ -60,7 +62,8 @@ static void print_sdp(const pjmedia_sdp_session *sdp, char *out, pj_size_t size)
 
 static void emit(pjsip_inv_session *inv, int type, int code, const pjmedia_sdp_session *local,
                  const pjmedia_sdp_session *remote) {
-    char *local_text = pj_pool_alloc(inv->pool_prov, SDP_TEXT_MAX), *remote_text = pj_pool_alloc(inv->pool_prov, SDP_TEXT_MAX);
+    char *local_text = pj_pool_alloc(inv->pool_prov, SDP_TEXT_MAX),
+         *remote_text = pj_pool_alloc(inv->pool_prov, SDP_TEXT_MAX);
     pjsua_call *call = call_of(inv);
     sfx_sip_event event = {.type = type, .code = code, .fd = -1, .local_sdp = local_text, .remote_sdp = remote_text};
 
@@ -72,7 +75,8 @@ static void emit(pjsip_inv_session *inv, int type, int code, const pjmedia_sdp_s
     glue_emit(&event);
 }
 
-/* ---- callbacks of the invite session ---------------------------------------------------------------------------------- */
+/* ---- callbacks of the invite session
+ * ---------------------------------------------------------------------------------- */
 
 static void on_rx_offer2(pjsip_inv_session *inv, struct pjsip_inv_on_rx_offer_cb_param *param) {
     pjsua_call *call = call_of(inv);
@@ -99,7 +103,8 @@ static void park_audio(pjsua_call *call) {
         }
 }
 
-/* pjsua asserts that it has at least as many media as the SDP has lines, and the negotiator may have added dead ones. */
+/* pjsua asserts that it has at least as many media as the SDP has lines, and the negotiator may have added dead ones.
+ */
 static void pad_provisional_media(pjsua_call *call, const pjmedia_sdp_session *local) {
     while (local && call->med_prov_cnt < local->media_count && call->med_prov_cnt < PJSUA_MAX_CALL_MEDIA) {
         pj_memcpy(&call->media_prov[call->med_prov_cnt], &call->media[call->med_prov_cnt], sizeof call->media[0]);
@@ -155,8 +160,9 @@ static void on_tsx_state_changed(pjsip_inv_session *inv, pjsip_transaction *tsx,
     int ours = tsx->role == PJSIP_ROLE_UAC && tsx->method.id == PJSIP_INVITE_METHOD && s->pending;
     int ended = tsx->state >= PJSIP_TSX_STATE_COMPLETED && e->body.tsx_state.prev_state < PJSIP_TSX_STATE_COMPLETED;
     /* A challenge that PJSIP answers by itself is no refusal. */
-    int challenged = (tsx->status_code == PJSIP_SC_UNAUTHORIZED || tsx->status_code == PJSIP_SC_PROXY_AUTHENTICATION_REQUIRED) &&
-                     tsx->last_tx && tsx->last_tx->auth_retry;
+    int challenged =
+        (tsx->status_code == PJSIP_SC_UNAUTHORIZED || tsx->status_code == PJSIP_SC_PROXY_AUTHENTICATION_REQUIRED) &&
+        tsx->last_tx && tsx->last_tx->auth_retry;
 
     (*pjsua_callbacks.on_tsx_state_changed)(inv, tsx, e);
     if (ours && ended && tsx->status_code >= 300 && !challenged && inv->state < PJSIP_INV_STATE_DISCONNECTED) {
@@ -182,7 +188,8 @@ pj_status_t __wrap_pjsip_inv_usage_init(pjsip_endpoint *endpt, const pjsip_inv_c
     return status == PJ_SUCCESS ? pjsip_endpt_register_module(endpt, &mod_t38) : status;
 }
 
-/* ---- T.38 alone in the first INVITE ------------------------------------------------------------------------------------- */
+/* ---- T.38 alone in the first INVITE
+ * ------------------------------------------------------------------------------------- */
 
 pj_status_t __real_pjsua_media_channel_init(pjsua_call_id id, pjsip_role_e role, int level, pj_pool_t *pool,
                                             const pjmedia_sdp_session *remote, int *code, pj_bool_t async,
@@ -206,10 +213,18 @@ pj_status_t __wrap_pjsua_media_channel_init(pjsua_call_id id, pjsip_role_e role,
             }
         remote = shown;
     }
+    /* pjsua counts RTP ports up from the first; in a range that another program has taken it would give up. A port of
+     * the kernel's choice for each call finds a free pair at once. */
+    if (id >= 0 && id < (int)pjsua_var.ua_cfg.max_calls) {
+        pjsua_acc *acc = &pjsua_var.acc[pjsua_var.calls[id].acc_id];
+        if (!acc->cfg.rtp_cfg.port)
+            acc->next_rtp_port = 0;
+    }
     return __real_pjsua_media_channel_init(id, role, level, pool, remote, code, async, cb);
 }
 
-/* ---- what the owner asks for --------------------------------------------------------------------------------------------- */
+/* ---- what the owner asks for
+ * --------------------------------------------------------------------------------------------- */
 
 /* Locks the call and parses the SDP into its pool; on success the caller releases the dialog's lock. */
 static pj_status_t open_call(int call_id, const char *text, pjsua_call **call, pjsip_dialog **dlg,
@@ -217,7 +232,7 @@ static pj_status_t open_call(int call_id, const char *text, pjsua_call **call, p
     pj_status_t status;
     pj_str_t copy;
 
-    if (call_id < 0 || call_id >= (int) pjsua_var.ua_cfg.max_calls)
+    if (call_id < 0 || call_id >= (int)pjsua_var.ua_cfg.max_calls)
         return PJ_EINVAL;
     status = acquire_call("softfax", call_id, call, dlg);
     if (status != PJ_SUCCESS)
@@ -225,7 +240,7 @@ static pj_status_t open_call(int call_id, const char *text, pjsua_call **call, p
     status = (*call)->inv && (*call)->inv->state < PJSIP_INV_STATE_DISCONNECTED ? PJ_SUCCESS : PJ_EINVALIDOP;
     if (status == PJ_SUCCESS && text) {
         pj_strdup2_with_null((*call)->inv->pool_prov, &copy, text);
-        status = pjmedia_sdp_parse((*call)->inv->pool_prov, copy.ptr, (pj_size_t) copy.slen, sdp);
+        status = pjmedia_sdp_parse((*call)->inv->pool_prov, copy.ptr, (pj_size_t)copy.slen, sdp);
     }
     if (status != PJ_SUCCESS)
         pjsip_dlg_dec_lock(*dlg);

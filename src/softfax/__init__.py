@@ -1,4 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""softfax: a fax machine that lives on SIP."""
+"""softfax: a fax machine that lives on SIP.
+
+import softfax
+result = await softfax.send("sip:recv@127.0.0.1:5070", ["letter.pdf"], on_event=print)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["LoopbackResult", "__version__", "loopback", "send"]
+
+if TYPE_CHECKING:
+    from softfax.api import LoopbackResult, loopback, send
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the API when it is used: the document worker must start without the SIP stack."""
+    if name in ("LoopbackResult", "loopback", "send"):
+        from softfax import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'softfax' has no attribute {name!r}")

@@ -95,7 +95,10 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of this event; keys whose value is None are absent."""
-        out: dict[str, Any] = {"event": self.event, "time": self.time.isoformat(timespec="microseconds").replace("+00:00", "Z")}
+        out: dict[str, Any] = {
+            "event": self.event,
+            "time": self.time.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        }
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             if f.name != "time" and value is not None:

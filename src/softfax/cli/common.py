@@ -17,10 +17,11 @@ from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import FaxLine
 from softfax.fax.settings import ModePolicy
 from softfax.model import FaxResult
-from softfax.sip import SipConfig
+from softfax.sip import SipConfig, local_address_towards, split_uri
 
 __all__ = [
     "CALL_DEFAULTS",
+    "DEFAULT_LISTEN",
     "add_call_options",
     "add_fax_options",
     "destination_uri",
@@ -39,6 +40,8 @@ CALL_DEFAULTS: dict[str, Any] = {
     "max_rate": 14400,
     "no_ecm": False,
 }
+#: Where a station listens unless told otherwise: loopback alone.
+DEFAULT_LISTEN = "127.0.0.1:5060"
 _NUMBER = re.compile(r"^\+?[0-9A-Da-d*#().\- ]{1,40}$")
 _RATES = (2400, 4800, 7200, 9600, 12000, 14400)
 
@@ -53,8 +56,16 @@ def seconds(text: str) -> float:
 
 def add_call_options(parser: argparse.ArgumentParser) -> None:
     """Options of every verb that makes or takes calls."""
-    parser.add_argument("--mode", choices=[m.value for m in ModePolicy], help="T.38 with G.711 as fallback, T.38 or nothing, G.711 alone (auto)")
-    parser.add_argument("--listen", metavar="HOST:PORT", help="local SIP address; port 0 takes any (default: loopback or towards the far end, any port)")
+    parser.add_argument(
+        "--mode",
+        choices=[m.value for m in ModePolicy],
+        help="T.38 with G.711 as fallback, T.38 or nothing, G.711 alone (auto)",
+    )
+    parser.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="local SIP address; port 0 takes any (default: loopback or towards the far end, any port)",
+    )
     parser.add_argument("--transport", choices=["udp", "tcp", "tls"], help="SIP transport (udp)")
     parser.add_argument("--user", metavar="NAME", help="user for digest authentication")
     parser.add_argument("--password", metavar="SECRET", help="its password; better in SOFTFAX_PASSWORD")
@@ -71,9 +82,8 @@ def add_fax_options(parser: argparse.ArgumentParser) -> None:
 
 def destination_uri(text: str, options: argparse.Namespace) -> str:
     """The SIP URI to call: as given, or a number at the proxy or registrar. Raises UsageError."""
-    if text.lower().startswith(("sip:", "sips:")):
-        if any(ch.isspace() or ch in "<>\"" for ch in text) or not re.match(r"^sips?:([^@]+@)?[^@:;?]+|\[", text, re.I):
-            raise UsageError(f"not a SIP URI: {text!r}", "write it as sip:NUMBER@HOST or sip:NUMBER@HOST:PORT")
+    if re.match(r"<?sips?:", text, re.I):
+        split_uri(text)
         return text
     server = getattr(options, "proxy", None) or getattr(options, "register", None)
     if not _NUMBER.match(text):
@@ -81,12 +91,16 @@ def destination_uri(text: str, options: argparse.Namespace) -> str:
     if not server:
         raise UsageError(f"no server for the number {text}", "name one with --proxy sip:HOST, or call sip:NUMBER@HOST")
     host = re.sub(r"^sips?:([^@]*@)?", "", server).split(";")[0]
-    return f"sip:{re.sub(r'[().\- ]', '', text)}@{host}"
+    digits = re.sub(r"[().\- ]", "", text)
+    return f"sip:{digits}@{host}"
 
 
-def sip_config(options: argparse.Namespace, *, listen: str) -> SipConfig:
-    """The user agent's configuration from the options."""
+def sip_config(options: argparse.Namespace, *, listen: str = "", towards: str | None = None) -> SipConfig:
+    """The user agent's configuration. Without --listen: `listen`, or any port of the address that reaches `towards`."""
     register = getattr(options, "register", None)
+    if not listen:
+        host = local_address_towards(str(getattr(options, "proxy", None) or towards or register))
+        listen = f"[{host}]:0" if ":" in host else f"{host}:0"
     return SipConfig(
         listen=options.listen or listen,
         transport=options.transport,

@@ -26,7 +26,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="documents, or faxes in TIFF")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="OUT.tif or OUT.pdf")
-    parser.add_argument("--resolution", choices=["standard", "fine", "superfine"], help="204x98, 204x196 or 204x391 dpi (fine)")
+    parser.add_argument(
+        "--resolution", choices=["standard", "fine", "superfine"], help="204x98, 204x196 or 204x391 dpi (fine)"
+    )
     parser.add_argument("--json", action="store_true", default=None, help="nothing for people on standard output")
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
     return parser

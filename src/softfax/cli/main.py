@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from softfax import __version__
 from softfax.cli import convert, loopback, receive, send
@@ -16,7 +17,9 @@ from softfax.errors import ExitStatus, SoftfaxError
 
 __all__ = ["build_parser", "main"]
 
-_VERBS: dict[str, tuple[Callable[[argparse._SubParsersAction[argparse.ArgumentParser]], argparse.ArgumentParser], dict[str, object], Callable[[argparse.Namespace], int]]] = {
+_Run = Callable[[argparse.Namespace], int]
+#: Each verb: what adds its parser, its defaults, what runs it.
+_VERBS: dict[str, tuple[Callable[[Any], argparse.ArgumentParser], dict[str, Any], _Run]] = {
     "send": (send.add_parser, send.DEFAULTS, send.run),
     "receive": (receive.add_parser, receive.DEFAULTS, receive.run),
     "loopback": (loopback.add_parser, loopback.DEFAULTS, loopback.run),
@@ -36,7 +39,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
     """The parser, and that of each verb."""
     parser = _Parser(prog="softfax", description="A fax machine that lives on SIP: T.38 and G.711.")
     parser.add_argument("--version", action="version", version=f"softfax {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+    verbs: Any = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
     return parser, {name: add(verbs) for name, (add, _, _) in _VERBS.items()}
 
 
@@ -46,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     _, defaults, run = _VERBS[options.verb]
     logging.basicConfig(
-        level=os.environ.get("SOFTFAX_LOG", "ERROR").upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        level=os.environ.get("SOFTFAX_LOG", "ERROR").upper(),
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
     )
     try:
         fill_defaults(verbs[options.verb], options, defaults)

@@ -10,6 +10,7 @@ from typing import Any
 
 from softfax.cli.common import (
     CALL_DEFAULTS,
+    DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
     destination_uri,
@@ -25,7 +26,7 @@ from softfax.fax.inbox import Inbox
 from softfax.fax.runtime import FaxLine, FaxRuntime
 from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_ident
 from softfax.model import Direction, Event, FaxResult, new_fax_id
-from softfax.sip import IncomingCall
+from softfax.sip import IncomingCall, SipConfig
 
 __all__ = ["DEFAULTS", "add_parser", "run"]
 
@@ -54,7 +55,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--dir", metavar="DIR", help="folder for the PDFs (received)")
     parser.add_argument("--count", metavar="N", type=_count, help="end after N faxes (never)")
     parser.add_argument("--keep-tiff", action="store_true", default=None, help="keep the TIFF beside the PDF")
-    parser.add_argument("--timeout", metavar="S", type=seconds, help="end when no call comes (or is answered) for S seconds")
+    parser.add_argument(
+        "--timeout", metavar="S", type=seconds, help="end when no call comes (or is answered) for S seconds"
+    )
     return parser
 
 
@@ -86,7 +89,7 @@ async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
     reporter = Reporter(json_lines=options.json)
     destination = destination_uri(options.call, options)
     settings = _settings(options, inbox, Role.CALLER)
-    async with await FaxRuntime.start(sip_config(options, listen=":0")) as runtime:
+    async with await FaxRuntime.start(sip_config(options, towards=destination)) as runtime:
         reporter.text(f"calling {destination}")
         line = runtime.send(destination, settings, _all_but_result(reporter))
         async with interruptible(line.cancel) as interrupted:
@@ -123,14 +126,16 @@ class _Receiver:
     async def run(self) -> int:
         """Returns the exit status."""
         options = self.options
-        async with await FaxRuntime.start(sip_config(options, listen="127.0.0.1:5060")) as runtime:
+        async with await FaxRuntime.start(self._listen()) as runtime:
             runtime.on_incoming = self._incoming
             self._runtime = runtime
             host, port = runtime.agent.bound_address
             if options.register:
                 await runtime.agent.register()
                 self.reporter.text(f"registered at {options.register}")
-            self.reporter.text(f"listening at sip:{host}:{port} ({options.transport}), faxes go to {self.inbox.directory}")
+            self.reporter.text(
+                f"listening at sip:{host}:{port} ({options.transport}), faxes go to {self.inbox.directory}"
+            )
             async with interruptible(self._stop) as interrupted:
                 timed_out = await self._until_done()
                 if self.stopping:
@@ -144,6 +149,11 @@ class _Receiver:
             self.reporter.problem(f"no call came within {options.timeout:g} s")
             return int(ExitStatus.CALL_FAILED)
         return int(ExitStatus.OK if all(r.success for r in self.results) else ExitStatus.FAX_FAILED)
+
+    def _listen(self) -> SipConfig:
+        if self.options.register:
+            return sip_config(self.options, towards=self.options.register)
+        return sip_config(self.options, listen=DEFAULT_LISTEN)
 
     def _stop(self) -> None:
         self.stopping = True

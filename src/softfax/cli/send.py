@@ -11,6 +11,7 @@ from typing import Any
 
 from softfax.cli.common import (
     CALL_DEFAULTS,
+    DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
     destination_uri,
@@ -26,7 +27,7 @@ from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import FaxLine, FaxRuntime
 from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_ident
 from softfax.model import Direction
-from softfax.sip import IncomingCall
+from softfax.sip import IncomingCall, SipConfig
 
 __all__ = ["DEFAULTS", "add_parser", "run"]
 
@@ -40,13 +41,17 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         help="fax documents to a SIP URI or number",
         description="Faxes documents (PDF, TIFF, PNG, JPEG, text, - for standard input) in one call.",
     )
-    parser.add_argument("items", nargs="+", metavar="DESTINATION FILE", help="where to, then what; with --answer only what")
+    parser.add_argument(
+        "items", nargs="+", metavar="DESTINATION FILE", help="where to, then what; with --answer only what"
+    )
     add_call_options(parser)
     add_fax_options(parser)
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, the caller's identity")
     parser.add_argument("--proxy", metavar="URI", help="outbound proxy, and the server of plain numbers")
     parser.add_argument("--header", metavar="TEXT", help="header line printed on each page")
-    parser.add_argument("--resolution", choices=["standard", "fine", "superfine"], help="204x98, 204x196 or 204x391 dpi (fine)")
+    parser.add_argument(
+        "--resolution", choices=["standard", "fine", "superfine"], help="204x98, 204x196 or 204x391 dpi (fine)"
+    )
     parser.add_argument("--timeout", metavar="S", type=seconds, help="seconds to wait for an answer (60)")
     parser.add_argument("--answer", action="store_true", default=None, help="wait for a call and fax to whoever calls")
     return parser
@@ -83,10 +88,16 @@ def _settings(options: argparse.Namespace, files: list[str], document: PreparedD
     )
 
 
-async def _send(options: argparse.Namespace, destination: str | None, files: list[str], document: PreparedDocument) -> int:
+def _listen(options: argparse.Namespace, destination: str | None) -> SipConfig:
+    return sip_config(options, towards=destination) if destination else sip_config(options, listen=DEFAULT_LISTEN)
+
+
+async def _send(
+    options: argparse.Namespace, destination: str | None, files: list[str], document: PreparedDocument
+) -> int:
     reporter = Reporter(json_lines=options.json)
     settings = _settings(options, files, document)
-    async with await FaxRuntime.start(sip_config(options, listen=":0" if destination else "127.0.0.1:5060")) as runtime:
+    async with await FaxRuntime.start(_listen(options, destination)) as runtime:
         if destination is not None:
             reporter.text(f"calling {destination}: {len(document.pages)} page{'s' * (len(document.pages) != 1)}")
             line = runtime.send(destination, settings, reporter.event)

@@ -200,7 +200,8 @@ def _load() -> c.CDLL:
         lib = c.CDLL(path)
     except OSError as error:
         raise NativeError(
-            f"the native engine cannot be loaded ({error})", "build it with `make`, or install the wheel for this platform"
+            f"the native engine cannot be loaded ({error})",
+            "build it with `make`, or install the wheel for this platform",
         ) from None
     for name, (restype, argtypes) in _PROTOTYPES.items():
         function = getattr(lib, name)

@@ -37,7 +37,8 @@ class Inbox:
             probe.unlink()
         except OSError as error:
             raise LocalError(
-                f"received faxes cannot be written to {self.directory} ({error.strerror})", "name another folder with --dir"
+                f"received faxes cannot be written to {self.directory} ({error.strerror})",
+                "name another folder with --dir",
             ) from None
 
     def spool_path(self, fax_id: str) -> Path:

@@ -254,5 +254,3 @@ def _udp_socket(host: str) -> socket.socket:
         sock.close()
         raise LocalError(f"no UDP port for T.38 on {host} ({error.strerror})", "check the listening address") from None
     return sock
-
-

@@ -14,11 +14,13 @@ happens goes out as events. Everything runs on one thread, in order.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from softfax.engine import EngineEvent, EventType, UdptlSettings, completion_text
 from softfax.fax import outcome
@@ -200,9 +202,7 @@ class FaxSession:
             self._back_to_audio(path)
             return
         self._guarded(
-            lambda engine: engine.start_audio(
-                path.fd, path.remote, codec=path.codec, payload_type=path.payload_type
-            )
+            lambda engine: engine.start_audio(path.fd, path.remote, codec=path.codec, payload_type=path.payload_type)
         )
         if not self._media_running:
             self._media_running = True
@@ -323,8 +323,13 @@ class FaxSession:
         log.warning("fax %s: %s; the call is ended", self.fax_id, self._hostile)
 
     def _on_stalled(self, event: EngineEvent) -> None:
+        """Silence counts against the far end until a fax is heard, and while audio of a page should come.
+
+        Over T.38 silence is normal while we send, and T.30 times everything else itself.
+        """
         del event
-        if self.phase in (Phase.UP, Phase.FAXING):
+        awaiting = self.settings.direction is Direction.RECEIVE and self.mode is Mode.AUDIO
+        if self.phase is Phase.UP or (self.phase is Phase.FAXING and awaiting):
             heard = "" if self.phase is Phase.FAXING else "no fax was heard: "
             text = f"{heard}nothing came from the far end for {self.settings.timeouts.stall_s:g} s"
             self._finish(Outcome(False, "TIMEOUT", text, outcome.T30_CALLDROPPED))
@@ -397,9 +402,7 @@ class FaxSession:
         self.mode = Mode.AUDIO
         self._session_state(SessionState.INACTIVE)
         self._guarded(
-            lambda engine: engine.start_audio(
-                path.fd, path.remote, codec=path.codec, payload_type=path.payload_type
-            )
+            lambda engine: engine.start_audio(path.fd, path.remote, codec=path.codec, payload_type=path.payload_type)
         )
         self._session_state(SessionState.OPEN)
 
@@ -509,27 +512,23 @@ class FaxSession:
         self.state = state
         p = self._progress
         sending = self.settings.direction is Direction.SEND
-        known = state not in (SessionState.UNINITIALIZED, SessionState.RESERVED)
         event = SessionEvent(
             session_number=self.number,
             operation=Operation.SEND if sending else Operation.RECEIVE,
             state=state,
             fax_id=self.fax_id,
-            **(
-                {
-                    "error_correction_mode": p.ecm,
-                    "data_rate": p.bitrate or self.settings.max_rate_bps,
-                    "image_resolution": p.dots_per_metre,
-                    "page_number": p.pages + 1,
-                    "file_name": str(self.settings.document),
-                    "pages_transmitted": p.pages if sending else 0,
-                    "pages_received": 0 if sending else p.pages,
-                    "total_bad_lines": p.bad_rows,
-                }
-                if known
-                else {}
-            ),  # type: ignore[arg-type]
+            error_correction_mode=p.ecm,
+            data_rate=p.bitrate or self.settings.max_rate_bps,
+            image_resolution=p.dots_per_metre,
+            page_number=p.pages + 1,
+            file_name=str(self.settings.document),
+            pages_transmitted=p.pages if sending else 0,
+            pages_received=0 if sending else p.pages,
+            total_bad_lines=p.bad_rows,
         )
+        if state in (SessionState.UNINITIALIZED, SessionState.RESERVED):
+            nothing: dict[str, Any] = dict.fromkeys(_STATISTICS)
+            event = dataclasses.replace(event, **nothing)
         self._emit(event)
 
     def _make_result(self) -> FaxResult:
@@ -566,9 +565,19 @@ class FaxSession:
         return self._outcome
 
 
-def _close(fd: int) -> None:
-    import os
+_STATISTICS = (
+    "error_correction_mode",
+    "data_rate",
+    "image_resolution",
+    "page_number",
+    "file_name",
+    "pages_transmitted",
+    "pages_received",
+    "total_bad_lines",
+)
 
+
+def _close(fd: int) -> None:
     try:
         os.close(fd)
     except OSError:

@@ -85,6 +85,7 @@ def check_ident(text: str) -> str:
     """A station identity as T.30 can carry it: at most 20 printable ASCII characters. Raises UsageError."""
     if len(text) > IDENT_MAX or not all(" " <= ch <= "~" for ch in text):
         raise UsageError(
-            f"the station identity {text!r} cannot be sent", f"use at most {IDENT_MAX} letters, digits, blanks and +-.*#"
+            f"the station identity {text!r} cannot be sent",
+            f"use at most {IDENT_MAX} letters, digits, blanks and +-.*#",
         )
     return text

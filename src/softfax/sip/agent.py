@@ -321,5 +321,3 @@ def answer_for(call: Call, offer: str) -> str | None:
         log.warning("an offer of T.38 is refused: %s", error)
         return None
     return text
-
-

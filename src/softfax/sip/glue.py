@@ -94,8 +94,17 @@ class Glue:
             try:
                 e = pointer.contents  # type: ignore[attr-defined]
                 event = GlueEvent(
-                    GlueEventType(e.type), e.call_id, e.code, e.fd, e.port, e.payload_type, e.law, e.direction,
-                    _text(e.remote), _text(e.local_sdp), _text(e.remote_sdp),
+                    GlueEventType(e.type),
+                    e.call_id,
+                    e.code,
+                    e.fd,
+                    e.port,
+                    e.payload_type,
+                    e.law,
+                    e.direction,
+                    _text(e.remote),
+                    _text(e.local_sdp),
+                    _text(e.remote_sdp),
                 )
                 if function is not None:
                     function(event)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""T.38 in SDP (RFC 3362, T.38 Annex D, RFC 4566): read, answered, offered. Pure; what comes in is hostile until parsed."""
+"""T.38 in SDP (RFC 3362, T.38 Annex D, RFC 4566): read, answered, offered. Pure; hostile until parsed."""
 
 from __future__ import annotations
 

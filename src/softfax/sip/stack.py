@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import re
 import resource
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from softfax.sip.agent import UserAgent
 
 try:
-    from softfax._native import _pjsua2, pjsua2 as pj
+    from softfax._native import _pjsua2  # type: ignore[attr-defined]
+    from softfax._native import pjsua2 as pj
 except ImportError as error:  # pragma: no cover - an incomplete installation
-    raise NativeError(f"the SIP stack cannot be loaded ({error})", "build it with `make`, or install the wheel") from None
+    raise NativeError(
+        f"the SIP stack cannot be loaded ({error})", "build it with `make`, or install the wheel"
+    ) from None
 
 __all__ = ["Stack", "registration_error"]
 
@@ -212,7 +216,9 @@ class Stack:
         domain = split_uri(server)[2] if server else f"{shown}:{port}"
         config = pj.AccountConfig()
         config.idUri = c.from_uri or f"sip:{(c.user + '@') if c.user else 'softfax@'}{domain}"
-        config.regConfig.registrarUri = f"{c.registrar}{suffix if 'transport=' not in (c.registrar or '') else ''}" if c.registrar else ""
+        config.regConfig.registrarUri = (
+            f"{c.registrar}{suffix if 'transport=' not in (c.registrar or '') else ''}" if c.registrar else ""
+        )
         config.regConfig.registerOnAdd = False
         config.regConfig.timeoutSec = c.registration_expires_s
         if c.user:
@@ -328,7 +334,7 @@ class Stack:
         if state == "ended":
             self._calls.pop(pj_call.call._index, None)
             # The object must outlive this callback.
-            self._commands.append(lambda stack, keep=pj_call: None)
+            self._commands.append(functools.partial(_forget, pj_call))
 
     def _on_glue(self, event: GlueEvent) -> None:
         pj_call = self._calls.get(event.call_id)
@@ -337,6 +343,11 @@ class Stack:
 
 
 # ---- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _forget(pj_call: _PjCall, stack: Stack) -> None:
+    """Drops the last reference to a call once its callback has returned."""
+    del pj_call, stack
 
 
 def _operation(code: int = 0) -> Any:
@@ -374,7 +385,9 @@ def _translate(error: BaseException, config: SipConfig) -> SoftfaxError:
         if code == EADDRINUSE:
             return PortInUseError(f"{config.listen} is in use", "choose another address or port with --listen")
         if code in (EADDRNOTAVAIL, EACCES):
-            return PortInUseError(f"{config.listen} cannot be listened on ({_reason(error)})", "choose another with --listen")
+            return PortInUseError(
+                f"{config.listen} cannot be listened on ({_reason(error)})", "choose another with --listen"
+            )
         return NativeError(f"the SIP stack did not start: {_reason(error)}")
     return NativeError(f"the SIP stack did not start: {error}")
 

@@ -28,7 +28,9 @@ __all__ = [
 ]
 
 Transport = Literal["udp", "tcp", "tls"]
-_URI = re.compile(r"^<?(sips?):(?:([^@<>\s\"]+)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_]+)(?::([0-9]{1,5}))?([;?][^<>\s]*)?>?$")
+_URI = re.compile(
+    r"^<?(sips?):(?:([^@<>\s\"]+)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_]+)(?::([0-9]{1,5}))?([;?][^<>\s]*)?>?$"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fax TIFFs (TIFF-F, RFC 2306): written page by page with one T.6 strip each, as spandsp and img2pdf want them; read back."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageChops, UnidentifiedImageError
+
+from softfax.documents.types import PageInfo
+from softfax.errors import DocumentUnsupportedError
+
+__all__ = ["TiffWriter", "encode_t6", "read_pages"]
+
+_SHORT, _LONG, _RATIONAL = 3, 4, 5
+ROWS_MAX = 65535
+
+
+def encode_t6(page: Image.Image) -> bytes:
+    """The T.6 (MMR) bits of a 1-bit page, white as 0, first bit highest."""
+    buffer = io.BytesIO()
+    # Pillow holds white as 1 and the encoder takes bits as they are, where T.6 has white as 0.
+    ImageChops.invert(page).save(buffer, "TIFF", compression="group4", strip_size=page.width * page.height)
+    buffer.seek(0)
+    with Image.open(buffer) as written:
+        tags = written.tag_v2  # type: ignore[attr-defined]
+        offsets, sizes = tags[273], tags[279]
+    if len(offsets) != 1:
+        raise ValueError("the encoder split the page")
+    data = buffer.getvalue()
+    return data[offsets[0] : offsets[0] + sizes[0]]
+
+
+class TiffWriter:
+    """Writes a multi-page fax TIFF; a page is on disk when `add` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._file.write(b"II*\0" + struct.pack("<I", 0))
+        self._link = 4
+        self.pages: list[PageInfo] = []
+
+    def add(self, page: Image.Image, x_dpi: float, y_dpi: float) -> PageInfo:
+        """Appends a 1-bit page."""
+        return self.add_t6(encode_t6(page), page.width, page.height, x_dpi, y_dpi)
+
+    def add_t6(self, data: bytes, width: int, rows: int, x_dpi: float, y_dpi: float) -> PageInfo:
+        """Appends a page of T.6 bits."""
+        file = self._file
+        strip = file.seek(0, io.SEEK_END)
+        file.write(data + b"\0" * (len(data) & 1))
+        resolutions = file.tell()
+        for dpi in (x_dpi, y_dpi):
+            ratio = Fraction(dpi).limit_denominator(1000)
+            file.write(struct.pack("<II", ratio.numerator, ratio.denominator))
+        entries = [
+            (254, _LONG, 2),  # NewSubfileType: a page of several
+            (256, _LONG, width),
+            (257, _LONG, rows),
+            (258, _SHORT, 1),
+            (259, _SHORT, 4),  # T.6
+            (262, _SHORT, 0),  # white is 0
+            (266, _SHORT, 1),
+            (273, _LONG, strip),
+            (277, _SHORT, 1),
+            (278, _LONG, rows),
+            (279, _LONG, len(data)),
+            (282, _RATIONAL, resolutions),
+            (283, _RATIONAL, resolutions + 8),
+            (284, _SHORT, 1),
+            (293, _LONG, 0),  # T6Options
+            (296, _SHORT, 2),  # inch
+            (297, _SHORT, len(self.pages)),  # PageNumber; its second value (of how many) stays 0, unknown
+        ]
+        directory = file.tell()
+        file.write(struct.pack("<H", len(entries)))
+        for tag, kind, value in entries:
+            count = 2 if tag == 297 else 1
+            file.write(struct.pack("<HHI", tag, kind, count))
+            file.write(struct.pack("<HH", value, 0) if kind == _SHORT else struct.pack("<I", value))
+        end = file.tell()
+        file.write(struct.pack("<I", 0))
+        file.seek(self._link)
+        file.write(struct.pack("<I", directory))
+        self._link = end
+        file.flush()
+        info = PageInfo(width, rows, x_dpi, y_dpi, len(data))
+        self.pages.append(info)
+        return info
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> TiffWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_pages(path: Path) -> Iterator[tuple[PageInfo, npt.NDArray[np.bool_]]]:
+    """The pages of a fax TIFF, or of a PDF we delivered, as arrays of rows and dots, True for black.
+
+    Raises DocumentUnsupportedError.
+    """
+    try:
+        if path.suffix.lower() == ".pdf":
+            yield from _read_pdf(path)
+        else:
+            yield from _read_tiff(path)
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+        raise DocumentUnsupportedError(f"{path.name} is no fax that can be read ({error})") from None
+
+
+def _read_tiff(path: Path) -> Iterator[tuple[PageInfo, npt.NDArray[np.bool_]]]:
+    with Image.open(path) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            sizes = image.tag_v2.get(279, (0,)) if hasattr(image, "tag_v2") else (0,)
+            x_dpi, y_dpi = (float(v) for v in image.info.get("dpi", (204.0, 196.0)))
+            black = ~np.asarray(image.convert("1"), dtype=bool)
+            yield PageInfo(image.width, image.height, x_dpi, y_dpi, sum(sizes)), black
+
+
+def _read_pdf(path: Path) -> Iterator[tuple[PageInfo, npt.NDArray[np.bool_]]]:
+    import pypdfium2 as pdfium
+    import pypdfium2.raw as raw
+
+    document = pdfium.PdfDocument(path)
+    try:
+        for page in document:
+            image = next(iter(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE])))
+            size = len(image.get_data(decode_simple=False))
+            bitmap = np.asarray(image.get_bitmap(render=False).to_pil().convert("L")) < 128
+            rows, width = bitmap.shape
+            page_width, page_height = page.get_size()
+            yield PageInfo(width, rows, width * 72 / page_width, rows * 72 / page_height, size), bitmap
+    finally:
+        document.close()
