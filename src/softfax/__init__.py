@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """softfax: a fax machine that lives on SIP.
 
-import softfax
-result = await softfax.send("sip:recv@127.0.0.1:5070", ["letter.pdf"], on_event=print)
+In a program: `result = await softfax.send("sip:recv@127.0.0.1:5070", ["letter.pdf"], on_event=print)`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from softfax._version import __version__
+
 __all__ = ["LoopbackResult", "__version__", "loopback", "send"]
 
 if TYPE_CHECKING:

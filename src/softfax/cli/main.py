@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from softfax import __version__
+from softfax._version import __version__
 from softfax.cli import convert, loopback, receive, send
 from softfax.cli.options import fill_defaults
 from softfax.errors import ExitStatus, SoftfaxError

@@ -406,7 +406,7 @@ def registration_error(config: SipConfig, code: int, reason: str) -> Registratio
 
 
 def _user_agent() -> str:
-    from softfax import __version__
+    from softfax._version import __version__
 
     return f"softfax/{__version__}"
 
