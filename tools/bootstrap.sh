@@ -9,7 +9,7 @@ mkdir -p .build/log
 
 packages=(build-essential cmake ninja-build swig pkg-config xz-utils ca-certificates
           libspandsp-dev libtiff-dev libsrtp2-dev libssl-dev uuid-dev)
-[ "${1:-}" = test ] && packages+=(debootstrap)
+[ "${1:-}" = test ] && packages+=(debootstrap sip-tester)
 python=${PYTHON:-python3}
 # An interpreter of the distribution's needs its headers and venv as packages; any other brings them.
 case $(command -v "$python" || true) in
