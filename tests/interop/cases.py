@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 from collections.abc import Awaitable, Callable
 
 from tests.interop.campaign import Campaign
 from tests.interop.outcome import Outcome
 from tests.peer.ami import Message
-from tests.peer.asterisk import originate
+from tests.peer.asterisk import Asterisk, originate
 from tests.support.background import REPOSITORY
 from tests.support.command import SoftfaxProcess
 
@@ -235,6 +237,56 @@ def interrupted_waiting() -> Case:
     return case
 
 
+def peer_stalls(seconds: float) -> Case:
+    """Asterisk, one of its own, sends by G.711 and stands still for a while in the middle of the page."""
+
+    async def case(campaign: Campaign, outcome: Outcome) -> None:
+        document = campaign.document(outcome.case)
+        outcome.sent = str(document)
+        asterisk = Asterisk(send_file=document)
+        peer = await asyncio.to_thread(asterisk.start)
+        ami = await peer.manager()
+        try:
+            process = await campaign.softfax(
+                outcome.case, "receive", *LISTEN, "--count", "1", "--dir", ".", "--keep-tiff", "--ident", IDENT
+            )
+            uri = f"sip:fax@127.0.0.1:{await process.listening_port()}"
+            end = await originate(ami, "send", uri, outcome.case, endpoint="out-audio", options="F", ecm=False)
+            await process.wait_event(60, event="negotiated")
+            await asyncio.sleep(2)
+            await _stand_still(peer.pid, seconds)
+            await _incoming(campaign, outcome, process, [end])
+        finally:
+            await ami.close()
+            await asyncio.to_thread(asterisk.stop)
+
+    return case
+
+
+def we_stall(seconds: float) -> Case:
+    """We send by G.711 and stand still for a while in the middle of the page."""
+
+    async def case(campaign: Campaign, outcome: Outcome) -> None:
+        document = campaign.document(outcome.case)
+        outcome.sent = str(document)
+        process = await campaign.softfax(
+            outcome.case, "send", campaign.peer.uri("recv-audio-noecm"), str(document), "--ident", IDENT
+        )
+        await process.wait_event(60, event="negotiated")
+        await asyncio.sleep(2)
+        await _stand_still(process.process.pid, seconds)
+        await campaign.finish(outcome, process)
+        await _add_peer(campaign, outcome)
+
+    return case
+
+
+async def _stand_still(pid: int, seconds: float) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    await asyncio.sleep(seconds)
+    os.kill(pid, signal.SIGCONT)
+
+
 def rig() -> Case:
     """Asterisk faxes to itself: tells whether it is the peer that is at fault when all else fails."""
 
@@ -280,7 +332,7 @@ CASES: dict[str, Case] = {
     "audio-noecm": receive("out-audio", "F", ecm=False),
     "t38-noecm": receive("out", ecm=False),
     "t38-9600": receive("out", rate=9600),
-    "tcp": receive("out-tcp"),
+    "tcp": receive("out-tcp", ours=("--transport", "tcp")),
     "several": receive("out", calls=4),
     "mode-audio": receive("out", "f", ours=("--mode", "audio")),
     "mode-t38": receive("out", "f", ours=("--mode", "t38")),
@@ -291,6 +343,9 @@ CASES: dict[str, Case] = {
     # Asterisk calls and receives
     "fetched": fetched("out", "f"),
     "fetched-audio": fetched("out-audio", "F"),
+    # one side stands still, as an overloaded machine does: nothing is lost, all of it is late
+    "peer-stalls": peer_stalls(0.5),
+    "we-stall": we_stall(0.5),
     # no fax comes of these
     "busy": send("busy"),
     "ring": send("ring", "--timeout", "6"),

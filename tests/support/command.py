@@ -28,8 +28,13 @@ def softfax_command() -> str:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without anything that configures softfax, nor the user's configuration file."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("SOFTFAX_")}
+    """This process's environment without anything that configures softfax, nor the user's configuration file.
+
+    SOFTFAX_ENGINE stays, so that another build of the engine can be put to these tests.
+    """
+    kept = {
+        key: value for key, value in os.environ.items() if key == "SOFTFAX_ENGINE" or not key.startswith("SOFTFAX_")
+    }
     return {**kept, "XDG_CONFIG_HOME": os.devnull, "NO_COLOR": "1"}
 
 
