@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# wheel.sh   builds dist/softfax-*.whl with libspandsp, PJSIP and what they need inside. PY names the interpreter.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+log=.build/log/wheel.log
+mkdir -p .build/log dist
+rm -rf .build/wheel-raw dist/*.whl
+start=$SECONDS
+fail() { tail -n 20 "$log" >&2; echo "softfax: building the wheel failed, see $log" >&2; exit 1; }
+PATH=$(dirname "$PY"):$PATH
+"$PY" -m pip wheel -q --no-deps --no-build-isolation -w .build/wheel-raw . >"$log" 2>&1 || fail
+"$PY" -m auditwheel repair --plat auto -w dist .build/wheel-raw/softfax-*.whl >>"$log" 2>&1 || fail
+echo "  wheel      $(ls dist/*.whl) ($(du -h dist/*.whl | cut -f1), $((SECONDS - start)) s)"
