@@ -73,6 +73,8 @@ void run_end(sfx_session *s, bool muted);
 void run_cancel(sfx_session *s);
 /* The next samples to send; always RTP_FRAME of them. */
 void run_fetch_audio(sfx_session *s, int16_t *amp);
+/* Time passes for T.30's timers alone. */
+void run_pass_time(sfx_session *s, int samples);
 void run_feed_audio(sfx_session *s, int16_t *amp, int samples);
 
 /* ---- events.c -------------------------------------------------------------------------------------------------- */

@@ -129,16 +129,15 @@ static void fill(rtp_rx *rx, int samples, rtp_deliver deliver, void *user) {
     deliver(user, NULL, samples);
 }
 
-/* The next packet in order. A jump of its timestamp is a gap, less what was already made up while starved. */
+/* The next packet in order. What is filled is what was lost, by number and no longer than the timestamps say. A
+ * timestamp that jumps without a loss is a far end that stood still or kept silence: its signal goes on where it was.
+ */
 static void play(rtp_rx *rx, uint32_t timestamp, const uint8_t *payload, size_t len, rtp_deliver deliver, void *user) {
     int16_t amp[RTP_MAX_PAYLOAD];
-    int32_t gap = (int32_t)(timestamp - rx->timestamp);
+    int32_t gap = (int32_t)(timestamp - rx->timestamp), missing = (int32_t)(rx->skipped * len);
 
-    if (gap > 0 && gap <= RTP_MAX_GAP) {
-        int32_t made = gap < rx->filled_ahead ? gap : rx->filled_ahead;
-        fill(rx, gap - made, deliver, user);
-    }
-    rx->filled_ahead = 0;
+    fill(rx, gap < missing ? gap : missing, deliver, user);
+    rx->skipped = 0;
     law_decode(rx->law, payload, amp, len);
     deliver(user, amp, (int)len);
     rx->timestamp = timestamp + (uint32_t)len;
@@ -162,6 +161,7 @@ static void skip_gap(rtp_rx *rx, rtp_deliver deliver, void *user) {
         if (h->len && h->seq == rx->expected)
             break;
         rx->expected++;
+        rx->skipped++;
         rx->lost++;
     }
     rx->waiting = 0;
@@ -171,7 +171,7 @@ static void skip_gap(rtp_rx *rx, rtp_deliver deliver, void *user) {
 static void restart(rtp_rx *rx, const rtp_view *v) {
     memset(rx->held, 0, sizeof rx->held);
     rx->held_count = 0;
-    rx->stray = 0;
+    rx->stray = rx->skipped = 0;
     rx->expected = v->seq;
     rx->timestamp = v->timestamp;
     rx->ssrc = v->ssrc;
@@ -220,9 +220,6 @@ int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliv
 void rtp_tick(rtp_rx *rx, rtp_deliver deliver, void *user) {
     if (rx->held_count && ++rx->waiting > RTP_PATIENCE)
         skip_gap(rx, deliver, user);
-    /* Timers of T.30 run on samples: when none come, time must still pass. */
-    if (++rx->starved > RTP_STARVED) {
-        fill(rx, RTP_FRAME, deliver, user);
-        rx->filled_ahead += RTP_FRAME;
-    }
+    if (rx->starved <= RTP_SILENT)
+        rx->starved++;
 }

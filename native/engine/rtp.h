@@ -15,8 +15,8 @@
 #define RTP_WINDOW 16       /* packets held while an earlier one is missing; a power of two */
 #define RTP_REORDER 4       /* later packets that may overtake a missing one before it is given up */
 #define RTP_PATIENCE 4      /* ticks (20 ms) before a missing one is given up */
-#define RTP_MAX_GAP 8000    /* samples filled for one gap at most */
-#define RTP_STARVED 10      /* ticks without a packet before silence keeps the timers going */
+#define RTP_STARVED 10      /* ticks without a packet before T.30's timers go on without samples */
+#define RTP_SILENT 50       /* ticks without a packet that are silence: the far end sends none while it is quiet */
 
 /* `samples` linear samples, or a gap of that length where `amp` is NULL. */
 typedef void (*rtp_deliver)(void *user, int16_t *amp, int samples);
@@ -35,9 +35,8 @@ typedef struct rtp_rx {
     uint16_t expected;
     uint32_t timestamp; /* expected */
     uint32_t ssrc;
-    unsigned waiting, starved, stray;
+    unsigned waiting, starved, stray, skipped;
     unsigned held_count;
-    int32_t filled_ahead; /* samples made up while starved, not yet matched by the far end's clock */
     uint64_t packets, lost, late, filled;
     rtp_held held[RTP_WINDOW];
 } rtp_rx;
@@ -54,7 +53,7 @@ typedef struct rtp_tx {
 void rtp_rx_init(rtp_rx *rx, int payload_type, int law);
 /* Takes a packet; returns 0, or -EBADMSG for what is no RTP of ours (counted nowhere, silently dropped). */
 int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliver, void *user);
-/* 20 ms have passed: gives up on what is missing for too long and keeps time going when nothing comes. */
+/* 20 ms have passed: gives up on what is missing for too long. */
 void rtp_tick(rtp_rx *rx, rtp_deliver deliver, void *user);
 
 void rtp_tx_init(rtp_tx *tx, int payload_type, int law, uint32_t random);

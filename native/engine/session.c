@@ -293,12 +293,23 @@ static void watch_stall(sfx_session *s) {
     }
 }
 
+/* T.30's timers run on samples. When none come, time passes for them at once, but for the modem only after a second:
+ * should the far end have stood still, its signal goes on to the sample. */
+static void pass_silence(sfx_session *s) {
+    int16_t zeros[RTP_FRAME] = {0};
+    if (s->rtp_rx.starved > RTP_SILENT)
+        run_feed_audio(s, zeros, RTP_FRAME);
+    else if (s->rtp_rx.starved > RTP_STARVED)
+        run_pass_time(s, RTP_FRAME);
+}
+
 void session_tick(sfx_session *s) {
     s->now_us += TICK_US;
     if (s->fd >= 0)
         receive_waiting(s);
     if (s->kind == MEDIA_AUDIO) {
         rtp_tick(&s->rtp_rx, deliver_audio, s);
+        pass_silence(s);
         send_audio(s);
     } else if (s->kind == MEDIA_T38) {
         udptl_tick(s->udptl_rx, deliver_ifp, s);

@@ -400,6 +400,11 @@ void run_fetch_audio(sfx_session *s, int16_t *amp) {
         memset(amp + n, 0, (size_t)(RTP_FRAME - n) * sizeof *amp);
 }
 
+void run_pass_time(sfx_session *s, int samples) {
+    if (s->run.t30 && !s->run.finished)
+        t30_timer_update(s->run.t30, samples);
+}
+
 void run_feed_audio(sfx_session *s, int16_t *amp, int samples) {
     t30_run *run = &s->run;
     int16_t copy[RTP_MAX_PAYLOAD];

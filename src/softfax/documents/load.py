@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,9 @@ def _pdf(path: Path, settings: RasterSettings) -> Iterator[Page]:
             raise DocumentPasswordError(
                 f"{path.name} is encrypted", "save a copy without password and fax that"
             ) from None
+        # PDFium refuses a page tree without pages; that is no damage.
+        if re.search(rb"/Count\s+0\b", path.read_bytes()):
+            raise DocumentEmptyError(f"{path.name} has no pages", "check the file") from None
         raise DocumentUnsupportedError(f"{path.name} is damaged or no PDF", "open and save it anew") from None
     with document:
         count = len(document)
