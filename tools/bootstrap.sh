@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 log=.build/log/apt.log
 mkdir -p .build/log
 
-packages=(build-essential cmake ninja-build swig pkg-config xz-utils ca-certificates
+packages=(build-essential cmake ninja-build swig pkg-config xz-utils ca-certificates openssl
           libspandsp-dev libtiff-dev libsrtp2-dev libssl-dev uuid-dev)
 [ "${1:-}" = test ] && packages+=(debootstrap sip-tester)
 python=${PYTHON:-python3}

@@ -214,6 +214,47 @@ def test_a_port_in_use_and_a_second_agent_are_clear_errors() -> None:
     assert lines[2] == "again 127.0.0.1"
 
 
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_other_transports(tmp_path: Path, transport: str) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    run(f"""
+        async def main():
+            config = SipConfig(transport={transport!r}, tls_certificate={str(certificate)!r}, tls_private_key={str(key)!r}, tls_ca={str(certificate)!r})
+            agent = await UserAgent.start(config)
+            a, b, out, inc = await pair(agent, policy(), policy())
+            out.offer_t38()
+            await a.until("t38"); await b.until("t38")
+            inc.hangup()
+            await a.until("ended"); await b.until("ended")
+            await agent.close()
+        asyncio.run(main())
+    """)
+
+
+def test_a_certificate_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    run(f"""
+        async def main():
+            agent = await UserAgent.start(SipConfig(transport="tls", tls_certificate={str(certificate)!r}, tls_private_key={str(key)!r}))
+            a = Side("caller")
+            agent.call(f"sip:fax@127.0.0.1:{{agent.bound_address[1]}}", a, t38=policy())
+            await a.until("ended", 40)
+            assert not any(e.startswith("answered") for e in a.log), a.log
+            await agent.close()
+        asyncio.run(main())
+    """)
+
+
 # ---- peers that are not ours, by sipp ------------------------------------------------------------------------------------
 
 LISTENER = """

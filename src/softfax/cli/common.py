@@ -69,6 +69,13 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transport", choices=["udp", "tcp", "tls"], help="SIP transport (udp)")
     parser.add_argument("--user", metavar="NAME", help="user for digest authentication")
     parser.add_argument("--password", metavar="SECRET", help="its password; better in SOFTFAX_PASSWORD")
+    parser.add_argument("--tls-certificate", metavar="FILE", help="our certificate (PEM), to answer calls over TLS")
+    parser.add_argument("--tls-private-key", metavar="FILE", help="its private key (PEM)")
+    parser.add_argument("--tls-ca", metavar="FILE", help="certificates the far end's is checked against (the system's)")
+    parser.add_argument(
+        "--tls-insecure", action="store_true", default=None, help="do not check the far end's certificate"
+    )
+    parser.add_argument("--public-address", metavar="HOST", help="our address as the far end sees it (behind NAT)")
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
 
@@ -109,6 +116,11 @@ def sip_config(options: argparse.Namespace, *, listen: str = "", towards: str | 
         registrar=register,
         proxy=getattr(options, "proxy", None),
         from_uri=getattr(options, "from_uri", None),
+        public_address=options.public_address,
+        tls_certificate=options.tls_certificate,
+        tls_private_key=options.tls_private_key,
+        tls_ca=options.tls_ca,
+        tls_verify=not options.tls_insecure,
     )
 
 

@@ -130,7 +130,7 @@ async def _collect(process: asyncio.subprocess.Process, cases: list[_Case]) -> N
 
 
 async def _loopback(cases: list[_Case], inbox: Path, options: argparse.Namespace) -> int:
-    console = Console(stderr=bool(options.json), highlight=False)
+    console = Console(stderr=bool(options.json), highlight=False, soft_wrap=True)
     began = time.monotonic()
     async with (
         _second_station(inbox, len(cases)) as (address, process),
@@ -238,9 +238,9 @@ def _table(cases: list[_Case]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name, justify in (
         ("document", "left"), ("mode", "left"), ("pages", "right"), ("seconds", "right"), ("bit/s", "right"),
-        ("encoding", "left"), ("kB", "right"), ("compressed", "right"), ("pages identical", "left"),
+        ("encoding", "left"), ("kB", "right"), ("ratio", "right"), ("identical", "left"),
     ):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for case in cases:
         r = case.sent
         size = sum(page.bytes for page in case.document.pages)

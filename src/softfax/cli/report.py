@@ -32,7 +32,7 @@ POLL_S = 0.25
 def describe(event: Event) -> str | None:
     """An event in plain words, None for those a person need not see."""
     match event:
-        case CallEvent(state=CallState.ENDED):
+        case CallEvent(state=CallState.CALLING | CallState.ENDED):
             return None
         case CallEvent():
             return event.state.value

@@ -39,6 +39,7 @@ RUN_MS = 1000
 ERRNO_BASE = 120000
 EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
 FILES_WANTED = 16384
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 _running = threading.Lock()
 
 
@@ -199,7 +200,7 @@ class Stack:
             tls = config.tlsConfig
             tls.certFile = self.config.tls_certificate or ""
             tls.privKeyFile = self.config.tls_private_key or ""
-            tls.CaListFile = self.config.tls_ca or ""
+            tls.CaListFile = self.config.tls_ca or (SYSTEM_CA if self.config.tls_verify else "")
             tls.verifyServer = self.config.tls_verify
         transport = int(endpoint.transportCreate(kind, config))
         name = str(endpoint.transportGetInfo(transport).localName)
