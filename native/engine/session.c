@@ -254,23 +254,38 @@ static bool source_accepted(sfx_session *s, const struct sockaddr_storage *from,
     return false;
 }
 
-static void receive_waiting(sfx_session *s) {
-    static _Thread_local uint8_t buffers[BATCH][DATAGRAM_SIZE];
+/* Buffers of a thread for reading packets; the headers are laid out once. */
+typedef struct packet_batch {
+    bool ready;
+    uint8_t buffers[BATCH][DATAGRAM_SIZE];
     struct sockaddr_storage from[BATCH];
     struct iovec iov[BATCH];
     struct mmsghdr msgs[BATCH];
+} packet_batch;
+
+static void prepare_batch(packet_batch *b) {
+    for (int i = 0; i < BATCH; i++) {
+        b->iov[i] = (struct iovec){b->buffers[i], DATAGRAM_SIZE};
+        b->msgs[i].msg_hdr = (struct msghdr){.msg_name = &b->from[i], .msg_iov = &b->iov[i], .msg_iovlen = 1};
+        b->msgs[i].msg_hdr.msg_namelen = sizeof b->from[i];
+    }
+    b->ready = true;
+}
+
+static void receive_waiting(sfx_session *s) {
+    static _Thread_local packet_batch batch;
     int n;
 
+    if (!batch.ready)
+        prepare_batch(&batch);
     do {
-        for (int i = 0; i < BATCH; i++) {
-            iov[i] = (struct iovec){buffers[i], DATAGRAM_SIZE};
-            msgs[i].msg_hdr = (struct msghdr){
-                .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &iov[i], .msg_iovlen = 1};
+        n = recvmmsg(s->fd, batch.msgs, BATCH, MSG_DONTWAIT, NULL);
+        for (int i = 0; i < n; i++) {
+            struct msghdr *header = &batch.msgs[i].msg_hdr;
+            if (!(header->msg_flags & MSG_TRUNC) && source_accepted(s, &batch.from[i], header->msg_namelen))
+                session_packet(s, batch.buffers[i], batch.msgs[i].msg_len);
+            header->msg_namelen = sizeof batch.from[i];
         }
-        n = recvmmsg(s->fd, msgs, BATCH, MSG_DONTWAIT, NULL);
-        for (int i = 0; i < n; i++)
-            if (!(msgs[i].msg_hdr.msg_flags & MSG_TRUNC) && source_accepted(s, &from[i], msgs[i].msg_hdr.msg_namelen))
-                session_packet(s, buffers[i], msgs[i].msg_len);
     } while (n == BATCH);
 }
 

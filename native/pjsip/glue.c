@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The event callback and the loop. */
+/* The event callback, and the loop with its wake-up. */
 #include "glue.h"
 
 #include <pjsua-lib/pjsua.h>
+#include <pjsua-lib/pjsua_internal.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#define STEP_MS 10 /* how late a command from another thread is noticed at most */
+#define STEP_MS 500 /* PJSIP's own timers and packets end a step earlier */
 
 static sfx_sip_callback event_callback;
-static atomic_int wake_requested;
+
+/* A byte from any thread to a socket that PJSIP polls ends its waiting. */
+static struct {
+    atomic_int wanted;
+    int sockets[2];
+    pj_ioqueue_key_t *key;
+    pj_ioqueue_op_key_t read_op;
+    char byte;
+} wake = {.sockets = {-1, -1}};
 
 void sfx_sip_set_callback(sfx_sip_callback callback) { event_callback = callback; }
 
@@ -19,7 +30,45 @@ void glue_emit(const sfx_sip_event *event) {
 
 void sfx_sip_quiet(void) { pj_log_set_level(0); }
 
-void sfx_sip_wake(void) { atomic_store(&wake_requested, 1); }
+static void on_wake(pj_ioqueue_key_t *key, pj_ioqueue_op_key_t *op, pj_ssize_t bytes) {
+    pj_ssize_t size = sizeof wake.byte;
+    pj_status_t status;
+    PJ_UNUSED_ARG(bytes);
+    do
+        status = pj_ioqueue_recv(key, op, &wake.byte, &size, 0);
+    while (status == PJ_SUCCESS);
+}
+
+int sfx_sip_open(void) {
+    pj_ioqueue_callback callback = {.on_read_complete = on_wake};
+    pj_status_t status;
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, wake.sockets) < 0)
+        return PJ_STATUS_FROM_OS(errno);
+    status = pj_ioqueue_register_sock(pjsua_var.pool, pjsip_endpt_get_ioqueue(pjsua_var.endpt), wake.sockets[0], NULL,
+                                      &callback, &wake.key);
+    if (status == PJ_SUCCESS) {
+        pj_ioqueue_op_key_init(&wake.read_op, sizeof wake.read_op);
+        on_wake(wake.key, &wake.read_op, 0);
+    }
+    return status;
+}
+
+void sfx_sip_close(void) {
+    if (wake.key)
+        pj_ioqueue_unregister(wake.key); /* closes its socket */
+    wake.key = NULL;
+    if (wake.sockets[1] >= 0)
+        close(wake.sockets[1]);
+    wake.sockets[0] = wake.sockets[1] = -1;
+}
+
+void sfx_sip_wake(void) {
+    atomic_store(&wake.wanted, 1);
+    if (wake.sockets[1] >= 0 && send(wake.sockets[1], "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        /* Full: it is being woken already. */
+    }
+}
 
 void sfx_sip_run(unsigned max_ms) {
     pj_timestamp start, now;
@@ -27,5 +76,5 @@ void sfx_sip_run(unsigned max_ms) {
     do {
         pjsua_handle_events(STEP_MS);
         pj_get_timestamp(&now);
-    } while (!atomic_exchange(&wake_requested, 0) && pj_elapsed_msec(&start, &now) < max_ms);
+    } while (!atomic_exchange(&wake.wanted, 0) && pj_elapsed_msec(&start, &now) < max_ms);
 }

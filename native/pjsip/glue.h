@@ -43,6 +43,9 @@ SFX_SIP_API int sfx_sip_answer(int call_id, const char *sdp);
 SFX_SIP_API int sfx_sip_reinvite(int call_id, const char *sdp);
 /* Gives up waiting for the answer to our offer: CANCELs the re-INVITE. */
 SFX_SIP_API int sfx_sip_cancel_offer(int call_id);
+/* Prepares sfx_sip_wake(), once pjsua is initialised; and undoes it before pjsua is destroyed. */
+SFX_SIP_API int sfx_sip_open(void);
+SFX_SIP_API void sfx_sip_close(void);
 /* Handles events for up to `max_ms`, less if sfx_sip_wake() is called. */
 SFX_SIP_API void sfx_sip_run(unsigned max_ms);
 /* Ends a sfx_sip_run() under way, or the next; from any thread. */

@@ -79,7 +79,7 @@ class Glue:
             lib.sfx_sip_answer.argtypes = lib.sfx_sip_reinvite.argtypes = [c.c_int, c.c_char_p]
             lib.sfx_sip_cancel_offer.argtypes = [c.c_int]
             lib.sfx_sip_run.argtypes = [c.c_uint]
-            lib.sfx_sip_quiet.restype = None
+            lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
             lib.sfx_sip_run.restype = lib.sfx_sip_wake.restype = lib.sfx_sip_set_callback.restype = None
         except (OSError, AttributeError) as error:
             raise NativeError(f"the SIP stack cannot be loaded ({error})", "build it with `make`") from None
@@ -129,6 +129,14 @@ class Glue:
     def quiet(self) -> None:
         """Silences PJSIP's own log."""
         self._lib.sfx_sip_quiet()
+
+    def open(self) -> int:
+        """Prepares `wake`, once pjsua is initialised; returns a pj_status_t."""
+        return int(self._lib.sfx_sip_open())
+
+    def close(self) -> None:
+        """Undoes `open`, before pjsua is destroyed."""
+        self._lib.sfx_sip_close()
 
     def run(self, max_ms: int) -> None:
         """Handles SIP until woken or `max_ms` have passed."""

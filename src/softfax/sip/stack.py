@@ -35,7 +35,7 @@ __all__ = ["Stack", "registration_error"]
 
 log = logging.getLogger("softfax.sip")
 
-RUN_MS = 1000
+RUN_MS = 10_000
 ERRNO_BASE = 120000
 EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
 FILES_WANTED = 16384
@@ -166,6 +166,8 @@ class Stack:
         ep.medConfig.ecTailLen = 0
         ep.medConfig.threadCnt = 0
         endpoint.libInit(ep)
+        if self._glue.open():
+            raise NativeError("the SIP stack did not start: no wake-up socket")
         self._glue.set_callback(self._on_glue)
         transport = self._listen(endpoint)
         endpoint.libStart()
@@ -177,6 +179,7 @@ class Stack:
             if self.account is not None:
                 self.account.shutdown()
             endpoint.hangupAllCalls()
+            self._glue.close()
             endpoint.libDestroy()
         except pj.Error as error:
             log.debug("SIP shutdown: %s", error.reason)
