@@ -8,7 +8,7 @@ log=.build/log/apt.log
 mkdir -p .build/log
 
 packages=(build-essential cmake ninja-build swig pkg-config xz-utils ca-certificates openssl
-          libspandsp-dev libtiff-dev libsrtp2-dev libssl-dev uuid-dev)
+          libspandsp-dev libtiff-dev libssl-dev uuid-dev)
 [ "${1:-}" = test ] && packages+=(debootstrap sip-tester)
 python=${PYTHON:-python3}
 # An interpreter of the distribution's needs its headers and venv as packages; any other brings them.

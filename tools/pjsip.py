@@ -32,7 +32,7 @@ UPSTREAM = "https://github.com/pjsip/pjproject/archive/refs/tags/2.17.tar.gz"
 UPSTREAM_SHA256 = "065fe06c06788d97c35f563796d59f00ce52fe9558a52d7b490a042a966facce"
 SOURCE_MAX = 200 << 20
 CONFIGURE = [
-    "--with-external-srtp", "--disable-sound", "--disable-video", "--disable-speex-aec", "--disable-speex-codec",
+    "--disable-libsrtp", "--disable-sound", "--disable-video", "--disable-speex-aec", "--disable-speex-codec",
     "--disable-ilbc-codec", "--disable-gsm-codec", "--disable-l16-codec", "--disable-g722-codec",
     "--disable-g7221-codec", "--disable-opencore-amr", "--disable-silk", "--disable-opus", "--disable-bcg729",
     "--disable-libyuv", "--disable-libwebrtc", "--disable-sdl", "--disable-ffmpeg", "--disable-v4l2",

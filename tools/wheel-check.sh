@@ -4,6 +4,7 @@
 # runs `softfax loopback` there. Needs root and debootstrap; the bare system is kept under .build/bare.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PY=${PY:-$PWD/.venv/bin/python}
 log=.build/log/wheel-check.log
 bare=$PWD/.build/bare
 wheel=$(ls dist/softfax-*.whl)

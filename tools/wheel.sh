@@ -3,6 +3,7 @@
 # wheel.sh   builds dist/softfax-*.whl with libspandsp, PJSIP and what they need inside. PY names the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PY=${PY:-$PWD/.venv/bin/python}
 log=.build/log/wheel.log
 mkdir -p .build/log dist
 rm -rf .build/wheel-raw dist/*.whl

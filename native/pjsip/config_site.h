@@ -2,6 +2,7 @@
 /* PJSIP as a fax endpoint needs it: signalling, and no media of its own. */
 #define PJSUA_MEDIA_HAS_PJMEDIA 0
 #define PJMEDIA_HAS_VIDEO 0
+#define PJMEDIA_HAS_SRTP 0 /* packets are the engine's, so SRTP would be too */
 #define PJMEDIA_AUDIO_DEV_HAS_PORTAUDIO 0
 #define PJMEDIA_AUDIO_DEV_HAS_ALSA 0
 

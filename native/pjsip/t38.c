@@ -213,13 +213,6 @@ pj_status_t __wrap_pjsua_media_channel_init(pjsua_call_id id, pjsip_role_e role,
             }
         remote = shown;
     }
-    /* pjsua counts RTP ports up from the first; in a range that another program has taken it would give up. A port of
-     * the kernel's choice for each call finds a free pair at once. */
-    if (id >= 0 && id < (int)pjsua_var.ua_cfg.max_calls) {
-        pjsua_acc *acc = &pjsua_var.acc[pjsua_var.calls[id].acc_id];
-        if (!acc->cfg.rtp_cfg.port)
-            acc->next_rtp_port = 0;
-    }
     return __real_pjsua_media_channel_init(id, role, level, pool, remote, code, async, cb);
 }
 

@@ -234,6 +234,8 @@ class Stack:
         config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
         config.callConfig.prackUse = pj.PJSUA_100REL_NOT_USED
         config.mediaConfig.transportConfig.boundAddress = host
+        # Any free pair, instead of counting up from 4000 into what other programs have taken.
+        config.mediaConfig.transportConfig.port = 0
         if c.public_address:
             config.mediaConfig.transportConfig.publicAddress = c.public_address
         config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED if ":" in host else pj.PJSUA_IPV6_DISABLED
