@@ -17,3 +17,6 @@
 #define PJ_LOG_MAX_LEVEL 5
 /* Requests above 1300 octets would move from UDP to TCP (RFC 3261 §18.1.1), which many PBXs do not listen on. */
 #define PJSIP_DONT_SWITCH_TO_TCP 1
+/* A restart on the same port must not wait for the last connections to time out. */
+#define PJSIP_TCP_TRANSPORT_REUSEADDR 1
+#define PJSIP_TLS_TRANSPORT_REUSEADDR 1

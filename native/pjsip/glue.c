@@ -4,6 +4,7 @@
 
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,14 +13,16 @@
 
 static sfx_sip_callback event_callback;
 
-/* A byte from any thread to a socket that PJSIP polls ends its waiting. */
+/* A byte from any thread to a socket that PJSIP polls ends its waiting. The lock keeps a wake-up from a socket that is
+ * being closed, or worse, from another's with the same number. */
 static struct {
+    pthread_mutex_t lock;
     atomic_int wanted;
     int sockets[2];
     pj_ioqueue_key_t *key;
     pj_ioqueue_op_key_t read_op;
     char byte;
-} wake = {.sockets = {-1, -1}};
+} wake = {.lock = PTHREAD_MUTEX_INITIALIZER, .sockets = {-1, -1}};
 
 void sfx_sip_set_callback(sfx_sip_callback callback) { event_callback = callback; }
 
@@ -39,7 +42,7 @@ static void on_wake(pj_ioqueue_key_t *key, pj_ioqueue_op_key_t *op, pj_ssize_t b
     while (status == PJ_SUCCESS);
 }
 
-int sfx_sip_open(void) {
+int sfx_sip_open(int trace) {
     pj_ioqueue_callback callback = {.on_read_complete = on_wake};
     pj_status_t status;
 
@@ -51,23 +54,30 @@ int sfx_sip_open(void) {
         pj_ioqueue_op_key_init(&wake.read_op, sizeof wake.read_op);
         on_wake(wake.key, &wake.read_op, 0);
     }
-    return status;
+    return status == PJ_SUCCESS && trace ? trace_start() : status;
 }
 
 void sfx_sip_close(void) {
+    trace_stop();
+    pthread_mutex_lock(&wake.lock);
     if (wake.key)
         pj_ioqueue_unregister(wake.key); /* closes its socket */
+    else if (wake.sockets[0] >= 0)
+        close(wake.sockets[0]);
     wake.key = NULL;
     if (wake.sockets[1] >= 0)
         close(wake.sockets[1]);
     wake.sockets[0] = wake.sockets[1] = -1;
+    pthread_mutex_unlock(&wake.lock);
 }
 
 void sfx_sip_wake(void) {
     atomic_store(&wake.wanted, 1);
+    pthread_mutex_lock(&wake.lock);
     if (wake.sockets[1] >= 0 && send(wake.sockets[1], "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
         /* Full: it is being woken already. */
     }
+    pthread_mutex_unlock(&wake.lock);
 }
 
 void sfx_sip_run(unsigned max_ms) {

@@ -18,6 +18,9 @@ enum sfx_sip_event_type {
                           */
     SFX_SIP_T38_ACTIVE,  /* T.38 is negotiated or confirmed: both SDPs */
     SFX_SIP_T38_REFUSED, /* our offer failed with `code`; what was in force goes on */
+    SFX_SIP_T38_EMPTY,   /* our offer was accepted with every line refused: the call has no media until audio is offered
+                          */
+    SFX_SIP_MESSAGE,     /* a SIP message, `code` 1 sent, 0 received; `remote`, `port`, its text in `remote_sdp` */
 };
 
 typedef struct sfx_sip_event {
@@ -37,15 +40,16 @@ typedef struct sfx_sip_event {
 typedef void (*sfx_sip_callback)(const sfx_sip_event *event);
 
 SFX_SIP_API void sfx_sip_set_callback(sfx_sip_callback callback);
+/* After pjsua_init(): makes sfx_sip_wake() work, and with `trace` reports every SIP message. Returns a pj_status_t. */
+SFX_SIP_API int sfx_sip_open(int trace);
+/* Before pjsua_destroy(). */
+SFX_SIP_API void sfx_sip_close(void);
 /* Answers the T.38 offer being delivered. Returns 0 or a pj_status_t. */
 SFX_SIP_API int sfx_sip_answer(int call_id, const char *sdp);
 /* Sends a re-INVITE that offers `sdp`. PJ_EPENDING while another INVITE transaction is under way. */
 SFX_SIP_API int sfx_sip_reinvite(int call_id, const char *sdp);
 /* Gives up waiting for the answer to our offer: CANCELs the re-INVITE. */
 SFX_SIP_API int sfx_sip_cancel_offer(int call_id);
-/* Prepares sfx_sip_wake(), once pjsua is initialised; and undoes it before pjsua is destroyed. */
-SFX_SIP_API int sfx_sip_open(void);
-SFX_SIP_API void sfx_sip_close(void);
 /* Handles events for up to `max_ms`, less if sfx_sip_wake() is called. */
 SFX_SIP_API void sfx_sip_run(unsigned max_ms);
 /* Ends a sfx_sip_run() under way, or the next; from any thread. */
@@ -54,7 +58,10 @@ SFX_SIP_API void sfx_sip_wake(void);
 /* Silences PJSIP's console log; before anything else of PJSIP is called. */
 SFX_SIP_API void sfx_sip_quiet(void);
 
-/* glue.c → media.c, t38.c */
+/* glue.c → media.c, t38.c, trace.c */
 void glue_emit(const sfx_sip_event *event);
+/* trace.c → glue.c: returns a pj_status_t. */
+int trace_start(void);
+void trace_stop(void);
 
 #endif

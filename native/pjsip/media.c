@@ -226,27 +226,101 @@ pj_status_t pjsua_aud_subsys_destroy(void) { return PJ_SUCCESS; }
 
 void pjsua_aud_stop_stream(pjsua_call_media *call_med) { PJ_UNUSED_ARG(call_med); }
 
-static int is_attr(const pjmedia_sdp_media *m, const char *name) {
-    return pjmedia_sdp_media_find_attr2(m, name, NULL) != NULL;
+/* 0 for PCMU, 8 for PCMA, by number or, for a dynamic payload type, by its rtpmap; -1 for anything else. */
+static int law_of(const pjmedia_sdp_media *m, const pj_str_t *format) {
+    unsigned pt = (unsigned)pj_strtoul(format);
+    const pjmedia_sdp_attr *attr;
+    pjmedia_sdp_rtpmap map;
+
+    for (unsigned i = 0; i < PJ_ARRAY_SIZE(codecs); i++)
+        if (pt == codecs[i].payload_type)
+            return (int)pt;
+    attr = pjmedia_sdp_media_find_attr2(m, "rtpmap", format);
+    if (pt < 96 || pt > 127 || !attr || pjmedia_sdp_attr_get_rtpmap(attr, &map) != PJ_SUCCESS || map.clock_rate != 8000)
+        return -1;
+    for (unsigned i = 0; i < PJ_ARRAY_SIZE(codecs); i++)
+        if (!pj_stricmp2(&map.enc_name, codecs[i].name))
+            return (int)codecs[i].payload_type;
+    return -1;
+}
+
+/* The payload type the far end wants for `law`, -1 where it wants none. */
+static int payload_type_for(const pjmedia_sdp_media *m, int law) {
+    for (unsigned i = 0; i < m->desc.fmt_count; i++)
+        if (law_of(m, &m->desc.fmt[i]) == law)
+            return (int)pj_strtoul(&m->desc.fmt[i]);
+    return -1;
+}
+
+/* What we do (1 send, 2 receive) by what the far end says of itself, for the line or for the whole session. */
+static int direction_by(const pjmedia_sdp_session *sdp, const pjmedia_sdp_media *m) {
+    static const struct {
+        const char *name;
+        int ours;
+    } said[] = {{"sendrecv", 3}, {"sendonly", 2}, {"recvonly", 1}, {"inactive", 0}};
+
+    for (unsigned i = 0; i < PJ_ARRAY_SIZE(said); i++)
+        if (pjmedia_sdp_media_find_attr2(m, said[i].name, NULL))
+            return said[i].ours;
+    for (unsigned i = 0; i < PJ_ARRAY_SIZE(said); i++)
+        if (pjmedia_sdp_attr_find2(sdp->attr_count, sdp->attr, said[i].name, NULL))
+            return said[i].ours;
+    return 3;
+}
+
+/* Returns 0 unless the address is written in digits, else 1, or 2 for one that means "nowhere" (0.0.0.0, the old hold).
+ * A name would have to be looked up, and be waited for by every call there is. */
+static int address_kind(const pjmedia_sdp_conn *conn) {
+    pj_sockaddr parsed;
+    int v6 = !pj_stricmp2(&conn->addr_type, "IP6");
+
+    if (conn->addr.slen <= 0 || conn->addr.slen >= PJ_INET6_ADDRSTRLEN)
+        return 0;
+    pj_sockaddr_init(v6 ? pj_AF_INET6() : pj_AF_INET(), &parsed, NULL, 0);
+    if (pj_inet_pton(v6 ? pj_AF_INET6() : pj_AF_INET(), &conn->addr, pj_sockaddr_get_addr(&parsed)) != PJ_SUCCESS)
+        return 0;
+    return pj_sockaddr_has_addr(&parsed) ? 1 : 2;
+}
+
+static const pjmedia_sdp_conn *connection_of(const pjmedia_sdp_session *sdp, unsigned index) {
+    return sdp->media[index]->conn ? sdp->media[index]->conn : sdp->conn;
+}
+
+pj_status_t __real_pjmedia_stream_info_from_sdp(pjmedia_stream_info *si, pj_pool_t *pool, pjmedia_endpt *endpt,
+                                                const pjmedia_sdp_session *local, const pjmedia_sdp_session *remote,
+                                                unsigned index);
+pj_status_t __wrap_pjmedia_stream_info_from_sdp(pjmedia_stream_info *si, pj_pool_t *pool, pjmedia_endpt *endpt,
+                                                const pjmedia_sdp_session *local, const pjmedia_sdp_session *remote,
+                                                unsigned index);
+
+/* PJMEDIA would look the name up. */
+pj_status_t __wrap_pjmedia_stream_info_from_sdp(pjmedia_stream_info *si, pj_pool_t *pool, pjmedia_endpt *endpt,
+                                                const pjmedia_sdp_session *local, const pjmedia_sdp_session *remote,
+                                                unsigned index) {
+    const pjmedia_sdp_conn *conn = index < remote->media_count ? connection_of(remote, index) : NULL;
+    if (conn && !address_kind(conn))
+        return PJMEDIA_SDP_EINCONN;
+    return __real_pjmedia_stream_info_from_sdp(si, pool, endpt, local, remote, index);
 }
 
 /* Audio is agreed (again): where to send, which law, and a descriptor of the RTP socket go to the engine. */
 pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_pool, pjmedia_stream_info *si,
                                      const pjmedia_sdp_session *local_sdp, const pjmedia_sdp_session *remote_sdp) {
     const pjmedia_sdp_media *local = local_sdp->media[call_med->idx], *remote = remote_sdp->media[call_med->idx];
-    const pjmedia_sdp_conn *conn = remote->conn ? remote->conn : remote_sdp->conn;
+    const pjmedia_sdp_conn *conn = connection_of(remote_sdp, call_med->idx);
     pjmedia_transport_info info;
     char address[PJ_INET6_ADDRSTRLEN + 1];
-    sfx_sip_event event = {.type = SFX_SIP_AUDIO, .call_id = call_med->call->index};
-    unsigned pt;
+    sfx_sip_event event = {.type = SFX_SIP_AUDIO, .call_id = call_med->call->index, .fd = -1};
 
     PJ_UNUSED_ARG(tmp_pool);
     PJ_UNUSED_ARG(si);
-    if (!local->desc.port || !remote->desc.port || !conn || !local->desc.fmt_count ||
-        conn->addr.slen > (pj_ssize_t)sizeof address - 1)
+    if (!local->desc.port || !remote->desc.port || !conn || !local->desc.fmt_count)
         return PJ_SUCCESS;
-    pt = (unsigned)pj_strtoul(&local->desc.fmt[0]);
-    if (pt != PJMEDIA_RTP_PT_PCMU && pt != PJMEDIA_RTP_PT_PCMA)
+    if (!address_kind(conn))
+        return PJMEDIA_SDP_EINCONN;
+    event.law = law_of(local, &local->desc.fmt[0]);
+    event.payload_type = event.law < 0 ? -1 : payload_type_for(remote, event.law);
+    if (event.payload_type < 0)
         return PJMEDIA_CODEC_EUNSUP;
     pj_memcpy(address, conn->addr.ptr, (pj_size_t)conn->addr.slen);
     address[conn->addr.slen] = '\0';
@@ -257,11 +331,9 @@ pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_
         return PJ_STATUS_FROM_OS(errno);
     event.remote = address;
     event.port = remote->desc.port;
-    event.payload_type = event.law = (int)pt;
-    event.direction = is_attr(remote, "sendonly")   ? 2
-                      : is_attr(remote, "recvonly") ? 1
-                      : is_attr(remote, "inactive") ? 0
-                                                    : 3;
+    event.direction = direction_by(remote_sdp, remote);
+    if (address_kind(conn) == 2)
+        event.direction &= 2;
     glue_emit(&event);
     return PJ_SUCCESS;
 }

@@ -13,7 +13,6 @@
 #include "glue.h"
 
 #define SDP_TEXT_MAX 4096
-#define T38_REFUSED_LINE 488 /* a far end that answers our offer with port 0 has refused it */
 
 static pjsip_inv_callback pjsua_callbacks;
 static pjsip_module mod_t38 = {.name = {"mod-softfax-t38", 15}, .id = -1, .priority = PJSIP_MOD_PRIORITY_APPLICATION};
@@ -62,16 +61,17 @@ static void print_sdp(const pjmedia_sdp_session *sdp, char *out, pj_size_t size)
 
 static void emit(pjsip_inv_session *inv, int type, int code, const pjmedia_sdp_session *local,
                  const pjmedia_sdp_session *remote) {
-    char *local_text = pj_pool_alloc(inv->pool_prov, SDP_TEXT_MAX),
-         *remote_text = pj_pool_alloc(inv->pool_prov, SDP_TEXT_MAX);
+    /* One thread, and no event is delivered within another. A pool of the session would grow with every refused offer.
+     */
+    static char local_text[SDP_TEXT_MAX], remote_text[SDP_TEXT_MAX];
     pjsua_call *call = call_of(inv);
     sfx_sip_event event = {.type = type, .code = code, .fd = -1, .local_sdp = local_text, .remote_sdp = remote_text};
 
     if (!call)
         return;
     event.call_id = call->index;
-    print_sdp(local, local_text, SDP_TEXT_MAX);
-    print_sdp(remote, remote_text, SDP_TEXT_MAX);
+    print_sdp(local, local_text, sizeof local_text);
+    print_sdp(remote, remote_text, sizeof remote_text);
     glue_emit(&event);
 }
 
@@ -89,8 +89,11 @@ static void on_rx_offer2(pjsip_inv_session *inv, struct pjsip_inv_on_rx_offer_cb
     if (call->hanging_up)
         return;
     inv->sdp_neg_flags |= PJMEDIA_SDP_NEG_ALLOW_MEDIA_CHANGE;
-    /* Without an answer from the callback PJSIP replies 488. */
+    /* Without an answer from the callback PJSIP replies 488; audio that is offered beside the image may still be had.
+     */
     emit(inv, SFX_SIP_T38_OFFER, 0, NULL, param->offer);
+    if (pjmedia_sdp_neg_get_state(inv->neg) == PJMEDIA_SDP_NEG_STATE_REMOTE_OFFER && !is_t38_alone(param->offer))
+        (*pjsua_callbacks.on_rx_offer2)(inv, param);
 }
 
 /* pjsua's audio rests while T.38 is in force; its transport stays, so that audio can come back to the same port. */
@@ -117,6 +120,13 @@ static void on_media_update(pjsip_inv_session *inv, pj_status_t status) {
     pjsua_call *call = call_of(inv);
     t38_state *s = state_of(inv);
 
+    if (call && s->pending && status != PJ_SUCCESS) {
+        /* 200 with every line refused, or an answer that is none: what was in force is so here alone. */
+        s->pending = s->active = 0;
+        (*pjsua_callbacks.on_media_update)(inv, status);
+        emit(inv, SFX_SIP_T38_EMPTY, PJSIP_SC_NOT_ACCEPTABLE_HERE, NULL, NULL);
+        return;
+    }
     if (!call || status != PJ_SUCCESS || pjmedia_sdp_neg_get_active_local(inv->neg, &local) != PJ_SUCCESS ||
         pjmedia_sdp_neg_get_active_remote(inv->neg, &remote) != PJ_SUCCESS) {
         (*pjsua_callbacks.on_media_update)(inv, status);
@@ -130,13 +140,6 @@ static void on_media_update(pjsip_inv_session *inv, pj_status_t status) {
         s->active = 1;
         s->pending = 0;
         emit(inv, SFX_SIP_T38_ACTIVE, 0, local, remote);
-        return;
-    }
-    if (s->pending && !active_lines(remote)) {
-        /* 200 with every line refused: nothing for pjsua to set up. The owner may offer audio again. */
-        s->pending = 0;
-        pjsua_media_prov_revert(call->index);
-        emit(inv, SFX_SIP_T38_REFUSED, T38_REFUSED_LINE, local, remote);
         return;
     }
     pad_provisional_media(call, local);
@@ -165,9 +168,16 @@ static void on_tsx_state_changed(pjsip_inv_session *inv, pjsip_transaction *tsx,
         tsx->last_tx && tsx->last_tx->auth_retry;
 
     (*pjsua_callbacks.on_tsx_state_changed)(inv, tsx, e);
-    if (ours && ended && tsx->status_code >= 300 && !challenged && inv->state < PJSIP_INV_STATE_DISCONNECTED) {
-        s->pending = 0;
+    if (!ours || !s->pending || !ended || challenged || inv->state >= PJSIP_INV_STATE_DISCONNECTED)
+        return;
+    s->pending = 0;
+    if (tsx->status_code >= 300) {
         emit(inv, SFX_SIP_T38_REFUSED, tsx->status_code, NULL, NULL);
+    } else {
+        /* 200 without an answer in it: the offer is open until it is taken back. */
+        if (pjmedia_sdp_neg_get_state(inv->neg) == PJMEDIA_SDP_NEG_STATE_LOCAL_OFFER)
+            pjmedia_sdp_neg_cancel_offer(inv->neg);
+        emit(inv, SFX_SIP_T38_EMPTY, PJSIP_SC_NOT_ACCEPTABLE_HERE, NULL, NULL);
     }
 }
 
