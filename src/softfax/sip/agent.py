@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import random
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -57,11 +59,13 @@ class Call:
         self._agent = agent
         self._index = -1
         self._outgoing = outgoing
-        self._offer: tuple[str, T38Parameters] | None = None
         self._offer_timer: asyncio.TimerHandle | None = None
         self._glare = 0
         self._ended = False
         self._hangup_wanted = False
+        # Touched in the SIP thread alone: the audio last told of, and where the far end's media is.
+        self._audio_told: tuple[object, ...] | None = None
+        self._far_host = ""
         # Read and written in the SIP thread alone once the call lives.
         self._policy = t38
         self._said: T38Parameters | None = None
@@ -80,10 +84,22 @@ class Call:
             self._agent.post(lambda stack: stack.hangup(self, code))
 
     def offer_t38(self) -> None:
-        """Offers T.38 in a re-INVITE, by the call's policy; `on_t38` or `on_t38_refused` follows."""
+        """Offers T.38 in a re-INVITE, by the call's policy; `on_t38` or `on_t38_refused` follows.
+
+        Waits behind another INVITE under way and after glare (491), all within the configured time. Nothing happens if an
+        offer is under way already.
+        """
+        if self._ended or self._offer_timer is not None:
+            return
         loop = asyncio.get_running_loop()
+        self._glare = 0
         self._offer_timer = loop.call_later(self._agent.config.offer_timeout_s, self._offer_timed_out)
         self._send_offer()
+
+    def offer_audio(self) -> None:
+        """Offers G.711 again in a re-INVITE; `on_audio` follows if the far end takes it, else T.38 goes on."""
+        if not self._ended:
+            self._agent.post(lambda stack: stack.offer_audio(self))
 
     def _send_offer(self) -> None:
         if not self._ended and self._offer_timer is not None:
@@ -91,6 +107,8 @@ class Call:
 
     def _offer_timed_out(self) -> None:
         self._offer_timer = None
+        if self._ended:
+            return
         self._agent.post(lambda stack: stack.cancel_offer(self))
         self._deliver_refused(408, "no answer to the offer of T.38")
 
@@ -155,6 +173,14 @@ class IncomingCall(Call):
         self._policy = t38
         self._agent.post(lambda stack: stack.answer(self))
 
+    def ring(self) -> None:
+        """Tells the caller that it rings (180)."""
+        self._agent.post(lambda stack: stack.ring(self))
+
+    def reject(self, code: int = 603) -> None:
+        """Refuses the call with a SIP status of 300 to 699."""
+        self.hangup(code)
+
 
 class UserAgent:
     """One SIP user agent; PJSIP allows one at a time in a process."""
@@ -165,10 +191,13 @@ class UserAgent:
         self._loop = asyncio.get_running_loop()
         self._calls: set[Call] = set()
         self._registered: asyncio.Future[tuple[int, str]] | None = None
+        self._is_registered = False
         #: Set by the owner: returns the handler of an incoming call, or the SIP status that refuses it.
         self.incoming: Callable[[IncomingCall], CallHandler | int] = lambda call: 480
         #: Set by the owner: told of every change of the registration (SIP status, reason).
         self.on_registration: Callable[[int, str], None] = lambda code, reason: None
+        #: Set by the owner, with `SipConfig.trace`: told of every SIP message, secrets taken out (sent by us, far end, text).
+        self.on_message: Callable[[bool, str, str], None] = lambda sent, far, text: None
 
     @classmethod
     async def start(cls, config: SipConfig) -> UserAgent:
@@ -200,16 +229,29 @@ class UserAgent:
         """Registers with the registrar and keeps the registration fresh. Raises RegistrationError, AuthenticationError."""
         from softfax.sip.stack import registration_error
 
-        self._registered = self._loop.create_future()
-        self.post(lambda stack: stack.register())
-        try:
-            code, reason = await asyncio.wait_for(self._registered, timeout_s)
-        except TimeoutError:
-            code, reason = 408, "no answer"
-        finally:
-            self._registered = None
+        code, reason = await self._registration(lambda stack: stack.register(), timeout_s)
         if code != 200:
             raise registration_error(self.config, code, reason)
+        self._is_registered = True
+
+    async def unregister(self, timeout_s: float = 3.0) -> None:
+        """Takes the registration back, if there is one; that the registrar does not answer is logged and no error."""
+        if not self._is_registered:
+            return
+        self._is_registered = False
+        code, reason = await self._registration(lambda stack: stack.unregister(), timeout_s)
+        if code != 200:
+            log.warning("the registrar did not confirm the end of the registration (%d %s)", code, reason)
+
+    async def _registration(self, command: Callable[[Stack], None], timeout_s: float) -> tuple[int, str]:
+        self._registered = self._loop.create_future()
+        self.post(command)
+        try:
+            return await asyncio.wait_for(self._registered, timeout_s)
+        except TimeoutError:
+            return 408, "no answer"
+        finally:
+            self._registered = None
 
     def call(self, destination: str, handler: CallHandler, *, t38: T38Policy) -> Call:
         """Places a call; everything else comes through the handler. Raises UsageError for a bad destination."""
@@ -232,6 +274,7 @@ class UserAgent:
             if not self._calls:
                 break
             await asyncio.sleep(0.05)
+        await self.unregister()
         await self._stack.stop()
 
     # ---- between the loop and the stack's thread ---------------------------------------------------------------------
@@ -240,12 +283,14 @@ class UserAgent:
         """Runs a command in the SIP thread."""
         self._stack.post(command)
 
-    def tell(self, function: Callable[..., None], *args: Any) -> None:
-        """Runs a function on the loop; from the SIP thread."""
+    def tell(self, function: Callable[..., None], *args: Any) -> bool:
+        """Runs a function on the loop; from the SIP thread. False if the loop is closed."""
         try:
             self._loop.call_soon_threadsafe(self._told, function, args)
         except RuntimeError:
             log.debug("the event loop is closed")
+            return False
+        return True
 
     def _told(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         try:
@@ -273,6 +318,10 @@ class UserAgent:
         else:
             call.handler = decision
 
+    def message(self, sent: bool, far: str, text: str) -> None:
+        """A SIP message was sent or received; on the loop."""
+        self.on_message(sent, far, text)
+
     def registration_changed(self, code: int, reason: str) -> None:
         """The registrar answered; on the loop."""
         if self._registered is not None and not self._registered.done():
@@ -283,15 +332,7 @@ class UserAgent:
 def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[[int, str], int]) -> None:
     """What the invite session reports of a call; in the SIP thread. Offers of T.38 are answered here and now."""
     if event.type is GlueEventType.AUDIO:
-        media = AudioMedia(
-            event.fd,
-            (event.remote, event.port),
-            event.payload_type,
-            "PCMA" if event.law == 8 else "PCMU",
-            bool(event.direction & 1),
-            bool(event.direction & 2),
-        )
-        agent.tell(call._deliver_audio, media)
+        _audio_negotiated(agent, call, event)
     elif event.type is GlueEventType.T38_OFFER:
         text = answer_for(call, event.remote_sdp)
         if text is not None:
@@ -299,6 +340,7 @@ def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[
             if status:
                 log.warning("the answer to an offer of T.38 failed (%d)", status)
     elif event.type is GlueEventType.T38_ACTIVE:
+        call._audio_told = None
         remote = sdp.parse(event.remote_sdp)
         line = sdp.t38_line(remote)
         if line is not None:
@@ -306,8 +348,42 @@ def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[
             local_line = sdp.t38_line(sdp.parse(event.local_sdp))
             ours = sdp.t38_parameters(local_line) if local_line else far
             agent.tell(call._deliver_t38, T38Media(sdp.t38_remote(remote, line), far, ours))
-    elif event.type is GlueEventType.T38_REFUSED:
+    elif event.type in (GlueEventType.T38_REFUSED, GlueEventType.T38_EMPTY):
+        if event.type is GlueEventType.T38_EMPTY:
+            # Only a new offer of audio gives the call media again.
+            call._audio_told = None
+            agent.tell(call.offer_audio)
         agent.tell(call._deliver_offer_result, event.code, SIP_REASONS.get(event.code, "refused"))
+
+
+def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
+    """The descriptor is the handler's from here on, unless this is a refresh that changes nothing."""
+    with socket.socket(fileno=os.dup(event.fd)) as rtp:
+        told = (*rtp.getsockname(), event.remote, event.port, event.payload_type, event.law, event.direction)
+    call._far_host = event.remote
+    media = AudioMedia(
+        event.fd,
+        (event.remote, event.port),
+        event.payload_type,
+        "PCMA" if event.law == 8 else "PCMU",
+        bool(event.direction & 1),
+        bool(event.direction & 2),
+    )
+    if told == call._audio_told or not agent.tell(call._deliver_audio, media):
+        os.close(event.fd)
+    call._audio_told = told
+
+
+def local_udptl(call: Call, policy: T38Policy, far_host: str) -> tuple[str, int]:
+    """Our UDPTL address as the far end shall see it. Raises SoftfaxError or OSError if there is none."""
+    host, port = policy.local_udptl()
+    public = call._agent.config.public_address
+    if public:
+        return public, port
+    if ipaddress.ip_address(host).is_unspecified and far_host:
+        shown = f"[{far_host}]" if ":" in far_host else far_host
+        host = local_address_towards(f"sip:{shown}")
+    return host, port
 
 
 def answer_for(call: Call, offer: str) -> str | None:
@@ -316,8 +392,11 @@ def answer_for(call: Call, offer: str) -> str | None:
     if policy is None or not policy.accept:
         return None
     try:
-        text, call._said = sdp.answer_t38(sdp.parse(offer), policy.local_udptl(), policy.parameters)
-    except (sdp.SdpError, SoftfaxError, OSError) as error:
+        parsed = sdp.parse(offer)
+        line = sdp.t38_line(parsed)
+        far_host = sdp.t38_remote(parsed, line)[0] if line else ""
+        text, call._said = sdp.answer_t38(parsed, local_udptl(call, policy, far_host), policy.parameters)
+    except (sdp.SdpError, SoftfaxError, OSError, ValueError) as error:
         log.warning("an offer of T.38 is refused: %s", error)
         return None
     return text

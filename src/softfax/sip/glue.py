@@ -28,6 +28,8 @@ class GlueEventType(IntEnum):
     T38_OFFER = 2
     T38_ACTIVE = 3
     T38_REFUSED = 4
+    T38_EMPTY = 5
+    MESSAGE = 6
 
 
 class _Event(c.Structure):
@@ -78,6 +80,7 @@ class Glue:
             lib = c.CDLL(path)
             lib.sfx_sip_answer.argtypes = lib.sfx_sip_reinvite.argtypes = [c.c_int, c.c_char_p]
             lib.sfx_sip_cancel_offer.argtypes = [c.c_int]
+            lib.sfx_sip_open.argtypes = [c.c_int]
             lib.sfx_sip_run.argtypes = [c.c_uint]
             lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
             lib.sfx_sip_run.restype = lib.sfx_sip_wake.restype = lib.sfx_sip_set_callback.restype = None
@@ -130,9 +133,9 @@ class Glue:
         """Silences PJSIP's own log."""
         self._lib.sfx_sip_quiet()
 
-    def open(self) -> int:
-        """Prepares `wake`, once pjsua is initialised; returns a pj_status_t."""
-        return int(self._lib.sfx_sip_open())
+    def open(self, *, trace: bool) -> int:
+        """Prepares `wake`, once pjsua is initialised; with `trace` SIP messages are events. Returns a pj_status_t."""
+        return int(self._lib.sfx_sip_open(int(trace)))
 
     def close(self) -> None:
         """Undoes `open`, before pjsua is destroyed."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import re
 import resource
 import threading
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
 from softfax.sip import sdp
-from softfax.sip.agent import Call, IncomingCall, answer_for, glue_event
-from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent
+from softfax.sip.agent import Call, IncomingCall, answer_for, glue_event, local_udptl
+from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
+from softfax.sip.redact import redact
 from softfax.sip.types import SipConfig, parse_listen, split_uri
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ RUN_MS = 10_000
 ERRNO_BASE = 120000
 EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
 FILES_WANTED = 16384
+PORT_TRIES = 16
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 _running = threading.Lock()
 
@@ -166,13 +169,13 @@ class Stack:
         ep.medConfig.ecTailLen = 0
         ep.medConfig.threadCnt = 0
         endpoint.libInit(ep)
-        if self._glue.open():
+        if self._glue.open(trace=self.config.trace):
             raise NativeError("the SIP stack did not start: no wake-up socket")
         self._glue.set_callback(self._on_glue)
-        transport = self._listen(endpoint)
+        self._listen(endpoint)
         endpoint.libStart()
         self.account = _Account(self)
-        self.account.create(self._account_config(transport))
+        self.account.create(self._account_config())
 
     def _close(self, endpoint: Any) -> None:
         try:
@@ -187,31 +190,41 @@ class Stack:
         self._calls.clear()
         self.account = None
 
-    def _listen(self, endpoint: Any) -> int:
-        kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+    def _listen(self, endpoint: Any) -> None:
+        """Opens the transports; UDP and TCP at one port, so port 0 may take several tries."""
         host, port = parse_listen(self.config.listen)
-        six = ":" in host
-        kind = kinds[self.config.transport]
-        if six:
-            kind |= pj.PJSIP_TRANSPORT_IPV6
+        kinds = ["tls"] if self.config.transport == "tls" else ["udp", "tcp"]
+        for remaining in reversed(range(PORT_TRIES)):
+            opened: list[int] = []
+            try:
+                bound = port
+                for kind in kinds:
+                    opened.append(int(endpoint.transportCreate(*self._transport(kind, host, bound))))
+                    bound = int(str(endpoint.transportGetInfo(opened[0]).localName).rsplit(":", 1)[1])
+                break
+            except pj.Error as error:
+                if port or not opened or not remaining or int(error.status) - ERRNO_BASE != EADDRINUSE:
+                    raise
+                for transport in opened:
+                    endpoint.transportClose(transport)
+        self.bound_address = (host, bound)
+
+    def _transport(self, kind: str, host: str, port: int) -> tuple[int, Any]:
+        types = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
         config = pj.TransportConfig()
         config.port = port
         config.boundAddress = host
         if self.config.public_address:
             config.publicAddress = self.config.public_address
-        if self.config.transport == "tls":
+        if kind == "tls":
             tls = config.tlsConfig
             tls.certFile = self.config.tls_certificate or ""
             tls.privKeyFile = self.config.tls_private_key or ""
             tls.CaListFile = self.config.tls_ca or (SYSTEM_CA if self.config.tls_verify else "")
             tls.verifyServer = self.config.tls_verify
-        transport = int(endpoint.transportCreate(kind, config))
-        name = str(endpoint.transportGetInfo(transport).localName)
-        bound = int(name.rsplit(":", 1)[1])
-        self.bound_address = (host, bound)
-        return transport
+        return types[kind] | (pj.PJSIP_TRANSPORT_IPV6 if ":" in host else 0), config
 
-    def _account_config(self, transport: int) -> Any:
+    def _account_config(self) -> Any:
         c = self.config
         host, port = self.bound_address
         shown = f"[{host}]" if ":" in host else host
@@ -229,8 +242,6 @@ class Stack:
             config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", c.user, 0, c.password or ""))
         if c.proxy:
             config.sipConfig.proxies.append(f"{c.proxy}{'' if ';' in c.proxy else ';lr'}{suffix}")
-        if c.transport == "udp":
-            config.sipConfig.transportId = transport
         config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
         config.callConfig.prackUse = pj.PJSUA_100REL_NOT_USED
         config.mediaConfig.transportConfig.boundAddress = host
@@ -250,6 +261,10 @@ class Stack:
     def register(self) -> None:
         """Starts the registration."""
         self.account.setRegistration(True)
+
+    def unregister(self) -> None:
+        """Ends the registration."""
+        self.account.setRegistration(False)
 
     def call(self, call: Call, uri: str) -> None:
         """Sends the INVITE."""
@@ -274,7 +289,17 @@ class Stack:
             if text is None or self._glue.answer(call._index, text):
                 self.hangup(call, 488)
                 return
-        pj_call.answer(_operation(200))
+        try:
+            pj_call.answer(_operation(200))
+        except pj.Error as error:
+            log.warning("a call could not be answered: %s", _reason(error))
+            self.hangup(call, 500)
+
+    def ring(self, call: IncomingCall) -> None:
+        """Sends 180."""
+        pj_call = self._calls.get(call._index)
+        if pj_call is not None:
+            pj_call.answer(_operation(180))
 
     def hangup(self, call: Call, code: int) -> None:
         """Ends a call in whatever way its state asks for."""
@@ -287,10 +312,24 @@ class Stack:
         policy = call._policy
         if policy is None or call._index not in self._calls:
             return
-        text = sdp.offer_t38(policy.local_udptl(), policy.parameters)
+        try:
+            text = sdp.offer_t38(local_udptl(call, policy, call._far_host), policy.parameters)
+        except (SoftfaxError, OSError, ValueError) as error:
+            log.warning("T.38 is not offered: %s", error)
+            self.agent.tell(call._deliver_offer_result, 500, "not sent")
+            return
         status = self._glue.reinvite(call._index, text)
         if status:
             self.agent.tell(call._deliver_offer_result, status if status == PJ_EPENDING else 500, "not sent")
+
+    def offer_audio(self, call: Call) -> None:
+        """Sends pjsua's own offer, which is audio."""
+        pj_call = self._calls.get(call._index)
+        if pj_call is not None:
+            try:
+                pj_call.reinvite(_operation())
+            except pj.Error as error:
+                log.warning("audio is not offered: %s", _reason(error))
 
     def cancel_offer(self, call: Call) -> None:
         """CANCELs our offer."""
@@ -302,18 +341,22 @@ class Stack:
     def _adopt(self, pj_call: _PjCall) -> None:
         call, info = pj_call.call, pj_call.getInfo()
         call._index = int(pj_call.getId())
-        call.call_id = str(info.callIdString)
-        call.local_uri = str(info.localUri)
-        call.remote_uri = str(info.remoteUri)
+        call.call_id = _clean(info.callIdString)
+        call.local_uri = _clean(info.localUri)
+        call.remote_uri = _clean(info.remoteUri)
         self._calls[call._index] = pj_call
 
     def on_incoming(self, prm: Any) -> None:
         """A call comes in."""
         call = IncomingCall(self.agent)
         pj_call = _PjCall(self, call, int(prm.callId))
-        self._adopt(pj_call)
-        head, _, body = str(prm.rdata.wholeMsg).partition("\r\n\r\n")
-        call.headers = _headers(head)
+        try:
+            self._adopt(pj_call)
+            head, _, body = _clean(prm.rdata.wholeMsg).partition("\r\n\r\n")
+            call.headers = _headers(head)
+        except Exception:
+            pj_call.hangup(_operation(500))
+            raise
         try:
             offer = sdp.parse(body) if body.strip() else None
         except sdp.SdpError:
@@ -333,19 +376,26 @@ class Stack:
         }.get(info.state)
         if pj_call.call._index < 0:
             pj_call.call._index = int(pj_call.getId())
-            pj_call.call.call_id = str(info.callIdString)
+            pj_call.call.call_id = _clean(info.callIdString)
             self._calls[pj_call.call._index] = pj_call
         if state is not None:
-            self.agent.tell(pj_call.call._deliver_state, state, int(info.lastStatusCode), str(info.lastReason))
+            self.agent.tell(pj_call.call._deliver_state, state, int(info.lastStatusCode), _clean(info.lastReason))
         if state == "ended":
             self._calls.pop(pj_call.call._index, None)
             # The object must outlive this callback.
             self._commands.append(functools.partial(_forget, pj_call))
 
     def _on_glue(self, event: GlueEvent) -> None:
+        if event.type is GlueEventType.MESSAGE:
+            self.agent.tell(
+                self.agent.message, bool(event.code), f"{event.remote}:{event.port}", redact(event.remote_sdp)
+            )
+            return
         pj_call = self._calls.get(event.call_id)
         if pj_call is not None:
             glue_event(self.agent, pj_call.call, event, self._glue.answer)
+        elif event.fd >= 0:
+            os.close(event.fd)
 
 
 # ---- helpers ---------------------------------------------------------------------------------------------------------
@@ -365,6 +415,11 @@ def _operation(code: int = 0) -> Any:
     if code:
         prm.statusCode = code
     return prm
+
+
+def _clean(text: Any) -> str:
+    """Text of the far end that can be printed and stored: octets that are no UTF-8 become question marks."""
+    return str(text).encode("utf-8", "replace").decode()
 
 
 def _headers(head: str) -> dict[str, str]:

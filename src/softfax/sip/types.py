@@ -37,7 +37,10 @@ _URI = re.compile(
 class SipConfig:
     """The user agent. `listen` is HOST:PORT, port 0 for any free one. Beyond loopback only what is said is listened on.
 
-    `registrar` and `proxy` are SIP URIs; `user` and `password` answer digest challenges of either and of calls.
+    `transport` is what calls are placed over. Both UDP and TCP are listened on, at the same port (RFC 3261 §18), but with
+    `tls` TLS alone. `registrar` and `proxy` are SIP URIs; `user` and `password` answer digest challenges of either and of
+    calls. `public_address` is what Contact and SDP show instead of the local address. With `trace` the user agent's
+    `on_message` gets every SIP message.
     """
 
     listen: str = "127.0.0.1:0"
@@ -55,6 +58,7 @@ class SipConfig:
     max_calls: int = 512
     registration_expires_s: int = 300
     offer_timeout_s: float = 10.0
+    trace: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,19 +92,19 @@ class T38Policy:
 
 
 class CallHandler(Protocol):
-    """Who owns a call. All are called on the event loop, in order; `ended` is the last."""
+    """Who owns a call. All are called on the event loop, in the order of what happened; nothing follows `ended`."""
 
     def on_state(self, call: Call, state: str, sip_code: int, reason: str) -> None:
         """`state` is calling, ringing, early, answered or ended."""
 
     def on_audio(self, call: Call, media: AudioMedia) -> None:
-        """Audio is negotiated, first or again."""
+        """Audio is negotiated, first, anew or after T.38; not for a refresh that changes nothing. May precede `answered`."""
 
     def on_t38(self, call: Call, media: T38Media) -> None:
-        """T.38 is negotiated, or refreshed."""
+        """T.38 is negotiated, by either side's offer; again, with the same values, when the far end refreshes."""
 
     def on_t38_refused(self, call: Call, sip_code: int, reason: str) -> None:
-        """The far end refused our offer of T.38; what was in force goes on."""
+        """Our offer of T.38 came to nothing (408: no answer in time); what was in force goes on."""
 
 
 def split_uri(uri: str) -> tuple[str, str, str, int | None, str]:

@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The user agent towards far ends of every kind: registrars, proxies, gateways, and those that do it wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd, Message
+
+pytestmark = pytest.mark.sip
+
+CHALLENGE = 'Digest realm="test", nonce="{}", algorithm=MD5, qop="auth"'
+SECRET = "s3cret-Pa55"
+
+
+@pytest.fixture
+def far() -> Iterator[FarEnd]:
+    far = FarEnd()
+    yield far
+    far.close()
+
+
+def caller(far: FarEnd, then: str = "", config: str = "") -> Agent:
+    """An agent that calls `far`, does `then` with its handler `a` and its `call`, and prints the handler's log at the end."""
+    lines = "".join(f"    {line}\n" for line in then.strip().splitlines())
+    return Agent(
+        f'async def main(agent):\n    a = Side("caller")\n'
+        f'    call = agent.call("{far.uri}", a, t38=policy())\n{lines}'
+        f'    await a.until("ended", 30)\n    print(*a.log, sep="\\n")\n',
+        config,
+    )
+
+
+def answerer(then: str = "", config: str = "", t38: str = "policy()") -> Agent:
+    """An agent that answers one call, does `then` with its handler `b`, and prints the handler's log when it ended."""
+    lines = "".join(f"    {line}\n" for line in then.strip().splitlines())
+    return Agent(
+        f'async def main(agent):\n    b, calls = Side("answerer"), []\n'
+        f"    def incoming(call):\n        calls.append(call); call.answer(t38={t38}); return b\n"
+        f"    agent.incoming = incoming\n{lines}"
+        f'    await b.until("ended", 30)\n    print(*b.log, sep="\\n")\n',
+        config,
+    )
+
+
+def check_digest(header: str, method: str, nonce: str) -> None:
+    """The digest in `header` is the right one (RFC 2617 §3.2.2)."""
+    value = dict(re.findall(r'(\w+)="?([^",]+)"?', header.removeprefix("Digest ")))
+
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode()).hexdigest()
+
+    secret, what = md5(f"fax:test:{SECRET}"), md5(f"{method}:{value['uri']}")
+    assert value["nonce"] == nonce
+    middle = f"{nonce}:{value['nc']}:{value['cnonce']}:auth"
+    assert value["response"] == md5(f"{secret}:{middle}:{what}")
+
+
+# ---- registration ----------------------------------------------------------------------------------------------------------
+
+
+def register(far: FarEnd, nonce: str) -> Message:
+    """Challenges a REGISTER, checks the second, accepts it."""
+    first = far.expect("REGISTER")
+    far.respond(first, "401 Unauthorized", f"WWW-Authenticate: {CHALLENGE.format(nonce)}")
+    second = far.expect("REGISTER")
+    check_digest(second.header("Authorization"), "REGISTER", nonce)
+    far.respond(
+        second, "200 OK", f"Contact: {second.header('Contact')};expires=300", f"Expires: {second.header('Expires')}"
+    )
+    return second
+
+
+def registering(far: FarEnd, then: str = "") -> Agent:
+    return Agent(
+        f'async def main(agent):\n    try:\n        await agent.register(4)\n        print("registered"){then}\n'
+        "    except SoftfaxError as error:\n        print(type(error).__name__, error)\n",
+        f'user="fax", password="{SECRET}", registrar="sip:{HERE}:{far.port}"',
+    )
+
+
+def test_registers_with_digest_and_takes_it_back_at_the_end(far: FarEnd) -> None:
+    agent = registering(far)
+    assert register(far, "n1").header("Expires") == "300"
+    # The nonce has gone stale meanwhile: the second registration is challenged too.
+    assert register(far, "n2").header("Expires") == "0"
+    assert agent.output() == ["registered"]
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "401 Unauthorized"])
+def test_a_wrong_password_is_said_so(far: FarEnd, status: str) -> None:
+    agent = registering(far)
+    far.respond(far.expect("REGISTER"), "401 Unauthorized", f"WWW-Authenticate: {CHALLENGE.format('n')}")
+    far.respond(far.expect("REGISTER"), status, f"WWW-Authenticate: {CHALLENGE.format('n')}")
+    (line,) = agent.output()
+    assert line.startswith("AuthenticationError")
+    assert "check --user" in line
+    assert SECRET not in line
+
+
+def test_a_silent_registrar_is_an_error(far: FarEnd) -> None:
+    (line,) = registering(far).output()
+    assert line.startswith("RegistrationError")
+
+
+# ---- calls we place --------------------------------------------------------------------------------------------------------
+
+
+def test_digest_early_media_t38_refreshes_and_back_to_audio(far: FarEnd) -> None:
+    """A whole call through a proxy that authenticates every INVITE."""
+    agent = caller(
+        far,
+        'await a.until("answered"); call.offer_t38()',
+        f'user="fax", password="{SECRET}"',
+    )
+    far.respond(
+        far.expect("INVITE"), "407 Proxy Authentication Required", f"Proxy-Authenticate: {CHALLENGE.format('n')}"
+    )
+    far.expect("ACK")
+    invite = far.expect("INVITE")
+    check_digest(invite.header("Proxy-Authorization"), "INVITE", "n")
+    assert invite.lines[0].startswith("m=audio # RTP/AVP 0 # 120")
+    assert len(invite.lines) == 1
+    assert invite.header("User-Agent").startswith("softfax/")
+    far.respond(invite, "180 Ringing")
+    far.respond(invite, "183 Session Progress", body=AUDIO)
+    time.sleep(0.2)
+    far.respond(invite, "200 OK", body=AUDIO)
+    far.expect("ACK")
+
+    offer = far.expect("INVITE")
+    far.respond(offer, "407 Proxy Authentication Required", f"Proxy-Authenticate: {CHALLENGE.format('m')}")
+    far.expect("ACK")
+    offer = far.expect("INVITE")
+    check_digest(offer.header("Proxy-Authorization"), "INVITE", "m")
+    assert offer.lines == ["m=image # udptl t38"]
+    far.respond(offer, "200 OK", body=T38)
+    far.expect("ACK")
+    far.tag, far.remote = re.findall(r"tag=(\w+)", offer.header("To"))[0], offer.header("From")
+
+    refreshed = far.invite(body=T38)
+    assert refreshed.lines == ["m=image # udptl t38"]
+    assert [x for x in refreshed.body.splitlines() if x.startswith(("m=", "a="))] == [
+        x for x in offer.body.splitlines() if x.startswith(("m=", "a="))
+    ]
+    offered_again = far.invite(ack=T38)
+    assert offered_again.lines == ["m=image # udptl t38"]
+    back = far.invite(body=AUDIO)
+    assert back.lines[0].startswith("m=audio # RTP/AVP 0")
+    assert far.invite(body=AUDIO).lines == back.lines
+    far.bye()
+
+    log = agent.output()
+    assert [e for e in log if not e.startswith("calling")] == [
+        "ringing 180",
+        "early 183",
+        "audio PCMU",
+        "answered 200",
+        *["t38 redundancy 14400"] * 3,
+        "audio PCMU",  # told once: the second says nothing new
+        "ended 200",
+    ]
+
+
+@pytest.mark.parametrize("status", ["488 Not Acceptable Here", "415 Unsupported Media Type", "606 Not Acceptable"])
+def test_a_refused_offer_leaves_the_call_as_it_was(far: FarEnd, status: str) -> None:
+    agent = caller(far, 'await a.until("answered"); call.offer_t38(); await a.until("refused")')
+    far.answer()
+    far.respond(far.expect("INVITE"), status)
+    far.expect("ACK")
+    assert _hang_up(far, agent)[-2:] == [f"refused {status[:3]}", "ended 200"]
+
+
+def _hang_up(far: FarEnd, agent: Agent) -> list[str]:
+    far.bye()
+    return agent.output()
+
+
+@pytest.mark.parametrize("body", [T38.replace("m=image 40000", "m=image 0"), "v=0\r\nnonsense", ""])
+def test_an_offer_answered_by_nothing_is_refused_and_audio_is_offered_again(far: FarEnd, body: str) -> None:
+    agent = caller(far, 'await a.until("answered"); call.offer_t38(); await a.until("refused")')
+    far.answer()
+    far.respond(far.expect("INVITE"), "200 OK", body=body)
+    far.expect("ACK")
+    again = far.answer()
+    assert any(line.startswith("m=audio #") for line in again.lines)
+    assert _hang_up(far, agent)[-3:] == ["refused 488", "audio PCMU", "ended 200"]
+
+
+def test_glare_is_waited_out_as_the_owner_of_the_call_id_must(far: FarEnd) -> None:
+    agent = caller(far, 'await a.until("answered"); call.offer_t38()')
+    far.answer()
+    far.respond(far.expect("INVITE"), "491 Request Pending")
+    far.expect("ACK")
+    refused = time.monotonic()
+    far.respond(far.expect("INVITE"), "200 OK", body=T38)
+    assert 2.0 <= time.monotonic() - refused <= 4.5
+    far.expect("ACK")
+    assert _hang_up(far, agent)[-2:] == ["t38 redundancy 14400", "ended 200"]
+
+
+def test_an_offer_nobody_answers_is_given_up(far: FarEnd) -> None:
+    agent = caller(far, 'await a.until("answered"); call.offer_t38(); await a.until("refused")', "offer_timeout_s=1.0")
+    far.answer()
+    offer = far.expect("INVITE")
+    far.respond(offer, "100 Trying")
+    cancel = far.expect("CANCEL")
+    far.respond(cancel, "200 OK")
+    far.respond(offer, "487 Request Terminated")
+    far.expect("ACK")
+    assert _hang_up(far, agent)[-2:] == ["refused 408", "ended 200"]
+
+
+def test_an_offer_taken_after_we_gave_up_still_counts(far: FarEnd) -> None:
+    agent = caller(far, 'await a.until("answered"); call.offer_t38(); await a.until("t38")', "offer_timeout_s=1.0")
+    far.answer()
+    offer = far.expect("INVITE")
+    far.respond(offer, "100 Trying")
+    far.respond(far.expect("CANCEL"), "200 OK")
+    far.respond(offer, "200 OK", body=T38)
+    far.expect("ACK")
+    assert _hang_up(far, agent)[-3:] == ["refused 408", "t38 redundancy 14400", "ended 200"]
+
+
+def test_bye_while_our_offer_is_under_way(far: FarEnd) -> None:
+    agent = caller(far, 'await a.until("answered"); call.offer_t38()')
+    far.answer()
+    offer = far.expect("INVITE")
+    far.request("BYE")
+    far.expect("200", cseq="BYE")
+    far.respond(offer, "487 Request Terminated")
+    assert agent.output()[-1] == "ended 200"
+
+
+def test_a_redirection_is_followed(far: FarEnd) -> None:
+    elsewhere = FarEnd()
+    agent = caller(far)
+    far.respond(far.expect("INVITE"), "302 Moved Temporarily", f"Contact: <{elsewhere.uri}>")
+    far.expect("ACK")
+    elsewhere.answer()
+    log = _hang_up(elsewhere, agent)
+    assert "answered 200" in log
+    elsewhere.close()
+
+
+def test_a_circle_of_redirections_ends_the_call(far: FarEnd) -> None:
+    agent = caller(far)
+    for _ in range(2):
+        far.respond(far.expect("INVITE"), "302 Moved Temporarily", f"Contact: <{far.uri}>")
+        far.expect("ACK")
+    assert agent.output()[-1] == "ended 302"
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (AUDIO.replace("AVP 0", "AVP 8"), "audio PCMA"),
+        (AUDIO.replace(f"c=IN IP4 {HERE}", "c=IN IP4 fax.invalid"), ""),
+        (AUDIO.replace("AVP 0", "AVP 18"), ""),
+        ("complete nonsense", ""),
+    ],
+)
+def test_answers_of_every_kind(far: FarEnd, answer: str, seen: str) -> None:
+    agent = caller(far)
+    invite = far.expect("INVITE")
+    far.respond(invite, "200 OK", body=answer)
+    if seen:
+        far.expect("ACK")
+        assert seen in _hang_up(far, agent)
+    else:
+        far.respond(far.expect("BYE"), "200 OK")
+        log = agent.output()
+        assert log[-1].startswith("ended")
+        assert not any(e.startswith("audio") for e in log)
+
+
+# ---- calls we answer -------------------------------------------------------------------------------------------------------
+
+
+def test_an_invite_without_an_offer_gets_ours(far: FarEnd) -> None:
+    agent = answerer()
+    far.port_of_agent = agent.port
+    assert far.invite(ack=AUDIO).lines[0].startswith("m=audio # RTP/AVP 0 # 120")
+    assert "audio PCMU" in _hang_up(far, agent)
+
+
+def test_a_dynamic_payload_type_for_pcma(far: FarEnd) -> None:
+    agent = answerer()
+    far.port_of_agent = agent.port
+    far.invite(body=AUDIO.replace("AVP 0", "AVP 97") + "a=rtpmap:97 PCMA/8000\r\n")
+    assert "audio PCMA" in _hang_up(far, agent)
+
+
+def test_audio_and_image_in_the_first_invite_then_image(far: FarEnd) -> None:
+    agent = answerer()
+    far.port_of_agent = agent.port
+    both = AUDIO + "".join(line + "\r\n" for line in T38.splitlines()[5:])
+    assert far.invite(body=both).lines == ["m=audio # RTP/AVP 0", "m=image 0 udptl t38"]
+    without_audio = both.replace("m=audio 40002", "m=audio 0")
+    assert far.invite(body=without_audio).lines == ["m=audio 0 RTP/AVP 0", "m=image # udptl t38"]
+    assert far.invite(body=without_audio).lines == ["m=audio 0 RTP/AVP 0", "m=image # udptl t38"]
+    assert [e for e in _hang_up(far, agent) if e.startswith(("audio", "t38"))] == [
+        "audio PCMU",
+        "t38 redundancy 14400",
+        "t38 redundancy 14400",
+    ]
+
+
+def test_where_t38_is_not_wanted_audio_beside_it_is_taken(far: FarEnd) -> None:
+    agent = answerer(t38="policy(accept=False)")
+    far.port_of_agent = agent.port
+    far.invite(body=AUDIO)
+    both = AUDIO + "".join(line + "\r\n" for line in T38.splitlines()[5:])
+    assert far.invite(body=both).lines == ["m=audio # RTP/AVP 0", "m=image 0 udptl t38"]
+    far.invite(body=T38, status="488")
+    far.request("ACK")
+    assert [e for e in _hang_up(far, agent) if e.startswith(("audio", "t38"))] == ["audio PCMU"]
+
+
+def test_image_alone_where_it_is_not_wanted(far: FarEnd) -> None:
+    agent = answerer(t38="policy(accept=False)")
+    far.port_of_agent = agent.port
+    far.invite(body=T38, status="488")
+    assert agent.output()[-1].startswith("ended")
+
+
+def test_session_timer_and_a_refresh_by_update(far: FarEnd) -> None:
+    agent = answerer()
+    far.port_of_agent = agent.port
+    far.remote = ""
+    answer = far.invite("Supported: timer", "Session-Expires: 1800;refresher=uac", body=AUDIO)
+    assert answer.header("Session-Expires").startswith("1800")
+    far.invite(body=T38)
+    far.expect("200", cseq=far.request("UPDATE", "Supported: timer", "Session-Expires: 1800;refresher=uac"))
+    update = far.request("UPDATE", "Supported: timer", "Session-Expires: 1800;refresher=uac", body=T38)
+    assert far.expect("200", cseq=update).lines == ["m=image # udptl t38"]
+    log = _hang_up(far, agent)
+    assert [e for e in log if e.startswith(("audio", "t38"))] == ["audio PCMU", *["t38 redundancy 14400"] * 2]
+
+
+def test_cancel_before_the_answer(far: FarEnd) -> None:
+    agent = Agent("""
+        async def main(agent):
+            b = Side("far")
+            def incoming(call):
+                call.ring(); return b
+            agent.incoming = incoming
+            await b.until("ended"); print(*b.log)
+    """)
+    far.port_of_agent = agent.port
+    cseq = far.request("INVITE", body=AUDIO, branch="z9hG4bKcancelled")
+    far.expect("180", cseq=cseq)
+    far.request("CANCEL", cseq=int(cseq.split()[0]), branch="z9hG4bKcancelled")
+    far.expect("487", cseq=cseq)
+    assert agent.output()[-1].endswith("ended 487")
+
+
+@pytest.mark.parametrize("code", [486, 480, 603])
+def test_refusals(far: FarEnd, code: int) -> None:
+    agent = Agent(f"""
+        async def main(agent):
+            done = asyncio.Event()
+            b = Side("far")
+            def incoming(call):
+                call.reject({code}); return b
+            agent.incoming = incoming
+            await b.until("ended")
+    """)
+    far.port_of_agent = agent.port
+    far.invite(body=AUDIO, status=str(code))
+    far.request("ACK")
+    agent.output()
+
+
+def test_names_that_are_no_utf8(far: FarEnd) -> None:
+    agent = answerer(
+        'await b.until("answered"); import json; print(json.dumps([calls[0].headers, calls[0].remote_uri]))'
+    )
+    far.port_of_agent = agent.port
+    far.invite('Diversion: "B\xfcro" <sip:1@x>', "User-Agent: caf\xe9", body=AUDIO)
+    output = _hang_up(far, agent)
+    assert "B?ro" in output[0]
+    assert output[0].isascii()
+
+
+def test_an_owner_that_fails_refuses_the_call(far: FarEnd) -> None:
+    agent = Agent("""
+        async def main(agent):
+            def incoming(call):
+                raise UsageError("not today")
+            agent.incoming = incoming
+            await asyncio.sleep(1.5)
+    """)
+    far.port_of_agent = agent.port
+    far.invite(body=AUDIO, status="480")
+    far.request("ACK")
+    agent.output()
+
+
+# ---- what a log may show -----------------------------------------------------------------------------------------------------
+
+
+def test_messages_can_be_logged_and_show_no_secret(far: FarEnd) -> None:
+    agent = caller(
+        far,
+        "agent.on_message = lambda sent, far, text: print(sent, far, text)",
+        f'user="fax", password="{SECRET}", trace=True',
+    )
+    far.respond(far.expect("INVITE"), "401 Unauthorized", f"WWW-Authenticate: {CHALLENGE.format('n')}")
+    far.expect("ACK")
+    far.answer()
+    far.bye()
+    text = "\n".join(agent.output())
+    assert f"True {HERE}:{far.port} INVITE {far.uri} SIP/2.0" in text
+    assert f"False {HERE}:{far.port} SIP/2.0 401 Unauthorized" in text
+    assert "Authorization: ***" in text
+    assert SECRET not in text
+    assert "response=" not in text
