@@ -76,13 +76,10 @@ def _make(cache: Path) -> Chroot:
     for suite in SUITES:
         # A folder takes its final name only when it is complete: whatever else is there is a leftover.
         partial = cache / f"{suite}.partial"
-        for leftover in (partial, cache / suite):
-            if leftover.exists():
-                # A debootstrap that was killed leaves its mounts behind.
-                for mount in ("proc", "sys"):
-                    subprocess.run(["umount", str(leftover / mount)], capture_output=True, check=False)
-                shutil.rmtree(leftover)
+        _remove(partial)
+        _remove(cache / suite)
         if not _debootstrap(suite, partial, mirror, log):
+            _remove(partial)
             continue
         for package in (partial / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
@@ -90,6 +87,14 @@ def _make(cache: Path) -> Chroot:
         if chroot := _inspect(cache / suite):
             return chroot
     raise PeerUnavailableError(f"no Debian release with Asterisk could be installed from {mirror}, see {log}")
+
+
+def _remove(root: Path) -> None:
+    if root.exists():
+        # A debootstrap that was killed leaves its mounts behind.
+        for mount in ("proc", "sys"):
+            subprocess.run(["umount", str(root / mount)], capture_output=True, check=False)
+        shutil.rmtree(root)
 
 
 def _debootstrap(suite: str, target: Path, mirror: str, log: Path) -> bool:
