@@ -14,7 +14,8 @@ __all__ = ["bilevel", "fit_page"]
 BLOCK = 16
 MID_LOW, MID_HIGH = 40, 246
 PICTURE_SHARE = 0.45
-FLAT_STD = 2.0
+FLAT_SPREAD = 0.5
+FLAT_SHARE = 0.22
 TINT_LOW, TINT_HIGH = 110, 200
 
 Grey = npt.NDArray[np.uint8]
@@ -40,15 +41,26 @@ def _picture_areas(grey: Grey) -> npt.NDArray[np.bool_]:
     padded = np.pad(grey, ((0, -rows % BLOCK), (0, -width % BLOCK)), constant_values=255)
     blocks = padded.reshape(padded.shape[0] // BLOCK, BLOCK, padded.shape[1] // BLOCK, BLOCK)
     share = ((blocks > MID_LOW) & (blocks < MID_HIGH)).mean(axis=(1, 3))
-    # A flat tint is a logo (dark: solid black) or a shaded cell (light: white); only one in between needs dots.
-    mean, textured = blocks.mean(axis=(1, 3)), blocks.std(axis=(1, 3)) >= FLAT_STD
-    core = (share > PICTURE_SHARE) & (textured | ((mean > TINT_LOW) & (mean < TINT_HIGH)))
+    core = share > PICTURE_SHARE
+    core[core] = _is_picture(blocks.swapaxes(1, 2)[core].reshape(-1, BLOCK * BLOCK))
     # A block alone is an anti-aliased letter or a stamp; a picture has neighbours.
     around = _neighbours(core)
     core &= around >= 3
     # Highlights and shadows inside a picture belong to it.
     area = core | (_neighbours(core) >= 3)
     return np.repeat(np.repeat(area, BLOCK, axis=0), BLOCK, axis=1)[:rows, :width]
+
+
+def _is_picture(blocks: Grey) -> npt.NDArray[np.bool_]:
+    """Which of these blocks (one a row) are parts of pictures, and which are flat tints with type on or in them.
+
+    A flat tint is a logo (dark: it becomes solid black) or a shaded cell (light: white); only one in between needs dots.
+    """
+    mid = np.where((blocks > MID_LOW) & (blocks < MID_HIGH), blocks.astype(np.float32), np.nan)
+    tint = np.nanmedian(mid, axis=1)
+    near = (np.abs(mid - tint[:, None]) <= FLAT_SPREAD).sum(axis=1)
+    flat = near > FLAT_SHARE * (~np.isnan(mid)).sum(axis=1)
+    return np.asarray(~flat | ((tint > TINT_LOW) & (tint < TINT_HIGH)))
 
 
 def _neighbours(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
