@@ -31,7 +31,7 @@ $(VENV)/.complete: requirements-dev.txt tools/develop.py | packages
 	echo "  venv       $$(($$SECONDS - start)) s"; touch $@
 
 .build/cmake/build.ninja: CMakeLists.txt native/pjsip/config_site.h native/pjsip/wrap.txt tools/pjsip.py | packages $(VENV)/.complete
-	@mkdir -p $(LOG); start=$$SECONDS; $(PY) tools/pjsip.py >$(LOG)/pjsip-prefix.txt && \
+	@mkdir -p $(LOG); start=$$SECONDS; $(PY) tools/pjsip.py >$(LOG)/pjsip-prefix.txt || exit 1; \
 	cmake -S . -B .build/cmake -G Ninja $(CMAKE_FLAGS) >$(LOG)/cmake.log 2>&1 \
 	|| { tail -n 20 $(LOG)/cmake.log >&2; echo "softfax: configuring failed, see $(LOG)/cmake.log" >&2; exit 1; }; \
 	echo "  configure  $$(($$SECONDS - start)) s"

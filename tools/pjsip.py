@@ -5,7 +5,8 @@
     tools/pjsip.py            builds if needed, prints the prefix: include/, lib/, swig/
 
 The source comes, in this order, from $PJPROJECT_SOURCE (a folder or tarball), the upstream release by its SHA-256, or the
-Debian source package that carries pjproject, whose signature apt checks. The result is kept under .build/pjsip/KEY, where
+Debian source package that carries pjproject, whose signature apt checks; where the mirror's lists have expired, which a replay
+would look like too, only the tarball of a known SHA-256 counts. The result is kept under .build/pjsip/KEY, where
 KEY stands for the version, the configuration and this script.
 """
 
@@ -30,6 +31,7 @@ SITE_CONFIG = ROOT / "native" / "pjsip" / "config_site.h"
 VERSION = (2, 17)
 UPSTREAM = "https://github.com/pjsip/pjproject/archive/refs/tags/2.17.tar.gz"
 UPSTREAM_SHA256 = "065fe06c06788d97c35f563796d59f00ce52fe9558a52d7b490a042a966facce"
+DEBIAN_SHA256 = "6860c2f7604b4eee75f38151a9ef69774eb3f0c5286fc1d14bc1db2dc5a9e8aa"
 SOURCE_MAX = 200 << 20
 CONFIGURE = [
     "--disable-libsrtp", "--disable-sound", "--disable-video", "--disable-speex-aec", "--disable-speex-codec",
@@ -49,15 +51,15 @@ def say(step: str, text: str) -> None:
     print(f"  {step:<10} {text}", file=sys.stderr, flush=True)
 
 
-def run(step: str, command: list[str], cwd: Path, env: dict[str, str] | None = None) -> None:
-    """Runs a step into its log. Raises BuildError that names the log."""
+def run(step: str, command: list[str], cwd: Path, env: dict[str, str] | None = None, quiet: bool = False) -> None:
+    """Runs a step into its log. Raises BuildError that names the log, and unless quiet shows its end."""
     log = LOG / f"pjsip-{step}.log"
     start = time.monotonic()
     with log.open("wb") as out:
         status = subprocess.run(command, cwd=cwd, env=env, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
     if status:
-        tail = log.read_text(errors="replace").splitlines()[-12:]
-        print("\n".join(tail), file=sys.stderr)
+        if not quiet:
+            print("\n".join(log.read_text(errors="replace").splitlines()[-12:]), file=sys.stderr)
         raise BuildError(f"PJSIP: {step} failed, see {log.relative_to(ROOT)}")
     say("pjsip", f"{step} ({time.monotonic() - start:.0f} s)")
 
@@ -104,7 +106,7 @@ def from_upstream(work: Path) -> Path | None:
 
 
 def debian_mirror() -> str | None:
-    """The first Debian archive this machine's apt is set up with."""
+    """The first Debian archive this machine's apt is set up with (cloud images name a list of mirrors instead)."""
     apt = Path("/etc/apt")
     texts = [p.read_text(errors="replace") for p in sorted(apt.glob("sources.list.d/*.sources"))]
     uris = [u for t in texts for line in re.findall(r"^URIs:\s*(.*)$", t, re.M) for u in line.split()]
@@ -114,7 +116,7 @@ def debian_mirror() -> str | None:
         if p.is_file()
     ]
     uris += [u for t in texts for u in re.findall(r"^deb\s+(?:\[[^]]*\]\s+)?(\S+)", t, re.M)]
-    return next((u for u in uris if re.search(r"/debian/?$", u)), None)
+    return next((u for u in uris if re.search(r"/debian(\.list)?/?$", u)), None)
 
 
 def from_debian(work: Path) -> Path | None:
@@ -132,10 +134,22 @@ def from_debian(work: Path) -> Path | None:
         "-o", "Dir::Etc::SourceList=/dev/null", "-o", f"Dir::Etc::SourceParts={work}/parts",
         "-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}/cache", "-o", "APT::Sandbox::User=root",
     ]  # fmt: skip
-    run("lists", ["apt-get", *options, "update", "-q"], work)
+    expired = False
+    try:
+        run("lists", ["apt-get", *options, "update", "-q"], work, quiet=True)
+    except BuildError:
+        # A mirror that stands still, or a clock that is wrong: signatures hold, dates do not.
+        say("pjsip", "the mirror's lists have expired or cannot be read, trying without their dates")
+        options += ["-o", "Acquire::Check-Valid-Until=false", "-o", "Acquire::Check-Date=false"]
+        expired = True
+        run("lists", ["apt-get", *options, "update", "-q"], work)
     run("download", ["apt-get", *options, "source", "--download-only", "asterisk"], work / "out")
     found = sorted((work / "out").glob("*orig-Xpjproject.tar.*"))
-    return unpack(found[-1], work) if found else None
+    if not found:
+        return None
+    if expired and hashlib.sha256(found[-1].read_bytes()).hexdigest() != DEBIAN_SHA256:
+        raise BuildError(f"{found[-1].name} from lists that have expired is not the one known")
+    return unpack(found[-1], work)
 
 
 def source(work: Path) -> Path:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the native libraries show to the process they are loaded into."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import softfax._native
+
+FOLDER = Path(next(iter(softfax._native.__path__)))
+
+
+def exported(library: Path) -> set[str]:
+    """The names that a shared library defines for others."""
+    said = subprocess.run(
+        ["nm", "-D", "--defined-only", str(library)], capture_output=True, text=True, check=True
+    ).stdout
+    return {line.split()[-1] for line in said.splitlines()}
+
+
+def test_the_engine_exports_its_api_alone() -> None:
+    names = exported(FOLDER / "libsoftfax_engine.so")
+    assert names
+    assert {n for n in names if not n.startswith("sfx_")} == set()
+
+
+def test_the_sip_module_exports_its_entry_and_the_glue() -> None:
+    (module,) = FOLDER.glob("_pjsua2*.so")
+    names = exported(module)
+    assert "PyInit__pjsua2" in names
+    # One copy of PJSIP a process, and nobody else's: none of its functions may be found, or replaced, from outside.
+    assert [n for n in names if re.match(r"pj(sua|sip|media|nath|lib)?_", n)] == []
+
+
+@pytest.mark.parametrize("library", ["libspandsp.so.2", "libtiff.so.6"])
+def test_spandsp_is_linked_dynamically(library: str) -> None:
+    said = subprocess.run(
+        ["ldd", str(FOLDER / "libsoftfax_engine.so")], capture_output=True, text=True, check=True
+    ).stdout
+    assert library in said
+
+
+def test_pjsip_is_new_enough_and_takes_many_calls() -> None:
+    # In a process of its own: there is one endpoint a process, and other tests have theirs.
+    code = """
+from softfax._native import pjsua2
+endpoint = pjsua2.Endpoint()
+endpoint.libCreate()
+version = endpoint.libVersion()
+config = pjsua2.EpConfig()
+config.uaConfig.maxCalls = 2048
+config.uaConfig.threadCnt = 0
+config.logConfig.level = config.logConfig.consoleLevel = 0
+endpoint.libInit(config)
+state = endpoint.libGetState()
+endpoint.libDestroy()
+print(version.major, version.minor, state == pjsua2.PJSUA_STATE_INIT)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    major, minor, started = done.stdout.splitlines()[-1].split()
+    assert (int(major), int(minor)) >= (2, 17)
+    assert started == "True"
