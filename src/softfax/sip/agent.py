@@ -192,8 +192,8 @@ class UserAgent:
         self._calls: set[Call] = set()
         self._registered: asyncio.Future[tuple[int, str]] | None = None
         self._is_registered = False
-        #: Set by the owner: returns the handler of an incoming call, or the SIP status that refuses it.
-        self.incoming: Callable[[IncomingCall], CallHandler | int] = lambda call: 480
+        self._incoming: Callable[[IncomingCall], CallHandler | int] | None = None
+        self._unclaimed: list[IncomingCall] = []
         #: Set by the owner: told of every change of the registration (SIP status, reason).
         self.on_registration: Callable[[int, str], None] = lambda code, reason: None
         #: Set by the owner, with `SipConfig.trace`: told of every SIP message, secrets taken out (sent by us, far end, text).
@@ -219,6 +219,22 @@ class UserAgent:
             await stack.stop()
             raise
         return agent
+
+    @property
+    def incoming(self) -> Callable[[IncomingCall], CallHandler | int] | None:
+        """Set by the owner: returns the handler of an incoming call, or the SIP status that refuses it.
+
+        Calls that come before it is set wait for it.
+        """
+        return self._incoming
+
+    @incoming.setter
+    def incoming(self, decide: Callable[[IncomingCall], CallHandler | int]) -> None:
+        self._incoming = decide
+        unclaimed, self._unclaimed = self._unclaimed, []
+        for call in unclaimed:
+            if not call._ended:
+                self.incoming_call(call)
 
     @property
     def bound_address(self) -> tuple[str, int]:
@@ -305,8 +321,11 @@ class UserAgent:
     def incoming_call(self, call: IncomingCall) -> None:
         """A call came in; on the loop."""
         self._calls.add(call)
+        if self._incoming is None:
+            self._unclaimed.append(call)
+            return
         try:
-            decision = self.incoming(call)
+            decision = self._incoming(call)
         except SoftfaxError as error:
             log.error("an incoming call is refused: %s", error)
             decision = 480
