@@ -24,7 +24,8 @@ done
 
 sudo=
 if [ "$(id -u)" != 0 ]; then
-  if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo=sudo
+  # A sudo that asks for a password needs somebody to ask.
+  if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then sudo=sudo
   else
     echo "softfax: these Debian packages are missing: ${missing[*]}" >&2
     echo "softfax: install them as root: apt-get install ${missing[*]}" >&2
