@@ -48,6 +48,8 @@ SFX_SIP_API void sfx_sip_close(void);
 SFX_SIP_API int sfx_sip_answer(int call_id, const char *sdp);
 /* Sends a re-INVITE that offers `sdp`. PJ_EPENDING while another INVITE transaction is under way. */
 SFX_SIP_API int sfx_sip_reinvite(int call_id, const char *sdp);
+/* Whether an offer may be sent now: 0, PJ_EPENDING while another INVITE is under way, or another pj_status_t. */
+SFX_SIP_API int sfx_sip_may_offer(int call_id);
 /* Gives up waiting for the answer to our offer: CANCELs the re-INVITE. */
 SFX_SIP_API int sfx_sip_cancel_offer(int call_id);
 /* Handles events for up to `max_ms`, less if sfx_sip_wake() is called. */

@@ -264,6 +264,26 @@ int sfx_sip_answer(int call_id, const char *text) {
     return status;
 }
 
+/* PJ_SUCCESS if a re-INVITE may be sent now (RFC 3261 §14.1, RFC 3264 §4). */
+static pj_status_t may_offer(pjsip_inv_session *inv) {
+    return !inv->invite_tsx && inv->state == PJSIP_INV_STATE_CONFIRMED && inv->neg &&
+                   pjmedia_sdp_neg_get_state(inv->neg) == PJMEDIA_SDP_NEG_STATE_DONE
+               ? PJ_SUCCESS
+               : PJ_EPENDING;
+}
+
+int sfx_sip_may_offer(int call_id) {
+    pjsua_call *call;
+    pjsip_dialog *dlg;
+    pj_status_t status = open_call(call_id, NULL, &call, &dlg, NULL);
+
+    if (status != PJ_SUCCESS)
+        return status;
+    status = may_offer(call->inv);
+    pjsip_dlg_dec_lock(dlg);
+    return status;
+}
+
 int sfx_sip_reinvite(int call_id, const char *text) {
     pjsua_call *call;
     pjsip_dialog *dlg;
@@ -273,10 +293,10 @@ int sfx_sip_reinvite(int call_id, const char *text) {
 
     if (status != PJ_SUCCESS)
         return status;
-    if (call->inv->invite_tsx || call->inv->state != PJSIP_INV_STATE_CONFIRMED ||
-        pjmedia_sdp_neg_get_state(call->inv->neg) != PJMEDIA_SDP_NEG_STATE_DONE) {
+    status = may_offer(call->inv);
+    if (status != PJ_SUCCESS) {
         pjsip_dlg_dec_lock(dlg);
-        return PJ_EPENDING;
+        return status;
     }
     call->inv->sdp_neg_flags |= PJMEDIA_SDP_NEG_ALLOW_MEDIA_CHANGE;
     status = pjsip_inv_reinvite(call->inv, NULL, sdp, &tdata);

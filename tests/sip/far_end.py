@@ -187,14 +187,17 @@ class Agent:
 async def outer():
     agent = await UserAgent.start(SipConfig(**{{"listen": "127.0.0.1:0", **dict({config})}}))
     try:
+        running = asyncio.ensure_future(main(agent))
+        await asyncio.sleep(0)  # it has said what becomes of calls before one can come
         print(agent.bound_address[1], flush=True)
-        await asyncio.wait_for(main(agent), 40)
+        await asyncio.wait_for(running, 40)
     finally:
         await agent.close()
 asyncio.run(outer())
 """
         self._process = subprocess.Popen(
             [sys.executable, "-c", PRELUDE + textwrap.dedent(script) + runner],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -205,6 +208,12 @@ asyncio.run(outer())
         if not line.strip():
             raise AssertionError(self._process.communicate()[1][-3000:])
         self.port = int(line)
+
+    def say(self, line: str) -> None:
+        """A line for the script's standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
 
     def output(self, seconds: float = 30) -> list[str]:
         """Waits for the end; the lines printed. The agent must end well and without a traceback."""

@@ -181,7 +181,16 @@ def _hang_up(far: FarEnd, agent: Agent) -> list[str]:
     return agent.output()
 
 
-@pytest.mark.parametrize("body", [T38.replace("m=image 40000", "m=image 0"), "v=0\r\nnonsense", ""])
+@pytest.mark.parametrize(
+    "body",
+    [
+        T38.replace("m=image 40000", "m=image 0"),
+        T38.replace("T38FaxVersion:0", "T38FaxVersion:x"),
+        T38.replace(f"c=IN IP4 {HERE}", "c=IN IP4 0.0.0.0"),
+        "v=0\r\nnonsense",
+        "",
+    ],
+)
 def test_an_offer_answered_by_nothing_is_refused_and_audio_is_offered_again(far: FarEnd, body: str) -> None:
     agent = caller(far, 'await a.until("answered"); call.offer_t38(); await a.until("refused")')
     far.answer()

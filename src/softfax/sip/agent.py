@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import random
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from softfax.errors import SoftfaxError
+from softfax.errors import SoftfaxError, UsageError
 from softfax.sip import sdp
 from softfax.sip.glue import PJ_EPENDING, GlueEvent, GlueEventType
 from softfax.sip.sdp import T38Parameters
@@ -23,6 +22,7 @@ from softfax.sip.types import (
     SipConfig,
     T38Media,
     T38Policy,
+    is_unspecified,
     local_address_towards,
     parse_listen,
     split_uri,
@@ -36,6 +36,7 @@ __all__ = ["Call", "IncomingCall", "UserAgent"]
 log = logging.getLogger("softfax.sip")
 
 PENDING_RETRY_S = 0.2
+PENDING_TRIES = 20
 GLARE_TRIES = 4
 SIP_REASONS = {
     408: "Request Timeout",
@@ -98,8 +99,14 @@ class Call:
 
     def offer_audio(self) -> None:
         """Offers G.711 again in a re-INVITE; `on_audio` follows if the far end takes it, else T.38 goes on."""
+        self._send_audio_offer(PENDING_TRIES)
+
+    def _send_audio_offer(self, tries: int) -> None:
         if not self._ended:
-            self._agent.post(lambda stack: stack.offer_audio(self))
+            self._agent.post(lambda stack: stack.offer_audio(self, tries))
+
+    def _audio_offer_pending(self, tries: int) -> None:
+        asyncio.get_running_loop().call_later(PENDING_RETRY_S, self._send_audio_offer, tries)
 
     def _send_offer(self) -> None:
         if not self._ended and self._offer_timer is not None:
@@ -208,6 +215,7 @@ class UserAgent:
         if not host:
             target = config.proxy or config.registrar
             host = local_address_towards(target) if target else "127.0.0.1"
+        host = await _numeric(host)
         for uri in (config.proxy, config.registrar, config.from_uri):
             if uri:
                 split_uri(uri)
@@ -348,6 +356,17 @@ class UserAgent:
         self.on_registration(code, reason)
 
 
+async def _numeric(host: str) -> str:
+    """The address of a host that may be a name; sockets for media are bound to the same one. Raises UsageError."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise UsageError(
+            f"no such address to listen on: {host} ({error.strerror})", "write the address itself"
+        ) from None
+    return str(found[0][4][0])
+
+
 def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[[int, str], int]) -> None:
     """What the invite session reports of a call; in the SIP thread. Offers of T.38 are answered here and now."""
     if event.type is GlueEventType.AUDIO:
@@ -360,19 +379,28 @@ def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[
                 log.warning("the answer to an offer of T.38 failed (%d)", status)
     elif event.type is GlueEventType.T38_ACTIVE:
         call._audio_told = None
-        remote = sdp.parse(event.remote_sdp)
-        line = sdp.t38_line(remote)
-        if line is not None:
-            far = sdp.t38_parameters(line)
-            local_line = sdp.t38_line(sdp.parse(event.local_sdp))
-            ours = sdp.t38_parameters(local_line) if local_line else far
-            agent.tell(call._deliver_t38, T38Media(sdp.t38_remote(remote, line), far, ours))
-    elif event.type in (GlueEventType.T38_REFUSED, GlueEventType.T38_EMPTY):
-        if event.type is GlueEventType.T38_EMPTY:
-            # Only a new offer of audio gives the call media again.
-            call._audio_told = None
+        try:
+            agent.tell(call._deliver_t38, _t38_media(event))
+        except sdp.SdpError as error:
+            log.warning("the answer to our offer of T.38 cannot be used: %s", error)
             agent.tell(call.offer_audio)
+            agent.tell(call._deliver_offer_result, 488, "unusable answer")
+    elif event.type is GlueEventType.T38_EMPTY:
+        # Only a new offer of audio gives the call media again.
+        call._audio_told = None
+        agent.tell(call.offer_audio)
+        agent.tell(call._deliver_offer_result, event.code, "the answer refuses all media")
+    elif event.type is GlueEventType.T38_REFUSED:
         agent.tell(call._deliver_offer_result, event.code, SIP_REASONS.get(event.code, "refused"))
+
+
+def _t38_media(event: GlueEvent) -> T38Media:
+    """What is negotiated. Raises SdpError, which an offer that we answered cannot: it has been read before."""
+    remote = sdp.parse(event.remote_sdp)
+    line, local_line = sdp.t38_line(remote), sdp.t38_line(sdp.parse(event.local_sdp))
+    if line is None or local_line is None:
+        raise sdp.SdpError("no T.38")
+    return T38Media(sdp.t38_remote(remote, line), sdp.t38_parameters(line), sdp.t38_parameters(local_line))
 
 
 def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
@@ -399,7 +427,7 @@ def local_udptl(call: Call, policy: T38Policy, far_host: str) -> tuple[str, int]
     public = call._agent.config.public_address
     if public:
         return public, port
-    if ipaddress.ip_address(host).is_unspecified and far_host:
+    if is_unspecified(host) and far_host:
         shown = f"[{far_host}]" if ":" in far_host else far_host
         host = local_address_towards(f"sip:{shown}")
     return host, port

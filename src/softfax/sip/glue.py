@@ -79,7 +79,7 @@ class Glue:
         try:
             lib = c.CDLL(path)
             lib.sfx_sip_answer.argtypes = lib.sfx_sip_reinvite.argtypes = [c.c_int, c.c_char_p]
-            lib.sfx_sip_cancel_offer.argtypes = [c.c_int]
+            lib.sfx_sip_cancel_offer.argtypes = lib.sfx_sip_may_offer.argtypes = [c.c_int]
             lib.sfx_sip_open.argtypes = [c.c_int]
             lib.sfx_sip_run.argtypes = [c.c_uint]
             lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
@@ -124,6 +124,10 @@ class Glue:
     def reinvite(self, call_id: int, sdp: str) -> int:
         """Offers `sdp`; returns a pj_status_t, PJ_EPENDING while another INVITE is under way."""
         return int(self._lib.sfx_sip_reinvite(call_id, sdp.encode()))
+
+    def may_offer(self, call_id: int) -> int:
+        """0 if a re-INVITE may be sent now, PJ_EPENDING while another is under way."""
+        return int(self._lib.sfx_sip_may_offer(call_id))
 
     def cancel_offer(self, call_id: int) -> int:
         """Gives up our offer."""

@@ -20,7 +20,7 @@ from softfax.sip import sdp
 from softfax.sip.agent import Call, IncomingCall, answer_for, glue_event, local_udptl
 from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
 from softfax.sip.redact import redact
-from softfax.sip.types import SipConfig, parse_listen, split_uri
+from softfax.sip.types import SipConfig, is_unspecified, local_address_towards, parse_listen, split_uri
 
 if TYPE_CHECKING:
     from softfax.sip.agent import UserAgent
@@ -42,6 +42,8 @@ ERRNO_BASE = 120000
 EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
 FILES_WANTED = 16384
 PORT_TRIES = 16
+# Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route.
+ANYWHERE, ANYWHERE_6 = "sip:192.0.2.1", "sip:[2001:db8::1]"
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 _running = threading.Lock()
 
@@ -227,7 +229,10 @@ class Stack:
     def _account_config(self) -> Any:
         c = self.config
         host, port = self.bound_address
-        shown = f"[{host}]" if ":" in host else host
+        shown = c.public_address or host
+        if is_unspecified(shown):
+            shown = local_address_towards(ANYWHERE_6 if ":" in host else ANYWHERE)
+        shown = f"[{shown}]" if ":" in shown else shown
         suffix = "" if c.transport == "udp" else f";transport={c.transport}"
         server = c.registrar or c.proxy
         domain = split_uri(server)[2] if server else f"{shown}:{port}"
@@ -249,7 +254,9 @@ class Stack:
         config.mediaConfig.transportConfig.port = 0
         if c.public_address:
             config.mediaConfig.transportConfig.publicAddress = c.public_address
-        config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED if ":" in host else pj.PJSUA_IPV6_DISABLED
+        # One family: with both, media sockets of one would be bound to the address of the other.
+        family = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if ":" in host else pj.PJSUA_IPV6_DISABLED
+        config.mediaConfig.ipv6Use = config.sipConfig.ipv6Use = family
         config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_DISABLED
         config.natConfig.contactRewriteUse = 0
         config.natConfig.viaRewriteUse = 0
@@ -322,14 +329,19 @@ class Stack:
         if status:
             self.agent.tell(call._deliver_offer_result, status if status == PJ_EPENDING else 500, "not sent")
 
-    def offer_audio(self, call: Call) -> None:
-        """Sends pjsua's own offer, which is audio."""
+    def offer_audio(self, call: Call, tries: int) -> None:
+        """Sends pjsua's own offer, which is audio; if another INVITE is under way, it is tried again up to `tries` times."""
         pj_call = self._calls.get(call._index)
-        if pj_call is not None:
-            try:
-                pj_call.reinvite(_operation())
-            except pj.Error as error:
-                log.warning("audio is not offered: %s", _reason(error))
+        if pj_call is None:
+            return
+        if self._glue.may_offer(call._index):
+            if tries > 0:
+                self.agent.tell(call._audio_offer_pending, tries - 1)
+            return
+        try:
+            pj_call.reinvite(_operation())
+        except pj.Error as error:
+            log.warning("audio is not offered: %s", _reason(error))
 
     def cancel_offer(self, call: Call) -> None:
         """CANCELs our offer."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 from collections.abc import Callable
@@ -121,6 +122,14 @@ def parse_listen(text: str) -> tuple[str, int]:
     if match is None or int(match[2]) > 65535:
         raise UsageError(f"not an address to listen on: {text!r}", "write HOST:PORT, port 0 for any free one")
     return match[1].strip("[]"), int(match[2])
+
+
+def is_unspecified(host: str) -> bool:
+    """Whether `host` is 0.0.0.0 or ::, which nobody can be reached at."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def local_address_towards(uri: str) -> str:
