@@ -21,6 +21,8 @@ RESULT_KEYS = {
 # What Asterisk says, in dots per metre, and the contract, in dots per inch.
 RESOLUTIONS = {"8031x7700": "204x196", "8031x3850": "204x98"}
 
+REFUSES_T38 = "mode-audio"
+
 
 def check_success(
     outcome: Outcome, *, mode: str, ecm: bool = True, bitrate: int = 14400, far_end: str, resolution: str = "204x196"
@@ -47,17 +49,18 @@ def check_success(
         assert set(result["fax_id"]) <= set("0123456789abcdef")
     _check_pages(outcome)
     for peer in outcome.peers:
-        _check_agreement(outcome.results[0], peer)
+        _check_agreement(outcome.results[0], peer, names=outcome.case != REFUSES_T38)
     in_order(outcome)
 
 
-def _check_agreement(result: dict[str, Any], peer: dict[str, str]) -> None:
+def _check_agreement(result: dict[str, Any], peer: dict[str, str], *, names: bool) -> None:
     assert peer.get("Status") == "SUCCESS", peer
     assert peer["Mode"] == result["mode"]
     assert int(peer["Pages"]) == result["pages"]
     assert int(peer["Rate"]) == result["bitrate"]
     assert RESOLUTIONS[peer["Resolution"]] == result["resolution"]
-    assert peer["RemoteStationID"] == IDENT
+    # After our 488 Asterisk starts its audio anew; on a busy machine that may be between our CSI and our DIS.
+    assert peer["RemoteStationID"] == IDENT or (not names and peer["RemoteStationID"] == "")
     assert {peer["Direction"], result["direction"]} == {"send", "receive"}
 
 
