@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,7 +21,9 @@ __all__ = [
     "CallState",
     "Direction",
     "Event",
+    "FaxContext",
     "FaxResult",
+    "FaxUpdate",
     "Mode",
     "NegotiatedEvent",
     "Operation",
@@ -197,3 +200,37 @@ class FaxResult(Event):
     call_id: str
     fax_id: str
     sip_code: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaxContext:
+    """What stays the same during one fax: who, whom, which ids. With an event it is all that any vocabulary needs.
+
+    `unique_id` is `epoch.sequence` and `channel` a name like `PJSIP/pbx-00000001`, as Asterisk forms them. `caller_number`
+    is who placed the call and `called_number` whom it was for, whichever side we are; `entry_point` is the line or account
+    an incoming call came by. `document_url` is where the fax's PDF can be fetched, where the station publishes it.
+    """
+
+    fax_id: str
+    direction: Direction
+    outgoing: bool
+    session_number: int
+    unique_id: str
+    channel: str
+    caller_number: str = ""
+    caller_name: str = ""
+    called_number: str = ""
+    entry_point: str = ""
+    ident: str = ""
+    header: str = ""
+    documents: tuple[str, ...] = ()
+    document_url: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FaxUpdate:
+    """One event of one fax, as sinks get it."""
+
+    context: FaxContext
+    event: Event
