@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 1
+#define SFX_ABI_VERSION 2
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -31,7 +31,7 @@ typedef struct sfx_session sfx_session;
 
 enum {
     SFX_EVENT_V21 = 1,    /* the far end's V.21 preamble was heard on audio (a fax answers) */
-    SFX_EVENT_DIS,        /* the far end's DIS or DTC: `data` is the frame */
+    SFX_EVENT_DIS,        /* the far end's DIS or DTC: `data` is the frame, code = enum sfx_dis */
     SFX_EVENT_NEGOTIATED, /* training is over (CFR): value[] = rate, ecm, encoding, x res, y res, width; text = far
                              ident */
     SFX_EVENT_PAGE,       /* a page is done (phase D): value[] as in enum sfx_page_value */
@@ -39,6 +39,14 @@ enum {
     SFX_EVENT_HOSTILE,    /* a frame that would crash the T.30 stack was caught; code = enum sfx_hostile */
     SFX_EVENT_STALLED,    /* nothing came from the far end for stall_ms; sent once */
     SFX_EVENT_FRAME,      /* trace: a T.30 control frame; code 1 = received, 0 = sent; `data` is its beginning */
+};
+
+/* What became of a DIS (or DTC). A far end repeats it until it is answered (T.30 §5.4.3.1, timer T4), so a sender that
+ * has no page for it yet lets it go by. */
+enum sfx_dis {
+    SFX_DIS_TAKEN = 1,
+    SFX_DIS_UNFIT,   /* not answered: the far end cannot take the resolution, width or length of a page */
+    SFX_DIS_WAITING, /* not answered: the next page is not made yet */
 };
 
 enum sfx_page_value {
@@ -106,6 +114,17 @@ enum {
     SFX_FLAG_HEADER_OVERLAY = 1 << 5,
 };
 
+/* What a receiver shall not say that it can do in its DIS, though it could. */
+enum sfx_lacks {
+    SFX_LACKS_FINE = 1 << 0,
+    SFX_LACKS_SUPERFINE = 1 << 1,
+    SFX_LACKS_HIGH = 1 << 2, /* 300 and 400 dpi */
+    SFX_LACKS_WIDE = 1 << 3, /* B4 and A3 */
+    SFX_LACKS_LONG = 1 << 4, /* longer than A4 */
+    SFX_LACKS_2D = 1 << 5,
+    SFX_LACKS_T6 = 1 << 6,
+};
+
 /* Deliberate misbehaviour of this side, for the tests of the other. */
 enum sfx_fault {
     SFX_FAULT_NONE = 0,
@@ -120,11 +139,11 @@ typedef struct sfx_session_config {
     uint32_t stall_ms;     /* SFX_EVENT_STALLED after that long without a packet; 0 = never */
     uint32_t max_pages;    /* a receiver ends the call beyond that; 0 = 1000 */
     int32_t fault;         /* enum sfx_fault */
-    uint32_t reserved;
-    const char *tx_file; /* TIFF to send, NULL to receive; copied */
-    const char *rx_file; /* TIFF to write, NULL to send; copied */
-    const char *ident;   /* local station id (CSI/TSI), at most 20 characters; copied */
-    const char *header;  /* header line drawn by spandsp, NULL or "" for none; copied */
+    uint32_t lacks;        /* enum sfx_lacks */
+    const char *tx_file;   /* TIFF to send, NULL to receive; copied */
+    const char *rx_file;   /* TIFF to write, NULL to send; copied */
+    const char *ident;     /* local station id (CSI/TSI), at most 20 characters; copied */
+    const char *header;    /* header line drawn by spandsp, NULL or "" for none; copied */
 } sfx_session_config;
 
 typedef struct sfx_session_stats {
@@ -181,6 +200,25 @@ SFX_API int sfx_session_cancel(sfx_session *session);
 SFX_API int sfx_session_stop_media(sfx_session *session);
 SFX_API int sfx_session_stats_get(sfx_session *session, sfx_session_stats *out);
 
+/* ---- the pages to send -------------------------------------------------------------------------------------- */
+
+typedef struct sfx_page {
+    uint32_t width, rows;
+    int32_t x_dpm, y_dpm; /* dots per metre as T.30 counts: 8031 (R8), 11811, 16063 (R16); 3850, 7700, 11811, 15400 */
+    uint32_t bytes[3];    /* compressed by T.4 1-D, T.4 2-D and T.6; 0 = unknown */
+} sfx_page;
+
+/*
+ * Says which pages the document has so far (all of them, from the first), and whether more will be appended to the same
+ * file; a page must be in the file before it is named here. With it the engine sends while later pages are made, leaves
+ * a DIS unanswered that asks for other pages (SFX_EVENT_DIS), and takes for each run of pages the code that is
+ * smallest. `path`, where not NULL, replaces the file; -EBUSY while a page of the old one is being sent.
+ */
+SFX_API int sfx_session_document(sfx_session *session, const char *path, const sfx_page *pages, unsigned count,
+                                 int more);
+/* Whether a far end with this DIS or DTC (address octet first) takes the page; for tests. */
+SFX_API int sfx_page_fits(const sfx_page *page, const uint8_t *dis, size_t len);
+
 /* ---- the in-memory line ------------------------------------------------------------------------------------- */
 
 typedef struct sfx_line_config {
@@ -190,6 +228,8 @@ typedef struct sfx_line_config {
     uint32_t duplicate_ppm;
     uint32_t jitter_ms; /* extra delay of up to that much, reorders packets */
     uint32_t delay_ms;
+    uint32_t pace_us;  /* real time each 20 ms of simulated time take at least, so that an owner can react; 0 = none */
+    uint32_t reserved;
     uint64_t limit_us; /* simulated time at which the call is cut */
     sfx_t38_config t38;
 } sfx_line_config;

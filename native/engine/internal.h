@@ -42,6 +42,26 @@ typedef struct dcs_info {
 /* What a DCS says (T.30 table 2). Returns 0 or -EBADMSG. */
 int dcs_decode(const uint8_t *msg, int len, dcs_info *out);
 
+/* ---- document.c: the pages to send --------------------------------------------------------------------------------
+ */
+
+typedef struct sfx_document {
+    sfx_page *pages;
+    uint8_t *plan; /* T4_COMPRESSION_ITU_* of each page; 0 = as spandsp chooses */
+    unsigned count;
+    bool more;     /* pages are still being made */
+    bool known;    /* count and more were set */
+    unsigned held; /* DIS frames left unanswered, one after the other */
+} sfx_document;
+
+void document_free(sfx_document *d);
+/* What to do with a DIS or DTC when page `first` is next: enum sfx_dis. */
+int document_judge_dis(const sfx_document *d, unsigned first, const uint8_t *dis, int len);
+/* Chooses the code of each page from `first` on; `allowed` is a mask of 1 << T4_COMPRESSION_ITU_*. */
+void document_plan(sfx_document *d, unsigned first, unsigned allowed, int rate_bps);
+/* The last page of the run of one code that begins at `first`, -1 where it is the last of all known. */
+int document_run_end(const sfx_document *d, unsigned first);
+
 /* ---- t30.c: one run of T.30, over audio or T.38 ------------------------------------------------------------------ */
 
 enum media_kind { MEDIA_NONE, MEDIA_AUDIO, MEDIA_T38 };
@@ -69,6 +89,8 @@ typedef struct t30_run {
 int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38);
 /* Ends it (phase E is reported unless muted) and frees what spandsp holds. */
 void run_end(sfx_session *s, bool muted);
+/* The document grew or was replaced. */
+int run_document(sfx_session *s, bool replaced);
 /* Ends T.30 and sends DCN. */
 void run_cancel(sfx_session *s);
 /* The next samples to send; always RTP_FRAME of them. */
@@ -107,6 +129,7 @@ struct sfx_session {
     uint32_t id;
     sfx_session_config config;
     char *tx_file, *rx_file, *ident, *header;
+    sfx_document document;
 
     enum media_kind kind;
     int fd;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -116,6 +117,8 @@ int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, 
         err = line_open(&ends[1]);
     while (!err && (!over_at || now < over_at)) {
         line_step(&ends[0], &ends[1]);
+        if (config->pace_us)
+            usleep(config->pace_us);
         if (!over_at && a->run.finished && b->run.finished)
             over_at = now + 1;
         /* One side has ended: the other gets the time a far end's hang-up takes to come, then the call is cut. */

@@ -71,6 +71,7 @@ void sfx_session_destroy(sfx_session *s) {
     free(s->rx_file);
     free(s->ident);
     free(s->header);
+    document_free(&s->document);
     free(s);
 }
 
@@ -88,6 +89,48 @@ int sfx_session_cancel(sfx_session *s) {
     run_cancel(s);
     pthread_mutex_unlock(&s->lock);
     return 0;
+}
+
+int sfx_session_document(sfx_session *s, const char *path, const sfx_page *pages, unsigned count, int more) {
+    sfx_page *copy = calloc(count ? count : 1, sizeof *copy);
+    uint8_t *plan = calloc(count ? count : 1, 1);
+    char *file = path ? strdup(path) : NULL, *old = NULL;
+    sfx_document *d = &s->document;
+    int err = 0;
+
+    if (!copy || !plan || (path && !file) || (count && !pages)) {
+        free(copy);
+        free(plan);
+        free(file);
+        return -ENOMEM;
+    }
+    if (count)
+        memcpy(copy, pages, count * sizeof *copy);
+    pthread_mutex_lock(&s->lock);
+    if (file) {
+        old = s->tx_file;
+        s->tx_file = file;
+        err = run_document(s, true);
+        if (err < 0)
+            s->tx_file = old;
+    }
+    if (!err) {
+        /* What is being sent keeps its code; new pages go on in it unless a new DCS comes between. */
+        for (unsigned i = 0; i < count; i++)
+            plan[i] = i < d->count ? d->plan[i] : d->count ? d->plan[d->count - 1] : 0;
+        free(d->pages);
+        free(d->plan);
+        *d = (sfx_document){copy, plan, count, more != 0, true, d->held};
+        if (!file)
+            err = run_document(s, false);
+    }
+    pthread_mutex_unlock(&s->lock);
+    free(err && file ? file : old);
+    if (err && file) {
+        free(copy);
+        free(plan);
+    }
+    return err;
 }
 
 /* ---- media ------------------------------------------------------------------------------------------------------ */

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One run of T.30 in spandsp: set up over audio or T.38, watched, ended. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
 #define ADDRESS_FIELD 0xff
+
+/* States of spandsp 0.0.6 (t30.c). Where the training check was lost on the line, the sender says DCS again; in F_TCF
+ * spandsp would answer that by DCN, in F_CFR it begins anew. */
+enum { STATE_F_TCF = 7, STATE_F_CFR = 8 };
 
 static void emit(t30_run *run, sfx_event *event) {
     if (!run->muted)
@@ -31,11 +36,83 @@ static void limit_rate(t30_run *run) {
         }
 }
 
+/* ---- which page, in which code -------------------------------------------------------------------------------- */
+
+static unsigned first_page(const t30_state_t *t) { return t->tx_start_page > 0 ? (unsigned)t->tx_start_page : 0; }
+
+static unsigned codes_allowed(const t30_state_t *t) {
+    const uint8_t *dis = t->far_dis_dtc_frame;
+    unsigned codes = 1u << T4_COMPRESSION_ITU_T4_1D;
+    if (dis[4] & 0x80) /* bit 16 */
+        codes |= 1u << T4_COMPRESSION_ITU_T4_2D;
+    if (t->error_correcting_mode && dis[6] & 0x40) /* bit 31 */
+        codes |= 1u << T4_COMPRESSION_ITU_T6;
+    return codes;
+}
+
+/* A DIS is about to be answered: the run of pages that goes out under one DCS is settled here. */
+static void choose_pages(t30_run *run) {
+    sfx_document *d = &run->session->document;
+    t30_state_t *t = run->t30;
+    unsigned first = first_page(t);
+
+    if (!d->known || first >= d->count)
+        return;
+    document_plan(d, first, codes_allowed(t), run->rate_bps ? run->rate_bps : (int)run->session->config.max_rate_bps);
+    if (d->plan[first])
+        t->line_encoding = d->plan[first];
+    t->tx_stop_page = document_run_end(d, first);
+}
+
+/* No page follows under this DCS: is there one under the next (EOM, T.30 §5.3.6.1.6)? */
+static int on_document_end(t30_state_t *t, void *user, int status) {
+    t30_run *run = user;
+    const sfx_document *d = &run->session->document;
+    int next = t4_tx_get_current_page_in_file(&t->t4.tx) + 1;
+
+    (void)status;
+    if (!d->known || (!d->more && (unsigned)next >= d->count))
+        return FALSE;
+    t->tx_start_page = next;
+    return TRUE;
+}
+
+int run_document(sfx_session *s, bool replaced) {
+    t30_state_t *t = s->run.t30;
+    TIFF *fresh, *old;
+
+    if (!t || s->run.finished || !s->tx_file)
+        return 0;
+    old = t->t4.tx.tiff.tiff_file;
+    if (replaced) {
+        if (old)
+            return -EBUSY;
+        t30_set_tx_file(t, s->tx_file, t->tx_start_page, t->tx_stop_page);
+        return 0;
+    }
+    if (!old)
+        return 0;
+    /* libtiff has mapped the file as it was: open it again, and let the run go on where the code stays the same. */
+    fresh = TIFFOpen(s->tx_file, "r");
+    if (!fresh)
+        return -EIO;
+    TIFFClose(old);
+    t->t4.tx.tiff.tiff_file = fresh;
+    if (s->document.plan) {
+        int end = document_run_end(&s->document, (unsigned)t4_tx_get_current_page_in_file(&t->t4.tx));
+        t->t4.tx.tiff.stop_page = end < 0 ? INT_MAX : end;
+    }
+    return 0;
+}
+
 static int on_phase_b(t30_state_t *t, void *user, int result) {
     t30_run *run = user;
     (void)t;
-    if ((result & 0xfe) == T30_DIS)
+    if ((result & 0xfe) == T30_DIS) {
         limit_rate(run);
+        if (run->session->tx_file)
+            choose_pages(run);
+    }
     return T30_ERR_OK;
 }
 
@@ -57,8 +134,14 @@ static int on_phase_d(t30_state_t *t, void *user, int result) {
     int done;
     sfx_event event = {.type = SFX_EVENT_PAGE, .code = result & 0xfe};
 
-    (void)t;
     note_statistics(run, &stats);
+    if (sending && (result & 0xfe) == T30_RTN) {
+        /* The page is sent again: at once after MPS and EOP, after a new DIS where EOM was said. */
+        bool eom = t->next_tx_step == T30_EOM || t->next_tx_step == T30_PRI_EOM;
+        t->retransmit_capable = !eom;
+        if (eom)
+            t->tx_start_page = t4_tx_get_current_page_in_file(&t->t4.tx);
+    }
     done = sending ? stats.pages_tx : stats.pages_rx;
     if (result == T30_PIP)
         return T30_ERR_OK; /* an operator's interruption; the page itself is reported with its answer */
@@ -124,6 +207,26 @@ static void emit_negotiated(t30_run *run) {
 
 static void inject_fault(t30_run *run, const uint8_t *msg, int len);
 
+/* A DIS or DTC, before spandsp acts on it. Where the pages do not suit it, or are not made yet, it is made a frame
+ * without meaning (a non-final NSF): the far end repeats it. `msg` is spandsp's own receive buffer. */
+static void on_dis(t30_run *run, uint8_t *msg, int len) {
+    sfx_document *d = &run->session->document;
+    bool sending = run->session->tx_file && run->session->config.flags & SFX_FLAG_CALLER;
+    int verdict = sending && d->known ? document_judge_dis(d, first_page(run->t30), msg, len) : SFX_DIS_TAKEN;
+    sfx_event event = {.type = SFX_EVENT_DIS, .code = verdict, .value = {(int32_t)first_page(run->t30)}};
+
+    event.data_len = (uint32_t)len < sizeof event.data ? (uint32_t)len : sizeof event.data;
+    memcpy(event.data, msg, event.data_len);
+    emit(run, &event);
+    if (verdict == SFX_DIS_TAKEN) {
+        d->held = 0;
+        return;
+    }
+    d->held++;
+    msg[1] &= 0xef;
+    msg[2] = T30_NSF;
+}
+
 /* Every HDLC frame, before spandsp acts on it. */
 static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *msg, int len) {
     t30_run *run = user;
@@ -149,10 +252,12 @@ static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *ms
     if (run->session->config.flags & SFX_FLAG_TRACE)
         emit_frame(run, SFX_EVENT_FRAME, received, msg, len);
     if (fcf == (T30_DIS & 0xfe) && received)
-        emit_frame(run, SFX_EVENT_DIS, true, msg, len);
-    else if (fcf == T30_DCS)
+        on_dis(run, (uint8_t *)(uintptr_t)msg, len);
+    else if (fcf == T30_DCS) {
         dcs_decode(msg, len, &run->dcs);
-    else if (fcf == T30_CFR && (msg[1] & 0x10))
+        if (received && t->state == STATE_F_TCF)
+            t->state = STATE_F_CFR;
+    } else if (fcf == T30_CFR && (msg[1] & 0x10))
         emit_negotiated(run);
 }
 
@@ -209,22 +314,36 @@ static int modems_for(unsigned max_rate_bps) {
     return modems;
 }
 
+static int compressions_for(unsigned lacks, bool ecm) {
+    return T30_SUPPORT_T4_1D_COMPRESSION | (lacks & SFX_LACKS_2D ? 0 : T30_SUPPORT_T4_2D_COMPRESSION) |
+           (ecm && !(lacks & SFX_LACKS_T6) ? T30_SUPPORT_T6_COMPRESSION : 0);
+}
+
+static int resolutions_for(unsigned lacks) {
+    int high = T30_SUPPORT_R16_RESOLUTION | T30_SUPPORT_300_300_RESOLUTION | T30_SUPPORT_400_400_RESOLUTION;
+    return T30_SUPPORT_STANDARD_RESOLUTION | T30_SUPPORT_R8_RESOLUTION |
+           (lacks & SFX_LACKS_FINE ? 0 : T30_SUPPORT_FINE_RESOLUTION) |
+           (lacks & SFX_LACKS_SUPERFINE ? 0 : T30_SUPPORT_SUPERFINE_RESOLUTION) | (lacks & SFX_LACKS_HIGH ? 0 : high);
+}
+
+static int sizes_for(unsigned lacks) {
+    int lengths = T30_SUPPORT_B4_LENGTH | T30_SUPPORT_US_LEGAL_LENGTH | T30_SUPPORT_UNLIMITED_LENGTH;
+    return T30_SUPPORT_215MM_WIDTH | T30_SUPPORT_A4_LENGTH | T30_SUPPORT_US_LETTER_LENGTH |
+           (lacks & SFX_LACKS_LONG ? 0 : lengths) |
+           (lacks & SFX_LACKS_WIDE ? 0 : T30_SUPPORT_255MM_WIDTH | T30_SUPPORT_303MM_WIDTH);
+}
+
 static void configure(t30_run *run) {
     const sfx_session *s = run->session;
     t30_state_t *t = run->t30;
     bool ecm = s->config.flags & SFX_FLAG_ECM;
+    unsigned lacks = s->config.lacks;
 
     t30_set_supported_modems(t, modems_for(s->config.max_rate_bps));
     t30_set_ecm_capability(t, ecm);
-    t30_set_supported_compressions(t, T30_SUPPORT_T4_1D_COMPRESSION | T30_SUPPORT_T4_2D_COMPRESSION |
-                                          (ecm ? T30_SUPPORT_T6_COMPRESSION : 0));
-    t30_set_supported_resolutions(t, T30_SUPPORT_STANDARD_RESOLUTION | T30_SUPPORT_FINE_RESOLUTION |
-                                         T30_SUPPORT_SUPERFINE_RESOLUTION | T30_SUPPORT_R8_RESOLUTION |
-                                         T30_SUPPORT_R16_RESOLUTION | T30_SUPPORT_300_300_RESOLUTION |
-                                         T30_SUPPORT_400_400_RESOLUTION);
-    t30_set_supported_image_sizes(t, T30_SUPPORT_215MM_WIDTH | T30_SUPPORT_255MM_WIDTH | T30_SUPPORT_303MM_WIDTH |
-                                         T30_SUPPORT_A4_LENGTH | T30_SUPPORT_B4_LENGTH | T30_SUPPORT_US_LETTER_LENGTH |
-                                         T30_SUPPORT_US_LEGAL_LENGTH | T30_SUPPORT_UNLIMITED_LENGTH);
+    t30_set_supported_compressions(t, compressions_for(lacks, ecm));
+    t30_set_supported_resolutions(t, resolutions_for(lacks));
+    t30_set_supported_image_sizes(t, sizes_for(lacks));
     /* Received pages are written as one G4 strip each, which a PDF can carry as it is. */
     t30_set_rx_encoding(t, T4_COMPRESSION_ITU_T6);
     t30_set_minimum_scan_line_time(t, 0);
@@ -242,6 +361,9 @@ static void configure(t30_run *run) {
     t30_set_phase_d_handler(t, on_phase_d, run);
     t30_set_phase_e_handler(t, on_phase_e, run);
     t30_set_real_time_frame_handler(t, on_frame, run);
+    if (s->tx_file)
+        t30_set_document_handler(t, on_document_end, run);
+    t->retransmit_capable = TRUE; /* a page answered by RTN is sent again */
 }
 
 static void on_preamble(void *user, int code, int level, int delay) {

@@ -218,3 +218,11 @@ def test_page_limit_ends_an_endless_sender(tmp_path: Path) -> None:
     hostile = result.last(result.receiver, EventType.HOSTILE)
     assert hostile.code == 5
     assert result.last(result.receiver, EventType.COMPLETE).values[0] == 2
+
+
+def test_a_packet_lost_in_training_costs_a_repetition_not_the_call(tmp_path: Path) -> None:
+    """The receiver hears no training check; the sender's second DCS begins it anew."""
+    result = fax(tmp_path, LineSettings(mode="PCMU", loss=0.0005, seed=1), pages=2, rows=1200, sender={"ecm": False})
+
+    assert result.last(result.sender, EventType.COMPLETE).code == 0
+    assert result.identical

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Binding to the native engine: T.30 over G.711 and T.38, on threads and a clock of its own."""
 
-from softfax.engine._abi import ErrorCorrection, EventType, Fault, SessionStats
+from softfax.engine._abi import DisVerdict, ErrorCorrection, EventType, Fault, Lacks, SessionStats
 from softfax.engine.core import (
     Engine,
     EngineEvent,
     EngineSession,
     LineSettings,
+    PageFormat,
     T30Settings,
     UdptlSettings,
     completion_text,
@@ -14,13 +15,16 @@ from softfax.engine.core import (
 )
 
 __all__ = [
+    "DisVerdict",
     "Engine",
     "EngineEvent",
     "EngineSession",
     "ErrorCorrection",
     "EventType",
     "Fault",
+    "Lacks",
     "LineSettings",
+    "PageFormat",
     "SessionStats",
     "T30Settings",
     "UdptlSettings",

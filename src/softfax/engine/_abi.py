@@ -11,12 +11,15 @@ from pathlib import Path
 from softfax.errors import NativeError
 
 __all__ = [
+    "DisVerdict",
     "ErrorCorrection",
     "EventRecord",
     "EventType",
     "Fault",
     "Flag",
+    "Lacks",
     "LineConfig",
+    "PageRecord",
     "SessionConfig",
     "SessionStats",
     "T38Config",
@@ -24,7 +27,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 
 class EventType(IntEnum):
@@ -60,6 +63,26 @@ class Fault(IntEnum):
     DCS_LENGTH = 3
 
 
+class DisVerdict(IntEnum):
+    """What became of a far end's DIS (the code of an event `DIS`): answered, or let go by because of the pages."""
+
+    TAKEN = 1
+    UNFIT = 2
+    WAITING = 3
+
+
+class Lacks(IntFlag):
+    """What a receiver does not offer in its DIS (T.30 table 2), though it could."""
+
+    FINE = 1 << 0
+    SUPERFINE = 1 << 1
+    HIGH = 1 << 2
+    WIDE = 1 << 3
+    LONG = 1 << 4
+    T4_2D = 1 << 5
+    T6 = 1 << 6
+
+
 class ErrorCorrection(IntEnum):
     """Error correction of UDPTL (T.38 §9.1.4)."""
 
@@ -88,11 +111,21 @@ class SessionConfig(c.Structure):
         ("stall_ms", c.c_uint32),
         ("max_pages", c.c_uint32),
         ("fault", c.c_int32),
-        ("reserved", c.c_uint32),
+        ("lacks", c.c_uint32),
         ("tx_file", c.c_char_p),
         ("rx_file", c.c_char_p),
         ("ident", c.c_char_p),
         ("header", c.c_char_p),
+    ]
+
+
+class PageRecord(c.Structure):
+    _fields_ = [
+        ("width", c.c_uint32),
+        ("rows", c.c_uint32),
+        ("x_dpm", c.c_int32),
+        ("y_dpm", c.c_int32),
+        ("bytes", c.c_uint32 * 3),
     ]
 
 
@@ -164,6 +197,8 @@ class LineConfig(c.Structure):
         ("duplicate_ppm", c.c_uint32),
         ("jitter_ms", c.c_uint32),
         ("delay_ms", c.c_uint32),
+        ("pace_us", c.c_uint32),
+        ("reserved", c.c_uint32),
         ("limit_us", c.c_uint64),
         ("t38", T38Config),
     ]
@@ -185,6 +220,8 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_session_cancel": (c.c_int, [c.c_void_p]),
     "sfx_session_stop_media": (c.c_int, [c.c_void_p]),
     "sfx_session_stats_get": (c.c_int, [c.c_void_p, c.POINTER(SessionStats)]),
+    "sfx_session_document": (c.c_int, [c.c_void_p, c.c_char_p, c.POINTER(PageRecord), c.c_uint, c.c_int]),
+    "sfx_page_fits": (c.c_int, [c.POINTER(PageRecord), c.c_char_p, c.c_size_t]),
     "sfx_line_run": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(LineConfig), c.POINTER(c.c_uint64)]),
     "sfx_udptl_check": (c.c_int, [c.c_char_p, c.c_size_t]),
     "sfx_t38_feed": (c.c_int, [c.c_char_p, c.c_size_t, c.c_int, c.c_char_p]),

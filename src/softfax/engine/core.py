@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes as c
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,9 @@ from softfax.engine._abi import (
     EventType,
     Fault,
     Flag,
+    Lacks,
     LineConfig,
+    PageRecord,
     SessionConfig,
     SessionStats,
     T38Config,
@@ -34,6 +36,7 @@ __all__ = [
     "EngineEvent",
     "EngineSession",
     "LineSettings",
+    "PageFormat",
     "T30Settings",
     "UdptlSettings",
     "completion_text",
@@ -63,7 +66,7 @@ class T30Settings:
 
     `caller`: the calling side of T.30, which sends CNG and waits for DIS: the sender of the image, whoever placed the call.
     `ident` is the local station id (CSI/TSI, at most 20 characters of T.30 §5.3.6.2.4); `max_rate_bps` 2400 to 14400.
-    `fault` and `guard=False` exist for tests of the far end's robustness and of ours.
+    `lacks` is what a receiver keeps out of its DIS. `fault` and `guard=False` exist for tests of the far end's robustness and of ours.
     """
 
     caller: bool
@@ -78,6 +81,7 @@ class T30Settings:
     symmetric: bool = False
     trace: bool = False
     guard: bool = True
+    lacks: Lacks = Lacks(0)
     fault: Fault = Fault.NONE
 
     def to_c(self) -> SessionConfig:
@@ -101,11 +105,34 @@ class T30Settings:
             stall_ms=int(self.stall_s * 1000),
             max_pages=self.max_pages,
             fault=int(self.fault),
+            lacks=int(self.lacks),
             tx_file=os.fsencode(self.tx_file) if self.tx_file else None,
             rx_file=os.fsencode(self.rx_file) if self.rx_file else None,
             ident=self.ident.encode("ascii", "replace")[:20] or None,
             header=self.header.encode("ascii", "replace") or None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PageFormat:
+    """A page to send as T.30 counts: dots and rows, dots per metre (8031, 11811, 16063 by 3850, 7700, 11811, 15400).
+
+    `bytes` are its sizes compressed by T.4 1-D, T.4 2-D and T.6; 0 where unknown.
+    """
+
+    width: int
+    rows: int
+    x_dpm: int
+    y_dpm: int
+    bytes: tuple[int, int, int] = (0, 0, 0)
+
+    def to_c(self) -> PageRecord:
+        """The C struct."""
+        return PageRecord(self.width, self.rows, self.x_dpm, self.y_dpm, (c.c_uint32 * 3)(*self.bytes))
+
+    def fits(self, dis: bytes) -> bool:
+        """Whether a far end with this DIS or DTC (address octet first) takes the page (T.30 table 2)."""
+        return bool(library().sfx_page_fits(c.byref(self.to_c()), dis, len(dis)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +164,10 @@ class UdptlSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LineSettings:
-    """The in-memory line: `mode` is `PCMU`, `PCMA` or `T38`; loss and duplication as fractions; times in milliseconds."""
+    """The in-memory line: `mode` is `PCMU`, `PCMA` or `T38`; loss and duplication as fractions; times in milliseconds.
+
+    `pace_us` is the real time that 20 ms of simulated time take at least, for an owner who has to react to events.
+    """
 
     mode: str = "T38"
     seed: int = 1
@@ -145,6 +175,7 @@ class LineSettings:
     duplicate: float = 0.0
     jitter_ms: int = 0
     delay_ms: int = 0
+    pace_us: int = 0
     limit_s: float = 7200.0
     udptl: UdptlSettings = field(default_factory=UdptlSettings)
 
@@ -160,6 +191,7 @@ class LineSettings:
             duplicate_ppm=int(self.duplicate * 1e6),
             jitter_ms=self.jitter_ms,
             delay_ms=self.delay_ms,
+            pace_us=self.pace_us,
             limit_us=int(self.limit_s * 1e6),
             t38=self.udptl.to_c(),
         )
@@ -197,6 +229,20 @@ class EngineSession:
         check(
             self._lib.sfx_session_start_t38(self.handle, fd, remote[0].encode(), remote[1], c.byref(udptl.to_c())),
             "starting T.38",
+        )
+
+    def document(self, pages: Sequence[PageFormat], *, more: bool, path: Path | None = None) -> None:
+        """Says which pages the document has so far (all of them) and whether more will be appended to its file.
+
+        From then on the engine sends while later pages are made, lets a DIS go by that asks for other pages (event `DIS`
+        with `DisVerdict`), and takes for each run of pages the smallest code the far end decodes. `path` replaces the file.
+        Raises NativeError, also while a page of the file to be replaced is being sent.
+        """
+        records = (PageRecord * len(pages))(*(page.to_c() for page in pages))
+        file = os.fsencode(path) if path is not None else None
+        check(
+            self._lib.sfx_session_document(self.handle, file, records, len(pages), int(more)),
+            "changing the document",
         )
 
     def hold(self, held: bool) -> None:
