@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Callbacks over HTTP, kept on disk until they are delivered."""
+
+from softfax.delivery.targets import CallbackTarget
+
+__all__ = ["CallbackTarget"]

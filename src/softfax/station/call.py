@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One fax of a station, as its front ends see it: from the order or the incoming call to the result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from softfax.model import CallState, FaxContext, FaxResult, Mode, SessionEvent, SessionState
+from softfax.station.orders import FaxOrder
+
+__all__ = ["FaxCall"]
+
+
+def _nothing() -> None:
+    """What a call that nobody can end does when it is cancelled."""
+
+
+@dataclass(eq=False, kw_only=True)
+class FaxCall:
+    """A fax under way. `context` never changes, `session` is the latest FAXSession record, `result` comes last.
+
+    `call_state` is None until the call is placed (documents are being prepared). `mode` is None until media runs.
+    `order` is None for calls that came in; `variables` are those of the order.
+    """
+
+    context: FaxContext
+    session: SessionEvent
+    result: asyncio.Future[FaxResult]
+    order: FaxOrder | None = None
+    account: str = ""
+    call_state: CallState | None = None
+    mode: Mode | None = None
+    sip_code: int = 0
+    remote_station_id: str = ""
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    #: Set by the station: ends the fax in whatever way its state asks for.
+    on_cancel: Callable[[], None] = _nothing
+
+    @property
+    def state(self) -> SessionState:
+        """The state of the fax session."""
+        return self.session.state
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The channel variables of the originator."""
+        return self.order.variables if self.order is not None else {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether the result is there."""
+        return self.result.done()
+
+    def cancel(self) -> None:
+        """Ends the fax: DCN, then BYE or CANCEL; the result follows. Nothing happens to one that has ended."""
+        if not self.result.done():
+            self.on_cancel()

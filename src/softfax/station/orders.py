@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is asked of a station, and what it tells about its faxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from softfax.delivery.targets import CallbackTarget
+from softfax.documents import Resolution
+from softfax.fax.settings import ModePolicy
+from softfax.model import Direction, Operation, SessionState
+
+__all__ = ["FaxOrder", "FaxStats", "SessionView"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaxOrder:
+    """One fax to be made by a call of ours: to send documents, or to fetch what the far end has for us.
+
+    `destination` is a SIP URI, or a number, which is called through `account` (the station's first if empty). `documents`
+    are files or URLs, in order. `receive_into` is a folder, or the name of a .tif or .pdf; without it the inbox is used.
+    An empty text, None or 0 stands for what the station's configuration says. `modems` are V17, V27, V29; empty for all.
+    `caller_number` and `caller_name` are what the far end is shown. `variables` are the originator's channel variables.
+    """
+
+    destination: str
+    direction: Direction = Direction.SEND
+    documents: tuple[str, ...] = ()
+    receive_into: Path | None = None
+    account: str = ""
+    mode: ModePolicy | None = None
+    ident: str = ""
+    header: str = ""
+    resolution: Resolution | None = None
+    ecm: bool | None = None
+    max_rate_bps: int = 0
+    min_rate_bps: int = 0
+    modems: frozenset[str] = frozenset()
+    caller_number: str = ""
+    caller_name: str = ""
+    answer_timeout_s: float = 0.0
+    t38_timeout_s: float = 0.0
+    status_urls: tuple[CallbackTarget, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionView:
+    """A fax session as Asterisk's FAXSessions lists it. `session_type` is `T.38`, `G.711` or `none`."""
+
+    channel: str
+    session_number: int
+    session_type: str
+    operation: Operation
+    state: SessionState
+    files: tuple[str, ...]
+    technology: str = "Spandsp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaxStats:
+    """Counters with the meaning of Asterisk's FAXStats, since the station started.
+
+    `current_sessions` have their media set up, `reserved_sessions` wait for the call to be answered. An attempt counts when
+    the call is answered. `completed_faxes` are all that came to an end after that, `failed_faxes` those of them that failed:
+    a fax that could not begin because of its document is an attempt and neither of these.
+    """
+
+    current_sessions: int = 0
+    reserved_sessions: int = 0
+    transmit_attempts: int = 0
+    receive_attempts: int = 0
+    completed_faxes: int = 0
+    failed_faxes: int = 0
