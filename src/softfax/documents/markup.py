@@ -186,9 +186,9 @@ def _table(node: SyntaxTreeNode, place: _Place) -> Iterator[Row]:
     cells: list[list[tuple[Paragraph, str]]] = []
     heads = 0
     for part in node.children:
-        for line in part.children:
+        for row in part.children:
             kind = replace(BODY, style=Style.BOLD if part.type == "thead" else Style.SANS, points=10.0)
-            cells.append([_cell(cell, kind) for cell in line.children[:COLUMNS_MAX]])
+            cells.append([_cell(cell, kind) for cell in row.children[:COLUMNS_MAX]])
             heads += part.type == "thead"
     if not cells or not cells[0]:
         return
