@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One connection of the manager interface: its login, its mask, and what is sent to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from softfax.ami.access import Permission
+from softfax.ami.auth import User
+from softfax.ami.channel import AmiEvent
+from softfax.ami.wire import Action, Fields, encode
+
+__all__ = ["Client"]
+
+
+class Client:
+    """A client that is connected. Nothing sent here waits: who does not read what is sent is disconnected."""
+
+    def __init__(self, writer: asyncio.StreamWriter, host: str, queue_octets: int) -> None:
+        self.host = host
+        self.user: User | None = None
+        self.mask = Permission.ALL
+        self.challenge = ""
+        self.closing = False
+        #: Set once the client has been dropped for not reading.
+        self.overrun = False
+        self._writer = writer
+        self._queue_octets = queue_octets
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+        return f"{self.user.name}@{self.host}" if self.user else self.host
+
+    def may(self, needed: Permission) -> bool:
+        """Whether an action that needs one of these classes is allowed."""
+        return not needed or (self.user is not None and bool(needed & self.user.write))
+
+    def wants(self, event: AmiEvent) -> bool:
+        """Whether the user may see the event and its mask lets it through."""
+        return self.user is not None and event.classes in (self.user.read & self.mask)
+
+    # ---- sending ------------------------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Queues octets, or drops the client if too many wait already."""
+        if self.closing or self._writer.is_closing():
+            return
+        if self._writer.transport.get_write_buffer_size() + len(data) > self._queue_octets:
+            self.overrun = self.closing = True
+            self._writer.transport.abort()
+            return
+        self._writer.write(data)
+
+    def push(self, event: AmiEvent) -> None:
+        """Sends an event the client wants."""
+        if self.wants(event):
+            self.send(encode(event.message()))
+
+    def respond(self, action: Action, response: str, *fields: tuple[str, str]) -> None:
+        """The answer to an action: `Response`, `ActionID` if there was one, then `fields`."""
+        self.send(encode([("Response", response), *_id(action), *fields]))
+
+    def success(self, action: Action, message: str) -> None:
+        """`Response: Success` with a message."""
+        self.respond(action, "Success", ("Message", message))
+
+    def error(self, action: Action, message: str) -> None:
+        """`Response: Error` with a message."""
+        self.respond(action, "Error", ("Message", message))
+
+    def reply_event(self, action: Action, name: str, *fields: tuple[str, str]) -> None:
+        """An event that answers an action: no Privilege line."""
+        self.send(encode([("Event", name), *_id(action), *fields]))
+
+    def reply_list(
+        self,
+        action: Action,
+        message: str,
+        entries: Iterable[Fields],
+        complete: str,
+        *,
+        start: str = "Start",
+        extra: str = "",
+    ) -> None:
+        """An answer that is a list: the response, its events, the event that ends it."""
+        self.respond(action, "Success", ("EventList", start), ("Message", message))
+        count = 0
+        for entry in entries:
+            self.send(encode(entry))
+            count += 1
+        fields = [("EventList", "Complete"), ("ListItems", str(count))]
+        if extra:
+            fields.append((extra, str(count)))
+        self.reply_event(action, complete, *fields)
+
+
+def _id(action: Action) -> list[tuple[str, str]]:
+    return [("ActionID", action.action_id)] if action.action_id else []

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The manager interface on TCP and TLS: connections, and what the station's faxes mean to them.
+
+Everything runs on the station's loop. Sinks of the station only format and queue: a client that does not read is dropped,
+so neither a fax nor another client ever waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Protocol
+
+from softfax.ami.access import Permission
+from softfax.ami.actions import perform
+from softfax.ami.auth import Throttle, User, Users
+from softfax.ami.channel import AmiEvent
+from softfax.ami.client import Client
+from softfax.ami.events import FaxChannel, originate_response
+from softfax.ami.originate import Originate
+from softfax.ami.settings import AmiSettings, address, tls_context
+from softfax.ami.wire import BANNER, Framer, encode
+from softfax.errors import DocumentError, PortInUseError, SoftfaxError
+from softfax.model import FaxContext, FaxResult, FaxUpdate, new_fax_id
+from softfax.station import FaxCall, FaxOrder, FaxStats, SessionView
+
+__all__ = ["AmiServer", "StationPort"]
+
+log = logging.getLogger("softfax.ami")
+
+READ_OCTETS = 16_384
+# What the kernel may keep of a client's events besides our own queue.
+KERNEL_OCTETS = 262_144
+GLOBALS_MAX = 1000
+# Numbers of channels for faxes that never became a call, apart from the station's own.
+OWN_SEQUENCE = 0xF0000000
+
+
+class StationPort(Protocol):
+    """What is asked of the station (`softfax.station.Station`)."""
+
+    def originate(self, order: FaxOrder) -> FaxCall: ...
+    def calls(self) -> list[FaxCall]: ...
+    def find(self, key: str) -> FaxCall | None: ...
+    def sessions(self) -> list[SessionView]: ...
+    def stats(self) -> FaxStats: ...
+    def hangup(self, call: FaxCall) -> None: ...
+    def subscribe(self, sink: Callable[[FaxUpdate], None]) -> Callable[[], None]: ...
+
+
+class AmiServer:
+    """Serves the manager interface for a station, from `start()` to `close()`."""
+
+    def __init__(self, station: StationPort, settings: AmiSettings) -> None:
+        self.station = station
+        self.settings = settings
+        self.users = Users(settings.users)
+        self.throttle = Throttle(settings.max_failures, settings.failure_window_s)
+        self.variables: dict[str, str] = {}
+        self.began = datetime.now(UTC)
+        self.started = time.monotonic()
+        self._servers: list[asyncio.Server] = []
+        self._clients: dict[Client, asyncio.Task[None]] = {}
+        self._faxes: dict[str, FaxChannel] = {}
+        self._by_unique_id: dict[str, str] = {}
+        self._answers: dict[str, asyncio.Future[bool]] = {}
+        self._placing: Originate | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._sequence = itertools.count(OWN_SEQUENCE)
+
+    async def start(self) -> None:
+        """Listens. Raises PortInUseError, ConfigError."""
+        context = tls_context(self.settings)
+        self._unsubscribe = self.station.subscribe(self._on_update)
+        try:
+            if self.settings.listen:
+                await self._listen(self.settings.listen, None)
+            if context is not None:
+                await self._listen(self.settings.tls_listen, context)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _listen(self, listen: str, context: ssl.SSLContext | None) -> None:
+        host, port = address(listen)
+        handshake_s = self.settings.login_timeout_s if context is not None else None
+        try:
+            server = await asyncio.start_server(
+                self._accept, host, port, ssl=context, ssl_handshake_timeout=handshake_s
+            )
+        except OSError as error:
+            text = error.strerror or str(error)
+            raise PortInUseError(f"AMI cannot listen at {listen} ({text})", "choose another address or port") from None
+        self._servers.append(server)
+        log.info("AMI at %s%s", ":".join(map(str, self.addresses[-1])), " (TLS)" if context else "")
+        if not self.users:
+            log.warning("AMI has no users: nobody can log in")
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens: host and port of the plain and of the TLS socket, as far as there are."""
+        return [sock.getsockname()[:2] for server in self._servers for sock in server.sockets]
+
+    async def close(self) -> None:
+        """Stops listening and disconnects everybody."""
+        self._unsubscribe()
+        for server in self._servers:
+            server.close()
+        tasks = list(self._clients.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+        for server in self._servers:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(server.wait_closed(), 5)
+        self._servers.clear()
+
+    # ---- connections --------------------------------------------------------------------------------------------------
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername") or ("", 0)
+        client = Client(writer, str(peer[0]), self.settings.queue_octets)
+        strangers = sum(other.user is None for other in self._clients)
+        if len(self._clients) >= self.settings.max_clients or strangers >= self.settings.max_unauthenticated:
+            log.warning("AMI: too many connections, %s is refused", client.host)
+            writer.transport.abort()
+            return
+        sock = writer.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_OCTETS)
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients[client] = task
+        try:
+            client.send(BANNER)
+            await self._serve(client, reader, writer)
+        except (OSError, asyncio.CancelledError):
+            # Cancelled by close() alone; asyncio's streams would log it as an error.
+            pass
+        except Exception:
+            log.exception("AMI: the connection of %s is closed", client.name)
+        finally:
+            self._clients.pop(client, None)
+            if client.overrun:
+                log.warning("AMI: %s does not read what it is sent and is disconnected", client.name)
+            await _close(writer)
+
+    async def _serve(self, client: Client, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        framer = Framer()
+        login_by = asyncio.get_running_loop().time() + self.settings.login_timeout_s
+        while not client.closing:
+            try:
+                async with asyncio.timeout_at(login_by if client.user is None else None):
+                    data = await reader.read(READ_OCTETS)
+            except TimeoutError:
+                return
+            if not data:
+                return
+            for action in framer.feed(data):
+                await perform(self, client, action)
+                if client.closing:
+                    return
+                # Whoever asks for more than he reads waits.
+                await writer.drain()
+
+    def logged_in(self, client: Client, user: User) -> None:
+        """A login went through."""
+        client.user = user
+        log.info("AMI: %s logged in", client.name)
+
+    def log_failure(self, client: Client, name: str) -> None:
+        """A login failed."""
+        log.warning("AMI: login of %r from %s failed", name[:64], client.host)
+
+    def publish(self, events: Iterable[AmiEvent]) -> None:
+        """Sends events to whoever wants them; each is formatted once."""
+        clients = [client for client in self._clients if client.user is not None]
+        if not clients:
+            return
+        for event in events:
+            data = b""
+            for client in clients:
+                if client.wants(event):
+                    data = data or encode(event.message())
+                    client.send(data)
+
+    # ---- faxes ----------------------------------------------------------------------------------------------------------
+
+    def _on_update(self, update: FaxUpdate) -> None:
+        try:
+            fax = self._fax(update.context)
+            call = self.station.find(update.context.fax_id)
+            self.publish(fax.update(update.event, call.mode if call is not None else None))
+            self._settle(update.context.fax_id, fax)
+            if isinstance(update.event, FaxResult):
+                self._forget(update.context.fax_id)
+        except Exception:
+            log.exception("AMI: an event of fax %s is lost", update.context.fax_id)
+
+    def _fax(self, context: FaxContext) -> FaxChannel:
+        fax = self._faxes.get(context.fax_id)
+        if fax is None:
+            # A fax first heard of while an order is being placed is the one of that order.
+            origin = self._placing.origin if self._placing is not None and context.outgoing else None
+            fax = FaxChannel(context, origin, self.settings.status_events)
+            fax.channel.context = self.settings.context
+            self._faxes[context.fax_id] = fax
+            if origin is not None and origin.unique_id:
+                self._by_unique_id[origin.unique_id] = context.fax_id
+        return fax
+
+    def _settle(self, fax_id: str, fax: FaxChannel) -> None:
+        answer = self._answers.get(fax_id)
+        if answer is not None and not answer.done() and (fax.answered or fax.ended):
+            answer.set_result(fax.answered)
+
+    def _forget(self, fax_id: str) -> None:
+        fax = self._faxes.pop(fax_id, None)
+        self._answers.pop(fax_id, None)
+        if fax is not None:
+            self._by_unique_id.pop(fax.channel.unique_id, None)
+
+    def channel_of(self, call: FaxCall) -> FaxChannel:
+        """The channel of a fax under way."""
+        return self._fax(call.context)
+
+    def files_of(self, view: SessionView) -> tuple[str, ...]:
+        """The documents of a session, as outsiders know them."""
+        call = self.station.find(view.channel)
+        return (self.channel_of(call).files if call is not None else ()) or view.files
+
+    def find(self, key: str) -> FaxCall | None:
+        """A fax under way, by channel name or unique id (the station's or the originator's)."""
+        return self.station.find(self._by_unique_id.get(key, key))
+
+    def hangup(self, call: FaxCall, cause: int) -> None:
+        """Ends a fax; `cause` is what its Hangup event will say."""
+        self.channel_of(call).hangup_cause = cause
+        self.station.hangup(call)
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Sets a global variable."""
+        if name in self.variables or len(self.variables) < GLOBALS_MAX:
+            self.variables[name] = value
+        fields = (("Channel", "none"), ("Uniqueid", "none"), ("Variable", name), ("Value", value))
+        self.publish([AmiEvent("VarSet", Permission.DIALPLAN, fields)])
+
+    def originate(self, wanted: Originate) -> asyncio.Future[bool]:
+        """Places the call; the future says whether it was answered. What goes wrong becomes events."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if wanted.order is None:
+            self._refuse(wanted, answer, "INVALID_ARGUMENTS" if wanted.wrong else "", wanted.wrong)
+            return answer
+        self._placing = wanted
+        try:
+            call = self.station.originate(wanted.order)
+            fax = self._fax(call.context)
+        except DocumentError as error:
+            log.warning("AMI: %s", error)
+            self._refuse(wanted, answer, "FILE_ERROR", "error reading file")
+        except SoftfaxError as error:
+            log.warning("AMI: %s", error)
+            self._refuse(wanted, answer, "", "")
+        else:
+            self._answers[call.context.fax_id] = answer
+            self._settle(call.context.fax_id, fax)
+        finally:
+            self._placing = None
+        return answer
+
+    def _refuse(self, wanted: Originate, answer: asyncio.Future[bool], error: str, text: str) -> None:
+        """Nothing is dialled: says why, as Asterisk would after the call, or that there is no such channel."""
+        answer.set_result(False)
+        origin = wanted.origin
+        if error:
+            fax = FaxChannel(self._context_of(wanted), origin)
+            fax.channel.context = self.settings.context
+            self.publish(fax.no_fax(error, text))
+        elif origin.wants_response:
+            self.publish([originate_response(origin, "0")])
+
+    def _context_of(self, wanted: Originate) -> FaxContext:
+        origin, number = wanted.origin, next(self._sequence)
+        technology, _, line = origin.channel.partition("/")
+        return FaxContext(
+            fax_id=new_fax_id(),
+            direction=wanted.direction,
+            outgoing=True,
+            session_number=-1,
+            unique_id=f"{int(time.time())}.{number}",
+            channel=f"{technology}/{line.partition('/')[0]}-{number:08x}",
+            documents=origin.files,
+            tags=_NO_TAGS,
+        )
+
+
+_NO_TAGS: Mapping[str, str] = {}
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError, ssl.SSLError, asyncio.TimeoutError):
+        async with asyncio.timeout(2):
+            await writer.wait_closed()
+    writer.transport.abort()

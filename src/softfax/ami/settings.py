@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How the manager interface is set up."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from softfax.ami.auth import User
+from softfax.errors import ConfigError
+
+__all__ = ["AmiSettings", "tls_context"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmiSettings:
+    """`listen` and `tls_listen` are HOST:PORT, port 0 for any free one, empty for none.
+
+    Limits: `max_clients` connections, `max_unauthenticated` of them not logged in, each for `login_timeout_s`;
+    `queue_octets` is what may wait for a client that does not read, before it is disconnected. A failed login is answered
+    after `failure_delay_s`; after `max_failures` of them in `failure_window_s` an address is refused for that time.
+    `status_events` sends FAXStatus for every fax, as `statusevents=yes` does in Asterisk, not only with option `s`.
+    """
+
+    listen: str = "127.0.0.1:5038"
+    tls_listen: str = ""
+    tls_certificate: Path | None = None
+    tls_private_key: Path | None = None
+    users: tuple[User, ...] = ()
+    status_events: bool = True
+    max_clients: int = 200
+    max_unauthenticated: int = 50
+    login_timeout_s: float = 30.0
+    failure_delay_s: float = 1.0
+    max_failures: int = 5
+    failure_window_s: float = 60.0
+    queue_octets: int = 1 << 20
+    context: str = field(default="fax")
+
+
+def tls_context(settings: AmiSettings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer, with the configured certificate; None where TLS is not listened on. Raises ConfigError."""
+    if not settings.tls_listen:
+        return None
+    if settings.tls_certificate is None:
+        raise ConfigError("AMI over TLS needs a certificate", "set its file, and the private key's if it is another")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_private_key)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"the AMI certificate {settings.tls_certificate} cannot be used ({reason})", "give a PEM file with its key"
+        ) from None
+    return context
+
+
+def address(listen: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; the host is an IP address or localhost. Raises ConfigError."""
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    try:
+        if host != "localhost":
+            ipaddress.ip_address(host)
+        number = int(port)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 65535:
+        raise ConfigError(f"AMI cannot listen at {listen!r}", "give ADDRESS:PORT, for example 127.0.0.1:5038")
+    return host, number
