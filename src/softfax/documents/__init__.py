@@ -3,71 +3,76 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from softfax.documents.deliver import deliver_pdf, write_atomically
+from softfax.documents.convert import convert
+from softfax.documents.deliver import deliver_pdf
+from softfax.documents.job import RasterJob
+from softfax.documents.sources import gather
 from softfax.documents.tiff import read_pages
 from softfax.documents.types import (
     DocumentLimits,
     DocumentMetadata,
+    FarEnd,
     PageInfo,
     PreparedDocument,
     RasterSettings,
     Resolution,
+    Source,
 )
-from softfax.documents.worker import rasterise
-from softfax.errors import DocumentTooLargeError, UsageError
 
 __all__ = [
     "DocumentLimits",
     "DocumentMetadata",
+    "FarEnd",
     "PageInfo",
     "PreparedDocument",
+    "RasterJob",
     "RasterSettings",
     "Resolution",
+    "Source",
     "convert",
     "deliver_pdf",
+    "gather",
     "prepare",
     "read_pages",
+    "start",
 ]
 
 
-def prepare(files: Sequence[str | Path], settings: RasterSettings, workdir: Path) -> PreparedDocument:
-    """Makes one fax TIFF of documents, in order; `-` is standard input. Raises DocumentError before anything is dialled."""
-    paths = [_standard_input(workdir, settings) if str(f) == "-" else Path(f) for f in files]
-    tiff = workdir / "fax.tif"
-    return PreparedDocument(tiff, rasterise(paths, tiff, settings))
+def start(
+    files: Sequence[str | os.PathLike[str]],
+    settings: RasterSettings,
+    workdir: Path,
+    *,
+    pages: str = "",
+    cover: Mapping[str, Any] | None = None,
+    header: Mapping[str, Any] | None = None,
+    allow_private: bool = False,
+    on_change: Callable[[], None] = lambda: None,
+) -> RasterJob:
+    """Begins to make one fax TIFF of documents, in order; pages come one by one. The caller closes the job.
+
+    `cover` has the fields of `softfax.documents.cover.CoverFields` and, if wished, `template`, a path; `header` those of
+    `softfax.documents.header.HeaderLine` with `when` in ISO 8601. Raises DocumentError for what cannot be fetched; what
+    cannot be opened or drawn, the job says.
+    """
+    sources = gather(
+        files, workdir, limits=settings.limits, pages=pages, password=settings.password, allow_private=allow_private
+    )
+    return RasterJob(sources, workdir / "fax.tif", settings, cover=cover, header=header, on_change=on_change)
 
 
-def _standard_input(workdir: Path, settings: RasterSettings) -> Path:
-    path = workdir / "standard-input"
-    with path.open("wb") as file:
-        while chunk := sys.stdin.buffer.read(1 << 20):
-            file.write(chunk)
-            if file.tell() > settings.limits.file_bytes:
-                raise DocumentTooLargeError("standard input is too large", "send less")
-    return path
-
-
-def convert(files: Sequence[str | Path], out: Path, settings: RasterSettings) -> tuple[PageInfo, ...]:
-    """Writes documents as a fax TIFF or as a PDF of fax pages, by the ending of `out`. Raises DocumentError, UsageError."""
-    kind = out.suffix.lower()
-    if kind not in (".tif", ".tiff", ".pdf"):
-        raise UsageError(f"{out.name} says no format", "end it in .tif or .pdf")
-    if not out.parent.is_dir():
-        raise UsageError(f"there is no folder {out.parent}", "make it first")
-    with tempfile.TemporaryDirectory(prefix="softfax-") as workdir:
-        prepared = prepare(files, settings, Path(workdir))
-        if kind == ".pdf":
-            result = Path(workdir) / "fax.pdf"
-            deliver_pdf(prepared.tiff, result)
-        else:
-            result = prepared.tiff
+def prepare(
+    files: Sequence[str | os.PathLike[str]], settings: RasterSettings, workdir: Path, **options: Any
+) -> PreparedDocument:
+    """As `start`, and waits for the last page. Raises DocumentError before anything is dialled."""
+    with start(files, settings, workdir, **options) as job:
         try:
-            write_atomically(out, result.read_bytes())
-        except OSError as error:
-            raise UsageError(f"{out} cannot be written: {error.strerror}", "choose another place") from None
-    return prepared.pages
+            return job.prepared()
+        except BaseException:
+            job.tiff.unlink(missing_ok=True)
+            raise

@@ -108,7 +108,7 @@ def cover_sheet(cover: CoverFields, template: Path | str | None = None) -> Paper
 
 def _fill(pattern: str, values: Mapping[str, str], name: str) -> str:
     """Fields into text. A value among other words keeps its own direction. Raises UsageError for unknown fields."""
-    whole = _FIELD.fullmatch(pattern.strip())
+    whole = _FIELD.fullmatch(pattern)
 
     def value(match: re.Match[str]) -> str:
         key = match[1]
@@ -117,7 +117,7 @@ def _fill(pattern: str, values: Mapping[str, str], name: str) -> str:
         text = values[key]
         return text if whole or not text else "\n".join(f"\u2068{line}\u2069" for line in text.split("\n"))
 
-    return _FIELD.sub(value, pattern.strip() if whole else pattern)
+    return _FIELD.sub(value, pattern)
 
 
 # ---- plain text ----------------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def _plain(template: str, values: Mapping[str, str], name: str) -> TextSheet:
         used = _FIELD.findall(line)
         if not used or any(values[key] for key in used):
             out.append(filled)
-    first = text_sheets("\n".join(out), name=name)[0]
+    first = text_sheets("\n".join(out), name=name, proportional=False)[0]
     lines = list(first.lines)
     if first.total > 1:
         lines[-1] = shortened("[…]", Type(Style.MONO, 10), 100)
@@ -292,7 +292,7 @@ class CoverSheet(PaperSheet):
             or not (0.5 <= size <= 1000 and 0.5 <= leading <= 10 and width > 0)
         ):
             raise self._bad(f"the box {rect.get('data-text', '')[:40]!r} has a wrong size or alignment")
-        text = _fill(rect.get("data-text", ""), self._values, self._name)
+        text = _fill(rect.get("data-text", "").strip(), self._values, self._name)
         return _Box(text, x * across, y * down, width, height, kind, align, valign, leading)
 
     def _drawing(self, width: int, rows: int) -> Image.Image:

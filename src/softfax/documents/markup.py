@@ -11,13 +11,14 @@ from itertools import pairwise
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from softfax.documents.flow import FlowSheet, Placed, Row, Rule, keep_together, paginate
-from softfax.documents.fonts import Style
-from softfax.documents.paper import A4, Paper
-from softfax.documents.typeset import Paragraph, Type, plain
-from softfax.errors import DocumentEmptyError, DocumentTooLargeError
+from softfax.documents.flow import Placed, Row, Rule, keep_together, paginate
+from softfax.documents.fonts import Style, missing_warning
+from softfax.documents.paper import A4, Paper, PaperSheet
+from softfax.documents.text import decode_text, text_sheets
+from softfax.documents.typeset import Paragraph, Type, clean, plain
+from softfax.errors import DocumentTooLargeError
 
-__all__ = ["looks_like_markup", "markup_sheets"]
+__all__ = ["Typeset", "looks_like_markup", "markup_sheets", "typeset"]
 
 SIDE = 62.0
 BODY = Type(Style.SANS, 11)
@@ -36,9 +37,12 @@ CELL_MIN = 36.0
 COLUMNS_MAX = 24
 BULLETS = ("•", "–", "▪")
 CHARACTERS_MAX = 2_000_000
+BLOCK_CHARACTERS_MAX = 16_000  # between blank lines; what is longer is no prose, and is typewritten
+NESTING_MAX = 60
 
 _ENDINGS = (".md", ".markdown", ".mdown")
 _HEADING = re.compile(r"(?:\A|\n[ \t]*\n)#{1,4} \S[^\n]{0,200}\n[ \t]*\n")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _TASK = re.compile(r"\[[ xX]\] ")
 _OTHER_SIGNS = re.compile(
     r"(?:^|\n)(?:```|~~~)|\]\(https?://|\*\*\w[^*\n]{0,200}\w\*\*|\n\|? ?:?-{3,}:? ?\|(?: ?:?-{3,}:? ?\|?)+\n"
@@ -55,16 +59,40 @@ def looks_like_markup(name: str, text: str) -> bool:
 
 def markup_sheets(
     text: str, *, pages_max: int = 1000, paper: Paper = A4, name: str = "the text"
-) -> Sequence[FlowSheet]:
+) -> Sequence[PaperSheet]:
     """Markdown as pages. Raises DocumentEmptyError, DocumentTooLargeError."""
     if len(text) > CHARACTERS_MAX:
         raise DocumentTooLargeError(f"{name} is too long for Markdown", "send it as .txt, or split it")
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    if len(max(_BLANK_LINE.split(text), key=len)) > BLOCK_CHARACTERS_MAX:
+        return text_sheets(text, pages_max=pages_max, paper=paper, name=name)
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING_MAX}).enable("table")
     tree = SyntaxTreeNode(parser.parse(text.replace("\f", "\n")))
     rows = list(_blocks(tree.children, _Place(SIDE, paper.width - 2 * SIDE)))
-    if not rows:
-        raise DocumentEmptyError(f"{name} is empty", "check the file")
-    return paginate(rows, paper, pages_max, name)
+    # What has marks but no text, or is nested beyond reason, is printed as it stands.
+    return (
+        paginate(rows, paper, pages_max, name)
+        if rows
+        else text_sheets(text, pages_max=pages_max, paper=paper, name=name)
+    )
+
+
+@dataclass(frozen=True)
+class Typeset:
+    """The pages of a text, and a line for people about what could not be set (often empty)."""
+
+    sheets: Sequence[PaperSheet]
+    warning: str
+
+
+def typeset(data: bytes, name: str, *, pages_max: int = 1000, paper: Paper = A4) -> Typeset:
+    """A text file as pages: Markdown where it is that, else typewritten. Raises DocumentEmptyError, DocumentTooLargeError."""
+    text = decode_text(data)
+    sheets: Sequence[PaperSheet]
+    if len(text) <= CHARACTERS_MAX and looks_like_markup(name, text):
+        sheets = markup_sheets(text, pages_max=pages_max, paper=paper, name=name)
+    else:
+        sheets = text_sheets(text, pages_max=pages_max, paper=paper, name=name)
+    return Typeset(sheets, missing_warning(clean(text)))
 
 
 @dataclass(frozen=True)

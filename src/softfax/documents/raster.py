@@ -1,101 +1,211 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From grey to black and white: text and lines by threshold, pictures by clustered dots, decided by area within a page."""
+"""From sheets to fax pages: which class of page, where on it the sheet stands, and the dots."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from softfax.documents.types import FAX_WIDTH, X_DPI
+from softfax.documents.bilevel import bilevel
+from softfax.documents.types import MM, FarEnd, FaxImage, PageClass, RasterSettings, Sheet
+from softfax.errors import DocumentTooLargeError
 
-__all__ = ["bilevel", "fit_page"]
+__all__ = ["FaxPage", "class_for", "fits", "raster"]
 
-BLOCK = 16
-MID_LOW, MID_HIGH = 40, 246
-PICTURE_SHARE = 0.45
-FLAT_SPREAD = 0.5
-FLAT_SHARE = 0.22
-TINT_LOW, TINT_HIGH = 110, 200
-
-Grey = npt.NDArray[np.uint8]
-
-
-def _clustered_dots() -> Grey:
-    """An 8 by 8 threshold matrix whose dots grow from two centres (a 45° screen of about 36 lines an inch at 204 dpi).
-
-    Fax compression counts colour changes: grown dots cost a third of what error diffusion does.
-    """
-    y, x = np.mgrid[0:8, 0:8]
-    wave = np.cos((x + y + 1) * np.pi / 4) + np.cos((x - y) * np.pi / 4)
-    order = np.argsort(np.argsort((wave + 1e-6 * (x + 0.3 * y)).ravel())).reshape(8, 8)
-    return ((order + 0.5) * 4).astype(np.uint8)
+#: What every machine prints of a row (T.4: 196.6 mm of 215) and of an A4 page (281.5 mm of 297).
+UNPRINTED_SIDE_MM = 9.2
+UNPRINTED_END_MM = 7.7
+SHRINK_LEAST = 0.88
+A4_MM = (210.0, 297.0)
+#: Widths of sheets, upright, that ask for B4 (257 mm) and A3 (297 mm) paper.
+B4_FROM_MM, A3_FROM_MM, A3_TO_MM = 225.0, 270.0, 312.0
+TALL = 2.4
+TURN_FROM = 1.05
+CUT_SEARCH = 0.15
+#: A page that is a little too long is shrunk rather than cut.
+SHRINK_TO_LENGTH = 0.9
 
 
-_DOTS = _clustered_dots()
+@dataclass(frozen=True)
+class FaxPage:
+    """A page of dots (1 bit, white 1), the share of it that is halftoned, and its T.6 bits where they came with it."""
+
+    image: Image.Image
+    page_class: PageClass
+    pictures: float = 0.0
+    t6: bytes | None = None
 
 
-def _picture_areas(grey: Grey) -> npt.NDArray[np.bool_]:
-    """Which dots belong to pictures: blocks that are mostly mid-tone, and their neighbours of the same kind."""
-    rows, width = grey.shape
-    padded = np.pad(grey, ((0, -rows % BLOCK), (0, -width % BLOCK)), constant_values=255)
-    blocks = padded.reshape(padded.shape[0] // BLOCK, BLOCK, padded.shape[1] // BLOCK, BLOCK)
-    share = ((blocks > MID_LOW) & (blocks < MID_HIGH)).mean(axis=(1, 3))
-    core = share > PICTURE_SHARE
-    core[core] = _is_picture(blocks.swapaxes(1, 2)[core].reshape(-1, BLOCK * BLOCK))
-    # A block alone is an anti-aliased letter or a stamp; a picture has neighbours.
-    around = _neighbours(core)
-    core &= around >= 3
-    # Highlights and shadows inside a picture belong to it.
-    area = core | (_neighbours(core) >= 3)
-    return np.repeat(np.repeat(area, BLOCK, axis=0), BLOCK, axis=1)[:rows, :width]
+@dataclass(frozen=True)
+class _Place:
+    """Where a sheet stands on the page, in dots: offset and size; the page is `height` rows long."""
+
+    left: int
+    top: int
+    width: int
+    rows: int
+    height: int
 
 
-def _is_picture(blocks: Grey) -> npt.NDArray[np.bool_]:
-    """Which of these blocks (one a row) are parts of pictures, and which are flat tints with type on or in them.
+class _Turned:
+    """A landscape sheet on portrait paper: its top to the left."""
 
-    A flat tint is a logo (dark: it becomes solid black) or a shaded cell (light: white); only one in between needs dots.
-    """
-    mid = np.where((blocks > MID_LOW) & (blocks < MID_HIGH), blocks.astype(np.float32), np.nan)
-    tint = np.nanmedian(mid, axis=1)
-    near = (np.abs(mid - tint[:, None]) <= FLAT_SPREAD).sum(axis=1)
-    flat = near > FLAT_SHARE * (~np.isnan(mid)).sum(axis=1)
-    return np.asarray(~flat | ((tint > TINT_LOW) & (tint < TINT_HIGH)))
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        self.width_inches, self.height_inches = sheet.height_inches, sheet.width_inches
+        self.aspect = 1 / sheet.aspect
 
-
-def _neighbours(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    p = np.pad(mask.astype(np.int64), 1)
-    total = sum(p[dy : dy + mask.shape[0], dx : dx + mask.shape[1]] for dy in range(3) for dx in range(3))
-    return np.asarray(total - mask, dtype=np.int64)
+    def render(self, width: int, rows: int) -> Image.Image:
+        """As the sheet, turned."""
+        return self._sheet.render(rows, width).transpose(Image.Transpose.ROTATE_90)
 
 
-def bilevel(image: Image.Image) -> Image.Image:
-    """A 1-bit page (white 1) of a grey one."""
-    if image.mode == "1":
-        return image
-    grey: Grey = np.asarray(image.convert("L"))
-    # Text printed in grey or colour must stay whole: the threshold is high, and no halftone eats its edges.
-    white = grey >= 160
-    picture = _picture_areas(grey)
-    if picture.any():
-        rows, width = grey.shape
-        screen = np.tile(_DOTS, (rows // 8 + 1, width // 8 + 1))[:rows, :width]
-        white = np.where(picture, grey > screen, white)
-    return Image.fromarray(white)
+class _Scanned:
+    """A page of dots as a sheet, for a far end that cannot take it as it is."""
+
+    def __init__(self, fax: FaxImage) -> None:
+        self._image = fax.image
+        self.width_inches: float | None = fax.page_class.width_mm / MM
+        self.height_inches: float | None = fax.image.height / fax.page_class.rows_per_mm / MM
+        self.aspect = self.height_inches / self.width_inches if self.width_inches and self.height_inches else 1.0
+
+    def render(self, width: int, rows: int) -> Image.Image:
+        """Grey by area: what was a dot stays visible."""
+        return self._image.convert("L").resize((width, rows), Image.Resampling.BOX)
 
 
-def fit_page(image: Image.Image, y_dpi: int, page_inches: tuple[float, float] | None) -> Image.Image:
-    """Brings an image to fax width, its own proportions kept; `page_inches` (width, height) where it knows its size.
+def class_for(sheet: Sheet, settings: RasterSettings) -> PageClass:
+    """The class of page a sheet gets: the resolution wished for and its own paper, as far as the far end takes them."""
+    sizes = {"a4": 0, "b4": 1, "a3": 2}
+    if settings.paper != "auto":
+        size = sizes[settings.paper]
+    else:
+        width_mm = (sheet.width_inches or 0) * MM
+        size = 2 if A3_FROM_MM <= width_mm <= A3_TO_MM else 1 if B4_FROM_MM <= width_mm < A3_FROM_MM else 0
+    resolution = settings.far_end.best(settings.resolution)
+    return PageClass.of(resolution, min(size, settings.far_end.size))
 
-    A landscape image wider than fax paper is turned.
-    """
-    width, height = page_inches or (float(image.width), float(image.height))
-    if width > height * 1.05:
-        image = image.transpose(Image.Transpose.ROTATE_90)
-        width, height = height, width
-    rows = max(1, round(FAX_WIDTH / X_DPI * height / width * y_dpi))
-    if image.size == (FAX_WIDTH, rows):
-        return image
-    if image.mode not in ("L", "RGB"):
-        image = image.convert("L")
-    return image.resize((FAX_WIDTH, rows), Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+def fits(page: PageClass, rows: int, far_end: FarEnd) -> bool:
+    """Whether a page that exists already is taken as it is."""
+    named = {(204, 98): "standard", (204, 196): "fine", (204, 391): "superfine", (300, 300): "300", (408, 391): "400"}
+    short = far_end.length_mm is None or rows / page.rows_per_mm <= far_end.length_mm
+    return far_end.takes(named[page.x_dpi, page.y_dpi]) and page.size <= far_end.size and short
+
+
+def raster(source: Sheet | FaxImage, settings: RasterSettings, name: str) -> Iterator[FaxPage]:
+    """The fax pages of a sheet: one, or several where it is cut. Raises DocumentTooLargeError."""
+    if isinstance(source, FaxImage):
+        wanted = settings.paper == "auto" or PageClass.of("fine", {"a4": 0, "b4": 1, "a3": 2}[settings.paper]).size
+        rows_max = settings.longest_mm * source.page_class.rows_per_mm
+        kept = wanted is True or wanted == source.page_class.size
+        if kept and fits(source.page_class, source.image.height, settings.far_end) and source.image.height <= rows_max:
+            yield FaxPage(source.image, source.page_class, t6=source.t6)
+            return
+        sheet: Sheet = _Scanned(source)
+        settings = replace(settings, fit=False)
+    else:
+        sheet = source
+    if sheet.aspect < 1 / TURN_FROM:
+        sheet = _Turned(sheet)
+    page = class_for(sheet, settings)
+    place = _place(sheet, page, settings)
+    if place.height > settings.limits.page_rows:
+        raise DocumentTooLargeError(f"a page of {name} is too long for a fax", "cut it into pages")
+    dots = bilevel(_draw(sheet, page, place), page, settings.halftone)
+    if settings.fit and sheet.width_inches is not None:
+        moved = _inside(np.asarray(dots.image), page, place)
+        if moved is not None:
+            dots = bilevel(_draw(sheet, page, moved), page, settings.halftone)
+    for part in _cut(dots.image, settings.longest_mm * page.rows_per_mm):
+        yield FaxPage(part, page, dots.pictures)
+
+
+def _place(sheet: Sheet, page: PageClass, settings: RasterSettings) -> _Place:
+    """True size where the sheet has one and the paper is wide enough; else as large as every machine prints."""
+    line_mm, longest_mm = page.width_mm, settings.longest_mm
+    if sheet.width_inches is not None and sheet.height_inches is not None:
+        width_mm, height_mm = sheet.width_inches * MM, sheet.height_inches * MM
+        scale = min(1.0, line_mm / width_mm)
+        if SHRINK_TO_LENGTH <= longest_mm / (height_mm * scale) < 1:
+            scale = longest_mm / height_mm
+    else:
+        width_mm = line_mm - 2 * UNPRINTED_SIDE_MM
+        height_mm = width_mm * sheet.aspect
+        paper_mm = A4_MM[1] * line_mm / 215 - 2 * UNPRINTED_END_MM
+        scale = min(1.0, paper_mm / height_mm) if sheet.aspect < TALL else 1.0
+    width = max(1, min(page.width, round(width_mm * scale * page.dots_per_mm)))
+    rows = max(1, round(height_mm * scale * page.rows_per_mm))
+    margin = 0 if sheet.width_inches is not None else round(UNPRINTED_END_MM * page.rows_per_mm)
+    return _Place((page.width - width) // 2, margin, width, rows, rows + 2 * margin)
+
+
+def _draw(sheet: Sheet, page: PageClass, place: _Place) -> Image.Image:
+    drawn = sheet.render(place.width, place.rows)
+    if (place.width, place.rows) == (page.width, place.height):
+        return drawn
+    canvas = Image.new("L", (page.width, place.height), 255)
+    canvas.paste(drawn, (place.left, place.top))
+    return canvas
+
+
+def _inside(white: npt.NDArray[np.bool_], page: PageClass, place: _Place) -> _Place | None:
+    """A better place, where ink stands outside what machines print: moved, and shrunk if it must be; None if all is well."""
+    columns = np.flatnonzero(~white.all(axis=0))
+    if not columns.size:
+        return None
+    lines = np.flatnonzero(~white.all(axis=1))
+    side = round(UNPRINTED_SIDE_MM * page.dots_per_mm)
+    sheet_mm = place.height / page.rows_per_mm
+    # The ends matter where the sheet fills its paper; a longer or shorter one is printed as its length allows.
+    fills = abs(sheet_mm - A4_MM[1] * page.width_mm / 215) < 12
+    end = round(UNPRINTED_END_MM / 2 * page.rows_per_mm) if fills else 0
+    left, right, top, bottom = columns[0], columns[-1] + 1, lines[0], lines[-1] + 1
+    room_x, room_y = page.width - 2 * side, place.height - 2 * end
+    if left >= side and right <= page.width - side and top >= end and bottom <= place.height - end:
+        return None
+    scale = min(1.0, room_x / (right - left), room_y / (bottom - top))
+    if scale < 1:
+        scale = max(SHRINK_LEAST, math.floor(scale * 200) / 200)
+    width, rows = round(place.width * scale), round(place.rows * scale)
+    # The ink's box, where it comes to lie when the sheet stands in the middle, pushed inside.
+    x = (page.width - width) // 2
+    y = place.top + (place.rows - rows) // 2
+    ink_left, ink_right = x + (left - place.left) * scale, x + (right - place.left) * scale
+    ink_top, ink_bottom = y + (top - place.top) * scale, y + (bottom - place.top) * scale
+    x += _push(ink_left, ink_right, side, page.width - side)
+    y += _push(ink_top, ink_bottom, end, place.height - end)
+    if (x, y, width, rows) == (place.left, place.top, place.width, place.rows):
+        return None
+    return _Place(int(x), int(y), width, rows, place.height)
+
+
+def _push(low: float, high: float, least: float, most: float) -> int:
+    """How far to move what lies from `low` to `high` to have it within the limits, or in their middle if it is larger."""
+    if high - low > most - least:
+        return round((least + most) / 2 - (low + high) / 2)
+    return round(max(0.0, least - low) - max(0.0, high - most))
+
+
+def _cut(image: Image.Image, rows_max: float) -> Iterator[Image.Image]:
+    """Cut to pages at white rows where there are some near the end of a page."""
+    if image.height <= rows_max:
+        yield image
+        return
+    limit = max(1, int(rows_max))
+    blank = np.asarray(image).all(axis=1)
+    top = 0
+    while top < image.height:
+        bottom = min(top + limit, image.height)
+        if bottom < image.height:
+            window = blank[bottom - max(1, int(limit * CUT_SEARCH)) : bottom]
+            whites = np.flatnonzero(window)
+            if whites.size:
+                bottom -= len(window) - 1 - int(whites[-1])
+        yield image.crop((0, top, image.width, bottom))
+        top = bottom

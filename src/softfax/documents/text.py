@@ -29,7 +29,7 @@ SHARE_FOR_PROPORTIONAL = 1 / 3
 
 MONO = Type(Style.MONO, POINTS)
 SANS = Type(Style.SANS, RIGHT_TO_LEFT_POINTS)
-COLUMN_WIDTH = 0.602 * POINTS  # DejaVu Sans Mono: 1233/2048 em
+COLUMN_WIDTH = 1233 / 2048 * POINTS  # of DejaVu Sans Mono
 
 _LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _ESCAPES = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\^_()][A-Z0-9]?)")
@@ -106,10 +106,18 @@ def draw_foot(canvas: Canvas, paper: Paper, number: int, total: int) -> None:
         canvas.draw_in(plain(f"{number} / {total}", FOOT_TYPE, 0), 0, paper.width, paper.height - FOOT, "center")
 
 
-def text_sheets(text: str, *, pages_max: int = 1000, paper: Paper = A4, name: str = "the text") -> Sequence[TextSheet]:
+def text_sheets(
+    text: str,
+    *,
+    pages_max: int = 1000,
+    paper: Paper = A4,
+    name: str = "the text",
+    proportional: bool | None = None,
+) -> Sequence[TextSheet]:
     """Text as pages: 80 columns of a typewriter's letters, or proportional ones where much of it runs right to left.
 
-    A form feed begins a page. `name` is what messages call it. Raises DocumentEmptyError, DocumentTooLargeError.
+    `proportional` decides that. A form feed begins a page. `name` is what messages call it. Raises DocumentEmptyError,
+    DocumentTooLargeError.
     """
     # One letter takes at least a tenth of a line even where fonts have narrow ones; far more is never printed.
     if len(text) > pages_max * 60 * 400:
@@ -118,7 +126,8 @@ def text_sheets(text: str, *, pages_max: int = 1000, paper: Paper = A4, name: st
     if not text.strip():
         raise DocumentEmptyError(f"{name} is empty", "check the file")
     # Letters with dots above and below need more room between lines.
-    proportional = _is_right_to_left(text)
+    if proportional is None:
+        proportional = _is_right_to_left(text)
     kind, pitch = (SANS, PITCH * 1.4) if proportional else (MONO, PITCH)
     page_lines = int((paper.height - TOP - BOTTOM) / pitch)
     pages: list[tuple[Line | None, ...]] = []

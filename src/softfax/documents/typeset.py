@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from math import inf
 from typing import NamedTuple
 from unicodedata import combining
 
@@ -27,6 +28,7 @@ __all__ = ["Canvas", "Line", "Paragraph", "Type", "clean", "plain", "shortened"]
 POINTS_PER_INCH = 72
 LINE_CHARACTERS_MAX = 500
 """A line never holds more, whatever their width: marks and joiners have none."""
+CACHED_CHARACTERS_MAX = 48
 CONTEXT = 3  # characters on each side that the shaper sees, for joining
 ELLIPSIS = "…"
 
@@ -64,8 +66,12 @@ class Shaped(NamedTuple):
     advance: int
 
 
-@lru_cache(16384)
 def _shape(style: Style, text: str, right_to_left: bool, before: str = "", after: str = "") -> Shaped:
+    shape = _shape_cached if len(text) <= CACHED_CHARACTERS_MAX else _shape_now
+    return shape(style, text, right_to_left, before, after)
+
+
+def _shape_now(style: Style, text: str, right_to_left: bool, before: str, after: str) -> Shaped:
     buffer = hb.Buffer()
     buffer.add_str(before + text + after, len(before), len(text))
     buffer.guess_segment_properties()
@@ -76,6 +82,9 @@ def _shape(style: Style, text: str, right_to_left: bool, before: str = "", after
         for info, p in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True)
     )
     return Shaped(style, glyphs, sum(g[3] for g in glyphs))
+
+
+_shape_cached = lru_cache(8192)(_shape_now)
 
 
 def _faces(text: str, style: Style) -> list[Style]:
@@ -90,9 +99,12 @@ def _faces(text: str, style: Style) -> list[Style]:
     return out
 
 
-@lru_cache(65536)
 def _width(text: str, kind: Type) -> float:
     """The width of text in points, whatever line it comes to stand in."""
+    return (_width_cached if len(text) <= CACHED_CHARACTERS_MAX else _width_now)(text, kind)
+
+
+def _width_now(text: str, kind: Type) -> float:
     total = 0.0
     position = 0
     for style, group in groupby(_faces(text, kind.style)):
@@ -101,6 +113,9 @@ def _width(text: str, kind: Type) -> float:
         total += _shape(style, run, bool(_RIGHT_TO_LEFT.search(run))).advance * kind.points / face(style).upem
         position = end
     return total
+
+
+_width_cached = lru_cache(32768)(_width_now)
 
 
 class Paragraph:
@@ -141,18 +156,21 @@ class Paragraph:
         used = 0.0
         for begin, end in self._pieces():
             visible = begin + len(self.text[begin:end].rstrip())
-            wide = self.measure(begin, visible)
+            wide = self._word_width(begin, visible)
             if start < begin and (used + wide > width + 0.01 or visible - start > LINE_CHARACTERS_MAX):
                 out.append(Line(self, start, begin))
                 start, used = begin, 0.0
-            while start == begin and (wide > width + 0.01 or visible - begin > LINE_CHARACTERS_MAX):
+            while start == begin and wide > width + 0.01:
                 stop = self._forced_break(begin, visible, width)
                 out.append(Line(self, begin, stop))
                 start = begin = stop
-                wide = self.measure(begin, visible)
+                wide = self._word_width(begin, visible)
             used += wide + self.measure(visible, end)
         out.append(Line(self, start, len(self.text)))
         return out
+
+    def _word_width(self, begin: int, end: int) -> float:
+        return self.measure(begin, end) if end - begin <= LINE_CHARACTERS_MAX else inf
 
     def _pieces(self) -> Iterator[tuple[int, int]]:
         """Words with the space after them; also the parts of hyphenated ones."""

@@ -1,71 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Documents are opened in a process of their own, with limits on memory, CPU and time: a hostile one ends there.
 
-The parent starts `python -m softfax.documents.worker`, writes one JSON request to its standard input and reads one JSON
-reply from its standard output.
+`job.RasterJob` starts `python -m softfax.documents.worker` and writes one JSON request to its standard input. What comes back
+is one JSON object a line: the number of sheets once all documents are open, then each page when it is in the file, and
+`done` or the error.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
 import resource
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from softfax import errors
-from softfax.documents.types import DocumentLimits, PageInfo, RasterSettings
-from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
+from softfax.documents.types import DocumentLimits, FarEnd, FaxImage, RasterSettings, Sheet, Source
+from softfax.errors import DocumentError, DocumentTooLargeError
 
-__all__ = ["rasterise"]
+__all__ = ["main"]
 
-CPU_SIGNALS = (-9, -24)  # SIGKILL, SIGXCPU
-FILES_OPEN_MAX = 256
-
-
-def rasterise(files: Sequence[Path], out: Path, settings: RasterSettings) -> tuple[PageInfo, ...]:
-    """Turns documents into the fax TIFF `out` within the limits. Raises DocumentError; leaves nothing behind then."""
-    request = {"files": [str(f) for f in files], "out": str(out), "settings": dataclasses.asdict(settings)}
-    source = str(Path(__file__).resolve().parent.parent.parent)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "softfax.documents.worker"],
-            input=json.dumps(request).encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=settings.limits.wall_s,
-            env=env,
-            check=False,
-        )
-        reply = json.loads(done.stdout) if done.stdout else None
-    except subprocess.TimeoutExpired:
-        reply, status = None, -9
-    except ValueError:
-        reply, status = None, done.returncode
-    else:
-        status = done.returncode
-    if reply is None or "error" in reply:
-        out.unlink(missing_ok=True)
-        raise _error(reply, status, files)
-    return tuple(PageInfo(**page) for page in reply["pages"])
-
-
-def _error(reply: dict[str, str] | None, status: int, files: Sequence[Path]) -> DocumentError:
-    names = ", ".join(f.name for f in files)
-    if reply is None:
-        if status in CPU_SIGNALS:
-            return DocumentTooLargeError(f"{names} takes too long to read", "send fewer or simpler pages")
-        return DocumentUnsupportedError(f"{names} cannot be read", "open and save it anew")
-    kind = getattr(errors, reply["error"], DocumentError)
-    error: DocumentError = kind(reply["problem"], reply["remedy"])
-    return error
-
-
-# ---- inside the process -------------------------------------------------------------------------------------------------
+FILES_OPEN_MAX = 512
+SOURCES_MAX = 200
 
 
 def _limit(limits: DocumentLimits) -> None:
@@ -76,43 +34,107 @@ def _limit(limits: DocumentLimits) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_OPEN_MAX, FILES_OPEN_MAX))
 
 
-def _work(request: dict[str, object]) -> dict[str, object]:
-    from softfax.documents.load import load
+def _say(**line: Any) -> None:
+    json.dump(line, sys.stdout)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+def _settings(raw: dict[str, Any]) -> RasterSettings:
+    limits, far_end = DocumentLimits(**raw.pop("limits")), FarEnd(**raw.pop("far_end"))
+    return RasterSettings(**raw, limits=limits, far_end=far_end)
+
+
+def _sheets(request: dict[str, Any], settings: RasterSettings) -> tuple[int, Iterator[tuple[Sheet | FaxImage, str]]]:
+    """Opens everything, so that what is wrong shows before the first page; then the sheets in order."""
+    from softfax.documents.load import open_document
+
+    sources = [Source(**{**raw, "path": Path(raw["path"])}) for raw in request["sources"]]
+    if len(sources) > SOURCES_MAX:
+        raise DocumentTooLargeError(f"{len(sources)} documents are too many", f"send at most {SOURCES_MAX} at once")
+    documents = [(open_document(source, settings.limits), source.shown) for source in sources]
+    count = sum(len(document) for document, _ in documents) + (1 if request.get("cover") else 0)
+    if count > settings.limits.pages:
+        raise DocumentTooLargeError(f"the fax has {count} pages", f"send at most {settings.limits.pages} in one fax")
+
+    def sheets() -> Iterator[tuple[Sheet | FaxImage, str]]:
+        if request.get("cover"):
+            from softfax.documents.cover import CoverFields, cover_sheet
+
+            cover = dict(request["cover"])
+            template = cover.pop("template", None)
+            fields = CoverFields(**{**cover, "pages": count})
+            yield cover_sheet(fields, Path(template) if template else None), "the cover page"
+        for document, name in documents:
+            for sheet in document:
+                yield sheet, name
+
+    return count, sheets()
+
+
+class _Header:
+    """Draws the header line of each page."""
+
+    def __init__(self, raw: dict[str, Any], total: int) -> None:
+        self._fields = {**raw, "when": datetime.fromisoformat(raw["when"])}
+        self.total: int | None = total
+
+    def draw(self, image: Any, page_class: Any, number: int) -> Any:
+        """On the top margin where that is white; else above the page."""
+        import numpy as np
+
+        from softfax.documents.header import HeaderLine, draw_header, header_rows
+
+        line = HeaderLine(**self._fields, page=number, total=self.total)
+        margin = np.asarray(image)[: header_rows(page_class.y_dpi)]
+        return draw_header(image, page_class.x_dpi, page_class.y_dpi, line, overlay=bool(margin.all()))
+
+
+def _work(request: dict[str, Any], settings: RasterSettings) -> None:
+    from softfax.documents.raster import raster
     from softfax.documents.tiff import TiffWriter
 
-    raw = dict(request["settings"])  # type: ignore[call-overload]
-    settings = RasterSettings(**{**raw, "limits": DocumentLimits(**raw["limits"])})
-    with TiffWriter(Path(str(request["out"]))) as writer:
-        for name in request["files"]:  # type: ignore[attr-defined]
-            for page, x_dpi, y_dpi in load(Path(name), settings):
+    total, sheets = _sheets(request, settings)
+    # Cutting makes more pages than sheets, how many nobody knows before.
+    exact = settings.cut_mm is None and settings.far_end.length_mm is None
+    _say(sheets=total, exact=exact)
+    header = _Header(request["header"], total) if request.get("header") else None
+    if header and not exact:
+        header.total = None
+    with TiffWriter(Path(request["out"])) as writer:
+        for sheet, name in sheets:
+            for page in raster(sheet, settings, name):
                 if len(writer.pages) >= settings.limits.pages:
                     raise DocumentTooLargeError("the fax has too many pages", f"send at most {settings.limits.pages}")
-                writer.add(page, x_dpi, y_dpi)
-        return {"pages": [dataclasses.asdict(page) for page in writer.pages]}
+                number = len(writer.pages) + 1
+                image = header.draw(page.image, page.page_class, number) if header else page.image
+                info = writer.add_page(image, page.page_class, pictures=page.pictures, t6=None if header else page.t6)
+                _say(page=asdict(info))
+    _say(done=True)
+
+
+def _problem(error: BaseException) -> dict[str, str]:
+    if isinstance(error, DocumentError):
+        return {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+    if isinstance(error, MemoryError):
+        return {
+            "error": "DocumentTooLargeError",
+            "problem": "the document needs too much memory",
+            "remedy": "make it smaller",
+        }
+    text = f"the document cannot be read ({type(error).__name__}: {error})"
+    return {"error": "DocumentUnsupportedError", "problem": text[:300], "remedy": "open and save it anew"}
 
 
 def main() -> None:
     """Serves one request."""
     request = json.load(sys.stdin)
-    limits = DocumentLimits(**request["settings"]["limits"])
-    _limit(limits)
+    settings = _settings(request["settings"])
+    _limit(settings.limits)
     try:
-        reply = _work(request)
-    except DocumentError as error:
-        reply = {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
-    except MemoryError:
-        reply = {
-            "error": "DocumentTooLargeError",
-            "problem": "the document needs too much memory",
-            "remedy": "make it smaller",
-        }
+        _work(request, settings)
     except Exception as error:
-        reply = {
-            "error": "DocumentUnsupportedError",
-            "problem": f"the document cannot be read ({type(error).__name__}: {error})"[:300],
-            "remedy": "open and save it anew",
-        }
-    json.dump(reply, sys.stdout)
+        _say(**_problem(error))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From grey to black and white: type by its contrast to the ground, pictures by halftone, decided by area within a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from softfax.documents.halftone import screen
+from softfax.documents.segment import BLOCK, Area, Ground, Kind, areas_of, blocks, ground_of, spread, upsample
+from softfax.documents.types import Halftone, PageClass
+
+__all__ = ["Bilevel", "bilevel"]
+
+Grey = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+#: A stroke is black where it reaches this share of the strongest contrast around it, and no less than the noise of paper.
+STROKE_SHARE = 0.38
+STROKE_LEAST = 26
+STROKE_NOISE = 1.7
+SPECKLED = 8
+INK_BELOW = 112
+TINT_NOISE = 20
+
+
+@dataclass(frozen=True)
+class Bilevel:
+    """A page of dots (1 bit, white 1) and the share of it that is halftoned."""
+
+    image: Image.Image
+    pictures: float = 0.0
+
+
+def bilevel(image: Image.Image, page: PageClass, halftone: Halftone = "dots") -> Bilevel:
+    """Makes a grey page black and white."""
+    if image.mode == "1":
+        return Bilevel(image)
+    grey: Grey = np.asarray(image.convert("L"))
+    grey = _paper_white(grey)
+    ground = ground_of(grey, page.dots_per_mm, page.rows_per_mm)
+    noise = _noise(ground)
+    strokes = _strokes(ground, noise)
+    white = strokes & (ground.ground >= INK_BELOW)
+    labels, areas = areas_of(ground, page.dots_per_mm, page.rows_per_mm)
+    share = _paint(white, strokes, grey, ground, labels, areas, halftone) if areas else 0.0
+    if noise > SPECKLED:
+        white |= _specks(white)
+    return Bilevel(Image.fromarray(white), share)
+
+
+def _paper_white(grey: Grey) -> Grey:
+    """A scan's paper made white: its levels stretched so that the commonest light grey, if the page is mostly that, is 255."""
+    histogram = np.bincount(grey[::4, ::4].ravel(), minlength=256)
+    total = histogram.sum()
+    if histogram[250:].sum() > 0.3 * total:
+        return grey
+    peak = int(histogram[150:].argmax()) + 150
+    if histogram[max(0, peak - 12) : peak + 13].sum() < 0.3 * total:
+        return grey
+    ramp = np.minimum(np.arange(256) * 255.0 / max(peak - 6, 1), 255).astype(np.uint8)
+    return np.asarray(ramp[grey])
+
+
+def _noise(ground: Ground) -> float:
+    """On paper as a scanner sees it every block has some contrast: what nearly half of them have is noise."""
+    return float(np.percentile(ground.dark, 45))
+
+
+def _strokes(ground: Ground, noise: float) -> Mask:
+    """White but for the dark strokes."""
+    rows, width = ground.contrast.shape
+    above_noise = max(STROKE_LEAST, min(STROKE_NOISE * noise, 3 * STROKE_LEAST))
+    least = np.maximum(above_noise, spread(ground.dark) * STROKE_SHARE).astype(np.uint8)
+    tiles = blocks(ground.contrast, 0)
+    white: Mask = (tiles <= least[:, None, :, None]).reshape(tiles.shape[0] * BLOCK, -1)[:rows, :width].copy()
+    return white
+
+
+def _specks(white: Mask) -> Mask:
+    """Black dots without a black neighbour."""
+    p = np.pad(white, 1, constant_values=True)
+    rows, width = white.shape
+    alone = ~white
+    for dy in range(3):
+        for dx in range(3):
+            if (dy, dx) != (1, 1):
+                alone &= p[dy : dy + rows, dx : dx + width]
+    return alone
+
+
+def _paint(
+    white: Mask,
+    strokes: Mask,
+    grey: Grey,
+    ground: Ground,
+    labels: npt.NDArray[np.int32],
+    areas: list[Area],
+    halftone: Halftone,
+) -> float:
+    """Reproduces each area of the ground as what it is; returns the share that is halftoned."""
+    halftoned = 0
+    rows, width = grey.shape
+    for area in areas:
+        cells = spread((labels == area.label).view(np.uint8)).view(bool)
+        if area.kind is not Kind.PICTURE:
+            cells &= (labels == 0) | (labels == area.label)
+        ys, xs = np.nonzero(cells)
+        top, bottom = ys.min() * BLOCK, min((ys.max() + 1) * BLOCK, rows)
+        left, right = xs.min() * BLOCK, min((xs.max() + 1) * BLOCK, width)
+        box = np.s_[top:bottom, left:right]
+        inside = upsample(cells[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1], bottom - top, right - left).astype(
+            bool
+        )
+        part = white[box]
+        if area.kind is Kind.PICTURE:
+            part[inside] = screen(grey[box], halftone)[inside]
+            halftoned += int(inside.sum())
+        elif area.kind is Kind.TINT and halftone != "none":
+            dots = screen(ground.ground[box], halftone, picture=False)
+            part[inside] = (dots & strokes[box])[inside]
+            halftoned += int(inside.sum())
+        elif area.kind is Kind.INK:
+            part[inside] &= (grey[box] > (area.level + 255) / 2)[inside]
+        else:
+            paper = inside & (ground.ground[box] > area.level * 0.5)
+            # A stroke on a tint is darker than the tint: the tint's own corners are none.
+            part[paper] = (strokes[box] | (grey[box] > area.level - TINT_NOISE))[paper]
+        white[box] = part
+    return float(halftoned / (rows * width))

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Documents being turned into fax pages: the process that does it, its pages as they come, its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from softfax import errors
+from softfax.documents.types import FarEnd, PageInfo, PreparedDocument, RasterSettings, Source
+from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
+
+__all__ = ["RasterJob"]
+
+CPU_SIGNALS = (-9, -24)  # SIGKILL, SIGXCPU
+LINE_MAX = 1 << 16
+
+
+class RasterJob:
+    """One set of documents becoming one fax TIFF, `tiff`, which grows page by page.
+
+    `pages` are those in the file so far; `total` is how many there will be, None while unknown; `done` tells that no more
+    come, `error` why where it failed. `on_change` is called from a thread of the job's after each of these changes. Only
+    documents of this machine are taken: URLs, office files and standard input are fetched first (`softfax.documents.sources`).
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        tiff: Path,
+        settings: RasterSettings,
+        *,
+        cover: Mapping[str, Any] | None = None,
+        header: Mapping[str, Any] | None = None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.tiff = tiff
+        self.settings = settings
+        self.pages: list[PageInfo] = []
+        self.total: int | None = None
+        self.error: DocumentError | None = None
+        self.done = False
+        self.on_change = on_change
+        self._sources, self._cover, self._header = tuple(sources), cover, header
+        self._changed = threading.Condition()
+        self._closed = self._timed_out = False
+        self._process = self._start()
+        self._timer = threading.Timer(settings.limits.wall_s, self._too_slow)
+        self._timer.daemon = True
+        self._timer.start()
+        self._reader = threading.Thread(target=self._read, name="softfax-raster", daemon=True)
+        self._reader.start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        request = {
+            "sources": [{**dataclasses.asdict(s), "path": os.fspath(s.path)} for s in self._sources],
+            "out": os.fspath(self.tiff),
+            "settings": dataclasses.asdict(self.settings),
+            "cover": self._cover,
+            "header": self._header,
+        }
+        package = str(Path(__file__).resolve().parent.parent.parent)
+        paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "softfax.documents.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+        assert process.stdin is not None
+        try:
+            # Passwords travel here and nowhere a process list shows.
+            process.stdin.write(json.dumps(request).encode())
+            process.stdin.close()
+        except OSError:
+            pass  # it died at once; the reader says why
+        return process
+
+    # ---- what the owner asks ------------------------------------------------------------------------------------
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits until the last page is made; False if it takes longer. Raises DocumentError."""
+        return self._wait_for(lambda: self.done, timeout_s)
+
+    def wait_first(self, timeout_s: float | None = None) -> bool:
+        """Waits until one page is made. Raises DocumentError."""
+        return self._wait_for(lambda: self.done or bool(self.pages), timeout_s)
+
+    def again(self, tiff: Path, far_end: FarEnd, on_change: Callable[[], None]) -> RasterJob:
+        """The same documents for a far end that takes less, into another file."""
+        return RasterJob(
+            self._sources,
+            tiff,
+            self.settings.for_far_end(far_end),
+            cover=self._cover,
+            header=self._header,
+            on_change=on_change,
+        )
+
+    def prepared(self) -> PreparedDocument:
+        """The finished document. Raises DocumentError."""
+        self.wait()
+        return PreparedDocument(self.tiff, tuple(self.pages))
+
+    def close(self) -> None:
+        """Ends the process, if it still runs."""
+        self._closed = True
+        self._timer.cancel()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._reader.join(10)
+
+    def __enter__(self) -> RasterJob:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _wait_for(self, ready: Callable[[], bool], timeout_s: float | None) -> bool:
+        with self._changed:
+            came = self._changed.wait_for(lambda: ready() or self.error is not None, timeout_s)
+        if self.error is not None:
+            raise self.error
+        return came
+
+    # ---- the thread that reads ----------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            while line := lines.readline(LINE_MAX):
+                self._take(line)
+        status = self._process.wait()
+        self._timer.cancel()
+        if not self.done and self.error is None:
+            self._set(error=self._died(status))
+
+    def _take(self, line: bytes) -> None:
+        try:
+            said = json.loads(line)
+            if "sheets" in said:
+                self._set(total=int(said["sheets"]) if said["exact"] else None)
+            elif "page" in said:
+                page = said["page"]
+                page["codes"] = tuple(page["codes"])
+                self._set(page=PageInfo(**page))
+            elif said.get("done"):
+                self._set(done=True)
+            else:
+                kind = getattr(errors, said["error"], DocumentError)
+                self._set(error=kind(said["problem"], said["remedy"]))
+        except (ValueError, KeyError, TypeError):
+            self._set(error=DocumentUnsupportedError(f"{self._names} cannot be read", "open and save it anew"))
+
+    def _set(
+        self,
+        *,
+        page: PageInfo | None = None,
+        total: int | None = None,
+        done: bool = False,
+        error: DocumentError | None = None,
+    ) -> None:
+        with self._changed:
+            if page is not None:
+                self.pages.append(page)
+            if total is not None:
+                self.total = total
+            if done:
+                self.done, self.total = True, len(self.pages)
+            if error is not None and self.error is None:
+                self.error = error
+            self._changed.notify_all()
+        if not self._closed:
+            self.on_change()
+
+    def _too_slow(self) -> None:
+        self._timed_out = True
+        self._process.kill()
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(s.shown for s in self._sources[:5])
+
+    def _died(self, status: int) -> DocumentError:
+        if self._timed_out or status in CPU_SIGNALS:
+            return DocumentTooLargeError(f"{self._names} takes too long to read", "send fewer or simpler pages")
+        return DocumentUnsupportedError(f"{self._names} cannot be read", "open and save it anew")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""PDF pages as sheets, drawn by PDFium straight onto the dot grid. Runs only inside the worker process."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as raw
+from PIL import Image
+
+from softfax.documents.ranges import parse_ranges
+from softfax.documents.types import DocumentLimits, Source
+from softfax.errors import (
+    DocumentEmptyError,
+    DocumentPasswordError,
+    DocumentTooLargeError,
+    DocumentUnsupportedError,
+)
+
+__all__ = ["PdfDocument"]
+
+POINTS = 72
+SIDE_MAX_INCHES = 400.0
+WHITE = (255, 255, 255, 255)
+
+
+class PdfSheet:
+    """One page of a PDF with its annotations and what is filled into its form."""
+
+    def __init__(self, document: pdfium.PdfDocument, index: int, shown: str) -> None:
+        self._where = f"page {index + 1} of {shown}"
+        try:
+            self._page = document[index]
+            width, height = self._page.get_size()
+        except pdfium.PdfiumError:
+            raise DocumentUnsupportedError(f"{self._where} is damaged", "open and save it anew") from None
+        if not (0 < width < math.inf and 0 < height < math.inf):
+            raise DocumentUnsupportedError(f"{self._where} has no size", "open and save it anew")
+        if max(width, height) > SIDE_MAX_INCHES * POINTS:
+            raise DocumentTooLargeError(f"{self._where} is larger than any paper", "print it smaller")
+        self._form = document.formenv
+        self.width_inches: float | None = width / POINTS
+        self.height_inches: float | None = height / POINTS
+        self.aspect = height / width
+
+    def render(self, width: int, rows: int) -> Image.Image:
+        """Draws the page; PDFium scales across and down by itself, so no dot is resampled."""
+        bitmap = pdfium.PdfBitmap.new_native(width, rows, raw.FPDFBitmap_Gray)
+        try:
+            bitmap.fill_rect(WHITE, 0, 0, width, rows)
+            flags = raw.FPDF_ANNOT | raw.FPDF_GRAYSCALE
+            raw.FPDF_RenderPageBitmap(bitmap.raw, self._page.raw, 0, 0, width, rows, 0, flags)
+            if self._form:
+                raw.FPDF_FFLDraw(self._form.raw, bitmap.raw, self._page.raw, 0, 0, width, rows, 0, flags)
+            return bitmap.to_pil().convert("L")
+        finally:
+            bitmap.close()
+
+    def close(self) -> None:
+        """Frees what PDFium holds of the page."""
+        self._page.close()
+
+
+class PdfDocument:
+    """An open PDF; its sheets are drawn in order, each before the next is asked for. Raises DocumentError."""
+
+    def __init__(self, source: Source, limits: DocumentLimits) -> None:
+        self._shown = source.shown
+        try:
+            self._document = pdfium.PdfDocument(source.path, password=source.password or None)
+            if self._document.get_formtype():
+                self._document.init_forms()
+        except pdfium.PdfiumError as error:
+            raise _not_opened(source, str(error)) from None
+        pages = len(self._document)
+        if not pages:
+            raise DocumentEmptyError(f"{source.shown} has no pages", "check the file")
+        self._selected = parse_ranges(source.pages).select(pages) if source.pages else list(range(pages))
+        if len(self._selected) > limits.pages:
+            raise DocumentTooLargeError(
+                f"{source.shown} has {len(self._selected)} pages", f"send at most {limits.pages}"
+            )
+
+    def __len__(self) -> int:
+        return len(self._selected)
+
+    def __iter__(self) -> Iterator[PdfSheet]:
+        for index in self._selected:
+            sheet = PdfSheet(self._document, index, self._shown)
+            yield sheet
+            sheet.close()
+        self._document.close()
+
+
+def _not_opened(source: Source, reason: str) -> DocumentPasswordError | DocumentEmptyError | DocumentUnsupportedError:
+    if "assword" in reason:
+        if source.password:
+            return DocumentPasswordError(f"the password does not open {source.shown}", "check it")
+        return DocumentPasswordError(
+            f"{source.shown} is encrypted", "give its password with --document-password or SOFTFAX_DOCUMENT_PASSWORD"
+        )
+    # PDFium refuses a page tree without pages; that is no damage.
+    if re.search(rb"/Count\s+0\b", source.path.read_bytes()):
+        return DocumentEmptyError(f"{source.shown} has no pages", "check the file")
+    return DocumentUnsupportedError(f"{source.shown} is damaged or no PDF", "open and save it anew")

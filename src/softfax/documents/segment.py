@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What on a grey page is type, what is tint and what is a picture: decided by strokes and by areas.
+
+A stroke is what is thinner than `STROKE_MM`: type, rules, handwriting. Taking all dark strokes away (a grey closing) leaves
+the ground they stand on; what they differ from it by is their contrast, whatever their colour and whatever the ground's. What
+the ground itself shows, where it is neither paper nor ink, is cut into connected areas, and each is judged as a whole:
+
+    picture   its greys vary                                      halftoned
+    paper     strokes stand on it, or it is light                 white
+    ink       light strokes stand on it, or it is itself a shape  black
+    tint      a plain area large enough to be seen as grey        halftoned
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BLOCK", "Area", "Ground", "Kind", "areas_of", "ground_of", "upsample"]
+
+Grey = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+BLOCK = 8
+STROKE_MM = 2.0
+MID_LOW, MID_HIGH = 28, 232
+MID_SHARE = 0.4
+#: Smallest area worth a decision of its own, in square millimetres.
+AREA_MIN_MM2 = 3.0
+PICTURE_MIN_MM = 8.0
+TINT_MIN_MM = 5.0
+FLAT_MASS = 0.6
+ROUGH = 10
+ROUGH_SHARE = 0.12
+STROKE_CONTRAST = 40
+STROKES_SHARE = 0.04
+LIGHT = 205
+OWN_SHARE = 0.2
+TONE = 7
+TONE_LEAST = 0.08
+#: Paper in shadow is not darker than this; what is, is a shaded drawing.
+SHADOW = 64
+#: A page with fewer mid-tones than this on its ground is type alone, smoothed at its edges.
+MID_TONES_OF_TYPE = 0.001
+
+
+class Kind(IntEnum):
+    """How an area of the ground is reproduced."""
+
+    PAPER = 0
+    INK = 1
+    TINT = 2
+    PICTURE = 3
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A page without its dark strokes. `ground` and `contrast` (of the strokes) have the page's size; the rest is by block."""
+
+    ground: Grey
+    contrast: Grey
+    #: Strongest dark stroke in each block.
+    dark: Grey
+    #: The page without its light strokes, where it has mid-tones at all.
+    opened: Grey | None
+
+
+@dataclass(frozen=True)
+class Area:
+    """One connected area of the ground: its blocks, what it is, its level (0 black)."""
+
+    label: int
+    kind: Kind
+    level: float
+
+
+def _running(op: Callable[..., Grey], a: Grey, size: int, axis: int, edge: int) -> Grey:
+    """The running maximum or minimum over `size` along an axis, centred, by doubling."""
+    if size <= 1:
+        return a
+    before = size // 2
+    pad = [(0, 0), (0, 0)]
+    pad[axis] = (before, size - 1 - before)
+    m = np.pad(a, pad, constant_values=edge)
+    width = 1
+
+    def cut(start: int, length: int) -> Grey:
+        part: Grey = m[start : start + length] if axis == 0 else m[:, start : start + length]
+        return part
+
+    while width < size:
+        step = min(width, size - width)
+        length = m.shape[axis] - step
+        m = op(cut(0, length), cut(step, length))
+        width += step
+    return m
+
+
+def _closing(a: Grey, across: int, down: int) -> Grey:
+    for op, edge in ((np.maximum, 0), (np.minimum, 255)):
+        a = _running(op, _running(op, a, down, 0, edge), across, 1, edge)
+    return a
+
+
+def _opening(a: Grey, across: int, down: int) -> Grey:
+    for op, edge in ((np.minimum, 255), (np.maximum, 0)):
+        a = _running(op, _running(op, a, down, 0, edge), across, 1, edge)
+    return a
+
+
+def blocks(a: Grey, fill: int) -> Grey:
+    """The page as blocks: (block rows, BLOCK, block columns, BLOCK), padded with `fill`."""
+    rows, width = a.shape
+    if rows % BLOCK or width % BLOCK:
+        a = np.pad(a, ((0, -rows % BLOCK), (0, -width % BLOCK)), constant_values=fill)
+    return a.reshape(a.shape[0] // BLOCK, BLOCK, a.shape[1] // BLOCK, BLOCK)
+
+
+def by_block(op: np.ufunc, a: npt.NDArray[Any], fill: int, dtype: type[np.generic] | None = None) -> npt.NDArray[Any]:
+    """`op` reduced over each block; rows first, which is many times quicker than both axes at once."""
+    tiles = blocks(a, fill)
+    rows, _, columns, _ = tiles.shape
+    lines = op.reduce(tiles.reshape(rows, BLOCK, columns * BLOCK), axis=1, dtype=dtype)
+    return np.asarray(op.reduce(lines.reshape(rows, columns, BLOCK), axis=2, dtype=dtype))
+
+
+def upsample(by_block: npt.NDArray[np.generic], rows: int, width: int) -> npt.NDArray[np.generic]:
+    """A value per block as a value per dot."""
+    return np.repeat(np.repeat(by_block, BLOCK, axis=0), BLOCK, axis=1)[:rows, :width]
+
+
+def spread(by_block: Grey) -> Grey:
+    """The maximum of each block and its eight neighbours."""
+    return _running(np.maximum, _running(np.maximum, by_block, 3, 0, 0), 3, 1, 0)
+
+
+def ground_of(grey: Grey, dots_per_mm: float, rows_per_mm: float) -> Ground:
+    """Takes the dark strokes off a page."""
+    # Odd, so that a window has a middle and edges stay where they are.
+    across, down = (2 * round(STROKE_MM * per_mm / 2) + 1 for per_mm in (dots_per_mm, rows_per_mm))
+    ground = _closing(grey, across, down)
+    contrast = ground - grey
+    dark = by_block(np.maximum, contrast, 0)
+    opened = None
+    if ((ground > MID_LOW) & (ground < MID_HIGH)).mean() > MID_TONES_OF_TYPE:
+        opened = _opening(grey, across, down)
+    return Ground(ground, contrast, dark, opened)
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """What is known of each block: mean and lowest level of the ground, its range, and shares of dots."""
+
+    level: npt.NDArray[np.float64]
+    deepest: Grey
+    rough: Grey
+    on_ground: npt.NDArray[np.float64]  # dark strokes on mid-tone ground
+    on_ink: npt.NDArray[np.float64]  # light strokes on mid-tone ink
+    mid: Mask
+    cell_mm: tuple[float, float]  # across, down
+
+
+def _mid(a: Grey) -> Mask:
+    return np.asarray((a > MID_LOW) & (a < MID_HIGH))
+
+
+def _share(a: Mask) -> npt.NDArray[np.float64]:
+    return np.asarray(by_block(np.add, a.view(np.uint8), 0, np.uint16) / (BLOCK * BLOCK))
+
+
+def areas_of(ground: Ground, dots_per_mm: float, rows_per_mm: float) -> tuple[npt.NDArray[np.int32], list[Area]]:
+    """The areas of a page that are neither paper nor ink: a label per block (0 for none), and what each is."""
+    if ground.opened is None:
+        return np.zeros(ground.dark.shape, np.int32), []
+    ground_mid, ink_mid = _mid(ground.ground), _mid(ground.opened)
+    mid = _share(ground_mid) > MID_SHARE
+    either = mid | (_share(ink_mid) > MID_SHARE)
+    light = ground.ground - ground.contrast - ground.opened
+    lowest, highest = by_block(np.minimum, ground.ground, 255), by_block(np.maximum, ground.ground, 255)
+    mean = by_block(np.add, ground.ground, 255, np.uint16) / (BLOCK * BLOCK)
+    inked = by_block(np.minimum, ground.opened, 255)
+    known = _Tiles(
+        level=np.where(mid, mean, inked),
+        deepest=np.where(mid, lowest, inked),
+        rough=highest - lowest,
+        on_ground=_share((ground.contrast > STROKE_CONTRAST) & ground_mid),
+        on_ink=_share((light > STROKE_CONTRAST) & ink_mid),
+        mid=mid,
+        cell_mm=(BLOCK / dots_per_mm, BLOCK / rows_per_mm),
+    )
+    labels, count = _label(either)
+    areas: list[Area] = []
+    for label in range(1, count + 1):
+        cells = labels == label
+        own = cells & mid
+        if cells.sum() * known.cell_mm[0] * known.cell_mm[1] < AREA_MIN_MM2:
+            labels[cells] = 0
+        elif not own.any():
+            labels[cells] = 0  # thin grey type: its contrast says all
+        elif own.sum() < OWN_SHARE * cells.sum():
+            # Grey type: thin strokes that have no ground, thick ones that look like one.
+            areas.append(Area(label, Kind.INK, float(np.median(known.level[cells]))))
+        else:
+            areas += _divide(labels, cells, label, known, ground.ground)
+    return labels, areas
+
+
+def _divide(labels: npt.NDArray[np.int32], cells: Mask, label: int, known: _Tiles, ground: Grey) -> list[Area]:
+    """One area of a single kind, or the plain colours that touch each other in it."""
+    own = cells & known.mid
+    greys = _greys(own, ground)
+    tones = _tones(greys)
+    covered = sum(share for _, share in tones)
+    if len(tones) < 2 or covered < FLAT_MASS:
+        kind = _judge(cells, known, tones[0][1] if tones else 0.0)
+        if kind is Kind.PICTURE:
+            labels[_fill(cells)] = label
+        return [Area(label, kind, float(np.median(known.level[own])))]
+    levels = np.array([level for level, _ in tones])
+    nearest = np.abs(known.deepest[..., None] - levels).argmin(axis=2)
+    areas = []
+    for tone, level in enumerate(levels):
+        mine = cells & (nearest == tone)
+        if mine.any():
+            number = label if tone == 0 else int(labels.max()) + 1
+            labels[mine] = number
+            areas.append(Area(number, _judge(mine, known, 1.0), float(level)))
+    return areas
+
+
+def _greys(cells: Mask, ground: Grey) -> npt.NDArray[np.int64]:
+    """The histogram of an area's mid-tones."""
+    ys, xs = np.nonzero(cells)
+    box = ground[ys.min() * BLOCK : (ys.max() + 1) * BLOCK, xs.min() * BLOCK : (xs.max() + 1) * BLOCK]
+    step = 2 if cells.sum() > 400 else 1
+    inside = upsample(cells[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1], *box.shape)
+    histogram = np.bincount(box[::step, ::step][inside[::step, ::step].astype(bool)], minlength=256)
+    histogram[: MID_LOW + 1] = histogram[MID_HIGH:] = 0
+    return np.asarray(histogram)
+
+
+def _tones(histogram: npt.NDArray[np.int64]) -> list[tuple[float, float]]:
+    """The plain colours of an area, commonest first: level, and the share of it within three greys of that; at most four."""
+    rest, total = histogram.astype(np.float64), float(max(1, histogram.sum()))
+    tones = []
+    for _ in range(4):
+        level = int(np.convolve(rest, np.ones(TONE), "same").argmax())
+        low, high = max(0, level - TONE // 2), level + TONE // 2 + 1
+        share = float(rest[low:high].sum()) / total
+        if share < TONE_LEAST:
+            break
+        tones.append((float(np.average(np.arange(low, low + len(rest[low:high])), weights=rest[low:high])), share))
+        rest[low:high] = 0
+    return tones
+
+
+def _judge(cells: Mask, known: _Tiles, plain: float) -> Kind:
+    own = cells & known.mid
+    inner = _inner(own)
+    core = inner if inner.sum() >= 4 else own
+    values = known.level[core]
+    dark_strokes = float((known.on_ground[core] > 0.04).mean()) if core is inner else 0.0
+    light_strokes = float((known.on_ink[cells] > 0.04).mean())
+    tall, wide = (np.ptp(np.nonzero(cells.any(axis=axis))[0]) + 1 for axis in (1, 0))
+    smaller_mm = min(tall * known.cell_mm[1], wide * known.cell_mm[0])
+    if core is inner and smaller_mm > PICTURE_MIN_MM:
+        rough_share = float((known.rough[core] > ROUGH).mean())
+        deep = float(np.percentile(values, 5)) < SHADOW
+        if plain < FLAT_MASS and (rough_share > ROUGH_SHARE or dark_strokes < STROKES_SHARE or deep):
+            return Kind.PICTURE
+    median = float(np.median(values))
+    if median > LIGHT:
+        return Kind.PAPER
+    if light_strokes > STROKES_SHARE and light_strokes > dark_strokes:
+        return Kind.INK
+    if dark_strokes > STROKES_SHARE:
+        return Kind.PAPER
+    return Kind.TINT if _thickness(cells) * min(known.cell_mm) > TINT_MIN_MM else Kind.INK
+
+
+def _inner(cells: Mask) -> Mask:
+    """Without its rim, whose blocks hold the edge of the shape."""
+    p = np.pad(cells, 1)
+    return cells & p[:-2, 1:-1] & p[2:, 1:-1] & p[1:-1, :-2] & p[1:-1, 2:]
+
+
+def _thickness(cells: Mask) -> int:
+    """In blocks: how often the rim can be taken off, twice."""
+    times = 0
+    while cells.any() and times < 40:
+        cells = _inner(cells)
+        times += 1
+    return 2 * times - 1
+
+
+def _fill(cells: Mask) -> Mask:
+    """A picture's area with its highlights and shadows: whole where it is nearly a rectangle, else without holes."""
+    ys, xs = np.nonzero(cells)
+    box = np.zeros_like(cells)
+    box[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1] = True
+    if cells.sum() > 0.7 * box.sum():
+        return box
+    outside = ~np.pad(cells, 1)
+    reached = np.zeros_like(outside)
+    reached[0, :] = reached[-1, :] = reached[:, 0] = reached[:, -1] = True
+    reached &= outside
+    while True:
+        grown = (
+            _running(np.maximum, _running(np.maximum, reached.view(np.uint8), 3, 0, 0), 3, 1, 0).view(bool) & outside
+        )
+        if (grown == reached).all():
+            break
+        reached = grown
+    return np.asarray(~reached[1:-1, 1:-1])
+
+
+def _label(mask: Mask) -> tuple[npt.NDArray[np.int32], int]:
+    """Connected areas (eight neighbours), numbered from 1: runs of each row joined to those of the row above."""
+    labels = np.zeros(mask.shape, np.int32)
+    parent = [0]
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    above: list[tuple[int, int, int]] = []
+    for y, row in enumerate(mask):
+        edges = np.flatnonzero(np.diff(np.pad(row.view(np.int8), 1)))
+        runs = []
+        for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            touching = {root(k) for a, b, k in above if a <= stop and start <= b}
+            if touching:
+                mine = min(touching)
+                for k in touching:
+                    parent[k] = mine
+            else:
+                mine = len(parent)
+                parent.append(mine)
+            labels[y, start:stop] = mine
+            runs.append((start, stop, mine))
+        above = runs
+    roots = np.array([root(i) for i in range(len(parent))])
+    kept, numbered = np.unique(roots, return_inverse=True)
+    return numbered.astype(np.int32)[labels], len(kept) - 1
