@@ -16,7 +16,6 @@ from softfax.documents.fonts import Style, missing_warning
 from softfax.documents.paper import A4, Paper, PaperSheet
 from softfax.documents.text import decode_text, text_sheets
 from softfax.documents.typeset import Paragraph, Type, clean, plain
-from softfax.errors import DocumentTooLargeError
 
 __all__ = ["Typeset", "looks_like_markup", "markup_sheets", "typeset"]
 
@@ -36,7 +35,7 @@ CELL_PAD = 5.0
 CELL_MIN = 36.0
 COLUMNS_MAX = 24
 BULLETS = ("•", "–", "▪")
-CHARACTERS_MAX = 2_000_000
+CHARACTERS_MAX = 1_000_000  # some 300 pages; what is longer is typewritten
 BLOCK_CHARACTERS_MAX = 16_000  # between blank lines; what is longer is no prose, and is typewritten
 NESTING_MAX = 60
 
@@ -61,9 +60,7 @@ def markup_sheets(
     text: str, *, pages_max: int = 1000, paper: Paper = A4, name: str = "the text"
 ) -> Sequence[PaperSheet]:
     """Markdown as pages. Raises DocumentEmptyError, DocumentTooLargeError."""
-    if len(text) > CHARACTERS_MAX:
-        raise DocumentTooLargeError(f"{name} is too long for Markdown", "send it as .txt, or split it")
-    if len(max(_BLANK_LINE.split(text), key=len)) > BLOCK_CHARACTERS_MAX:
+    if len(text) > CHARACTERS_MAX or len(max(_BLANK_LINE.split(text), key=len)) > BLOCK_CHARACTERS_MAX:
         return text_sheets(text, pages_max=pages_max, paper=paper, name=name)
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING_MAX}).enable("table")
     tree = SyntaxTreeNode(parser.parse(text.replace("\f", "\n")))
@@ -88,7 +85,7 @@ def typeset(data: bytes, name: str, *, pages_max: int = 1000, paper: Paper = A4)
     """A text file as pages: Markdown where it is that, else typewritten. Raises DocumentEmptyError, DocumentTooLargeError."""
     text = decode_text(data)
     sheets: Sequence[PaperSheet]
-    if len(text) <= CHARACTERS_MAX and looks_like_markup(name, text):
+    if looks_like_markup(name, text):
         sheets = markup_sheets(text, pages_max=pages_max, paper=paper, name=name)
     else:
         sheets = text_sheets(text, pages_max=pages_max, paper=paper, name=name)

@@ -29,6 +29,7 @@ POINTS_PER_INCH = 72
 LINE_CHARACTERS_MAX = 500
 """A line never holds more, whatever their width: marks and joiners have none."""
 CACHED_CHARACTERS_MAX = 48
+FORCED_BLOCK = 24
 CONTEXT = 3  # characters on each side that the shaper sees, for joining
 ELLIPSIS = "…"
 
@@ -184,13 +185,23 @@ class Paragraph:
 
     def _forced_break(self, begin: int, end: int, width: float) -> int:
         """Where a word from `begin` is broken to fit; after at least one character."""
-        low, high = begin + 1, min(end, begin + LINE_CHARACTERS_MAX)
+        high = min(end, begin + LINE_CHARACTERS_MAX)
+        low, room = begin, width + 0.01
+        while low < high:
+            block = min(low + FORCED_BLOCK, high)
+            wide = self.measure(low, block)
+            if wide > room:
+                high = block - 1
+                break
+            low, room = block, room - wide
+        first = low
         while low < high:
             middle = (low + high + 1) // 2
-            if self.measure(begin, middle) <= width:
+            if self.measure(first, middle) <= room:
                 low = middle
             else:
                 high = middle - 1
+        low = max(low, begin + 1)
         for stop in range(low, max(begin + 1, low - (low - begin) // 3), -1):
             if self.text[stop - 1] in _GOOD_BREAK:
                 return stop
