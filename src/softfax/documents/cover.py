@@ -262,8 +262,7 @@ class CoverSheet(PaperSheet):
         for child in list(element):
             shift = _TRANSLATE.match(child.get("transform", "")) if child.get("transform") else None
             dx, dy = (float(shift[1]), float(shift[2] or 0)) if shift else (0.0, 0.0)
-            boxes = [e for e in child.iter() if "data-text" in e.attrib]
-            if child.get("transform") and not shift and boxes:
+            if child.get("transform") and not shift and any("data-text" in e.attrib for e in child.iter()):
                 raise self._bad("a box for text is turned or scaled", "remove the transform, or use translate only")
             if "data-text" in child.attrib:
                 if child.tag != f"{{{SVG}}}rect":

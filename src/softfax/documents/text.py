@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from softfax.documents.bidi import paragraph_level
 from softfax.documents.fonts import Style
 from softfax.documents.paper import A4, Paper, PaperSheet
-from softfax.documents.typeset import Canvas, Line, Paragraph, Type, plain
+from softfax.documents.typeset import Canvas, Line, Paragraph, Type, clean, plain
 from softfax.errors import DocumentEmptyError, DocumentTooLargeError
 
 __all__ = ["TextSheet", "decode_text", "draw_foot", "looks_like_text", "text_sheets"]
@@ -65,7 +65,8 @@ def decode_text(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         # A file cut off within its last character is still UTF-8.
-        if error.reason == "unexpected end of data" and error.start > len(data) - 4:
+        cut_off = error.reason == "unexpected end of data" and error.start > len(data) - 4
+        if cut_off and not data[: error.start].isascii():
             return data.decode("utf-8", errors="replace")
     return data.decode("cp1256" if _is_arabic(data) else "cp1252", errors="replace")
 
@@ -123,7 +124,7 @@ def text_sheets(
     if len(text) > pages_max * 60 * 400:
         raise _too_long(name, pages_max)
     text = _printable(text)
-    if not text.strip():
+    if not clean(text).strip():
         raise DocumentEmptyError(f"{name} is empty", "check the file")
     # Letters with dots above and below need more room between lines.
     if proportional is None:
