@@ -13,7 +13,7 @@ from softfax.documents import fonts
 from softfax.documents.fonts import Style, face
 from softfax.documents.paper import A4
 from softfax.documents.text import COLUMN_WIDTH, COLUMNS, PITCH, POINTS, TOP
-from softfax.documents.typeset import Canvas, Paragraph, Type
+from softfax.documents.typeset import POINTS_PER_INCH, Canvas, Paragraph, Type
 
 Black = npt.NDArray[np.bool_]
 
@@ -64,7 +64,7 @@ def read_typewritten(image: Image.Image, letters: Iterable[str] = LETTERS) -> li
 def _letter(page: Black, x: int, baseline: int, step: float, shapes: dict[str, fonts.Glyph]) -> str:
     height = PITCH * page.shape[0] / A4.height
     top_row = baseline - round(height * 0.78)
-    cell = page[top_row : top_row + round(height), x : x + round(step)]
+    cell = page[top_row : top_row + round(height), x + 1 : x + round(step) - 1]  # neighbours may reach a dot into it
     if not cell.any():
         return " "
     best, most = "?", 0
@@ -78,11 +78,11 @@ def _letter(page: Black, x: int, baseline: int, step: float, shapes: dict[str, f
     return best
 
 
-def pieces(text: str, kind: Type | None = None, width: int = 1728) -> list[bytes]:
-    """The connected shapes of one line of text from the left, so that orders can be compared."""
-    canvas = Canvas(width, 240, width / 204, 240 / 204)
+def pieces(text: str, kind: Type | None = None, x: float = 10) -> list[bytes]:
+    """The connected shapes of one line of text from the left, on a fine A4 page, from x in points; to compare orders."""
+    canvas = Canvas(1728, 2292, A4.width / POINTS_PER_INCH, A4.height / POINTS_PER_INCH)
     (line, *_) = Paragraph([(text, kind or Type(Style.SANS, 24))]).lines(10_000)
-    canvas.draw(line, 10, 50)
+    canvas.draw(line, x, 50)
     return shapes_of(canvas.dots < 128)
 
 
