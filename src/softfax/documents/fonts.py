@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The fonts that come with softfax, and their glyphs as dots.
 
-Shapes are drawn by FreeType straight at the page's dot grid, which need not be square, with the font's own hints for black and
+Shapes are drawn by FreeType straight at the page's dot grid, which need not be square, with hints for black and
 white: a letter looks the same wherever it stands, stays whole at 98 rows an inch, and compresses well.
 """
 
@@ -37,6 +37,7 @@ __all__ = [
 FOLDER = Path(__file__).with_name("fonts")
 GLYPHS_CACHED = 8192
 PPEM_MAX = 4000
+FLAT = 1.5  # dots this much wider than high are those of standard resolution
 WARN_CHARACTERS = 5
 
 Mask = npt.NDArray[np.bool_]
@@ -86,6 +87,8 @@ class Face:
     def draw(self, glyph: int, x_ppem: float, y_ppem: float) -> Glyph:
         """The dots of a glyph at a size in dots per em, across and down."""
         flags = freetype.FT_LOAD_RENDER | freetype.FT_LOAD_TARGET_MONO
+        if x_ppem > FLAT * y_ppem:
+            flags |= freetype.FT_LOAD_FORCE_AUTOHINT  # the fonts' own hints make slanting strokes too bold then
         with self._lock:
             self._outlines.set_char_size(round(min(x_ppem, PPEM_MAX) * 64), round(min(y_ppem, PPEM_MAX) * 64), 72, 72)
             self._outlines.load_glyph(glyph, flags)
