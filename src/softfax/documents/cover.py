@@ -102,7 +102,12 @@ def cover_sheet(cover: CoverFields, template: Path | str | None = None) -> Paper
     if size > TEMPLATE_BYTES_MAX:
         raise UsageError(f"{path.name} is larger than {TEMPLATE_BYTES_MAX >> 20} MB", "make its pictures smaller")
     if path.suffix.lower() == ".svg" or b"<svg" in data[:4096]:
-        return CoverSheet(data, cover.named(), path.name)
+        try:
+            return CoverSheet(data, cover.named(), path.name)
+        except RecursionError:
+            raise UsageError(
+                f"cover template {path.name} is nested too deep", "take groups out of each other"
+            ) from None
     return _plain(decode_text(data), cover.named(), path.name)
 
 

@@ -224,6 +224,7 @@ def test_an_embedded_picture_is_drawn(tmp_path: Path) -> None:
         ('<circle data-text="x" r="4"/>', "no <rect>"),
         ('<g transform="rotate(3)"><rect data-text="x" width="10" height="10"/></g>', "turned"),
         ("<g>", "no XML"),
+        ("<g>" * 5000 + "</g>" * 5000, "nested too deep"),
     ],
 )
 def test_a_bad_template_is_one_clear_line(tmp_path: Path, inner: str, message: str) -> None:
