@@ -32,9 +32,11 @@ from softfax.model import (
     SessionState,
 )
 
-__all__ = ["FaxChannel", "Origin"]
+__all__ = ["FaxChannel", "Origin", "fax_error", "originate_response"]
 
 NORMAL_CLEARING = 16
+T30_CALLDROPPED = 49
+CALL_DROPPED = "The call dropped prematurely"
 REASON_NONE, REASON_RINGING, REASON_ANSWERED = "0", "3", "4"
 _DIAL_STATUS = {17: "BUSY", 34: "CONGESTION"}
 
@@ -157,9 +159,9 @@ class FaxChannel:
         said = [] if event.state is CallState.ENDED else self._dial()
         if event.state is CallState.RINGING and self.context.outgoing and not (self._rang or self.answered):
             self._rang = True
-            said.append(self.channel.event("DialState", ("DialStatus", "RINGING"), prefix="Dest"))
             self.channel.state = ChannelState.RINGING
             said.append(self.channel.event("Newstate"))
+            said.append(self.channel.event("DialState", ("DialStatus", "RINGING"), prefix="Dest"))
         elif event.state is CallState.ANSWERED and not self.answered:
             said += self._on_answered()
         return said
@@ -176,7 +178,11 @@ class FaxChannel:
     def _before_fax(self, error: str, text: str) -> list[AmiEvent]:
         """The variables say that it failed until it has begun."""
         said = self.channel.say("FAXSTATUS", "FAILED") + self.channel.say("FAXPAGES", "0")
-        return said + self._variables("FAILED", error, text)
+        said += self._variables("FAILED", error, text)
+        if self.context.direction is Direction.RECEIVE and error == "INIT_ERROR":
+            said += self.channel.say("FAXERROR", "Channel Problems")
+            said += self.channel.say("FAXSTATUSSTRING", "Error before FAX transmission started.")
+        return said
 
     def _on_session(self, event: SessionEvent) -> list[AmiEvent]:
         self.session = event
@@ -219,11 +225,11 @@ class FaxChannel:
         if self._in_progress and self.hangup_cause is None and result.direction is Direction.SEND:
             said.append(self.channel.event("HangupRequest", ("Cause", str(NORMAL_CLEARING))))
         rate, resolution = self._line_values(result)
-        error = "" if result.success else result.error
+        error, text = fax_error(result)
         said += self._variables(
             result.status,
             error,
-            result.status_string,
+            text,
             remote=result.remote_station_id,
             rate=rate if self._in_progress else "",
             resolution=resolution if self._in_progress else "",
@@ -233,7 +239,9 @@ class FaxChannel:
             said.append(self._fax_event(result, rate, resolution))
         if not self.context.outgoing:
             said.append(self.channel.event("SoftHangupRequest", ("Cause", str(NORMAL_CLEARING))))
-        cause = NORMAL_CLEARING if self._in_progress else 0
+        # The application of an Originate just ends, which Asterisk knows no cause for, unless the far end had hung up.
+        over = self._in_progress and not (self.origin and result.direction is Direction.RECEIVE)
+        cause = NORMAL_CLEARING if over else 0
         return [*said, self._hangup(cause if self.hangup_cause is None else self.hangup_cause)]
 
     def _line_values(self, result: FaxResult) -> tuple[str, str]:
@@ -316,11 +324,20 @@ def originate_response(origin: Origin, reason: str, channel: Channel | None = No
         ("Application", origin.application),
         ("Data", origin.data),
         ("Reason", reason),
-        ("Uniqueid", channel.unique_id if channel else UNKNOWN),
+        ("Uniqueid", channel.unique_id if channel else origin.unique_id or UNKNOWN),
         ("CallerIDNum", origin.caller_number or UNKNOWN),
         ("CallerIDName", origin.caller_name or UNKNOWN),
     ]
     return AmiEvent("OriginateResponse", Permission.CALL, tuple(fields))
+
+
+def fax_error(result: FaxResult) -> tuple[str, str]:
+    """FAXERROR and FAXSTATUSSTRING. A call that was cut off, by whomever, has spandsp's text in both, as in Asterisk."""
+    if result.success:
+        return "", result.status_string
+    if result.error in ("HANGUP", "CANCEL") and result.result_code == T30_CALLDROPPED:
+        return CALL_DROPPED, CALL_DROPPED
+    return result.error, result.status_string
 
 
 def _application(direction: Direction) -> str:

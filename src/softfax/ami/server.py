@@ -269,6 +269,9 @@ class AmiServer:
         except SoftfaxError as error:
             log.warning("AMI: %s", error)
             self._refuse(wanted, answer, "", "")
+        except Exception:
+            log.exception("AMI: the order could not be placed")
+            self._refuse(wanted, answer, "", "")
         else:
             self._answers[call.context.fax_id] = answer
             self._settle(call.context.fax_id, fax)
