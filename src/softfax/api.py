@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from softfax.documents import RasterSettings, Resolution, prepare, read_pages
+from softfax.documents import RasterSettings, Resolution, prepare, read_pages, start
 from softfax.engine import Engine, EngineEvent, EventType, LineSettings, T30Settings, run_line
 from softfax.errors import UsageError
 from softfax.fax import outcome
@@ -46,24 +46,27 @@ async def send(
     """
     check_ident(ident)
     with tempfile.TemporaryDirectory(prefix="softfax-") as workdir:
-        document = await asyncio.to_thread(prepare, files, RasterSettings(resolution=resolution), Path(workdir))
-        settings = FaxSettings(
-            direction=Direction.SEND,
-            role=Role.CALLER,
-            document=document.tiff,
-            documents=tuple(str(f) for f in files),
-            mode=ModePolicy(mode),
-            ident=ident,
-            header=header,
-            ecm=ecm,
-            max_rate_bps=max_rate_bps,
-            pages_total=len(document.pages),
-            page_bytes=tuple(page.bytes for page in document.pages),
-            timeouts=Timeouts(answer_s=timeout_s),
-        )
-        config = sip or SipConfig(listen=f"{local_address_towards(destination)}:0")
-        async with await FaxRuntime.start(config) as runtime:
-            return await runtime.send(destination, settings, on_event).result
+        raster = RasterSettings(resolution=resolution)
+        job = await asyncio.to_thread(start, files, raster, Path(workdir))
+        try:
+            await asyncio.to_thread(job.wait_ready)
+            settings = FaxSettings(
+                direction=Direction.SEND,
+                role=Role.CALLER,
+                document=job.tiff,
+                documents=tuple(str(f) for f in files),
+                mode=ModePolicy(mode),
+                ident=ident,
+                header=header,
+                ecm=ecm,
+                max_rate_bps=max_rate_bps,
+                timeouts=Timeouts(answer_s=timeout_s),
+            )
+            config = sip or SipConfig(listen=f"{local_address_towards(destination)}:0")
+            async with await FaxRuntime.start(config) as runtime:
+                return await runtime.send(destination, settings, on_event, job=job).result
+        finally:
+            job.close()
 
 
 @dataclass(frozen=True)

@@ -153,12 +153,11 @@ async def interruptible(stop: Callable[[], None]) -> AsyncIterator[Callable[[], 
 
 async def watch(line: FaxLine, reporter: Reporter) -> FaxResult:
     """Awaits a fax's end and keeps the progress bar moving."""
-    settings = line.session.settings
     if not reporter.console.is_terminal:
         return await line.result
     while not line.result.done():
         await asyncio.wait([line.result], timeout=POLL_S)
         if not line.result.done():
-            reporter.progress(line.progress(), settings.page_bytes, settings.pages_total)
+            reporter.progress(line.progress(), line.page_bytes, line.session.pages_total)
     reporter.close()
     return line.result.result()

@@ -7,14 +7,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
 from softfax.cli.report import Reporter
-from softfax.documents import RasterSettings
 from softfax.documents import convert as convert_documents
 from softfax.errors import ExitStatus
 
 __all__ = ["DEFAULTS", "add_parser", "run"]
 
-DEFAULTS: dict[str, Any] = {"resolution": "fine", "json": False}
+DEFAULTS: dict[str, Any] = {**DOCUMENT_DEFAULTS, "json": False}
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -26,9 +26,8 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="documents, or faxes in TIFF")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="OUT.tif or OUT.pdf")
-    parser.add_argument(
-        "--resolution", choices=["standard", "fine", "superfine"], help="204x98, 204x196 or 204x391 dpi (fine)"
-    )
+    parser.add_argument("--preview", metavar="DIR", help="write a PNG of each page into this folder")
+    add_document_options(parser)
     parser.add_argument("--json", action="store_true", default=None, help="nothing for people on standard output")
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
     return parser
@@ -36,8 +35,20 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 def run(options: argparse.Namespace) -> int:
     """Converts; raises DocumentError for what cannot be read."""
-    pages = convert_documents(options.files, Path(options.output), RasterSettings(resolution=options.resolution))
+    pages = convert_documents(
+        options.files,
+        Path(options.output),
+        raster_settings(options),
+        preview=Path(options.preview) if options.preview else None,
+        **document_arguments(options),
+    )
     reporter = Reporter(json_lines=options.json)
     for number, page in enumerate(pages, 1):
-        reporter.text(f"page {number}: {page.width}x{page.rows} dots, {page.bytes / 1000:.1f} kB")
+        picture = f", {page.pictures:.0%} halftoned" if page.pictures > 0.005 else ""
+        smallest = min((size for size in page.codes if size), default=page.bytes)
+        code = f" ({smallest / 1000:.1f} kB by T.4)" if smallest < page.bytes else ""
+        reporter.text(
+            f"page {number}: {page.width}x{page.rows} dots, {page.x_dpi:g}x{page.y_dpi:g} dpi, "
+            f"{page.bytes / 1000:.1f} kB{code}, {page.bytes * 8 / 14400:.0f} s at 14400 bit/s{picture}"
+        )
     return int(ExitStatus.OK)

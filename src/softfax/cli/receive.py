@@ -21,6 +21,7 @@ from softfax.cli.common import (
     watch,
 )
 from softfax.cli.report import Reporter
+from softfax.engine import Lacks
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.inbox import Inbox
 from softfax.fax.runtime import FaxLine, FaxRuntime
@@ -56,6 +57,10 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--count", metavar="N", type=_count, help="end after N faxes (never)")
     parser.add_argument("--keep-tiff", action="store_true", default=None, help="keep the TIFF beside the PDF")
     parser.add_argument(
+        "--max-resolution", choices=["standard", "fine", "superfine", "400"], help="the finest we say we take (400)"
+    )
+    parser.add_argument("--max-paper", choices=["a4", "a3"], help="the widest paper we say we have (a3)")
+    parser.add_argument(
         "--timeout", metavar="S", type=seconds, help="end when no call comes (or is answered) for S seconds"
     )
     return parser
@@ -81,8 +86,20 @@ def _settings(options: argparse.Namespace, inbox: Inbox, role: Role) -> FaxSetti
         ident=options.ident,
         ecm=not options.no_ecm,
         max_rate_bps=options.max_rate,
+        lacks=_lacks(options),
         timeouts=Timeouts(answer_s=answer_s),
     )
+
+
+def _lacks(options: argparse.Namespace) -> Lacks:
+    """What our DIS leaves out."""
+    above = {
+        "standard": Lacks.FINE | Lacks.SUPERFINE | Lacks.HIGH,
+        "fine": Lacks.SUPERFINE | Lacks.HIGH,
+        "superfine": Lacks.HIGH,
+    }
+    lacks = above.get(options.max_resolution, Lacks(0))
+    return lacks if options.max_paper in (None, "a3") else lacks | Lacks.WIDE
 
 
 async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:

@@ -21,8 +21,9 @@ from softfax.cli.common import (
     sip_config,
     watch,
 )
+from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
 from softfax.cli.report import Reporter
-from softfax.documents import PreparedDocument, RasterSettings, prepare
+from softfax.documents import RasterJob, start
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import FaxLine, FaxRuntime
 from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_ident
@@ -31,7 +32,7 @@ from softfax.sip import IncomingCall, SipConfig
 
 __all__ = ["DEFAULTS", "add_parser", "run"]
 
-DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, "resolution": "fine", "header": "", "timeout": 60.0, "answer": False}
+DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, **DOCUMENT_DEFAULTS, "timeout": 60.0, "answer": False}
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -48,12 +49,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     add_fax_options(parser)
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, the caller's identity")
     parser.add_argument("--proxy", metavar="URI", help="outbound proxy, and the server of plain numbers")
-    parser.add_argument("--header", metavar="TEXT", help="header line printed on each page")
-    parser.add_argument(
-        "--resolution", choices=["standard", "fine", "superfine"], help="204x98, 204x196 or 204x391 dpi (fine)"
-    )
     parser.add_argument("--timeout", metavar="S", type=seconds, help="seconds to wait for an answer (60)")
     parser.add_argument("--answer", action="store_true", default=None, help="wait for a call and fax to whoever calls")
+    add_document_options(parser)
     return parser
 
 
@@ -67,23 +65,25 @@ def run(options: argparse.Namespace) -> int:
         destination = destination_uri(files.pop(0), options)
     check_ident(options.ident)
     with tempfile.TemporaryDirectory(prefix="softfax-") as workdir:
-        document = prepare(files, RasterSettings(resolution=options.resolution), Path(workdir))
-        return asyncio.run(_send(options, destination, files, document))
+        job = start(files, raster_settings(options), Path(workdir), **document_arguments(options))
+        try:
+            job.wait_ready()
+            return asyncio.run(_send(options, destination, files, job))
+        finally:
+            job.close()
 
 
-def _settings(options: argparse.Namespace, files: list[str], document: PreparedDocument) -> FaxSettings:
+def _settings(options: argparse.Namespace, files: list[str], job: RasterJob) -> FaxSettings:
     return FaxSettings(
         direction=Direction.SEND,
         role=Role.ANSWERER if options.answer else Role.CALLER,
-        document=document.tiff,
+        document=job.tiff,
         documents=tuple(files),
         mode=ModePolicy(options.mode),
         ident=options.ident,
-        header=options.header,
+        header=options.header if options.header_by == "spandsp" else "",
         ecm=not options.no_ecm,
         max_rate_bps=options.max_rate,
-        pages_total=len(document.pages),
-        page_bytes=tuple(page.bytes for page in document.pages),
         timeouts=Timeouts(answer_s=options.timeout),
     )
 
@@ -92,17 +92,15 @@ def _listen(options: argparse.Namespace, destination: str | None) -> SipConfig:
     return sip_config(options, towards=destination) if destination else sip_config(options, listen=DEFAULT_LISTEN)
 
 
-async def _send(
-    options: argparse.Namespace, destination: str | None, files: list[str], document: PreparedDocument
-) -> int:
+async def _send(options: argparse.Namespace, destination: str | None, files: list[str], job: RasterJob) -> int:
     reporter = Reporter(json_lines=options.json)
-    settings = _settings(options, files, document)
+    settings = _settings(options, files, job)
     async with await FaxRuntime.start(_listen(options, destination)) as runtime:
         if destination is not None:
-            reporter.text(f"calling {destination}: {len(document.pages)} page{'s' * (len(document.pages) != 1)}")
-            line = runtime.send(destination, settings, reporter.event)
+            reporter.text(f"calling {destination}: {_count(job)}")
+            line = runtime.send(destination, settings, reporter.event, job=job)
         else:
-            line_or_none = await _await_call(runtime, settings, options, reporter)
+            line_or_none = await _await_call(runtime, settings, job, options, reporter)
             if line_or_none is None:
                 return int(ExitStatus.CALL_FAILED)
             line = line_or_none
@@ -114,17 +112,23 @@ async def _send(
         return exit_status(result, reached=outcome is None or outcome.reached)
 
 
+def _count(job: RasterJob) -> str:
+    if job.total is None:
+        return "pages being made"
+    return f"{job.total} page{'s' * (job.total != 1)}"
+
+
 async def _await_call(
-    runtime: FaxRuntime, settings: FaxSettings, options: argparse.Namespace, reporter: Reporter
+    runtime: FaxRuntime, settings: FaxSettings, job: RasterJob, options: argparse.Namespace, reporter: Reporter
 ) -> FaxLine | None:
     """Waits for the one call that gets the documents; None if none comes in time."""
     called = asyncio.Event()
 
-    def incoming(call: IncomingCall) -> tuple[FaxSettings, Any] | int:
+    def incoming(call: IncomingCall) -> tuple[FaxSettings, Any, RasterJob] | int:
         if called.is_set():
             return 486
         called.set()
-        return settings, reporter.event
+        return settings, reporter.event, job
 
     runtime.on_incoming = incoming
     host, port = runtime.agent.bound_address

@@ -110,9 +110,10 @@ def _grey(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith("I") or image.mode == "F":
         # 16 bits: the picture's own range.
-        low, high = image.getextrema()
-        scale = 255.0 / max(1.0, float(high) - float(low))  # type: ignore[arg-type]
-        return image.point(lambda v: (v - low) * scale).convert("L")  # type: ignore[operator]
+        extrema: Any = image.getextrema()
+        low, high = float(extrema[0]), float(extrema[1])
+        scale = 255.0 / max(1.0, high - low)
+        return image.point(lambda v: (v - low) * scale).convert("L")
     return image.convert("L")
 
 

@@ -21,6 +21,7 @@ __all__ = ["RasterJob"]
 
 CPU_SIGNALS = (-9, -24)  # SIGKILL, SIGXCPU
 LINE_MAX = 1 << 16
+HEAD_START_S = 3.0
 
 
 class RasterJob:
@@ -93,6 +94,14 @@ class RasterJob:
     def wait_first(self, timeout_s: float | None = None) -> bool:
         """Waits until one page is made. Raises DocumentError."""
         return self._wait_for(lambda: self.done or bool(self.pages), timeout_s)
+
+    def wait_ready(self, head_start_s: float = HEAD_START_S) -> None:
+        """Waits until a call may be placed: all pages are made, or the first is and there are so many that making them takes
+        longer than `head_start_s`. So what is wrong with an ordinary document shows before anything is dialled. Raises
+        DocumentError.
+        """
+        if not self.wait(head_start_s):
+            self.wait_first()
 
     def again(self, tiff: Path, far_end: FarEnd, on_change: Callable[[], None]) -> RasterJob:
         """The same documents for a far end that takes less, into another file."""

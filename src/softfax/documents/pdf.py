@@ -55,7 +55,8 @@ class PdfSheet:
             raw.FPDF_RenderPageBitmap(bitmap.raw, self._page.raw, 0, 0, width, rows, 0, flags)
             if self._form:
                 raw.FPDF_FFLDraw(self._form.raw, bitmap.raw, self._page.raw, 0, 0, width, rows, 0, flags)
-            return bitmap.to_pil().convert("L")
+            image: Image.Image = bitmap.to_pil().convert("L")
+            return image
         finally:
             bitmap.close()
 

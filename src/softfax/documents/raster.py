@@ -198,7 +198,7 @@ def _cut(image: Image.Image, rows_max: float) -> Iterator[Image.Image]:
         yield image
         return
     limit = max(1, int(rows_max))
-    blank = np.asarray(image).all(axis=1)
+    blank: npt.NDArray[np.bool_] = np.asarray(np.asarray(image, dtype=bool).all(axis=1))
     top = 0
     while top < image.height:
         bottom = min(top + limit, image.height)

@@ -66,7 +66,8 @@ class T30Settings:
 
     `caller`: the calling side of T.30, which sends CNG and waits for DIS: the sender of the image, whoever placed the call.
     `ident` is the local station id (CSI/TSI, at most 20 characters of T.30 §5.3.6.2.4); `max_rate_bps` 2400 to 14400.
-    `lacks` is what a receiver keeps out of its DIS. `fault` and `guard=False` exist for tests of the far end's robustness and of ours.
+    `lacks` is what a receiver keeps out of its DIS. `fault` and `guard=False` exist for tests of the far end's robustness
+    and of ours.
     """
 
     caller: bool
@@ -81,7 +82,7 @@ class T30Settings:
     symmetric: bool = False
     trace: bool = False
     guard: bool = True
-    lacks: Lacks = Lacks(0)
+    lacks: Lacks = field(default_factory=lambda: Lacks(0))
     fault: Fault = Fault.NONE
 
     def to_c(self) -> SessionConfig:
@@ -117,18 +118,18 @@ class T30Settings:
 class PageFormat:
     """A page to send as T.30 counts: dots and rows, dots per metre (8031, 11811, 16063 by 3850, 7700, 11811, 15400).
 
-    `bytes` are its sizes compressed by T.4 1-D, T.4 2-D and T.6; 0 where unknown.
+    `codes` are its sizes compressed by T.4 1-D, T.4 2-D and T.6; 0 where unknown.
     """
 
     width: int
     rows: int
     x_dpm: int
     y_dpm: int
-    bytes: tuple[int, int, int] = (0, 0, 0)
+    codes: tuple[int, int, int] = (0, 0, 0)
 
     def to_c(self) -> PageRecord:
         """The C struct."""
-        return PageRecord(self.width, self.rows, self.x_dpm, self.y_dpm, (c.c_uint32 * 3)(*self.bytes))
+        return PageRecord(self.width, self.rows, self.x_dpm, self.y_dpm, (c.c_uint32 * 3)(*self.codes))
 
     def fits(self, dis: bytes) -> bool:
         """Whether a far end with this DIS or DTC (address octet first) takes the page (T.30 table 2)."""

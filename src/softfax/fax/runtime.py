@@ -11,8 +11,21 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from softfax.engine import Engine, EngineSession, ErrorCorrection, SessionStats, T30Settings, UdptlSettings
-from softfax.errors import LocalError
+from softfax.documents import RasterJob
+from softfax.engine import (
+    Engine,
+    EngineEvent,
+    EngineSession,
+    ErrorCorrection,
+    EventType,
+    SessionStats,
+    T30Settings,
+    UdptlSettings,
+)
+from softfax.errors import DocumentError, LocalError
+from softfax.fax import outcome
+from softfax.fax.feed import DocumentFeed
+from softfax.fax.outcome import Outcome
 from softfax.fax.session import AudioPath, FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, ModePolicy
 from softfax.model import CallState, Direction, Event, FaxResult
@@ -23,8 +36,11 @@ __all__ = ["FaxLine", "FaxRuntime", "IncomingHandler"]
 log = logging.getLogger("softfax.fax")
 
 EventSink = Callable[[Event], None]
-#: Decides what an incoming call gets: settings and a sink for its events, or the SIP status that refuses it.
-IncomingHandler = Callable[[IncomingCall], "tuple[FaxSettings, EventSink] | int"]
+#: Decides what an incoming call gets: settings and a sink for its events (and, to send, the pages), or the SIP status that
+#: refuses it.
+IncomingHandler = Callable[
+    [IncomingCall], "tuple[FaxSettings, EventSink] | tuple[FaxSettings, EventSink, RasterJob] | int"
+]
 
 _CORRECTION = {
     "redundancy": ErrorCorrection.REDUNDANCY,
@@ -43,7 +59,9 @@ _CALL_STATES = {
 class FaxLine:
     """One fax under way: its call, its engine session, its result. Implements the call handler of `softfax.sip`."""
 
-    def __init__(self, runtime: FaxRuntime, settings: FaxSettings, on_event: EventSink) -> None:
+    def __init__(
+        self, runtime: FaxRuntime, settings: FaxSettings, on_event: EventSink, job: RasterJob | None = None
+    ) -> None:
         self._runtime = runtime
         self._sink = on_event
         loop = asyncio.get_running_loop()
@@ -66,10 +84,12 @@ class FaxLine:
                 ecm=settings.ecm,
                 max_rate_bps=settings.max_rate_bps,
                 stall_s=settings.timeouts.stall_s,
+                lacks=settings.lacks,
                 trace=settings.trace,
             )
         )
         self.session.engine = self.engine
+        self.feed = DocumentFeed(job, self.engine, self._on_pages, self._on_document_failed) if job else None
 
     # ---- what the user agent tells ------------------------------------------------------------------------------
 
@@ -127,6 +147,24 @@ class FaxLine:
         """Ends the fax: DCN, then BYE or CANCEL."""
         self.session.cancel()
 
+    @property
+    def page_bytes(self) -> tuple[int, ...]:
+        """The compressed size of each page, as far as pages are made."""
+        return tuple(p.bytes for p in self.feed.pages) if self.feed else self.session.settings.page_bytes
+
+    def engine_event(self, event: EngineEvent) -> None:
+        """Takes an event of this fax's engine session."""
+        if event.type is EventType.DIS and self.feed is not None:
+            self.feed.engine_event(event)
+        self.session.engine_event(event)
+
+    def _on_pages(self, total: int | None, complete: bool) -> None:
+        self.session.pages_total = total
+        self.session.more_pages = not complete
+
+    def _on_document_failed(self, error: DocumentError) -> None:
+        self.session.give_up(Outcome(False, "FILE_ERROR", error.problem, outcome.T30_FILE_ERROR))
+
     def _on_event(self, event: Event) -> None:
         try:
             self._sink(event)
@@ -136,6 +174,8 @@ class FaxLine:
             self._runtime.forget(self)
             if self._udptl is not None:
                 self._udptl.close()
+            if self.feed is not None:
+                self.feed.close()
             self.engine.close()
             if not self.result.done():
                 self.result.set_result(event)
@@ -181,9 +221,20 @@ class FaxRuntime:
         """The faxes under way."""
         return list(self._lines.values())
 
-    def send(self, destination: str, settings: FaxSettings, on_event: EventSink = lambda event: None) -> FaxLine:
-        """Places a call and faxes on it; `await line.result` for the outcome. Raises UsageError for a bad destination."""
-        line = self._new_line(settings, on_event)
+    def send(
+        self,
+        destination: str,
+        settings: FaxSettings,
+        on_event: EventSink = lambda event: None,
+        *,
+        job: RasterJob | None = None,
+    ) -> FaxLine:
+        """Places a call and faxes on it; `await line.result` for the outcome. Raises UsageError for a bad destination.
+
+        With `job`, whose file is the settings' document, pages may still be in the making, and are made anew where the far
+        end cannot take them; the job stays the caller's to close.
+        """
+        line = self._new_line(settings, on_event, job)
         try:
             line.session.begin()
             call = self.agent.call(destination, line, t38=line.policy())
@@ -200,15 +251,14 @@ class FaxRuntime:
         decision = self.on_incoming(call)
         if isinstance(decision, int):
             return decision
-        settings, sink = decision
-        line = self._new_line(settings, sink)
+        line = self._new_line(*decision)
         line.call = line.session.call = call
         line.session.begin()
         call.answer(t38=line.policy())
         return line
 
-    def _new_line(self, settings: FaxSettings, on_event: EventSink) -> FaxLine:
-        line = FaxLine(self, settings, on_event)
+    def _new_line(self, settings: FaxSettings, on_event: EventSink, job: RasterJob | None = None) -> FaxLine:
+        line = FaxLine(self, settings, on_event, job)
         self._lines[line.engine.id] = line
         return line
 
@@ -221,7 +271,7 @@ class FaxRuntime:
         for event in self.engine.events():
             line = self._lines.get(event.session)
             if line is not None:
-                line.session.engine_event(event)
+                line.engine_event(event)
 
     async def close(self, *, grace_s: float = 5.0) -> None:
         """Cancels what is under way, waits for the results, unregisters and stops."""

@@ -140,8 +140,12 @@ class FaxSession:
     state: SessionState = SessionState.RESERVED
     mode: Mode = Mode.AUDIO
     result: FaxResult | None = None
+    pages_total: int | None = None
+    more_pages: bool = False
+    """Whether pages are still being made."""
 
     def __post_init__(self) -> None:
+        self.pages_total = self.settings.pages_total
         self._progress = _Progress()
         self._timers: dict[str, Timer] = {}
         self._began = self.scheduler.time()
@@ -293,7 +297,11 @@ class FaxSession:
             p.pages = number
         sending = self.settings.direction is Direction.SEND
         p.confirmed_last = bool(
-            sending and confirmed and fcf == FCF_MCF and p.pages == (self.settings.pages_total or p.pages)
+            sending
+            and confirmed
+            and fcf == FCF_MCF
+            and not self.more_pages
+            and p.pages == (self.pages_total or p.pages)
         )
         self._emit(
             PageEvent(
@@ -348,11 +356,15 @@ class FaxSession:
 
     def cancel(self) -> None:
         """The user wants it ended: T.30 is stopped and the call hung up."""
+        reached = self.phase is not Phase.CALLING
+        self.give_up(Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED, reached=reached))
+
+    def give_up(self, why: Outcome) -> None:
+        """Ends the fax politely for a reason of ours: DCN, then BYE or CANCEL."""
         if self.ended or self.phase is Phase.CLOSING:
             return
         if self._outcome is None:
-            reached = self.phase is not Phase.CALLING
-            self._outcome = Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED, reached=reached)
+            self._outcome = why
         if self.phase is Phase.CALLING or self.engine is None or not self._media_running:
             self._finish(self._outcome)
             return
@@ -544,7 +556,7 @@ class FaxSession:
             result_code=o.code,
             mode=self.mode,
             pages=p.pages,
-            pages_total=s.pages_total if s.direction is Direction.SEND else p.pages,
+            pages_total=self.pages_total if s.direction is Direction.SEND else p.pages,
             bitrate=p.bitrate,
             ecm=p.ecm,
             encoding=p.encoding,

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from softfax.engine import Lacks
 from softfax.errors import UsageError
 from softfax.model import Direction
 
@@ -52,7 +53,7 @@ class FaxSettings:
 
     `offer_t38_after_s` is when, once the call is up, an answerer offers T.38 itself (None: never). A caller waits for the
     far end's offer: sending, it makes its own when it hears the far end's V.21 (`offer_on_v21`); fetching a fax, after
-    `fetch_offer_after_s`. In T.30 the sender of the image is the calling side, whoever placed the call.
+    `fetch_offer_after_s`. `lacks` is what a receiver does not offer. In T.30 the sender of the image is the calling side, whoever placed the call.
     """
 
     direction: Direction
@@ -70,6 +71,7 @@ class FaxSettings:
     offer_t38_after_s: float | None = 0.5
     offer_on_v21: bool = True
     fetch_offer_after_s: float | None = 3.0
+    lacks: Lacks = field(default_factory=lambda: Lacks(0))
     trace: bool = False
     timeouts: Timeouts = Timeouts()
 

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Options of every verb that turns documents into fax pages."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from softfax.documents import RasterSettings
+from softfax.documents.types import RESOLUTIONS
+from softfax.errors import UsageError
+
+__all__ = ["DOCUMENT_DEFAULTS", "add_document_options", "document_arguments", "raster_settings"]
+
+DOCUMENT_DEFAULTS: dict[str, Any] = {
+    "resolution": "fine",
+    "paper": "auto",
+    "halftone": "dots",
+    "cut": False,
+    "no_fit": False,
+    "pages": "",
+    "document_password": "",
+    "header": "",
+    "header_by": "softfax",
+    "time_zone": "",
+    "cover": False,
+    "cover_template": "",
+    "allow_private": False,
+}
+COVER_FIELDS = ("to", "to_company", "to_number", "sender", "sender_company", "sender_number", "subject", "note")
+A4_LENGTH_MM = 297.0
+
+
+def add_document_options(parser: argparse.ArgumentParser) -> None:
+    """Adds them."""
+    group = parser.add_argument_group("pages")
+    group.add_argument(
+        "--resolution",
+        choices=list(RESOLUTIONS),
+        help="204x98, 204x196, 204x391, 300x300 or 408x391 dots an inch, as far as the far end takes them (fine)",
+    )
+    group.add_argument(
+        "--pages", metavar="RANGES", help="which pages, as 1-3,5,8-; for one document alone FILE#pages=1-3"
+    )
+    group.add_argument(
+        "--paper", choices=["auto", "a4", "b4", "a3"], help="width of the fax page (auto: the document's)"
+    )
+    group.add_argument(
+        "--halftone",
+        choices=["dots", "fine-dots", "diffusion", "none"],
+        help="how pictures are made black and white (dots)",
+    )
+    group.add_argument("--cut", action="store_true", default=None, help="cut what is longer than A4 into pages")
+    group.add_argument(
+        "--no-fit",
+        action="store_true",
+        default=None,
+        help="leave what stands outside the area machines print where it is",
+    )
+    group.add_argument("--document-password", metavar="SECRET", help="opens encrypted PDFs; better in the environment")
+    group.add_argument("--header", metavar="TEXT", help="header line on each page: date, TEXT, identity, page n of m")
+    group.add_argument("--header-by", choices=["softfax", "spandsp"], help="who draws the header line (softfax)")
+    group.add_argument("--time-zone", metavar="NAME", help="of the header line, as Europe/Berlin (this machine's)")
+    group.add_argument("--allow-private", action="store_true", default=None, help="documents at private addresses too")
+    cover = parser.add_argument_group("cover page")
+    cover.add_argument("--cover", action="store_true", default=None, help="begin with a cover page")
+    cover.add_argument(
+        "--cover-template", metavar="FILE", help="SVG or text with {to} {from} {subject} {pages} {note} …"
+    )
+    for name in COVER_FIELDS:
+        flag = "--cover-" + name.replace("sender", "from").replace("_", "-")
+        cover.add_argument(flag, dest=f"cover_{name}", metavar="TEXT", help=argparse.SUPPRESS)
+
+
+def raster_settings(options: argparse.Namespace) -> RasterSettings:
+    """How pages are made."""
+    return RasterSettings(
+        resolution=options.resolution,
+        paper=options.paper,
+        halftone=options.halftone,
+        fit=not options.no_fit,
+        cut_mm=A4_LENGTH_MM if options.cut else None,
+        password=options.document_password or "",
+    )
+
+
+def document_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """What `softfax.documents.start`, `prepare` and `convert` take besides files and settings. Raises UsageError."""
+    return {
+        "pages": options.pages or "",
+        "cover": _cover(options),
+        "header": _header(options),
+        "allow_private": bool(options.allow_private),
+    }
+
+
+def _cover(options: argparse.Namespace) -> dict[str, Any] | None:
+    given = {name: getattr(options, f"cover_{name}", None) for name in COVER_FIELDS}
+    fields = {name: value for name, value in given.items() if value}
+    template = options.cover_template
+    if not (options.cover or fields or template):
+        return None
+    if template and not Path(template).is_file():
+        raise UsageError(f"there is no cover template {template}", "name an SVG or text file")
+    fields.setdefault("sender", options.header or getattr(options, "ident", "") or "")
+    fields["date"] = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    return {**fields, "template": template or None}
+
+
+def _header(options: argparse.Namespace) -> dict[str, Any] | None:
+    if not options.header or options.header_by != "softfax":
+        return None
+    from softfax.documents.header import HeaderLine
+
+    fields = {
+        "station": options.header,
+        "number": getattr(options, "ident", "") or "",
+        "time_zone": options.time_zone or "",
+    }
+    HeaderLine(when=datetime.now(UTC), **fields)  # a wrong time zone shows now
+    return {**fields, "when": datetime.now(UTC).isoformat()}

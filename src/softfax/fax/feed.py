@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The document of a fax under way: pages that are made while others are sent, made anew for what the far end takes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from softfax.documents import FarEnd, PageInfo, RasterJob
+from softfax.documents.types import PageClass
+from softfax.engine import DisVerdict, EngineEvent, EngineSession, PageFormat
+from softfax.errors import DocumentError, NativeError
+
+__all__ = ["DocumentFeed", "far_end_of", "page_format"]
+
+log = logging.getLogger("softfax.fax")
+
+A4_LENGTH_MM, B4_LENGTH_MM = 297.0, 364.0
+
+
+def far_end_of(dis: bytes) -> FarEnd:
+    """What a DIS or DTC (address octet first) says the far end takes (T.30 table 2)."""
+
+    def bit(number: int) -> bool:
+        octet = 3 + (number - 1) // 8
+        return octet < len(dis) and bool(dis[octet] & 1 << (number - 1) % 8)
+
+    length_mm = None if bit(20) else B4_LENGTH_MM if bit(19) else A4_LENGTH_MM
+    return FarEnd(
+        fine=bit(15),
+        superfine=bit(41),
+        r300=bit(42),
+        # Rows of 15.4 to the millimetre are what the T.30 engine asks bit 41 for.
+        r400=bit(43) and bit(41),
+        size=2 if bit(18) else 1 if bit(17) else 0,
+        length_mm=length_mm,
+    )
+
+
+def page_format(page: PageInfo) -> PageFormat:
+    """A page as the engine counts."""
+    kind = PageClass(round(page.x_dpi), round(page.y_dpi), page.width)
+    return PageFormat(page.width, page.rows, kind.x_dpm, kind.y_dpm, page.codes)
+
+
+class DocumentFeed:
+    """Joins a `RasterJob` to the engine session that sends it. Lives on the asyncio loop.
+
+    `on_pages(total, complete)` tells how many pages there are, as far as known; `on_failed` that a page could not be made
+    while the fax was under way. The job belongs to whoever made it; jobs made here end with `close`.
+    """
+
+    def __init__(
+        self,
+        job: RasterJob,
+        engine: EngineSession,
+        on_pages: Callable[[int | None, bool], None],
+        on_failed: Callable[[DocumentError], None],
+    ) -> None:
+        self._job = job
+        self._engine = engine
+        self._on_pages, self._on_failed = on_pages, on_failed
+        self._loop = asyncio.get_running_loop()
+        self._made: list[RasterJob] = []
+        self._pending: RasterJob | None = None
+        self._far_end: FarEnd | None = None
+        self._closed = False
+        job.on_change = self._wake
+        self._changed()
+
+    @property
+    def pages(self) -> list[PageInfo]:
+        """The pages there are so far."""
+        return list(self._job.pages)
+
+    def engine_event(self, event: EngineEvent) -> None:
+        """Takes the engine's events of type DIS."""
+        if DisVerdict(event.code) is not DisVerdict.UNFIT or self._closed:
+            return
+        far_end = far_end_of(event.data)
+        if far_end == self._far_end:
+            return  # on its way
+        self._far_end = far_end
+        log.info("the far end cannot take a page as it is: made anew for %s", far_end)
+        self._drop_pending()
+        tiff = self._job.tiff
+        again = self._job.again(_sibling(tiff, len(self._made) + 2), far_end, self._wake)
+        self._made.append(again)
+        self._pending = again
+
+    def close(self) -> None:
+        """No more pages are wanted."""
+        self._closed = True
+        for job in self._made:
+            job.close()
+
+    def _wake(self) -> None:
+        """Called from the job's thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._changed)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits any more
+
+    def _changed(self) -> None:
+        if self._closed:
+            return
+        if self._pending is not None and (self._pending.pages or self._pending.error):
+            self._replace(self._pending)
+        if self._job.error is not None:
+            self._on_failed(self._job.error)
+            return
+        self._tell_engine(None)
+        self._on_pages(self._job.total, self._job.done)
+
+    def _replace(self, job: RasterJob) -> None:
+        self._pending = None
+        self._job = job
+        if job.error is None:
+            self._tell_engine(job.tiff)
+
+    def _tell_engine(self, path: Path | None) -> None:
+        try:
+            self._engine.document([page_format(page) for page in self._job.pages], more=not self._job.done, path=path)
+        except NativeError as error:
+            log.warning("the engine did not take the document: %s", error)
+
+    def _drop_pending(self) -> None:
+        if self._pending is not None:
+            self._pending.close()
+            self._pending = None
+
+
+def _sibling(tiff: Path, number: int) -> Path:
+    return tiff.with_name(f"{tiff.stem.split('~')[0]}~{number}{tiff.suffix}")
