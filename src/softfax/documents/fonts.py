@@ -115,30 +115,36 @@ def glyph(style: Style, number: int, x_ppem: float, y_ppem: float) -> Glyph:
     return face(style).draw(number, x_ppem, y_ppem)
 
 
+def _has(style: Style, char: str) -> bool:
+    """Whether a font has a character, or the parts that HarfBuzz will make it of (ۀ is ە and ٔ)."""
+    known = face(style).characters
+    return ord(char) in known or all(ord(part) in known for part in normalize("NFD", char))
+
+
 @lru_cache(4096)
 def face_for(char: str, style: Style) -> Style:
-    """The style that has this character: the one asked for if any has it not (its box is drawn then)."""
-    code = ord(char)
-    return next((s for s in _CHAIN[style] if code in face(s).characters), style)
+    """The style that has this character; the one asked for if none has it (its box is drawn then)."""
+    return next((s for s in _CHAIN[style] if _has(s, char)), style)
 
 
 @lru_cache(4096)
 def substitute(char: str) -> str:
     """What stands for a character that no font has: its compatible spelling (﷼ is ریال) if that can be set, else itself."""
-    known = face(Style.SANS).characters
     spelt = normalize("NFKC", char)
-    return spelt if ord(char) not in known and all(ord(c) in known for c in spelt) else char
+    return spelt if not _has(Style.SANS, char) and all(_has(Style.SANS, c) for c in spelt) else char
 
 
 def missing_characters(text: Iterable[str]) -> list[str]:
     """The characters that no font has, each once, in order. Those without a shape of their own are none of them."""
-    known = face(Style.SANS).characters | face(Style.MONO).characters
-    unknown = {
-        c
-        for c in set(text)
-        if substitute(c) == c and ord(c) not in known and category(c)[0] not in "CZ" and not _is_invisible(c)
-    }
-    return sorted(unknown)
+    return sorted(
+        char
+        for char in set(text)
+        if category(char)[0] not in "CZ"
+        and not _is_invisible(char)
+        and substitute(char) == char
+        and not _has(Style.SANS, char)
+        and not _has(Style.MONO, char)
+    )
 
 
 def _is_invisible(char: str) -> bool:

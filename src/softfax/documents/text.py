@@ -29,6 +29,7 @@ SHARE_FOR_PROPORTIONAL = 1 / 3
 
 MONO = Type(Style.MONO, POINTS)
 SANS = Type(Style.SANS, RIGHT_TO_LEFT_POINTS)
+SANS_AMONG_MONO = Type(Style.SANS, POINTS)
 COLUMN_WIDTH = 1233 / 2048 * POINTS  # of DejaVu Sans Mono
 
 _LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -174,7 +175,8 @@ def _lines(part: str, kind: Type) -> Iterator[Line | None]:
             yield None
         while text.strip():
             piece, text = _cut(text)
-            yield from Paragraph([(piece, kind)]).lines(width)
+            right_to_left = kind is MONO and paragraph_level(piece) == 1
+            yield from Paragraph([(piece, SANS_AMONG_MONO if right_to_left else kind)]).lines(width)
 
 
 def _cut(text: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softfax.documents.bidi import embedding_levels, line_levels, visual_order
-from softfax.documents.fonts import Style, missing_warning
+from softfax.documents.fonts import FOLDER, Style, missing_warning
 from softfax.documents.text import decode_text, looks_like_text, text_sheets
 from softfax.documents.types import Sheet
 from softfax.documents.typeset import Paragraph, Type, plain, shortened
@@ -260,6 +260,10 @@ def test_a_right_to_left_paragraph_stands_at_the_right() -> None:
     assert left[-1] < 500
 
 
+def test_letters_made_of_parts_have_their_font_among_typewritten_ones() -> None:
+    assert pieces("خانۀ", Type(Style.MONO, 24)) == pieces("خانۀ", Type(Style.SANS, 24))
+
+
 def test_a_persian_word_in_typewritten_english() -> None:
     (sheet,) = text_sheets("The word سلام is Persian, and so are others in this line.")
     lines = read_typewritten(sheet.render(1728, 2292))
@@ -305,6 +309,18 @@ def test_every_character_has_its_place(text: str) -> None:
     assert len(levels) == len(text)
     assert all(base <= level <= 126 for level in levels)
     assert sorted(visual_order(line_levels(text, levels, base))) == list(range(len(text)))
+
+
+def test_the_fonts_come_with_the_package_and_cover_the_scripts() -> None:
+    files = list(FOLDER.iterdir())
+    assert {f"{style}.ttf" for style in Style} | {"LICENSE.txt"} == {f.name for f in files}
+    assert sum(f.stat().st_size for f in files) < 1_500_000
+    latin = {chr(c) for c in range(0x20, 0x180) if chr(c).isprintable()}
+    greek = {chr(c) for c in range(0x386, 0x3CF) if chr(c).isalpha()}
+    cyrillic = {chr(c) for c in range(0x400, 0x524)}
+    arabic = {chr(c) for c in (*range(0x621, 0x63B), *range(0x640, 0x64B))} | {chr(c) for c in range(0x660, 0x66A)}
+    persian = set("پچژگکیۀ۰۱۲۳۴۵۶۷۸۹،؛؟٪٫٬«»\u200c")
+    assert missing_warning("".join(sorted(latin | greek | cyrillic | arabic | persian))) == ""
 
 
 # ---- shortening ----------------------------------------------------------------------------------------------------------
