@@ -9,7 +9,11 @@ mkdir -p .build/log
 
 packages=(build-essential cmake ninja-build swig pkg-config xz-utils ca-certificates openssl
           libspandsp-dev libtiff-dev libssl-dev uuid-dev)
-[ "${1:-}" = test ] && packages+=(debootstrap sip-tester)
+if [ "${1:-}" = test ]; then
+  packages+=(debootstrap sip-tester)
+  # Another node than the distribution's brings its npm and does not go with this one.
+  command -v npm >/dev/null || packages+=(nodejs npm)
+fi
 python=${PYTHON:-python3}
 # An interpreter of the distribution's needs its headers and venv as packages; any other brings them.
 case $(command -v "$python" || true) in

@@ -52,7 +52,9 @@ def plain(messages: Sequence[Message]) -> list[Message]:
     among the channel's events: they are put at the end. DialState may see the channel before or after it rings, and
     HangupRequest has a Cause or not as chance will have it, over audio.
     """
-    return sorted((_certain([(key, _value(key, value)) for key, value in message]) for message in messages), key=_anywhere)
+    return sorted(
+        (_certain([(key, _value(key, value)) for key, value in message]) for message in messages), key=_anywhere
+    )
 
 
 def _certain(message: Message) -> Message:

@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable
 
 from tests.ami.speaker import End, Message, Speaker, get
 
-__all__ = ["FAX_SCENARIOS", "SCENARIOS", "TALK_SCENARIOS"]
+__all__ = ["FAX_SCENARIOS", "LIMIT_S", "SCENARIOS", "TALK_SCENARIOS"]
 
 EVENTS = "call,dialplan"
+#: For a scenario, or a foreign client's fax.
+LIMIT_S = 150.0
 
 Scenario = Callable[[End], Awaitable[list[Message]]]
 
@@ -93,7 +95,10 @@ async def talk(end: End) -> list[Message]:
         b"Action: Events\r\n\r\n",
         b"Action: CoreSettings\r\nActionID: settings\r\n\r\n",
         b"Action: CoreStatus\r\nActionID: status\r\n\r\n",
-        *(b"Action: FAXSession\r\nSessionNumber: " + number + b"\r\n\r\n" for number in (b"9999", b"99x", b"x", b"", b"-1")),
+        *(
+            b"Action: FAXSession\r\nSessionNumber: " + number + b"\r\n\r\n"
+            for number in (b"9999", b"99x", b"x", b"", b"-1")
+        ),
         b"Action: FAXSession\r\n\r\n",
         b"Action: Hangup\r\n\r\n",
         b"Action: Hangup\r\nChannel: none\r\n\r\n",
@@ -159,7 +164,9 @@ async def originate_wrong(end: End) -> list[Message]:
 # ---- calls ----------------------------------------------------------------------------------------------------------------
 
 
-async def call(end: End, name: str, *lines: str, extension: str = "recv", data: str = "", events: str = EVENTS) -> Speaker:
+async def call(
+    end: End, name: str, *lines: str, extension: str = "recv", data: str = "", events: str = EVENTS
+) -> Speaker:
     """Originates a fax called `name`; without `data` it sends one page."""
     speaker = await Speaker.login(end, events)
     await speaker.ask(
@@ -199,7 +206,14 @@ async def send(end: End) -> list[Message]:
     speaker = await call(end, name, *NAMED, *OPTIONS)
     await speaker.expect(lambda m: "In Progress" in get(m, "Status") and get(m, "Uniqueid") == name, limit_s=60)
     number, _ = await _under_way(speaker, name)
-    for variable in ("FAXOPT(ecm)", "FAXOPT(localstationid)", "FIRST", "CHANNEL(state)", "CALLERID(num)", "FAXOPT(bogus)"):
+    for variable in (
+        "FAXOPT(ecm)",
+        "FAXOPT(localstationid)",
+        "FIRST",
+        "CHANNEL(state)",
+        "CALLERID(num)",
+        "FAXOPT(bogus)",
+    ):
         await speaker.ask(Action="Getvar", ActionID=name, Channel=_channel(speaker, name), Variable=variable)
     await speaker.ask(Action="Status", ActionID=name, Channel=_channel(speaker, name))
     await speaker.ask(Action="CoreShowChannels", ActionID=name)
