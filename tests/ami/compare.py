@@ -12,7 +12,16 @@ from collections.abc import Callable, Sequence
 
 from tests.ami.speaker import Message, get
 
-__all__ = ["common_commands", "events", "lines", "not_dialled", "plain", "variables", "without_interim"]
+__all__ = [
+    "common_commands",
+    "events",
+    "lines",
+    "not_dialled",
+    "plain",
+    "variables",
+    "without_call_id",
+    "without_interim",
+]
 
 # Values that are times, counts of other people's calls, or names of this machine's.
 _KINDS = {
@@ -100,6 +109,11 @@ def without_interim(messages: Sequence[Message]) -> list[Message]:
         if not (skipping or leftover):
             out.append(message)
     return out
+
+
+def without_call_id(messages: Sequence[Message]) -> list[Message]:
+    """Without the variable SIPCALLID, which Asterisk's chan_sip sets and its chan_pjsip does not."""
+    return [message for message in messages if get(message, "Variable") != "SIPCALLID"]
 
 
 def not_dialled(messages: Sequence[Message]) -> list[Message]:

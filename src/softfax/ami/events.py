@@ -157,6 +157,8 @@ class FaxChannel:
 
     def _on_call(self, event: CallEvent) -> list[AmiEvent]:
         said = [] if event.state is CallState.ENDED else self._dial()
+        if event.call_id and "SIPCALLID" not in self.channel.variables:
+            said += self.channel.say("SIPCALLID", event.call_id)
         if event.state is CallState.RINGING and self.context.outgoing and not (self._rang or self.answered):
             self._rang = True
             self.channel.state = ChannelState.RINGING

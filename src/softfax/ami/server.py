@@ -20,7 +20,7 @@ from typing import Protocol
 
 from softfax.ami.access import Permission
 from softfax.ami.actions import perform
-from softfax.ami.auth import Throttle, User, Users
+from softfax.ami.auth import Throttle, User, Users, ip_address
 from softfax.ami.channel import AmiEvent
 from softfax.ami.client import Client
 from softfax.ami.events import FaxChannel, originate_response
@@ -100,6 +100,8 @@ class AmiServer:
             raise PortInUseError(f"AMI cannot listen at {listen} ({text})", "choose another address or port") from None
         self._servers.append(server)
         log.info("AMI at %s%s", ":".join(map(str, self.addresses[-1])), " (TLS)" if context else "")
+        if context is None and not _is_loopback(self.addresses[-1][0]):
+            log.warning("AMI at %s is not encrypted: secrets and faxes can be read on the way", listen)
         if not self.users:
             log.warning("AMI has no users: nobody can log in")
 
@@ -109,8 +111,10 @@ class AmiServer:
         return [sock.getsockname()[:2] for server in self._servers for sock in server.sockets]
 
     async def close(self) -> None:
-        """Stops listening and disconnects everybody."""
-        self._unsubscribe()
+        """Stops listening, takes leave and disconnects everybody."""
+        unsubscribe, self._unsubscribe = self._unsubscribe, lambda: None
+        unsubscribe()
+        self.publish([AmiEvent("Shutdown", Permission.SYSTEM, (("Shutdown", "Cleanly"), ("Restart", "False")))])
         for server in self._servers:
             server.close()
         tasks = list(self._clients.values())
@@ -136,14 +140,15 @@ class AmiServer:
         sock = writer.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_OCTETS)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         task = asyncio.current_task()
         assert task is not None
         self._clients[client] = task
         try:
             client.send(BANNER)
             await self._serve(client, reader, writer)
-        except (OSError, asyncio.CancelledError):
-            # Cancelled by close() alone; asyncio's streams would log it as an error.
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            # Gone, not logged in in time, or cancelled by close(), which asyncio's streams would log as an error.
             pass
         except Exception:
             log.exception("AMI: the connection of %s is closed", client.name)
@@ -155,21 +160,16 @@ class AmiServer:
 
     async def _serve(self, client: Client, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         framer = Framer()
-        login_by = asyncio.get_running_loop().time() + self.settings.login_timeout_s
-        while not client.closing:
-            try:
-                async with asyncio.timeout_at(login_by if client.user is None else None):
-                    data = await reader.read(READ_OCTETS)
-            except TimeoutError:
-                return
-            if not data:
-                return
-            for action in framer.feed(data):
-                await perform(self, client, action)
-                if client.closing:
-                    return
-                # Whoever asks for more than he reads waits.
-                await writer.drain()
+        async with asyncio.timeout(self.settings.login_timeout_s) as deadline:
+            while data := await reader.read(READ_OCTETS):
+                for action in framer.feed(data):
+                    await perform(self, client, action)
+                    if client.closing:
+                        return
+                    if client.user is not None:
+                        deadline.reschedule(None)
+                    # Whoever asks for more than he reads waits.
+                    await writer.drain()
 
     def logged_in(self, client: Client, user: User) -> None:
         """A login went through."""
@@ -230,7 +230,8 @@ class AmiServer:
 
     def channel_of(self, call: FaxCall) -> FaxChannel:
         """The channel of a fax under way."""
-        return self._fax(call.context)
+        # A fax that has just ended is not taken up again.
+        return self._faxes.get(call.context.fax_id) or FaxChannel(call.context, None, self.settings.status_events)
 
     def files_of(self, view: SessionView) -> tuple[str, ...]:
         """The documents of a session, as outsiders know them."""
@@ -306,6 +307,10 @@ class AmiServer:
 
 
 _NO_TAGS: Mapping[str, str] = {}
+
+
+def _is_loopback(host: str) -> bool:
+    return ip_address(host).is_loopback
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

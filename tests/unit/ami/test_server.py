@@ -549,6 +549,40 @@ def test_who_does_not_read_is_dropped_and_holds_up_nobody() -> None:
     run(test)
 
 
+def test_who_is_there_when_it_stops_is_told() -> None:
+    async def test() -> None:
+        async with serving() as (server, _):
+            client = await Octets.connect(server)
+            await client.login(Events="system")
+            await client.next()
+            await server.close()
+            assert await client.rest() == ["Event: Shutdown\nPrivilege: system,all\nShutdown: Cleanly\nRestart: False"]
+
+    run(test)
+
+
+def test_an_incoming_fax_with_its_caller() -> None:
+    async def test() -> None:
+        async with serving() as (server, station):
+            client = await Octets.connect(server)
+            await client.login(Events="call")
+            call = station.call(outgoing=False, direction=Direction.RECEIVE, documents=("in.pdf",))
+            whole_fax(station, call)
+            said = await client.rest("Event: Hangup\n")
+            assert [m.split("\n")[0][7:] for m in said] == [
+                "Newchannel",
+                "Newstate",
+                *["FAXStatus"] * 3,
+                "ReceiveFAX",
+                "SoftHangupRequest",
+                "Hangup",
+            ]
+            assert "ChannelState: 4\nChannelStateDesc: Ring\nCallerIDNum: 0301234567\n" in said[0]
+            assert "Exten: recv\n" in said[0]
+
+    run(test)
+
+
 def test_over_tls(tmp_path: Path) -> None:
     async def test() -> None:
         key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
