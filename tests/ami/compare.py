@@ -8,7 +8,7 @@ allows, so everything else is compared key by key, in order, with its value.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tests.ami.speaker import Message, get
 
@@ -19,6 +19,7 @@ __all__ = [
     "not_dialled",
     "plain",
     "variables",
+    "whoever_hangs_up",
     "without_call_id",
     "without_interim",
 ]
@@ -116,6 +117,12 @@ def without_call_id(messages: Sequence[Message]) -> list[Message]:
     return [message for message in messages if get(message, "Variable") != "SIPCALLID"]
 
 
+def whoever_hangs_up(messages: Sequence[Message]) -> list[Message]:
+    """Without what tells who hung up first: the receiver of a fax is over with it as soon as the sender is."""
+    rest = [message for message in messages if get(message, "Event") != "HangupRequest"]
+    return [[p for p in m if get(m, "Event") != "Hangup" or not p[0].startswith("Cause")] for m in rest]
+
+
 def not_dialled(messages: Sequence[Message]) -> list[Message]:
     """What is left of a fax that Asterisk dials and softfax does not, there being nothing to send: the variables and the
     end. OriginateResponse tells of a call that was answered or of none, and the channel was up or not."""
@@ -143,6 +150,3 @@ def events(messages: Sequence[Message]) -> list[str]:
 def variables(messages: Sequence[Message]) -> list[tuple[str, str]]:
     """What VarSet said, in order."""
     return [(get(m, "Variable"), get(m, "Value")) for m in messages if get(m, "Event") == "VarSet"]
-
-
-Change = Callable[[Sequence[Message]], list[Message]]
