@@ -16,6 +16,7 @@ from tests.ami.compare import (
     not_dialled,
     plain,
     variables,
+    whoever_hangs_up,
     without_call_id,
     without_interim,
 )
