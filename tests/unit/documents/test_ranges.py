@@ -42,7 +42,29 @@ def test_what_people_write(text: str, pages: list[int]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", ",", "-", "1,", ",1", "1-2-3", "1 2", "a", "0", "0-3", "r0", "-0", "1.5", "1e3", "+1", "--3", "9" * 30, "1," * 600, "letter.pdf", "²"],
+    [
+        "",
+        " ",
+        ",",
+        "-",
+        "1,",
+        ",1",
+        "1-2-3",
+        "1 2",
+        "a",
+        "0",
+        "0-3",
+        "r0",
+        "-0",
+        "1.5",
+        "1e3",
+        "+1",
+        "--3",
+        "9" * 30,
+        "1," * 600,
+        "letter.pdf",
+        "²",
+    ],
 )
 def test_what_is_no_range_says_how_to_write_one(text: str) -> None:
     with pytest.raises(UsageError) as refused:
