@@ -4,7 +4,7 @@
 
 letter.pdf   a dense letter               invoice.pdf  a table, a logo, coloured type
 form.pdf     small type, filled in by hand  photo.pdf    a photograph in grey with a caption
-report.pdf   ten pages of text and charts
+report.pdf   ten pages of text and charts       patterns.pdf  eight test patterns (patterns.py)
 letter.tif, form.tif  the same as TIFF-F; invoice.png, photo.png as pictures
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,9 @@ from reportlab.pdfgen.canvas import Canvas
 from softfax.documents import RasterSettings, convert
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from patterns import draw as draw_patterns  # noqa: E402
+
 W, H = A4
 WORDS = [
     "the",
@@ -358,6 +362,7 @@ def main() -> None:
     """Draws them all."""
     for draw in (letter, invoice, form, photo, report):
         make(f"{draw.__name__}.pdf", draw)
+    draw_patterns(HERE / "patterns.pdf", scene)
     for name in ("letter", "form"):
         convert([HERE / f"{name}.pdf"], HERE / f"{name}.tif", RasterSettings())
     with tempfile.TemporaryDirectory() as folder:

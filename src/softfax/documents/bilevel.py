@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from softfax.documents.halftone import screen
-from softfax.documents.segment import BLOCK, Area, Ground, Kind, areas_of, blocks, ground_of, spread, upsample
+from softfax.documents.segment import BLOCK, Area, Ground, Kind, areas_of, blocks, ground_of, running, spread, upsample
 from softfax.documents.types import Halftone, PageClass
 
 __all__ = ["Bilevel", "bilevel"]
@@ -23,6 +23,8 @@ STROKE_SHARE = 0.38
 STROKE_LEAST = 26
 STROKE_NOISE = 1.7
 SPECKLED = 8
+HAIRLINE_LEAST = 34
+HAIRLINE_DOTS = 25
 INK_BELOW = 112
 TINT_NOISE = 20
 
@@ -77,7 +79,27 @@ def _strokes(ground: Ground, noise: float) -> Mask:
     least = np.maximum(above_noise, spread(ground.dark) * STROKE_SHARE).astype(np.uint8)
     tiles = blocks(ground.contrast, 0)
     white: Mask = (tiles <= least[:, None, :, None]).reshape(tiles.shape[0] * BLOCK, -1)[:rows, :width].copy()
+    _draw_hairlines(white, ground, max(HAIRLINE_LEAST, 2 * noise), least)
     return white
+
+
+def _draw_hairlines(white: Mask, ground: Ground, faintest: float, least: Grey) -> None:
+    """Rules fainter than the type beside them: crests of contrast that go straight for `HAIRLINE_DOTS`.
+
+    Looked for only in bands of blocks where several in a row have some contrast, yet too little for black.
+    """
+    missed = (ground.dark > faintest) & (ground.dark <= least)
+    several = HAIRLINE_DOTS // BLOCK
+    for dots, contrast, faint in ((white, ground.contrast, missed), (white.T, ground.contrast.T, missed.T)):
+        runs = running(np.minimum, faint.view(np.uint8), several, 1, 0).any(axis=1)
+        edges = np.flatnonzero(np.diff(np.pad(runs.astype(np.int8), 1)))
+        for first, last in zip(edges[::2], edges[1::2], strict=True):
+            band = slice(max(0, int(first) * BLOCK - 1), int(last) * BLOCK + 1)
+            part = contrast[band]
+            crest = part > faintest
+            crest[1:-1] &= (part[1:-1] >= part[:-2]) & (part[1:-1] > part[2:])
+            kept = running(np.minimum, crest.view(np.uint8), HAIRLINE_DOTS, 1, 0)
+            dots[band] &= ~running(np.maximum, kept, HAIRLINE_DOTS, 1, 0).view(bool)
 
 
 def _specks(white: Mask) -> Mask:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK", "Area", "Ground", "Kind", "areas_of", "ground_of", "upsample"]
+__all__ = ["BLOCK", "Area", "Ground", "Kind", "areas_of", "blocks", "ground_of", "running", "spread", "upsample"]
 
 Grey = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -79,7 +79,7 @@ class Area:
     level: float
 
 
-def _running(op: Callable[..., Grey], a: Grey, size: int, axis: int, edge: int) -> Grey:
+def running(op: Callable[..., Grey], a: Grey, size: int, axis: int, edge: int) -> Grey:
     """The running maximum or minimum over `size` along an axis, centred, by doubling."""
     if size <= 1:
         return a
@@ -103,13 +103,13 @@ def _running(op: Callable[..., Grey], a: Grey, size: int, axis: int, edge: int) 
 
 def _closing(a: Grey, across: int, down: int) -> Grey:
     for op, edge in ((np.maximum, 0), (np.minimum, 255)):
-        a = _running(op, _running(op, a, down, 0, edge), across, 1, edge)
+        a = running(op, running(op, a, down, 0, edge), across, 1, edge)
     return a
 
 
 def _opening(a: Grey, across: int, down: int) -> Grey:
     for op, edge in ((np.minimum, 255), (np.maximum, 0)):
-        a = _running(op, _running(op, a, down, 0, edge), across, 1, edge)
+        a = running(op, running(op, a, down, 0, edge), across, 1, edge)
     return a
 
 
@@ -136,7 +136,7 @@ def upsample(by_block: npt.NDArray[np.generic], rows: int, width: int) -> npt.ND
 
 def spread(by_block: Grey) -> Grey:
     """The maximum of each block and its eight neighbours."""
-    return _running(np.maximum, _running(np.maximum, by_block, 3, 0, 0), 3, 1, 0)
+    return running(np.maximum, running(np.maximum, by_block, 3, 0, 0), 3, 1, 0)
 
 
 def ground_of(grey: Grey, dots_per_mm: float, rows_per_mm: float) -> Ground:
@@ -311,7 +311,7 @@ def _fill(cells: Mask) -> Mask:
     reached &= outside
     while True:
         grown = (
-            _running(np.maximum, _running(np.maximum, reached.view(np.uint8), 3, 0, 0), 3, 1, 0).view(bool) & outside
+            running(np.maximum, running(np.maximum, reached.view(np.uint8), 3, 0, 0), 3, 1, 0).view(bool) & outside
         )
         if (grown == reached).all():
             break
