@@ -36,6 +36,8 @@ __all__ = ["FaxChannel", "Origin", "fax_error", "originate_response"]
 
 NORMAL_CLEARING = 16
 T30_CALLDROPPED = 49
+#: What goes wrong before there is a fax: no FAXStatus, and no SendFAX or ReceiveFAX at the end.
+EARLY_ERRORS = frozenset({"INIT_ERROR", "T38_NEG_ERROR"})
 CALL_DROPPED = "The call dropped prematurely"
 REASON_NONE, REASON_RINGING, REASON_ANSWERED = "0", "3", "4"
 _DIAL_STATUS = {17: "BUSY", 34: "CONGESTION"}
@@ -223,7 +225,8 @@ class FaxChannel:
         self.mode = result.mode
         if not self.answered:
             return self._not_answered(result)
-        said = [] if self.session is None or self.session.data_rate is None else self._progress()
+        early = self.session is None or self.session.data_rate is None or result.error in EARLY_ERRORS
+        said = [] if early else self._progress()
         if self._in_progress and self.hangup_cause is None and result.direction is Direction.SEND:
             said.append(self.channel.event("HangupRequest", ("Cause", str(NORMAL_CLEARING))))
         rate, resolution = self._line_values(result)
@@ -337,6 +340,8 @@ def fax_error(result: FaxResult) -> tuple[str, str]:
     """FAXERROR and FAXSTATUSSTRING. A call that was cut off, by whomever, has spandsp's text in both, as in Asterisk."""
     if result.success:
         return "", result.status_string
+    if result.error == "T38_NEG_ERROR":
+        return result.error, "error negotiating T.38"
     if result.error in ("HANGUP", "CANCEL") and result.result_code == T30_CALLDROPPED:
         return CALL_DROPPED, CALL_DROPPED
     return result.error, result.status_string

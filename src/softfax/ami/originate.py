@@ -25,6 +25,7 @@ _APPLICATIONS = {"sendfax": Direction.SEND, "receivefax": Direction.RECEIVE}
 _FAXOPT = re.compile(r"FAXOPT\(([A-Za-z0-9_]+)\)$", re.IGNORECASE)
 # Which modems reach a rate, as Asterisk checks it.
 _MODEMS_OF_RATE = {
+    2400: {"V27"},
     4800: {"V27"},
     7200: {"V17", "V29"},
     9600: {"V17", "V29"},

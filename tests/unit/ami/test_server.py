@@ -583,6 +583,26 @@ def test_an_incoming_fax_with_its_caller() -> None:
     run(test)
 
 
+def test_a_fax_that_fails_before_it_begins_is_told_by_variables_alone() -> None:
+    async def test() -> None:
+        async with serving() as (server, station):
+            client = await Octets.connect(server)
+            await client.login(Events="call,dialplan")
+            await client.say(**SEND, Data="/a.pdf", Async="true")
+            (call,) = station.under_way
+            station.say(call, CallEvent(state=CallState.ANSWERED))
+            station.say(call, record(call, SessionState.OPEN), Mode.AUDIO)
+            refused = {"success": False, "status": "FAILED", "error": "T38_NEG_ERROR", "pages": 0, "mode": Mode.AUDIO}
+            station.say(call, result(call, **refused))
+            said = await client.rest("Event: Hangup\n")
+            assert not [m for m in said if m.startswith(("Event: FAXStatus", "Event: SendFAX"))]
+            values = dict(variables_of(said))
+            assert (values["FAXSTATUS"], values["FAXERROR"]) == ("FAILED", "T38_NEG_ERROR")
+            assert values["FAXSTATUSSTRING"] == "error negotiating T.38"
+
+    run(test)
+
+
 def test_over_tls(tmp_path: Path) -> None:
     async def test() -> None:
         key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
