@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import img2pdf
 from PIL import Image
 
 from softfax.documents.tiff import TiffWriter, read_pages
@@ -56,6 +55,8 @@ def deliver_pdf(tiff: Path, out: Path, metadata: DocumentMetadata | None = None)
     """Writes the PDF of a fax TIFF; returns its pages. T.6 of one strip a page is passed through byte for byte; what came
     in another form is encoded anew, without loss. Raises DocumentUnsupportedError, OSError.
     """
+    import img2pdf  # slow to load, and not needed to make pages
+
     metadata = metadata or DocumentMetadata()
     pages = tuple(info for info, _ in read_pages(tiff))
     if not pages:
