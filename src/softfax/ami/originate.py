@@ -16,7 +16,7 @@ from softfax.station import FaxOrder
 
 __all__ = ["BadArgumentsError", "BadOriginateError", "Originate", "caller_id", "read", "split_arguments"]
 
-TIMEOUT_MS = 30_000
+TIMEOUT_MS, TIMEOUT_MAX_MS = 30_000, 3_600_000
 UNIQUE_ID_MAX = 149
 FILES_MAX = 100
 
@@ -134,7 +134,7 @@ def _order(origin: Origin, direction: Direction, letters: str, options: dict[str
         modems=modems,
         caller_number=_printable(origin.caller_number),
         caller_name=_printable(origin.caller_name),
-        answer_timeout_s=max(timeout_ms, 1) / 1000,
+        answer_timeout_s=(min(timeout_ms, TIMEOUT_MAX_MS) if timeout_ms > 0 else TIMEOUT_MS) / 1000,
         t38_timeout_s=_milliseconds(options.get("t38timeout", "")) / 1000,
         variables={name: _printable(value) for name, value in origin.variables},
     )
@@ -150,7 +150,7 @@ def _integer(text: str, default: int, problem: str) -> int:
 
 
 def _milliseconds(text: str) -> int:
-    return min(int(text[:9]), 3_600_000) if text.isascii() and text.isdigit() else 0
+    return min(int(text[:9]), TIMEOUT_MAX_MS) if text.isascii() and text.isdigit() else 0
 
 
 def destination_of(channel: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from softfax.ami import AmiServer, Networks, User, permissions
+from softfax.ami.actions import ACTIONS
 from softfax.errors import ConfigError, DocumentError, PortInUseError, UsageError
 from softfax.fax.settings import ModePolicy
 from softfax.model import CallEvent, CallState, Direction, Mode, SessionState
@@ -599,6 +601,48 @@ def test_a_fax_that_fails_before_it_begins_is_told_by_variables_alone() -> None:
             values = dict(variables_of(said))
             assert (values["FAXSTATUS"], values["FAXERROR"]) == ("FAILED", "T38_NEG_ERROR")
             assert values["FAXSTATUSSTRING"] == "error negotiating T.38"
+
+    run(test)
+
+
+def test_garbage_before_and_after_the_login_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        dice = random.Random("garbage")
+        names = [
+            b"Action",
+            b"ActionID",
+            b"Channel",
+            b"Variable",
+            b"Data",
+            b"SessionNumber",
+            b"EventMask",
+            b"Application",
+        ]
+        values = [name.encode() for name in ACTIONS] + [
+            b"SendFAX",
+            b"PJSIP/a/sip:b@c",
+            b"\xff\0\r",
+            b"x" * 1100,
+            b"1",
+            b"/a,f",
+        ]
+        async with serving() as (server, station):
+            good = await Octets.connect(server)
+            await good.login(Events="off")
+            for number in range(40):
+                client = await Octets.connect(server)
+                if number % 2:
+                    await client.login(Events="off")
+                for _ in range(30):
+                    pairs = [(dice.choice(names), dice.choice(values)) for _ in range(dice.randrange(6))]
+                    lines = [name + b": " + value + dice.choice([b"\n", b"\r\n"]) for name, value in pairs]
+                    client.writer.write(b"".join(lines) + dice.choice([b"\n", b"\r\n", dice.randbytes(20)]))
+                    for call in station.calls():
+                        station.say(call, result(call))
+                client.writer.close()
+            await asyncio.sleep(0.2)
+            assert "Pong" in await good.say(Action="Ping")
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
     run(test)
 
