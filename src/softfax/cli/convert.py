@@ -35,14 +35,15 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 def run(options: argparse.Namespace) -> int:
     """Converts; raises DocumentError for what cannot be read."""
+    reporter = Reporter(json_lines=options.json)
     pages = convert_documents(
         options.files,
         Path(options.output),
         raster_settings(options),
         preview=Path(options.preview) if options.preview else None,
+        on_warning=reporter.problem,
         **document_arguments(options),
     )
-    reporter = Reporter(json_lines=options.json)
     for number, page in enumerate(pages, 1):
         picture = f", {page.pictures:.0%} halftoned" if page.pictures > 0.005 else ""
         smallest = min((size for size in page.codes if size), default=page.bytes)

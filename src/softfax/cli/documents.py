@@ -7,6 +7,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from softfax.documents import RasterSettings
 from softfax.documents.types import RESOLUTIONS
@@ -97,27 +98,37 @@ def document_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _cover(options: argparse.Namespace) -> dict[str, Any] | None:
+    from softfax.documents.cover import cover_templates
+
+    _check_time_zone(options.time_zone)
     given = {name: getattr(options, f"cover_{name}", None) for name in COVER_FIELDS}
     fields = {name: value for name, value in given.items() if value}
     template = options.cover_template
     if not (options.cover or fields or template):
         return None
-    if template and not Path(template).is_file():
-        raise UsageError(f"there is no cover template {template}", "name an SVG or text file")
+    if template and template not in cover_templates() and not Path(template).is_file():
+        names = ", ".join(cover_templates())
+        raise UsageError(f"there is no cover template {template}", f"name an SVG or text file, or one of {names}")
     fields.setdefault("sender", options.header or getattr(options, "ident", "") or "")
-    fields["date"] = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    zone = ZoneInfo(options.time_zone) if options.time_zone else None
+    fields["date"] = datetime.now(UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M")
     return {**fields, "template": template or None}
 
 
 def _header(options: argparse.Namespace) -> dict[str, Any] | None:
     if not options.header or options.header_by != "softfax":
         return None
-    from softfax.documents.header import HeaderLine
-
+    _check_time_zone(options.time_zone)
     fields = {
         "station": options.header,
         "number": getattr(options, "ident", "") or "",
         "time_zone": options.time_zone or "",
     }
-    HeaderLine(when=datetime.now(UTC), **fields)  # a wrong time zone shows now
     return {**fields, "when": datetime.now(UTC).isoformat()}
+
+
+def _check_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"no time zone: {name!r}", "write one as Europe/Berlin") from None

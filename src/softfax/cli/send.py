@@ -94,6 +94,8 @@ def _listen(options: argparse.Namespace, destination: str | None) -> SipConfig:
 
 async def _send(options: argparse.Namespace, destination: str | None, files: list[str], job: RasterJob) -> int:
     reporter = Reporter(json_lines=options.json)
+    for warning in job.warnings:
+        reporter.problem(warning)
     settings = _settings(options, files, job)
     async with await FaxRuntime.start(_listen(options, destination)) as runtime:
         if destination is not None:

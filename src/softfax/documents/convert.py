@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def convert(
     header: Mapping[str, Any] | None = None,
     allow_private: bool = False,
     preview: Path | None = None,
+    on_warning: Callable[[str], None] = lambda line: None,
 ) -> tuple[PageInfo, ...]:
     """Writes documents as a fax TIFF or as a PDF of fax pages, by the ending of `out`, and a PNG of each page into the folder
     `preview`. Raises DocumentError, UsageError.
@@ -49,6 +50,8 @@ def convert(
         sources = gather(files, work, limits=limits, pages=pages, password=password, allow_private=allow_private)
         with RasterJob(sources, work / "fax.tif", settings, cover=cover, header=header) as job:
             prepared = job.prepared()
+            for warning in job.warnings:
+                on_warning(warning)
         result = prepared.tiff
         if kind == ".pdf":
             result = work / "fax.pdf"

@@ -28,7 +28,7 @@ class RasterJob:
     """One set of documents becoming one fax TIFF, `tiff`, which grows page by page.
 
     `pages` are those in the file so far; `total` is how many there will be, None while unknown; `done` tells that no more
-    come, `error` why where it failed. `on_change` is called from a thread of the job's after each of these changes. Only
+    come, `error` why where it failed; `warnings` are lines for people. `on_change` is called from a thread of the job's after each of these changes. Only
     documents of this machine are taken: URLs, office files and standard input are fetched first (`softfax.documents.sources`).
     """
 
@@ -48,6 +48,7 @@ class RasterJob:
         self.total: int | None = None
         self.error: DocumentError | None = None
         self.done = False
+        self.warnings: list[str] = []
         self.on_change = on_change
         self._sources, self._cover, self._header = tuple(sources), cover, header
         self._changed = threading.Condition()
@@ -157,6 +158,8 @@ class RasterJob:
             said = json.loads(line)
             if "sheets" in said:
                 self._set(total=int(said["sheets"]) if said["exact"] else None)
+            elif "warning" in said:
+                self.warnings.append(str(said["warning"]))
             elif "page" in said:
                 page = said["page"]
                 page["codes"] = tuple(page["codes"])

@@ -17,7 +17,10 @@ HEAD = 4096
 
 
 class Document(Protocol):
-    """An open document: how many pages it has, and each of them once, in order."""
+    """An open document: how many pages it has, and each of them once, in order.
+
+    One that cannot show everything has a line for people about it in `warning`.
+    """
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Sheet | FaxImage]: ...
@@ -25,15 +28,12 @@ class Document(Protocol):
 
 class _TextDocument:
     def __init__(self, source: Source, limits: DocumentLimits) -> None:
-        from softfax.documents.markup import looks_like_markup, markup_sheets
+        from softfax.documents.markup import typeset
         from softfax.documents.ranges import parse_ranges
-        from softfax.documents.text import decode_text, text_sheets
 
-        text = decode_text(source.path.read_bytes())
-        if looks_like_markup(source.shown, text):
-            sheets = list(markup_sheets(text, pages_max=limits.pages))
-        else:
-            sheets = list(text_sheets(text, pages_max=limits.pages, name=source.shown))
+        made = typeset(source.path.read_bytes(), source.shown, pages_max=limits.pages)
+        self.warning = made.warning
+        sheets = list(made.sheets)
         if source.pages:
             sheets = [sheets[i] for i in parse_ranges(source.pages).select(len(sheets))]
         self._sheets = sheets

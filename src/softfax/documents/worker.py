@@ -40,6 +40,12 @@ def _say(**line: Any) -> None:
     sys.stdout.flush()
 
 
+def _warn(made: object) -> None:
+    warning = getattr(made, "warning", "")
+    if warning:
+        _say(warning=str(warning))
+
+
 def _settings(raw: dict[str, Any]) -> RasterSettings:
     limits, far_end = DocumentLimits(**raw.pop("limits")), FarEnd(**raw.pop("far_end"))
     return RasterSettings(**raw, limits=limits, far_end=far_end)
@@ -53,6 +59,8 @@ def _sheets(request: dict[str, Any], settings: RasterSettings) -> tuple[int, Ite
     if len(sources) > SOURCES_MAX:
         raise DocumentTooLargeError(f"{len(sources)} documents are too many", f"send at most {SOURCES_MAX} at once")
     documents = [(open_document(source, settings.limits), source.shown) for source in sources]
+    for document, _ in documents:
+        _warn(document)
     count = sum(len(document) for document, _ in documents) + (1 if request.get("cover") else 0)
     if count > settings.limits.pages:
         raise DocumentTooLargeError(f"the fax has {count} pages", f"send at most {settings.limits.pages} in one fax")
@@ -63,8 +71,9 @@ def _sheets(request: dict[str, Any], settings: RasterSettings) -> tuple[int, Ite
 
             cover = dict(request["cover"])
             template = cover.pop("template", None)
-            fields = CoverFields(**{**cover, "pages": count})
-            yield cover_sheet(fields, Path(template) if template else None), "the cover page"
+            sheet = cover_sheet(CoverFields(**{**cover, "pages": count}), template)
+            _warn(sheet)
+            yield sheet, "the cover page"
         for document, name in documents:
             for sheet in document:
                 yield sheet, name
