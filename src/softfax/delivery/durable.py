@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The durable engine: DBOS on SQLite, one file in the station's data folder, or on PostgreSQL by URL.
+
+One per process, as DBOS allows. Who has durable work opens it with its tables (`prepare`), then launches it once: launching
+takes up what an earlier process left unfinished. Application tables live in the same database, so that a row and the workflow
+that works on it are committed together.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig
+
+from softfax.errors import LocalError, UsageError
+
+__all__ = ["DATABASE_NAME", "Durable", "database_engine", "database_url"]
+
+log = logging.getLogger("softfax.delivery")
+
+DATABASE_NAME = "softfax.sqlite"
+BUSY_TIMEOUT_MS = 30_000
+#: The version of what our workflows take and store, not of softfax: an upgrade goes on with the work it finds.
+WORKFLOW_VERSION = "softfax-1"
+
+
+def database_url(data_dir: Path, url: str = "") -> str:
+    """The URL of the database: `url` (sqlite:///FILE or postgresql://…), or the file in the data folder."""
+    if not url:
+        return f"sqlite:///{data_dir.absolute() / DATABASE_NAME}"
+    if re.match(r"sqlite:///.", url):
+        return url
+    match = re.match(r"postgres(?:ql)?(?:\+psycopg)?://(.+)", url)
+    if match is None:
+        raise UsageError("the database URL names no database softfax knows", "use postgresql://… or sqlite:///FILE")
+    return f"postgresql+psycopg://{match[1]}"
+
+
+def database_engine(url: str, *, pool_size: int = 20, must_exist: bool = False) -> sa.Engine:
+    """A SQLAlchemy engine; SQLite with a write-ahead log that is on disk before a commit returns. Raises LocalError."""
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    path = Path(url.removeprefix("sqlite:///"))
+    if must_exist and not path.is_file():
+        raise LocalError(f"there is no database {path}", "name the station's configuration with --config")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # What is in it (documents' names, numbers, passwords of receivers) is for the station's user alone.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise LocalError(f"the database {path} cannot be opened ({error.strerror})", "check [data] dir") from None
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+class Durable:
+    """DBOS with its database. `executor` names this process among several on one PostgreSQL."""
+
+    def __init__(self, url: str, *, executor: str = "softfax") -> None:
+        self.url = url
+        self.engine = database_engine(url)
+        self._executor = executor
+        self._client: DBOSClient | None = None
+        self._launched = False
+
+    @property
+    def client(self) -> DBOSClient:
+        """Enqueues and looks up workflows, also in a transaction of ours. Usable once launched."""
+        if self._client is None:
+            self._client = DBOSClient(system_database_engine=self.engine, application_name="softfax")
+        return self._client
+
+    def prepare(self, metadata: sa.MetaData) -> None:
+        """Makes the tables that are missing. Raises LocalError where the database cannot be used."""
+        try:
+            metadata.create_all(self.engine)
+        except sa.exc.SQLAlchemyError as error:
+            raise _database_error(self.url, error) from None
+
+    def launch(self) -> None:
+        """Starts the workers, and again what was under way when the last process ended. Blocks for a moment."""
+        quiet = logging.getLogger("dbos")
+        # Its messages go where ours go; with handlers of its own it would write to standard error.
+        if not quiet.handlers:
+            quiet.addHandler(logging.NullHandler())
+        quiet.propagate = True
+        config: DBOSConfig = {
+            "name": "softfax",
+            "system_database_url": self.url.replace("+psycopg", ""),
+            "system_database_engine": self.engine,
+            "application_version": WORKFLOW_VERSION,
+            "executor_id": self._executor,
+            "log_level": "ERROR" if log.getEffectiveLevel() > logging.DEBUG else "INFO",
+            "enable_otlp": False,
+            "notification_listener_polling_interval_sec": 1.0,
+        }
+        DBOS(config=config)
+        try:
+            DBOS.launch()
+        except sa.exc.SQLAlchemyError as error:
+            DBOS.destroy()
+            raise _database_error(self.url, error) from None
+        self._launched = True
+
+    def close(self) -> None:
+        """Stops the workers. Blocks until their threads have ended."""
+        if self._launched:
+            DBOS.destroy()
+            self._launched = False
+        self._client = None
+        self.engine.dispose()
+
+
+def _database_error(url: str, error: BaseException) -> LocalError:
+    shown = sa.make_url(url).render_as_string(hide_password=True)
+    reason = str(getattr(error, "orig", error)).splitlines()[0]
+    return LocalError(f"the database {shown} cannot be used ({reason})", "check [data] dir and url")

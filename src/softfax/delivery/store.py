@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Callbacks on disk: what waits, what was delivered, what is dead, and which sequence a round works on.
+
+A sequence is the callbacks of one fax to one target, in order. While any of them waits, exactly one round (a workflow) is
+enqueued, delayed or running for it: `round_id`. Whoever changes that does so in the transaction that changes the callbacks, so
+neither a crash nor a race leaves a callback that nobody works on, or two that work on the same sequence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+import sqlalchemy.dialects.postgresql as postgresql
+import sqlalchemy.dialects.sqlite as sqlite
+
+from softfax.delivery.targets import CallbackTarget
+
+__all__ = ["METADATA", "Callback", "CallbackState", "Store", "StoredCallback"]
+
+METADATA = sa.MetaData()
+
+CallbackState = str
+WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
+
+_sequences = sa.Table(
+    "softfax_callback_sequences",
+    METADATA,
+    sa.Column("id", sa.String(80), primary_key=True),
+    sa.Column("fax_id", sa.String(64), nullable=False),
+    sa.Column("target_key", sa.String(32), nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("round_id", sa.String(120), nullable=False, index=True),
+)
+_callbacks = sa.Table(
+    "softfax_callbacks",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("sequence_id", sa.String(80), nullable=False),
+    sa.Column("event_id", sa.String(120), nullable=False),
+    sa.Column("state", sa.String(10), nullable=False),
+    sa.Column("path_suffix", sa.String(120), nullable=False),
+    sa.Column("headers", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("put_at", sa.Float, nullable=False),
+    sa.Column("retried_from", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float, nullable=False),
+    sa.Column("last_status", sa.Integer, nullable=False),
+    sa.Column("last_error", sa.Text, nullable=False),
+    sa.UniqueConstraint("sequence_id", "event_id"),
+    sa.Index("softfax_callbacks_waiting", "sequence_id", "state", "number"),
+    sa.Index("softfax_callbacks_state", "state", "ended_at"),
+    sqlite_autoincrement=True,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Callback:
+    """One callback as it is put: to whom, of which fax, what. `path_suffix` is added to the target's path."""
+
+    target: CallbackTarget
+    fax_id: str
+    event_id: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    path_suffix: str = ""
+    put_at: float = field(default_factory=time.time)
+
+    @property
+    def sequence_id(self) -> str:
+        """The sequence it belongs to."""
+        return f"{self.fax_id}.{self.target.key}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCallback:
+    """A callback as it is on disk. Times are seconds since 1970; `ended_at` is 0 until it is delivered or dead."""
+
+    number: int
+    sequence_id: str
+    fax_id: str
+    event_id: str
+    state: CallbackState
+    target: CallbackTarget
+    path_suffix: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    put_at: float
+    retried_from: float
+    attempts: int
+    next_at: float
+    ended_at: float
+    last_status: int
+    last_error: str
+
+
+#: Enqueues a round in the given transaction: connection, sequence, round id, target key, delay in seconds (0 for at once).
+Enqueue = Callable[[sa.Connection, str, str, str, float], None]
+
+
+class Store:
+    """The tables, and every transition on them. Blocking; from any thread."""
+
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+        self._engine = engine
+        self._enqueue = enqueue
+        self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+
+    # ---- putting ------------------------------------------------------------------------------------------------
+
+    def put(self, callbacks: Sequence[Callback], hide: frozenset[str] = frozenset()) -> list[bool]:
+        """Writes callbacks in order, in one transaction; false for one that was put before. Rounds begin as needed.
+
+        Targets whose key is in `hide` are stored without password and secret.
+        """
+        news: list[bool] = []
+        with self._engine.begin() as connection:
+            touched: dict[str, Callback] = {}
+            for callback in callbacks:
+                done = connection.execute(
+                    self._insert(_callbacks)
+                    .values(
+                        sequence_id=callback.sequence_id,
+                        event_id=callback.event_id,
+                        state=WAITING,
+                        path_suffix=callback.path_suffix,
+                        headers=json.dumps(callback.headers),
+                        body=callback.body,
+                        put_at=callback.put_at,
+                        retried_from=callback.put_at,
+                        attempts=0,
+                        next_at=callback.put_at,
+                        ended_at=0.0,
+                        last_status=0,
+                        last_error="",
+                    )
+                    .on_conflict_do_nothing(index_elements=["sequence_id", "event_id"])
+                )
+                news.append(done.rowcount > 0)
+                if news[-1]:
+                    touched.setdefault(callback.sequence_id, callback)
+            # In one order everywhere, so that two writers on PostgreSQL cannot wait for each other.
+            for sequence_id in sorted(touched):
+                callback = touched[sequence_id]
+                target = callback.target
+                if target.key in hide:
+                    target = dataclasses.replace(target, password="", secret="")
+                connection.execute(
+                    self._insert(_sequences)
+                    .values(
+                        id=sequence_id,
+                        fax_id=callback.fax_id,
+                        target_key=target.key,
+                        target=json.dumps(dataclasses.asdict(target)),
+                        generation=0,
+                        round_id="",
+                    )
+                    .on_conflict_do_nothing(index_elements=["id"])
+                )
+                row = self._locked(connection, sequence_id)
+                if not row.round_id:
+                    self._begin_round(connection, row, 0.0)
+        return news
+
+    def _locked(self, connection: sa.Connection, sequence_id: str) -> Any:
+        """The sequence's row, ours until the transaction ends (SQLite has one writer at a time anyway)."""
+        return connection.execute(
+            sa.select(_sequences).where(_sequences.c.id == sequence_id).with_for_update()
+        ).one_or_none()
+
+    def _begin_round(self, connection: sa.Connection, row: Any, delay_s: float) -> None:
+        generation = int(row.generation) + 1
+        round_id = f"{row.id}.{generation}"
+        self._set_round(connection, row.id, generation, round_id)
+        self._enqueue(connection, row.id, round_id, row.target_key, delay_s)
+
+    def _set_round(self, connection: sa.Connection, sequence_id: str, generation: int, round_id: str) -> None:
+        connection.execute(
+            sa.update(_sequences)
+            .where(_sequences.c.id == sequence_id)
+            .values(generation=generation, round_id=round_id)
+        )
+
+    # ---- a round ------------------------------------------------------------------------------------------------
+
+    def waiting(self, sequence_id: str, round_id: str, limit: int) -> list[StoredCallback]:
+        """What waits, in order. Nothing left, or not the round in charge: the round is over, and noted so."""
+        query = _query().where(_callbacks.c.sequence_id == sequence_id, _callbacks.c.state == WAITING).limit(limit)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(_callbacks.c.number)).all()
+            in_charge = connection.execute(
+                sa.select(_sequences.c.round_id).where(_sequences.c.id == sequence_id)
+            ).scalar()
+        if in_charge != round_id:
+            return []
+        if rows:
+            return [_stored(row) for row in rows]
+        with self._engine.begin() as connection:
+            self._touch(connection, sequence_id)
+            sequence = self._locked(connection, sequence_id)
+            rows = connection.execute(query.order_by(_callbacks.c.number)).all()
+            if not rows and sequence is not None and sequence.round_id == round_id:
+                self._set_round(connection, sequence_id, sequence.generation, "")
+        return [_stored(row) for row in rows]
+
+    def _touch(self, connection: sa.Connection, sequence_id: str) -> None:
+        """Makes this a writing transaction from its first statement: SQLite could not turn a reading one into it later."""
+        connection.execute(
+            sa.update(_sequences).where(_sequences.c.id == sequence_id).values(generation=_sequences.c.generation)
+        )
+
+    def ended(self, number: int, state: CallbackState, attempts: int, status: int, error: str) -> None:
+        """A callback is delivered or dead."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(_callbacks)
+                .where(_callbacks.c.number == number)
+                .values(state=state, attempts=attempts, ended_at=time.time(), last_status=status, last_error=error)
+            )
+
+    def postpone(
+        self, sequence_id: str, round_id: str, delay_s: float, failed: tuple[int, int, int, str] | None = None
+    ) -> None:
+        """Ends this round and enqueues the next. `failed` is number, attempts, status and error of the first in line."""
+        with self._engine.begin() as connection:
+            self._touch(connection, sequence_id)
+            row = self._locked(connection, sequence_id)
+            if failed is not None:
+                number, attempts, status, error = failed
+                connection.execute(
+                    sa.update(_callbacks)
+                    .where(_callbacks.c.number == number)
+                    .values(attempts=attempts, last_status=status, last_error=error, next_at=time.time() + delay_s)
+                )
+            if row is not None and row.round_id == round_id:
+                self._begin_round(connection, row, delay_s)
+
+    # ---- people -------------------------------------------------------------------------------------------------
+
+    def list(self, state: CallbackState | None = None, *, limit: int = 1000) -> list[StoredCallback]:
+        """The callbacks in a state, or all, the oldest first."""
+        query = _query().order_by(_callbacks.c.number).limit(limit)
+        if state is not None:
+            query = query.where(_callbacks.c.state == state)
+        with self._engine.connect() as connection:
+            return [_stored(row) for row in connection.execute(query)]
+
+    def get(self, key: int | str) -> list[StoredCallback]:
+        """Those with this number, or event id, or of this fax."""
+        if isinstance(key, int) or (key.isascii() and key.isdigit() and len(key) < 16):
+            where = _callbacks.c.number == int(key)
+        else:
+            where = sa.or_(_callbacks.c.event_id == key, _sequences.c.fax_id == key)
+        with self._engine.connect() as connection:
+            rows = connection.execute(_query().where(where).order_by(_callbacks.c.number).limit(1000))
+            return [_stored(row) for row in rows]
+
+    def counts(self) -> dict[CallbackState, int]:
+        """How many are in each state."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                sa.select(_callbacks.c.state, sa.func.count()).group_by(_callbacks.c.state)
+            ).all()
+        return {WAITING: 0, DELIVERED: 0, DEAD: 0, **{str(state): int(count) for state, count in rows}}
+
+    def replay(self, number: int) -> bool:
+        """Queues a dead callback once more, with all its time to be retried; false if it is not dead."""
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                sa.update(_callbacks)
+                .where(_callbacks.c.number == number, _callbacks.c.state == DEAD)
+                .values(state=WAITING, attempts=0, ended_at=0.0, retried_from=time.time(), next_at=time.time())
+            )
+            if not changed.rowcount:
+                return False
+            sequence_id = connection.execute(
+                sa.select(_callbacks.c.sequence_id).where(_callbacks.c.number == number)
+            ).scalar_one()
+            row = self._locked(connection, sequence_id)
+            if row is not None and not row.round_id:
+                self._begin_round(connection, row, 0.0)
+            return True
+
+    # ---- upkeep -------------------------------------------------------------------------------------------------
+
+    def adopt(self, active: Callable[[Iterable[str]], set[str]]) -> int:
+        """Enqueues a round for every waiting sequence whose own has vanished; `active` tells which of the given live."""
+        waits = sa.exists().where(_callbacks.c.sequence_id == _sequences.c.id, _callbacks.c.state == WAITING)
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_sequences.c.id, _sequences.c.round_id).where(waits)).all()
+        adopted = 0
+        for start in range(0, len(rows), 500):
+            chunk = rows[start : start + 500]
+            alive = active([row.round_id for row in chunk if row.round_id])
+            for row in chunk:
+                if row.round_id not in alive:
+                    self.postpone(row.id, row.round_id, 0.0)
+                    adopted += 1
+        return adopted
+
+    def forget(self, delivered_before: float, dead_before: float) -> int:
+        """Deletes what ended before these times, and sequences that have nothing left; the number of callbacks deleted."""
+        old = sa.or_(
+            sa.and_(_callbacks.c.state == DELIVERED, _callbacks.c.ended_at < delivered_before),
+            sa.and_(_callbacks.c.state == DEAD, _callbacks.c.ended_at < dead_before),
+        )
+        with self._engine.begin() as connection:
+            deleted = connection.execute(sa.delete(_callbacks).where(old)).rowcount
+            if deleted:
+                used = sa.exists().where(_callbacks.c.sequence_id == _sequences.c.id)
+                connection.execute(sa.delete(_sequences).where(_sequences.c.round_id == "", ~used))
+        return deleted
+
+
+def _query() -> Any:
+    return sa.select(_callbacks, _sequences.c.fax_id, _sequences.c.target).join_from(
+        _callbacks, _sequences, _callbacks.c.sequence_id == _sequences.c.id
+    )
+
+
+def _stored(row: Any) -> StoredCallback:
+    values = dict(row._mapping)
+    values["target"] = CallbackTarget(**json.loads(values["target"]))
+    values["headers"] = tuple((str(name), str(value)) for name, value in json.loads(values["headers"]))
+    values["body"] = bytes(values["body"])
+    return StoredCallback(**values)
