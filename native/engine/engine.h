@@ -57,7 +57,7 @@ enum sfx_page_value {
     SFX_PAGE_DURATION_MS,
     SFX_PAGE_FCF, /* the T.30 facsimile control field that ended it: MCF, RTP, RTN… sending; EOP, MPS… receiving */
     SFX_PAGE_RETRIES,
-    SFX_PAGE_CONFIRMED, /* 1 unless the receiver rejected it (RTN, PIN) */
+    SFX_PAGE_CONFIRMED, /* 1 unless the receiver rejected it (RTN, PIN); a receiver's file has it all the same */
 };
 
 enum sfx_complete_value {
@@ -228,7 +228,8 @@ typedef struct sfx_line_config {
     uint32_t duplicate_ppm;
     uint32_t jitter_ms; /* extra delay of up to that much, reorders packets */
     uint32_t delay_ms;
-    uint32_t pace_us;  /* real time each 20 ms of simulated time take at least, so that an owner can react; 0 = none */
+    uint32_t pace_us; /* real time each 20 ms of simulated time take at least, so that an owner can react; 0 = none */
+    uint32_t loss_from_ms, loss_until_ms; /* packets are lost between these times only; 0 and 0 = always */
     uint32_t reserved;
     uint64_t limit_us; /* simulated time at which the call is cut */
     sfx_t38_config t38;

@@ -78,6 +78,7 @@ typedef struct t30_run {
     bool muted;                               /* being replaced: no more events */
     bool fault_done;
     bool preamble_heard;
+    bool file_kept_open;     /* a last page was refused; spandsp believes the file closed */
     fsk_tx_state_t *goodbye; /* sends DCN once T.30 was ended by us, on audio */
     hdlc_tx_state_t *goodbye_hdlc;
     dcs_info dcs;

@@ -44,9 +44,16 @@ static void line_put(line_end *end, const uint8_t *packet, size_t len) {
     memcpy(p->data, packet, len);
 }
 
+/* Whether packets get lost at this time. */
+static bool is_lossy(const line_end *end) {
+    const sfx_line_config *c = end->config;
+    uint64_t now_ms = *end->now_us / 1000;
+    return !c->loss_until_ms || (now_ms >= c->loss_from_ms && now_ms < c->loss_until_ms);
+}
+
 static void line_sink(sfx_session *s, const uint8_t *packet, size_t len) {
     line_end *end = s->sink_user;
-    if (len > DATAGRAM_SIZE || chance(end, end->config->loss_ppm))
+    if (len > DATAGRAM_SIZE || (is_lossy(end) && chance(end, end->config->loss_ppm)))
         return;
     line_put(end, packet, len);
     if (chance(end, end->config->duplicate_ppm))

@@ -13,6 +13,11 @@
  * spandsp would answer that by DCN, in F_CFR it begins anew. */
 enum { STATE_F_TCF = 7, STATE_F_CFR = 8 };
 
+/* Its operations. After the last page (EOP) it closes the received file even when it refuses that page; a new DCS would
+ * then begin the file anew and lose the pages before it. So the file is kept open until the far end has said what it
+ * does. */
+enum { OPERATION_NONE = 0, OPERATION_RECEIVING = 1 };
+
 static void emit(t30_run *run, sfx_event *event) {
     if (!run->muted)
         events_put(run->session, event);
@@ -145,6 +150,14 @@ static int on_phase_d(t30_state_t *t, void *user, int result) {
     done = sending ? stats.pages_tx : stats.pages_rx;
     if (result == T30_PIP)
         return T30_ERR_OK; /* an operator's interruption; the page itself is reported with its answer */
+    /* A page refused for its bad rows (RTN) is still the best there may ever be: it goes into the file, marked here. */
+    if (!sending && done == run->pages_confirmed) {
+        t4_rx_end_page(&t->t4.rx);
+        if ((result & 0xfe) == T30_EOP && t->operation_in_progress == OPERATION_RECEIVING) {
+            t->operation_in_progress = OPERATION_NONE;
+            run->file_kept_open = true;
+        }
+    }
     event.value[SFX_PAGE_CONFIRMED] = done > run->pages_confirmed;
     event.value[SFX_PAGE_NUMBER] = done > run->pages_confirmed ? done : run->pages_confirmed + 1;
     event.value[SFX_PAGE_BYTES] = stats.image_size;
@@ -227,6 +240,22 @@ static void on_dis(t30_run *run, uint8_t *msg, int len) {
     msg[2] = T30_NSF;
 }
 
+static void resume_receiving(t30_run *run) {
+    if (!run->file_kept_open)
+        return;
+    run->file_kept_open = false;
+    run->t30->operation_in_progress = OPERATION_RECEIVING;
+}
+
+/* A DCS where spandsp does not expect one: the training check was lost, or a refused last page comes again. */
+static void expect_dcs(t30_run *run) {
+    t30_state_t *t = run->t30;
+    if (t->state == STATE_F_TCF || run->file_kept_open) {
+        t->state = STATE_F_CFR;
+        t->end_of_procedure_detected = FALSE;
+    }
+}
+
 /* Every HDLC frame, before spandsp acts on it. */
 static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *msg, int len) {
     t30_run *run = user;
@@ -255,10 +284,13 @@ static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *ms
         on_dis(run, (uint8_t *)(uintptr_t)msg, len);
     else if (fcf == T30_DCS) {
         dcs_decode(msg, len, &run->dcs);
-        if (received && t->state == STATE_F_TCF)
-            t->state = STATE_F_CFR;
+        if (received)
+            expect_dcs(run);
     } else if (fcf == T30_CFR && (msg[1] & 0x10))
         emit_negotiated(run);
+    /* A repeated EOP asks for our answer again and changes nothing. */
+    if (received && (msg[1] & 0x10) && fcf != T30_EOP)
+        resume_receiving(run);
 }
 
 /* ---- faults, for the tests of the other side -------------------------------------------------------------------- */
@@ -444,6 +476,7 @@ void run_end(sfx_session *s, bool muted) {
     if (!run->t30)
         return;
     run->muted = run->muted || muted;
+    resume_receiving(run);
     if (!run->finished)
         t30_terminate(run->t30);
     if (run->fax) {

@@ -175,6 +175,7 @@ class FaxResult(Event):
 
     `success` means that the far end confirmed the last page (MCF) or, receiving, that we did. `result_code` is 0 for
     success, else the T.30 completion code (spandsp's T30_ERR_*), or a code of ours above 1000 where T.30 never began.
+    `bad_pages` are the pages of the received document, 1 the first, that have bad rows or were refused for them (RTN).
     """
 
     event = "result"
@@ -200,6 +201,7 @@ class FaxResult(Event):
     call_id: str
     fax_id: str
     sip_code: int = 0
+    bad_pages: list[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,7 @@ async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
         line = runtime.send(destination, settings, _all_but_result(reporter))
         async with interruptible(line.cancel) as interrupted:
             result = await watch(line, reporter)
-            result = await inbox.deliver(result, settings.document, destination)
+            result = await inbox.deliver(result, settings.document, destination, line.session.page_marks)
             reporter.event(result)
         if interrupted():
             return int(ExitStatus.INTERRUPTED)
@@ -215,6 +215,8 @@ class _Receiver:
         single = self.options.count == 1
         result = await watch(line, self.reporter) if single else await line.result
         remote = line.call.remote_uri if line.call is not None else ""
-        result = await self.inbox.deliver(result, line.session.settings.document, remote)
+        result = await self.inbox.deliver(
+            result, line.session.settings.document, remote, line.session.page_marks
+        )
         self.reporter.event(result)
         self.results.append(result)

@@ -28,8 +28,9 @@ class RasterJob:
     """One set of documents becoming one fax TIFF, `tiff`, which grows page by page.
 
     `pages` are those in the file so far; `total` is how many there will be, None while unknown; `done` tells that no more
-    come, `error` why where it failed; `warnings` are lines for people. `on_change` is called from a thread of the job's after each of these changes. Only
-    documents of this machine are taken: URLs, office files and standard input are fetched first (`softfax.documents.sources`).
+    come, `error` why where it failed; `warnings` are lines for people. `on_change` is called from a thread of the job's after
+    each of these changes. Only documents of this machine are taken: URLs, office files and standard input are fetched first
+    (`softfax.documents.sources`).
     """
 
     def __init__(

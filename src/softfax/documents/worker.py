@@ -71,9 +71,9 @@ def _sheets(request: dict[str, Any], settings: RasterSettings) -> tuple[int, Ite
 
             cover = dict(request["cover"])
             template = cover.pop("template", None)
-            sheet = cover_sheet(CoverFields(**{**cover, "pages": count}), template)
-            _warn(sheet)
-            yield sheet, "the cover page"
+            front = cover_sheet(CoverFields(**{**cover, "pages": count}), template)
+            _warn(front)
+            yield front, "the cover page"
         for document, name in documents:
             for sheet in document:
                 yield sheet, name

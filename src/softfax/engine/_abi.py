@@ -198,6 +198,8 @@ class LineConfig(c.Structure):
         ("jitter_ms", c.c_uint32),
         ("delay_ms", c.c_uint32),
         ("pace_us", c.c_uint32),
+        ("loss_from_ms", c.c_uint32),
+        ("loss_until_ms", c.c_uint32),
         ("reserved", c.c_uint32),
         ("limit_us", c.c_uint64),
         ("t38", T38Config),

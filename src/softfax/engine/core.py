@@ -168,6 +168,7 @@ class LineSettings:
     """The in-memory line: `mode` is `PCMU`, `PCMA` or `T38`; loss and duplication as fractions; times in milliseconds.
 
     `pace_us` is the real time that 20 ms of simulated time take at least, for an owner who has to react to events.
+    With `loss_until_s` packets are lost only from `loss_from_s` to then.
     """
 
     mode: str = "T38"
@@ -177,6 +178,8 @@ class LineSettings:
     jitter_ms: int = 0
     delay_ms: int = 0
     pace_us: int = 0
+    loss_from_s: float = 0.0
+    loss_until_s: float = 0.0
     limit_s: float = 7200.0
     udptl: UdptlSettings = field(default_factory=UdptlSettings)
 
@@ -193,6 +196,8 @@ class LineSettings:
             jitter_ms=self.jitter_ms,
             delay_ms=self.delay_ms,
             pace_us=self.pace_us,
+            loss_from_ms=int(self.loss_from_s * 1000),
+            loss_until_ms=int(self.loss_until_s * 1000),
             limit_us=int(self.limit_s * 1e6),
             t38=self.udptl.to_c(),
         )

@@ -7,13 +7,16 @@ import asyncio
 import dataclasses
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from softfax.documents import DocumentMetadata, deliver_pdf
+from softfax.documents.received import drop_superseded
 from softfax.errors import LocalError, SoftfaxError
 from softfax.fax.outcome import T30_FILE_ERRORS
+from softfax.fax.session import PageMark
 from softfax.model import FaxResult
 
 __all__ = ["Inbox"]
@@ -45,13 +48,18 @@ class Inbox:
         """The TIFF a fax is received into."""
         return self.directory / f".{fax_id}.tif"
 
-    async def deliver(self, result: FaxResult, spool: Path, remote: str) -> FaxResult:
-        """Makes the PDF of what was received, also of a fax broken off, and returns the result that names it."""
-        if not result.pages or not spool.exists():
+    async def deliver(
+        self, result: FaxResult, spool: Path, remote: str, marks: Sequence[PageMark] = ()
+    ) -> FaxResult:
+        """Makes the PDF of what was received, also of a fax broken off, and returns the result that names it.
+
+        `marks` say how each page of the spool file went (`FaxSession.page_marks`).
+        """
+        if not (result.pages or marks) or not spool.exists():
             spool.unlink(missing_ok=True)
             return dataclasses.replace(result, documents=[])
         try:
-            return await asyncio.to_thread(self._deliver, result, spool, remote)
+            return await asyncio.to_thread(self._deliver, result, spool, remote, marks)
         except (SoftfaxError, OSError) as error:
             log.error("fax %s: the received pages stay in %s: %s", result.fax_id, spool, error)
             return dataclasses.replace(
@@ -64,7 +72,9 @@ class Inbox:
                 documents=[str(spool)],
             )
 
-    def _deliver(self, result: FaxResult, spool: Path, remote: str) -> FaxResult:
+    def _deliver(self, result: FaxResult, spool: Path, remote: str, marks: Sequence[PageMark]) -> FaxResult:
+        kept = drop_superseded(spool, [not mark.confirmed for mark in marks])
+        bad = [n for n, i in enumerate(kept, 1) if i < len(marks) and (marks[i].bad_rows or not marks[i].confirmed)]
         now = datetime.now(UTC)
         stem = f"{now:%Y%m%dT%H%M%SZ}-{_safe(result.remote_station_id or remote)}-{result.fax_id}"
         pdf = self.directory / f"{stem}.pdf"
@@ -83,7 +93,7 @@ class Inbox:
             spool.rename(pdf.with_suffix(".tif"))
         else:
             spool.unlink()
-        return dataclasses.replace(result, documents=[str(pdf)])
+        return dataclasses.replace(result, documents=[str(pdf)], bad_pages=bad or None)
 
 
 def _safe(text: str) -> str:

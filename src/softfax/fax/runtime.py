@@ -28,7 +28,7 @@ from softfax.fax.feed import DocumentFeed
 from softfax.fax.outcome import Outcome
 from softfax.fax.session import AudioPath, FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, ModePolicy
-from softfax.model import CallState, Direction, Event, FaxResult
+from softfax.model import CallState, Direction, Event, FaxResult, new_fax_id
 from softfax.sip import AudioMedia, Call, IncomingCall, SipConfig, T38Media, T38Parameters, T38Policy, UserAgent
 
 __all__ = ["FaxLine", "FaxRuntime", "IncomingHandler"]
@@ -67,7 +67,11 @@ class FaxLine:
         loop = asyncio.get_running_loop()
         self.result: asyncio.Future[FaxResult] = loop.create_future()
         self.session = FaxSession(
-            settings=settings, number=next(runtime.numbers), scheduler=loop, on_event=self._on_event
+            settings=settings,
+            number=settings.number or next(runtime.numbers),
+            scheduler=loop,
+            on_event=self._on_event,
+            fax_id=settings.fax_id or new_fax_id(),
         )
         self.session.drain = runtime.drain
         self._udptl: socket.socket | None = None

@@ -41,7 +41,7 @@ from softfax.model import (
     new_fax_id,
 )
 
-__all__ = ["AudioPath", "CallPort", "EnginePort", "FaxSession", "Phase", "Scheduler", "T38Path", "Timer"]
+__all__ = ["AudioPath", "CallPort", "EnginePort", "FaxSession", "PageMark", "Phase", "Scheduler", "T38Path", "Timer"]
 
 log = logging.getLogger("softfax.fax")
 
@@ -111,9 +111,18 @@ class Scheduler(Protocol):
     def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer: ...
 
 
+@dataclass(frozen=True)
+class PageMark:
+    """A page as it went: whether it was confirmed (MCF, RTP) and how many of its rows are bad. A receiver's file has both."""
+
+    confirmed: bool
+    bad_rows: int
+
+
 @dataclass
 class _Progress:
     pages: int = 0
+    page_marks: list[PageMark] = field(default_factory=list)
     confirmed_last: bool = False
     bitrate: int = 0
     ecm: bool = False
@@ -169,6 +178,11 @@ class FaxSession:
     def accepts_t38(self) -> bool:
         """Whether an offer of T.38 from the far end is taken."""
         return self.settings.mode is not ModePolicy.AUDIO and self.phase in (Phase.CALLING, Phase.UP, Phase.FAXING)
+
+    @property
+    def page_marks(self) -> list[PageMark]:
+        """How each page went, in order, a page that was sent again counting again."""
+        return self._progress.page_marks
 
     # ---- what happens: the call -----------------------------------------------------------------------------------
 
@@ -293,6 +307,7 @@ class FaxSession:
         number, size, rows, bad_rows, duration_ms, fcf, _retries, confirmed = event.values
         p = self._progress
         p.bad_rows += bad_rows
+        p.page_marks.append(PageMark(bool(confirmed), bad_rows))
         if confirmed:
             p.pages = number
         sending = self.settings.direction is Direction.SEND

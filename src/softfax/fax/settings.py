@@ -73,6 +73,9 @@ class FaxSettings:
     fetch_offer_after_s: float | None = 3.0
     lacks: Lacks = field(default_factory=lambda: Lacks(0))
     trace: bool = False
+    #: The fax's id and the session's number; made where they are empty.
+    fax_id: str = ""
+    number: int = 0
     timeouts: Timeouts = Timeouts()
 
     @property
