@@ -4,6 +4,6 @@
 from softfax.ami.access import Permission, permissions
 from softfax.ami.auth import Networks, User
 from softfax.ami.server import AmiServer
-from softfax.ami.settings import AmiSettings
+from softfax.ami.settings import AmiSettings, from_config
 
-__all__ = ["AmiServer", "AmiSettings", "Networks", "Permission", "User", "permissions"]
+__all__ = ["AmiServer", "AmiSettings", "Networks", "Permission", "User", "from_config", "permissions"]

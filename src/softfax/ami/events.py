@@ -35,6 +35,8 @@ from softfax.model import (
 __all__ = ["FaxChannel", "Origin", "fax_error", "originate_response"]
 
 NORMAL_CLEARING = 16
+#: Why nothing was dialled, in Asterisk's words.
+NO_FAX = {"FILE_ERROR": "error reading file", "INVALID_ARGUMENTS": "invalid arguments"}
 T30_CALLDROPPED = 49
 #: What goes wrong before there is a fax: no FAXStatus, and no SendFAX or ReceiveFAX at the end.
 EARLY_ERRORS = frozenset({"INIT_ERROR", "T38_NEG_ERROR"})
@@ -263,15 +265,21 @@ class FaxChannel:
             ("PagesTransferred", str(result.pages)),
             ("Resolution", resolution),
             ("TransferRate", rate),
-            *self._file_names(),
+            *(("FileName", name) for name in self._delivered(result)),
         )
+
+    def _delivered(self, result: FaxResult) -> tuple[str, ...]:
+        """A fax that came in is where the station has put it."""
+        if self.origin is None and result.direction is Direction.RECEIVE and result.documents:
+            return tuple(result.documents)
+        return self.files
 
     def _not_answered(self, result: FaxResult) -> list[AmiEvent]:
         cause = cause_of_sip(result.sip_code)
         if not self.context.outgoing:
             return [self._hangup(cause)]
-        if result.error in ("FILE_ERROR", "INVALID_ARGUMENTS"):
-            return self.no_fax(result.error, result.status_string)
+        if result.error in NO_FAX:
+            return self.no_fax(result.error, NO_FAX[result.error])
         if result.error in ("NOANSWER", "CANCEL") or self.hangup_cause is not None:
             # We gave up; Asterisk knows no cause for that.
             reason = REASON_RINGING if self._rang else REASON_NONE

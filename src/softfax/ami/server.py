@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from softfax.ami.access import Permission
 from softfax.ami.actions import perform
@@ -25,11 +25,14 @@ from softfax.ami.channel import AmiEvent
 from softfax.ami.client import Client
 from softfax.ami.events import FaxChannel, originate_response
 from softfax.ami.originate import Originate
-from softfax.ami.settings import AmiSettings, address, tls_context
+from softfax.ami.settings import AmiSettings, address, from_config, tls_context
 from softfax.ami.wire import BANNER, Framer, encode
 from softfax.errors import DocumentError, PortInUseError, SoftfaxError
 from softfax.model import FaxContext, FaxResult, FaxUpdate, new_fax_id
 from softfax.station import FaxCall, FaxOrder, FaxStats, SessionView
+
+if TYPE_CHECKING:
+    from softfax.station.config import AmiConfig
 
 __all__ = ["AmiServer", "StationPort"]
 
@@ -56,9 +59,14 @@ class StationPort(Protocol):
 
 
 class AmiServer:
-    """Serves the manager interface for a station, from `start()` to `close()`."""
+    """Serves the manager interface for a station, from `start()` to `close()`.
 
-    def __init__(self, station: StationPort, settings: AmiSettings) -> None:
+    `settings` may be the table [ami] of the station's configuration. Raises ConfigError for users that make no sense.
+    """
+
+    def __init__(self, station: StationPort, settings: AmiSettings | AmiConfig) -> None:
+        if not isinstance(settings, AmiSettings):
+            settings = from_config(settings)
         self.station = station
         self.settings = settings
         self.users = Users(settings.users)

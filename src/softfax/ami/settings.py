@@ -5,13 +5,18 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from softfax.ami.auth import User
+from softfax.ami.access import permissions
+from softfax.ami.auth import Networks, User
 from softfax.errors import ConfigError
 
-__all__ = ["AmiSettings", "tls_context"]
+if TYPE_CHECKING:
+    from softfax.station.config import AmiConfig
+
+__all__ = ["AmiSettings", "address", "from_config", "tls_context"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +42,31 @@ class AmiSettings:
     max_failures: int = 5
     failure_window_s: float = 60.0
     queue_octets: int = 1 << 20
-    context: str = field(default="fax")
+    context: str = "fax"
+
+
+def from_config(table: AmiConfig) -> AmiSettings:
+    """The settings of the table [ami] of a station's configuration. Raises ConfigError."""
+    for user in table.user:
+        if not user.secret:
+            raise ConfigError(f"the AMI user {user.name} has no secret", "set it in [[ami.user]] or SOFTFAX_AMI_SECRET")
+    return AmiSettings(
+        listen=table.listen,
+        tls_listen=table.tls_listen,
+        tls_certificate=table.tls_certificate,
+        tls_private_key=table.tls_private_key,
+        status_events=table.status_events,
+        users=tuple(
+            User(
+                name=user.name,
+                secret=user.secret,
+                read=permissions(user.read),
+                write=permissions(user.write),
+                networks=Networks(user.deny, user.permit),
+            )
+            for user in table.user
+        ),
+    )
 
 
 def tls_context(settings: AmiSettings) -> ssl.SSLContext | None:
