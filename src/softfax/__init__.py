@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from softfax._version import __version__
 
-__all__ = ["LoopbackResult", "__version__", "loopback", "send"]
+__all__ = ["LoopbackResult", "Station", "StationConfig", "__version__", "loopback", "send"]
 
 if TYPE_CHECKING:
     from softfax.api import LoopbackResult, loopback, send
+    from softfax.station import Station, StationConfig
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from softfax import api
 
         return getattr(api, name)
+    if name in ("Station", "StationConfig"):
+        from softfax import station
+
+        return getattr(station, name)
     raise AttributeError(f"module 'softfax' has no attribute {name!r}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from softfax._version import __version__
-from softfax.cli import convert, loopback, receive, send
+from softfax.cli import convert, deliveries, loopback, receive, send, serve
 from softfax.cli.options import fill_defaults
 from softfax.errors import ExitStatus, SoftfaxError
 
@@ -24,6 +24,8 @@ _VERBS: dict[str, tuple[Callable[[Any], argparse.ArgumentParser], dict[str, Any]
     "receive": (receive.add_parser, receive.DEFAULTS, receive.run),
     "loopback": (loopback.add_parser, loopback.DEFAULTS, loopback.run),
     "convert": (convert.add_parser, convert.DEFAULTS, convert.run),
+    "serve": (serve.add_parser, serve.DEFAULTS, serve.run),
+    "deliveries": (deliveries.add_parser, deliveries.DEFAULTS, deliveries.run),
 }
 
 

@@ -19,7 +19,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 
 from softfax.errors import LocalError, UsageError
 
-__all__ = ["DATABASE_NAME", "Durable", "database_engine", "database_url"]
+__all__ = ["APPLICATION", "DATABASE_NAME", "Durable", "database_engine", "database_url"]
 
 log = logging.getLogger("softfax.delivery")
 
@@ -27,6 +27,7 @@ DATABASE_NAME = "softfax.sqlite"
 BUSY_TIMEOUT_MS = 30_000
 #: The version of what our workflows take and store, not of softfax: an upgrade goes on with the work it finds.
 WORKFLOW_VERSION = "softfax-1"
+APPLICATION = "softfax"
 
 
 def database_url(data_dir: Path, url: str = "") -> str:
@@ -79,7 +80,7 @@ class Durable:
     def client(self) -> DBOSClient:
         """Enqueues and looks up workflows, also in a transaction of ours. Usable once launched."""
         if self._client is None:
-            self._client = DBOSClient(system_database_engine=self.engine, application_name="softfax")
+            self._client = DBOSClient(system_database_engine=self.engine, application_name=APPLICATION)
         return self._client
 
     def prepare(self, metadata: sa.MetaData) -> None:
@@ -97,7 +98,7 @@ class Durable:
             quiet.addHandler(logging.NullHandler())
         quiet.propagate = True
         config: DBOSConfig = {
-            "name": "softfax",
+            "name": APPLICATION,
             "system_database_url": self.url.replace("+psycopg", ""),
             "system_database_engine": self.engine,
             "application_version": WORKFLOW_VERSION,

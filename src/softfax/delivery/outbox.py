@@ -15,10 +15,9 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS
@@ -27,6 +26,7 @@ from softfax.delivery import store as states
 from softfax.delivery.durable import Durable, database_url
 from softfax.delivery.policy import Attempt, RetryPolicy, Verdict, judge, sign
 from softfax.delivery.post import Poster
+from softfax.delivery.queue import QUEUE, ROUND, enqueue_round
 from softfax.delivery.store import METADATA, Callback, Store, StoredCallback
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import LocalError, UsageError
@@ -35,8 +35,6 @@ __all__ = ["Outbox", "OutboxSettings"]
 
 log = logging.getLogger("softfax.delivery")
 
-QUEUE = "softfax-callbacks"
-ROUND = "softfax.deliver_round"
 BODY_BYTES_MAX = 1 << 20
 EVENT_ID_MAX = 120
 WRITE_BATCH = 500
@@ -54,7 +52,7 @@ class OutboxSettings:
     `keep_delivered_s` is how long an event id is remembered once delivered, `keep_dead_s` how long a dead one can be replayed.
     """
 
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout_s: float = 10.0
     allow_private: bool = False
     workers: int = 16
@@ -91,7 +89,7 @@ class Outbox:
         self.settings = settings or OutboxSettings()
         self._durable = durable
         self._known = {target.key: target for target in known}
-        self.store = Store(durable.engine, self._enqueue)
+        self.store = Store(durable.engine, enqueue_round(lambda: durable.client))
         self._waiting: deque[tuple[Callback, Future[bool]]] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -106,12 +104,14 @@ class Outbox:
         *,
         url: str = "",
         known: Iterable[CallbackTarget] = (),
+        name: str = "softfax",
     ) -> Outbox:
         """Opens the database in `data_dir`, or at `url`, and goes on with what it holds. Raises LocalError.
 
         `known` are configured targets: their passwords and secrets are taken from there, not stored.
+        `name` tells stations on one PostgreSQL database apart.
         """
-        outbox = cls(Durable(database_url(data_dir, url)), settings, known=known)
+        outbox = cls(Durable(database_url(data_dir, url), executor=name), settings, known=known)
         await asyncio.to_thread(outbox.start)
         return outbox
 
@@ -176,7 +176,7 @@ class Outbox:
         """Queues a callback and returns at once. The future is done when it is on disk: true, or false if it was before.
 
         From then on it will be tried, whatever happens to this process. Callbacks of one fax to one target are delivered in the
-        order in which they were put. Raises UsageError for one that is too large, LocalError when far too many wait to be written.
+        order in which they were put. Raises UsageError for one that is too large, LocalError when far too many wait for the disk.
         """
         if len(body) > BODY_BYTES_MAX:
             raise UsageError(f"a callback of {len(body)} bytes is too large", f"send at most {BODY_BYTES_MAX}")
@@ -227,19 +227,6 @@ class Outbox:
                 done.set_result(new)
 
     # ---- delivering -----------------------------------------------------------------------------------------------
-
-    def _enqueue(
-        self, connection: sa.Connection, sequence_id: str, round_id: str, target_key: str, delay_s: float
-    ) -> None:
-        options: dict[str, Any] = {
-            "workflow_name": ROUND,
-            "queue_name": QUEUE,
-            "workflow_id": round_id,
-            "queue_partition_key": target_key,
-        }
-        if delay_s > 0:
-            options["delay_seconds"] = delay_s
-        self._durable.client.enqueue_in_transaction(connection, options, sequence_id, round_id)  # type: ignore[arg-type]
 
     def _round(self, sequence_id: str, round_id: str) -> str:
         """Posts what waits. Returns what came of it, for whoever reads the workflow's record."""

@@ -96,7 +96,7 @@ class Poster:
         link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # The class for plain HTTP in both cases, as the socket is connected; the port is named unless it is the scheme's.
         connection = http.client.HTTPConnection(host, port)
-        connection.default_port = 443 if tls else 80  # type: ignore[misc]
+        connection.default_port = 443 if tls else 80
         connection.sock = link
         with self._lock:
             if self._aborted:

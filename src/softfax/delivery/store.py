@@ -8,6 +8,7 @@ neither a crash nor a race leaves a callback that nobody works on, or two that w
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import json
 import time
@@ -184,9 +185,7 @@ class Store:
 
     def _set_round(self, connection: sa.Connection, sequence_id: str, generation: int, round_id: str) -> None:
         connection.execute(
-            sa.update(_sequences)
-            .where(_sequences.c.id == sequence_id)
-            .values(generation=generation, round_id=round_id)
+            sa.update(_sequences).where(_sequences.c.id == sequence_id).values(generation=generation, round_id=round_id)
         )
 
     # ---- a round ------------------------------------------------------------------------------------------------
@@ -253,7 +252,7 @@ class Store:
         with self._engine.connect() as connection:
             return [_stored(row) for row in connection.execute(query)]
 
-    def get(self, key: int | str) -> list[StoredCallback]:
+    def get(self, key: int | str) -> builtins.list[StoredCallback]:
         """Those with this number, or event id, or of this fax."""
         if isinstance(key, int) or (key.isascii() and key.isdigit() and len(key) < 16):
             where = _callbacks.c.number == int(key)
@@ -266,9 +265,7 @@ class Store:
     def counts(self) -> dict[CallbackState, int]:
         """How many are in each state."""
         with self._engine.connect() as connection:
-            rows = connection.execute(
-                sa.select(_callbacks.c.state, sa.func.count()).group_by(_callbacks.c.state)
-            ).all()
+            rows = connection.execute(sa.select(_callbacks.c.state, sa.func.count()).group_by(_callbacks.c.state)).all()
         return {WAITING: 0, DELIVERED: 0, DEAD: 0, **{str(state): int(count) for state, count in rows}}
 
     def replay(self, number: int) -> bool:

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax deliveries`: the callbacks of a station that wait, and those that were given up; also while the station runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from softfax.cli.options import config_path
+from softfax.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from softfax.delivery.queue import OfflineOutbox
+    from softfax.delivery.store import StoredCallback
+
+__all__ = ["DEFAULTS", "add_parser", "run"]
+
+DEAD, WAITING, DELIVERED = "dead", "waiting", "delivered"
+DEFAULTS: dict[str, Any] = {"json": False, "state": DEAD, "limit": 1000}
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "deliveries",
+        help="callbacks that were given up, or wait",
+        description="Lists callbacks (the dead ones), shows one whole, or queues dead ones once more.",
+    )
+    parser.add_argument("what", choices=["list", "show", "replay"], help="what to do")
+    parser.add_argument(
+        "keys", nargs="*", metavar="NUMBER", help="number, event id or fax id of callbacks; for replay also `all`"
+    )
+    parser.add_argument("--state", choices=[DEAD, WAITING, DELIVERED], help="which to list (dead)")
+    parser.add_argument("--limit", metavar="N", type=int, help="list at most N (1000)")
+    parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
+    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status. Raises SoftfaxError."""
+    if options.what != "list" and not options.keys:
+        raise UsageError(
+            f"{options.what} which callbacks?", "name them by number; `softfax deliveries list` shows them"
+        )
+    from softfax.delivery.queue import OfflineOutbox
+    from softfax.station.config import StationConfig
+
+    config = StationConfig.load(config_path(options.config, os.environ))
+    with OfflineOutbox(config.data.dir, config.data.url) as outbox:
+        if options.what == "list":
+            return _list(outbox, options)
+        return _show(outbox, options) if options.what == "show" else _replay(outbox, options)
+
+
+def _list(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
+    callbacks = outbox.store.list(options.state, limit=options.limit)
+    for callback in callbacks:
+        if options.json:
+            print(json.dumps(_fields(callback), ensure_ascii=False))
+        else:
+            print(
+                f"{callback.number}  {_time(callback.ended_at or callback.put_at)}  fax {callback.fax_id}  "
+                f"{_place(callback)}  {callback.attempts} attempts  {callback.last_error}"
+            )
+    if not callbacks:
+        print(f"no callbacks are {options.state}", file=sys.stderr)
+    return int(ExitStatus.OK)
+
+
+def _show(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
+    for key in options.keys:
+        for callback in _found(outbox, key):
+            whole = _fields(callback) | {
+                "headers": dict(callback.headers),
+                "body": callback.body.decode("utf-8", "replace"),
+            }
+            print(json.dumps(whole, ensure_ascii=False, indent=None if options.json else 2))
+    return int(ExitStatus.OK)
+
+
+def _replay(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
+    if options.keys == ["all"]:
+        chosen = outbox.store.list(DEAD, limit=100_000)
+    else:
+        chosen = [callback for key in options.keys for callback in _found(outbox, key)]
+    replayed = [callback.number for callback in chosen if outbox.store.replay(callback.number)]
+    if options.json:
+        print(json.dumps({"replayed": replayed}))
+    else:
+        print(f"{len(replayed)} of {len(chosen)} queued once more")
+    return int(ExitStatus.OK if len(replayed) == len(chosen) else ExitStatus.FAX_FAILED)
+
+
+def _found(outbox: OfflineOutbox, key: str) -> list[StoredCallback]:
+    found = outbox.store.get(key)
+    if not found:
+        raise UsageError(f"there is no callback {key}", "`softfax deliveries list` shows the dead ones")
+    return found
+
+
+def _fields(callback: StoredCallback) -> dict[str, Any]:
+    return {
+        "number": callback.number,
+        "state": callback.state,
+        "fax_id": callback.fax_id,
+        "event_id": callback.event_id,
+        "url": _place(callback),
+        "dialect": callback.target.dialect,
+        "attempts": callback.attempts,
+        "put": _time(callback.put_at),
+        "ended": _time(callback.ended_at) if callback.ended_at else None,
+        "next": _time(callback.next_at) if callback.state == WAITING else None,
+        "last_status": callback.last_status,
+        "last_error": callback.last_error,
+    }
+
+
+def _place(callback: StoredCallback) -> str:
+    """Where to, without a query, which may hold a token."""
+    return callback.target.at(callback.path_suffix).url.partition("?")[0]
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax serve`: the station. Answers calls, takes orders over the manager interface, tells of faxes by callbacks."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from typing import Any
+
+from softfax.cli.options import config_path
+from softfax.cli.report import Reporter
+
+__all__ = ["DEFAULTS", "add_parser", "run"]
+
+DEFAULTS: dict[str, Any] = {"json": False}
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "serve",
+        help="run a fax station",
+        description="Runs a station: answers calls, sends what is ordered, tells of it by AMI and callbacks.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serves until it is told to stop. Raises SoftfaxError where it cannot start."""
+    # Only this verb waits for the station's machinery to load.
+    from softfax.cli.serving import Serving
+    from softfax.station import StationConfig
+
+    config = StationConfig.load(config_path(options.config, os.environ))
+    return asyncio.run(Serving(config, Reporter(json_lines=options.json)).run())

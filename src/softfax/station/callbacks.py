@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Joins a station's events to the outbox: who is told of a fax, and in whose words."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from softfax.delivery.targets import CallbackTarget
+from softfax.errors import SoftfaxError
+from softfax.model import FaxResult, FaxUpdate
+
+__all__ = ["CallbackSink", "PutCallback", "Words"]
+
+log = logging.getLogger("softfax.station")
+
+
+#: Turns an update into callbacks of a dialect: objects with `body`, `event_id` and `path_suffix`.
+Words = Callable[[str, FaxUpdate], "Iterable[Any]"]
+
+
+@dataclass(frozen=True)
+class _Plain:
+    body: dict[str, Any]
+    event_id: str
+    path_suffix: str = ""
+
+
+def plain(dialect: str, update: FaxUpdate) -> list[_Plain]:
+    """The JSON event itself, whatever the dialect; its id is made of what it says."""
+    body = update.event.to_json() | {"fax_id": update.context.fax_id}
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+    return [_Plain(body, f"{update.context.fax_id}.{digest}")]
+
+
+def _vocabulary() -> Words:
+    try:
+        words: Words = importlib.import_module("softfax.vocabularies").callbacks
+    except (ImportError, AttributeError):
+        return plain
+    return words
+
+
+class PutCallback(Protocol):
+    """What is asked of the outbox (`softfax.delivery.Outbox`)."""
+
+    def put(
+        self, target: CallbackTarget, *, fax_id: str, event_id: str, body: bytes, path_suffix: str = ""
+    ) -> object: ...
+
+
+class CallbackSink:
+    """A sink of a station: the configured targets, and those that single faxes brought with them."""
+
+    def __init__(self, outbox: PutCallback, targets: Iterable[CallbackTarget] = (), words: Words | None = None) -> None:
+        self._outbox = outbox
+        self._words = words or _vocabulary()
+        self._targets = tuple(targets)
+        self._of_fax: dict[str, tuple[CallbackTarget, ...]] = {}
+
+    def watch(self, fax_id: str, targets: Sequence[CallbackTarget]) -> None:
+        """`targets` are told of this fax too, until its result."""
+        if targets:
+            self._of_fax[fax_id] = tuple(targets)
+
+    def __call__(self, update: FaxUpdate) -> None:
+        fax_id = update.context.fax_id
+        targets = {target.key: target for target in (*self._targets, *self._of_fax.get(fax_id, ()))}
+        for target in targets.values():
+            try:
+                self._tell(target, update)
+            except SoftfaxError as error:
+                log.error("fax %s: a callback to %s is lost: %s", fax_id, target.url.partition("?")[0], error)
+        if isinstance(update.event, FaxResult):
+            self._of_fax.pop(fax_id, None)
+
+    def _tell(self, target: CallbackTarget, update: FaxUpdate) -> None:
+        for callback in self._words(target.dialect, update):
+            self._outbox.put(
+                target,
+                fax_id=update.context.fax_id,
+                event_id=callback.event_id,
+                body=json.dumps(callback.body, ensure_ascii=False, separators=(",", ":")).encode(),
+                path_suffix=callback.path_suffix if target.style == "url-event" else "",
+            )

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What faxes of a station are made of: names and numbers as Asterisk forms them, settings, results of those that never began."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from softfax.errors import UsageError
+from softfax.fax import outcome
+from softfax.fax.outcome import Outcome
+from softfax.fax.settings import FaxSettings, Role, Timeouts, check_ident
+from softfax.model import Direction, FaxContext, FaxResult, Mode, Operation, SessionEvent, SessionState
+from softfax.sip import split_uri
+from softfax.station.config import AccountConfig, StationConfig
+from softfax.station.orders import FaxOrder
+
+__all__ = [
+    "Identities",
+    "display_name",
+    "failed",
+    "first_session",
+    "incoming_settings",
+    "number_of",
+    "outgoing_settings",
+    "resolve_destination",
+]
+
+_NUMBER = re.compile(r"^\+?[0-9A-Za-z*#().\-_ ]{1,64}$")
+
+
+@dataclass
+class Identities:
+    """Hands out session numbers, channel names and unique ids; of one station, which counts channels from 0."""
+
+    sessions: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    channels: itertools.count[int] = field(default_factory=itertools.count)
+
+    def channel(self, via: str) -> str:
+        """A channel name as chan_pjsip forms them."""
+        return f"PJSIP/{via}-{next(self.channels) & 0xFFFFFFFF:08x}"
+
+    def unique_id(self, channel: str) -> str:
+        """`epoch.sequence`, the sequence being that of the channel."""
+        return f"{int(time.time())}.{int(channel.rpartition('-')[2], 16)}"
+
+
+def resolve_destination(order: FaxOrder, config: StationConfig) -> tuple[str, str]:
+    """The SIP URI an order means, and the account it goes through (empty for none). Raises UsageError."""
+    account: AccountConfig | None = None
+    if order.account:
+        account = next((a for a in config.account if a.label == order.account), None)
+        if account is None:
+            raise UsageError(f"there is no account {order.account}", "name one of the configuration")
+    elif config.account:
+        account = config.account[0]
+    label = account.label if account is not None else ""
+    text = order.destination.strip()
+    if re.match(r"<?sips?:", text, re.I):
+        split_uri(text)
+        return text, label
+    if not _NUMBER.match(text):
+        raise UsageError(f"not a SIP URI or a number: {text[:80]!r}", "write sip:NUMBER@HOST, or a number")
+    if account is None:
+        raise UsageError(f"no account for the number {text}", "configure an [[account]], or call sip:NUMBER@HOST")
+    scheme, _, host, port, parameters = split_uri(account.server)
+    digits = re.sub(r"[().\- ]", "", text)
+    return f"{scheme}:{digits}@{host}{f':{port}' if port else ''}{parameters}", label
+
+
+def outgoing_settings(
+    order: FaxOrder, config: StationConfig, *, fax_id: str, number: int, document: Path
+) -> FaxSettings:
+    """An order with the station's defaults filled in. Raises UsageError."""
+    fax = config.fax
+    return FaxSettings(
+        direction=order.direction,
+        role=Role.CALLER,
+        document=document,
+        documents=order.documents,
+        mode=order.mode or fax.mode,
+        ident=check_ident(order.ident or fax.ident),
+        ecm=fax.ecm if order.ecm is None else order.ecm,
+        max_rate_bps=min(_rate(order.max_rate_bps or fax.max_rate), _modem_rate(order.modems)),
+        timeouts=Timeouts(
+            answer_s=order.answer_timeout_s or fax.answer_timeout_s, t38_s=order.t38_timeout_s or fax.t38_timeout_s
+        ),
+        fax_id=fax_id,
+        number=number,
+    )
+
+
+def incoming_settings(config: StationConfig, *, fax_id: str, number: int, document: Path) -> FaxSettings:
+    """What an incoming call gets."""
+    fax = config.fax
+    return FaxSettings(
+        direction=Direction.RECEIVE,
+        role=Role.ANSWERER,
+        document=document,
+        mode=fax.mode,
+        ident=fax.ident,
+        ecm=fax.ecm,
+        max_rate_bps=fax.max_rate,
+        timeouts=Timeouts(t38_s=fax.t38_timeout_s),
+        fax_id=fax_id,
+        number=number,
+    )
+
+
+def _rate(wanted_bps: int) -> int:
+    """The highest rate of T.30 up to the wanted one."""
+    return max((rate for rate in (2400, 4800, 7200, 9600, 12000, 14400) if rate <= wanted_bps), default=2400)
+
+
+def _modem_rate(modems: frozenset[str]) -> int:
+    """What the modems allowed can do: V.27ter 4800, V.29 9600, V.17 14400 bit/s."""
+    names = {name.upper().replace(".", "").removesuffix("TER") for name in modems}
+    return 14400 if not names or "V17" in names else 9600 if "V29" in names else 4800
+
+
+def first_session(context: FaxContext) -> SessionEvent:
+    """The record of a session that is reserved and has no statistics yet."""
+    sending = context.direction is Direction.SEND
+    return SessionEvent(
+        session_number=context.session_number,
+        operation=Operation.SEND if sending else Operation.RECEIVE,
+        state=SessionState.RESERVED,
+        fax_id=context.fax_id,
+    )
+
+
+def failed(context: FaxContext, why: Outcome, duration_s: float) -> FaxResult:
+    """The result of a fax that was never dialled."""
+    return FaxResult(
+        session=context.session_number,
+        direction=context.direction,
+        success=False,
+        status="FAILED",
+        error=why.error,
+        status_string=why.text,
+        result_code=why.code,
+        mode=Mode.AUDIO,
+        pages=0,
+        pages_total=None if context.direction is Direction.SEND else 0,
+        bitrate=0,
+        ecm=False,
+        encoding="",
+        resolution="0x0",
+        local_station_id=context.ident,
+        remote_station_id="",
+        bad_rows=0,
+        duration_s=round(duration_s, 3),
+        documents=list(context.documents),
+        call_id="",
+        fax_id=context.fax_id,
+    )
+
+
+def document_failure(text: str) -> Outcome:
+    """A document that cannot be faxed; nothing was dialled."""
+    return Outcome(False, "FILE_ERROR", text, outcome.T30_FILE_ERRORS[0], reached=False)
+
+
+def number_of(uri: str) -> str:
+    """The user part of a SIP URI or of a From or To header; its host where there is none."""
+    match = re.search(r"sips?:(?:([^@>;\s]{1,128})@)?([^>;\s]{1,128})", uri, re.I)
+    return (match[1] or match[2]) if match else ""
+
+
+def display_name(header: str) -> str:
+    """The display name of a From header, empty where there is none."""
+    match = re.match(r'\s*(?:"((?:[^"\\]|\\.){0,80})"|([^<"]{0,80}))\s*<', header)
+    return re.sub(r"\\(.)", r"\1", (match[1] or match[2] or "")).strip() if match else ""
