@@ -28,6 +28,7 @@ from softfax.engine import (
 )
 
 PACE_US = 150
+NOTHING = Lacks(0)
 DPM = {98: 3850, 196: 7700, 391: 15400, 300: 11811}
 X_DPM = {204: 8031, 300: 11811, 408: 16063}
 
@@ -70,7 +71,7 @@ def send(
     first: Callable[[EngineSession], None],
     react: Callable[[EngineSession, EngineEvent], None] = lambda session, event: None,
     *,
-    lacks: Lacks = Lacks(0),
+    lacks: Lacks = NOTHING,
     mode: str = "T38",
     ecm: bool = True,
 ) -> Sent:

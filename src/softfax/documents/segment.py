@@ -310,9 +310,7 @@ def _fill(cells: Mask) -> Mask:
     reached[0, :] = reached[-1, :] = reached[:, 0] = reached[:, -1] = True
     reached &= outside
     while True:
-        grown = (
-            running(np.maximum, running(np.maximum, reached.view(np.uint8), 3, 0, 0), 3, 1, 0).view(bool) & outside
-        )
+        grown = running(np.maximum, running(np.maximum, reached.view(np.uint8), 3, 0, 0), 3, 1, 0).view(bool) & outside
         if (grown == reached).all():
             break
         reached = grown

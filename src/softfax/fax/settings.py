@@ -53,7 +53,8 @@ class FaxSettings:
 
     `offer_t38_after_s` is when, once the call is up, an answerer offers T.38 itself (None: never). A caller waits for the
     far end's offer: sending, it makes its own when it hears the far end's V.21 (`offer_on_v21`); fetching a fax, after
-    `fetch_offer_after_s`. `lacks` is what a receiver does not offer. In T.30 the sender of the image is the calling side, whoever placed the call.
+    `fetch_offer_after_s`. In T.30 the sender of the image is the calling side, whoever placed the call. `lacks` is what a
+    receiver does not offer.
     """
 
     direction: Direction

@@ -42,7 +42,7 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def page_of(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201
+def page_of(tmp_path_factory: pytest.TempPathFactory):
     @cache
     def made(resolution: str) -> list[Page]:
         document = prepare([SAMPLES / "patterns.pdf"], SETTINGS[resolution], tmp_path_factory.mktemp(resolution))
