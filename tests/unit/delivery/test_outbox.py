@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Callbacks as a receiver sees them: order, retries, signatures, dead letters and their replay."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from softfax.cli.main import main
+from softfax.delivery import CallbackTarget, Outbox, OutboxSettings, RetryPolicy
+from softfax.delivery.durable import Durable, database_url
+from softfax.delivery.policy import verify
+from softfax.errors import LocalError, UsageError
+from tests.support.receiver import Request, receiver
+
+pytestmark = pytest.mark.xdist_group("outbox")
+FAST = RetryPolicy(first_s=0.05, longest_s=0.1, give_up_s=60.0)
+
+
+@contextmanager
+def an_outbox(
+    folder: Path, policy: RetryPolicy = FAST, known: tuple[CallbackTarget, ...] = (), *, allow_private: bool = True
+) -> Iterator[Outbox]:
+    settings = OutboxSettings(retry=policy, allow_private=allow_private, poll_s=0.05, timeout_s=2.0)
+    outbox = Outbox(Durable(database_url(folder)), settings, known=known)
+    outbox.start()
+    try:
+        yield outbox
+    finally:
+        outbox.stop()
+
+
+def until(condition: Callable[[], object], limit_s: float = 15.0) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.02)
+
+
+def put(outbox: Outbox, target: CallbackTarget, event: str, fax: str = "fax1") -> bool:
+    return outbox.put(target, fax_id=fax, event_id=event, body=json.dumps({"event": event}).encode()).result(10)
+
+
+def events(requests: list[Request]) -> list[str]:
+    return [request.headers["softfax-event-id"] for request in requests]
+
+
+def test_a_request_is_json_signed_and_named(tmp_path: Path) -> None:
+    with receiver() as there, an_outbox(tmp_path) as outbox:
+        target = CallbackTarget(url=f"{there.url}/hook?a=b", user="me", password="pw", secret="shh")
+        assert put(outbox, target, "e1")
+        until(lambda: there.requests)
+        request = there.requests[0]
+        assert request.path == "/hook?a=b"
+        assert request.headers["content-type"] == "application/json"
+        assert request.headers["softfax-fax-id"] == "fax1"
+        assert request.headers["authorization"] == "Basic bWU6cHc="
+        assert verify("shh", request.body, request.headers["softfax-signature"], now=time.time())
+
+
+def test_the_same_event_is_queued_once_for_each_target(tmp_path: Path) -> None:
+    with receiver() as there, an_outbox(tmp_path) as outbox:
+        one, two = CallbackTarget(url=f"{there.url}/1"), CallbackTarget(url=f"{there.url}/2")
+        assert [put(outbox, one, "e1"), put(outbox, one, "e1"), put(outbox, two, "e1")] == [True, False, True]
+        until(lambda: len(there.requests) == 2)
+        assert not put(outbox, one, "e1")
+        time.sleep(0.3)
+        assert sorted(request.path for request in there.requests) == ["/1", "/2"]
+
+
+def test_later_events_of_a_fax_wait_and_other_faxes_do_not(tmp_path: Path) -> None:
+    failing = True
+
+    def answer(request: Request) -> tuple[int, dict[str, str]]:
+        return (503, {}) if failing and request.headers["softfax-event-id"] == "a1" else (200, {})
+
+    with receiver(answer) as there, an_outbox(tmp_path) as outbox:
+        target = CallbackTarget(url=there.url)
+        for event, fax in (("a1", "a"), ("a2", "a"), ("b1", "b"), ("b2", "b")):
+            put(outbox, target, event, fax)
+        until(lambda: "b2" in events(there.requests) and events(there.requests).count("a1") > 1)
+        assert "a2" not in events(there.requests)
+        failing = False
+        until(lambda: "a2" in events(there.requests))
+        assert outbox.store.counts() == {"waiting": 0, "delivered": 4, "dead": 0}
+
+
+def test_a_refused_event_is_dead_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusing = True
+
+    def answer(request: Request) -> tuple[int, dict[str, str]]:
+        return (404, {}) if refusing and request.headers["softfax-event-id"] == "e1" else (200, {})
+
+    config = tmp_path / "softfax.toml"
+    config.write_text(f'[data]\ndir = "{tmp_path}"\n')
+    with receiver(answer) as there, an_outbox(tmp_path) as outbox:
+        target = CallbackTarget(url=there.url)
+        put(outbox, target, "e1")
+        put(outbox, target, "e2")
+        until(lambda: events(there.requests) == ["e1", "e2"])
+        (dead,) = outbox.dead()
+        assert (dead.event_id, dead.attempts, dead.last_status, dead.last_error) == ("e1", 1, 404, "404 Not Found")
+        assert main(["deliveries", "list", "--json", "--config", str(config)]) == 0
+        assert json.loads(capsys.readouterr().out)["event_id"] == "e1"
+        refusing = False
+        assert main(["deliveries", "replay", str(dead.number), "--config", str(config)]) == 0
+        until(lambda: events(there.requests) == ["e1", "e2", "e1"])
+        until(lambda: not outbox.dead())
+        assert main(["deliveries", "show", "nothing", "--config", str(config)]) == 2
+
+
+def test_after_its_time_an_event_is_given_up_and_the_next_has_its_try(tmp_path: Path) -> None:
+    answers = iter([503] * 1000)
+    policy = RetryPolicy(first_s=0.05, longest_s=0.05, give_up_s=1.0)
+    with receiver(lambda request: (next(answers), {})) as there, an_outbox(tmp_path, policy) as outbox:
+        target = CallbackTarget(url=there.url)
+        put(outbox, target, "e1")
+        put(outbox, target, "e2")
+        until(lambda: len(outbox.dead()) == 2)
+        assert [dead.event_id for dead in outbox.dead()] == ["e1", "e2"]
+        assert "e2" in events(there.requests)
+
+
+def test_what_waits_goes_on_after_a_restart(tmp_path: Path) -> None:
+    with receiver(lambda request: (503, {})) as there:
+        with an_outbox(tmp_path) as outbox:
+            target = CallbackTarget(url=there.url, password="kept in the file")
+            for n in range(5):
+                put(outbox, target, f"e{n}")
+            until(lambda: there.requests)
+        there.answer = lambda request: (200, {})
+        there.requests.clear()
+        with an_outbox(tmp_path):
+            until(lambda: len(there.requests) == 5)
+        assert events(there.requests) == [f"e{n}" for n in range(5)]
+    assert (tmp_path / "softfax.sqlite").stat().st_mode & 0o77 == 0
+
+
+def test_secrets_of_configured_targets_are_not_stored(tmp_path: Path) -> None:
+    with receiver() as there:
+        target = CallbackTarget(url=there.url, user="me", password="top-password", secret="top-secret")
+        with an_outbox(tmp_path, known=(target,)) as outbox:
+            put(outbox, target, "e1")
+            until(lambda: there.requests)
+        assert verify("top-secret", there.requests[0].body, there.requests[0].headers["softfax-signature"], now=time.time())
+    stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"top-secret" not in stored
+    assert b"top-password" not in stored
+
+
+def test_private_addresses_and_redirects_are_refused(tmp_path: Path) -> None:
+    with receiver(lambda request: (302, {"Location": "http://127.0.0.1:1/"})) as there:
+        with an_outbox(tmp_path / "closed", allow_private=False) as outbox:
+            put(outbox, CallbackTarget(url=there.url), "e1")
+            until(outbox.dead)
+            assert "no public address" in outbox.dead()[0].last_error
+            assert "allow_private" in outbox.dead()[0].last_error
+        assert not there.requests
+        with an_outbox(tmp_path / "open") as outbox:
+            put(outbox, CallbackTarget(url=there.url), "e1")
+            until(outbox.dead)
+            assert outbox.dead()[0].last_status == 302
+        assert len(there.requests) == 1
+
+
+def test_putting_takes_no_time_and_has_limits(tmp_path: Path) -> None:
+    with receiver() as there, an_outbox(tmp_path) as outbox:
+        target = CallbackTarget(url=there.url)
+        took = []
+        for n in range(1000):
+            began = time.perf_counter()
+            future = outbox.put(target, fax_id=f"f{n % 10}", event_id=f"e{n}", body=b"{}" * 100)
+            took.append(time.perf_counter() - began)
+        assert future.result(20)
+        assert sorted(took)[990] < 0.005
+        with pytest.raises(UsageError, match="too large"):
+            outbox.put(target, fax_id="f", event_id="e", body=b"x" * (2 << 20))
+        with pytest.raises(LocalError, match="already"):
+            Outbox(Durable(database_url(tmp_path / "other"))).start()
+
+
+def test_a_database_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "softfax.sqlite").write_bytes(b"this is no database" * 100)
+    with pytest.raises(LocalError, match=r"cannot be used .*; check \[data\] dir"):
+        Outbox(Durable(database_url(tmp_path))).start()
+    with pytest.raises(UsageError, match="no database softfax knows"):
+        database_url(tmp_path, "mysql://x/y")
