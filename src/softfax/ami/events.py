@@ -92,7 +92,7 @@ class FaxChannel:
             state=ChannelState.DOWN if context.outgoing else ChannelState.RING,
             extension="s" if context.outgoing else context.called_number or "s",
             application=origin.application if origin else _application(context.direction),
-            data=origin.data if origin else "",
+            data=origin.data if origin else "&".join(context.documents),
         )
         if not context.outgoing:
             self.channel.caller_number, self.channel.caller_name = context.caller_number, context.caller_name
