@@ -19,7 +19,7 @@ from softfax.ami.channel import AmiEvent
 from softfax.ami.client import Client
 from softfax.ami.events import FaxChannel
 from softfax.ami.originate import BadOriginateError, read
-from softfax.ami.records import session_fields, session_type
+from softfax.ami.records import session_fields
 from softfax.ami.wire import Action
 from softfax.station import FaxCall
 
@@ -223,7 +223,7 @@ async def _fax_sessions(server: AmiServer, client: Client, action: Action) -> No
                 ("Channel", view.channel),
                 ("Technology", view.technology),
                 ("SessionNumber", str(view.session_number)),
-                ("SessionType", session_type(view)),
+                ("SessionType", view.session_type),
                 ("Operation", view.operation.value),
                 ("State", view.state.value),
                 ("Files", ",".join(server.files_of(view))),

@@ -229,7 +229,8 @@ class FaxChannel:
             return self._not_answered(result)
         early = self.session is None or self.session.data_rate is None or result.error in EARLY_ERRORS
         said = [] if early else self._progress()
-        if self._in_progress and self.hangup_cause is None and result.direction is Direction.SEND:
+        far_end = self._far_end_hung_up(result)
+        if far_end:
             said.append(self.channel.event("HangupRequest", ("Cause", str(NORMAL_CLEARING))))
         rate, resolution = self._line_values(result)
         error, text = fax_error(result)
@@ -247,9 +248,13 @@ class FaxChannel:
         if not self.context.outgoing:
             said.append(self.channel.event("SoftHangupRequest", ("Cause", str(NORMAL_CLEARING))))
         # The application of an Originate just ends, which Asterisk knows no cause for, unless the far end had hung up.
-        over = self._in_progress and not (self.origin and result.direction is Direction.RECEIVE)
-        cause = NORMAL_CLEARING if over else 0
+        cause = NORMAL_CLEARING if far_end or self.origin is None else 0
         return [*said, self._hangup(cause if self.hangup_cause is None else self.hangup_cause)]
+
+    def _far_end_hung_up(self, result: FaxResult) -> bool:
+        """It hangs up after a fax that it has received, and whenever it breaks one off."""
+        received = result.success and result.direction is Direction.SEND
+        return self.hangup_cause is None and (received or result.error == "HANGUP")
 
     def _line_values(self, result: FaxResult) -> tuple[str, str]:
         """Rate in bit/s, resolution in dots per metre."""

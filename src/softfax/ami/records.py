@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from softfax.model import Operation, SessionEvent
-from softfax.station import SessionView
 
-__all__ = ["session_fields", "session_type"]
+__all__ = ["session_fields"]
 
 
 def session_fields(session: SessionEvent, file_name: str) -> list[tuple[str, str]]:
@@ -34,8 +33,3 @@ def _yes(ecm: bool | None, gateway: bool) -> str | None:
         return None
     word = "Yes" if ecm else "No"
     return word.lower() if gateway else word
-
-
-def session_type(view: SessionView) -> str:
-    """`T.38`, `G.711` or `none`."""
-    return view.session_type

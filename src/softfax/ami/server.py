@@ -13,7 +13,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -310,11 +310,7 @@ class AmiServer:
             unique_id=f"{int(time.time())}.{number}",
             channel=f"{technology}/{line.partition('/')[0]}-{number:08x}",
             documents=origin.files,
-            tags=_NO_TAGS,
         )
-
-
-_NO_TAGS: Mapping[str, str] = {}
 
 
 def _is_loopback(host: str) -> bool:

@@ -647,6 +647,39 @@ def test_garbage_before_and_after_the_login_disturbs_nobody(caplog: pytest.LogCa
     run(test)
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "said", "cause"),
+    [
+        (
+            "HANGUP",
+            49,
+            ("The call dropped prematurely", "The call dropped prematurely"),
+            "Cause: 16\nCause-txt: Normal Clearing",
+        ),
+        ("TIMEOUT", 2, ("TIMEOUT", "why"), "Cause: 0\nCause-txt: Unknown"),
+    ],
+)
+def test_who_broke_off_a_fax(error: str, code: int, said: tuple[str, str], cause: str) -> None:
+    async def test() -> None:
+        async with serving() as (server, station):
+            client = await Octets.connect(server)
+            await client.login(Events="call,dialplan")
+            await client.say(**SEND, Data="/a.pdf,f", Async="true")
+            (call,) = station.under_way
+            station.say(call, CallEvent(state=CallState.ANSWERED))
+            station.say(call, record(call, SessionState.OPEN), Mode.T38)
+            failed = {"success": False, "status": "FAILED", "error": error, "status_string": "why", "result_code": code}
+            station.say(call, result(call, pages=0, **failed))
+            heard = await client.rest("Event: Hangup\n")
+            values = dict(variables_of(heard))
+            assert (values["FAXSTATUS"], values["FAXERROR"], values["FAXSTATUSSTRING"]) == ("FAILED", *said)
+            assert any(m.startswith("Event: HangupRequest") for m in heard) == (error == "HANGUP")
+            assert any(m.startswith("Event: SendFAX") for m in heard)
+            assert heard[-1].endswith(cause)
+
+    run(test)
+
+
 def test_over_tls(tmp_path: Path) -> None:
     async def test() -> None:
         key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
