@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import mmap
 import os
 import shutil
 import signal
@@ -35,6 +34,7 @@ ZIP_END_SIZE, ZIP_COMMENT_MAX = 22, 0xFFFF
 #: Names in a ZIP's directory; office files have a few hundred parts.
 DIRECTORY_MAX = 4 << 20
 MANIFEST_MAX = 1 << 20
+CHUNK, SEARCH_MAX = 1 << 20, 256 << 20
 
 
 class OfficeKind(Enum):
@@ -61,7 +61,7 @@ class OfficeLimits:
     wall_s: float = 120.0
 
 
-#: Streams of OLE2 files ([MS-CFB]), longest first: an encrypted OOXML file is one too.
+#: Streams of OLE2 files ([MS-CFB]), the most telling first: a letter may have a spreadsheet in it.
 _STREAMS = (
     ("WordDocument", OfficeKind.TEXT, ".doc"),
     ("PowerPoint Document", OfficeKind.SLIDES, ".ppt"),
@@ -180,13 +180,19 @@ def _look(path: Path) -> tuple[OfficeKind, str] | None:
 
 
 def _look_ole2(handle: int) -> tuple[OfficeKind, str] | None:
-    with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as content:
-        for stream, kind, ending in _STREAMS:
-            if content.find(_stream_name(stream)) >= 0:
-                return kind, ending
-        if content.find(_stream_name(_ENCRYPTED_STREAM)) >= 0:
-            return OfficeKind.TEXT, ".ole2"
-    return None
+    """Looks for the names of streams. They stand in the file as they are, in blocks of 128 bytes at multiples of 128."""
+    wanted = {_stream_name(stream): (kind, ending) for stream, kind, ending in _STREAMS}
+    encrypted = _stream_name(_ENCRYPTED_STREAM)
+    seen: set[bytes] = set()
+    for at in range(0, SEARCH_MAX, CHUNK):
+        block = os.pread(handle, CHUNK, at)
+        seen |= {name for name in (*wanted, encrypted) if name in block}
+        if len(block) < CHUNK:
+            break
+    # An encrypted OOXML file is one too ([MS-OFFCRYPTO] §2.1.3).
+    return next(
+        (wanted[name] for name in wanted if name in seen), (OfficeKind.TEXT, ".ole2") if encrypted in seen else None
+    )
 
 
 def _stream_name(name: str) -> bytes:
