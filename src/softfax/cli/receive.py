@@ -21,6 +21,7 @@ from softfax.cli.common import (
     watch,
 )
 from softfax.cli.report import Reporter
+from softfax.documents.ocr import check_ocr
 from softfax.engine import Lacks
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.inbox import Inbox
@@ -57,6 +58,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--count", metavar="N", type=_count, help="end after N faxes (never)")
     parser.add_argument("--keep-tiff", action="store_true", default=None, help="keep the TIFF beside the PDF")
     parser.add_argument(
+        "--ocr", metavar="LANGUAGES", help="recognise text, as eng or deu+eng, where OCRmyPDF is installed"
+    )
+    parser.add_argument(
         "--max-resolution", choices=["standard", "fine", "superfine", "400"], help="the finest we say we take (400)"
     )
     parser.add_argument("--max-paper", choices=["a4", "a3"], help="the widest paper we say we have (a3)")
@@ -71,7 +75,9 @@ def run(options: argparse.Namespace) -> int:
     check_ident(options.ident)
     if options.call and (options.register or options.count):
         raise UsageError("--call fetches one fax", "leave out --register and --count")
-    inbox = Inbox(Path(options.dir), options.keep_tiff)
+    if options.ocr:
+        check_ocr(options.ocr)
+    inbox = Inbox(Path(options.dir), options.keep_tiff, options.ocr or "")
     inbox.prepare()
     return asyncio.run(_fetch(options, inbox) if options.call else _Receiver(options, inbox).run())
 
@@ -215,8 +221,6 @@ class _Receiver:
         single = self.options.count == 1
         result = await watch(line, self.reporter) if single else await line.result
         remote = line.call.remote_uri if line.call is not None else ""
-        result = await self.inbox.deliver(
-            result, line.session.settings.document, remote, line.session.page_marks
-        )
+        result = await self.inbox.deliver(result, line.session.settings.document, remote, line.session.page_marks)
         self.reporter.event(result)
         self.results.append(result)

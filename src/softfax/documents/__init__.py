@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,9 @@ def start(
     sources = gather(
         files, workdir, limits=settings.limits, pages=pages, password=settings.password, allow_private=allow_private
     )
-    return RasterJob(sources, workdir / "fax.tif", settings, cover=cover, header=header, on_change=on_change)
+    return RasterJob(
+        sources, workdir / f"fax-{secrets.token_hex(4)}.tif", settings, cover=cover, header=header, on_change=on_change
+    )
 
 
 def prepare(

@@ -51,6 +51,15 @@ def _layout(width: int, rows: int, dpi: tuple[float, float]) -> tuple[float, flo
     return (*page, *page)
 
 
+def _keywords(metadata: DocumentMetadata, pages: int) -> list[str]:
+    said = [f"{pages} page{'s' * (pages != 1)}"]
+    if metadata.fax_id:
+        said.insert(0, f"fax {metadata.fax_id}")
+    if metadata.bitrate_bps:
+        said.append(f"{metadata.bitrate_bps} bit/s")
+    return said
+
+
 def deliver_pdf(tiff: Path, out: Path, metadata: DocumentMetadata | None = None) -> tuple[PageInfo, ...]:
     """Writes the PDF of a fax TIFF; returns its pages. T.6 of one strip a page is passed through byte for byte; what came
     in another form is encoded anew, without loss. Raises DocumentUnsupportedError, OSError.
@@ -74,7 +83,7 @@ def deliver_pdf(tiff: Path, out: Path, metadata: DocumentMetadata | None = None)
             title=f"Fax from {metadata.sender}" if metadata.sender else "Fax",
             author=metadata.sender or None,
             subject=f"Fax to {metadata.recipient}" if metadata.recipient else None,
-            keywords=[k for k in (f"fax {metadata.fax_id}", f"{metadata.bitrate_bps} bit/s") if not k.endswith(" ")],
+            keywords=_keywords(metadata, len(pages)),
             creator="softfax",
             creationdate=metadata.received,
             moddate=metadata.received,

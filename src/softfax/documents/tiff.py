@@ -12,7 +12,7 @@ from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from softfax.documents.types import PageClass, PageInfo
 from softfax.errors import DocumentUnsupportedError
@@ -27,7 +27,8 @@ PICTURES_MEASURED = 0.02
 def _encode(page: Image.Image, compression: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     # Pillow holds white as 1 and the encoder takes bits as they are, where T.4 and T.6 have white as 0.
-    inverted = ImageChops.invert(page)
+    # (Its own inversion is of bytes, and white is 1 or 255 by who drew it.)
+    inverted = Image.fromarray(~np.asarray(page, dtype=bool))
     inverted.save(buffer, "TIFF", compression=compression, strip_size=page.width * page.height, **options)
     buffer.seek(0)
     with Image.open(buffer) as written:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from softfax.documents import DocumentMetadata, deliver_pdf
+from softfax.documents.ocr import add_text
 from softfax.documents.received import drop_superseded
 from softfax.errors import LocalError, SoftfaxError
 from softfax.fax.outcome import T30_FILE_ERRORS
@@ -26,10 +27,11 @@ log = logging.getLogger("softfax.fax")
 
 @dataclass(frozen=True)
 class Inbox:
-    """A folder for received faxes; `keep_tiff` keeps the TIFF beside the PDF."""
+    """A folder for received faxes; `keep_tiff` keeps the TIFF beside the PDF, `ocr` names the languages of text to recognise."""
 
     directory: Path
     keep_tiff: bool = False
+    ocr: str = ""
 
     def prepare(self) -> None:
         """Makes the folder. Raises LocalError where faxes could not be written."""
@@ -48,9 +50,7 @@ class Inbox:
         """The TIFF a fax is received into."""
         return self.directory / f".{fax_id}.tif"
 
-    async def deliver(
-        self, result: FaxResult, spool: Path, remote: str, marks: Sequence[PageMark] = ()
-    ) -> FaxResult:
+    async def deliver(self, result: FaxResult, spool: Path, remote: str, marks: Sequence[PageMark] = ()) -> FaxResult:
         """Makes the PDF of what was received, also of a fax broken off, and returns the result that names it.
 
         `marks` say how each page of the spool file went (`FaxSession.page_marks`).
@@ -89,6 +89,8 @@ class Inbox:
                 fax_id=result.fax_id,
             ),
         )
+        if self.ocr:
+            add_text(pdf, self.ocr, len(kept))
         if self.keep_tiff:
             spool.rename(pdf.with_suffix(".tif"))
         else:
