@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 __all__ = ["End", "Message", "Speaker", "get"]
 
+_connecting = asyncio.Semaphore(4)
+
 #: The lines of a message: key and value, in order.
 Message = list[tuple[str, str]]
 
@@ -49,8 +51,10 @@ class Speaker:
     @classmethod
     async def connect(cls, port: int) -> Speaker:
         """Connects to 127.0.0.1 and waits for the banner."""
-        speaker = cls(*await asyncio.open_connection("127.0.0.1", port))
-        banner = (await asyncio.wait_for(speaker._reader.readline(), 10)).decode()
+        # Asterisk listens with a backlog of ten: beyond that a connection stands and nobody answers for seconds.
+        async with _connecting:
+            speaker = cls(*await asyncio.open_connection("127.0.0.1", port))
+            banner = (await asyncio.wait_for(speaker._reader.readline(), 30)).decode()
         assert banner.endswith("\r\n")
         speaker.heard.append([("", banner.rstrip())])
         speaker._task = asyncio.create_task(speaker._read())

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// node fax.js PORT USER SECRET CHANNEL FILE: a fax by way of npm's asterisk-manager; prints what came of it as JSON.
+// node fax.js PORT USER SECRET CHANNEL FILE: a fax of FILE, twice, by way of npm's asterisk-manager; prints what came of it
+// as JSON.
 'use strict';
 
 const [port, user, secret, channel, file] = process.argv.slice(2);
@@ -22,7 +23,7 @@ ami.on('error', (error) => { heard.errors.push(String(error)); finish(1); });
 ami.on('fullybooted', () => {
   heard.booted = true;
   ami.action({
-    action: 'originate', channel, application: 'SendFAX', data: file + ',fzs', async: true, channelid: id,
+    action: 'originate', channel, application: 'SendFAX', data: `${file}&${file},fzs`, async: true, channelid: id,
     callerid: '"Node" <0301234567>', timeout: 20000,
     variable: { 'FAXOPT(localstationid)': 'NODE', 'FAXOPT(headerinfo)': 'From node' },
   }, (error, answer) => { note(error, answer); heard.queued = answer && answer.message; });
