@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -286,7 +286,7 @@ class Station:
         fax = self._add(context, destination, order, account)
         if self._callbacks is not None:
             self._callbacks.watch(fax_id, order.status_urls)
-        fax.task = asyncio.ensure_future(self._outgoing(fax, order, uri, settings))
+        self._run(fax, self._outgoing(fax, order, uri, settings))
         return fax.call
 
     def _own_number(self) -> str:
@@ -303,15 +303,10 @@ class Station:
                     settings = dataclasses.replace(settings, document=job.tiff)
                 if not fax.call.result.done():
                     await self._dial(fax, uri, settings, job)
-            except asyncio.CancelledError:
-                self._never_dialled(fax, Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED, reached=False))
             except UsageError as error:
                 self._never_dialled(fax, Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False))
             except SoftfaxError as error:
                 self._never_dialled(fax, making.document_failure(str(error)))
-            except Exception as error:
-                log.exception("fax %s failed", fax.call.context.fax_id)
-                self._never_dialled(fax, Outcome(False, "INIT_ERROR", str(error), outcome.NO_T30, reached=False))
             finally:
                 if job is not None:
                     await asyncio.to_thread(job.close)
@@ -362,7 +357,7 @@ class Station:
         context = self._incoming_context(call, fax_id, number)
         account = context.entry_point
         fax = self._add(context, destination, None, account)
-        fax.task = asyncio.ensure_future(self._receive(fax))
+        self._run(fax, self._receive(fax))
         return settings, partial(self._on_event, fax)
 
     def _incoming_context(self, call: IncomingCall, fax_id: str, number: int) -> FaxContext:
@@ -425,6 +420,18 @@ class Station:
         call.on_cancel = fax.stop
         self._faxes[context.fax_id] = fax
         return fax
+
+    def _run(self, fax: _Fax, work: Coroutine[Any, Any, None]) -> None:
+        """Whatever becomes of the task of a fax, the fax gets a result."""
+        fax.task = asyncio.ensure_future(work)
+        fax.task.add_done_callback(partial(self._ran, fax))
+
+    def _ran(self, fax: _Fax, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("fax %s failed", fax.call.context.fax_id, exc_info=error)
+        word, text = ("INIT_ERROR", f"softfax failed ({error})") if error else ("CANCEL", "cancelled")
+        self._never_dialled(fax, Outcome(False, word, text, outcome.T30_CALLDROPPED, reached=False))
 
     def _on_event(self, fax: _Fax, event: Event) -> None:
         """Takes what the fax session says. Its result waits until a received document is written."""
