@@ -56,7 +56,7 @@ _TYPES = {
     "application/vnd.oasis.opendocument.presentation": ".odp",
 }
 _SHOWN = re.compile(
-    r"(?P<scheme>[a-z]{1,10})://(?P<user>[^/?#\\@]*@)?(?P<host>[\w.-]+|\[[0-9a-f:.%]+\])(?P<port>:\d*)?"
+    r"(?P<scheme>[a-z]{1,10})://(?P<user>[^/?#\\@]*@)?(?P<host>[\w.-]*|\[[0-9a-f:.%]+\])(?P<port>:\d*)?"
     r"(?=[/?#]|$)(?P<path>[^?#]*)(?P<rest>.*)",
     re.IGNORECASE | re.ASCII,
 )

@@ -17,6 +17,7 @@ __all__ = ["ImageDocument"]
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 KNOWN = "PDF, TIFF, PNG, JPEG, GIF, BMP, WebP or text"
 DPI_LEAST, DPI_MOST = 30.0, 2400.0
+TIFF_HEADS = (b"II*\0", b"MM\0*")
 T6, MSB_FIRST, WHITE_IS_ZERO = 4, 1, 0
 TAG_COMPRESSION, TAG_PHOTOMETRIC, TAG_FILL_ORDER, TAG_OFFSETS, TAG_SIZES = 259, 262, 266, 273, 279
 
@@ -51,15 +52,23 @@ class ImageDocument:
         self._source, self._limits = source, limits
         with _problems(source):
             self._image = Image.open(source.path, formats=FORMATS)
-            frames = getattr(self._image, "n_frames", 1) if self._image.format == "TIFF" else 1
-        if frames > limits.pages * 2:
-            raise DocumentTooLargeError(f"{source.shown} has {frames} pages", f"send at most {limits.pages}")
+            frames = self._count(limits.pages * 2) if self._image.format == "TIFF" else 1
         self._selected = parse_ranges(source.pages).select(frames) if source.pages else list(range(frames))
         if len(self._selected) > limits.pages:
             raise DocumentTooLargeError(
                 f"{source.shown} has {len(self._selected)} pages", f"send at most {limits.pages}"
             )
         self._check_size()
+
+    def _count(self, most: int) -> int:
+        """The pages of a TIFF, found one after the other and no further than `most`."""
+        for frame in range(1, most + 1):
+            try:
+                self._image.seek(frame)
+            except EOFError:
+                self._image.seek(0)
+                return frame
+        raise DocumentTooLargeError(f"{self._source.shown} has more than {most} pages", "split it")
 
     def __len__(self) -> int:
         return len(self._selected)
@@ -146,6 +155,8 @@ class _problems:
 
     def __init__(self, source: Source) -> None:
         self._shown = source.shown
+        with source.path.open("rb") as file:
+            self._known = file.read(4) in TIFF_HEADS
 
     def __enter__(self) -> None:
         return None
@@ -155,7 +166,7 @@ class _problems:
             return
         if isinstance(error, Image.DecompressionBombError):
             raise DocumentTooLargeError(f"{self._shown} has too many pixels", "make it smaller") from None
-        if isinstance(error, UnidentifiedImageError):
+        if isinstance(error, UnidentifiedImageError) and not self._known:
             raise DocumentUnsupportedError(f"{self._shown} is no document that can be faxed", f"use {KNOWN}") from None
         if isinstance(error, (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, IndexError)):
-            raise DocumentUnsupportedError(f"{self._shown} is damaged ({error})", "open and save it anew") from None
+            raise DocumentUnsupportedError(f"{self._shown} is damaged", "open and save it anew") from None

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsuppo
 __all__ = ["RasterJob"]
 
 CPU_SIGNALS = (-9, -24)  # SIGKILL, SIGXCPU
+TRAPS = (-4, -5, -6, -11)  # what PDFium does where memory ends
 LINE_MAX = 1 << 16
 HEAD_START_S = 3.0
 
@@ -55,9 +57,8 @@ class RasterJob:
         self._changed = threading.Condition()
         self._closed = self._timed_out = False
         self._process = self._start()
-        self._timer = threading.Timer(settings.limits.wall_s, self._too_slow)
-        self._timer.daemon = True
-        self._timer.start()
+        self._deadline = time.monotonic() + settings.limits.wall_s
+        self._timer = self._new_timer()
         self._reader = threading.Thread(target=self._read, name="softfax-raster", daemon=True)
         self._reader.start()
 
@@ -81,8 +82,8 @@ class RasterJob:
         assert process.stdin is not None
         try:
             # Passwords travel here and nowhere a process list shows.
-            process.stdin.write(json.dumps(request).encode())
-            process.stdin.close()
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
         except OSError:
             pass  # it died at once; the reader says why
         return process
@@ -127,7 +128,15 @@ class RasterJob:
         self._timer.cancel()
         if self._process.poll() is None:
             self._process.kill()
+        self._close_stdin()
         self._reader.join(10)
+
+    def _close_stdin(self) -> None:
+        try:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        except OSError:
+            pass
 
     def __enter__(self) -> RasterJob:
         return self
@@ -142,6 +151,14 @@ class RasterJob:
             raise self.error
         return came
 
+    def _new_timer(self) -> threading.Timer:
+        """Runs out at the whole's deadline, or before it when one page takes too long."""
+        left = min(self.settings.limits.page_s, self._deadline - time.monotonic())
+        timer = threading.Timer(max(0.0, left), self._too_slow)
+        timer.daemon = True
+        timer.start()
+        return timer
+
     # ---- the thread that reads ----------------------------------------------------------------------------------
 
     def _read(self) -> None:
@@ -151,6 +168,7 @@ class RasterJob:
                 self._take(line)
         status = self._process.wait()
         self._timer.cancel()
+        self._close_stdin()
         if not self.done and self.error is None:
             self._set(error=self._died(status))
 
@@ -164,6 +182,8 @@ class RasterJob:
             elif "page" in said:
                 page = said["page"]
                 page["codes"] = tuple(page["codes"])
+                self._timer.cancel()
+                self._timer = self._new_timer()
                 self._set(page=PageInfo(**page))
             elif said.get("done"):
                 self._set(done=True)
@@ -205,4 +225,6 @@ class RasterJob:
     def _died(self, status: int) -> DocumentError:
         if self._timed_out or status in CPU_SIGNALS:
             return DocumentTooLargeError(f"{self._names} takes too long to read", "send fewer or simpler pages")
+        if status in TRAPS:
+            return DocumentTooLargeError(f"{self._names} needs too much memory, or is damaged", "open and save it anew")
         return DocumentUnsupportedError(f"{self._names} cannot be read", "open and save it anew")

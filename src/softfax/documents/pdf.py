@@ -24,13 +24,14 @@ __all__ = ["PdfDocument"]
 
 POINTS = 72
 SIDE_MAX_INCHES = 400.0
+OBJECTS_LOOKED_AT = 20_000
 WHITE = (255, 255, 255, 255)
 
 
 class PdfSheet:
     """One page of a PDF with its annotations and what is filled into its form."""
 
-    def __init__(self, document: pdfium.PdfDocument, index: int, shown: str) -> None:
+    def __init__(self, document: pdfium.PdfDocument, index: int, shown: str, limits: DocumentLimits) -> None:
         self._where = f"page {index + 1} of {shown}"
         try:
             self._page = document[index]
@@ -41,10 +42,23 @@ class PdfSheet:
             raise DocumentUnsupportedError(f"{self._where} has no size", "open and save it anew")
         if max(width, height) > SIDE_MAX_INCHES * POINTS:
             raise DocumentTooLargeError(f"{self._where} is larger than any paper", "print it smaller")
+        self._check_images(limits)
         self._form = document.formenv
         self.width_inches: float | None = width / POINTS
         self.height_inches: float | None = height / POINTS
         self.aspect = height / width
+
+    def _check_images(self, limits: DocumentLimits) -> None:
+        """PDFium leaves out silently an image that does not fit into memory: better said than a page without it."""
+        if raw.FPDFPage_CountObjects(self._page.raw) > OBJECTS_LOOKED_AT:
+            return
+        for image in self._page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3):
+            try:
+                width, height = image.get_px_size()
+            except pdfium.PdfiumError:
+                continue
+            if width * height > limits.source_pixels:
+                raise DocumentTooLargeError(f"{self._where} has an image of too many pixels", "make it smaller")
 
     def render(self, width: int, rows: int) -> Image.Image:
         """Draws the page; PDFium scales across and down by itself, so no dot is resampled."""
@@ -69,7 +83,7 @@ class PdfDocument:
     """An open PDF; its sheets are drawn in order, each before the next is asked for. Raises DocumentError."""
 
     def __init__(self, source: Source, limits: DocumentLimits) -> None:
-        self._shown = source.shown
+        self._shown, self._limits = source.shown, limits
         try:
             self._document = pdfium.PdfDocument(source.path, password=source.password or None)
             if self._document.get_formtype():
@@ -90,7 +104,7 @@ class PdfDocument:
 
     def __iter__(self) -> Iterator[PdfSheet]:
         for index in self._selected:
-            sheet = PdfSheet(self._document, index, self._shown)
+            sheet = PdfSheet(self._document, index, self._shown, self._limits)
             yield sheet
             sheet.close()
         self._document.close()

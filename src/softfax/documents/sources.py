@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from softfax.documents.fetch import FetchLimits, fetch
 from softfax.documents.office import convert_office, is_office
-from softfax.documents.ranges import split_source
+from softfax.documents.ranges import parse_ranges, split_source
 from softfax.documents.types import DocumentLimits, Source
 from softfax.errors import DocumentTooLargeError
 
 __all__ = ["gather"]
 
 CHUNK = 1 << 20
+#: Other schemes than http and https are refused where they are fetched.
+ANY_URL = re.compile(r"[a-z][a-z0-9+.-]+://|https?:", re.I)
 
 
 def gather(
@@ -34,13 +37,15 @@ def gather(
     `pages` is for all that do not say. `password` opens encrypted ones. URLs at private addresses need `allow_private`.
     Raises DocumentError, UsageError; nothing is dialled yet.
     """
+    if pages:
+        parse_ranges(pages)
     sources = []
     for number, file in enumerate(files):
         name, own_pages = split_source(os.fspath(file))
         folder = workdir / f"source-{number}"
         if name == "-":
             path, shown = _standard_input(folder, limits), "standard input"
-        elif name.lower().startswith(("http://", "https://")):
+        elif ANY_URL.match(name):
             folder.mkdir()
             path = fetch(name, folder, FetchLimits(bytes=limits.file_bytes), allow_private=allow_private)
             shown = path.name
@@ -48,7 +53,7 @@ def gather(
             path, shown = Path(name), Path(name).name
         if is_office(path):
             folder.mkdir(exist_ok=True)
-            path = convert_office(path, folder)
+            path = convert_office(path, folder, name=shown)
         sources.append(Source(path=path, name=shown, pages=own_pages or pages, password=password))
     return sources
 

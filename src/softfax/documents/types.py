@@ -50,6 +50,7 @@ RESOLUTIONS: dict[str, tuple[int, int]] = {
 Y_DPI: dict[str, int] = {name: dpi[1] for name, dpi in RESOLUTIONS.items()}
 
 MM = 25.4
+NAME_MAX = 100
 #: What T.4 really says: 1728 dots on 215 mm (8.037 to the millimetre) and 3.85, 7.7 or 15.4 rows to the millimetre.
 _EXACT_DPI = {98: 3.85 * MM, 196: 7.7 * MM, 391: 15.4 * MM, 300: 300.0}
 _WIDTHS = {204: (1728, 2048, 2432), 300: (2592, 3072, 3648), 408: (3456, 4096, 4864)}
@@ -144,15 +145,16 @@ ANY_FAR_END = FarEnd()
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentLimits:
-    """What opening one document may cost. Memory, CPU and wall time bound the process that does it."""
+    """What opening documents may cost. Memory, CPU and wall time bound the process that does it, `page_s` each of its pages."""
 
     file_bytes: int = 256 << 20
     pages: int = 1000
     page_rows: int = 40000
     source_pixels: int = 200_000_000
-    memory_bytes: int = 2 << 30
+    memory_bytes: int = 1 << 30
     cpu_s: int = 300
     wall_s: float = 600.0
+    page_s: float = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +169,8 @@ class Source:
     @property
     def shown(self) -> str:
         """The name people know it by."""
-        return self.name or self.path.name
+        name = self.name or self.path.name
+        return name if len(name) <= NAME_MAX else name[: NAME_MAX - 1] + "…"
 
 
 @dataclass(frozen=True, kw_only=True)

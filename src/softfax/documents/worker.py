@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Documents are opened in a process of their own, with limits on memory, CPU and time: a hostile one ends there.
 
-`job.RasterJob` starts `python -m softfax.documents.worker` and writes one JSON request to its standard input. What comes back
-is one JSON object a line: the number of sheets once all documents are open, then each page when it is in the file, and
+`job.RasterJob` starts `python -m softfax.documents.worker` and writes one JSON request, a line, to its standard input. What
+comes back is one JSON object a line: the number of sheets once all documents are open, then each page when it is in the file, and
 `done` or the error.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -32,6 +34,16 @@ def _limit(limits: DocumentLimits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes * 4, limits.file_bytes * 4))
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_OPEN_MAX, FILES_OPEN_MAX))
+
+
+def _end_with_parent() -> None:
+    """Standard input ends when softfax does, however it ends: then nobody waits for these pages."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _say(**line: Any) -> None:
@@ -137,9 +149,10 @@ def _problem(error: BaseException) -> dict[str, str]:
 
 def main() -> None:
     """Serves one request."""
-    request = json.load(sys.stdin)
+    request = json.loads(sys.stdin.buffer.readline())
     settings = _settings(request["settings"])
     _limit(settings.limits)
+    _end_with_parent()
     try:
         _work(request, settings)
     except Exception as error:
