@@ -8,6 +8,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from softfax.cli.ami_option import add_ami_option, ami_beside
 from softfax.cli.common import (
     CALL_DEFAULTS,
     DEFAULT_LISTEN,
@@ -50,6 +51,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     add_call_options(parser)
     add_fax_options(parser)
+    add_ami_option(parser)
     parser.add_argument("--register", metavar="URI", help="register at this server, to be called through it")
     parser.add_argument("--proxy", metavar="URI", help="outbound proxy")
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, for --call")
@@ -112,7 +114,8 @@ async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
     reporter = Reporter(json_lines=options.json)
     destination = destination_uri(options.call, options)
     settings = _settings(options, inbox, Role.CALLER)
-    async with await FaxRuntime.start(sip_config(options, towards=destination)) as runtime:
+    config = sip_config(options, towards=destination)
+    async with await FaxRuntime.start(config) as runtime, ami_beside(runtime, options.ami):
         reporter.text(f"calling {destination}")
         line = runtime.send(destination, settings, _all_but_result(reporter))
         async with interruptible(line.cancel) as interrupted:
@@ -149,7 +152,7 @@ class _Receiver:
     async def run(self) -> int:
         """Returns the exit status."""
         options = self.options
-        async with await FaxRuntime.start(self._listen()) as runtime:
+        async with await FaxRuntime.start(self._listen()) as runtime, ami_beside(runtime, options.ami):
             runtime.on_incoming = self._incoming
             self._runtime = runtime
             host, port = runtime.agent.bound_address

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from softfax.cli.ami_option import add_ami_option, ami_beside
 from softfax.cli.common import (
     CALL_DEFAULTS,
     DEFAULT_LISTEN,
@@ -52,6 +53,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--timeout", metavar="S", type=seconds, help="seconds to wait for an answer (60)")
     parser.add_argument("--answer", action="store_true", default=None, help="wait for a call and fax to whoever calls")
     add_document_options(parser)
+    add_ami_option(parser)
     return parser
 
 
@@ -97,7 +99,7 @@ async def _send(options: argparse.Namespace, destination: str | None, files: lis
     for warning in job.warnings:
         reporter.problem(warning)
     settings = _settings(options, files, job)
-    async with await FaxRuntime.start(_listen(options, destination)) as runtime:
+    async with await FaxRuntime.start(_listen(options, destination)) as runtime, ami_beside(runtime, options.ami):
         if destination is not None:
             reporter.text(f"calling {destination}: {_count(job)}")
             line = runtime.send(destination, settings, reporter.event, job=job)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from softfax.cli.ami_option import ami_settings, serve_ami
+from softfax.cli.ami_server import ami_settings, serve_ami
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus
 from softfax.model import FaxUpdate

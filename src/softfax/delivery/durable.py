@@ -19,7 +19,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 
 from softfax.errors import LocalError, UsageError
 
-__all__ = ["APPLICATION", "DATABASE_NAME", "Durable", "database_engine", "database_url"]
+__all__ = ["APPLICATION", "DATABASE_NAME", "Durable", "database_engine", "database_error", "database_url"]
 
 log = logging.getLogger("softfax.delivery")
 
@@ -88,7 +88,7 @@ class Durable:
         try:
             metadata.create_all(self.engine)
         except sa.exc.SQLAlchemyError as error:
-            raise _database_error(self.url, error) from None
+            raise database_error(self.url, error) from None
 
     def launch(self) -> None:
         """Starts the workers, and again what was under way when the last process ended. Blocks for a moment."""
@@ -112,7 +112,7 @@ class Durable:
             DBOS.launch()
         except sa.exc.SQLAlchemyError as error:
             DBOS.destroy()
-            raise _database_error(self.url, error) from None
+            raise database_error(self.url, error) from None
         self._launched = True
 
     def close(self) -> None:
@@ -124,7 +124,8 @@ class Durable:
         self.engine.dispose()
 
 
-def _database_error(url: str, error: BaseException) -> LocalError:
+def database_error(url: str, error: BaseException) -> LocalError:
+    """What SQLAlchemy says of a database, in our words and without its password."""
     shown = sa.make_url(url).render_as_string(hide_password=True)
     reason = str(getattr(error, "orig", error)).splitlines()[0]
     return LocalError(f"the database {shown} cannot be used ({reason})", "check [data] dir and url")

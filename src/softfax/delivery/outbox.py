@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import sqlalchemy as sa
 from dbos import DBOS
 
 from softfax.delivery import store as states
@@ -180,8 +179,10 @@ class Outbox:
         """
         if len(body) > BODY_BYTES_MAX:
             raise UsageError(f"a callback of {len(body)} bytes is too large", f"send at most {BODY_BYTES_MAX}")
-        if not 0 < len(event_id) <= EVENT_ID_MAX or not 0 < len(fax_id) <= 60 or not event_id.isprintable():
+        if not 0 < len(event_id) <= EVENT_ID_MAX or not 0 < len(fax_id) <= 60 or not (event_id + fax_id).isprintable():
             raise UsageError("a callback needs a fax id and an event id", f"use 1 to {EVENT_ID_MAX} characters")
+        if len(path_suffix) > EVENT_ID_MAX:
+            raise UsageError("the end of a callback's path is too long", f"use at most {EVENT_ID_MAX} characters")
         all_headers = {"Content-Type": content_type, **(headers or {})}
         callback = Callback(
             target=target,
@@ -213,7 +214,7 @@ class Outbox:
                 batch = [self._waiting[i] for i in range(min(len(self._waiting), WRITE_BATCH))]
             try:
                 news = self.store.put([callback for callback, _ in batch], hide)
-            except sa.exc.SQLAlchemyError as error:
+            except Exception as error:
                 log.error("callbacks cannot be written: %s", str(error).splitlines()[0])
                 if self._stopping.wait(1.0):
                     for _, done in batch:

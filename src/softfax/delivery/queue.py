@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient
 
-from softfax.delivery.durable import APPLICATION, database_engine, database_url
+from softfax.delivery.durable import APPLICATION, database_engine, database_error, database_url
 from softfax.delivery.store import METADATA, Store
 from softfax.errors import LocalError
 
@@ -42,9 +42,14 @@ class OfflineOutbox:
     """The callbacks in a station's database, whether it runs or not. Raises LocalError where there is none."""
 
     def __init__(self, data_dir: Path, url: str = "") -> None:
-        self._engine = database_engine(database_url(data_dir, url), pool_size=2, must_exist=True)
+        url = database_url(data_dir, url)
+        self._engine = database_engine(url, pool_size=2, must_exist=True)
         self._client: DBOSClient | None = None
-        tables = sa.inspect(self._engine).get_table_names()
+        try:
+            tables = sa.inspect(self._engine).get_table_names()
+        except sa.exc.SQLAlchemyError as error:
+            self._engine.dispose()
+            raise database_error(url, error) from None
         if not set(METADATA.tables) <= set(tables):
             self._engine.dispose()
             raise LocalError("there are no callbacks in this database", "start the station once")

@@ -154,22 +154,31 @@ class Store:
                 target = callback.target
                 if target.key in hide:
                     target = dataclasses.replace(target, password="", secret="")
-                connection.execute(
-                    self._insert(_sequences)
-                    .values(
-                        id=sequence_id,
-                        fax_id=callback.fax_id,
-                        target_key=target.key,
-                        target=json.dumps(dataclasses.asdict(target)),
-                        generation=0,
-                        round_id="",
-                    )
-                    .on_conflict_do_nothing(index_elements=["id"])
-                )
-                row = self._locked(connection, sequence_id)
+                row = self._sequence(connection, callback, target)
                 if not row.round_id:
                     self._begin_round(connection, row, 0.0)
         return news
+
+    def _sequence(self, connection: sa.Connection, callback: Callback, target: CallbackTarget) -> Any:
+        """The row of a callback's sequence, made if there is none, and ours until the transaction ends."""
+        new = (
+            self._insert(_sequences)
+            .values(
+                id=callback.sequence_id,
+                fax_id=callback.fax_id,
+                target_key=target.key,
+                target=json.dumps(dataclasses.asdict(target)),
+                generation=0,
+                round_id="",
+            )
+            .on_conflict_do_nothing(index_elements=["id"])
+        )
+        row = None
+        while row is None:
+            # On PostgreSQL a sequence long done may be forgotten between the two.
+            connection.execute(new)
+            row = self._locked(connection, callback.sequence_id)
+        return row
 
     def _locked(self, connection: sa.Connection, sequence_id: str) -> Any:
         """The sequence's row, ours until the transaction ends (SQLite has one writer at a time anyway)."""

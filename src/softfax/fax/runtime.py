@@ -174,6 +174,7 @@ class FaxLine:
             self._sink(event)
         except Exception:
             log.exception("an event handler failed")
+        self._runtime.on_event(self, event)
         if isinstance(event, FaxResult):
             self._runtime.forget(self)
             if self._udptl is not None:
@@ -198,6 +199,8 @@ class FaxRuntime:
         self.agent = agent
         self.numbers = itertools.count(1)
         self.on_incoming: IncomingHandler = lambda call: 480
+        #: Set by the owner: told of every event of every fax, after the fax's own sink.
+        self.on_event: Callable[[FaxLine, Event], None] = lambda line, event: None
         self._lines: dict[int, FaxLine] = {}
         self._loop = asyncio.get_running_loop()
         self._stop = _Stop()

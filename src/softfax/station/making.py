@@ -21,8 +21,10 @@ from softfax.station.orders import FaxOrder
 __all__ = [
     "Identities",
     "display_name",
+    "document_failure",
     "failed",
     "first_session",
+    "host_of",
     "incoming_settings",
     "number_of",
     "outgoing_settings",
@@ -174,3 +176,12 @@ def display_name(header: str) -> str:
     """The display name of a From header, empty where there is none."""
     match = re.match(r'\s*(?:"((?:[^"\\]|\\.){0,80})"|([^<"]{0,80}))\s*<', header)
     return re.sub(r"\\(.)", r"\1", (match[1] or match[2] or "")).strip() if match else ""
+
+
+def host_of(uri: str) -> str:
+    """The host of a URI that the far end wrote, in whatever way; empty if there is none."""
+    match = re.search(r"<([^>]*)>", uri)
+    try:
+        return split_uri(match[1] if match else uri)[2].strip("[]").lower()
+    except UsageError:
+        return ""

@@ -44,6 +44,7 @@ from softfax.station import making
 from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink
 from softfax.station.config import StationConfig
+from softfax.station.counters import Counters, views
 from softfax.station.hub import Hub, Sink
 from softfax.station.orders import FaxOrder, FaxStats, SessionView
 from softfax.station.receiving import Destination
@@ -52,9 +53,6 @@ from softfax.station.registration import Registration
 __all__ = ["Station"]
 
 log = logging.getLogger("softfax.station")
-
-#: Not there yet, or over: what FAXSessions and CurrentSessions leave out.
-_NO_SESSION = (SessionState.RESERVED, SessionState.UNINITIALIZED, SessionState.COMPLETE)
 
 
 class _Fax:
@@ -90,7 +88,7 @@ class Station:
         self._hub = Hub()
         self._faxes: dict[str, _Fax] = {}
         self._identities = making.Identities()
-        self._stats = FaxStats()
+        self._counters = Counters()
         self._inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
         self._callbacks: CallbackSink | None = None
         self._runtime: FaxRuntime | None = None
@@ -222,18 +220,11 @@ class Station:
 
     def sessions(self) -> list[SessionView]:
         """What FAXSessions lists: the sessions of answered calls."""
-        return [_view(call) for call in self.calls() if call.state is not SessionState.RESERVED]
+        return views(self.calls())
 
     def stats(self) -> FaxStats:
         """What FAXStats says."""
-        states = [call.state for call in self.calls()]
-        return dataclasses.replace(
-            self._stats,
-            current_sessions=sum(state not in _NO_SESSION for state in states),
-            reserved_sessions=sum(
-                call.state is SessionState.RESERVED and call.call_state is not None for call in self.calls()
-            ),
-        )
+        return self._counters.stats(self.calls())
 
     def hangup(self, call: FaxCall) -> None:
         """Ends a fax: DCN, then BYE or CANCEL."""
@@ -334,7 +325,7 @@ class Station:
         if fax.call.result.done():
             return
         if why.error == "FILE_ERROR":
-            self._attempt(fax)
+            self._counters.attempt(fax.call.context.direction)
         took_s = (datetime.now(UTC) - fax.call.began).total_seconds()
         session = dataclasses.replace(fax.call.session, state=SessionState.COMPLETE, time=datetime.now(UTC))
         self._on_event(fax, session)
@@ -369,7 +360,7 @@ class Station:
             else None
         )
         label = account.label if account is not None else ""
-        channel = self._identities.channel(label or split_host(call.remote_uri) or "anonymous")
+        channel = self._identities.channel(label or making.host_of(call.remote_uri) or "anonymous")
         return FaxContext(
             fax_id=fax_id,
             direction=Direction.RECEIVE,
@@ -389,7 +380,7 @@ class Station:
     def _is_from(call: IncomingCall, server: str) -> bool:
         """Whether a call names the account's server as its own place; a trunk may name others, and is then just a host."""
         host = split_uri(server)[2].strip("[]").lower()
-        return host in (split_host(call.remote_uri), split_host(call.headers.get("Request-URI", "")))
+        return host in (making.host_of(call.remote_uri), making.host_of(call.headers.get("Request-URI", "")))
 
     async def _receive(self, fax: _Fax) -> None:
         # The line is made when the decision to answer has been returned.
@@ -443,7 +434,7 @@ class Station:
         elif isinstance(event, CallEvent):
             call.call_state, call.sip_code = event.state, event.sip_code
             if event.state is CallState.ANSWERED:
-                self._attempt(fax)
+                self._counters.attempt(call.context.direction)
                 fax.answered = True
         elif isinstance(event, NegotiatedEvent):
             call.remote_station_id = event.remote_station_id
@@ -451,41 +442,11 @@ class Station:
             call.mode = fax.line.session.mode
         self._hub.publish(FaxUpdate(call.context, event))
 
-    def _attempt(self, fax: _Fax) -> None:
-        """Asterisk counts an attempt when its application begins, which is when the call is up."""
-        s = self._stats
-        if fax.call.context.direction is Direction.SEND:
-            self._stats = dataclasses.replace(s, transmit_attempts=s.transmit_attempts + 1)
-        else:
-            self._stats = dataclasses.replace(s, receive_attempts=s.receive_attempts + 1)
-
     def _end(self, fax: _Fax, result: FaxResult) -> None:
         if fax.answered:
-            s = self._stats
-            failures = s.failed_faxes + (not result.success)
-            self._stats = dataclasses.replace(s, completed_faxes=s.completed_faxes + 1, failed_faxes=failures)
+            self._counters.ended(result.success)
         fax.call.remote_station_id = result.remote_station_id or fax.call.remote_station_id
         self._hub.publish(FaxUpdate(fax.call.context, result))
         self._faxes.pop(fax.call.context.fax_id, None)
         if not fax.call.result.done():
             fax.call.result.set_result(result)
-
-
-def _view(call: FaxCall) -> SessionView:
-    kinds = {None: "none", "T38": "T.38", "audio": "G.711"}
-    return SessionView(
-        channel=call.context.channel,
-        session_number=call.context.session_number,
-        session_type=kinds[call.mode.value if call.mode is not None else None],
-        operation=call.session.operation,
-        state=call.state,
-        files=call.context.documents,
-    )
-
-
-def split_host(uri: str) -> str:
-    """The host of a URI that the far end wrote, in whatever way; empty if there is none."""
-    try:
-        return split_uri(uri)[2].strip("[]").lower()
-    except UsageError:
-        return ""

@@ -149,7 +149,9 @@ def test_secrets_of_configured_targets_are_not_stored(tmp_path: Path) -> None:
         with an_outbox(tmp_path, known=(target,)) as outbox:
             put(outbox, target, "e1")
             until(lambda: there.requests)
-        assert verify("top-secret", there.requests[0].body, there.requests[0].headers["softfax-signature"], now=time.time())
+        assert verify(
+            "top-secret", there.requests[0].body, there.requests[0].headers["softfax-signature"], now=time.time()
+        )
     stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert b"top-secret" not in stored
     assert b"top-password" not in stored

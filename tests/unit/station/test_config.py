@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A station's configuration: what is right is taken, what is wrong is named with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softfax.errors import ConfigError
+from softfax.station import StationConfig
+from softfax.station.config import _models
+
+
+def load(tmp_path: Path, text: str, **environ: str) -> StationConfig:
+    path = tmp_path / "softfax.toml"
+    path.write_text(text)
+    return StationConfig.load(path, environ)
+
+
+def test_an_empty_file_is_a_station_on_loopback(tmp_path: Path) -> None:
+    config = load(tmp_path, "")
+    assert config.sip.listen == "127.0.0.1:5060"
+    assert config.inbox_dir == config.data.dir / "received"
+    assert config.ami is None
+    assert not config.targets()
+
+
+def test_other_verbs_may_stand_in_the_same_file(tmp_path: Path) -> None:
+    assert load(tmp_path, '[send]\nproxy = "sip:x"\n').sip.listen
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[sip]\nlissten = 1", r"there is no key sip\.lissten; use one of listen, transport"),
+        ('ident = "x"', "there is no key ident; use one of sip, account, fax"),
+        ('[sip]\nlisten = "x"', r"sip\.listen: not an address to listen on: 'x'; write HOST:PORT"),
+        ('[[account]]\nname = "x"', r"account\[1\]\.server is missing; add it"),
+        ("[fax]\nmax_rate = 33600", r"fax\.max_rate cannot be '33600'; it has to be 2400, 4800"),
+        (
+            '[fax]\nident = "123456789012345678901"',
+            r"fax\.ident: the station identity .* cannot be sent; use at most 20",
+        ),
+        ('[[callbacks.target]]\nurl = "ftp://x"', r"callbacks\.target\[1\]\.url: not a URL for callbacks"),
+        ('[ami]\n[[ami.user]]\nname = "a"\nx = 1', r"there is no key ami\.user\[1\]\.x; use one of name, secret"),
+        ("sip = 3", r"sip is a table; write \[sip\] on a line of its own"),
+        ("[fax\n", "is not valid TOML: .*line 1"),
+        ("[sip]\nmax_calls = 0\n[fax]\necm = 7", r"sip\.max_calls cannot be '0' \(and 1 more\)"),
+    ],
+)
+def test_a_mistake_is_one_line_with_file_key_and_remedy(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{tmp_path}/softfax\.toml:? ?.*{problem}") as error:
+        load(tmp_path, text)
+    assert "\n" not in str(error.value)
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    for text in (
+        '[[callbacks.target]]\nurl = "http://x/"\nsecret = ["hidden"]',
+        '[[account]]\nserver = "sip:x"\npassword = {a = "hidden"}',
+    ):
+        with pytest.raises(ConfigError) as error:
+            load(tmp_path, text)
+        assert "hidden" not in str(error.value)
+    config = load(
+        tmp_path, '[[account]]\nserver = "sip:x"\npassword = "hidden"\n[data]\nurl = "postgresql://u:hidden@h/d"'
+    )
+    assert "hidden" not in repr(config)
+
+
+def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
+    text = '[[account]]\nserver = "sip:x"\n[ami]\n[[callbacks.target]]\nurl = "http://x/"\n'
+    config = load(
+        tmp_path,
+        text,
+        SOFTFAX_PASSWORD="p",
+        SOFTFAX_AMI_USER="crm",
+        SOFTFAX_AMI_SECRET="s",
+        SOFTFAX_CALLBACK_SECRET="c",
+        SOFTFAX_DATABASE_URL="postgresql://h/d",
+    )
+    assert config.account[0].password == "p"
+    assert config.ami is not None
+    assert [(user.name, user.secret) for user in config.ami.user] == [("crm", "s")]
+    assert config.targets()[0].secret == "c"
+    assert config.data.url == "postgresql://h/d"
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file or directory; name another"):
+        StationConfig.load(tmp_path / "none.toml", {})
+
+
+def test_every_key_is_described() -> None:
+    for field in StationConfig.model_fields.values():
+        for table in _models(field.annotation):
+            assert all(f.description or _models(f.annotation) for f in table.model_fields.values()), table
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["sip", "account", "fax", "ami", "user", "callbacks", "target", "url", "server", "listen", "dir"]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_values_are_taken_or_refused_in_one_line(value: object) -> None:
+    said = ""
+    try:
+        StationConfig.checked(value if isinstance(value, dict) else {"fax": value}, "the file")
+    except ConfigError as error:
+        said = str(error)
+    assert "\n" not in said

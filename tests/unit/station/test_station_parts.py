@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a station is made of, without SIP: names, numbers, settings, events to many, registration, callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from softfax.delivery import CallbackTarget
+from softfax.errors import RegistrationError, UsageError
+from softfax.fax.settings import ModePolicy, Role
+from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate
+from softfax.station import FaxOrder, StationConfig, registration
+from softfax.station.callbacks import CallbackSink, plain
+from softfax.station.hub import Hub
+from softfax.station.making import (
+    Identities,
+    display_name,
+    failed,
+    number_of,
+    outgoing_settings,
+    resolve_destination,
+)
+from softfax.station.registration import Registration
+
+CONTEXT = FaxContext(
+    fax_id="f" * 24,
+    direction=Direction.SEND,
+    outgoing=True,
+    session_number=1,
+    unique_id="1.0",
+    channel="PJSIP/x-00000000",
+)
+UPDATE = FaxUpdate(CONTEXT, CallEvent(state=CallState.RINGING, fax_id=CONTEXT.fax_id))
+PBX = StationConfig.checked(
+    {"account": [{"name": "pbx", "server": "sip:pbx.example:5070", "user": "fax"}], "fax": {"ident": "OWN"}}, "test"
+)
+
+
+def test_channels_and_unique_ids_are_formed_as_asterisk_does() -> None:
+    identities = Identities()
+    first, second = identities.channel("pbx"), identities.channel("pbx")
+    assert (first, second) == ("PJSIP/pbx-00000000", "PJSIP/pbx-00000001")
+    assert re.fullmatch(r"\d{10,}\.1", identities.unique_id(second))
+
+
+@pytest.mark.parametrize(
+    ("destination", "uri"),
+    [
+        ("sip:1@host", "sip:1@host"),
+        ("+49 30 / 1", None),
+        ("+49 (30) 1-2", "sip:+493012@pbx.example:5070"),
+        ("", None),
+        ("a\nb", None),
+    ],
+)
+def test_numbers_are_called_through_the_account(destination: str, uri: str | None) -> None:
+    if uri is None:
+        with pytest.raises(UsageError):
+            resolve_destination(FaxOrder(destination=destination), PBX)
+    else:
+        assert resolve_destination(FaxOrder(destination=destination), PBX) == (uri, "pbx")
+
+
+def test_an_order_has_the_stations_defaults_where_it_says_nothing() -> None:
+    plainly = outgoing_settings(FaxOrder(destination="1"), PBX, fax_id="f", number=7, document=Path("x"))
+    assert (plainly.ident, plainly.ecm, plainly.max_rate_bps, plainly.mode) == ("OWN", True, 14400, ModePolicy.AUTO)
+    assert (plainly.fax_id, plainly.number, plainly.role) == ("f", 7, Role.CALLER)
+    order = FaxOrder(
+        destination="1",
+        ident="me",
+        ecm=False,
+        modems=frozenset({"V27", "V29"}),
+        mode=ModePolicy.T38,
+        t38_timeout_s=5,
+        answer_timeout_s=7,
+    )
+    asked = outgoing_settings(order, PBX, fax_id="f", number=7, document=Path("x"))
+    assert (asked.ident, asked.ecm, asked.max_rate_bps, asked.mode) == ("me", False, 9600, ModePolicy.T38)
+    assert (asked.timeouts.t38_s, asked.timeouts.answer_s) == (5, 7)
+
+
+def test_numbers_and_names_are_read_from_what_the_far_end_says() -> None:
+    assert number_of('"A \\"B\\"" <sip:+4930@pbx.example;user=phone>;tag=1') == "+4930"
+    assert number_of("sip:pbx.example:5060") == "pbx.example:5060"
+    assert number_of("nonsense") == ""
+    assert display_name('"A \\"B\\"" <sip:x@y>') == 'A "B"'
+    assert display_name("Fax Office <sip:x@y>;tag=2") == "Fax Office"
+    assert display_name("<sip:x@y>") == display_name("sip:x@y") == ""
+
+
+def test_every_sink_is_told_in_order_whatever_others_do() -> None:
+    hub, told = Hub(), []
+
+    def bad(update: FaxUpdate) -> None:
+        told.append("bad")
+        raise RuntimeError
+
+    hub.subscribe(lambda update: told.append("first"))
+    leave = hub.subscribe(bad)
+    hub.subscribe(lambda update: told.append("last"))
+    hub.publish(UPDATE)
+    leave()
+    leave()
+    hub.publish(UPDATE)
+    assert told == ["first", "bad", "last", "first", "last"]
+
+
+class _Outbox:
+    def __init__(self) -> None:
+        self.put_: list[tuple[str, dict[str, Any]]] = []
+
+    def put(self, target: CallbackTarget, *, fax_id: str, event_id: str, body: bytes, path_suffix: str = "") -> object:
+        if "full" in target.url:
+            raise UsageError("too large")
+        self.put_.append((target.at(path_suffix).url, json.loads(body) | {"id": event_id}))
+        return None
+
+
+def test_callbacks_go_to_the_configured_and_to_those_of_the_fax_until_its_result() -> None:
+    outbox = _Outbox()
+    everybody, own = CallbackTarget(url="http://a/"), CallbackTarget(url="http://b/")
+    sink = CallbackSink(outbox, [CallbackTarget(url="http://full/"), everybody], plain)
+    sink.watch(CONTEXT.fax_id, [own, everybody])
+    sink(UPDATE)
+    assert [url for url, _ in outbox.put_] == ["http://a/", "http://b/"]
+    assert outbox.put_[0][1]["state"] == "ringing"
+    sink(FaxUpdate(CONTEXT, failed(CONTEXT, _failure(), 1.0)))
+    outbox.put_.clear()
+    sink(UPDATE)
+    assert [url for url, _ in outbox.put_] == ["http://a/"]
+
+
+def test_the_event_name_is_in_the_path_only_where_that_is_the_style() -> None:
+    outbox = _Outbox()
+
+    def words(dialect: str, update: FaxUpdate) -> list[Any]:
+        (one,) = plain(dialect, update)
+        return [type(one)(one.body, one.event_id, "OutgoingFax")]
+
+    targets = [CallbackTarget(url="http://a/x", style="url-event"), CallbackTarget(url="http://b/x")]
+    CallbackSink(outbox, targets, words)(UPDATE)
+    assert [url for url, _ in outbox.put_] == ["http://a/x/OutgoingFax", "http://b/x"]
+
+
+def _failure() -> Any:
+    from softfax.station.making import document_failure
+
+    return document_failure("no such file")
+
+
+class _Agent:
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.tries = 0
+        self.on_registration: Callable[[int, str], None] = lambda code, reason: None
+
+    async def register(self, timeout_s: float = 35.0) -> None:
+        self.tries += 1
+        if self.tries <= self.failures:
+            raise RegistrationError("sip:pbx did not accept the registration (503 Later)", "check it", sip_code=503)
+
+
+def test_a_registration_is_tried_until_it_works_and_again_when_it_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registration, "FIRST_WAIT_S", 0.001)
+
+    async def run() -> None:
+        agent, said = _Agent(failures=3), []
+        kept = Registration(agent, "pbx", said.append)
+        task = asyncio.ensure_future(kept.keep())
+        while not kept.registered:
+            await asyncio.sleep(0.001)
+        assert len(said) == 4
+        assert said[0].startswith("not registered at pbx: sip:pbx did not accept the registration (503 Later); trying")
+        assert said[-1] == "registered at pbx"
+        agent.on_registration(200, "OK")
+        agent.on_registration(408, "Request Timeout")
+        while len(said) < 6:
+            await asyncio.sleep(0.001)
+        assert said[4:] == ["the registration at pbx is lost (408 Request Timeout)", "registered at pbx"]
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_waits_for_a_registration_grow_to_five_minutes() -> None:
+    assert 1 <= Registration.wait_s(1) <= 2
+    assert all(150 <= Registration.wait_s(n) <= 300 for n in (9, 50, 10_000))
