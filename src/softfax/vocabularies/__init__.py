@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a fax says in the words of others: pure functions from the typed events to the bodies of callbacks.
+
+A vocabulary is one module here with `DIALECT`, its name, and `callbacks(update)`, which gives none, one or several
+`Callback`s for an event. A new one is found by being here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from functools import cache
+
+from softfax.errors import UsageError
+from softfax.model import FaxUpdate
+from softfax.vocabularies.callback import Callback
+
+__all__ = ["Callback", "callbacks", "dialects"]
+
+Translate = Callable[[FaxUpdate], "Iterable[Callback]"]
+
+
+@cache
+def _vocabularies() -> dict[str, Translate]:
+    found: dict[str, Translate] = {}
+    for module in pkgutil.iter_modules(__path__):
+        words = importlib.import_module(f"{__name__}.{module.name}")
+        if hasattr(words, "DIALECT"):
+            found[words.DIALECT] = words.callbacks
+    return found
+
+
+def dialects() -> tuple[str, ...]:
+    """The names of all vocabularies that callbacks can be in."""
+    return tuple(sorted(_vocabularies()))
+
+
+def callbacks(dialect: str, update: FaxUpdate) -> list[Callback]:
+    """What is to be posted for an event, in order. Raises UsageError for an unknown dialect."""
+    try:
+        translate = _vocabularies()[dialect]
+    except KeyError:
+        raise UsageError(f"no dialect of callbacks: {dialect}", "use " + ", ".join(dialects())) from None
+    return list(translate(update))

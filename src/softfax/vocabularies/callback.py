@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One thing to be posted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Callback"]
+
+
+@dataclass(frozen=True)
+class Callback:
+    """A JSON body. `event_id` is the same whenever the same event is translated again; `path_suffix` is the event's name,
+    for receivers that have a URL for each.
+    """
+
+    body: dict[str, Any]
+    event_id: str
+    path_suffix: str = ""

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The JSON lines of softfax itself, with the ids and numbers of the fax beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+from softfax.model import FaxUpdate
+from softfax.vocabularies.callback import Callback
+
+__all__ = ["DIALECT", "callbacks"]
+
+DIALECT = "json"
+
+
+def callbacks(update: FaxUpdate) -> Iterator[Callback]:
+    """Every event, as `softfax --json` prints it, with `fax_id`, `caller`, `called` and the tags of the fax."""
+    context = update.context
+    body = update.event.to_json()
+    body["fax_id"] = context.fax_id
+    body["caller"], body["called"] = context.caller_number, context.called_number
+    if context.tags:
+        body["tags"] = dict(context.tags)
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    yield Callback(body, f"{context.fax_id}-{update.event.event}-{digest}", update.event.event)

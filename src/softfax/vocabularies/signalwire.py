@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SignalWire's `calling.call.fax` callbacks: page progress and the end, on send and on receive."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, PageEvent
+from softfax.vocabularies.callback import Callback
+
+__all__ = ["DIALECT", "NAMESPACE", "callbacks", "error", "result_code"]
+
+DIALECT = "signalwire"
+EVENT_TYPE = "calling.call.fax"
+
+#: The ids SignalWire forms are UUIDs; ours follow from the fax id (RFC 9562, version 5), so that they stay the same.
+NAMESPACE = uuid.UUID("5d0f1a52-6f0c-5d34-9b1e-4b8f2a7c9e10")
+
+T30_T0_EXPIRED, T30_CALLDROPPED, T30_LAST = 2, 49, 61
+SIP_NO_ANSWER = (408, 480, 487)
+NO_T30 = 1000
+
+
+def callbacks(update: FaxUpdate) -> Iterator[Callback]:
+    """A `page` for each page the receiver confirmed, one `finished` at the end."""
+    event, context = update.event, update.context
+    if isinstance(event, PageEvent) and event.quality != "bad":
+        yield _callback(
+            update, "page", {"direction": str(event.direction), "number": event.number}, f"page-{event.number}"
+        )
+    elif isinstance(event, FaxResult):
+        yield _callback(update, "finished", _finished(context, event), "finished")
+
+
+def error(update: FaxUpdate) -> Callback | None:
+    """The `error` of the older Relay API, in place of `finished`, for a fax that failed."""
+    event = update.event
+    if not isinstance(event, FaxResult) or event.success:
+        return None
+    return _callback(update, "error", {"code": result_code(event), "message": event.status_string}, "error")
+
+
+def result_code(result: FaxResult) -> int:
+    """0 for success, else a T.30 completion code of 1 to 61; where T.30 never began, the one that says the same.
+
+    A call nobody answered is 2 (nothing was heard in time), any other call that was not made 49 (dropped).
+    """
+    if result.success:
+        return 0
+    if 0 < result.result_code <= T30_LAST:
+        return result.result_code
+    return T30_T0_EXPIRED if result.result_code - NO_T30 in SIP_NO_ANSWER else T30_CALLDROPPED
+
+
+def _finished(context: FaxContext, result: FaxResult) -> dict[str, Any]:
+    ours = context.caller_number if context.outgoing else context.called_number
+    theirs = context.called_number if context.outgoing else context.caller_number
+    documents = result.documents or list(context.documents)
+    return {
+        "direction": str(result.direction),
+        "identity": result.local_station_id or ours,
+        "remote_identity": result.remote_station_id or theirs,
+        "document": context.document_url or (documents[0] if documents else ""),
+        "pages": result.pages,
+        "success": result.success,
+        "result": result_code(result),
+        "result_text": result.status_string,
+        "format": "pdf",
+    }
+
+
+def _id(context: FaxContext, what: str) -> str:
+    return str(uuid.uuid5(NAMESPACE, f"{context.fax_id}/{what}"))
+
+
+def _callback(update: FaxUpdate, kind: str, params: dict[str, Any], event: str) -> Callback:
+    context = update.context
+    tags = context.tags
+    call_id = tags.get("call_id") or _id(context, "call")
+    body = {
+        "event_type": EVENT_TYPE,
+        "event_channel": tags.get("event_channel") or f"swml:{call_id}",
+        "timestamp": update.event.time.timestamp(),
+        "project_id": tags.get("project_id") or str(uuid.uuid5(NAMESPACE, "project")),
+        "space_id": tags.get("space_id") or str(uuid.uuid5(NAMESPACE, "space")),
+        "params": {
+            "call_id": call_id,
+            "node_id": tags.get("node_id") or str(uuid.uuid5(NAMESPACE, "node")),
+            "control_id": tags.get("control_id") or _id(context, "control"),
+            "fax": {"type": kind, "params": params},
+        },
+    }
+    direction = "send" if context.direction is Direction.SEND else "receive"
+    return Callback(body, f"{context.fax_id}-{direction}-{event}", EVENT_TYPE)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Simotel's OutgoingFax and IncomingFax, with Asterisk's variables as details."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from softfax.model import CallEvent, CallState, FaxContext, FaxResult, FaxUpdate
+from softfax.vocabularies.callback import Callback
+
+__all__ = ["DIALECT", "OUTGOING", "callbacks"]
+
+DIALECT = "simotel"
+OUTGOING, INCOMING = "OutgoingFax", "IncomingFax"
+SENDING = "SENDING"
+
+
+def callbacks(update: FaxUpdate) -> Iterator[Callback]:
+    """OutgoingFax when the call is placed (SENDING) and at the end (SUCCESS, FAILED); IncomingFax at the end."""
+    context, event = update.context, update.event
+    if isinstance(event, FaxResult):
+        state = "SUCCESS" if event.success else "FAILED"
+        yield _callback(context, state, _details(event), event.time)
+    elif context.outgoing and isinstance(event, CallEvent) and event.state is CallState.CALLING:
+        yield _callback(context, SENDING, _unknown(), event.time)
+
+
+def _unknown() -> dict[str, Any]:
+    return {
+        "FAXSTATUS": None,
+        "FAXSTATUSSTRING": None,
+        "FAXERROR": None,
+        "REMOTESTATIONID": None,
+        "FAXPAGES": "0",
+        "FAXBITRATE": None,
+        "FAXRESOLUTION": None,
+        "REASON": "",
+    }
+
+
+def _details(result: FaxResult) -> dict[str, Any]:
+    """Asterisk's channel variables with the types of Simotel's example: strings, None where unknown."""
+    negotiated = result.bitrate > 0
+    return {
+        "FAXSTATUS": "SUCCESS" if result.success else "FAILED",
+        "FAXSTATUSSTRING": result.status_string,
+        "FAXERROR": "None" if result.success else result.error,
+        "REMOTESTATIONID": result.remote_station_id or None,
+        "FAXPAGES": str(result.pages),
+        "FAXBITRATE": str(result.bitrate) if negotiated else None,
+        "FAXRESOLUTION": result.resolution if negotiated and result.resolution != "0x0" else None,
+        "REASON": "" if result.success or not result.sip_code else f"{result.sip_code} {result.status_string}",
+    }
+
+
+def _callback(context: FaxContext, state: str, details: dict[str, Any], when: datetime) -> Callback:
+    name = OUTGOING if context.outgoing else INCOMING
+    body: dict[str, Any] = {
+        "fax_id": context.fax_id,
+        "event_name": name,
+        "state": state,
+        "unique_id": context.unique_id,
+    }
+    if context.outgoing:
+        body["info"] = details
+    else:
+        body["entry_point"] = context.entry_point
+        body["src"] = context.caller_number
+        body["dst"] = context.called_number
+        body["description"] = details
+    # Simotel says its own clock's time, without a zone.
+    body["date"] = when.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")
+    return Callback(body, f"{context.fax_id}-{name}-{state}", name)
