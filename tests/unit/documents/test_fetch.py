@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -347,6 +348,57 @@ def test_tls_is_checked_against_the_name(tmp_path: Path) -> None:
             plain.close()
         finally:
             server.close()
+
+
+URL_PARTS = [
+    "http://",
+    "https://",
+    "HTTP:",
+    "//",
+    "@",
+    ":",
+    "/",
+    "\\",
+    "?",
+    "#",
+    "[",
+    "]",
+    "%",
+    "user",
+    "hunter2",
+    "host",
+    "127.0.0.1",
+    "::1",
+    "80",
+    "..",
+    "\n",
+    "\u202e",
+    "é",
+    "\ud800",
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(URL_PARTS), st.text(max_size=3)), max_size=14).map("".join))
+def test_any_text_is_refused_or_looked_up_as_a_plain_host(url: str) -> None:
+    hosts: list[str] = []
+
+    def nowhere(host: str, port: int) -> list[str]:
+        hosts.append(host)
+        raise OSError("not found")
+
+    for text in (url, f"http://alice:hunter2@{url}"):
+        with pytest.raises(SoftfaxError) as refused:
+            fetch(text, Path("unused"), resolver=nowhere)
+        assert str(refused.value).isprintable()
+    assert all(re.fullmatch(r"[a-z0-9_.:-]+", host) for host in hosts)
+
+
+@given(st.text(alphabet="abc/?#@:\\[]%é 1", max_size=20))
+def test_a_password_is_shown_nowhere(rest: str) -> None:
+    """Whatever comes after it, and in it: what is shown of the URL begins after the last @ before the host."""
+    with pytest.raises(SoftfaxError) as refused:
+        fetch(f"https://alice:hunter2@{rest}", Path("unused"), resolver=lambda host, port: [])
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
