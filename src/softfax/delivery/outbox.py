@@ -155,6 +155,10 @@ class Outbox:
         for thread in self._threads:
             thread.join(timeout=30.0)
         self._threads.clear()
+        # Rounds end by themselves now, each having noted where it stands.
+        end = time.monotonic() + self.settings.timeout_s
+        while self._posters and time.monotonic() < end:
+            time.sleep(0.02)
         self._durable.close()
         if _current is self:
             _current = None

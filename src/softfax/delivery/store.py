@@ -144,8 +144,9 @@ class Store:
                         last_error="",
                     )
                     .on_conflict_do_nothing(index_elements=["sequence_id", "event_id"])
+                    .returning(_callbacks.c.number)
                 )
-                news.append(done.rowcount > 0)
+                news.append(done.first() is not None)
                 if news[-1]:
                     touched.setdefault(callback.sequence_id, callback)
             # In one order everywhere, so that two writers on PostgreSQL cannot wait for each other.
