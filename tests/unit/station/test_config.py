@@ -123,3 +123,12 @@ def test_any_values_are_taken_or_refused_in_one_line(value: object) -> None:
     except ConfigError as error:
         said = str(error)
     assert "\n" not in said
+
+
+def test_every_key_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "station.md").read_text()
+    for field in StationConfig.model_fields.values():
+        for table in _models(field.annotation):
+            for name, key in table.model_fields.items():
+                if not _models(key.annotation):
+                    assert f"| `{key.alias or name}` |" in text, f"{table.__name__}.{name} is not in docs/station.md"
