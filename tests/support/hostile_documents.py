@@ -467,7 +467,7 @@ CASES: list[Case] = [
     Case("tiff-no-resolution", _bytes(lambda: tiff(bilevel(1728, 100, compression=1, at=200, size=21_600), bytes(30_000))), "", 1, ending=".tif"),
     # Text
     Case("text-one-line-of-100-mb", lambda path: (path.write_bytes(b"endless " * (100 << 17)), None)[1], TOO_LARGE + "|pages", ending=".txt"),
-    Case("text-one-word-of-10-mb", lambda path: (path.write_bytes(b"x" * (10 << 20)), None)[1], TOO_LARGE + "|pages", ending=".txt"),
+    Case("text-one-word-of-6-mb", lambda path: (path.write_bytes(b"x" * (6 << 20)), None)[1], TOO_LARGE + "|pages", ending=".txt"),
     Case("text-million-lines", lambda path: (path.write_bytes(b"\n" * 1_000_000 + b"x"), None)[1], ending=".txt"),
     Case("text-form-feeds", lambda path: (path.write_bytes(b"x\f" * 100_000), None)[1], TOO_LARGE + "|pages", ending=".txt"),
     Case("text-controls", _bytes(lambda: bytes(range(1, 32)) * 100), "no document|empty|nothing", ending=".txt"),
