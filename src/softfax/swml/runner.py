@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs SWML on a station: faxes are calls it places, `execute` and `request` go over HTTP.
+
+In SignalWire's world a call is there before the document runs, and its methods act on it. softfax makes one call for each fax:
+`send_fax` calls the destination and sends, `receive_fax` calls it and fetches. A second fax is a second call, which is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from softfax.delivery.targets import CallbackTarget
+from softfax.model import Direction, FaxResult
+from softfax.station import FaxCall, FaxOrder, Station
+from softfax.swml.document import Document, SwmlError, load
+from softfax.swml.machine import (
+    Effect,
+    FetchDocument,
+    Fetched,
+    HttpAnswer,
+    HttpRequest,
+    Machine,
+    ReceiveFax,
+    SendFax,
+    SwmlRunError,
+)
+from softfax.swml.web import ask
+from softfax.vocabularies.signalwire import result_code
+
+__all__ = ["SwmlRunner"]
+
+FETCH_TIMEOUT_S = 15.0
+
+
+class SwmlRunner:
+    """One run of a document against one destination. `results` are those of its faxes, in order; `say` gets lines for people."""
+
+    def __init__(
+        self,
+        station: Station,
+        document: Document,
+        destination: str,
+        *,
+        order: FaxOrder | None = None,
+        receive_into: Path | None = None,
+        allow_private: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._station = station
+        self._destination = destination
+        self._base = order or FaxOrder(destination=destination)
+        self._receive_into = receive_into
+        self._allow_private = allow_private
+        self._say = say
+        self._call: FaxCall | None = None
+        self._cancelled = False
+        self.results: list[FaxResult] = []
+        self.machine = Machine(
+            document,
+            call={"from": self._base.caller_number or self._base.ident, "to": destination, "direction": "outbound"},
+        )
+
+    def cancel(self) -> None:
+        """Ends the fax under way, and the run after it."""
+        self._cancelled = True
+        if self._call is not None:
+            self._call.cancel()
+
+    async def run(self) -> dict[str, Any]:
+        """Runs to the end and returns the variables. Raises SwmlRunError, SwmlError, UsageError, DocumentError."""
+        steps = self.machine.run()
+        answer: Any = None
+        while not self._cancelled:
+            try:
+                effect = steps.send(answer)
+            except StopIteration:
+                break
+            try:
+                answer = await self._do(effect)
+            except BaseException:
+                steps.close()
+                raise
+        return self.machine.vars
+
+    async def _do(self, effect: Effect) -> Any:
+        if isinstance(effect, (SendFax, ReceiveFax)):
+            return await self._fax(effect)
+        if isinstance(effect, FetchDocument):
+            answer = await self._ask(HttpRequest(effect.url, "POST", {}, dict(effect.body), FETCH_TIMEOUT_S))
+            if not 200 <= answer.code < 300:
+                what = f"answered {answer.code}" if answer.code else "did not answer"
+                raise SwmlRunError(f"{effect.url[:80]} {what}", "it has to answer with a SWML document")
+            try:
+                return load(answer.body)
+            except SwmlError as error:
+                raise SwmlRunError(
+                    f"what {effect.url[:80]} answered is no SWML: {error.problem}", error.remedy
+                ) from None
+        return await self._ask(effect)
+
+    async def _ask(self, request: HttpRequest) -> HttpAnswer:
+        return await asyncio.to_thread(
+            ask,
+            request.url,
+            request.method,
+            request.headers,
+            request.body,
+            timeout_s=request.timeout_s,
+            allow_private=self._allow_private,
+        )
+
+    async def _fax(self, effect: SendFax | ReceiveFax) -> Fetched:
+        if self.results:
+            self._say(f"another fax is another call: {self._destination} is called again")
+        call = self._call = self._station.originate(self._order(effect))
+        result = await call.result
+        self._call = None
+        self.results.append(result)
+        documents = result.documents or list(call.context.documents)
+        ours, theirs = call.context.caller_number, call.context.called_number
+        return Fetched(
+            document=call.context.document_url or (documents[0] if documents else ""),
+            identity=result.local_station_id or ours,
+            remote_identity=result.remote_station_id or theirs,
+            pages=result.pages,
+            result_code=result_code(result),
+            result_text=result.status_string,
+            success=result.success,
+        )
+
+    def _order(self, effect: SendFax | ReceiveFax) -> FaxOrder:
+        from dataclasses import replace
+
+        targets = (CallbackTarget(url=effect.status_url, dialect="signalwire"),) if effect.status_url else ()
+        if isinstance(effect, ReceiveFax):
+            return replace(
+                self._base,
+                direction=Direction.RECEIVE,
+                documents=(),
+                receive_into=self._receive_into,
+                status_urls=targets,
+            )
+        ident = "".join(ch for ch in effect.identity if " " <= ch <= "~")[:20]
+        return replace(
+            self._base,
+            direction=Direction.SEND,
+            documents=(effect.document,),
+            header=effect.header_info or self._base.header,
+            ident=ident or self._base.ident,
+            status_urls=targets,
+        )
