@@ -3,47 +3,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import SoftfaxError
 from softfax.model import FaxResult, FaxUpdate
+from softfax.vocabularies import Callback, callbacks
 
 __all__ = ["CallbackSink", "PutCallback", "Words"]
 
 log = logging.getLogger("softfax.station")
 
 
-#: Turns an update into callbacks of a dialect: objects with `body`, `event_id` and `path_suffix`.
-Words = Callable[[str, FaxUpdate], "Iterable[Any]"]
-
-
-@dataclass(frozen=True)
-class _Plain:
-    body: dict[str, Any]
-    event_id: str
-    path_suffix: str = ""
-
-
-def plain(dialect: str, update: FaxUpdate) -> list[_Plain]:
-    """The JSON event itself, whatever the dialect; its id is made of what it says."""
-    body = update.event.to_json() | {"fax_id": update.context.fax_id}
-    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
-    return [_Plain(body, f"{update.context.fax_id}.{digest}")]
-
-
-def _vocabulary() -> Words:
-    try:
-        words: Words = importlib.import_module("softfax.vocabularies").callbacks
-    except (ImportError, AttributeError):
-        return plain
-    return words
+#: Turns an update into callbacks of a dialect.
+Words = Callable[[str, FaxUpdate], "Iterable[Callback]"]
 
 
 class PutCallback(Protocol):
@@ -57,9 +33,9 @@ class PutCallback(Protocol):
 class CallbackSink:
     """A sink of a station: the configured targets, and those that single faxes brought with them."""
 
-    def __init__(self, outbox: PutCallback, targets: Iterable[CallbackTarget] = (), words: Words | None = None) -> None:
+    def __init__(self, outbox: PutCallback, targets: Iterable[CallbackTarget] = (), words: Words = callbacks) -> None:
         self._outbox = outbox
-        self._words = words or _vocabulary()
+        self._words = words
         self._targets = tuple(targets)
         self._of_fax: dict[str, tuple[CallbackTarget, ...]] = {}
 

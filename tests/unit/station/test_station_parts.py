@@ -17,7 +17,7 @@ from softfax.errors import RegistrationError, UsageError
 from softfax.fax.settings import ModePolicy, Role
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate
 from softfax.station import FaxOrder, StationConfig, registration
-from softfax.station.callbacks import CallbackSink, plain
+from softfax.station.callbacks import CallbackSink
 from softfax.station.hub import Hub
 from softfax.station.making import (
     Identities,
@@ -28,6 +28,7 @@ from softfax.station.making import (
     resolve_destination,
 )
 from softfax.station.registration import Registration
+from softfax.vocabularies import Callback
 
 CONTEXT = FaxContext(
     fax_id="f" * 24,
@@ -126,11 +127,12 @@ class _Outbox:
 def test_callbacks_go_to_the_configured_and_to_those_of_the_fax_until_its_result() -> None:
     outbox = _Outbox()
     everybody, own = CallbackTarget(url="http://a/"), CallbackTarget(url="http://b/")
-    sink = CallbackSink(outbox, [CallbackTarget(url="http://full/"), everybody], plain)
+    sink = CallbackSink(outbox, [CallbackTarget(url="http://full/"), everybody])
     sink.watch(CONTEXT.fax_id, [own, everybody])
     sink(UPDATE)
     assert [url for url, _ in outbox.put_] == ["http://a/", "http://b/"]
     assert outbox.put_[0][1]["state"] == "ringing"
+    assert outbox.put_[0][1]["id"]
     sink(FaxUpdate(CONTEXT, failed(CONTEXT, _failure(), 1.0)))
     outbox.put_.clear()
     sink(UPDATE)
@@ -140,9 +142,8 @@ def test_callbacks_go_to_the_configured_and_to_those_of_the_fax_until_its_result
 def test_the_event_name_is_in_the_path_only_where_that_is_the_style() -> None:
     outbox = _Outbox()
 
-    def words(dialect: str, update: FaxUpdate) -> list[Any]:
-        (one,) = plain(dialect, update)
-        return [type(one)(one.body, one.event_id, "OutgoingFax")]
+    def words(dialect: str, update: FaxUpdate) -> list[Callback]:
+        return [Callback({"dialect": dialect}, "e1", "OutgoingFax")]
 
     targets = [CallbackTarget(url="http://a/x", style="url-event"), CallbackTarget(url="http://b/x")]
     CallbackSink(outbox, targets, words)(UPDATE)
