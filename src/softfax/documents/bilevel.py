@@ -131,6 +131,8 @@ def _paint(
         if area.kind is not Kind.PICTURE:
             cells &= (labels == 0) | (labels == area.label)
         ys, xs = np.nonzero(cells)
+        if not ys.size:
+            continue  # a picture that surrounds it took it over
         top, bottom = ys.min() * BLOCK, min((ys.max() + 1) * BLOCK, rows)
         left, right = xs.min() * BLOCK, min((xs.max() + 1) * BLOCK, width)
         box = np.s_[top:bottom, left:right]

@@ -53,7 +53,9 @@ class ImageDocument:
         with _problems(source):
             self._image = Image.open(source.path, formats=FORMATS)
             frames = self._count(limits.pages * 2) if self._image.format == "TIFF" else 1
-        self._selected = parse_ranges(source.pages).select(frames) if source.pages else list(range(frames))
+        self._selected = (
+            parse_ranges(source.pages).select(frames, source.shown) if source.pages else list(range(frames))
+        )
         if len(self._selected) > limits.pages:
             raise DocumentTooLargeError(
                 f"{source.shown} has {len(self._selected)} pages", f"send at most {limits.pages}"

@@ -35,7 +35,7 @@ class _TextDocument:
         self.warning = made.warning
         sheets = list(made.sheets)
         if source.pages:
-            sheets = [sheets[i] for i in parse_ranges(source.pages).select(len(sheets))]
+            sheets = [sheets[i] for i in parse_ranges(source.pages).select(len(sheets), source.shown)]
         self._sheets = sheets
 
     def __len__(self) -> int:

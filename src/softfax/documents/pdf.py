@@ -93,7 +93,7 @@ class PdfDocument:
         pages = len(self._document)
         if not pages:
             raise DocumentEmptyError(f"{source.shown} has no pages", "check the file")
-        self._selected = parse_ranges(source.pages).select(pages) if source.pages else list(range(pages))
+        self._selected = parse_ranges(source.pages).select(pages, source.shown) if source.pages else list(range(pages))
         if len(self._selected) > limits.pages:
             raise DocumentTooLargeError(
                 f"{source.shown} has {len(self._selected)} pages", f"send at most {limits.pages}"

@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pypdfium2 as pdfium
 import pytest
+from PIL import Image
 
 from softfax.documents import RasterSettings, prepare, read_pages
-from softfax.documents.types import PageInfo
+from softfax.documents.bilevel import bilevel
+from softfax.documents.types import PageClass, PageInfo
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 sys.path.insert(0, str(SAMPLES))
@@ -199,3 +201,17 @@ def test_a_frame_at_the_edge_is_brought_inside_what_machines_print(page_of, tmp_
     left_alone = prepare([SAMPLES / "patterns.pdf#pages=8"], RasterSettings(fit=False), tmp_path)
     ((_, black),) = read_pages(left_alone.tiff)
     assert np.flatnonzero(black[page.info.rows // 2])[0] == pytest.approx((LEFT_MM + 1) * DOTS_PER_MM, abs=3)
+
+
+def test_an_area_inside_a_picture_belongs_to_it() -> None:
+    """A ring of greys around a plain square: the picture's rectangle takes the square over."""
+    rng = np.random.default_rng(8)
+    grey = np.full((1200, 1728), 255, np.uint8)
+    grey[200:900, 300:1300] = np.clip(rng.normal(120, 60, (88, 125)).repeat(8, 0).repeat(8, 1)[:700, :1000], 0, 255)
+    grey[400:700, 600:1000] = 255
+    grey[450:650, 650:950] = 140
+
+    dots = bilevel(Image.fromarray(grey), PageClass.of("fine"))
+
+    assert dots.pictures > 0.2
+    assert not np.asarray(dots.image)[200:900, 300:1300].all()
