@@ -83,6 +83,10 @@ def letter(tmp_path: Path) -> str:
 def test_a_fax_from_station_to_station_that_is_stopping(tmp_path: Path, letter: str) -> None:
     async def run() -> None:
         target = f'[callbacks]\nallow_private = true\n[[callbacks.target]]\nurl = "{there.url}/served"\n'
+        for dialect in ("signalwire", "simotel"):
+            target += (
+                f'[[callbacks.target]]\nurl = "{there.url}/{dialect}"\ndialect = "{dialect}"\nstyle = "url-event"\n'
+            )
         with served(tmp_path / "served", target) as other:
             async with a_station(tmp_path) as station:
                 updates: list[FaxUpdate] = []
@@ -118,6 +122,7 @@ def test_a_fax_from_station_to_station_that_is_stopping(tmp_path: Path, letter: 
                 states = [u.event.state for u in updates if u.event.event == "session"]
                 assert (states[0], states[-1]) == (SessionState.RESERVED, SessionState.COMPLETE)
                 await _until(lambda: _results("/own") and _results("/served"))
+                await _until(lambda: any(b"finished" in r.body for r in there.requests) and _simotel())
             (pdf,) = other.inbox.glob("*.pdf")
             assert pdf.stat().st_size > 200
             code, out = await asyncio.to_thread(other.ended, 20)
@@ -125,9 +130,16 @@ def test_a_fax_from_station_to_station_that_is_stopping(tmp_path: Path, letter: 
             objects = [json.loads(line) for line in out.splitlines()]
             assert objects[-1]["event"] == "result"
             assert objects[-1]["documents"] == [str(pdf)]
+        simotel = [json.loads(r.body) for r in there.requests if r.path == "/simotel/IncomingFax"]
+        assert (simotel[-1]["event_name"], simotel[-1]["state"]) == ("IncomingFax", "SUCCESS")
+        finished = [json.loads(r.body) for r in there.requests if r.path.startswith("/signalwire")][-1]
+        assert finished["params"]["fax"]["type"] == "finished"
         own = [r for r in there.requests if r.path == "/own"]
         assert all("softfax-signature" in r.headers for r in own)
         assert {r.headers["softfax-fax-id"] for r in own} == {call.context.fax_id}
+
+    def _simotel() -> bool:
+        return any(r.path.startswith("/simotel") and b"SUCCESS" in r.body for r in there.requests)
 
     def _results(path: str) -> bool:
         return any(r.path == path and b'"result"' in r.body for r in there.requests)
