@@ -32,7 +32,7 @@ _MODEMS_OF_RATE = {
     12000: {"V17"},
     14400: {"V17"},
 }
-_LEADING_INTEGER = re.compile(r"\s*[+-]?\d+")
+_LEADING_INTEGER = re.compile(r"[ \t]*([+-]?[0-9]+)")
 _ENDPOINT = re.compile(r"[A-Za-z0-9_.\-]{1,64}$")
 
 
@@ -146,7 +146,7 @@ def _integer(text: str, default: int, problem: str) -> int:
     found = _LEADING_INTEGER.match(text)
     if not found:
         raise BadOriginateError(problem)
-    return max(-(2**31), min(int(found.group()[:20]), 2**31 - 1))
+    return max(-(2**31), min(int(found[1][:20]), 2**31 - 1))
 
 
 def _milliseconds(text: str) -> int:
