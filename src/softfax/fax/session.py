@@ -14,13 +14,12 @@ happens goes out as events. Everything runs on one thread, in order.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Protocol
 
 from softfax.engine import EngineEvent, EventType, UdptlSettings, completion_text
 from softfax.fax import outcome
@@ -40,6 +39,7 @@ from softfax.model import (
     SessionState,
     new_fax_id,
 )
+from softfax.vocabularies.asterisk import present
 
 __all__ = ["AudioPath", "CallPort", "EnginePort", "FaxSession", "PageMark", "Phase", "Scheduler", "T38Path", "Timer"]
 
@@ -439,6 +439,9 @@ class FaxSession:
                 self._outcome = outcome.from_sip(sip_code, reason)
             else:
                 self._outcome = Outcome(False, "CANCEL", "the caller gave up", outcome.NO_T30 + 487, reached=False)
+        if self._outcome is None and self._media_running:
+            # Cut off in the middle: what the far end has of the fax nobody knows.
+            self._session_state(SessionState.UNKNOWN)
         self._stop_engine()
         if self._outcome is None:
             # The engine had nothing to say: T.30 had not begun.
@@ -535,7 +538,7 @@ class FaxSession:
                 timer.cancel()
 
     def _session_state(self, state: SessionState) -> None:
-        """Emits the FAXSession record, with Asterisk's rules of absence: no statistics before T.30 is set up."""
+        """Emits the FAXSession record, with Asterisk's rules of absence."""
         self.state = state
         p = self._progress
         sending = self.settings.direction is Direction.SEND
@@ -548,15 +551,12 @@ class FaxSession:
             data_rate=p.bitrate or self.settings.max_rate_bps,
             image_resolution=p.dots_per_metre,
             page_number=p.pages + 1,
-            file_name=str(self.settings.document),
+            file_name="&".join(self.settings.documents) or str(self.settings.document),
             pages_transmitted=p.pages if sending else 0,
             pages_received=0 if sending else p.pages,
             total_bad_lines=p.bad_rows,
         )
-        if state in (SessionState.UNINITIALIZED, SessionState.RESERVED):
-            nothing: dict[str, Any] = dict.fromkeys(_STATISTICS)
-            event = dataclasses.replace(event, **nothing)
-        self._emit(event)
+        self._emit(present(event))
 
     def _make_result(self) -> FaxResult:
         p, s = self._progress, self.settings
@@ -590,18 +590,6 @@ class FaxSession:
     def outcome(self) -> Outcome | None:
         """How it ended, once it did."""
         return self._outcome
-
-
-_STATISTICS = (
-    "error_correction_mode",
-    "data_rate",
-    "image_resolution",
-    "page_number",
-    "file_name",
-    "pages_transmitted",
-    "pages_received",
-    "total_bad_lines",
-)
 
 
 def _close(fd: int) -> None:
