@@ -26,7 +26,7 @@ SPECKLED = 8
 HAIRLINE_LEAST = 34
 HAIRLINE_DOTS = 25
 INK_BELOW = 112
-TINT_NOISE = 20
+TINT_NOISE = 10
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def bilevel(image: Image.Image, page: PageClass, halftone: Halftone = "dots") ->
     grey = _paper_white(grey)
     ground = ground_of(grey, page.dots_per_mm, page.rows_per_mm)
     noise = _noise(ground)
-    strokes = _strokes(ground, noise)
+    strokes, lines = _strokes(ground, noise)
     white = strokes & (ground.ground >= INK_BELOW)
     labels, areas = areas_of(ground, page.dots_per_mm, page.rows_per_mm)
-    share = _paint(white, strokes, grey, ground, labels, areas, halftone) if areas else 0.0
+    share = _paint(white, strokes, lines, grey, ground, labels, areas, halftone) if areas else 0.0
     if noise > SPECKLED:
         white |= _specks(white)
     return Bilevel(Image.fromarray(white), share)
@@ -72,34 +72,47 @@ def _noise(ground: Ground) -> float:
     return float(np.percentile(ground.dark, 45))
 
 
-def _strokes(ground: Ground, noise: float) -> Mask:
-    """White but for the dark strokes."""
+def _strokes(ground: Ground, noise: float) -> tuple[Mask, Mask]:
+    """White but for the dark strokes, and the hairlines among these."""
     rows, width = ground.contrast.shape
     above_noise = max(STROKE_LEAST, min(STROKE_NOISE * noise, 3 * STROKE_LEAST))
     least = np.maximum(above_noise, spread(ground.dark) * STROKE_SHARE).astype(np.uint8)
     tiles = blocks(ground.contrast, 0)
     white: Mask = (tiles <= least[:, None, :, None]).reshape(tiles.shape[0] * BLOCK, -1)[:rows, :width].copy()
-    _draw_hairlines(white, ground, max(HAIRLINE_LEAST, 2 * noise), least)
-    return white
+    lines = _hairlines(white, ground, max(HAIRLINE_LEAST, 2 * noise), least)
+    return white & ~lines, lines
 
 
-def _draw_hairlines(white: Mask, ground: Ground, faintest: float, least: Grey) -> None:
+def _hairlines(white: Mask, ground: Ground, faintest: float, least: Grey) -> Mask:
     """Rules fainter than the type beside them: crests of contrast that go straight for `HAIRLINE_DOTS`.
 
-    Looked for only in bands of blocks where several in a row have some contrast, yet too little for black.
+    Looked for only in bands of blocks where several in a row have some contrast, yet too little for black, or where a rule is
+    drawn already and some block has not quite enough.
     """
     missed = (ground.dark > faintest) & (ground.dark <= least)
+    lines = np.zeros_like(white)
+    if not missed.any():
+        return lines
+    tiles = blocks((~white).view(np.uint8), 0)
+    across: Mask = np.asarray(np.any(np.all(tiles, axis=3), axis=1))
+    down: Mask = np.asarray(np.any(np.all(tiles, axis=1), axis=2))
     several = HAIRLINE_DOTS // BLOCK
-    for dots, contrast, faint in ((white, ground.contrast, missed), (white.T, ground.contrast.T, missed.T)):
+    for dots, contrast, faint, through in (
+        (lines, ground.contrast, missed, across),
+        (lines.T, ground.contrast.T, missed.T, down.T),
+    ):
         runs = running(np.minimum, faint.view(np.uint8), several, 1, 0).any(axis=1)
-        edges = np.flatnonzero(np.diff(np.pad(runs.astype(np.int8), 1)))
+        ruled = running(np.minimum, through.view(np.uint8), several, 1, 0).any(axis=1)
+        wanted = runs | (ruled & faint.any(axis=1))
+        edges = np.flatnonzero(np.diff(np.pad(wanted.astype(np.int8), 1)))
         for first, last in zip(edges[::2], edges[1::2], strict=True):
             band = slice(max(0, int(first) * BLOCK - 1), int(last) * BLOCK + 1)
             part = contrast[band]
             crest = part > faintest
             crest[1:-1] &= (part[1:-1] >= part[:-2]) & (part[1:-1] > part[2:])
             kept = running(np.minimum, crest.view(np.uint8), HAIRLINE_DOTS, 1, 0)
-            dots[band] &= ~running(np.maximum, kept, HAIRLINE_DOTS, 1, 0).view(bool)
+            dots[band] |= running(np.maximum, kept, HAIRLINE_DOTS, 1, 0).view(bool)
+    return lines
 
 
 def _specks(white: Mask) -> Mask:
@@ -117,6 +130,7 @@ def _specks(white: Mask) -> Mask:
 def _paint(
     white: Mask,
     strokes: Mask,
+    lines: Mask,
     grey: Grey,
     ground: Ground,
     labels: npt.NDArray[np.int32],
@@ -152,6 +166,7 @@ def _paint(
         else:
             paper = inside & (ground.ground[box] > area.level * 0.5)
             # A stroke on a tint is darker than the tint: the tint's own corners are none.
-            part[paper] = (strokes[box] | (grey[box] > area.level - TINT_NOISE))[paper]
+            tint = (np.abs(grey[box].astype(np.int16) - area.level) <= TINT_NOISE) & ~lines[box]
+            part[paper] = (strokes[box] | tint)[paper]
         white[box] = part
     return float(halftoned / (rows * width))
