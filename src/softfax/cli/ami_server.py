@@ -8,36 +8,13 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 
-from softfax.ami import AmiServer, AmiSettings, Networks, User, permissions
+from softfax.ami import AmiServer, AmiSettings, User
 from softfax.ami.server import StationPort
 from softfax.errors import UsageError
 from softfax.fax.runtime import FaxRuntime
 from softfax.station.beside import Beside
-from softfax.station.config import AmiConfig
 
-__all__ = ["ami_settings", "ami_user", "beside", "serve_ami"]
-
-
-def ami_settings(config: AmiConfig) -> AmiSettings:
-    """[ami] as the server takes it. Raises ConfigError."""
-    users = tuple(
-        User(
-            name=user.name,
-            secret=user.secret,
-            read=permissions(user.read),
-            write=permissions(user.write),
-            networks=Networks(user.deny, user.permit),
-        )
-        for user in config.user
-    )
-    return AmiSettings(
-        listen=config.listen,
-        tls_listen=config.tls_listen,
-        tls_certificate=config.tls_certificate,
-        tls_private_key=config.tls_private_key,
-        users=users,
-        status_events=config.status_events,
-    )
+__all__ = ["ami_user", "beside", "serve_ami"]
 
 
 def ami_user(environ: Mapping[str, str] = os.environ) -> User:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from softfax.cli.ami_server import ami_settings, serve_ami
+from softfax.ami import from_config
+from softfax.cli.ami_server import serve_ami
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus
 from softfax.model import FaxUpdate
@@ -28,7 +29,7 @@ class Serving:
     async def run(self) -> int:
         """Returns the exit status."""
         loop = asyncio.get_running_loop()
-        settings = ami_settings(self.config.ami) if self.config.ami is not None else None
+        settings = from_config(self.config.ami) if self.config.ami is not None else None
         station = Station(self.config)
         station.say = self.reporter.text
         for number in (signal.SIGINT, signal.SIGTERM):
