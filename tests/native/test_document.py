@@ -74,6 +74,7 @@ def send(
     lacks: Lacks = NOTHING,
     mode: str = "T38",
     ecm: bool = True,
+    pace_us: int = PACE_US,
 ) -> Sent:
     """Sends tmp_path/sent.tif; `react` gets each of the sender's events while the line runs."""
     received = tmp_path / "received.tif"
@@ -97,7 +98,7 @@ def send(
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        _, completed = run_line(a, b, LineSettings(mode=mode, pace_us=PACE_US))
+        _, completed = run_line(a, b, LineSettings(mode=mode, pace_us=pace_us))
         done.set()
         watcher.join()
         ids = a.id, b.id
@@ -127,7 +128,10 @@ def test_pages_are_appended_while_the_first_is_sent(tmp_path: Path, mode: str, e
                 writer.add(image, 204, 196)
             session.document(formats, more=False)
 
-    sent = send(tmp_path, lambda session: session.document(formats[:1], more=True), react, mode=mode, ecm=ecm)
+    # A page takes two to three seconds: slow enough for the machine that appends the others meanwhile.
+    sent = send(
+        tmp_path, lambda session: session.document(formats[:1], more=True), react, mode=mode, ecm=ecm, pace_us=2500
+    )
 
     assert sent.code == 0
     assert len(sent.codes()) == 1, "one DCS for all pages"
