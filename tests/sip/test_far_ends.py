@@ -430,3 +430,31 @@ def test_messages_can_be_logged_and_show_no_secret(far: FarEnd) -> None:
     assert "Authorization: ***" in text
     assert SECRET not in text
     assert "response=" not in text
+
+
+def test_who_calls_is_shown_without_an_account_as_from(far: FarEnd) -> None:
+    from_code = (
+        'async def main(agent):\n    from softfax.sip import CallerId\n    a = Side("caller")\n'
+        f'    call = agent.call("{far.uri}", a, t38=policy(), caller=CallerId("+49 30/123#4", \'Dr. "No" <x>\'))\n'
+        '    await a.until("ended", 30)\n    print(*a.log, sep="\\n")\n'
+    )
+    agent = Agent(from_code, "")
+    invite = far.expect("INVITE")
+    shown = r'"Dr. \"No\" <x>" <sip:+4930123%234@127.0.0.1'
+    assert invite.header("From").startswith(shown), "what cannot stand in a SIP user is left out, the rest is escaped"
+    far.respond(invite, "486 Busy Here")
+    assert "ended" in agent.output()[-1]
+
+
+def test_who_calls_is_asserted_where_a_pbx_knows_us_by_a_user(far: FarEnd) -> None:
+    from_code = (
+        'async def main(agent):\n    from softfax.sip import CallerId\n    a = Side("caller")\n'
+        f'    call = agent.call("{far.uri}", a, t38=policy(), caller=CallerId("+49301234", "Clinic"))\n'
+        '    await a.until("ended", 30)\n    print(*a.log, sep="\\n")\n'
+    )
+    agent = Agent(from_code, f'user="fax", password="{SECRET}"')
+    invite = far.expect("INVITE")
+    assert invite.header("From").startswith('"Clinic" <sip:fax@')
+    assert re.fullmatch(r'"Clinic" <sip:\+49301234@[^>]+>', invite.header("P-Asserted-Identity"))
+    far.respond(invite, "486 Busy Here")
+    agent.output()

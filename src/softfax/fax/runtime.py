@@ -29,7 +29,17 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.session import AudioPath, FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, ModePolicy
 from softfax.model import CallState, Direction, Event, FaxResult, new_fax_id
-from softfax.sip import AudioMedia, Call, IncomingCall, SipConfig, T38Media, T38Parameters, T38Policy, UserAgent
+from softfax.sip import (
+    AudioMedia,
+    Call,
+    CallerId,
+    IncomingCall,
+    SipConfig,
+    T38Media,
+    T38Parameters,
+    T38Policy,
+    UserAgent,
+)
 
 __all__ = ["FaxLine", "FaxRuntime", "IncomingHandler"]
 
@@ -235,16 +245,17 @@ class FaxRuntime:
         on_event: EventSink = lambda event: None,
         *,
         job: RasterJob | None = None,
+        caller: CallerId | None = None,
     ) -> FaxLine:
         """Places a call and faxes on it; `await line.result` for the outcome. Raises UsageError for a bad destination.
 
         With `job`, whose file is the settings' document, pages may still be in the making, and are made anew where the far
-        end cannot take them; the job stays the caller's to close.
+        end cannot take them; the job stays its maker's to close. `caller` is who is shown as calling.
         """
         line = self._new_line(settings, on_event, job)
         try:
             line.session.begin()
-            call = self.agent.call(destination, line, t38=line.policy())
+            call = self.agent.call(destination, line, t38=line.policy(), caller=caller)
         except BaseException:
             self.forget(line)
             line.engine.close()

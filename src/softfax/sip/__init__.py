@@ -3,12 +3,22 @@
 
 from softfax.sip.agent import Call, IncomingCall, UserAgent
 from softfax.sip.sdp import T38Parameters
-from softfax.sip.types import AudioMedia, CallHandler, SipConfig, T38Media, T38Policy, local_address_towards, split_uri
+from softfax.sip.types import (
+    AudioMedia,
+    CallerId,
+    CallHandler,
+    SipConfig,
+    T38Media,
+    T38Policy,
+    local_address_towards,
+    split_uri,
+)
 
 __all__ = [
     "AudioMedia",
     "Call",
     "CallHandler",
+    "CallerId",
     "IncomingCall",
     "SipConfig",
     "T38Media",

@@ -18,6 +18,7 @@ from softfax.sip.glue import PJ_EPENDING, GlueEvent, GlueEventType
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.types import (
     AudioMedia,
+    CallerId,
     CallHandler,
     SipConfig,
     T38Media,
@@ -277,8 +278,12 @@ class UserAgent:
         finally:
             self._registered = None
 
-    def call(self, destination: str, handler: CallHandler, *, t38: T38Policy) -> Call:
-        """Places a call; everything else comes through the handler. Raises UsageError for a bad destination."""
+    def call(self, destination: str, handler: CallHandler, *, t38: T38Policy, caller: CallerId | None = None) -> Call:
+        """Places a call; everything else comes through the handler. Raises UsageError for a bad destination.
+
+        `caller` is shown to the far end: as From where we call without an account's user; else, since a PBX knows us by that
+        user, as the name in From and as P-Asserted-Identity (RFC 3325).
+        """
         scheme, user, host, port, parameters = split_uri(destination)
         if self.config.transport != "udp" and "transport=" not in parameters:
             parameters = f";transport={self.config.transport}{parameters}"
@@ -287,7 +292,7 @@ class UserAgent:
         call.handler = handler
         call.remote_uri = destination
         self._calls.add(call)
-        self.post(lambda stack: stack.call(call, uri))
+        self.post(lambda stack: stack.call(call, uri, caller))
         return call
 
     async def close(self) -> None:

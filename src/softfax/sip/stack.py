@@ -20,7 +20,7 @@ from softfax.sip import sdp
 from softfax.sip.agent import Call, IncomingCall, answer_for, glue_event, local_udptl
 from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
 from softfax.sip.redact import redact
-from softfax.sip.types import SipConfig, is_unspecified, local_address_towards, parse_listen, split_uri
+from softfax.sip.types import CallerId, SipConfig, is_unspecified, local_address_towards, parse_listen, split_uri
 
 if TYPE_CHECKING:
     from softfax.sip.agent import UserAgent
@@ -237,7 +237,8 @@ class Stack:
         server = c.registrar or c.proxy
         domain = split_uri(server)[2] if server else f"{shown}:{port}"
         config = pj.AccountConfig()
-        config.idUri = c.from_uri or f"sip:{(c.user + '@') if c.user else 'softfax@'}{domain}"
+        self._domain = domain
+        config.idUri = self.account_uri = c.from_uri or f"sip:{(c.user + '@') if c.user else 'softfax@'}{domain}"
         config.regConfig.registrarUri = (
             f"{c.registrar}{suffix if 'transport=' not in (c.registrar or '') else ''}" if c.registrar else ""
         )
@@ -273,18 +274,32 @@ class Stack:
         """Ends the registration."""
         self.account.setRegistration(False)
 
-    def call(self, call: Call, uri: str) -> None:
+    def call(self, call: Call, uri: str, caller: CallerId | None = None) -> None:
         """Sends the INVITE."""
         if call._hangup_wanted:
             self.agent.tell(call._deliver_state, "ended", 487, "cancelled before it was sent")
             return
         pj_call = _PjCall(self, call)
         try:
-            pj_call.makeCall(uri, _operation())
+            pj_call.makeCall(uri, self._shown_as(caller, _operation()))
         except pj.Error as error:
             self.agent.tell(call._deliver_state, "ended", 0, _reason(error))
             return
         self._adopt(pj_call)
+
+    def _shown_as(self, caller: CallerId | None, prm: Any) -> Any:
+        """Puts the caller's identity into an INVITE."""
+        if caller is None or not (caller.user or caller.name):
+            return prm
+        known_by_user = bool(self.config.user or self.config.from_uri)
+        own = self.account_uri
+        asserted = f"sip:{caller.user}@{self._domain}" if caller.user else own
+        prm.txOption.localUri = f"{caller.display()}<{own if known_by_user else asserted}>"
+        if known_by_user and caller.user:
+            header = pj.SipHeader()
+            header.hName, header.hValue = "P-Asserted-Identity", f"{caller.display()}<{asserted}>"
+            prm.txOption.headers.append(header)
+        return prm
 
     def answer(self, call: IncomingCall) -> None:
         """Sends 200; an INVITE with T.38 alone gets our T.38 answer, or 488."""

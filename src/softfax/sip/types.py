@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AudioMedia",
     "CallHandler",
+    "CallerId",
     "SipConfig",
     "T38Media",
     "T38Policy",
@@ -60,6 +61,24 @@ class SipConfig:
     registration_expires_s: int = 300
     offer_timeout_s: float = 10.0
     trace: bool = False
+
+
+@dataclass(frozen=True)
+class CallerId:
+    """Who is shown as calling: a number (or a SIP user) and a name, either may be empty. What cannot stand in SIP is left out."""
+
+    number: str = ""
+    name: str = ""
+
+    @property
+    def user(self) -> str:
+        """The number as the user of a SIP URI."""
+        return re.sub(r"[^0-9A-Za-z+*#._-]", "", self.number)[:64].replace("#", "%23")
+
+    def display(self) -> str:
+        """The name as a quoted display name (RFC 3261 §25.1), with a blank after it; empty for none."""
+        name = "".join(ch for ch in self.name if ch.isprintable())[:80].replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{name}" ' if name else ""
 
 
 @dataclass(frozen=True)

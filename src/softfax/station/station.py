@@ -39,7 +39,7 @@ from softfax.model import (
     SessionState,
     new_fax_id,
 )
-from softfax.sip import IncomingCall, SipConfig, split_uri
+from softfax.sip import CallerId, IncomingCall, SipConfig, split_uri
 from softfax.station import making
 from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink
@@ -313,7 +313,9 @@ class Station:
         return await asyncio.to_thread(begin)
 
     async def _dial(self, fax: _Fax, uri: str, settings: FaxSettings, job: RasterJob | None) -> None:
-        line = self._running().send(uri, settings, partial(self._on_event, fax), job=job)
+        order = fax.call.order
+        shown = CallerId(order.caller_number, order.caller_name) if order else None
+        line = self._running().send(uri, settings, partial(self._on_event, fax), job=job, caller=shown)
         fax.line = line
         fax.call.on_cancel = line.cancel
         result = await line.result
