@@ -30,7 +30,16 @@ DOCUMENT_DEFAULTS: dict[str, Any] = {
     "cover_template": "",
     "allow_private": False,
 }
-COVER_FIELDS = ("to", "to_company", "to_number", "sender", "sender_company", "sender_number", "subject", "note")
+COVER_FIELDS = {
+    "to": "whom the fax is for",
+    "to_company": "their company",
+    "to_number": "their fax number",
+    "sender": "who sends it (the header's text)",
+    "sender_company": "the sender's company",
+    "sender_number": "the sender's fax number",
+    "subject": "what it is about",
+    "note": "a note on the cover page",
+}
 A4_LENGTH_MM = 297.0
 
 
@@ -70,9 +79,9 @@ def add_document_options(parser: argparse.ArgumentParser) -> None:
     cover.add_argument(
         "--cover-template", metavar="FILE", help="SVG or text with {to} {from} {subject} {pages} {note} …"
     )
-    for name in COVER_FIELDS:
+    for name, meaning in COVER_FIELDS.items():
         flag = "--cover-" + name.replace("sender", "from").replace("_", "-")
-        cover.add_argument(flag, dest=f"cover_{name}", metavar="TEXT", help=argparse.SUPPRESS)
+        cover.add_argument(flag, dest=f"cover_{name}", metavar="TEXT", help=meaning)
 
 
 def raster_settings(options: argparse.Namespace) -> RasterSettings:
