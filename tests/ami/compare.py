@@ -58,9 +58,9 @@ _PATH = re.compile(r"/[^,&|]*/")
 def plain(messages: Sequence[Message]) -> list[Message]:
     """The messages with ids, times, counts, ports and folders replaced.
 
-    Asterisk answers an Originate, and says OriginateResponse and DialState, from threads of their own, so they come anywhere
-    among the channel's events: they are put at the end. DialState may see the channel before or after it rings, and
-    HangupRequest has a Cause or not as chance will have it, over audio.
+    Asterisk answers an Originate, and says OriginateResponse, DialState and HangupRequest, from threads of their own, so they
+    come anywhere among the channel's events (a quick refusal even before DialBegin): they are put at the end. DialState may
+    see the channel before or after it rings, and HangupRequest has a Cause or not as chance will have it, over audio.
     """
     return sorted(
         (_certain([(key, _value(key, value)) for key, value in message]) for message in messages), key=_anywhere
@@ -78,7 +78,7 @@ def _certain(message: Message) -> Message:
 def _anywhere(message: Message) -> int:
     if get(message, "Message") in ("Originate successfully queued", "Originate failed"):
         return 1
-    return {"OriginateResponse": 2, "DialState": 3}.get(get(message, "Event"), 0)
+    return {"OriginateResponse": 2, "DialState": 3, "HangupRequest": 4}.get(get(message, "Event"), 0)
 
 
 def _value(key: str, value: str) -> str:
