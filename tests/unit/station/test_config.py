@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from softfax.errors import ConfigError
 from softfax.station import StationConfig
-from softfax.station.config import _models
+from softfax.station.config.mistakes import tables_in
 
 
 def load(tmp_path: Path, text: str, **environ: str) -> StationConfig:
@@ -96,8 +96,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_every_key_is_described() -> None:
     for field in StationConfig.model_fields.values():
-        for table in _models(field.annotation):
-            assert all(f.description or _models(f.annotation) for f in table.model_fields.values()), table
+        for table in tables_in(field.annotation):
+            assert all(f.description or tables_in(f.annotation) for f in table.model_fields.values()), table
 
 
 @given(
@@ -128,7 +128,7 @@ def test_any_values_are_taken_or_refused_in_one_line(value: object) -> None:
 def test_every_key_is_documented() -> None:
     text = (Path(__file__).parents[3] / "docs" / "station.md").read_text()
     for field in StationConfig.model_fields.values():
-        for table in _models(field.annotation):
+        for table in tables_in(field.annotation):
             for name, key in table.model_fields.items():
-                if not _models(key.annotation):
+                if not tables_in(key.annotation):
                     assert f"| `{key.alias or name}` |" in text, f"{table.__name__}.{name} is not in docs/station.md"

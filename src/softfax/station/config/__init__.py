@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The configuration of a station, a module for each group of tables."""
+
+from __future__ import annotations
+
+from softfax.station.config.accounts import AccountConfig, SipTable
+from softfax.station.config.base import state_dir
+from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
+from softfax.station.config.station import StationConfig
+from softfax.station.config.telling import AmiConfig, AmiUserConfig, CallbackConfig, CallbacksConfig
+
+__all__ = [
+    "AccountConfig",
+    "AmiConfig",
+    "AmiUserConfig",
+    "CallbackConfig",
+    "CallbacksConfig",
+    "DataConfig",
+    "FaxConfig",
+    "InboxConfig",
+    "SipTable",
+    "StationConfig",
+    "state_dir",
+]

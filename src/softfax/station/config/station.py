@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The configuration of a station: TOML, checked whole before anything starts. Secrets may come from SOFTFAX_* variables.
+
+Every key has a description, from which its documentation is made.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from softfax.delivery.targets import CallbackTarget
+from softfax.errors import ConfigError
+from softfax.station.config.accounts import AccountConfig, SipTable
+from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
+from softfax.station.config.mistakes import config_error
+from softfax.station.config.telling import AmiConfig, CallbacksConfig
+
+__all__ = ["StationConfig"]
+
+CONFIG_BYTES_MAX = 1 << 20
+#: Tables of the other verbs, which may stand in the same file.
+OTHER_TABLES = frozenset({"send", "receive", "loopback", "convert", "serve"})
+
+
+class StationConfig(BaseSettings):
+    """Everything about a station. From a program: `StationConfig(sip={"listen": "127.0.0.1:5060"})`."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="SOFTFAX_", env_nested_delimiter="__")
+
+    sip: SipTable = SipTable()
+    account: tuple[AccountConfig, ...] = ()
+    fax: FaxConfig = FaxConfig()
+    inbox: InboxConfig = InboxConfig()
+    data: DataConfig = Field(default_factory=DataConfig)
+    ami: AmiConfig | None = None
+    callbacks: CallbacksConfig = CallbacksConfig()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What a program or file says; `load` puts in the secrets of the environment, and nothing else of it counts."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _accounts(self) -> StationConfig:
+        names = [account.label for account in self.account]
+        if len(set(names)) != len(names):
+            raise ValueError("two accounts have the same name: give each a name of its own")
+        if len(names) > 1:
+            raise ValueError("one account is supported: leave the others out")
+        return self
+
+    @classmethod
+    def load(cls, path: Path | None, environ: Mapping[str, str] = os.environ) -> StationConfig:
+        """The configuration in a TOML file, or the defaults; secrets of the environment win. Raises ConfigError."""
+        table = _read(path) if path is not None else {}
+        table = {key: value for key, value in table.items() if not (key in OTHER_TABLES and isinstance(value, dict))}
+        _add_secrets(table, environ)
+        return cls.checked(table, str(path) if path is not None else "the configuration")
+
+    @classmethod
+    def checked(cls, table: Mapping[str, Any], origin: str) -> StationConfig:
+        """The configuration of plain values. Raises ConfigError that names `origin` and the key."""
+        try:
+            return cls(**table)
+        except ValidationError as error:
+            raise config_error(origin, error, cls) from None
+
+    @property
+    def inbox_dir(self) -> Path:
+        """Where received faxes go."""
+        return self.inbox.dir or self.data.dir / "received"
+
+    def targets(self) -> tuple[CallbackTarget, ...]:
+        """Who is told of every fax."""
+        return tuple(
+            CallbackTarget(
+                url=t.url,
+                dialect=t.dialect,
+                style=t.style,
+                user=t.user,
+                password=t.password,
+                secret=t.secret or self.callbacks.secret,
+            )
+            for t in self.callbacks.target
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(CONFIG_BYTES_MAX + 1)
+        if len(data) > CONFIG_BYTES_MAX:
+            raise ConfigError(f"{path} is too large for a configuration file")
+        return tomllib.loads(data.decode())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", "name another file with --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}", "correct that line") from None
+
+
+def _add_secrets(table: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """Secrets of the environment take the place of those in the file."""
+    accounts, ami = table.get("account"), table.get("ami")
+    password = environ.get("SOFTFAX_PASSWORD")
+    if password and isinstance(accounts, list) and len(accounts) == 1 and isinstance(accounts[0], dict):
+        accounts[0]["password"] = password
+    name, secret = environ.get("SOFTFAX_AMI_USER"), environ.get("SOFTFAX_AMI_SECRET")
+    if name and secret and isinstance(ami, dict):
+        users = ami.setdefault("user", [])
+        known = [user for user in users if isinstance(user, dict) and user.get("name") == name]
+        if known:
+            known[0]["secret"] = secret
+        else:
+            users.append({"name": name, "secret": secret})
+    if environ.get("SOFTFAX_CALLBACK_SECRET"):
+        callbacks = table.setdefault("callbacks", {})
+        if isinstance(callbacks, dict):
+            callbacks["secret"] = environ["SOFTFAX_CALLBACK_SECRET"]
+    if environ.get("SOFTFAX_DATABASE_URL"):
+        data = table.setdefault("data", {})
+        if isinstance(data, dict):
+            data["url"] = environ["SOFTFAX_DATABASE_URL"]
