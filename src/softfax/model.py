@@ -24,10 +24,12 @@ __all__ = [
     "FaxContext",
     "FaxResult",
     "FaxUpdate",
+    "JobEvent",
     "Mode",
     "NegotiatedEvent",
     "Operation",
     "PageEvent",
+    "ProgressEvent",
     "SessionEvent",
     "SessionState",
     "new_fax_id",
@@ -176,6 +178,7 @@ class FaxResult(Event):
     `success` means that the far end confirmed the last page (MCF) or, receiving, that we did. `result_code` is 0 for
     success, else the T.30 completion code (spandsp's T30_ERR_*), or a code of ours above 1000 where T.30 never began.
     `bad_pages` are the pages of the received document, 1 the first, that have bad rows or were refused for them (RTN).
+    `attempt` counts the calls for one fax of a queue; `retry_at` (RFC 3339) tells that another follows, so this is not the end.
     """
 
     event = "result"
@@ -202,6 +205,44 @@ class FaxResult(Event):
     fax_id: str
     sip_code: int = 0
     bad_pages: list[int] | None = None
+    attempt: int | None = None
+    retry_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressEvent(Event):
+    """How far a fax under way is: about one a second, for those who watch; it is neither kept nor called back.
+
+    `bytes` are those of the page so far, `page_bytes` all of it where that is known; `rows` those received so far.
+    """
+
+    event = "progress"
+    direction: Direction
+    page: int
+    bytes: int
+    page_bytes: int | None = None
+    rows: int | None = None
+    pages_total: int | None = None
+    rate_bps: int = 0
+    packets: int = 0
+    lost: int = 0
+    recovered: int = 0
+    retries: int = 0
+    fax_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEvent(Event):
+    """A fax in the queue changed its state (`softfax.queue.model.FaxState`). `next_attempt` is RFC 3339."""
+
+    event = "job"
+    state: str
+    reason: str = ""
+    attempt: int = 0
+    pages: int = 0
+    pages_total: int | None = None
+    next_attempt: str | None = None
+    fax_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +251,8 @@ class FaxContext:
 
     `unique_id` is `epoch.sequence` and `channel` a name like `PJSIP/pbx-00000001`, as Asterisk forms them. `caller_number`
     is who placed the call and `called_number` whom it was for, whichever side we are; `entry_point` is the line or account
-    an incoming call came by. `document_url` is where the fax's PDF can be fetched, where the station publishes it.
+    an incoming call came by, `mailbox` whose it is. `attempt` counts calls for one fax. `document_url` is where the fax's
+    PDF can be fetched, where the station publishes it.
     """
 
     fax_id: str
@@ -227,6 +269,8 @@ class FaxContext:
     header: str = ""
     documents: tuple[str, ...] = ()
     document_url: str | None = None
+    mailbox: str = ""
+    attempt: int = 1
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

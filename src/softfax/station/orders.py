@@ -6,13 +6,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from softfax.delivery.targets import CallbackTarget
 from softfax.documents import Resolution
 from softfax.fax.settings import ModePolicy
-from softfax.model import Direction, Operation, SessionState
+from softfax.model import Direction, FaxResult, Operation, SessionState
 
-__all__ = ["FaxOrder", "FaxStats", "SessionView"]
+if TYPE_CHECKING:
+    from softfax.delivery.durable import Durable
+    from softfax.station.call import FaxCall
+
+__all__ = ["FaxOrder", "FaxStats", "OrderWatch", "Service", "SessionView"]
+
+
+class OrderWatch(Protocol):
+    """Who placed an order and must know of it before others do. Lives in the process of the station, on its loop."""
+
+    async def ready(self, call: FaxCall) -> None:
+        """The pages are made; the call is placed when this has returned. A SoftfaxError raised here ends the fax undialled."""
+
+    async def ended(self, call: FaxCall, result: FaxResult) -> FaxResult:
+        """The result is there. What is returned (it may say `retry_at`) is told to everybody else."""
+
+
+class Service(Protocol):
+    """A part of a station that keeps things on disk. Added by `Station.add` before the station is entered."""
+
+    def prepare(self, durable: Durable) -> None:
+        """Makes its tables and registers its workflows, before the durable engine is launched. Blocks, in a thread."""
+
+    async def start(self) -> None:
+        """The durable engine and SIP are up: begins to work."""
+
+    async def stop(self) -> None:
+        """Begins nothing new; calls under way are ended by the station afterwards. Called before SIP goes down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +51,12 @@ class FaxOrder:
     are files or URLs, in order. `receive_into` is a folder, or the name of a .tif or .pdf; without it the inbox is used.
     An empty text, None or 0 stands for what the station's configuration says. `modems` are V17, V27, V29; empty for all.
     `caller_number` and `caller_name` are what the far end is shown. `variables` are the originator's channel variables.
+
+    Of a queue: `fax_id` is that of the fax (made where it is empty) and `attempt` counts its calls. `first_page` is the first page
+    that the far end has not confirmed; a fax that goes on there says so in its header. `raster` is a TIFF made before of the
+    same documents at the same resolution without header, which is used while the far end takes it as it is. `cover` has the
+    fields of `CoverFields` and, if wished, `template`; `password` opens encrypted documents. `watch` is asked before the
+    call is placed and before the result is told.
     """
 
     destination: str
@@ -45,6 +79,13 @@ class FaxOrder:
     status_urls: tuple[CallbackTarget, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    fax_id: str = ""
+    attempt: int = 1
+    first_page: int = 1
+    raster: Path | None = None
+    cover: Mapping[str, Any] | None = None
+    password: str = field(default="", repr=False)
+    watch: OrderWatch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
