@@ -52,8 +52,8 @@ class FaxOrder:
     An empty text, None or 0 stands for what the station's configuration says. `modems` are V17, V27, V29; empty for all.
     `caller_number` and `caller_name` are what the far end is shown. `variables` are the originator's channel variables.
 
-    Of a queue: `fax_id` is that of the fax (made where it is empty) and `attempt` counts its calls. `first_page` is the first page
-    that the far end has not confirmed; a fax that goes on there says so in its header. `raster` is a TIFF made before of the
+    Of a queue: `fax_id` is that of the fax (made where it is empty) and `attempt` counts its calls. `first_page` is the first
+    page that the far end has not confirmed; a fax that goes on there says so in its header. `raster` is a TIFF made before of the
     same documents at the same resolution without header, which is used while the far end takes it as it is. `cover` has the
     fields of `CoverFields` and, if wished, `template`; `password` opens encrypted documents. `watch` is asked before the
     call is placed and before the result is told.

@@ -19,7 +19,12 @@ from softfax.delivery.targets import CallbackTarget
 from softfax.errors import ConfigError
 from softfax.station.config.accounts import AccountConfig, SipTable
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
+from softfax.station.config.http import HttpConfig
+from softfax.station.config.mail import MailConfig
+from softfax.station.config.mailboxes import MailboxConfig
 from softfax.station.config.mistakes import config_error
+from softfax.station.config.operations import LogConfig, RetentionConfig, TraceConfig, WorkersConfig
+from softfax.station.config.queue import QueueConfig
 from softfax.station.config.telling import AmiConfig, CallbacksConfig
 
 __all__ = ["StationConfig"]
@@ -39,8 +44,16 @@ class StationConfig(BaseSettings):
     fax: FaxConfig = FaxConfig()
     inbox: InboxConfig = InboxConfig()
     data: DataConfig = Field(default_factory=DataConfig)
+    mailbox: tuple[MailboxConfig, ...] = ()
+    queue: QueueConfig = QueueConfig()
+    http: HttpConfig = HttpConfig()
     ami: AmiConfig | None = None
+    mail: MailConfig | None = None
     callbacks: CallbacksConfig = CallbacksConfig()
+    workers: WorkersConfig = WorkersConfig()
+    log: LogConfig = LogConfig()
+    trace: TraceConfig = TraceConfig()
+    retention: RetentionConfig = RetentionConfig()
 
     @classmethod
     def settings_customise_sources(
