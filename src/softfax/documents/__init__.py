@@ -53,20 +53,21 @@ def start(
     cover: Mapping[str, Any] | None = None,
     header: Mapping[str, Any] | None = None,
     allow_private: bool = False,
+    raster: Path | None = None,
     on_change: Callable[[], None] = lambda: None,
 ) -> RasterJob:
     """Begins to make one fax TIFF of documents, in order; pages come one by one. The caller closes the job.
 
     `cover` has the fields of `softfax.documents.cover.CoverFields` and, if wished, `template`, a path; `header` those of
-    `softfax.documents.header.HeaderLine` with `when` in ISO 8601. Raises DocumentError for what cannot be fetched; what
+    `softfax.documents.header.HeaderLine` with `when` in ISO 8601. `raster` is a TIFF made before of all this (`RasterJob`).
+    Raises DocumentError for what cannot be fetched; what
     cannot be opened or drawn, the job says.
     """
     sources = gather(
         files, workdir, limits=settings.limits, pages=pages, password=settings.password, allow_private=allow_private
     )
-    return RasterJob(
-        sources, workdir / f"fax-{secrets.token_hex(4)}.tif", settings, cover=cover, header=header, on_change=on_change
-    )
+    tiff = workdir / f"fax-{secrets.token_hex(4)}.tif"
+    return RasterJob(sources, tiff, settings, cover=cover, header=header, raster=raster, on_change=on_change)
 
 
 def prepare(

@@ -30,7 +30,8 @@ class HeaderLine:
     """What the line says. `when` is aware; it is shown in `time_zone` (an IANA name; empty: this machine's).
 
     `station` is the sender's name or business, `number` its fax number, `recipient` whom the fax is for. `total` is None
-    while nobody knows how many pages there are. Raises UsageError for a time zone that does not exist.
+    while nobody knows how many pages there are; `continued` says that the pages before were
+    sent in an earlier call. Raises UsageError for a time zone that does not exist.
     """
 
     when: datetime
@@ -40,6 +41,7 @@ class HeaderLine:
     page: int = 1
     total: int | None = None
     time_zone: str = ""
+    continued: bool = False
 
     def __post_init__(self) -> None:
         _zone(self.time_zone)
@@ -52,7 +54,8 @@ class HeaderLine:
 
     @property
     def right(self) -> str:
-        return f"p. {self.page}/{self.total}" if self.total else f"p. {self.page}"
+        page = f"p. {self.page}/{self.total}" if self.total else f"p. {self.page}"
+        return f"continued  {page}" if self.continued else page
 
 
 @lru_cache(64)

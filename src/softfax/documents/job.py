@@ -32,7 +32,8 @@ class RasterJob:
     `pages` are those in the file so far; `total` is how many there will be, None while unknown; `done` tells that no more
     come, `error` why where it failed; `warnings` are lines for people. `on_change` is called from a thread of the job's after
     each of these changes. Only documents of this machine are taken: URLs, office files and standard input are fetched first
-    (`softfax.documents.sources`).
+    (`softfax.documents.sources`). `raster` is a fax TIFF made before of the same documents and cover page, without header: the
+    pages come from there, as long as they need not be made anew for a far end (`again`).
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class RasterJob:
         *,
         cover: Mapping[str, Any] | None = None,
         header: Mapping[str, Any] | None = None,
+        raster: Path | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.tiff = tiff
@@ -53,7 +55,7 @@ class RasterJob:
         self.done = False
         self.warnings: list[str] = []
         self.on_change = on_change
-        self._sources, self._cover, self._header = tuple(sources), cover, header
+        self._sources, self._cover, self._header, self._raster = tuple(sources), cover, header, raster
         self._changed = threading.Condition()
         self._closed = self._timed_out = False
         self._process = self._start()
@@ -63,11 +65,12 @@ class RasterJob:
         self._reader.start()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        sources = self._sources if self._raster is None else [Source(path=self._raster, name=self._names)]
         request = {
-            "sources": [{**dataclasses.asdict(s), "path": os.fspath(s.path)} for s in self._sources],
+            "sources": [{**dataclasses.asdict(s), "path": os.fspath(s.path)} for s in sources],
             "out": os.fspath(self.tiff),
             "settings": dataclasses.asdict(self.settings),
-            "cover": self._cover,
+            "cover": self._cover if self._raster is None else None,
             "header": self._header,
         }
         package = str(Path(__file__).resolve().parent.parent.parent)

@@ -179,7 +179,8 @@ class RasterSettings:
 
     `paper` chooses the width: `auto` takes B4 or A3 for pages of that size where the far end has it. `cut_mm` cuts what is
     longer into pages of that length; None leaves any length. `halftone` is for pictures. `fit` moves and shrinks what
-    stands outside the area that every fax machine prints. `far_end` is what the receiver takes.
+    stands outside the area that every fax machine prints. `far_end` is what the receiver takes. `first_page` is the first page
+    that is made: those before it are counted, but left out.
     """
 
     resolution: Resolution = "fine"
@@ -189,6 +190,7 @@ class RasterSettings:
     cut_mm: float | None = None
     password: str = ""
     far_end: FarEnd = ANY_FAR_END
+    first_page: int = 1
     limits: DocumentLimits = field(default_factory=DocumentLimits)
 
     def for_far_end(self, far_end: FarEnd) -> RasterSettings:

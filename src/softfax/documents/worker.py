@@ -118,16 +118,22 @@ def _work(request: dict[str, Any], settings: RasterSettings) -> None:
     total, sheets = _sheets(request, settings)
     # Cutting makes more pages than sheets, how many nobody knows before.
     exact = settings.cut_mm is None and settings.far_end.length_mm is None
-    _say(sheets=total, exact=exact)
+    _say(sheets=max(0, total - settings.first_page + 1), exact=exact)
     header = _Header(request["header"], total) if request.get("header") else None
     if header and not exact:
         header.total = None
+    number = 0
     with TiffWriter(Path(request["out"])) as writer:
         for sheet, name in sheets:
+            if exact and number + 1 < settings.first_page:
+                number += 1
+                continue
             for page in raster(sheet, settings, name):
-                if len(writer.pages) >= settings.limits.pages:
+                number += 1
+                if number > settings.limits.pages:
                     raise DocumentTooLargeError("the fax has too many pages", f"send at most {settings.limits.pages}")
-                number = len(writer.pages) + 1
+                if number < settings.first_page:
+                    continue
                 image = header.draw(page.image, page.page_class, number) if header else page.image
                 info = writer.add_page(image, page.page_class, pictures=page.pictures, t6=None if header else page.t6)
                 _say(page=asdict(info))
