@@ -17,6 +17,8 @@ __all__ = [
 
 # Result codes of ours, where T.30 never began: NO_T30 + SIP status.
 NO_T30 = 1000
+# The process that ran the call died: nobody knows what the far end has.
+CRASHED = 2000
 
 T30_CEDTONE, T30_T0_EXPIRED, T30_T1_EXPIRED, T30_T3_EXPIRED = 1, 2, 3, 4
 T30_FILE_ERRORS = range(41, 47)

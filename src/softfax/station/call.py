@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from softfax.model import CallState, FaxContext, FaxResult, Mode, SessionEvent, SessionState
+from softfax.model import CallState, FaxContext, FaxResult, Mode, ProgressEvent, SessionEvent, SessionState
 from softfax.station.orders import FaxOrder
 
 __all__ = ["FaxCall"]
@@ -23,7 +23,8 @@ class FaxCall:
     """A fax under way. `context` never changes, `session` is the latest FAXSession record, `result` comes last.
 
     `call_state` is None until the call is placed (documents are being prepared). `mode` is None until media runs.
-    `order` is None for calls that came in; `variables` are those of the order.
+    `progress` is how far it is, while somebody watches. `order` is None for calls that came in;
+    `variables` are those of the order.
     """
 
     context: FaxContext
@@ -35,6 +36,7 @@ class FaxCall:
     mode: Mode | None = None
     sip_code: int = 0
     remote_station_id: str = ""
+    progress: ProgressEvent | None = None
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     #: Set by the station: ends the fax in whatever way its state asks for.
     on_cancel: Callable[[], None] = _nothing
@@ -48,6 +50,11 @@ class FaxCall:
     def variables(self) -> Mapping[str, str]:
         """The channel variables of the originator."""
         return self.order.variables if self.order is not None else {}
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it began."""
+        return (datetime.now(UTC) - self.began).total_seconds()
 
     @property
     def ended(self) -> bool:

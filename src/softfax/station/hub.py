@@ -32,6 +32,9 @@ class Hub:
 
         return unsubscribe
 
+    def __len__(self) -> int:
+        return len(self._sinks)
+
     def publish(self, update: FaxUpdate) -> None:
         """Tells everybody."""
         for key, sink in list(self._sinks.items()):

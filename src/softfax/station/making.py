@@ -3,23 +3,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from softfax.errors import UsageError
 from softfax.fax import outcome
+from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
 from softfax.fax.settings import FaxSettings, Role, Timeouts, check_ident
 from softfax.model import Direction, FaxContext, FaxResult, Mode, Operation, SessionEvent, SessionState
-from softfax.sip import split_uri
+from softfax.sip import IncomingCall, SipConfig, split_uri
+from softfax.station import wire
 from softfax.station.config import AccountConfig, StationConfig
 from softfax.station.orders import FaxOrder
 
 __all__ = [
     "Identities",
+    "arrived",
     "display_name",
     "document_failure",
     "failed",
@@ -28,7 +33,10 @@ __all__ = [
     "incoming_settings",
     "number_of",
     "outgoing_settings",
+    "placing",
     "resolve_destination",
+    "sip_config",
+    "spool_path",
 ]
 
 _NUMBER = re.compile(r"^\+?[0-9A-Za-z*#().\-_ ]{1,64}$")
@@ -73,9 +81,7 @@ def resolve_destination(order: FaxOrder, config: StationConfig) -> tuple[str, st
     return f"{scheme}:{digits}@{host}{f':{port}' if port else ''}{parameters}", label
 
 
-def outgoing_settings(
-    order: FaxOrder, config: StationConfig, *, fax_id: str, number: int, document: Path
-) -> FaxSettings:
+def outgoing_settings(order: FaxOrder, config: StationConfig, *, fax_id: str, document: Path) -> FaxSettings:
     """An order with the station's defaults filled in. Raises UsageError."""
     fax = config.fax
     return FaxSettings(
@@ -91,11 +97,40 @@ def outgoing_settings(
             answer_s=order.answer_timeout_s or fax.answer_timeout_s, t38_s=order.t38_timeout_s or fax.t38_timeout_s
         ),
         fax_id=fax_id,
-        number=number,
     )
 
 
-def incoming_settings(config: StationConfig, *, fax_id: str, number: int, document: Path) -> FaxSettings:
+def placing(order: FaxOrder, config: StationConfig, context: FaxContext, settings: FaxSettings, uri: str) -> wire.Place:
+    """What is said to the process that makes the call."""
+    pages = None
+    if order.direction is Direction.SEND:
+        header = None
+        if context.header:
+            when = datetime.now(UTC).isoformat()
+            header = {"station": context.header, "number": context.ident, "time_zone": "", "when": when,
+                      "continued": order.first_page > 1}  # fmt: skip
+        pages = wire.Pages(
+            documents=order.documents,
+            resolution=order.resolution or config.fax.resolution,
+            header=header,
+            cover=order.cover,
+            password=order.password,
+            first_page=order.first_page,
+            raster=order.raster,
+            allow_private=config.fax.allow_private_documents,
+        )
+    return wire.Place(
+        uri=uri,
+        settings=settings,
+        account=context.entry_point,
+        pages=pages,
+        caller_number=order.caller_number,
+        caller_name=order.caller_name,
+        ask_first=order.watch is not None,
+    )
+
+
+def incoming_settings(config: StationConfig, *, fax_id: str, document: Path) -> FaxSettings:
     """What an incoming call gets."""
     fax = config.fax
     return FaxSettings(
@@ -108,8 +143,59 @@ def incoming_settings(config: StationConfig, *, fax_id: str, number: int, docume
         max_rate_bps=fax.max_rate,
         timeouts=Timeouts(t38_s=fax.t38_timeout_s),
         fax_id=fax_id,
-        number=number,
     )
+
+
+def sip_config(config: StationConfig) -> SipConfig:
+    """The user agent of a station."""
+    sip, account = config.sip, config.account[0] if config.account else None
+    made = SipConfig(
+        listen=sip.listen,
+        transport=sip.transport,
+        public_address=sip.public_address or None,
+        tls_certificate=str(sip.tls_certificate) if sip.tls_certificate else None,
+        tls_private_key=str(sip.tls_private_key) if sip.tls_private_key else None,
+        tls_ca=str(sip.tls_ca) if sip.tls_ca else None,
+        tls_verify=sip.tls_verify,
+        # More than are answered, so that there is somebody to say 486.
+        max_calls=sip.max_calls + 8,
+    )
+    if account is None:
+        return made
+    return dataclasses.replace(
+        made,
+        user=account.user or None,
+        password=account.password or None,
+        registrar=account.server if account.register_ else None,
+        proxy=account.server if account.proxy else None,
+        from_uri=account.from_uri or None,
+        registration_expires_s=account.expires_s,
+    )
+
+
+def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arrived:
+    """What a call that came in says of itself."""
+    headers = call.headers
+    account = config.account[0] if config.account and _is_from(call, config.account[0].server) else None
+    return wire.Arrived(
+        fax_id=fax_id,
+        account=account.label if account is not None else "",
+        remote_uri=call.remote_uri,
+        caller=headers.get("P-Asserted-Identity") or headers.get("From") or call.remote_uri,
+        called=headers.get("Request-URI") or headers.get("To") or call.local_uri,
+        ident=config.fax.ident,
+    )
+
+
+def _is_from(call: IncomingCall, server: str) -> bool:
+    """Whether a call names the account's server as its own place; a trunk may name others, and is then just a host."""
+    host = split_uri(server)[2].strip("[]").lower()
+    return host in (host_of(call.remote_uri), host_of(call.headers.get("Request-URI", "")))
+
+
+def spool_path(config: StationConfig, fax_id: str) -> Path:
+    """The TIFF that an incoming fax is received into."""
+    return Inbox(config.inbox_dir).spool_path(fax_id)
 
 
 def _rate(wanted_bps: int) -> int:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from softfax.errors import UsageError
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import T30_FILE_ERRORS
-from softfax.fax.session import FaxSession
+from softfax.fax.session import PageMark
 from softfax.model import FaxResult
 
 __all__ = ["Destination"]
@@ -44,9 +45,9 @@ class Destination:
         """The TIFF that is written during the fax."""
         return self.inbox.spool_path(fax_id)
 
-    async def deliver(self, result: FaxResult, session: FaxSession, remote: str) -> FaxResult:
+    async def deliver(self, result: FaxResult, marks: Sequence[PageMark], remote: str) -> FaxResult:
         """Makes the document of what was received; the result names it."""
-        result = await self.inbox.deliver(result, session.settings.document, remote, session.page_marks)
+        result = await self.inbox.deliver(result, self.spool_path(result.fax_id), remote, marks)
         if self.name is None or not result.documents or not result.documents[0].endswith(".pdf"):
             return result
         try:

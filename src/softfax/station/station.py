@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The station: answers calls and keeps their faxes, places calls for orders, and tells everybody what happens.
 
-Everything runs on one asyncio loop; documents are made, and callbacks written and posted, in other threads and processes.
+Everything here runs on one asyncio loop. The calls themselves are in this process (`Calls`) or in others (`Workers`); documents
+are made, and callbacks written and posted, in other threads and processes.
 """
 
 from __future__ import annotations
@@ -9,89 +10,89 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
-from softfax.documents import RasterJob, RasterSettings, start
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
-from softfax.fax.runtime import FaxLine, FaxRuntime
-from softfax.fax.settings import FaxSettings
+from softfax.fax.session import PageMark
 from softfax.model import (
     CallEvent,
     CallState,
     Direction,
-    Event,
     FaxContext,
     FaxResult,
     FaxUpdate,
     NegotiatedEvent,
+    PageEvent,
+    ProgressEvent,
     SessionEvent,
     SessionState,
     new_fax_id,
 )
-from softfax.sip import CallerId, IncomingCall, SipConfig, split_uri
-from softfax.station import making
+from softfax.sip import split_uri
+from softfax.station import making, wire
 from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink
+from softfax.station.calls import CallHost, Calls
 from softfax.station.config import StationConfig
 from softfax.station.counters import Counters, views
 from softfax.station.hub import Hub, Sink
 from softfax.station.orders import FaxOrder, FaxStats, SessionView
 from softfax.station.receiving import Destination
-from softfax.station.registration import Registration
+from softfax.station.views import RegistrationView, WorkerView
+from softfax.station.workers import Workers
 
 __all__ = ["Station"]
 
 log = logging.getLogger("softfax.station")
 
+_NO_MEDIA = (SessionState.RESERVED, SessionState.UNINITIALIZED)
+
 
 class _Fax:
     """What the station itself knows of a fax, besides the `FaxCall` that others see."""
 
-    def __init__(self, call: FaxCall, destination: Destination | None) -> None:
+    def __init__(self, call: FaxCall, destination: Destination | None, remote_uri: str) -> None:
         self.call = call
         self.destination = destination
-        self.line: FaxLine | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.answered = False
-
-    def stop(self) -> None:
-        """Ends a fax that has no call yet."""
-        if self.task is not None:
-            self.task.cancel()
+        self.remote_uri = remote_uri
+        self.answered = self.ending = False
+        self.marks: list[PageMark] = []
 
 
 class Station:
     """A fax station. Use it as `async with Station(config) as station`; one at a time in a process.
 
-    Raises PortInUseError, LocalError, ConfigError and NativeError where it cannot start.
+    With `isolated`, SIP and calls run in processes of their own (`[workers]`). Raises PortInUseError, LocalError, ConfigError and
+    NativeError where it cannot start.
     """
 
-    def __init__(self, config: StationConfig | Mapping[str, Any] | None = None) -> None:
+    def __init__(self, config: StationConfig | Mapping[str, Any] | None = None, *, isolated: bool = False) -> None:
         if not isinstance(config, StationConfig):
             config = StationConfig.checked(config or {}, "the configuration")
         self.config = config
         #: Told what people should know, one line at a time.
         self.say: Callable[[str], None] = lambda text: None
         self.outbox: Outbox | None = None
-        self.registration: Registration | None = None
+        self._isolated = isolated
         self._hub = Hub()
+        self._watchers = Hub()
         self._faxes: dict[str, _Fax] = {}
         self._identities = making.Identities()
         self._counters = Counters()
         self._inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
         self._callbacks: CallbackSink | None = None
-        self._runtime: FaxRuntime | None = None
+        self._host: CallHost | None = None
+        self._registrations: tuple[RegistrationView, ...] = ()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._exit = AsyncExitStack()
         self._draining = False
 
@@ -105,11 +106,10 @@ class Station:
             if self.config.callbacks.enabled:
                 await self._open_outbox()
             # Only now: what comes in may be told to somebody.
-            self._runtime = await FaxRuntime.start(self._sip_config())
-            self._exit.push_async_callback(self._close_runtime, self._runtime)
-            self._runtime.on_incoming = self._incoming
-            if self.config.account and self.config.account[0].register_:
-                self._keep_registered(self._runtime)
+            host: CallHost = (Workers if self._isolated else Calls)(self.config, self._report)
+            await host.start()
+            self._host = host
+            self._exit.push_async_callback(self._close_host, host)
         except BaseException:
             await self._exit.aclose()
             raise
@@ -125,14 +125,12 @@ class Station:
         self._draining = True
         await self._exit.aclose()
 
-    async def _close_runtime(self, runtime: FaxRuntime) -> None:
-        for fax in list(self._faxes.values()):
-            fax.call.cancel()
-        await self.idle(timeout_s=8.0)
-        await runtime.close()
-        # What is left has no call any more: its sinks are told all the same.
+    async def _close_host(self, host: CallHost) -> None:
+        await host.close()
         await self.idle(timeout_s=10.0)
-        self._runtime = None
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=10.0)
+        self._host = None
 
     async def _open_outbox(self) -> None:
         c = self.config.callbacks
@@ -149,50 +147,21 @@ class Station:
         self._callbacks = CallbackSink(self.outbox, self.config.targets())
         self._exit.callback(self.subscribe(self._callbacks))
 
-    def _sip_config(self) -> SipConfig:
-        sip, account = self.config.sip, self.config.account[0] if self.config.account else None
-        config = SipConfig(
-            listen=sip.listen,
-            transport=sip.transport,
-            public_address=sip.public_address or None,
-            tls_certificate=str(sip.tls_certificate) if sip.tls_certificate else None,
-            tls_private_key=str(sip.tls_private_key) if sip.tls_private_key else None,
-            tls_ca=str(sip.tls_ca) if sip.tls_ca else None,
-            tls_verify=sip.tls_verify,
-            # One more than are answered, so that there is somebody to say 486.
-            max_calls=sip.max_calls + 8,
-        )
-        if account is None:
-            return config
-        return dataclasses.replace(
-            config,
-            user=account.user or None,
-            password=account.password or None,
-            registrar=account.server if account.register_ else None,
-            proxy=account.server if account.proxy else None,
-            from_uri=account.from_uri or None,
-            registration_expires_s=account.expires_s,
-        )
-
-    def _keep_registered(self, runtime: FaxRuntime) -> None:
-        name = self.config.account[0].label
-        self.registration = Registration(runtime.agent, name, lambda text: self.say(text))
-        task = asyncio.ensure_future(self.registration.keep())
-        self._exit.callback(task.cancel)
-
     @property
     def bound_address(self) -> tuple[str, int]:
-        """Where SIP is listened on."""
-        return self._running().agent.bound_address
+        """Where SIP is listened on; of the first process where there are several."""
+        return self._running().bound_address
 
-    def _running(self) -> FaxRuntime:
-        if self._runtime is None:
+    def _running(self) -> CallHost:
+        if self._host is None:
             raise LocalError("the station does not run", "use it in `async with`")
-        return self._runtime
+        return self._host
 
     def drain(self) -> None:
         """Takes no new calls (503) and no orders; faxes under way go on."""
         self._draining = True
+        if self._host is not None:
+            self._host.order(wire.Drain())
 
     async def idle(self, timeout_s: float | None = None) -> bool:
         """Waits until no fax is under way; false if that takes longer than `timeout_s`."""
@@ -234,6 +203,35 @@ class Station:
         """Every event of every fax goes to `sink`, on the station's loop; it must not block. Returns what ends that."""
         return self._hub.subscribe(sink)
 
+    def publish(self, update: FaxUpdate) -> None:
+        """Tells everybody of something that happened to a fax which is no call, or not yet."""
+        self._hub.publish(update)
+
+    def watch_progress(self, sink: Sink) -> Callable[[], None]:
+        """The progress of every fax under way goes to `sink`, about once a second. Returns what ends that."""
+        if not len(self._watchers):
+            self._running().order(wire.Watch(True))
+        unsubscribe = self._watchers.subscribe(sink)
+
+        def unwatch() -> None:
+            unsubscribe()
+            if not len(self._watchers) and self._host is not None:
+                self._host.order(wire.Watch(False))
+
+        return unwatch
+
+    async def preview(self, fax_id: str) -> bytes | None:
+        """The page that a fax is receiving as far as its lines have come, as PNG."""
+        return await self._running().preview(fax_id) if fax_id in self._faxes else None
+
+    def registrations(self) -> list[RegistrationView]:
+        """The registrations of the accounts, as they are now."""
+        return list(self._registrations)
+
+    def workers(self) -> list[WorkerView]:
+        """The processes that calls run in; none where they run in this one."""
+        return self._host.views() if isinstance(self._host, Workers) else []
+
     # ---- outgoing -----------------------------------------------------------------------------------------------
 
     def originate(self, order: FaxOrder) -> FaxCall:
@@ -242,197 +240,137 @@ class Station:
         Raises UsageError for an order that makes no sense. A document that cannot be faxed ends the fax with a result whose
         `error` is FILE_ERROR, before anything is dialled.
         """
-        self._running()
-        if self._draining:
-            raise LocalError("the station is stopping", "place the order again when it runs")
-        if len(self._faxes) >= self.config.sip.max_calls:
-            raise LocalError(f"{self.config.sip.max_calls} faxes are under way", "raise max_calls in [sip], or wait")
+        host = self._running()
+        self._check(order)
         uri, account = making.resolve_destination(order, self.config)
         sending = order.direction is Direction.SEND
-        if sending and not order.documents:
-            raise UsageError("there is nothing to send", "name a document")
-        if order.status_urls and self._callbacks is None:
-            raise UsageError("callbacks are switched off", "set enabled = true in [callbacks]")
         destination = None if sending else Destination.of(order.receive_into, self._inbox)
-        fax_id, number = new_fax_id(), next(self._identities.sessions)
+        fax_id = order.fax_id or new_fax_id()
         document = destination.spool_path(fax_id) if destination else Path("fax.tif")
-        settings = making.outgoing_settings(order, self.config, fax_id=fax_id, number=number, document=document)
+        settings = making.outgoing_settings(order, self.config, fax_id=fax_id, document=document)
         channel = self._identities.channel(account or split_uri(uri)[2].strip("[]"))
         context = FaxContext(
             fax_id=fax_id,
             direction=order.direction,
             outgoing=True,
-            session_number=number,
+            session_number=next(self._identities.sessions),
             unique_id=self._identities.unique_id(channel),
             channel=channel,
-            caller_number=order.caller_number or self._own_number() or settings.ident,
+            caller_number=order.caller_number or self._own_number(account) or settings.ident,
             caller_name=order.caller_name,
             called_number=making.number_of(uri),
             entry_point=account,
             ident=settings.ident,
             header=order.header or self.config.fax.header,
             documents=order.documents if sending else (str(order.receive_into or self._inbox.directory),),
+            attempt=order.attempt,
             tags=dict(order.tags),
         )
-        fax = self._add(context, destination, order, account)
+        fax = self._add(context, destination, uri, order, account)
         if self._callbacks is not None:
             self._callbacks.watch(fax_id, order.status_urls)
-        self._run(fax, self._outgoing(fax, order, uri, settings))
+        host.order(making.placing(order, self.config, context, settings, uri))
         return fax.call
 
-    def _own_number(self) -> str:
-        return self.config.account[0].user if self.config.account else ""
-
-    async def _outgoing(self, fax: _Fax, order: FaxOrder, uri: str, settings: FaxSettings) -> None:
-        """Documents, then the call, then the fax."""
-        job: RasterJob | None = None
-        with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
-            try:
-                if order.direction is Direction.SEND:
-                    job = await self._start_job(order, fax.call.context, Path(workdir))
-                    await asyncio.to_thread(job.wait_ready)
-                    settings = dataclasses.replace(settings, document=job.tiff)
-                if not fax.call.result.done():
-                    await self._dial(fax, uri, settings, job)
-            except UsageError as error:
-                self._never_dialled(fax, Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False))
-            except SoftfaxError as error:
-                self._never_dialled(fax, making.document_failure(str(error)))
-            finally:
-                if job is not None:
-                    await asyncio.to_thread(job.close)
-
-    async def _start_job(self, order: FaxOrder, context: FaxContext, workdir: Path) -> RasterJob:
-        header = None
-        if context.header:
-            when = datetime.now(UTC).isoformat()
-            header = {"station": context.header, "number": context.ident, "time_zone": "", "when": when}
-        raster = RasterSettings(resolution=order.resolution or self.config.fax.resolution)
-        allow_private = self.config.fax.allow_private_documents
-        begin = partial(start, order.documents, raster, workdir, header=header, allow_private=allow_private)
-        return await asyncio.to_thread(begin)
-
-    async def _dial(self, fax: _Fax, uri: str, settings: FaxSettings, job: RasterJob | None) -> None:
-        order = fax.call.order
-        shown = CallerId(order.caller_number, order.caller_name) if order else None
-        line = self._running().send(uri, settings, partial(self._on_event, fax), job=job, caller=shown)
-        fax.line = line
-        fax.call.on_cancel = line.cancel
-        result = await line.result
-        if fax.destination is not None:
-            result = await fax.destination.deliver(result, line.session, uri)
-        self._end(fax, result)
-
-    def _never_dialled(self, fax: _Fax, why: Outcome) -> None:
-        if fax.call.result.done():
-            return
-        if why.error == "FILE_ERROR":
-            self._counters.attempt(fax.call.context.direction)
-        took_s = (datetime.now(UTC) - fax.call.began).total_seconds()
-        session = dataclasses.replace(fax.call.session, state=SessionState.COMPLETE, time=datetime.now(UTC))
-        self._on_event(fax, session)
-        self._end(fax, making.failed(fax.call.context, why, took_s))
-
-    # ---- incoming -----------------------------------------------------------------------------------------------
-
-    def _incoming(self, call: IncomingCall) -> tuple[FaxSettings, Callable[[Event], None]] | int:
+    def _check(self, order: FaxOrder) -> None:
         if self._draining:
-            return 503
-        if not self.config.fax.receive:
-            return 480
+            raise LocalError("the station is stopping", "place the order again when it runs")
         if len(self._faxes) >= self.config.sip.max_calls:
-            log.warning("a call from %s is refused: %d faxes are under way", call.remote_uri, len(self._faxes))
-            return 486
-        fax_id, number = new_fax_id(), next(self._identities.sessions)
-        destination = Destination(self._inbox)
-        document = destination.spool_path(fax_id)
-        settings = making.incoming_settings(self.config, fax_id=fax_id, number=number, document=document)
-        context = self._incoming_context(call, fax_id, number)
-        account = context.entry_point
-        fax = self._add(context, destination, None, account)
-        self._run(fax, self._receive(fax))
-        return settings, partial(self._on_event, fax)
+            raise LocalError(f"{self.config.sip.max_calls} faxes are under way", "raise max_calls in [sip], or wait")
+        if order.direction is Direction.SEND and not order.documents:
+            raise UsageError("there is nothing to send", "name a document")
+        if order.status_urls and self._callbacks is None:
+            raise UsageError("callbacks are switched off", "set enabled = true in [callbacks]")
+        if order.fax_id in self._faxes:
+            raise UsageError(f"fax {order.fax_id} is under way", "wait for its result")
 
-    def _incoming_context(self, call: IncomingCall, fax_id: str, number: int) -> FaxContext:
-        headers = call.headers
-        caller = headers.get("P-Asserted-Identity") or headers.get("From") or call.remote_uri
-        account = (
-            self.config.account[0]
-            if self.config.account and self._is_from(call, self.config.account[0].server)
-            else None
-        )
-        label = account.label if account is not None else ""
-        channel = self._identities.channel(label or making.host_of(call.remote_uri) or "anonymous")
-        return FaxContext(
-            fax_id=fax_id,
+    def _own_number(self, account: str) -> str:
+        return next((a.user for a in self.config.account if a.label == account), "")
+
+    # ---- what the calls report ----------------------------------------------------------------------------------
+
+    def _report(self, message: wire.Message) -> None:
+        if isinstance(message, wire.Arrived):
+            self._arrived(message)
+        elif isinstance(message, wire.Said):
+            self.say(message.text)
+        elif isinstance(message, wire.Registered):
+            self._registrations = message.views
+        else:
+            fax = self._faxes.get(getattr(message, "fax_id", ""))
+            if fax is not None:
+                self._of_fax(fax, message)
+
+    def _of_fax(self, fax: _Fax, message: wire.Message) -> None:
+        if isinstance(message, wire.Happened):
+            self._happened(fax, message)
+        elif isinstance(message, wire.Ready):
+            self._begin(self._ready(fax))
+        elif isinstance(message, wire.Ended):
+            self._begin(self._ended(fax, message))
+        elif isinstance(message, wire.Undialled):
+            why = Outcome(False, message.error, message.text, message.code, reached=False)
+            self._begin(self._undialled(fax, why))
+        elif isinstance(message, wire.Lost):
+            why = Outcome(False, "UNKNOWN", message.text, outcome.CRASHED)
+            self._begin(self._lost(fax, why))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _arrived(self, call: wire.Arrived) -> None:
+        channel = self._identities.channel(call.account or making.host_of(call.remote_uri) or "anonymous")
+        context = FaxContext(
+            fax_id=call.fax_id,
             direction=Direction.RECEIVE,
             outgoing=False,
-            session_number=number,
+            session_number=next(self._identities.sessions),
             unique_id=self._identities.unique_id(channel),
             channel=channel,
-            caller_number=making.number_of(caller),
-            caller_name=making.display_name(caller),
-            called_number=making.number_of(headers.get("Request-URI") or headers.get("To") or call.local_uri),
-            entry_point=label,
-            ident=self.config.fax.ident,
+            caller_number=making.number_of(call.caller),
+            caller_name=making.display_name(call.caller),
+            called_number=making.number_of(call.called),
+            entry_point=call.account,
+            mailbox=call.mailbox,
+            ident=call.ident,
             documents=(str(self._inbox.directory),),
         )
+        self._add(context, Destination(self._inbox), call.remote_uri, None, call.account)
 
-    @staticmethod
-    def _is_from(call: IncomingCall, server: str) -> bool:
-        """Whether a call names the account's server as its own place; a trunk may name others, and is then just a host."""
-        host = split_uri(server)[2].strip("[]").lower()
-        return host in (making.host_of(call.remote_uri), making.host_of(call.headers.get("Request-URI", "")))
-
-    async def _receive(self, fax: _Fax) -> None:
-        # The line is made when the decision to answer has been returned.
-        for _ in range(100):
-            line = next((one for one in self._running().lines if one.session.fax_id == fax.call.context.fax_id), None)
-            if line is not None:
-                break
-            await asyncio.sleep(0)
-        else:
-            why = Outcome(False, "INIT_ERROR", "the call could not be answered", outcome.NO_T30, reached=False)
-            self._never_dialled(fax, why)
-            return
-        fax.line = line
-        fax.call.on_cancel = line.cancel
-        result = await line.result
-        assert fax.destination is not None
-        remote = line.call.remote_uri if line.call is not None else ""
-        self._end(fax, await fax.destination.deliver(result, line.session, remote))
-
-    # ---- events -------------------------------------------------------------------------------------------------
-
-    def _add(self, context: FaxContext, destination: Destination | None, order: FaxOrder | None, account: str) -> _Fax:
+    def _add(
+        self, context: FaxContext, destination: Destination | None, uri: str, order: FaxOrder | None, account: str
+    ) -> _Fax:
         result: asyncio.Future[FaxResult] = asyncio.get_running_loop().create_future()
         call = FaxCall(
             context=context, session=making.first_session(context), result=result, order=order, account=account
         )
-        fax = _Fax(call, destination)
-        call.on_cancel = fax.stop
-        self._faxes[context.fax_id] = fax
+        fax = self._faxes[context.fax_id] = _Fax(call, destination, uri)
+        call.on_cancel = lambda: self._running().order(wire.Cancel(context.fax_id))
         return fax
 
-    def _run(self, fax: _Fax, work: Coroutine[Any, Any, None]) -> None:
-        """Whatever becomes of the task of a fax, the fax gets a result."""
-        fax.task = asyncio.ensure_future(work)
-        fax.task.add_done_callback(partial(self._ran, fax))
+    async def _ready(self, fax: _Fax) -> None:
+        """The pages are made: who placed the order is asked before the call is placed."""
+        order, fax_id = fax.call.order, fax.call.context.fax_id
+        try:
+            if order is not None and order.watch is not None:
+                await order.watch.ready(fax.call)
+        except Exception as error:
+            if not isinstance(error, SoftfaxError):
+                log.exception("fax %s is not dialled", fax_id)
+            self._running().order(wire.Cancel(fax_id, "CANCEL", str(error)))
+            return
+        self._running().order(wire.Dial(fax_id))
 
-    def _ran(self, fax: _Fax, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            log.error("fax %s failed", fax.call.context.fax_id, exc_info=error)
-        word, text = ("INIT_ERROR", f"softfax failed ({error})") if error else ("CANCEL", "cancelled")
-        self._never_dialled(fax, Outcome(False, word, text, outcome.T30_CALLDROPPED, reached=False))
-
-    def _on_event(self, fax: _Fax, event: Event) -> None:
-        """Takes what the fax session says. Its result waits until a received document is written."""
-        call = fax.call
-        if isinstance(event, FaxResult):
+    def _happened(self, fax: _Fax, message: wire.Happened) -> None:
+        call, event = fax.call, message.event
+        if isinstance(event, ProgressEvent):
+            call.progress = event
+            self._watchers.publish(FaxUpdate(call.context, event))
             return
         if isinstance(event, SessionEvent):
-            call.session = event
+            event = call.session = dataclasses.replace(event, session_number=call.context.session_number)
         elif isinstance(event, CallEvent):
             call.call_state, call.sip_code = event.state, event.sip_code
             if event.state is CallState.ANSWERED:
@@ -440,15 +378,64 @@ class Station:
                 fax.answered = True
         elif isinstance(event, NegotiatedEvent):
             call.remote_station_id = event.remote_station_id
-        if fax.line is not None and call.state not in (SessionState.RESERVED, SessionState.UNINITIALIZED):
-            call.mode = fax.line.session.mode
+        elif isinstance(event, PageEvent):
+            fax.marks.append(PageMark(True, event.bad_rows))
+        if message.mode is not None and call.state not in _NO_MEDIA:
+            call.mode = message.mode
         self._hub.publish(FaxUpdate(call.context, event))
 
-    def _end(self, fax: _Fax, result: FaxResult) -> None:
+    # ---- ends ---------------------------------------------------------------------------------------------------
+
+    async def _ended(self, fax: _Fax, message: wire.Ended) -> None:
+        """T.30 is over; what was received becomes a document."""
+        result = dataclasses.replace(message.result, session=fax.call.context.session_number)
+        if fax.destination is not None:
+            remote = message.remote_uri or fax.remote_uri
+            result = await fax.destination.deliver(result, message.marks, remote)
+        await self._end(fax, result)
+
+    async def _undialled(self, fax: _Fax, why: Outcome) -> None:
+        if why.error == "FILE_ERROR":
+            self._counters.attempt(fax.call.context.direction)
+        self._complete(fax)
+        await self._end(fax, making.failed(fax.call.context, why, fax.call.age_s))
+
+    async def _lost(self, fax: _Fax, why: Outcome) -> None:
+        """The process that ran the call is gone; the pages that came before stay."""
+        self._complete(fax)
+        context = fax.call.context
+        result = making.failed(context, why, fax.call.age_s)
+        result = dataclasses.replace(
+            result,
+            mode=fax.call.mode or result.mode,
+            pages=len(fax.marks),
+            remote_station_id=fax.call.remote_station_id,
+            bad_rows=sum(mark.bad_rows for mark in fax.marks),
+        )
+        if fax.destination is not None:
+            result = await fax.destination.deliver(result, fax.marks, fax.remote_uri)
+        await self._end(fax, result)
+
+    def _complete(self, fax: _Fax) -> None:
+        """The record of a session that ends here."""
+        now = datetime.now(UTC)
+        fax.call.session = dataclasses.replace(fax.call.session, state=SessionState.COMPLETE, time=now)
+        self._hub.publish(FaxUpdate(fax.call.context, fax.call.session))
+
+    async def _end(self, fax: _Fax, result: FaxResult) -> None:
+        call, order = fax.call, fax.call.order
+        if fax.ending:
+            return
+        fax.ending = True
         if fax.answered:
             self._counters.ended(result.success)
-        fax.call.remote_station_id = result.remote_station_id or fax.call.remote_station_id
-        self._hub.publish(FaxUpdate(fax.call.context, result))
-        self._faxes.pop(fax.call.context.fax_id, None)
-        if not fax.call.result.done():
-            fax.call.result.set_result(result)
+        call.remote_station_id = result.remote_station_id or call.remote_station_id
+        if order is not None and order.watch is not None:
+            try:
+                result = await order.watch.ended(call, dataclasses.replace(result, attempt=order.attempt))
+            except Exception:
+                log.exception("the end of fax %s was not taken", call.context.fax_id)
+        self._hub.publish(FaxUpdate(call.context, result))
+        self._faxes.pop(call.context.fax_id, None)
+        if not call.result.done():
+            call.result.set_result(result)

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The calls of a station: SIP, the engine, and the documents being made for them. In the station's process or in one of its own.
+
+Takes orders and gives reports (`softfax.station.wire`); keeps nothing on disk but pages being received.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from softfax.documents import RasterJob, RasterSettings, start
+from softfax.errors import LocalError, SoftfaxError, UsageError
+from softfax.fax import outcome
+from softfax.fax.outcome import Outcome
+from softfax.fax.runtime import FaxLine, FaxRuntime
+from softfax.fax.settings import FaxSettings
+from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
+from softfax.sip import CallerId, IncomingCall
+from softfax.station import making, wire
+from softfax.station.config import StationConfig
+from softfax.station.registrations import Registrations
+
+__all__ = ["CallHost", "Calls", "Report"]
+
+log = logging.getLogger("softfax.station")
+
+Report = Callable[[wire.Message], None]
+PROGRESS_S = 1.0
+#: How long a fax that is told to end may take.
+GRACE_S = 8.0
+
+
+class CallHost(Protocol):
+    """Where calls are made: in this process (`Calls`), or in others (`softfax.station.workers.Workers`)."""
+
+    async def start(self) -> None:
+        """Listens. Raises PortInUseError, NativeError, UsageError."""
+
+    async def close(self) -> None:
+        """Ends what is under way, with its reports, and stops."""
+
+    def order(self, message: wire.Message) -> None:
+        """Takes an order; what comes of it is reported."""
+
+    @property
+    def bound_address(self) -> tuple[str, int]:
+        """Where SIP is listened on."""
+
+    async def preview(self, fax_id: str) -> bytes | None:
+        """The page being received as far as its lines have come, as PNG."""
+
+
+class _Under:
+    """A fax under way."""
+
+    def __init__(self) -> None:
+        self.line: FaxLine | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.may_dial = asyncio.Event()
+        self.why: Outcome | None = None
+        self.ended = False
+
+
+class Calls:
+    """One user agent and one engine, for any number of faxes; one in a process."""
+
+    def __init__(self, config: StationConfig, report: Report) -> None:
+        self.config = config
+        self._report = report
+        self._faxes: dict[str, _Under] = {}
+        self._runtime: FaxRuntime | None = None
+        self._draining = False
+        self._watching: asyncio.Task[None] | None = None
+        self._registrations = Registrations(report)
+
+    # ---- life ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listens. Raises PortInUseError, NativeError, UsageError."""
+        self._runtime = await FaxRuntime.start(making.sip_config(self.config))
+        self._runtime.on_incoming = self._incoming
+        self._registrations.keep(self._runtime.agent, self.config)
+
+    async def close(self, grace_s: float = GRACE_S) -> None:
+        """Ends what is under way, with its reports, and stops."""
+        self._draining = True
+        self._watch(False)
+        for fax_id in list(self._faxes):
+            self._cancel(wire.Cancel(fax_id))
+        await self._idle(grace_s)
+        self._registrations.close()
+        if self._runtime is not None:
+            await self._runtime.close()
+            self._runtime = None
+        # What is left has no call any more: its result is reported all the same.
+        await self._idle(10.0)
+
+    async def _idle(self, timeout_s: float) -> None:
+        tasks = [fax.task for fax in self._faxes.values() if fax.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+
+    @property
+    def bound_address(self) -> tuple[str, int]:
+        """Where SIP is listened on."""
+        return self._running().agent.bound_address
+
+    def _running(self) -> FaxRuntime:
+        if self._runtime is None:
+            raise LocalError("the station does not run", "use it in `async with`")
+        return self._runtime
+
+    # ---- orders -------------------------------------------------------------------------------------------------
+
+    def order(self, message: wire.Message) -> None:
+        """Takes an order; what comes of it is reported."""
+        if isinstance(message, wire.Place):
+            fax = self._faxes[message.fax_id] = _Under()
+            self._run(message.fax_id, fax, self._outgoing(message, fax))
+        elif isinstance(message, wire.Dial):
+            if message.fax_id in self._faxes:
+                self._faxes[message.fax_id].may_dial.set()
+        elif isinstance(message, wire.Cancel):
+            self._cancel(message)
+        elif isinstance(message, wire.Drain):
+            self._draining = True
+        elif isinstance(message, wire.Watch):
+            self._watch(message.on)
+        elif isinstance(message, wire.Show):
+            task = asyncio.ensure_future(self._show(message))
+            task.add_done_callback(lambda done: done.exception())
+        elif isinstance(message, wire.Reload):
+            self._reload(StationConfig.checked(message.config, "the configuration"))
+
+    def _cancel(self, message: wire.Cancel) -> None:
+        fax = self._faxes.get(message.fax_id)
+        if fax is None:
+            return
+        if fax.line is not None:
+            fax.line.cancel()
+        elif fax.task is not None:
+            fax.why = Outcome(False, message.error, message.text, outcome.T30_CALLDROPPED, reached=False)
+            fax.task.cancel()
+
+    def _reload(self, config: StationConfig) -> None:
+        self.config = config
+        self._registrations.keep(self._running().agent, config)
+
+    def _run(self, fax_id: str, fax: _Under, work: Coroutine[Any, Any, None]) -> None:
+        """Whatever becomes of the task of a fax, the fax gets an end."""
+        fax.task = asyncio.ensure_future(work)
+        fax.task.add_done_callback(partial(self._ran, fax_id, fax))
+
+    def _ran(self, fax_id: str, fax: _Under, task: asyncio.Task[None]) -> None:
+        self._faxes.pop(fax_id, None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("fax %s failed", fax_id, exc_info=error)
+            self._undialled(
+                fax_id, fax, Outcome(False, "INIT_ERROR", f"softfax failed ({error})", outcome.T30_CALLDROPPED)
+            )
+        elif not fax.ended:
+            why = fax.why or Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED, reached=False)
+            self._undialled(fax_id, fax, why)
+
+    def _undialled(self, fax_id: str, fax: _Under, why: Outcome) -> None:
+        if not fax.ended:
+            fax.ended = True
+            self._report(wire.Undialled(fax_id, why.error, why.text, why.code))
+
+    # ---- outgoing -----------------------------------------------------------------------------------------------
+
+    async def _outgoing(self, order: wire.Place, fax: _Under) -> None:
+        """Documents, then leave to dial, then the call, then the fax."""
+        job: RasterJob | None = None
+        settings = order.settings
+        with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
+            try:
+                if order.pages is not None:
+                    job = await asyncio.to_thread(_start_job, order.pages, Path(workdir))
+                    await asyncio.to_thread(job.wait_ready)
+                    settings = dataclasses.replace(settings, document=job.tiff)
+                if order.ask_first:
+                    self._report(wire.Ready(order.fax_id))
+                    await fax.may_dial.wait()
+                await self._dial(order, fax, settings, job)
+            except UsageError as error:
+                why = Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)
+                self._undialled(order.fax_id, fax, why)
+            except SoftfaxError as error:
+                self._undialled(order.fax_id, fax, making.document_failure(str(error)))
+            finally:
+                if job is not None:
+                    await asyncio.to_thread(job.close)
+
+    async def _dial(self, order: wire.Place, fax: _Under, settings: FaxSettings, job: RasterJob | None) -> None:
+        shown = CallerId(order.caller_number, order.caller_name)
+        on_event = partial(self._on_event, order.fax_id, fax)
+        fax.line = self._running().send(order.uri, settings, on_event, job=job, caller=shown)
+        await self._finish(order.fax_id, fax, fax.line, order.uri)
+
+    async def _finish(self, fax_id: str, fax: _Under, line: FaxLine, remote_uri: str) -> None:
+        result = await line.result
+        fax.ended = True
+        marks = tuple(line.session.page_marks)
+        self._report(wire.Ended(fax_id, result, remote_uri, marks))
+
+    # ---- incoming -----------------------------------------------------------------------------------------------
+
+    def _incoming(self, call: IncomingCall) -> tuple[FaxSettings, Callable[[Event], None]] | int:
+        if self._draining:
+            return 503
+        if not self.config.fax.receive:
+            return 480
+        if len(self._faxes) >= self.config.sip.max_calls:
+            log.warning("a call from %s is refused: %d faxes are under way", call.remote_uri, len(self._faxes))
+            return 486
+        fax_id = new_fax_id()
+        document = making.spool_path(self.config, fax_id)
+        settings = making.incoming_settings(self.config, fax_id=fax_id, document=document)
+        fax = self._faxes[fax_id] = _Under()
+        self._report(making.arrived(self.config, call, fax_id))
+        self._run(fax_id, fax, self._receive(fax_id, fax))
+        return settings, partial(self._on_event, fax_id, fax)
+
+    async def _receive(self, fax_id: str, fax: _Under) -> None:
+        # The line is made when the decision to answer has been returned.
+        for _ in range(100):
+            line = next((one for one in self._running().lines if one.session.fax_id == fax_id), None)
+            if line is not None:
+                break
+            await asyncio.sleep(0)
+        else:
+            why = Outcome(False, "INIT_ERROR", "the call could not be answered", outcome.NO_T30, reached=False)
+            self._undialled(fax_id, fax, why)
+            return
+        fax.line = line
+        await self._finish(fax_id, fax, line, line.call.remote_uri if line.call is not None else "")
+
+    # ---- events -------------------------------------------------------------------------------------------------
+
+    def _on_event(self, fax_id: str, fax: _Under, event: Event) -> None:
+        """Takes what the fax session says. Its result goes with the end."""
+        if isinstance(event, FaxResult):
+            return
+        mode = fax.line.session.mode if fax.line is not None else None
+        self._report(wire.Happened(fax_id, event, mode))
+
+    def _watch(self, on: bool) -> None:
+        if on and self._watching is None:
+            self._watching = asyncio.ensure_future(self._tell_progress())
+        elif not on and self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_S)
+            for fax_id, fax in list(self._faxes.items()):
+                if fax.line is not None and not fax.ended:
+                    event = _progress(fax.line, fax_id)
+                    if event is not None:
+                        self._report(wire.Happened(fax_id, event, fax.line.session.mode))
+
+    async def _show(self, message: wire.Show) -> None:
+        png = await self.preview(message.fax_id)
+        self._report(wire.Picture(message.number, base64.b64encode(png or b"").decode()))
+
+    async def preview(self, fax_id: str) -> bytes | None:
+        """The page being received as far as its lines have come, as PNG."""
+        fax = self._faxes.get(fax_id)
+        if fax is None or fax.line is None or fax.ended:
+            return None
+        return None
+
+
+def _start_job(pages: wire.Pages, workdir: Path) -> RasterJob:
+    raster = RasterSettings(resolution=pages.resolution, password=pages.password, first_page=pages.first_page)
+    return start(
+        pages.documents,
+        raster,
+        workdir,
+        cover=pages.cover,
+        header=pages.header,
+        allow_private=pages.allow_private,
+        raster=pages.raster,
+    )
+
+
+def _progress(line: FaxLine, fax_id: str) -> ProgressEvent | None:
+    """How far a fax is, once pages go over the line."""
+    stats = line.progress()
+    if not stats.page:
+        return None
+    sizes = line.page_bytes
+    return ProgressEvent(
+        direction=line.session.settings.direction,
+        page=stats.page,
+        bytes=stats.image_bytes,
+        page_bytes=sizes[stats.page - 1] if stats.page <= len(sizes) else None,
+        pages_total=line.session.pages_total,
+        rate_bps=stats.rate_bps,
+        packets=stats.udptl_rx_packets + stats.rtp_rx_packets,
+        lost=stats.udptl_rx_lost + stats.rtp_rx_lost,
+        recovered=stats.udptl_rx_recovered,
+        retries=stats.retries,
+        fax_id=fax_id,
+    )

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a station shows of itself: its registrations and the processes its calls run in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+__all__ = ["RegistrationView", "WorkerView"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationView:
+    """The registration of one account; `unregistered` where none is wanted. `problem` is a line for people."""
+
+    account: str
+    server: str
+    state: Literal["registered", "trying", "failed", "unregistered"]
+    since: datetime
+    next_try: datetime | None = None
+    problem: str = ""
+    expires_s: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerView:
+    """A process that calls run in. `restarts` counts those before it that died; `calls` are under way."""
+
+    number: int
+    pid: int
+    state: Literal["starting", "running", "dead"]
+    since: datetime
+    calls: int = 0
+    restarts: int = 0
+    last_end: str = ""

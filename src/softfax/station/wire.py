@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a station and the process that runs its calls say to each other, and how that travels.
+
+Orders go to the calls, reports come from them. Where the calls are in a process of their own, each is a JSON object behind its
+length in four octets; nothing of it is evaluated, so that a process taken over by a far end can lie, but not more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from softfax.documents import Resolution
+from softfax.fax.session import PageMark
+from softfax.fax.settings import FaxSettings
+from softfax.model import Event, FaxResult, Mode
+from softfax.station.views import RegistrationView
+
+__all__ = [
+    "Arrived",
+    "Cancel",
+    "Dial",
+    "Drain",
+    "Ended",
+    "Happened",
+    "Lost",
+    "Message",
+    "Pages",
+    "Picture",
+    "Place",
+    "Ready",
+    "Registered",
+    "Reload",
+    "Said",
+    "Show",
+    "Started",
+    "Stop",
+    "Undialled",
+    "Unstarted",
+    "Watch",
+    "decode",
+    "encode",
+    "read",
+]
+
+MESSAGE_BYTES_MAX = 16 << 20
+_LENGTH = struct.Struct("!I")
+
+
+@dataclass(frozen=True)
+class Message:
+    """Anything that is said."""
+
+
+# ---- orders -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """Pages to be made (`softfax.documents.start`)."""
+
+    documents: tuple[str, ...]
+    resolution: Resolution
+    header: Mapping[str, Any] | None = None
+    cover: Mapping[str, Any] | None = None
+    password: str = ""
+    first_page: int = 1
+    raster: Path | None = None
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place(Message):
+    """A fax by a call of ours. `ask_first`: the call waits for `Dial` once its pages are ready."""
+
+    uri: str
+    settings: FaxSettings
+    account: str = ""
+    pages: Pages | None = None
+    caller_number: str = ""
+    caller_name: str = ""
+    ask_first: bool = False
+
+    @property
+    def fax_id(self) -> str:
+        """Its fax."""
+        return self.settings.fax_id
+
+
+@dataclass(frozen=True)
+class Dial(Message):
+    """The call may be placed."""
+
+    fax_id: str
+
+
+@dataclass(frozen=True)
+class Cancel(Message):
+    """Ends a fax; before it is dialled, with `error` and `text` as the reason."""
+
+    fax_id: str
+    error: str = "CANCEL"
+    text: str = "cancelled"
+
+
+@dataclass(frozen=True)
+class Drain(Message):
+    """No new calls."""
+
+
+@dataclass(frozen=True)
+class Reload(Message):
+    """Another configuration, as plain values."""
+
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Watch(Message):
+    """Whether somebody wants to see the progress of faxes under way."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
+class Show(Message):
+    """Asks for a picture of the page being received."""
+
+    number: int
+    fax_id: str
+
+
+@dataclass(frozen=True)
+class Stop(Message):
+    """Ends what is under way, unregisters, ends."""
+
+
+# ---- reports ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Started(Message):
+    """SIP is listened at."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Unstarted(Message):
+    """It cannot start; `kind` is a class of `softfax.errors`."""
+
+    kind: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Ready(Message):
+    """The pages of an order with `ask_first` are ready."""
+
+    fax_id: str
+
+
+@dataclass(frozen=True)
+class Undialled(Message):
+    """A fax has ended before a call was placed."""
+
+    fax_id: str
+    error: str
+    text: str
+    code: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrived(Message):
+    """A call came in and is being answered. `caller` and `called` are headers or URIs, as the far end wrote them."""
+
+    fax_id: str
+    account: str
+    remote_uri: str
+    caller: str
+    called: str
+    ident: str
+    mailbox: str = ""
+
+
+@dataclass(frozen=True)
+class Happened(Message):
+    """An event of a fax, and how it travels by then."""
+
+    fax_id: str
+    event: Event
+    mode: Mode | None = None
+
+
+@dataclass(frozen=True)
+class Ended(Message):
+    """A fax is over: what T.30 says of it, and how each page in the received TIFF went."""
+
+    fax_id: str
+    result: FaxResult
+    remote_uri: str = ""
+    marks: tuple[PageMark, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lost(Message):
+    """The process that ran a fax has died."""
+
+    fax_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Registered(Message):
+    """The registrations as they are now."""
+
+    views: tuple[RegistrationView, ...]
+
+
+@dataclass(frozen=True)
+class Said(Message):
+    """A line for people."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture(Message):
+    """The page being received, PNG in base64; empty for none."""
+
+    number: int
+    png: str
+
+
+_KINDS: Mapping[str, type[Message]] = {kind.__name__: kind for kind in Message.__subclasses__()}
+_EVENTS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+
+
+_adapters: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
+
+
+def encode(message: Message) -> bytes:
+    """A message with its length."""
+    kind = type(message)
+    body: dict[str, Any]
+    if isinstance(message, Happened):
+        event = _adapter(type(message.event)).dump_python(message.event, mode="json")
+        body = {"fax_id": message.fax_id, "mode": message.mode, "what": type(message.event).__name__, "event": event}
+    else:
+        body = _adapter(kind).dump_python(message, mode="json")
+    data = json.dumps([kind.__name__, body], separators=(",", ":")).encode()
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise ValueError(f"a message of {len(data)} bytes is too long")
+    return _LENGTH.pack(len(data)) + data
+
+
+def decode(data: bytes) -> Message:
+    """A message without its length. Raises ValueError for what is none."""
+    parsed = json.loads(data)
+    if not isinstance(parsed, list) or len(parsed) != 2 or not isinstance(parsed[1], dict):
+        raise ValueError("no message")
+    kind, body = _KINDS.get(str(parsed[0])), parsed[1]
+    if kind is None:
+        raise ValueError(f"no message is called {parsed[0]!r}")
+    if kind is Happened:
+        event = _EVENTS.get(str(body.get("what")))
+        if event is None:
+            raise ValueError("no such event")
+        mode = Mode(body["mode"]) if body.get("mode") else None
+        return Happened(str(body["fax_id"]), _adapter(event).validate_python(body["event"]), mode)
+    message: Message = _adapter(kind).validate_python(body)
+    return message
+
+
+async def read(reader: asyncio.StreamReader) -> Message | None:
+    """The next message; None at the end. Raises ValueError for what is none."""
+    try:
+        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        if length > MESSAGE_BYTES_MAX:
+            raise ValueError(f"a message of {length} bytes is too long")
+        return decode(await reader.readexactly(length))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
