@@ -76,7 +76,7 @@ def _open(url: str, folder: Path) -> Outbox:
     for _ in range(40):
         outbox = Outbox(Durable(database_url(folder, url)), settings)
         try:
-            outbox.start()
+            outbox.begin()
         except LocalError:
             # It listens a moment before it lets anybody in.
             time.sleep(0.1)

@@ -87,6 +87,7 @@ class Outbox:
     ) -> None:
         self.settings = settings or OutboxSettings()
         self._durable = durable
+        self._own_durable = False
         self._known = {target.key: target for target in known}
         self.store = Store(durable.engine, enqueue_round(lambda: durable.client))
         self._waiting: deque[tuple[Callback, Future[bool]]] = deque()
@@ -111,18 +112,32 @@ class Outbox:
         `name` tells stations on one PostgreSQL database apart.
         """
         outbox = cls(Durable(database_url(data_dir, url), executor=name), settings, known=known)
-        await asyncio.to_thread(outbox.start)
+        await asyncio.to_thread(outbox.begin)
         return outbox
 
-    def start(self) -> None:
-        """Launches the durable engine and the threads. Blocks for a moment."""
+    def begin(self) -> None:
+        """Prepares, launches the durable engine, which is its own, and starts. Blocks for a moment."""
+        self.prepare()
+        self._own_durable = True
+        try:
+            self._durable.launch()
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def prepare(self) -> None:
+        """Makes the tables; before the durable engine is launched. Blocks for a moment."""
         global _current
         if _current is not None:
             raise LocalError("an outbox is open in this process already", "close it first")
         self._durable.prepare(METADATA)
         _current = self
+
+    def start(self) -> None:
+        """Begins to deliver; the durable engine is launched. Blocks for a moment."""
+        global _current
         try:
-            self._durable.launch()
             DBOS.register_queue(
                 QUEUE,
                 worker_concurrency=self.settings.workers,
@@ -133,7 +148,6 @@ class Outbox:
             self.upkeep()
         except BaseException:
             _current = None
-            self._durable.close()
             raise
         for work in (self._write_loop, self._upkeep_loop):
             thread = threading.Thread(target=work, name=f"softfax-outbox-{work.__name__}", daemon=True)
@@ -159,7 +173,8 @@ class Outbox:
         end = time.monotonic() + self.settings.timeout_s
         while self._posters and time.monotonic() < end:
             time.sleep(0.02)
-        self._durable.close()
+        if self._own_durable:
+            self._durable.close()
         if _current is self:
             _current = None
 

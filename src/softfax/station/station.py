@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
+from softfax.delivery.durable import Durable, database_url
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
@@ -45,7 +46,7 @@ from softfax.station.calls import CallHost, Calls
 from softfax.station.config import StationConfig
 from softfax.station.counters import Counters, views
 from softfax.station.hub import Hub, Sink
-from softfax.station.orders import FaxOrder, FaxStats, SessionView
+from softfax.station.orders import FaxOrder, FaxStats, Service, SessionView
 from softfax.station.receiving import Destination
 from softfax.station.views import RegistrationView, WorkerView
 from softfax.station.workers import Workers
@@ -82,6 +83,8 @@ class Station:
         #: Told what people should know, one line at a time.
         self.say: Callable[[str], None] = lambda text: None
         self.outbox: Outbox | None = None
+        self.durable: Durable | None = None
+        self._services: list[Service] = []
         self._isolated = isolated
         self._hub = Hub()
         self._watchers = Hub()
@@ -98,18 +101,25 @@ class Station:
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
+    def add(self, service: Service) -> None:
+        """Adds a part that keeps things on disk; before the station is entered."""
+        self._services.append(service)
+
     async def __aenter__(self) -> Station:
         await self._exit.__aenter__()
         try:
             if self.config.fax.receive:
                 self._inbox.prepare()
-            if self.config.callbacks.enabled:
-                await self._open_outbox()
+            if self.config.callbacks.enabled or self._services:
+                await self._open_durable()
             # Only now: what comes in may be told to somebody.
             host: CallHost = (Workers if self._isolated else Calls)(self.config, self._report)
             await host.start()
             self._host = host
             self._exit.push_async_callback(self._close_host, host)
+            for service in self._services:
+                await service.start()
+                self._exit.push_async_callback(service.stop)
         except BaseException:
             await self._exit.aclose()
             raise
@@ -132,7 +142,7 @@ class Station:
             await asyncio.wait(self._tasks, timeout=10.0)
         self._host = None
 
-    async def _open_outbox(self) -> None:
+    async def _open_durable(self) -> None:
         c = self.config.callbacks
         settings = OutboxSettings(
             retry=RetryPolicy(first_s=c.retry_first_s, longest_s=c.retry_longest_s, give_up_s=c.give_up_s),
@@ -142,8 +152,19 @@ class Station:
             workers_per_target=c.workers_per_target,
         )
         data = self.config.data
-        self.outbox = await Outbox.open(data.dir, settings, url=data.url, known=self.config.targets(), name=data.name)
-        self._exit.push_async_callback(self.outbox.close)
+        durable = self.durable = Durable(database_url(data.dir, data.url), executor=data.name)
+        self._exit.push_async_callback(asyncio.to_thread, durable.close)
+        outbox = self.outbox = Outbox(durable, settings, known=self.config.targets())
+        self._exit.push_async_callback(outbox.close)
+
+        def launch() -> None:
+            outbox.prepare()
+            for service in self._services:
+                service.prepare(durable)
+            durable.launch()
+            outbox.start()
+
+        await asyncio.to_thread(launch)
         self._callbacks = CallbackSink(self.outbox, self.config.targets())
         self._exit.callback(self.subscribe(self._callbacks))
 

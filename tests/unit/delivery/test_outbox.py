@@ -28,7 +28,7 @@ def an_outbox(
 ) -> Iterator[Outbox]:
     settings = OutboxSettings(retry=policy, allow_private=allow_private, poll_s=0.05, timeout_s=2.0)
     outbox = Outbox(Durable(database_url(folder)), settings, known=known)
-    outbox.start()
+    outbox.begin()
     try:
         yield outbox
     finally:
@@ -185,12 +185,12 @@ def test_putting_takes_no_time_and_has_limits(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="too large"):
             outbox.put(target, fax_id="f", event_id="e", body=b"x" * (2 << 20))
         with pytest.raises(LocalError, match="already"):
-            Outbox(Durable(database_url(tmp_path / "other"))).start()
+            Outbox(Durable(database_url(tmp_path / "other"))).begin()
 
 
 def test_a_database_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "softfax.sqlite").write_bytes(b"this is no database" * 100)
     with pytest.raises(LocalError, match=r"cannot be used .*; check \[data\] dir"):
-        Outbox(Durable(database_url(tmp_path))).start()
+        Outbox(Durable(database_url(tmp_path))).begin()
     with pytest.raises(UsageError, match="no database softfax knows"):
         database_url(tmp_path, "mysql://x/y")
