@@ -28,7 +28,7 @@ from softfax.ami.originate import Originate
 from softfax.ami.settings import AmiSettings, address, from_config, tls_context
 from softfax.ami.wire import BANNER, Framer, encode
 from softfax.errors import DocumentError, PortInUseError, SoftfaxError
-from softfax.model import FaxContext, FaxResult, FaxUpdate, new_fax_id
+from softfax.model import FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
 from softfax.station import FaxCall, FaxOrder, FaxStats, SessionView
 
 if TYPE_CHECKING:
@@ -203,8 +203,11 @@ class AmiServer:
     # ---- faxes ----------------------------------------------------------------------------------------------------------
 
     def _on_update(self, update: FaxUpdate) -> None:
+        context, event = update.context, update.event
+        if isinstance(event, JobEvent) or (isinstance(event, FaxResult) and not self._is_call(context.fax_id)):
+            return
         try:
-            fax = self._fax(update.context)
+            fax = self._fax(context)
             call = self.station.find(update.context.fax_id)
             self.publish(fax.update(update.event, call.mode if call is not None else None))
             self._settle(update.context.fax_id, fax)
@@ -212,6 +215,10 @@ class AmiServer:
                 self._forget(update.context.fax_id)
         except Exception:
             log.exception("AMI: an event of fax %s is lost", update.context.fax_id)
+
+    def _is_call(self, fax_id: str) -> bool:
+        """Faxes that wait in a queue are no channels."""
+        return fax_id in self._faxes or self.station.find(fax_id) is not None
 
     def _fax(self, context: FaxContext) -> FaxChannel:
         fax = self._faxes.get(context.fax_id)

@@ -52,7 +52,7 @@ class CallbackSink:
                 self._tell(target, update)
             except SoftfaxError as error:
                 log.error("fax %s: a callback to %s is lost: %s", fax_id, target.url.partition("?")[0], error)
-        if isinstance(update.event, FaxResult):
+        if isinstance(update.event, FaxResult) and update.event.retry_at is None:
             self._of_fax.pop(fax_id, None)
 
     def _tell(self, target: CallbackTarget, update: FaxUpdate) -> None:

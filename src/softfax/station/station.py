@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.durable import Durable, database_url
+from softfax.delivery.targets import CallbackTarget
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
@@ -228,6 +229,11 @@ class Station:
         """Tells everybody of something that happened to a fax which is no call, or not yet."""
         self._hub.publish(update)
 
+    def tell(self, fax_id: str, targets: Sequence[CallbackTarget]) -> None:
+        """`targets` are told of this fax too, until the result after which no other follows."""
+        if self._callbacks is not None:
+            self._callbacks.watch(fax_id, targets)
+
     def watch_progress(self, sink: Sink) -> Callable[[], None]:
         """The progress of every fax under way goes to `sink`, about once a second. Returns what ends that."""
         if not len(self._watchers):
@@ -288,8 +294,7 @@ class Station:
             tags=dict(order.tags),
         )
         fax = self._add(context, destination, uri, order, account)
-        if self._callbacks is not None:
-            self._callbacks.watch(fax_id, order.status_urls)
+        self.tell(fax_id, order.status_urls)
         host.order(making.placing(order, self.config, context, settings, uri))
         return fax.call
 
@@ -401,6 +406,9 @@ class Station:
             call.remote_station_id = event.remote_station_id
         elif isinstance(event, PageEvent):
             fax.marks.append(PageMark(True, event.bad_rows))
+            if call.order is not None:
+                # A fax that goes on counts its pages from where it went on.
+                event = dataclasses.replace(event, number=event.number + call.order.first_page - 1)
         if message.mode is not None and call.state not in _NO_MEDIA:
             call.mode = message.mode
         self._hub.publish(FaxUpdate(call.context, event))

@@ -30,14 +30,14 @@ def callbacks(update: FaxUpdate) -> Iterator[Callback]:
         yield _callback(
             update, "page", {"direction": str(event.direction), "number": event.number}, f"page-{event.number}"
         )
-    elif isinstance(event, FaxResult):
+    elif isinstance(event, FaxResult) and event.retry_at is None:
         yield _callback(update, "finished", _finished(context, event), "finished")
 
 
 def error(update: FaxUpdate) -> Callback | None:
     """The `error` of the older Relay API, in place of `finished`, for a fax that failed."""
     event = update.event
-    if not isinstance(event, FaxResult) or event.success:
+    if not isinstance(event, FaxResult) or event.success or event.retry_at is not None:
         return None
     return _callback(update, "error", {"code": result_code(event), "message": event.status_string}, "error")
 

@@ -18,9 +18,14 @@ SENDING = "SENDING"
 
 
 def callbacks(update: FaxUpdate) -> Iterator[Callback]:
-    """OutgoingFax when the call is placed (SENDING) and at the end (SUCCESS, FAILED); IncomingFax at the end."""
+    """OutgoingFax when the call is placed (SENDING) and at the end (SUCCESS, FAILED); IncomingFax at the end.
+
+    An attempt after which another follows is no end.
+    """
     context, event = update.context, update.event
     if isinstance(event, FaxResult):
+        if event.retry_at is not None:
+            return
         state = "SUCCESS" if event.success else "FAILED"
         yield _callback(context, state, _details(event), event.time)
     elif context.outgoing and isinstance(event, CallEvent) and event.state is CallState.CALLING:
