@@ -10,15 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from softfax.errors import UsageError
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import T30_FILE_ERRORS
 from softfax.fax.session import PageMark
 from softfax.model import FaxResult
 
-__all__ = ["Destination"]
+__all__ = ["Destination", "page_count"]
 
 log = logging.getLogger("softfax.station")
+
+
+def page_count(tiff: Path) -> int:
+    """The whole pages in a TIFF that may have been left in the middle; 0 where there is none."""
+    try:
+        with Image.open(tiff) as image:
+            return int(getattr(image, "n_frames", 1))
+    except (OSError, ValueError, SyntaxError):
+        return 0
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ from softfax.station.config import StationConfig
 from softfax.station.counters import Counters, views
 from softfax.station.hub import Hub, Sink
 from softfax.station.orders import FaxOrder, FaxStats, Service, SessionView
-from softfax.station.receiving import Destination
+from softfax.station.receiving import Destination, page_count
 from softfax.station.views import RegistrationView, WorkerView
 from softfax.station.workers import Workers
 
@@ -444,6 +444,15 @@ class Station:
         if fax.destination is not None:
             result = await fax.destination.deliver(result, fax.marks, fax.remote_uri)
         await self._end(fax, result)
+
+    async def salvage(self, context: FaxContext) -> FaxResult:
+        """What is left of a fax that was being received when an earlier station ended: its result, with the pages that had come."""
+        why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
+        result = making.failed(context, why, 0.0)
+        destination = Destination(self._inbox)
+        pages = await asyncio.to_thread(page_count, destination.spool_path(context.fax_id))
+        result = dataclasses.replace(result, pages=pages)
+        return await destination.deliver(result, [PageMark(True, 0)] * pages, context.caller_number)
 
     def _complete(self, fax: _Fax) -> None:
         """The record of a session that ends here."""

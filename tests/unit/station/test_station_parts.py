@@ -70,9 +70,9 @@ def test_numbers_are_called_through_the_account(destination: str, uri: str | Non
 
 
 def test_an_order_has_the_stations_defaults_where_it_says_nothing() -> None:
-    plainly = outgoing_settings(FaxOrder(destination="1"), PBX, fax_id="f", number=7, document=Path("x"))
+    plainly = outgoing_settings(FaxOrder(destination="1"), PBX, fax_id="f", document=Path("x"))
     assert (plainly.ident, plainly.ecm, plainly.max_rate_bps, plainly.mode) == ("OWN", True, 14400, ModePolicy.AUTO)
-    assert (plainly.fax_id, plainly.number, plainly.role) == ("f", 7, Role.CALLER)
+    assert (plainly.fax_id, plainly.role) == ("f", Role.CALLER)
     order = FaxOrder(
         destination="1",
         ident="me",
@@ -82,7 +82,7 @@ def test_an_order_has_the_stations_defaults_where_it_says_nothing() -> None:
         t38_timeout_s=5,
         answer_timeout_s=7,
     )
-    asked = outgoing_settings(order, PBX, fax_id="f", number=7, document=Path("x"))
+    asked = outgoing_settings(order, PBX, fax_id="f", document=Path("x"))
     assert (asked.ident, asked.ecm, asked.max_rate_bps, asked.mode) == ("me", False, 9600, ModePolicy.T38)
     assert (asked.timeouts.t38_s, asked.timeouts.answer_s) == (5, 7)
 
