@@ -17,7 +17,7 @@ import pytest
 from softfax.errors import PortInUseError
 from softfax.fax import outcome
 from softfax.model import FaxResult, FaxUpdate, ProgressEvent, SessionState
-from softfax.station import FaxOrder, Station
+from softfax.station import FaxOrder, Station, workers
 from softfax.station.call import FaxCall
 
 pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("isolated")]
@@ -117,6 +117,41 @@ def test_a_fax_between_stations_and_a_process_that_dies(tmp_path: Path, letter: 
     asyncio.run(run())
 
 
+def test_a_frame_that_kills_a_process_costs_its_calls_alone(
+    tmp_path: Path, letter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def variant(name: str) -> None:
+        monkeypatch.setattr(workers, "COMMAND", (sys.executable, "-m", "tests.support.worker_variants", name))
+
+    async def run() -> None:
+        variant("unguarded")
+        async with isolated(tmp_path / "victim", workers={"count": 2}) as victim:
+            variant("hostile")
+            async with isolated(tmp_path / "hostile") as hostile:
+                monkeypatch.undo()
+                async with isolated(tmp_path / "good") as good:
+                    updates: list[FaxUpdate] = []
+                    victim.subscribe(updates.append)
+                    sending = victim.originate(FaxOrder(destination=uri(good), documents=(letter,)))
+                    await active(sending)
+                    attacked = next(view for view in victim.workers() if not view.calls)
+                    address = f"sip:1234@{attacked.address[0]}:{attacked.address[1]}"
+                    hostile.originate(FaxOrder(destination=address, documents=(letter,)))
+                    async with asyncio.timeout(LIMIT_S):
+                        while [view.restarts for view in victim.workers()] != [0, 1]:
+                            await asyncio.sleep(0.05)
+                        while victim.workers()[1].state != "running":
+                            await asyncio.sleep(0.05)
+                    again = good.originate(FaxOrder(destination=address, documents=(letter,)))
+                    assert (await ended(sending)).success
+                    lost = [u.event for u in updates if isinstance(u.event, FaxResult) and not u.context.outgoing]
+                    assert [(r.success, r.result_code) for r in lost] == [(False, outcome.CRASHED)]
+                    assert "SIGSEGV" in lost[0].status_string
+                    assert (await ended(again)).success
+
+    asyncio.run(run())
+
+
 def test_an_order_is_withdrawn_before_it_is_dialled(tmp_path: Path, letter: str) -> None:
     class Refuses(Watch):
         async def ready(self, call: FaxCall) -> None:
@@ -148,7 +183,7 @@ def test_a_port_in_use_is_said_as_if_there_were_one_process(tmp_path: Path) -> N
 def test_without_the_station_calls_are_hung_up(tmp_path: Path, letter: str) -> None:
     script = f"""
 import asyncio, sys
-from softfax.station import FaxOrder, Station
+from softfax.station import FaxOrder, Station, workers
 async def run():
     async with Station({{"sip": {{"listen": "127.0.0.1:0"}}, "data": {{"dir": {str(tmp_path / "other")!r}}},
                         "fax": {{"mode": "t38"}}, "callbacks": {{"enabled": False}}}}, isolated=True) as station:

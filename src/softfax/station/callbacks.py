@@ -39,6 +39,10 @@ class CallbackSink:
         self._targets = tuple(targets)
         self._of_fax: dict[str, tuple[CallbackTarget, ...]] = {}
 
+    def reload(self, targets: Iterable[CallbackTarget]) -> None:
+        """Other configured targets, from now on."""
+        self._targets = tuple(targets)
+
     def watch(self, fax_id: str, targets: Sequence[CallbackTarget]) -> None:
         """`targets` are told of this fax too, until its result."""
         if targets:

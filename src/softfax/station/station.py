@@ -20,7 +20,7 @@ from typing import Any
 from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.durable import Durable, database_url
 from softfax.delivery.targets import CallbackTarget
-from softfax.errors import LocalError, SoftfaxError, UsageError
+from softfax.errors import ConfigError, LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
@@ -56,7 +56,17 @@ __all__ = ["Station"]
 
 log = logging.getLogger("softfax.station")
 
+#: What sockets, processes and databases were made of.
+_FIXED = ("sip", "data", "workers", "inbox.dir", "http.listen", "ami.listen", "mail.listen", "callbacks.enabled")
 _NO_MEDIA = (SessionState.RESERVED, SessionState.UNINITIALIZED)
+
+
+def _value(config: StationConfig, key: str) -> object:
+    """What a dotted key says; None where its table is not there."""
+    value: Any = config
+    for part in key.split("."):
+        value = getattr(value, part, None)
+    return value
 
 
 class _Fax:
@@ -86,6 +96,8 @@ class Station:
         self.outbox: Outbox | None = None
         self.durable: Durable | None = None
         self._services: list[Service] = []
+        #: Told of another configuration when it is in force.
+        self.on_reload: list[Callable[[StationConfig], None]] = []
         self._isolated = isolated
         self._hub = Hub()
         self._watchers = Hub()
@@ -178,6 +190,22 @@ class Station:
         if self._host is None:
             raise LocalError("the station does not run", "use it in `async with`")
         return self._host
+
+    def reload(self, config: StationConfig) -> None:
+        """Another configuration, without dropping calls; what it takes a restart for is left as it is, and an error.
+
+        Raises ConfigError, having changed nothing.
+        """
+        changed = [key for key in _FIXED if _value(self.config, key) != _value(config, key)]
+        if changed:
+            raise ConfigError(f"{', '.join(changed)} cannot change while the station runs", "restart it")
+        self.config = config
+        self._inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
+        if self._callbacks is not None:
+            self._callbacks.reload(config.targets())
+        self._running().order(wire.Reload(config.model_dump(mode="json", by_alias=True)))
+        for told in self.on_reload:
+            told(config)
 
     def drain(self) -> None:
         """Takes no new calls (503) and no orders; faxes under way go on."""
@@ -446,7 +474,7 @@ class Station:
         await self._end(fax, result)
 
     async def salvage(self, context: FaxContext) -> FaxResult:
-        """What is left of a fax that was being received when an earlier station ended: its result, with the pages that had come."""
+        """What is left of a fax that was being received when an earlier station ended: its result, with the pages that came."""
         why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
         result = making.failed(context, why, 0.0)
         destination = Destination(self._inbox)

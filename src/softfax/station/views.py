@@ -25,7 +25,8 @@ class RegistrationView:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerView:
-    """A process that calls run in. `restarts` counts those before it that died; `calls` are under way."""
+    """A process that calls run in. `restarts` counts those before it that died; `calls` are under way; `address` is its for
+    SIP."""
 
     number: int
     pid: int
@@ -34,3 +35,4 @@ class WorkerView:
     calls: int = 0
     restarts: int = 0
     last_end: str = ""
+    address: tuple[str, int] = ("", 0)

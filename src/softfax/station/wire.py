@@ -282,7 +282,7 @@ def decode(data: bytes) -> Message:
         if event is None:
             raise ValueError("no such event")
         mode = Mode(body["mode"]) if body.get("mode") else None
-        return Happened(str(body["fax_id"]), _adapter(event).validate_python(body["event"]), mode)
+        return Happened(str(body.get("fax_id", "")), _adapter(event).validate_python(body["event"]), mode)
     message: Message = _adapter(kind).validate_python(body)
     return message
 

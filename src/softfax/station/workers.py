@@ -75,6 +75,7 @@ class _Worker:
             calls=len(self.faxes),
             restarts=self.restarts,
             last_end=self.last_end,
+            address=self.address,
         )
 
     async def start(self) -> None:
@@ -225,11 +226,13 @@ def _signal_name(number: int) -> str:
 class Workers:
     """All of them. A `CallHost`."""
 
-    def __init__(self, config: StationConfig, report: Report, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, config: StationConfig, report: Report, command: Sequence[str] = ()) -> None:
         self._report = report
         self._pictures: dict[int, asyncio.Future[bytes | None]] = {}
         self._numbers = itertools.count(1)
-        self._workers = [_Worker(number, part, self._take, command) for number, part in enumerate(self._parts(config))]
+        self._workers = [
+            _Worker(number, part, self._take, command or COMMAND) for number, part in enumerate(self._parts(config))
+        ]
 
     @staticmethod
     def _parts(config: StationConfig) -> list[StationConfig]:

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a station and the processes of its calls say to each other: it arrives as it was, and rubbish is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softfax.engine import Lacks
+from softfax.fax.outcome import Outcome
+from softfax.fax.session import PageMark
+from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts
+from softfax.model import CallEvent, CallState, Direction, Event, FaxContext, Mode, PageEvent, ProgressEvent
+from softfax.station import making, wire
+
+SETTINGS = FaxSettings(
+    direction=Direction.SEND, role=Role.CALLER, document=Path("a.tif"), documents=("ü.pdf",), mode=ModePolicy.T38,
+    lacks=Lacks(1), timeouts=Timeouts(stall_s=2.5), fax_id="0" * 24,
+)  # fmt: skip
+CONTEXT = FaxContext(
+    fax_id="f", direction=Direction.SEND, outgoing=True, session_number=1, unique_id="1.1", channel="c"
+)
+PAGES = wire.Pages(documents=("a.pdf", "https://x/b"), resolution="fine", header={"station": "x"}, raster=Path("r.tif"))
+RESULT = making.failed(CONTEXT, Outcome(False, "BUSY", "busy", 1486), 1.5)
+MESSAGES: list[wire.Message] = [
+    wire.Place(uri="sip:1@x", settings=SETTINGS, account="pbx", pages=PAGES, caller_name='"Ü" <x>', ask_first=True),
+    wire.Happened("f", PageEvent(direction=Direction.SEND, number=2, bytes=3, rows=4, bad_rows=0, seconds=1.5, quality="good"), Mode.T38),
+    wire.Happened("f", CallEvent(state=CallState.RINGING, sip_code=180)),
+    wire.Happened("f", ProgressEvent(direction=Direction.RECEIVE, page=1, bytes=5)),
+    wire.Ended("f", RESULT, "sip:x", (PageMark(True, 3), PageMark(False, 0))),
+    wire.Arrived(fax_id="f", account="", remote_uri="sip:x", caller="sip:x", called="sip:y", ident="me"),
+    wire.Undialled("f", "FILE_ERROR", "no file", 41),
+    wire.Registered(()),
+    wire.Stop(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_what_is_said_arrives_as_it_was(message: wire.Message) -> None:
+    assert wire.decode(wire.encode(message)[4:]) == message
+
+
+def test_every_event_can_be_said() -> None:
+    assert {kind.__name__ for kind in Event.__subclasses__()} <= set(wire._EVENTS)
+
+
+@given(st.binary(max_size=200) | st.sampled_from([wire.encode(m) for m in MESSAGES]).flatmap(
+    lambda whole: st.integers(4, len(whole) - 1).map(lambda at: whole[4:at] + b"\0" + whole[at + 1 :])
+))  # fmt: skip
+def test_rubbish_is_refused(data: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        wire.decode(data)
+
+
+def test_a_message_that_claims_too_much_is_refused_and_the_end_is_the_end() -> None:
+    async def run() -> None:
+        reader = asyncio.StreamReader()
+        reader.feed_data(wire.encode(wire.Stop()) + b"\xff\xff\xff\xff")
+        assert await wire.read(reader) == wire.Stop()
+        with pytest.raises(ValueError, match="too long"):
+            await wire.read(reader)
+        reader.feed_eof()
+        assert await wire.read(reader) is None
+
+    asyncio.run(run())
