@@ -34,5 +34,6 @@ def run(options: argparse.Namespace) -> int:
     from softfax.cli.serving import Serving
     from softfax.station import StationConfig
 
-    config = StationConfig.load(config_path(options.config, os.environ))
-    return asyncio.run(Serving(config, Reporter(json_lines=options.json)).run())
+    path = config_path(options.config, os.environ)
+    serving = Serving(lambda: StationConfig.load(path), Reporter(json_lines=options.json))
+    return asyncio.run(serving.run())

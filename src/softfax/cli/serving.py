@@ -5,22 +5,27 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 from softfax.ami import from_config
 from softfax.cli.ami_server import serve_ami
 from softfax.cli.report import Reporter
-from softfax.errors import ExitStatus
-from softfax.model import FaxUpdate
+from softfax.errors import ExitStatus, SoftfaxError
+from softfax.model import FaxUpdate, JobEvent
 from softfax.station import Station, StationConfig
 
 __all__ = ["Serving"]
 
 
 class Serving:
-    """The station with its front ends. The first signal lets faxes end, the second drops them."""
+    """The station with its front ends. The first signal lets faxes end, the second drops them; SIGHUP reads the configuration.
 
-    def __init__(self, config: StationConfig, reporter: Reporter) -> None:
-        self.config = config
+    `load` reads the configuration; it raises ConfigError.
+    """
+
+    def __init__(self, load: Callable[[], StationConfig], reporter: Reporter) -> None:
+        self.load = load
+        self.config = load()
         self.reporter = reporter
         self.asked = asyncio.Event()
         self.forced = asyncio.Event()
@@ -30,10 +35,11 @@ class Serving:
         """Returns the exit status."""
         loop = asyncio.get_running_loop()
         settings = from_config(self.config.ami) if self.config.ami is not None else None
-        station = Station(self.config)
+        station = Station(self.config, isolated=True)
         station.say = self.reporter.text
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signal, station)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, station)
         try:
             async with station, serve_ami(station, settings) as ami:
                 unsubscribe = station.subscribe(self._show)
@@ -44,7 +50,7 @@ class Serving:
                 await self._finish(station)
                 unsubscribe()
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
         return int(ExitStatus.INTERRUPTED if self.forced.is_set() else ExitStatus.OK)
 
@@ -57,8 +63,20 @@ class Serving:
     def _show(self, update: FaxUpdate) -> None:
         context = update.context
         far = context.called_number if context.outgoing else context.caller_number
-        self.reporter.label = f"{context.session_number} {'to' if context.outgoing else 'from'} {far or 'unknown'}: "
+        number = "fax" if isinstance(update.event, JobEvent) else str(context.session_number)
+        self.reporter.label = f"{number} {'to' if context.outgoing else 'from'} {far or 'unknown'}: "
         self.reporter.event(update.event)
+
+    def _reload(self, station: Station) -> None:
+        """Runs on the loop."""
+        try:
+            config = self.load()
+            station.reload(config)
+        except SoftfaxError as error:
+            self.reporter.problem(f"the configuration stays as it was: {error}")
+        else:
+            self.config = config
+            self.reporter.text("the configuration was read again")
 
     def _signal(self, station: Station) -> None:
         """Runs on the loop."""
