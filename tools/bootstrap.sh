@@ -10,7 +10,7 @@ mkdir -p .build/log
 packages=(build-essential cmake ninja-build swig pkg-config xz-utils ca-certificates openssl
           libspandsp-dev libtiff-dev libssl-dev uuid-dev)
 if [ "${1:-}" = test ]; then
-  packages+=(debootstrap sip-tester libreoffice-writer-nogui libreoffice-calc-nogui fonts-liberation)
+  packages+=(debootstrap sip-tester libreoffice-writer-nogui libreoffice-calc-nogui fonts-liberation chromium)
   # Another node than the distribution's brings its npm and does not go with this one.
   command -v npm >/dev/null || packages+=(nodejs npm)
 fi
