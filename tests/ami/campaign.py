@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 import traceback
@@ -27,13 +26,12 @@ from tests.ami.node import CLIENTS, modules
 from tests.ami.scenarios import LIMIT_S, SCENARIOS
 from tests.ami.speaker import End
 from tests.ami.stations import station_config
-from tests.peer.asterisk import PeerAddress
 from tests.support.background import REPOSITORY
 from tests.support.pages import draw_page, write_fax_tiff
+from tests.support.peer import campaign_peer
 
 __all__ = ["CLIENT_NAMES"]
 
-PEER_START_LIMIT_S = 600.0
 CLIENT_NAMES = ("panoramisk", "asterisk-manager")
 
 
@@ -87,18 +85,7 @@ async def _keep(folder: Path, name: str, work: Awaitable[dict[str, Any]]) -> Non
 
 
 async def _run(peer_state: Path, folder: Path, names: list[str], owner: int | None) -> None:
-    end = time.monotonic() + PEER_START_LIMIT_S
-    while not peer_state.exists():
-        if time.monotonic() > end:
-            raise TimeoutError("the peer did not start")
-        await asyncio.sleep(0.1)
-    peer = PeerAddress.from_json(peer_state.read_text())
-    task = asyncio.current_task()
-    assert task
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    if owner:
-        loop.add_reader(os.pidfd_open(owner), task.cancel)
+    peer = await campaign_peer(peer_state, owner)
     here = folder / "documents"
     here.mkdir(exist_ok=True)
     shutil.copy(write_fax_tiff(here / "side.tif", [draw_page("side by side")]), peer.faxes / "side.tif")

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import shutil
-import signal
 import time
 import traceback
 from contextlib import suppress
@@ -21,11 +19,11 @@ from tests.peer.ami import Ami, Message
 from tests.peer.asterisk import PeerAddress
 from tests.support.command import SoftfaxProcess
 from tests.support.pages import draw_page, write_fax_tiff
+from tests.support.peer import campaign_peer
 
 __all__ = ["CASE_LIMIT_S", "Campaign"]
 
 CASE_LIMIT_S = 200.0
-PEER_START_LIMIT_S = 600.0
 STARTING_AT_ONCE = 2
 
 
@@ -110,18 +108,7 @@ async def _run_case(campaign: Campaign, name: str, folder: Path) -> None:
 
 
 async def _run(peer_state: Path, folder: Path, cases: list[str], owner: int | None) -> None:
-    end = time.monotonic() + PEER_START_LIMIT_S
-    while not peer_state.exists():
-        if time.monotonic() > end:
-            raise TimeoutError("the peer did not start")
-        await asyncio.sleep(0.1)
-    peer = PeerAddress.from_json(peer_state.read_text())
-    campaign_task = asyncio.current_task()
-    assert campaign_task
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, campaign_task.cancel)
-    if owner:
-        loop.add_reader(os.pidfd_open(owner), campaign_task.cancel)
+    peer = await campaign_peer(peer_state, owner)
     ami = await peer.manager()
     try:
         campaign = Campaign(peer, ami, folder)

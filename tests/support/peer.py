@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import time
 from pathlib import Path
 
 from tests.peer.asterisk import PeerAddress
@@ -10,7 +14,7 @@ from tests.peer.chroot import PeerUnavailableError
 from tests.support import background
 from tests.support.pages import draw_page, write_fax_tiff
 
-__all__ = ["PeerUnavailableError", "address", "start", "state_file"]
+__all__ = ["PeerUnavailableError", "address", "campaign_peer", "start", "state_file"]
 
 # Setting up the chroot, the first time on a machine, takes a minute where the mirror is near.
 START_LIMIT_S = 500.0
@@ -42,3 +46,19 @@ def address() -> PeerAddress:
         said = (background.run_folder() / "peer.log").read_text(errors="replace").strip()
         raise PeerUnavailableError(said or "the Asterisk peer did not start")
     return PeerAddress.from_json(state_file().read_text())
+
+
+async def campaign_peer(state: Path, owner: int | None) -> PeerAddress:
+    """For a process that faxes beside the tests: waits for the peer, and ends the task that asks with SIGTERM or with the owner."""
+    end = time.monotonic() + START_LIMIT_S
+    while not state.exists():
+        if time.monotonic() > end:
+            raise TimeoutError("the peer did not start")
+        await asyncio.sleep(0.1)
+    task = asyncio.current_task()
+    assert task
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    if owner:
+        loop.add_reader(os.pidfd_open(owner), task.cancel)
+    return PeerAddress.from_json(state.read_text())

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from softfax.errors import ConfigError
+from softfax.settings_file import read_toml
 
-__all__ = ["config_path", "fill_defaults", "load_config"]
+__all__ = ["config_path", "fill_defaults"]
 
-CONFIG_SIZE_MAX = 1 << 20
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
@@ -36,22 +35,6 @@ def config_path(explicit: str | None, environ: Mapping[str, str]) -> Path | None
         if candidate.is_file():
             return candidate
     return None
-
-
-def load_config(path: Path | None) -> dict[str, Any]:
-    """The file's contents. Raises ConfigError with the line of the mistake."""
-    if path is None:
-        return {}
-    try:
-        with path.open("rb") as file:
-            data = file.read(CONFIG_SIZE_MAX + 1)
-        if len(data) > CONFIG_SIZE_MAX:
-            raise ConfigError(f"{path} is too large for a configuration file")
-        return tomllib.loads(data.decode())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", "name another file with --config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}", "correct that line") from None
 
 
 def _convert(name: str, action: argparse.Action, value: Any, origin: str) -> Any:
@@ -79,7 +62,7 @@ def fill_defaults(
 ) -> dict[str, Any]:
     """Fills options that were not given (None) from the environment, the file, then `defaults`. Returns the file."""
     path = config_path(getattr(options, "config", None), environ)
-    file = load_config(path)
+    file = read_toml(path) if path is not None else {}
     table = file.get(options.verb, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: [{options.verb}] is not a table")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from softfax.errors import UsageError
 from softfax.fax.runtime import FaxLine, FaxRuntime
@@ -23,20 +22,18 @@ from softfax.model import (
 from softfax.sip import IncomingCall
 from softfax.station import making
 from softfax.station.call import FaxCall
-from softfax.station.counters import Counters, views
-from softfax.station.hub import Hub, Sink
-from softfax.station.orders import FaxOrder, FaxStats, SessionView
+from softfax.station.orders import FaxOrder
+from softfax.station.registry import Registry
 
 __all__ = ["Beside"]
 
 
-class Beside:
+class Beside(Registry):
     """Watches a runtime. Takes no orders: what is faxed has been said on the command line."""
 
     def __init__(self, runtime: FaxRuntime) -> None:
-        self._hub = Hub()
+        super().__init__()
         self._calls: dict[str, FaxCall] = {}
-        self._counters = Counters()
         self._identities = making.Identities()
         runtime.on_event = self._on_event
 
@@ -47,29 +44,6 @@ class Beside:
     def calls(self) -> list[FaxCall]:
         """The faxes under way."""
         return list(self._calls.values())
-
-    def find(self, key: str) -> FaxCall | None:
-        """The fax under way with this fax id, channel name or unique id."""
-        for call in self.calls():
-            if key in (call.context.fax_id, call.context.channel, call.context.unique_id):
-                return call
-        return None
-
-    def sessions(self) -> list[SessionView]:
-        """What FAXSessions lists."""
-        return views(self.calls())
-
-    def stats(self) -> FaxStats:
-        """What FAXStats says."""
-        return self._counters.stats(self.calls())
-
-    def hangup(self, call: FaxCall) -> None:
-        """Ends a fax."""
-        call.cancel()
-
-    def subscribe(self, sink: Sink) -> Callable[[], None]:
-        """As `Station.subscribe`."""
-        return self._hub.subscribe(sink)
 
     def _on_event(self, line: FaxLine, event: Event) -> None:
         # A moment later: the first event comes before the line knows its call.

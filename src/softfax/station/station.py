@@ -45,10 +45,10 @@ from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink
 from softfax.station.calls import CallHost, Calls
 from softfax.station.config import StationConfig
-from softfax.station.counters import Counters, views
 from softfax.station.hub import Hub, Sink
-from softfax.station.orders import FaxOrder, FaxStats, Service, SessionView
+from softfax.station.orders import FaxOrder, Service
 from softfax.station.receiving import Destination, page_count
+from softfax.station.registry import Registry
 from softfax.station.views import RegistrationView, WorkerView
 from softfax.station.workers import Workers
 
@@ -80,7 +80,7 @@ class _Fax:
         self.marks: list[PageMark] = []
 
 
-class Station:
+class Station(Registry):
     """A fax station. Use it as `async with Station(config) as station`; one at a time in a process.
 
     With `isolated`, SIP and calls run in processes of their own (`[workers]`). Raises PortInUseError, LocalError, ConfigError and
@@ -90,6 +90,7 @@ class Station:
     def __init__(self, config: StationConfig | Mapping[str, Any] | None = None, *, isolated: bool = False) -> None:
         if not isinstance(config, StationConfig):
             config = StationConfig.checked(config or {}, "the configuration")
+        super().__init__()
         self.config = config
         #: Told what people should know, one line at a time.
         self.say: Callable[[str], None] = lambda text: None
@@ -99,11 +100,9 @@ class Station:
         #: Told of another configuration when it is in force.
         self.on_reload: list[Callable[[StationConfig], None]] = []
         self._isolated = isolated
-        self._hub = Hub()
         self._watchers = Hub()
         self._faxes: dict[str, _Fax] = {}
         self._identities = making.Identities()
-        self._counters = Counters()
         self._inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
         self._callbacks: CallbackSink | None = None
         self._host: CallHost | None = None
@@ -226,32 +225,6 @@ class Station:
     def calls(self) -> list[FaxCall]:
         """The faxes under way, in the order in which they began."""
         return [fax.call for fax in self._faxes.values()]
-
-    def find(self, key: str) -> FaxCall | None:
-        """The fax under way with this fax id, channel name or unique id."""
-        fax = self._faxes.get(key)
-        if fax is not None:
-            return fax.call
-        for call in self.calls():
-            if key in (call.context.channel, call.context.unique_id):
-                return call
-        return None
-
-    def sessions(self) -> list[SessionView]:
-        """What FAXSessions lists: the sessions of answered calls."""
-        return views(self.calls())
-
-    def stats(self) -> FaxStats:
-        """What FAXStats says."""
-        return self._counters.stats(self.calls())
-
-    def hangup(self, call: FaxCall) -> None:
-        """Ends a fax: DCN, then BYE or CANCEL."""
-        call.cancel()
-
-    def subscribe(self, sink: Sink) -> Callable[[], None]:
-        """Every event of every fax goes to `sink`, on the station's loop; it must not block. Returns what ends that."""
-        return self._hub.subscribe(sink)
 
     def publish(self, update: FaxUpdate) -> None:
         """Tells everybody of something that happened to a fax which is no call, or not yet."""

@@ -7,7 +7,6 @@ Every key has a description, from which its documentation is made.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from softfax.delivery.targets import CallbackTarget
-from softfax.errors import ConfigError
+from softfax.settings_file import read_toml
 from softfax.station.config.accounts import AccountConfig, SipTable
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
 from softfax.station.config.http import HttpConfig
@@ -29,7 +28,6 @@ from softfax.station.config.telling import AmiConfig, CallbacksConfig
 
 __all__ = ["StationConfig"]
 
-CONFIG_BYTES_MAX = 1 << 20
 #: Tables of the other verbs, which may stand in the same file.
 OTHER_TABLES = frozenset({"send", "receive", "loopback", "convert", "serve"})
 
@@ -79,7 +77,7 @@ class StationConfig(BaseSettings):
     @classmethod
     def load(cls, path: Path | None, environ: Mapping[str, str] = os.environ) -> StationConfig:
         """The configuration in a TOML file, or the defaults; secrets of the environment win. Raises ConfigError."""
-        table = _read(path) if path is not None else {}
+        table = read_toml(path) if path is not None else {}
         table = {key: value for key, value in table.items() if not (key in OTHER_TABLES and isinstance(value, dict))}
         _add_secrets(table, environ)
         return cls.checked(table, str(path) if path is not None else "the configuration")
@@ -110,19 +108,6 @@ class StationConfig(BaseSettings):
             )
             for t in self.callbacks.target
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(CONFIG_BYTES_MAX + 1)
-        if len(data) > CONFIG_BYTES_MAX:
-            raise ConfigError(f"{path} is too large for a configuration file")
-        return tomllib.loads(data.decode())
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", "name another file with --config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}", "correct that line") from None
 
 
 def _add_secrets(table: dict[str, Any], environ: Mapping[str, str]) -> None:
