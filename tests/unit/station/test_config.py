@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softfax.errors import ConfigError
+from softfax.ops.settings import documentation, tables
 from softfax.station import StationConfig
 from softfax.station.config.mistakes import tables_in
 
@@ -126,9 +127,11 @@ def test_any_values_are_taken_or_refused_in_one_line(value: object) -> None:
 
 
 def test_every_key_is_documented() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "station.md").read_text()
-    for field in StationConfig.model_fields.values():
-        for table in tables_in(field.annotation):
-            for name, key in table.model_fields.items():
-                if not tables_in(key.annotation):
-                    assert f"| `{key.alias or name}` |" in text, f"{table.__name__}.{name} is not in docs/station.md"
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
+    for table in tables():
+        assert f"`{table.heading}`: " in page, f"{table.heading} is not in docs/settings.md; run tools/settings.py"
+        for key in table.keys:
+            assert f"| `{key.name}` |" in page, (
+                f"{table.path}.{key.name} is not in docs/settings.md; run tools/settings.py"
+            )
+    assert documentation() in page, "docs/settings.md is not what tools/settings.py writes; run it"
