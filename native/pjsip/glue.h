@@ -52,6 +52,9 @@ SFX_SIP_API int sfx_sip_reinvite(int call_id, const char *sdp);
 SFX_SIP_API int sfx_sip_may_offer(int call_id);
 /* Gives up waiting for the answer to our offer: CANCELs the re-INVITE. */
 SFX_SIP_API int sfx_sip_cancel_offer(int call_id);
+/* Audio of an account's calls: `laws` (0 PCMU, 8 PCMA) in the order of preference, at most two; none for both. 0 or a
+ * pj_status_t. */
+SFX_SIP_API int sfx_sip_codecs(int acc_id, const int *laws, int count);
 /* Handles events for up to `max_ms`, less if sfx_sip_wake() is called. */
 SFX_SIP_API void sfx_sip_run(unsigned max_ms);
 /* Ends a sfx_sip_run() under way, or the next; from any thread. */
@@ -62,6 +65,10 @@ SFX_SIP_API void sfx_sip_quiet(void);
 
 /* glue.c → media.c, t38.c, trace.c */
 void glue_emit(const sfx_sip_event *event);
+/* media.c → codecs.c: 0 for PCMU, 8 for PCMA, -1 for anything else. */
+struct pjmedia_sdp_media;
+struct pj_str_t;
+int glue_law_of(const struct pjmedia_sdp_media *m, const struct pj_str_t *format);
 /* trace.c → glue.c: returns a pj_status_t. */
 int trace_start(void);
 void trace_stop(void);

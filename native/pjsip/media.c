@@ -227,7 +227,7 @@ pj_status_t pjsua_aud_subsys_destroy(void) { return PJ_SUCCESS; }
 void pjsua_aud_stop_stream(pjsua_call_media *call_med) { PJ_UNUSED_ARG(call_med); }
 
 /* 0 for PCMU, 8 for PCMA, by number or, for a dynamic payload type, by its rtpmap; -1 for anything else. */
-static int law_of(const pjmedia_sdp_media *m, const pj_str_t *format) {
+int glue_law_of(const pjmedia_sdp_media *m, const pj_str_t *format) {
     unsigned pt = (unsigned)pj_strtoul(format);
     const pjmedia_sdp_attr *attr;
     pjmedia_sdp_rtpmap map;
@@ -247,7 +247,7 @@ static int law_of(const pjmedia_sdp_media *m, const pj_str_t *format) {
 /* The payload type the far end wants for `law`, -1 where it wants none. */
 static int payload_type_for(const pjmedia_sdp_media *m, int law) {
     for (unsigned i = 0; i < m->desc.fmt_count; i++)
-        if (law_of(m, &m->desc.fmt[i]) == law)
+        if (glue_law_of(m, &m->desc.fmt[i]) == law)
             return (int)pj_strtoul(&m->desc.fmt[i]);
     return -1;
 }
@@ -318,7 +318,7 @@ pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_
         return PJ_SUCCESS;
     if (!address_kind(conn))
         return PJMEDIA_SDP_EINCONN;
-    event.law = law_of(local, &local->desc.fmt[0]);
+    event.law = glue_law_of(local, &local->desc.fmt[0]);
     event.payload_type = event.law < 0 ? -1 : payload_type_for(remote, event.law);
     if (event.payload_type < 0)
         return PJMEDIA_CODEC_EUNSUP;

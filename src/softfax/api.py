@@ -64,7 +64,7 @@ async def send(
             )
             config = sip or SipConfig(listen=f"{local_address_towards(destination)}:0")
             async with await FaxRuntime.start(config) as runtime:
-                return await runtime.send(destination, settings, on_event, job=job).result
+                return await runtime.send(destination, settings, on_event, job=job, account=config.first_account).result
         finally:
             job.close()
 

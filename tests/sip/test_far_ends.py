@@ -25,12 +25,18 @@ def far() -> Iterator[FarEnd]:
     far.close()
 
 
+def pbx(far: FarEnd, more: str = "") -> str:
+    """The configuration of an agent that `far` knows as "fax"."""
+    account = f'name="pbx", server="sip:{HERE}:{far.port}", user="fax", password="{SECRET}"'
+    return f"accounts=(SipAccount({account}{more}),)"
+
+
 def caller(far: FarEnd, then: str = "", config: str = "") -> Agent:
     """An agent that calls `far`, does `then` with its handler `a` and its `call`, and prints the handler's log at the end."""
     lines = "".join(f"    {line}\n" for line in then.strip().splitlines())
     return Agent(
         f'async def main(agent):\n    a = Side("caller")\n'
-        f'    call = agent.call("{far.uri}", a, t38=policy())\n{lines}'
+        f'    call = agent.call("{far.uri}", a, t38=policy(), account=agent.config.first_account)\n{lines}'
         f'    await a.until("ended", 30)\n    print(*a.log, sep="\\n")\n',
         config,
     )
@@ -78,9 +84,9 @@ def register(far: FarEnd, nonce: str) -> Message:
 
 def registering(far: FarEnd, then: str = "") -> Agent:
     return Agent(
-        f'async def main(agent):\n    try:\n        await agent.register(4)\n        print("registered"){then}\n'
+        f'async def main(agent):\n    try:\n        await agent.register("pbx", 4)\n        print("registered"){then}\n'
         "    except SoftfaxError as error:\n        print(type(error).__name__, error)\n",
-        f'user="fax", password="{SECRET}", registrar="sip:{HERE}:{far.port}"',
+        pbx(far, ", register=True"),
     )
 
 
@@ -99,7 +105,7 @@ def test_a_wrong_password_is_said_so(far: FarEnd, status: str) -> None:
     far.respond(far.expect("REGISTER"), status, f"WWW-Authenticate: {CHALLENGE.format('n')}")
     (line,) = agent.output()
     assert line.startswith("AuthenticationError")
-    assert "check --user" in line
+    assert "check user and password of account pbx (--user, SOFTFAX_PASSWORD)" in line
     assert SECRET not in line
 
 
@@ -116,7 +122,7 @@ def test_digest_early_media_t38_refreshes_and_back_to_audio(far: FarEnd) -> None
     agent = caller(
         far,
         'await a.until("answered"); call.offer_t38()',
-        f'user="fax", password="{SECRET}"',
+        pbx(far),
     )
     far.respond(
         far.expect("INVITE"), "407 Proxy Authentication Required", f"Proxy-Authenticate: {CHALLENGE.format('n')}"
@@ -418,7 +424,7 @@ def test_messages_can_be_logged_and_show_no_secret(far: FarEnd) -> None:
     agent = caller(
         far,
         "agent.on_message = lambda sent, far, text: print(sent, far, text)",
-        f'user="fax", password="{SECRET}", trace=True',
+        f"{pbx(far)}, trace=True",
     )
     far.respond(far.expect("INVITE"), "401 Unauthorized", f"WWW-Authenticate: {CHALLENGE.format('n')}")
     far.expect("ACK")
@@ -449,10 +455,10 @@ def test_who_calls_is_shown_without_an_account_as_from(far: FarEnd) -> None:
 def test_who_calls_is_asserted_where_a_pbx_knows_us_by_a_user(far: FarEnd) -> None:
     from_code = (
         'async def main(agent):\n    from softfax.sip import CallerId\n    a = Side("caller")\n'
-        f'    call = agent.call("{far.uri}", a, t38=policy(), caller=CallerId("+49301234", "Clinic"))\n'
+        f'    call = agent.call("{far.uri}", a, t38=policy(), account="pbx", caller=CallerId("+49301234", "Clinic"))\n'
         '    await a.until("ended", 30)\n    print(*a.log, sep="\\n")\n'
     )
-    agent = Agent(from_code, f'user="fax", password="{SECRET}"')
+    agent = Agent(from_code, pbx(far))
     invite = far.expect("INVITE")
     assert invite.header("From").startswith('"Clinic" <sip:fax@')
     assert re.fullmatch(r'"Clinic" <sip:\+49301234@[^>]+>', invite.header("P-Asserted-Identity"))

@@ -17,9 +17,10 @@ from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import FaxLine
 from softfax.fax.settings import ModePolicy
 from softfax.model import FaxResult
-from softfax.sip import SipConfig, local_address_towards, split_uri
+from softfax.sip import SipAccount, SipConfig, local_address_towards, split_uri
 
 __all__ = [
+    "ACCOUNT",
     "CALL_DEFAULTS",
     "DEFAULT_LISTEN",
     "add_call_options",
@@ -40,6 +41,8 @@ CALL_DEFAULTS: dict[str, Any] = {
     "max_rate": 14400,
     "no_ecm": False,
 }
+#: The name of the account that the command line tells of.
+ACCOUNT = "account"
 #: Where a station listens unless told otherwise: loopback alone.
 DEFAULT_LISTEN = "127.0.0.1:5060"
 _NUMBER = re.compile(r"^\+?[0-9A-Da-d*#().\- ]{1,40}$")
@@ -111,16 +114,30 @@ def sip_config(options: argparse.Namespace, *, listen: str = "", towards: str | 
     return SipConfig(
         listen=options.listen or listen,
         transport=options.transport,
-        user=options.user,
-        password=options.password,
-        registrar=register,
-        proxy=getattr(options, "proxy", None),
-        from_uri=getattr(options, "from_uri", None),
+        accounts=tuple(filter(None, [_account(options, register, towards)])),
         public_address=options.public_address,
         tls_certificate=options.tls_certificate,
         tls_private_key=options.tls_private_key,
         tls_ca=options.tls_ca,
         tls_verify=not options.tls_insecure,
+    )
+
+
+def _account(options: argparse.Namespace, register: str | None, towards: str | None) -> SipAccount | None:
+    """The one account of the command line, if it is told of any."""
+    proxy, from_uri = getattr(options, "proxy", None), getattr(options, "from_uri", None)
+    server = register or proxy or towards
+    if server is None or not (register or proxy or from_uri or options.user):
+        return None
+    return SipAccount(
+        name=ACCOUNT,
+        server=server,
+        user=options.user or "",
+        password=options.password or "",
+        register=bool(register),
+        proxy=proxy or "",
+        from_uri=from_uri or "",
+        transport=options.transport,
     )
 
 

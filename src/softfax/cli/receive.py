@@ -10,6 +10,7 @@ from typing import Any
 
 from softfax.cli.ami_option import add_ami_option, ami_beside
 from softfax.cli.common import (
+    ACCOUNT,
     CALL_DEFAULTS,
     DEFAULT_LISTEN,
     add_call_options,
@@ -117,7 +118,7 @@ async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
     config = sip_config(options, towards=destination)
     async with await FaxRuntime.start(config) as runtime, ami_beside(runtime, options.ami):
         reporter.text(f"calling {destination}")
-        line = runtime.send(destination, settings, _all_but_result(reporter))
+        line = runtime.send(destination, settings, _all_but_result(reporter), account=config.first_account)
         async with interruptible(line.cancel) as interrupted:
             result = await watch(line, reporter)
             result = await inbox.deliver(result, settings.document, destination, line.session.page_marks)
@@ -157,7 +158,7 @@ class _Receiver:
             self._runtime = runtime
             host, port = runtime.agent.bound_address
             if options.register:
-                await runtime.agent.register()
+                await runtime.agent.register(ACCOUNT)
                 self.reporter.text(f"registered at {options.register}")
             self.reporter.text(
                 f"listening at sip:{host}:{port} ({options.transport}), faxes go to {self.inbox.directory}"

@@ -99,10 +99,11 @@ async def _send(options: argparse.Namespace, destination: str | None, files: lis
     for warning in job.warnings:
         reporter.problem(warning)
     settings = _settings(options, files, job)
-    async with await FaxRuntime.start(_listen(options, destination)) as runtime, ami_beside(runtime, options.ami):
+    config = _listen(options, destination)
+    async with await FaxRuntime.start(config) as runtime, ami_beside(runtime, options.ami):
         if destination is not None:
             reporter.text(f"calling {destination}: {_count(job)}")
-            line = runtime.send(destination, settings, reporter.event, job=job)
+            line = runtime.send(destination, settings, reporter.event, job=job, account=config.first_account)
         else:
             line_or_none = await _await_call(runtime, settings, job, options, reporter)
             if line_or_none is None:

@@ -27,7 +27,7 @@ from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed
 from softfax.fax.outcome import Outcome
 from softfax.fax.session import AudioPath, FaxSession, T38Path
-from softfax.fax.settings import FaxSettings, ModePolicy
+from softfax.fax.settings import FaxSettings
 from softfax.model import CallState, Direction, Event, FaxResult, new_fax_id
 from softfax.sip import (
     AudioMedia,
@@ -85,7 +85,7 @@ class FaxLine:
         )
         self.session.drain = runtime.drain
         self._udptl: socket.socket | None = None
-        if settings.mode is not ModePolicy.AUDIO:
+        if settings.offers_t38 or settings.accepts_t38:
             self._udptl = _udp_socket(runtime.media_host)
         self.call: Call | None = None
         self.engine: EngineSession = runtime.engine.session(
@@ -126,7 +126,7 @@ class FaxLine:
         udptl = UdptlSettings(
             version=media.local.version,
             error_correction=_CORRECTION[media.local.error_correction],
-            redundancy=self.session.settings.redundancy,
+            redundancy=self.session.settings.t38.redundancy,
             max_datagram=far.max_datagram or 0,
             max_rate_bps=min(far.max_bitrate_bps, media.local.max_bitrate_bps),
             local_tcf=media.local.rate_management == "localTCF",
@@ -143,8 +143,14 @@ class FaxLine:
     def policy(self) -> T38Policy:
         """What the user agent answers to an offer of T.38, and what it offers for us."""
         settings = self.session.settings
-        local = T38Parameters(max_bitrate_bps=settings.max_rate_bps, error_correction="redundancy")
-        return T38Policy(accept=settings.mode is not ModePolicy.AUDIO, parameters=local, local_udptl=self._local_udptl)
+        wish = settings.t38
+        local = T38Parameters(
+            version=wish.version,
+            max_bitrate_bps=min(settings.max_rate_bps, wish.max_rate_bps),
+            max_datagram=wish.max_datagram,
+            error_correction=wish.error_correction,
+        )
+        return T38Policy(accept=settings.accepts_t38, parameters=local, local_udptl=self._local_udptl)
 
     def _local_udptl(self) -> tuple[str, int]:
         """Our UDPTL address; called in the thread of the user agent."""
@@ -246,8 +252,11 @@ class FaxRuntime:
         *,
         job: RasterJob | None = None,
         caller: CallerId | None = None,
+        account: str = "",
     ) -> FaxLine:
-        """Places a call and faxes on it; `await line.result` for the outcome. Raises UsageError for a bad destination.
+        """Places a call, through an account of the user agent or straight to the URI, and faxes on it.
+
+        `await line.result` for the outcome. Raises UsageError for a bad destination or account.
 
         With `job`, whose file is the settings' document, pages may still be in the making, and are made anew where the far
         end cannot take them; the job stays its maker's to close. `caller` is who is shown as calling.
@@ -255,7 +264,7 @@ class FaxRuntime:
         line = self._new_line(settings, on_event, job)
         try:
             line.session.begin()
-            call = self.agent.call(destination, line, t38=line.policy(), caller=caller)
+            call = self.agent.call(destination, line, t38=line.policy(), caller=caller, account=account)
         except BaseException:
             self.forget(line)
             line.engine.close()

@@ -177,7 +177,7 @@ class FaxSession:
     @property
     def accepts_t38(self) -> bool:
         """Whether an offer of T.38 from the far end is taken."""
-        return self.settings.mode is not ModePolicy.AUDIO and self.phase in (Phase.CALLING, Phase.UP, Phase.FAXING)
+        return self.settings.accepts_t38 and self.phase in (Phase.CALLING, Phase.UP, Phase.FAXING)
 
     @property
     def page_marks(self) -> list[PageMark]:
@@ -276,7 +276,7 @@ class FaxSession:
 
     def _on_v21(self, event: EngineEvent) -> None:
         del event
-        if self.settings.offer_on_v21 and self.settings.mode is not ModePolicy.AUDIO:
+        if self.settings.offers_t38_on_v21:
             self._offer_t38()
 
     def _on_negotiated(self, event: EngineEvent) -> None:
@@ -408,7 +408,7 @@ class FaxSession:
         elif early is not None:
             self.t38_up(early)
         after = self.settings.t38_offer_delay_s
-        if self.settings.mode is not ModePolicy.AUDIO and after is not None:
+        if after is not None:
             self._start_timer("offer", after, self._offer_t38)
 
     def _offer_t38(self) -> None:

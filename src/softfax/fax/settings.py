@@ -6,12 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from softfax.engine import Lacks
 from softfax.errors import UsageError
 from softfax.model import Direction
 
-__all__ = ["FaxSettings", "ModePolicy", "Role", "Timeouts", "check_ident"]
+__all__ = ["FaxSettings", "ModePolicy", "Role", "T38Wish", "Timeouts", "check_ident"]
 
 IDENT_MAX = 20
 
@@ -48,13 +49,39 @@ class Timeouts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class T38Wish:
+    """What T.38 is wanted like with one PBX or trunk; how much of it comes about is the mode's and the far end's to say.
+
+    `offer`: we offer T.38 ourselves. `accept`: we take the far end's offer. Neither is G.711 alone. `first_invite`: our
+    first INVITE offers T.38 and nothing else; refused, the call is placed again with audio.
+
+    `answered_after_s` is when, once the call is up, an answerer offers T.38 (None: never). A caller waits for the far end's
+    offer: sending, it makes its own when it hears the far end's V.21 (`on_v21`); fetching a fax, after `fetching_after_s`.
+
+    The rest is what we say of ourselves (T.38 Annex D): `version` 0 to 3; `error_correction` offered, and, in the answer to an
+    offer, given as offered except that "none" stays none; `redundancy` is how many earlier packets each has with it;
+    `max_datagram` in octets, the largest we say we take; `max_rate_bps` as the fax's own limit if that is lower.
+    """
+
+    offer: bool = True
+    accept: bool = True
+    first_invite: bool = False
+    answered_after_s: float | None = 0.5
+    on_v21: bool = True
+    fetching_after_s: float | None = 3.0
+    version: int = 0
+    error_correction: Literal["redundancy", "fec", "none"] = "redundancy"
+    redundancy: int = 3
+    max_datagram: int = 400
+    max_rate_bps: int = 14400
+
+
+@dataclass(frozen=True, kw_only=True)
 class FaxSettings:
     """One fax. `document` is the fax TIFF to send, or the TIFF to receive into; `documents` are the names for the result.
 
-    `offer_t38_after_s` is when, once the call is up, an answerer offers T.38 itself (None: never). A caller waits for the
-    far end's offer: sending, it makes its own when it hears the far end's V.21 (`offer_on_v21`); fetching a fax, after
-    `fetch_offer_after_s`. In T.30 the sender of the image is the calling side, whoever placed the call. `lacks` is what a
-    receiver does not offer.
+    `t38` is how T.38 is wanted where `mode` allows it. In T.30 the sender of the image is the calling side, whoever placed
+    the call. `lacks` is what a receiver does not offer.
     """
 
     direction: Direction
@@ -68,10 +95,7 @@ class FaxSettings:
     max_rate_bps: int = 14400
     pages_total: int | None = None
     page_bytes: tuple[int, ...] = ()
-    redundancy: int = 3
-    offer_t38_after_s: float | None = 0.5
-    offer_on_v21: bool = True
-    fetch_offer_after_s: float | None = 3.0
+    t38: T38Wish = T38Wish()
     lacks: Lacks = field(default_factory=lambda: Lacks(0))
     trace: bool = False
     #: The fax's id and the session's number; made where they are empty.
@@ -80,11 +104,28 @@ class FaxSettings:
     timeouts: Timeouts = Timeouts()
 
     @property
+    def offers_t38(self) -> bool:
+        """Whether we offer T.38 at all."""
+        return self.mode is not ModePolicy.AUDIO and self.t38.offer
+
+    @property
+    def accepts_t38(self) -> bool:
+        """Whether the far end's offer of T.38 is taken."""
+        return self.mode is not ModePolicy.AUDIO and self.t38.accept
+
+    @property
+    def offers_t38_on_v21(self) -> bool:
+        """Whether a caller that sends offers T.38 when it hears the far end's V.21."""
+        return self.offers_t38 and self.t38.on_v21
+
+    @property
     def t38_offer_delay_s(self) -> float | None:
         """How long after the answer T.38 is offered without further reason; None for never."""
+        if not self.offers_t38:
+            return None
         if self.role is Role.ANSWERER:
-            return self.offer_t38_after_s
-        return self.fetch_offer_after_s if self.direction is Direction.RECEIVE else None
+            return self.t38.answered_after_s
+        return self.t38.fetching_after_s if self.direction is Direction.RECEIVE else None
 
 
 def check_ident(text: str) -> str:

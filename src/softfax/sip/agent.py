@@ -7,23 +7,23 @@ import asyncio
 import logging
 import os
 import random
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import SoftfaxError, UsageError
-from softfax.sip import sdp
-from softfax.sip.glue import PJ_EPENDING, GlueEvent, GlueEventType
+from softfax.sip.accounts import KnownAccount, check_accounts
+from softfax.sip.glue import PJ_EPENDING
+from softfax.sip.names import is_numeric, known_account, numeric
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.types import (
     AudioMedia,
     CallerId,
     CallHandler,
+    SipAccount,
     SipConfig,
     T38Media,
     T38Policy,
-    is_unspecified,
     local_address_towards,
     parse_listen,
     split_uri,
@@ -39,19 +39,7 @@ log = logging.getLogger("softfax.sip")
 PENDING_RETRY_S = 0.2
 PENDING_TRIES = 20
 GLARE_TRIES = 4
-SIP_REASONS = {
-    408: "Request Timeout",
-    415: "Unsupported Media Type",
-    481: "Call Does Not Exist",
-    487: "Request Terminated",
-    488: "Not Acceptable Here",
-    491: "Request Pending",
-    500: "Server Internal Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-    603: "Decline",
-    606: "Not Acceptable",
-}
+LOOK_UP_AGAIN_S = 300.0
 
 
 class Call:
@@ -68,10 +56,13 @@ class Call:
         # Touched in the SIP thread alone: the audio last told of, and where the far end's media is.
         self._audio_told: tuple[object, ...] | None = None
         self._far_host = ""
+        self._public_address = ""
         # Read and written in the SIP thread alone once the call lives.
         self._policy = t38
         self._said: T38Parameters | None = None
         self.handler: CallHandler | None = None
+        #: The account it goes through or came by; empty for none.
+        self.account = ""
         self.call_id = ""
         self.remote_uri = ""
         self.local_uri = ""
@@ -174,6 +165,8 @@ class IncomingCall(Call):
     def __init__(self, agent: UserAgent) -> None:
         super().__init__(agent, outgoing=False)
         self.first_offer = ""
+        #: The address that it came from.
+        self.source = ""
         self.headers: dict[str, str] = {}
 
     def answer(self, *, t38: T38Policy) -> None:
@@ -198,12 +191,13 @@ class UserAgent:
         self._stack = stack
         self._loop = asyncio.get_running_loop()
         self._calls: set[Call] = set()
-        self._registered: asyncio.Future[tuple[int, str]] | None = None
-        self._is_registered = False
+        self._asked: dict[str, asyncio.Future[tuple[int, str]]] = {}
+        self._registered: set[str] = set()
+        self._watchers: dict[str, Callable[[int, str, int], None]] = {}
+        self._known: dict[str, KnownAccount] = {}
+        self._looking_up: asyncio.Task[None] | None = None
         self._incoming: Callable[[IncomingCall], CallHandler | int] | None = None
         self._unclaimed: list[IncomingCall] = []
-        #: Set by the owner: told of every change of the registration (SIP status, reason).
-        self.on_registration: Callable[[int, str], None] = lambda code, reason: None
         #: Set by the owner, with `SipConfig.trace`: told of every SIP message, secrets taken out (sent by us, far end, text).
         self.on_message: Callable[[bool, str, str], None] = lambda sent, far, text: None
 
@@ -214,16 +208,17 @@ class UserAgent:
 
         host, port = parse_listen(config.listen)
         if not host:
-            target = config.proxy or config.registrar
-            host = local_address_towards(target) if target else "127.0.0.1"
-        host = await _numeric(host)
-        for uri in (config.proxy, config.registrar, config.from_uri):
-            if uri:
-                split_uri(uri)
+            first = next(iter(config.accounts), None)
+            host = await asyncio.to_thread(local_address_towards, first.proxy or first.server) if first else "127.0.0.1"
+        host = await numeric(host)
+        check_accounts(config.accounts)
+        accounts, config = config.accounts, replace(config, accounts=())
         stack = Stack(replace(config, listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
         agent = cls(config, stack)
         try:
             await stack.start(agent)
+            await agent.set_accounts(accounts)
+            agent._looking_up = asyncio.ensure_future(agent._look_up_again())
         except BaseException:
             await stack.stop()
             raise
@@ -250,60 +245,130 @@ class UserAgent:
         """Where SIP is listened on."""
         return self._stack.bound_address
 
-    async def register(self, timeout_s: float = 35.0) -> None:
-        """Registers with the registrar and keeps the registration fresh. Raises RegistrationError, AuthenticationError."""
+    # ---- accounts -----------------------------------------------------------------------------------------------
+
+    @property
+    def accounts(self) -> tuple[SipAccount, ...]:
+        """The accounts in force, as they were given."""
+        return self.config.accounts
+
+    async def set_accounts(self, accounts: Sequence[SipAccount]) -> None:
+        """Has these accounts and no others. Calls go on; accounts that stay as they are are not touched.
+
+        Others are unregistered, and given up when their last call has ended; what is new or changed is not registered before
+        `register`. Raises UsageError.
+        """
+        check_accounts(accounts)
+        new = {account.name: account for account in accounts}
+        gone = {one.name for one in self.config.accounts if new.get(one.name) != one}
+        stay = {name: one for name, one in self._known.items() if name in new and name not in gone}
+        await asyncio.gather(*(self.unregister(name) for name in gone))
+        fresh = [account for account in accounts if account.name not in stay]
+        made = await asyncio.gather(*(known_account(one, self._stack.bound_address[0]) for one in fresh))
+        self._known = stay | {one.account.name: one for one in made}
+        known = list(self._known.values())
+        await self._stack.ask(lambda stack: stack.put_accounts(known))
+        self.config = replace(self.config, accounts=tuple(accounts))
+
+    async def _look_up_again(self) -> None:
+        """Calls come from where a server's name points to, which changes."""
+        while True:
+            await asyncio.sleep(LOOK_UP_AGAIN_S)
+            for name, one in list(self._known.items()):
+                if not is_numeric(split_uri(one.account.server)[2]):
+                    again = await known_account(one.account, self._stack.bound_address[0])
+                    if self._known.get(name) is one and again.addresses:
+                        self._known[name] = replace(one, addresses=again.addresses)
+            known = list(self._known.values())
+            self.post(lambda stack, known=known: stack.put_accounts(known))  # type: ignore[misc]
+
+    def watch_registration(self, name: str, sink: Callable[[int, str, int], None]) -> Callable[[], None]:
+        """Every answer of an account's registrar goes to `sink`: SIP status, reason, and for how many seconds it holds.
+
+        One sink an account. Returns what ends that.
+        """
+        self._watchers[name] = sink
+
+        def end() -> None:
+            if self._watchers.get(name) is sink:
+                del self._watchers[name]
+
+        return end
+
+    async def register(self, name: str, timeout_s: float = 35.0) -> None:
+        """Registers an account and keeps the registration fresh. Raises RegistrationError, AuthenticationError, UsageError."""
         from softfax.sip.stack import registration_error
 
-        code, reason = await self._registration(lambda stack: stack.register(), timeout_s)
+        account = self._account(name)
+        code, reason = await self._registration(name, True, timeout_s)
         if code != 200:
-            raise registration_error(self.config, code, reason)
-        self._is_registered = True
+            raise registration_error(account, code, reason)
+        self._registered.add(name)
 
-    async def unregister(self, timeout_s: float = 3.0) -> None:
-        """Takes the registration back, if there is one; that the registrar does not answer is logged and no error."""
-        if not self._is_registered:
+    async def unregister(self, name: str, timeout_s: float = 3.0) -> None:
+        """Takes a registration back, if there is one; that the registrar does not answer is logged and no error."""
+        if name not in self._registered:
             return
-        self._is_registered = False
-        code, reason = await self._registration(lambda stack: stack.unregister(), timeout_s)
+        self._registered.discard(name)
+        code, reason = await self._registration(name, False, timeout_s)
         if code != 200:
-            log.warning("the registrar did not confirm the end of the registration (%d %s)", code, reason)
+            log.warning("%s did not confirm the end of the registration (%d %s)", name, code, reason)
 
-    async def _registration(self, command: Callable[[Stack], None], timeout_s: float) -> tuple[int, str]:
-        self._registered = self._loop.create_future()
-        self.post(command)
+    async def _registration(self, name: str, wanted: bool, timeout_s: float) -> tuple[int, str]:
+        asked = self._asked[name] = self._loop.create_future()
+        self.post(lambda stack: stack.registration(name, wanted))
         try:
-            return await asyncio.wait_for(self._registered, timeout_s)
+            return await asyncio.wait_for(asked, timeout_s)
         except TimeoutError:
             return 408, "no answer"
         finally:
-            self._registered = None
+            if self._asked.get(name) is asked:
+                del self._asked[name]
 
-    def call(self, destination: str, handler: CallHandler, *, t38: T38Policy, caller: CallerId | None = None) -> Call:
-        """Places a call; everything else comes through the handler. Raises UsageError for a bad destination.
+    def _account(self, name: str) -> SipAccount:
+        for account in self.config.accounts:
+            if account.name == name:
+                return account
+        raise UsageError(f"there is no account {name}", "name one of the configuration")
 
-        `caller` is shown to the far end: as From where we call without an account's user; else, since a PBX knows us by that
-        user, as the name in From and as P-Asserted-Identity (RFC 3325).
+    # ---- calls --------------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        destination: str,
+        handler: CallHandler,
+        *,
+        t38: T38Policy,
+        caller: CallerId | None = None,
+        account: str = "",
+    ) -> Call:
+        """Places a call, through an account or, without one, straight to the URI; what follows comes through the handler.
+
+        `caller` is shown to the far end as the account says. Raises UsageError for a bad destination or account.
         """
         scheme, user, host, port, parameters = split_uri(destination)
-        if self.config.transport != "udp" and "transport=" not in parameters:
-            parameters = f";transport={self.config.transport}{parameters}"
+        transport = self._account(account).transport if account else self.config.transport
+        if transport != "udp" and "transport=" not in parameters:
+            parameters = f";transport={transport}{parameters}"
         uri = f"{scheme}:{user + '@' if user else ''}{host}{f':{port}' if port else ''}{parameters}"
         call = Call(self, outgoing=True, t38=t38)
         call.handler = handler
-        call.remote_uri = destination
+        call.remote_uri, call.account = destination, account
         self._calls.add(call)
-        self.post(lambda stack: stack.call(call, uri, caller))
+        self.post(lambda stack: stack.call(call, uri, account, caller))
         return call
 
     async def close(self) -> None:
         """Hangs up what is left, unregisters, stops."""
+        if self._looking_up is not None:
+            self._looking_up.cancel()
         for call in list(self._calls):
             call.hangup()
         for _ in range(40):
             if not self._calls:
                 break
             await asyncio.sleep(0.05)
-        await self.unregister()
+        await asyncio.gather(*(self.unregister(name) for name in list(self._registered)))
         await self._stack.stop()
 
     # ---- between the loop and the stack's thread ---------------------------------------------------------------------
@@ -354,101 +419,10 @@ class UserAgent:
         """A SIP message was sent or received; on the loop."""
         self.on_message(sent, far, text)
 
-    def registration_changed(self, code: int, reason: str) -> None:
-        """The registrar answered; on the loop."""
-        if self._registered is not None and not self._registered.done():
-            self._registered.set_result((code, reason))
-        self.on_registration(code, reason)
-
-
-async def _numeric(host: str) -> str:
-    """The address of a host that may be a name; sockets for media are bound to the same one. Raises UsageError."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
-    except OSError as error:
-        raise UsageError(
-            f"no such address to listen on: {host} ({error.strerror})", "write the address itself"
-        ) from None
-    return str(found[0][4][0])
-
-
-def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[[int, str], int]) -> None:
-    """What the invite session reports of a call; in the SIP thread. Offers of T.38 are answered here and now."""
-    if event.type is GlueEventType.AUDIO:
-        _audio_negotiated(agent, call, event)
-    elif event.type is GlueEventType.T38_OFFER:
-        text = answer_for(call, event.remote_sdp)
-        if text is not None:
-            status = answer(event.call_id, text)
-            if status:
-                log.warning("the answer to an offer of T.38 failed (%d)", status)
-    elif event.type is GlueEventType.T38_ACTIVE:
-        call._audio_told = None
-        try:
-            agent.tell(call._deliver_t38, _t38_media(event))
-        except sdp.SdpError as error:
-            log.warning("the answer to our offer of T.38 cannot be used: %s", error)
-            agent.tell(call.offer_audio)
-            agent.tell(call._deliver_offer_result, 488, "unusable answer")
-    elif event.type is GlueEventType.T38_EMPTY:
-        # Only a new offer of audio gives the call media again.
-        call._audio_told = None
-        agent.tell(call.offer_audio)
-        agent.tell(call._deliver_offer_result, event.code, "the answer refuses all media")
-    elif event.type is GlueEventType.T38_REFUSED:
-        agent.tell(call._deliver_offer_result, event.code, SIP_REASONS.get(event.code, "refused"))
-
-
-def _t38_media(event: GlueEvent) -> T38Media:
-    """What is negotiated. Raises SdpError, which an offer that we answered cannot: it has been read before."""
-    remote = sdp.parse(event.remote_sdp)
-    line, local_line = sdp.t38_line(remote), sdp.t38_line(sdp.parse(event.local_sdp))
-    if line is None or local_line is None:
-        raise sdp.SdpError("no T.38")
-    return T38Media(sdp.t38_remote(remote, line), sdp.t38_parameters(line), sdp.t38_parameters(local_line))
-
-
-def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
-    """The descriptor is the handler's from here on, unless this is a refresh that changes nothing."""
-    with socket.socket(fileno=os.dup(event.fd)) as rtp:
-        told = (*rtp.getsockname(), event.remote, event.port, event.payload_type, event.law, event.direction)
-    call._far_host = event.remote
-    media = AudioMedia(
-        event.fd,
-        (event.remote, event.port),
-        event.payload_type,
-        "PCMA" if event.law == 8 else "PCMU",
-        bool(event.direction & 1),
-        bool(event.direction & 2),
-    )
-    if told == call._audio_told or not agent.tell(call._deliver_audio, media):
-        os.close(event.fd)
-    call._audio_told = told
-
-
-def local_udptl(call: Call, policy: T38Policy, far_host: str) -> tuple[str, int]:
-    """Our UDPTL address as the far end shall see it. Raises SoftfaxError or OSError if there is none."""
-    host, port = policy.local_udptl()
-    public = call._agent.config.public_address
-    if public:
-        return public, port
-    if is_unspecified(host) and far_host:
-        shown = f"[{far_host}]" if ":" in far_host else far_host
-        host = local_address_towards(f"sip:{shown}")
-    return host, port
-
-
-def answer_for(call: Call, offer: str) -> str | None:
-    """Our answer to an offer of T.38; None refuses it (488)."""
-    policy = call._policy
-    if policy is None or not policy.accept:
-        return None
-    try:
-        parsed = sdp.parse(offer)
-        line = sdp.t38_line(parsed)
-        far_host = sdp.t38_remote(parsed, line)[0] if line else ""
-        text, call._said = sdp.answer_t38(parsed, local_udptl(call, policy, far_host), policy.parameters)
-    except (sdp.SdpError, SoftfaxError, OSError, ValueError) as error:
-        log.warning("an offer of T.38 is refused: %s", error)
-        return None
-    return text
+    def registration_changed(self, name: str, code: int, reason: str, expires_s: int) -> None:
+        """A registrar answered; on the loop."""
+        asked = self._asked.get(name)
+        if asked is not None and not asked.done():
+            asked.set_result((code, reason))
+        if name in self._watchers:
+            self._watchers[name](code, reason, expires_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes as c
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -80,6 +80,7 @@ class Glue:
             lib = c.CDLL(path)
             lib.sfx_sip_answer.argtypes = lib.sfx_sip_reinvite.argtypes = [c.c_int, c.c_char_p]
             lib.sfx_sip_cancel_offer.argtypes = lib.sfx_sip_may_offer.argtypes = [c.c_int]
+            lib.sfx_sip_codecs.argtypes = [c.c_int, c.POINTER(c.c_int), c.c_int]
             lib.sfx_sip_open.argtypes = [c.c_int]
             lib.sfx_sip_run.argtypes = [c.c_uint]
             lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
@@ -132,6 +133,10 @@ class Glue:
     def cancel_offer(self, call_id: int) -> int:
         """Gives up our offer."""
         return int(self._lib.sfx_sip_cancel_offer(call_id))
+
+    def codecs(self, account_id: int, laws: Sequence[int]) -> int:
+        """What audio an account's calls have: 0 for PCMU, 8 for PCMA, in the order of preference. Returns a pj_status_t."""
+        return int(self._lib.sfx_sip_codecs(account_id, (c.c_int * len(laws))(*laws), len(laws)))
 
     def quiet(self) -> None:
         """Silences PJSIP's own log."""

@@ -226,13 +226,13 @@ def offer_t38(local: tuple[str, int], parameters: T38Parameters) -> str:
 
 def effective(far: T38Parameters, ours: T38Parameters) -> T38Parameters:
     """What an answer to `far` says: no newer version and no higher rate than offered, the offered rate management (T.38
-    D.2.3), the offered error correction, our own datagram limit."""
+    D.2.3), the offered error correction unless ours is none, our own datagram limit."""
     return replace(
         ours,
         version=min(far.version, ours.version),
         max_bitrate_bps=min(far.max_bitrate_bps, ours.max_bitrate_bps),
         rate_management=far.rate_management,
-        error_correction=far.error_correction,
+        error_correction="none" if ours.error_correction == "none" else far.error_correction,
     )
 
 

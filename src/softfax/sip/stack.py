@@ -11,27 +11,23 @@ import re
 import resource
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
 from softfax.sip import sdp
-from softfax.sip.agent import Call, IncomingCall, answer_for, glue_event, local_udptl
+from softfax.sip.accounts import KnownAccount, identity
+from softfax.sip.agent import Call, IncomingCall
+from softfax.sip.binding import clean, library_path, pj, reason_of
 from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
+from softfax.sip.lines import Line, Lines, port_of, source_host
+from softfax.sip.offers import answer_for, glue_event, local_udptl
 from softfax.sip.redact import redact
-from softfax.sip.types import CallerId, SipConfig, is_unspecified, local_address_towards, parse_listen, split_uri
+from softfax.sip.types import CallerId, SipAccount, SipConfig, parse_listen
 
 if TYPE_CHECKING:
     from softfax.sip.agent import UserAgent
-
-try:
-    from softfax._native import _pjsua2  # type: ignore[attr-defined]
-    from softfax._native import pjsua2 as pj
-except ImportError as error:  # pragma: no cover - an incomplete installation
-    raise NativeError(
-        f"the SIP stack cannot be loaded ({error})", "build it with `make`, or install the wheel"
-    ) from None
 
 __all__ = ["Stack", "registration_error"]
 
@@ -42,43 +38,36 @@ ERRNO_BASE = 120000
 EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
 FILES_WANTED = 16384
 PORT_TRIES = 16
-# Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route.
-ANYWHERE, ANYWHERE_6 = "sip:192.0.2.1", "sip:[2001:db8::1]"
-SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 _running = threading.Lock()
 
 
-class _Account(pj.Account):  # type: ignore[misc]
-    """Callbacks of the account; none may raise."""
+class _Endpoint(pj.Endpoint):  # type: ignore[misc]
+    """Callbacks of the endpoint; none may raise."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, lines: Lines) -> None:
         super().__init__()
-        self._stack = stack
+        self._lines = lines
 
-    def onIncomingCall(self, prm: Any) -> None:
+    def onSelectAccount(self, prm: Any) -> None:
         try:
-            self._stack.on_incoming(prm)
+            self._lines.select(prm)
         except Exception:
-            log.exception("an incoming call was lost")
-
-    def onRegState(self, prm: Any) -> None:
-        try:
-            agent = self._stack.agent
-            agent.tell(agent.registration_changed, int(prm.code), str(prm.reason))
-        except Exception:
-            log.exception("a registration event was lost")
+            log.exception("an incoming request belongs to no account")
 
 
 class _PjCall(pj.Call):  # type: ignore[misc]
     """Callbacks of a call; none may raise."""
 
-    def __init__(self, stack: Stack, call: Call, index: int = -1) -> None:
+    def __init__(self, stack: Stack, line: Line, call: Call, index: int = -1) -> None:
         if index < 0:
-            super().__init__(stack.account)
+            super().__init__(line)
         else:
-            super().__init__(stack.account, index)
+            super().__init__(line, index)
         self._stack = stack
+        self.line = line
         self.call = call
+        call._public_address = line.public_address
+        stack.lines.began(line)
 
     def onCallState(self, prm: Any) -> None:
         try:
@@ -91,14 +80,14 @@ class _PjCall(pj.Call):  # type: ignore[misc]
 
 
 class Stack:
-    """PJSIP with one account and its calls."""
+    """PJSIP with its accounts and calls."""
 
     def __init__(self, config: SipConfig) -> None:
         self.config = config
         self.bound_address = ("", 0)
         self.agent: UserAgent
-        self.account: Any = None
-        self._glue = Glue(_pjsua2.__file__)
+        self._glue = Glue(library_path)
+        self.lines = Lines(config, self._glue, self.on_incoming, self._on_registration)
         self._commands: deque[Callable[[Stack], None]] = deque()
         self._calls: dict[int, _PjCall] = {}
         self._thread: threading.Thread | None = None
@@ -130,9 +119,24 @@ class Stack:
         self._commands.append(command)
         self._glue.wake()
 
+    async def ask(self, command: Callable[[Stack], None]) -> None:
+        """Runs a command in the SIP thread and waits for it. Raises what it raises."""
+        done: Future[None] = Future()
+
+        def run(stack: Stack) -> None:
+            try:
+                command(stack)
+            except BaseException as error:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        self.post(run)
+        await asyncio.wrap_future(done)
+
     def _main(self) -> None:
         self._glue.quiet()
-        endpoint = pj.Endpoint()
+        endpoint = _Endpoint(self.lines)
         try:
             self._open(endpoint)
         except BaseException as error:
@@ -165,7 +169,7 @@ class Stack:
         ep.uaConfig.threadCnt = 0
         ep.uaConfig.mainThreadOnly = False
         ep.uaConfig.maxCalls = self.config.max_calls
-        ep.uaConfig.userAgent = _user_agent()
+        ep.uaConfig.userAgent = self.config.user_agent or _user_agent()
         ep.medConfig.clockRate = 8000
         ep.medConfig.noVad = True
         ep.medConfig.ecTailLen = 0
@@ -174,15 +178,13 @@ class Stack:
         if self._glue.open(trace=self.config.trace):
             raise NativeError("the SIP stack did not start: no wake-up socket")
         self._glue.set_callback(self._on_glue)
-        self._listen(endpoint)
+        tls_transport = self._listen(endpoint)
         endpoint.libStart()
-        self.account = _Account(self)
-        self.account.create(self._account_config())
+        self.lines.open(endpoint, self.bound_address, tls_transport)
 
     def _close(self, endpoint: Any) -> None:
         try:
-            if self.account is not None:
-                self.account.shutdown()
+            self.lines.close()
             endpoint.hangupAllCalls()
             self._glue.close()
             endpoint.libDestroy()
@@ -190,10 +192,9 @@ class Stack:
             log.debug("SIP shutdown: %s", error.reason)
         self._glue.set_callback(None)
         self._calls.clear()
-        self.account = None
 
-    def _listen(self, endpoint: Any) -> None:
-        """Opens the transports; UDP and TCP at one port, so port 0 may take several tries."""
+    def _listen(self, endpoint: Any) -> int | None:
+        """Opens the transports; UDP and TCP at one port, so port 0 may take several tries. Returns that of TLS, if it is."""
         host, port = parse_listen(self.config.listen)
         kinds = ["tls"] if self.config.transport == "tls" else ["udp", "tcp"]
         for remaining in reversed(range(PORT_TRIES)):
@@ -201,8 +202,8 @@ class Stack:
             try:
                 bound = port
                 for kind in kinds:
-                    opened.append(int(endpoint.transportCreate(*self._transport(kind, host, bound))))
-                    bound = int(str(endpoint.transportGetInfo(opened[0]).localName).rsplit(":", 1)[1])
+                    opened.append(int(endpoint.transportCreate(*self.lines.transport_config(kind, host, bound))))
+                    bound = port_of(endpoint, opened[0])
                 break
             except pj.Error as error:
                 if port or not opened or not remaining or int(error.status) - ERRNO_BASE != EADDRINUSE:
@@ -210,96 +211,42 @@ class Stack:
                 for transport in opened:
                     endpoint.transportClose(transport)
         self.bound_address = (host, bound)
-
-    def _transport(self, kind: str, host: str, port: int) -> tuple[int, Any]:
-        types = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
-        config = pj.TransportConfig()
-        config.port = port
-        config.boundAddress = host
-        if self.config.public_address:
-            config.publicAddress = self.config.public_address
-        if kind == "tls":
-            tls = config.tlsConfig
-            tls.certFile = self.config.tls_certificate or ""
-            tls.privKeyFile = self.config.tls_private_key or ""
-            tls.CaListFile = self.config.tls_ca or (SYSTEM_CA if self.config.tls_verify else "")
-            tls.verifyServer = self.config.tls_verify
-        return types[kind] | (pj.PJSIP_TRANSPORT_IPV6 if ":" in host else 0), config
-
-    def _account_config(self) -> Any:
-        c = self.config
-        host, port = self.bound_address
-        shown = c.public_address or host
-        if is_unspecified(shown):
-            shown = local_address_towards(ANYWHERE_6 if ":" in host else ANYWHERE)
-        shown = f"[{shown}]" if ":" in shown else shown
-        suffix = "" if c.transport == "udp" else f";transport={c.transport}"
-        server = c.registrar or c.proxy
-        domain = split_uri(server)[2] if server else f"{shown}:{port}"
-        config = pj.AccountConfig()
-        self._domain = domain
-        config.idUri = self.account_uri = c.from_uri or f"sip:{(c.user + '@') if c.user else 'softfax@'}{domain}"
-        config.regConfig.registrarUri = (
-            f"{c.registrar}{suffix if 'transport=' not in (c.registrar or '') else ''}" if c.registrar else ""
-        )
-        config.regConfig.registerOnAdd = False
-        config.regConfig.timeoutSec = c.registration_expires_s
-        if c.user:
-            config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", c.user, 0, c.password or ""))
-        if c.proxy:
-            config.sipConfig.proxies.append(f"{c.proxy}{'' if ';' in c.proxy else ';lr'}{suffix}")
-        config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
-        config.callConfig.prackUse = pj.PJSUA_100REL_NOT_USED
-        config.mediaConfig.transportConfig.boundAddress = host
-        # Any free pair, instead of counting up from 4000 into what other programs have taken.
-        config.mediaConfig.transportConfig.port = 0
-        if c.public_address:
-            config.mediaConfig.transportConfig.publicAddress = c.public_address
-        # One family: with both, media sockets of one would be bound to the address of the other.
-        family = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if ":" in host else pj.PJSUA_IPV6_DISABLED
-        config.mediaConfig.ipv6Use = config.sipConfig.ipv6Use = family
-        config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_DISABLED
-        config.natConfig.contactRewriteUse = 0
-        config.natConfig.viaRewriteUse = 0
-        config.natConfig.sdpNatRewriteUse = 0
-        return config
+        return opened[0] if kinds == ["tls"] else None
 
     # ---- commands, in the SIP thread --------------------------------------------------------------------------------
 
-    def register(self) -> None:
-        """Starts the registration."""
-        self.account.setRegistration(True)
+    def put_accounts(self, known: Sequence[KnownAccount]) -> None:
+        """Has these accounts and no others. Raises UsageError."""
+        self.lines.put(known)
 
-    def unregister(self) -> None:
-        """Ends the registration."""
-        self.account.setRegistration(False)
+    def registration(self, name: str, wanted: bool) -> None:
+        """Starts the registration of an account, or ends it."""
+        line = self.lines.find(name)
+        if line is None:
+            self._on_registration(name, 404, "there is no such account", 0)
+            return
+        try:
+            line.setRegistration(wanted)
+        except pj.Error as error:
+            self._on_registration(name, 503, reason_of(error), 0)
 
-    def call(self, call: Call, uri: str, caller: CallerId | None = None) -> None:
+    def call(self, call: Call, uri: str, account: str, caller: CallerId | None = None) -> None:
         """Sends the INVITE."""
         if call._hangup_wanted:
             self.agent.tell(call._deliver_state, "ended", 487, "cancelled before it was sent")
             return
-        pj_call = _PjCall(self, call)
+        line = self.lines.find(account)
+        if line is None:
+            self.agent.tell(call._deliver_state, "ended", 0, f"there is no account {account}")
+            return
+        pj_call = _PjCall(self, line, call)
         try:
-            pj_call.makeCall(uri, self._shown_as(caller, _operation()))
+            pj_call.makeCall(uri, _shown_as(line, caller, _operation()))
         except pj.Error as error:
-            self.agent.tell(call._deliver_state, "ended", 0, _reason(error))
+            self._commands.append(functools.partial(_forget, pj_call))
+            self.agent.tell(call._deliver_state, "ended", 0, reason_of(error))
             return
         self._adopt(pj_call)
-
-    def _shown_as(self, caller: CallerId | None, prm: Any) -> Any:
-        """Puts the caller's identity into an INVITE."""
-        if caller is None or not (caller.user or caller.name):
-            return prm
-        known_by_user = bool(self.config.user or self.config.from_uri)
-        own = self.account_uri
-        asserted = f"sip:{caller.user}@{self._domain}" if caller.user else own
-        prm.txOption.localUri = f"{caller.display()}<{own if known_by_user else asserted}>"
-        if known_by_user and caller.user:
-            header = pj.SipHeader()
-            header.hName, header.hValue = "P-Asserted-Identity", f"{caller.display()}<{asserted}>"
-            prm.txOption.headers.append(header)
-        return prm
 
     def answer(self, call: IncomingCall) -> None:
         """Sends 200; an INVITE with T.38 alone gets our T.38 answer, or 488."""
@@ -314,7 +261,7 @@ class Stack:
         try:
             pj_call.answer(_operation(200))
         except pj.Error as error:
-            log.warning("a call could not be answered: %s", _reason(error))
+            log.warning("a call could not be answered: %s", reason_of(error))
             self.hangup(call, 500)
 
     def ring(self, call: IncomingCall) -> None:
@@ -356,7 +303,7 @@ class Stack:
         try:
             pj_call.reinvite(_operation())
         except pj.Error as error:
-            log.warning("audio is not offered: %s", _reason(error))
+            log.warning("audio is not offered: %s", reason_of(error))
 
     def cancel_offer(self, call: Call) -> None:
         """CANCELs our offer."""
@@ -368,18 +315,22 @@ class Stack:
     def _adopt(self, pj_call: _PjCall) -> None:
         call, info = pj_call.call, pj_call.getInfo()
         call._index = int(pj_call.getId())
-        call.call_id = _clean(info.callIdString)
-        call.local_uri = _clean(info.localUri)
-        call.remote_uri = _clean(info.remoteUri)
+        call.call_id = clean(info.callIdString)
+        call.local_uri = clean(info.localUri)
+        call.remote_uri = clean(info.remoteUri)
         self._calls[call._index] = pj_call
 
-    def on_incoming(self, prm: Any) -> None:
+    def _on_registration(self, name: str, code: int, reason: str, expires_s: int) -> None:
+        self.agent.tell(self.agent.registration_changed, name, code, reason, expires_s)
+
+    def on_incoming(self, line: Line, prm: Any) -> None:
         """A call comes in."""
         call = IncomingCall(self.agent)
-        pj_call = _PjCall(self, call, int(prm.callId))
+        call.account, call.source = line.name, source_host(prm)
+        pj_call = _PjCall(self, line, call, int(prm.callId))
         try:
             self._adopt(pj_call)
-            head, _, body = _clean(prm.rdata.wholeMsg).partition("\r\n\r\n")
+            head, _, body = clean(prm.rdata.wholeMsg).partition("\r\n\r\n")
             call.headers = _headers(head)
         except Exception:
             pj_call.hangup(_operation(500))
@@ -403,10 +354,10 @@ class Stack:
         }.get(info.state)
         if pj_call.call._index < 0:
             pj_call.call._index = int(pj_call.getId())
-            pj_call.call.call_id = _clean(info.callIdString)
+            pj_call.call.call_id = clean(info.callIdString)
             self._calls[pj_call.call._index] = pj_call
         if state is not None:
-            self.agent.tell(pj_call.call._deliver_state, state, int(info.lastStatusCode), _clean(info.lastReason))
+            self.agent.tell(pj_call.call._deliver_state, state, int(info.lastStatusCode), clean(info.lastReason))
         if state == "ended":
             self._calls.pop(pj_call.call._index, None)
             # The object must outlive this callback.
@@ -430,7 +381,19 @@ class Stack:
 
 def _forget(pj_call: _PjCall, stack: Stack) -> None:
     """Drops the last reference to a call once its callback has returned."""
-    del pj_call, stack
+    stack.lines.ended(pj_call.line)
+
+
+def _shown_as(line: Line, caller: CallerId | None, prm: Any) -> Any:
+    """Puts the caller's identity into an INVITE."""
+    shown = identity(line.account, line.own_uri, line.domain, caller)
+    if shown is not None:
+        prm.txOption.localUri = shown.from_uri
+        for name, value in shown.headers:
+            header = pj.SipHeader()
+            header.hName, header.hValue = name, value
+            prm.txOption.headers.append(header)
+    return prm
 
 
 def _operation(code: int = 0) -> Any:
@@ -442,11 +405,6 @@ def _operation(code: int = 0) -> Any:
     if code:
         prm.statusCode = code
     return prm
-
-
-def _clean(text: Any) -> str:
-    """Text of the far end that can be printed and stored: octets that are no UTF-8 become question marks."""
-    return str(text).encode("utf-8", "replace").decode()
 
 
 def _headers(head: str) -> dict[str, str]:
@@ -462,10 +420,6 @@ def _headers(head: str) -> dict[str, str]:
     return found
 
 
-def _reason(error: Any) -> str:
-    return re.sub(r"\s*\(PJ\w+\)", "", str(error.reason)) or "refused by the SIP stack"
-
-
 def _translate(error: BaseException, config: SipConfig) -> SoftfaxError:
     """A failed start, in our errors."""
     if isinstance(error, pj.Error):
@@ -474,22 +428,24 @@ def _translate(error: BaseException, config: SipConfig) -> SoftfaxError:
             return PortInUseError(f"{config.listen} is in use", "choose another address or port with --listen")
         if code in (EADDRNOTAVAIL, EACCES):
             return PortInUseError(
-                f"{config.listen} cannot be listened on ({_reason(error)})", "choose another with --listen"
+                f"{config.listen} cannot be listened on ({reason_of(error)})", "choose another with --listen"
             )
-        return NativeError(f"the SIP stack did not start: {_reason(error)}")
+        return NativeError(f"the SIP stack did not start: {reason_of(error)}")
     return NativeError(f"the SIP stack did not start: {error}")
 
 
-def registration_error(config: SipConfig, code: int, reason: str) -> RegistrationError | AuthenticationError:
+def registration_error(account: SipAccount, code: int, reason: str) -> RegistrationError | AuthenticationError:
     """Why a registration failed."""
     if code in (401, 403, 407):
         return AuthenticationError(
-            f"{config.registrar} rejected the user or password ({code} {reason})",
-            "check --user and SOFTFAX_PASSWORD",
+            f"{account.server} rejected the user or password ({code} {reason})",
+            f"check user and password of account {account.name} (--user, SOFTFAX_PASSWORD)",
             sip_code=code,
         )
     return RegistrationError(
-        f"{config.registrar} did not accept the registration ({code} {reason})", "check --register", sip_code=code
+        f"{account.server} did not accept the registration ({code} {reason})",
+        "check the server's address, and whether it may be reached from here",
+        sip_code=code,
     )
 
 

@@ -7,7 +7,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from softfax.errors import UsageError
@@ -20,6 +20,9 @@ __all__ = [
     "AudioMedia",
     "CallHandler",
     "CallerId",
+    "CallerPolicy",
+    "Codec",
+    "SipAccount",
     "SipConfig",
     "T38Media",
     "T38Policy",
@@ -30,37 +33,78 @@ __all__ = [
 ]
 
 Transport = Literal["udp", "tcp", "tls"]
+Codec = Literal["PCMU", "PCMA"]
+CallerPolicy = Literal["p-asserted-identity", "remote-party-id", "from"]
 _URI = re.compile(
     r"^<?(sips?):(?:([^@<>\s\"]+)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_]+)(?::([0-9]{1,5}))?([;?][^<>\s]*)?>?$"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
+class SipAccount:
+    """A PBX or trunk: how it is called, and how its calls are known.
+
+    `server` is its SIP URI: registrar, domain of our own URI, and what numbers are called at. `proxy` is the next hop of every
+    request, where that is not the host of the URI called. `auth_user` is the user of digest authentication where it is not
+    `user`. `public_address` is what Contact and SDP show instead of the local address; with `stun`, a server HOST[:PORT], it
+    is asked for. `keepalive_s` is how often something is sent through NAT while registered, 0 for never.
+
+    `caller` is how a caller's identity is shown: in P-Asserted-Identity (RFC 3325) or Remote-Party-ID with our own URI in From,
+    or in From itself; an account without a user and `from_uri` has it in From in any case. `codecs` are offered and preferred
+    in this order. A call belongs to the account if it comes to the contact that was registered, to `user` or a number of
+    `numbers`, or from its server or a network of `trusted`; with `trusted`, from nowhere else but to the registered contact.
+
+    `tls_certificate` and `tls_private_key` are shown to a server that asks for them, where `transport` is TLS.
+    """
+
+    name: str
+    server: str
+    user: str = ""
+    auth_user: str = ""
+    password: str = field(default="", repr=False)
+    register: bool = False
+    proxy: str = ""
+    from_uri: str = ""
+    expires_s: int = 300
+    transport: Transport = "udp"
+    public_address: str = ""
+    stun: str = ""
+    keepalive_s: int = 15
+    caller: CallerPolicy = "p-asserted-identity"
+    codecs: tuple[Codec, ...] = ("PCMU", "PCMA")
+    trusted: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    tls_certificate: str = ""
+    tls_private_key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SipConfig:
     """The user agent. `listen` is HOST:PORT, port 0 for any free one. Beyond loopback only what is said is listened on.
 
-    `transport` is what calls are placed over. Both UDP and TCP are listened on, at the same port (RFC 3261 §18), but with
-    `tls` TLS alone. `registrar` and `proxy` are SIP URIs; `user` and `password` answer digest challenges of either and of
-    calls. `public_address` is what Contact and SDP show instead of the local address. With `trace` the user agent's
+    `transport` is what calls without an account are placed over. Both UDP and TCP are listened on, at the same port (RFC 3261
+    §18), but with `tls` TLS alone. Accounts over TLS beside that, and each client certificate, get a TLS port of their own, any
+    free one. `public_address` is what Contact and SDP show instead of the local address. With `trace` the user agent's
     `on_message` gets every SIP message.
     """
 
     listen: str = "127.0.0.1:0"
     transport: Transport = "udp"
-    user: str | None = None
-    password: str | None = None
-    registrar: str | None = None
-    proxy: str | None = None
-    from_uri: str | None = None
+    accounts: tuple[SipAccount, ...] = ()
     public_address: str | None = None
     tls_certificate: str | None = None
     tls_private_key: str | None = None
     tls_ca: str | None = None
     tls_verify: bool = True
     max_calls: int = 512
-    registration_expires_s: int = 300
     offer_timeout_s: float = 10.0
+    user_agent: str = ""
     trace: bool = False
+
+    @property
+    def first_account(self) -> str:
+        """The name of the first account; empty where there is none."""
+        return self.accounts[0].name if self.accounts else ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +132,7 @@ class AudioMedia:
     fd: int
     remote: tuple[str, int]
     payload_type: int
-    codec: Literal["PCMU", "PCMA"]
+    codec: Codec
     send: bool
     receive: bool
 

@@ -87,7 +87,7 @@ class Calls:
         """Listens. Raises PortInUseError, NativeError, UsageError."""
         self._runtime = await FaxRuntime.start(making.sip_config(self.config))
         self._runtime.on_incoming = self._incoming
-        self._registrations.keep(self._runtime.agent, self.config)
+        await self._registrations.apply(self._runtime.agent, self._runtime.agent.accounts)
 
     async def close(self, grace_s: float = GRACE_S) -> None:
         """Ends what is under way, with its reports, and stops."""
@@ -138,7 +138,8 @@ class Calls:
             task = asyncio.ensure_future(self._show(message))
             task.add_done_callback(lambda done: done.exception())
         elif isinstance(message, wire.Reload):
-            self._reload(StationConfig.checked(message.config, "the configuration"))
+            task = asyncio.ensure_future(self._reload(StationConfig.checked(message.config, "the configuration")))
+            task.add_done_callback(_reloaded)
 
     def _cancel(self, message: wire.Cancel) -> None:
         fax = self._faxes.get(message.fax_id)
@@ -150,9 +151,9 @@ class Calls:
             fax.why = Outcome(False, message.error, message.text, outcome.T30_CALLDROPPED, reached=False)
             fax.task.cancel()
 
-    def _reload(self, config: StationConfig) -> None:
+    async def _reload(self, config: StationConfig) -> None:
         self.config = config
-        self._registrations.keep(self._running().agent, config)
+        await self._registrations.apply(self._running().agent, config.sip_accounts())
 
     def _run(self, fax_id: str, fax: _Under, work: Coroutine[Any, Any, None]) -> None:
         """Whatever becomes of the task of a fax, the fax gets an end."""
@@ -204,7 +205,7 @@ class Calls:
     async def _dial(self, order: wire.Place, fax: _Under, settings: FaxSettings, job: RasterJob | None) -> None:
         shown = CallerId(order.caller_number, order.caller_name)
         on_event = partial(self._on_event, order.fax_id, fax)
-        fax.line = self._running().send(order.uri, settings, on_event, job=job, caller=shown)
+        fax.line = self._running().send(order.uri, settings, on_event, job=job, caller=shown, account=order.account)
         await self._finish(order.fax_id, fax, fax.line, order.uri)
 
     async def _finish(self, fax_id: str, fax: _Under, line: FaxLine, remote_uri: str) -> None:
@@ -225,7 +226,7 @@ class Calls:
             return 486
         fax_id = new_fax_id()
         document = making.spool_path(self.config, fax_id)
-        settings = making.incoming_settings(self.config, fax_id=fax_id, document=document)
+        settings = making.incoming_settings(self.config, fax_id=fax_id, document=document, account=call.account)
         fax = self._faxes[fax_id] = _Under()
         self._report(making.arrived(self.config, call, fax_id))
         self._run(fax_id, fax, self._receive(fax_id, fax))
@@ -280,6 +281,13 @@ class Calls:
         if fax is None or fax.line is None or fax.ended:
             return None
         return None
+
+
+def _reloaded(task: asyncio.Task[None]) -> None:
+    """What could not be taken over is logged; what was in force before it goes on."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("the new configuration is not fully in force: %s", error)
 
 
 def _start_job(pages: wire.Pages, workdir: Path) -> RasterJob:

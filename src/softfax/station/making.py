@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import re
 import time
@@ -15,11 +14,11 @@ from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
-from softfax.fax.settings import FaxSettings, Role, Timeouts, check_ident
+from softfax.fax.settings import FaxSettings, Role, T38Wish, Timeouts, check_ident
 from softfax.model import Direction, FaxContext, FaxResult, Mode, Operation, SessionEvent, SessionState
 from softfax.sip import IncomingCall, SipConfig, split_uri
 from softfax.station import wire
-from softfax.station.config import AccountConfig, StationConfig
+from softfax.station.config import StationConfig
 from softfax.station.orders import FaxOrder
 
 __all__ = [
@@ -37,9 +36,8 @@ __all__ = [
     "resolve_destination",
     "sip_config",
     "spool_path",
+    "t38_wish",
 ]
-
-_NUMBER = re.compile(r"^\+?[0-9A-Za-z*#().\-_ ]{1,64}$")
 
 
 @dataclass
@@ -60,28 +58,18 @@ class Identities:
 
 def resolve_destination(order: FaxOrder, config: StationConfig) -> tuple[str, str]:
     """The SIP URI an order means, and the account it goes through (empty for none). Raises UsageError."""
-    account: AccountConfig | None = None
-    if order.account:
-        account = next((a for a in config.account if a.label == order.account), None)
-        if account is None:
-            raise UsageError(f"there is no account {order.account}", "name one of the configuration")
-    elif config.account:
-        account = config.account[0]
-    label = account.label if account is not None else ""
-    text = order.destination.strip()
-    if re.match(r"<?sips?:", text, re.I):
-        split_uri(text)
-        return text, label
-    if not _NUMBER.match(text):
-        raise UsageError(f"not a SIP URI or a number: {text[:80]!r}", "write sip:NUMBER@HOST, or a number")
-    if account is None:
-        raise UsageError(f"no account for the number {text}", "configure an [[account]], or call sip:NUMBER@HOST")
-    scheme, _, host, port, parameters = split_uri(account.server)
-    digits = re.sub(r"[().\- ]", "", text)
-    return f"{scheme}:{digits}@{host}{f':{port}' if port else ''}{parameters}", label
+    best = config.routing().choices(order.destination, order.account)[0]
+    return best.uri, best.account
 
 
-def outgoing_settings(order: FaxOrder, config: StationConfig, *, fax_id: str, document: Path) -> FaxSettings:
+def t38_wish(config: StationConfig, account: str) -> T38Wish:
+    """What T.38 is wanted like through an account."""
+    return next((a.t38.wish() for a in config.account if a.label == account), T38Wish())
+
+
+def outgoing_settings(
+    order: FaxOrder, config: StationConfig, *, fax_id: str, document: Path, account: str = ""
+) -> FaxSettings:
     """An order with the station's defaults filled in. Raises UsageError."""
     fax = config.fax
     return FaxSettings(
@@ -93,6 +81,7 @@ def outgoing_settings(order: FaxOrder, config: StationConfig, *, fax_id: str, do
         ident=check_ident(order.ident or fax.ident),
         ecm=fax.ecm if order.ecm is None else order.ecm,
         max_rate_bps=min(_rate(order.max_rate_bps or fax.max_rate), _modem_rate(order.modems)),
+        t38=t38_wish(config, account),
         timeouts=Timeouts(
             answer_s=order.answer_timeout_s or fax.answer_timeout_s, t38_s=order.t38_timeout_s or fax.t38_timeout_s
         ),
@@ -130,7 +119,7 @@ def placing(order: FaxOrder, config: StationConfig, context: FaxContext, setting
     )
 
 
-def incoming_settings(config: StationConfig, *, fax_id: str, document: Path) -> FaxSettings:
+def incoming_settings(config: StationConfig, *, fax_id: str, document: Path, account: str = "") -> FaxSettings:
     """What an incoming call gets."""
     fax = config.fax
     return FaxSettings(
@@ -141,6 +130,7 @@ def incoming_settings(config: StationConfig, *, fax_id: str, document: Path) -> 
         ident=fax.ident,
         ecm=fax.ecm,
         max_rate_bps=fax.max_rate,
+        t38=t38_wish(config, account),
         timeouts=Timeouts(t38_s=fax.t38_timeout_s),
         fax_id=fax_id,
     )
@@ -148,10 +138,11 @@ def incoming_settings(config: StationConfig, *, fax_id: str, document: Path) -> 
 
 def sip_config(config: StationConfig) -> SipConfig:
     """The user agent of a station."""
-    sip, account = config.sip, config.account[0] if config.account else None
-    made = SipConfig(
+    sip = config.sip
+    return SipConfig(
         listen=sip.listen,
         transport=sip.transport,
+        accounts=config.sip_accounts(),
         public_address=sip.public_address or None,
         tls_certificate=str(sip.tls_certificate) if sip.tls_certificate else None,
         tls_private_key=str(sip.tls_private_key) if sip.tls_private_key else None,
@@ -159,38 +150,21 @@ def sip_config(config: StationConfig) -> SipConfig:
         tls_verify=sip.tls_verify,
         # More than are answered, so that there is somebody to say 486.
         max_calls=sip.max_calls + 8,
-    )
-    if account is None:
-        return made
-    return dataclasses.replace(
-        made,
-        user=account.user or None,
-        password=account.password or None,
-        registrar=account.server if account.register_ else None,
-        proxy=account.server if account.proxy else None,
-        from_uri=account.from_uri or None,
-        registration_expires_s=account.expires_s,
+        user_agent=sip.user_agent,
     )
 
 
 def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arrived:
     """What a call that came in says of itself."""
     headers = call.headers
-    account = config.account[0] if config.account and _is_from(call, config.account[0].server) else None
     return wire.Arrived(
         fax_id=fax_id,
-        account=account.label if account is not None else "",
+        account=call.account,
         remote_uri=call.remote_uri,
         caller=headers.get("P-Asserted-Identity") or headers.get("From") or call.remote_uri,
         called=headers.get("Request-URI") or headers.get("To") or call.local_uri,
         ident=config.fax.ident,
     )
-
-
-def _is_from(call: IncomingCall, server: str) -> bool:
-    """Whether a call names the account's server as its own place; a trunk may name others, and is then just a host."""
-    host = split_uri(server)[2].strip("[]").lower()
-    return host in (host_of(call.remote_uri), host_of(call.headers.get("Request-URI", "")))
 
 
 def spool_path(config: StationConfig, fax_id: str) -> Path:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keeps a station registered: tries again for as long as it runs, with growing waits, and says so."""
+"""Keeps an account registered: tries again for as long as it runs, with growing waits, and says so."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
 
-from softfax.errors import SoftfaxError
+from softfax.errors import AuthenticationError, SoftfaxError
+from softfax.station.views import RegistrationView
 
 __all__ = ["Registrar", "Registration"]
 
@@ -18,61 +20,122 @@ log = logging.getLogger("softfax.station")
 
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 300.0
+#: A registrar that knows us and says no is asked less often: many lock a user out, or a whole address, after a few tries.
+REFUSED_WAIT_S = 60.0
+
+State = Literal["registered", "trying", "failed", "unregistered"]
 
 
 class Registrar(Protocol):
     """What is asked of the user agent (`softfax.sip.UserAgent`)."""
 
-    on_registration: Callable[[int, str], None]
+    def watch_registration(self, name: str, sink: Callable[[int, str, int], None]) -> Callable[[], None]: ...
 
-    async def register(self, timeout_s: float = ...) -> None: ...
+    async def register(self, name: str, timeout_s: float = ...) -> None: ...
 
 
-@dataclass
+@dataclass(eq=False)
 class Registration:
-    """The registration of one account. `say` is told every change, in one line for people."""
+    """The registration of one account.
+
+    `say` is told every change that people should know, in one line; `on_change` every change of the view.
+    """
 
     agent: Registrar
     name: str
     say: Callable[[str], None] = lambda text: None
-    registered: bool = False
+    on_change: Callable[[], None] = lambda: None
+    server: str = ""
+    state: State = "unregistered"
     problem: str = ""
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    next_try: datetime | None = None
+    expires_s: int = 0
 
     def __post_init__(self) -> None:
         self._lost = asyncio.Event()
-        self.agent.on_registration = self._changed
+        self._back = asyncio.Event()
 
-    def _changed(self, code: int, reason: str) -> None:
+    @property
+    def registered(self) -> bool:
+        """Whether calls can come through it."""
+        return self.state == "registered"
+
+    def view(self) -> RegistrationView:
+        """As it is now, for the API and for metrics."""
+        return RegistrationView(
+            account=self.name,
+            server=self.server,
+            state=self.state,
+            since=self.since,
+            next_try=self.next_try,
+            problem=self.problem,
+            expires_s=self.expires_s,
+        )
+
+    def _set(self, state: State, problem: str = "", *, wait_s: float | None = None) -> None:
+        now = datetime.now(UTC)
+        if state != self.state:
+            self.since = now
+        self.state, self.problem = state, problem
+        self.next_try = now + timedelta(seconds=wait_s) if wait_s is not None else None
+        if state != "registered":
+            self.expires_s = 0
+        self.on_change()
+
+    def _changed(self, code: int, reason: str, expires_s: int) -> None:
         """The registrar answered, also to a refresh that nobody asked for here."""
-        if self.registered and code != 200:
+        if code == 200:
+            self.expires_s = expires_s
+            self._back.set()
+        elif self.registered:
             self.problem = f"{code} {reason}".strip()
             self._lost.set()
 
     async def keep(self) -> None:
         """Runs until it is cancelled."""
+        end = self.agent.watch_registration(self.name, self._changed)
+        try:
+            await self._keep()
+        finally:
+            end()
+
+    async def _keep(self) -> None:
         failures = 0
         while True:
+            self._back.clear()
+            if self.state != "failed":
+                self._set("trying")
             try:
-                await self.agent.register()
+                await self.agent.register(self.name)
             except SoftfaxError as error:
                 failures += 1
-                wait_s = self.wait_s(failures)
-                self.registered, self.problem = False, error.problem
-                log.warning("%s: %s; trying again in %.0f s", self.name, error, wait_s)
-                self.say(f"not registered at {self.name}: {error.problem}; trying again in {wait_s:.0f} s")
-                await asyncio.sleep(wait_s)
-                continue
+                if await self._wait(failures, error):
+                    continue
             failures = 0
             self._lost.clear()
-            self.registered, self.problem = True, ""
+            self._set("registered")
             self.say(f"registered at {self.name}")
             await self._lost.wait()
-            self.registered = False
-            log.warning("%s: the registration is lost (%s)", self.name, self.problem)
-            self.say(f"the registration at {self.name} is lost ({self.problem})")
+            problem = self.problem
+            log.warning("%s: the registration is lost (%s)", self.name, problem)
+            self.say(f"the registration at {self.name} is lost ({problem})")
+            self._set("failed", problem)
+
+    async def _wait(self, failures: int, error: SoftfaxError) -> bool:
+        """Waits for the next try; false if the registration has come by itself meanwhile."""
+        wait_s = self.wait_s(failures, refused=isinstance(error, AuthenticationError))
+        self._set("failed", error.problem, wait_s=wait_s)
+        log.warning("%s: %s; trying again in %.0f s", self.name, error, wait_s)
+        self.say(f"not registered at {self.name}: {error}; trying again in {wait_s:.0f} s")
+        try:
+            await asyncio.wait_for(self._back.wait(), wait_s)
+        except TimeoutError:
+            return True
+        return False
 
     @staticmethod
-    def wait_s(failures: int) -> float:
+    def wait_s(failures: int, *, refused: bool = False) -> float:
         """Seconds before the next try: doubling to five minutes, and drawn from the upper half of that."""
-        ceiling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures - 1, 20))
+        ceiling = min(LONGEST_WAIT_S, (REFUSED_WAIT_S if refused else FIRST_WAIT_S) * 2.0 ** min(failures - 1, 20))
         return random.uniform(ceiling / 2, ceiling)

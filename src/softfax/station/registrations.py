@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The registrations of all accounts of a process."""
+"""The accounts of a process: in force at its user agent, and kept registered."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from softfax.sip import UserAgent
+from softfax.sip import SipAccount, UserAgent
 from softfax.station import wire
-from softfax.station.config import StationConfig
 from softfax.station.registration import Registration
 from softfax.station.views import RegistrationView
 
@@ -21,39 +20,44 @@ class Registrations:
 
     def __init__(self, report: Callable[[wire.Message], None]) -> None:
         self._report = report
-        self._tasks: list[asyncio.Task[None]] = []
-        self._registrations: list[Registration] = []
+        self._accounts: tuple[SipAccount, ...] = ()
+        self._kept: dict[str, tuple[SipAccount, Registration, asyncio.Task[None]]] = {}
+        self._began = datetime.now(UTC)
+        self._applying = asyncio.Lock()
 
-    def keep(self, agent: UserAgent, config: StationConfig) -> None:
-        """Registers the accounts that want it."""
-        self.close()
-        for account in config.account:
-            if account.register_:
-                registration = Registration(agent, account.label, self._say)
-                self._registrations.append(registration)
-                self._tasks.append(asyncio.ensure_future(registration.keep()))
+    async def apply(self, agent: UserAgent, accounts: Sequence[SipAccount]) -> None:
+        """Has these accounts and no others; calls go on, and what stays as it is stays registered. Raises UsageError."""
+        async with self._applying:
+            wanted = {account.name: account for account in accounts}
+            for name, (account, _, task) in list(self._kept.items()):
+                if wanted.get(name) != account:
+                    task.cancel()
+                    del self._kept[name]
+            await agent.set_accounts(accounts)
+            self._accounts = tuple(accounts)
+            for account in accounts:
+                if account.register and account.name not in self._kept:
+                    registration = Registration(agent, account.name, self._say, self._changed, server=account.server)
+                    self._kept[account.name] = (account, registration, asyncio.ensure_future(registration.keep()))
+            self._changed()
 
     def close(self) -> None:
         """Registers no more."""
-        for task in self._tasks:
+        for _, _, task in self._kept.values():
             task.cancel()
-        self._tasks.clear()
-        self._registrations.clear()
+        self._kept.clear()
 
     def _say(self, text: str) -> None:
         self._report(wire.Said(text))
+
+    def _changed(self) -> None:
         self._report(wire.Registered(self.views()))
 
     def views(self) -> tuple[RegistrationView, ...]:
-        """As they are now."""
-        now = datetime.now(UTC)
+        """As they are now, in the order of the configuration."""
         return tuple(
-            RegistrationView(
-                account=r.name,
-                server="",
-                state="registered" if r.registered else "failed",
-                since=now,
-                problem=r.problem,
-            )
-            for r in self._registrations
+            self._kept[account.name][1].view()
+            if account.name in self._kept
+            else RegistrationView(account=account.name, server=account.server, state="unregistered", since=self._began)
+            for account in self._accounts
         )

@@ -275,7 +275,7 @@ class Station(Registry):
         destination = None if sending else Destination.of(order.receive_into, self._inbox)
         fax_id = order.fax_id or new_fax_id()
         document = destination.spool_path(fax_id) if destination else Path("fax.tif")
-        settings = making.outgoing_settings(order, self.config, fax_id=fax_id, document=document)
+        settings = making.outgoing_settings(order, self.config, fax_id=fax_id, document=document, account=account)
         channel = self._identities.channel(account or split_uri(uri)[2].strip("[]"))
         context = FaxContext(
             fax_id=fax_id,

@@ -13,7 +13,7 @@ import pytest
 
 from softfax.engine import EngineEvent, EventType, UdptlSettings
 from softfax.fax.session import AudioPath, FaxSession, Phase, T38Path
-from softfax.fax.settings import FaxSettings, ModePolicy, Role
+from softfax.fax.settings import FaxSettings, ModePolicy, Role, T38Wish
 from softfax.model import CallState, Direction, Event, FaxResult, Mode, SessionEvent, SessionState
 
 
@@ -184,7 +184,7 @@ def test_t38_or_nothing() -> None:
 
 
 def test_t38_or_nothing_ends_when_nobody_offers() -> None:
-    r = rig(mode="t38", offer_on_v21=False)
+    r = rig(mode="t38", t38=T38Wish(on_v21=False))
     r.answered()
     r.clock.run(41)
 

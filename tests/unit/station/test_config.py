@@ -37,7 +37,7 @@ def test_other_verbs_may_stand_in_the_same_file(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ("[sip]\nlissten = 1", r"there is no key sip\.lissten; use one of listen, transport"),
-        ('ident = "x"', "there is no key ident; use one of sip, account, fax"),
+        ('ident = "x"', "there is no key ident; use one of sip, account, dialing, route"),
         ('[sip]\nlisten = "x"', r"sip\.listen: not an address to listen on: 'x'; write HOST:PORT"),
         ('[[account]]\nname = "x"', r"account\[1\]\.server is missing; add it"),
         ("[fax]\nmax_rate = 33600", r"fax\.max_rate cannot be '33600'; it has to be 2400, 4800"),

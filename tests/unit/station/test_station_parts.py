@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from softfax.delivery import CallbackTarget
-from softfax.errors import RegistrationError, UsageError
+from softfax.errors import UsageError
 from softfax.fax.settings import ModePolicy, Role
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate
-from softfax.station import FaxOrder, StationConfig, registration
+from softfax.station import FaxOrder, StationConfig
 from softfax.station.callbacks import CallbackSink
 from softfax.station.hub import Hub
 from softfax.station.making import (
@@ -27,7 +25,6 @@ from softfax.station.making import (
     outgoing_settings,
     resolve_destination,
 )
-from softfax.station.registration import Registration
 from softfax.vocabularies import Callback
 
 CONTEXT = FaxContext(
@@ -154,42 +151,3 @@ def _failure() -> Any:
     from softfax.station.making import document_failure
 
     return document_failure("no such file")
-
-
-class _Agent:
-    def __init__(self, failures: int) -> None:
-        self.failures = failures
-        self.tries = 0
-        self.on_registration: Callable[[int, str], None] = lambda code, reason: None
-
-    async def register(self, timeout_s: float = 35.0) -> None:
-        self.tries += 1
-        if self.tries <= self.failures:
-            raise RegistrationError("sip:pbx did not accept the registration (503 Later)", "check it", sip_code=503)
-
-
-def test_a_registration_is_tried_until_it_works_and_again_when_it_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registration, "FIRST_WAIT_S", 0.001)
-
-    async def run() -> None:
-        agent, said = _Agent(failures=3), []
-        kept = Registration(agent, "pbx", said.append)
-        task = asyncio.ensure_future(kept.keep())
-        while not kept.registered:
-            await asyncio.sleep(0.001)
-        assert len(said) == 4
-        assert said[0].startswith("not registered at pbx: sip:pbx did not accept the registration (503 Later); trying")
-        assert said[-1] == "registered at pbx"
-        agent.on_registration(200, "OK")
-        agent.on_registration(408, "Request Timeout")
-        while len(said) < 6:
-            await asyncio.sleep(0.001)
-        assert said[4:] == ["the registration at pbx is lost (408 Request Timeout)", "registered at pbx"]
-        task.cancel()
-
-    asyncio.run(asyncio.wait_for(run(), 10))
-
-
-def test_waits_for_a_registration_grow_to_five_minutes() -> None:
-    assert 1 <= Registration.wait_s(1) <= 2
-    assert all(150 <= Registration.wait_s(n) <= 300 for n in (9, 50, 10_000))

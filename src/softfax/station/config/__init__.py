@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from softfax.station.config.accounts import AccountConfig, SipTable
+from softfax.station.config.accounts import AccountConfig, DialingConfig, RouteConfig, RuleConfig, SipTable, T38Config
 from softfax.station.config.base import state_dir
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
 from softfax.station.config.station import StationConfig
@@ -16,9 +16,13 @@ __all__ = [
     "CallbackConfig",
     "CallbacksConfig",
     "DataConfig",
+    "DialingConfig",
     "FaxConfig",
     "InboxConfig",
+    "RouteConfig",
+    "RuleConfig",
     "SipTable",
     "StationConfig",
+    "T38Config",
     "state_dir",
 ]

@@ -1,37 +1,93 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""[sip] and [[account]]: where SIP is spoken, and the PBXs and trunks that calls go through."""
+"""[sip], [[account]], [dialing] and [[route]]: where SIP is spoken, PBXs and trunks, and which of them a number goes through."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from softfax.sip import split_uri
-from softfax.sip.types import parse_listen
-from softfax.station.config.base import Table, said
+from softfax.fax.settings import T38Wish
+from softfax.sip import SipAccount, split_uri
+from softfax.sip.accounts import check_accounts, network
+from softfax.sip.stun import stun_server
+from softfax.sip.types import CallerPolicy, Codec, Transport, parse_listen
+from softfax.station.config.base import Rate, Table, said
+from softfax.station.routes import DialPlan, NumberFormat, Route, Rule, Trunk
 
-__all__ = ["AccountConfig", "SipTable"]
+__all__ = ["AccountConfig", "DialingConfig", "RouteConfig", "RuleConfig", "SipTable", "T38Config", "check_routing"]
+
+MaxDatagram = Field(400, ge=72, le=2048, description="largest UDPTL datagram we say we take, in octets")
 
 
 class SipTable(Table):
     """[sip]: the one address that SIP is listened on, and how it is spoken there."""
 
     listen: str = Field("127.0.0.1:5060", description="HOST:PORT of SIP, port 0 for any free one; loopback by default")
-    transport: Literal["udp", "tcp", "tls"] = Field("udp", description="what calls are placed over")
+    transport: Transport = Field("udp", description="what calls are placed over, where the account does not say")
     public_address: str = Field("", description="our address as far ends see it, behind NAT")
     tls_certificate: Path | None = Field(None, description="our certificate (PEM), to answer calls over TLS")
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
     tls_ca: Path | None = Field(None, description="certificates far ends' are checked against (the system's)")
     tls_verify: bool = Field(True, description="check the far end's certificate")
     max_calls: int = Field(100, ge=1, le=2000, description="calls at a time; more are refused with 486")
+    user_agent: str = Field("", max_length=80, description="what we call ourselves in User-Agent (softfax/VERSION)")
 
     @field_validator("listen")
     @classmethod
     def _listen(cls, value: str) -> str:
         return said(lambda: parse_listen(value)) and value
+
+    @field_validator("user_agent")
+    @classmethod
+    def _user_agent(cls, value: str) -> str:
+        if not value.isascii() or not (value == "" or value.isprintable()):
+            raise ValueError("use printable ASCII")
+        return value
+
+
+class T38Config(Table):
+    """[account.t38]: T.38 with this PBX or trunk."""
+
+    use: Literal["offer", "accept", "never"] = Field(
+        "offer", description="offer: ours and the far end's; accept: the far end's alone; never: G.711 alone"
+    )
+    first_invite: bool = Field(False, description="offer T.38 in the first INVITE; refused, the call is placed again")
+    offer_after_s: float = Field(0.5, ge=0, le=60, description="called: seconds after the answer until we offer it")
+    version: int = Field(0, ge=0, le=3, description="the newest T38FaxVersion")
+    error_correction: Literal["redundancy", "fec", "none"] = Field("redundancy", description="of UDPTL")
+    redundancy: int = Field(3, ge=0, le=7, description="earlier packets that each packet has with it")
+    max_datagram: int = MaxDatagram
+    max_rate: Rate = Field(14400, description="highest rate over T.38 in bit/s")
+
+    def wish(self) -> T38Wish:
+        """What a fax is told."""
+        return T38Wish(
+            offer=self.use == "offer",
+            accept=self.use != "never",
+            first_invite=self.first_invite and self.use == "offer",
+            answered_after_s=self.offer_after_s,
+            version=self.version,
+            error_correction=self.error_correction,
+            redundancy=self.redundancy,
+            max_datagram=self.max_datagram,
+            max_rate_bps=self.max_rate,
+        )
+
+
+class RuleConfig(Table):
+    """[[account.rule]] or [[dialing.rule]]: how a number is written instead; the first that matches counts."""
+
+    match: str = Field(max_length=200, description="regular expression that the whole number has to match")
+    replace: str = Field(max_length=200, description=r"what it becomes; \1 is the first group")
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        said(lambda: Rule(self.match, self.replace).check())
+        return self
 
 
 class AccountConfig(Table):
@@ -39,17 +95,44 @@ class AccountConfig(Table):
 
     name: str = Field("", max_length=40, description="what orders and channel names call it (the server's host)")
     server: str = Field(description="SIP URI of the PBX or trunk: where numbers are called")
-    user: str = Field("", description="user for digest authentication, and our name in SIP")
-    password: str = Field("", repr=False, description="its password; better in SOFTFAX_PASSWORD")
+    user: str = Field("", max_length=128, description="user for digest authentication, and our name in SIP")
+    auth_user: str = Field("", max_length=128, description="user for digest authentication, where it is another")
+    password: str = Field(
+        "", repr=False, description="its password; better in SOFTFAX_PASSWORD or SOFTFAX_PASSWORD_NAME"
+    )
     register_: bool = Field(False, alias="register", description="register there, to be called through it")
     from_uri: str = Field("", description="our own SIP URI (sip:USER@SERVER)")
-    proxy: bool = Field(True, description="send all calls through the server, also those to SIP URIs elsewhere")
+    proxy: bool | str = Field(
+        True, description="send all calls through the server, also those to SIP URIs elsewhere; or through this URI"
+    )
     expires_s: int = Field(300, ge=60, le=86400, description="how long a registration is asked for")
+    transport: Transport | None = Field(None, description="udp, tcp or tls (as in [sip])")
+    tls_certificate: Path | None = Field(None, description="certificate (PEM) shown to a server that asks for one")
+    tls_private_key: Path | None = Field(None, description="its private key (PEM)")
+    public_address: str = Field("", description="our address as this server sees it, behind NAT")
+    stun: str = Field("", description="STUN server HOST[:PORT] that is asked for our public address")
+    keepalive_s: int = Field(15, ge=0, le=3600, description="while registered over UDP, keeps NAT open; 0 for never")
+    caller: CallerPolicy = Field("p-asserted-identity", description="where the caller's number is shown")
+    codecs: tuple[Codec, ...] = Field(("PCMU", "PCMA"), description="PCMU, PCMA: which, and in what order")
+    numbers: tuple[str, ...] = Field((), description="numbers (DIDs) that belong to it")
+    trusted: tuple[str, ...] = Field((), description="addresses and networks its calls come from; from elsewhere none")
+    max_calls: int = Field(0, ge=0, le=2000, description="calls at a time through it, in and out; 0 for no limit")
+    number_format: NumberFormat = Field(
+        "e164",
+        description="how it wants numbers: e164 +49301, digits 49301, international 0049301, national 0301, dialled",
+    )
+    rule: tuple[RuleConfig, ...] = Field((), max_length=100, description="what is still written otherwise")
+    t38: T38Config = T38Config()
 
     @field_validator("server", "from_uri")
     @classmethod
     def _uri(cls, value: str) -> str:
         return value and said(lambda: split_uri(value)) and value
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy(cls, value: bool | str) -> bool | str:
+        return said(lambda: split_uri(value)) and value if isinstance(value, str) else value
 
     @field_validator("name")
     @classmethod
@@ -58,7 +141,106 @@ class AccountConfig(Table):
             raise ValueError("use letters, digits and _.-")
         return value
 
+    @field_validator("stun")
+    @classmethod
+    def _stun(cls, value: str) -> str:
+        return value and said(lambda: stun_server(value)) and value
+
+    @field_validator("trusted")
+    @classmethod
+    def _trusted(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            said(lambda text=text: network(text))  # type: ignore[misc]
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        said(lambda: check_accounts([self.sip_account(SipTable())]))
+        return self
+
     @property
     def label(self) -> str:
         """Its name, or its server's host."""
         return self.name or split_uri(self.server)[2].strip("[]")
+
+    def sip_account(self, sip: SipTable) -> SipAccount:
+        """What the user agent is told."""
+        return SipAccount(
+            name=self.label,
+            server=self.server,
+            user=self.user,
+            auth_user=self.auth_user,
+            password=self.password,
+            register=self.register_,
+            proxy=self.proxy if isinstance(self.proxy, str) else self.server if self.proxy else "",
+            from_uri=self.from_uri,
+            expires_s=self.expires_s,
+            transport=self.transport or sip.transport,
+            public_address=self.public_address,
+            stun=self.stun,
+            keepalive_s=self.keepalive_s,
+            caller=self.caller,
+            codecs=self.codecs,
+            trusted=self.trusted,
+            numbers=self.numbers,
+            tls_certificate=str(self.tls_certificate or ""),
+            tls_private_key=str(self.tls_private_key or ""),
+        )
+
+    def trunk(self) -> Trunk:
+        """What routing is told."""
+        return Trunk(
+            name=self.label,
+            server=self.server,
+            number_format=self.number_format,
+            rules=tuple(Rule(r.match, r.replace) for r in self.rule),
+            max_calls=self.max_calls,
+            everything=bool(self.proxy),
+        )
+
+
+class DialingConfig(Table):
+    """[dialing]: how numbers are dialled here, so that they can be told to every trunk as it wants them."""
+
+    country: str = Field(
+        "", pattern=r"^[1-9]?[0-9]{0,3}$", description="our country's code, as 49; without it numbers stay"
+    )
+    national_prefix: str = Field("0", pattern=r"^[0-9*#]{0,4}$", description="what is dialled before an area code")
+    international_prefix: str = Field("00", pattern=r"^[0-9*#]{1,5}$", description="what is dialled for abroad")
+    rule: tuple[RuleConfig, ...] = Field((), max_length=100, description="what is written otherwise before all else")
+
+    def plan(self) -> DialPlan:
+        """What routing is told."""
+        return DialPlan(
+            country=self.country,
+            national_prefix=self.national_prefix,
+            international_prefix=self.international_prefix,
+            rules=tuple(Rule(r.match, r.replace) for r in self.rule),
+        )
+
+
+class RouteConfig(Table):
+    """[[route]]: which accounts numbers go through; the longest prefix that fits counts, then the lowest cost."""
+
+    prefix: str = Field(
+        "", pattern=r"^\+?[0-9*#]{0,20}$", description="how the number begins, as +49; empty for all others"
+    )
+    accounts: tuple[str, ...] = Field(min_length=1, max_length=20, description="accounts, the first one first")
+    cost: float = Field(0.0, ge=0, le=1e6, description="routes of the same prefix are taken from the lowest")
+
+    def route(self) -> Route:
+        """What routing is told."""
+        return Route(prefix=self.prefix, accounts=self.accounts, cost=self.cost)
+
+
+def check_routing(accounts: Sequence[AccountConfig], routes: Sequence[RouteConfig]) -> None:
+    """What can only be seen with all tables at hand. Raises ValueError."""
+    names = [account.label for account in accounts]
+    if len(set(names)) != len(names):
+        raise ValueError("two accounts have the same name: give each a name of its own")
+    for number, route in enumerate(routes, 1):
+        for name in route.accounts:
+            if name not in names:
+                raise ValueError(
+                    f"route[{number}] names the account {name!r}, which there is not: add it or name another"
+                )

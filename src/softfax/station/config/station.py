@@ -7,6 +7,7 @@ Every key has a description, from which its documentation is made.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from softfax.delivery.targets import CallbackTarget
 from softfax.settings_file import read_toml
-from softfax.station.config.accounts import AccountConfig, SipTable
+from softfax.sip import SipAccount
+from softfax.sip.accounts import check_accounts
+from softfax.station.config.accounts import AccountConfig, DialingConfig, RouteConfig, SipTable, check_routing
+from softfax.station.config.base import said
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
 from softfax.station.config.http import HttpConfig
 from softfax.station.config.mail import MailConfig
@@ -25,6 +29,7 @@ from softfax.station.config.mistakes import config_error
 from softfax.station.config.operations import LogConfig, RetentionConfig, TraceConfig, WorkersConfig
 from softfax.station.config.queue import QueueConfig
 from softfax.station.config.telling import AmiConfig, CallbacksConfig
+from softfax.station.routes import Routing
 
 __all__ = ["StationConfig"]
 
@@ -39,6 +44,8 @@ class StationConfig(BaseSettings):
 
     sip: SipTable = SipTable()
     account: tuple[AccountConfig, ...] = ()
+    dialing: DialingConfig = DialingConfig()
+    route: tuple[RouteConfig, ...] = ()
     fax: FaxConfig = FaxConfig()
     inbox: InboxConfig = InboxConfig()
     data: DataConfig = Field(default_factory=DataConfig)
@@ -67,20 +74,22 @@ class StationConfig(BaseSettings):
 
     @model_validator(mode="after")
     def _accounts(self) -> StationConfig:
-        names = [account.label for account in self.account]
-        if len(set(names)) != len(names):
-            raise ValueError("two accounts have the same name: give each a name of its own")
-        if len(names) > 1:
-            raise ValueError("one account is supported: leave the others out")
+        check_routing(self.account, self.route)
+        said(lambda: check_accounts(self.sip_accounts()))
         return self
 
     @classmethod
     def load(cls, path: Path | None, environ: Mapping[str, str] = os.environ) -> StationConfig:
         """The configuration in a TOML file, or the defaults; secrets of the environment win. Raises ConfigError."""
+        return cls.checked(cls.plain(path, environ), str(path) if path is not None else "the configuration")
+
+    @staticmethod
+    def plain(path: Path | None, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+        """What a TOML file and the environment say of a station, not yet checked. Raises ConfigError."""
         table = read_toml(path) if path is not None else {}
         table = {key: value for key, value in table.items() if not (key in OTHER_TABLES and isinstance(value, dict))}
         _add_secrets(table, environ)
-        return cls.checked(table, str(path) if path is not None else "the configuration")
+        return table
 
     @classmethod
     def checked(cls, table: Mapping[str, Any], origin: str) -> StationConfig:
@@ -94,6 +103,18 @@ class StationConfig(BaseSettings):
     def inbox_dir(self) -> Path:
         """Where received faxes go."""
         return self.inbox.dir or self.data.dir / "received"
+
+    def sip_accounts(self) -> tuple[SipAccount, ...]:
+        """The accounts, as the user agent is told."""
+        return tuple(account.sip_account(self.sip) for account in self.account)
+
+    def routing(self) -> Routing:
+        """Which accounts numbers go through."""
+        return Routing(
+            trunks=tuple(account.trunk() for account in self.account),
+            routes=tuple(route.route() for route in self.route),
+            plan=self.dialing.plan(),
+        )
 
     def targets(self) -> tuple[CallbackTarget, ...]:
         """Who is told of every fax."""
@@ -116,6 +137,11 @@ def _add_secrets(table: dict[str, Any], environ: Mapping[str, str]) -> None:
     password = environ.get("SOFTFAX_PASSWORD")
     if password and isinstance(accounts, list) and len(accounts) == 1 and isinstance(accounts[0], dict):
         accounts[0]["password"] = password
+    for account in accounts if isinstance(accounts, list) else ():
+        if isinstance(account, dict) and isinstance(account.get("name"), str):
+            variable = "SOFTFAX_PASSWORD_" + re.sub(r"[^A-Z0-9]", "_", account["name"].upper())
+            if environ.get(variable):
+                account["password"] = environ[variable]
     name, secret = environ.get("SOFTFAX_AMI_USER"), environ.get("SOFTFAX_AMI_SECRET")
     if name and secret and isinstance(ami, dict):
         users = ami.setdefault("user", [])

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Accounts on one user agent: whose an incoming call is, how we name ourselves, how a caller is shown. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from softfax.errors import UsageError
+from softfax.sip.types import CallerId, SipAccount, split_uri
+
+__all__ = ["LINE_PARAMETER", "Identity", "KnownAccount", "account_of", "check_accounts", "identity", "network"]
+
+#: The parameter of a registered contact that says whose it is. Its value is drawn anew for each account, so only the registrar
+#: and those it tells know it.
+LINE_PARAMETER = "line"
+ACCOUNTS_MAX = 60
+_URI_PARTS = re.compile(r"sips?:(?:([^@<>\s]{0,256})@)?(\[[0-9A-Fa-f:.]{2,45}\]|[^:;?<>\s]{1,255})", re.I)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class KnownAccount:
+    """An account as incoming calls are told by: its contact's `line`, and the addresses that its server's name stands for."""
+
+    account: SipAccount
+    line: str = ""
+    addresses: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who we are in an INVITE: the URI in From with its display name, and headers beside it."""
+
+    from_uri: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def network(text: str) -> Network:
+    """An address or a network. Raises UsageError."""
+    try:
+        return ipaddress.ip_network(text.strip().strip("[]"), strict=False)
+    except ValueError:
+        raise UsageError(f"not an address or network: {text!r}", "write 192.0.2.1 or 192.0.2.0/24") from None
+
+
+def check_accounts(accounts: Sequence[SipAccount]) -> None:
+    """Raises UsageError for accounts that cannot be used together or at all."""
+    names = [account.name for account in accounts]
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise UsageError(f"two accounts are called {name!r}" if name else "an account has no name", "name each")
+    if len(names) > ACCOUNTS_MAX:
+        raise UsageError(f"{len(names)} accounts are too many", f"use at most {ACCOUNTS_MAX}, or several stations")
+    for account in accounts:
+        for uri in (account.server, account.proxy, account.from_uri):
+            if uri or uri is account.server:
+                split_uri(uri)
+        for text in account.trusted:
+            network(text)
+        if not account.codecs or len(set(account.codecs)) != len(account.codecs):
+            raise UsageError(f"account {account.name} has no use for these codecs", "name PCMU, PCMA or both, once")
+        if bool(account.tls_certificate) != bool(account.tls_private_key):
+            raise UsageError(
+                f"account {account.name} has half of a TLS certificate", "name certificate and private key"
+            )
+
+
+# ---- calls in -------------------------------------------------------------------------------------------------------
+
+
+def account_of(known: Iterable[KnownAccount], request_uri: str, source: str, hosts: Collection[str] = ()) -> str:
+    """The name of the account that an INVITE belongs to, empty for none.
+
+    The contact that we registered decides. Else the account is one whose `trusted` networks or server the packet comes from
+    (`source`), or whose user or number is called; the more of these, the better, and the first of equals. An account with
+    `trusted` gets nothing from elsewhere. `hosts` are those named in To and From, which only tell apart what is equal.
+    """
+    user, host, line = _parts(request_uri)
+    called = _comparable(user)
+    address = _address(source)
+    best, best_score = "", 0
+    for one in known:
+        account = one.account
+        if line and line == one.line:
+            return account.name
+        within = max((n.prefixlen for n in map(network, account.trusted) if address and address in n), default=-1)
+        if account.trusted and within < 0:
+            continue
+        of_user = bool(called) and called in {_comparable(account.user), *map(_comparable, account.numbers)} - {""}
+        score = (1000 + within if within >= 0 else 0) + 400 * (source in one.addresses) + 200 * of_user
+        if not score:
+            continue
+        score += 100 * (split_uri(account.server)[2].strip("[]").lower() in {host, *(h.lower() for h in hosts)})
+        if score > best_score:
+            best, best_score = account.name, score
+    return best
+
+
+def _parts(uri: str) -> tuple[str, str, str]:
+    """(user, host, line) of a URI as a far end wrote it."""
+    match = _URI_PARTS.search(uri[:1024])
+    if match is None:
+        return "", "", ""
+    line = re.search(rf";{LINE_PARAMETER}=([0-9A-Za-z]{{1,64}})(?:[;?>\s]|$)", uri[match.end() : 1024])
+    return unquote(match[1] or ""), match[2].strip("[]").lower(), line[1] if line else ""
+
+
+def _comparable(user: str) -> str:
+    """A user or number without what is written differently from place to place."""
+    return re.sub(r"[\s().\-+]", "", user.partition(";")[0]).lower()
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+# ---- calls out ------------------------------------------------------------------------------------------------------
+
+
+def identity(account: SipAccount | None, own_uri: str, domain: str, caller: CallerId | None) -> Identity | None:
+    """How `caller` is shown; None where nothing differs from our own URI.
+
+    A server that knows us by a user is told who calls beside From, unless the account says otherwise; all else is told in From.
+    """
+    if caller is None or not (caller.user or caller.name):
+        return None
+    known_by_user = account is not None and bool(account.user or account.from_uri) and account.caller != "from"
+    asserted = f"sip:{caller.user}@{domain}" if caller.user else own_uri
+    shown = f"{caller.display()}<{own_uri if known_by_user else asserted}>"
+    if account is None or not known_by_user or not caller.user:
+        return Identity(shown)
+    if account.caller == "remote-party-id":
+        value = f"{caller.display()}<{asserted}>;party=calling;screen=yes;privacy=off"
+        return Identity(shown, (("Remote-Party-ID", value),))
+    return Identity(shown, (("P-Asserted-Identity", f"{caller.display()}<{asserted}>"),))

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pjsua2 as it is built here. Only the modules that run in the SIP thread import it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from softfax.errors import NativeError
+
+try:
+    from softfax._native import _pjsua2  # type: ignore[attr-defined]
+    from softfax._native import pjsua2 as pj
+except ImportError as error:  # pragma: no cover - an incomplete installation
+    raise NativeError(
+        f"the SIP stack cannot be loaded ({error})", "build it with `make`, or install the wheel"
+    ) from None
+
+__all__ = ["clean", "library_path", "pj", "reason_of"]
+
+#: The library with pjsua2 and what is ours in it.
+library_path = str(_pjsua2.__file__)
+
+
+def reason_of(error: Any) -> str:
+    """Why PJSIP refused something, in its words."""
+    return re.sub(r"\s*\(PJ\w+\)", "", str(error.reason)) or "refused by the SIP stack"
+
+
+def clean(text: Any) -> str:
+    """Text of the far end that can be printed and stored: octets that are no UTF-8 become question marks."""
+    return str(text).encode("utf-8", "replace").decode()

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The accounts in PJSIP: one for each that is configured, one for calls without any, those being given up. In the SIP thread."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from softfax.errors import UsageError
+from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, account_of
+from softfax.sip.binding import clean, pj, reason_of
+from softfax.sip.glue import Glue
+from softfax.sip.types import SipAccount, SipConfig, is_unspecified, local_address_towards, split_uri
+
+__all__ = ["Line", "Lines", "port_of", "source_host"]
+
+log = logging.getLogger("softfax.sip")
+
+# Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route.
+ANYWHERE, ANYWHERE_6 = "sip:192.0.2.1", "sip:[2001:db8::1]"
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+_NAMED_HOST = re.compile(
+    r"^(?:To|From|t|f)[ \t]*:[^\r\n]{0,512}?sips?:(?:[^@\s>]{0,256}@)?([^:;>\s]{1,255})", re.I | re.M
+)
+LAWS = {"PCMU": 0, "PCMA": 8}
+TRANSPORT_KINDS = {
+    "udp": pj.PJSIP_TRANSPORT_UDP,
+    "tcp": pj.PJSIP_TRANSPORT_TCP,
+    "tls": pj.PJSIP_TRANSPORT_TLS,
+}
+
+
+class Line(pj.Account):  # type: ignore[misc]
+    """An account in PJSIP; `account` is None for the one of calls without. Its callbacks may not raise."""
+
+    def __init__(self, lines: Lines, account: SipAccount | None) -> None:
+        super().__init__()
+        self._lines = lines
+        self.account = account
+        self.name = account.name if account is not None else ""
+        self.token = secrets.token_hex(8)
+        self.own_uri = self.domain = ""
+        self.public_address = ""
+        self.calls = 0
+        self.retired = False
+
+    def onIncomingCall(self, prm: Any) -> None:
+        try:
+            self._lines.on_incoming(self, prm)
+        except Exception:
+            log.exception("an incoming call was lost")
+
+    def onRegState(self, prm: Any) -> None:
+        try:
+            if not self.retired:
+                self._lines.on_registration(self.name, int(prm.code), clean(prm.reason), int(prm.expiration))
+        except Exception:
+            log.exception("a registration event was lost")
+
+
+class Lines:
+    """The accounts of one user agent."""
+
+    def __init__(
+        self,
+        config: SipConfig,
+        glue: Glue,
+        on_incoming: Callable[[Line, Any], None],
+        on_registration: Callable[[str, int, str, int], None],
+    ) -> None:
+        self._config = config
+        self._glue = glue
+        self.on_incoming = on_incoming
+        self.on_registration = on_registration
+        self._endpoint: Any = None
+        self._bound = ("", 0)
+        self._tls: dict[tuple[str, str], tuple[int, int]] = {}
+        self._lines: dict[str, Line] = {}
+        self._known: dict[str, KnownAccount] = {}
+        self._retired: list[Line] = []
+        self.anonymous: Any = None
+
+    # ---- life ---------------------------------------------------------------------------------------------------
+
+    def open(self, endpoint: Any, bound: tuple[str, int], tls_transport: int | None) -> None:
+        """Makes the account of calls without one. `tls_transport` is what TLS is listened on with, if it is."""
+        self._endpoint, self._bound = endpoint, bound
+        if tls_transport is not None:
+            self._tls["", ""] = (tls_transport, bound[1])
+        self.anonymous = Line(self, None)
+        self.anonymous.create(self._account_config(self.anonymous), True)
+
+    def close(self) -> None:
+        """Gives all up."""
+        for line in [*self._lines.values(), *self._retired, self.anonymous]:
+            if line is not None:
+                line.shutdown()
+        self._lines.clear()
+        self._known.clear()
+        self._retired.clear()
+        # The endpoint refers to this object, and has to go before the next one is made.
+        self.anonymous = self._endpoint = None
+
+    def put(self, known: Sequence[KnownAccount]) -> None:
+        """Has these accounts and no others. Those that stay as they are are not touched; calls of the others go on.
+
+        Raises UsageError for one that PJSIP does not take; then those before it are in force.
+        """
+        wanted = {one.account.name: one for one in known}
+        for name, line in list(self._lines.items()):
+            if name not in wanted or wanted[name].account != line.account:
+                self._retire(line)
+        for name, one in wanted.items():
+            if name not in self._lines:
+                self._lines[name] = self._create(one.account)
+            self._known[name] = replace(one, line=self._lines[name].token)
+
+    def _create(self, account: SipAccount) -> Line:
+        line = Line(self, account)
+        try:
+            line.create(self._account_config(line))
+        except pj.Error as error:
+            raise UsageError(f"account {account.name} cannot be used: {reason_of(error)}", "correct it") from None
+        self._glue.codecs(int(line.getId()), [LAWS[codec] for codec in account.codecs])
+        return line
+
+    def _retire(self, line: Line) -> None:
+        del self._lines[line.name]
+        self._known.pop(line.name, None)
+        line.retired = True
+        if line.calls:
+            self._retired.append(line)
+        else:
+            line.shutdown()
+
+    # ---- calls --------------------------------------------------------------------------------------------------
+
+    def find(self, name: str) -> Line | None:
+        """The account of that name; that of calls without one for an empty name."""
+        return self._lines.get(name) if name else self.anonymous
+
+    def began(self, line: Line) -> None:
+        """A call uses the account."""
+        line.calls += 1
+
+    def ended(self, line: Line) -> None:
+        """A call no longer uses it. Not within a callback of that call: an account given up goes with its last call."""
+        line.calls -= 1
+        if line.retired and not line.calls and line in self._retired:
+            self._retired.remove(line)
+            line.shutdown()
+
+    def select(self, prm: Any) -> None:
+        """Says whose a request from outside a dialog is (a callback of the endpoint)."""
+        head = clean(prm.rdata.wholeMsg)[:8192].partition("\r\n\r\n")[0]
+        request_uri = [*head.split(" ", 2), ""][1]
+        hosts = _NAMED_HOST.findall(head)
+        name = account_of(self._known.values(), request_uri, source_host(prm), hosts)
+        prm.accountIndex = int((self._lines.get(name) or self.anonymous).getId())
+
+    # ---- configuration ------------------------------------------------------------------------------------------
+
+    def _account_config(self, line: Line) -> Any:
+        account = line.account
+        line.public_address = (account.public_address if account else "") or self._config.public_address or ""
+        shown = self._shown(line.public_address)
+        config = pj.AccountConfig()
+        line.domain = split_uri(account.server)[2] if account else f"{shown}:{self._bound[1]}"
+        user = (account.user if account else "") or "softfax"
+        line.own_uri = (account.from_uri if account else "") or f"sip:{user}@{line.domain}"
+        config.idUri = line.own_uri
+        if account is not None:
+            self._of_account(config, line, account, shown)
+        elif self._config.transport == "tls":
+            config.sipConfig.transportId = self._tls["", ""][0]
+        config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
+        config.callConfig.prackUse = pj.PJSUA_100REL_NOT_USED
+        self._of_media(config, line.public_address)
+        config.natConfig.contactRewriteUse = 0
+        config.natConfig.viaRewriteUse = 0
+        config.natConfig.sdpNatRewriteUse = 0
+        return config
+
+    def _shown(self, public_address: str) -> str:
+        """The host that far ends see, as in a URI."""
+        host = self._bound[0]
+        shown = public_address or host
+        if is_unspecified(shown):
+            shown = local_address_towards(ANYWHERE_6 if ":" in host else ANYWHERE)
+        return f"[{shown}]" if ":" in shown else shown
+
+    def _of_account(self, config: Any, line: Line, account: SipAccount, shown: str) -> None:
+        suffix = "" if account.transport == "udp" else f";transport={account.transport}"
+        port = self._bound[1]
+        if account.transport == "tls":
+            config.sipConfig.transportId, port = self._tls_transport(account)
+        if account.register:
+            config.regConfig.registrarUri = _with_transport(account.server, suffix)
+            config.regConfig.contactUriParams = f";{LINE_PARAMETER}={line.token}"
+        config.regConfig.registerOnAdd = False
+        config.regConfig.timeoutSec = account.expires_s
+        if account.public_address:
+            config.sipConfig.contactForced = f"<sip:{account.user or 'softfax'}@{shown}:{port}{suffix}>"
+        if account.user or account.auth_user:
+            user = account.auth_user or account.user
+            config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, account.password))
+        if account.proxy:
+            loose = account.proxy if ";" in account.proxy else f"{account.proxy};lr"
+            config.sipConfig.proxies.append(_with_transport(loose, suffix))
+        config.natConfig.udpKaIntervalSec = account.keepalive_s
+
+    def _of_media(self, config: Any, public_address: str) -> None:
+        host = self._bound[0]
+        config.mediaConfig.transportConfig.boundAddress = host
+        # Any free pair, instead of counting up from 4000 into what other programs have taken.
+        config.mediaConfig.transportConfig.port = 0
+        if public_address:
+            config.mediaConfig.transportConfig.publicAddress = public_address
+        # One family: with both, media sockets of one would be bound to the address of the other.
+        family = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if ":" in host else pj.PJSUA_IPV6_DISABLED
+        config.mediaConfig.ipv6Use = config.sipConfig.ipv6Use = family
+        config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_DISABLED
+
+    # ---- transports ---------------------------------------------------------------------------------------------
+
+    def _tls_transport(self, account: SipAccount) -> tuple[int, int]:
+        """The TLS transport with the account's certificate, and its port; made when it is first asked for."""
+        key = (account.tls_certificate, account.tls_private_key)
+        if key not in self._tls:
+            kind, config = self.transport_config("tls", self._bound[0], 0)
+            if account.tls_certificate:
+                config.tlsConfig.certFile, config.tlsConfig.privKeyFile = key
+            try:
+                transport = int(self._endpoint.transportCreate(kind, config))
+            except pj.Error as error:
+                raise UsageError(
+                    f"account {account.name} has no TLS: {reason_of(error)}", "check its certificate and private key"
+                ) from None
+            self._tls[key] = (transport, port_of(self._endpoint, transport))
+        return self._tls[key]
+
+    def transport_config(self, kind: str, host: str, port: int) -> tuple[int, Any]:
+        """The type and configuration of a SIP transport."""
+        config = pj.TransportConfig()
+        config.port = port
+        config.boundAddress = host
+        if self._config.public_address:
+            config.publicAddress = self._config.public_address
+        if kind == "tls":
+            tls = config.tlsConfig
+            tls.certFile = self._config.tls_certificate or ""
+            tls.privKeyFile = self._config.tls_private_key or ""
+            tls.CaListFile = self._config.tls_ca or (SYSTEM_CA if self._config.tls_verify else "")
+            tls.verifyServer = self._config.tls_verify
+        return TRANSPORT_KINDS[kind] | (pj.PJSIP_TRANSPORT_IPV6 if ":" in host else 0), config
+
+
+def _with_transport(uri: str, suffix: str) -> str:
+    return uri if "transport=" in uri else f"{uri}{suffix}"
+
+
+def port_of(endpoint: Any, transport: int) -> int:
+    """The port that a transport is bound to."""
+    return int(str(endpoint.transportGetInfo(transport).localName).rsplit(":", 1)[1])
+
+
+def source_host(prm: Any) -> str:
+    """The address that a request came from."""
+    return str(prm.rdata.srcAddress).rpartition(":")[0].strip("[]")

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names that have to be looked up before anything can be listened on or told apart. Nothing here blocks the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from dataclasses import replace
+
+from softfax.errors import LocalError, UsageError
+from softfax.sip.accounts import KnownAccount
+from softfax.sip.stun import public_address
+from softfax.sip.types import SipAccount, split_uri
+
+__all__ = ["is_numeric", "known_account", "numeric"]
+
+log = logging.getLogger("softfax.sip")
+
+#: A start must not wait for a name server that is down.
+LOOKUP_S = 3.0
+
+
+async def numeric(host: str) -> str:
+    """The address of a host that may be a name; sockets for media are bound to the same one. Raises UsageError."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise UsageError(
+            f"no such address to listen on: {host} ({error.strerror})", "write the address itself"
+        ) from None
+    return str(found[0][4][0])
+
+
+async def known_account(account: SipAccount, local_host: str) -> KnownAccount:
+    """The account with what must be asked for: our public address by STUN, the addresses of its servers.
+
+    What nobody answers is logged and left out, so that one server that is down does not keep the others from being used.
+    """
+    if account.stun and not account.public_address:
+        try:
+            account = replace(account, public_address=await public_address(account.stun, local_host))
+        except LocalError as error:
+            log.warning("account %s: %s", account.name, error)
+    hosts = {split_uri(uri)[2].strip("[]") for uri in (account.server, account.proxy) if uri}
+    found = await asyncio.gather(*(_addresses(host) for host in hosts))
+    return KnownAccount(account, addresses=frozenset().union(*found))
+
+
+def is_numeric(host: str) -> bool:
+    """Whether a host is an address."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+async def _addresses(host: str) -> frozenset[str]:
+    if is_numeric(host):
+        return frozenset({host})
+    try:
+        found = await asyncio.wait_for(
+            asyncio.get_running_loop().getaddrinfo(host, 0, type=socket.SOCK_DGRAM), LOOKUP_S
+        )
+    except (OSError, TimeoutError):
+        return frozenset()
+    return frozenset(str(entry[4][0]) for entry in found)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the invite session reports of a call, and our answers to offers of T.38. In the SIP thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from softfax.errors import SoftfaxError
+from softfax.sip import sdp
+from softfax.sip.glue import GlueEvent, GlueEventType
+from softfax.sip.types import AudioMedia, T38Media, T38Policy, is_unspecified, local_address_towards
+
+if TYPE_CHECKING:
+    from softfax.sip.agent import Call, UserAgent
+
+__all__ = ["answer_for", "glue_event", "local_udptl"]
+
+log = logging.getLogger("softfax.sip")
+
+SIP_REASONS = {
+    408: "Request Timeout",
+    415: "Unsupported Media Type",
+    481: "Call Does Not Exist",
+    487: "Request Terminated",
+    488: "Not Acceptable Here",
+    491: "Request Pending",
+    500: "Server Internal Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    603: "Decline",
+    606: "Not Acceptable",
+}
+
+
+def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[[int, str], int]) -> None:
+    """What the invite session reports of a call; in the SIP thread. Offers of T.38 are answered here and now."""
+    if event.type is GlueEventType.AUDIO:
+        _audio_negotiated(agent, call, event)
+    elif event.type is GlueEventType.T38_OFFER:
+        text = answer_for(call, event.remote_sdp)
+        if text is not None:
+            status = answer(event.call_id, text)
+            if status:
+                log.warning("the answer to an offer of T.38 failed (%d)", status)
+    elif event.type is GlueEventType.T38_ACTIVE:
+        call._audio_told = None
+        try:
+            agent.tell(call._deliver_t38, _t38_media(event))
+        except sdp.SdpError as error:
+            log.warning("the answer to our offer of T.38 cannot be used: %s", error)
+            agent.tell(call.offer_audio)
+            agent.tell(call._deliver_offer_result, 488, "unusable answer")
+    elif event.type is GlueEventType.T38_EMPTY:
+        # Only a new offer of audio gives the call media again.
+        call._audio_told = None
+        agent.tell(call.offer_audio)
+        agent.tell(call._deliver_offer_result, event.code, "the answer refuses all media")
+    elif event.type is GlueEventType.T38_REFUSED:
+        agent.tell(call._deliver_offer_result, event.code, SIP_REASONS.get(event.code, "refused"))
+
+
+def _t38_media(event: GlueEvent) -> T38Media:
+    """What is negotiated. Raises SdpError, which an offer that we answered cannot: it has been read before."""
+    remote = sdp.parse(event.remote_sdp)
+    line, local_line = sdp.t38_line(remote), sdp.t38_line(sdp.parse(event.local_sdp))
+    if line is None or local_line is None:
+        raise sdp.SdpError("no T.38")
+    return T38Media(sdp.t38_remote(remote, line), sdp.t38_parameters(line), sdp.t38_parameters(local_line))
+
+
+def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
+    """The descriptor is the handler's from here on, unless this is a refresh that changes nothing."""
+    with socket.socket(fileno=os.dup(event.fd)) as rtp:
+        told = (*rtp.getsockname(), event.remote, event.port, event.payload_type, event.law, event.direction)
+    call._far_host = event.remote
+    media = AudioMedia(
+        event.fd,
+        (event.remote, event.port),
+        event.payload_type,
+        "PCMA" if event.law == 8 else "PCMU",
+        bool(event.direction & 1),
+        bool(event.direction & 2),
+    )
+    if told == call._audio_told or not agent.tell(call._deliver_audio, media):
+        os.close(event.fd)
+    call._audio_told = told
+
+
+def local_udptl(call: Call, policy: T38Policy, far_host: str) -> tuple[str, int]:
+    """Our UDPTL address as the far end shall see it. Raises SoftfaxError or OSError if there is none."""
+    host, port = policy.local_udptl()
+    if call._public_address:
+        return call._public_address, port
+    if is_unspecified(host) and far_host:
+        shown = f"[{far_host}]" if ":" in far_host else far_host
+        host = local_address_towards(f"sip:{shown}")
+    return host, port
+
+
+def answer_for(call: Call, offer: str) -> str | None:
+    """Our answer to an offer of T.38; None refuses it (488)."""
+    policy = call._policy
+    if policy is None or not policy.accept:
+        return None
+    try:
+        parsed = sdp.parse(offer)
+        line = sdp.t38_line(parsed)
+        far_host = sdp.t38_remote(parsed, line)[0] if line else ""
+        text, call._said = sdp.answer_t38(parsed, local_udptl(call, policy, far_host), policy.parameters)
+    except (sdp.SdpError, SoftfaxError, OSError, ValueError) as error:
+        log.warning("an offer of T.38 is refused: %s", error)
+        return None
+    return text
