@@ -267,16 +267,16 @@ def _shown(value: Any) -> Any:
     return _plain(value)
 
 
-def toml(values: Mapping[str, Any], path: str = "") -> str:
+def toml(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
     """Plain tables as a TOML file."""
     lines: list[str] = []
     below: list[str] = []
     for name, value in values.items():
-        inner = f"{path}.{name}" if path else name
-        if isinstance(value, Mapping) and not path.count("."):
-            below.append(f"\n[{inner}]\n{toml(value, inner)}")
-        elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
-            below += [f"\n[[{inner}]]\n{toml(one, inner)}" for one in value]
+        inner = (*path, _bare(name))
+        if isinstance(value, Mapping) and len(path) < 2:
+            below.append(f"\n[{'.'.join(inner)}]\n{toml(value, inner)}")
+        elif isinstance(value, list) and value and len(path) < 2 and all(isinstance(one, Mapping) for one in value):
+            below += [f"\n[[{'.'.join(inner)}]]\n{toml(one, inner)}" for one in value]
         else:
             lines.append(f"{_bare(name)} = {toml_value(value)}\n")
     return "".join(lines) + "".join(below)

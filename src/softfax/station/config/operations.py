@@ -24,6 +24,16 @@ class LogConfig(Table):
     """[log]: what is written of what happens."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is written")
+    format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal and in a file")
+    to: str = Field(
+        "auto", description="stderr, journald or a file; auto: the journal where systemd started it, else stderr"
+    )
+    repeats: int = Field(
+        20,
+        ge=0,
+        le=100_000,
+        description="times a minute one message is written before it is counted alone; 0 for always",
+    )
 
 
 class TraceConfig(Table):
@@ -34,6 +44,16 @@ class TraceConfig(Table):
 
 
 class RetentionConfig(Table):
-    """[retention]: how long faxes are kept."""
+    """[retention]: how long faxes are kept, and how full the disk may become."""
 
-    faxes_days: int = Field(365, ge=1, le=36500, description="days a fax and its record are kept")
+    faxes_days: int = Field(
+        365, ge=0, le=36500, description="days a fax that has ended is kept, with its pages; 0 for ever"
+    )
+    traces_days: int = Field(30, ge=0, le=36500, description="days a trace is kept; 0 for ever")
+    events_days: int = Field(90, ge=0, le=36500, description="days events are kept; 0 for ever")
+    received_days: int = Field(0, ge=0, le=36500, description="days files in [inbox] dir are kept; 0 for ever")
+    max_mb: int = Field(
+        0, ge=0, le=100_000_000, description="faxes, traces and inbox together; the oldest go; 0 for no limit"
+    )
+    overwrite: bool = Field(True, description="overwrite what is deleted first")
+    min_free_mb: int = Field(200, ge=0, le=1_000_000, description="disk left, below which no fax is taken any more")

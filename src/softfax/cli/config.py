@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax config`: writes a sample of a station's configuration, says what is wrong with one, shows what is in force."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from softfax.cli.options import config_path
+from softfax.errors import ConfigError, ExitStatus, LocalError, UsageError
+
+__all__ = ["DEFAULTS", "add_parser", "run"]
+
+DEFAULTS: dict[str, Any] = {"json": False}
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "config",
+        help="write, check or show a station's configuration",
+        description="init writes a sample with every key; check names every mistake with its line; show prints what is in force.",
+    )
+    parser.add_argument("what", choices=["init", "check", "show"], help="what to do")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="configuration file; - with init for standard output")
+    parser.add_argument("--config", metavar="FILE", help="the same")
+    parser.add_argument("--json", action="store_true", default=None, help="JSON on standard output (check, show)")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status: 2 where check found a mistake. Raises SoftfaxError."""
+    named = options.file or options.config
+    if options.what == "init":
+        return _init(named or os.environ.get("SOFTFAX_CONFIG"))
+    path = config_path(named, os.environ)
+    return _check(path, options.json) if options.what == "check" else _show(path, options.json)
+
+
+def _init(named: str | None) -> int:
+    from softfax.ops.settings import sample
+
+    if named == "-":
+        print(sample(), end="")
+        return int(ExitStatus.OK)
+    path = Path(named) if named else _usual_place()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # It will hold passwords.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(sample())
+    except FileExistsError:
+        raise UsageError(f"{path} is there already", "name another file, or move it away first") from None
+    except OSError as error:
+        raise LocalError(f"{path} cannot be written: {error.strerror}", "name another file") from None
+    named_so = "" if path == config_path(None, os.environ) else f" {path}"
+    print(f"{path} written: fill in the lines marked FILL IN, then `softfax config check{named_so}`")
+    return int(ExitStatus.OK)
+
+
+def _usual_place() -> Path:
+    """Where the other verbs look for it."""
+    if os.geteuid() == 0:
+        return Path("/etc/softfax/softfax.toml")
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return home / "softfax" / "softfax.toml"
+
+
+def _check(path: Path | None, as_json: bool) -> int:
+    from softfax.ops.check import check_config
+
+    checked = check_config(path)
+    name = str(path) if path is not None else "the defaults"
+    if as_json:
+        found = [
+            {"kind": "mistake" if f.mistake else "warning", "line": f.line or None, "key": f.key, "problem": f.problem}
+            | {"remedy": f.remedy}
+            for f in checked.findings
+        ]
+        print(json.dumps({"file": str(path or ""), "ok": not checked.mistaken, "findings": found}, ensure_ascii=False))
+    else:
+        for finding in sorted(checked.findings, key=lambda one: one.line):
+            print(finding.text(name))
+        warnings = (
+            "" if not checked.findings else f", {len(checked.findings)} warning{'s' * (len(checked.findings) != 1)}"
+        )
+        if not checked.mistaken:
+            print(f"{name} is right{warnings}")
+        elif path is None:
+            print("there is no configuration file; `softfax config init` writes one", file=sys.stderr)
+    return int(ExitStatus.USAGE if checked.mistaken else ExitStatus.OK)
+
+
+def _show(path: Path | None, as_json: bool) -> int:
+    from softfax.ops.check import check_config
+    from softfax.ops.settings import shown, toml
+
+    checked = check_config(path)
+    if checked.config is None:
+        first = checked.findings[0]
+        raise ConfigError(first.text(str(path)), "`softfax config check` names every mistake")
+    values = shown(checked.config)
+    if as_json:
+        print(json.dumps(values, ensure_ascii=False))
+    else:
+        print(f"# {path or 'no file: the defaults'}\n{toml(values)}", end="")
+    return int(ExitStatus.OK)

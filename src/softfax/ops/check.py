@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is wrong with a configuration file: every mistake with its line, and what is right but unwise on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from softfax.errors import ConfigError, SoftfaxError
+from softfax.ops.toml_lines import Place, key_lines, line_of
+from softfax.sip.types import parse_listen
+from softfax.station.config import StationConfig
+from softfax.station.config.mistakes import mistakes
+
+__all__ = ["Checked", "Finding", "check_config", "is_loopback", "secrets_in"]
+
+#: The sample's own values.
+_EXAMPLES = re.compile(r"(^|[.@])example(\.(com|net|org))?$")
+_CERTIFICATE = re.compile(r"(certificate|private_key|_ca)$")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A mistake, or a warning. `line` is 0 where it has none."""
+
+    mistake: bool
+    line: int
+    key: str
+    problem: str
+    remedy: str = ""
+
+    def text(self, file: str) -> str:
+        """One line, as compilers write it."""
+        kind = "" if self.mistake else "warning: "
+        at = f"{file}:{self.line}" if self.line else file
+        return f"{at}: {kind}{self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+@dataclass
+class Checked:
+    """What came of it. `config` is None where there are mistakes."""
+
+    config: StationConfig | None
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def mistaken(self) -> bool:
+        """Whether the station would not start with it."""
+        return self.config is None
+
+
+def check_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> Checked:
+    """Reads and checks a file, or the defaults. Raises nothing for what is wrong with its contents."""
+    lines: Mapping[Place, int] = {}
+    try:
+        table = StationConfig.plain(path, environ)
+        if path is not None:
+            lines = key_lines(path.read_text(encoding="utf-8"))
+        config = StationConfig(**table)
+    except ValidationError as error:
+        found = [
+            Finding(True, line_of(lines, one.place) if lines else 0, one.key, one.problem, one.remedy)
+            for one in mistakes(error, StationConfig)
+        ]
+        return Checked(None, sorted(found, key=lambda one: one.line))
+    except (ConfigError, OSError) as error:
+        return Checked(None, [_unreadable(error, path)])
+    warnings = list(_warnings(config, path))
+    return Checked(
+        config, [Finding(False, line_of(lines, at) if at in lines else 0, _dotted(at), *said) for at, *said in warnings]
+    )
+
+
+def _unreadable(error: ConfigError | OSError, path: Path | None) -> Finding:
+    """A file that is no TOML; its line stands in the message."""
+    problem = error.problem if isinstance(error, SoftfaxError) else str(error.strerror)
+    remedy = error.remedy if isinstance(error, SoftfaxError) else ""
+    found = re.search(r"\(at line (\d+), column (\d+)\)", problem)
+    if found:
+        problem = f"column {found[2]}: {problem[: found.start()].strip()}"
+    problem = problem.removeprefix(f"{path} ").replace(f"{path} is", "is")
+    return Finding(True, int(found[1]) if found else 0, "", problem, remedy)
+
+
+def _dotted(place: Place) -> str:
+    text = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place)
+    return text.removeprefix(".")
+
+
+# ---- warnings ----------------------------------------------------------------------------------------------------------
+
+Warned = tuple[Place, str, str]
+
+
+def _warnings(config: StationConfig, path: Path | None) -> Iterator[Warned]:
+    yield from _readable_secrets(config, path)
+    yield from _examples(config)
+    yield from _open_doors(config)
+    yield from _folders(config)
+    yield from _certificates(config)
+
+
+def secrets_in(value: Any, place: Place = ()) -> list[tuple[Place, str]]:
+    """Every secret that is set, with its place."""
+    if isinstance(value, BaseModel):
+        found = []
+        for name, info in type(value).model_fields.items():
+            inner, at = getattr(value, name), (*place, info.alias or name)
+            if info.repr is False and isinstance(inner, str):
+                found += [(at, inner)] if inner else []
+            else:
+                found += secrets_in(inner, at)
+        return found
+    if isinstance(value, (tuple, list)):
+        return [one for index, inner in enumerate(value) for one in secrets_in(inner, (*place, index))]
+    return []
+
+
+def _readable_secrets(config: StationConfig, path: Path | None) -> Iterator[Warned]:
+    if path is None or not secrets_in(config):
+        return
+    mode = path.stat().st_mode
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        yield (), f"everybody on this machine can read the secrets in it (mode {mode & 0o777:o})", f"chmod 640 {path}"
+
+
+def _examples(config: StationConfig) -> Iterator[Warned]:
+    for index, account in enumerate(config.account):
+        if _EXAMPLES.search(account.label if not account.server else _host(account.server)):
+            yield ("account", index, "server"), f"{account.server} is the sample's", "write your PBX or trunk"
+        if account.register_ and account.user and not account.password:
+            yield ("account", index, "password"), f"account {account.label} has no password", "most PBXs want one"
+    if not config.account:
+        yield (
+            ("account",),
+            "there is no account: calls go out to SIP URIs alone",
+            "add [[account]] with your PBX or trunk",
+        )
+
+
+def _host(uri: str) -> str:
+    return re.sub(r"^sips?:([^@]*@)?", "", uri).split(";")[0].rsplit(":", 1)[0]
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether HOST:PORT is for this machine alone."""
+    host = parse_listen(listen)[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _open_doors(config: StationConfig) -> Iterator[Warned]:
+    http = config.http
+    if http.enabled and not is_loopback(http.listen) and not _any(http, "token"):
+        yield (
+            ("http", "listen"),
+            f"HTTP is listened for at {http.listen} without a token",
+            "add one, or listen on 127.0.0.1",
+        )
+    ami = config.ami
+    if ami is not None:
+        if not ami.user:
+            yield ("ami",), "nobody can log in at the manager interface", "add [[ami.user]]"
+        if ami.listen and not is_loopback(ami.listen):
+            yield ("ami", "listen"), f"AMI secrets cross the network in clear at {ami.listen}", "use tls_listen"
+        for index, user in enumerate(ami.user):
+            if not user.secret:
+                yield (
+                    ("ami", "user", index, "secret"),
+                    f"AMI user {user.name} has no secret and cannot log in",
+                    "set one",
+                )
+    mail = config.mail
+    if mail is not None and mail.listen and not is_loopback(mail.listen) and not _any(mail, "allow", "sender", "user"):
+        yield ("mail", "listen"), f"everybody who reaches {mail.listen} can send faxes by e-mail", "name who may"
+    if not is_loopback(config.sip.listen) and config.fax.receive and not config.account:
+        yield (
+            ("sip", "listen"),
+            f"calls are answered at {config.sip.listen} from anybody",
+            "add [[account]], or a firewall",
+        )
+    if is_loopback(config.sip.listen) and any(not _near(account.server) for account in config.account):
+        yield (
+            ("sip", "listen"),
+            f"SIP is listened for at {config.sip.listen}, which a PBX elsewhere cannot reach",
+            'write listen = "0.0.0.0:5060"',
+        )
+
+
+def _near(server: str) -> bool:
+    host = _host(server).strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _any(table: BaseModel, *words: str) -> bool:
+    """Whether a key of the table that has one of the words in its name is set."""
+    return any(getattr(table, name) for name in type(table).model_fields if any(word in name for word in words))
+
+
+def _folders(config: StationConfig) -> Iterator[Warned]:
+    seen: set[Path] = set()
+    for place, folder in ((("data", "dir"), config.data.dir), (("inbox", "dir"), config.inbox_dir)):
+        if folder in seen:
+            continue
+        seen.add(folder)
+        problem = folder_problem(folder)
+        if problem:
+            yield place, problem, "make it, or name another; it belongs to the user the station runs as"
+
+
+def folder_problem(folder: Path) -> str:
+    """Why nothing can be written there; empty where it can, or where the folder can be made."""
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        return f"{existing} is no folder"
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"{folder} cannot be {'written to' if existing == folder else 'made'}"
+    return ""
+
+
+def _certificates(config: StationConfig) -> Iterator[Warned]:
+    for place, file in _files(config):
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            yield place, f"{file} cannot be read: {error.strerror}", "name a PEM file"
+    for place, certificate, key in _pairs(config):
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        except ssl.SSLError as error:
+            yield (
+                place,
+                f"{certificate} and {key} do not go together: {error.reason or error}",
+                "name a matching pair of PEM files",
+            )
+        except OSError:
+            continue
+
+
+def _files(value: Any, place: Place = ()) -> Iterator[tuple[Place, Path]]:
+    """The certificates and keys that are named anywhere."""
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            inner = getattr(value, name)
+            if isinstance(inner, Path) and _CERTIFICATE.search(name):
+                yield (*place, name), inner
+            else:
+                yield from _files(inner, (*place, name))
+    elif isinstance(value, (tuple, list)):
+        for index, inner in enumerate(value):
+            yield from _files(inner, (*place, index))
+
+
+def _pairs(config: StationConfig) -> Iterator[tuple[Place, Path, Path]]:
+    tables: Sequence[tuple[Place, Any]] = [
+        (("sip",), config.sip),
+        (("ami",), config.ami),
+        (("http",), config.http),
+        (("mail",), config.mail),
+        *((("account", index), account) for index, account in enumerate(config.account)),
+    ]
+    for place, table in tables:
+        certificate, key = getattr(table, "tls_certificate", None), getattr(table, "tls_private_key", None)
+        if isinstance(certificate, Path) and isinstance(key, Path):
+            yield (*place, "tls_certificate"), certificate, key

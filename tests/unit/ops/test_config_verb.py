@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax config`: a sample that works, every mistake with its line, no secret shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from softfax.cli.main import main
+from softfax.ops.check import check_config, secrets_in
+from softfax.ops.settings import sample, shown, tables, toml
+from softfax.station import StationConfig
+
+ACCOUNT = '[[account]]\nname = "pbx"\nserver = "sip:127.0.0.1"\npassword = "hidden"\n'
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No configuration of this machine's."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("SOFTFAX_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def texts(path: Path, text: str, mode: int = 0o600) -> list[str]:
+    path.write_text(text)
+    path.chmod(mode)
+    return [finding.text(path.name) for finding in check_config(path, {}).findings]
+
+
+def test_the_sample_is_right_and_says_what_to_fill_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "etc" / "softfax.toml"
+    assert main(["config", "init", str(file)]) == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert main(["config", "check", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "sip:pbx.example is the sample's; write your PBX" in out
+    assert f"{file} is right" in out
+    assert main(["config", "init", str(file)]) == 2, "it is not overwritten"
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_the_sample_shows_what_holds_anyway(tmp_path: Path) -> None:
+    """Uncommented, every line that shows a default changes nothing."""
+    text = sample()
+    known = {table.heading: {key.name: key for key in table.keys} for table in tables()}
+    lines, heading, live = [], "", True
+    for line in text.splitlines():
+        if found := re.match(r"(#?)(\[.*\])$", line):
+            heading, live = found[2], not found[1]
+        key = re.match(r"#(\w+) = ", line)
+        set_so = key is not None and live and known[heading][key[1]].default is not None
+        lines.append(line[1:] if set_so else line)
+    path = tmp_path / "all.toml"
+    path.write_text("\n".join(lines))
+    plain = tmp_path / "plain.toml"
+    plain.write_text(text)
+    assert StationConfig.load(path, {}) == StationConfig.load(plain, {})
+    for table in tables():
+        assert re.search(rf"^#?{re.escape(table.heading)}$", text, re.M), table.heading
+
+
+def test_every_mistake_has_its_line(tmp_path: Path) -> None:
+    text = '[sip]\nlissten = 1\nmax_calls = 0\n\n[[account]]\nname = "a b"\npassword = ["hidden"]\n'
+    said = texts(tmp_path / "c.toml", text)
+    assert said[0].startswith("c.toml:2: there is no key sip.lissten; use one of listen, ")
+    assert said[1].startswith("c.toml:3: sip.max_calls cannot be '0'; it has to be ")
+    assert any(line.startswith("c.toml:5: account[1].server is missing; add it") for line in said)
+    assert any(line.startswith("c.toml:6: account[1].name: use letters") for line in said)
+    assert not any("hidden" in line for line in said)
+    assert texts(tmp_path / "c.toml", "a = 1\n[sip\n") == [
+        "c.toml:2: column 5: is not valid TOML: Expected ']' at the end of a table declaration; correct that line"
+    ]
+
+
+def test_exit_status_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("[fax]\nmax_rate = 1\n")
+    assert main(["config", "check", str(path), "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said["ok"] is False
+    assert said["findings"][0] | {"problem": "", "remedy": ""} == {
+        "kind": "mistake", "line": 2, "key": "fax.max_rate", "problem": "", "remedy": "",
+    }  # fmt: skip
+    assert main(["config", "check", str(tmp_path / "none.toml")]) == 2
+    assert main(["config", "check"]) == 0, "the defaults are right"
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (ACCOUNT + '[sip]\nlisten = "0.0.0.0:5060"\n', None),
+        (ACCOUNT.replace("127.0.0.1", "10.1.1.1"), r"SIP is listened for at 127.0.0.1:5060, which a PBX elsewhere"),
+        ('[sip]\nlisten = "0.0.0.0:5060"\n', r"c.toml:2: warning: calls are answered at 0.0.0.0:5060 from anybody"),
+        (ACCOUNT + "[ami]\n", r"c.toml:5: warning: nobody can log in at the manager interface"),
+        (ACCOUNT + '[ami]\nlisten = "[::]:5038"\n', r"c.toml:6: warning: AMI secrets cross the network in clear"),
+        (ACCOUNT + '[inbox]\ndir = "/proc/x"\n', r"c.toml:6: warning: /proc/x cannot be made"),
+        (ACCOUNT + '[inbox]\ndir = "/dev/null/x"\n', r"c.toml:6: warning: /dev/null is no folder"),
+        (ACCOUNT + '[sip]\ntls_ca = "none.pem"\n', r"c.toml:6: warning: none.pem cannot be read: No such file"),
+    ],
+)
+def test_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, warning: str | None) -> None:
+    if warning and "/proc/x" in warning:
+        monkeypatch.setattr("os.access", lambda path, mode: str(path) != "/proc")
+    said = "\n".join(texts(tmp_path / "c.toml", text))
+    assert re.search(warning, said) if warning else not said
+
+
+def test_secrets_that_everybody_can_read(tmp_path: Path) -> None:
+    assert "can read the secrets in it (mode 644); chmod 640" in "\n".join(texts(tmp_path / "c.toml", ACCOUNT, 0o644))
+    without = ACCOUNT.replace("hidden", "")
+    assert "secrets" not in "\n".join(texts(tmp_path / "c.toml", without, 0o644))
+
+
+def test_certificates_that_do_not_go_together(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        subprocess.run(
+            f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.pem"
+            " -subj /CN=x -days 1",
+            shell=True, cwd=tmp_path, check=True, capture_output=True,
+        )  # fmt: skip
+    text = ACCOUNT + f'[sip]\ntls_certificate = "{tmp_path}/a.pem"\ntls_private_key = "{tmp_path}/%s.key"\n'
+    assert not texts(tmp_path / "c.toml", text % "a")
+    assert "do not go together" in texts(tmp_path / "c.toml", text % "b")[0]
+
+
+def test_what_is_in_force_without_secrets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(ACCOUNT + '[data]\nurl = "postgresql://u:hidden@h/d"\n[callbacks]\nsecret = "hidden"\n')
+    assert main(["config", "show", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "hidden" not in text
+    assert 'password = "***"' in text
+    assert 'listen = "127.0.0.1:5060"' in text
+    assert main(["config", "show", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["account"][0]["password"] == "***"
+    path.write_text("[sip]\nx = 1\ny = 1\n")
+    assert main(["config", "show", str(path)]) == 2
+    assert "c.toml:2: there is no key sip.x" in capsys.readouterr().err
+
+
+def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
+    config = StationConfig.checked(
+        {"account": [{"server": "sip:x", "user": "u"}], "ami": {"user": [{"name": "n"}]}}, ""
+    )
+    path = tmp_path / "again.toml"
+    path.write_text(toml(shown(config)))
+    assert StationConfig.load(path, {}) == config
+    assert not secrets_in(config)
