@@ -24,7 +24,7 @@ class LogConfig(Table):
     """[log]: what is written of what happens."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is written")
-    format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal and in a file")
+    format: Literal["auto", "text", "json"] = Field("auto", description="auto: JSON in a file, else text")
     to: str = Field(
         "auto", description="stderr, journald or a file; auto: the journal where systemd started it, else stderr"
     )

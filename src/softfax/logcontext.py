@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which fax the code that runs works for, so that what it logs says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+__all__ = ["current", "fax"]
+
+_current: ContextVar[Mapping[str, object] | None] = ContextVar("softfax_log", default=None)
+
+
+def fax(fax_id: str, **more: object) -> None:
+    """From here on this task, and the threads and tasks it starts, work for a fax; `more` are call_id and session if known."""
+    _current.set({"fax_id": fax_id, **more})
+
+
+def current() -> Mapping[str, object]:
+    """What was said last in this task."""
+    return _current.get() or {}

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The log: text or JSON, on standard error, in a file or in the journal; each record of a fax with its ids, none with a secret.
+
+Everything in softfax logs through `logging`; here it is decided where that goes. `set_up` is for a station's processes; other
+verbs write their problems to standard error and need none of this.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
+from typing import Any
+
+from softfax import logcontext
+from softfax.errors import LocalError
+from softfax.model import CallEvent, FaxResult, FaxUpdate, ProgressEvent
+from softfax.ops.check import secrets_in
+from softfax.ops.journal import JournalHandler, in_journal
+from softfax.ops.redact import Redactor
+from softfax.station.config import StationConfig
+
+__all__ = ["EventLog", "JsonFormatter", "Repetition", "TextFormatter", "set_up"]
+
+event_log = logging.getLogger("softfax.fax.events")
+
+MESSAGE_CHARS_MAX = 8000
+FAXES_MAX = 5000
+REPEAT_S = 60.0
+REPEATED_KEYS_MAX = 1000
+_FAX_ID = re.compile(r"\bfax ([0-9a-f]{24})\b")
+_IDS = ("fax_id", "call_id", "session")
+
+
+def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> None:
+    """Sends all logging of this process where `[log]` says; again for another configuration. Raises LocalError.
+
+    SOFTFAX_LOG wins over the level.
+    """
+    handler = _handler(config)
+    handler.addFilter(Ids())
+    if config.log.repeats:
+        handler.addFilter(Repetition(config.log.repeats))
+    handler.addFilter(Secrets(Redactor(secret for _, secret in secrets_in(config))))
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+        if isinstance(old, (WatchedFileHandler, JournalHandler)):
+            old.close()
+    root.addHandler(handler)
+    level = environ.get("SOFTFAX_LOG", "").upper() or config.log.level.upper()
+    root.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
+    # What others' libraries say in passing is of no use here.
+    for name in ("dbos", "sqlalchemy", "asyncio", "uvicorn.access", "httpx", "mail.log", "PIL", "fontTools"):
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    logging.captureWarnings(True)
+
+
+def _handler(config: StationConfig) -> logging.Handler:
+    log = config.log
+    where = log.to
+    if where == "auto":
+        where = "journald" if in_journal() else "stderr"
+    as_json = log.format == "json" or (log.format == "auto" and where not in ("stderr", "journald"))
+    handler: logging.Handler
+    if where == "journald":
+        handler = JournalHandler()
+        handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
+        return handler
+    if where == "stderr":
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        path = Path(where)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Numbers and names of people are in it.
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640))
+            handler = WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise LocalError(
+                f"the log {path} cannot be written: {error.strerror}", "name another in [log] to"
+            ) from None
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    return handler
+
+
+# ---- what each record carries ----------------------------------------------------------------------------------------
+
+#: The faxes under way: what their records say besides the fax id.
+_under_way: OrderedDict[str, dict[str, object]] = OrderedDict()
+
+
+class Ids(logging.Filter):
+    """Gives a record `fax_id`, `call_id` and `session`: its own, those of the task that logs, or of the fax it names."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        known = {name: getattr(record, name) for name in _IDS if getattr(record, name, None)}
+        known = {**logcontext.current(), **known}
+        if "fax_id" not in known:
+            found = _FAX_ID.search(record.getMessage())
+            if found:
+                known["fax_id"] = found[1]
+        known = {**_under_way.get(str(known.get("fax_id", "")), {}), **known}
+        for name in _IDS:
+            setattr(record, name, known.get(name, ""))
+        return True
+
+
+class Secrets(logging.Filter):
+    """Takes secrets out of the message, the traceback and the event."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        try:
+            message = record.getMessage()
+        except Exception:
+            message = f"{record.msg} {record.args}"
+        record.msg, record.args = self._redact(message[:MESSAGE_CHARS_MAX]), None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = self._redact(record.exc_text)
+        record.exc_info = None
+        event = getattr(record, "event", None)
+        if isinstance(event, Mapping):
+            record.event = {name: self._redact(v) if isinstance(v, str) else v for name, v in event.items()}
+        return True
+
+
+class Repetition(logging.Filter):
+    """Lets one message (its text before values are put in) through a number of times a minute, then counts it.
+
+    Events of faxes are never left out. `now` is for tests.
+    """
+
+    def __init__(self, limit: int, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._limit = limit
+        self._now = now
+        self._seen: OrderedDict[tuple[str, int, str], list[float]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if hasattr(record, "event"):
+            return True
+        key = (record.name, record.levelno, str(record.msg))
+        now = self._now()
+        since, count, hidden = self._seen.get(key, (now, 0.0, 0.0))
+        if now - since >= REPEAT_S:
+            if hidden:
+                record.msg = f"{record.msg} (and {hidden:.0f} more like it in {now - since:.0f} s)"
+            since, count, hidden = now, 0.0, 0.0
+        passes = count < self._limit
+        self._seen[key] = [since, count + passes, hidden + (not passes)]
+        self._seen.move_to_end(key)
+        if len(self._seen) > REPEATED_KEYS_MAX:
+            self._seen.popitem(last=False)
+        return passes
+
+
+# ---- how it looks ----------------------------------------------------------------------------------------------------
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-11-21T08:30:15.123Z WARNING softfax.station: text [fax=… call=… session=…]`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        ids = " ".join(
+            f"{name.partition('_')[0]}={getattr(record, name)}" for name in _IDS if getattr(record, name, "")
+        )
+        message = _one_line(record.getMessage())
+        text = f"{_time(record)} {record.levelname} {record.name}: {message}" + (f" [{ids}]" if ids else "")
+        return f"{text}\n{record.exc_text}" if record.exc_text else text
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time, level, logger, message, the ids; `exception`; `event` with the fields of a fax's event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        out: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        out |= {name: getattr(record, name) for name in _IDS if getattr(record, name, "")}
+        if record.exc_text:
+            out["exception"] = record.exc_text
+        if hasattr(record, "event"):
+            out["event"] = record.event
+        return json.dumps(out, ensure_ascii=False, default=str)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _one_line(text: str) -> str:
+    """A far end cannot write lines of its own."""
+    return "".join(ch if ch.isprintable() else "\\n" if ch == "\n" else "?" for ch in text)
+
+
+# ---- the events of faxes ---------------------------------------------------------------------------------------------
+
+
+class EventLog:
+    """A sink of a station's events: one line each, at level info; a fax that failed at level warning."""
+
+    def __call__(self, update: FaxUpdate) -> None:
+        event, context = update.event, update.context
+        if isinstance(event, ProgressEvent):
+            return
+        ids: dict[str, object] = {"fax_id": context.fax_id, "session": context.session_number}
+        call_id = getattr(event, "call_id", "") or _under_way.get(context.fax_id, {}).get("call_id", "")
+        if call_id:
+            ids["call_id"] = call_id
+        self._remember(update, ids)
+        failed = isinstance(event, FaxResult) and not event.success
+        level = logging.WARNING if failed else logging.INFO
+        if event_log.isEnabledFor(level):
+            fields = {
+                name: value for name, value in event.to_json().items() if name not in ("fax_id", "call_id", "time")
+            }
+            event_log.log(level, _line(update, fields), extra={**ids, "event": fields})
+
+    def _remember(self, update: FaxUpdate, ids: dict[str, object]) -> None:
+        fax_id = update.context.fax_id
+        if isinstance(update.event, FaxResult):
+            _under_way.pop(fax_id, None)
+            return
+        _under_way[fax_id] = ids
+        if len(_under_way) > FAXES_MAX:
+            _under_way.popitem(last=False)
+
+
+def _line(update: FaxUpdate, fields: Mapping[str, Any]) -> str:
+    """`event name=value …`: in words where the event has any."""
+    context = update.context
+    who = ""
+    if isinstance(update.event, CallEvent):
+        who = (
+            f" {'to ' + context.called_number if context.outgoing else 'from ' + (context.caller_number or 'unknown')}"
+        )
+    shown = " ".join(
+        f"{name}={_value(value)}" for name, value in fields.items() if name != "event" and value not in ("", [], None)
+    )
+    return f"{update.event.event}{who}: {shown}"
+
+
+def _value(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict, bool)) else str(value)
+    return json.dumps(text, ensure_ascii=False) if re.search(r"[\s\"]", text) and not isinstance(value, list) else text
