@@ -11,7 +11,7 @@ import base64
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import FaxLine, FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
-from softfax.sip import CallerId, IncomingCall
+from softfax.sip import CallerId, IncomingCall, SipAccount
 from softfax.station import making, wire
 from softfax.station.config import StationConfig
 from softfax.station.registrations import Registrations
@@ -87,7 +87,8 @@ class Calls:
         """Listens. Raises PortInUseError, NativeError, UsageError."""
         self._runtime = await FaxRuntime.start(making.sip_config(self.config))
         self._runtime.on_incoming = self._incoming
-        await self._registrations.apply(self._runtime.agent, self._runtime.agent.accounts)
+        # Not before it is said that we listen.
+        self._have_accounts(self._runtime.agent.accounts)
 
     async def close(self, grace_s: float = GRACE_S) -> None:
         """Ends what is under way, with its reports, and stops."""
@@ -138,8 +139,8 @@ class Calls:
             task = asyncio.ensure_future(self._show(message))
             task.add_done_callback(lambda done: done.exception())
         elif isinstance(message, wire.Reload):
-            task = asyncio.ensure_future(self._reload(StationConfig.checked(message.config, "the configuration")))
-            task.add_done_callback(_reloaded)
+            self.config = StationConfig.checked(message.config, "the configuration")
+            self._have_accounts(self.config.sip_accounts())
 
     def _cancel(self, message: wire.Cancel) -> None:
         fax = self._faxes.get(message.fax_id)
@@ -151,9 +152,9 @@ class Calls:
             fax.why = Outcome(False, message.error, message.text, outcome.T30_CALLDROPPED, reached=False)
             fax.task.cancel()
 
-    async def _reload(self, config: StationConfig) -> None:
-        self.config = config
-        await self._registrations.apply(self._running().agent, config.sip_accounts())
+    def _have_accounts(self, accounts: Sequence[SipAccount]) -> None:
+        task = asyncio.ensure_future(self._registrations.apply(self._running().agent, accounts))
+        task.add_done_callback(_have)
 
     def _run(self, fax_id: str, fax: _Under, work: Coroutine[Any, Any, None]) -> None:
         """Whatever becomes of the task of a fax, the fax gets an end."""
@@ -283,11 +284,11 @@ class Calls:
         return None
 
 
-def _reloaded(task: asyncio.Task[None]) -> None:
-    """What could not be taken over is logged; what was in force before it goes on."""
+def _have(task: asyncio.Task[None]) -> None:
+    """Accounts that cannot be had are logged; those before them are in force."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        log.error("the new configuration is not fully in force: %s", error)
+        log.error("not all accounts are in force: %s", error)
 
 
 def _start_job(pages: wire.Pages, workdir: Path) -> RasterJob:
