@@ -38,8 +38,8 @@ def datagram(record: logging.LogRecord, message: str) -> bytes:
         "MESSAGE": message,
         "PRIORITY": str(priority),
         "SYSLOG_IDENTIFIER": "softfax",
-        "LOGGER": record.name,
-        "CODE_FILE": record.pathname,
+        "LOGGER": str(record.name),
+        "CODE_FILE": str(record.pathname),
         "CODE_LINE": str(record.lineno),
         **{f"SOFTFAX_{name.upper()}": str(getattr(record, name)) for name in _IDS if getattr(record, name, "")},
     }
