@@ -12,6 +12,7 @@ from softfax.cli.ami_server import serve_ami
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus, SoftfaxError
 from softfax.model import FaxUpdate, JobEvent
+from softfax.ops.worker import COMMAND
 from softfax.station import Station, StationConfig
 
 __all__ = ["Serving"]
@@ -35,7 +36,7 @@ class Serving:
         """Returns the exit status."""
         loop = asyncio.get_running_loop()
         settings = from_config(self.config.ami) if self.config.ami is not None else None
-        station = Station(self.config, isolated=True)
+        station = Station(self.config, isolated=True, worker_command=COMMAND)
         station.say = self.reporter.text
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signal, station)

@@ -103,6 +103,7 @@ class FaxLine:
             )
         )
         self.session.engine = self.engine
+        self._last: SessionStats | None = None
         self.feed = DocumentFeed(job, self.engine, self._on_pages, self._on_document_failed) if job else None
 
     # ---- what the user agent tells ------------------------------------------------------------------------------
@@ -160,8 +161,8 @@ class FaxLine:
         return str(host), int(port)
 
     def progress(self) -> SessionStats:
-        """The engine's counters, for a progress bar."""
-        return self.engine.stats()
+        """The engine's counters, for a progress bar; at the end, what they were."""
+        return self._last or self.engine.stats()
 
     def cancel(self) -> None:
         """Ends the fax: DCN, then BYE or CANCEL."""
@@ -197,6 +198,7 @@ class FaxLine:
                 self._udptl.close()
             if self.feed is not None:
                 self.feed.close()
+            self._last = self.engine.stats()
             self.engine.close()
             if not self.result.done():
                 self.result.set_result(event)

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from softfax import logcontext
 from softfax.documents import RasterJob, RasterSettings, start
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
@@ -182,6 +183,7 @@ class Calls:
 
     async def _outgoing(self, order: wire.Place, fax: _Under) -> None:
         """Documents, then leave to dial, then the call, then the fax."""
+        logcontext.fax(order.fax_id)
         job: RasterJob | None = None
         settings = order.settings
         with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
@@ -213,6 +215,9 @@ class Calls:
         result = await line.result
         fax.ended = True
         marks = tuple(line.session.page_marks)
+        counters = _progress(line, fax_id)
+        if counters is not None:
+            self._report(wire.Happened(fax_id, counters, line.session.mode))
         self._report(wire.Ended(fax_id, result, remote_uri, marks))
 
     # ---- incoming -----------------------------------------------------------------------------------------------
@@ -234,6 +239,7 @@ class Calls:
         return settings, partial(self._on_event, fax_id, fax)
 
     async def _receive(self, fax_id: str, fax: _Under) -> None:
+        logcontext.fax(fax_id)
         # The line is made when the decision to answer has been returned.
         for _ in range(100):
             line = next((one for one in self._running().lines if one.session.fax_id == fax_id), None)

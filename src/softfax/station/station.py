@@ -83,11 +83,17 @@ class _Fax:
 class Station(Registry):
     """A fax station. Use it as `async with Station(config) as station`; one at a time in a process.
 
-    With `isolated`, SIP and calls run in processes of their own (`[workers]`). Raises PortInUseError, LocalError, ConfigError and
-    NativeError where it cannot start.
+    With `isolated`, SIP and calls run in processes of their own (`[workers]`), which `worker_command` starts.
+    Raises PortInUseError, LocalError, ConfigError and NativeError where it cannot start.
     """
 
-    def __init__(self, config: StationConfig | Mapping[str, Any] | None = None, *, isolated: bool = False) -> None:
+    def __init__(
+        self,
+        config: StationConfig | Mapping[str, Any] | None = None,
+        *,
+        isolated: bool = False,
+        worker_command: Sequence[str] = (),
+    ) -> None:
         if not isinstance(config, StationConfig):
             config = StationConfig.checked(config or {}, "the configuration")
         super().__init__()
@@ -99,7 +105,7 @@ class Station(Registry):
         self._services: list[Service] = []
         #: Told of another configuration when it is in force.
         self.on_reload: list[Callable[[StationConfig], None]] = []
-        self._isolated = isolated
+        self._isolated, self._worker_command = isolated, tuple(worker_command)
         self._watchers = Hub()
         self._faxes: dict[str, _Fax] = {}
         self._identities = making.Identities()
@@ -125,7 +131,11 @@ class Station(Registry):
             if self.config.callbacks.enabled or self._services:
                 await self._open_durable()
             # Only now: what comes in may be told to somebody.
-            host: CallHost = (Workers if self._isolated else Calls)(self.config, self._report)
+            host: CallHost
+            if self._isolated:
+                host = Workers(self.config, self._report, self._worker_command)
+            else:
+                host = Calls(self.config, self._report)
             await host.start()
             self._host = host
             self._exit.push_async_callback(self._close_host, host)

@@ -99,17 +99,25 @@ class _Worker:
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         self.send(wire.Reload(self.config.model_dump(mode="json", by_alias=True)))
         try:
-            first = await asyncio.wait_for(wire.read(self._reader), START_S)
+            said = await asyncio.wait_for(self._started(self._reader), START_S)
         except (TimeoutError, ValueError):
-            first = None
-        if isinstance(first, wire.Started):
-            self._listens(first)
+            said = None
+        if isinstance(said, wire.Started):
+            self._listens(said)
             return
         await self._end_process()
-        if isinstance(first, wire.Unstarted):
-            kind = getattr(errors, first.kind, LocalError)
-            raise kind(first.problem, first.remedy)
+        if isinstance(said, wire.Unstarted):
+            kind = getattr(errors, said.kind, LocalError)
+            raise kind(said.problem, said.remedy)
         raise NativeError(f"the process for calls did not start ({self.last_end})", "see the log")
+
+    async def _started(self, reader: asyncio.StreamReader) -> wire.Message | None:
+        """Whether it listens, or why not."""
+        while message := await wire.read(reader):
+            if isinstance(message, (wire.Started, wire.Unstarted)):
+                return message
+            self._take(message)
+        return None
 
     def _listens(self, started: wire.Started) -> None:
         self.address = (started.host, started.port)
@@ -154,16 +162,19 @@ class _Worker:
                 return
             if message is None:
                 return
-            if isinstance(message, wire.Arrived):
-                self.faxes.add(message.fax_id)
-            elif isinstance(message, (wire.Ended, wire.Undialled)):
-                self.faxes.discard(message.fax_id)
-            elif isinstance(message, wire.Registered):
-                self.registrations = message.views
-            try:
-                self._report(message)
-            except Exception:
-                log.exception("a report was lost")
+            self._take(message)
+
+    def _take(self, message: wire.Message) -> None:
+        if isinstance(message, wire.Arrived):
+            self.faxes.add(message.fax_id)
+        elif isinstance(message, (wire.Ended, wire.Undialled)):
+            self.faxes.discard(message.fax_id)
+        elif isinstance(message, wire.Registered):
+            self.registrations = message.views
+        try:
+            self._report(message)
+        except Exception:
+            log.exception("a report was lost")
 
     async def _died(self) -> None:
         await self._end_process()
@@ -245,6 +256,8 @@ class Workers:
                 update={
                     "sip": config.sip.model_copy(update={"listen": f"{shown}:{port + 2 * n if port else 0}"}),
                     "account": config.account[n::count],
+                    # Routes are the station's to choose by, and may name accounts of other processes.
+                    "route": (),
                 }
             )
             for n in range(count)
