@@ -93,6 +93,8 @@ class Outbox:
         self._waiting: deque[tuple[Callback, Future[bool]]] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
+        #: Attempts that failed, since the start.
+        self.failures = 0
         self._posters: set[Poster] = set()
         self._threads: list[threading.Thread] = []
 
@@ -291,6 +293,7 @@ class Outbox:
         """Notes the outcome; false if the callback stays first in line for a later round."""
         attempts = callback.attempts + 1
         verdict = judge(attempt)
+        self.failures += verdict is not Verdict.DELIVERED
         if verdict is Verdict.DELIVERED:
             self.store.ended(callback.number, states.DELIVERED, attempts, attempt.status, "")
             return True
