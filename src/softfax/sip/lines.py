@@ -48,6 +48,11 @@ class Line(pj.Account):  # type: ignore[misc]
         self.calls = 0
         self.retired = False
 
+    def give_up(self) -> None:
+        """Deletes the account. Its number may be another's at once, and the C++ destructor would delete that: it never runs."""
+        self.shutdown()
+        self.thisown = False
+
     def onIncomingCall(self, prm: Any) -> None:
         try:
             self._lines.on_incoming(self, prm)
@@ -135,7 +140,7 @@ class Lines:
         if line.calls:
             self._retired.append(line)
         else:
-            line.shutdown()
+            line.give_up()
 
     # ---- calls --------------------------------------------------------------------------------------------------
 
@@ -152,7 +157,7 @@ class Lines:
         line.calls -= 1
         if line.retired and not line.calls and line in self._retired:
             self._retired.remove(line)
-            line.shutdown()
+            line.give_up()
 
     def select(self, prm: Any) -> None:
         """Says whose a request from outside a dialog is (a callback of the endpoint)."""

@@ -7,6 +7,7 @@ import asyncio
 import ipaddress
 import logging
 import socket
+import ssl
 from dataclasses import replace
 
 from softfax.errors import LocalError, UsageError
@@ -37,7 +38,10 @@ async def known_account(account: SipAccount, local_host: str) -> KnownAccount:
     """The account with what must be asked for: our public address by STUN, the addresses of its servers.
 
     What nobody answers is logged and left out, so that one server that is down does not keep the others from being used.
+    Raises UsageError for a certificate that cannot be used.
     """
+    if account.tls_certificate:
+        await asyncio.to_thread(_check_certificate, account)
     if account.stun and not account.public_address:
         try:
             account = replace(account, public_address=await public_address(account.stun, local_host))
@@ -46,6 +50,18 @@ async def known_account(account: SipAccount, local_host: str) -> KnownAccount:
     hosts = {split_uri(uri)[2].strip("[]") for uri in (account.server, account.proxy) if uri}
     found = await asyncio.gather(*(_addresses(host) for host in hosts))
     return KnownAccount(account, addresses=frozenset().union(*found))
+
+
+def _check_certificate(account: SipAccount) -> None:
+    """PJSIP would find out when it connects, and say nothing of it."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_cert_chain(account.tls_certificate, account.tls_private_key, password="")
+    except OSError as error:
+        raise UsageError(
+            f"account {account.name} cannot use the certificate {account.tls_certificate} ({error.strerror or error})",
+            "name a certificate and its private key as PEM files that may be read, the key without a password",
+        ) from None
 
 
 def is_numeric(host: str) -> bool:
