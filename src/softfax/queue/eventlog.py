@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every event of every fax, numbered in the order in which it happened, so that who lost the connection misses none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from softfax.model import FaxUpdate
+from softfax.queue import tables
+
+__all__ = ["EventLog", "LoggedEvent"]
+
+log = logging.getLogger("softfax.queue")
+
+WRITE_S = 0.2
+WRITE_BATCH = 1000
+#: What may wait for a disk that does not write; the oldest go first.
+WAITING_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event as JSON lines have it, with `fax_id`, and its number."""
+
+    id: int
+    fax_id: str
+    event: dict[str, Any]
+
+
+class EventLog:
+    """Numbers never go back, also not after a crash: they begin with the clock. Lives on the asyncio loop."""
+
+    def __init__(self, engine: Callable[[], sa.Engine]) -> None:
+        self._engine = engine
+        self._sinks: dict[int, Callable[[LoggedEvent], None]] = {}
+        self._next_sink = 0
+        self._waiting: deque[tuple[LoggedEvent, float]] = deque()
+        self._writing: list[tuple[LoggedEvent, float]] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.last_id = 0
+
+    async def start(self) -> None:
+        """Finds out where the numbers stand, and begins to write."""
+        last = await asyncio.to_thread(self._last)
+        self.last_id = max(last, int(time.time() * 1000), self.last_id)
+        self._task = asyncio.ensure_future(self._write_on())
+
+    async def stop(self) -> None:
+        """Writes what is left."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+            await self._write()
+
+    def add(self, update: FaxUpdate) -> None:
+        """Takes an event; a sink of a station."""
+        body = update.event.to_json()
+        body["fax_id"] = update.context.fax_id
+        self.last_id += 1
+        event = LoggedEvent(self.last_id, update.context.fax_id, body)
+        if len(self._waiting) >= WAITING_MAX:
+            self._waiting.popleft()
+        self._waiting.append((event, update.event.time.timestamp()))
+        self._wake.set()
+        for key, sink in list(self._sinks.items()):
+            if key in self._sinks:
+                try:
+                    sink(event)
+                except Exception:
+                    log.exception("a listener to events failed")
+
+    def subscribe(self, sink: Callable[[LoggedEvent], None]) -> Callable[[], None]:
+        """Every event goes to `sink`, which must not block. Returns what ends that."""
+        key, self._next_sink = self._next_sink, self._next_sink + 1
+        self._sinks[key] = sink
+
+        def unsubscribe() -> None:
+            self._sinks.pop(key, None)
+
+        return unsubscribe
+
+    async def since(self, last_id: int, limit: int = 1000, fax_id: str = "") -> list[LoggedEvent]:
+        """Up to `limit` events after `last_id`, in order, of one fax if it is named; also those not written yet."""
+        # What is not on disk when this begins is still here; what gets there meanwhile is in both.
+        here = [event for event, _ in (*self._writing, *self._waiting)]
+        found = await asyncio.to_thread(self._read, last_id, limit, fax_id)
+        if len(found) == limit:
+            return found
+        known = {event.id for event in found}
+        found += [e for e in here if e.id > last_id and e.id not in known and (not fax_id or e.fax_id == fax_id)]
+        return sorted(found, key=lambda event: event.id)[:limit]
+
+    def forget(self, before: float, keep: int) -> None:
+        """Forgets events older than `before` (seconds since 1970), and all but the newest `keep`. Blocks."""
+        e = tables.events.c
+        with self._engine().begin() as connection:
+            connection.execute(tables.events.delete().where(e.time < before))
+            newest = sa.select(e.id).order_by(e.id.desc()).offset(keep).limit(1).scalar_subquery()
+            connection.execute(tables.events.delete().where(e.id <= newest))
+
+    def _last(self) -> int:
+        with self._engine().connect() as connection:
+            return int(connection.execute(sa.select(sa.func.max(tables.events.c.id))).scalar() or 0)
+
+    def _read(self, last_id: int, limit: int, fax_id: str) -> list[LoggedEvent]:
+        e = tables.events.c
+        query = sa.select(e.id, e.fax_id, e.body).where(e.id > last_id).order_by(e.id).limit(limit)
+        if fax_id:
+            query = query.where(e.fax_id == fax_id)
+        with self._engine().connect() as connection:
+            return [LoggedEvent(row.id, row.fax_id, json.loads(row.body)) for row in connection.execute(query)]
+
+    async def _write_on(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._write()
+            except sa.exc.SQLAlchemyError as error:
+                log.error("events cannot be written: %s", str(error).splitlines()[0])
+                await asyncio.sleep(1.0)
+                self._wake.set()
+            await asyncio.sleep(WRITE_S)
+
+    async def _write(self) -> None:
+        while self._waiting or self._writing:
+            while self._waiting and len(self._writing) < WRITE_BATCH:
+                self._writing.append(self._waiting.popleft())
+            await asyncio.shield(asyncio.to_thread(self._insert, list(self._writing)))
+            self._writing = []
+
+    def _insert(self, batch: list[tuple[LoggedEvent, float]]) -> None:
+        rows = [
+            {"id": e.id, "fax_id": e.fax_id, "time": at, "body": json.dumps(e.event, ensure_ascii=False)}
+            for e, at in batch
+        ]
+        with self._engine().begin() as connection:
+            # A write that was broken off may have gone through.
+            first, last = rows[0]["id"], rows[-1]["id"]
+            connection.execute(tables.events.delete().where(tables.events.c.id.between(first, last)))
+            connection.execute(tables.events.insert(), rows)

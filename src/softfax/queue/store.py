@@ -1,0 +1,484 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Faxes on disk, and every transition between their states.
+
+While a fax waits for a call, exactly one round (a workflow of the durable engine) is enqueued, delayed or running for it:
+`round_id`. Whoever changes that does so in the transaction that changes the fax, so that neither a crash nor a race leaves a fax
+that nobody works on, or two calls for one. Everything here blocks; from any thread.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from softfax.errors import UsageError
+from softfax.model import Direction, FaxContext, FaxResult
+from softfax.queue import tables
+from softfax.queue.model import (
+    TERMINAL,
+    Attempt,
+    Cause,
+    Fax,
+    FaxFilter,
+    FaxList,
+    FaxRequest,
+    FaxState,
+    QueueCounts,
+)
+
+__all__ = ["Enqueue", "IdempotencyError", "Kept", "QueueStore"]
+
+_REQUEST: TypeAdapter[FaxRequest] = TypeAdapter(FaxRequest)
+_CONTEXT: TypeAdapter[FaxContext] = TypeAdapter(FaxContext)
+_RESULT: TypeAdapter[FaxResult] = TypeAdapter(FaxResult)
+
+_TERMINAL = tuple(str(state) for state in TERMINAL)
+_DUE = (str(FaxState.QUEUED), str(FaxState.WAITING))
+
+#: Enqueues a round in the given transaction: connection, fax id, round id, priority (0 to 9), delay in seconds.
+Enqueue = Callable[[sa.Connection, str, str, int, float], None]
+
+
+class IdempotencyError(UsageError):
+    """An idempotency key was used for another request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A fax with what the queue needs to go on with it. `request` is None for faxes that the queue does not send."""
+
+    fax: Fax
+    context: FaxContext
+    request: FaxRequest | None
+    round_id: str
+    dialled: bool
+    cancelled: bool
+    result: FaxResult | None
+
+
+class QueueStore:
+    """The tables."""
+
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+        self._engine = engine
+        self._enqueue = enqueue
+
+    # ---- putting ------------------------------------------------------------------------------------------------
+
+    def submit(
+        self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str
+    ) -> tuple[list[str], bool]:
+        """Writes faxes to be sent, with their rounds; the ids, and whether they are new. Raises IdempotencyError."""
+        now = time.time()
+        with self._engine.begin() as connection:
+            if key:
+                found = connection.execute(sa.select(tables.keys).where(tables.keys.c.key == key)).one_or_none()
+                if found is not None:
+                    if found.hash != body_hash:
+                        raise IdempotencyError(
+                            "this idempotency key was used for another request", "use a key of its own for each request"
+                        )
+                    return json.loads(found.fax_ids), False
+                ids = json.dumps([fax.id for fax, _, _ in faxes])
+                connection.execute(tables.keys.insert().values(key=key, hash=body_hash, fax_ids=ids, created=now))
+            for fax, request, context in faxes:
+                round_id = f"{fax.id}.1"
+                connection.execute(
+                    tables.faxes.insert().values(
+                        **_columns(fax),
+                        round_id=round_id,
+                        due=_stamp(fax.next_attempt) or now,
+                        request=_REQUEST.dump_json(request).decode(),
+                        context=_CONTEXT.dump_json(context).decode(),
+                        told=True,
+                        cancelled=False,
+                    )
+                )
+                delay_s = max(0.0, (_stamp(fax.next_attempt) or now) - now)
+                self._enqueue(connection, fax.id, round_id, fax.priority, delay_s)
+        return [fax.id for fax, _, _ in faxes], True
+
+    def record(self, fax: Fax, context: FaxContext) -> bool:
+        """Writes a fax that the queue does not send; false if it is there."""
+        with self._engine.begin() as connection:
+            if self._row(connection, fax.id) is not None:
+                return False
+            connection.execute(
+                tables.faxes.insert().values(
+                    **_columns(fax),
+                    round_id="",
+                    due=0.0,
+                    request="",
+                    context=_CONTEXT.dump_json(context).decode(),
+                    told=True,
+                    cancelled=False,
+                )
+            )
+        return True
+
+    # ---- rounds -------------------------------------------------------------------------------------------------
+
+    def take(self, fax_id: str, round_id: str) -> Kept | None:
+        """A fax whose turn it is, if the round is its own; what was left of an attempt by a crash is as it was left."""
+        with self._engine.connect() as connection:
+            kept = self._kept(connection, fax_id)
+        if kept is None or kept.round_id != round_id or kept.fax.state in TERMINAL:
+            return None
+        return kept
+
+    def begin(self, fax_id: str, round_id: str, attempt: Attempt) -> Fax | None:
+        """A new attempt prepares; None where the fax was cancelled or taken meanwhile."""
+        with self._engine.begin() as connection:
+            done = connection.execute(
+                tables.faxes.update()
+                .where(self._in_round(fax_id, round_id), tables.faxes.c.cancelled.is_(False))
+                .values(state=FaxState.PREPARING, updated=time.time())
+            )
+            if not done.rowcount:
+                return None
+            connection.execute(
+                tables.attempts.delete().where(
+                    tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == attempt.number
+                )
+            )
+            connection.execute(tables.attempts.insert().values(**_attempt_columns(fax_id, attempt), dialled=False))
+        return self.get(fax_id)
+
+    def dialled(self, fax_id: str, round_id: str, attempt: Attempt) -> bool:
+        """The call is about to be placed; false, and it must not be, where the fax was cancelled or taken meanwhile."""
+        with self._engine.begin() as connection:
+            done = connection.execute(
+                tables.faxes.update()
+                .where(self._in_round(fax_id, round_id), tables.faxes.c.cancelled.is_(False))
+                .values(state=FaxState.SENDING, updated=time.time())
+            )
+            if not done.rowcount:
+                return False
+            connection.execute(
+                tables.attempts.update()
+                .where(tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == attempt.number)
+                .values(**_attempt_columns(fax_id, attempt), dialled=True)
+            )
+        return True
+
+    def pages(self, fax_id: str, number: int, confirmed: int, total: int | None) -> None:
+        """So many pages of an attempt are confirmed."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                tables.attempts.update()
+                .where(tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == number)
+                .values(pages=confirmed)
+            )
+            values: dict[str, Any] = {"updated": time.time()}
+            if total is not None:
+                values["pages_total"] = total
+            connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(**values))
+
+    def settle(
+        self,
+        fax: Fax,
+        *,
+        attempt: Attempt | None = None,
+        result: FaxResult | None = None,
+        round_id: str | None = None,
+        from_round: str | None = None,
+    ) -> bool:
+        """Writes what became of a fax. With `round_id` another round is enqueued for `fax.next_attempt`; a terminal state with
+        a result is yet to be told. False, and nothing is written, where the fax is no longer in `from_round`.
+        """
+        now = time.time()
+        values = _columns(fax)
+        values["updated"] = now
+        if result is not None:
+            values["result_event"] = _RESULT.dump_json(result).decode()
+        if fax.terminal:
+            values |= {"told": result is None, "round_id": "", "due": 0.0}
+        if round_id is not None:
+            values |= {"round_id": round_id, "due": _stamp(fax.next_attempt) or now, "cancelled": False}
+        where = [tables.faxes.c.id == fax.id]
+        if from_round is not None:
+            where.append(tables.faxes.c.round_id == from_round)
+        with self._engine.begin() as connection:
+            if not connection.execute(tables.faxes.update().where(*where).values(**values)).rowcount:
+                return False
+            if attempt is not None:
+                connection.execute(
+                    tables.attempts.update()
+                    .where(tables.attempts.c.fax_id == fax.id, tables.attempts.c.number == attempt.number)
+                    .values(**_attempt_columns(fax.id, attempt))
+                )
+            if round_id is not None:
+                delay_s = max(0.0, (_stamp(fax.next_attempt) or now) - now)
+                self._enqueue(connection, fax.id, round_id, fax.priority, delay_s)
+        return True
+
+    def cancel(self, fax_id: str) -> Kept | None:
+        """Marks a fax as cancelled; it says what it was. None where there is none, or it has ended."""
+        with self._engine.begin() as connection:
+            kept = self._kept(connection, fax_id)
+            if kept is None or kept.fax.terminal:
+                return None
+            connection.execute(
+                tables.faxes.update().where(tables.faxes.c.id == fax_id).values(cancelled=True, updated=time.time())
+            )
+        return kept
+
+    @staticmethod
+    def _in_round(fax_id: str, round_id: str) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            tables.faxes.c.id == fax_id,
+            tables.faxes.c.round_id == round_id,
+            tables.faxes.c.state.not_in(_TERMINAL),
+        )
+
+    # ---- telling ------------------------------------------------------------------------------------------------
+
+    def untold(self) -> builtins.list[Kept]:
+        """Faxes that have ended, whose end may not have been told."""
+        with self._engine.connect() as connection:
+            ids = connection.execute(sa.select(tables.faxes.c.id).where(tables.faxes.c.told.is_(False))).scalars().all()
+            return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
+
+    def told(self, fax_id: str) -> None:
+        """The end of a fax is in the keeping of whoever tells it."""
+        with self._engine.begin() as connection:
+            connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(told=True))
+
+    def interrupted(self) -> builtins.list[Kept]:
+        """Faxes that were under way when the station ended and that no round will take up: received, or placed by others."""
+        under_way = [FaxState.RECEIVING, FaxState.SENDING]
+        with self._engine.connect() as connection:
+            query = sa.select(tables.faxes.c.id).where(
+                tables.faxes.c.state.in_(under_way), tables.faxes.c.round_id == ""
+            )
+            ids = connection.execute(query).scalars().all()
+            return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
+
+    def waiting(self) -> builtins.list[Kept]:
+        """Faxes with a round of their own."""
+        with self._engine.connect() as connection:
+            query = sa.select(tables.faxes.c.id).where(tables.faxes.c.round_id != "")
+            ids = connection.execute(query).scalars().all()
+            return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
+
+    # ---- looking ------------------------------------------------------------------------------------------------
+
+    def get(self, fax_id: str) -> Fax | None:
+        """One fax with its attempts."""
+        with self._engine.connect() as connection:
+            row = self._row(connection, fax_id)
+            return _fax(row, self._attempts(connection, fax_id)) if row is not None else None
+
+    def kept(self, fax_id: str) -> Kept | None:
+        """One fax with all that the queue knows."""
+        with self._engine.connect() as connection:
+            return self._kept(connection, fax_id)
+
+    def list(self, wanted: FaxFilter) -> FaxList:
+        """The newest first, without attempts."""
+        f = tables.faxes.c
+        limit = max(1, min(wanted.limit, 1000))
+        query = sa.select(tables.faxes).order_by(f.seq.desc()).limit(limit + 1)
+        if wanted.cursor:
+            if not wanted.cursor.isdigit():
+                raise UsageError("this is no cursor", "use the one of the list before")
+            query = query.where(f.seq < int(wanted.cursor))
+        for condition in _conditions(wanted):
+            query = query.where(condition)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        cursor = str(rows[limit - 1].seq) if len(rows) > limit else ""
+        return FaxList([_fax(row, ()) for row in rows[:limit]], cursor)
+
+    def counts(self) -> QueueCounts:
+        """How full the queue is."""
+        f, now = tables.faxes.c, time.time()
+        with self._engine.connect() as connection:
+            by_state = connection.execute(sa.select(f.state, sa.func.count()).group_by(f.state)).all()
+            due, oldest = connection.execute(
+                sa.select(sa.func.count(), sa.func.min(f.due)).where(f.state.in_(_DUE), f.due <= now)
+            ).one()
+        return QueueCounts(
+            by_state={FaxState(state): count for state, count in by_state},
+            due=due,
+            oldest_s=max(0.0, now - oldest) if oldest else 0.0,
+        )
+
+    def daily(self, since: float) -> builtins.list[tuple[float, str, str, int]]:
+        """(ended, direction, state, pages) of the faxes that ended since then."""
+        f = tables.faxes.c
+        query = sa.select(f.ended, f.direction, f.state, f.pages).where(f.ended >= since)
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(query).all()]
+
+    def update(self, fax_id: str, values: Mapping[str, Any]) -> bool:
+        """Sets columns; `tags` is a mapping. False where there is no such fax."""
+        changed = dict(values)
+        with self._engine.begin() as connection:
+            row = self._row(connection, fax_id)
+            if row is None:
+                return False
+            if "tags" in changed:
+                data = json.loads(row.data)
+                data["tags"] = dict(changed.pop("tags"))
+                changed["data"] = json.dumps(data, ensure_ascii=False)
+            if changed:
+                connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(**changed))
+        return True
+
+    def erase(self, fax_id: str) -> None:
+        """Forgets a fax."""
+        with self._engine.begin() as connection:
+            connection.execute(tables.attempts.delete().where(tables.attempts.c.fax_id == fax_id))
+            connection.execute(tables.events.delete().where(tables.events.c.fax_id == fax_id))
+            connection.execute(tables.faxes.delete().where(tables.faxes.c.id == fax_id))
+
+    # ---- numbers that are not called ----------------------------------------------------------------------------
+
+    def forbid(self, number: str, reason: str) -> None:
+        """A number gets no faxes any more."""
+        with self._engine.begin() as connection:
+            connection.execute(tables.forbidden.delete().where(tables.forbidden.c.number == number))
+            connection.execute(tables.forbidden.insert().values(number=number, reason=reason, created=time.time()))
+
+    def allow(self, number: str) -> bool:
+        """It gets faxes again; false if it did."""
+        with self._engine.begin() as connection:
+            return bool(
+                connection.execute(tables.forbidden.delete().where(tables.forbidden.c.number == number)).rowcount
+            )
+
+    def forbidden(self, numbers: Iterable[str] | None = None) -> dict[str, tuple[str, float]]:
+        """Those of the numbers that get no faxes, or all there are: why, and since when."""
+        query = sa.select(tables.forbidden).order_by(tables.forbidden.c.created.desc()).limit(100_000)
+        if numbers is not None:
+            query = query.where(tables.forbidden.c.number.in_(list(numbers)))
+        with self._engine.connect() as connection:
+            return {row.number: (row.reason, row.created) for row in connection.execute(query)}
+
+    # ---- upkeep -------------------------------------------------------------------------------------------------
+
+    def upkeep(self, keys_before: float) -> None:
+        """Forgets old idempotency keys."""
+        with self._engine.begin() as connection:
+            connection.execute(tables.keys.delete().where(tables.keys.c.created < keys_before))
+
+    # ---- rows ---------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _row(connection: sa.Connection, fax_id: str) -> Any:
+        return connection.execute(sa.select(tables.faxes).where(tables.faxes.c.id == fax_id)).one_or_none()
+
+    @staticmethod
+    def _attempts(connection: sa.Connection, fax_id: str) -> tuple[Attempt, ...]:
+        query = sa.select(tables.attempts).where(tables.attempts.c.fax_id == fax_id).order_by(tables.attempts.c.number)
+        return tuple(_attempt(row) for row in connection.execute(query))
+
+    def _kept(self, connection: sa.Connection, fax_id: str) -> Kept | None:
+        row = self._row(connection, fax_id)
+        if row is None:
+            return None
+        attempts = self._attempts(connection, fax_id)
+        query = sa.select(tables.attempts.c.dialled).where(tables.attempts.c.fax_id == fax_id)
+        last = connection.execute(query.order_by(tables.attempts.c.number.desc()).limit(1)).scalar()
+        return Kept(
+            fax=_fax(row, attempts),
+            context=_CONTEXT.validate_json(row.context),
+            request=_REQUEST.validate_json(row.request) if row.request else None,
+            round_id=row.round_id,
+            dialled=bool(last) and bool(attempts) and attempts[-1].ended is None,
+            cancelled=row.cancelled,
+            result=_RESULT.validate_json(row.result_event) if row.result_event else None,
+        )
+
+
+#: What of a fax is a column of its own; the rest is JSON.
+_OWN = ("id", "direction", "state", "to", "caller_number", "account", "mailbox", "broadcast_id", "unread", "priority",
+        "pages", "pages_total", "created", "updated", "ended", "next_attempt")  # fmt: skip
+_TIMES = ("created", "updated", "ended", "next_attempt")
+_DATA_TIMES = ("not_before", "deadline")
+
+
+def _columns(fax: Fax) -> dict[str, Any]:
+    whole = {f.name: getattr(fax, f.name) for f in dataclasses.fields(fax) if f.name != "attempts"}
+    own = {name: whole.pop(name) for name in _OWN}
+    for name in _TIMES:
+        own[name] = _stamp(own[name])
+    for name in _DATA_TIMES:
+        whole[name] = _stamp(whole[name])
+    words = [fax.to, fax.caller_number, fax.caller_name, fax.remote_station_id, *fax.documents, *fax.tags.values()]
+    own["search"] = " ".join(word for word in words if word).lower()[:2000]
+    own["data"] = json.dumps(whole, ensure_ascii=False, default=list)
+    return own
+
+
+def _fax(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
+    data = json.loads(row.data)
+    values = {name: getattr(row, name) for name in _OWN}
+    for name in _TIMES:
+        values[name] = _when(values[name])
+    for name in _DATA_TIMES:
+        data[name] = _when(data[name])
+    for name in ("documents", "bad_pages"):
+        data[name] = tuple(data[name])
+    data["cause"] = Cause(data["cause"]) if data["cause"] else None
+    values["direction"], values["state"] = Direction(values["direction"]), FaxState(values["state"])
+    return Fax(**values, **data, attempts=attempts)
+
+
+def _attempt_columns(fax_id: str, attempt: Attempt) -> dict[str, Any]:
+    values = {f.name: getattr(attempt, f.name) for f in dataclasses.fields(attempt)}
+    values["fax_id"] = fax_id
+    values["started"], values["ended"] = _stamp(attempt.started), _stamp(attempt.ended)
+    values["result"] = json.dumps(attempt.result, ensure_ascii=False) if attempt.result is not None else ""
+    values["cause"] = attempt.cause or ""
+    return values
+
+
+def _attempt(row: Any) -> Attempt:
+    values = {f.name: getattr(row, f.name) for f in dataclasses.fields(Attempt)}
+    started = _when(row.started)
+    assert started is not None
+    values |= {"started": started, "ended": _when(row.ended), "cause": Cause(row.cause) if row.cause else None}
+    values["result"] = json.loads(row.result) if row.result else None
+    return Attempt(**values)
+
+
+def _conditions(wanted: FaxFilter) -> Iterable[sa.ColumnElement[bool]]:
+    f = tables.faxes.c
+    if wanted.direction is not None:
+        yield f.direction == wanted.direction
+    if wanted.states:
+        yield f.state.in_([str(state) for state in wanted.states])
+    for name in ("mailbox", "broadcast_id"):
+        if getattr(wanted, name):
+            yield f[name] == getattr(wanted, name)
+    if wanted.unread is not None:
+        yield f.unread.is_(wanted.unread)
+    if wanted.since is not None:
+        yield f.created >= wanted.since.timestamp()
+    if wanted.until is not None:
+        yield f.created < wanted.until.timestamp()
+    if wanted.number:
+        yield sa.or_(f.to == wanted.number, f.caller_number == wanted.number)
+    for word in wanted.text.lower().split()[:10]:
+        yield f.search.contains(word, autoescape=True)
+    for key, value in wanted.tags.items():
+        yield f.data.contains(json.dumps({key: value}, ensure_ascii=False)[1:-1], autoescape=True)
+
+
+def _stamp(when: datetime | None) -> float | None:
+    return when.timestamp() if when is not None else None
+
+
+def _when(stamp: float | None) -> datetime | None:
+    return datetime.fromtimestamp(stamp, UTC) if stamp is not None else None
