@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.peer.asterisk import PeerAddress
-from tests.sip.far_end import HERE, Agent, FarEnd
+from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
 from tests.sip.test_agent import run
 from tests.sip.test_far_ends import far  # noqa: F401
 
@@ -262,3 +262,45 @@ def test_an_account_over_tls_shows_its_certificate(tmp_path: Path) -> None:
     assert output.count("certificate ((") == 1
     assert "'client'" in output
     assert "INVITE sip:1@127.0.0.1" in output
+
+
+# ---- T.38 in the first INVITE -------------------------------------------------------------------------------------------
+
+FIRST = """
+async def main(agent):
+    from dataclasses import replace
+    a = Side("a")
+    call = agent.call("{uri}", a, t38=replace(policy(), first_invite=True, may_be_audio={audio}))
+    await a.until("ended", 30)
+    print(*a.log, sep="\\n")
+"""
+
+
+def test_t38_alone_is_offered_first_and_audio_may_come_later(far: FarEnd) -> None:  # noqa: F811
+    agent = Agent(FIRST.format(uri=far.uri, audio=True))
+    invite = far.answer(T38)
+    assert invite.lines == ["m=image # udptl t38"]
+    assert far.invite(body=AUDIO).lines == ["m=audio # RTP/AVP 0"]
+    assert far.invite(body=T38).lines == ["m=image # udptl t38"]
+    far.bye()
+    log = agent.output()
+    assert [e.split()[0] for e in log if e.split()[0] in ("audio", "t38")] == ["t38", "audio", "t38"]
+    assert log[-1] == "ended 200"
+
+
+def test_t38_refused_first_the_call_is_placed_again_with_audio(far: FarEnd) -> None:  # noqa: F811
+    agent = Agent(FIRST.format(uri=far.uri, audio=True))
+    first = far.expect("INVITE")
+    far.respond(first, "100 Trying")
+    far.respond(first, "488 Not Acceptable Here")
+    second = far.answer(AUDIO)
+    assert second.header("Call-ID") != first.header("Call-ID")
+    assert second.lines[0].startswith("m=audio")
+    far.bye()
+    assert agent.output() == ["calling 0", "audio PCMU", "answered 200", "ended 200"]
+
+
+def test_t38_or_nothing_refused_first_is_the_end(far: FarEnd) -> None:  # noqa: F811
+    agent = Agent(FIRST.format(uri=far.uri, audio=False))
+    far.respond(far.expect("INVITE"), "488 Not Acceptable Here")
+    assert agent.output()[-1] == "ended 488"

@@ -27,7 +27,7 @@ from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed
 from softfax.fax.outcome import Outcome
 from softfax.fax.session import AudioPath, FaxSession, T38Path
-from softfax.fax.settings import FaxSettings
+from softfax.fax.settings import FaxSettings, ModePolicy
 from softfax.model import CallState, Direction, Event, FaxResult, new_fax_id
 from softfax.sip import (
     AudioMedia,
@@ -151,7 +151,13 @@ class FaxLine:
             max_datagram=wish.max_datagram,
             error_correction=wish.error_correction,
         )
-        return T38Policy(accept=settings.accepts_t38, parameters=local, local_udptl=self._local_udptl)
+        return T38Policy(
+            accept=settings.accepts_t38,
+            parameters=local,
+            local_udptl=self._local_udptl,
+            first_invite=settings.offers_t38 and wish.first_invite,
+            may_be_audio=settings.mode is not ModePolicy.T38,
+        )
 
     def _local_udptl(self) -> tuple[str, int]:
         """Our UDPTL address; called in the thread of the user agent."""

@@ -14,14 +14,20 @@ from softfax.errors import UsageError
 from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, account_of
 from softfax.sip.binding import clean, pj, reason_of
 from softfax.sip.glue import Glue
-from softfax.sip.types import SipAccount, SipConfig, is_unspecified, local_address_towards, split_uri
+from softfax.sip.types import (
+    ANYWHERE,
+    ANYWHERE_6,
+    SipAccount,
+    SipConfig,
+    is_unspecified,
+    local_address_towards,
+    split_uri,
+)
 
 __all__ = ["Line", "Lines", "port_of", "source_host"]
 
 log = logging.getLogger("softfax.sip")
 
-# Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route.
-ANYWHERE, ANYWHERE_6 = "sip:192.0.2.1", "sip:[2001:db8::1]"
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 _NAMED_HOST = re.compile(
     r"^(?:To|From|t|f)[ \t]*:[^\r\n]{0,512}?sips?:(?:[^@\s>]{0,256}@)?([^:;>\s]{1,255})", re.I | re.M

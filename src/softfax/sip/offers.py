@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 from softfax.errors import SoftfaxError
 from softfax.sip import sdp
 from softfax.sip.glue import GlueEvent, GlueEventType
-from softfax.sip.types import AudioMedia, T38Media, T38Policy, is_unspecified, local_address_towards
+from softfax.sip.types import (
+    ANYWHERE,
+    ANYWHERE_6,
+    AudioMedia,
+    T38Media,
+    T38Policy,
+    is_unspecified,
+    local_address_towards,
+)
 
 if TYPE_CHECKING:
     from softfax.sip.agent import Call, UserAgent
@@ -95,9 +103,9 @@ def local_udptl(call: Call, policy: T38Policy, far_host: str) -> tuple[str, int]
     host, port = policy.local_udptl()
     if call._public_address:
         return call._public_address, port
-    if is_unspecified(host) and far_host:
+    if is_unspecified(host):
         shown = f"[{far_host}]" if ":" in far_host else far_host
-        host = local_address_towards(f"sip:{shown}")
+        host = local_address_towards(f"sip:{shown}" if shown else ANYWHERE_6 if ":" in host else ANYWHERE)
     return host, port
 
 

@@ -24,7 +24,7 @@ from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
 from softfax.sip.lines import Line, Lines, port_of, source_host
 from softfax.sip.offers import answer_for, glue_event, local_udptl
 from softfax.sip.redact import redact
-from softfax.sip.types import CallerId, SipAccount, SipConfig, parse_listen
+from softfax.sip.types import CallerId, SipAccount, SipConfig, T38Policy, parse_listen
 
 if TYPE_CHECKING:
     from softfax.sip.agent import UserAgent
@@ -38,6 +38,8 @@ ERRNO_BASE = 120000
 EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
 FILES_WANTED = 16384
 PORT_TRIES = 16
+#: What says that our offer is the trouble, and not the call (RFC 3261 §21.4.13, §21.4.26, §21.6.4).
+T38_UNWANTED = frozenset({415, 488, 606})
 _running = threading.Lock()
 
 
@@ -66,8 +68,17 @@ class _PjCall(pj.Call):  # type: ignore[misc]
         self._stack = stack
         self.line = line
         self.call = call
+        #: Our offer of T.38 in the first INVITE, how the call is placed again if it is refused, and whether this is that.
+        self.first_offer = ""
+        self.again = False
+        self.place_again: Callable[[Stack], None] | None = None
         call._public_address = line.public_address
         stack.lines.began(line)
+
+    def onCallSdpCreated(self, prm: Any) -> None:
+        # pjsua has made an offer of audio: its media are there when audio is wanted later.
+        if self.first_offer:
+            prm.sdp.wholeSdp, self.first_offer = self.first_offer, ""
 
     def onCallState(self, prm: Any) -> None:
         try:
@@ -230,8 +241,8 @@ class Stack:
         except pj.Error as error:
             self._on_registration(name, 503, reason_of(error), 0)
 
-    def call(self, call: Call, uri: str, account: str, caller: CallerId | None = None) -> None:
-        """Sends the INVITE."""
+    def call(self, call: Call, uri: str, account: str, caller: CallerId | None = None, again: bool = False) -> None:
+        """Sends the INVITE; `again` with audio, where T.38 in the first was refused."""
         if call._hangup_wanted:
             self.agent.tell(call._deliver_state, "ended", 487, "cancelled before it was sent")
             return
@@ -240,6 +251,12 @@ class Stack:
             self.agent.tell(call._deliver_state, "ended", 0, f"there is no account {account}")
             return
         pj_call = _PjCall(self, line, call)
+        pj_call.again = again
+        policy = call._policy
+        if policy is not None and policy.first_invite and not again:
+            pj_call.first_offer = self._t38_offer(call, policy)
+            if pj_call.first_offer and policy.may_be_audio:
+                pj_call.place_again = lambda stack: stack.call(call, uri, account, caller, True)
         try:
             pj_call.makeCall(uri, _shown_as(line, caller, _operation()))
         except pj.Error as error:
@@ -281,15 +298,21 @@ class Stack:
         policy = call._policy
         if policy is None or call._index not in self._calls:
             return
-        try:
-            text = sdp.offer_t38(local_udptl(call, policy, call._far_host), policy.parameters)
-        except (SoftfaxError, OSError, ValueError) as error:
-            log.warning("T.38 is not offered: %s", error)
+        text = self._t38_offer(call, policy)
+        if not text:
             self.agent.tell(call._deliver_offer_result, 500, "not sent")
             return
         status = self._glue.reinvite(call._index, text)
         if status:
             self.agent.tell(call._deliver_offer_result, status if status == PJ_EPENDING else 500, "not sent")
+
+    def _t38_offer(self, call: Call, policy: T38Policy) -> str:
+        """The SDP of our offer; empty if there can be none."""
+        try:
+            return sdp.offer_t38(local_udptl(call, policy, call._far_host), policy.parameters)
+        except (SoftfaxError, OSError, ValueError) as error:
+            log.warning("T.38 is not offered: %s", error)
+            return ""
 
     def offer_audio(self, call: Call, tries: int) -> None:
         """Sends pjsua's own offer, which is audio; if another INVITE is under way, it is tried again up to `tries` times."""
@@ -356,7 +379,13 @@ class Stack:
             pj_call.call._index = int(pj_call.getId())
             pj_call.call.call_id = clean(info.callIdString)
             self._calls[pj_call.call._index] = pj_call
-        if state is not None:
+        if state == "answered":
+            pj_call.place_again = None
+        if state == "ended" and pj_call.place_again is not None and info.lastStatusCode in T38_UNWANTED:
+            self._calls.pop(pj_call.call._index, None)
+            pj_call.call._index = -1
+            self.post(pj_call.place_again)
+        elif state is not None and not (state == "calling" and pj_call.again):
             self.agent.tell(pj_call.call._deliver_state, state, int(info.lastStatusCode), clean(info.lastReason))
         if state == "ended":
             self._calls.pop(pj_call.call._index, None)

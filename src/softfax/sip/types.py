@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from softfax.sip.agent import Call
 
 __all__ = [
+    "ANYWHERE",
+    "ANYWHERE_6",
     "AudioMedia",
     "CallHandler",
     "CallerId",
@@ -35,6 +37,8 @@ __all__ = [
 Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["PCMU", "PCMA"]
 CallerPolicy = Literal["p-asserted-identity", "remote-party-id", "from"]
+# Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route.
+ANYWHERE, ANYWHERE_6 = "sip:192.0.2.1", "sip:[2001:db8::1]"
 _URI = re.compile(
     r"^<?(sips?):(?:([^@<>\s\"]+)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_]+)(?::([0-9]{1,5}))?([;?][^<>\s]*)?>?$"
 )
@@ -148,11 +152,17 @@ class T38Media:
 
 @dataclass(frozen=True)
 class T38Policy:
-    """What an offer of T.38 gets. `local_udptl` tells our bound UDPTL address; it is called in the SIP thread."""
+    """What an offer of T.38 gets, and what ours says. `local_udptl` tells our bound UDPTL address, in the SIP thread.
+
+    With `first_invite` a call of ours begins with an offer of T.38 alone. Where that is refused, it is placed again with audio,
+    if there `may_be_audio`; nobody is told of the first.
+    """
 
     accept: bool
     parameters: T38Parameters
     local_udptl: Callable[[], tuple[str, int]]
+    first_invite: bool = False
+    may_be_audio: bool = True
 
 
 class CallHandler(Protocol):
