@@ -22,7 +22,7 @@ from softfax.sip.accounts import check_accounts
 from softfax.station.config.accounts import AccountConfig, DialingConfig, RouteConfig, SipTable, check_routing
 from softfax.station.config.base import said
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
-from softfax.station.config.http import HttpConfig
+from softfax.station.config.http import HttpConfig, add_http_secret
 from softfax.station.config.mail import MailConfig
 from softfax.station.config.mailboxes import MailboxConfig
 from softfax.station.config.mistakes import config_error
@@ -133,6 +133,7 @@ class StationConfig(BaseSettings):
 
 def _add_secrets(table: dict[str, Any], environ: Mapping[str, str]) -> None:
     """Secrets of the environment take the place of those in the file."""
+    add_http_secret(table, environ)
     accounts, ami = table.get("account"), table.get("ami")
     password = environ.get("SOFTFAX_PASSWORD")
     if password and isinstance(accounts, list) and len(accounts) == 1 and isinstance(accounts[0], dict):
