@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from softfax._version import __version__
-from softfax.cli import config, convert, deliveries, loopback, receive, send, serve, swml
+from softfax.cli import config, convert, deliveries, doctor, loopback, receive, send, serve, swml
 from softfax.cli.options import fill_defaults
 from softfax.errors import ExitStatus, SoftfaxError
 
@@ -26,6 +26,7 @@ _VERBS: dict[str, tuple[Callable[[Any], argparse.ArgumentParser], dict[str, Any]
     "convert": (convert.add_parser, convert.DEFAULTS, convert.run),
     "serve": (serve.add_parser, serve.DEFAULTS, serve.run),
     "config": (config.add_parser, config.DEFAULTS, config.run),
+    "doctor": (doctor.add_parser, doctor.DEFAULTS, doctor.run),
     "deliveries": (deliveries.add_parser, deliveries.DEFAULTS, deliveries.run),
     "swml": (swml.add_parser, swml.DEFAULTS, swml.run),
 }

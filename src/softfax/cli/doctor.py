@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax doctor`: looks at everything a station needs and tells the remedy of what is not well."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+from typing import Any
+
+from softfax.cli.options import config_path
+from softfax.errors import ExitStatus
+
+__all__ = ["DEFAULTS", "add_parser", "run"]
+
+DEFAULTS: dict[str, Any] = {"json": False}
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("–", "dim")}
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "doctor",
+        help="look at what a station needs, and tell the remedy",
+        description="Looks at configuration, ports, NAT, accounts, disk, clock and programs; with --call also sends a test fax.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+    parser.add_argument("--call", metavar="NUMBER", help="send a page to this number or SIP URI, and judge the line")
+    parser.add_argument("--account", metavar="NAME", help="the account to call through")
+    parser.add_argument("--stun", metavar="HOST", help="STUN server that is asked for our public address")
+    parser.add_argument("--json", action="store_true", default=None, help="one JSON object on standard output")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns 1 where something does not work, else 0."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from softfax.ops.doctor import Finding, Status, examine
+
+    console = Console(highlight=False, soft_wrap=True)
+    found: list[Finding] = []
+    area = ""
+    path = config_path(options.config, os.environ)
+    async for finding in examine(path, call=options.call or "", account=options.account or "", stun=options.stun or ""):
+        found.append(finding)
+        if options.json:
+            continue
+        mark, colour = _MARKS[finding.status]
+        title = "" if finding.area == area else str(finding.area)
+        area = str(finding.area)
+        console.print(f"{title:<14}", f"[{colour}]{mark}[/]", end=" ")
+        console.print(finding.text, markup=False)
+        if finding.remedy:
+            console.print(f"{'':<14}   → {finding.remedy}", markup=False)
+    bad = sum(one.status is Status.FAILED for one in found)
+    doubtful = sum(one.status is Status.WARNING for one in found)
+    if options.json:
+        print(json.dumps({"ok": not bad, "findings": [one.to_json() for one in found]}, ensure_ascii=False))
+    else:
+        fine = sum(one.status is Status.OK for one in found)
+        problems, warnings = f"{bad} problem{'s' * (bad != 1)}", f"{doubtful} warning{'s' * (doubtful != 1)}"
+        console.print(f"\n{fine} fine, {warnings}, {problems}")
+    return int(ExitStatus.FAX_FAILED if bad else ExitStatus.OK)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Room on the disk, and the floor below which no fax is taken: half a fax on a full disk is worth less than a busy tone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+__all__ = ["DiskFloor", "free_bytes"]
+
+#: How long what was seen holds; a call takes longer than that to fill a disk.
+REMEMBERED_S = 2.0
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Room for this user where a folder is, or will be made; None where that cannot be told."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        room = os.statvfs(folder)
+    except OSError:
+        return None
+    return room.f_bavail * room.f_frsize
+
+
+class DiskFloor:
+    """Whether there is room for another fax in each of `folders`: ask before answering a call or taking an order."""
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        min_free_mb: int,
+        *,
+        free: Callable[[Path], int | None] = free_bytes,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folders = tuple(folders)
+        self._floor = min_free_mb << 20
+        self._free = free
+        self._now = now
+        self._seen: tuple[float, str] | None = None
+
+    def problem(self) -> str:
+        """A line about the disk that is too full; empty where all is well, or cannot be told."""
+        if not self._floor:
+            return ""
+        if self._seen is None or self._now() - self._seen[0] > REMEMBERED_S:
+            self._seen = (self._now(), self._look())
+        return self._seen[1]
+
+    def _look(self) -> str:
+        for folder in self._folders:
+            free = self._free(folder)
+            if free is not None and free < self._floor:
+                return f"the disk is full: {free >> 20} MB are left at {folder}, {self._floor >> 20} MB are wanted"
+        return ""

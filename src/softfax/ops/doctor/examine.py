@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All that the doctor looks at, in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+
+from softfax.ops.check import check_config
+from softfax.ops.doctor import local, network, ports, trial
+from softfax.ops.doctor.findings import Area, Finding, Status, failed, ok, skipped
+
+__all__ = ["examine"]
+
+log = logging.getLogger("softfax.ops")
+
+
+async def examine(
+    path: Path | None,
+    *,
+    call: str = "",
+    account: str = "",
+    stun: str = "",
+    environ: Mapping[str, str] = os.environ,
+) -> AsyncIterator[Finding]:
+    """Yields what it finds as it finds it. `call` is a number that a test fax is sent to."""
+    checked = check_config(path, environ)
+    name = str(path) if path is not None else "no file: the defaults"
+    for one in checked.findings:
+        status = Status.FAILED if one.mistake else Status.WARNING
+        at = f"line {one.line}: " if one.line else ""
+        yield Finding(Area.CONFIGURATION, status, f"{at}{one.problem}", one.remedy)
+    config = checked.config
+    if config is None:
+        yield skipped(Area.CONFIGURATION, "the rest is not looked at before the configuration is right")
+        return
+    yield ok(Area.CONFIGURATION, f"{name} is right")
+    running = await ports.station_runs(config)
+    for area, findings in (
+        (Area.LIBRARIES, _thread(local.library_findings)),
+        (Area.PORTS, ports.port_findings(config, running)),
+        (Area.NETWORK, network.nat_findings(config, stun)),
+        (Area.ACCOUNTS, network.account_findings(config)),
+        (Area.ACCOUNTS, network.registration_findings(config, running)),
+        (Area.DISK, _thread(lambda: local.disk_findings(config))),
+        (Area.CLOCK, _thread(local.clock_findings)),
+        (Area.DOCUMENTS, _thread(local.document_findings)),
+        (Area.LIMITS, _thread(lambda: local.limit_findings(config))),
+    ):
+        try:
+            for finding in await findings:
+                yield finding
+        except Exception as error:
+            log.debug("%s could not be looked at", area, exc_info=error)
+            yield failed(area, f"could not be looked at: {type(error).__name__}: {error}", "please report this")
+    if call:
+        for finding in await trial.call_findings(config, call, account=account):
+            yield finding
+    else:
+        yield skipped(Area.CALL, "no test fax was sent", "softfax doctor --call NUMBER")
+
+
+async def _thread(look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    return await asyncio.to_thread(lambda: list(look()))

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the doctor found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Area", "Finding", "Status", "failed", "ok", "skipped", "warning"]
+
+
+class Status(StrEnum):
+    """How good it is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Area(StrEnum):
+    """What was looked at, in the order in which it is shown."""
+
+    CONFIGURATION = "configuration"
+    LIBRARIES = "libraries"
+    PORTS = "ports"
+    NETWORK = "network"
+    ACCOUNTS = "accounts"
+    DISK = "disk"
+    CLOCK = "clock"
+    DOCUMENTS = "documents"
+    LIMITS = "limits"
+    CALL = "call"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: a line for people, and what to do where it is not well."""
+
+    area: Area
+    status: Status
+    text: str
+    remedy: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """For `--json`."""
+        return {"area": self.area, "status": self.status, "text": self.text, "remedy": self.remedy}
+
+
+def ok(area: Area, text: str) -> Finding:
+    """It is well."""
+    return Finding(area, Status.OK, text)
+
+
+def warning(area: Area, text: str, remedy: str) -> Finding:
+    """It works, but."""
+    return Finding(area, Status.WARNING, text, remedy)
+
+
+def failed(area: Area, text: str, remedy: str) -> Finding:
+    """It does not work."""
+    return Finding(area, Status.FAILED, text, remedy)
+
+
+def skipped(area: Area, text: str, remedy: str = "") -> Finding:
+    """Could not be looked at, or was not asked for."""
+    return Finding(area, Status.SKIPPED, text, remedy)

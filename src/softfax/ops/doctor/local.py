@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What this machine has: libraries, disk, clock, fonts, programs, limits."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from softfax.diskspace import free_bytes
+from softfax.documents.fonts import FOLDER, Style
+from softfax.errors import SoftfaxError
+from softfax.ops.check import folder_problem
+from softfax.ops.doctor.findings import Area, Finding, failed, ok, skipped, warning
+from softfax.station.config import StationConfig
+
+__all__ = ["clock_findings", "disk_findings", "document_findings", "library_findings", "limit_findings"]
+
+WRITE_BYTES = 8 << 20
+SYNCS = 12
+SLOW_SYNC_S = 0.1
+SLOW_WRITE_BPS = 5 << 20
+#: Sockets, pipes and files of one call, and of the station itself.
+FILES_PER_CALL, FILES_ITSELF = 8, 200
+_PJSIP = """\
+import os
+from softfax._native import pjsua2
+endpoint = pjsua2.Endpoint()
+endpoint.libCreate()
+print("\\nVERSION", endpoint.libVersion().full, flush=True)
+os._exit(0)
+"""
+
+
+def library_findings() -> Iterator[Finding]:
+    """The native libraries, as they load."""
+    from softfax._version import __version__
+    from softfax.engine import Engine
+
+    try:
+        Engine().close()
+        yield ok(Area.LIBRARIES, f"softfax {__version__}, its engine loads")
+    except SoftfaxError as error:
+        yield failed(Area.LIBRARIES, error.problem, error.remedy or "install softfax again")
+    done = subprocess.run([sys.executable, "-c", _PJSIP], capture_output=True, text=True, timeout=20, check=False)
+    version = done.stdout.rpartition("VERSION ")[2].strip() if "VERSION " in done.stdout else ""
+    if version:
+        yield ok(Area.LIBRARIES, f"PJSIP {version}, Python {sys.version.split()[0]}")
+    else:
+        last = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
+        yield failed(Area.LIBRARIES, f"PJSIP does not load ({last[0][:120]})", "install softfax again")
+
+
+def disk_findings(config: StationConfig) -> Iterator[Finding]:
+    """Room, rights, and how fast the disk confirms what was written."""
+    floor = config.retention.min_free_mb << 20
+    for name, folder in {"data": config.data.dir, "received faxes": config.inbox_dir}.items():
+        problem = folder_problem(folder)
+        if problem:
+            yield failed(Area.DISK, f"{name}: {problem}", f"as root: install -d -o softfax -g softfax -m 750 {folder}")
+            continue
+        free = free_bytes(folder)
+        if free is not None and free < floor:
+            yield failed(
+                Area.DISK,
+                f"{name}: {free >> 20} MB are left at {folder}, no fax is taken",
+                "make room, or lower [retention] min_free_mb",
+            )
+        elif free is not None:
+            low = free < 5 * floor
+            text = f"{name}: {free / 1e9:.1f} GB are left at {folder}"
+            yield warning(Area.DISK, text, "make room before it is full") if low else ok(Area.DISK, text)
+    yield from _speed(config.data.dir)
+
+
+def _speed(folder: Path) -> Iterator[Finding]:
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            began = time.monotonic()
+            file.write(os.urandom(1 << 16) * (WRITE_BYTES >> 16))
+            file.flush()
+            os.fsync(file.fileno())
+            written_s = time.monotonic() - began
+            syncs = []
+            for _ in range(SYNCS):
+                began = time.monotonic()
+                file.write(b"x" * 4096)
+                file.flush()
+                os.fsync(file.fileno())
+                syncs.append(time.monotonic() - began)
+    except OSError as error:
+        yield failed(
+            Area.DISK,
+            f"{folder} cannot be written to: {error.strerror}",
+            "check its owner, and that it is not read-only",
+        )
+        return
+    sync_s = statistics.median(syncs)
+    text = f"{WRITE_BYTES / written_s / 1e6:.0f} MB/s, {sync_s * 1000:.1f} ms until a page is safe (fsync)"
+    if sync_s > SLOW_SYNC_S or WRITE_BYTES / written_s < SLOW_WRITE_BPS:
+        yield warning(
+            Area.DISK, f"slow: {text}", "put [data] dir on a local SSD; pages are confirmed once they are on disk"
+        )
+    else:
+        yield ok(Area.DISK, text)
+
+
+def clock_findings() -> Iterator[Finding]:
+    """Whether somebody keeps the clock right."""
+    if time.time() < 1_700_000_000:
+        yield failed(Area.CLOCK, f"it is {time.strftime('%Y-%m-%d')} by this clock", "set the clock")
+        return
+    kept = _ntp()
+    if kept is None:
+        yield skipped(
+            Area.CLOCK, "nobody here says whether the clock is kept by NTP", "in a container that is the host's affair"
+        )
+    elif kept:
+        yield ok(Area.CLOCK, f"kept by NTP, time zone {time.tzname[0]}")
+    else:
+        yield warning(Area.CLOCK, "the clock is not kept by NTP", "apt install systemd-timesyncd, or chrony")
+
+
+def _ntp() -> bool | None:
+    if Path("/run/systemd/timesync/synchronized").exists():
+        return True
+    for command, yes in (
+        (["timedatectl", "show", "-p", "NTPSynchronized", "--value"], "yes"),
+        (["chronyc", "-n", "tracking"], "Normal"),
+    ):
+        if shutil.which(command[0]) is None:
+            continue
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        except subprocess.TimeoutExpired:
+            continue
+        if done.returncode == 0:
+            return yes in done.stdout
+    return None
+
+
+def document_findings() -> Iterator[Finding]:
+    """Fonts, and the programs that some documents need."""
+    missing = [style.value for style in Style if not (FOLDER / f"{style}.ttf").is_file()]
+    if missing:
+        yield failed(Area.DOCUMENTS, f"fonts are missing: {', '.join(missing)}", "install softfax again")
+    else:
+        yield ok(Area.DOCUMENTS, f"{len(list(Style))} fonts")
+    office = shutil.which("soffice") or shutil.which("libreoffice")
+    if office:
+        yield ok(Area.DOCUMENTS, f"LibreOffice ({office}): Word, Excel and the like can be faxed")
+    else:
+        yield skipped(
+            Area.DOCUMENTS,
+            "no LibreOffice: Word, Excel and the like are refused",
+            "apt install libreoffice-writer-nogui libreoffice-calc-nogui",
+        )
+    if shutil.which("ocrmypdf"):
+        yield ok(Area.DOCUMENTS, "OCRmyPDF: received faxes can be searched")
+    else:
+        yield skipped(
+            Area.DOCUMENTS,
+            "no OCRmyPDF: received faxes are pictures alone",
+            "apt install ocrmypdf tesseract-ocr-LANGUAGE",
+        )
+
+
+def limit_findings(config: StationConfig) -> Iterator[Finding]:
+    """Open files, which every call takes some of."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    calls = config.sip.max_calls
+    wanted = FILES_ITSELF + FILES_PER_CALL * calls
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        remedy = f"LimitNOFILE={max(wanted, 4096)} in the unit, or ulimit -n, or a lower [sip] max_calls"
+        yield warning(Area.LIMITS, f"{allowed} open files are allowed, {calls} calls take {wanted}", remedy)
+    else:
+        most = "any number of" if allowed == resource.RLIM_INFINITY else str(allowed)
+        yield ok(Area.LIMITS, f"{most} open files are allowed, {calls} calls take {wanted}")

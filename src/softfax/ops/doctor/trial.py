@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A short test fax, and what to think of it."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from softfax.errors import SoftfaxError
+from softfax.model import FaxResult, Mode, ProgressEvent
+from softfax.ops.doctor.findings import Area, Finding, failed, ok, warning
+from softfax.sip.types import parse_listen
+from softfax.station import FaxOrder, Station
+from softfax.station.config import StationConfig
+
+__all__ = ["call_findings", "verdict"]
+
+CALL_S = 300.0
+_PAGE = """\
+softfax doctor: test page
+
+Sent {when} by {ident} to {number}.
+
+If you can read this, faxes from here arrive.
+"""
+
+
+async def call_findings(config: StationConfig, number: str, *, account: str = "") -> list[Finding]:
+    """Faxes one page to `number` with the configuration's accounts, from a SIP port of its own."""
+    with tempfile.TemporaryDirectory(prefix="softfax-doctor-") as folder:
+        page = Path(folder) / "test.txt"
+        when = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        page.write_text(_PAGE.format(when=when, ident=config.fax.ident or "softfax", number=number), encoding="utf-8")
+        order = FaxOrder(destination=number, documents=(str(page),), account=account, resolution="standard")
+        try:
+            async with Station(_alone(config, Path(folder))) as station:
+                stop = station.watch_progress(lambda update: None)
+                call = station.originate(order)
+                result = await asyncio.wait_for(call.result, CALL_S)
+                stop()
+                return list(verdict(result, call.progress))
+        except TimeoutError:
+            return [failed(Area.CALL, f"{number}: the fax did not end in {CALL_S:.0f} s", "look at a trace")]
+        except SoftfaxError as error:
+            return [failed(Area.CALL, f"{number}: {error.problem}", error.remedy)]
+
+
+def _alone(config: StationConfig, folder: Path) -> StationConfig:
+    """The same, but nothing of it is for others: no registration, no callbacks, no doors."""
+    host = parse_listen(config.sip.listen)[0]
+    changes: dict[str, Any] = {
+        "sip": config.sip.model_copy(update={"listen": f"[{host}]:0" if ":" in host else f"{host}:0"}),
+        "account": tuple(account.model_copy(update={"register_": False}) for account in config.account),
+        "fax": config.fax.model_copy(update={"receive": False}),
+        "data": config.data.model_copy(update={"dir": folder, "url": ""}),
+        "inbox": config.inbox.model_copy(update={"dir": folder / "received"}),
+        "callbacks": config.callbacks.model_copy(update={"enabled": False}),
+        "ami": None,
+        "mail": None,
+        "mailbox": (),
+    }
+    return config.model_copy(update=changes)
+
+
+def verdict(result: FaxResult, progress: ProgressEvent | None) -> list[Finding]:
+    """What the result says of the line."""
+    if not result.success:
+        remedy = _remedy(result)
+        return [failed(Area.CALL, f"the test fax failed: {result.status_string}", remedy)]
+    ecm = "ECM" if result.ecm else "no ECM"
+    far = f", far end {result.remote_station_id}" if result.remote_station_id else ""
+    how = "T.38" if result.mode is Mode.T38 else "G.711"
+    text = f"one page in {result.duration_s:.0f} s over {how}, {result.bitrate} bit/s, {ecm}, {result.encoding}{far}"
+    out = [ok(Area.CALL, text)]
+    if result.mode is not Mode.T38:
+        out.append(
+            warning(
+                Area.CALL,
+                "T.38 was not agreed on: G.711 works, but every lost packet costs image lines",
+                "switch T.38 on at the PBX or trunk (Asterisk: t38_udptl = yes), or ask the provider",
+            )
+        )
+    if result.bitrate < 9600:
+        out.append(
+            warning(
+                Area.CALL, f"only {result.bitrate} bit/s: the line is poor, or the far end old", "try another number"
+            )
+        )
+    if progress is not None and progress.lost:
+        recovered = f", {progress.recovered} of them made good" if result.mode is Mode.T38 else ""
+        out.append(
+            warning(
+                Area.CALL,
+                f"{progress.lost} of {progress.packets + progress.lost} packets were lost{recovered}",
+                "look at the network to the trunk",
+            )
+        )
+    return out
+
+
+def _remedy(result: FaxResult) -> str:
+    if result.sip_code in (401, 403, 407):
+        return "check user and password of the account, and that it may call out"
+    if result.sip_code in (404, 484):
+        return "check the number, and number_format of the account"
+    if result.sip_code in (408, 480, 486, 487, 600):
+        return "call again, or another number that answers with a fax"
+    if result.sip_code == 488:
+        return "allow ulaw or alaw, and T.38, for us at the PBX"
+    if result.sip_code >= 500:
+        return "ask whoever runs the trunk"
+    return "call another fax to see which side it is; a trace shows where it stopped"
