@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The running calls: what the station says of them, brought up to date by each event.
+import { store } from "./store.js";
+import { get } from "./api.js";
+import { subscribe } from "./stream.js";
+
+const RECENT_MAX = 4;
+export const calls = store({ state: "loading", error: null, list: [], recent: [] });
+const blank = (id) => ({ fax_id: id, stage: "preparing", pages: {}, progress: null });
+const edit = (id, values, add = false) => calls.set((s) => {
+  const had = s.list.some((c) => c.fax_id === id);
+  if (!had && !add) return s;
+  const list = had ? s.list : [...s.list, blank(id)];
+  return { ...s, list: list.map((c) => (c.fax_id === id ? { ...c, ...(typeof values === "function" ? values(c) : values) } : c)) };
+});
+
+const fact = (value, had) => (value === null || value === undefined || value === "" ? had : value);
+
+// A session of GET /v1/sessions as a call of this page.
+function merge(had, given) {
+  const direction = given.direction || given.progress?.direction || (given.operation === "receive" ? "receive" : given.operation === "send" ? "send" : had.direction);
+  const active = given.state === "Active" || given.progress;
+  return {
+    ...had, direction, account: fact(given.account, had.account), caller: fact(given.caller, had.caller), called: fact(given.called, had.called),
+    mode: fact(given.mode, had.mode), rate: fact(given.data_rate || null, had.rate), ecm: fact(given.error_correction_mode, had.ecm),
+    remote: fact(given.remote_station_id, had.remote), resolution: fact(given.resolution, had.resolution), bad_lines: fact(given.total_bad_lines, had.bad_lines),
+    document: fact(given.file_name, had.document), progress: given.progress || had.progress, stage: active && had.stage !== "ending" ? "pages" : given.call_state || had.stage,
+    started: fact(given.started || given.time, had.started),
+  };
+}
+
+let loading = null;
+export function loadCalls() {
+  loading ??= (async () => {
+    try {
+      const answer = await get("/v1/sessions");
+      const given = (Array.isArray(answer) ? answer : answer.sessions || []).filter((s) => s.fax_id);
+      calls.set((s) => ({ ...s, state: "ready", error: null, list: given.map((one) => merge(s.list.find((c) => c.fax_id === one.fax_id) || blank(one.fax_id), one)) }));
+    } catch (error) {
+      calls.set((s) => ({ ...s, state: s.state === "ready" ? "ready" : "failed", error }));
+    } finally { loading = null; }
+  })();
+  return loading;
+}
+
+let due = 0;
+const soon = () => { clearTimeout(due); due = setTimeout(loadCalls, 500); };
+
+const hear = {
+  opened: () => loadCalls(),
+  call(event) {
+    if (event.state === "ended") edit(event.fax_id, { stage: "ending" });
+    else edit(event.fax_id, { stage: event.state }, true);
+    soon();
+  },
+  session: (event) => edit(event.fax_id, (had) => merge(had, event)),
+  negotiated: (event) => edit(event.fax_id, (had) => ({
+    mode: event.mode, rate: event.bitrate, ecm: event.ecm, resolution: event.resolution, encoding: event.encoding,
+    remote: fact(event.remote_station_id, had.remote), stage: "pages" }), true),
+  page: (event) => edit(event.fax_id, (had) => ({ direction: event.direction, pages: { ...had.pages, [event.number]: event } })),
+  progress: (event) => edit(event.fax_id, (had) => ({ direction: event.direction, progress: event, stage: "pages", rate: event.rate_bps || had.rate }), true),
+  result(event) {
+    calls.set((s) => {
+      const ended = s.list.find((c) => c.fax_id === event.fax_id);
+      const recent = ended || event.success ? [{ ...(ended || blank(event.fax_id)), result: event }, ...s.recent.filter((c) => c.fax_id !== event.fax_id)].slice(0, RECENT_MAX) : s.recent;
+      return { ...s, list: s.list.filter((c) => c.fax_id !== event.fax_id), recent };
+    });
+    soon();
+  },
+};
+subscribe(({ type, data }) => { if (type === "opened" || data?.fax_id) hear[type]?.(data); });

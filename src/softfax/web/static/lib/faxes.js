@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The faxes the page knows: fetched when asked for, fetched anew when an event names them, told to the views that show them.
+import { useEffect, useState } from "./h.js";
+import { get } from "./api.js";
+import { subscribe } from "./stream.js";
+import { store } from "./store.js";
+import { t } from "./i18n.js";
+
+const FRESH_MS = 400;
+const known = new Map();
+const watchers = new Set();
+const due = new Map();
+const QUIET = new Set(["progress"]);
+const ENDED = new Set(["delivered", "received", "failed", "cancelled", "expired", "uncertain"]);
+
+export const ended = (fax) => ENDED.has(fax.state) && !(fax.state === "uncertain" && fax.next_attempt);
+export const trouble = (fax) => ["failed", "expired", "uncertain"].includes(fax.state) || (fax.state === "waiting" && fax.reason);
+export const sent = (fax) => fax.direction === "send";
+
+// Who is on the other side, as people say it.
+export const otherSide = (fax) => (sent(fax) ? fax.to : fax.caller_number || fax.remote_station_id);
+export const documentName = (fax) => fax.documents?.[0] || "";
+
+export function put(fax) {
+  const fresh = !known.has(fax.id);
+  known.set(fax.id, fax);
+  for (const watcher of [...watchers]) watcher(fax, fresh);
+  return fax;
+}
+
+export const peek = (id) => known.get(id);
+export const fetchFax = async (id) => put(await get(`/v1/faxes/${encodeURIComponent(id)}`));
+
+export function forget(id) {
+  known.delete(id);
+  for (const watcher of [...watchers]) watcher({ id, gone: true }, false);
+}
+
+export function watchFaxes(watcher) {
+  watchers.add(watcher);
+  return () => watchers.delete(watcher);
+}
+
+// A fax that an event named is fetched once, however many events name it in a moment.
+function refresh(id) {
+  if (due.has(id)) return;
+  due.set(id, setTimeout(() => {
+    due.delete(id);
+    fetchFax(id).catch((error) => { if (error.status === 404) forget(id); });
+  }, FRESH_MS));
+}
+
+subscribe(({ type, data }) => {
+  if (type === "opened") for (const fax of known.values()) { if (!ended(fax)) refresh(fax.id); }
+  else if (data?.fax_id && !QUIET.has(type)) refresh(data.fax_id);
+});
+
+export function useFax(id) {
+  const [state, set] = useState({ fax: known.get(id), error: null });
+  const load = () => fetchFax(id).catch((error) => set((s) => ({ ...s, error })));
+  useEffect(() => {
+    set({ fax: known.get(id), error: null });
+    load();
+    return watchFaxes((fax) => { if (fax.id === id) set(fax.gone ? { fax: null, error: { status: 404 } } : { fax, error: null }); });
+  }, [id]);
+  return { ...state, load };
+}
+
+// What is not read, for the mark in the navigation.
+export const unread = store(0);
+let counting = 0;
+export async function countUnread() {
+  try {
+    const list = await get("/v1/faxes?direction=receive&unread=true&limit=100");
+    unread.set(list.total ?? list.faxes.length);
+  } catch { /* the views say what is wrong */ }
+}
+watchFaxes((fax) => { if (!fax.direction || !sent(fax)) { clearTimeout(counting); counting = setTimeout(countUnread, 600); } });
+
+// In plain words: what is the matter with a fax, and what to do. The station's own sentence goes with it.
+export function story(fax) {
+  if (fax.state === "failed" || fax.state === "expired" || fax.state === "uncertain" || (fax.state === "waiting" && fax.reason)) {
+    const cause = fax.state === "expired" ? "expired" : fax.state === "uncertain" ? "uncertain" : fax.cause || (sent(fax) ? "unknown" : "broken-in");
+    const key = !sent(fax) && cause === "broken" ? "broken-in" : cause;
+    return { what: t(`cause.${key}.what`), todo: t(`cause.${key}.do`), own: [fax.reason, fax.remedy].filter(Boolean) };
+  }
+  return null;
+}
+
+// The number of pages as it is known, and how far it has come.
+export function pagesOf(fax) {
+  const total = fax.pages_total ?? null;
+  if (ended(fax) && (total === null || total === fax.pages)) return t("pages", { n: fax.pages });
+  if (total) return t("pages.of", { n: fax.pages, total });
+  return fax.pages ? t("pages", { n: fax.pages }) : "";
+}
+
+export const pageUrl = (id, n, width) => `v1/faxes/${encodeURIComponent(id)}/pages/${n}.png${width ? `?width=${width}` : ""}`;
+export const pageCount = (fax) => Math.max(fax.pages_total || 0, fax.pages || 0, 0);

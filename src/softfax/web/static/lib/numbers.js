@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is a fax number, and what is not: said while it is typed, before anything is sent.
+const DIGITS = { "۰": 0, "۱": 1, "۲": 2, "۳": 3, "۴": 4, "۵": 5, "۶": 6, "۷": 7, "۸": 8, "۹": 9, "٠": 0, "١": 1, "٢": 2, "٣": 3, "٤": 4, "٥": 5, "٦": 6, "٧": 7, "٨": 8, "٩": 9 };
+export const LIST_MAX = 2000;
+
+// {number} as it is dialled, or {problem}: the key of a sentence.
+export function check(text) {
+  const plain = text.trim().replace(/[۰-۹٠-٩]/g, (digit) => DIGITS[digit]).replace(/[\u2066-\u2069\u200e\u200f]/g, "");
+  if (!plain) return { problem: "empty" };
+  if (/^sips?:/i.test(plain)) return /^sips?:[^\s@]*@?[\w.\-:[\]]+([;?]\S*)?$/i.test(plain) && plain.length > 5 ? { number: plain } : { problem: "sip" };
+  if (/^[^\s@]+@[\w.-]+(:\d+)?$/.test(plain)) return { number: `sip:${plain}` };
+  if (/[^\d+\s().\/\-*#]/.test(plain)) return { problem: "letters" };
+  if (/.\+/.test(plain.replace(/^\(/, ""))) return { problem: "plus" };
+  const number = plain.replace(/\(0\)/, /^\+/.test(plain) ? "" : "0").replace(/[\s().\/-]/g, "");
+  if (!/\d/.test(number)) return { problem: "letters" };
+  if (number.replace(/\D/g, "").length > 32) return { problem: "long" };
+  return { number };
+}
+
+// Many at once, out of a spreadsheet or a list: one a line, or separated; a name may stand beside the number.
+export function parseList(text) {
+  const good = new Map();
+  const bad = [];
+  for (const line of text.split(/\r?\n/)) {
+    const cells = line.split(/[\t;,]/).map((c) => c.trim().replace(/^"|"$/g, "")).filter(Boolean);
+    if (!cells.length) continue;
+    const checked = cells.map((cell) => ({ cell, ...check(cell) }));
+    const numbers = checked.filter((c) => c.number);
+    const names = checked.filter((c) => !c.number).map((c) => c.cell);
+    if (!numbers.length) bad.push(line.trim());
+    else if (numbers.length === 1) good.set(numbers[0].number, { number: numbers[0].number, name: names[0] || "", company: names[1] || "" });
+    else { for (const { number } of numbers) if (!good.has(number)) good.set(number, { number, name: "" }); if (names.length) bad.push(...names); }
+    if (good.size >= LIST_MAX) break;
+  }
+  return { good: [...good.values()], bad };
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A dialog over the page: the browser's own, which keeps the focus in and gives it back.
+import { html, useEffect, useRef } from "../lib/h.js";
+import { t } from "../lib/i18n.js";
+import { Icon } from "./icons.js";
+
+export function Dialog({ title, close, children, wide = false, sure = false, hideClose = false, foot = null }) {
+  const box = useRef();
+  useEffect(() => {
+    const before = document.activeElement;
+    box.current.showModal();
+    return () => { before?.isConnected && before.focus?.(); };
+  }, []);
+  const cancel = (event) => { event.preventDefault(); if (!sure) close?.(); };
+  return html`<dialog ref=${box} class=${`dialog${wide ? " wide" : ""}`} aria-label=${title} onCancel=${cancel} onPointerDown=${(e) => e.target === box.current && !sure && close?.()}>
+    <div class="dialog-body"><div class="dialog-head"><h2>${title}</h2>
+      ${!hideClose && html`<button class="btn bare icon-only" aria-label=${t("close")} onClick=${close}><${Icon} name="close" /></button>`}</div>
+      ${children}${foot && html`<div class="dialog-foot">${foot}</div>`}</div></dialog>`;
+}
+
+export const Sure = ({ title, text, yes, act, close, danger = false }) => html`<${Dialog} title=${title} close=${close}
+  foot=${html`<button class="btn" onClick=${close}>${t("no")}</button><button class=${`btn ${danger ? "danger" : "main"}`} onClick=${() => { close(); act(); }}>${yes}</button>`}><p>${text}</p><//>`;

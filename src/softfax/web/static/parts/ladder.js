@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What was said in a call, by both sides, down the page: SIP in one pair of lines, T.30 in another, in the order of time.
+import { html, useRef } from "../lib/h.js";
+import { t, number } from "../lib/i18n.js";
+
+const ROW_PX = 44, HEAD_PX = 40, TIME_PX = 84, PAUSE_PX = 34, PAUSE_S = 2;
+const IN = new Set(["in", "receive", "received", "rx", "recv", "from"]);
+export const comes = (entry) => IN.has(entry.direction);
+export const lane = (entry) => (entry.kind === "sip" ? "sip" : entry.kind === "note" ? "note" : "t30");
+export const stamp = (entry) => number(entry.t_s, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+const cut = (text, room) => { const most = Math.max(6, Math.floor(room / 6.6)); return text.length > most ? `${text.slice(0, most - 1)}…` : text; };
+
+// entries in order; lanes: which of sip and t30 are shown; width in pixels.
+export function Ladder({ entries, lanes, width, chosen, choose, ours, theirs }) {
+  const box = useRef();
+  const each = (width - TIME_PX) / lanes.length;
+  const inset = Math.min(70, each * 0.14);
+  const lines = Object.fromEntries(lanes.map((name, i) => [name, { near: TIME_PX + i * each + inset, far: TIME_PX + (i + 1) * each - inset }]));
+  let y = HEAD_PX + 26, before = null;
+  const rows = [];
+  const pauses = [];
+  entries.forEach((entry, index) => {
+    if (before !== null && entry.t_s - before > PAUSE_S) { pauses.push({ y: y - 4, seconds: entry.t_s - before }); y += PAUSE_PX; }
+    rows.push({ entry, index, y });
+    before = entry.t_s;
+    y += ROW_PX;
+  });
+  const height = y + 6;
+  const key = (event, at) => {
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(rows[at].index); return; }
+    if (to === undefined || !rows[to]) return;
+    event.preventDefault();
+    choose(rows[to].index);
+    box.current.querySelectorAll("[data-row]")[to].focus();
+  };
+  const words = (entry) => `${stamp(entry)} s, ${lane(entry) === "sip" ? "SIP" : "T.30"}, ${t(comes(entry) ? "call.them" : "call.us")}: ${entry.title}. ${entry.detail || ""}`;
+  return html`<svg class="ladder" width=${width} height=${height} viewBox=${`0 0 ${width} ${height}`} role="group" aria-label=${t("call.ladder")} ref=${box} direction="ltr">
+    <defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 1 9 5 0 9z" class="tip" /></marker></defs>
+    ${lanes.map((name) => html`<g key=${name} class=${`lane ${name}`}><text x=${(lines[name].near + lines[name].far) / 2} y="14" class="lane-name">${name === "sip" ? "SIP" : "T.30"}</text>
+      ${[["near", ours], ["far", theirs]].map(([side, who]) => html`<g key=${side}><text x=${lines[name][side]} y="32" class="lane-side">${cut(who, inset * 2 + 30)}</text><line x1=${lines[name][side]} x2=${lines[name][side]} y1=${HEAD_PX} y2=${height} class="life" /></g>`)}</g>`)}
+    ${pauses.map((p) => html`<g key=${p.y} class="pause"><line x1=${TIME_PX} x2=${width} y1=${p.y} y2=${p.y} /><text x=${TIME_PX - 8} y=${p.y + 4}>${number(p.seconds, { maximumFractionDigits: 1 })} s</text></g>`)}
+    ${rows.map(({ entry, index, y: at }, i) => {
+      const name = lane(entry);
+      const on = lines[name] || null;
+      const from = on && (comes(entry) ? on.far : on.near), to = on && (comes(entry) ? on.near : on.far);
+      const middle = on ? (on.near + on.far) / 2 : (TIME_PX + width) / 2;
+      const room = on ? on.far - on.near - 12 : width - TIME_PX;
+      return html`<g key=${index} data-row=${index} role="button" tabindex=${chosen === index || (chosen < 0 && i === 0) ? 0 : -1} aria-pressed=${chosen === index} aria-label=${words(entry)} class=${`row-${name} kind-${entry.kind}`} onClick=${() => choose(index)} onKeyDown=${(e) => key(e, i)}>
+        <rect x="0" y=${at - 24} width=${width} height=${ROW_PX} class="hit" /><text x=${TIME_PX - 8} y=${at + 4} class="time">${stamp(entry)}</text>
+        ${!on ? html`<text x=${middle} y=${at} class="aside">${cut(entry.title, room)}</text>`
+          : entry.kind === "media" ? html`<rect x=${on.near} y=${at - 15} width=${on.far - on.near} height="26" rx="5" class="block" /><text x=${middle} y=${at + 3} class="word">${comes(entry) ? "◂ " : ""}${cut(entry.title, room)}${comes(entry) ? "" : " ▸"}</text>`
+          : html`<text x=${middle} y=${at - 7} class="word">${cut(entry.title, room)}</text><line x1=${from} x2=${to} y1=${at} y2=${at} class="arrow" marker-end="url(#tip)" stroke-dasharray=${entry.kind === "signal" ? "2 5" : undefined} />
+            ${entry.detail && html`<text x=${middle} y=${at + 13} class="detail">${cut(entry.detail, room)}</text>`}`}</g>`;
+    })}</svg>`;
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Keys: two in a row go somewhere (g i), one does something. Not while somebody types.
+import { html } from "../lib/h.js";
+import { t } from "../lib/i18n.js";
+import { Dialog } from "./dialog.js";
+
+const PLACES = { s: "send", l: "live", i: "inbox", o: "outbox", a: "contacts", h: "health", e: "settings" };
+const handlers = [];
+
+// The view on top hears a key first: {key: function}; gives a function that ends it.
+export function keys(map) {
+  handlers.push(map);
+  return () => handlers.splice(handlers.indexOf(map), 1);
+}
+
+export const typing = (event) => event.target.closest?.("input, textarea, select, [contenteditable]") && !["checkbox", "radio", "range"].includes(event.target.type);
+
+export function listen({ help, go }) {
+  let pending = 0;
+  const hear = (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event) || document.querySelector(".dialog[open]:not(.viewing)")) return;
+    if (pending && performance.now() - pending < 1500 && PLACES[event.key]) { pending = 0; event.preventDefault(); go(PLACES[event.key]); return; }
+    pending = 0;
+    for (const map of [...handlers].reverse()) {
+      if (map[event.key]) { if (map[event.key](event) !== false) event.preventDefault(); return; }
+    }
+    if (event.key === "g") pending = performance.now();
+    else if (event.key === "?") { event.preventDefault(); help(); }
+    else if (event.key === "n") { event.preventDefault(); go("send"); }
+  };
+  addEventListener("keydown", hear);
+  return () => removeEventListener("keydown", hear);
+}
+
+const GROUPS = [
+  ["keys.everywhere", [["n", "keys.new"], ...Object.entries(PLACES).map(([key, view]) => [`g ${key}`, `nav.${view}`]), ["?", "keys.title"]]],
+  ["keys.lists", [["/", "keys.search"], ["↑ ↓ ← →", "keys.move"], ["Enter", "keys.open"], ["u", "keys.unread"]]],
+  ["keys.pages", [["PgDn  j", "keys.next"], ["PgUp  k", "keys.previous"], ["+  −", "keys.zoom"], ["0", "keys.fit"], ["1", "keys.dots"], ["r", "keys.rotate"], ["p", "keys.print"], ["d", "keys.download"], ["Esc", "keys.back"]]],
+];
+
+export const Shortcuts = ({ close }) => html`<${Dialog} title=${t("keys.title")} close=${close} wide=${true}><div class="keys">
+  ${GROUPS.map(([title, rows]) => html`<section key=${title}><h3>${t(title)}</h3><dl>${rows.map(([key, what]) => html`<div key=${key}><dt>${key.split(/ +/).map((k) => html`<kbd key=${k}>${k}</kbd>`)}</dt><dd>${t(what)}</dd></div>`)}</dl></section>`)}</div><//>`;

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Running calls: the page as it goes or comes, line by line, and how the line is.
+import { html, useEffect, useRef, useState } from "../lib/h.js";
+import { t, number } from "../lib/i18n.js";
+import { useStore } from "../lib/store.js";
+import { calls, loadCalls } from "../lib/calls.js";
+import { useFax, pageUrl, documentName, put, sent } from "../lib/faxes.js";
+import { remove, url } from "../lib/api.js";
+import { destination, bytes, rate, duration } from "../lib/format.js";
+import { Icon } from "../parts/icons.js";
+import { Loading, Failure, Empty, say } from "../parts/notice.js";
+import { PagePicture } from "../parts/page.js";
+import { Story, StateWord } from "../parts/state.js";
+
+const POLL_MS = 1200;
+
+// The page that is arriving: asked for again while it is looked at; the next picture is loaded before it takes the place of the last.
+function Arriving({ id, page }) {
+  const [shown, setShown] = useState("");
+  const box = useRef();
+  useEffect(() => {
+    let stopped = false, timer = 0, turn = 0, visible = true;
+    const look = new IntersectionObserver(([entry]) => { visible = entry.isIntersecting; });
+    look.observe(box.current);
+    const next = () => {
+      if (stopped) return;
+      const again = () => { timer = setTimeout(next, POLL_MS); };
+      if (document.hidden || !visible) { again(); return; }
+      const picture = new Image();
+      picture.onload = () => { if (!stopped) { setShown(picture.src); again(); } };
+      picture.onerror = again;
+      picture.src = url(`/v1/faxes/${id}/live.png?turn=${page}-${(turn += 1)}`);
+    };
+    next();
+    return () => { stopped = true; clearTimeout(timer); look.disconnect(); };
+  }, [id, page]);
+  return html`<span class="paper arriving ready" ref=${box}>${shown ? html`<img src=${shown} alt=${t("live.arriving", { n: page })} />` : html`<span class="paper-word">${t("live.coming")}</span>`}</span>`;
+}
+
+const share = (progress) => (progress?.page_bytes ? Math.min(1, progress.bytes / progress.page_bytes) : progress?.rows ? Math.min(0.97, progress.rows / 2287) : 0);
+
+function Going({ id, progress }) {
+  const part = share(progress);
+  const page = progress?.page || 1;
+  return html`<${PagePicture} src=${pageUrl(id, page, 480)} eager=${true} alt=${t("live.going", { n: page })}><span class="unsent" style=${{ insetBlockStart: `${part * 100}%` }}></span><//>`;
+}
+
+// A bar with a part for each page.
+function Pages({ call, fax }) {
+  const { progress, pages } = call;
+  const total = progress?.pages_total || fax?.pages_total || Math.max(progress?.page || 0, ...Object.keys(pages).map(Number), 1);
+  const now = progress?.page || 0;
+  const done = Object.keys(pages).length;
+  const parts = Array.from({ length: Math.min(total, 60) }, (_, i) => {
+    const page = pages[i + 1];
+    const kind = page ? page.quality : i + 1 < now || i < (fax?.pages || 0) ? "good" : i + 1 === now ? "now" : "";
+    return html`<i key=${i} class=${kind}>${kind === "now" && html`<b style=${{ inlineSize: `${share(progress) * 100}%` }}></b>`}</i>`;
+  });
+  const exact = Math.round(((Math.max(done, now - 1, 0) + (pages[now] ? 0 : share(progress))) / total) * 100);
+  const word = call.direction === "receive" ? t("live.page", { n: now || 1 }) : t("live.page_of", { n: now || 1, total });
+  return html`<div class="pagebar"><div class="pagebar-parts" role="progressbar" aria-label=${t("live.progress")} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${exact} aria-valuetext=${word}>${parts}</div>
+    <p class="small quiet num"><span>${word}</span>${progress?.bytes ? html`<span>${progress.page_bytes ? t("live.bytes_of", { done: bytes(progress.bytes), all: bytes(progress.page_bytes) }) : bytes(progress.bytes)}</span>` : ""}</p></div>`;
+}
+
+const Fact = ({ name, children, kind }) => children ? html`<div class=${kind || ""}><dt>${name}</dt><dd>${children}</dd></div>` : null;
+
+function lossWord(p) {
+  if (!p || !p.packets) return "";
+  if (!p.lost) return t("live.no_loss");
+  return t("live.loss", { lost: p.lost, recovered: p.recovered || 0, n: p.packets });
+}
+
+function stageWord(call) {
+  if (call.stage === "pages" || call.progress) return t(call.direction === "receive" ? "stage.receiving" : "stage.sending");
+  return t(`stage.${["preparing", "calling", "ringing", "answered", "ending"].includes(call.stage) ? call.stage : "calling"}`);
+}
+
+function Elapsed({ since }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => { const timer = setInterval(() => setNow(Date.now()), 1000); return () => clearInterval(timer); }, []);
+  return since ? html`<span class="num quiet" aria-hidden="true">${duration(Math.max(0, now - new Date(since)) / 1000)}</span>` : null;
+}
+
+function Call({ call }) {
+  const { fax } = useFax(call.fax_id);
+  const [error, setError] = useState(null);
+  const [stopping, setStopping] = useState(false);
+  const direction = call.direction || fax?.direction || "send";
+  const receives = direction === "receive";
+  const other = receives ? call.caller || fax?.caller_number || call.remote : fax?.to || call.called;
+  const attempt = fax?.attempts?.length;
+  const stage = stageWord({ ...call, direction });
+  useEffect(() => say(`${destination(other)}: ${stage}`), [stage]);
+  const cancel = async () => {
+    setStopping(true);
+    setError(null);
+    try { const answer = await remove(`/v1/faxes/${call.fax_id}`); if (answer?.id) put(answer); } catch (failure) { setStopping(false); setError(failure); }
+  };
+  const retries = call.progress?.retries;
+  return html`<article class="call card" aria-label=${t(receives ? "live.from" : "live.to", { who: destination(other) })}>
+    <a class="call-picture" href=${`#/fax/${call.fax_id}`} aria-label=${t("fax.open")}>${receives ? html`<${Arriving} id=${call.fax_id} page=${call.progress?.page || 1} />` : html`<${Going} id=${call.fax_id} progress=${call.progress} />`}</a>
+    <div class="call-word"><div class="row between"><span class="state go"><${Icon} name=${receives ? "inbox" : "outbox"} size="16" />${stage}</span><${Elapsed} since=${fax?.attempts?.at(-1)?.started || call.started || fax?.created} /></div>
+      <h2><bdi>${destination(other)}</bdi></h2>
+      <p class="quiet"><bdi>${receives ? t("live.for", { who: fax?.mailbox || call.account || call.called || "softfax" }) : documentName(fax || {}) || ""}</bdi>${attempt > 1 ? ` · ${t("live.attempt", { n: attempt })}` : ""}</p>
+      <${Pages} call=${{ ...call, direction }} fax=${fax} />
+      <dl class="facts"><${Fact} name=${t("fact.mode")}>${call.mode && (call.mode === "T38" ? "T.38" : "G.711")}<//><${Fact} name=${t("fact.rate")}>${call.rate ? rate(call.rate) : ""}<//>
+        <${Fact} name=${t("fact.ecm")}>${call.mode ? t(call.ecm ? "on" : "off") : ""}<//><${Fact} name=${t("fact.remote")}>${call.remote && html`<bdi dir="ltr">${call.remote}</bdi>`}<//>
+        <${Fact} name=${t("fact.resends")} kind=${retries ? "warn" : ""}>${call.progress ? number(retries || 0) : ""}<//><${Fact} name=${t("fact.loss")} kind=${call.progress?.lost > call.progress?.recovered ? "warn" : ""}>${lossWord(call.progress)}<//>
+        <${Fact} name=${t("fact.bad_lines")} kind="warn">${call.bad_lines ? number(call.bad_lines) : ""}<//></dl>
+      ${error && html`<${Failure} error=${error} small=${true} />`}
+      <div class="row"><button class="btn small" onClick=${cancel} disabled=${stopping}><${Icon} name="stop" size="18" />${t(stopping ? "live.stopping" : receives ? "live.hangup" : "cancel_fax")}</button>
+        <a class="btn bare small" href=${`#/call/${call.fax_id}`}><${Icon} name="ladder" size="18" />${t("call.link")}</a></div></div></article>`;
+}
+
+function Ended({ call }) {
+  const { fax } = useFax(call.fax_id);
+  if (!fax?.id) return null;
+  return html`<li class="ended card"><a href=${`#/fax/${fax.id}`} class="ended-picture" aria-label=${t("fax.open")}><${PagePicture} src=${pageUrl(fax.id, 1, 160)} /></a>
+    <div class="stack tight"><div class="row"><${StateWord} fax=${fax} /></div><strong><bdi>${destination(sent(fax) ? fax.to : fax.caller_number || fax.remote_station_id)}</bdi></strong><${Story} fax=${fax} /></div></li>`;
+}
+
+export default function Live() {
+  const { state, list, recent, error } = useStore(calls);
+  useEffect(() => { loadCalls(); }, []);
+  return html`<div class="view"><div class="head"><h1>${t("live.title")}</h1>${state === "ready" && html`<span class="quiet" role="status">${t("live.count", { n: list.length })}</span>`}</div>
+    ${state === "loading" ? html`<${Loading} lines=${2} />` : state === "failed" ? html`<${Failure} error=${error} again=${loadCalls} />`
+      : list.length ? html`<div class="calls">${list.map((call) => html`<${Call} key=${call.fax_id} call=${call} />`)}</div>`
+      : html`<${Empty} picture="line" title=${t("live.none")}><p class="quiet">${t("live.none_text")}</p><a class="btn main" href="#/send">${t("keys.new")}</a><//>`}
+    ${recent.length > 0 && html`<section class="after"><h2>${t("live.recent")}</h2><ul class="recent">${recent.map((call) => html`<${Ended} key=${call.fax_id} call=${call} />`)}</ul></section>`}</div>`;
+}

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Faxes, calls and figures for the page to show, the same in every run."""
+
+from __future__ import annotations
+
+import io
+import random
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from PIL import Image
+
+from softfax.documents import RasterSettings, convert
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+DOCUMENTS = ("letter", "invoice", "form", "photo")
+NUMBERS = (
+    "+49301234567",
+    "+49897654321",
+    "+442079460123",
+    "0301112223",
+    "sip:fax@pbx.example",
+    "+982188776655",
+    "+33142685300",
+)
+NAMES = ("Praxis am See", "Dr. Elif Müller", "Kanzlei Brandt & Co", "Stadtwerke", "دفتر مرکزی")
+CAUSES = (
+    ("busy", "the line is busy (486 Busy Here)", "try again later"),
+    ("no-answer", "nobody answered within 60 s", "check the number"),
+    ("not-fax", "the far end answered, but sent no fax signals", "check that the number is a fax's"),
+    ("broken", "the far end hung up during page 2", "send the rest"),
+)
+
+
+@cache
+def raster(document: str) -> tuple[Image.Image, ...]:
+    """The pages of a sample as a fax carries them."""
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "fax.tif"
+        convert([SAMPLES / f"{document}.pdf"], out, RasterSettings())
+        with Image.open(out) as tiff:
+            pages = []
+            for n in range(getattr(tiff, "n_frames", 1)):
+                tiff.seek(n)
+                pages.append(tiff.convert("1"))
+    return tuple(pages)
+
+
+@cache
+def picture(document: str, number: int, width: int = 0, rows: int = 0) -> bytes:
+    """A page as PNG: every dot, or `width` wide; only its first `rows` if given."""
+    pages = raster(document)
+    page: Image.Image = pages[(number - 1) % len(pages)]
+    if rows:
+        page = page.crop((0, 0, page.width, min(rows, page.height)))
+    if width:
+        page = page.convert("L").resize((width, max(1, round(page.height * width / page.width * 204 / 196))))
+    out = io.BytesIO()
+    page.save(out, "PNG")
+    return out.getvalue()
+
+
+def stamp(when: datetime) -> str:
+    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def fax(number: int, direction: str = "receive", state: str = "", **values: Any) -> dict[str, Any]:
+    """A fax as the API gives it. `number` 0 is the newest."""
+    rng = random.Random(number * 7 + (direction == "send"))
+    created = datetime.now(UTC) - timedelta(minutes=7 + number * rng.choice((23, 47, 95)))
+    sent = direction == "send"
+    state = (
+        state
+        or (
+            ("delivered", "delivered", "delivered", "failed", "cancelled") if sent else ("received",) * 9 + ("failed",)
+        )[number % (5 if sent else 10)]
+    )
+    total = 1 + number % 4
+    broken = state == "failed"
+    cause, reason, remedy = (
+        CAUSES[number // 5 % len(CAUSES)] if sent else ("broken", "the call was lost during page 2", "")
+    )
+    name = DOCUMENTS[number % len(DOCUMENTS)]
+    result = {
+        "mode": "T38" if number % 3 else "audio", "bitrate": 14400, "ecm": True, "duration_s": 31.4 + number % 60, "success": not broken,
+        "resolution": "204x196",
+    }  # fmt: skip
+    start = created + timedelta(seconds=2)
+    attempt = {
+        "number": 1, "started": stamp(start), "ended": stamp(start + timedelta(seconds=45)), "account": "office", "destination": "", "unique_id": "",
+        "first_page": 1, "pages": total, "cause": cause if broken else None, "resent": False, "result": result,
+    }  # fmt: skip
+    out: dict[str, Any] = {
+        "id": f"{number + (0x500000 if sent else 0x100000):024x}", "direction": direction, "state": state, "created": stamp(created),
+        "updated": stamp(created + timedelta(minutes=1)), "to": NUMBERS[number % len(NUMBERS)] if sent else "0309998887",
+        "caller_number": "" if sent else NUMBERS[(number + 2) % len(NUMBERS)], "caller_name": "" if sent else NAMES[number % len(NAMES)],
+        "account": "office", "mailbox": "" if sent else ("reception", "accounts")[number % 2],
+        "documents": [f"{name}.pdf"] if sent else [f"fax-{number}.pdf"], "priority": 5, "not_before": None, "deadline": None, "next_attempt": None,
+        "ended": stamp(created + timedelta(minutes=1)), "pages": (total if sent or total < 2 else total - 1) if not broken else max(0, total - 2),
+        "pages_total": total if sent else None, "bad_pages": [], "reason": reason if broken else "", "remedy": remedy if broken else "",
+        "cause": cause if broken else None, "resolution": "204x196", "header": "", "ident": "", "remote_station_id": "+49 89 7654321",
+        "broadcast_id": "", "tags": {"client": "brandt"} if number % 6 == 1 else {}, "unread": not sent and number < 3, "attempts": [attempt],
+        "result": result, "links": {},
+    }  # fmt: skip
+    if state in ("queued", "preparing", "sending", "waiting", "receiving"):
+        out |= {"ended": None, "pages": 0, "result": None, "reason": "", "cause": None}
+    return out | values
+
+
+TRACE_STEPS: tuple[tuple[float, str, str, str, str, dict[str, Any]], ...] = (
+    (0.0, "sip", "out", "INVITE", "sip:+49897654321@pbx.example", {"call_id": "94588a3a", "cseq": "4711 INVITE", "offer": "audio PCMA/8000, PCMU/8000", "sdp": "v=0\no=- 1 1 IN IP4 192.0.2.7\ns=softfax\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 8 0"}),
+    (0.021, "sip", "in", "100 Trying", "", {"cseq": "4711 INVITE"}),
+    (0.31, "sip", "in", "180 Ringing", "", {"cseq": "4711 INVITE"}),
+    (3.22, "sip", "in", "200 OK", "audio PCMA/8000", {"cseq": "4711 INVITE", "answer": "audio PCMA/8000"}),
+    (3.224, "sip", "out", "ACK", "", {"cseq": "4711 ACK"}),
+    (3.3, "signal", "out", "CNG", "1100 Hz, 0.5 s", {"frequency_hz": 1100, "duration_ms": 500}),
+    (3.9, "signal", "in", "CED", "2100 Hz, 2.6 s", {"frequency_hz": 2100, "duration_ms": 2600}),
+    (4.8, "sip", "in", "re-INVITE", "image udptl t38", {"version": 0, "max_bit_rate": 14400, "rate_management": "transferredTCF", "error_correction": "t38UDPRedundancy", "max_datagram": 400}),
+    (4.83, "sip", "out", "200 OK", "image udptl t38", {"max_bit_rate": 14400, "error_correction": "t38UDPRedundancy"}),
+    (4.86, "sip", "in", "ACK", "", {}),
+    (7.5, "t30", "in", "CSI", "+49 89 7654321", {"identity": "+49 89 7654321"}),
+    (7.9, "t30", "in", "DIS", "V.17 14400, ECM, T.6, fine", {"modulations": "V.27ter, V.29, V.17", "error_correction": True, "encodings": ["T.4 1D", "T.4 2D", "T.6"], "resolutions": ["204x98", "204x196"], "widths_mm": [215, 255], "length": "unlimited", "minimum_scan_line_ms": 0, "octets": "00 ce f4 80 80 01"}),
+    (8.8, "t30", "out", "TSI", "+49 30 1234567", {"identity": "+49 30 1234567"}),
+    (9.1, "t30", "out", "DCS", "V.17 14400, ECM, T.6, fine", {"modulation": "V.17 14400", "error_correction": True, "encoding": "T.6", "resolution": "204x196", "frame_size": 256}),
+    (9.8, "t30", "out", "TCF", "1.5 s of zeros", {"duration_ms": 1500, "ones": 0}),
+    (11.6, "t30", "in", "CFR", "confirmation to receive", {}),
+    (12.2, "media", "out", "page 1, 34.0 kB at 14400 bit/s", "", {"bytes": 34012, "frames": 133, "rows": 2287, "seconds": 19.3}),
+    (31.6, "t30", "out", "PPS-EOP", "page 1, block 1, 133 frames", {"page": 1, "block": 1, "frames": 133}),
+    (32.4, "t30", "in", "PPR", "2 frames again", {"frames": [17, 18]}),
+    (33.0, "media", "out", "2 frames again", "", {"frames": [17, 18]}),
+    (33.6, "t30", "out", "PPS-EOP", "page 1, block 1, 2 frames", {"page": 1, "block": 1, "frames": 2}),
+    (34.4, "t30", "in", "MCF", "page confirmed", {}),
+    (34.9, "t30", "out", "DCN", "disconnect", {}),
+    (35.9, "sip", "out", "BYE", "", {"cseq": "4712 BYE", "reason": "Q.850;cause=16"}),
+    (35.93, "sip", "in", "200 OK", "", {"cseq": "4712 BYE"}),
+)  # fmt: skip
+
+
+def trace() -> dict[str, Any]:
+    start = datetime.now(UTC) - timedelta(minutes=3)
+    return {
+        "entries": [
+            {
+                "time": stamp(start + timedelta(seconds=t)),
+                "t_s": t,
+                "kind": kind,
+                "direction": way,
+                "title": title,
+                "detail": detail,
+                "fields": fields,
+            }
+            for t, kind, way, title, detail, fields in TRACE_STEPS
+        ],
+        "statistics": {
+            "t38": {
+                "packets_sent": 1204,
+                "packets_received": 388,
+                "lost": 3,
+                "recovered": 3,
+                "redundancy": 3,
+                "duplicates": 0,
+            },
+            "rtp": {"packets_sent": 221, "packets_received": 219, "lost": 0, "jitter_ms": 0.4},
+        },
+    }
+
+
+def status() -> dict[str, Any]:
+    now = datetime.now(UTC)
+    rng = random.Random(4)
+    days = []
+    for back in range(13, -1, -1):
+        date = (now - timedelta(days=back)).date()
+        weekend = date.weekday() > 4
+        sent, received = (
+            (rng.randint(0, 4), rng.randint(0, 6)) if weekend else (rng.randint(18, 46), rng.randint(24, 60))
+        )
+        days.append(
+            {
+                "date": date.isoformat(),
+                "sent": sent,
+                "received": received,
+                "failed": rng.randint(0, 4),
+                "pages": (sent + received) * 2,
+            }
+        )
+    return {
+        "version": "0.9.0", "uptime_s": 264031,
+        "registrations": [
+            {"account": "office", "server": "sip:pbx.example", "state": "registered", "since": stamp(now - timedelta(hours=9)), "next_try": None, "problem": "", "expires_s": 300},
+            {"account": "trunk", "server": "sip:trunk.example", "state": "failed", "since": stamp(now - timedelta(minutes=4)), "next_try": stamp(now + timedelta(minutes=1)), "problem": "403 Forbidden: the password is wrong", "expires_s": 0},
+        ],
+        "lines": {"used": 3, "max": 8}, "queue": {"by_state": {"queued": 4, "waiting": 2}, "due": 3, "oldest_s": 74.2},
+        "workers": [{"number": 1, "pid": 811, "state": "running", "since": stamp(now), "calls": 3, "restarts": 0, "last_end": "", "address": ["", 0]}],
+        "disk": {"free_bytes": 381e9, "total_bytes": 512e9, "used_bytes": 131e9},
+        "success": {"day": {"delivered": 41, "failed": 2, "total": 43}, "week": {"delivered": 212, "failed": 19, "total": 231}},
+        "daily": days,
+    }  # fmt: skip
+
+
+CONTACTS = (
+    ("Praxis am See", "+49301234567", "Dr. Elif Müller", "praxis@example.org", "Open until 17:00"),
+    ("Kanzlei Brandt & Co", "+49897654321", "Brandt & Co", "", ""),
+    ("Stadtwerke, Anschlüsse", "0301112223", "Stadtwerke", "", "Contract number in the subject"),
+    ("دفتر مرکزی", "+982188776655", "شرکت نمونه", "", ""),
+    ("Office of the Registrar", "+442079460123", "City of London", "registrar@example.com", ""),
+)
+
+
+def contacts() -> list[dict[str, Any]]:
+    keys = ("name", "number", "company", "email", "notes")
+    return [{"id": f"c{n}", **dict(zip(keys, row, strict=True))} for n, row in enumerate(CONTACTS)]
