@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
+from functools import partial
 
 from softfax.ami import from_config
 from softfax.cli.ami_server import serve_ami
@@ -14,6 +15,7 @@ from softfax.errors import ExitStatus, SoftfaxError
 from softfax.model import FaxUpdate, JobEvent
 from softfax.ops.worker import COMMAND
 from softfax.station import Station, StationConfig
+from softfax.station.workers import Workers
 
 __all__ = ["Serving"]
 
@@ -36,7 +38,7 @@ class Serving:
         """Returns the exit status."""
         loop = asyncio.get_running_loop()
         settings = from_config(self.config.ami) if self.config.ami is not None else None
-        station = Station(self.config, isolated=True, worker_command=COMMAND)
+        station = Station(self.config, calls=partial(Workers, command=COMMAND))
         station.say = self.reporter.text
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signal, station)

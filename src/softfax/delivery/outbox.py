@@ -223,6 +223,12 @@ class Outbox:
             self._changed.notify()
         return done
 
+    async def flush(self, limit_s: float = 30.0) -> None:
+        """Waits until what was put before is on disk."""
+        end = time.monotonic() + limit_s
+        while self._waiting and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+
     def _write_loop(self) -> None:
         """Writes what was put, whatever gathered meanwhile in one transaction. A disk that fails is tried until it works."""
         hide = frozenset(self._known)

@@ -109,6 +109,11 @@ class RasterJob:
         if not self.wait(head_start_s):
             self.wait_first()
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What the pages are made of, as files of this machine."""
+        return self._sources
+
     def again(self, tiff: Path, far_end: FarEnd, on_change: Callable[[], None]) -> RasterJob:
         """The same documents for a far end that takes less, into another file."""
         return RasterJob(

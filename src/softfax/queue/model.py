@@ -162,7 +162,8 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Fax:
-    """A fax as it is kept. `pages` are those confirmed (sent) or received so far; `reason` and `remedy` are for people."""
+    """A fax as it is kept. `pages` are those confirmed (sent) or received so far; `reason` and `remedy` are for people;
+    `retried_after` is how many attempts there were when somebody last asked for more."""
 
     id: str
     direction: Direction
@@ -193,6 +194,7 @@ class Fax:
     broadcast_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     unread: bool = False
+    retried_after: int = 0
     attempts: tuple[Attempt, ...] = ()
     result: Mapping[str, Any] | None = None
 

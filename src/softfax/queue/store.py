@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 from softfax.errors import UsageError
 from softfax.model import Direction, FaxContext, FaxResult
 from softfax.queue import tables
+from softfax.queue.errors import IdempotencyError
 from softfax.queue.model import (
     TERMINAL,
     Attempt,
@@ -35,7 +36,7 @@ from softfax.queue.model import (
     QueueCounts,
 )
 
-__all__ = ["Enqueue", "IdempotencyError", "Kept", "QueueStore"]
+__all__ = ["Enqueue", "Kept", "QueueStore"]
 
 _REQUEST: TypeAdapter[FaxRequest] = TypeAdapter(FaxRequest)
 _CONTEXT: TypeAdapter[FaxContext] = TypeAdapter(FaxContext)
@@ -46,10 +47,6 @@ _DUE = (str(FaxState.QUEUED), str(FaxState.WAITING))
 
 #: Enqueues a round in the given transaction: connection, fax id, round id, priority (0 to 9), delay in seconds.
 Enqueue = Callable[[sa.Connection, str, str, int, float], None]
-
-
-class IdempotencyError(UsageError):
-    """An idempotency key was used for another request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +188,7 @@ class QueueStore:
         result: FaxResult | None = None,
         round_id: str | None = None,
         from_round: str | None = None,
+        keep_cancelled: bool = False,
     ) -> bool:
         """Writes what became of a fax. With `round_id` another round is enqueued for `fax.next_attempt`; a terminal state with
         a result is yet to be told. False, and nothing is written, where the fax is no longer in `from_round`.
@@ -203,7 +201,9 @@ class QueueStore:
         if fax.terminal:
             values |= {"told": result is None, "round_id": "", "due": 0.0}
         if round_id is not None:
-            values |= {"round_id": round_id, "due": _stamp(fax.next_attempt) or now, "cancelled": False}
+            values |= {"round_id": round_id, "due": _stamp(fax.next_attempt) or now}
+            if not keep_cancelled:
+                values["cancelled"] = False
         where = [tables.faxes.c.id == fax.id]
         if from_round is not None:
             where.append(tables.faxes.c.round_id == from_round)
@@ -231,6 +231,12 @@ class QueueStore:
                 tables.faxes.update().where(tables.faxes.c.id == fax_id).values(cancelled=True, updated=time.time())
             )
         return kept
+
+    def is_cancelled(self, fax_id: str) -> bool:
+        """Whether somebody wants it to end."""
+        with self._engine.connect() as connection:
+            found = connection.execute(sa.select(tables.faxes.c.cancelled).where(tables.faxes.c.id == fax_id)).scalar()
+            return bool(found)
 
     @staticmethod
     def _in_round(fax_id: str, round_id: str) -> sa.ColumnElement[bool]:
@@ -341,6 +347,28 @@ class QueueStore:
             connection.execute(tables.attempts.delete().where(tables.attempts.c.fax_id == fax_id))
             connection.execute(tables.events.delete().where(tables.events.c.fax_id == fax_id))
             connection.execute(tables.faxes.delete().where(tables.faxes.c.id == fax_id))
+
+    def note(self, fax_id: str, reason: str, remedy: str) -> None:
+        """Says on a record what went wrong afterwards."""
+        with self._engine.begin() as connection:
+            row = self._row(connection, fax_id)
+            if row is not None:
+                data = {**json.loads(row.data), "reason": reason[:1000], "remedy": remedy[:1000]}
+                connection.execute(
+                    tables.faxes.update()
+                    .where(tables.faxes.c.id == fax_id)
+                    .values(data=json.dumps(data, ensure_ascii=False), updated=time.time())
+                )
+
+    def uses(self, folder: str) -> bool:
+        """Whether any fax has its documents in this folder of the queue's."""
+        f = tables.faxes.c
+        own = sa.or_(f.id == folder, f.broadcast_id == folder)
+        named = f.request.contains(f'/{folder}"', autoescape=True)
+        with self._engine.connect() as connection:
+            if connection.execute(sa.select(f.seq).where(own).limit(1)).first() is not None:
+                return True
+            return connection.execute(sa.select(f.seq).where(named).limit(1)).first() is not None
 
     # ---- numbers that are not called ----------------------------------------------------------------------------
 

@@ -42,6 +42,9 @@ class Service(Protocol):
     async def stop(self) -> None:
         """Begins nothing new; calls under way are ended by the station afterwards. Called before SIP goes down."""
 
+    async def close(self) -> None:
+        """The calls have ended and everybody was told: writes what is left. Called before the durable engine ends."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FaxOrder:

@@ -43,7 +43,7 @@ from softfax.sip import split_uri
 from softfax.station import making, wire
 from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink
-from softfax.station.calls import CallHost, Calls
+from softfax.station.calls import CallHost, Calls, Report
 from softfax.station.config import StationConfig
 from softfax.station.hub import Hub, Sink
 from softfax.station.orders import FaxOrder, Service
@@ -69,6 +69,10 @@ def _value(config: StationConfig, key: str) -> object:
     return value
 
 
+#: Makes what runs the calls, and is given whom to report to.
+HostFactory = Callable[[StationConfig, Report], CallHost]
+
+
 class _Fax:
     """What the station itself knows of a fax, besides the `FaxCall` that others see."""
 
@@ -83,7 +87,7 @@ class _Fax:
 class Station(Registry):
     """A fax station. Use it as `async with Station(config) as station`; one at a time in a process.
 
-    With `isolated`, SIP and calls run in processes of their own (`[workers]`), which `worker_command` starts.
+    With `isolated`, SIP and calls run in processes of their own (`[workers]`), and `calls` may say where else.
     Raises PortInUseError, LocalError, ConfigError and NativeError where it cannot start.
     """
 
@@ -92,7 +96,7 @@ class Station(Registry):
         config: StationConfig | Mapping[str, Any] | None = None,
         *,
         isolated: bool = False,
-        worker_command: Sequence[str] = (),
+        calls: HostFactory | None = None,
     ) -> None:
         if not isinstance(config, StationConfig):
             config = StationConfig.checked(config or {}, "the configuration")
@@ -105,7 +109,7 @@ class Station(Registry):
         self._services: list[Service] = []
         #: Told of another configuration when it is in force.
         self.on_reload: list[Callable[[StationConfig], None]] = []
-        self._isolated, self._worker_command = isolated, tuple(worker_command)
+        self._make_host: HostFactory = calls or (Workers if isolated else Calls)
         self._watchers = Hub()
         self._faxes: dict[str, _Fax] = {}
         self._identities = making.Identities()
@@ -131,17 +135,13 @@ class Station(Registry):
             if self.config.callbacks.enabled or self._services:
                 await self._open_durable()
             # Only now: what comes in may be told to somebody.
-            host: CallHost
-            if self._isolated:
-                host = Workers(self.config, self._report, self._worker_command)
-            else:
-                host = Calls(self.config, self._report)
+            host = self._make_host(self.config, self._report)
             await host.start()
             self._host = host
             self._exit.push_async_callback(self._close_host, host)
             for service in self._services:
-                await service.start()
                 self._exit.push_async_callback(service.stop)
+                await service.start()
         except BaseException:
             await self._exit.aclose()
             raise
@@ -187,6 +187,8 @@ class Station(Registry):
             outbox.start()
 
         await asyncio.to_thread(launch)
+        for service in self._services:
+            self._exit.push_async_callback(service.close)
         self._callbacks = CallbackSink(self.outbox, self.config.targets())
         self._exit.callback(self.subscribe(self._callbacks))
 

@@ -54,7 +54,9 @@ class QueueConfig(Table):
     retry_no_answer_s: Waits = Field((300, 900, 3600), description="waits after no answer")
     retry_training_s: Waits = Field((10, 60, 300), description="waits after failed training, then at 9600 bit/s")
     retry_broken_s: Waits = Field((30, 120, 600), description="waits after a fax that broke off; goes on where it was")
-    retry_not_fax_s: Waits = Field((1800,), description="waits after a call in which no fax was heard; then it has failed")
+    retry_not_fax_s: Waits = Field(
+        (1800,), description="waits after a call in which no fax was heard; then it has failed"
+    )
     retry_unreachable_s: Waits = Field((30, 120, 600, 1800), description="waits after a network or server that failed")
     retry_refused_s: Waits = Field((), description="waits after a number that does not exist or declines; then failed")
     retry_ours_s: Waits = Field((5, 30, 120), description="waits after a fault of ours, which is no attempt")

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the queue refuses."""
+
+from __future__ import annotations
+
+from softfax.errors import UsageError
+
+__all__ = ["EndedError", "ForbiddenError", "IdempotencyError", "NoFaxError"]
+
+
+class IdempotencyError(UsageError):
+    """An idempotency key was used for another request."""
+
+
+class ForbiddenError(UsageError):
+    """The number gets no faxes."""
+
+
+class NoFaxError(UsageError):
+    """There is no such fax."""
+
+    def __init__(self, fax_id: str) -> None:
+        super().__init__(f"there is no fax {fax_id[:40]}", "`softfax jobs` lists them")
+
+
+class EndedError(UsageError):
+    """The fax has ended, or not yet, so that this cannot be done."""

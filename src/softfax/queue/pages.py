@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The pages of a fax that is kept: made once, used by every attempt and every destination of a broadcast."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from softfax.documents import DocumentMetadata, RasterSettings, Resolution, deliver_pdf, start
+from softfax.errors import DocumentUnsupportedError
+from softfax.model import FaxContext
+from softfax.queue.model import Document, FaxRequest
+
+__all__ = ["Made", "keep_documents", "made", "make", "pdf_of", "shred"]
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Made:
+    """A fax TIFF without header, how many pages it has, and the documents it was made of, all of this machine."""
+
+    tiff: Path
+    pages: int
+    documents: tuple[str, ...]
+
+
+def keep_documents(documents: Sequence[Document], folder: Path) -> tuple[Document, ...]:
+    """The documents with their files in `folder`; those elsewhere are copied there. Raises DocumentUnsupportedError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = []
+    for number, document in enumerate(documents, 1):
+        if document.path is None or folder.resolve() in document.path.resolve().parents:
+            kept.append(document)
+            continue
+        path = folder / f"{number}-{document.path.name[-80:]}"
+        try:
+            shutil.copyfile(document.path, path)
+        except OSError as error:
+            name = document.name or document.path.name
+            raise DocumentUnsupportedError(f"{name} cannot be read ({error.strerror})", "check the file") from None
+        kept.append(dataclasses.replace(document, path=path, name=document.name or document.path.name))
+    return tuple(kept)
+
+
+def _key(request: FaxRequest, resolution: Resolution) -> str:
+    what = [[str(d.path), d.url, d.pages] for d in request.documents]
+    said = json.dumps([what, dict(request.cover or {}), resolution], sort_keys=True, default=str)
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+def made(request: FaxRequest, folder: Path, resolution: Resolution) -> Made | None:
+    """The pages, if they have been made."""
+    stem = folder / f"fax-{_key(request, resolution)}"
+    try:
+        said = json.loads(stem.with_suffix(".json").read_text())
+        tiff = stem.with_suffix(".tif")
+        return Made(tiff, int(said["pages"]), tuple(said["documents"])) if tiff.is_file() else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def make(request: FaxRequest, folder: Path, resolution: Resolution, *, allow_private: bool = False) -> Made:
+    """Makes the pages; blocks. What URLs and office files became is kept beside them. Raises DocumentError."""
+    found = made(request, folder, resolution)
+    if found is not None:
+        return found
+    key = _key(request, resolution)
+    work = folder / f"work-{key}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(mode=0o700, parents=True)
+    files = [_written(d) for d in request.documents]
+    password = next((d.password for d in request.documents if d.password), "")
+    settings = RasterSettings(resolution=resolution, password=password)
+    with start(files, settings, work, cover=request.cover, allow_private=allow_private) as job:
+        pages = len(job.prepared().pages)
+        documents = [f"{source.path}{f'#pages={source.pages}' if source.pages else ''}" for source in job.sources]
+        tiff = folder / f"fax-{key}.tif"
+        _sync(job.tiff)
+        job.tiff.rename(tiff)
+    new = folder / f"fax-{key}.json.new"
+    new.write_text(json.dumps({"pages": pages, "documents": documents}))
+    new.rename(folder / f"fax-{key}.json")
+    return Made(tiff, pages, tuple(documents))
+
+
+def _written(document: Document) -> str:
+    where = document.url or str(document.path)
+    return f"{where}#pages={document.pages}" if document.pages else where
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def pdf_of(tiff: Path, pdf: Path, context: FaxContext) -> Path:
+    """The PDF of a fax TIFF, made once. Raises DocumentError."""
+    if not pdf.is_file():
+        metadata = DocumentMetadata(
+            sender=context.ident or context.caller_number, recipient=context.called_number, fax_id=context.fax_id
+        )
+        deliver_pdf(tiff, pdf, metadata)
+    return pdf
+
+
+def shred(path: Path) -> None:
+    """Overwrites a file, or all files of a folder, before they are removed. What is not there is no error."""
+    if path.is_symlink() or not path.exists():
+        path.unlink(missing_ok=True)
+        return
+    if path.is_dir():
+        for inner in path.iterdir():
+            shred(inner)
+        path.rmdir()
+        return
+    size = path.stat().st_size
+    with path.open("r+b", buffering=0) as file:
+        for at in range(0, size, CHUNK):
+            file.write(b"\0" * min(CHUNK, size - at))
+        os.fsync(file.fileno())
+    path.unlink()

@@ -1,0 +1,475 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The queue: takes faxes, keeps them, calls when it is their turn, and knows what became of each.
+
+What was dialled is written down before it is dialled; what the far end confirmed, when it confirms it; the result, before anybody
+is told. So after a crash it is known of each fax whether a call may have been made for it, and no fax is sent twice unsaid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from softfax.delivery.durable import Durable
+from softfax.errors import LocalError, UsageError
+from softfax.fax import outcome
+from softfax.fax.outcome import Outcome
+from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
+from softfax.queue import attempt, pages, recorder, tables
+from softfax.queue.attempt import Undertaking
+from softfax.queue.errors import EndedError, ForbiddenError, NoFaxError
+from softfax.queue.eventlog import EventLog
+from softfax.queue.model import TERMINAL, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
+from softfax.queue.policy import next_open
+from softfax.queue.rounds import Rounds
+from softfax.queue.store import Kept, QueueStore
+from softfax.station import Station, making
+
+__all__ = ["FaxQueue"]
+
+log = logging.getLogger("softfax.queue")
+
+DOCUMENTS_MAX = 100
+DESTINATIONS_MAX = 10_000
+KEYS_KEPT_S = 24 * 3600.0
+UPKEEP_S = 60.0
+LOOSE_FOLDER_S = 24 * 3600.0
+#: How soon a fax that could not begin, because all lines were taken, looks again.
+BUSY_S = 3.0
+FAILED_ROUND_S = 5.0
+
+OnReceived = Callable[[Fax, FaxResult], Awaitable[None]]
+
+
+class FaxQueue:
+    """A part of a station: `queue = FaxQueue(station)` adds it. Lives on the station's loop."""
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+        #: Awaited, one after the other, once a received fax is recorded.
+        self.on_received: list[OnReceived] = []
+        self.rounds = Rounds(self._run)
+        self.numbers: Counter[str] = Counter()
+        self.accounts: Counter[str] = Counter()
+        self.making: dict[Path, asyncio.Lock] = {}
+        self._started = threading.Event()
+        self._stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+        self._store: QueueStore | None = None
+        self._durable: Durable | None = None
+        self.events = EventLog(lambda: self._engine().engine)
+        self.recorder = recorder.Recorder(self)
+        station.add(self)
+
+    @property
+    def store(self) -> QueueStore:
+        """The tables. Raises LocalError before the station runs."""
+        if self._store is None:
+            raise LocalError("the queue does not run", "enter the station first")
+        return self._store
+
+    def _engine(self) -> Durable:
+        if self._durable is None:
+            raise LocalError("the queue does not run", "enter the station first")
+        return self._durable
+
+    @property
+    def folder(self) -> Path:
+        """Where documents and pages of faxes are kept, a folder for each fax or broadcast."""
+        return self.station.config.data.dir / "faxes"
+
+    # ---- life ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, durable: Durable) -> None:
+        """Makes the tables, before the durable engine is launched. Blocks, in a thread."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.prepare(tables.METADATA)
+        self._durable = durable
+        self.rounds.prepare(durable)
+        self._store = QueueStore(durable.engine, self.rounds.enqueue)
+
+    async def start(self) -> None:
+        """Tells what an earlier station left untold, and begins to call."""
+        self._loop = asyncio.get_running_loop()
+        await self.events.start()
+        self.station.subscribe(self.events.add)
+        self.station.subscribe(self.recorder.take)
+        for kept in await asyncio.to_thread(self.store.waiting):
+            if kept.request is not None:
+                self.station.tell(kept.fax.id, kept.request.callbacks)
+        for kept in await asyncio.to_thread(self.store.untold):
+            await self._tell_again(kept)
+        for kept in await asyncio.to_thread(self.store.interrupted):
+            await self.recorder.interrupted(kept)
+        await asyncio.to_thread(self._adopt)
+        calls = self.station.config.queue.calls or self.station.config.sip.max_calls
+        await asyncio.to_thread(self.rounds.start, calls)
+        self._upkeep = asyncio.ensure_future(self._keep_up())
+        self._started.set()
+
+    async def stop(self) -> None:
+        """Begins nothing new. Faxes under way are ended by the station; those that wait, wait for the next start."""
+        self._stopping = True
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+
+    async def close(self) -> None:
+        """After the calls have ended: writes what is left."""
+        await self.recorder.close()
+        await self.events.stop()
+        self.rounds.stop()
+
+    async def _tell_again(self, kept: Kept) -> None:
+        """The end of a fax that may not have been told: whoever keeps what he is told drops it the second time."""
+        if kept.result is not None:
+            if kept.request is not None:
+                self.station.tell(kept.fax.id, kept.request.callbacks)
+            self.station.publish(FaxUpdate(_of_attempt(kept.context, kept.result), kept.result))
+        await self.told(kept.fax.id)
+
+    async def told(self, fax_id: str) -> None:
+        """Notes that the end of a fax has been told, once callbacks are on disk."""
+        if self.station.outbox is not None:
+            await self.station.outbox.flush()
+        await asyncio.to_thread(self.store.told, fax_id)
+
+    def _adopt(self) -> None:
+        """A fax whose round the durable engine lost gets another."""
+        waiting = self.store.waiting()
+        active = self.rounds.active(kept.round_id for kept in waiting)
+        for kept in waiting:
+            if kept.round_id not in active:
+                log.warning("fax %s had lost its round and is taken up again", kept.fax.id)
+                self.store.settle(kept.fax, round_id=_next(kept.round_id), from_round=kept.round_id)
+
+    async def _keep_up(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._tidy)
+            except Exception:
+                log.exception("the upkeep of the queue failed")
+            await asyncio.sleep(UPKEEP_S)
+
+    def _tidy(self) -> None:
+        now = datetime.now(UTC)
+        self._adopt()
+        self.store.upkeep(now.timestamp() - KEYS_KEPT_S)
+        self.rounds.forget((now - timedelta(seconds=UPKEEP_S)).isoformat())
+        for folder in self.folder.iterdir():
+            if now.timestamp() - folder.stat().st_mtime > LOOSE_FOLDER_S and not self.store.uses(folder.name):
+                pages.shred(folder)
+
+    # ---- taking -------------------------------------------------------------------------------------------------
+
+    async def submit(self, requests: Sequence[FaxRequest], *, key: str = "", body_hash: str = "") -> list[Fax]:
+        """Takes faxes; they are on disk when this returns. The same `key` with the same hash gives the same faxes again.
+
+        Raises UsageError for what cannot be sent, ForbiddenError for a number that gets no faxes, IdempotencyError, LocalError
+        while the station stops.
+        """
+        if self._stopping:
+            raise LocalError("the station is stopping", "send the fax again when it runs")
+        if not 0 < len(requests) <= DESTINATIONS_MAX:
+            raise UsageError(f"{len(requests)} destinations in one order", f"use 1 to {DESTINATIONS_MAX}")
+        now = datetime.now(UTC)
+        forbidden = await asyncio.to_thread(self.store.forbidden, {self.number_key(r.to) for r in requests})
+        new = [await asyncio.to_thread(self._checked, request, now, forbidden) for request in requests]
+        ids, fresh = await asyncio.to_thread(self.store.submit, new, key, body_hash)
+        faxes = [fax for fax_id in ids if (fax := await self.get(fax_id)) is not None]
+        if fresh:
+            for (_, request, context), fax in zip(new, faxes, strict=True):
+                self.station.tell(fax.id, request.callbacks)
+                self.say(fax, context)
+        return faxes
+
+    def _checked(
+        self, request: FaxRequest, now: datetime, forbidden: Mapping[str, object]
+    ) -> tuple[Fax, FaxRequest, FaxContext]:
+        """A fax of a request. Raises UsageError, DocumentError."""
+        config, number = self.station.config, self.number_key(request.to)
+        if number in forbidden:
+            raise ForbiddenError(f"{request.to} gets no faxes", "take it off the do-not-fax list first")
+        choices = config.routing().choices(request.to, request.account)
+        if not len(request.documents) + bool(request.cover) > 0 or len(request.documents) > DOCUMENTS_MAX:
+            raise UsageError(f"{len(request.documents)} documents in one fax", f"use 1 to {DOCUMENTS_MAX}")
+        if request.callbacks and self.station.outbox is None:
+            raise UsageError("callbacks are switched off", "set enabled = true in [callbacks]")
+        begin = max(now, request.not_before or now)
+        due = next_open(number, begin, config.queue.hours)
+        deadline = request.deadline or begin + timedelta(seconds=config.queue.give_up_s)
+        if due is None or due > deadline:
+            raise UsageError("the fax could not be sent before its deadline", "move it, or see [[queue.hours]]")
+        fax_id = new_fax_id()
+        folder = request.folder or self.folder / (request.broadcast_id or fax_id)
+        request = dataclasses.replace(request, documents=pages.keep_documents(request.documents, folder), folder=folder)
+        fax = Fax(
+            id=fax_id,
+            direction=Direction.SEND,
+            state=FaxState.QUEUED,
+            created=now,
+            updated=now,
+            to=request.to,
+            caller_number=request.caller_number,
+            caller_name=request.caller_name,
+            account=request.account or choices[0].account,
+            documents=tuple(d.url or d.name for d in request.documents),
+            priority=request.priority,
+            not_before=request.not_before,
+            deadline=deadline,
+            next_attempt=due,
+            resolution=request.resolution or config.fax.resolution,
+            header=request.header or config.fax.header,
+            ident=request.ident or config.fax.ident,
+            broadcast_id=request.broadcast_id,
+            tags=dict(request.tags),
+        )
+        return fax, request, _context(fax, choices[0].uri)
+
+    def number_key(self, to: str) -> str:
+        """A number as it is compared: in international form where the dial plan knows how; the user of a SIP URI."""
+        text = making.number_of(to) if ":" in to else to
+        return self.station.config.routing().plan.normal(text) or text
+
+    # ---- looking ------------------------------------------------------------------------------------------------
+
+    async def get(self, fax_id: str) -> Fax | None:
+        """One fax with its attempts."""
+        return await asyncio.to_thread(self.store.get, fax_id)
+
+    async def list(self, wanted: FaxFilter) -> FaxList:
+        """The newest first, without attempts. Raises UsageError for a bad cursor."""
+        return await asyncio.to_thread(self.store.list, wanted)
+
+    async def counts(self) -> QueueCounts:
+        """How full the queue is."""
+        return await asyncio.to_thread(self.store.counts)
+
+    async def raster(self, fax_id: str) -> Path | None:
+        """The fax TIFF: as it is sent, without header, once its pages are made; as it was received, where that was kept."""
+        kept = await self._kept(fax_id)
+        if kept.request is not None and kept.request.folder is not None:
+            made = await asyncio.to_thread(pages.made, kept.request, kept.request.folder, self.resolution(kept.request))
+            return made.tiff if made else None
+        return self._received(kept, ".tif")
+
+    async def document(self, fax_id: str) -> Path | None:
+        """The PDF as it is sent, once its pages are made, or as it was received."""
+        kept = await self._kept(fax_id)
+        if kept.request is None:
+            return self._received(kept, ".pdf")
+        tiff = await self.raster(fax_id)
+        if tiff is None:
+            return None
+        return await asyncio.to_thread(pages.pdf_of, tiff, tiff.with_suffix(".pdf"), kept.context)
+
+    @staticmethod
+    def _received(kept: Kept, suffix: str) -> Path | None:
+        for name in kept.result.documents if kept.result is not None else ():
+            path = Path(name).with_suffix(suffix)
+            if kept.fax.direction is Direction.RECEIVE and path.is_file():
+                return path
+        return None
+
+    def resolution(self, request: FaxRequest) -> attempt.Resolution:
+        """What a request is drawn at."""
+        return request.resolution or self.station.config.fax.resolution
+
+    async def _kept(self, fax_id: str) -> Kept:
+        kept = await asyncio.to_thread(self.store.kept, fax_id)
+        if kept is None:
+            raise NoFaxError(fax_id)
+        return kept
+
+    # ---- changing -----------------------------------------------------------------------------------------------
+
+    async def cancel(self, fax_id: str) -> Fax:
+        """Ends a fax, also under way (DCN, BYE). Raises NoFaxError, EndedError."""
+        before = await self._kept(fax_id)
+        call = self.station.find(fax_id)
+        if call is not None and before.request is None:
+            call.cancel()
+            return before.fax
+        kept = await asyncio.to_thread(self.store.cancel, fax_id)
+        if kept is None:
+            raise EndedError(f"fax {fax_id} has ended ({before.fax.state})", "")
+        if call is not None:
+            call.cancel()
+        elif kept.fax.state in (FaxState.QUEUED, FaxState.WAITING):
+            await self.end(kept, FaxState.CANCELLED, Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED))
+        return (await self._kept(fax_id)).fax
+
+    async def retry(self, fax_id: str) -> Fax:
+        """Sends a fax that has ended without being delivered once more, from the first page that was not confirmed.
+
+        Raises NoFaxError, EndedError.
+        """
+        kept = await self._kept(fax_id)
+        if kept.request is None or kept.fax.state not in TERMINAL or kept.fax.state is FaxState.DELIVERED:
+            raise EndedError(
+                f"fax {fax_id} is {kept.fax.state}", "only faxes that were not delivered are sent once more"
+            )
+        now = datetime.now(UTC)
+        due = next_open(self.number_key(kept.fax.to), now, self.station.config.queue.hours) or now
+        deadline = due + timedelta(seconds=self.station.config.queue.give_up_s)
+        fax = dataclasses.replace(
+            kept.fax, state=FaxState.WAITING, next_attempt=due, deadline=deadline, ended=None, reason="", remedy="",
+            cause=None, retried_after=len(kept.fax.attempts),
+        )  # fmt: skip
+        round_id = f"{fax_id}.r{int(now.timestamp() * 1000)}"
+        self.station.tell(fax_id, kept.request.callbacks)
+        await asyncio.to_thread(partial(self.store.settle, fax, round_id=round_id))
+        self.say(fax, kept.context)
+        return fax
+
+    async def update(
+        self,
+        fax_id: str,
+        *,
+        unread: bool | None = None,
+        tags: Mapping[str, str] | None = None,
+        mailbox: str | None = None,
+    ) -> Fax:
+        """Changes what people note of a fax. Raises NoFaxError."""
+        values = {"unread": unread, "tags": tags, "mailbox": mailbox}
+        given = {name: value for name, value in values.items() if value is not None}
+        if not await asyncio.to_thread(self.store.update, fax_id, given):
+            raise NoFaxError(fax_id)
+        return (await self._kept(fax_id)).fax
+
+    async def note(self, fax_id: str, reason: str, remedy: str = "") -> None:
+        """Says on the record of a fax what went wrong with it afterwards, as a mailbox that does not take it."""
+        await asyncio.to_thread(self.store.note, fax_id, reason, remedy)
+
+    async def erase(self, fax_id: str) -> None:
+        """Forgets a fax that has ended, and overwrites its documents. Raises NoFaxError, EndedError."""
+        kept = await self._kept(fax_id)
+        if not kept.fax.terminal:
+            raise EndedError(f"fax {fax_id} is {kept.fax.state}", "cancel it first")
+        await asyncio.to_thread(self._erase, kept)
+
+    def _erase(self, kept: Kept) -> None:
+        self.store.erase(kept.fax.id)
+        if kept.request is not None and kept.request.folder is not None:
+            if not self.store.uses(kept.request.folder.name):
+                pages.shred(kept.request.folder)
+        elif kept.fax.direction is Direction.RECEIVE and kept.result is not None:
+            for name in kept.result.documents:
+                for suffix in (".pdf", ".tif"):
+                    pages.shred(Path(name).with_suffix(suffix))
+
+    async def forbid(self, number: str, reason: str = "") -> None:
+        """A number gets no faxes any more."""
+        await asyncio.to_thread(self.store.forbid, self.number_key(number), reason[:500])
+
+    async def allow(self, number: str) -> bool:
+        """It gets faxes again; false if it did."""
+        return await asyncio.to_thread(self.store.allow, self.number_key(number))
+
+    async def forbidden(self) -> dict[str, tuple[str, float]]:
+        """The numbers that get no faxes: why, and since when (seconds since 1970)."""
+        return await asyncio.to_thread(self.store.forbidden)
+
+    # ---- rounds -------------------------------------------------------------------------------------------------
+
+    def _run(self, fax_id: str, round_id: str) -> str:
+        """A round; in a thread of the durable engine."""
+        self._started.wait()
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(self._round(fax_id, round_id), self._loop).result()
+
+    async def _round(self, fax_id: str, round_id: str) -> str:
+        try:
+            kept = await asyncio.to_thread(self.store.take, fax_id, round_id)
+            if kept is None:
+                return "not its turn"
+            if self._stopping:
+                await self.postpone(kept, 0.0)
+                return "stopping"
+            return await Undertaking(self, kept).run()
+        except Exception:
+            # A workflow that failed is never run again; its successor is.
+            log.exception("a round of fax %s failed and is repeated", fax_id)
+            kept = await asyncio.to_thread(self.store.take, fax_id, round_id)
+            if kept is not None:
+                await self.postpone(kept, FAILED_ROUND_S)
+            return "failed"
+
+    async def postpone(self, kept: Kept, wait_s: float = BUSY_S) -> None:
+        """The same attempt, a little later. What was dialled stays so."""
+        at = datetime.now(UTC) + timedelta(seconds=wait_s * random.uniform(1.0, 1.5))
+        state = kept.fax.state if kept.dialled else FaxState.WAITING if kept.fax.attempts else FaxState.QUEUED
+        fax = dataclasses.replace(kept.fax, state=state, next_attempt=at)
+        await asyncio.to_thread(
+            partial(
+                self.store.settle, fax, round_id=_next(kept.round_id), from_round=kept.round_id, keep_cancelled=True
+            )
+        )
+
+    async def end(self, kept: Kept, state: FaxState, why: Outcome) -> None:
+        """Ends a fax without a call."""
+        now = datetime.now(UTC)
+        fax = dataclasses.replace(
+            kept.fax, state=state, ended=now, next_attempt=None, reason=why.text, cause=None, updated=now
+        )
+        result = dataclasses.replace(
+            making.failed(kept.context, why, 0.0), documents=list(fax.documents), pages=fax.pages,
+            pages_total=fax.pages_total,
+        )  # fmt: skip
+        fax = dataclasses.replace(fax, result=result.to_json())
+        if await asyncio.to_thread(partial(self.store.settle, fax, result=result, from_round=kept.round_id)):
+            self.station.publish(FaxUpdate(kept.context, result))
+            self.say(fax, kept.context)
+            await self.told(fax.id)
+
+    def say(self, fax: Fax, context: FaxContext) -> None:
+        """Tells everybody of a fax's state."""
+        event = JobEvent(
+            state=str(fax.state),
+            reason=fax.reason,
+            attempt=len(fax.attempts),
+            pages=fax.pages,
+            pages_total=fax.pages_total,
+            next_attempt=fax.next_attempt.isoformat() if fax.next_attempt and not fax.terminal else None,
+            fax_id=fax.id,
+        )
+        self.station.publish(FaxUpdate(context, event))
+
+
+def _context(fax: Fax, uri: str) -> FaxContext:
+    """What is said of a fax that is no call at the moment."""
+    return FaxContext(
+        fax_id=fax.id,
+        direction=fax.direction,
+        outgoing=True,
+        session_number=0,
+        unique_id=f"{int(fax.created.timestamp())}.{fax.id[:8]}",
+        channel="",
+        caller_number=fax.caller_number,
+        caller_name=fax.caller_name,
+        called_number=making.number_of(uri),
+        entry_point=fax.account,
+        ident=fax.ident,
+        header=fax.header,
+        documents=fax.documents,
+        tags=dict(fax.tags),
+    )
+
+
+def _of_attempt(context: FaxContext, result: FaxResult) -> FaxContext:
+    return dataclasses.replace(context, attempt=result.attempt or 1)
+
+
+def _next(round_id: str) -> str:
+    """Another round's id, which no earlier one had."""
+    stem, _, number = round_id.rpartition(".")
+    base, _, count = number.partition("p")
+    return f"{stem}.{base}p{int(count or 0) + 1}"

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Writes down what happens to faxes as it happens: pages confirmed to us, and the faxes that are not the queue's own."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, PageEvent
+from softfax.queue.causes import classify, remedy
+from softfax.queue.model import Attempt, Fax, FaxState
+from softfax.queue.store import Kept
+
+if TYPE_CHECKING:
+    from softfax.queue.queue import FaxQueue
+
+__all__ = ["Recorder"]
+
+log = logging.getLogger("softfax.queue")
+
+
+class Recorder:
+    """A sink of the station. What is to be written goes to disk in order, by one thread at a time."""
+
+    def __init__(self, queue: FaxQueue) -> None:
+        self._queue = queue
+        self._own: dict[str, tuple[Attempt, int | None]] = {}
+        self._others: dict[str, Fax] = {}
+        self._writes: asyncio.Queue[Callable[[], Any] | asyncio.Future[None]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    def own(self, fax_id: str, attempt: Attempt, total: int | None) -> None:
+        """A fax of the queue is being dialled."""
+        self._own[fax_id] = (attempt, total)
+
+    async def done(self, fax_id: str) -> None:
+        """It has ended; what there was to write of it is written when this returns."""
+        self._own.pop(fax_id, None)
+        await self.written()
+
+    def take(self, update: FaxUpdate) -> None:
+        """Takes an event."""
+        context, event = update.context, update.event
+        if isinstance(event, JobEvent):
+            return
+        if context.fax_id in self._own:
+            if isinstance(event, PageEvent):
+                attempt, total = self._own[context.fax_id]
+                confirmed = event.number - attempt.first_page + 1
+                self._write(partial(self._queue.store.pages, context.fax_id, attempt.number, confirmed, total))
+            return
+        fax = self._others.get(context.fax_id)
+        if fax is None:
+            # The end of a fax that was never a call of this station's is told, not recorded.
+            if isinstance(event, FaxResult) or not context.channel:
+                return
+            fax = self._others[context.fax_id] = _fax(context)
+            self._write(partial(self._queue.store.record, fax, context))
+        if isinstance(event, PageEvent):
+            fax = self._others[context.fax_id] = dataclasses.replace(fax, pages=event.number)
+        elif isinstance(event, FaxResult):
+            del self._others[context.fax_id]
+            self._end(fax, event)
+
+    def _end(self, fax: Fax, result: FaxResult) -> None:
+        fax = ended(fax, result)
+        self._write(partial(self._queue.store.settle, fax, result=result))
+        task = asyncio.ensure_future(self._told(fax, result))
+        task.add_done_callback(lambda done: done.exception())
+
+    async def _told(self, fax: Fax, result: FaxResult) -> None:
+        await self.written()
+        if fax.direction is Direction.RECEIVE:
+            for hook in self._queue.on_received:
+                try:
+                    await hook(fax, result)
+                except Exception:
+                    log.exception("fax %s was received, and somebody does not take it", fax.id)
+        await self._queue.told(fax.id)
+
+    async def interrupted(self, kept: Kept) -> None:
+        """A fax that was under way when an earlier station ended: what had come of it is kept."""
+        if kept.fax.direction is Direction.RECEIVE:
+            result = await self._queue.station.salvage(kept.context)
+        else:
+            from softfax.fax import outcome
+            from softfax.fax.outcome import Outcome
+            from softfax.station import making
+
+            why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
+            result = dataclasses.replace(making.failed(kept.context, why, 0.0), pages=kept.fax.pages)
+        self._end(kept.fax, result)
+        await self.written()
+        self._queue.station.publish(FaxUpdate(kept.context, result))
+
+    # ---- writing ------------------------------------------------------------------------------------------------
+
+    def _write(self, what: Callable[[], Any]) -> None:
+        self._writes.put_nowait(what)
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._write_on())
+
+    async def written(self) -> None:
+        """Waits until what there is to write is written."""
+        if self._task is None:
+            return
+        mark: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writes.put_nowait(mark)
+        await mark
+
+    async def _write_on(self) -> None:
+        while True:
+            what = await self._writes.get()
+            if isinstance(what, asyncio.Future):
+                if not what.done():
+                    what.set_result(None)
+                continue
+            try:
+                await asyncio.to_thread(what)
+            except Exception:
+                log.exception("what happened to a fax could not be written")
+
+    async def close(self) -> None:
+        """Writes what is left."""
+        await self.written()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+
+def _fax(context: FaxContext) -> Fax:
+    """A fax that the queue did not order: received, or sent or fetched by somebody's own call."""
+    now = datetime.now(UTC)
+    receiving = context.direction is Direction.RECEIVE
+    return Fax(
+        id=context.fax_id,
+        direction=context.direction,
+        state=FaxState.RECEIVING if receiving else FaxState.SENDING,
+        created=now,
+        updated=now,
+        to=context.called_number,
+        caller_number=context.caller_number,
+        caller_name=context.caller_name,
+        account=context.entry_point,
+        mailbox=context.mailbox,
+        documents=() if receiving else context.documents,
+        header=context.header,
+        ident=context.ident,
+        tags=dict(context.tags),
+        unread=receiving,
+    )
+
+
+def ended(fax: Fax, result: FaxResult) -> Fax:
+    """A fax with its result."""
+    now = datetime.now(UTC)
+    cause = classify(result.to_json())
+    success = FaxState.RECEIVED if fax.direction is Direction.RECEIVE else FaxState.DELIVERED
+    return dataclasses.replace(
+        fax,
+        state=success if result.success else FaxState.FAILED,
+        updated=now,
+        ended=now,
+        pages=result.pages,
+        pages_total=result.pages_total,
+        bad_pages=tuple(result.bad_pages or ()),
+        documents=tuple(result.documents) or fax.documents,
+        reason="" if cause is None else result.status_string,
+        remedy="" if cause is None else remedy(cause),
+        cause=cause,
+        resolution=result.resolution,
+        remote_station_id=result.remote_station_id,
+        result=result.to_json(),
+    )
