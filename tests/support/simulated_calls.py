@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Calls without SIP and without waiting: far ends that do what their number says, and count what reaches them.
+
+The user of the SIP URI says what happens: `ok`, `busy`, `noanswer`, `refused`, `notfax`, `train`, `cutN` (breaks after N pages of
+the first call, then goes well), `crashN` (the process of the calls ends after N pages of the first call), in any case followed
+by `-` and anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+
+from softfax.documents import read_pages
+from softfax.fax import outcome
+from softfax.fax.outcome import Outcome
+from softfax.model import (
+    CallEvent,
+    CallState,
+    Direction,
+    FaxContext,
+    FaxResult,
+    PageEvent,
+    SessionEvent,
+    SessionState,
+)
+from softfax.station import making, wire
+from softfax.station.config import StationConfig
+
+__all__ = ["FarEnds", "SimulatedCalls"]
+
+_SIP = {
+    "busy": (486, "BUSY"),
+    "noanswer": (480, "NOANSWER"),
+    "refused": (404, "CHANUNAVAIL"),
+    "down": (503, "CONGESTION"),
+}
+
+
+class FarEnds:
+    """What reached them: (number, page) in order, and the calls by number."""
+
+    def __init__(self, tell: Callable[[str, str, int], None] = lambda what, number, page: None) -> None:
+        self.pages: list[tuple[str, int]] = []
+        self.calls: list[str] = []
+        self.headers: list[str] = []
+        self._tell = tell
+
+    def call(self, number: str, header: str) -> int:
+        """A call comes; how many came before from this number's point of view."""
+        before = self.calls.count(number)
+        self.calls.append(number)
+        self.headers.append(header)
+        self._tell("call", number, 0)
+        return before
+
+    def page(self, number: str, page: int) -> None:
+        """A page is confirmed."""
+        self.pages.append((number, page))
+        self._tell("page", number, page)
+
+
+class SimulatedCalls:
+    """A `CallHost`. Each step takes `step_s`."""
+
+    def __init__(
+        self, config: StationConfig, report: Callable[[wire.Message], None], far_ends: FarEnds, step_s: float = 0.0
+    ) -> None:
+        self.config, self.far_ends, self.step_s = config, far_ends, step_s
+        self._report = report
+        self._dial: dict[str, asyncio.Event] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.most = 0
+
+    async def start(self) -> None:
+        """Listens nowhere."""
+
+    async def close(self) -> None:
+        """Calls under way are cut."""
+        for fax_id in list(self._tasks):
+            self.order(wire.Cancel(fax_id))
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    @property
+    def bound_address(self) -> tuple[str, int]:
+        """Nowhere."""
+        return "127.0.0.1", 0
+
+    async def preview(self, fax_id: str) -> bytes | None:
+        """Nothing."""
+        return None
+
+    def order(self, message: wire.Message) -> None:
+        """Takes an order."""
+        if isinstance(message, wire.Place):
+            self._dial[message.fax_id] = asyncio.Event()
+            task = asyncio.ensure_future(self._call(message))
+            self._tasks[message.fax_id] = task
+            self.most = max(self.most, len(self._tasks))
+            task.add_done_callback(lambda _: self._tasks.pop(message.fax_id, None))
+        elif isinstance(message, wire.Dial):
+            self._dial[message.fax_id].set()
+        elif isinstance(message, wire.Cancel) and message.fax_id in self._tasks:
+            self._tasks[message.fax_id].cancel()
+            self._tasks.pop(message.fax_id)
+            self._report(wire.Undialled(message.fax_id, message.error, message.text, outcome.T30_CALLDROPPED))
+
+    async def _call(self, order: wire.Place) -> None:
+        assert order.pages is not None
+        assert order.pages.raster is not None
+        number = re.match(r"sips?:([^@]*)@", order.uri)[1]  # type: ignore[index]
+        total = len(list(read_pages(order.pages.raster))) - order.pages.first_page + 1
+        if order.ask_first:
+            self._report(wire.Ready(order.fax_id))
+            await self._dial[order.fax_id].wait()
+        header = dict(order.pages.header or {})
+        calls_before = self.far_ends.call(number, f"{header.get('station', '')} {header.get('continued', False)}")
+        self._happened(order, CallEvent(state=CallState.CALLING))
+        await asyncio.sleep(self.step_s)
+        kind = number.partition("-")[0]
+        if kind in _SIP:
+            code, error = _SIP[kind]
+            self._end(order, Outcome(False, error, kind, outcome.NO_T30 + code, reached=False, sip_code=code), 0, total)
+            return
+        self._happened(order, CallEvent(state=CallState.ANSWERED, sip_code=200))
+        self._happened(order, making.first_session(_context(order)))
+        if kind in ("notfax", "train"):
+            code = 2 if kind == "notfax" else 6
+            self._end(order, Outcome(False, "TIMEOUT", kind, code), 0, total)
+            return
+        stop = re.fullmatch(r"(cut|crash)(\d+)", kind)
+        for page in range(1, total + 1):
+            await asyncio.sleep(self.step_s)
+            if stop and not calls_before and page > int(stop[2]):
+                if stop[1] == "crash":
+                    self._report(wire.Lost(order.fax_id, "the process that ran the call ended (test)"))
+                else:
+                    self._end(order, Outcome(False, "HANGUP", "cut", outcome.T30_CALLDROPPED), page - 1, total)
+                return
+            self.far_ends.page(number, order.pages.first_page + page - 1)
+            self._happened(
+                order,
+                PageEvent(
+                    direction=Direction.SEND, number=page, bytes=1, rows=1, bad_rows=0, seconds=1, quality="good"
+                ),
+            )
+        self._end(order, outcome.OK, total, total)
+
+    def _happened(self, order: wire.Place, event: Any) -> None:
+        self._report(wire.Happened(order.fax_id, event))
+
+    def _end(self, order: wire.Place, how: Outcome, pages: int, total: int) -> None:
+        session = making.first_session(_context(order))
+        self._happened(order, SessionEvent(**{**session.__dict__, "state": SessionState.COMPLETE}))
+        result: FaxResult = making.failed(_context(order), how, 1.0)
+        values = {
+            "pages": pages,
+            "pages_total": total,
+            "sip_code": how.sip_code,
+            "remote_station_id": "FAR" if how.reached else "",
+        }
+        if how.success:
+            values |= {"success": True, "status": "SUCCESS", "error": "NO_ERROR", "result_code": 0}
+        elif pages:
+            values |= {"bitrate": 14400}
+        self._report(wire.Ended(order.fax_id, FaxResult(**{**result.__dict__, **values}), order.uri))
+
+
+def _context(order: wire.Place) -> FaxContext:
+    return FaxContext(
+        fax_id=order.fax_id, direction=Direction.SEND, outgoing=True, session_number=1, unique_id="1.1", channel="x"
+    )
