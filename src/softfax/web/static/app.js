@@ -67,7 +67,7 @@ function Tabs({ current }) {
   return html`<nav class="tabs" aria-label=${t("nav.main")} ref=${bar}>
     ${MAIN.map((view) => html`<a key=${view} href=${`#/${view}`} aria-current=${current === view ? "page" : undefined}><${Icon} name=${view} /><span>${t(`nav.${view}`)}</span><${Count} view=${view} /></a>`)}
     <button aria-expanded=${open} onClick=${() => setOpen(!open)}><${Icon} name="more" /><span>${t("nav.more")}</span></button>
-    ${open && html`<ul class="sheet">${ASIDE.map((view) => html`<${Item} key=${view} view=${view} current=${current} />`)}</ul>`}</nav>`;
+    ${open && html`<ul class="menu">${ASIDE.map((view) => html`<${Item} key=${view} view=${view} current=${current} />`)}</ul>`}</nav>`;
 }
 
 function Strip() {

@@ -5,6 +5,7 @@ import { get } from "./api.js";
 import { subscribe } from "./stream.js";
 import { store } from "./store.js";
 import { t } from "./i18n.js";
+import { sentences } from "./format.js";
 
 const FRESH_MS = 400;
 const known = new Map();
@@ -82,7 +83,7 @@ export function story(fax) {
   if (fax.state === "failed" || fax.state === "expired" || fax.state === "uncertain" || (fax.state === "waiting" && fax.reason)) {
     const cause = fax.state === "expired" ? "expired" : fax.state === "uncertain" ? "uncertain" : fax.cause || (sent(fax) ? "unknown" : "broken-in");
     const key = !sent(fax) && cause === "broken" ? "broken-in" : cause;
-    return { what: t(`cause.${key}.what`), todo: t(`cause.${key}.do`), own: [fax.reason, fax.remedy].filter(Boolean) };
+    return { what: t(`cause.${key}.what`), todo: t(`cause.${key}.do`), own: sentences(fax.reason, fax.remedy) };
   }
   return null;
 }

@@ -70,3 +70,6 @@ export function proportion(width, rows, resolution) {
   // Without a resolution, a page of half the rows was scanned with half the lines.
   return x && y ? ratio : ratio < 0.95 && width >= 1728 ? ratio * 2 : ratio;
 }
+
+// Lines of the station as sentences.
+export const sentences = (...lines) => lines.filter(Boolean).map((line) => line[0].toUpperCase() + line.slice(1) + (/[.!?…]$/.test(line) ? "" : "."));

@@ -75,7 +75,7 @@ export function Documents({ d, cover }) {
   return html`<div class="documents">
     ${d.cover.on && html`<article class="file"><div class="file-head"><${Icon} name="edit" size="18" /><span class="file-name">${t("cover.page")}</span></div>
       ${cover.error ? html`<p class="problem" role="alert">${words(cover.error).what} ${words(cover.error).own.join(" ")}</p>` : cover.page ? html`<ol class="leaves"><${Leaf} page=${all[0]} n=${1} open=${() => setOpen(0)} fresh=${cover.busy} /></ol>` : html`<p class="quiet small" role="status">${t("cover.making")}</p>`}</article>`}
-    ${d.files.map((file, i) => html`<article class="file" key=${file.key} aria-label=${file.name}><${FileHead} file=${file} first=${i === 0} last=${i === d.files.length - 1} />
+    ${d.files.map((file, i) => html`<article class=${`file${file.state !== "ready" || file.result.pages.length > 1 ? " many" : ""}`} key=${file.key} aria-label=${file.name}><${FileHead} file=${file} first=${i === 0} last=${i === d.files.length - 1} />
       ${["failed", "refused", "lost"].includes(file.state) ? html`<${FileProblem} file=${file} />` : file.state !== "ready" ? html`<${FileProgress} file=${file} />` : html`
         ${(file.result.warnings || []).map((w) => html`<p class="notice warn small" key=${w}><${Icon} name="alert" size="18" /><span dir="auto">${w}</span></p>`)}
         <ol class="leaves">${file.result.pages.map((page, n) => html`<${Leaf} key=${page.number} page=${all[from[file.key] + n]} n=${from[file.key] + n + 1} open=${() => setOpen(from[file.key] + n)} />`)}</ol>`}</article>`)}

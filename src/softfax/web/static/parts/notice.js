@@ -4,6 +4,7 @@ import { html, useEffect, useState } from "../lib/h.js";
 import { t, has } from "../lib/i18n.js";
 import { store, useStore } from "../lib/store.js";
 import { online } from "../lib/api.js";
+import { sentences } from "../lib/format.js";
 import { Icon } from "./icons.js";
 
 const spoken = store({ text: "", turn: 0 });
@@ -41,7 +42,7 @@ export const Empty = ({ picture = "paper", title, children }) => html`<div class
 export function words(error) {
   const status = error.status ?? -1;
   const key = has(`error.${status}.what`) ? status : status >= 500 ? 500 : status >= 400 ? 400 : -1;
-  const own = [error.detail, error.remedy].filter(Boolean);
+  const own = sentences(error.detail, error.remedy);
   return { what: status >= 400 && status < 500 && error.title && key === 400 ? error.title : t(`error.${key}.what`), todo: t(`error.${key}.do`), own };
 }
 

@@ -87,14 +87,16 @@ function subtitle(fax) {
 
 const label = (fax) => `${t(sent(fax) ? "live.to" : "live.from", { who: destination(otherSide(fax)) })}, ${t(`state.${fax.state}`)}, ${clock(fax.created)}${fax.unread ? `, ${t("state.new")}` : ""}`;
 
+const thumb = (fax, width) => (fax.state === "receiving" && !fax.pages ? `v1/faxes/${fax.id}/live.png` : fax.pages || fax.pages_total || sent(fax) ? pageUrl(fax.id, 1, width) : "");
+
 const Tile = ({ fax }) => html`<a class=${`tile${fax.unread ? " unread" : ""}`} href=${`#/fax/${fax.id}`} aria-label=${label(fax)} data-fax=${fax.id}>
-  <span class="tile-picture"><${PagePicture} src=${fax.pages || fax.pages_total || sent(fax) ? pageUrl(fax.id, 1, 320) : ""} />${(fax.pages_total || fax.pages) > 1 && html`<span class="tile-count num">${number(fax.pages_total || fax.pages)}</span>`}</span>
+  <span class="tile-picture"><${PagePicture} src=${thumb(fax, 320)} />${(fax.pages_total || fax.pages) > 1 && html`<span class="tile-count num">${number(fax.pages_total || fax.pages)}</span>`}</span>
   <span class="tile-word"><span class="row tight"><bdi class="who ellipsis">${destination(otherSide(fax))}</bdi><span class="quiet small num end">${clock(fax.created)}</span></span>
-    <${StateWord} fax=${fax} unread=${true} /><span class="quiet small ellipsis" dir="auto">${subtitle(fax)}</span></span></a>`;
+    <${StateWord} fax=${fax} unread=${true} /><span class="quiet small ellipsis" ><bdi>${subtitle(fax)}</bdi></span></span></a>`;
 
 const Line = ({ fax }) => html`<a class=${`line${fax.unread ? " unread" : ""}`} href=${`#/fax/${fax.id}`} aria-label=${label(fax)} data-fax=${fax.id}>
-  <span class="line-picture"><${PagePicture} src=${fax.pages || fax.pages_total || sent(fax) ? pageUrl(fax.id, 1, 160) : ""} /></span>
-  <span class="line-who"><bdi class="who ellipsis">${destination(otherSide(fax))}</bdi><span class="quiet small ellipsis" dir="auto">${subtitle(fax)}</span></span>
+  <span class="line-picture"><${PagePicture} src=${thumb(fax, 160)} /></span>
+  <span class="line-who"><bdi class="who ellipsis">${destination(otherSide(fax))}</bdi><span class="quiet small ellipsis"><bdi>${subtitle(fax)}</bdi></span></span>
   <span class="line-state"><${StateWord} fax=${fax} unread=${true} /></span><span class="line-pages quiet small num">${pagesOf(fax)}</span><span class="line-time quiet small num">${clock(fax.created)}</span></a>`;
 
 // Days, and under each its faxes in rows.

@@ -80,10 +80,10 @@ export default function FaxView({ place }) {
     <${Tool} icon="download" label=${t("keys.download")} href=${`${name}.pdf`} download=${`fax-${id}.pdf`} />`;
   return html`<div class="view fax-view"><div class="head"><button class="btn bare icon-only" aria-label=${t("keys.back")} title=${t("keys.back")} onClick=${back}><${Icon} name="left" /></button>
       <h1><bdi>${destination(otherSide(fax))}</bdi></h1><${StateWord} fax=${fax} /></div>
-    <div class="fax-grid"><section class="fax-pages" aria-label=${t("page.all")}>${total ? html`<${Stage} pages=${pages} index=${Math.min(index, total - 1)} setIndex=${setIndex} tools=${tools} actions=${{ p: () => printFax(fax), d: () => { document.querySelector(".toolbar a[download]")?.click(); }, Escape: back }} />
+    <div class="fax-grid"><div class="fax-story"><${Story} fax=${fax} /></div><section class="fax-pages" aria-label=${t("page.all")}>${total ? html`<${Stage} pages=${pages} index=${Math.min(index, total - 1)} setIndex=${setIndex} tools=${tools} actions=${{ p: () => printFax(fax), d: () => { document.querySelector(".toolbar a[download]")?.click(); }, Escape: back }} />
         ${total > 1 && html`<${Thumbs} pages=${pages} index=${index} setIndex=${setIndex} marks=${marks} />`}`
         : html`<${Empty} title=${t(done ? "fax.no_pages" : "fax.not_yet")}><p class="quiet">${t(done ? "fax.no_pages_text" : "fax.not_yet_text")}</p><//>`}</section>
-      <aside class="fax-side stack" aria-label=${t("fax.about")}><${Story} fax=${fax} />
+      <aside class="fax-side stack" aria-label=${t("fax.about")}>
         ${fax.state === "sending" || fax.state === "receiving" ? html`<${Notice} kind="info" icon="live" title=${t(`stage.${fax.state}`)}><p><a href="#/live">${t("sent.watch")}</a></p><//>` : ""}
         <div class="acts">${again && html`<button class="btn main" onClick=${() => retryFax(fax)}><${Icon} name="retry" />${t(fax.pages ? "acts.go_on" : "acts.retry")}</button>`}
           ${!done && html`<button class="btn" onClick=${() => cancelFax(fax)}><${Icon} name="stop" />${t("cancel_fax")}</button>`}
