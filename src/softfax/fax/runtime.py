@@ -123,16 +123,20 @@ class FaxLine:
         del call
         if self._udptl is None:
             self._udptl = _udp_socket(self._runtime.media_host)
-        far = media.parameters
-        udptl = UdptlSettings(
-            version=media.local.version,
-            error_correction=_CORRECTION[media.local.error_correction],
+        self.session.t38_up(T38Path(os.dup(self._udptl.fileno()), media.remote, self._udptl_settings(media)))
+
+    def _udptl_settings(self, media: T38Media) -> UdptlSettings:
+        """What both sides said holds, whoever offered: an answer may say less than the offer."""
+        far, local = media.parameters, media.local
+        correction = "none" if local.error_correction == "none" else far.error_correction
+        return UdptlSettings(
+            version=min(far.version, local.version),
+            error_correction=_CORRECTION[correction],
             redundancy=self.session.settings.t38.redundancy,
             max_datagram=far.max_datagram or 0,
-            max_rate_bps=min(far.max_bitrate_bps, media.local.max_bitrate_bps),
-            local_tcf=media.local.rate_management == "localTCF",
+            max_rate_bps=min(far.max_bitrate_bps, local.max_bitrate_bps),
+            local_tcf=local.rate_management == "localTCF",
         )
-        self.session.t38_up(T38Path(os.dup(self._udptl.fileno()), media.remote, udptl))
 
     def on_t38_refused(self, call: Call, sip_code: int, reason: str) -> None:
         """The far end refused our offer of T.38."""
