@@ -40,9 +40,12 @@ _SIP = {
 
 
 class FarEnds:
-    """What reached them: (number, page) in order, and the calls by number."""
+    """What reached them: (number, page) in order, and the calls by number.
 
-    def __init__(self, tell: Callable[[str, str, int], None] = lambda what, number, page: None) -> None:
+    `tell` may hand it on to who lives longer than this process, and say how many calls there were before.
+    """
+
+    def __init__(self, tell: Callable[[str, str, int], int | None] = lambda what, number, page: None) -> None:
         self.pages: list[tuple[str, int]] = []
         self.calls: list[str] = []
         self.headers: list[str] = []
@@ -53,8 +56,8 @@ class FarEnds:
         before = self.calls.count(number)
         self.calls.append(number)
         self.headers.append(header)
-        self._tell("call", number, 0)
-        return before
+        known = self._tell("call", number, 0)
+        return before if known is None else known
 
     def page(self, number: str, page: int) -> None:
         """A page is confirmed."""
