@@ -42,7 +42,7 @@ static void on_wake(pj_ioqueue_key_t *key, pj_ioqueue_op_key_t *op, pj_ssize_t b
     while (status == PJ_SUCCESS);
 }
 
-int sfx_sip_open(int trace) {
+int sfx_sip_open(int trace, int ipv6) {
     pj_ioqueue_callback callback = {.on_read_complete = on_wake};
     pj_status_t status;
 
@@ -54,11 +54,14 @@ int sfx_sip_open(int trace) {
         pj_ioqueue_op_key_init(&wake.read_op, sizeof wake.read_op);
         on_wake(wake.key, &wake.read_op, 0);
     }
+    if (status == PJ_SUCCESS)
+        status = resolve_start(ipv6);
     return status == PJ_SUCCESS && trace ? trace_start() : status;
 }
 
 void sfx_sip_close(void) {
     trace_stop();
+    resolve_stop();
     pthread_mutex_lock(&wake.lock);
     if (wake.key)
         pj_ioqueue_unregister(wake.key); /* closes its socket */
@@ -71,8 +74,7 @@ void sfx_sip_close(void) {
     pthread_mutex_unlock(&wake.lock);
 }
 
-void sfx_sip_wake(void) {
-    atomic_store(&wake.wanted, 1);
+void glue_stir(void) {
     pthread_mutex_lock(&wake.lock);
     if (wake.sockets[1] >= 0 && send(wake.sockets[1], "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
         /* Full: it is being woken already. */
@@ -80,11 +82,17 @@ void sfx_sip_wake(void) {
     pthread_mutex_unlock(&wake.lock);
 }
 
+void sfx_sip_wake(void) {
+    atomic_store(&wake.wanted, 1);
+    glue_stir();
+}
+
 void sfx_sip_run(unsigned max_ms) {
     pj_timestamp start, now;
     pj_get_timestamp(&start);
     do {
         pjsua_handle_events(STEP_MS);
+        resolve_deliver();
         pj_get_timestamp(&now);
     } while (!atomic_exchange(&wake.wanted, 0) && pj_elapsed_msec(&start, &now) < max_ms);
 }

@@ -40,8 +40,9 @@ typedef struct sfx_sip_event {
 typedef void (*sfx_sip_callback)(const sfx_sip_event *event);
 
 SFX_SIP_API void sfx_sip_set_callback(sfx_sip_callback callback);
-/* After pjsua_init(): makes sfx_sip_wake() work, and with `trace` reports every SIP message. Returns a pj_status_t. */
-SFX_SIP_API int sfx_sip_open(int trace);
+/* After pjsua_init(): makes sfx_sip_wake() work, looks names up as IPv4 or IPv6 addresses, and with `trace` reports
+ * every SIP message. Returns a pj_status_t. */
+SFX_SIP_API int sfx_sip_open(int trace, int ipv6);
 /* Before pjsua_destroy(). */
 SFX_SIP_API void sfx_sip_close(void);
 /* Answers the T.38 offer being delivered. Returns 0 or a pj_status_t. */
@@ -69,6 +70,12 @@ void glue_emit(const sfx_sip_event *event);
 struct pjmedia_sdp_media;
 struct pj_str_t;
 int glue_law_of(const struct pjmedia_sdp_media *m, const struct pj_str_t *format);
+/* glue.c → resolve.c: ends the waiting of sfx_sip_run(), which goes on; from any thread. */
+void glue_stir(void);
+/* resolve.c → glue.c: begins; hands out, in the thread of PJSIP, what has been found; ends. */
+int resolve_start(int ipv6);
+void resolve_deliver(void);
+void resolve_stop(void);
 /* trace.c → glue.c: returns a pj_status_t. */
 int trace_start(void);
 void trace_stop(void);

@@ -81,7 +81,7 @@ class Glue:
             lib.sfx_sip_answer.argtypes = lib.sfx_sip_reinvite.argtypes = [c.c_int, c.c_char_p]
             lib.sfx_sip_cancel_offer.argtypes = lib.sfx_sip_may_offer.argtypes = [c.c_int]
             lib.sfx_sip_codecs.argtypes = [c.c_int, c.POINTER(c.c_int), c.c_int]
-            lib.sfx_sip_open.argtypes = [c.c_int]
+            lib.sfx_sip_open.argtypes = [c.c_int, c.c_int]
             lib.sfx_sip_run.argtypes = [c.c_uint]
             lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
             lib.sfx_sip_run.restype = lib.sfx_sip_wake.restype = lib.sfx_sip_set_callback.restype = None
@@ -142,9 +142,12 @@ class Glue:
         """Silences PJSIP's own log."""
         self._lib.sfx_sip_quiet()
 
-    def open(self, *, trace: bool) -> int:
-        """Prepares `wake`, once pjsua is initialised; with `trace` SIP messages are events. Returns a pj_status_t."""
-        return int(self._lib.sfx_sip_open(int(trace)))
+    def open(self, *, trace: bool, ipv6: bool) -> int:
+        """Prepares `wake` and the looking up of names, once pjsua is initialised; with `trace` SIP messages are events.
+
+        Names are looked up as addresses of one family. Returns a pj_status_t.
+        """
+        return int(self._lib.sfx_sip_open(int(trace), int(ipv6)))
 
     def close(self) -> None:
         """Undoes `open`, before pjsua is destroyed."""

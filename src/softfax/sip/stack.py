@@ -186,7 +186,8 @@ class Stack:
         ep.medConfig.ecTailLen = 0
         ep.medConfig.threadCnt = 0
         endpoint.libInit(ep)
-        if self._glue.open(trace=self.config.trace):
+        ipv6 = ":" in parse_listen(self.config.listen)[0]
+        if self._glue.open(trace=self.config.trace, ipv6=ipv6):
             raise NativeError("the SIP stack did not start: no wake-up socket")
         self._glue.set_callback(self._on_glue)
         tls_transport = self._listen(endpoint)
@@ -386,7 +387,7 @@ class Stack:
             pj_call.call._index = -1
             self.post(pj_call.place_again)
         elif state is not None and not (state == "calling" and pj_call.again):
-            self.agent.tell(pj_call.call._deliver_state, state, int(info.lastStatusCode), clean(info.lastReason))
+            self.agent.tell(pj_call.call._deliver_state, state, int(info.lastStatusCode), _said(info))
         if state == "ended":
             self._calls.pop(pj_call.call._index, None)
             # The object must outlive this callback.
@@ -434,6 +435,12 @@ def _operation(code: int = 0) -> Any:
     if code:
         prm.statusCode = code
     return prm
+
+
+def _said(info: Any) -> str:
+    """The reason of a status; PJSIP's own for a name that was not found is about its functions."""
+    reason = clean(info.lastReason)
+    return "the server's name is not known" if "PJ_ERESOLVE" in reason else reason
 
 
 def _headers(head: str) -> dict[str, str]:
