@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is answered, as OpenAPI says it. Bodies do not go through these; the tests hold them against each other."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from softfax.queue.model import Cause, FaxState
+from softfax.station.config.http import Scope
+
+__all__ = [
+    "AccountList",
+    "AttemptOut",
+    "BroadcastOut",
+    "ContactList",
+    "ContactOut",
+    "EventList",
+    "FaxLinks",
+    "FaxListOut",
+    "FaxOut",
+    "ForbiddenList",
+    "ForbiddenOut",
+    "HealthOut",
+    "LoginOut",
+    "MailboxList",
+    "ProblemOut",
+    "SessionList",
+    "StatusOut",
+    "SwmlOut",
+    "TraceOut",
+    "UploadOut",
+]
+
+FAX = "4b0e7d5a9c1f2e3d4a5b6c7d"
+TIME = "2026-11-21T09:30:00.000000Z"
+
+
+class Out(BaseModel):
+    """An answer. More keys may come with later versions."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ProblemOut(Out):
+    """Problem details (RFC 9457)."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:softfax:problem:ended",
+                    "title": "The fax has ended",
+                    "status": 409,
+                    "detail": f"Fax {FAX} is delivered.",
+                    "remedy": "",
+                }
+            ]
+        },
+    )
+
+    type: str = Field(description="`urn:softfax:problem:…`, or about:blank where the status says it all")
+    title: str
+    status: int
+    detail: str = ""
+    remedy: str = Field("", description="what to do")
+
+
+class FaxLinks(Out):
+    """Where else something of the fax is."""
+
+    self: str
+    document: str
+    pages: str = Field(description="with {n} for the number of the page")
+    events: str
+    trace: str
+
+
+class AttemptOut(Out):
+    """One call for a fax."""
+
+    number: int
+    started: AwareDatetime
+    ended: AwareDatetime | None
+    account: str
+    destination: str
+    unique_id: str
+    first_page: int
+    pages: int
+    cause: Cause | None
+    resent: bool
+    result: dict[str, Any] | None
+
+
+class FaxOut(Out):
+    """A fax as it is kept."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": FAX, "direction": "send", "state": "queued", "created": TIME, "updated": TIME,
+                    "to": "+49301234567", "caller_number": "", "caller_name": "", "account": "", "mailbox": "",
+                    "documents": ["letter.pdf"], "priority": 5, "not_before": None, "deadline": None,
+                    "next_attempt": TIME, "ended": None, "pages": 0, "pages_total": None, "bad_pages": [],
+                    "reason": "", "remedy": "", "cause": None, "resolution": "", "header": "", "ident": "",
+                    "remote_station_id": "", "broadcast_id": "", "tags": {}, "unread": False, "attempts": [],
+                    "result": None,
+                    "links": {
+                        "self": f"/v1/faxes/{FAX}", "document": f"/v1/faxes/{FAX}/document.pdf",
+                        "pages": f"/v1/faxes/{FAX}/pages/{{n}}.png", "events": f"/v1/faxes/{FAX}/events",
+                        "trace": f"/v1/faxes/{FAX}/trace",
+                    },
+                }
+            ]
+        },
+    )  # fmt: skip
+
+    id: str
+    direction: Literal["send", "receive"]
+    state: FaxState
+    created: AwareDatetime
+    updated: AwareDatetime
+    to: str
+    caller_number: str
+    caller_name: str
+    account: str
+    mailbox: str
+    documents: list[str]
+    priority: int
+    not_before: AwareDatetime | None
+    deadline: AwareDatetime | None
+    next_attempt: AwareDatetime | None
+    ended: AwareDatetime | None
+    pages: int = Field(description="confirmed by the far end, or received")
+    pages_total: int | None
+    bad_pages: list[int]
+    reason: str = Field(description="why it failed or waits, for people")
+    remedy: str
+    cause: Cause | None
+    resolution: str
+    header: str
+    ident: str
+    remote_station_id: str
+    broadcast_id: str
+    tags: dict[str, str]
+    unread: bool
+    attempts: list[AttemptOut] = Field(description="empty in lists")
+    result: dict[str, Any] | None
+    links: FaxLinks
+
+
+class BroadcastOut(Out):
+    """The faxes of one request to several destinations."""
+
+    broadcast_id: str
+    faxes: list[FaxOut]
+
+
+class FaxListOut(Out):
+    """Faxes, the newest first. `cursor` is empty where there are no more."""
+
+    faxes: list[FaxOut]
+    cursor: str
+    total: int | None
+
+
+class PageOut(Out):
+    """A page as fax: in dots, compressed bytes, seconds at 14400 bit/s."""
+
+    number: int
+    width: int
+    rows: int
+    bytes: int
+    seconds: float
+    resolution: str
+
+
+class UploadOut(Out):
+    """A document made into fax pages."""
+
+    id: str
+    name: str
+    bytes: int
+    pages: list[PageOut]
+    seconds: float = Field(description="to send all of it at 14400 bit/s, without the call's beginning")
+    resolution: str
+    warnings: list[str]
+    expires: AwareDatetime
+
+
+class EventList(Out):
+    """Events of a fax, in order. `id` is their number in the stream of events."""
+
+    events: list[dict[str, Any]]
+
+
+class SessionOut(Out):
+    """A call under way: the keys of the `session` event, and these."""
+
+    session_number: int
+    operation: str
+    state: str
+    fax_id: str
+    direction: Literal["send", "receive"]
+    call_state: str | None
+    mode: str | None
+    account: str
+    caller: str
+    called: str
+    remote_station_id: str
+    started: AwareDatetime
+    progress: dict[str, Any] | None
+
+
+class SessionList(Out):
+    """The calls under way."""
+
+    sessions: list[SessionOut]
+
+
+class RegistrationOut(Out):
+    account: str
+    server: str
+    state: Literal["registered", "trying", "failed", "unregistered"]
+    since: AwareDatetime
+    next_try: AwareDatetime | None
+    problem: str
+    expires_s: int
+
+
+class WorkerOut(Out):
+    number: int
+    pid: int
+    state: str
+    since: AwareDatetime
+    calls: int
+    restarts: int
+    last_end: str
+
+
+class LinesOut(Out):
+    used: int
+    max: int
+
+
+class QueueOut(Out):
+    by_state: dict[str, int]
+    due: int
+    oldest_s: float
+
+
+class DiskOut(Out):
+    total_bytes: int
+    used_bytes: int
+    free_bytes: int
+
+
+class ShareOut(Out):
+    """Faxes sent that ended: delivered and not."""
+
+    delivered: int
+    failed: int
+    total: int
+    rate: float | None
+
+
+class SuccessOut(Out):
+    day: ShareOut
+    week: ShareOut
+
+
+class DayOut(Out):
+    date: str
+    sent: int
+    received: int
+    failed: int
+    pages: int
+
+
+class StatusOut(Out):
+    """How the station is."""
+
+    version: str
+    uptime_s: float
+    registrations: list[RegistrationOut]
+    lines: LinesOut
+    queue: QueueOut
+    workers: list[WorkerOut]
+    disk: DiskOut
+    success: SuccessOut
+    daily: list[DayOut]
+
+
+class ContactOut(Out):
+    id: str
+    name: str
+    number: str
+    company: str
+    email: str
+    notes: str
+
+
+class ContactList(Out):
+    contacts: list[ContactOut]
+    cursor: str
+
+
+class ForbiddenOut(Out):
+    number: str
+    reason: str
+    added: AwareDatetime | None
+
+
+class ForbiddenList(Out):
+    numbers: list[ForbiddenOut]
+
+
+class MailboxOut(Out):
+    name: str
+    numbers: list[str]
+
+
+class MailboxList(Out):
+    mailboxes: list[MailboxOut]
+
+
+class AccountOut(Out):
+    name: str
+    server: str
+    user: str
+    register_: bool = Field(alias="register")
+
+
+class AccountList(Out):
+    accounts: list[AccountOut]
+
+
+class SwmlOut(Out):
+    """A run of a SWML document."""
+
+    id: str
+    state: Literal["running", "ended", "failed", "cancelled", "interrupted"]
+    to: str
+    started: AwareDatetime
+    ended: AwareDatetime | None
+    problem: str
+    variables: dict[str, Any]
+    faxes: list[str] = Field(description="ids")
+    said: list[str] = Field(description="lines for people")
+
+
+class LoginOut(Out):
+    """Who is logged in, and what for."""
+
+    name: str
+    kind: Literal["token", "login", "proxy", "local"]
+    scopes: list[Scope]
+
+
+class HealthOut(Out):
+    """Whether it runs; for `/readyz`, what does not."""
+
+    status: Literal["ok", "not ready"]
+    problems: list[str]
+
+
+class TraceOut(Out):
+    """What was said in a call, in order of time."""

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A fax out of the fields of a form, and other values of requests that no model reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from softfax.web.body import Form
+from softfax.web.guard import JSON_MAX, too_large
+from softfax.web.problems import Problem
+
+__all__ = ["form_values", "invalid", "read_json", "tags_of", "valid"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_PLAIN = frozenset(
+    {"from", "from_name", "ident", "header", "account", "mode", "resolution", "ecm", "max_rate", "priority"}
+    | {"not_before", "deadline"}
+)
+_JSON = frozenset({"cover", "retry", "callbacks", "tags", "documents"})
+
+
+def invalid(where: str, what: str, place: str = "body") -> RequestValidationError:
+    """A value that makes no sense, said as the framework says it."""
+    return RequestValidationError([{"type": "value_error", "loc": (place, where), "msg": what, "input": None}])
+
+
+def valid(model: type[_Model], values: Any) -> _Model:
+    """The values as a model. Raises RequestValidationError."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from None
+
+
+async def read_json(request: Request) -> Any:
+    """The body as JSON, at most 2 MB. Raises Problem."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > JSON_MAX:
+            raise too_large(JSON_MAX)
+    return _json(bytes(data), "The body is no JSON")
+
+
+def _json(data: bytes | str, title: str) -> Any:
+    try:
+        return json.loads(data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, title, str(error)[:200], kind="no-json") from None
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+def form_values(form: Form) -> Any:
+    """What a form says of a fax, as the JSON would. Raises Problem, RequestValidationError.
+
+    Either a field `request` with the JSON, or fields with its keys: `to`, `url` and `upload` may come several times, `tag.NAME`
+    and `cover.NAME` name parts, and `cover`, `retry`, `callbacks`, `tags`, `documents` may be JSON.
+    """
+    whole = form.all("request")
+    if whole:
+        if len(form.fields) > 1:
+            raise invalid("request", "no other field goes with it")
+        return _json(whole[0], "The field `request` is no JSON")
+    out: dict[str, Any] = {}
+    for key, value in form.fields:
+        _put(out, key, value)
+    if len(to := form.all("to")) == 1:
+        out["to"] = to[0]
+    return out
+
+
+def _put(out: dict[str, Any], key: str, value: str) -> None:
+    table, _, part = key.partition(".")
+    if key == "to":
+        out.setdefault("to", []).append(value)
+    elif key in ("url", "upload"):
+        out.setdefault("documents", []).append({key: value})
+    elif key == "callback":
+        out.setdefault("callbacks", []).append({"url": value})
+    elif part and table in ("tag", "cover", "retry"):
+        out.setdefault("tags" if table == "tag" else table, {})[part] = value
+    elif key in out:
+        raise invalid(key, "it stands there twice")
+    elif key in _JSON:
+        out[key] = _json(value, f"The field `{key}` is no JSON")
+    elif key in _PLAIN:
+        # An empty field of a form is one that was not filled in.
+        out.update({key: value} if value else {})
+    else:
+        raise invalid(key[:40], "there is no such field")
+
+
+def tags_of(request: Request) -> Mapping[str, str]:
+    """The tags asked for as `tag.NAME=VALUE`. Raises RequestValidationError."""
+    out = {}
+    for key, value in request.query_params.multi_items():
+        name = key.removeprefix("tag.")
+        if name == key:
+            continue
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or len(value) > 256 or not value.isprintable():
+            raise invalid(key[:80], "this is no tag", "query")
+        out[name] = value
+    if len(out) > 10:
+        raise invalid("tag", "at most 10 tags", "query")
+    return out

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every request passes before the application sees it: who asks, how often, from where, how much they send; and what every
+answer says to browsers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from softfax.web.access import Access, Asker, Principal, check_origin, unauthorized
+from softfax.web.limits import Buckets, network_of
+from softfax.web.problems import Problem, problem_of
+
+__all__ = ["JSON_MAX", "Guard", "cookie_of"]
+
+log = logging.getLogger("softfax.web")
+
+JSON_MAX = 2 << 20
+JSON_S = 30.0
+#: What frames a document in multipart takes besides the document.
+FRAME_BYTES = 1 << 20
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = tuple(
+    (name.lower().encode(), value.encode())
+    for name, value in {
+        "Content-Security-Policy": CSP,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    }.items()
+)
+#: Answered whoever asks: no fax and no number is seen there.
+_PUBLIC = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/favicon.ico"})
+_UPLOADS = frozenset({"/v1/uploads", "/v1/faxes"})
+
+
+class Guard:
+    """The outermost layer. `cookie` is the name of the login's cookie."""
+
+    def __init__(self, app: ASGIApp, access: Access, cookie: str) -> None:
+        self.app = app
+        self.access = access
+        self.cookie = cookie
+        self._asked = Buckets(0)
+        self.reload()
+
+    def reload(self) -> None:
+        """The configuration has changed."""
+        per_minute = self.access.config.requests_per_minute
+        self._asked = Buckets(per_minute, max(20.0, per_minute / 3))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] == "http":
+            await self._request(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = list(message.get("headers", ()))
+                names = {name for name, _ in headers}
+                headers += [pair for pair in _HEADERS if pair[0] not in names]
+                if b"cache-control" not in names:
+                    headers.append((b"cache-control", b"no-store"))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            limited = self._admit(scope, receive)
+            await self.app(scope, limited, answer)
+        except Exception as error:
+            if started:
+                # What was said cannot be taken back; the connection breaks off, so that nobody takes it for all.
+                raise
+            await problem_of(error)(scope, receive, answer)
+
+    def _admit(self, scope: Scope, receive: Receive) -> Receive:
+        """Checks a request and marks it with who asks. Raises Problem."""
+        headers = _joined(scope["headers"])
+        client = scope.get("client")
+        asker = self.access.asker(client[0] if client else "", scope["scheme"], headers)
+        scope["state"] = {**scope.get("state", {}), "asker": asker, "principal": None}
+        path, method = scope["path"], scope["method"]
+        public = path in _PUBLIC or path.startswith("/assets/") or (path == "/v1/login" and method == "POST")
+        principal = self._principal(asker, headers, public)
+        scope["state"]["principal"] = principal
+        self._often(asker, principal)
+        if principal is None and not public:
+            raise unauthorized("The station answers to those it knows.")
+        check_origin(method, headers, principal)
+        return self._limited(receive, headers, *self._size(path, method))
+
+    def _principal(self, asker: Asker, headers: Mapping[str, str], public: bool) -> Principal | None:
+        try:
+            return self.access.principal(asker, headers, cookie_of(headers, self.cookie))
+        except Problem as problem:
+            # A page with a token that is wrong by now has to load, to ask for another one.
+            if public and problem.status_code in (401, 429):
+                return None
+            raise
+
+    def _often(self, asker: Asker, principal: Principal | None) -> None:
+        if principal is None or principal.kind == "local":
+            key = f"address {network_of(asker.address)}"
+        else:
+            key = f"{principal.kind == 'proxy'} {principal.name}"
+        if wait_s := self._asked.take(key):
+            raise Problem(
+                429,
+                "Too many requests",
+                f"More than {self.access.config.requests_per_minute} a minute.",
+                f"Try again in {int(wait_s) + 1} seconds.",
+                kind="throttled",
+                headers={"Retry-After": str(int(wait_s) + 1)},
+            )
+
+    def _size(self, path: str, method: str) -> tuple[int, float]:
+        """How many bytes a request may bring, and how long that may take."""
+        if method == "POST" and path in _UPLOADS:
+            return self.access.config.max_upload_mb * 1_000_000 + FRAME_BYTES, self.access.config.upload_timeout_s
+        return JSON_MAX, JSON_S
+
+    def _limited(self, receive: Receive, headers: Mapping[str, str], most: int, within_s: float) -> Receive:
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > most:
+            raise too_large(most)
+        count = 0
+        done = False
+        deadline = 0.0
+
+        async def limited() -> Message:
+            nonlocal count, done, deadline
+            if done:
+                return await receive()
+            loop = asyncio.get_running_loop()
+            deadline = deadline or loop.time() + within_s
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise Problem(408, "The request took too long", f"It was not whole after {within_s:g} s.") from None
+            if message["type"] == "http.request":
+                count += len(message.get("body", b""))
+                done = not message.get("more_body", False)
+                if count > most:
+                    raise too_large(most)
+            return message
+
+        return limited
+
+
+def too_large(most: int) -> Problem:
+    """A request that brings too much."""
+    shown = f"{most / 1e6:.0f} MB"
+    return Problem(413, "Too large", f"At most {shown} fit in one request.", "Send less at once.", kind="too-large")
+
+
+def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by name; what stands several times is joined, so that no second value is overlooked."""
+    out: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        out[key] = f"{out[key]}, {text}" if key in out else text
+    return out
+
+
+def cookie_of(headers: Mapping[str, str], name: str) -> str:
+    """The value of a cookie; empty where there is none."""
+    for part in headers.get("cookie", "").split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value.strip()
+    return ""

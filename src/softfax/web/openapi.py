@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The OpenAPI 3.1 description: what FastAPI reads off the endpoints, with the errors, headers and tokens that all have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from softfax._version import __version__
+from softfax.web.answers import ProblemOut
+from softfax.web.problems import MEDIA_TYPE
+
+__all__ = ["describe", "problems"]
+
+DESCRIPTION = """\
+Faxes out and in, by the station's queue. Times are RFC 3339 in UTC. Errors are problem details (RFC 9457) with a `remedy`.
+
+Tokens are sent as `Authorization: Bearer …`. What an operation takes is its scope: `read`, `send`, `cancel`, `events` or
+`metrics`; `admin` is all of them. Without tokens in the configuration the station answers its own machine alone.
+
+`POST` requests that take an `Idempotency-Key` do their work once, however often they are sent with the same key and body.
+"""
+_WORDS: Mapping[int, str] = {
+    400: "The body cannot be read",
+    401: "No token, or a wrong one",
+    403: "The token's scopes do not allow it, or the request came from elsewhere",
+    404: "There is no such thing",
+    405: "Not with this method",
+    408: "The request took too long to come in",
+    409: "Its state does not allow it",
+    413: "Too large",
+    415: "Not this kind of body",
+    422: "It makes no sense",
+    429: "Too many requests; see Retry-After",
+    500: "The station failed",
+    501: "Not set up",
+    502: "It did not work",
+    503: "Not now; see Retry-After",
+    507: "The disk is full",
+}
+TAGS = [
+    {"name": "faxes", "description": "What is sent and received"},
+    {"name": "documents", "description": "Pages, documents and traces of faxes"},
+    {"name": "uploads", "description": "Documents made into pages before they are sent"},
+    {"name": "events", "description": "What happens, as it happens"},
+    {"name": "station", "description": "How the station is"},
+    {"name": "lists", "description": "Address book, numbers that get no faxes"},
+    {"name": "swml", "description": "Runs of SWML documents"},
+    {"name": "login", "description": "Sessions of the web page"},
+]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an operation that may fail like this."""
+    always = (429, 500)
+    return {
+        status: {
+            "description": _WORDS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
+        }
+        for status in sorted({*statuses, *always})
+    }
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The whole description."""
+    found = get_openapi(
+        title="softfax",
+        version=__version__,
+        openapi_version="3.1.0",
+        summary="A fax machine that lives on SIP",
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=TAGS,
+        license_info={"name": "GPL-2.0-or-later", "identifier": "GPL-2.0-or-later"},
+    )
+    components = found.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    schemas["ProblemOut"] = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "A [[http.token]] of the configuration"}
+    }
+    scopes = _scopes(app)
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            wanted = scopes.get((path, method.upper()))
+            operation["security"] = [{"token": list(wanted)}] if wanted is not None else []
+            operation["responses"].pop("422" if wanted is None and "requestBody" not in operation else "", None)
+            _problems_only(operation)
+    found["servers"] = [{"url": "/"}]
+    return found
+
+
+def _problems_only(operation: dict[str, Any]) -> None:
+    """Every error is a problem; those FastAPI adds of its own accord too."""
+    for status, response in operation["responses"].items():
+        if int(status) >= 400 and MEDIA_TYPE not in response.get("content", {}):
+            response["description"] = _WORDS.get(int(status), response.get("description", ""))
+            response["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
+
+
+def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What each operation takes."""
+    out = {}
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            for dependency in route.dependencies:
+                scopes = getattr(dependency.dependency, "scopes", None)
+                for method in (route.methods or ()) if scopes is not None else ():
+                    out[route.path_format, method] = tuple(scopes or ())
+    return out

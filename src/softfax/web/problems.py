@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is said when a request fails: problem details (RFC 9457), with a `remedy` for people."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from softfax.errors import DocumentError, DocumentTooLargeError, LocalError, SoftfaxError, UsageError
+from softfax.queue.errors import EndedError, ForbiddenError, IdempotencyError, NoFaxError
+
+__all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "problem_of"]
+
+log = logging.getLogger("softfax.web")
+
+MEDIA_TYPE = "application/problem+json"
+ERRORS_MAX = 20
+#: Errors of the queue that say more than that the request makes no sense.
+_SAID: tuple[tuple[type[SoftfaxError], int, str, str], ...] = (
+    (IdempotencyError, 422, "idempotency", "The key was used for another request"),
+    (ForbiddenError, 403, "do-not-fax", "This number gets no faxes"),
+    (NoFaxError, 404, "not-found", "There is no such fax"),
+    (EndedError, 409, "ended", "Its state does not allow this"),
+    (DocumentTooLargeError, 413, "document-too-large", "The document is too large"),
+    (DocumentError, 422, "document", "The document cannot be faxed"),
+    (LocalError, 503, "unavailable", "The station cannot do this now"),
+    (UsageError, 422, "invalid", "The request makes no sense"),
+    (SoftfaxError, 502, "failed", "It did not work"),
+)
+
+
+class Problem(HTTPException):
+    """Ends a request with problem details. `kind` is the last part of `type`; empty for what the status says already."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str = "",
+        detail: str = "",
+        remedy: str = "",
+        *,
+        kind: str = "",
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(status, detail or title, dict(headers) if headers else None)
+        self.body: dict[str, Any] = {
+            "type": f"urn:softfax:problem:{kind}" if kind else "about:blank",
+            "title": title or HTTPStatus(status).phrase,
+            "status": status,
+        }
+        for key, value in (("detail", detail), ("remedy", remedy), *more.items()):
+            if value:
+                self.body[key] = value
+
+    def response(self) -> Response:
+        """The response."""
+        headers = {"Cache-Control": "no-store", **(self.headers or {})}
+        return Response(to_json(self.body), self.status_code, headers, MEDIA_TYPE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, where no framework is."""
+        await self.response()(scope, receive, send)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Any exception as a problem; what is not foreseen is logged, and says nothing of our inside."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        return _of_framework(error)
+    if isinstance(error, RequestValidationError):
+        return _of_validation(error)
+    if isinstance(error, SoftfaxError):
+        return _of_softfax(error)
+    log.error("a request failed", exc_info=error)
+    return Problem(500, "The station failed", "It could not answer this request.", "The station's log says more.")
+
+
+def _of_framework(error: HTTPException) -> Problem:
+    said = str(error.detail) if error.detail else ""
+    phrase = HTTPStatus(error.status_code).phrase
+    headers = dict(error.headers or {})
+    return Problem(error.status_code, phrase, said if said != phrase else "", headers=headers)
+
+
+def _of_validation(error: RequestValidationError) -> Problem:
+    found = error.errors()
+    if found and all(one["loc"][:1] == ("path",) for one in found):
+        return Problem(404, "There is no such thing", kind="not-found")
+    if any(one["type"] == "json_invalid" for one in found):
+        return Problem(400, "The body is no JSON", str(found[0].get("ctx", {}).get("error", "")), kind="no-json")
+    errors = [_said(one) for one in found[:ERRORS_MAX]]
+    first = errors[0] if errors else {"detail": "", "at": ""}
+    return Problem(
+        422,
+        "The request makes no sense",
+        f"{first['at']}: {first['detail']}" if first["at"] else first["detail"],
+        kind="invalid",
+        errors=errors,
+    )
+
+
+def _said(one: Mapping[str, Any]) -> dict[str, str]:
+    """Where and what, without the value: it may be a secret."""
+    place, *rest = one["loc"] or ("body",)
+    at = ".".join(str(part) for part in rest) or str(place)
+    return {"at": at, "in": str(place), "detail": str(one["msg"]).removeprefix("Value error, ")}
+
+
+def _of_softfax(error: SoftfaxError) -> Problem:
+    _, status, kind, title = next(row for row in _SAID if isinstance(error, row[0]))
+    headers = {"Retry-After": "10"} if status == 503 else None
+    return Problem(status, title, error.problem, error.remedy, kind=kind, headers=headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Every error of the application becomes a problem."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        del request
+        return problem_of(error).response()
+
+    for kind in (HTTPException, RequestValidationError, SoftfaxError):
+        app.add_exception_handler(kind, handle)

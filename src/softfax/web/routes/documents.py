@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pages, documents and traces of faxes."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi import Path as PathParam
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from softfax.documents import read_pages
+from softfax.documents.tiff import TiffWriter
+from softfax.web.answers import TraceOut
+from softfax.web.openapi import problems
+from softfax.web.pictures import WIDTH_MAX, WIDTH_MIN
+from softfax.web.problems import Problem
+from softfax.web.routes.faxes import FaxId, known
+from softfax.web.state import Mine, Web, answer, needs
+
+__all__ = ["PNG", "PageNumber", "Width", "router"]
+
+router = APIRouter(tags=["documents"])
+
+PNG: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The picture", "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
+}
+PageNumber = Annotated[int, PathParam(ge=1, le=100_000, description="1 is the first page")]
+Width = Annotated[
+    int | None,
+    Query(ge=WIDTH_MIN, le=WIDTH_MAX, description="in dots, in greys; without it every dot, in square dots"),
+]
+
+
+def _file(kind: str) -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {"description": "The file", "content": {kind: {"schema": {"type": "string", "format": "binary"}}}},
+        206: {"description": "A part of it, as Range asks", "content": {kind: {}}},
+        416: {"description": "There is no such part"},
+    }
+
+
+def _not_there(what: str) -> Problem:
+    return Problem(
+        404, f"There is no {what}", "It is not made yet, or was not kept.", "Ask again when it has been sent or received.",
+        kind="not-made",
+    )  # fmt: skip
+
+
+@router.get(
+    "/v1/faxes/{fax_id}/document.pdf",
+    operation_id="getFaxPdf",
+    summary="A fax as PDF",
+    response_class=Response,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 404, 422) | _file("application/pdf"),
+)
+async def document_pdf(fax_id: FaxId, web: Mine) -> Response:
+    """As it was faxed or received: the same dots, in their true size."""
+    fax = await known(web, fax_id)
+    path = await web.queue.document(fax.id)
+    return await _send(path, f"fax-{fax.id}.pdf", "application/pdf", "PDF")
+
+
+@router.get(
+    "/v1/faxes/{fax_id}/document.tif",
+    operation_id="getFaxTiff",
+    summary="A fax as TIFF",
+    response_class=Response,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 404, 422) | _file("image/tiff"),
+)
+async def document_tiff(fax_id: FaxId, web: Mine) -> Response:
+    """A fax TIFF (TIFF-F) of its pages."""
+    fax = await known(web, fax_id)
+    path = await web.queue.raster(fax.id)
+    if path is None and (pdf := await web.queue.document(fax.id)) is not None:
+        data = await asyncio.to_thread(_tiff_of, pdf)
+        return Response(data, media_type="image/tiff", headers=_named(f"fax-{fax.id}.tif"))
+    return await _send(path, f"fax-{fax.id}.tif", "image/tiff", "TIFF")
+
+
+def _tiff_of(pdf: Path) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="softfax-") as folder:
+        out = Path(folder) / "fax.tif"
+        with TiffWriter(out) as writer:
+            for info, black in read_pages(pdf):
+                writer.add(Image.fromarray(~black), info.x_dpi, info.y_dpi)
+        return out.read_bytes()
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'inline; filename="{name}"'}
+
+
+async def _send(path: Path | None, name: str, kind: str, what: str) -> Response:
+    if path is None or not await asyncio.to_thread(path.is_file):
+        raise _not_there(what)
+    return FileResponse(path, media_type=kind, headers=_named(name) | {"Cache-Control": "no-store"})
+
+
+# ---- pictures ------------------------------------------------------------------------------------------------------------
+
+
+@router.get(
+    "/v1/faxes/{fax_id}/pages/{number}.png",
+    operation_id="getFaxPage",
+    summary="A page as picture",
+    response_class=Response,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 404, 422) | PNG,
+)
+async def page(fax_id: FaxId, number: PageNumber, web: Mine, width: Width = None) -> Response:
+    """Upright, in square dots, as on paper."""
+    await known(web, fax_id)
+    file = await web.queue.raster(fax_id) or await web.queue.document(fax_id)
+    png = await web.pictures.page(file, number, width) if file is not None else None
+    if png is None:
+        raise _not_there("such page")
+    return Response(png, media_type="image/png")
+
+
+@router.get(
+    "/v1/faxes/{fax_id}/live.png",
+    operation_id="getFaxLive",
+    summary="The page that is coming in",
+    response_class=Response,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 404) | PNG,
+)
+async def live(fax_id: FaxId, web: Mine) -> Response:
+    """As far as its lines have come; 404 when none is coming in."""
+    png = await web.station.preview(fax_id)
+    if png is None:
+        raise Problem(404, "No page is coming in", "", kind="not-found")
+    return Response(png, media_type="image/png")
+
+
+# ---- traces --------------------------------------------------------------------------------------------------------------
+
+Attempt = Annotated[int | None, Query(ge=1, le=1000, description="which call; the last if it is not said")]
+
+
+@router.get(
+    "/v1/faxes/{fax_id}/trace",
+    operation_id="getFaxTrace",
+    summary="What was said in a call",
+    response_model=TraceOut,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 404),
+)
+async def trace(fax_id: FaxId, web: Mine, attempt: Attempt = None) -> Response:
+    """SIP and T.30 messages with times and decoded fields, and the packets counted."""
+    return answer(await _trace(web, fax_id, attempt, "json"))
+
+
+@router.get(
+    "/v1/faxes/{fax_id}/trace.txt",
+    operation_id="getFaxTraceText",
+    summary="What was said in a call, as text",
+    response_class=Response,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 404)
+    | {200: {"description": "The trace", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def trace_text(fax_id: FaxId, web: Mine, attempt: Attempt = None) -> Response:
+    """A line for each message."""
+    text = await _trace(web, fax_id, attempt, "text")
+    return Response(text, media_type="text/plain; charset=utf-8")
+
+
+@router.get(
+    "/v1/faxes/{fax_id}/trace.pcap",
+    operation_id="getFaxTracePcap",
+    summary="The packets of a call, for Wireshark",
+    response_class=Response,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 404) | _file("application/vnd.tcpdump.pcap"),
+)
+async def trace_pcap(request: Request, fax_id: FaxId, web: Mine, attempt: Attempt = None) -> Response:
+    """SIP, and RTP and UDPTL where [trace] keeps packets."""
+    del request
+    path = await _trace(web, fax_id, attempt, "pcap")
+    return await _send(path, f"fax-{fax_id}.pcap", "application/vnd.tcpdump.pcap", "pcap")
+
+
+async def _trace(web: Web, fax_id: str, attempt: int | None, what: str) -> Any:
+    """A trace in one of its forms. Raises Problem, NoFaxError."""
+    await known(web, fax_id)
+    found = await asyncio.to_thread(web.traces, fax_id, attempt, what) if web.traces is not None else None
+    if found is None:
+        raise Problem(
+            404, "There is no trace", "None was kept of this call.", "[trace] in the configuration says of which it is.",
+            kind="no-trace",
+        )  # fmt: skip
+    return found

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""/v1/faxes: send, list, look, change, cancel, send again, forward."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi import Path as PathParam
+from pydantic import AwareDatetime, BeforeValidator
+from starlette.requests import Request
+from starlette.responses import Response
+
+from softfax.errors import SoftfaxError
+from softfax.fax.settings import ModePolicy
+from softfax.model import Direction, new_fax_id
+from softfax.queue.errors import NoFaxError
+from softfax.queue.model import Document, Fax, FaxFilter, FaxRequest, FaxState, RetryRules
+from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
+from softfax.web.body import File, is_form, read_form
+from softfax.web.fields import form_values, invalid, read_json, tags_of, valid
+from softfax.web.openapi import problems
+from softfax.web.problems import Problem
+from softfax.web.requests import FAX_ID, Change, FaxIn, ForwardIn
+from softfax.web.state import Mine, Web, answer, name_of, needs, principal_of
+from softfax.web.uploads import copy_into, drop
+
+__all__ = ["FaxId", "fax_json", "known", "router"]
+
+log = logging.getLogger("softfax.web")
+router = APIRouter(tags=["faxes"])
+
+STATES = "|".join(FaxState)
+EVENTS_MAX = 5000
+
+FaxId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a fax", examples=["4b0e7d5a9c1f2e3d4a5b6c7d"])]
+#: A plus in a query string means a blank to whoever decodes it.
+When = Annotated[AwareDatetime, BeforeValidator(lambda v: v.replace(" ", "+") if isinstance(v, str) else v)]
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{0,200}$",
+        description="the same key with the same body does the work once, for a day",
+        examples=["4f1c2d"],
+    ),
+]
+Word = r"^[^\x00-\x1f\x7f]*$"
+
+FORM = {
+    "type": "object",
+    "description": "Either `request` with the JSON, or fields named as its keys; `to`, `url`, `upload` and `file` may come "
+    "several times, `tag.NAME`, `cover.NAME` and `retry.NAME` name parts.",
+    "properties": {
+        "request": {"type": "string", "description": "the JSON of the fax", "contentMediaType": "application/json"},
+        "to": {"type": "array", "items": {"type": "string", "maxLength": 400}},
+        "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+    },
+}
+
+
+def fax_json(fax: Fax) -> dict[str, Any]:
+    """A fax as the API says it."""
+    base = f"/v1/faxes/{fax.id}"
+    return fax.to_json() | {
+        "links": {
+            "self": base,
+            "document": f"{base}/document.pdf",
+            "pages": f"{base}/pages/{{n}}.png",
+            "events": f"{base}/events",
+            "trace": f"{base}/trace",
+        }
+    }
+
+
+async def known(web: Web, fax_id: str) -> Fax:
+    """A fax. Raises NoFaxError."""
+    fax = await web.queue.get(fax_id)
+    if fax is None:
+        raise NoFaxError(fax_id)
+    return fax
+
+
+# ---- sending -------------------------------------------------------------------------------------------------------------
+
+
+@router.post(
+    "/v1/faxes",
+    status_code=202,
+    operation_id="sendFax",
+    summary="Send a fax",
+    response_model=FaxOut | BroadcastOut,
+    dependencies=[needs("send")],
+    responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 503, 507),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/FaxIn"}},
+                "multipart/form-data": {"schema": FORM},
+            },
+        }
+    },
+)
+async def send_fax(request: Request, web: Mine, idempotency_key: Key = "") -> Response:
+    """Takes a fax into the queue; it is on disk when this answers. A list of destinations makes a fax for each of them."""
+    folder = web.queue.folder / new_fax_id()
+    try:
+        wanted, files = await _read(request, web, folder)
+        documents = await _documents(web, wanted, files, folder)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(drop, folder))
+        raise
+    body_hash = _hash(wanted, files)
+    if not documents and wanted.cover is None:
+        await asyncio.to_thread(drop, folder)
+        raise invalid("documents", "there is nothing to send")
+    requests = _requests(web, wanted, wanted.destinations, documents, folder, isinstance(wanted.to, list))
+    return await _submit(request, web, requests, idempotency_key, body_hash)
+
+
+async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[File]]:
+    content_type = request.headers.get("content-type", "")
+    if is_form(content_type):
+        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True)
+        form = await read_form(content_type, request.stream(), folder, web.config.max_files)
+        if any(not file.size for file in form.files):
+            raise Problem(422, "A document is empty", "It has no bytes.", "Choose another file.", kind="document")
+        return valid(FaxIn, form_values(form)), form.files
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        return valid(FaxIn, await read_json(request)), []
+    raise Problem(415, "Not this kind of body", "Send application/json or multipart/form-data.", kind="media-type")
+
+
+async def _documents(web: Web, wanted: FaxIn, files: Sequence[File], folder: Path) -> tuple[Document, ...]:
+    out = []
+    for one in wanted.documents:
+        if one.url is not None:
+            out.append(Document(url=one.url, name=one.name, pages=one.pages, password=one.password))
+            continue
+        upload = await web.uploads.get(one.upload or "")
+        path = await asyncio.to_thread(copy_into, upload.path, folder)
+        out.append(Document(path=path, name=one.name or upload.name, pages=one.pages, password=one.password))
+    out += [Document(path=file.path, name=file.name) for file in files]
+    return tuple(out)
+
+
+def _requests(
+    web: Web, wanted: FaxIn, destinations: Sequence[str], documents: tuple[Document, ...], folder: Path, many: bool
+) -> list[FaxRequest]:
+    if len(destinations) > web.config.max_recipients:
+        most = web.config.max_recipients
+        raise invalid("to", f"at most {most} destinations go into one request")
+    broadcast_id = new_fax_id() if many else ""
+    return [
+        FaxRequest(
+            to=to,
+            documents=documents,
+            account=wanted.account,
+            caller_number=wanted.caller_number,
+            caller_name=wanted.from_name,
+            ident=wanted.ident,
+            header=wanted.header,
+            cover=wanted.cover.fields() if wanted.cover is not None else None,
+            mode=ModePolicy(wanted.mode) if wanted.mode else None,
+            resolution=wanted.resolution,
+            ecm=wanted.ecm,
+            max_rate_bps=wanted.max_rate or 0,
+            priority=wanted.priority,
+            not_before=wanted.not_before,
+            deadline=wanted.deadline,
+            retry=RetryRules(**wanted.retry.model_dump()),
+            callbacks=tuple(callback.target() for callback in wanted.callbacks),
+            tags=dict(wanted.tags),
+            broadcast_id=broadcast_id,
+            folder=folder,
+        )
+        for to in destinations
+    ]
+
+
+async def _submit(request: Request, web: Web, requests: list[FaxRequest], given: str, body_hash: str) -> Response:
+    key = f"{name_of(request)}:{given.strip(chr(34))}" if given else ""
+    folder = requests[0].folder
+    assert folder is not None
+    if key in web.keys:
+        await asyncio.to_thread(drop, folder)
+        raise Problem(
+            409,
+            "It is being done",
+            "A request with this key is under way.",
+            "Ask again in a moment.",
+            kind="idempotency",
+        )
+    web.keys.update([key] if key else [])
+    began = datetime.now(UTC)
+    try:
+        faxes = await web.queue.submit(requests, key=key, body_hash=body_hash)
+    except SoftfaxError:
+        # Where nothing was taken, nobody needs the documents. After anything else somebody may: the queue looks later.
+        await asyncio.to_thread(drop, folder)
+        raise
+    finally:
+        web.keys.discard(key)
+    again = bool(faxes) and all(fax.created < began for fax in faxes)
+    if again:
+        await asyncio.to_thread(drop, folder)
+    who = principal_of(request)
+    log.info("%s faxes for %s%s", len(faxes), who.name if who else "", " (asked again)" if again else "")
+    headers = {"Idempotency-Replayed": "true"} if again else {}
+    if requests[0].broadcast_id:
+        body = {"broadcast_id": faxes[0].broadcast_id, "faxes": [fax_json(fax) for fax in faxes]}
+        return answer(body, 202, headers)
+    return answer(fax_json(faxes[0]), 202, headers | {"Location": f"/v1/faxes/{faxes[0].id}"})
+
+
+def _hash(wanted: FaxIn, files: Sequence[File]) -> str:
+    said = wanted.model_dump(mode="json") | {"files": [[file.name, file.digest] for file in files]}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+# ---- looking -------------------------------------------------------------------------------------------------------------
+
+
+@router.get(
+    "/v1/faxes",
+    operation_id="listFaxes",
+    summary="Faxes, the newest first",
+    response_model=FaxListOut,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 422),
+)
+async def list_faxes(
+    request: Request,
+    web: Mine,
+    direction: Annotated[Direction | None, Query(description="sent or received")] = None,
+    state: Annotated[
+        str,
+        Query(
+            pattern=f"^(({STATES})(,({STATES}))*)?$",
+            description="states, with commas between",
+            examples=["queued,waiting"],
+        ),
+    ] = "",
+    q: Annotated[
+        str, Query(max_length=200, pattern=Word, description="words in numbers, names, station ids, documents, tags")
+    ] = "",
+    number: Annotated[str, Query(max_length=400, pattern=Word, description="the destination or the caller")] = "",
+    since: Annotated[When | None, Query(description="made at or after")] = None,
+    until: Annotated[When | None, Query(description="made before")] = None,
+    mailbox: Annotated[str, Query(max_length=40, pattern=Word)] = "",
+    unread: bool | None = None,
+    broadcast_id: Annotated[str, Query(pattern=r"^([0-9a-f]{24})?$")] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description="of the list before")] = "",
+) -> Response:
+    """Those that fit all that is asked; `tag.NAME=VALUE` asks for a tag. Attempts are left out."""
+    found = await web.queue.list(
+        FaxFilter(
+            direction=direction,
+            states=frozenset(FaxState(name) for name in state.split(",") if name),
+            text=q,
+            number=number,
+            tags=tags_of(request),
+            since=since,
+            until=until,
+            broadcast_id=broadcast_id,
+            mailbox=mailbox,
+            unread=unread,
+            limit=limit,
+            cursor=cursor,
+        )
+    )
+    return answer({"faxes": [fax_json(fax) for fax in found.faxes], "cursor": found.cursor, "total": found.total})
+
+
+@router.get(
+    "/v1/faxes/{fax_id}",
+    operation_id="getFax",
+    summary="One fax, with its attempts",
+    response_model=FaxOut,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 404),
+)
+async def get_fax(fax_id: FaxId, web: Mine) -> Response:
+    """All that is kept of it."""
+    return answer(fax_json(await known(web, fax_id)))
+
+
+@router.get(
+    "/v1/faxes/{fax_id}/events",
+    operation_id="getFaxEvents",
+    summary="What happened to a fax",
+    response_model=EventList,
+    dependencies=[needs("read", "events")],
+    responses=problems(401, 403, 404),
+)
+async def fax_events(fax_id: FaxId, web: Mine, after: Annotated[int, Query(ge=0, lt=2**62)] = 0) -> Response:
+    """Its events in order, as far as they are kept; at most 5000 after number `after`."""
+    found = await web.queue.events.since(after, EVENTS_MAX, fax_id)
+    if not found:
+        await known(web, fax_id)
+    return answer({"events": [{"id": one.id, **one.event} for one in found]})
+
+
+# ---- changing ------------------------------------------------------------------------------------------------------------
+
+
+@router.patch(
+    "/v1/faxes/{fax_id}",
+    operation_id="changeFax",
+    summary="Mark as read, change tags or mailbox",
+    response_model=FaxOut,
+    dependencies=[needs("send")],
+    responses=problems(400, 401, 403, 404, 422),
+)
+async def change_fax(fax_id: FaxId, web: Mine, change: Change) -> Response:
+    """What is not named stays."""
+    return answer(
+        fax_json(await web.queue.update(fax_id, unread=change.unread, tags=change.tags, mailbox=change.mailbox))
+    )
+
+
+@router.delete(
+    "/v1/faxes/{fax_id}",
+    operation_id="cancelFax",
+    summary="Cancel a fax, or erase one that has ended",
+    response_model=FaxOut,
+    dependencies=[needs("cancel")],
+    responses=problems(401, 403, 404, 409) | {204: {"description": "Erased"}},
+)
+async def cancel_fax(
+    request: Request,
+    fax_id: FaxId,
+    web: Mine,
+    erase: Annotated[bool, Query(description="erase record, documents and trace; takes scope admin")] = False,
+) -> Response:
+    """A call under way ends with DCN and BYE. One that has ended is not cancelled any more: 409."""
+    if not erase:
+        return answer(fax_json(await web.queue.cancel(fax_id)))
+    principal = principal_of(request)
+    if principal is None or not principal.may("admin"):
+        raise Problem(403, "Not allowed", "Erasing takes the scope admin.", "Use such a token.", kind="scope")
+    await known(web, fax_id)
+    await web.queue.erase(fax_id)
+    log.info("fax %s was erased by %s", fax_id, principal.name)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/faxes/{fax_id}/retry",
+    status_code=202,
+    operation_id="retryFax",
+    summary="Send a fax that was not delivered once more",
+    response_model=FaxOut,
+    dependencies=[needs("send")],
+    responses=problems(401, 403, 404, 409, 503),
+)
+async def retry_fax(fax_id: FaxId, web: Mine) -> Response:
+    """From the first page that the far end has not confirmed."""
+    return answer(fax_json(await web.queue.retry(fax_id)), 202)
+
+
+@router.post(
+    "/v1/faxes/{fax_id}/forward",
+    status_code=202,
+    operation_id="forwardFax",
+    summary="Send the pages of a fax somewhere else",
+    response_model=FaxOut | BroadcastOut | dict[str, str],
+    dependencies=[needs("send")],
+    responses=problems(400, 401, 403, 404, 409, 422, 501, 502, 503),
+)
+async def forward_fax(
+    request: Request, fax_id: FaxId, web: Mine, where: ForwardIn, idempotency_key: Key = ""
+) -> Response:
+    """As a new fax to one destination or several, dot for dot, or by e-mail."""
+    fax = await known(web, fax_id)
+    if where.email is not None:
+        if web.forward_email is None:
+            raise Problem(501, "E-mail is not set up", "", "Add [mail] to the configuration.", kind="no-mail")
+        await web.forward_email(fax, where.email)
+        return answer({"email": where.email}, 202)
+    pages = await web.queue.raster(fax_id) or await web.queue.document(fax_id)
+    if pages is None or where.to is None:
+        raise Problem(409, "It has no pages", "Its pages are not there, or not made yet.", kind="no-pages")
+    folder = web.queue.folder / new_fax_id()
+    path = await asyncio.to_thread(copy_into, pages, folder)
+    name = fax.documents[0] if fax.documents else f"fax-{fax.id}.pdf"
+    wanted = FaxIn(to=where.to)
+    requests = _requests(
+        web, wanted, wanted.destinations, (Document(path=path, name=name),), folder, isinstance(where.to, list)
+    )
+    body_hash = hashlib.sha256(json.dumps([fax_id, where.model_dump()], sort_keys=True).encode()).hexdigest()
+    return await _submit(request, web, requests, idempotency_key, body_hash)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The address book, and numbers that get no faxes."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi import Path as PathParam
+from starlette.responses import Response
+
+from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut
+from softfax.web.openapi import problems
+from softfax.web.problems import Problem
+from softfax.web.requests import FAX_ID, ContactIn, ForbiddenIn
+from softfax.web.state import Mine, answer, needs
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["lists"])
+
+ContactId = Annotated[str, PathParam(pattern=FAX_ID, description="id of an entry")]
+Word = r"^[^\x00-\x1f\x7f]*$"
+
+
+def _no_contact() -> Problem:
+    return Problem(404, "There is no such entry", "It may have been deleted.", kind="not-found")
+
+
+@router.get(
+    "/v1/contacts",
+    operation_id="listContacts",
+    summary="The address book",
+    response_model=ContactList,
+    dependencies=[needs("read", "send")],
+    responses=problems(401, 403, 422),
+)
+async def contacts(
+    web: Mine,
+    q: Annotated[str, Query(max_length=200, pattern=Word, description="words somewhere in an entry")] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str, Query(max_length=300, pattern=Word, description="of the list before")] = "",
+) -> Response:
+    """By name."""
+    found, more = await asyncio.to_thread(web.store.contacts, q, limit, cursor)
+    return answer({"contacts": [dataclasses.asdict(one) for one in found], "cursor": more})
+
+
+@router.post(
+    "/v1/contacts",
+    status_code=201,
+    operation_id="putContact",
+    summary="Add or change an entry",
+    response_model=ContactOut,
+    dependencies=[needs("send")],
+    responses=problems(400, 401, 403, 404, 422) | {200: {"description": "Changed", "model": ContactOut}},
+)
+async def put_contact(web: Mine, contact: ContactIn) -> Response:
+    """With `id` the entry of that id is changed."""
+    values = contact.model_dump(exclude={"id"})
+    found = await asyncio.to_thread(web.store.put_contact, values, contact.id or "")
+    if found is None:
+        raise _no_contact()
+    headers = {} if contact.id else {"Location": f"/v1/contacts/{found.id}"}
+    return answer(dataclasses.asdict(found), 200 if contact.id else 201, headers)
+
+
+@router.get(
+    "/v1/contacts/{contact_id}",
+    operation_id="getContact",
+    summary="An entry",
+    response_model=ContactOut,
+    dependencies=[needs("read", "send")],
+    responses=problems(401, 403, 404),
+)
+async def get_contact(contact_id: ContactId, web: Mine) -> Response:
+    """Name, number, company, e-mail, notes."""
+    found = await asyncio.to_thread(web.store.contact, contact_id)
+    if found is None:
+        raise _no_contact()
+    return answer(dataclasses.asdict(found))
+
+
+@router.delete(
+    "/v1/contacts/{contact_id}",
+    status_code=204,
+    operation_id="deleteContact",
+    summary="Delete an entry",
+    response_class=Response,
+    dependencies=[needs("send")],
+    responses=problems(401, 403, 404),
+)
+async def delete_contact(contact_id: ContactId, web: Mine) -> Response:
+    """It is gone."""
+    if not await asyncio.to_thread(web.store.delete_contact, contact_id):
+        raise _no_contact()
+    return Response(status_code=204)
+
+
+# ---- numbers that get no faxes -------------------------------------------------------------------------------------------
+
+
+def _forbidden(number: str, reason: str, since: float) -> dict[str, Any]:
+    added = datetime.fromtimestamp(since, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return {"number": number, "reason": reason, "added": added}
+
+
+@router.get(
+    "/v1/do-not-fax",
+    operation_id="listForbidden",
+    summary="Numbers that get no faxes",
+    response_model=ForbiddenList,
+    dependencies=[needs("read")],
+    responses=problems(401, 403),
+)
+async def forbidden(web: Mine) -> Response:
+    """All of them."""
+    found = await web.queue.forbidden()
+    return answer({"numbers": [_forbidden(number, *why) for number, why in found.items()]})
+
+
+@router.post(
+    "/v1/do-not-fax",
+    status_code=201,
+    operation_id="forbid",
+    summary="Send a number no faxes any more",
+    response_model=ForbiddenOut,
+    dependencies=[needs("admin")],
+    responses=problems(400, 401, 403, 422),
+)
+async def forbid(web: Mine, entry: ForbiddenIn) -> Response:
+    """Orders for it are refused from now on."""
+    await web.queue.forbid(entry.number, entry.reason)
+    return answer(_forbidden(entry.number, entry.reason, time.time()), 201)
+
+
+@router.delete(
+    "/v1/do-not-fax/{number}",
+    status_code=204,
+    operation_id="allow",
+    summary="Send a number faxes again",
+    response_class=Response,
+    dependencies=[needs("admin")],
+    responses=problems(401, 403, 404, 422),
+)
+async def allow(number: Annotated[str, PathParam(min_length=1, max_length=128, pattern=Word)], web: Mine) -> Response:
+    """It is taken off the list."""
+    if not await web.queue.allow(number):
+        raise Problem(404, "It is not on the list", number[:40], kind="not-found")
+    return Response(status_code=204)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sessions of the web page: a token for a cookie, and back."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from softfax.station.config.http import SCOPES
+from softfax.web.access import Principal, unauthorized
+from softfax.web.answers import LoginOut
+from softfax.web.guard import cookie_of
+from softfax.web.openapi import problems
+from softfax.web.requests import LoginIn
+from softfax.web.state import Mine, Web, answer, asker_of, principal_of
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["login"])
+
+
+def _who(principal: Principal) -> dict[str, object]:
+    scopes = [scope for scope in SCOPES if principal.may(scope)]
+    return {"name": principal.name, "kind": principal.kind, "scopes": scopes}
+
+
+def _cookie(web: Web, request: Request, value: str, seconds: int) -> dict[str, str]:
+    secure = "; Secure" if asker_of(request).secure else ""
+    return {"Set-Cookie": f"{web.cookie}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"}
+
+
+@router.post(
+    "/v1/login",
+    operation_id="logIn",
+    summary="Log in",
+    response_model=LoginOut,
+    responses=problems(400, 401, 403, 422),
+)
+async def log_in(request: Request, web: Mine, login: LoginIn) -> Response:
+    """A token for a cookie that no script can read; whoever may ask without a token gets none."""
+    if not web.config.protected:
+        principal = principal_of(request)
+        return answer(_who(principal)) if principal is not None else answer({})
+    cookie, principal = await web.access.log_in(asker_of(request), login.token)
+    return answer(_who(principal), 200, _cookie(web, request, cookie, int(web.config.session_hours * 3600)))
+
+
+@router.get(
+    "/v1/login",
+    operation_id="whoAmI",
+    summary="Who is logged in",
+    response_model=LoginOut,
+    responses=problems(401, 403),
+)
+async def who_am_i(request: Request) -> Response:
+    """Whose token or login the request came with."""
+    principal = principal_of(request)
+    if principal is None:
+        raise unauthorized("Nobody is logged in.")
+    return answer(_who(principal))
+
+
+@router.post(
+    "/v1/logout",
+    status_code=204,
+    operation_id="logOut",
+    summary="Log out",
+    response_class=Response,
+    responses=problems(401, 403),
+)
+async def log_out(request: Request, web: Mine) -> Response:
+    """The cookie is worth nothing any more."""
+    cookie = cookie_of(request.headers, web.cookie)
+    if cookie:
+        await web.access.log_out(cookie)
+    return Response(status_code=204, headers=_cookie(web, request, "", 0))

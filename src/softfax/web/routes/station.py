@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How the station is: status, calls under way, accounts, mailboxes; health and metrics for machines."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from softfax._version import __version__
+from softfax.station import FaxCall
+from softfax.web.answers import AccountList, HealthOut, MailboxList, SessionList, StatusOut
+from softfax.web.openapi import describe, problems
+from softfax.web.problems import Problem
+from softfax.web.state import Mine, answer, needs
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["station"])
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def _plain(value: Any) -> Any:
+    """Times as the API writes them, enumerations as their words."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return value.value if isinstance(value, Enum) else value
+
+
+def _fields(view: Any) -> dict[str, Any]:
+    return {field.name: _plain(getattr(view, field.name)) for field in dataclasses.fields(view)}
+
+
+@router.get(
+    "/v1/status",
+    operation_id="getStatus",
+    summary="How the station is",
+    response_model=StatusOut,
+    dependencies=[needs("read", "metrics")],
+    responses=problems(401, 403),
+)
+async def status(web: Mine) -> Response:
+    """Registrations, lines, queue, processes, disk, and how many faxes went through."""
+    station = web.station
+    config = station.config
+    counts, disk = await asyncio.gather(
+        web.queue.counts(), asyncio.to_thread(shutil.disk_usage, _existing(config.data.dir))
+    )
+    return answer(
+        {
+            "version": __version__,
+            "uptime_s": round(time.monotonic() - web.began, 1),
+            "registrations": [_fields(view) for view in station.registrations()],
+            "lines": {"used": len(station.calls()), "max": config.sip.max_calls},
+            "queue": {
+                "by_state": {str(state): count for state, count in counts.by_state.items()},
+                "due": counts.due,
+                "oldest_s": round(counts.oldest_s, 1),
+            },
+            "workers": [
+                {key: value for key, value in _fields(view).items() if key != "address"} for view in station.workers()
+            ],
+            "disk": {"total_bytes": disk.total, "used_bytes": disk.used, "free_bytes": disk.free},
+            **await asyncio.to_thread(web.history.counts),
+        }
+    )
+
+
+def _existing(folder: Any) -> Any:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+@router.get(
+    "/v1/sessions",
+    operation_id="listSessions",
+    summary="The calls under way",
+    response_model=SessionList,
+    dependencies=[needs("read", "events")],
+    responses=problems(401, 403),
+)
+async def sessions(web: Mine) -> Response:
+    """From the first page being made to the last being confirmed."""
+    return answer({"sessions": [_session(call) for call in web.station.calls()]})
+
+
+def _session(call: FaxCall) -> dict[str, Any]:
+    context = call.context
+    session = call.session.to_json()
+    del session["event"]
+    return session | {
+        "fax_id": context.fax_id,
+        "direction": str(context.direction),
+        "attempt": context.attempt,
+        "call_state": str(call.call_state) if call.call_state is not None else None,
+        "mode": str(call.mode) if call.mode is not None else None,
+        "account": call.account,
+        "mailbox": context.mailbox,
+        "caller": context.caller_number,
+        "caller_name": context.caller_name,
+        "called": context.called_number,
+        "remote_station_id": call.remote_station_id,
+        "started": _plain(call.began),
+        "progress": call.progress.to_json() if call.progress is not None else None,
+    }
+
+
+@router.get(
+    "/v1/accounts",
+    operation_id="listAccounts",
+    summary="PBXs and trunks",
+    response_model=AccountList,
+    dependencies=[needs("read", "send")],
+    responses=problems(401, 403),
+)
+async def accounts(web: Mine) -> Response:
+    """As the configuration names them."""
+    found = [
+        {"name": account.label, "server": account.server, "user": account.user, "register": account.register_}
+        for account in web.station.config.account
+    ]
+    return answer({"accounts": found})
+
+
+@router.get(
+    "/v1/mailboxes",
+    operation_id="listMailboxes",
+    summary="Whose received faxes are",
+    response_model=MailboxList,
+    dependencies=[needs("read")],
+    responses=problems(401, 403),
+)
+async def mailboxes(web: Mine) -> Response:
+    """As the configuration names them."""
+    found: Sequence[Any] = (
+        web.mailboxes()
+        if web.mailboxes is not None
+        else [{"name": box.name, "numbers": list(box.numbers)} for box in web.station.config.mailbox]
+    )
+    return answer({"mailboxes": list(found)})
+
+
+# ---- for machines --------------------------------------------------------------------------------------------------------
+
+
+@router.get(
+    "/healthz", operation_id="health", summary="Whether it runs", response_model=HealthOut, responses=problems()
+)
+async def health() -> Response:
+    """It does."""
+    return answer({"status": "ok", "problems": []})
+
+
+@router.get(
+    "/readyz",
+    operation_id="ready",
+    summary="Whether it can send and receive",
+    response_model=HealthOut,
+    responses=problems() | {503: {"description": "Not ready", "model": HealthOut}},
+)
+async def ready(web: Mine) -> Response:
+    """503 with what is the matter while it starts, stops, or has lost its database or a worker."""
+    found = ["the station is stopping"] if web.stopping else []
+    found += [problem for check in web.ready if (problem := check())]
+    found += [f"worker {view.number} is {view.state}" for view in web.station.workers() if view.state != "running"]
+    try:
+        async with asyncio.timeout(5.0):
+            await web.queue.counts()
+    except Exception:
+        found.append("the database does not answer")
+    return answer({"status": "not ready" if found else "ok", "problems": found}, 503 if found else 200)
+
+
+@router.get(
+    "/metrics",
+    operation_id="metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    dependencies=[needs("metrics")],
+    responses=problems(401, 403, 404)
+    | {200: {"description": "The metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(web: Mine) -> Response:
+    """In the text format."""
+    if web.metrics is None:
+        raise Problem(404, "There are no metrics", kind="not-found")
+    return Response(await web.metrics.text(), media_type=METRICS_TYPE)
+
+
+@router.get(
+    "/openapi.json",
+    operation_id="openapi",
+    summary="This description",
+    response_model=dict[str, Any],
+    responses=problems(),
+)
+async def openapi(request: Request) -> Response:
+    """OpenAPI 3.1."""
+    return answer(describe(request.app))

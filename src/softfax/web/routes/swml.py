@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""/v1/swml: runs of SWML documents."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi import Path as PathParam
+from starlette.requests import Request
+from starlette.responses import Response
+
+from softfax.swml.document import load
+from softfax.web.answers import SwmlOut
+from softfax.web.fields import read_json, valid
+from softfax.web.openapi import problems
+from softfax.web.problems import Problem
+from softfax.web.requests import FAX_ID, SwmlIn
+from softfax.web.state import Mine, answer, needs
+
+__all__ = ["router"]
+
+log = logging.getLogger("softfax.web")
+router = APIRouter(tags=["swml"])
+
+DOCUMENT_MAX = 1 << 20
+YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain"})
+RunId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a run")]
+
+
+@router.post(
+    "/v1/swml",
+    status_code=202,
+    operation_id="runSwml",
+    summary="Run a SWML document",
+    response_model=SwmlOut,
+    dependencies=[needs("send")],
+    responses=problems(400, 401, 403, 413, 415, 422, 503),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/SwmlIn"}},
+                "application/yaml": {"schema": {"type": "string"}},
+            },
+        }
+    },
+)
+async def run_swml(
+    request: Request,
+    web: Mine,
+    to: Annotated[str, Query(max_length=400, description="whom its faxes are for, where the body is YAML")] = "",
+) -> Response:
+    """Begins it. Its documents come from http and https URLs; what comes of it is at /v1/swml/{id}."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        wanted = valid(SwmlIn, await read_json(request))
+    elif kind in YAML:
+        wanted = valid(SwmlIn, {"to": to, "document": await _text(request)})
+    else:
+        raise Problem(415, "Not this kind of body", "Send application/json or application/yaml.", kind="media-type")
+    text = wanted.document if isinstance(wanted.document, str) else json.dumps(wanted.document)
+    document = await asyncio.to_thread(load, text)
+    run = await web.swml.begin(document, wanted.to)
+    return answer(run, 202, {"Location": f"/v1/swml/{run['id']}"})
+
+
+async def _text(request: Request) -> str:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > DOCUMENT_MAX:
+            raise Problem(413, "Too large", "A SWML document has at most 1 MB.", kind="too-large")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Problem(400, "The body is no UTF-8", kind="no-text") from None
+
+
+@router.get(
+    "/v1/swml/{run_id}",
+    operation_id="getSwml",
+    summary="A run of a SWML document",
+    response_model=SwmlOut,
+    dependencies=[needs("read", "send")],
+    responses=problems(401, 403, 404),
+)
+async def get_run(run_id: RunId, web: Mine) -> Response:
+    """How far it is, its variables, its faxes."""
+    found: dict[str, Any] | None = await web.swml.get(run_id)
+    if found is None:
+        raise Problem(404, "There is no such run", kind="not-found")
+    return answer(found)
+
+
+@router.delete(
+    "/v1/swml/{run_id}",
+    operation_id="cancelSwml",
+    summary="End a run",
+    response_model=SwmlOut,
+    dependencies=[needs("cancel")],
+    responses=problems(401, 403, 404, 409),
+)
+async def cancel_run(run_id: RunId, web: Mine) -> Response:
+    """The fax under way ends with it."""
+    found = await web.swml.cancel(run_id)
+    if found is None:
+        raise Problem(404, "There is no such run", kind="not-found")
+    return answer(found)

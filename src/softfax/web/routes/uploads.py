@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""/v1/uploads and /v1/covers: documents as they will look as fax, before they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi import Path as PathParam
+from starlette.requests import Request
+from starlette.responses import Response
+
+from softfax.documents import Resolution
+from softfax.documents.ranges import parse_ranges
+from softfax.station.config.base import said
+from softfax.web.answers import UploadOut
+from softfax.web.body import Form, read_form
+from softfax.web.fields import invalid
+from softfax.web.openapi import problems
+from softfax.web.problems import Problem
+from softfax.web.requests import UPLOAD_ID, CoverIn
+from softfax.web.routes.documents import PNG, PageNumber, Width
+from softfax.web.state import Mine, Web, answer, needs
+from softfax.web.uploads import Upload, drop
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["uploads"])
+
+UploadId = Annotated[str, PathParam(pattern=UPLOAD_ID, description="id of an upload")]
+Wanted = Annotated[Resolution | None, Query(description="of the pages; the station's if it is not said")]
+FORM: dict[str, Any] = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "pages": {"type": "string", "maxLength": 200, "description": "the pages to take, as `1-3,5`"},
+        "password": {"type": "string", "maxLength": 200, "description": "opens an encrypted one"},
+    },
+}
+
+
+@router.post(
+    "/v1/uploads",
+    status_code=201,
+    operation_id="upload",
+    summary="Upload a document and see its pages as fax",
+    response_model=UploadOut,
+    dependencies=[needs("send")],
+    responses=problems(400, 401, 403, 408, 413, 415, 422, 503, 507),
+    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM}}}},
+)
+async def upload(request: Request, web: Mine, resolution: Wanted = None) -> Response:
+    """One document; its pages are made at once, and it is kept for a day to be sent."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        raise Problem(415, "Not this kind of body", "Send multipart/form-data with a `file`.", kind="media-type")
+    folder = await asyncio.to_thread(web.uploads.new_folder)
+    try:
+        form = await read_form(content_type, request.stream(), folder, 1)
+        made = await _converted(web, form, folder, resolution or web.station.config.fax.resolution)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(drop, folder))
+        raise
+    return answer(made.to_json(), 201, {"Location": f"/v1/uploads/{made.id}"})
+
+
+async def _converted(web: Web, form: Form, folder: Any, resolution: Resolution) -> Upload:
+    if len(form.files) != 1:
+        raise invalid("file", "send one document")
+    file, pages, password = form.files[0], "".join(form.all("pages")), "".join(form.all("password"))
+    if not file.size:
+        raise Problem(422, "The document is empty", "It has no bytes.", "Choose another file.", kind="document")
+    unknown = {key for key, _ in form.fields} - {"pages", "password"}
+    if unknown:
+        raise invalid(min(unknown)[:40], "there is no such field")
+    if len(pages) > 200 or len(password) > 200:
+        raise invalid("pages" if len(pages) > 200 else "password", "it is too long")
+    if pages:
+        try:
+            said(lambda: parse_ranges(pages))
+        except ValueError as error:
+            raise invalid("pages", str(error)) from None
+    return await web.uploads.convert(folder, file, resolution=resolution, pages=pages, password=password)
+
+
+@router.get(
+    "/v1/uploads/{upload_id}",
+    operation_id="getUpload",
+    summary="An upload",
+    response_model=UploadOut,
+    dependencies=[needs("send", "read")],
+    responses=problems(401, 403, 404),
+)
+async def get_upload(upload_id: UploadId, web: Mine) -> Response:
+    """As it was answered when it came."""
+    return answer((await web.uploads.get(upload_id)).to_json())
+
+
+@router.get(
+    "/v1/uploads/{upload_id}/pages/{number}.png",
+    operation_id="getUploadPage",
+    summary="A page of an upload as picture",
+    response_class=Response,
+    dependencies=[needs("send", "read")],
+    responses=problems(401, 403, 404, 422) | PNG,
+)
+async def upload_page(upload_id: UploadId, number: PageNumber, web: Mine, width: Width = None) -> Response:
+    """The very dots that are sent."""
+    found = await web.uploads.get(upload_id)
+    png = await web.pictures.page(found.tiff, number, width)
+    if png is None:
+        raise Problem(404, "There is no such page", f"It has {len(found.pages)}.", kind="not-found")
+    return Response(png, media_type="image/png")
+
+
+@router.delete(
+    "/v1/uploads/{upload_id}",
+    status_code=204,
+    operation_id="deleteUpload",
+    summary="Forget an upload",
+    response_class=Response,
+    dependencies=[needs("send")],
+    responses=problems(401, 403, 404),
+)
+async def delete_upload(upload_id: UploadId, web: Mine) -> Response:
+    """Faxes that were made of it have the document themselves."""
+    await web.uploads.delete(upload_id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/covers",
+    status_code=201,
+    operation_id="previewCover",
+    summary="See a cover page as fax",
+    response_model=UploadOut,
+    dependencies=[needs("send")],
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def cover(web: Mine, fields: CoverIn, resolution: Wanted = None) -> Response:
+    """Its page count is that of the cover alone; when it is sent, it counts them all."""
+    folder = await asyncio.to_thread(web.uploads.new_folder)
+    try:
+        wanted = resolution or web.station.config.fax.resolution
+        shown = {"template": fields.template, **fields.fields()}
+        made = await web.uploads.convert(folder, None, resolution=wanted, cover=shown)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(drop, folder))
+        raise
+    return answer(made.to_json(), 201, {"Location": f"/v1/uploads/{made.id}"})

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the web asks of a station and its queue: `softfax.station.Station` and `softfax.queue.queue.FaxQueue`, or stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from softfax.model import FaxUpdate
+from softfax.queue.model import Fax, FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.station import FaxCall, FaxOrder, StationConfig
+from softfax.station.views import RegistrationView, WorkerView
+
+__all__ = ["EventLogLike", "FaxQueueLike", "LoggedEventLike", "MetricsLike", "StationLike"]
+
+
+class StationLike(Protocol):
+    """What is asked of a station."""
+
+    @property
+    def config(self) -> StationConfig: ...
+
+    @property
+    def on_reload(self) -> list[Callable[[StationConfig], None]]: ...
+
+    def originate(self, order: FaxOrder) -> FaxCall: ...
+
+    def calls(self) -> list[FaxCall]: ...
+
+    def watch_progress(self, sink: Callable[[FaxUpdate], None]) -> Callable[[], None]: ...
+
+    async def preview(self, fax_id: str) -> bytes | None: ...
+
+    def registrations(self) -> list[RegistrationView]: ...
+
+    def workers(self) -> list[WorkerView]: ...
+
+
+class LoggedEventLike(Protocol):
+    """An event with its number. `event` is its JSON, with `fax_id`."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def fax_id(self) -> str: ...
+
+    @property
+    def event(self) -> Mapping[str, Any]: ...
+
+
+class EventLogLike(Protocol):
+    """Every event of every fax, numbered."""
+
+    @property
+    def last_id(self) -> int: ...
+
+    def subscribe(self, sink: Callable[[Any], None]) -> Callable[[], None]: ...
+
+    async def since(self, last_id: int, limit: int, fax_id: str = "") -> Sequence[LoggedEventLike]: ...
+
+
+class FaxQueueLike(Protocol):
+    """What is asked of a queue."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def events(self) -> EventLogLike: ...
+
+    async def submit(self, requests: Sequence[FaxRequest], *, key: str = "", body_hash: str = "") -> list[Fax]: ...
+
+    async def get(self, fax_id: str) -> Fax | None: ...
+
+    async def list(self, wanted: FaxFilter, /) -> FaxList: ...
+
+    async def counts(self) -> QueueCounts: ...
+
+    async def cancel(self, fax_id: str) -> Fax: ...
+
+    async def retry(self, fax_id: str) -> Fax: ...
+
+    async def update(
+        self,
+        fax_id: str,
+        *,
+        unread: bool | None = None,
+        tags: Mapping[str, str] | None = None,
+        mailbox: str | None = None,
+    ) -> Fax: ...
+
+    async def erase(self, fax_id: str) -> None: ...
+
+    async def document(self, fax_id: str) -> Path | None: ...
+
+    async def raster(self, fax_id: str) -> Path | None: ...
+
+    async def forbid(self, number: str, reason: str = "") -> None: ...
+
+    async def allow(self, number: str) -> bool: ...
+
+    async def forbidden(self) -> Mapping[str, tuple[str, float]]: ...
+
+
+class MetricsLike(Protocol):
+    """What `/metrics` answers (`softfax.ops.metrics.Metrics`)."""
+
+    async def text(self) -> bytes: ...

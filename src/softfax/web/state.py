@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the endpoints work with, found by the application they belong to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from softfax.queue.model import Fax
+from softfax.station.config.http import HttpConfig
+from softfax.web.access import Access, Asker, Principal, unauthorized
+from softfax.web.history import History
+from softfax.web.pictures import Pictures
+from softfax.web.problems import Problem
+from softfax.web.runs import Runs
+from softfax.web.seam import FaxQueueLike, MetricsLike, StationLike
+from softfax.web.store import WebStore
+from softfax.web.stream import Streams
+from softfax.web.uploads import Uploads
+
+__all__ = ["Mine", "Web", "answer", "asker_of", "name_of", "needs", "principal_of"]
+
+#: Sends a fax by e-mail to an address. Raises SoftfaxError.
+ForwardEmail = Callable[[Fax, str], Awaitable[None]]
+#: A line that says what is not ready, empty when all is well.
+Readiness = Callable[[], str]
+
+
+@dataclass(kw_only=True)
+class Web:
+    """The parts of the web of a station."""
+
+    station: StationLike
+    queue: FaxQueueLike
+    access: Access
+    store: WebStore
+    uploads: Uploads
+    pictures: Pictures
+    streams: Streams
+    swml: Runs
+    history: History
+    cookie: str
+    metrics: MetricsLike | None = None
+    forward_email: ForwardEmail | None = None
+    mailboxes: Callable[[], Sequence[Mapping[str, Any]]] | None = None
+    #: Fax id, attempt and form (`json`, `text`, `pcap`) to a trace: its JSON, its text, its file. Blocks.
+    traces: Callable[[str, int | None, str], Any] | None = None
+    ready: list[Readiness] = field(default_factory=list)
+    #: Idempotency keys of requests under way.
+    keys: set[str] = field(default_factory=set)
+    began: float = field(default_factory=time.monotonic)
+    stopping: bool = False
+
+    @property
+    def config(self) -> HttpConfig:
+        """[http] as it is in force."""
+        return self.access.config
+
+
+def _web(request: Request) -> Web:
+    web: Web = request.app.state.web
+    return web
+
+
+Mine = Annotated[Web, Depends(_web)]
+
+
+def principal_of(request: Request) -> Principal | None:
+    """Who asks."""
+    found: Principal | None = request.scope["state"].get("principal")
+    return found
+
+
+def asker_of(request: Request) -> Asker:
+    """Where it comes from."""
+    found: Asker = request.scope["state"]["asker"]
+    return found
+
+
+def name_of(request: Request) -> str:
+    """What who asks is called in the log, and what their idempotency keys are kept under."""
+    principal = principal_of(request)
+    return f"{principal.kind[0]}.{principal.name}" if principal is not None else ""
+
+
+def needs(*scopes: str) -> Any:
+    """A dependency: one of these scopes is needed. Raises Problem."""
+
+    def check(request: Request) -> None:
+        principal = principal_of(request)
+        if principal is None:
+            raise unauthorized("The station answers to those it knows.")
+        if not any(principal.may(scope) for scope in scopes):
+            raise Problem(
+                403,
+                "Not allowed",
+                f"{principal.name} may not do this: it takes {' or '.join(scopes)}.",
+                "Use a token with that scope.",
+                kind="scope",
+            )
+
+    check.scopes = scopes  # type: ignore[attr-defined]
+    return Depends(check)
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer, as it is: plain values only."""
+    return Response(to_json(body), status, dict(headers) if headers else None, "application/json")

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the web keeps in the station's database: the address book, logins of the page, runs of SWML. Blocking; from any thread."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from softfax.errors import UsageError
+from softfax.web.history import History
+
+__all__ = ["METADATA", "Contact", "Login", "WebStore"]
+
+METADATA = sa.MetaData()
+CONTACTS_MAX = 200_000
+RUNS_KEPT = 1000
+WORDS_MAX = 8
+
+_contacts = sa.Table(
+    "softfax_contacts",
+    METADATA,
+    sa.Column("id", sa.String(24), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("number", sa.Text, nullable=False),
+    sa.Column("company", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("notes", sa.Text, nullable=False),
+    sa.Column("sort", sa.String(250), nullable=False),
+    sa.Column("search", sa.Text, nullable=False),
+    sa.Column("updated", sa.Float, nullable=False),
+    sa.Index("softfax_contacts_sort", "sort", "id"),
+)
+_logins = sa.Table(
+    "softfax_logins",
+    METADATA,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("token", sa.String(40), nullable=False),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+)
+_runs = sa.Table(
+    "softfax_swml_runs",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(24), nullable=False, unique=True),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """An entry of the address book."""
+
+    id: str
+    name: str
+    number: str
+    company: str = ""
+    email: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """A login of the web page. `key` is the SHA-256 of its cookie, `fingerprint` that of the token's secret."""
+
+    key: str
+    token: str
+    fingerprint: str
+    until: float
+
+    @staticmethod
+    def key_of(cookie: str) -> str:
+        """What is kept of a cookie."""
+        return hashlib.sha256(cookie.encode()).hexdigest()
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _searchable(values: Mapping[str, str]) -> str:
+    words = [_folded(values[key]) for key in ("name", "company", "number", "email", "notes")]
+    return "\n".join([*words, re.sub(r"\D", "", values["number"])])
+
+
+class WebStore:
+    """The tables, on the station's engine."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self.history = History(engine)
+
+    # ---- the address book ---------------------------------------------------------------------------------------
+
+    def contacts(self, text: str, limit: int, cursor: str) -> tuple[list[Contact], str]:
+        """Entries with all the words of `text` somewhere in them, by name, and the cursor for more. Raises UsageError."""
+        query = sa.select(_contacts).order_by(_contacts.c.sort, _contacts.c.id).limit(limit + 1)
+        for word in _folded(text).split()[:WORDS_MAX]:
+            near = [_contacts.c.search.contains(word, autoescape=True)]
+            digits = re.sub(r"[+().\-/]", "", word)
+            if digits != word and digits.isdigit():
+                near.append(_contacts.c.search.contains(digits, autoescape=True))
+            query = query.where(sa.or_(*near))
+        if cursor:
+            sort, _, key = cursor.rpartition("/")
+            if not re.fullmatch(r"[0-9a-f]{24}", key):
+                raise UsageError("this is no cursor", "use the one of the list before")
+            query = query.where(sa.tuple_(_contacts.c.sort, _contacts.c.id) > sa.tuple_(sort, key))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        more = f"{rows[limit - 1].sort}/{rows[limit - 1].id}" if len(rows) > limit else ""
+        return [_contact(row) for row in rows[:limit]], more
+
+    def contact(self, contact_id: str) -> Contact | None:
+        """One entry."""
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(_contacts).where(_contacts.c.id == contact_id)).one_or_none()
+        return _contact(row) if row is not None else None
+
+    def put_contact(self, values: Mapping[str, str], contact_id: str = "") -> Contact | None:
+        """A new entry, or another one in place of `contact_id`; None where there is none. Raises UsageError when it is full."""
+        row = {key: values.get(key, "") for key in ("name", "number", "company", "email", "notes")}
+        row |= {"sort": _folded(row["name"] or row["number"])[:250], "search": _searchable(row)}
+        with self._engine.begin() as connection:
+            if contact_id:
+                changed = connection.execute(
+                    _contacts.update().where(_contacts.c.id == contact_id).values(**row, updated=time.time())
+                )
+                if not changed.rowcount:
+                    return None
+            else:
+                if connection.execute(sa.select(sa.func.count()).select_from(_contacts)).scalar_one() >= CONTACTS_MAX:
+                    raise UsageError(f"the address book is full ({CONTACTS_MAX})", "delete some entries")
+                contact_id = secrets.token_hex(12)
+                connection.execute(_contacts.insert().values(id=contact_id, **row, updated=time.time()))
+        return Contact(id=contact_id, **{key: row[key] for key in ("name", "number", "company", "email", "notes")})
+
+    def delete_contact(self, contact_id: str) -> bool:
+        """Whether there was such an entry."""
+        with self._engine.begin() as connection:
+            return bool(connection.execute(_contacts.delete().where(_contacts.c.id == contact_id)).rowcount)
+
+    # ---- logins -------------------------------------------------------------------------------------------------
+
+    def logins(self) -> list[Login]:
+        """Those that have not run out; the others are forgotten."""
+        with self._engine.begin() as connection:
+            connection.execute(_logins.delete().where(_logins.c.until < time.time()))
+            rows = connection.execute(sa.select(_logins)).all()
+        return [Login(key=row.key, token=row.token, fingerprint=row.fingerprint, until=row.until) for row in rows]
+
+    def add_login(self, login: Login) -> None:
+        """Keeps one."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                _logins.insert().values(
+                    key=login.key, token=login.token, fingerprint=login.fingerprint, until=login.until
+                )
+            )
+
+    def delete_login(self, key: str) -> None:
+        """Forgets one."""
+        with self._engine.begin() as connection:
+            connection.execute(_logins.delete().where(_logins.c.key == key))
+
+    # ---- SWML ---------------------------------------------------------------------------------------------------
+
+    def put_run(self, run_id: str, state: str, body: Mapping[str, Any]) -> None:
+        """Keeps how far a run is; the oldest beyond a thousand are forgotten."""
+        text = json.dumps(body, ensure_ascii=False, default=str)
+        with self._engine.begin() as connection:
+            changed = connection.execute(_runs.update().where(_runs.c.id == run_id).values(state=state, body=text))
+            if not changed.rowcount:
+                connection.execute(_runs.insert().values(id=run_id, state=state, body=text))
+                newest = connection.execute(sa.select(sa.func.max(_runs.c.number))).scalar_one()
+                connection.execute(_runs.delete().where(_runs.c.number <= newest - RUNS_KEPT))
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        """What was kept of a run."""
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(_runs).where(_runs.c.id == run_id)).one_or_none()
+        return dict(json.loads(row.body), state=row.state) if row is not None else None
+
+    def interrupt_runs(self) -> None:
+        """Runs that an earlier station left."""
+        with self._engine.begin() as connection:
+            connection.execute(_runs.update().where(_runs.c.state == "running").values(state="interrupted"))
+
+
+def _contact(row: Any) -> Contact:
+    return Contact(id=row.id, name=row.name, number=row.number, company=row.company, email=row.email, notes=row.notes)

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Documents that were uploaded and made into pages at once, to be looked at and sent: a folder for each, kept for a day."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from softfax.documents import PageInfo, RasterSettings, Resolution, start
+from softfax.documents.types import DocumentLimits
+from softfax.errors import DocumentError
+from softfax.web.body import File
+from softfax.web.problems import Problem
+from softfax.web.requests import UPLOAD_ID
+
+__all__ = ["Upload", "Uploads", "copy_into", "page_resolution", "page_seconds"]
+
+log = logging.getLogger("softfax.web")
+
+#: What a page takes besides its bits: training check, end of page, its confirmation.
+PAGE_S = 3.3
+RATE_BPS = 14400
+FAX_NAME = "fax.tif"
+META_NAME = "upload.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A document made into pages. `path` is the document as it came, `tiff` its pages."""
+
+    id: str
+    name: str
+    path: Path
+    tiff: Path
+    bytes: int
+    pages: tuple[PageInfo, ...]
+    warnings: tuple[str, ...]
+    resolution: str
+    expires: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API says it."""
+        pages: list[dict[str, Any]] = [
+            {
+                "number": number,
+                "width": page.width,
+                "rows": page.rows,
+                "bytes": page.bytes,
+                "seconds": page_seconds(page),
+                "resolution": page_resolution(page),
+            }
+            for number, page in enumerate(self.pages, 1)
+        ]
+        return {
+            "id": self.id,
+            "name": self.name,
+            "bytes": self.bytes,
+            "pages": pages,
+            "seconds": round(sum(page["seconds"] for page in pages), 1),
+            "resolution": self.resolution,
+            "warnings": list(self.warnings),
+            "expires": datetime.fromtimestamp(self.expires, UTC)
+            .isoformat(timespec="microseconds")
+            .replace("+00:00", "Z"),
+        }
+
+
+def page_seconds(page: PageInfo) -> float:
+    """Seconds a page takes at 14400 bit/s."""
+    return round(page.bytes * 8 / RATE_BPS + PAGE_S, 1)
+
+
+def page_resolution(page: PageInfo) -> str:
+    """As the events say it: 204x196."""
+    return f"{round(page.x_dpi)}x{round(page.y_dpi)}"
+
+
+class Uploads:
+    """The uploads in a folder. `conversions` is how many are made into pages at a time."""
+
+    def __init__(self, folder: Path, *, conversions: int, kept_s: float) -> None:
+        self.folder = folder
+        self.kept_s = kept_s
+        self._turn = asyncio.Semaphore(conversions)
+
+    def new_folder(self) -> Path:
+        """A folder for an upload that comes in. Blocks."""
+        folder = self.folder / secrets.token_hex(16)
+        folder.mkdir(mode=0o700, parents=True)
+        return folder
+
+    async def convert(
+        self,
+        folder: Path,
+        file: File | None,
+        *,
+        resolution: Resolution,
+        cover: Mapping[str, Any] | None = None,
+        pages: str = "",
+        password: str = "",
+    ) -> Upload:
+        """Makes the pages of a file that lies in `folder`, or of a cover page. Raises DocumentError, UsageError, Problem."""
+        stop = threading.Event()
+        async with self._turn:
+            try:
+                return await asyncio.to_thread(self._convert, folder, file, resolution, cover, pages, password, stop)
+            finally:
+                # Whoever waited for it has gone: so may the process that makes it.
+                stop.set()
+
+    def _convert(
+        self,
+        folder: Path,
+        file: File | None,
+        resolution: Resolution,
+        cover: Mapping[str, Any] | None,
+        pages: str,
+        password: str,
+        stop: threading.Event,
+    ) -> Upload:
+        settings = RasterSettings(resolution=resolution, password=password, limits=DocumentLimits(wall_s=300.0))
+        sources = [file.path] if file is not None else []
+        with start(sources, settings, folder, pages=pages, cover=cover) as job:
+            try:
+                while not job.wait(0.5):
+                    if stop.is_set():
+                        raise Problem(408, "The request was given up")
+            except DocumentError as error:
+                raise _named(error, file) from None
+            job.tiff.rename(folder / FAX_NAME)
+            made, warnings = tuple(job.pages), tuple(job.warnings)
+        upload = Upload(
+            id=folder.name,
+            name=file.name if file is not None else "cover",
+            path=file.path if file is not None else folder / FAX_NAME,
+            tiff=folder / FAX_NAME,
+            bytes=file.size if file is not None else 0,
+            pages=made,
+            warnings=tuple(_with_name(line, file) for line in warnings),
+            resolution=page_resolution(made[0]) if made else "",
+            expires=time.time() + self.kept_s,
+        )
+        _write_meta(upload, folder)
+        return upload
+
+    async def get(self, upload_id: str) -> Upload:
+        """An upload. Raises Problem where there is none."""
+        upload = await asyncio.to_thread(self._read, upload_id) if re.match(UPLOAD_ID, upload_id) else None
+        if upload is None or upload.expires < time.time():
+            hours = f"{self.kept_s / 3600:g}"
+            raise Problem(
+                404,
+                "There is no such upload",
+                f"Uploads are kept for {hours} hours.",
+                "Upload the document again.",
+                kind="not-found",
+            )
+        return upload
+
+    def _read(self, upload_id: str) -> Upload | None:
+        folder = self.folder / upload_id
+        try:
+            said = json.loads((folder / META_NAME).read_text())
+            pages = tuple(PageInfo(**{**page, "codes": tuple(page["codes"])}) for page in said.pop("pages"))
+            path, tiff = folder / said.pop("path"), folder / FAX_NAME
+            warnings = tuple(said.pop("warnings"))
+            return Upload(**said, path=path, tiff=tiff, pages=pages, warnings=warnings)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    async def delete(self, upload_id: str) -> None:
+        """Forgets an upload. Raises Problem where there is none."""
+        upload = await self.get(upload_id)
+        await asyncio.to_thread(drop, upload.tiff.parent)
+
+    def sweep(self) -> int:
+        """Forgets uploads that are too old, and what never became one. Blocks. How many."""
+        gone = 0
+        now = time.time()
+        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
+            upload = self._read(folder.name)
+            try:
+                until = upload.expires if upload is not None else folder.stat().st_mtime + self.kept_s
+            except OSError:
+                continue
+            if until < now:
+                drop(folder)
+                gone += 1
+        return gone
+
+
+def copy_into(path: Path, folder: Path) -> Path:
+    """The same document in another folder, under a name of ours; without another copy of its bytes where the disk can. Blocks."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = folder / f"{secrets.token_hex(6)}{path.suffix}"
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+    return target
+
+
+def drop(folder: Path) -> None:
+    """Removes a folder; what is not there is no error. Blocks."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_meta(upload: Upload, folder: Path) -> None:
+    said = asdict(upload) | {"path": upload.path.name}
+    del said["tiff"]
+    part = folder / f".{META_NAME}"
+    part.write_text(json.dumps(said))
+    part.rename(folder / META_NAME)
+
+
+def _named(error: DocumentError, file: File | None) -> DocumentError:
+    """The same error with the name that people gave the document."""
+    return type(error)(_with_name(error.problem, file), error.remedy)
+
+
+def _with_name(text: str, file: File | None) -> str:
+    return text.replace(file.path.name, file.name) if file is not None else text
