@@ -57,6 +57,7 @@ const hear = {
   negotiated: (event) => edit(event.fax_id, (had) => ({
     mode: event.mode, rate: event.bitrate, ecm: event.ecm, resolution: event.resolution, encoding: event.encoding,
     remote: fact(event.remote_station_id, had.remote), stage: "pages" }), true),
+  job: soon,
   page: (event) => edit(event.fax_id, (had) => ({ direction: event.direction, pages: { ...had.pages, [event.number]: event } })),
   progress: (event) => edit(event.fax_id, (had) => ({ direction: event.direction, progress: event, stage: "pages", rate: event.rate_bps || had.rate }), true),
   result(event) {

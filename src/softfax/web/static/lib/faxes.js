@@ -23,7 +23,10 @@ export const otherSide = (fax) => (sent(fax) ? fax.to : fax.caller_number || fax
 export const documentName = (fax) => fax.documents?.[0] || "";
 
 export function put(fax) {
-  const fresh = !known.has(fax.id);
+  const had = known.get(fax.id);
+  const fresh = !had;
+  // Lists leave the attempts out.
+  if (had?.attempts?.length && !fax.attempts?.length) fax = { ...fax, attempts: had.attempts };
   known.set(fax.id, fax);
   for (const watcher of [...watchers]) watcher(fax, fresh);
   return fax;

@@ -54,6 +54,14 @@ async function once(signal) {
   if (last) headers["Last-Event-ID"] = last;
   const answer = await fetch(url("/v1/events?progress=1"), { headers, signal, cache: "no-store", credentials: "same-origin" });
   if (answer.status === 401) { session.set((s) => ({ ...s, needed: true })); throw new Error("401"); }
+  if (answer.status === 403) {
+    // Who may read but not listen is shown what there is every now and then.
+    failures = WAITS_MS.length;
+    online.set(true);
+    stream.set({ state: "open" });
+    tell({ type: "opened", data: null });
+    throw new Error("403");
+  }
   if (!answer.ok || !answer.body) throw new Error(String(answer.status));
   failures = 0;
   online.set(true);
@@ -82,9 +90,10 @@ const pause = (ms) => new Promise((resolve) => { const timer = setTimeout(resolv
 
 async function run(control) {
   while (!control.signal.aborted) {
-    try { await once(control.signal); } catch (error) { if (control.signal.aborted) return; }
+    let refused = false;
+    try { await once(control.signal); } catch (error) { refused = error.message === "403"; }
     if (control.signal.aborted) return;
-    stream.set({ state: "lost" });
+    if (!refused) stream.set({ state: "lost" });
     if (session.get().needed) {
       await new Promise((resolve) => { const stop = session.watch((s) => { if (!s.needed) { stop(); resolve(); } }); });
       failures = 0;

@@ -7,9 +7,10 @@ import { Icon } from "./icons.js";
 export function Dialog({ title, close, children, wide = false, sure = false, hideClose = false, foot = null }) {
   const box = useRef();
   useEffect(() => {
-    const before = document.activeElement;
-    box.current.showModal();
-    return () => { before?.isConnected && before.focus?.(); };
+    const dialog = box.current;
+    dialog.showModal();
+    // Closed before it is taken away, it gives the focus back.
+    return () => dialog.close();
   }, []);
   const cancel = (event) => { event.preventDefault(); if (!sure) close?.(); };
   return html`<dialog ref=${box} class=${`dialog${wide ? " wide" : ""}`} aria-label=${title} onCancel=${cancel} onPointerDown=${(e) => e.target === box.current && !sure && close?.()}>

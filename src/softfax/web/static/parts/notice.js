@@ -41,7 +41,8 @@ export const Empty = ({ picture = "paper", title, children }) => html`<div class
 // An error as title, what it is about, and what to do.
 export function words(error) {
   const status = error.status ?? -1;
-  const key = has(`error.${status}.what`) ? status : status >= 500 ? 500 : status >= 400 ? 400 : -1;
+  const kind = String(error.problem?.type || "").split(":").pop();
+  const key = kind && has(`error.${kind}.what`) ? kind : has(`error.${status}.what`) ? status : status >= 500 ? 500 : status >= 400 ? 400 : -1;
   const own = sentences(error.detail, error.remedy);
   return { what: status >= 400 && status < 500 && error.title && key === 400 ? error.title : t(`error.${key}.what`), todo: t(`error.${key}.do`), own };
 }

@@ -44,6 +44,6 @@ export function Options({ d }) {
     <${Select} label=${t("options.attempts")} value=${options.attempts} set=${set("attempts")} options=${[["", t("options.usual")], ...[1, 2, 3, 5, 10].map((n) => [String(n), t("options.times", { n })])]} />
     <${Select} label=${t("options.uncertain")} value=${options.on_uncertain} set=${set("on_uncertain")} options=${[["", t("options.usual")], ["report", t("options.report")], ["resend", t("options.resend")]]} />
     <label class="field"><span>${t("options.ident")}</span><input type="text" maxlength="20" value=${options.ident} dir="ltr" onInput=${typed("ident")} /></label>
-    <label class="field"><span>${t("options.header")}</span><input type="text" maxlength="100" value=${options.header} dir="auto" onInput=${typed("header")} /></label>
+    <label class="field"><span>${t("options.header")}</span><input type="text" maxlength="80" value=${options.header} dir="auto" onInput=${typed("header")} /></label>
     <label class="field"><span>${t("options.deadline")}</span><input type="datetime-local" dir="ltr" value=${options.deadline} onInput=${typed("deadline")} /></label></div></details>`;
 }

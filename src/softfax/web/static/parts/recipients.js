@@ -51,6 +51,13 @@ export function Recipients({ to, typing, change, id = "to" }) {
     if (!quiet) setProblem(t(`to.problem.${key}`));
     return false;
   };
+  // What was typed becomes a chip a moment after the field is left: nothing moves under a click that leaves it.
+  const latest = useRef();
+  latest.current = { commit, options };
+  const left = () => setTimeout(() => {
+    setOptions([]);
+    if (document.activeElement !== field.current && !latest.current.options.length) latest.current.commit();
+  }, 250);
   const key = (event) => {
     if (event.key === "ArrowDown" && options.length) { event.preventDefault(); setAt((at + 1) % options.length); }
     else if (event.key === "ArrowUp" && options.length) { event.preventDefault(); setAt((at - 1 + options.length) % options.length); }
@@ -76,7 +83,7 @@ export function Recipients({ to, typing, change, id = "to" }) {
       ${to.length > SHOWN_MAX && html`<span class="chip soft">${t("to.more", { n: to.length - SHOWN_MAX })}</span>`}
       <input id=${id} ref=${field} type="text" inputmode="tel" autocomplete="off" spellcheck="false" role="combobox" aria-autocomplete="list" aria-expanded=${options.length > 0} aria-controls=${`${id}-list`}
         aria-activedescendant=${at >= 0 ? `${id}-${at}` : undefined} aria-invalid=${problem ? "true" : undefined} aria-describedby=${`${id}-problem`} placeholder=${to.length ? "" : t("to.hint")} value=${typing}
-        onInput=${(e) => { change({ typing: e.target.value }); setProblem(""); }} onKeyDown=${key} onPaste=${paste} onBlur=${() => setTimeout(() => setOptions([]), 150)} onChange=${() => options.length === 0 && commit()} /></div>
+        onInput=${(e) => { change({ typing: e.target.value }); setProblem(""); }} onKeyDown=${key} onPaste=${paste} onBlur=${left} /></div>
     <ul id=${`${id}-list`} class="options" role="listbox" aria-label=${t("to.found")} hidden=${!options.length}>${options.map((o, i) => html`<li key=${o.number} id=${`${id}-${i}`} role="option" aria-selected=${i === at}
       onPointerDown=${(e) => { e.preventDefault(); add([o]); }}><span class="ellipsis"><bdi>${o.name || destination(o.number)}</bdi>${o.company && html`<span class="quiet"> · ${o.company}</span>`}</span>
       <span class="quiet small num">${o.before ? t("to.before") : destination(o.number)}</span></li>`)}</ul>

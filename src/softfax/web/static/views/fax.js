@@ -30,7 +30,7 @@ function Tags({ fax }) {
     save({ ...fax.tags, [key.trim()]: value.join(":").trim() || "yes" });
   };
   const without = (key) => { const { [key]: _, ...rest } = fax.tags; save(rest); };
-  return html`<div class="tags"><h3>${t("tags.title")}</h3><div class="row tight">${Object.entries(fax.tags || {}).map(([key, value]) => html`<span class="chip" key=${key}><bdi>${value === "yes" ? key : `${key}=${value}`}</bdi><button aria-label=${t("tags.remove", { tag: key })} onClick=${() => without(key)}><${Icon} name="close" size="14" /></button></span>`)}
+  return html`<div class="tags"><h2>${t("tags.title")}</h2><div class="row tight">${Object.entries(fax.tags || {}).map(([key, value]) => html`<span class="chip" key=${key}><bdi>${value === "yes" ? key : `${key}=${value}`}</bdi><button aria-label=${t("tags.remove", { tag: key })} onClick=${() => without(key)}><${Icon} name="close" size="14" /></button></span>`)}
     ${adding === null ? html`<button class="btn bare small" onClick=${() => setAdding("")}><${Icon} name="tag" size="18" />${t("tags.add")}</button>`
       : html`<form class="row tight" onSubmit=${add}><input class="short" aria-label=${t("tags.add")} autofocus placeholder=${t("tags.hint")} value=${adding} onInput=${(e) => setAdding(e.target.value)} onKeyDown=${(e) => e.key === "Escape" && setAdding(null)} /><button class="btn small">${t("save")}</button></form>`}</div>
     <p class="problem" role="alert">${error}</p></div>`;
@@ -40,7 +40,7 @@ function Attempts({ fax }) {
   const list = fax.attempts || [];
   if (list.length < 2 && ended(fax)) return null;
   if (!list.length) return null;
-  return html`<section><h3>${t("fax.attempts")}</h3><ol class="attempts">${list.map((one) => html`<li key=${one.number}><span class="num">${when(one.started)}</span>
+  return html`<section><h2>${t("fax.attempts")}</h2><ol class="attempts">${list.map((one) => html`<li key=${one.number}><span class="num">${when(one.started)}</span>
     <span>${!one.ended ? t("fax.running") : one.cause ? t(`cause.${one.cause}.what`) : t("state.delivered")}${one.pages ? html`<span class="quiet"> · ${t("pages", { n: one.pages })}</span>` : ""}</span></li>`)}</ol></section>`;
 }
 

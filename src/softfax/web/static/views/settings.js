@@ -32,7 +32,7 @@ export default function Settings() {
       <${Choice} name="lang" label=${t("settings.language")} value=${current} pick=${speak} options=${Object.entries(LANGUAGES).map(([code, word]) => [code, word, code])} />
       <${Choice} name="theme" label=${t("settings.theme")} value=${theme} pick=${(key) => { pickTheme(key); setTheme(key); }} options=${[["", t("theme.system")], ["light", t("theme.light")], ["dark", t("theme.dark")]]} />
       <p class="quiet small">${t("settings.here")}</p>${error && html`<${Failure} error=${error} small=${true} />`}</section>
-    <section class="card stack"><h2>${t("settings.session")}</h2><p class="quiet">${open?.name ? t("settings.as", { name: open.name }) : t("settings.session_text")}</p>
-      <div class="row"><button class="btn" onClick=${() => logout().catch(setError)}>${t("settings.logout")}</button></div></section>
+    ${open?.kind !== "local" && html`<section class="card stack"><h2>${t("settings.session")}</h2><p class="quiet">${open?.name ? t("settings.as", { name: open.name }) : t("settings.session_text")}</p>
+      <div class="row"><button class="btn" onClick=${() => logout().catch(setError)}>${t("settings.logout")}</button></div></section>`}
     <section class="card stack"><h2>${t("settings.about")}</h2><p class="quiet">softfax <span dir="ltr" class="num">${version}</span></p><p class="quiet small">${t("settings.licence")}</p><div class="row"><a href="openapi.json">OpenAPI</a><a href="metrics">${t("settings.metrics")}</a></div></section></div></div>`;
 }

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Inbox, outbox, one fax, one call: found, read, forwarded, printed; ten thousand of them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.page import sample
+from tests.page.conftest import Watch
+from tests.page.fake import Fake
+
+pytestmark = pytest.mark.xdist_group("page")
+
+
+def fax_id(number: int, sent: bool = False) -> str:
+    return f"{number + (0x500000 if sent else 0x100000):024x}"
+
+
+def test_the_inbox_shows_pages_and_what_is_unread(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    page = watch.open(fake.url, "#/inbox")
+    expect(page.locator(".tile.unread")).to_have_count(3)
+    page.wait_for_function("() => document.querySelectorAll('.tile .paper.ready').length > 5")
+    expect(page.locator("nav .count").first).to_contain_text("3")
+    page.locator(".tile.unread").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(sample.fax(0)["caller_number"])
+    page.wait_for_timeout(1300)
+    assert fake.asked_for("PATCH", ".*") == [{"unread": False}]
+    page.keyboard.press("Escape")
+    expect(page.locator(".tile.unread")).to_have_count(2)
+
+
+def test_ten_thousand_faxes(fake: Fake, watch: Watch) -> None:
+    for n in range(10_000):
+        fake.put(sample.fax(n))
+    page = watch.open(fake.url, "#/inbox")
+    expect(page.get_by_text("10,000 faxes", exact=True)).to_be_visible()
+    most = 0
+    for _ in range(12):
+        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        page.wait_for_timeout(120)
+        most = max(most, page.locator("[data-fax]").count())
+    assert most < 150, "only what can be seen is drawn"
+    assert len(fake.asked_for("GET", "/v1/faxes")) >= 8
+    # Nothing is shown twice, and day follows day.
+    shown = page.locator("[data-fax]").evaluate_all("all => all.map(a => a.dataset.fax)")
+    assert len(shown) == len(set(shown)) > 10
+    took = page.evaluate("""async () => {
+        const start = performance.now();
+        for (let i = 0; i < 20; i += 1) { scrollBy(0, -1500); await new Promise(requestAnimationFrame); }
+        return performance.now() - start;
+    }""")
+    assert took < 8000
+
+
+def test_search_and_filters(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    page = watch.open(fake.url, "#/outbox")
+    page.keyboard.press("/")
+    page.keyboard.type("0301112223 client=brandt")
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+    asked = fake.asked_for("GET", "/v1/faxes")[-1]
+    assert asked["q"] == ["0301112223"]
+    assert asked["tag.client"] == ["brandt"]
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_role("button", name="Failed").click()
+    expect(page.locator("[data-fax]")).to_have_count(4)
+    expect(page.locator("[data-fax]").first).to_contain_text("The line was busy.")
+    page.get_by_role("button", name="Dates").click()
+    page.get_by_label("From").fill("2030-01-01")
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+    page.get_by_role("button", name="Dates").click()
+    page.reload()
+    expect(page.get_by_role("button", name="Failed")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_list_that_cannot_be_had_is_tried_again(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    fake.failing["GET /v1/faxes"] = (500, {"detail": "the database is locked"})
+    page = watch.open(fake.url, "#/inbox")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The station made a mistake.")
+    expect(alert).to_contain_text("The database is locked.")
+    fake.failing.clear()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("[data-fax]").first).to_be_visible()
+
+
+def test_empty_boxes_say_so(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url, "#/inbox")
+    expect(page.get_by_role("heading", name="No faxes yet")).to_be_visible()
+    page.goto(f"{fake.url}#/outbox")
+    expect(page.get_by_role("heading", name="Nothing sent yet")).to_be_visible()
+
+
+def test_what_arrives_appears_by_itself(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    page = watch.open(fake.url, "#/inbox")
+    expect(page.locator("[data-fax]").first).to_be_visible()
+    fake.put(
+        sample.fax(
+            0, id=f"{0xABC:024x}", created=sample.stamp(sample.datetime.now(sample.UTC)), caller_number="+4940555"
+        )
+    )
+    fake.tell("result", fax_id=f"{0xABC:024x}", success=True)
+    expect(page.locator("[data-fax]").first).to_contain_text("+4940555")
+    expect(page.locator("nav .count").first).to_contain_text("4")
+
+
+def test_the_viewer_by_keyboard(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    page = watch.open(fake.url, f"#/fax/{fax_id(3)}")
+    where, stage = page.locator(".toolbar .where"), page.locator(".stage-page")
+    expect(where.first).to_have_text("1 / 3")
+    page.keyboard.press("PageDown")
+    expect(where.first).to_have_text("2 / 3")
+    page.keyboard.press("End")
+    expect(where.first).to_have_text("3 / 3")
+    before = stage.evaluate("i => i.getBoundingClientRect().width")
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    assert stage.evaluate("i => i.getBoundingClientRect().width") > before * 1.3
+    page.keyboard.press("r")
+    assert "rotate(90deg)" in (stage.get_attribute("style") or "")
+    page.keyboard.press("0")
+    expect(page.get_by_role("button", name="Whole page")).to_have_attribute("aria-pressed", "true")
+    with page.expect_download() as download:
+        page.keyboard.press("d")
+    assert download.value.suggested_filename.endswith(".pdf")
+    page.evaluate("window.print = () => { window.printed = document.querySelectorAll('#print img').length; }")
+    page.keyboard.press("p")
+    page.wait_for_function("() => window.printed === 3")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("h")
+    expect(page.get_by_role("heading", name="Health")).to_be_visible()
+
+
+def test_a_failure_says_why_and_what_to_do(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    page = watch.open(fake.url, f"#/fax/{fax_id(3, True)}")
+    story = page.locator(".fax-story")
+    expect(story).to_contain_text("The line was busy.")
+    expect(story).to_contain_text("Send it again in a while.")
+    expect(story).to_contain_text("The line is busy (486 Busy Here).")
+    page.get_by_role("button", name="Send the rest").click()
+    expect(page.locator(".head .state")).to_contain_text("Waiting its turn")
+    page.get_by_role("button", name="Cancel this fax").click()
+    expect(page.locator(".head .state")).to_contain_text("Cancelled")
+
+
+def test_forwarding_as_fax_and_by_mail(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    page = watch.open(fake.url, f"#/fax/{fax_id(3)}")
+    page.get_by_role("button", name="Forward").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("To", exact=True).fill("030 555")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Forward").click()
+    expect(dialog.get_by_label("To", exact=True)).to_have_value("030 555")
+    dialog.get_by_role("button", name="Forward").click()
+    expect(page.get_by_text("On its way to").first).to_be_attached()
+    assert fake.asked_for("POST", ".*/forward") == [{"to": "030555"}]
+    page.get_by_role("button", name="Forward").click()
+    dialog.get_by_role("radio", name="By e-mail").check()
+    dialog.get_by_label("E-mail address").fill("nobody")
+    dialog.get_by_role("button", name="Forward").click()
+    expect(dialog.get_by_text("This is not an e-mail address.")).to_be_visible()
+    dialog.get_by_label("E-mail address").fill("office@example.org")
+    dialog.get_by_role("button", name="Forward").click()
+    expect(dialog).to_have_count(0)
+    assert fake.asked_for("POST", ".*/forward")[-1] == {"email": "office@example.org"}
+
+
+def test_tags_and_erasing(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    page = watch.open(fake.url, f"#/fax/{fax_id(3)}")
+    page.get_by_role("button", name="Add a tag").click()
+    page.keyboard.type("matter=2026-17")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tags .chip")).to_have_text("matter=2026-17")
+    page.get_by_role("button", name="Erase").click()
+    page.get_by_role("dialog").get_by_role("button", name="Erase").click()
+    expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
+    assert fax_id(3) not in fake.faxes
+    page.goto(f"{fake.url}#/fax/{fax_id(3)}")
+    expect(page.get_by_role("heading", name="This fax is not here")).to_be_visible()
+
+
+def test_the_call_as_ladders(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    page = watch.open(fake.url, f"#/call/{fax_id(3, True)}")
+    rows = page.locator(".ladder [data-row]")
+    expect(rows).to_have_count(len(sample.TRACE_STEPS))
+    page.get_by_role("button", name=re.compile(r"T\.30, from the far end: DIS")).click()
+    chosen = page.get_by_role("complementary", name="Decoded fields")
+    expect(chosen).to_contain_text("T.4 1D, T.4 2D, T.6")
+    page.keyboard.press("ArrowDown")
+    expect(chosen).to_contain_text("TSI")
+    page.get_by_role("button", name="SIP", exact=True).click()
+    expect(rows).to_have_count(sum(step[1] == "sip" for step in sample.TRACE_STEPS))
+    expect(page.get_by_text("packets sent").first).to_be_visible()
+    for name in ("Text", "pcap"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name).click()
+        assert download.value.suggested_filename.startswith("trace-")
+
+
+def test_the_address_book(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url, "#/contacts")
+    expect(page.locator(".contact")).to_have_count(5)
+    page.get_by_role("button", name="New entry").click()
+    page.get_by_label("Name", exact=True).fill("Hotel am Markt")
+    page.get_by_label("Fax number").fill("no")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_contain_text("neither a number")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="New entry").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Hotel am Markt")
+    page.get_by_label("Fax number").fill("+43 1 2345")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".contact")).to_have_count(6)
+    page.get_by_role("button", name="Remove Hotel am Markt").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(page.locator(".contact")).to_have_count(5)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".contact")).to_have_count(6)
+    page.get_by_label("Choose Praxis am See").check()
+    page.get_by_label("Choose Hotel am Markt").check()
+    page.get_by_role("button", name="Write a fax").last.click()
+    expect(page.locator(".chip")).to_have_count(2)

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sending: what is dropped is seen as pages at once, what is typed is never lost, what is wrong is said in place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page import sample
+from tests.page.conftest import Watch
+from tests.page.fake import Fake
+
+pytestmark = pytest.mark.xdist_group("page")
+
+
+def attach(page: Page, *names: str) -> None:
+    page.set_input_files('input[data-input="files"]', [sample.SAMPLES / name for name in names])
+
+
+def to(page: Page, number: str) -> None:
+    page.get_by_label("To", exact=True).fill(number)
+    page.keyboard.press("Enter")
+
+
+def test_from_a_document_to_its_delivery(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf", "invoice.pdf")
+    expect(page.get_by_role("button", name="Look at page 2 closely")).to_be_visible()
+    expect(page.get_by_text("2 pages")).to_be_visible()
+    to(page, "+49 30 1234567")
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_role("heading", name="Your fax is on its way")).to_be_visible()
+    (order,) = fake.asked_for("POST", "/v1/faxes")
+    assert order["to"] == "+49301234567"
+    assert [fake.uploads[d["upload"]][0] for d in order["documents"]] == ["letter", "invoice"]
+    (fax_id,) = (f for f in fake.faxes if fake.faxes[f]["state"] == "queued")
+    fake.faxes[fax_id]["state"] = "delivered"
+    fake.tell("job", fax_id=fax_id, state="delivered")
+    expect(page.get_by_role("heading", name="Delivered")).to_be_visible()
+    page.get_by_role("button", name="Another fax").click()
+    expect(page.get_by_role("heading", name="Drop a document here")).to_be_visible()
+
+
+def test_a_dropped_file_is_taken(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    data = (sample.SAMPLES / "invoice.png").read_bytes()
+    page.evaluate(
+        """([bytes, name]) => {
+        const given = new DataTransfer();
+        given.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+        for (const type of ["dragenter", "dragover", "drop"]) window.dispatchEvent(new DragEvent(type, { dataTransfer: given, cancelable: true, bubbles: true }));
+    }""",
+        [list(data), "invoice.png"],
+    )
+    expect(page.get_by_role("article", name="invoice.png")).to_contain_text("1 page")
+
+
+def test_the_preview_shows_every_dot(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    page.get_by_role("button", name="Look at page 1 closely").click()
+    page.get_by_role("button", name="Dot for dot").click()
+    picture = page.locator(".stage-page")
+    expect(picture).to_have_class(re.compile("crisp"))
+    width = sample.raster("letter")[0].width
+    assert picture.evaluate(
+        "i => i.decode().then(() => [i.naturalWidth, Math.round(i.getBoundingClientRect().width)])"
+    ) == [width, width]
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_numbers_are_completed_from_the_address_book(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    field = page.get_by_label("To", exact=True)
+    field.press_sequentially("brand")
+    expect(page.locator("#to-list").get_by_role("option")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_contain_text("Kanzlei Brandt & Co")
+    page.keyboard.press("Backspace")
+    expect(page.locator(".chip")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("tomorrow", "neither a number"), ("+49 30 1+2", "only stand in front"), ("sip:", "not complete")],
+)
+def test_what_is_no_number_is_said_and_kept(fake: Fake, watch: Watch, typed: str, said: str) -> None:
+    page = watch.open(fake.url)
+    to(page, typed)
+    expect(page.locator("#to-problem")).to_contain_text(said)
+    expect(page.get_by_label("To", exact=True)).to_have_value(typed)
+    attach(page, "letter.pdf")
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_text("Correct the number first.")).to_be_visible()
+    assert not fake.asked_for("POST", "/v1/faxes")
+
+
+def test_a_list_of_numbers(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    page.get_by_role("button", name="Paste a list").click()
+    page.get_by_label("One number a line").fill("Praxis am See; +49 30 1234567\n030/765 43 21\nno number here\n")
+    expect(page.get_by_text("1 entry is no number: no number here")).to_be_visible()
+    page.get_by_role("button", name="Add 2 numbers").click()
+    page.get_by_role("button", name="Send to 2 numbers").click()
+    expect(page.get_by_role("heading", name="2 faxes are on their way")).to_be_visible()
+    assert fake.asked_for("POST", "/v1/faxes")[0]["to"] == ["+49301234567", "0307654321"]
+    page.get_by_role("link", name="Show them").click()
+    expect(page.locator("[data-fax]")).to_have_count(2)
+
+
+def test_cover_page_later_and_options(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    to(page, "030 1234567")
+    page.get_by_role("switch", name="Cover page").check()
+    page.get_by_label("Subject").fill("Offer")
+    expect(page.get_by_role("button", name="Look at page 2 closely")).to_be_visible()
+    expect(page.locator(".file").first).to_contain_text("Cover page")
+    page.get_by_role("radio", name="Later").check()
+    page.get_by_label("Not before").fill("2027-03-01T08:30")
+    page.get_by_text("More options").click()
+    page.get_by_label("Attempts").select_option("3")
+    page.get_by_role("radio", name="Finest").check()
+    expect(page.get_by_role("button", name="Look at page 2 closely")).to_be_visible()
+    page.get_by_role("button", name="Send later").click()
+    expect(page.get_by_role("heading", name="Your fax is on its way")).to_be_visible()
+    (order,) = fake.asked_for("POST", "/v1/faxes")
+    assert order["cover"] == {"subject": "Offer", "to_number": "0301234567"}
+    assert order["not_before"].startswith("2027-03-01T")
+    assert order["retry"] == {"attempts": 3}
+    assert order["resolution"] == "superfine"
+    assert fake.asked_for("POST", "/v1/uploads")[-1] == {"resolution": ["superfine"]}
+
+
+def test_a_file_that_is_no_document(fake: Fake, watch: Watch, tmp_path: Path) -> None:
+    page = watch.open(fake.url)
+    wrong = tmp_path / "setup.exe"
+    wrong.write_bytes(b"MZ" + bytes(5000))
+    page.set_input_files('input[data-input="files"]', [wrong])
+    alert = page.locator(".file").get_by_role("alert")
+    expect(alert).to_contain_text("This is not a document that can be faxed.")
+    expect(alert).to_contain_text("ave it as PDF", ignore_case=True)
+    to(page, "030123")
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_text("One of the documents cannot be sent.")).to_be_visible()
+    page.get_by_role("button", name="Go on without it").click()
+    expect(page.locator(".chip")).to_have_count(1)
+
+
+def test_a_file_of_300_mb_is_not_even_sent(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    page.evaluate("""() => {
+        const given = new DataTransfer();
+        const file = new File(["x"], "film.pdf");
+        Object.defineProperty(file, "size", { value: 300e6 });
+        given.items.add(file);
+        const event = new Event("drop", { cancelable: true });
+        event.dataTransfer = { types: ["Files"], files: [file] };
+        window.dispatchEvent(event);
+    }""")
+    expect(page.locator(".file").get_by_role("alert")).to_contain_text("This file has 300 MB; 100 MB is the most.")
+    assert not fake.asked_for("POST", "/v1/uploads")
+
+
+def test_what_the_station_refuses_is_said_beside_the_button(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    expect(page.get_by_text("1 page", exact=True).first).to_be_visible()
+    to(page, "999")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".send-foot").get_by_role("alert").last).to_contain_text("999 is on the do-not-fax list")
+    expect(page.locator(".chip")).to_have_count(1)
+
+
+def test_a_reload_loses_nothing(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    to(page, "030 1234567")
+    page.get_by_label("To", exact=True).fill("not yet a number")
+    page.get_by_role("switch", name="Cover page").check()
+    page.get_by_label("Message", exact=True).fill("Please call back.")
+    expect(page.get_by_role("button", name="Look at page 2 closely")).to_be_visible()
+    fake.uploads.clear()
+    page.reload()
+    expect(page.get_by_label("To", exact=True)).to_have_value("not yet a number")
+    expect(page.get_by_label("Message", exact=True)).to_have_value("Please call back.")
+    expect(page.locator(".chip")).to_contain_text("0301234567")
+    # The station has forgotten the pages; the browser has kept the document.
+    expect(page.get_by_role("button", name="Look at page 2 closely")).to_be_visible()
+    page.wait_for_function("() => document.querySelectorAll('.paper.ready').length === 2")
+    assert len(fake.asked_for("POST", "/v1/uploads")) == 2
+
+
+def test_a_session_that_ends_in_the_middle(fake: Fake, watch: Watch) -> None:
+    fake.token = "right"
+    page = watch.open(fake.url)
+    page.get_by_label("Token").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("The station does not know this token.")).to_be_visible()
+    page.get_by_label("Token").fill("right")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    attach(page, "letter.pdf")
+    expect(page.get_by_text("1 page", exact=True).first).to_be_visible()
+    to(page, "030 1234567")
+    fake.sessions.clear()
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    expect(page.locator(".chip")).to_contain_text("0301234567")
+    page.get_by_label("Token").fill("right")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Your fax is on its way")).to_be_visible()
+    assert len(fake.keys) == 1
+
+
+def test_the_station_goes_away_while_it_is_sent(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    expect(page.get_by_text("1 page", exact=True).first).to_be_visible()
+    to(page, "030 1234567")
+    # The request arrives, its answer does not: asked again with the same key, it is one fax.
+    lost = []
+
+    def lose(route: object) -> None:
+        if not lost:
+            lost.append(route.fetch())  # type: ignore[attr-defined]
+            route.abort()  # type: ignore[attr-defined]
+        else:
+            route.continue_()  # type: ignore[attr-defined]
+
+    page.route(re.compile(r"/v1/faxes$"), lose)
+    page.get_by_role("button", name="Send now").click()
+    expect(page.locator(".send-foot")).to_contain_text("The station does not answer.")
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_role("heading", name="Your fax is on its way")).to_be_visible()
+    assert len(fake.asked_for("POST", "/v1/faxes")) == 2
+    assert len(fake.keys) == len(fake.faxes) == 1
+
+
+def test_cancelling_at_once(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    expect(page.get_by_text("1 page", exact=True).first).to_be_visible()
+    to(page, "030 1234567")
+    page.get_by_role("button", name="Send now").click()
+    page.get_by_role("button", name="Cancel this fax").click()
+    expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()
