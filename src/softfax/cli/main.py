@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from softfax._version import __version__
-from softfax.cli import config, convert, deliveries, doctor, loopback, receive, send, serve, swml
+from softfax.cli import backup, config, convert, deliveries, doctor, loopback, receive, send, serve, swml
 from softfax.cli.options import fill_defaults
 from softfax.errors import ExitStatus, SoftfaxError
 
@@ -27,9 +27,14 @@ _VERBS: dict[str, tuple[Callable[[Any], argparse.ArgumentParser], dict[str, Any]
     "serve": (serve.add_parser, serve.DEFAULTS, serve.run),
     "config": (config.add_parser, config.DEFAULTS, config.run),
     "doctor": (doctor.add_parser, doctor.DEFAULTS, doctor.run),
+    "backup": (backup.add_parser, backup.DEFAULTS, backup.run),
+    "restore": (backup.add_restore_parser, backup.DEFAULTS, backup.run_restore),
     "deliveries": (deliveries.add_parser, deliveries.DEFAULTS, deliveries.run),
     "swml": (swml.add_parser, swml.DEFAULTS, swml.run),
 }
+
+#: They have something to say of a configuration file that is wrong, or not there.
+_READ_THEMSELVES = frozenset({"config", "doctor", "restore"})
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,7 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     try:
-        fill_defaults(verbs[options.verb], options, defaults)
+        if options.verb in _READ_THEMSELVES:
+            vars(options).update({k: v for k, v in defaults.items() if vars(options).get(k) is None})
+        else:
+            fill_defaults(verbs[options.verb], options, defaults)
         return run(options)
     except SoftfaxError as error:
         print(f"softfax: {error}", file=sys.stderr)

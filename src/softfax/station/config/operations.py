@@ -55,5 +55,4 @@ class RetentionConfig(Table):
     max_mb: int = Field(
         0, ge=0, le=100_000_000, description="faxes, traces and inbox together; the oldest go; 0 for no limit"
     )
-    overwrite: bool = Field(True, description="overwrite what is deleted first")
     min_free_mb: int = Field(200, ge=0, le=1_000_000, description="disk left, below which no fax is taken any more")
