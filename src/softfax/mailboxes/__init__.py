@@ -1,2 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where received faxes go."""
+"""Where received faxes go: each target of a mailbox is tried until it takes the fax."""
+
+from __future__ import annotations
+
+from softfax.mailboxes.service import Mailboxes
+from softfax.mailboxes.targets import MailboxError
+
+__all__ = ["MailboxError", "Mailboxes"]

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from softfax.delivery.durable import Durable
+from softfax.delivery.rounds import FAXES, Rounds
 from softfax.errors import LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
@@ -29,7 +30,6 @@ from softfax.queue.errors import EndedError, ForbiddenError, NoFaxError
 from softfax.queue.eventlog import EventLog
 from softfax.queue.model import TERMINAL, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
 from softfax.queue.policy import next_open
-from softfax.queue.rounds import Rounds
 from softfax.queue.store import Kept, QueueStore
 from softfax.station import Station, making
 
@@ -56,7 +56,7 @@ class FaxQueue:
         self.station = station
         #: Awaited, one after the other, once a received fax is recorded.
         self.on_received: list[OnReceived] = []
-        self.rounds = Rounds(self._run)
+        self.rounds = Rounds(FAXES, self._run)
         self.numbers: Counter[str] = Counter()
         self.accounts: Counter[str] = Counter()
         self.making: dict[Path, asyncio.Lock] = {}

@@ -11,6 +11,7 @@ import base64
 import dataclasses
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
 from softfax.sip import CallerId, IncomingCall, SipAccount
 from softfax.station import making, wire
+from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit
 from softfax.station.config import StationConfig
 from softfax.station.registrations import Registrations
 
@@ -62,7 +64,8 @@ class CallHost(Protocol):
 class _Under:
     """A fax under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: str, mailbox: str = "", caller: str = "") -> None:
+        self.account, self.mailbox, self.caller = account, mailbox, caller
         self.line: FaxLine | None = None
         self.task: asyncio.Task[None] | None = None
         self.may_dial = asyncio.Event()
@@ -79,6 +82,7 @@ class Calls:
         self._faxes: dict[str, _Under] = {}
         self._runtime: FaxRuntime | None = None
         self._draining = False
+        self._screen = Screen()
         self._watching: asyncio.Task[None] | None = None
         self._registrations = Registrations(report)
 
@@ -125,7 +129,7 @@ class Calls:
     def order(self, message: wire.Message) -> None:
         """Takes an order; what comes of it is reported."""
         if isinstance(message, wire.Place):
-            fax = self._faxes[message.fax_id] = _Under()
+            fax = self._faxes[message.fax_id] = _Under(message.account)
             self._run(message.fax_id, fax, self._outgoing(message, fax))
         elif isinstance(message, wire.Dial):
             if message.fax_id in self._faxes:
@@ -214,6 +218,8 @@ class Calls:
     async def _finish(self, fax_id: str, fax: _Under, line: FaxLine, remote_uri: str) -> None:
         result = await line.result
         fax.ended = True
+        if fax.caller and result.result_code in outcome.T30_SILENCE:
+            self._screen.silent(fax.caller, time.monotonic())
         marks = tuple(line.session.page_marks)
         counters = _progress(line, fax_id)
         if counters is not None:
@@ -227,14 +233,23 @@ class Calls:
             return 503
         if not self.config.fax.receive:
             return 480
-        if len(self._faxes) >= self.config.sip.max_calls:
-            log.warning("a call from %s is refused: %d faxes are under way", call.remote_uri, len(self._faxes))
-            return 486
-        fax_id = new_fax_id()
+        arrived = making.arrived(self.config, call, new_fax_id())
+        caller = making.number_of(arrived.caller)
+        facts = CallFacts(account=call.account, caller_number=caller, called_number=making.number_of(arrived.called))
+        now = time.monotonic()
+        active = [ActiveCall(fax.account, fax.mailbox) for fax in self._faxes.values()]
+        decision = admit(self.config, facts, active, self._screen.history(caller, now))
+        if isinstance(decision, Refusal):
+            log.warning("a call from %s is refused: %s", call.remote_uri, decision.reason)
+            return decision.sip_code
+        self._screen.called(caller, now)
+        arrived = dataclasses.replace(arrived, mailbox=decision.mailbox, ident=decision.ident)
+        fax_id = arrived.fax_id
         document = making.spool_path(self.config, fax_id)
         settings = making.incoming_settings(self.config, fax_id=fax_id, document=document, account=call.account)
-        fax = self._faxes[fax_id] = _Under()
-        self._report(making.arrived(self.config, call, fax_id))
+        settings = dataclasses.replace(settings, ident=decision.ident)
+        fax = self._faxes[fax_id] = _Under(call.account, decision.mailbox, caller)
+        self._report(arrived)
         self._run(fax_id, fax, self._receive(fax_id, fax))
         return settings, partial(self._on_event, fax_id, fax)
 

@@ -1,17 +1,145 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""[[mailbox]]: whose an incoming fax is, and where it goes."""
+"""[[mailbox]], [smtp] and [screening]: whose an incoming fax is, where it goes, and which calls are not taken."""
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from pathlib import Path
+from typing import Annotated, Literal
 
-from softfax.station.config.base import Table
+from pydantic import Field, field_validator
 
-__all__ = ["MailboxConfig"]
+from softfax.delivery.targets import check_url
+from softfax.fax.settings import check_ident
+from softfax.station.config.base import Seconds, Table, said
+
+__all__ = [
+    "CommandTarget",
+    "EmailTarget",
+    "FolderTarget",
+    "MailboxConfig",
+    "PrinterTarget",
+    "S3Target",
+    "ScreeningConfig",
+    "SmtpConfig",
+    "WebhookTarget",
+]
+
+ADDRESS = re.compile(r"[^\s@<>,;\"]{1,64}@[^\s@<>,;\"]{1,255}")
+#: A number, or the beginning of one with a star, as 030123*.
+NumberPattern = Annotated[str, Field(pattern=r"^\+?[0-9A-Za-z#._-]{0,64}\*?$")]
+
+
+def _address(value: str) -> str:
+    if not ADDRESS.fullmatch(value):
+        raise ValueError("write an address as name@host")
+    return value
+
+
+class FolderTarget(Table):
+    """[[mailbox.folder]]: a folder that a copy is put into."""
+
+    dir: Path = Field(description="the folder")
+    tiff: bool = Field(False, description="the TIFF too; [inbox] keep_tiff has to be on")
+
+
+class EmailTarget(Table):
+    """[[mailbox.email]]: an e-mail with the PDF; see [smtp]."""
+
+    to: str = Field(description="to whom")
+    subject: str = Field("", max_length=200, description="{caller}, {called}, {pages}, {station}, {date} are put in")
+    attach: bool = Field(True, description="the PDF; otherwise the e-mail only tells that there is a fax")
+
+    _to = field_validator("to")(_address)
+
+
+class WebhookTarget(Table):
+    """[[mailbox.webhook]]: an HTTP request that tells of the fax, delivered like a callback."""
+
+    url: str = Field(description="http:// or https:// URL to post to")
+    secret: str = Field("", repr=False, description="signs the requests")
+    document: bool = Field(False, description="the PDF too, in base64, up to 700 kB")
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        return said(lambda: check_url(value))
+
+
+class S3Target(Table):
+    """[[mailbox.s3]]: a store that speaks S3."""
+
+    endpoint: str = Field("s3.amazonaws.com", description="HOST[:PORT] of the store")
+    bucket: str = Field(description="the bucket")
+    prefix: str = Field("", description="what the names of objects begin with, as faxes/")
+    region: str = Field("", description="its region, where the store wants one")
+    access_key: str = Field("", description="the key's name")
+    secret_key: str = Field("", repr=False, description="the key; or SOFTFAX_S3_SECRET_KEY for all")
+    tls: bool = Field(True, description="over TLS")
+
+
+class PrinterTarget(Table):
+    """[[mailbox.printer]]: a printer of CUPS; `lp` has to be installed."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.@-]{1,127}$", description="the printer's name; `lpstat -e` lists them")
+    server: str = Field("", pattern=r"^[A-Za-z0-9_.:\[\]-]*$", description="HOST[:PORT] of CUPS, where it is elsewhere")
+    options: tuple[str, ...] = Field(("fit-to-page",), description="options of lp, as sides=two-sided-long-edge")
+
+
+class CommandTarget(Table):
+    """[[mailbox.command]]: a program that is run, without a shell."""
+
+    argv: tuple[str, ...] = Field(min_length=1, description="program and arguments; {pdf}, {fax_id} … are put in")
+    timeout_s: Seconds = Field(60.0, description="how long it may take")
 
 
 class MailboxConfig(Table):
-    """[[mailbox]]: whose an incoming fax is, and where it goes."""
+    """[[mailbox]]: whose an incoming fax is, and where it goes. Every fax also stays in [inbox]."""
 
-    name: str = Field(min_length=1, max_length=40, description="its name")
-    numbers: tuple[str, ...] = Field((), description="called numbers (DIDs) that are its own")
+    name: str = Field(min_length=1, max_length=40, pattern=r"^[^/\s][^/]*$", description="its name")
+    numbers: tuple[NumberPattern, ...] = Field(
+        (), description="called numbers (DIDs) that are its own, as 0301234 or 03012*; the longest that fits counts"
+    )
+    ident: str = Field("", description="station identity (CSI) that callers of these numbers see")
+    max_calls: int = Field(0, ge=0, le=2000, description="calls to it at a time; more get 486; 0 for no limit")
+    folder: tuple[FolderTarget, ...] = Field((), description="folders")
+    email: tuple[EmailTarget, ...] = Field((), description="e-mails")
+    webhook: tuple[WebhookTarget, ...] = Field((), description="webhooks")
+    s3: tuple[S3Target, ...] = Field((), description="stores")
+    printer: tuple[PrinterTarget, ...] = Field((), description="printers")
+    command: tuple[CommandTarget, ...] = Field((), description="programs")
+
+    @field_validator("ident")
+    @classmethod
+    def _ident(cls, value: str) -> str:
+        return said(lambda: check_ident(value))
+
+
+class SmtpConfig(Table):
+    """[smtp]: the server that e-mails go out by."""
+
+    host: str = Field("127.0.0.1", description="its name or address")
+    port: int = Field(25, ge=1, le=65535, description="its port")
+    security: Literal["none", "starttls", "tls"] = Field("none", description="none, starttls or tls")
+    user: str = Field("", description="user, where it wants one")
+    password: str = Field("", repr=False, description="its password; or SOFTFAX_SMTP_PASSWORD")
+    sender: str = Field("softfax@localhost", description="from whom e-mails are")
+    timeout_s: Seconds = Field(30.0, description="how long it may take to answer")
+
+    _sender = field_validator("sender")(_address)
+
+
+class ScreeningConfig(Table):
+    """[screening]: calls that are not taken."""
+
+    blocked: tuple[NumberPattern, ...] = Field((), description="callers that are refused, as 0900* or +491234")
+    allowed: tuple[NumberPattern, ...] = Field((), description="the only callers that are taken; empty for all")
+    anonymous: bool = Field(True, description="take calls that show no number")
+    refuse_with: Literal[403, 480, 486, 603] = Field(603, description="the SIP status that they get")
+    calls_per_hour: int = Field(0, ge=0, le=10_000, description="calls of one number in an hour; 0 for no limit")
+    silent_calls: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="calls in which no fax was heard, after which a number is refused for a day; 0: never",
+    )

@@ -24,7 +24,7 @@ from softfax.station.config.base import said
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
 from softfax.station.config.http import HttpConfig, add_http_secret
 from softfax.station.config.mail import MailConfig
-from softfax.station.config.mailboxes import MailboxConfig
+from softfax.station.config.mailboxes import MailboxConfig, ScreeningConfig, SmtpConfig
 from softfax.station.config.mistakes import config_error
 from softfax.station.config.operations import LogConfig, RetentionConfig, TraceConfig, WorkersConfig
 from softfax.station.config.queue import QueueConfig
@@ -50,6 +50,8 @@ class StationConfig(BaseSettings):
     inbox: InboxConfig = InboxConfig()
     data: DataConfig = Field(default_factory=DataConfig)
     mailbox: tuple[MailboxConfig, ...] = ()
+    screening: ScreeningConfig = ScreeningConfig()
+    smtp: SmtpConfig = SmtpConfig()
     queue: QueueConfig = QueueConfig()
     http: HttpConfig = HttpConfig()
     ami: AmiConfig | None = None

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Rounds in the durable engine: one workflow for each turn of a piece of work, delayed until it is due.
+
+What is to be done stands in tables of their owner; a round only says that it is time to look. So an owner enqueues a round in the
+transaction that changes his tables, and running one again after a crash finds what the crash left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient
+
+from softfax.delivery.durable import Durable
+from softfax.errors import LocalError
+
+__all__ = ["FAXES", "MAILBOXES", "Rounds"]
+
+FAXES, MAILBOXES = "softfax-faxes", "softfax-mailboxes"
+POLL_S = 0.25
+_ACTIVE = ["PENDING", "ENQUEUED", "DELAYED"]
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
+
+Work = Callable[[str, str], str]
+#: Who does the rounds of each kind in this process; one, as there is one durable engine.
+_workers: dict[str, Work] = {}
+
+
+def _name(kind: str) -> str:
+    return f"{kind}.round"
+
+
+def _register(kind: str) -> None:
+    @DBOS.workflow(name=_name(kind), max_recovery_attempts=None)
+    def run(subject: str, round_id: str) -> str:
+        worker = _workers.get(kind)
+        if worker is None:
+            raise LocalError(f"{kind} are not worked on by this process")
+        return worker(subject, round_id)
+
+
+for _kind in (FAXES, MAILBOXES):
+    _register(_kind)
+
+
+class Rounds:
+    """Enqueues rounds of one kind, which `work(subject, round_id)` does in a thread of the durable engine."""
+
+    def __init__(self, kind: str, work: Work) -> None:
+        self.kind, self._work = kind, work
+        self._durable: Durable | None = None
+
+    def prepare(self, durable: Durable) -> None:
+        """Before the durable engine is launched. Raises LocalError where somebody does this kind in this process."""
+        if self.kind in _workers:
+            raise LocalError(f"{self.kind} are worked on in this process already", "close that first")
+        _workers[self.kind], self._durable = self._work, durable
+
+    def start(self, workers: int) -> None:
+        """Begins to take rounds, so many at a time."""
+        DBOS.register_queue(
+            self.kind, worker_concurrency=workers, polling_interval_sec=POLL_S, on_conflict="always_update"
+        )
+
+    def stop(self) -> None:
+        """Takes no more rounds in this process."""
+        if _workers.get(self.kind) == self._work:
+            del _workers[self.kind]
+
+    @property
+    def _client(self) -> DBOSClient:
+        assert self._durable is not None
+        return self._durable.client
+
+    def enqueue(self, connection: sa.Connection, subject: str, round_id: str, priority: int, delay_s: float) -> None:
+        """Enqueues a round in the transaction given. `priority` is 0 (last) to 9; the engine's are 1 (first) and up."""
+        options: dict[str, Any] = {
+            "workflow_name": _name(self.kind),
+            "queue_name": self.kind,
+            "workflow_id": round_id,
+            "priority": 10 - priority,
+        }
+        if delay_s > 0:
+            options["delay_seconds"] = delay_s
+        self._client.enqueue_in_transaction(connection, options, subject, round_id)  # type: ignore[arg-type]
+
+    def active(self, round_ids: Iterable[str]) -> set[str]:
+        """Those that are still to come or run."""
+        ids = list(round_ids)
+        found: set[str] = set()
+        for start in range(0, len(ids), 500):
+            some = self._client.list_workflows(
+                workflow_ids=ids[start : start + 500], status=_ACTIVE, load_input=False, load_output=False
+            )
+            found |= {status.workflow_id for status in some}
+        return found
+
+    def forget(self, before: str) -> None:
+        """Forgets rounds that ended before then (RFC 3339)."""
+        while True:
+            ended = self._client.list_workflows(
+                name=_name(self.kind), status=_ENDED, completed_before=before, limit=500,
+                load_input=False, load_output=False,
+            )  # fmt: skip
+            if not ended:
+                return
+            self._client.delete_workflows([status.workflow_id for status in ended])

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where a received fax is taken to: folder, e-mail, store, printer, program. Each function blocks, and raises MailboxError."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import smtplib
+import ssl
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from pathlib import Path
+from typing import Any
+
+from softfax.errors import SoftfaxError
+from softfax.station.config.mailboxes import (
+    CommandTarget,
+    EmailTarget,
+    FolderTarget,
+    PrinterTarget,
+    S3Target,
+    SmtpConfig,
+)
+
+__all__ = ["Item", "MailboxError", "email", "folder", "print_out", "run_program", "store"]
+
+OUTPUT_MAX = 2000
+PRINT_TIMEOUT_S = 60.0
+_SUBJECT = "Fax from {station}, {pages} pages"
+
+
+class MailboxError(SoftfaxError):
+    """A target does not take a fax. `final`: trying again is of no use."""
+
+    def __init__(self, problem: str, remedy: str = "", *, final: bool = False) -> None:
+        super().__init__(problem, remedy)
+        self.final = final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A fax to be taken somewhere: its record as JSON, its PDF, and its TIFF where that was kept."""
+
+    fax: Mapping[str, Any]
+    pdf: Path
+    tiff: Path | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What templates and programs may know."""
+        f = self.fax
+        return {
+            "fax_id": str(f["id"]),
+            "caller": str(f["caller_number"]),
+            "caller_name": str(f["caller_name"]),
+            "called": str(f["to"]),
+            "station": str(f["remote_station_id"] or f["caller_number"] or "unknown"),
+            "mailbox": str(f["mailbox"]),
+            "pages": str(f["pages"]),
+            "state": str(f["state"]),
+            "date": str(f["created"])[:16].replace("T", " "),
+            "pdf": str(self.pdf),
+            "tiff": str(self.tiff or ""),
+        }
+
+    def fill(self, text: str) -> str:
+        """A template with facts put in; what is no fact stays."""
+        for name, value in self.facts.items():
+            text = text.replace("{" + name + "}", value)
+        return text
+
+
+def folder(target: FolderTarget, item: Item) -> None:
+    """A copy, whole or not at all."""
+    for path in (item.pdf, *((item.tiff,) if target.tiff and item.tiff else ())):
+        new = target.dir / f".{path.name}.new"
+        try:
+            target.dir.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, new)
+            with new.open("rb") as file:
+                os.fsync(file.fileno())
+            new.rename(target.dir / path.name)
+        except OSError as error:
+            raise MailboxError(
+                f"{target.dir} does not take the fax ({error.strerror})", "check folder and disk"
+            ) from None
+
+
+def email(target: EmailTarget, smtp: SmtpConfig, item: Item) -> None:
+    """An e-mail by way of [smtp]."""
+    message = EmailMessage()
+    message["From"], message["To"] = smtp.sender, target.to
+    message["Subject"] = " ".join(item.fill(target.subject or _SUBJECT).split())
+    message["Date"], message["Message-ID"] = formatdate(), make_msgid(item.facts["fax_id"], domain="softfax.invalid")
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Softfax-Fax-Id"] = item.facts["fax_id"]
+    facts = item.facts
+    sender = f"{facts['station']} ({facts['caller'] or 'no number'})"
+    lines = [
+        f"From:   {sender}",
+        f"To:     {facts['called']}",
+        f"Date:   {facts['date']} UTC",
+        f"Pages:  {facts['pages']}",
+    ]
+    if item.fax.get("reason"):
+        lines.append(f"Note:   {item.fax['reason']}")
+    message.set_content("\n".join([*lines, "", f"Fax {facts['fax_id']}", ""]))
+    if target.attach:
+        message.add_attachment(item.pdf.read_bytes(), maintype="application", subtype="pdf", filename=item.pdf.name)
+    send(message, smtp)
+
+
+def send(message: EmailMessage, smtp: SmtpConfig) -> None:
+    """Hands an e-mail to the server."""
+    context = ssl.create_default_context()
+    try:
+        if smtp.security == "tls":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=smtp.timeout_s, context=context)
+        else:
+            server = smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout_s)
+        with server:
+            if smtp.security == "starttls":
+                server.starttls(context=context)
+            if smtp.user:
+                server.login(smtp.user, smtp.password)
+            server.send_message(message)
+    except smtplib.SMTPAuthenticationError:
+        raise MailboxError(f"{smtp.host} rejected the user or password", "check [smtp]") from None
+    except smtplib.SMTPRecipientsRefused as error:
+        code, text = next(iter(error.recipients.values()))
+        refused = text.decode(errors="replace")[:200] if isinstance(text, bytes) else str(text)[:200]
+        raise MailboxError(f"{smtp.host} refused {message['To']} ({code} {refused})", "", final=code >= 500) from None
+    except smtplib.SMTPResponseException as error:
+        said = (
+            error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else str(error.smtp_error)
+        )
+        problem = f"{smtp.host} refused the e-mail to {message['To']} ({error.smtp_code} {said[:200]})"
+        raise MailboxError(problem, "", final=error.smtp_code >= 500) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise MailboxError(f"{smtp.host}:{smtp.port} does not take e-mail ({error})", "check [smtp]") from None
+
+
+def store(target: S3Target, item: Item) -> None:
+    """An object in a store that speaks S3."""
+    try:
+        from minio import Minio
+        from minio.error import MinioException
+    except ImportError:
+        raise MailboxError("the store needs a library", "pip install 'softfax[s3]'", final=True) from None
+    secret = target.secret_key or os.environ.get("SOFTFAX_S3_SECRET_KEY", "")
+    client = Minio(
+        target.endpoint, access_key=target.access_key or None, secret_key=secret or None, secure=target.tls,
+        region=target.region or None,
+    )  # fmt: skip
+    name = f"{target.prefix}{item.pdf.name}"
+    facts = {key: value for key, value in item.facts.items() if key in ("fax_id", "pages") and value}
+    try:
+        client.fput_object(target.bucket, name, str(item.pdf), content_type="application/pdf", metadata=dict(facts))
+    except (MinioException, OSError, ValueError) as error:
+        text = str(error).splitlines()[0][:200]
+        raise MailboxError(f"{target.endpoint} does not take {name} ({text})", "check [[mailbox.s3]]") from None
+    except Exception as error:  # urllib3's, which minio hands on
+        raise MailboxError(
+            f"{target.endpoint} cannot be reached ({type(error).__name__})", "check the network"
+        ) from None
+
+
+def print_out(target: PrinterTarget, item: Item) -> None:
+    """A print job of CUPS; taken when CUPS has it."""
+    host = ("-h", target.server) if target.server else ()
+    options = [part for option in target.options for part in ("-o", option)]
+    command = ("lp", *host, "-d", target.name, "-t", f"Fax {item.facts['station']}", *options, str(item.pdf))
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PRINT_TIMEOUT_S, stdin=subprocess.DEVNULL)
+    except FileNotFoundError:
+        raise MailboxError("there is no program lp", "install cups-client") from None
+    except subprocess.TimeoutExpired:
+        raise MailboxError(f"the printer {target.name} does not take the fax in time", "check CUPS") from None
+    if done.returncode:
+        raise MailboxError(f"the printer {target.name} does not take the fax ({_said(done.stderr)})", "check CUPS")
+
+
+def run_program(target: CommandTarget, item: Item) -> None:
+    """A program, with the facts in SOFTFAX_FAX_* and the record as JSON on standard input; 0 is success."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TZ") if key in os.environ}
+    environment = kept | {f"SOFTFAX_FAX_{key.upper()}": value for key, value in item.facts.items()}
+    command = [item.fill(part) for part in target.argv]
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(dict(item.fax), ensure_ascii=False).encode(),
+            capture_output=True,
+            timeout=target.timeout_s,
+            env=environment,
+        )
+    except OSError as error:
+        raise MailboxError(f"{command[0]} cannot be run ({error.strerror})", "check [[mailbox.command]]") from None
+    except subprocess.TimeoutExpired:
+        raise MailboxError(f"{command[0]} took longer than {target.timeout_s:g} s", "raise timeout_s") from None
+    if done.returncode:
+        raise MailboxError(f"{command[0]} ended with {done.returncode} ({_said(done.stderr or done.stdout)})", "")
+
+
+def _said(output: bytes) -> str:
+    """The last line of what a program said."""
+    lines = output[-OUTPUT_MAX:].decode(errors="replace").strip().splitlines()
+    return lines[-1][:200] if lines else "it said nothing"

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether a call that comes in is taken, and whose it is. Pure: the configuration, the call and what is known come in."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from softfax.station.config import StationConfig
+from softfax.station.config.mailboxes import MailboxConfig
+
+__all__ = ["ActiveCall", "Admission", "CallFacts", "History", "Refusal", "Screen", "admit", "mailbox_of"]
+
+HOUR_S, DAY_S = 3600.0, 24 * 3600.0
+CALLERS_MAX = 10_000
+#: What far ends write where they show no number.
+_ANONYMOUS = frozenset({"", "anonymous", "unknown", "unavailable", "restricted", "private", "asterisk"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallFacts:
+    """What a call says of itself; numbers as the far end wrote them."""
+
+    account: str = ""
+    caller_number: str = ""
+    called_number: str = ""
+
+
+@dataclass(frozen=True)
+class ActiveCall:
+    """A call under way."""
+
+    account: str
+    mailbox: str
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known of a caller: calls in the last hour, and calls of the last day in which no fax was heard."""
+
+    calls: int = 0
+    silent: int = 0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A call that is not taken."""
+
+    sip_code: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A call that is taken: whose it is (empty: nobody's in particular), and the identity its caller sees."""
+
+    mailbox: str
+    ident: str
+
+
+def admit(
+    config: StationConfig, call: CallFacts, active: Sequence[ActiveCall], history: History | None = None
+) -> Admission | Refusal:
+    """Decides on a call; `active` are all calls under way, in and out."""
+    history = history or History()
+    refusal = _screened(config, call, history)
+    if refusal is not None:
+        return refusal
+    if len(active) >= config.sip.max_calls:
+        return Refusal(486, f"{len(active)} faxes are under way")
+    account = next((a for a in config.account if a.label == call.account), None)
+    if (
+        account is not None
+        and account.max_calls
+        and _count(a.account for a in active)[call.account] >= account.max_calls
+    ):
+        return Refusal(486, f"all lines of {call.account} are taken")
+    mailbox = mailbox_of(config, call.called_number)
+    if mailbox is None:
+        return Admission("", config.fax.ident)
+    if mailbox.max_calls and _count(a.mailbox for a in active)[mailbox.name] >= mailbox.max_calls:
+        return Refusal(486, f"all lines of the mailbox {mailbox.name} are taken")
+    return Admission(mailbox.name, mailbox.ident or config.fax.ident)
+
+
+def _count(values: Iterable[str]) -> Counter[str]:
+    return Counter(values)
+
+
+def _screened(config: StationConfig, call: CallFacts, history: History) -> Refusal | None:
+    s = config.screening
+    anonymous = call.caller_number.lower() in _ANONYMOUS
+    forms = _forms(config, call.caller_number)
+    if anonymous and not s.anonymous:
+        return Refusal(s.refuse_with, "the caller shows no number")
+    if not anonymous and any(_fit(pattern, forms) is not None for pattern in s.blocked):
+        return Refusal(s.refuse_with, "the caller is blocked")
+    if s.allowed and (anonymous or not any(_fit(pattern, forms) is not None for pattern in s.allowed)):
+        return Refusal(s.refuse_with, "the caller is not among those allowed")
+    if s.calls_per_hour and history.calls >= s.calls_per_hour:
+        return Refusal(486, f"{history.calls} calls of this number in an hour")
+    if s.silent_calls and history.silent >= s.silent_calls:
+        return Refusal(s.refuse_with, f"no fax was heard in {history.silent} calls of this number")
+    return None
+
+
+def mailbox_of(config: StationConfig, called_number: str) -> MailboxConfig | None:
+    """The mailbox of a called number: the longest pattern that fits, the first of equal ones."""
+    forms = _forms(config, called_number)
+    best: tuple[int, MailboxConfig] | None = None
+    for mailbox in config.mailbox:
+        for pattern in mailbox.numbers:
+            fit = _fit(pattern, forms)
+            if fit is not None and (best is None or fit > best[0]):
+                best = (fit, mailbox)
+    return best[1] if best else None
+
+
+def _forms(config: StationConfig, number: str) -> tuple[str, ...]:
+    """A number as it came, and in international form where the dial plan knows how."""
+    plain = re.sub(r"[\s()/.-]", "", number[:128]) or number[:128]
+    return tuple(dict.fromkeys((number[:128], plain, config.routing().plan.normal(plain) or plain)))
+
+
+def _fit(pattern: str, forms: Sequence[str]) -> int | None:
+    """How well a number fits a pattern: the more the longer; None where it does not."""
+    stem = pattern.removesuffix("*")
+    for form in forms:
+        if form == pattern:
+            return 2 * len(pattern) + 1
+        if stem != pattern and form.startswith(stem):
+            return 2 * len(stem)
+    return None
+
+
+class Screen:
+    """Remembers callers for `History`; of one process, and only since it began."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, deque[float]] = {}
+        self._silent: dict[str, deque[float]] = {}
+
+    def history(self, caller: str, now: float) -> History:
+        """What is known of a caller; `now` in seconds."""
+        return History(
+            sum(now - at < HOUR_S for at in self._calls.get(caller, ())),
+            sum(now - at < DAY_S for at in self._silent.get(caller, ())),
+        )
+
+    def called(self, caller: str, now: float) -> None:
+        """A call was taken."""
+        self._note(self._calls, caller, now)
+
+    def silent(self, caller: str, now: float) -> None:
+        """No fax was heard in it."""
+        self._note(self._silent, caller, now)
+
+    @staticmethod
+    def _note(table: dict[str, deque[float]], caller: str, now: float) -> None:
+        if caller not in table and len(table) >= CALLERS_MAX:
+            table.pop(next(iter(table)))
+        table.setdefault(caller, deque(maxlen=10_000)).append(now)

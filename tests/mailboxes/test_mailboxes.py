@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A received fax reaches the folder, the e-mail, the webhook, the store, the printer and the program of its mailbox, also late."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email import message_from_bytes, policy
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from softfax.delivery import RetryPolicy
+from softfax.fax.outcome import Outcome
+from softfax.mailboxes import Mailboxes
+from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult, FaxUpdate, new_fax_id
+from softfax.queue.model import FaxState
+from softfax.queue.queue import FaxQueue
+from softfax.station import Station, making
+from tests.support.receiver import receiver
+from tests.support.simulated_calls import FarEnds, SimulatedCalls
+
+pytestmark = pytest.mark.xdist_group("mailboxes")
+
+LIMIT_S = 30.0
+PDF = b"%PDF-1.4 a fax\n"
+
+
+class Post:
+    """A mail server. Refuses as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.mails: list[Any] = []
+        self.refuse = ""
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.refuse:
+            return self.refuse
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 taken"
+
+
+def _mail_server(post: Post) -> Controller:
+    """At a port that was free a moment ago: it cannot take any."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mail = Controller(post, hostname="127.0.0.1", port=port)
+    mail.start()
+    return mail
+
+
+@asynccontextmanager
+async def running(folder: Path, **tables: Any) -> AsyncIterator[tuple[Station, FaxQueue, Mailboxes]]:
+    config = {"data": {"dir": folder / "data"}, "callbacks": {"allow_private": True}, **tables}
+    station = Station(config, calls=partial(SimulatedCalls, far_ends=FarEnds()))
+    queue = FaxQueue(station)
+    mailboxes = Mailboxes(station, queue, RetryPolicy(first_s=0.2, longest_s=0.2, give_up_s=3600))
+    async with station:
+        yield station, queue, mailboxes
+
+
+async def receive(station: Station, queue: FaxQueue, mailbox: str, **more: Any) -> str:
+    """A fax arrives, as the station's events tell it."""
+    context = FaxContext(
+        fax_id=new_fax_id(), direction=Direction.RECEIVE, outgoing=False, session_number=1, unique_id="1.1",
+        channel="PJSIP/x-1", caller_number="0221555", called_number="030123", mailbox=mailbox,
+    )  # fmt: skip
+    pdf = station.config.inbox_dir / f"20260101-{context.fax_id}.pdf"
+    pdf.parent.mkdir(parents=True, exist_ok=True)
+    pdf.write_bytes(PDF)
+    station.publish(FaxUpdate(context, CallEvent(state=CallState.ANSWERED)))
+    result = making.failed(context, Outcome(True, "NO_ERROR", "OK", 0), 1.0)
+    values = {"success": True, "pages": 2, "documents": [str(pdf)], "remote_station_id": "Ärzte", **more}
+    station.publish(FaxUpdate(context, FaxResult(**{**result.__dict__, **values})))
+    async with asyncio.timeout(LIMIT_S):
+        while (fax := await queue.get(context.fax_id)) is None or not fax.terminal:
+            await asyncio.sleep(0.02)
+    assert (fax.state, fax.unread, fax.mailbox) == (FaxState.RECEIVED, True, mailbox)
+    return context.fax_id
+
+
+async def settled(mailboxes: Mailboxes) -> dict[str, int]:
+    async with asyncio.timeout(LIMIT_S):
+        while (counts := await asyncio.to_thread(mailboxes.counts))["waiting"] or not counts["done"] + counts["dead"]:
+            await asyncio.sleep(0.05)
+    return counts
+
+
+class _Store(BaseHTTPRequestHandler):
+    taken: list[tuple[str, dict[str, str], bytes]]
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.taken.append((self.path, dict(self.headers), body))
+        self.send_response(200)
+        self.send_header("ETag", '"x"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+def test_every_target_of_a_mailbox_gets_the_fax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    printed = tmp_path / "printed"
+    (programs / "lp").write_text(f'#!/bin/sh\necho "$@" > {printed}\n')
+    (programs / "lp").chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    post = Post()
+    mail = _mail_server(post)
+    store = ThreadingHTTPServer(("127.0.0.1", 0), type("_OneStore", (_Store,), {"taken": []}))
+    threading.Thread(target=store.serve_forever, daemon=True).start()
+
+    async def run(url: str) -> None:
+        mailbox = {
+            "name": "sales",
+            "numbers": ["030123"],
+            "folder": [{"dir": tmp_path / "sales"}],
+            "email": [{"to": "sales@clinic.example", "subject": "فکس از {station} ({pages})"}],
+            "webhook": [{"url": f"{url}/hook", "document": True, "secret": "s"}],
+            "s3": [{"endpoint": f"127.0.0.1:{store.server_port}", "bucket": "faxes", "prefix": "in/", "tls": False,
+                    "access_key": "k", "secret_key": "s", "region": "r"}],
+            "printer": [{"name": "office"}],
+            "command": [{"argv": ["/bin/sh", "-c", f'cat > "{tmp_path}/facts"; echo "$SOFTFAX_FAX_PAGES" {{caller}} > "{tmp_path}/said"']}],
+        }  # fmt: skip
+        smtp = {"host": "127.0.0.1", "port": mail.port, "sender": "fax@clinic.example"}
+        async with running(tmp_path, mailbox=[mailbox], smtp=smtp) as (station, queue, mailboxes):
+            fax_id = await receive(station, queue, "sales")
+            assert await settled(mailboxes) == {"waiting": 0, "done": 6, "dead": 0}
+            async with asyncio.timeout(LIMIT_S):
+                while not there.requests:
+                    await asyncio.sleep(0.05)
+            assert [p.read_bytes() for p in (tmp_path / "sales").iterdir()] == [PDF]
+            (letter,) = post.mails
+            assert (letter["To"], letter["From"], letter["Subject"]) == (
+                "sales@clinic.example",
+                "fax@clinic.example",
+                "فکس از Ärzte (2)",
+            )
+            (attached,) = letter.iter_attachments()
+            assert attached.get_content() == PDF
+            assert "0221555" in letter.get_body().get_content()
+            body = json.loads(there.requests[0].body)
+            assert (body["event"], body["fax"]["id"], body["document"][:4]) == ("received", fax_id, "JVBE")
+            assert "softfax-signature" in there.requests[0].headers
+            ((path, headers, stored),) = store.RequestHandlerClass.taken  # type: ignore[attr-defined]
+            assert path.startswith("/faxes/in/20260101-")
+            assert headers["Authorization"].startswith("AWS4-HMAC-SHA256")
+            assert PDF in stored
+            assert "-d office" in printed.read_text()
+            assert (tmp_path / "said").read_text() == "2 0221555\n"
+            assert json.loads((tmp_path / "facts").read_text())["id"] == fax_id
+            # A fax of nobody's stays in the inbox alone.
+            await receive(station, queue, "")
+            await mailboxes.forward(await queue.get(fax_id), "boss@clinic.example")  # type: ignore[arg-type]
+            async with asyncio.timeout(LIMIT_S):
+                while len(post.mails) < 2:
+                    await asyncio.sleep(0.05)
+            assert post.mails[1]["To"] == "boss@clinic.example"
+
+    with receiver() as there:
+        try:
+            asyncio.run(run(there.url))
+        finally:
+            mail.stop()
+            store.shutdown()
+
+
+def test_what_fails_is_tried_until_it_works_also_after_a_restart(tmp_path: Path) -> None:
+    post = Post()
+    post.refuse = "451 not now"
+    mail = _mail_server(post)
+    smtp = {"host": "127.0.0.1", "port": mail.port}
+    mailbox = [
+        {"name": "a", "email": [{"to": "a@x.example"}]},
+        {"name": "b", "command": [{"argv": ["/no/such/program"]}]},
+    ]
+
+    async def first() -> str:
+        async with running(tmp_path, mailbox=mailbox, smtp=smtp) as (station, queue, _):
+            fax_id = await receive(station, queue, "a")
+            async with asyncio.timeout(LIMIT_S):
+                while not (fax := await queue.get(fax_id)) or not fax.reason:
+                    await asyncio.sleep(0.05)
+            assert fax.reason.startswith("not delivered to a email: 127.0.0.1")
+            assert "451" in fax.reason
+            return fax_id
+
+    async def second() -> None:
+        post.refuse = ""
+        async with running(tmp_path, mailbox=mailbox, smtp=smtp) as (_, _, mailboxes):
+            assert await settled(mailboxes) == {"waiting": 0, "done": 1, "dead": 0}
+            assert len(post.mails) == 1
+
+    async def third() -> None:
+        post.refuse = "550 no such user"
+        async with running(tmp_path, mailbox=mailbox, smtp=smtp) as (station, queue, mailboxes):
+            await receive(station, queue, "a")
+            async with asyncio.timeout(LIMIT_S):
+                while (await asyncio.to_thread(mailboxes.counts))["waiting"]:
+                    await asyncio.sleep(0.05)
+
+    try:
+        asyncio.run(first())
+        asyncio.run(second())
+        asyncio.run(third())
+    finally:
+        mail.stop()
