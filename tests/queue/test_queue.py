@@ -55,8 +55,7 @@ class Running:
         async with asyncio.timeout(LIMIT_S):
             while True:
                 fax = await self.queue.get(fax_id)
-                assert fax is not None
-                if fax.state in states if states else fax.terminal:
+                if fax is not None and (fax.state in states if states else fax.terminal):
                     return fax
                 await asyncio.sleep(0.02)
 
