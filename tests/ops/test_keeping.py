@@ -192,6 +192,7 @@ def test_a_fresh_machine_gets_its_configuration_back(
 ) -> None:
     file, archive = written(tmp_path), tmp_path / "b.tar"
     aged(tmp_path / "data" / "faxes" / "a" / "document.pdf", 1)
+    sqlite3.connect(tmp_path / "data" / "softfax.sqlite").execute("CREATE TABLE older (x)").connection.close()
     assert main(["backup", str(archive), "--config", str(file)]) == 0
     (tmp_path / "data").rename(tmp_path / "gone")
     file.unlink()

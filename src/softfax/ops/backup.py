@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from softfax._version import __version__
-from softfax.delivery.durable import DATABASE_NAME, database_engine, database_url
+from softfax.delivery.durable import DATABASE_NAME, Durable, database_url
 from softfax.errors import LocalError, UsageError
+from softfax.queue import tables
 from softfax.queue.model import FaxState
 from softfax.queue.store import QueueStore
 from softfax.station.config import StationConfig
@@ -294,9 +295,11 @@ def _received(source: Path, inbox: Path) -> None:
 
 def _doubt(config: StationConfig, archive: Archive) -> int:
     """Faxes that waited end as uncertain: nobody knows here what was sent after the backup."""
-    engine = database_engine(database_url(config.data.dir))
+    durable = Durable(database_url(config.data.dir))
     try:
-        store = QueueStore(engine, lambda connection, fax_id, round_id, priority, delay_s: None)
+        # A backup of an older version has older tables, or none.
+        durable.prepare(tables.METADATA)
+        store = QueueStore(durable.engine, lambda connection, fax_id, round_id, priority, delay_s: None)
         count = 0
         for kept in store.waiting():
             fax = dataclasses.replace(
@@ -310,4 +313,4 @@ def _doubt(config: StationConfig, archive: Archive) -> int:
             count += store.settle(fax)
         return count
     finally:
-        engine.dispose()
+        durable.close()

@@ -161,13 +161,6 @@ def is_loopback(listen: str) -> bool:
 
 
 def _open_doors(config: StationConfig) -> Iterator[Warned]:
-    http = config.http
-    if http.enabled and not is_loopback(http.listen) and not _any(http, "token"):
-        yield (
-            ("http", "listen"),
-            f"HTTP is listened for at {http.listen} without a token",
-            "add one, or listen on 127.0.0.1",
-        )
     ami = config.ami
     if ami is not None:
         if not ami.user:

@@ -22,7 +22,7 @@ from typing import Any
 
 from softfax import logcontext
 from softfax.errors import LocalError
-from softfax.model import CallEvent, FaxResult, FaxUpdate, ProgressEvent
+from softfax.model import CallEvent, FaxResult, FaxUpdate, ProgressEvent, SessionEvent
 from softfax.ops.check import secrets_in
 from softfax.ops.journal import JournalHandler, in_journal
 from softfax.ops.redact import Redactor
@@ -214,7 +214,7 @@ def _one_line(text: str) -> str:
 
 
 class EventLog:
-    """A sink of a station's events: one line each, at level info; a fax that failed at level warning."""
+    """A sink of a station's events: one line each, at level info; a fax that failed at warning, steps of a session at debug."""
 
     def __call__(self, update: FaxUpdate) -> None:
         event, context = update.event, update.context
@@ -226,7 +226,7 @@ class EventLog:
             ids["call_id"] = call_id
         self._remember(update, ids)
         failed = isinstance(event, FaxResult) and not event.success
-        level = logging.WARNING if failed else logging.INFO
+        level = logging.WARNING if failed else logging.DEBUG if isinstance(event, SessionEvent) else logging.INFO
         if event_log.isEnabledFor(level):
             fields = {
                 name: value for name, value in event.to_json().items() if name not in ("fax_id", "call_id", "time")

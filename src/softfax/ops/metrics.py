@@ -15,7 +15,14 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from pathlib import Path
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -29,6 +36,9 @@ from softfax.station.views import RegistrationView, WorkerView
 __all__ = ["CONTENT_TYPE", "Metrics", "Observed", "Source"]
 
 log = logging.getLogger("softfax.ops")
+
+# A second series for each, which nobody looks at.
+disable_created_metrics()
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 RATES = frozenset({2400, 4800, 7200, 9600, 12000, 14400})

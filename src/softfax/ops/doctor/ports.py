@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -34,17 +35,21 @@ async def ask_station(config: StationConfig, path: str) -> Any:
     """What the running station answers to GET, as JSON or text; None where it does not. SOFTFAX_TOKEN is shown to it."""
     if not config.http.enabled:
         return None
-    return await asyncio.to_thread(_get, config.http.listen, path)
+    return await asyncio.to_thread(_get, config, path)
 
 
-def _get(listen: str, path: str) -> Any:
-    host, port = parse_listen(listen)
+def _get(config: StationConfig, path: str) -> Any:
+    host, port = parse_listen(config.http.listen)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
     shown = f"[{host}]" if ":" in host else host
-    request = urllib.request.Request(f"http://{shown}:{port}{path}")
+    scheme = "http" if config.http.tls_certificate is None else "https"
+    request = urllib.request.Request(f"{scheme}://{shown}:{port}{path}")
     if token := os.environ.get("SOFTFAX_TOKEN"):
         request.add_header("Authorization", f"Bearer {token}")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # It is asked on this machine, by whatever name its certificate has.
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls))
     try:
         with opener.open(request, timeout=ANSWER_S) as answer:
             text = answer.read(1 << 20).decode("utf-8", "replace")
