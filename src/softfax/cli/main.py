@@ -11,7 +11,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from softfax._version import __version__
-from softfax.cli import backup, config, convert, deliveries, doctor, loopback, receive, send, serve, swml
+from softfax.cli import (
+    backup,
+    cancel,
+    config,
+    convert,
+    deliveries,
+    doctor,
+    jobs,
+    loopback,
+    receive,
+    send,
+    serve,
+    status,
+    swml,
+)
 from softfax.cli.options import fill_defaults
 from softfax.errors import ExitStatus, SoftfaxError
 
@@ -25,6 +39,9 @@ _VERBS: dict[str, tuple[Callable[[Any], argparse.ArgumentParser], dict[str, Any]
     "loopback": (loopback.add_parser, loopback.DEFAULTS, loopback.run),
     "convert": (convert.add_parser, convert.DEFAULTS, convert.run),
     "serve": (serve.add_parser, serve.DEFAULTS, serve.run),
+    "jobs": (jobs.add_parser, jobs.DEFAULTS, jobs.run),
+    "status": (status.add_parser, status.DEFAULTS, status.run),
+    "cancel": (cancel.add_parser, cancel.DEFAULTS, cancel.run),
     "config": (config.add_parser, config.DEFAULTS, config.run),
     "doctor": (doctor.add_parser, doctor.DEFAULTS, doctor.run),
     "backup": (backup.add_parser, backup.DEFAULTS, backup.run),

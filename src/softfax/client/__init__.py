@@ -1,2 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A client of the HTTP API for Python programs."""
+"""A running station from a program: send, look, wait, cancel, follow what happens. Over its HTTP API.
+
+from softfax.client import SoftfaxClient
+
+with SoftfaxClient("http://127.0.0.1:8038") as station:
+    fax = station.send("+49301234567", ["letter.pdf"])
+    print(station.wait(fax.id).state)
+"""
+
+from __future__ import annotations
+
+from softfax.client.asynchronous import AsyncSoftfaxClient
+from softfax.client.errors import (
+    AnswerError,
+    ConflictError,
+    NoStationError,
+    NotAllowedError,
+    NotFoundError,
+    RefusedError,
+    ThrottledError,
+)
+from softfax.client.models import Attempt, Event, Fax, Page, Upload
+from softfax.client.synchronous import SoftfaxClient
+
+__all__ = [
+    "AnswerError",
+    "AsyncSoftfaxClient",
+    "Attempt",
+    "ConflictError",
+    "Event",
+    "Fax",
+    "NoStationError",
+    "NotAllowedError",
+    "NotFoundError",
+    "Page",
+    "RefusedError",
+    "SoftfaxClient",
+    "ThrottledError",
+    "Upload",
+]

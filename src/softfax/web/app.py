@@ -53,7 +53,7 @@ def create_app(web: Web) -> FastAPI:
     app.state.page = Page()
     app.state.page.load()
     for module in _ROUTERS:
-        app.include_router(module.router)
+        app.router.routes.extend(module.router.routes)
     add_handlers(app)
     described: dict[str, Any] = {}
 

@@ -16,7 +16,7 @@ from softfax.web.body import Form
 from softfax.web.guard import JSON_MAX, too_large
 from softfax.web.problems import Problem
 
-__all__ = ["form_values", "invalid", "read_json", "tags_of", "valid"]
+__all__ = ["form_values", "invalid", "only", "read_json", "tags_of", "valid"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _PLAIN = frozenset(
@@ -47,14 +47,17 @@ async def read_json(request: Request) -> Any:
         data += chunk
         if len(data) > JSON_MAX:
             raise too_large(JSON_MAX)
-    return _json(bytes(data), "The body is no JSON")
-
-
-def _json(data: bytes | str, title: str) -> Any:
     try:
         return json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Problem(400, title, str(error)[:200], kind="no-json") from None
+        raise Problem(400, "The body is no JSON", str(error)[:200], kind="no-json") from None
+
+
+def _json(data: str, field: str) -> Any:
+    try:
+        return json.loads(data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise invalid(field, f"it is no JSON ({str(error)[:200]})") from None
 
 
 def _no_constant(text: str) -> Any:
@@ -71,7 +74,7 @@ def form_values(form: Form) -> Any:
     if whole:
         if len(form.fields) > 1:
             raise invalid("request", "no other field goes with it")
-        return _json(whole[0], "The field `request` is no JSON")
+        return _json(whole[0], "request")
     out: dict[str, Any] = {}
     for key, value in form.fields:
         _put(out, key, value)
@@ -93,12 +96,19 @@ def _put(out: dict[str, Any], key: str, value: str) -> None:
     elif key in out:
         raise invalid(key, "it stands there twice")
     elif key in _JSON:
-        out[key] = _json(value, f"The field `{key}` is no JSON")
+        out[key] = _json(value, key)
     elif key in _PLAIN:
         # An empty field of a form is one that was not filled in.
         out.update({key: value} if value else {})
     else:
         raise invalid(key[:40], "there is no such field")
+
+
+def only(request: Request, *names: str, tags: bool = False) -> None:
+    """Refuses a query with other keys: a filter that is mistyped would be no filter. Raises RequestValidationError."""
+    for key in request.query_params:
+        if key not in names and not (tags and key.startswith("tag.")):
+            raise invalid(key[:40], "there is no such parameter", "query")
 
 
 def tags_of(request: Request) -> Mapping[str, str]:

@@ -9,10 +9,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic.json_schema import models_json_schema
 
 from softfax._version import __version__
 from softfax.web.answers import ProblemOut
 from softfax.web.problems import MEDIA_TYPE
+from softfax.web.requests import FaxIn, SwmlIn
 
 __all__ = ["describe", "problems"]
 
@@ -82,7 +84,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    schemas["ProblemOut"] = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
+    # Bodies that are read by hand, and what is said of errors.
+    _, own = models_json_schema(
+        [(FaxIn, "validation"), (SwmlIn, "validation"), (ProblemOut, "serialization")],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas.update(own["$defs"])
     components["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "A [[http.token]] of the configuration"}
     }
@@ -91,7 +98,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             wanted = scopes.get((path, method.upper()))
             operation["security"] = [{"token": list(wanted)}] if wanted is not None else []
-            operation["responses"].pop("422" if wanted is None and "requestBody" not in operation else "", None)
             _problems_only(operation)
     found["servers"] = [{"url": "/"}]
     return found

@@ -197,6 +197,9 @@ class WebServer:
         await asyncio.wait([serving], timeout=GRACE_S + 5)
         self._server = None
 
+    async def close(self) -> None:
+        """Nothing is left: what it keeps is on disk at once."""
+
     # ---- while it runs ------------------------------------------------------------------------------------------
 
     def _reload(self, config: StationConfig) -> None:

@@ -25,7 +25,7 @@ from softfax.queue.errors import NoFaxError
 from softfax.queue.model import Document, Fax, FaxFilter, FaxRequest, FaxState, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
 from softfax.web.body import File, is_form, read_form
-from softfax.web.fields import form_values, invalid, read_json, tags_of, valid
+from softfax.web.fields import form_values, invalid, only, read_json, tags_of, valid
 from softfax.web.openapi import problems
 from softfax.web.problems import Problem
 from softfax.web.requests import FAX_ID, Change, FaxIn, ForwardIn
@@ -39,6 +39,9 @@ router = APIRouter(tags=["faxes"])
 
 STATES = "|".join(FaxState)
 EVENTS_MAX = 5000
+FILTERS = (
+    "direction", "state", "q", "number", "since", "until", "mailbox", "unread", "broadcast_id", "limit", "cursor",
+)  # fmt: skip
 
 FaxId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a fax", examples=["4b0e7d5a9c1f2e3d4a5b6c7d"])]
 #: A plus in a query string means a blank to whoever decodes it.
@@ -54,16 +57,27 @@ Key = Annotated[
 ]
 Word = r"^[^\x00-\x1f\x7f]*$"
 
+_MANY = {"type": "array", "items": {"type": "string", "maxLength": 400}}
 FORM = {
     "type": "object",
-    "description": "Either `request` with the JSON, or fields named as its keys; `to`, `url`, `upload` and `file` may come "
-    "several times, `tag.NAME`, `cover.NAME` and `retry.NAME` name parts.",
+    "description": "Either `request` with the JSON of the fax and the files, or fields named as its keys, of which `to`, `url`, "
+    "`upload` and `file` may come several times; `tag.NAME`, `cover.NAME` and `retry.NAME` name parts.",
+    "additionalProperties": False,
     "properties": {
         "request": {"type": "string", "description": "the JSON of the fax", "contentMediaType": "application/json"},
-        "to": {"type": "array", "items": {"type": "string", "maxLength": 400}},
         "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        **dict.fromkeys(("to", "url", "upload"), _MANY),
+        **{
+            name: {"type": "string"}
+            for name in (
+                "from", "from_name", "ident", "header", "account", "mode", "resolution", "ecm", "max_rate", "priority",
+                "not_before", "deadline", "cover", "retry", "callbacks", "callback", "tags", "documents",
+            )
+        },
     },
-}
+    "patternProperties": {r"^(tag|cover|retry)\.[A-Za-z0-9_.-]{1,64}$": {"type": "string"}},
+    "examples": [{"to": ["+49 30 1234567"], "resolution": "fine", "tag.matter": "2026-17"}],
+}  # fmt: skip
 
 
 def fax_json(fax: Fax) -> dict[str, Any]:
@@ -262,6 +276,7 @@ async def list_faxes(
     cursor: Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description="of the list before")] = "",
 ) -> Response:
     """Those that fit all that is asked; `tag.NAME=VALUE` asks for a tag. Attempts are left out."""
+    only(request, *FILTERS, tags=True)
     found = await web.queue.list(
         FaxFilter(
             direction=direction,

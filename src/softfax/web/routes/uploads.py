@@ -33,6 +33,7 @@ Wanted = Annotated[Resolution | None, Query(description="of the pages; the stati
 FORM: dict[str, Any] = {
     "type": "object",
     "required": ["file"],
+    "additionalProperties": False,
     "properties": {
         "file": {"type": "string", "format": "binary"},
         "pages": {"type": "string", "maxLength": 200, "description": "the pages to take, as `1-3,5`"},

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax cancel`: ends faxes of a running station."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from softfax.cli.jobs import add_station_options, station_of
+from softfax.errors import ExitStatus
+
+__all__ = ["DEFAULTS", "add_parser", "run"]
+
+DEFAULTS: dict[str, Any] = {"json": False, "url": ""}
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "cancel",
+        help="end faxes of a running station",
+        description="Ends faxes that wait or are under way (DCN, BYE). The token comes from SOFTFAX_TOKEN.",
+    )
+    parser.add_argument("ids", nargs="+", metavar="ID", help="ids of faxes")
+    add_station_options(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status: 1 where one of them could not be cancelled. Raises SoftfaxError."""
+    from softfax.client import ConflictError, NotFoundError
+
+    status = ExitStatus.OK
+    with station_of(options) as station:
+        for fax_id in options.ids:
+            try:
+                fax = station.cancel(fax_id)
+            except (ConflictError, NotFoundError) as error:
+                print(f"softfax: {error}", file=sys.stderr)
+                status = ExitStatus.FAX_FAILED
+                continue
+            if options.json:
+                print(json.dumps(fax.raw, ensure_ascii=False))
+            else:
+                print(f"{fax.id}  {fax.state if fax.terminal else 'is being cancelled'}")
+    return int(status)

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax jobs`: the faxes of a running station: a list, one in detail, or what happens to them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from softfax.cli.options import config_path
+from softfax.errors import ConfigError, ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from softfax.client import Event, Fax, SoftfaxClient
+
+__all__ = ["DEFAULTS", "STYLES", "add_parser", "add_station_options", "run", "station_of"]
+
+DEFAULTS: dict[str, Any] = {"json": False, "limit": 20, "url": "", "follow": False, "unread": False, "all": False}
+STYLES = {
+    "delivered": "green", "received": "green", "sending": "cyan", "receiving": "cyan", "preparing": "cyan",
+    "queued": "default", "waiting": "yellow", "failed": "red", "expired": "red", "uncertain": "magenta",
+    "cancelled": "bright_black",
+}  # fmt: skip
+_AGO = re.compile(r"(\d{1,5})\s*([mhdw])\Z")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def add_station_options(parser: argparse.ArgumentParser) -> None:
+    """How the station is reached."""
+    parser.add_argument("--url", metavar="URL", help="the station's HTTP (SOFTFAX_URL, [http] listen, 127.0.0.1:8038)")
+    parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
+    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
+
+
+def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Adds the verb."""
+    parser = verbs.add_parser(
+        "jobs",
+        help="faxes of a running station",
+        description="Lists the faxes of a running station, shows some in detail, or follows what happens. "
+        "The token comes from SOFTFAX_TOKEN.",
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help="faxes to show in detail; the first digits will do")
+    parser.add_argument("--state", metavar="STATES", help="in these states: queued,waiting …")
+    parser.add_argument("--sent", dest="direction", action="store_const", const="send", help="those that are sent")
+    parser.add_argument("--received", dest="direction", action="store_const", const="receive", help="those received")
+    parser.add_argument("--number", metavar="N", help="to or from this number")
+    parser.add_argument("--search", metavar="WORDS", help="words in numbers, names, documents and tags")
+    parser.add_argument("--tag", action="append", metavar="K=V", help="with this tag; may come several times")
+    parser.add_argument("--since", metavar="WHEN", help="made since: 2026-11-21, a time, or 2h, 3d, 1w ago")
+    parser.add_argument("--mailbox", metavar="NAME", help="of this mailbox")
+    parser.add_argument("--unread", action="store_true", default=None, help="not read yet")
+    parser.add_argument("--limit", metavar="N", type=int, help="at most N (20)")
+    parser.add_argument("--all", action="store_true", default=None, help="all of them")
+    parser.add_argument("--follow", action="store_true", default=None, help="what happens, until interrupted or ended")
+    add_station_options(parser)
+    return parser
+
+
+def station_of(options: argparse.Namespace) -> SoftfaxClient:
+    """A client for the station that the options, the environment or the configuration name. Raises UsageError, ConfigError."""
+    from softfax.client import SoftfaxClient
+
+    return SoftfaxClient(options.url or os.environ.get("SOFTFAX_URL", "") or _configured(options.config))
+
+
+def _configured(named: str | None) -> str:
+    """The URL of [http] in the configuration; empty without one. A file that we may not read says nothing."""
+    path = config_path(named, os.environ)
+    try:
+        table = tomllib.loads(path.read_text()) if path is not None else {}
+    except (OSError, ValueError) as error:
+        if named:
+            raise ConfigError(
+                f"{path} cannot be read ({error})", "name another file, or the station with --url"
+            ) from None
+        return ""
+    http = table.get("http", {})
+    listen = http.get("listen", "") if isinstance(http, dict) else ""
+    host, _, port = listen.rpartition(":") if isinstance(listen, str) else ("", "", "")
+    if not port.isdigit() or port == "0":
+        return ""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+    return f"{'https' if http.get('tls_certificate') else 'http'}://{host}:{port}"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status. Raises SoftfaxError."""
+    if options.limit < 1:
+        raise UsageError(f"--limit {options.limit} shows nothing", "use a number above 0")
+    with station_of(options) as station:
+        if options.follow:
+            return _follow(station, options)
+        if options.ids:
+            for fax in [_found(station, one) for one in options.ids]:
+                _show(fax, options.json)
+            return int(ExitStatus.OK)
+        faxes = list(station.list(limit=0 if options.all else options.limit, **_filters(options)))
+    _list(faxes, options)
+    return int(ExitStatus.OK)
+
+
+def _found(station: SoftfaxClient, given: str) -> Fax:
+    """A fax by its id or its beginning. Raises UsageError, NotFoundError."""
+    if re.fullmatch(r"[0-9a-f]{24}", given):
+        return station.get(given)
+    if not re.fullmatch(r"[0-9a-f]{4,23}", given):
+        raise UsageError(f"{given[:40]!r} is no id of a fax", "`softfax jobs` shows them")
+    near = [fax.id for fax in station.list(limit=1000) if fax.id.startswith(given)]
+    if len(near) != 1:
+        what = "several faxes begin" if near else "no fax of the last thousand begins"
+        raise UsageError(f"{what} with {given}", "write more of the id")
+    return station.get(near[0])
+
+
+# ---- filters -------------------------------------------------------------------------------------------------------------
+
+
+def _filters(options: argparse.Namespace) -> dict[str, Any]:
+    tags = {}
+    for text in options.tag or ():
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise UsageError(f"--tag {text} has no value", "write it as NAME=VALUE")
+        tags[key] = value
+    return {
+        "direction": options.direction,
+        "state": options.state,
+        "number": options.number,
+        "q": options.search,
+        "tags": tags,
+        "since": _since(options.since) if options.since else None,
+        "mailbox": options.mailbox,
+        "unread": options.unread or None,
+    }
+
+
+def _since(text: str) -> datetime:
+    if match := _AGO.match(text):
+        return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--since {text} is no time", "write 2026-11-21, 2026-11-21T08:00, or 2h, 3d, 1w") from None
+    return when.astimezone()
+
+
+# ---- shown ---------------------------------------------------------------------------------------------------------------
+
+
+def _json(body: Any) -> None:
+    print(json.dumps(body, ensure_ascii=False), flush=True)
+
+
+def _list(faxes: Iterable[Fax], options: argparse.Namespace) -> None:
+    shown = list(faxes)
+    if options.json:
+        for fax in shown:
+            _json(fax.raw)
+        return
+    if not shown:
+        print("no faxes", file=sys.stderr)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "when", "", "with", "state", "pages", "document"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name == "pages" else "left")
+    for fax in shown:
+        table.add_row(
+            fax.id[:24] if options.all else fax.id[:12],
+            _clock(fax.created),
+            "→" if fax.direction == "send" else "←",
+            Text(_far(fax)),
+            Text(fax.state + (" *" if fax.unread else ""), STYLES.get(fax.state, "")),
+            _pages(fax),
+            Text(_why(fax) or ", ".join(Path(name).name for name in fax.documents)),
+        )
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _far(fax: Fax) -> str:
+    if fax.direction == "send":
+        return fax.to
+    return fax.caller_number or fax.remote_station_id or "unknown"
+
+
+def _pages(fax: Fax) -> str:
+    return f"{fax.pages}/{fax.pages_total}" if fax.pages_total and fax.pages_total != fax.pages else str(fax.pages)
+
+
+def _why(fax: Fax) -> str:
+    return fax.reason if fax.state in ("failed", "expired", "uncertain", "waiting") else ""
+
+
+def _clock(when: datetime | None) -> str:
+    if when is None:
+        return ""
+    local = when.astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == datetime.now().date() else "%Y-%m-%d %H:%M")
+
+
+def _show(fax: Fax, as_json: bool) -> None:
+    if as_json:
+        _json(fax.raw)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bright_black")
+    table.add_column(overflow="fold")
+    facts: dict[str, str | Text] = {
+        "fax": fax.id,
+        "state": Text(fax.state, STYLES.get(fax.state, "")),
+        "to" if fax.direction == "send" else "from": Text(
+            _far(fax) + (f" ({fax.caller_name})" if fax.caller_name else "")
+        ),
+        "far end": Text(fax.remote_station_id),
+        "account": fax.account,
+        "mailbox": fax.mailbox,
+        "pages": _pages(fax),
+        "documents": Text(", ".join(fax.documents)),
+        "resolution": fax.resolution,
+        "made": _clock(fax.created),
+        "not before": _clock(fax.not_before),
+        "next call": _clock(fax.next_attempt) if not fax.terminal else "",
+        "deadline": _clock(fax.deadline) if not fax.terminal else "",
+        "ended": _clock(fax.ended),
+        "why": Text(fax.reason),
+        "remedy": Text(fax.remedy),
+        "tags": Text(", ".join(f"{key}={value}" for key, value in fax.tags.items())),
+    }
+    for name, value in facts.items():
+        if str(value):
+            table.add_row(name, value)
+    console.print(table)
+    for attempt in fax.attempts:
+        result = attempt.result or {}
+        took = f", {result['duration_s']:.0f} s" if result.get("duration_s") else ""
+        how = f", {result['mode']} {result['bitrate']} bit/s" if result.get("bitrate") else ""
+        came = "under way" if attempt.ended is None else attempt.cause or "went through"
+        first = f" from page {attempt.first_page}" if attempt.first_page > 1 else ""
+        line = f"call {attempt.number}  {_clock(attempt.started)}  {came}{first}, {attempt.pages} pages{how}{took}"
+        console.print(line, markup=False)
+
+
+# ---- as it happens -------------------------------------------------------------------------------------------------------
+
+
+def _follow(station: SoftfaxClient, options: argparse.Namespace) -> int:
+    """All faxes until interrupted, or one until it has ended: then its exit status."""
+    if len(options.ids) > 1:
+        raise UsageError("only one fax can be followed", "name one, or none for all")
+    fax = _found(station, options.ids[0]) if options.ids else None
+    last = fax
+    if fax is not None and not fax.terminal:
+        for event in station.events(fax_id=fax.id):
+            _event(event, options.json)
+            if event.kind in ("job", "result") and (last := station.get(fax.id)).terminal:
+                break
+    elif fax is None:
+        for event in station.events():
+            _event(event, options.json)
+    if last is None:
+        return int(ExitStatus.OK)
+    if not options.json:
+        _show(last, False)
+    return int(ExitStatus.OK if last.success else ExitStatus.FAX_FAILED)
+
+
+def _event(event: Event, as_json: bool) -> None:
+    if as_json:
+        _json(event.body)
+        return
+    words = _words(event)
+    if words:
+        time = datetime.fromisoformat(str(event.body["time"])).astimezone().strftime("%H:%M:%S")
+        Console(highlight=False, soft_wrap=True).print(f"{time}  {event.fax_id[:12]}  {words}", markup=False)
+
+
+def _words(event: Event) -> str:
+    """An event for people; empty for what only programs care for."""
+    body = event.body
+    if event.kind == "job":
+        return str(body["state"]) + (f": {body['reason']}" if body.get("reason") else "")
+    if event.kind == "call" and body["state"] in ("ringing", "answered"):
+        return str(body["state"])
+    if event.kind == "negotiated":
+        mode = "T.38" if body["mode"] == "T38" else "G.711"
+        return f"{mode}, {body['bitrate']} bit/s, {'ECM' if body['ecm'] else 'no ECM'}, {body['resolution']} dpi"
+    if event.kind == "page":
+        verb = "sent" if body["direction"] == "send" else "received"
+        return f"page {body['number']} {verb} in {body['seconds']:.1f} s"
+    return ""

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A station from an asyncio program."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import os
+from collections.abc import AsyncIterator, Iterable, Sequence
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from softfax.client import wire
+from softfax.client.errors import AnswerError, NoStationError, ThrottledError
+from softfax.client.models import Event, Fax, Upload, order
+
+__all__ = ["AsyncSoftfaxClient"]
+
+RETRIES = 3
+WAITS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+#: The station says something every 15 seconds.
+SILENCE_S = 60.0
+POLL_S = 30.0
+
+
+class AsyncSoftfaxClient:
+    """A station's API: `async with AsyncSoftfaxClient(url, token=…) as station`. Without `url`: SOFTFAX_URL, else this machine's.
+
+    Every method raises AnswerError: NoStationError, NotAllowedError, NotFoundError, ConflictError, RefusedError, ThrottledError.
+    `client` is an httpx client to be used instead of one of ours.
+    """
+
+    def __init__(
+        self,
+        url: str = "",
+        *,
+        token: str = "",
+        timeout_s: float = wire.TIMEOUT_S,
+        verify: bool | str = True,
+        client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._client = client or httpx.AsyncClient(**wire.settings_of(url, token, timeout_s, verify))
+        self._own = client is None
+
+    async def __aenter__(self) -> AsyncSoftfaxClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Lets go of its connections."""
+        if self._own:
+            await self._client.aclose()
+
+    async def _ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """One request; asked again where it can do no harm. Raises NoStationError, AnswerError."""
+        safe = method == "GET" or "Idempotency-Key" in (arguments.get("headers") or {})
+        for attempt in range(RETRIES):
+            last = not safe or attempt == RETRIES - 1 or "files" in arguments
+            try:
+                response = await self._client.request(method, path, **arguments)
+            except httpx.HTTPError as error:
+                if last:
+                    raise wire.no_station(error, self._client.base_url) from None
+                await asyncio.sleep(WAITS_S[attempt])
+                continue
+            if response.status_code < 400:
+                return response
+            found = wire.failed(response)
+            if last or not isinstance(found, ThrottledError) or found.retry_after_s > WAITS_S[-1]:
+                raise found
+            await asyncio.sleep(found.retry_after_s)
+        raise AssertionError
+
+    async def _json(self, method: str, path: str, **arguments: Any) -> Any:
+        return wire.checked(await self._ask(method, path, **arguments))
+
+    # ---- sending ------------------------------------------------------------------------------------------------
+
+    async def send(
+        self, to: str, files: Sequence[str | os.PathLike[str]] = (), *, key: str = "", **options: Any
+    ) -> Fax:
+        """Sends files to a number or SIP URI; it is in the queue when this returns.
+
+        `options` are the keys of POST /v1/faxes: `cover`, `resolution`, `priority`, `not_before`, `tags` …; `documents` for URLs
+        and uploads, `caller` for what JSON calls `from`. The same `key` sends it once, however often it is asked.
+        """
+        with wire.form(order(to, **options), files, key) as arguments:
+            return Fax.of(await self._json("POST", "/v1/faxes", **arguments))
+
+    async def broadcast(
+        self, to: Sequence[str], files: Sequence[str | os.PathLike[str]] = (), *, key: str = "", **options: Any
+    ) -> builtins.list[Fax]:
+        """Sends the same to each of several destinations."""
+        with wire.form(order(builtins.list(to), **options), files, key) as arguments:
+            answer = await self._json("POST", "/v1/faxes", **arguments)
+        return [Fax.of(one) for one in answer["faxes"]]
+
+    async def upload(self, file: str | os.PathLike[str], *, resolution: str = "") -> Upload:
+        """Makes the pages of a document, to be looked at; `documents=[{"upload": upload.id}]` sends it."""
+        with wire.form({}, [file], "") as arguments:
+            parts = {"files": arguments["files"]}
+            query = {"resolution": resolution} if resolution else {}
+            return Upload.of(await self._json("POST", "/v1/uploads", params=query, **parts))
+
+    # ---- looking ------------------------------------------------------------------------------------------------
+
+    async def get(self, fax_id: str) -> Fax:
+        """One fax with its attempts."""
+        return Fax.of(await self._json("GET", f"/v1/faxes/{wire_id(fax_id)}"))
+
+    async def list(self, *, limit: int = 0, **filters: Any) -> AsyncIterator[Fax]:
+        """Faxes, the newest first, `limit` of them or all. `filters` are the keys of GET /v1/faxes; `tags` is a mapping."""
+        query = wire.list_query({"limit": min(limit or 200, 200), **filters})
+        count = 0
+        while True:
+            answer = await self._json("GET", "/v1/faxes", params=query)
+            for one in answer["faxes"]:
+                yield Fax.of(one)
+                count += 1
+                if count == limit:
+                    return
+            if not answer["cursor"]:
+                return
+            query["cursor"] = answer["cursor"]
+
+    async def document(self, fax_id: str) -> bytes:
+        """The PDF, as it was faxed."""
+        return (await self._ask("GET", f"/v1/faxes/{wire_id(fax_id)}/document.pdf")).content
+
+    async def page(self, fax_id: str, number: int, *, width: int | None = None) -> bytes:
+        """A page as PNG."""
+        query = {"width": width} if width else {}
+        return (await self._ask("GET", f"/v1/faxes/{wire_id(fax_id)}/pages/{number}.png", params=query)).content
+
+    async def status(self) -> dict[str, Any]:
+        """How the station is."""
+        found: dict[str, Any] = await self._json("GET", "/v1/status")
+        return found
+
+    async def sessions(self) -> Sequence[dict[str, Any]]:
+        """The calls under way."""
+        found: Sequence[dict[str, Any]] = (await self._json("GET", "/v1/sessions"))["sessions"]
+        return found
+
+    # ---- changing -----------------------------------------------------------------------------------------------
+
+    async def cancel(self, fax_id: str) -> Fax:
+        """Ends a fax, also under way. Raises ConflictError where it has ended."""
+        return Fax.of(await self._json("DELETE", f"/v1/faxes/{wire_id(fax_id)}"))
+
+    async def erase(self, fax_id: str) -> None:
+        """Forgets a fax that has ended, and overwrites its documents."""
+        await self._json("DELETE", f"/v1/faxes/{wire_id(fax_id)}", params={"erase": "true"})
+
+    async def retry(self, fax_id: str) -> Fax:
+        """Sends a fax that was not delivered once more."""
+        return Fax.of(await self._json("POST", f"/v1/faxes/{wire_id(fax_id)}/retry"))
+
+    async def update(self, fax_id: str, **changes: Any) -> Fax:
+        """Changes `unread`, `tags` or `mailbox`."""
+        return Fax.of(await self._json("PATCH", f"/v1/faxes/{wire_id(fax_id)}", json=changes))
+
+    # ---- as it happens ------------------------------------------------------------------------------------------
+
+    async def events(
+        self, *, fax_id: str = "", types: Iterable[str] = (), progress: bool = False, after: int | None = None
+    ) -> AsyncIterator[Event]:
+        """What happens, from event `after` on, or from now. Connects again where the connection breaks, and misses nothing."""
+        parser = wire.EventParser(after)
+        query = wire.event_query(fax_id, types, progress)
+        failures = 0
+        while True:
+            try:
+                timeout = httpx.Timeout(wire.TIMEOUT_S, read=SILENCE_S)
+                async with self._client.stream(
+                    "GET", "/v1/events", params=query, headers=parser.headers, timeout=timeout
+                ) as response:
+                    if response.status_code != 200:
+                        await response.aread()
+                        raise wire.failed(response)
+                    failures = 0
+                    async for line in response.aiter_lines():
+                        if (event := parser.line(line)) is not None:
+                            yield event
+            except httpx.HTTPError as error:
+                if parser.last_id is None and failures == 0:
+                    raise wire.no_station(error, self._client.base_url) from None
+            except AnswerError as error:
+                if error.status not in (429, 500, 502, 503):
+                    raise
+            await asyncio.sleep(WAITS_S[min(failures, len(WAITS_S) - 1)])
+            failures += 1
+
+    async def wait(self, fax_id: str, timeout_s: float | None = None) -> Fax:
+        """Waits until a fax has ended, also while the station is started anew. Raises TimeoutError."""
+        query = wire.event_query(fax_id, ("job", "result"), False)
+        timeout = httpx.Timeout(wire.TIMEOUT_S, read=SILENCE_S)
+        failures = 0
+        async with asyncio.timeout(timeout_s):
+            fax = await self.get(fax_id)
+            while not fax.terminal:
+                try:
+                    # First listened, then looked: what happens between is not missed.
+                    async with self._client.stream("GET", "/v1/events", params=query, timeout=timeout) as response:
+                        fax = await self._seen_to_the_end(fax_id, response)
+                    failures = 0
+                except (httpx.HTTPError, NoStationError, ThrottledError):
+                    await asyncio.sleep(WAITS_S[min(failures, len(WAITS_S) - 1)])
+                    failures += 1
+        return fax
+
+    async def _seen_to_the_end(self, fax_id: str, response: httpx.Response) -> Fax:
+        """Looks at a fax whenever something happens to it. Raises what `get` does, and httpx's errors."""
+        fax = await self.get(fax_id)
+        parser = wire.EventParser()
+        if response.status_code != 200:
+            await asyncio.sleep(WAITS_S[2])
+            return fax
+        lines = response.aiter_lines()
+        while not fax.terminal:
+            async for line in lines:
+                if parser.line(line) is not None:
+                    break
+            else:
+                return fax
+            fax = await self.get(fax_id)
+        return fax
+
+
+def wire_id(fax_id: str) -> str:
+    """An id as a part of a path."""
+    return "".join(ch for ch in fax_id if ch.isalnum()) or "none"

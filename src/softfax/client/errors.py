@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a station refuses, and a station that does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from softfax.errors import ExitStatus, SoftfaxError
+
+__all__ = [
+    "AnswerError",
+    "ConflictError",
+    "NoStationError",
+    "NotAllowedError",
+    "NotFoundError",
+    "RefusedError",
+    "ThrottledError",
+    "error_of",
+]
+
+
+class AnswerError(SoftfaxError):
+    """The station refused or failed. `status` is the HTTP status, `body` its problem details (RFC 9457)."""
+
+    exit_status = ExitStatus.USAGE
+
+    def __init__(
+        self, problem: str, remedy: str = "", *, status: int = 0, body: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(problem, remedy)
+        self.status = status
+        self.body = dict(body or {})
+
+
+class NoStationError(AnswerError):
+    """No station answers there."""
+
+
+class NotAllowedError(AnswerError):
+    """The token is missing or wrong, or its scopes do not allow this (401, 403)."""
+
+
+class NotFoundError(AnswerError):
+    """There is no such thing (404)."""
+
+
+class ConflictError(AnswerError):
+    """Its state does not allow this (409)."""
+
+
+class RefusedError(AnswerError):
+    """The request makes no sense, or is too large (400, 413, 415, 422)."""
+
+
+class ThrottledError(AnswerError):
+    """Too many requests (429), or not now (503). `retry_after_s` is when to try again."""
+
+    retry_after_s: float = 1.0
+
+
+_KINDS: Mapping[int, type[AnswerError]] = {
+    400: RefusedError,
+    401: NotAllowedError,
+    403: NotAllowedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: RefusedError,
+    415: RefusedError,
+    422: RefusedError,
+    429: ThrottledError,
+    503: ThrottledError,
+}
+
+
+def error_of(status: int, body: object, retry_after: str = "") -> AnswerError:
+    """The error an answer stands for."""
+    said: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    problem = str(said.get("detail") or said.get("title") or f"the station answered {status}")
+    error = _KINDS.get(status, AnswerError)(problem, str(said.get("remedy") or ""), status=status, body=said)
+    if isinstance(error, ThrottledError) and retry_after.isdigit():
+        error.retry_after_s = float(retry_after)
+    return error

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What both clients share: requests as httpx sends them, answers, and server-sent events as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import httpx
+
+from softfax.client.errors import AnswerError, NoStationError, error_of
+from softfax.client.models import Event
+from softfax.errors import DocumentError, UsageError
+
+__all__ = [
+    "EventParser",
+    "Query",
+    "checked",
+    "event_query",
+    "failed",
+    "form",
+    "list_query",
+    "no_station",
+    "settings_of",
+]
+
+DEFAULT_URL = "http://127.0.0.1:8038"
+TIMEOUT_S = 30.0
+LINE_MAX = 4 << 20
+Query = dict[str, str | int]
+
+
+def settings_of(url: str, token: str, timeout_s: float, verify: bool | str) -> dict[str, Any]:
+    """How httpx is set up. Raises UsageError."""
+    url = url or os.environ.get("SOFTFAX_URL", "") or DEFAULT_URL
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise UsageError(f"not the URL of a station: {url[:80]!r}", f"write it as {DEFAULT_URL}")
+    token = token or os.environ.get("SOFTFAX_TOKEN", "")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    # A proxy for the web is no way to a station beside us, which answers its own machine alone.
+    return {
+        "base_url": url.rstrip("/"),
+        "headers": headers,
+        "timeout": httpx.Timeout(timeout_s, pool=None),
+        "verify": verify,
+        "trust_env": False,
+        "follow_redirects": False,
+    }
+
+
+def no_station(error: Exception, url: object) -> NoStationError:
+    """The station did not answer."""
+    why = str(error) or type(error).__name__
+    return NoStationError(
+        f"no station answers at {url} ({why})", "start it with `softfax serve`, or name it with --url"
+    )
+
+
+def failed(response: httpx.Response) -> AnswerError:
+    """What an answer that is an error says."""
+    try:
+        body: object = response.json()
+    except ValueError:
+        body = None
+    return error_of(response.status_code, body, response.headers.get("Retry-After", ""))
+
+
+def checked(response: httpx.Response) -> Any:
+    """The JSON of an answer; None of one without body. Raises AnswerError."""
+    if response.status_code >= 400:
+        raise failed(response)
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        raise AnswerError(
+            "what answers there is no softfax station", "check the URL", status=response.status_code
+        ) from None
+
+
+@contextlib.contextmanager
+def form(wanted: Mapping[str, Any], files: Sequence[str | os.PathLike[str]], key: str) -> Iterator[dict[str, Any]]:
+    """The arguments of a request for a fax: JSON, or a form where there are files. Raises DocumentError."""
+    headers = {"Idempotency-Key": key or secrets.token_hex(12)}
+    if not files:
+        yield {"json": dict(wanted), "headers": headers}
+        return
+    with contextlib.ExitStack() as stack:
+        parts = [("file", (Path(file).name, stack.enter_context(_opened(file)))) for file in files]
+        yield {"data": {"request": json.dumps(wanted)}, "files": parts, "headers": headers}
+
+
+def _opened(file: str | os.PathLike[str]) -> BinaryIO:
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        raise DocumentError(f"{os.fspath(file)} cannot be read: {error.strerror}", "check the file's name") from None
+
+
+def list_query(filters: Mapping[str, Any]) -> Query:
+    """The query of a list: None is left out, lists get commas, `tags` become tag.NAME."""
+    out: Query = {}
+    for key, value in filters.items():
+        if value is None or value == "":
+            continue
+        if key == "tags":
+            out.update({f"tag.{name}": text for name, text in value.items()})
+        elif key == "state" and not isinstance(value, str):
+            out[key] = ",".join(value)
+        elif isinstance(value, bool):
+            out[key] = "true" if value else "false"
+        else:
+            out[key] = value.isoformat() if hasattr(value, "isoformat") else value
+    return out
+
+
+def event_query(fax_id: str, types: Iterable[str], progress: bool) -> Query:
+    """The query of a stream of events."""
+    out: Query = {"fax_id": fax_id, "types": ",".join(types), "progress": "1" if progress else ""}
+    return {key: value for key, value in out.items() if value}
+
+
+class EventParser:
+    """Server-sent events out of lines (WHATWG HTML §9.2). `last_id` is the number of the last event that had one."""
+
+    def __init__(self, last_id: int | None = None) -> None:
+        self.last_id = last_id
+        self._clear()
+
+    def _clear(self) -> None:
+        self._kind, self._id, self._data = "message", None, []
+
+    _kind: str
+    _id: int | None
+    _data: list[str]
+
+    def line(self, line: str) -> Event | None:
+        """Takes a line; the event that ends with it."""
+        if line:
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if name == "data" and sum(map(len, self._data)) + len(value) <= LINE_MAX:
+                self._data.append(value)
+            elif name == "event":
+                self._kind = value
+            elif name == "id" and re.fullmatch(r"[0-9]{1,18}", value):
+                self._id = int(value)
+            return None
+        data, kind, number = "\n".join(self._data), self._kind, self._id
+        self._clear()
+        if not data:
+            return None
+        try:
+            body = json.loads(data)
+        except ValueError:
+            return None
+        if number is not None:
+            self.last_id = number
+        return Event(id=number, kind=kind, fax_id=str(body.get("fax_id", "")), body=body)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What tells the station where to go on."""
+        return {"Last-Event-ID": str(self.last_id)} if self.last_id is not None else {}
