@@ -38,7 +38,7 @@ __all__ = ["CONTENT_TYPE", "Metrics", "Observed", "Source"]
 log = logging.getLogger("softfax.ops")
 
 # A second series for each, which nobody looks at.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 RATES = frozenset({2400, 4800, 7200, 9600, 12000, 14400})
