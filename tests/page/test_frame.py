@@ -109,7 +109,8 @@ def test_persian_runs_from_right_to_left(fake: Fake, watch: Watch) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("دریافتی‌ها")
     expect(page.get_by_text("۲۶ فکس").first).to_be_visible()
     rail, main = page.locator(".rail").bounding_box(), page.locator("main").bounding_box()
-    assert rail and main
+    assert rail
+    assert main
     assert rail["x"] > main["x"]
     page.goto(f"{fake.url}#/settings")
     page.get_by_role("radio", name="English").check()

@@ -94,6 +94,9 @@ def test_a_page_is_drawn_as_it_comes(fake: Fake, watch: Watch) -> None:
     begin(fake, "receive")
     fake.live_rows = 300
     page = watch.open(fake.url, "#/live")
+    expect(page.get_by_text("The first lines are coming")).to_be_visible()
+    assert not fake.asked_for("GET", ".*/live.png")
+    progress(fake, direction="receive", page_bytes=None, pages_total=None, rows=300)
     picture = page.locator(".arriving img")
     expect(picture).to_be_visible()
     height = picture.evaluate("i => i.naturalHeight")

@@ -59,6 +59,11 @@ class Running:
                     return fax
                 await asyncio.sleep(0.02)
 
+    async def all_told(self) -> None:
+        async with asyncio.timeout(LIMIT_S):
+            while await asyncio.to_thread(self.queue.store.untold):
+                await asyncio.sleep(0.02)
+
     def results(self, fax_id: str) -> list[FaxResult]:
         return [u.event for u in self.updates if u.context.fax_id == fax_id and isinstance(u.event, FaxResult)]
 
@@ -137,7 +142,7 @@ def test_what_becomes_of_faxes(tmp_path: Path, letter: Path) -> None:
             # Each has one end, also in the record.
             assert all(sum(x.retry_at is None for x in r.results(f.id)) == 1 for f in faxes.values())
             assert ended["busy"].remedy
-            assert not await asyncio.to_thread(r.queue.store.untold)
+            await r.all_told()
             pdf = await r.queue.document(cut.id)
             assert pdf is not None
             assert pdf.read_bytes().startswith(b"%PDF")
@@ -265,8 +270,7 @@ def test_after_a_restart_faxes_go_on_and_ends_are_told_once(tmp_path: Path, lett
                 # Told again by a station that does not know that it has been: dropped by the outbox.
                 await asyncio.to_thread(r.queue.store.update, fax_id, {"told": False})
             async with running(tmp_path) as r:
-                await asyncio.sleep(0.5)
-                assert not await asyncio.to_thread(r.queue.store.untold)
+                await r.all_told()
 
         def _ends() -> list[dict[str, Any]]:
             bodies = [json.loads(q.body) for q in there.requests]

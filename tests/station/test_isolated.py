@@ -16,6 +16,7 @@ import pytest
 
 from softfax.errors import PortInUseError
 from softfax.fax import outcome
+from softfax.fax.trace import load_trace
 from softfax.model import FaxResult, FaxUpdate, ProgressEvent, SessionState
 from softfax.station import FaxOrder, Station, workers
 from softfax.station.call import FaxCall
@@ -98,6 +99,14 @@ def test_a_fax_between_stations_and_a_process_that_dies(tmp_path: Path, letter: 
             assert last.success
             assert [Path(name).suffix for name in last.documents] == [".pdf"]
             assert received[0].context.session_number == last.session == 1
+            await asyncio.sleep(1.0)
+            for station, fax_id in ((one, result.fax_id), (two, last.fax_id)):
+                trace = load_trace(station.trace_folder, fax_id)
+                assert trace is not None
+                titles = [entry["title"].split()[0] for entry in trace["entries"]]
+                assert [t for t in titles if t in ("INVITE", "DIS", "DCS", "CFR", "BYE")][:2] == ["INVITE", "INVITE"]
+                assert {"DIS", "DCS", "CFR", "PPS-EOP", "MCF", "BYE"} <= set(titles)
+                assert trace["statistics"]["udptl_rx_packets"] > 100
 
             # Dies in the middle of a fax: that fax is lost at both ends, everything else goes on.
             call = one.originate(FaxOrder(destination=uri(two), documents=(letter,)))

@@ -16,9 +16,9 @@ from dbos import DBOS, DBOSClient
 from softfax.delivery.durable import Durable
 from softfax.errors import LocalError
 
-__all__ = ["FAXES", "MAILBOXES", "Rounds"]
+__all__ = ["FAXES", "MAIL", "MAILBOXES", "Rounds"]
 
-FAXES, MAILBOXES = "softfax-faxes", "softfax-mailboxes"
+FAXES, MAILBOXES, MAIL = "softfax-faxes", "softfax-mailboxes", "softfax-mail"
 POLL_S = 0.25
 _ACTIVE = ["PENDING", "ENQUEUED", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
@@ -41,7 +41,7 @@ def _register(kind: str) -> None:
         return worker(subject, round_id)
 
 
-for _kind in (FAXES, MAILBOXES):
+for _kind in (FAXES, MAILBOXES, MAIL):
     _register(_kind)
 
 

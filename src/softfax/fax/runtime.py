@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from softfax.documents import RasterJob
 from softfax.engine import (
@@ -28,6 +28,8 @@ from softfax.fax.feed import DocumentFeed
 from softfax.fax.outcome import Outcome
 from softfax.fax.session import AudioPath, FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, ModePolicy
+from softfax.fax.trace import TraceSettings
+from softfax.fax.tracing import SipMessages, Tracing
 from softfax.model import CallState, Direction, Event, FaxResult, new_fax_id
 from softfax.sip import (
     AudioMedia,
@@ -99,11 +101,14 @@ class FaxLine:
                 max_rate_bps=settings.max_rate_bps,
                 stall_s=settings.timeouts.stall_s,
                 lacks=settings.lacks,
-                trace=settings.trace,
+                trace=settings.trace or runtime.trace is not None,
             )
         )
         self.session.engine = self.engine
         self._last: SessionStats | None = None
+        self.tracing = (
+            Tracing(self.session.fax_id, runtime.trace, runtime.messages) if runtime.trace is not None else None
+        )
         self.feed = DocumentFeed(job, self.engine, self._on_pages, self._on_document_failed) if job else None
 
     # ---- what the user agent tells ------------------------------------------------------------------------------
@@ -111,6 +116,8 @@ class FaxLine:
     def on_state(self, call: Call, state: str, sip_code: int, reason: str) -> None:
         """The SIP call changed state."""
         del call
+        if state == "ended":
+            self._remember_stats()
         self.session.call_state(_CALL_STATES[state], sip_code, reason)
 
     def on_audio(self, call: Call, media: AudioMedia) -> None:
@@ -172,7 +179,13 @@ class FaxLine:
 
     def progress(self) -> SessionStats:
         """The engine's counters, for a progress bar; at the end, what they were."""
-        return self._last or self.engine.stats()
+        return self._last if self._last is not None and self.session.ended else self.engine.stats()
+
+    def _remember_stats(self) -> None:
+        """The counters go with the medium."""
+        stats = self.engine.stats()
+        if stats.rtp_rx_packets or stats.udptl_rx_packets or self._last is None:
+            self._last = stats
 
     def cancel(self) -> None:
         """Ends the fax: DCN, then BYE or CANCEL."""
@@ -185,6 +198,10 @@ class FaxLine:
 
     def engine_event(self, event: EngineEvent) -> None:
         """Takes an event of this fax's engine session."""
+        if event.type is EventType.COMPLETE:
+            self._remember_stats()
+        if self.tracing is not None:
+            self.tracing.engine_event(event)
         if event.type is EventType.DIS and self.feed is not None:
             self.feed.engine_event(event)
         self.session.engine_event(event)
@@ -197,6 +214,8 @@ class FaxLine:
         self.session.give_up(Outcome(False, "FILE_ERROR", error.problem, outcome.T30_FILE_ERROR))
 
     def _on_event(self, event: Event) -> None:
+        if self.tracing is not None:
+            self.tracing.event(event)
         try:
             self._sink(event)
         except Exception:
@@ -208,7 +227,8 @@ class FaxLine:
                 self._udptl.close()
             if self.feed is not None:
                 self.feed.close()
-            self._last = self.engine.stats()
+            if self.tracing is not None:
+                self.tracing.end(event, self.call.call_id if self.call is not None else "", self._last)
             self.engine.close()
             if not self.result.done():
                 self.result.set_result(event)
@@ -232,19 +252,27 @@ class FaxRuntime:
         self._lines: dict[int, FaxLine] = {}
         self._loop = asyncio.get_running_loop()
         self._stop = _Stop()
+        #: Set by `start`: what is kept of the messages and frames of faxes.
+        self.trace: TraceSettings | None = None
+        self.messages = SipMessages()
         self._loop.add_reader(engine.fileno(), self.drain)
         agent.incoming = self._incoming
 
     @classmethod
-    async def start(cls, config: SipConfig, *, shards: int = 0) -> FaxRuntime:
+    async def start(cls, config: SipConfig, *, shards: int = 0, trace: TraceSettings | None = None) -> FaxRuntime:
         """Starts user agent and engine. Raises PortInUseError, NativeError, UsageError."""
+        if trace is not None:
+            config = replace(config, trace=True)
         engine = Engine(shards)
         try:
             agent = await UserAgent.start(config)
         except BaseException:
             engine.close()
             raise
-        return cls(engine, agent)
+        runtime = cls(engine, agent)
+        if trace is not None:
+            runtime.trace, agent.on_message = trace, runtime.messages.take
+        return runtime
 
     @property
     def media_host(self) -> str:

@@ -114,8 +114,8 @@ def email(target: EmailTarget, smtp: SmtpConfig, item: Item) -> None:
     send(message, smtp)
 
 
-def send(message: EmailMessage, smtp: SmtpConfig) -> None:
-    """Hands an e-mail to the server."""
+def send(message: EmailMessage, smtp: SmtpConfig, *, sender: str | None = None) -> None:
+    """Hands an e-mail to the server; `sender` is where it comes back to if not to From, and may be empty: nowhere."""
     context = ssl.create_default_context()
     try:
         if smtp.security == "tls":
@@ -127,7 +127,7 @@ def send(message: EmailMessage, smtp: SmtpConfig) -> None:
                 server.starttls(context=context)
             if smtp.user:
                 server.login(smtp.user, smtp.password)
-            server.send_message(message)
+            server.send_message(message, from_addr=sender)
     except smtplib.SMTPAuthenticationError:
         raise MailboxError(f"{smtp.host} rejected the user or password", "check [smtp]") from None
     except smtplib.SMTPRecipientsRefused as error:

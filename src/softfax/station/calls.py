@@ -90,7 +90,8 @@ class Calls:
 
     async def start(self) -> None:
         """Listens. Raises PortInUseError, NativeError, UsageError."""
-        self._runtime = await FaxRuntime.start(making.sip_config(self.config))
+        trace = making.trace_settings(self.config)
+        self._runtime = await FaxRuntime.start(making.sip_config(self.config), trace=trace)
         self._runtime.on_incoming = self._incoming
         # Not before it is said that we listen.
         self._have_accounts(self._runtime.agent.accounts)

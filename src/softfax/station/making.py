@@ -15,6 +15,7 @@ from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
 from softfax.fax.settings import FaxSettings, Role, T38Wish, Timeouts, check_ident
+from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Mode, Operation, SessionEvent, SessionState
 from softfax.sip import IncomingCall, SipConfig, split_uri
 from softfax.station import wire
@@ -37,6 +38,8 @@ __all__ = [
     "sip_config",
     "spool_path",
     "t38_wish",
+    "trace_folder",
+    "trace_settings",
 ]
 
 
@@ -152,6 +155,18 @@ def sip_config(config: StationConfig) -> SipConfig:
         max_calls=sip.max_calls + 8,
         user_agent=sip.user_agent,
     )
+
+
+def trace_settings(config: StationConfig) -> TraceSettings | None:
+    """What is kept of calls."""
+    if config.trace.when == "never":
+        return None
+    return TraceSettings(trace_folder(config), config.trace.when)
+
+
+def trace_folder(config: StationConfig) -> Path:
+    """Where traces are."""
+    return config.data.dir / "traces"
 
 
 def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arrived:

@@ -264,6 +264,11 @@ class Station(Registry):
         """The page that a fax is receiving as far as its lines have come, as PNG."""
         return await self._running().preview(fax_id) if fax_id in self._faxes else None
 
+    @property
+    def trace_folder(self) -> Path:
+        """Where traces of faxes are (`softfax.fax.trace.load_trace`)."""
+        return making.trace_folder(self.config)
+
     def registrations(self) -> list[RegistrationView]:
         """The registrations of the accounts, as they are now."""
         return list(self._registrations)

@@ -16,7 +16,7 @@ from softfax.web.body import Form
 from softfax.web.guard import JSON_MAX, too_large
 from softfax.web.problems import Problem
 
-__all__ = ["form_values", "invalid", "only", "read_json", "tags_of", "valid"]
+__all__ = ["form_values", "invalid", "read_json", "tags_of", "valid"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _PLAIN = frozenset(
@@ -102,13 +102,6 @@ def _put(out: dict[str, Any], key: str, value: str) -> None:
         out.update({key: value} if value else {})
     else:
         raise invalid(key[:40], "there is no such field")
-
-
-def only(request: Request, *names: str, tags: bool = False) -> None:
-    """Refuses a query with other keys: a filter that is mistyped would be no filter. Raises RequestValidationError."""
-    for key in request.query_params:
-        if key not in names and not (tags and key.startswith("tag.")):
-            raise invalid(key[:40], "there is no such parameter", "query")
 
 
 def tags_of(request: Request) -> Mapping[str, str]:

@@ -105,9 +105,21 @@ def needs(*scopes: str) -> Any:
                 "Use a token with that scope.",
                 kind="scope",
             )
+        _check_query(request)
 
     check.scopes = scopes  # type: ignore[attr-defined]
     return Depends(check)
+
+
+def _check_query(request: Request) -> None:
+    """Refuses what an operation with parameters does not know: a filter that is mistyped would be none. Raises Problem."""
+    known = {field.alias for field in request.scope["route"].dependant.query_params}
+    for key in request.query_params if known else ():
+        if key not in known and not key.startswith("tag."):
+            raise Problem(
+                422, "The request makes no sense", f"There is no parameter {key[:40]!r}.", f"Use {', '.join(sorted(known))}.",
+                kind="invalid",
+            )  # fmt: skip
 
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

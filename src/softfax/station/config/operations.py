@@ -39,7 +39,9 @@ class LogConfig(Table):
 class TraceConfig(Table):
     """[trace]: what is kept of the messages and packets of calls."""
 
-    when: Literal["never", "failed", "always"] = Field("failed", description="of which faxes a trace is kept")
+    when: Literal["never", "failed", "always"] = Field(
+        "always", description="of which faxes a trace is kept: SIP and T.30, about 10 kB each"
+    )
     packets: bool = Field(False, description="keep RTP and UDPTL too (pcap)")
 
 

@@ -25,7 +25,7 @@ from softfax.queue.errors import NoFaxError
 from softfax.queue.model import Document, Fax, FaxFilter, FaxRequest, FaxState, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
 from softfax.web.body import File, is_form, read_form
-from softfax.web.fields import form_values, invalid, only, read_json, tags_of, valid
+from softfax.web.fields import form_values, invalid, read_json, tags_of, valid
 from softfax.web.openapi import problems
 from softfax.web.problems import Problem
 from softfax.web.requests import FAX_ID, Change, FaxIn, ForwardIn
@@ -39,9 +39,6 @@ router = APIRouter(tags=["faxes"])
 
 STATES = "|".join(FaxState)
 EVENTS_MAX = 5000
-FILTERS = (
-    "direction", "state", "q", "number", "since", "until", "mailbox", "unread", "broadcast_id", "limit", "cursor",
-)  # fmt: skip
 
 FaxId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a fax", examples=["4b0e7d5a9c1f2e3d4a5b6c7d"])]
 #: A plus in a query string means a blank to whoever decodes it.
@@ -276,7 +273,6 @@ async def list_faxes(
     cursor: Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description="of the list before")] = "",
 ) -> Response:
     """Those that fit all that is asked; `tag.NAME=VALUE` asks for a tag. Attempts are left out."""
-    only(request, *FILTERS, tags=True)
     found = await web.queue.list(
         FaxFilter(
             direction=direction,

@@ -11,11 +11,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
-from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut
-from softfax.web.fields import only
 from softfax.web.openapi import problems
 from softfax.web.problems import Problem
 from softfax.web.requests import FAX_ID, ContactIn, ForbiddenIn
@@ -42,14 +40,12 @@ def _no_contact() -> Problem:
     responses=problems(401, 403, 422),
 )
 async def contacts(
-    request: Request,
     web: Mine,
     q: Annotated[str, Query(max_length=200, pattern=Word, description="words somewhere in an entry")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str, Query(max_length=300, pattern=Word, description="of the list before")] = "",
 ) -> Response:
     """By name."""
-    only(request, "q", "limit", "cursor")
     found, more = await asyncio.to_thread(web.store.contacts, q, limit, cursor)
     return answer({"contacts": [dataclasses.asdict(one) for one in found], "cursor": more})
 

@@ -22,7 +22,7 @@ function merge(had, given) {
   const active = given.state === "Active" || given.progress;
   return {
     ...had, direction, account: fact(given.account, had.account), caller: fact(given.caller, had.caller), called: fact(given.called, had.called),
-    mode: fact(given.mode, had.mode), rate: fact(given.data_rate || null, had.rate), ecm: fact(given.error_correction_mode, had.ecm),
+    mode: fact(given.mode, had.mode), rate: fact(given.data_rate || null, had.rate), ecm: given.state === "Active" ? fact(given.error_correction_mode, had.ecm) : had.ecm,
     remote: fact(given.remote_station_id, had.remote), resolution: fact(given.resolution, had.resolution), bad_lines: fact(given.total_bad_lines, had.bad_lines),
     document: fact(given.file_name, had.document), progress: given.progress || had.progress, stage: active && had.stage !== "ending" ? "pages" : given.call_state || had.stage,
     started: fact(given.started || given.time, had.started),

@@ -11,7 +11,7 @@ const loaded = {};
 
 export async function setLanguage(code, keep = true) {
   if (!loaded[code]) {
-    const answer = await fetch(new URL(`assets/lang/${code}.json`, document.baseURI));
+    const answer = await fetch(new URL(`../lang/${code}.json`, import.meta.url));
     if (!answer.ok) throw new Error(`lang/${code}.json: ${answer.status}`);
     loaded[code] = await answer.json();
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What can be done with a fax, wherever it is shown.
-import { html, useState } from "../lib/h.js";
+import { html, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { patch, post, remove, url } from "../lib/api.js";
+import { patch, post, randomKey, remove, url } from "../lib/api.js";
 import { put, forget, pageCount, pageUrl } from "../lib/faxes.js";
 import { check } from "../lib/numbers.js";
 import { destination } from "../lib/format.js";
@@ -55,6 +55,7 @@ export function Forward({ fax, close }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const [lack, setLack] = useState("");
+  const key = useRef(randomKey());
   const keep = (values) => tab.set(`forward.${fax.id}`, { how, ...state, email, ...values });
   const send = async (event) => {
     event.preventDefault();
@@ -66,7 +67,7 @@ export function Forward({ fax, close }) {
     setBusy(true);
     setError(null);
     try {
-      const answer = await post(at(fax, "/forward"), how === "fax" ? { to: numbers.length === 1 ? numbers[0] : numbers } : { email: email.trim() });
+      const answer = await post(at(fax, "/forward"), how === "fax" ? { to: numbers.length === 1 ? numbers[0] : numbers } : { email: email.trim() }, { headers: { "Idempotency-Key": key.current } });
       for (const one of answer?.faxes || (answer?.id ? [answer] : [])) put(one);
       tab.drop(`forward.${fax.id}`);
       toast(t(how === "fax" ? "forward.done" : "forward.mailed", { who: how === "fax" ? numbers.map(destination).join(", ") : email }));
@@ -75,8 +76,8 @@ export function Forward({ fax, close }) {
   };
   return html`<${Dialog} title=${t("forward.title")} close=${close}><form class="stack" onSubmit=${send} novalidate>
     <div class="segments">${["fax", "email"].map((key) => html`<label key=${key}><input type="radio" name="how" checked=${how === key} onChange=${() => { setHow(key); keep({ how: key }); setLack(""); }} /><span>${t(`forward.${key}`)}</span></label>`)}</div>
-    ${how === "fax" ? html`<${Recipients} id="forward-to" ...${state} change=${(values) => setState((s) => { const next = { ...s, ...values }; keep(next); return next; })} />`
-      : html`<label class="field"><span>${t("forward.address")}</span><input type="email" dir="ltr" autocomplete="email" value=${email} onInput=${(e) => { setEmail(e.target.value); keep({ email: e.target.value }); }} /></label>`}
+    ${how === "fax" ? html`<${Recipients} id="forward-to" ...${state} change=${(values) => setState((s) => { key.current = randomKey(); const next = { ...s, ...values }; keep(next); return next; })} />`
+      : html`<label class="field"><span>${t("forward.address")}</span><input type="email" dir="ltr" autocomplete="email" value=${email} onInput=${(e) => { key.current = randomKey(); setEmail(e.target.value); keep({ email: e.target.value }); }} /></label>`}
     <p class="problem" role="alert">${lack}</p>${error && html`<${Failure} error=${error} small=${true} />`}
     <div class="dialog-foot"><button type="button" class="btn" onClick=${close}>${t("cancel")}</button><button class="btn main" disabled=${busy}>${t(busy ? "send.busy" : "forward.send")}</button></div></form><//>`;
 }

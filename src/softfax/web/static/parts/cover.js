@@ -11,8 +11,7 @@ const FIELDS = [["to", "text"], ["to_company", "text"], ["subject", "text"], ["s
 export function useCoverPreview(d) {
   const [state, setState] = useState({ page: null, error: null, busy: false });
   const turn = useRef(0);
-  const pages = d.files.reduce((sum, f) => sum + (f.result?.pages.length || 0), 1);
-  const fields = d.cover.on ? JSON.stringify({ ...coverFields(d.cover, d.to), pages }) : "";
+  const fields = d.cover.on ? JSON.stringify(coverFields(d.cover, d.to)) : "";
   useEffect(() => {
     const mine = (turn.current += 1);
     if (!fields) { setState({ page: null, error: null, busy: false }); return; }

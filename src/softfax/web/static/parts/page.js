@@ -7,6 +7,7 @@ export function PagePicture({ src, alt = "", ratio = 1.414, eager = false, cut =
   const [state, setState] = useState({ src, turn: 0, ready: false, failed: false });
   useEffect(() => setState((s) => (s.src === src ? s : { src, turn: 0, ready: false, failed: false })), [src]);
   const failed = () => {
+    setState((s) => ({ ...s, ready: false }));
     if (state.turn < 2) setTimeout(() => setState((s) => ({ ...s, turn: s.turn + 1 })), 1200 * (state.turn + 1));
     else setState((s) => ({ ...s, failed: true }));
   };

@@ -7,6 +7,7 @@ import { useFax, put, sent, otherSide, ended, pageCount, pageUrl, pagesOf } from
 import { destination, moment, when, duration, rate } from "../lib/format.js";
 import { go } from "../lib/router.js";
 import { address } from "../lib/draft.js";
+import { check } from "../lib/numbers.js";
 import { Icon } from "../parts/icons.js";
 import { Loading, Failure, Empty, Notice, words } from "../parts/notice.js";
 import { Stage, Thumbs, Tool } from "../parts/stage.js";
@@ -87,7 +88,7 @@ export default function FaxView({ place }) {
         ${fax.state === "sending" || fax.state === "receiving" ? html`<${Notice} kind="info" icon="live" title=${t(`stage.${fax.state}`)}><p><a href="#/live">${t("sent.watch")}</a></p><//>` : ""}
         <div class="acts">${again && html`<button class="btn main" onClick=${() => retryFax(fax)}><${Icon} name="retry" />${t(fax.pages ? "acts.go_on" : "acts.retry")}</button>`}
           ${!done && html`<button class="btn" onClick=${() => cancelFax(fax)}><${Icon} name="stop" />${t("cancel_fax")}</button>`}
-          ${!sent(fax) && otherSide(fax) && html`<button class="btn" onClick=${answer}><${Icon} name="send" />${t("acts.answer")}</button>`}
+          ${!sent(fax) && check(otherSide(fax) || "").number && html`<button class="btn" onClick=${answer}><${Icon} name="send" />${t("acts.answer")}</button>`}
           ${total > 0 && done && html`<button class="btn" onClick=${() => setDialog("forward")}><${Icon} name="forward" />${t("forward.title")}</button>`}
           ${total > 0 && html`<a class="btn" href=${`${name}.pdf`} download=${`fax-${id}.pdf`}><${Icon} name="download" />PDF</a><a class="btn" href=${`${name}.tif`} download=${`fax-${id}.tif`}><${Icon} name="download" />TIFF</a>`}</div>
         <${Details} fax=${fax} /><${Attempts} fax=${fax} /><${Tags} fax=${fax} />

@@ -6,6 +6,7 @@ import { useStore } from "../lib/store.js";
 import { calls, loadCalls } from "../lib/calls.js";
 import { useFax, pageUrl, documentName, put, sent } from "../lib/faxes.js";
 import { remove, url } from "../lib/api.js";
+import { stream } from "../lib/stream.js";
 import { destination, bytes, rate, duration } from "../lib/format.js";
 import { Icon } from "../parts/icons.js";
 import { Loading, Failure, Empty, say } from "../parts/notice.js";
@@ -13,53 +14,62 @@ import { PagePicture } from "../parts/page.js";
 import { Story, StateWord } from "../parts/state.js";
 
 const POLL_MS = 1200;
+const LOOK_MS = 4000;
 
 // The page that is arriving: asked for again while it is looked at; the next picture is loaded before it takes the place of the last.
-function Arriving({ id, page }) {
+function Arriving({ id, page, coming }) {
   const [shown, setShown] = useState("");
   const box = useRef();
   useEffect(() => {
-    let stopped = false, timer = 0, turn = 0, visible = true;
+    if (!coming && !shown) return undefined;
+    let stopped = false, timer = 0, turn = 0, failures = 0, visible = true;
     const look = new IntersectionObserver(([entry]) => { visible = entry.isIntersecting; });
     look.observe(box.current);
     const next = () => {
       if (stopped) return;
-      const again = () => { timer = setTimeout(next, POLL_MS); };
+      const again = () => { timer = setTimeout(next, POLL_MS * (1 + Math.min(failures, 4))); };
       if (document.hidden || !visible) { again(); return; }
       const picture = new Image();
-      picture.onload = () => { if (!stopped) { setShown(picture.src); again(); } };
-      picture.onerror = again;
+      picture.onload = () => { failures = 0; if (!stopped) { setShown(picture.src); again(); } };
+      picture.onerror = () => { failures += 1; again(); };
       picture.src = url(`/v1/faxes/${id}/live.png?turn=${page}-${(turn += 1)}`);
     };
     next();
     return () => { stopped = true; clearTimeout(timer); look.disconnect(); };
-  }, [id, page]);
+  }, [id, page, coming]);
   return html`<span class="paper arriving ready" ref=${box}>${shown ? html`<img src=${shown} alt=${t("live.arriving", { n: page })} />` : html`<span class="paper-word">${t("live.coming")}</span>`}</span>`;
+}
+
+// Which page it is at, of how many, and how much of it is done (0 to 1). After a page, the next one has begun once something of it came.
+function position(call, fax) {
+  const { progress, pages } = call;
+  const known = Math.max(...Object.keys(pages).map(Number), fax?.pages || 0, 0);
+  const total = progress?.pages_total || fax?.pages_total || 0;
+  const at = progress?.page || known + 1;
+  if (total && at > total) return { page: total, total, part: 1 };
+  if (at > 1 && pages[at - 1] && !progress?.bytes && !progress?.rows) return { page: at - 1, total: total || at - 1, part: 1 };
+  return { page: at, total: total || at, part: pages[at] ? 1 : share(progress) };
 }
 
 const share = (progress) => (progress?.page_bytes ? Math.min(1, progress.bytes / progress.page_bytes) : progress?.rows ? Math.min(0.97, progress.rows / 2287) : 0);
 
-function Going({ id, progress }) {
-  const part = share(progress);
-  const page = progress?.page || 1;
+function Going({ id, page, part }) {
   return html`<${PagePicture} src=${pageUrl(id, page, 480)} eager=${true} alt=${t("live.going", { n: page })}><span class="unsent" style=${{ insetBlockStart: `${part * 100}%` }}></span><//>`;
 }
 
 // A bar with a part for each page.
 function Pages({ call, fax }) {
   const { progress, pages } = call;
-  const total = progress?.pages_total || fax?.pages_total || Math.max(progress?.page || 0, ...Object.keys(pages).map(Number), 1);
-  const now = progress?.page || 0;
-  const done = Object.keys(pages).length;
+  const { page: now, total, part } = position(call, fax);
   const parts = Array.from({ length: Math.min(total, 60) }, (_, i) => {
     const page = pages[i + 1];
-    const kind = page ? page.quality : i + 1 < now || i < (fax?.pages || 0) ? "good" : i + 1 === now ? "now" : "";
-    return html`<i key=${i} class=${kind}>${kind === "now" && html`<b style=${{ inlineSize: `${share(progress) * 100}%` }}></b>`}</i>`;
+    const kind = page ? page.quality : i + 1 < now || i < (fax?.pages || 0) || (i + 1 === now && part === 1) ? "good" : i + 1 === now ? "now" : "";
+    return html`<i key=${i} class=${kind}>${kind === "now" && html`<b style=${{ inlineSize: `${part * 100}%` }}></b>`}</i>`;
   });
-  const exact = Math.round(((Math.max(done, now - 1, 0) + (pages[now] ? 0 : share(progress))) / total) * 100);
-  const word = call.direction === "receive" ? t("live.page", { n: now || 1 }) : t("live.page_of", { n: now || 1, total });
+  const exact = Math.round(((now - 1 + part) / total) * 100);
+  const word = call.direction === "receive" ? t("live.page", { n: now }) : t("live.page_of", { n: now, total });
   return html`<div class="pagebar"><div class="pagebar-parts" role="progressbar" aria-label=${t("live.progress")} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${exact} aria-valuetext=${word}>${parts}</div>
-    <p class="small quiet num"><span>${word}</span>${progress?.bytes ? html`<span>${progress.page_bytes ? t("live.bytes_of", { done: bytes(progress.bytes), all: bytes(progress.page_bytes) }) : bytes(progress.bytes)}</span>` : ""}</p></div>`;
+    <p class="small quiet num"><span>${word}</span>${progress?.bytes && part < 1 ? html`<span>${progress.page_bytes ? t("live.bytes_of", { done: bytes(progress.bytes), all: bytes(progress.page_bytes) }) : bytes(progress.bytes)}</span>` : ""}</p></div>`;
 }
 
 const Fact = ({ name, children, kind }) => children ? html`<div class=${kind || ""}><dt>${name}</dt><dd>${children}</dd></div>` : null;
@@ -96,15 +106,16 @@ function Call({ call }) {
     setError(null);
     try { const answer = await remove(`/v1/faxes/${call.fax_id}`); if (answer?.id) put(answer); } catch (failure) { setStopping(false); setError(failure); }
   };
+  const at = position({ ...call, direction }, fax);
   const retries = call.progress?.retries;
   return html`<article class="call card" aria-label=${t(receives ? "live.from" : "live.to", { who: destination(other) })}>
-    <a class="call-picture" href=${`#/fax/${call.fax_id}`} aria-label=${t("fax.open")}>${receives ? html`<${Arriving} id=${call.fax_id} page=${call.progress?.page || 1} />` : html`<${Going} id=${call.fax_id} progress=${call.progress} />`}</a>
+    <a class="call-picture" href=${`#/fax/${call.fax_id}`} aria-label=${t("fax.open")}>${receives ? html`<${Arriving} id=${call.fax_id} page=${at.page} coming=${Boolean(call.progress?.bytes || call.progress?.rows)} />` : html`<${Going} id=${call.fax_id} ...${at} />`}</a>
     <div class="call-word"><div class="row between"><span class="state go"><${Icon} name=${receives ? "inbox" : "outbox"} size="16" />${stage}</span><${Elapsed} since=${fax?.attempts?.at(-1)?.started || call.started || fax?.created} /></div>
       <h2><bdi>${destination(other)}</bdi></h2>
       <p class="quiet"><bdi>${receives ? t("live.for", { who: fax?.mailbox || call.account || call.called || "softfax" }) : documentName(fax || {}) || ""}</bdi>${attempt > 1 ? ` · ${t("live.attempt", { n: attempt })}` : ""}</p>
       <${Pages} call=${{ ...call, direction }} fax=${fax} />
       <dl class="facts"><${Fact} name=${t("fact.mode")}>${call.mode && (call.mode === "T38" ? "T.38" : "G.711")}<//><${Fact} name=${t("fact.rate")}>${call.rate ? rate(call.rate) : ""}<//>
-        <${Fact} name=${t("fact.ecm")}>${call.mode ? t(call.ecm ? "on" : "off") : ""}<//><${Fact} name=${t("fact.remote")}>${call.remote && html`<bdi dir="ltr">${call.remote}</bdi>`}<//>
+        <${Fact} name=${t("fact.ecm")}>${call.ecm === undefined ? "" : t(call.ecm ? "on" : "off")}<//><${Fact} name=${t("fact.remote")}>${call.remote && html`<bdi dir="ltr">${call.remote}</bdi>`}<//>
         <${Fact} name=${t("fact.resends")} kind=${retries ? "warn" : ""}>${call.progress ? number(retries || 0) : ""}<//><${Fact} name=${t("fact.loss")} kind=${call.progress?.lost > call.progress?.recovered ? "warn" : ""}>${lossWord(call.progress)}<//>
         <${Fact} name=${t("fact.bad_lines")} kind="warn">${call.bad_lines ? number(call.bad_lines) : ""}<//></dl>
       ${error && html`<${Failure} error=${error} small=${true} />`}
@@ -121,7 +132,13 @@ function Ended({ call }) {
 
 export default function Live() {
   const { state, list, recent, error } = useStore(calls);
-  useEffect(() => { loadCalls(); }, []);
+  const { state: linked } = useStore(stream);
+  useEffect(() => {
+    loadCalls();
+    // While events do not come, it is looked every now and then.
+    const timer = linked === "open" ? 0 : setInterval(loadCalls, LOOK_MS);
+    return () => clearInterval(timer);
+  }, [linked]);
   return html`<div class="view"><div class="head"><h1>${t("live.title")}</h1>${state === "ready" && html`<span class="quiet" role="status">${t("live.count", { n: list.length })}</span>`}</div>
     ${state === "loading" ? html`<${Loading} lines=${2} />` : state === "failed" ? html`<${Failure} error=${error} again=${loadCalls} />`
       : list.length ? html`<div class="calls">${list.map((call) => html`<${Call} key=${call.fax_id} call=${call} />`)}</div>`

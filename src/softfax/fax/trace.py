@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The trace of one fax: its SIP messages, its T.30 frames, and what was decided, in the order in which they happened.
+
+Collected while the fax runs, within limits; written when it ends, if it is wanted. For people as text, for the page as JSON.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from softfax.fax import t30
+
+__all__ = ["Entry", "Trace", "TraceSettings", "load_trace", "pcap_path", "text_of", "trace_path"]
+
+ENTRIES_MAX = 5000
+SIP_CHARACTERS_MAX = 8000
+FILE_BYTES_MAX = 16 << 20
+
+When = Literal["never", "failed", "always"]
+Kind = Literal["sip", "t30", "signal", "media", "note"]
+
+
+@dataclass(frozen=True)
+class TraceSettings:
+    """Where traces go, and of which faxes. `capture_bytes` is what is kept of the packets of each; 0 for none."""
+
+    folder: Path
+    when: When = "failed"
+    capture_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that happened. `direction` is sent, received, or empty."""
+
+    time: datetime
+    kind: Kind
+    direction: str
+    title: str
+    detail: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+class Trace:
+    """Collects one fax."""
+
+    def __init__(self, fax_id: str, now: datetime | None = None) -> None:
+        self.fax_id = fax_id
+        self.began = now or datetime.now(UTC)
+        self.entries: list[Entry] = []
+        self.left_out = 0
+        self.statistics: dict[str, int] = {}
+
+    def add(
+        self,
+        kind: Kind,
+        title: str,
+        *,
+        direction: str = "",
+        detail: str = "",
+        fields: Mapping[str, str] | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        """Notes something."""
+        if len(self.entries) >= ENTRIES_MAX:
+            self.left_out += 1
+            return
+        self.entries.append(Entry(now or datetime.now(UTC), kind, direction, title, detail, fields or {}))
+
+    def sort(self) -> None:
+        """Puts in order what was noted later than it happened."""
+        self.entries.sort(key=lambda entry: entry.time)
+        if self.entries:
+            self.began = min(self.began, self.entries[0].time)
+
+    def sip(self, sent: bool, far: str, text: str, now: datetime | None = None) -> None:
+        """A SIP message, its secrets taken out."""
+        first, _, rest = text.partition("\r\n")
+        fields = {"with": far}
+        cseq = re.search(r"^CSeq:\s*(\d+ \w+)", rest, re.I | re.M)
+        if cseq:
+            fields["CSeq"] = cseq[1]
+        media = re.findall(r"^m=(\w+) (\d+) (\S+)", rest, re.M)
+        if media:
+            fields["media"] = ", ".join(f"{kind} {port} {profile}" for kind, port, profile in media[:4])
+        title = re.sub(r"^SIP/2\.0 ", "", first)[:120]
+        self.add("sip", title, direction=_way(sent), detail=text[:SIP_CHARACTERS_MAX], fields=fields, now=now)
+
+    def frame(self, received: bool, data: bytes) -> None:
+        """A T.30 control frame."""
+        frame = t30.decode(data)
+        self.add("t30", frame.name, direction=_way(not received), detail=frame.meaning, fields=frame.fields)
+
+    def to_json(self) -> dict[str, Any]:
+        """What is written, and what the HTTP API gives."""
+        return {
+            "fax_id": self.fax_id,
+            "began": _stamp(self.began),
+            "entries": [
+                {
+                    "time": _stamp(e.time),
+                    "t_s": round((e.time - self.began).total_seconds(), 3),
+                    "kind": e.kind,
+                    "direction": e.direction,
+                    "title": e.title,
+                    "detail": e.detail,
+                    "fields": dict(e.fields),
+                }
+                for e in self.entries
+            ],
+            "left_out": self.left_out,
+            "statistics": self.statistics,
+        }
+
+    def write(self, folder: Path) -> Path:
+        """Writes it, whole or not at all; for its owner alone. Raises OSError."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = trace_path(folder, self.fax_id)
+        new = path.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(gzip.compress(json.dumps(self.to_json(), ensure_ascii=False).encode()))
+        new.rename(path)
+        return path
+
+
+def _way(sent: bool) -> str:
+    return "sent" if sent else "received"
+
+
+def _stamp(when: datetime) -> str:
+    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def trace_path(folder: Path, fax_id: str) -> Path:
+    """Where a fax's trace is. Raises ValueError for what is no fax id."""
+    if not re.fullmatch(r"[0-9a-f]{24}", fax_id):
+        raise ValueError("no fax id")
+    return folder / f"{fax_id}.json.gz"
+
+
+def pcap_path(folder: Path, fax_id: str) -> Path:
+    """Where its packets are. Raises ValueError for what is no fax id."""
+    return trace_path(folder, fax_id).with_name(f"{fax_id}.pcap")
+
+
+def load_trace(folder: Path, fax_id: str) -> dict[str, Any] | None:
+    """A trace that was written; None where there is none that can be read."""
+    try:
+        with gzip.open(trace_path(folder, fax_id)) as file:
+            found = json.loads(file.read(FILE_BYTES_MAX))
+        return found if isinstance(found, dict) else None
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def text_of(trace: Mapping[str, Any]) -> str:
+    """A trace as people read it: a line for each thing, SIP messages whole at the end."""
+    lines = [f"fax {trace['fax_id']}, {trace['began']}", ""]
+    entries: Sequence[Mapping[str, Any]] = trace["entries"]
+    for entry in entries:
+        arrow = {"sent": "-->", "received": "<--"}.get(str(entry["direction"]), "   ")
+        said = "; ".join(f"{key} {value}" for key, value in entry["fields"].items())
+        detail = entry["detail"] if entry["kind"] != "sip" else ""
+        more = ": ".join(filter(None, (detail, said)))
+        lines.append(f"{entry['t_s']:9.3f}  {entry['kind']:<6} {arrow} {entry['title']}{f'  ({more})' if more else ''}")
+    if trace.get("left_out"):
+        lines.append(f"           {trace['left_out']} more were left out")
+    if trace.get("statistics"):
+        lines += ["", *(f"{key:<24} {value}" for key, value in trace["statistics"].items())]
+    for entry in entries:
+        if entry["kind"] == "sip":
+            arrow = "-->" if entry["direction"] == "sent" else "<--"
+            lines += ["", f"{entry['t_s']:.3f} {arrow} {entry['fields'].get('with', '')}", entry["detail"].rstrip()]
+    return "\n".join(lines) + "\n"

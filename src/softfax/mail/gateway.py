@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The SMTP server whose addresses are fax numbers. An e-mail that is accepted is a fax on disk before 250 is said.
+
+What can be known then is refused in the dialogue: who may not send, what is no number, what cannot be drawn as pages. The pages
+are made before the answer, and are those that are sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import ssl
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from softfax.delivery.durable import Durable
+from softfax.diskspace import DiskFloor
+from softfax.errors import ConfigError, DocumentError, LocalError, PortInUseError, SoftfaxError, UsageError
+from softfax.mail.addresses import Recipient, parse_recipient, passed, sender_rule
+from softfax.mail.message import Letter, MailError, MessageLimits, read_message
+from softfax.mail.taking import Mail, take
+from softfax.queue.errors import ForbiddenError
+from softfax.queue.model import Fax
+from softfax.queue.queue import FaxQueue
+from softfax.sip.accounts import network
+from softfax.sip.types import parse_listen
+from softfax.station import Station
+from softfax.station.config.mail import MailConfig, MailSenderConfig
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import Envelope, Session
+
+__all__ = ["MailGateway", "Refusal"]
+
+log = logging.getLogger("softfax.mail")
+
+HOUR_S = 3600.0
+SENDERS_MAX = 10_000
+LINE_MAX = 400
+
+
+class Refusal(Exception):
+    """An answer of the server that is no consent: SMTP status, enhanced status (RFC 3463), text."""
+
+    def __init__(self, code: int, status: str, text: str) -> None:
+        super().__init__(text)
+        self.line = line(code, status, text)
+
+
+def line(code: int, status: str, text: str) -> str:
+    """An answer: one line of ASCII."""
+    shown = "".join(ch if " " <= ch <= "~" else "?" for ch in " ".join(text.split()))
+    return f"{code} {status} {shown[:LINE_MAX]}"
+
+
+class MailGateway:
+    """A part of a station beside its queue: `MailGateway(station, queue)` adds it; `[mail]` has to be there."""
+
+    def __init__(self, station: Station, queue: FaxQueue) -> None:
+        if station.config.mail is None:
+            raise ConfigError("there is no [mail]", "add the table")
+        self.station, self.queue = station, queue
+        self.seen: Counter[str] = Counter()
+        self.connections = 0
+        self._server: asyncio.Server | None = None
+        self._used: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._turn = asyncio.Semaphore(station.config.mail.conversions)
+        self._floor = DiskFloor((station.config.data.dir,), station.config.retention.min_free_mb)
+        self._stopping = False
+        station.add(self)
+
+    @property
+    def config(self) -> MailConfig:
+        """[mail] as it is now."""
+        if self.station.config.mail is None:
+            raise Refusal(421, "4.3.2", "e-mail is switched off")
+        return self.station.config.mail
+
+    # ---- life ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, durable: Durable) -> None:
+        """Nothing of its own is kept: an e-mail becomes faxes of the queue."""
+
+    async def start(self) -> None:
+        """Listens. Raises PortInUseError, ConfigError."""
+        from softfax.mail.smtp import make_server
+
+        config = self.config
+        context = _tls(config)
+        loop = asyncio.get_running_loop()
+        host, port = parse_listen(config.listen)
+        try:
+            self._server = await loop.create_server(lambda: make_server(self, loop, context), host, port)
+        except OSError as error:
+            text = error.strerror or str(error)
+            raise PortInUseError(
+                f"SMTP cannot listen at {config.listen} ({text})", "choose another address or port in [mail]"
+            ) from None
+        log.info("SMTP at %s:%s", *self.address)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        if self._server is None:
+            raise LocalError("SMTP does not run", "enter the station first")
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return str(host), int(port)
+
+    async def stop(self) -> None:
+        """Takes no more e-mail; what is being taken is taken or refused."""
+        self._stopping = True
+        if self._server is not None:
+            self._server.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=10.0)
+
+    async def close(self) -> None:
+        """Nothing is left to write."""
+
+    # ---- the dialogue: what aiosmtpd asks -----------------------------------------------------------------------
+
+    async def handle_MAIL(self, _: Any, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+        """MAIL FROM."""
+        try:
+            if self._stopping:
+                raise Refusal(421, "4.3.2", "the station is stopping; try again later")
+            self._let_in(session)
+            if not address:
+                raise Refusal(550, "5.7.1", "reports and bounces are not faxed")
+            self._rule(address, session)
+        except Refusal as refusal:
+            return self._refused(session, envelope, refusal)
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 sender ok"
+
+    async def handle_RCPT(self, _: Any, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+        """RCPT TO."""
+        try:
+            if len(envelope.rcpt_tos) >= self.config.max_recipients:
+                raise Refusal(452, "4.5.3", f"{self.config.max_recipients} numbers at a time; send the rest in another")
+            rule = self._rule(envelope.mail_from or "", session)
+            self._count(envelope.mail_from or "", rule, len(envelope.rcpt_tos) + 1)
+            recipient = parse_recipient(address, self.config.domains)
+            self.station.config.routing().choices(recipient.number, rule.account)
+            key = self.queue.number_key(recipient.number)
+            if await asyncio.to_thread(self.queue.store.forbidden, {key}):
+                raise Refusal(550, "5.7.1", f"{recipient.number} gets no faxes")
+        except Refusal as refusal:
+            return self._refused(session, envelope, refusal)
+        except UsageError as error:
+            return self._refused(session, envelope, Refusal(550, "5.1.1", str(error)))
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 number ok"
+
+    async def handle_DATA(self, _: Any, session: Session, envelope: Envelope) -> str:
+        """The e-mail. Goes on if the client hangs up: it may have been accepted, and comes again under the same key."""
+        if self._stopping:
+            return self._refused(session, envelope, Refusal(421, "4.3.2", "the station is stopping; try again later"))
+        task = asyncio.ensure_future(self._data(session, envelope))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def handle_exception(self, error: Exception) -> str:
+        """A mistake of the client's, or of ours."""
+        log.warning("an SMTP command failed (%s)", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG))
+        return "451 4.3.0 the command failed; try again later"
+
+    # ---- what is asked of each ----------------------------------------------------------------------------------
+
+    def _let_in(self, session: Session) -> None:
+        if session.authenticated:
+            return
+        try:
+            peer = ipaddress.ip_address(str(session.peer[0]).partition("%")[0]) if session.peer else None
+        except ValueError:
+            peer = None
+        if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
+            peer = peer.ipv4_mapped
+        known = [network(text) for text in self.config.trusted_networks]
+        if peer is None or not any(peer.version == net.version and peer in net for net in known):
+            raise Refusal(530, "5.7.0", "authentication required")
+
+    def _rule(self, address: str, session: Session) -> MailSenderConfig:
+        rule = sender_rule(address, self.config.sender)
+        user = next((u for u in self.config.user if session.authenticated and u.name == session.auth_data), None)
+        if session.authenticated and user is None:
+            raise Refusal(530, "5.7.0", "authentication required")
+        if user is not None and user.addresses:
+            own = [MailSenderConfig(address=one) for one in user.addresses]
+            rule = rule if sender_rule(address, own) is not None else None
+        if rule is None:
+            raise Refusal(550, "5.7.1", f"{address} may not send faxes here")
+        return rule
+
+    def _count(self, address: str, rule: MailSenderConfig, more: int, *, used: int = 0) -> None:
+        """Whether a sender may send so many more in this hour; `used` are noted."""
+        now = time.monotonic()
+        times = self._used[address.lower()]
+        while times and times[0] < now - HOUR_S:
+            times.popleft()
+        if rule.faxes_per_hour and len(times) + more > rule.faxes_per_hour:
+            raise Refusal(451, "4.7.1", f"{address} sends {rule.faxes_per_hour} faxes an hour; try again later")
+        if rule.faxes_per_hour:
+            times.extend([now] * used)
+        if not times:
+            del self._used[address.lower()]
+        if len(self._used) > SENDERS_MAX:
+            del self._used[next(iter(self._used))]
+
+    def _genuine(self, letter: Letter, session: Session) -> None:
+        """With `authserv_id`, who stands in From has to have sent it."""
+        if not self.config.authserv_id or session.authenticated:
+            return
+        if len(letter.senders) != 1:
+            raise Refusal(550, "5.7.1", "the e-mail has to have one sender in From")
+        self._rule(letter.senders[0], session)
+        domain = letter.senders[0].rpartition("@")[2]
+        if not passed(letter.results, self.config.authserv_id, domain):
+            raise Refusal(550, "5.7.26", f"nothing shows that the e-mail comes from {domain} (DMARC, DKIM, SPF)")
+
+    async def _data(self, session: Session, envelope: Envelope) -> str:
+        try:
+            faxes = await self._accept(session, envelope)
+        except Refusal as refusal:
+            return self._refused(session, envelope, refusal)
+        except ForbiddenError as error:
+            return self._refused(session, envelope, Refusal(550, "5.7.1", str(error)))
+        except (MailError, DocumentError) as error:
+            return self._refused(session, envelope, Refusal(554, "5.6.1", str(error)))
+        except UsageError as error:
+            return self._refused(session, envelope, Refusal(554, "5.5.0", str(error)))
+        except (SoftfaxError, OSError) as error:
+            return self._refused(session, envelope, Refusal(451, "4.3.0", f"{error}; try again later"))
+        except Exception:
+            log.exception("an e-mail from %s could not be taken", envelope.mail_from)
+            return self._refused(session, envelope, Refusal(451, "4.3.0", "softfax failed; try again later"))
+        self.seen["accepted"] += 1
+        for fax in faxes:
+            log.info("e-mail from %s is fax %s to %s", envelope.mail_from, fax.id, fax.to)
+        ids = " ".join(fax.id for fax in faxes[:8])
+        return line(250, "2.0.0", f"taken as fax {ids}" if len(faxes) == 1 else f"taken as {len(faxes)} faxes: {ids}")
+
+    async def _accept(self, session: Session, envelope: Envelope) -> list[Fax]:
+        config, sender = self.config, envelope.mail_from or ""
+        content = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
+        problem = await asyncio.to_thread(self._floor.problem)
+        if problem:
+            log.error("no e-mail is taken: %s", problem)
+            raise Refusal(452, "4.3.1", "the disk is full; try again later")
+        limits = MessageLimits(parts=config.max_parts, image_bytes=config.ignore_images_kb * 1000)
+        letter = await asyncio.to_thread(read_message, content, limits)
+        if letter.automatic:
+            raise Refusal(550, "5.7.1", f"automatic e-mails are not faxed ({letter.automatic})")
+        self._genuine(letter, session)
+        rule = self._rule(sender, session)
+        recipients: dict[str, tuple[Recipient, str]] = {}
+        for address in envelope.rcpt_tos:
+            recipient = parse_recipient(address, config.domains)
+            recipients.setdefault(self.queue.number_key(recipient.number), (recipient, address))
+        self._count(sender, rule, len(recipients), used=len(recipients))
+        mail = Mail(sender=sender, recipients=tuple(recipients.values()), letter=letter, content=content, rule=rule)
+        async with self._turn:
+            return await take(self.queue, config, mail)
+
+    def _refused(self, session: Session, envelope: Envelope, refusal: Refusal) -> str:
+        self.seen["refused"] += 1
+        peer = session.peer[0] if session.peer else "somebody"
+        sender = line(0, "", envelope.mail_from or "")[3:83] or "no sender"
+        log.warning("e-mail of %s (%s) was refused: %s", sender, peer, refusal.line)
+        return refusal.line
+
+    async def metrics(self) -> Iterable[Metric]:
+        """`softfax_mail_messages_total{result}`: accepted, refused."""
+        family = CounterMetricFamily("softfax_mail_messages", "E-mails that came to be faxed.", labels=["result"])
+        for result in ("accepted", "refused"):
+            family.add_metric([result], self.seen[result])
+        return [family]
+
+
+def _tls(config: MailConfig) -> ssl.SSLContext | None:
+    if config.tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_private_key)
+    except (OSError, ssl.SSLError) as error:
+        text = error.strerror or str(error)
+        raise ConfigError(f"the certificate of [mail] cannot be used ({text})", "check tls_certificate") from None
+    return context

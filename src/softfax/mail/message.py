@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an e-mail has to be faxed: subject, text and attachments. Pure; takes anything, within limits."""
+
+from __future__ import annotations
+
+import html
+import mimetypes
+import re
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import compat32
+from email.utils import getaddresses
+from pathlib import PurePosixPath
+
+from softfax.errors import UsageError
+
+__all__ = ["Attachment", "Letter", "MailError", "MessageLimits", "read_message"]
+
+HEADER_MAX = 1000
+HEADERS_BYTES_MAX = 256 << 10
+TEXT_MAX = 400_000
+NAME_MAX = 80
+LINES_MAX = 700_000
+#: Names of encodings of text; others (punycode, idna …) take time without end.
+_CHARSET = re.compile(
+    r"(?:x-)?(?:us-)?(?:ascii|utf|iso|latin|cp|windows|koi8|gb|hz|big5|euc|shift|mac|tis|viscii)[\w-]{0,30}",
+    re.I,
+)
+#: Parts that nobody wants on paper: signatures, keys, cards, invitations.
+_LEFT_OUT = frozenset(
+    {
+        "application/ics",
+        "application/pgp-keys",
+        "application/pgp-signature",
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "text/calendar",
+        "text/rfc822-headers",
+        "text/vcard",
+        "text/x-amp-html",
+        "text/x-vcard",
+    }
+)
+_ENCRYPTED = frozenset({"multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
+
+
+class MailError(UsageError):
+    """An e-mail that is not faxed."""
+
+
+@dataclass(frozen=True)
+class MessageLimits:
+    """`parts` of MIME, counted with those that hold others; pictures within the text up to `image_bytes` are logos."""
+
+    parts: int = 60
+    image_bytes: int = 20_000
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A document. `name` is a plain file name."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """An e-mail as it will be faxed. `senders` are the addresses in From; `automatic` is why nobody wrote it, or empty.
+
+    `results` are its Authentication-Results headers.
+    """
+
+    senders: tuple[str, ...] = ()
+    sender_name: str = ""
+    subject: str = ""
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    message_id: str = ""
+    automatic: str = ""
+    results: tuple[str, ...] = ()
+
+
+def read_message(content: bytes, limits: MessageLimits | None = None) -> Letter:
+    """Reads an e-mail. Raises MailError for one that is too much, encrypted, or has nothing to be faxed."""
+    limits = limits or MessageLimits()
+    message = _parse(content, limits)
+    parts = _leaves(message)
+    text, attachments = _contents(parts, limits)
+    people = _people(message)
+    return Letter(
+        senders=tuple(address for _, address in people),
+        sender_name=people[0][0] if people else "",
+        subject=_header(message, "Subject"),
+        text=text,
+        attachments=tuple(attachments),
+        message_id=_header(message, "Message-ID"),
+        automatic=_automatic(message),
+        results=tuple(str(value)[: 4 * HEADER_MAX] for value in (message.get_all("Authentication-Results") or ())[:20]),
+    )
+
+
+def _parse(content: bytes, limits: MessageLimits) -> Message:
+    if content.count(b"\n") > LINES_MAX:
+        raise MailError("the e-mail has too many lines", "send its documents as PDF")
+    if len(content.lower().split(b"boundary=", limits.parts + 1)) > limits.parts + 1:
+        raise MailError(f"the e-mail has more than {limits.parts} parts", "send fewer attachments")
+    made = 0
+
+    def part(policy: object = None) -> Message:
+        nonlocal made
+        made += 1
+        if made > limits.parts:
+            raise MailError(f"the e-mail has more than {limits.parts} parts", "send fewer attachments")
+        return Message(compat32)
+
+    try:
+        return BytesParser(part, policy=compat32).parsebytes(content)
+    except MailError:
+        raise
+    except (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise MailError("the e-mail is damaged", "send it again") from None
+
+
+def _leaves(message: Message) -> list[Message]:
+    """The parts that hold no others, in order; an e-mail within the e-mail is one."""
+    found: list[Message] = []
+    waiting = [message]
+    while waiting:
+        part = waiting.pop()
+        kind = _kind(part)
+        if kind in _ENCRYPTED:
+            raise MailError("the e-mail is encrypted", "send it without encryption")
+        inner = part.get_payload()
+        if isinstance(inner, list) and not kind.startswith("message/"):
+            waiting.extend(p for p in reversed(inner) if isinstance(p, Message))
+        else:
+            found.append(part)
+    return found
+
+
+def _contents(parts: list[Message], limits: MessageLimits) -> tuple[str, list[Attachment]]:
+    plain: list[str] = []
+    marked: list[str] = []
+    attachments: list[Attachment] = []
+    for part in parts:
+        kind, name = _kind(part), _filename(part)
+        attached = _disposition(part) == "attachment"
+        if kind in _LEFT_OUT:
+            continue
+        if kind.startswith("message/"):
+            raise MailError("an e-mail attached to the e-mail cannot be faxed", "attach its documents instead")
+        if kind == "text/plain" and not attached and not name:
+            plain.append(_text(part))
+        elif kind == "text/html" and not attached and not name:
+            marked.append(_from_html(_text(part)))
+        else:
+            attachment = _attachment(part, kind, name, len(attachments) + 1)
+            inline = not attached and (bool(part.get("Content-ID")) or _disposition(part) == "inline")
+            if not (inline and kind.startswith("image/") and len(attachment.data) <= limits.image_bytes):
+                attachments.append(attachment)
+    text = "\n\n".join(t for t in plain if t) or "\n\n".join(t for t in marked if t)
+    return text[:TEXT_MAX], attachments
+
+
+def _attachment(part: Message, kind: str, name: str, number: int) -> Attachment:
+    if kind == "text/html":
+        return Attachment(f"{PurePosixPath(name or f'attachment-{number}').stem}.txt", _from_html(_text(part)).encode())
+    if not PurePosixPath(name).suffix:
+        name = f"{name or f'attachment-{number}'}{mimetypes.guess_extension(kind) or ''}"
+    try:
+        data = part.get_payload(decode=True)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        data = None
+    if not isinstance(data, bytes):
+        raise MailError(f"the attachment {name} is damaged", "send it again")
+    return Attachment(name, data)
+
+
+# ---- headers -------------------------------------------------------------------------------------------------------------
+
+
+def _kind(part: Message) -> str:
+    try:
+        return part.get_content_type()
+    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+        return "application/octet-stream"
+
+
+def _disposition(part: Message) -> str:
+    try:
+        return part.get_content_disposition() or ""
+    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+        return "attachment"
+
+
+def _filename(part: Message) -> str:
+    """A name that is nothing but a name: no folders, no signs that mean something to anybody."""
+    try:
+        said = _decoded(part.get_filename() or "")
+    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+        said = ""
+    name = re.split(r"[/\\]", said)[-1]
+    name = re.sub(r"[^\w .()@+,-]", "_", name).strip(" .")
+    if len(name) > NAME_MAX:
+        path = PurePosixPath(name)
+        suffix = path.suffix if len(path.suffix) <= 8 else ""
+        name = name[: NAME_MAX - len(suffix)] + suffix
+    return name
+
+
+def _header(message: Message, name: str) -> str:
+    return _decoded(message.get(name) or "")
+
+
+def _decoded(value: object) -> str:
+    """A header in one line, its encoded words read (RFC 2047)."""
+    text = str(value)[: 4 * HEADER_MAX]
+    try:
+        text = str(make_header([part for part in decode_header(text) if _known(part[1])]))
+    except (MessageError, ValueError, LookupError, TypeError, AttributeError):
+        pass
+    text = text.encode("utf-8", "replace").decode()
+    return "".join(ch if ch.isprintable() or ch in "\u200c\u200d" else " " for ch in " ".join(text.split()))[
+        :HEADER_MAX
+    ]
+
+
+def _known(charset: str | None) -> bool:
+    return charset is None or charset == "unknown-8bit" or bool(_CHARSET.fullmatch(charset))
+
+
+def _people(message: Message) -> list[tuple[str, str]]:
+    """Names and addresses in From."""
+    try:
+        values = [str(value)[: 2 * HEADER_MAX] for value in (message.get_all("From") or ())[:3]]
+        found = getaddresses(values)
+    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+        return []
+    return [(_decoded(name), address.lower()) for name, address in found if "@" in address][:10]
+
+
+def _automatic(message: Message) -> str:
+    """Why nobody wrote this (RFC 3834 §5, RFC 2919); empty for what somebody did."""
+    submitted = _header(message, "Auto-Submitted").partition(";")[0].strip().lower()
+    if submitted not in ("", "no"):
+        return f"Auto-Submitted: {submitted[:40]}"
+    if _kind(message) in ("multipart/report", "message/delivery-status"):
+        return "it is a report"
+    if message.get("List-Id") is not None or _header(message, "Precedence").lower() in ("bulk", "list", "junk"):
+        return "it comes from a list"
+    return "Return-Path: <>" if _header(message, "Return-Path") == "<>" else ""
+
+
+# ---- text ----------------------------------------------------------------------------------------------------------------
+
+
+def _text(part: Message) -> str:
+    try:
+        data = part.get_payload(decode=True)
+        charset = str(part.get_content_charset() or "utf-8")
+    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+        return ""
+    if not isinstance(data, bytes):
+        return ""
+    try:
+        text = data[: 4 * TEXT_MAX].decode(charset if _CHARSET.fullmatch(charset) else "utf-8", "replace")
+    except (LookupError, ValueError):
+        text = data[: 4 * TEXT_MAX].decode("utf-8", "replace")
+    lines = (line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").split("\n"))
+    return "\n".join(lines).strip("\n")[:TEXT_MAX]
+
+
+_HIDDEN = frozenset({"script", "style", "head", "title", "template"})
+_BREAKS = frozenset({"br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "hr"})
+_TAG = re.compile(r"</?([a-z][a-z0-9]*)", re.I)
+
+
+def _from_html(text: str) -> str:
+    """The words of an HTML text, with the breaks that people see. Looks at every character once, however broken it is."""
+    out: list[str] = []
+    low, at = text.lower(), 0
+    while at < len(text):
+        start = text.find("<", at)
+        out.append(re.sub(r"\s+", " ", html.unescape(text[at : start if start >= 0 else len(text)])))
+        if start < 0:
+            break
+        if text.startswith("<!--", start):
+            end = text.find("-->", start + 4)
+            at = end + 3
+        else:
+            match = _TAG.match(text, start)
+            if match is None and text[start + 1 : start + 2] not in ("!", "?"):
+                out.append("<")
+                at = start + 1
+                continue
+            end = text.find(">", start)
+            at = end + 1
+            tag = match[1].lower() if match else ""
+            if tag in _HIDDEN and text[start + 1] != "/":
+                end = low.find(f"</{tag}", at)
+                at = end
+            elif tag in _BREAKS and (text[start + 1] != "/" or tag in ("p", "table", "ul", "ol")):
+                out.append("\n")
+            elif tag in ("td", "th"):
+                out.append("  ")
+        if end < 0:
+            break
+    lines = [line.strip() for line in "".join(out).split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

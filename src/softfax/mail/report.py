@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The e-mail that tells what became of a fax: for people, for mail programs (RFC 3464), and the first page to look at."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import format_datetime, formatdate, make_msgid
+from itertools import islice
+from pathlib import Path
+
+from PIL import Image
+
+from softfax.documents import read_pages
+from softfax.documents.tiff import TiffWriter
+from softfax.errors import DocumentError
+from softfax.queue.model import Fax, FaxState
+
+__all__ = ["ReportFacts", "first_page_pdf", "first_page_png", "report"]
+
+WIDTH = 864
+_SAID = {
+    FaxState.DELIVERED: ("delivered", "2.0.0", "Your fax was delivered."),
+    FaxState.CANCELLED: ("failed", "5.0.0", "Your fax was cancelled."),
+    FaxState.EXPIRED: ("failed", "4.4.7", "Your fax was not delivered: its time ran out."),
+    FaxState.UNCERTAIN: ("delayed", "4.0.0", "It is not known whether your fax arrived; ask the recipient."),
+}
+_FAILED = ("failed", "5.0.0", "Your fax was not delivered.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFacts:
+    """A fax with what is known of the e-mail it came by."""
+
+    fax: Fax
+    recipient: str = ""
+    subject: str = ""
+    message_id: str = ""
+    hostname: str = "softfax"
+
+
+def report(facts: ReportFacts, to: str, sender: str, tiff: Path | None, page: str) -> EmailMessage:
+    """A report. `tiff` is the fax without header lines; `page` says as what its first page goes along: png, pdf or none."""
+    fax = facts.fax
+    message = EmailMessage()
+    message["From"], message["To"] = sender, to
+    word = {FaxState.DELIVERED: "Fax delivered", FaxState.UNCERTAIN: "Fax uncertain"}.get(fax.state, "Fax failed")
+    message["Subject"] = f"{word}: {fax.to}" + (f" ({facts.subject[:120]})" if facts.subject else "")
+    message["Date"], message["Message-ID"] = formatdate(), make_msgid(fax.id, domain="softfax.invalid")
+    message["Auto-Submitted"] = "auto-replied"
+    message["X-Softfax-Fax-Id"] = fax.id
+    if _is_id(facts.message_id):
+        message["In-Reply-To"] = message["References"] = facts.message_id
+    message.make_mixed()
+    message.attach(_told(facts))
+    attachment = _picture(tiff, page) if tiff is not None else None
+    if attachment is not None:
+        message.attach(attachment)
+    return message
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.startswith("<") and text.endswith(">") and " " not in text and len(text) < 400
+
+
+def _told(facts: ReportFacts) -> EmailMessage:
+    """A multipart/report within the e-mail (RFC 6522 §3 allows it there)."""
+    part = EmailMessage()
+    part["Content-Type"] = "multipart/report; report-type=delivery-status"
+    text = EmailMessage()
+    text.set_content(_text(facts))
+    status = EmailMessage()
+    # Its fields are header blocks, which the body of a message/delivery-status holds as messages.
+    status["Content-Type"] = "message/delivery-status"
+    status.set_payload([_fields(_message_fields(facts)), _fields(_recipient_fields(facts))])
+    part.set_payload([text, status])
+    return part
+
+
+def _fields(values: dict[str, str]) -> EmailMessage:
+    block = EmailMessage()
+    for name, value in values.items():
+        block[name] = value
+    return block
+
+
+def _message_fields(facts: ReportFacts) -> dict[str, str]:
+    return {"Reporting-MTA": f"dns; {facts.hostname}", "Arrival-Date": format_datetime(facts.fax.created)}
+
+
+def _recipient_fields(facts: ReportFacts) -> dict[str, str]:
+    fax = facts.fax
+    action, code, _ = _SAID.get(fax.state, _FAILED)
+    fields = {}
+    if facts.recipient.isascii() and facts.recipient:
+        fields["Original-Recipient"] = f"rfc822; {facts.recipient}"
+    fields |= {"Final-Recipient": f"fax; {_ascii(fax.to)}", "Action": action, "Status": code}
+    if fax.reason:
+        fields["Diagnostic-Code"] = f"x-softfax; {_ascii(fax.reason)}"
+    if fax.ended is not None:
+        fields["Last-Attempt-Date"] = format_datetime(fax.ended)
+    return fields
+
+
+def _ascii(text: str) -> str:
+    return " ".join(text.encode("ascii", "replace").decode().split())[:300]
+
+
+def _text(facts: ReportFacts) -> str:
+    fax = facts.fax
+    _, _, said = _SAID.get(fax.state, _FAILED)
+    pages = f"{fax.pages} of {fax.pages_total}" if fax.pages_total is not None else str(fax.pages)
+    rows = [
+        ("To", fax.to),
+        ("Subject", facts.subject),
+        ("Station", fax.remote_station_id),
+        ("Pages", pages),
+        ("Sent", f"{fax.created:%Y-%m-%d %H:%M} UTC"),
+        ("Ended", f"{fax.ended:%Y-%m-%d %H:%M} UTC" if fax.ended is not None else ""),
+        ("Calls", str(len(fax.attempts)) if fax.attempts else ""),
+        ("Reason", fax.reason if fax.state is not FaxState.DELIVERED else ""),
+        ("Remedy", fax.remedy if fax.state is not FaxState.DELIVERED else ""),
+        ("Fax", fax.id),
+    ]
+    lines = [f"{name + ':':9}{value}" for name, value in rows if value]
+    return "\n".join([said, "", *lines, ""])
+
+
+def _picture(tiff: Path, page: str) -> EmailMessage | None:
+    """The first page; None where there is none that can be shown."""
+    try:
+        kind, data = ("png", first_page_png(tiff)) if page == "png" else ("pdf", first_page_pdf(tiff))
+    except (DocumentError, OSError, ValueError):
+        return None
+    if data is None:
+        return None
+    part = EmailMessage()
+    maintype = "image" if kind == "png" else "application"
+    part.set_content(data, maintype=maintype, subtype=kind, filename=f"page-1.{kind}", disposition="inline")
+    return part
+
+
+def first_page_png(tiff: Path) -> bytes | None:
+    """The first page of a fax TIFF, small and in greys; None where it has none. Raises DocumentError."""
+    for info, black in islice(read_pages(tiff), 1):
+        rows, dots = black.shape
+        height = max(1, min(round(rows * (WIDTH / dots) * info.x_dpi / info.y_dpi), 4 * WIDTH))
+        small = Image.fromarray(~black).convert("L").resize((WIDTH, height), Image.Resampling.BOX)
+        out = io.BytesIO()
+        small.quantize(16).save(out, "PNG", optimize=True)
+        return out.getvalue()
+    return None
+
+
+def first_page_pdf(tiff: Path) -> bytes | None:
+    """The first page of a fax TIFF as PDF, every dot of it; None where it has none. Raises DocumentError."""
+    import tempfile
+
+    from softfax.documents import deliver_pdf
+
+    for info, black in islice(read_pages(tiff), 1):
+        with tempfile.TemporaryDirectory() as folder:
+            first = Path(folder) / "page.tif"
+            with TiffWriter(first) as writer:
+                writer.add(Image.fromarray(~black), info.x_dpi, info.y_dpi)
+            deliver_pdf(first, first.with_suffix(".pdf"))
+            return first.with_suffix(".pdf").read_bytes()
+    return None

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An e-mail into faxes of the queue: its documents in a folder of the queue's, the pages made, the faxes written down."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from softfax.mail.addresses import Recipient
+from softfax.mail.message import Letter, MailError
+from softfax.mail.reports import tags_of
+from softfax.model import new_fax_id
+from softfax.queue import pages
+from softfax.queue.model import Document, Fax, FaxRequest
+from softfax.queue.queue import FaxQueue
+from softfax.station.config.mail import MailConfig, MailSenderConfig
+
+__all__ = ["Mail", "take"]
+
+log = logging.getLogger("softfax.mail")
+
+#: A text longer than this does not fit on a cover page and gets pages of its own.
+NOTE_CHARACTERS, NOTE_LINES = 1200, 20
+TEXT_NAME = "message.txt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """An e-mail that is let in: the numbers with the addresses they were written as, and by which rule."""
+
+    sender: str
+    recipients: tuple[tuple[Recipient, str], ...]
+    letter: Letter
+    content: bytes = field(repr=False)
+    rule: MailSenderConfig
+
+    @property
+    def key(self) -> str:
+        """The same for an e-mail that comes again because its acceptance was not heard."""
+        _, _, body = self.content.partition(b"\r\n\r\n")
+        digest = hashlib.sha256(body).hexdigest()
+        said = [self.sender, *sorted(address for _, address in self.recipients), self.letter.message_id, digest]
+        return f"mail:{hashlib.sha256(chr(0).join(said).encode(errors='replace')).hexdigest()}"
+
+
+async def take(queue: FaxQueue, config: MailConfig, mail: Mail) -> list[Fax]:
+    """Makes the pages and hands the faxes to the queue; they are on disk when this returns.
+
+    Raises MailError, DocumentError, UsageError, LocalError, OSError; nothing is left then.
+    """
+    name = new_fax_id()
+    folder = queue.folder / name
+    try:
+        requests = await asyncio.to_thread(_requests, config, mail, folder, name)
+        make = partial(pages.make, requests[0], folder, queue.resolution(requests[0]))
+        await asyncio.to_thread(make)
+        key = mail.key if mail.letter.message_id else ""
+        faxes = await queue.submit(requests, key=key, body_hash="mail")
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(pages.shred, folder))
+        raise
+    if not await asyncio.to_thread(queue.store.uses, name):
+        log.info("an e-mail from %s came a second time", mail.sender)
+        await asyncio.to_thread(pages.shred, folder)
+    return faxes
+
+
+def _requests(config: MailConfig, mail: Mail, folder: Path, name: str) -> list[FaxRequest]:
+    """One for each number, all of the same documents."""
+    letter = mail.letter
+    cover = config.cover == "always" or (config.cover == "attachments" and bool(letter.attachments))
+    text = letter.text if config.text or not letter.attachments else ""
+    fits = len(text) <= NOTE_CHARACTERS and text.count("\n") < NOTE_LINES
+    note = text if cover and fits and letter.attachments else ""
+    files = [] if note else _text_page(letter, text, cover)
+    files += [(attachment.name, attachment.data) for attachment in letter.attachments]
+    if not files:
+        raise MailError("the e-mail has neither text nor attachments", "attach a document")
+    folder.mkdir(mode=0o700, parents=True)
+    documents = []
+    for number, (shown, data) in enumerate(files, 1):
+        path = folder / f"{number}-{shown}"
+        path.write_bytes(data)
+        documents.append(Document(path=path, name=shown))
+    several = len(mail.recipients) > 1
+    request = FaxRequest(
+        to="",
+        documents=tuple(documents),
+        account=mail.rule.account,
+        ident=mail.rule.ident,
+        header=mail.rule.header,
+        cover=_cover(mail, note, several) if cover else None,
+        broadcast_id=name if several else "",
+        folder=folder,
+    )
+    return [
+        dataclasses.replace(
+            request,
+            to=recipient.number,
+            tags=tags_of(mail.sender, address, letter.subject, letter.message_id, recipient.tag),
+        )
+        for recipient, address in mail.recipients
+    ]
+
+
+def _text_page(letter: Letter, text: str, cover: bool) -> list[tuple[str, bytes]]:
+    """The text as a document; the subject above it where no cover page has it."""
+    said = [] if cover else [letter.subject, ""] if letter.subject and not letter.attachments else []
+    lines = "\n".join([*said, text]).strip("\n")
+    return [(TEXT_NAME, lines.encode())] if lines else []
+
+
+def _cover(mail: Mail, note: str, several: bool) -> dict[str, Any]:
+    """Pages are drawn once for all numbers, so a cover page for several names none."""
+    letter = mail.letter
+    sender = f"{letter.sender_name} <{mail.sender}>" if letter.sender_name else mail.sender
+    fields = {
+        "to_number": "" if several else mail.recipients[0][0].number,
+        "sender": sender,
+        "subject": letter.subject,
+        "note": note,
+        "date": f"{datetime.now():%Y-%m-%d}",
+    }
+    return {key: value for key, value in fields.items() if value}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""T.30 frames in words, and the trace of a fax as text and JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softfax.fax import t30
+from softfax.fax.trace import Trace, load_trace, text_of, trace_path
+from softfax.fax.tracing import SipMessages
+
+
+def frame(control: int, body: bytes = b"") -> t30.Frame:
+    return t30.decode(bytes([0xFF, 0x13, control]) + body)
+
+
+@pytest.mark.parametrize(
+    ("control", "body", "name"),
+    [
+        (0x84, b"", "CFR"),
+        (0x44, b"", "FTT"),
+        (0x8C, b"", "MCF"),
+        (0x8D, b"", "MCF"),
+        (0x4D, b"", "RTN"),
+        (0x2F, b"", "EOP"),
+        (0x4F, b"", "MPS"),
+        (0xFB, b"", "DCN"),
+        (0xBF, b"\x2f\x00\x00\x1f", "PPS-EOP"),
+        (0xBF, b"\x00\x01\x02\xff", "PPS-NULL"),
+        (0x81, b"", "DTC"),
+        (0x06, b"\x07" + bytes(256), "FCD"),
+        (0x86, b"", "RCP"),
+        (0x1A, b"", "CRP"),
+    ],
+)
+def test_names(control: int, body: bytes, name: str) -> None:
+    assert frame(control, body).name == name
+
+
+def test_what_frames_carry() -> None:
+    # A DIS of spandsp: V.27ter, V.29, V.17; fine; MMR; ECM; A4, any length.
+    dis = frame(0x80, bytes([0x00, 0xEE, 0xF8, 0xC4, 0x80, 0x00]))
+    assert dis.fields["takes faxes"] == "yes"
+    assert "204x196" in dis.fields["resolutions"]
+    dcs = frame(0x83, bytes([0x00, 0x22 | 0x40, 0x78, 0x45]))
+    assert dcs.name == "DCS"
+    assert dcs.fields["rate"] == "14400 V.17"
+    assert dcs.fields["resolution"] == "204x196"
+    assert dcs.fields["ECM"].startswith("yes")
+    assert dcs.fields["code"] == "MMR"
+    assert frame(0x40, b"54321 +" + b" " * 13).fields == {"says": "+ 12345"}
+    pps = frame(0xBF, b"\x2f\x02\x00\x1f")
+    assert pps.fields == {"page": "3", "block": "1", "frames": "32"}
+    assert frame(0xBD, b"\x05" + bytes(31)).fields == {"missing": "0, 2", "count": "2"}
+    assert frame(0x55, b"abc").fields["octets"].startswith("ff 13 55")
+
+
+@given(st.binary(max_size=300))
+def test_whatever_comes_has_a_name(data: bytes) -> None:
+    found = t30.decode(data)
+    assert found.name
+    assert all(isinstance(value, str) for value in found.fields.values())
+
+
+def test_a_trace_is_written_read_and_shown(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    trace = Trace("0" * 24, now)
+    trace.frame(True, bytes([0xFF, 0x13, 0x8C]))
+    trace.sip(
+        True, "192.0.2.1:5060", "INVITE sip:x SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\nm=audio 4000 RTP/AVP 0\r\n", now=now
+    )
+    trace.sip(False, "192.0.2.1:5060", "SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n\r\n", now=now + timedelta(seconds=1))
+    trace.statistics = {"udptl_rx_packets": 7}
+    trace.sort()
+    path = trace.write(tmp_path / "traces")
+    assert path.stat().st_mode & 0o777 == 0o600
+    found = load_trace(tmp_path / "traces", "0" * 24)
+    assert found is not None
+    assert [entry["title"] for entry in found["entries"]][:2] == ["INVITE sip:x SIP/2.0", "200 OK"]
+    assert found["entries"][0]["fields"]["media"] == "audio 4000 RTP/AVP"
+    text = text_of(found)
+    assert "    0.000  sip    --> INVITE sip:x" in text
+    assert "MCF  (page confirmed)" in text
+    assert "udptl_rx_packets         7" in text
+    assert load_trace(tmp_path, "1" * 24) is None
+    assert load_trace(tmp_path, "../etc/passwd") is None
+    with pytest.raises(ValueError):
+        trace_path(tmp_path, "../x")
+    path.write_bytes(b"no gzip")
+    assert load_trace(tmp_path / "traces", "0" * 24) is None
+
+
+def test_limits() -> None:
+    trace = Trace("0" * 24)
+    for _ in range(6000):
+        trace.add("note", "x")
+    assert (len(trace.entries), trace.left_out) == (5000, 1000)
+    messages = SipMessages()
+    for number in range(3000):
+        messages.take(True, "x", f"INVITE x\r\nCall-ID: {number}\r\n\r\n")
+    messages.take(True, "x", "INVITE x\r\n\r\n")
+    assert not messages.of("5")
+    assert len(messages.of("2999")) == 1
+    assert not messages.of("2999")
