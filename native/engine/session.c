@@ -48,6 +48,12 @@ static void media_close(sfx_session *s, bool muted) {
         close(s->fd);
     s->fd = -1;
     s->kind = MEDIA_NONE;
+    if (s->udptl_rx) {
+        s->udptl_before.packets += s->udptl_rx->packets;
+        s->udptl_before.lost += s->udptl_rx->lost;
+        s->udptl_before.recovered += s->udptl_rx->recovered;
+        s->udptl_before.bad += s->udptl_rx->bad;
+    }
     free(s->udptl_rx);
     free(s->udptl_tx);
     s->udptl_rx = NULL;
@@ -390,12 +396,10 @@ int sfx_session_stats_get(sfx_session *s, sfx_session_stats *out) {
     out->rtp_rx_late = s->rtp_rx.late;
     out->rtp_rx_filled_samples = s->rtp_rx.filled;
     out->rtp_tx_packets = s->rtp_tx.packets;
-    if (s->udptl_rx) {
-        out->udptl_rx_packets = s->udptl_rx->packets;
-        out->udptl_rx_lost = s->udptl_rx->lost;
-        out->udptl_rx_recovered = s->udptl_rx->recovered;
-        out->udptl_rx_bad = s->udptl_rx->bad;
-    }
+    out->udptl_rx_packets = s->udptl_before.packets + (s->udptl_rx ? s->udptl_rx->packets : 0);
+    out->udptl_rx_lost = s->udptl_before.lost + (s->udptl_rx ? s->udptl_rx->lost : 0);
+    out->udptl_rx_recovered = s->udptl_before.recovered + (s->udptl_rx ? s->udptl_rx->recovered : 0);
+    out->udptl_rx_bad = s->udptl_before.bad + (s->udptl_rx ? s->udptl_rx->bad : 0);
     out->udptl_tx_packets = s->udptl_sent;
     out->active = s->run.t30 && !s->run.finished;
     out->bad_rows = (uint32_t)s->run.bad_rows;

@@ -106,7 +106,7 @@ def test_a_fax_between_stations_and_a_process_that_dies(tmp_path: Path, letter: 
                 titles = [entry["title"].split()[0] for entry in trace["entries"]]
                 assert [t for t in titles if t in ("INVITE", "DIS", "DCS", "CFR", "BYE")][:2] == ["INVITE", "INVITE"]
                 assert {"DIS", "DCS", "CFR", "PPS-EOP", "MCF", "BYE"} <= set(titles)
-                assert trace["statistics"]["udptl_rx_packets"] > 100
+                assert trace["statistics"].get("udptl_rx_packets", 0) > 50, trace["statistics"]
 
             # Dies in the middle of a fax: that fax is lost at both ends, everything else goes on.
             call = one.originate(FaxOrder(destination=uri(two), documents=(letter,)))
