@@ -82,6 +82,7 @@ typedef struct t30_run {
     fsk_tx_state_t *goodbye; /* sends DCN once T.30 was ended by us, on audio */
     hdlc_tx_state_t *goodbye_hdlc;
     dcs_info dcs;
+    unsigned max_rate_bps; /* the session's, and of T.38 what both sides said */
     uint64_t page_began_us;
     uint64_t image_bytes;
     int pages_confirmed, page_now, bad_rows, rate_bps, ecm, pages_in_file, retries;

@@ -30,7 +30,7 @@ static void limit_rate(t30_run *run) {
     static const struct {
         int rate_bps, v17, other;
     } steps[] = {{12000, 1, 3}, {9600, 2, 3}, {7200, 4, 5}, {4800, 6, 6}, {2400, 7, 7}};
-    int limit = (int)run->session->config.max_rate_bps;
+    int limit = (int)run->max_rate_bps;
     t30_state_t *t = run->t30;
 
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -63,7 +63,7 @@ static void choose_pages(t30_run *run) {
 
     if (!d->known || first >= d->count)
         return;
-    document_plan(d, first, codes_allowed(t), run->rate_bps ? run->rate_bps : (int)run->session->config.max_rate_bps);
+    document_plan(d, first, codes_allowed(t), run->rate_bps ? run->rate_bps : (int)run->max_rate_bps);
     if (d->plan[first])
         t->line_encoding = d->plan[first];
     t->tx_stop_page = document_run_end(d, first);
@@ -371,7 +371,7 @@ static void configure(t30_run *run) {
     bool ecm = s->config.flags & SFX_FLAG_ECM;
     unsigned lacks = s->config.lacks;
 
-    t30_set_supported_modems(t, modems_for(s->config.max_rate_bps));
+    t30_set_supported_modems(t, modems_for(run->max_rate_bps));
     t30_set_ecm_capability(t, ecm);
     t30_set_supported_compressions(t, compressions_for(lacks, ecm));
     t30_set_supported_resolutions(t, resolutions_for(lacks));
@@ -456,6 +456,12 @@ static int start_t38(t30_run *run, bool caller, const sfx_t38_config *c) {
     return 0;
 }
 
+/* The T38MaxBitRate that both sides said holds for T.30 too (T.38 annex D); fax begins at 2400 bit/s. */
+static unsigned lower_rate(unsigned own_bps, unsigned agreed_bps) {
+    unsigned rate_bps = agreed_bps < own_bps ? agreed_bps : own_bps;
+    return rate_bps < 2400 ? 2400 : rate_bps;
+}
+
 int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38) {
     t30_run *run = &s->run;
     bool caller = s->config.flags & SFX_FLAG_CALLER;
@@ -463,6 +469,9 @@ int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38) {
 
     memset(run, 0, sizeof *run);
     run->session = s;
+    run->max_rate_bps = s->config.max_rate_bps;
+    if (kind == MEDIA_T38 && t38->max_rate_bps > 0)
+        run->max_rate_bps = lower_rate(run->max_rate_bps, (unsigned)t38->max_rate_bps);
     err = kind == MEDIA_T38 ? start_t38(run, caller, t38) : start_audio(run, caller);
     if (err < 0)
         return err;

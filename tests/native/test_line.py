@@ -101,6 +101,22 @@ def test_a_receiver_limits_the_modems(tmp_path: Path) -> None:
     assert result.last(result.receiver, EventType.NEGOTIATED).values[0] == 9600
 
 
+def modems(result: Fax) -> int:
+    """Bits 11 to 14 of the DIS that the sender heard (T.30 table 2): 3 is V.27ter and V.29, 11 is V.17 too."""
+    return result.last(result.sender, EventType.DIS).data[4] >> 2 & 15
+
+
+@pytest.mark.parametrize(("agreed", "said"), [(2400, 2), (4800, 2), (9600, 3), (12000, 11), (33600, 11)])
+def test_the_rate_agreed_for_t38_holds_for_t30(tmp_path: Path, agreed: int, said: int) -> None:
+    line = LineSettings(mode="T38", udptl=UdptlSettings(max_rate_bps=agreed))
+
+    result = fax(tmp_path, line, rows=200)
+
+    assert result.identical
+    assert result.last(result.sender, EventType.NEGOTIATED).values[0] == min(agreed, 14400)
+    assert modems(result) == said
+
+
 @pytest.mark.parametrize("y_dpi", [98, 196, 391])
 def test_resolutions_arrive(tmp_path: Path, y_dpi: int) -> None:
     result = fax(tmp_path, LineSettings(mode="T38"), y_dpi=y_dpi, rows=300)
