@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -11,11 +12,18 @@ from functools import partial
 from softfax.ami import from_config
 from softfax.cli.ami_server import serve_ami
 from softfax.cli.report import Reporter
-from softfax.errors import ExitStatus, SoftfaxError
+from softfax.errors import ConfigError, ExitStatus, SoftfaxError
+from softfax.mailboxes.service import Mailboxes
 from softfax.model import FaxUpdate, JobEvent
+from softfax.ops import logs
+from softfax.ops.metrics import Metrics
+from softfax.ops.notify import Notifier
+from softfax.ops.retention import Retention
 from softfax.ops.worker import COMMAND
+from softfax.queue.queue import FaxQueue
 from softfax.station import Station, StationConfig
 from softfax.station.workers import Workers
+from softfax.web.server import WebServer
 
 __all__ = ["Serving"]
 
@@ -33,35 +41,73 @@ class Serving:
         self.asked = asyncio.Event()
         self.forced = asyncio.Event()
         self.signals = 0
+        self.notifier = Notifier()
+        #: Where SMTP is listened on, once it is.
+        self._smtp: Callable[[], tuple[str, int]] | None = None
 
     async def run(self) -> int:
         """Returns the exit status."""
         loop = asyncio.get_running_loop()
+        logs.set_up(self.config)
         settings = from_config(self.config.ami) if self.config.ami is not None else None
         station = Station(self.config, calls=partial(Workers, command=COMMAND))
         station.say = self.reporter.text
+        web = self._parts(station)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signal, station)
         loop.add_signal_handler(signal.SIGHUP, self._reload, station)
         try:
             async with station, serve_ami(station, settings) as ami:
+                if logs.keeps_events(self.config):
+                    station.subscribe(logs.EventLog())
                 unsubscribe = station.subscribe(self._show)
-                self._announce(station)
+                self._announce(station, web)
                 for host, port in ami.addresses if ami is not None else []:
-                    self.reporter.text(f"AMI at {host}:{port}")
+                    self.reporter.text(f"AMI at {_shown(host, port)}")
+                self.notifier.ready(f"listening at sip:{_shown(*station.bound_address)}")
                 await self.asked.wait()
                 await self._finish(station)
                 unsubscribe()
         finally:
+            self.notifier.close()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
         return int(ExitStatus.INTERRUPTED if self.forced.is_set() else ExitStatus.OK)
 
-    def _announce(self, station: Station) -> None:
-        host, port = station.bound_address
-        shown = f"[{host}]" if ":" in host else host
+    def _parts(self, station: Station) -> WebServer:
+        """What a station has besides its calls; each is added to it, in the order in which they start."""
+        queue = FaxQueue(station)
+        mailboxes = Mailboxes(station, queue)
+        metrics = Metrics(station, queue)
+        station.subscribe(metrics)
+        metrics.sources.append(mailboxes.metrics)
+        station.add(Retention(station, queue))
+        if self.config.mail is not None:
+            self._mail(station, queue, metrics)
+        web = WebServer(station, queue, metrics=metrics)
+        if self.config.smtp.host:
+            web.forward_email = mailboxes.forward
+        station.add(web)
+        return web
+
+    def _mail(self, station: Station, queue: FaxQueue, metrics: Metrics) -> None:
+        if importlib.util.find_spec("aiosmtpd") is None:
+            raise ConfigError("[mail] needs aiosmtpd, which is not installed", "install softfax[mail]")
+        from softfax.mail import MailGateway, MailReports
+
+        reports, gateway = MailReports(station, queue), MailGateway(station, queue)
+        self._smtp = lambda: gateway.address
+        metrics.sources += [reports.metrics, gateway.metrics]
+
+    def _announce(self, station: Station, web: WebServer) -> None:
         where = f", faxes go to {self.config.inbox_dir}" if self.config.fax.receive else ", calls are not answered"
-        self.reporter.text(f"listening at sip:{shown}:{port} ({self.config.sip.transport}){where}")
+        sip = _shown(*station.bound_address)
+        self.reporter.text(f"listening at sip:{sip} ({self.config.sip.transport}){where}")
+        if self.config.http.enabled:
+            scheme = "https" if self.config.http.tls_certificate is not None else "http"
+            self.reporter.text(f"the page and the API at {scheme}://{_shown(*web.address)}/")
+        if self._smtp is not None:
+            self.reporter.text(f"e-mail to fax at {_shown(*self._smtp())}")
 
     def _show(self, update: FaxUpdate) -> None:
         context = update.context
@@ -72,14 +118,17 @@ class Serving:
 
     def _reload(self, station: Station) -> None:
         """Runs on the loop."""
+        self.notifier.reloading()
         try:
             config = self.load()
             station.reload(config)
+            logs.set_up(config)
         except SoftfaxError as error:
             self.reporter.problem(f"the configuration stays as it was: {error}")
         else:
             self.config = config
             self.reporter.text("the configuration was read again")
+        self.notifier.ready(f"listening at sip:{_shown(*station.bound_address)}")
 
     def _signal(self, station: Station) -> None:
         """Runs on the loop."""
@@ -90,8 +139,9 @@ class Serving:
         self.asked.set()
 
     async def _finish(self, station: Station) -> None:
-        """Waits for the faxes under way, or for the second signal."""
+        """Waits for the faxes under way, or for the second signal. What waits in the queue, waits for the next start."""
         count = len(station.calls())
+        self.notifier.stopping(f"finishing {count} faxes")
         if not count:
             return
         plural = "es" if count > 1 else ""
@@ -101,3 +151,7 @@ class Serving:
         await asyncio.wait([idle, forced], return_when=asyncio.FIRST_COMPLETED)
         for task in (idle, forced):
             task.cancel()
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
 
+from softfax.delivery.schema import StationLock, bring_up_to_date
 from softfax.errors import LocalError, UsageError
 
 __all__ = ["APPLICATION", "DATABASE_NAME", "Durable", "database_engine", "database_error", "database_url"]
@@ -75,6 +76,8 @@ class Durable:
         self._executor = executor
         self._client: DBOSClient | None = None
         self._launched = False
+        self._up_to_date = False
+        self._lock = StationLock(url, self.engine, executor)
 
     @property
     def client(self) -> DBOSClient:
@@ -84,10 +87,18 @@ class Durable:
         return self._client
 
     def prepare(self, metadata: sa.MetaData) -> None:
-        """Makes the tables that are missing. Raises LocalError where the database cannot be used."""
+        """Makes the tables that are missing.
+
+        Raises LocalError where the database cannot be used, is of a newer softfax, or another station runs on it.
+        """
         try:
+            if not self._up_to_date:
+                self._lock.acquire()
+                bring_up_to_date(self.engine)
+                self._up_to_date = True
             metadata.create_all(self.engine)
         except sa.exc.SQLAlchemyError as error:
+            self._lock.release()
             raise database_error(self.url, error) from None
 
     def launch(self) -> None:
@@ -107,8 +118,8 @@ class Durable:
             "enable_otlp": False,
             "notification_listener_polling_interval_sec": 1.0,
         }
-        DBOS(config=config)
         try:
+            DBOS(config=config)
             DBOS.launch()
         except sa.exc.SQLAlchemyError as error:
             DBOS.destroy()
@@ -121,6 +132,7 @@ class Durable:
             DBOS.destroy()
             self._launched = False
         self._client = None
+        self._lock.release()
         self.engine.dispose()
 
 
@@ -128,4 +140,6 @@ def database_error(url: str, error: BaseException) -> LocalError:
     """What SQLAlchemy says of a database, in our words and without its password."""
     shown = sa.make_url(url).render_as_string(hide_password=True)
     reason = str(getattr(error, "orig", error)).splitlines()[0]
+    if reason == "database is locked":
+        return LocalError(f"the database {shown} is locked by another program", "end what has it open, and start again")
     return LocalError(f"the database {shown} cannot be used ({reason})", "check [data] dir and url")

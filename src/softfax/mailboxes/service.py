@@ -11,12 +11,13 @@ import base64
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from softfax.delivery import CallbackTarget, RetryPolicy
 from softfax.delivery.durable import Durable
@@ -145,6 +146,21 @@ class Mailboxes:
             raise NoFaxError(fax.id)
         place = int(time.time() * 1000) % 1_000_000_000
         await asyncio.to_thread(self._put, fax.id, "", "email", place, {"to": address})
+
+    def _by_kind(self) -> dict[tuple[str, str], int]:
+        d = _deliveries.c
+        with self._database.connect() as connection:
+            query = sa.select(d.kind, d.state, sa.func.count()).group_by(d.kind, d.state)
+            return {(str(row[0]), str(row[1])): int(row[2]) for row in connection.execute(query)}
+
+    async def metrics(self) -> Iterable[Metric]:
+        """`softfax_mailbox_deliveries{kind,state}`: waiting, done, dead."""
+        family = GaugeMetricFamily(
+            "softfax_mailbox_deliveries", "Received faxes on the way to targets.", labels=["kind", "state"]
+        )
+        for (kind, state), count in (await asyncio.to_thread(self._by_kind)).items():
+            family.add_metric([kind, state], count)
+        return [family]
 
     def _mailbox(self, name: str) -> MailboxConfig | None:
         return next((m for m in self.station.config.mailbox if m.name == name), None)

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from softfax._version import __version__
-from softfax.delivery.durable import DATABASE_NAME, Durable, database_url
+from softfax.delivery.durable import DATABASE_NAME, Durable, database_engine, database_url
+from softfax.delivery.schema import StationLock
 from softfax.errors import LocalError, UsageError
 from softfax.queue import tables
 from softfax.queue.model import FaxState
@@ -230,6 +231,8 @@ def restore(path: Path, config: StationConfig, *, resend: bool = False, force: b
             f"the backup is of {archive.data_dir} and {archive.inbox_dir}, its records name files there",
             "write these folders in [data] dir and [inbox] dir",
         )
+    if data.is_dir() and not config.data.url:
+        _stopped(database_url(data))
     filled = data.is_dir() and any(data.iterdir())
     if filled and not force:
         raise UsageError(f"{data} is not empty", "--force moves it aside first")
@@ -253,6 +256,19 @@ def restore(path: Path, config: StationConfig, *, resend: bool = False, force: b
         raise LocalError(f"the backup cannot be put back: {error}", "check room and rights") from None
     uncertain = 0 if resend or not archive.database else _doubt(config, archive)
     return Restored(archive, files, uncertain, replaced)
+
+
+def _stopped(url: str) -> None:
+    """Raises LocalError while a station runs on a database."""
+    if not Path(url.removeprefix("sqlite:///")).exists():
+        return
+    engine = database_engine(url)
+    lock = StationLock(url, engine, "")
+    try:
+        lock.acquire(0.0)
+    finally:
+        lock.release()
+        engine.dispose()
 
 
 def _extract(path: Path, work: Path) -> int:

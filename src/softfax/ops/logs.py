@@ -28,7 +28,7 @@ from softfax.ops.journal import JournalHandler, in_journal
 from softfax.ops.redact import Redactor
 from softfax.station.config import StationConfig
 
-__all__ = ["EventLog", "JsonFormatter", "Repetition", "TextFormatter", "set_up"]
+__all__ = ["EventLog", "JsonFormatter", "Repetition", "TextFormatter", "keeps_events", "set_up"]
 
 event_log = logging.getLogger("softfax.fax.events")
 
@@ -58,17 +58,33 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
     root.addHandler(handler)
     level = environ.get("SOFTFAX_LOG", "").upper() or config.log.level.upper()
     root.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
+    if _on_terminal(config) and root.level == logging.INFO:
+        # Whoever sits there is told by the station what happens; the log has what went wrong.
+        root.setLevel(logging.WARNING)
     # What others' libraries say in passing is of no use here.
-    for name in ("dbos", "sqlalchemy", "asyncio", "uvicorn.access", "httpx", "mail.log", "PIL", "fontTools"):
+    for name in ("dbos", "sqlalchemy", "asyncio", "uvicorn", "uvicorn.access", "httpx", "mail.log", "PIL", "fontTools"):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     logging.captureWarnings(True)
 
 
+def keeps_events(config: StationConfig) -> bool:
+    """Whether events of faxes belong into the log; not beside the station's own lines in the same place."""
+    return config.log.format == "json" or _where(config) != "stderr"
+
+
+def _on_terminal(config: StationConfig) -> bool:
+    return config.log.format != "json" and _where(config) == "stderr" and sys.stderr.isatty()
+
+
+def _where(config: StationConfig) -> str:
+    if config.log.to != "auto":
+        return config.log.to
+    return "journald" if in_journal() else "stderr"
+
+
 def _handler(config: StationConfig) -> logging.Handler:
     log = config.log
-    where = log.to
-    if where == "auto":
-        where = "journald" if in_journal() else "stderr"
+    where = _where(config)
     as_json = log.format == "json" or (log.format == "auto" and where not in ("stderr", "journald"))
     handler: logging.Handler
     if where == "journald":

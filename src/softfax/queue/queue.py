@@ -20,6 +20,7 @@ from pathlib import Path
 
 from softfax.delivery.durable import Durable
 from softfax.delivery.rounds import FAXES, Rounds
+from softfax.diskspace import DiskFloor
 from softfax.errors import LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
@@ -180,6 +181,9 @@ class FaxQueue:
             raise LocalError("the station is stopping", "send the fax again when it runs")
         if not 0 < len(requests) <= DESTINATIONS_MAX:
             raise UsageError(f"{len(requests)} destinations in one order", f"use 1 to {DESTINATIONS_MAX}")
+        problem = await asyncio.to_thread(self._floor().problem)
+        if problem:
+            raise LocalError(problem, "make room, or lower min_free_mb in [retention]")
         now = datetime.now(UTC)
         forbidden = await asyncio.to_thread(self.store.forbidden, {self.number_key(r.to) for r in requests})
         new = [await asyncio.to_thread(self._checked, request, now, forbidden) for request in requests]
@@ -190,6 +194,10 @@ class FaxQueue:
                 self.station.tell(fax.id, request.callbacks)
                 self.say(fax, context)
         return faxes
+
+    def _floor(self) -> DiskFloor:
+        config = self.station.config
+        return DiskFloor((config.data.dir,), config.retention.min_free_mb)
 
     def _checked(
         self, request: FaxRequest, now: datetime, forbidden: Mapping[str, object]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from softfax import logcontext
+from softfax.diskspace import DiskFloor
 from softfax.documents import RasterJob, RasterSettings, start
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
@@ -83,6 +84,7 @@ class Calls:
         self._runtime: FaxRuntime | None = None
         self._draining = False
         self._screen = Screen()
+        self._floor = _floor(config)
         self._watching: asyncio.Task[None] | None = None
         self._registrations = Registrations(report)
 
@@ -146,6 +148,7 @@ class Calls:
             task.add_done_callback(lambda done: done.exception())
         elif isinstance(message, wire.Reload):
             self.config = StationConfig.checked(message.config, "the configuration")
+            self._floor = _floor(self.config)
             self._have_accounts(self.config.sip_accounts())
 
     def _cancel(self, message: wire.Cancel) -> None:
@@ -233,6 +236,10 @@ class Calls:
         if self._draining:
             return 503
         if not self.config.fax.receive:
+            return 480
+        problem = self._floor.problem()
+        if problem:
+            log.error("a call from %s is refused: %s", call.remote_uri, problem)
             return 480
         arrived = making.arrived(self.config, call, new_fax_id())
         caller = making.number_of(arrived.caller)
@@ -324,6 +331,10 @@ def _start_job(pages: wire.Pages, workdir: Path) -> RasterJob:
         allow_private=pages.allow_private,
         raster=pages.raster,
     )
+
+
+def _floor(config: StationConfig) -> DiskFloor:
+    return DiskFloor((config.data.dir, config.inbox_dir), config.retention.min_free_mb)
 
 
 def _progress(line: FaxLine, fax_id: str) -> ProgressEvent | None:

@@ -120,6 +120,8 @@ class Station(Registry):
         self._tasks: set[asyncio.Task[None]] = set()
         self._exit = AsyncExitStack()
         self._draining = False
+        #: What calls reported before all parts had started to listen.
+        self._early: list[wire.Message] | None = []
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -142,6 +144,9 @@ class Station(Registry):
             for service in self._services:
                 self._exit.push_async_callback(service.stop)
                 await service.start()
+            early, self._early = self._early or [], None
+            for message in early:
+                self._report(message)
         except BaseException:
             await self._exit.aclose()
             raise
@@ -334,7 +339,9 @@ class Station(Registry):
     # ---- what the calls report ----------------------------------------------------------------------------------
 
     def _report(self, message: wire.Message) -> None:
-        if isinstance(message, wire.Arrived):
+        if self._early is not None and not isinstance(message, (wire.Said, wire.Registered)):
+            self._early.append(message)
+        elif isinstance(message, wire.Arrived):
             self._arrived(message)
         elif isinstance(message, wire.Said):
             self.say(message.text)

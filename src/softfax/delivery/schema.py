@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The version of the tables in a station's database: older ones are brought up to date, newer ones refused; one station on each.
+
+Tables that are missing are made by whoever owns them. What is written here is what an existing table needs besides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from softfax._version import __version__
+from softfax.errors import LocalError
+
+__all__ = ["VERSION", "StationLock", "bring_up_to_date", "schema_version"]
+
+log = logging.getLogger("softfax.delivery")
+
+#: 1: callbacks alone. 2: the queue, mailboxes, e-mail and the web page beside them.
+VERSION = 2
+LOCK_WAIT_S = 5.0
+
+_METADATA = sa.MetaData()
+_schema = sa.Table(
+    "softfax_schema",
+    _METADATA,
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("softfax", sa.String(40), nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+)
+#: From a version to the next. Each runs in the transaction that notes the new version.
+_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: lambda connection: None}
+
+
+def schema_version(connection: sa.Connection) -> int:
+    """The version of a database's tables; 0 where there are none of ours yet."""
+    names = sa.inspect(connection).get_table_names()
+    if _schema.name in names:
+        found = connection.execute(sa.select(sa.func.max(_schema.c.version))).scalar()
+        if found is not None:
+            return int(found)
+    return 1 if any(name.startswith("softfax_") and name != _schema.name for name in names) else 0
+
+
+def bring_up_to_date(engine: sa.Engine) -> None:
+    """Before any table of ours is touched. Raises LocalError for a database of a newer softfax; SQLAlchemyError."""
+    with engine.begin() as connection:
+        found = schema_version(connection)
+        if found == VERSION:
+            return
+        if found > VERSION:
+            by = connection.execute(sa.select(_schema.c.softfax).where(_schema.c.version == found)).scalar()
+            raise LocalError(
+                f"the database is of a newer softfax ({by}: tables {found}; this is {__version__}: tables {VERSION})",
+                "install that version again, or restore the backup made before the upgrade",
+            )
+        _METADATA.create_all(connection)
+        for version in range(max(found, 1), VERSION):
+            if found:
+                _STEPS[version](connection)
+                log.info("the database was brought from version %d to %d", version, version + 1)
+        connection.execute(_schema.insert().values(version=VERSION, softfax=__version__, since=time.time()))
+
+
+class StationLock:
+    """One station at a time on a database: a locked file beside SQLite, an advisory lock by name in PostgreSQL.
+
+    It goes with the process. `name` is that of this station among several on one PostgreSQL.
+    """
+
+    def __init__(self, url: str, engine: sa.Engine, name: str) -> None:
+        self._url, self._engine, self._name = url, engine, name
+        self._file: int | None = None
+        self._connection: sa.Connection | None = None
+
+    def acquire(self, wait_s: float = LOCK_WAIT_S) -> None:
+        """Blocks for as long as `wait_s` while a station that was killed goes. Raises LocalError."""
+        until = time.monotonic() + wait_s
+        take = self._take_file if self._url.startswith("sqlite") else self._take_advisory
+        while not take():
+            if time.monotonic() >= until:
+                self.release()
+                raise LocalError(
+                    f"another station runs on this database{self._holder()}",
+                    "stop it, or give this one a [data] dir (on PostgreSQL a [data] name) of its own",
+                )
+            time.sleep(0.1)
+
+    def release(self) -> None:
+        """Lets another in."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        if self._connection is not None:
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                self._connection.close()
+            self._connection = None
+
+    def _path(self) -> Path:
+        return Path(self._url.removeprefix("sqlite:///") + ".lock")
+
+    def _take_file(self) -> bool:
+        if self._file is None:
+            try:
+                self._file = os.open(self._path(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise LocalError(f"{self._path()} cannot be made ({error.strerror})", "check [data] dir") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        return True
+
+    def _take_advisory(self) -> bool:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        key = sa.func.hashtext(f"softfax {self._name}")
+        return bool(self._connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar())
+
+    def _holder(self) -> str:
+        if not self._url.startswith("sqlite"):
+            return f" by the name {self._name}"
+        with contextlib.suppress(OSError):
+            if pid := self._path().read_text()[:10].strip():
+                return f" (process {pid})"
+        return ""
