@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 2
+#define SFX_ABI_VERSION 3
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -150,8 +150,9 @@ typedef struct sfx_session_stats {
     uint64_t media_us; /* since the media began */
     uint64_t rtp_rx_packets, rtp_rx_lost, rtp_rx_late, rtp_rx_filled_samples, rtp_tx_packets;
     uint64_t udptl_rx_packets, udptl_rx_lost, udptl_rx_recovered, udptl_rx_bad, udptl_tx_packets;
-    uint64_t image_bytes; /* of the page being sent or received, so far, on the line */
-    uint32_t page;        /* number of that page, 1 first; 0 before the first */
+    uint64_t srtp_rejected, srtp_replayed; /* packets of wrong authentication; packets seen before */
+    uint64_t image_bytes;                  /* of the page being sent or received, so far, on the line */
+    uint32_t page;                         /* number of that page, 1 first; 0 before the first */
     uint32_t pages_done;
     uint32_t rate_bps;
     uint32_t ecm;
@@ -174,6 +175,22 @@ enum sfx_law { SFX_LAW_PCMU = 0, SFX_LAW_PCMA = 8 };
  */
 SFX_API int sfx_session_start_audio(sfx_session *session, int fd, const char *remote, uint16_t port, int law,
                                     int payload_type);
+
+/* ---- SRTP (RFC 3711), for audio alone ----------------------------------------------------------------------- */
+
+enum sfx_srtp_suite { SFX_SRTP_SHA1_80 = 1, SFX_SRTP_SHA1_32 = 2 }; /* AES_CM_128_HMAC_SHA1_80, …_32 (RFC 4568 §6.2) */
+
+#define SFX_SRTP_KEY 30 /* master key and salt */
+
+typedef struct sfx_srtp_config {
+    int32_t suite; /* enum sfx_srtp_suite */
+    uint8_t tx_key[SFX_SRTP_KEY], rx_key[SFX_SRTP_KEY];
+    uint64_t rx_lifetime; /* packets the far end's key is good for; 0 = 2^48 */
+} sfx_srtp_config;
+
+/* Audio of this session is encrypted from here on; said before it starts, and for every change of keys. A direction
+ * whose key stays goes on where it was. NULL ends it. */
+SFX_API int sfx_session_srtp(sfx_session *session, const sfx_srtp_config *config);
 
 enum sfx_error_correction { SFX_EC_NONE = 0, SFX_EC_REDUNDANCY = 1, SFX_EC_FEC = 2 };
 
@@ -246,6 +263,13 @@ SFX_API int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *
 SFX_API int sfx_udptl_check(const uint8_t *datagram, size_t len);
 /* Feeds `count` length-prefixed (16 bit, big endian) datagrams to one T.38 terminal; for fuzzing. Returns 0. */
 SFX_API int sfx_t38_feed(const uint8_t *datagrams, size_t len, int caller, const char *rx_file);
+/* SRTP by itself: what a session does with its packets. Both return the new length, or -EBADMSG, -EALREADY for a packet
+ * seen before, -EINVAL where `size` octets are too few. */
+typedef struct sfx_srtp sfx_srtp;
+SFX_API int sfx_srtp_create(const sfx_srtp_config *config, sfx_srtp **out);
+SFX_API void sfx_srtp_destroy(sfx_srtp *srtp);
+SFX_API int sfx_srtp_protect(sfx_srtp *srtp, uint8_t *packet, size_t len, size_t size);
+SFX_API int sfx_srtp_unprotect(sfx_srtp *srtp, uint8_t *packet, size_t len);
 /* The name of spandsp's completion code, never NULL. */
 SFX_API const char *sfx_t30_completion_text(int code);
 

@@ -22,6 +22,7 @@
 
 #include "engine.h"
 #include "rtp.h"
+#include "srtp.h"
 #include "udptl.h"
 
 #define TICK_US 20000
@@ -144,6 +145,7 @@ struct sfx_session {
     t30_run run;
     rtp_rx rtp_rx;
     rtp_tx rtp_tx;
+    sfx_srtp *srtp; /* NULL: audio goes in the clear */
     udptl_rx *udptl_rx;
     udptl_tx *udptl_tx;
     bool held;

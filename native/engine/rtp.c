@@ -90,10 +90,9 @@ static uint32_t get32(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* RFC 3550 §5.1: header, CSRCs, extension, padding. */
-static int parse(const uint8_t *p, size_t len, int payload_type, rtp_view *v) {
+int rtp_header_length(const uint8_t *p, size_t len) {
     size_t header;
-    if (len < RTP_HEADER || p[0] >> 6 != 2 || (p[1] & 0x7f) != payload_type)
+    if (len < RTP_HEADER || p[0] >> 6 != 2)
         return -EBADMSG;
     header = RTP_HEADER + 4u * (p[0] & 0x0f);
     if (p[0] & 0x10) {
@@ -101,6 +100,15 @@ static int parse(const uint8_t *p, size_t len, int payload_type, rtp_view *v) {
             return -EBADMSG;
         header += 4 + 4u * (size_t)(p[header + 2] << 8 | p[header + 3]);
     }
+    return header <= len ? (int)header : -EBADMSG;
+}
+
+/* Header, then padding (RFC 3550 §5.1). */
+static int parse(const uint8_t *p, size_t len, int payload_type, rtp_view *v) {
+    int length = rtp_header_length(p, len);
+    size_t header = (size_t)length;
+    if (length < 0 || (p[1] & 0x7f) != payload_type)
+        return -EBADMSG;
     if (p[0] & 0x20) {
         if (p[len - 1] == 0 || p[len - 1] > len)
             return -EBADMSG;

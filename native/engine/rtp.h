@@ -50,6 +50,9 @@ typedef struct rtp_tx {
     uint64_t packets;
 } rtp_tx;
 
+/* The length of a packet's header with CSRCs and extension (RFC 3550 §5.1); -EBADMSG for what is no RTP. */
+int rtp_header_length(const uint8_t *packet, size_t len);
+
 void rtp_rx_init(rtp_rx *rx, int payload_type, int law);
 /* Takes a packet; returns 0, or -EBADMSG for what is no RTP of ours (counted nowhere, silently dropped). */
 int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliver, void *user);

@@ -58,6 +58,8 @@ static void media_close(sfx_session *s, bool muted) {
     free(s->udptl_tx);
     s->udptl_rx = NULL;
     s->udptl_tx = NULL;
+    sfx_srtp_destroy(s->srtp);
+    s->srtp = NULL;
 }
 
 int sfx_session_stop_media(sfx_session *s) {
@@ -240,6 +242,22 @@ int sfx_session_start_t38(sfx_session *s, int fd, const char *remote, uint16_t p
     return err < 0 ? err : shard_attach(s);
 }
 
+int sfx_session_srtp(sfx_session *s, const sfx_srtp_config *config) {
+    int err = 0;
+
+    pthread_mutex_lock(&s->lock);
+    if (config && s->srtp) {
+        err = srtp_rekey(s->srtp, config);
+    } else if (config) {
+        err = sfx_srtp_create(config, &s->srtp);
+    } else {
+        sfx_srtp_destroy(s->srtp);
+        s->srtp = NULL;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return err;
+}
+
 /* ---- packets ---------------------------------------------------------------------------------------------------- */
 
 void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
@@ -331,8 +349,12 @@ static void receive_waiting(sfx_session *s) {
         n = recvmmsg(s->fd, batch.msgs, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < n; i++) {
             struct msghdr *header = &batch.msgs[i].msg_hdr;
-            if (!(header->msg_flags & MSG_TRUNC) && source_accepted(s, &batch.from[i], header->msg_namelen))
-                session_packet(s, batch.buffers[i], batch.msgs[i].msg_len);
+            int len = header->msg_flags & MSG_TRUNC ? -EMSGSIZE : (int)batch.msgs[i].msg_len;
+            /* Before its source is believed: a forged packet must not draw the far end's address to itself. */
+            if (len >= 0 && s->srtp && s->kind == MEDIA_AUDIO)
+                len = sfx_srtp_unprotect(s->srtp, batch.buffers[i], (size_t)len);
+            if (len >= 0 && source_accepted(s, &batch.from[i], header->msg_namelen))
+                session_packet(s, batch.buffers[i], (size_t)len);
             header->msg_namelen = sizeof batch.from[i];
         }
     } while (n == BATCH);
@@ -342,10 +364,15 @@ static void receive_waiting(sfx_session *s) {
 
 static void send_audio(sfx_session *s) {
     int16_t amp[RTP_FRAME];
-    uint8_t packet[RTP_HEADER + RTP_FRAME];
+    uint8_t packet[RTP_HEADER + RTP_FRAME + SRTP_TAG_MAX];
+    int len;
 
     run_fetch_audio(s, amp);
-    session_send(s, packet, rtp_build(&s->rtp_tx, amp, packet));
+    len = (int)rtp_build(&s->rtp_tx, amp, packet);
+    if (s->srtp)
+        len = sfx_srtp_protect(s->srtp, packet, (size_t)len, sizeof packet);
+    if (len > 0)
+        session_send(s, packet, (size_t)len);
 }
 
 static void watch_stall(sfx_session *s) {
@@ -401,6 +428,10 @@ int sfx_session_stats_get(sfx_session *s, sfx_session_stats *out) {
     out->udptl_rx_recovered = s->udptl_before.recovered + (s->udptl_rx ? s->udptl_rx->recovered : 0);
     out->udptl_rx_bad = s->udptl_before.bad + (s->udptl_rx ? s->udptl_rx->bad : 0);
     out->udptl_tx_packets = s->udptl_sent;
+    if (s->srtp) {
+        out->srtp_rejected = s->srtp->rejected;
+        out->srtp_replayed = s->srtp->replayed;
+    }
     out->active = s->run.t30 && !s->run.finished;
     out->bad_rows = (uint32_t)s->run.bad_rows;
     out->pages_done = (uint32_t)s->run.pages_confirmed;

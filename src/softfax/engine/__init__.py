@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Binding to the native engine: T.30 over G.711 and T.38, on threads and a clock of its own."""
 
-from softfax.engine._abi import DisVerdict, ErrorCorrection, EventType, Fault, Lacks, SessionStats
+from softfax.engine._abi import DisVerdict, ErrorCorrection, EventType, Fault, Lacks, SessionStats, SrtpSuite
 from softfax.engine.core import (
     Engine,
     EngineEvent,
@@ -13,6 +13,7 @@ from softfax.engine.core import (
     completion_text,
     run_line,
 )
+from softfax.engine.srtp import Srtp, SrtpSettings
 
 __all__ = [
     "DisVerdict",
@@ -26,6 +27,9 @@ __all__ = [
     "LineSettings",
     "PageFormat",
     "SessionStats",
+    "Srtp",
+    "SrtpSettings",
+    "SrtpSuite",
     "T30Settings",
     "UdptlSettings",
     "completion_text",

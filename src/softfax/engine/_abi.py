@@ -22,12 +22,14 @@ __all__ = [
     "PageRecord",
     "SessionConfig",
     "SessionStats",
+    "SrtpConfig",
+    "SrtpSuite",
     "T38Config",
     "check",
     "library",
 ]
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 
 
 class EventType(IntEnum):
@@ -141,6 +143,8 @@ _STATS_64 = (
     "udptl_rx_recovered",
     "udptl_rx_bad",
     "udptl_tx_packets",
+    "srtp_rejected",
+    "srtp_replayed",
     "image_bytes",
 )
 _STATS_32 = ("page", "pages_done", "rate_bps", "ecm", "bad_rows", "retries", "active", "media")
@@ -171,6 +175,24 @@ class SessionStats(c.Structure):
     udptl_rx_recovered: int
     udptl_rx_bad: int
     udptl_tx_packets: int
+    srtp_rejected: int
+    srtp_replayed: int
+
+
+class SrtpSuite(IntEnum):
+    """How SRTP packets are protected (RFC 4568 §6.2)."""
+
+    AES_CM_128_HMAC_SHA1_80 = 1
+    AES_CM_128_HMAC_SHA1_32 = 2
+
+
+class SrtpConfig(c.Structure):
+    _fields_ = [
+        ("suite", c.c_int32),
+        ("tx_key", c.c_uint8 * 30),
+        ("rx_key", c.c_uint8 * 30),
+        ("rx_lifetime", c.c_uint64),
+    ]
 
 
 class T38Config(c.Structure):
@@ -217,6 +239,11 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_session_destroy": (None, [c.c_void_p]),
     "sfx_session_id": (c.c_uint32, [c.c_void_p]),
     "sfx_session_start_audio": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.c_int, c.c_int]),
+    "sfx_session_srtp": (c.c_int, [c.c_void_p, c.POINTER(SrtpConfig)]),
+    "sfx_srtp_create": (c.c_int, [c.POINTER(SrtpConfig), c.POINTER(c.c_void_p)]),
+    "sfx_srtp_destroy": (None, [c.c_void_p]),
+    "sfx_srtp_protect": (c.c_int, [c.c_void_p, c.c_void_p, c.c_size_t, c.c_size_t]),
+    "sfx_srtp_unprotect": (c.c_int, [c.c_void_p, c.c_void_p, c.c_size_t]),
     "sfx_session_start_t38": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.POINTER(T38Config)]),
     "sfx_session_hold": (c.c_int, [c.c_void_p, c.c_int]),
     "sfx_session_cancel": (c.c_int, [c.c_void_p]),

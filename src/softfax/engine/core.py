@@ -29,6 +29,7 @@ from softfax.engine._abi import (
     check,
     library,
 )
+from softfax.engine.srtp import SrtpSettings
 from softfax.errors import UsageError
 
 __all__ = [
@@ -229,6 +230,11 @@ class EngineSession:
             self.handle, fd, remote[0].encode(), remote[1], _LAWS[codec], payload_type
         )
         check(status, "starting audio")
+
+    def srtp(self, settings: SrtpSettings | None) -> None:
+        """Encrypts audio (RFC 3711) from here on; said before it starts and when keys change. None is audio in the clear."""
+        status = self._lib.sfx_session_srtp(self.handle, c.byref(settings.to_c()) if settings else None)
+        check(status, "encrypting audio")
 
     def start_t38(self, fd: int, remote: tuple[str, int], udptl: UdptlSettings) -> None:
         """Runs T.30 over T.38 on the bound UDP socket `fd`, which the session takes over."""
