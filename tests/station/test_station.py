@@ -46,7 +46,9 @@ class Served:
 def served(folder: Path, extra: str = "") -> Iterator[Served]:
     folder.mkdir(exist_ok=True)
     config = folder / "softfax.toml"
-    config.write_text(f'[sip]\nlisten = "127.0.0.1:0"\n[data]\ndir = "{folder}"\n[fax]\nident = "SERVED"\n{extra}')
+    config.write_text(
+        f'[sip]\nlisten = "127.0.0.1:0"\n[http]\nlisten = "127.0.0.1:0"\n[data]\ndir = "{folder}"\n[fax]\nident = "SERVED"\n{extra}'
+    )
     command = [sys.executable, "-m", "softfax.cli.main", "serve", "--json", "--config", str(config)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -237,7 +239,9 @@ def test_what_keeps_a_station_from_starting_is_one_line(tmp_path: Path) -> None:
         async with a_station(tmp_path, callbacks={"enabled": False}) as station:
             host, port = station.bound_address
             config = tmp_path / "second.toml"
-            config.write_text(f'[sip]\nlisten = "{host}:{port}"\n[data]\ndir = "{tmp_path}/second"\n')
+            config.write_text(
+                f'[sip]\nlisten = "{host}:{port}"\n[http]\nlisten = "127.0.0.1:0"\n[data]\ndir = "{tmp_path}/second"\n'
+            )
             done = await asyncio.to_thread(_serve, config)
             assert (done.returncode, done.stdout) == (2, "")
             assert re.fullmatch(r"softfax: 127\.0\.0\.1:\d+ is in use; choose another .*\n", done.stderr)
