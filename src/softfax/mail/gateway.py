@@ -8,7 +8,6 @@ are made before the answer, and are those that are sent.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import ssl
 import time
@@ -21,19 +20,20 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from softfax.delivery.durable import Durable
 from softfax.diskspace import DiskFloor
 from softfax.errors import ConfigError, DocumentError, LocalError, PortInUseError, SoftfaxError, UsageError
-from softfax.mail.addresses import Recipient, parse_recipient, passed, sender_rule
+from softfax.mail.addresses import Recipient, is_sender, parse_recipient, passed, sender_rule
+from softfax.mail.door import Door
 from softfax.mail.message import Letter, MailError, MessageLimits, read_message
 from softfax.mail.taking import Mail, take
 from softfax.queue.errors import ForbiddenError
 from softfax.queue.model import Fax
 from softfax.queue.queue import FaxQueue
-from softfax.sip.accounts import network
-from softfax.sip.types import parse_listen
-from softfax.station import Station
+from softfax.station import Station, StationConfig
 from softfax.station.config.mail import MailConfig, MailSenderConfig
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import Envelope, Session
+
+    from softfax.mail.smtp import Connection
 
 __all__ = ["MailGateway", "Refusal"]
 
@@ -42,6 +42,7 @@ log = logging.getLogger("softfax.mail")
 HOUR_S = 3600.0
 SENDERS_MAX = 10_000
 LINE_MAX = 400
+STOP_S = 10.0
 
 
 class Refusal(Exception):
@@ -66,7 +67,9 @@ class MailGateway:
             raise ConfigError("there is no [mail]", "add the table")
         self.station, self.queue = station, queue
         self.seen: Counter[str] = Counter()
-        self.connections = 0
+        self.door = Door(lambda: self.config.trusted_networks, lambda: self.config.max_connections)
+        self.inside: set[Connection] = set()
+        self._context: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._used: defaultdict[str, deque[float]] = defaultdict(deque)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -77,9 +80,8 @@ class MailGateway:
 
     @property
     def config(self) -> MailConfig:
-        """[mail] as it is now."""
-        if self.station.config.mail is None:
-            raise Refusal(421, "4.3.2", "e-mail is switched off")
+        """[mail] as it is now. A station keeps the table, and where it listens, while it runs."""
+        assert self.station.config.mail is not None
         return self.station.config.mail
 
     # ---- life ---------------------------------------------------------------------------------------------------
@@ -92,17 +94,26 @@ class MailGateway:
         from softfax.mail.smtp import make_server
 
         config = self.config
-        context = _tls(config)
+        self._context = await asyncio.to_thread(_tls, config)
         loop = asyncio.get_running_loop()
-        host, port = parse_listen(config.listen)
         try:
-            self._server = await loop.create_server(lambda: make_server(self, loop, context), host, port)
+            self._server = await loop.create_server(lambda: make_server(self, loop, self._context), *config.address)
         except OSError as error:
             text = error.strerror or str(error)
             raise PortInUseError(
                 f"SMTP cannot listen at {config.listen} ({text})", "choose another address or port in [mail]"
             ) from None
+        self.station.on_reload.append(self._reload)
         log.info("SMTP at %s:%s", *self.address)
+
+    def _reload(self, config: StationConfig) -> None:
+        """The certificate may be another; everything else is looked up when it is needed."""
+        if config.mail is None:
+            return
+        try:
+            self._context = _tls(config.mail)
+        except ConfigError as error:
+            log.error("the certificate of e-mail stays as it was: %s", error)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -115,15 +126,28 @@ class MailGateway:
     async def stop(self) -> None:
         """Takes no more e-mail; what is being taken is taken or refused."""
         self._stopping = True
+        if self._reload in self.station.on_reload:
+            self.station.on_reload.remove(self._reload)
         if self._server is not None:
             self._server.close()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=10.0)
+            await asyncio.wait(self._tasks, timeout=STOP_S)
+            # The answers are on their way.
+            await asyncio.sleep(0)
+        for connection in list(self.inside):
+            connection.drop()
 
     async def close(self) -> None:
         """Nothing is left to write."""
 
     # ---- the dialogue: what aiosmtpd asks -----------------------------------------------------------------------
+
+    async def handle_EHLO(
+        self, _: Any, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """EHLO. A login is offered only where somebody could log in."""
+        session.host_name = hostname
+        return [said for said in responses if self.config.user or not said.startswith("250-AUTH")]
 
     async def handle_MAIL(self, _: Any, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
         """MAIL FROM."""
@@ -131,8 +155,10 @@ class MailGateway:
             if self._stopping:
                 raise Refusal(421, "4.3.2", "the station is stopping; try again later")
             self._let_in(session)
-            if not address:
+            if address in ("", "<>"):
                 raise Refusal(550, "5.7.1", "reports and bounces are not faxed")
+            if not is_sender(address):
+                raise Refusal(553, "5.1.7", "the sender's address is not taken; use a plain one, as name@example.com")
             self._rule(address, session)
         except Refusal as refusal:
             return self._refused(session, envelope, refusal)
@@ -177,16 +203,7 @@ class MailGateway:
     # ---- what is asked of each ----------------------------------------------------------------------------------
 
     def _let_in(self, session: Session) -> None:
-        if session.authenticated:
-            return
-        try:
-            peer = ipaddress.ip_address(str(session.peer[0]).partition("%")[0]) if session.peer else None
-        except ValueError:
-            peer = None
-        if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
-            peer = peer.ipv4_mapped
-        known = [network(text) for text in self.config.trusted_networks]
-        if peer is None or not any(peer.version == net.version and peer in net for net in known):
+        if not session.authenticated and not (session.peer and self.door.trusts(str(session.peer[0]))):
             raise Refusal(530, "5.7.0", "authentication required")
 
     def _rule(self, address: str, session: Session) -> MailSenderConfig:
@@ -257,19 +274,23 @@ class MailGateway:
             log.error("no e-mail is taken: %s", problem)
             raise Refusal(452, "4.3.1", "the disk is full; try again later")
         limits = MessageLimits(parts=config.max_parts, image_bytes=config.ignore_images_kb * 1000)
-        letter = await asyncio.to_thread(read_message, content, limits)
+        async with self._turn:
+            letter = await asyncio.to_thread(read_message, content, limits)
+            mail = self._mail(session, sender, envelope.rcpt_tos, letter, content)
+            return await take(self.queue, config, mail)
+
+    def _mail(self, session: Session, sender: str, addresses: Iterable[str], letter: Letter, content: bytes) -> Mail:
+        """Raises Refusal, UsageError."""
         if letter.automatic:
             raise Refusal(550, "5.7.1", f"automatic e-mails are not faxed ({letter.automatic})")
         self._genuine(letter, session)
         rule = self._rule(sender, session)
         recipients: dict[str, tuple[Recipient, str]] = {}
-        for address in envelope.rcpt_tos:
-            recipient = parse_recipient(address, config.domains)
+        for address in addresses:
+            recipient = parse_recipient(address, self.config.domains)
             recipients.setdefault(self.queue.number_key(recipient.number), (recipient, address))
         self._count(sender, rule, len(recipients), used=len(recipients))
-        mail = Mail(sender=sender, recipients=tuple(recipients.values()), letter=letter, content=content, rule=rule)
-        async with self._turn:
-            return await take(self.queue, config, mail)
+        return Mail(sender=sender, recipients=tuple(recipients.values()), letter=letter, content=content, rule=rule)
 
     def _refused(self, session: Session, envelope: Envelope, refusal: Refusal) -> str:
         self.seen["refused"] += 1

@@ -20,10 +20,14 @@ from softfax.errors import UsageError
 __all__ = ["Attachment", "Letter", "MailError", "MessageLimits", "read_message"]
 
 HEADER_MAX = 1000
-HEADERS_BYTES_MAX = 256 << 10
+#: Of one header, and how many there are in one part: reading parameters takes time with the square of their length.
+FIELD_MAX = 16 << 10
+FIELDS_MAX = 500
 TEXT_MAX = 400_000
-NAME_MAX = 80
+NAME_MAX, NAME_BYTES_MAX = 80, 160
 LINES_MAX = 700_000
+#: Each line is compared with the boundaries of all parts around it.
+NESTING_MAX = 10
 #: Names of encodings of text; others (punycode, idna …) take time without end.
 _CHARSET = re.compile(
     r"(?:x-)?(?:us-)?(?:ascii|utf|iso|latin|cp|windows|koi8|gb|hz|big5|euc|shift|mac|tis|viscii)[\w-]{0,30}",
@@ -44,11 +48,33 @@ _LEFT_OUT = frozenset(
         "text/x-vcard",
     }
 )
+#: What the standard library raises over what no mail program writes.
+_DAMAGED = (MessageError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 _ENCRYPTED = frozenset({"multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 
 class MailError(UsageError):
     """An e-mail that is not faxed."""
+
+
+class _Part(Message):
+    """A part that refuses what takes time without end."""
+
+    depth = 0
+
+    def set_raw(self, name: str, value: str) -> None:
+        """A header as it came."""
+        if len(value) > FIELD_MAX or len(self) >= FIELDS_MAX:
+            raise MailError("the e-mail has too long headers", "send it from another program")
+        super().set_raw(name, value)
+
+    def attach(self, payload: Message) -> None:  # type: ignore[override]
+        """A part within this one."""
+        if isinstance(payload, _Part):
+            payload.depth = self.depth + 1
+            if payload.depth > NESTING_MAX:
+                raise MailError("the parts of the e-mail are nested too deep", "send its documents as PDF")
+        super().attach(payload)
 
 
 @dataclass(frozen=True)
@@ -80,6 +106,7 @@ class Letter:
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
     message_id: str = ""
+    date: str = ""
     automatic: str = ""
     results: tuple[str, ...] = ()
 
@@ -98,6 +125,7 @@ def read_message(content: bytes, limits: MessageLimits | None = None) -> Letter:
         text=text,
         attachments=tuple(attachments),
         message_id=_header(message, "Message-ID"),
+        date=_header(message, "Date"),
         automatic=_automatic(message),
         results=tuple(str(value)[: 4 * HEADER_MAX] for value in (message.get_all("Authentication-Results") or ())[:20]),
     )
@@ -106,8 +134,6 @@ def read_message(content: bytes, limits: MessageLimits | None = None) -> Letter:
 def _parse(content: bytes, limits: MessageLimits) -> Message:
     if content.count(b"\n") > LINES_MAX:
         raise MailError("the e-mail has too many lines", "send its documents as PDF")
-    if len(content.lower().split(b"boundary=", limits.parts + 1)) > limits.parts + 1:
-        raise MailError(f"the e-mail has more than {limits.parts} parts", "send fewer attachments")
     made = 0
 
     def part(policy: object = None) -> Message:
@@ -115,13 +141,13 @@ def _parse(content: bytes, limits: MessageLimits) -> Message:
         made += 1
         if made > limits.parts:
             raise MailError(f"the e-mail has more than {limits.parts} parts", "send fewer attachments")
-        return Message(compat32)
+        return _Part(compat32)
 
     try:
         return BytesParser(part, policy=compat32).parsebytes(content)
     except MailError:
         raise
-    except (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except _DAMAGED:
         raise MailError("the e-mail is damaged", "send it again") from None
 
 
@@ -173,7 +199,7 @@ def _attachment(part: Message, kind: str, name: str, number: int) -> Attachment:
         name = f"{name or f'attachment-{number}'}{mimetypes.guess_extension(kind) or ''}"
     try:
         data = part.get_payload(decode=True)
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except _DAMAGED:
         data = None
     if not isinstance(data, bytes):
         raise MailError(f"the attachment {name} is damaged", "send it again")
@@ -186,14 +212,14 @@ def _attachment(part: Message, kind: str, name: str, number: int) -> Attachment:
 def _kind(part: Message) -> str:
     try:
         return part.get_content_type()
-    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+    except _DAMAGED:
         return "application/octet-stream"
 
 
 def _disposition(part: Message) -> str:
     try:
         return part.get_content_disposition() or ""
-    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+    except _DAMAGED:
         return "attachment"
 
 
@@ -201,15 +227,17 @@ def _filename(part: Message) -> str:
     """A name that is nothing but a name: no folders, no signs that mean something to anybody."""
     try:
         said = _decoded(part.get_filename() or "")
-    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+    except _DAMAGED:
         said = ""
     name = re.split(r"[/\\]", said)[-1]
     name = re.sub(r"[^\w .()@+,-]", "_", name).strip(" .")
-    if len(name) > NAME_MAX:
-        path = PurePosixPath(name)
-        suffix = path.suffix if len(path.suffix) <= 8 else ""
-        name = name[: NAME_MAX - len(suffix)] + suffix
-    return name
+    path = PurePosixPath(name)
+    suffix = path.suffix if len(path.suffix) <= 8 else ""
+    stem = name.removesuffix(suffix)[: NAME_MAX - len(suffix)]
+    # Names of files are measured in bytes.
+    while len((stem + suffix).encode()) > NAME_BYTES_MAX:
+        stem = stem[:-1]
+    return stem + suffix
 
 
 def _header(message: Message, name: str) -> str:
@@ -221,7 +249,7 @@ def _decoded(value: object) -> str:
     text = str(value)[: 4 * HEADER_MAX]
     try:
         text = str(make_header([part for part in decode_header(text) if _known(part[1])]))
-    except (MessageError, ValueError, LookupError, TypeError, AttributeError):
+    except _DAMAGED:
         pass
     text = text.encode("utf-8", "replace").decode()
     return "".join(ch if ch.isprintable() or ch in "\u200c\u200d" else " " for ch in " ".join(text.split()))[
@@ -238,20 +266,24 @@ def _people(message: Message) -> list[tuple[str, str]]:
     try:
         values = [str(value)[: 2 * HEADER_MAX] for value in (message.get_all("From") or ())[:3]]
         found = getaddresses(values)
-    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+    except _DAMAGED:
         return []
     return [(_decoded(name), address.lower()) for name, address in found if "@" in address][:10]
 
 
 def _automatic(message: Message) -> str:
     """Why nobody wrote this (RFC 3834 §5, RFC 2919); empty for what somebody did."""
-    submitted = _header(message, "Auto-Submitted").partition(";")[0].strip().lower()
-    if submitted not in ("", "no"):
-        return f"Auto-Submitted: {submitted[:40]}"
-    if _kind(message) in ("multipart/report", "message/delivery-status"):
+    for value in message.get_all("Auto-Submitted") or ():
+        submitted = _decoded(value).partition(";")[0].strip().lower()
+        if submitted != "no":
+            return f"Auto-Submitted: {submitted[:40]}"
+    if _kind(message) in ("multipart/report", "message/delivery-status", "message/disposition-notification"):
         return "it is a report"
-    if message.get("List-Id") is not None or _header(message, "Precedence").lower() in ("bulk", "list", "junk"):
+    precedence = {_decoded(value).lower() for value in message.get_all("Precedence") or ()}
+    if message.get("List-Id") is not None or precedence & {"bulk", "list", "junk", "auto_reply"}:
         return "it comes from a list"
+    if message.get("X-Autoreply") is not None or message.get("X-Autorespond") is not None:
+        return "it is an automatic reply"
     return "Return-Path: <>" if _header(message, "Return-Path") == "<>" else ""
 
 
@@ -262,7 +294,7 @@ def _text(part: Message) -> str:
     try:
         data = part.get_payload(decode=True)
         charset = str(part.get_content_charset() or "utf-8")
-    except (ValueError, TypeError, AttributeError, IndexError, LookupError):
+    except _DAMAGED:
         return ""
     if not isinstance(data, bytes):
         return ""
@@ -276,13 +308,15 @@ def _text(part: Message) -> str:
 
 _HIDDEN = frozenset({"script", "style", "head", "title", "template"})
 _BREAKS = frozenset({"br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "hr"})
+#: As long as before, letter by letter, which `str.lower` is not.
+_LOW = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _TAG = re.compile(r"</?([a-z][a-z0-9]*)", re.I)
 
 
 def _from_html(text: str) -> str:
     """The words of an HTML text, with the breaks that people see. Looks at every character once, however broken it is."""
     out: list[str] = []
-    low, at = text.lower(), 0
+    low, at = text.translate(_LOW), 0
     while at < len(text):
         start = text.find("<", at)
         out.append(re.sub(r"\s+", " ", html.unescape(text[at : start if start >= 0 else len(text)])))

@@ -15,7 +15,7 @@ from PIL import Image
 from softfax.documents import read_pages
 from softfax.documents.tiff import TiffWriter
 from softfax.errors import DocumentError
-from softfax.queue.model import Fax, FaxState
+from softfax.queue.model import Cause, Fax, FaxState
 
 __all__ = ["ReportFacts", "first_page_pdf", "first_page_png", "report"]
 
@@ -27,6 +27,21 @@ _SAID = {
     FaxState.UNCERTAIN: ("delayed", "4.0.0", "It is not known whether your fax arrived; ask the recipient."),
 }
 _FAILED = ("failed", "5.0.0", "Your fax was not delivered.")
+#: What happened and what the sender of an e-mail can do, who sees neither station nor line.
+_WHY = {
+    Cause.BUSY: "The number was busy whenever it was called. Send the fax again later, or ask whether the line is free.",
+    Cause.NO_ANSWER: "Nobody answered. Check the number, and ask whether the fax machine there is switched on.",
+    Cause.REFUSED: "The number does not exist, or takes no faxes. Check the number.",
+    Cause.UNREACHABLE: "The telephone network could not be reached from here. Tell whoever looks after the fax station.",
+    Cause.NOT_FAX: "Somebody answered, but no fax machine: a person, an announcement or silence. Check the number.",
+    Cause.TRAINING: "The two fax machines could not agree: the line is poor. Send the fax again later.",
+    Cause.BROKEN: "The connection broke off. Send the pages again that did not arrive.",
+    Cause.DOCUMENT: "The document could not be drawn as fax pages. Save it as PDF and send it again.",
+    Cause.OURS: "The fax station failed. Tell whoever looks after it.",
+    Cause.CRASH: "The fax station stopped during the call. Ask the recipient what arrived before you send it again.",
+    Cause.CANCELLED: "",
+    Cause.FORBIDDEN: "The fax station may not call this number. Tell whoever looks after it.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +67,7 @@ def report(facts: ReportFacts, to: str, sender: str, tiff: Path | None, page: st
     message["X-Softfax-Fax-Id"] = fax.id
     if _is_id(facts.message_id):
         message["In-Reply-To"] = message["References"] = facts.message_id
+    message["MIME-Version"] = "1.0"
     message.make_mixed()
     message.attach(_told(facts))
     attachment = _picture(tiff, page) if tiff is not None else None
@@ -69,7 +85,7 @@ def _told(facts: ReportFacts) -> EmailMessage:
     part = EmailMessage()
     part["Content-Type"] = "multipart/report; report-type=delivery-status"
     text = EmailMessage()
-    text.set_content(_text(facts))
+    text.set_content(_text(facts), cte="quoted-printable")
     status = EmailMessage()
     # Its fields are header blocks, which the body of a message/delivery-status holds as messages.
     status["Content-Type"] = "message/delivery-status"
@@ -120,11 +136,20 @@ def _text(facts: ReportFacts) -> str:
         ("Ended", f"{fax.ended:%Y-%m-%d %H:%M} UTC" if fax.ended is not None else ""),
         ("Calls", str(len(fax.attempts)) if fax.attempts else ""),
         ("Reason", fax.reason if fax.state is not FaxState.DELIVERED else ""),
-        ("Remedy", fax.remedy if fax.state is not FaxState.DELIVERED else ""),
         ("Fax", fax.id),
     ]
     lines = [f"{name + ':':9}{value}" for name, value in rows if value]
-    return "\n".join([said, "", *lines, ""])
+    return "\n".join([said, *_why(fax), "", *lines, ""])
+
+
+def _why(fax: Fax) -> list[str]:
+    """In plain words; empty where there is nothing to say."""
+    if fax.state in (FaxState.DELIVERED, FaxState.CANCELLED):
+        return []
+    why = _WHY[fax.cause] if fax.cause is not None else ""
+    if fax.state is FaxState.EXPIRED and not why:
+        why = "Its time ran out before it could be sent. Send it again."
+    return [why] if why else []
 
 
 def _picture(tiff: Path, page: str) -> EmailMessage | None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ KEEP_S = 30 * 24 * 3600.0
 #: How far back a start looks for faxes that ended when nobody could write it down.
 LOOK_BACK_S = 14 * 24 * 3600.0
 POLICY = RetryPolicy(first_s=10.0, longest_s=3600.0, give_up_s=3 * 24 * 3600.0)
-WAITING, SENT, DEAD = "waiting", "sent", "dead"
+#: `spared`: nobody wanted one when the fax ended; so nobody gets it later, when the configuration says otherwise.
+WAITING, SENT, DEAD, SPARED = "waiting", "sent", "dead", "spared"
 SOURCE = ("source", "mail")
 FROM, SUBJECT, MESSAGE, RECIPIENT = "mail_from", "mail_subject", "mail_message_id", "mail_to"
 TAG_MAX = 500
@@ -127,16 +129,13 @@ class MailReports:
     async def _catch_up(self) -> None:
         since = datetime.now(UTC) - timedelta(seconds=LOOK_BACK_S)
         wanted = FaxFilter(direction=Direction.SEND, states=TERMINAL, tags=dict([SOURCE]), since=since, limit=200)
-        cursor = ""
         while True:
-            found = await self.queue.list(
-                FaxFilter(**{**{k: getattr(wanted, k) for k in wanted.__dataclass_fields__}, "cursor": cursor})
-            )
+            found = await self.queue.list(wanted)
             for fax in found.faxes:
                 await self._ended(fax.id)
-            cursor = found.cursor
-            if not cursor:
+            if not found.cursor:
                 return
+            wanted = replace(wanted, cursor=found.cursor)
 
     def _tidy(self) -> None:
         r = _reports.c
@@ -164,29 +163,33 @@ class MailReports:
         """Writes down that somebody is to be told, once for each time a fax ends."""
         try:
             fax = await self.queue.get(fax_id)
-            if fax is not None and fax.terminal and self._wanted(fax):
-                await asyncio.to_thread(self._put, f"{fax_id}.{len(fax.attempts)}", fax_id, fax.tags[FROM])
+            if fax is not None and fax.terminal and FROM in fax.tags:
+                state = WAITING if self._wanted(fax) else SPARED
+                await asyncio.to_thread(self._put, f"{fax_id}.{len(fax.attempts)}", fax_id, fax.tags[FROM], state)
+        except sa.exc.IntegrityError:
+            log.debug("the report of fax %s was written down by another", fax_id)
         except Exception:
             log.exception("the report of fax %s could not be written down", fax_id)
 
     def _wanted(self, fax: Fax) -> bool:
         config = self.station.config.mail
-        if config is None or config.report == "never" or FROM not in fax.tags:
+        if config is None or config.report == "never":
             return False
         return config.report == "always" or fax.state is not FaxState.DELIVERED
 
-    def _put(self, key: str, fax_id: str, address: str) -> None:
+    def _put(self, key: str, fax_id: str, address: str, state: str) -> None:
         round_id = f"{key}.mail.1"
         with self._database.begin() as connection:
             if connection.execute(sa.select(_reports.c.id).where(_reports.c.id == key)).first() is not None:
                 return
             connection.execute(
                 _reports.insert().values(
-                    id=key, fax_id=fax_id, address=address[:400], state=WAITING, round_id=round_id, attempts=0,
-                    begun=time.time(), ended=0.0, problem="",
+                    id=key, fax_id=fax_id, address=address[:400], state=state, round_id=round_id, attempts=0,
+                    begun=time.time(), ended=time.time() if state == SPARED else 0.0, problem="",
                 )
             )  # fmt: skip
-            self._rounds.enqueue(connection, key, round_id, 5, 0.0)
+            if state == WAITING:
+                self._rounds.enqueue(connection, key, round_id, 5, 0.0)
 
     # ---- sending ------------------------------------------------------------------------------------------------
 
@@ -221,8 +224,8 @@ class MailReports:
         if page != "none":
             try:
                 tiff = asyncio.run_coroutine_threadsafe(self.queue.raster(row.fax_id), self._loop).result(30.0)
-            except SoftfaxError as error:
-                log.warning("the report of fax %s has no picture: %s", row.fax_id, error)
+            except (SoftfaxError, TimeoutError, OSError) as error:
+                log.warning("the report of fax %s has no picture: %s", row.fax_id, error or "it took too long")
         facts = ReportFacts(
             fax=fax,
             recipient=fax.tags.get(RECIPIENT, ""),
@@ -271,7 +274,7 @@ class MailReports:
         """How many reports wait, are sent and were given up. Blocks."""
         with self._database.connect() as connection:
             query = sa.select(_reports.c.state, sa.func.count()).group_by(_reports.c.state)
-            found = {str(row[0]): int(row[1]) for row in connection.execute(query)}
+            found = {str(row[0]): int(row[1]) for row in connection.execute(query) if row[0] != SPARED}
         return dict.fromkeys((WAITING, SENT, DEAD), 0) | found
 
     async def metrics(self) -> Iterable[Metric]:

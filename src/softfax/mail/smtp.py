@@ -8,9 +8,11 @@ import hmac
 import logging
 import socket
 import ssl
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import LocalError
+from softfax.mail.door import LOGIN_S
 
 try:
     from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -20,32 +22,60 @@ except ImportError:
 if TYPE_CHECKING:
     from softfax.mail.gateway import MailGateway
 
-__all__ = ["make_server"]
+__all__ = ["Connection", "make_server"]
 
 log = logging.getLogger("softfax.mail")
 
 COMMANDS_MAX = 5000
 AUTH_MAX = 5
+LINE_MAX = 512
 
 
 class Connection(SMTP):  # type: ignore[misc]
-    """aiosmtpd's server, with a limit on how many there are."""
+    """aiosmtpd's server, with limits on how many there are and how long somebody unknown may stay."""
 
-    gateway: MailGateway
-    _counted = False
+    def __init__(self, gateway: MailGateway, **more: Any) -> None:
+        super().__init__(gateway, **more)
+        # aiosmtpd has one for all connections, and each that comes sets back those of the others.
+        self.command_size_limits: defaultdict[str, int] = defaultdict(lambda: LINE_MAX)
+        self.gateway = gateway
+        self.peer = ""
+        self.trusted = self._counted = False
+        self._unknown: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Refuses one too many. Comes a second time when TLS begins."""
-        if not self._counted:
-            if self.gateway.connections >= self.gateway.config.max_connections:
-                assert isinstance(transport, asyncio.Transport)
-                transport.write(b"421 4.7.0 too many connections; try again later\r\n")
-                transport.close()
-                self.transport = transport
-                return
-            self._counted = True
-            self.gateway.connections += 1
+        if not self._counted and not self._enter(transport):
+            return
         super().connection_made(transport)
+        # It fails when the client goes in the middle of a command, of which nobody has to be told.
+        self._handler_coroutine.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    def _enter(self, transport: asyncio.BaseTransport) -> bool:
+        self.peer = str((transport.get_extra_info("peername") or ("",))[0])
+        door = self.gateway.door
+        self.trusted = door.trusts(self.peer)
+        assert isinstance(transport, asyncio.Transport)
+        if not door.enter(self.peer, trusted=self.trusted):
+            transport.write(b"421 4.7.0 too many connections; try again later\r\n")
+            transport.close()
+            self.transport = transport
+            return False
+        self._counted = True
+        self.gateway.inside.add(self)
+        if not self.trusted:
+            self._unknown = self.loop.call_later(LOGIN_S, self._who_is_it)
+        return True
+
+    def _who_is_it(self) -> None:
+        if self.session is None or not self.session.authenticated:
+            self.drop()
+
+    def drop(self) -> None:
+        """Ends the connection."""
+        transport = self._original_transport or self.transport
+        if transport is not None:
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Nothing is read of a connection that is one too many."""
@@ -57,11 +87,15 @@ class Connection(SMTP):  # type: ignore[misc]
         return bool(super().eof_received()) if self._counted else False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """A connection less."""
-        if self._counted:
-            self._counted = False
-            self.gateway.connections -= 1
-            super().connection_lost(error)
+        """A connection less. Comes twice where TLS could not begin."""
+        if not self._counted:
+            return
+        self._counted = False
+        if self._unknown is not None:
+            self._unknown.cancel()
+        self.gateway.door.leave(self.peer, trusted=self.trusted)
+        self.gateway.inside.discard(self)
+        super().connection_lost(error)
 
 
 def make_server(gateway: MailGateway, loop: asyncio.AbstractEventLoop, context: ssl.SSLContext | None) -> Connection:
@@ -69,6 +103,11 @@ def make_server(gateway: MailGateway, loop: asyncio.AbstractEventLoop, context: 
     config = gateway.config
 
     def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        peer = str(session.peer[0]) if session.peer else "somebody"
+        if not gateway.door.may_try(peer):
+            return AuthResult(
+                success=False, handled=False, message="454 4.7.0 too many wrong passwords; try again later"
+            )
         if not isinstance(data, LoginPassword):
             return AuthResult(success=False, handled=False)
         name, password = data.login, data.password
@@ -79,11 +118,11 @@ def make_server(gateway: MailGateway, loop: asyncio.AbstractEventLoop, context: 
             if hmac.compare_digest(user.password.encode(), password) and same:
                 found = user.name
         if found is None:
-            peer = session.peer[0] if session.peer else "somebody"
+            gateway.door.failed(peer)
             log.warning("SMTP login of %r from %s was refused", name[:60].decode(errors="replace"), peer)
         return AuthResult(success=found is not None, handled=False, auth_data=found)
 
-    connection = Connection(
+    return Connection(
         gateway,
         data_size_limit=config.max_message_mb * 1_000_000,
         enable_SMTPUTF8=True,
@@ -92,9 +131,7 @@ def make_server(gateway: MailGateway, loop: asyncio.AbstractEventLoop, context: 
         tls_context=context,
         timeout=config.timeout_s,
         auth_require_tls=True,
-        authenticator=authenticate if config.user else None,
+        authenticator=authenticate,
         command_call_limit={"AUTH": AUTH_MAX, "*": COMMANDS_MAX},
         loop=loop,
     )
-    connection.gateway = gateway
-    return connection

@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import hashlib
 import logging
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -43,10 +44,13 @@ class Mail:
 
     @property
     def key(self) -> str:
-        """The same for an e-mail that comes again because its acceptance was not heard."""
+        """The same for an e-mail that comes again because its acceptance was not heard; empty where that cannot be told."""
+        named = self.letter.message_id or self.letter.date
+        if not named:
+            return ""
         _, _, body = self.content.partition(b"\r\n\r\n")
         digest = hashlib.sha256(body).hexdigest()
-        said = [self.sender, *sorted(address for _, address in self.recipients), self.letter.message_id, digest]
+        said = [self.sender, *sorted(address for _, address in self.recipients), named, digest]
         return f"mail:{hashlib.sha256(chr(0).join(said).encode(errors='replace')).hexdigest()}"
 
 
@@ -61,15 +65,33 @@ async def take(queue: FaxQueue, config: MailConfig, mail: Mail) -> list[Fax]:
         requests = await asyncio.to_thread(_requests, config, mail, folder, name)
         make = partial(pages.make, requests[0], folder, queue.resolution(requests[0]))
         await asyncio.to_thread(make)
-        key = mail.key if mail.letter.message_id else ""
-        faxes = await queue.submit(requests, key=key, body_hash="mail")
-    except BaseException:
-        await asyncio.shield(asyncio.to_thread(pages.shred, folder))
+        await asyncio.to_thread(_sync, folder)
+        faxes = await queue.submit(requests, key=mail.key, body_hash="mail")
+    except Exception:
+        # Something may have failed after the faxes had been written down.
+        if not await asyncio.to_thread(queue.store.uses, name):
+            await asyncio.to_thread(pages.shred, folder)
         raise
-    if not await asyncio.to_thread(queue.store.uses, name):
+    if not await asyncio.to_thread(_is_in, folder, queue, faxes):
         log.info("an e-mail from %s came a second time", mail.sender)
         await asyncio.to_thread(pages.shred, folder)
     return faxes
+
+
+def _is_in(folder: Path, queue: FaxQueue, faxes: list[Fax]) -> bool:
+    """Whether faxes have their documents in a folder. Not known where there are none: then it is left."""
+    kept = queue.store.kept(faxes[0].id) if faxes else None
+    return kept is None or kept.request is None or kept.request.folder == folder
+
+
+def _sync(folder: Path) -> None:
+    """Also after a power failure, files and their names are there."""
+    for path in (*(p for p in folder.iterdir() if p.is_file()), folder, folder.parent):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _requests(config: MailConfig, mail: Mail, folder: Path, name: str) -> list[FaxRequest]:

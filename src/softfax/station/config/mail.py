@@ -13,10 +13,12 @@ from softfax.fax.settings import check_ident
 from softfax.sip.accounts import network
 from softfax.sip.types import parse_listen
 from softfax.station.config.base import Table, said
+from softfax.station.config.http import is_loopback
 
 __all__ = ["MailConfig", "MailSenderConfig", "MailUserConfig"]
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?"
+LOOPBACK = ("127.0.0.0/8", "::1/128")
 _SENDER = re.compile(rf"(?:[^\s@<>,;\"]{{1,64}}|)@{_HOST}|\*")
 
 
@@ -68,7 +70,7 @@ class MailConfig(Table):
     sender: tuple[MailSenderConfig, ...] = Field((), description="who may send")
     user: tuple[MailUserConfig, ...] = Field((), description="who may hand in e-mail from anywhere")
     trusted_networks: tuple[str, ...] = Field(
-        ("127.0.0.0/8", "::1/128"),
+        LOOPBACK,
         description="where e-mail is taken from without a password: the mail server in front",
     )
     authserv_id: str = Field(
@@ -114,7 +116,8 @@ class MailConfig(Table):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            said(lambda text=text: network(text))  # type: ignore[misc]
+            if not said(lambda text=text: network(text)).prefixlen:  # type: ignore[misc]
+                raise ValueError(f"{text} is everybody; name the mail server in front, as 192.0.2.25")
         return value
 
     @model_validator(mode="after")
@@ -125,8 +128,18 @@ class MailConfig(Table):
             raise ValueError("tls_certificate and tls_private_key go together; write both")
         if self.user and self.tls_certificate is None:
             raise ValueError("passwords are taken over TLS only; add tls_certificate and tls_private_key")
+        if not is_loopback(self.address[0]) and not self.user and not set(self.trusted_networks) - set(LOOPBACK):
+            raise ValueError(
+                f"nobody who reaches {self.listen} is known; add [[mail.user]] with a certificate, name the mail server in "
+                "trusted_networks, or listen on 127.0.0.1"
+            )
         names = [user.name for user in self.user]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two users are called {name[:60]}; name each")
         return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return parse_listen(self.listen)
