@@ -39,6 +39,7 @@ enum {
     SFX_EVENT_HOSTILE,    /* a frame that would crash the T.30 stack was caught; code = enum sfx_hostile */
     SFX_EVENT_STALLED,    /* nothing came from the far end for stall_ms; sent once */
     SFX_EVENT_FRAME,      /* trace: a T.30 control frame; code 1 = received, 0 = sent; `data` is its beginning */
+    SFX_EVENT_DISK,       /* a received page could not be brought to disk: code = errno; the call is ended */
 };
 
 /* What became of a DIS (or DTC). A far end repeats it until it is answered (T.30 §5.4.3.1, timer T4), so a sender that
@@ -131,6 +132,8 @@ enum sfx_fault {
     SFX_FAULT_SHORT_FCD,
     SFX_FAULT_DCS_WIDTH,
     SFX_FAULT_DCS_LENGTH,
+    SFX_FAULT_SLOW_DISK, /* of a receiver: a page takes a second and a half */
+    SFX_FAULT_DISK_FULL,
 };
 
 typedef struct sfx_session_config {

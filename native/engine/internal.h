@@ -63,6 +63,37 @@ void document_plan(sfx_document *d, unsigned first, unsigned allowed, int rate_b
 /* The last page of the run of one code that begins at `first`, -1 where it is the last of all known. */
 int document_run_end(const sfx_document *d, unsigned first);
 
+/* ---- disk.c: a received page is on disk before it is confirmed --------------------------------------------------- */
+
+#define DISK_THREADS 4    /* so many pages are synced at a time */
+#define DISK_FIRST_LINK 4 /* where a TIFF says where its first directory is */
+#define DISK_UNDER_WAY 1
+
+typedef struct disk_job disk_job;
+
+typedef struct disk {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t threads[DISK_THREADS];
+    unsigned running, idle;
+    bool stop;
+    disk_job *first, **last;
+} disk;
+
+void disk_init(disk *d);
+/* What was begun is ended first. */
+void disk_release(disk *d);
+/*
+ * Begins to bring to disk what was written to a TIFF, and to look whether its new pages are there whole. `link` is
+ * where the place of the next directory stands (DISK_FIRST_LINK at first); `at_once`: before it returns. NULL where
+ * memory or descriptors are short.
+ */
+disk_job *disk_begin(disk *d, int fd, const char *path, uint32_t link, int fault, bool at_once);
+/* DISK_UNDER_WAY, 0 (`*link` moves on) or a negative errno. */
+int disk_status(const disk_job *job, uint32_t *link);
+/* The owner does not ask any more. */
+void disk_drop(disk_job *job);
+
 /* ---- t30.c: one run of T.30, over audio or T.38 ------------------------------------------------------------------ */
 
 enum media_kind { MEDIA_NONE, MEDIA_AUDIO, MEDIA_T38 };
@@ -86,6 +117,11 @@ typedef struct t30_run {
     unsigned max_rate_bps; /* the session's, and of T.38 what both sides said */
     uint64_t page_began_us;
     uint64_t image_bytes;
+    bool page_waits;      /* a received page is being brought to disk; what confirms it waits */
+    disk_job *storing;    /* NULL where not even that could be begun */
+    sfx_event stored;     /* reported once it is there */
+    uint32_t stored_link; /* of the received file, see disk.c */
+    bool page_lost;       /* it could not be brought there */
     int pages_confirmed, page_now, bad_rows, rate_bps, ecm, pages_in_file, retries;
 } t30_run;
 
@@ -96,6 +132,8 @@ void run_end(sfx_session *s, bool muted);
 int run_document(sfx_session *s, bool replaced);
 /* Ends T.30 and sends DCN. */
 void run_cancel(sfx_session *s);
+/* False while a received page is not on disk yet: nothing may be said. Once a tick. */
+bool run_may_send(sfx_session *s);
 /* The next samples to send; always RTP_FRAME of them. */
 void run_fetch_audio(sfx_session *s, int16_t *amp);
 /* Time passes for T.30's timers alone. */
@@ -170,6 +208,7 @@ struct shard {
 
 struct sfx_engine {
     event_queue events;
+    disk disk;
     shard shards[MAX_SHARDS];
     unsigned shard_count;
     atomic_uint next_id;

@@ -362,12 +362,13 @@ static void receive_waiting(sfx_session *s) {
 
 /* ---- the tick --------------------------------------------------------------------------------------------------- */
 
-static void send_audio(sfx_session *s) {
-    int16_t amp[RTP_FRAME];
+static void send_audio(sfx_session *s, bool may_send) {
+    int16_t amp[RTP_FRAME] = {0};
     uint8_t packet[RTP_HEADER + RTP_FRAME + SRTP_TAG_MAX];
     int len;
 
-    run_fetch_audio(s, amp);
+    if (may_send)
+        run_fetch_audio(s, amp);
     len = (int)rtp_build(&s->rtp_tx, amp, packet);
     if (s->srtp)
         len = sfx_srtp_protect(s->srtp, packet, (size_t)len, sizeof packet);
@@ -395,6 +396,8 @@ static void pass_silence(sfx_session *s) {
 }
 
 void session_tick(sfx_session *s) {
+    bool may_send;
+
     s->now_us += TICK_US;
     /* T.38 has no sample clock: every second tick is soon enough, and half the system calls. */
     if (s->fd >= 0 && (s->kind == MEDIA_AUDIO || s->now_us % (2 * TICK_US) == 0))
@@ -402,10 +405,11 @@ void session_tick(sfx_session *s) {
     if (s->kind == MEDIA_AUDIO) {
         rtp_tick(&s->rtp_rx, deliver_audio, s);
         pass_silence(s);
-        send_audio(s);
+        send_audio(s, run_may_send(s));
     } else if (s->kind == MEDIA_T38) {
         udptl_tick(s->udptl_rx, deliver_ifp, s);
-        if (s->run.terminal)
+        may_send = run_may_send(s);
+        if (s->run.terminal && may_send)
             t38_terminal_send_timeout(s->run.terminal, RTP_FRAME);
     }
     watch_stall(s);

@@ -139,6 +139,7 @@ int sfx_engine_create(unsigned shards, sfx_engine **out) {
     if (!shards)
         shards = cores > 0 ? (unsigned)cores : 1;
     e->shard_count = shards > MAX_SHARDS ? MAX_SHARDS : shards;
+    disk_init(&e->disk);
     pthread_mutex_init(&e->lock, NULL);
     for (unsigned i = 0; i < e->shard_count; i++) {
         pthread_mutex_init(&e->shards[i].lock, NULL);
@@ -156,6 +157,7 @@ void sfx_engine_destroy(sfx_engine *e) {
             sfx_session_destroy(e->shards[i].sessions);
         shard_stop(&e->shards[i]);
     }
+    disk_release(&e->disk);
     events_release(&e->events);
     pthread_mutex_destroy(&e->lock);
     free(e);

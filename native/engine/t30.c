@@ -131,6 +131,58 @@ static void note_statistics(t30_run *run, t30_stats_t *stats) {
         run->pages_in_file = stats->pages_in_file;
 }
 
+/* ---- a received page is on disk before MCF confirms it -------------------------------------------------------- */
+
+/* Reports the page that was being stored; as confirmed only where it is on disk. Returns 0 or why it is not. */
+static int settle_page(t30_run *run) {
+    int status;
+
+    if (!run->page_waits)
+        return 0;
+    status = run->storing ? disk_status(run->storing, &run->stored_link) : -EMFILE;
+    disk_drop(run->storing);
+    run->storing = NULL;
+    run->page_waits = false;
+    if (status) {
+        run->stored.value[SFX_PAGE_CONFIRMED] = 0;
+        run->pages_confirmed--;
+    }
+    emit(run, &run->stored);
+    return status;
+}
+
+/* spandsp has written the page. What it says next waits (run_may_send); on the in-memory line the clock stands still
+ * meanwhile. */
+static void store_page(t30_run *run, const sfx_event *page) {
+    sfx_session *s = run->session;
+    TIFF *file = run->t30->t4.rx.tiff.tiff_file;
+
+    if (run->page_waits) { /* a far end that waits for nothing: the job that follows is for both */
+        emit(run, &run->stored);
+        disk_drop(run->storing);
+    }
+    run->stored = *page;
+    run->page_waits = true;
+    run->storing = disk_begin(&s->engine->disk, file ? TIFFFileno(file) : -1, s->rx_file, run->stored_link,
+                              s->config.fault, s->sink != NULL);
+}
+
+bool run_may_send(sfx_session *s) {
+    t30_run *run = &s->run;
+    int err;
+
+    if (run->storing && disk_status(run->storing, &run->stored_link) == DISK_UNDER_WAY)
+        return false;
+    err = settle_page(run);
+    if (err) {
+        sfx_event event = {.type = SFX_EVENT_DISK, .code = -err};
+        emit(run, &event);
+        run->page_lost = true;
+        run_cancel(s);
+    }
+    return true;
+}
+
 static int on_phase_d(t30_state_t *t, void *user, int result) {
     t30_run *run = user;
     sfx_session *s = run->session;
@@ -166,11 +218,14 @@ static int on_phase_d(t30_state_t *t, void *user, int result) {
     event.value[SFX_PAGE_DURATION_MS] = (int32_t)((s->now_us - run->page_began_us) / 1000);
     event.value[SFX_PAGE_FCF] = result & 0xfe;
     event.value[SFX_PAGE_RETRIES] = stats.error_correcting_mode_retries;
+    if (sending || done == run->pages_confirmed)
+        emit(run, &event);
+    else
+        store_page(run, &event);
     run->pages_confirmed = done;
     run->bad_rows += stats.bad_rows;
     run->page_began_us = s->now_us;
     run->image_bytes = 0;
-    emit(run, &event);
     if (!sending && (unsigned)done >= (s->config.max_pages ? s->config.max_pages : DEFAULT_MAX_PAGES)) {
         sfx_event limit = {.type = SFX_EVENT_HOSTILE, .code = SFX_HOSTILE_TOO_MANY};
         emit(run, &limit);
@@ -188,8 +243,11 @@ static void on_phase_e(t30_state_t *t, void *user, int result) {
     if (run->finished)
         return;
     run->finished = true;
+    if (run->page_lost)
+        event.code = T30_ERR_FILEERROR;
+    settle_page(run);
     note_statistics(run, &stats);
-    event.value[SFX_COMPLETE_PAGES] = run->session->tx_file ? stats.pages_tx : stats.pages_rx;
+    event.value[SFX_COMPLETE_PAGES] = run->session->tx_file ? stats.pages_tx : run->pages_confirmed;
     event.value[SFX_COMPLETE_PAGES_IN_FILE] = run->pages_in_file;
     event.value[SFX_COMPLETE_RATE] = run->rate_bps;
     event.value[SFX_COMPLETE_ECM] = run->ecm;
@@ -469,6 +527,7 @@ int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38) {
 
     memset(run, 0, sizeof *run);
     run->session = s;
+    run->stored_link = DISK_FIRST_LINK;
     run->max_rate_bps = s->config.max_rate_bps;
     if (kind == MEDIA_T38 && t38->max_rate_bps > 0)
         run->max_rate_bps = lower_rate(run->max_rate_bps, (unsigned)t38->max_rate_bps);

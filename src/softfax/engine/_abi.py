@@ -43,6 +43,7 @@ class EventType(IntEnum):
     HOSTILE = 6
     STALLED = 7
     FRAME = 8
+    DISK = 9
 
 
 class Flag(IntFlag):
@@ -57,12 +58,14 @@ class Flag(IntFlag):
 
 
 class Fault(IntEnum):
-    """Deliberate misbehaviour of a session, for tests of the far end."""
+    """Deliberate misbehaviour of a session, for tests of the far end; of its disk, for tests of the session."""
 
     NONE = 0
     SHORT_FCD = 1
     DCS_WIDTH = 2
     DCS_LENGTH = 3
+    SLOW_DISK = 4
+    DISK_FULL = 5
 
 
 class DisVerdict(IntEnum):

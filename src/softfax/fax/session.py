@@ -345,6 +345,13 @@ class FaxSession:
         self._hostile = outcome.hostile_text(event.code)
         log.warning("fax %s: %s; the call is ended", self.fax_id, self._hostile)
 
+    def _on_disk(self, event: EngineEvent) -> None:
+        """A received page cannot be kept: it was not confirmed, and the call ends."""
+        text = f"a received page could not be written ({os.strerror(event.code)})"
+        log.error("fax %s: %s", self.fax_id, text)
+        if self._outcome is None:
+            self._outcome = Outcome(False, "FILE_ERROR", text, outcome.T30_FILE_ERROR)
+
     def _on_stalled(self, event: EngineEvent) -> None:
         """Silence counts against the far end until a fax is heard, and while audio of a page should come.
 
@@ -606,4 +613,5 @@ _ENGINE_HANDLERS: dict[EventType, Callable[[FaxSession, EngineEvent], None]] = {
     EventType.COMPLETE: FaxSession._on_complete,
     EventType.HOSTILE: FaxSession._on_hostile,
     EventType.STALLED: FaxSession._on_stalled,
+    EventType.DISK: FaxSession._on_disk,
 }

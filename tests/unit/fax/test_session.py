@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -292,6 +293,17 @@ def test_a_hostile_far_end_is_named() -> None:
 
     assert not r.result().success
     assert "impossible page width" in r.result().status_string
+
+
+def test_a_full_disk_is_named() -> None:
+    r = rig(Direction.RECEIVE, Role.ANSWERER)
+    r.answered()
+    r.happens(EventType.DISK, errno.ENOSPC)
+    r.happens(EventType.COMPLETE, 41)
+    r.session.call_state(CallState.ENDED, 200, "OK")
+
+    assert r.result().error == "FILE_ERROR"
+    assert "No space left on device" in r.result().status_string
 
 
 def test_cancelling_says_goodbye_before_it_hangs_up() -> None:
