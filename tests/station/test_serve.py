@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax serve` as an office runs it: a fax by its HTTP API to another station, looked at with the other verbs; what keeps it
+from starting is one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from softfax.client import SoftfaxClient
+from tests.support.command import environment, softfax_command
+
+pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("serve")]
+
+CONFIG = """
+[sip]
+listen = "127.0.0.1:0"
+[http]
+listen = "127.0.0.1:0"
+[data]
+dir = "{folder}/data"
+[inbox]
+dir = "{folder}/received"
+[fax]
+ident = "{name}"
+resolution = "standard"
+[callbacks]
+allow_private = true
+"""
+
+
+class Served:
+    """A running `softfax serve`."""
+
+    def __init__(self, process: subprocess.Popen[str], config: Path) -> None:
+        self.process, self.config = process, config
+        self.said: list[str] = []
+        self._threads = [
+            threading.Thread(target=self._read, args=(stream,), daemon=True)
+            for stream in (process.stdout, process.stderr)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self.sip = self.wait(r"listening at (sip:\S+)")[1]
+        self.url = self.wait(r"the page and the API at (\S+)")[1]
+
+    def _read(self, stream: Any) -> None:
+        for line in stream:
+            self.said.append(line)
+
+    def wait(self, pattern: str, limit_s: float = 30.0) -> re.Match[str]:
+        """Until it has said so."""
+        until = time.monotonic() + limit_s
+        while time.monotonic() < until:
+            if found := re.search(pattern, "".join(self.said)):
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"{pattern} in {limit_s} s: {''.join(self.said)}")
+
+    def ends(self, number: int = signal.SIGTERM, limit_s: float = 40.0) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(limit_s)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, name: str, extra: str = "") -> Iterator[Served]:
+    folder.mkdir(exist_ok=True)
+    config = folder / "softfax.toml"
+    config.write_text(CONFIG.format(folder=folder, name=name) + extra)
+    process = subprocess.Popen(
+        [softfax_command(), "serve", "--config", str(config)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment(),
+    )  # fmt: skip
+    try:
+        yield Served(process, config)
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def softfax(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [softfax_command(), *arguments], capture_output=True, text=True, timeout=60, env=environment() | variables
+    )
+
+
+def test_a_fax_by_the_api(tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("One short line.\n")
+    mailbox = '[[mailbox]]\nname = "front desk"\nnumbers = ["5551"]\n[[mailbox.folder]]\ndir = "{}"\n'
+    with serving(tmp_path / "one", "ONE") as one, serving(tmp_path / "two", "TWO") as two:
+        # Another configuration while it runs: a wrong one leaves it as it was.
+        text = two.config.read_text()
+        two.config.write_text(text + "[inboxx]\n")
+        two.process.send_signal(signal.SIGHUP)
+        two.wait(r"the configuration stays as it was: .*no key inboxx")
+        two.config.write_text(text + mailbox.format(tmp_path / "desk"))
+        two.process.send_signal(signal.SIGHUP)
+        two.wait("the configuration was read again")
+
+        host = two.sip.removeprefix("sip:")
+        with SoftfaxClient(one.url) as here, SoftfaxClient(two.url) as there:
+            fax = here.send(f"sip:5551@{host}", [letter], tags={"case": "17"}, key="once")
+            again = here.send(f"sip:5551@{host}", [letter], tags={"case": "17"}, key="once")
+            assert again.id == fax.id
+            done = here.wait(fax.id, timeout_s=90)
+            assert (done.state, done.pages, (done.result or {}).get("mode")) == ("delivered", 1, "T38")
+            received = [f for f in there.list(limit=10) if f.state == "received"]
+            assert len(received) == 1
+            assert (received[0].mailbox, received[0].unread, received[0].pages) == ("front desk", True, 1)
+            assert there.document(received[0].id).startswith(b"%PDF")
+            _until(lambda: list((tmp_path / "desk").glob("*.pdf")))
+            assert re.search(r"softfax_faxes_total\{[^}]*\} 1\.0", _get(f"{one.url}metrics"))
+            events = json.loads(_get(f"{one.url}v1/faxes/{fax.id}/events"))["events"]
+            kinds = [event["event"] for event in events]
+            assert {"job", "call", "session", "negotiated", "page", "result"} <= set(kinds), kinds
+            # A trace is written a moment after the end, with what of SIP comes late.
+            trace = f"{one.url}v1/faxes/{fax.id}/trace.txt"
+            _until(lambda: _status(trace) == 200, 10)
+            assert all(word in _get(trace) for word in ("INVITE", "DIS", "DCS", "CFR", "MCF", "DCN", "BYE"))
+
+        shown = softfax("jobs", "--url", one.url, "--json")
+        assert shown.returncode == 0, shown.stderr
+        assert [json.loads(line)["state"] for line in shown.stdout.splitlines()] == ["delivered"]
+        assert "1 of 1 sent" in softfax("status", "--url", one.url).stdout
+
+        # What waits when it ends is there when it runs again.
+        with SoftfaxClient(one.url) as here:
+            later = here.send(
+                f"sip:5551@{host}", [letter], not_before="2099-01-01T00:00:00Z", deadline="2099-01-02T00:00:00Z"
+            )
+        assert one.ends() == 0
+        with serving(tmp_path / "one", "ONE") as one, SoftfaxClient(one.url) as here:
+            assert here.get(later.id).state == "queued"
+            cancelled = softfax("cancel", later.id, "--url", one.url)
+            assert cancelled.returncode == 0, cancelled.stderr
+            assert here.get(later.id).state == "cancelled"
+            assert one.ends() == 0
+        assert two.ends() == 0
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return str(answer.read().decode())
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _until(condition: Any, limit_s: float = 20.0) -> None:
+    until = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
+    def refused(folder: Path, text: str) -> str:
+        folder.mkdir(exist_ok=True)
+        config = folder / "softfax.toml"
+        config.write_text(text)
+        done = softfax("serve", "--config", str(config))
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    other = CONFIG.format(folder=tmp_path / "other", name="X")
+    with socket.socket() as taken, serving(tmp_path / "one", "ONE") as one:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        http = other.replace('[http]\nlisten = "127.0.0.1:0"', f'[http]\nlisten = "{address}"')
+        assert f"softfax: HTTP cannot listen on {address} (it is taken); change [http] listen" in refused(
+            tmp_path / "other", http
+        )
+        same = CONFIG.format(folder=tmp_path / "one", name="X")
+        assert re.search(
+            rf"another station runs on this database \(process {one.process.pid}\); stop it",
+            refused(tmp_path / "beside", same),
+        )
+        open_to_all = other.replace('[http]\nlisten = "127.0.0.1:0"', '[http]\nlisten = "0.0.0.0:0"')
+        assert "token" in refused(tmp_path / "other", open_to_all)
+        assert one.ends() == 0
+    with sqlite3.connect(tmp_path / "one" / "data" / "softfax.sqlite") as database:
+        database.execute("INSERT INTO softfax_schema VALUES (99, '9.9', 0)")
+    assert "the database is of a newer softfax (9.9" in refused(tmp_path / "beside", same)
+    if os.geteuid() != 0:
+        return
+    nowhere = CONFIG.format(folder="/proc/nowhere", name="X")
+    assert "softfax: " in refused(tmp_path / "beside", nowhere)
