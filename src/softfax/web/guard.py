@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from softfax.web.access import Access, Asker, Principal, check_origin, unauthorized
@@ -42,6 +43,49 @@ _HEADERS = tuple(
 #: Answered whoever asks: no fax and no number is seen there.
 _PUBLIC = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/favicon.ico"})
 _UPLOADS = frozenset({"/v1/uploads", "/v1/faxes"})
+_ENDLESS = frozenset({"/v1/events"})
+
+
+class _Answer:
+    """An answer on its way: what all answers say is added, and an error in plain text becomes a problem."""
+
+    def __init__(self, send: Send, headers_alone: bool) -> None:
+        self._send, self.headers_alone = send, headers_alone
+        self.started = self.ended = False
+        self._replaced = False
+
+    async def __call__(self, message: Message) -> None:
+        """Sends a part of it."""
+        if message["type"] == "http.response.start":
+            await self._start(message)
+        elif not self._replaced:
+            await self._body(message)
+
+    async def _start(self, message: Message) -> None:
+        self.started = True
+        headers = list(message.get("headers", ()))
+        kind = dict(headers).get(b"content-type", b"")
+        if message["status"] >= 400 and kind.startswith(b"text/plain"):
+            kept = {k.decode(): v.decode() for k, v in headers if k in (b"allow", b"content-range", b"retry-after")}
+            problem = problem_of(HTTPException(message["status"], headers=kept)).response()
+            headers = list(problem.raw_headers)
+            await self._send({**message, "headers": _with_common(headers)})
+            await self._body({"type": "http.response.body", "body": problem.body})
+            self._replaced = True
+        else:
+            await self._send({**message, "headers": _with_common(headers)})
+
+    async def _body(self, message: Message) -> None:
+        self.ended = not message.get("more_body", False)
+        if self.headers_alone:
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+def _with_common(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    names = {name for name, _ in headers}
+    headers = [*headers, *(pair for pair in _HEADERS if pair[0] not in names)]
+    return headers if b"cache-control" in names else [*headers, (b"cache-control", b"no-store")]
 
 
 class Guard:
@@ -68,31 +112,27 @@ class Guard:
             await self.app(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def answer(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                headers = list(message.get("headers", ()))
-                names = {name for name, _ in headers}
-                headers += [pair for pair in _HEADERS if pair[0] not in names]
-                if b"cache-control" not in names:
-                    headers.append((b"cache-control", b"no-store"))
-                message = {**message, "headers": headers}
-            await send(message)
-
+        answer = _Answer(send, scope["method"] == "HEAD")
         try:
             limited = self._admit(scope, receive)
+            if answer.headers_alone and scope["path"] not in _ENDLESS:
+                # A HEAD is a GET of which nothing but the headers is sent.
+                scope = {**scope, "method": "GET"}
             await self.app(scope, limited, answer)
         except Exception as error:
-            if started:
+            if answer.ended:
+                return
+            if answer.started:
                 # What was said cannot be taken back; the connection breaks off, so that nobody takes it for all.
                 raise
             await problem_of(error)(scope, receive, answer)
 
     def _admit(self, scope: Scope, receive: Receive) -> Receive:
         """Checks a request and marks it with who asks. Raises Problem."""
+        if scope.get("softfax.full"):
+            raise Problem(
+                503, "Too many connections", kind="connections", headers={"Retry-After": "5", "Connection": "close"}
+            )
         headers = _joined(scope["headers"])
         client = scope.get("client")
         asker = self.access.asker(client[0] if client else "", scope["scheme"], headers)

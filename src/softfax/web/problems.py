@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from softfax.errors import DocumentError, DocumentTooLargeError, LocalError, SoftfaxError, UsageError
@@ -128,8 +129,19 @@ def add_handlers(app: FastAPI) -> None:
     """Every error of the application becomes a problem."""
 
     async def handle(request: Request, error: Exception) -> Response:
-        del request
-        return problem_of(error).response()
+        problem = problem_of(error)
+        if problem.status_code == 405:
+            problem.headers = {**(problem.headers or {}), "Allow": ", ".join(_methods(request))}
+        return problem.response()
 
-    for kind in (HTTPException, RequestValidationError, SoftfaxError):
+    for kind in (HTTPException, RequestValidationError, SoftfaxError, Exception):
         app.add_exception_handler(kind, handle)
+
+
+def _methods(request: Request) -> list[str]:
+    """What can be done where a request went, by all the routes there."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -22,6 +23,7 @@ from softfax.queue.model import Fax
 from softfax.station import StationConfig
 from softfax.web.app import COOKIE, create_app, create_web, guarded
 from softfax.web.guard import Guard
+from softfax.web.problems import Problem
 from softfax.web.seam import FaxQueueLike, MetricsLike, StationLike
 from softfax.web.state import Web
 from softfax.web.store import METADATA, WebStore
@@ -50,6 +52,7 @@ class _Protocol(H11Protocol):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             scope["softfax.abort"] = transport.abort
+            scope["softfax.full"] = len(self.connections) > CONNECTIONS_MAX
             await inner(scope, receive, send)
 
         self.app = app
@@ -69,6 +72,22 @@ class _Protocol(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._got_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be read is answered as everything that is wrong."""
+        self._got_head()
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()
+            return
+        response = Problem(400, "This is no HTTP/1.1", kind="no-http").response()
+        headers = [*response.raw_headers, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(response.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _await_head(self) -> None:
         if self._head is None:
@@ -173,7 +192,6 @@ class WebServer:
             proxy_headers=False,
             server_header=False,
             backlog=BACKLOG,
-            limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=GRACE_S,
         )
@@ -233,7 +251,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio switches Nagle's algorithm off only where the protocol is named.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise PortInUseError(
             f"HTTP cannot listen on {host}:{port} ({error.strerror})", "change [http] listen"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import to_json
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from softfax.model import FaxUpdate
@@ -27,6 +28,8 @@ SEND_S = 20.0
 BATCH = 500
 RETRY_MS = 1000
 CATCH_UP_S = 3.0
+#: Then it ends, and who connects again shows anew that they may.
+LIFE_S = 3600.0
 
 
 class Streams:
@@ -58,8 +61,10 @@ class Streams:
             stream.end()
 
 
-class EventStream:
-    """One stream, an ASGI response. `after` is the number of the last event the client has, None for none."""
+class EventStream(Response):
+    """One stream. `after` is the number of the last event the client has, None for none."""
+
+    media_type = "text/event-stream"
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class EventStream:
         progress: bool = False,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
+        super().__init__(headers={"X-Accel-Buffering": "no"})
         self._streams, self._events, self._station = streams, events, station
         self._after, self._fax_id, self._types, self._progress = after, fax_id, types, progress
         self._heartbeat_s = heartbeat_s
@@ -94,17 +100,12 @@ class EventStream:
             stops.append(self._events.subscribe(self._take))
             if self._progress:
                 stops.append(self._station.watch_progress(self._take_progress))
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": 200,
-                    "headers": [
-                        (b"content-type", b"text/event-stream; charset=utf-8"),
-                        (b"x-accel-buffering", b"no"),
-                    ],
-                }
-            )
-            await self._send(send, f"retry: {RETRY_MS}\n\n".encode())
+            begin = self._events.last_id
+            headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            # Who comes for the first time is told where the numbers stand, to go on there should this break before an event.
+            here = f"id: {begin}\n" if self._after is None else ""
+            await self._send(send, f"{here}retry: {RETRY_MS}\n\n".encode())
             last = await self._replay(send)
             await self._live(send, last)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -175,7 +176,9 @@ class EventStream:
         return last
 
     async def _live(self, send: Send, last: int) -> None:
-        while not self._lost:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LIFE_S
+        while not self._lost and loop.time() < until:
             if not self._waiting:
                 if self._ended:
                     return
