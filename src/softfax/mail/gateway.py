@@ -161,7 +161,7 @@ class MailGateway:
                 raise Refusal(553, "5.1.7", "the sender's address is not taken; use a plain one, as name@example.com")
             self._rule(address, session)
         except Refusal as refusal:
-            return self._refused(session, envelope, refusal)
+            return self._refused(session, envelope, refusal, address)
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 sender ok"
@@ -292,11 +292,11 @@ class MailGateway:
         self._count(sender, rule, len(recipients), used=len(recipients))
         return Mail(sender=sender, recipients=tuple(recipients.values()), letter=letter, content=content, rule=rule)
 
-    def _refused(self, session: Session, envelope: Envelope, refusal: Refusal) -> str:
+    def _refused(self, session: Session, envelope: Envelope, refusal: Refusal, sender: str = "") -> str:
         self.seen["refused"] += 1
         peer = session.peer[0] if session.peer else "somebody"
-        sender = line(0, "", envelope.mail_from or "")[3:83] or "no sender"
-        log.warning("e-mail of %s (%s) was refused: %s", sender, peer, refusal.line)
+        shown = line(0, "", sender or envelope.mail_from or "").removeprefix("0  ")[:80] or "no sender"
+        log.warning("e-mail of %s (%s) was refused: %s", shown, peer, refusal.line)
         return refusal.line
 
     async def metrics(self) -> Iterable[Metric]:

@@ -115,8 +115,8 @@ def read_message(content: bytes, limits: MessageLimits | None = None) -> Letter:
     """Reads an e-mail. Raises MailError for one that is too much, encrypted, or has nothing to be faxed."""
     limits = limits or MessageLimits()
     message = _parse(content, limits)
-    parts = _leaves(message)
-    text, attachments = _contents(parts, limits)
+    automatic = _automatic(message)
+    text, attachments = ("", []) if automatic else _contents(_leaves(message), limits)
     people = _people(message)
     return Letter(
         senders=tuple(address for _, address in people),
@@ -126,7 +126,7 @@ def read_message(content: bytes, limits: MessageLimits | None = None) -> Letter:
         attachments=tuple(attachments),
         message_id=_header(message, "Message-ID"),
         date=_header(message, "Date"),
-        automatic=_automatic(message),
+        automatic=automatic,
         results=tuple(str(value)[: 4 * HEADER_MAX] for value in (message.get_all("Authentication-Results") or ())[:20]),
     )
 
@@ -160,8 +160,9 @@ def _leaves(message: Message) -> list[Message]:
         kind = _kind(part)
         if kind in _ENCRYPTED:
             raise MailError("the e-mail is encrypted", "send it without encryption")
-        inner = part.get_payload()
-        if isinstance(inner, list) and not kind.startswith("message/"):
+        # Only of those that hold others: the payload of one that holds text is decoded by whatever it says is its encoding.
+        inner = part.get_payload() if part.is_multipart() and not kind.startswith("message/") else None
+        if isinstance(inner, list):
             waiting.extend(p for p in reversed(inner) if isinstance(p, Message))
         else:
             found.append(part)
@@ -339,7 +340,7 @@ def _from_html(text: str) -> str:
                 at = end
             elif tag in _BREAKS and (text[start + 1] != "/" or tag in ("p", "table", "ul", "ol")):
                 out.append("\n")
-            elif tag in ("td", "th"):
+            elif tag in ("td", "th") and text[start + 1] != "/":
                 out.append("  ")
         if end < 0:
             break

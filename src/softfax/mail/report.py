@@ -61,7 +61,7 @@ def report(facts: ReportFacts, to: str, sender: str, tiff: Path | None, page: st
     message = EmailMessage()
     message["From"], message["To"] = sender, to
     word = {FaxState.DELIVERED: "Fax delivered", FaxState.UNCERTAIN: "Fax uncertain"}.get(fax.state, "Fax failed")
-    message["Subject"] = f"{word}: {fax.to}" + (f" ({facts.subject[:120]})" if facts.subject else "")
+    message["Subject"] = f"{word}: {fax.to}" + (f" ({_line(facts.subject)[:120]})" if facts.subject else "")
     message["Date"], message["Message-ID"] = formatdate(), make_msgid(fax.id, domain="softfax.invalid")
     message["Auto-Submitted"] = "auto-replied"
     message["X-Softfax-Fax-Id"] = fax.id
@@ -77,7 +77,8 @@ def report(facts: ReportFacts, to: str, sender: str, tiff: Path | None, page: st
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.startswith("<") and text.endswith(">") and " " not in text and len(text) < 400
+    plain = text.isascii() and text.isprintable() and " " not in text
+    return plain and text.startswith("<") and text.endswith(">") and len(text) < 400
 
 
 def _told(facts: ReportFacts) -> EmailMessage:
@@ -110,7 +111,7 @@ def _recipient_fields(facts: ReportFacts) -> dict[str, str]:
     action, code, _ = _SAID.get(fax.state, _FAILED)
     fields = {}
     if facts.recipient.isascii() and facts.recipient:
-        fields["Original-Recipient"] = f"rfc822; {facts.recipient}"
+        fields["Original-Recipient"] = f"rfc822; {_ascii(facts.recipient)}"
     fields |= {"Final-Recipient": f"fax; {_ascii(fax.to)}", "Action": action, "Status": code}
     if fax.reason:
         fields["Diagnostic-Code"] = f"x-softfax; {_ascii(fax.reason)}"
@@ -119,8 +120,16 @@ def _recipient_fields(facts: ReportFacts) -> dict[str, str]:
     return fields
 
 
+def _line(text: str) -> str:
+    """Text in one line, whoever it is from."""
+    line = "".join(
+        ch if ch.isprintable() or ch in "\u200c\u200d" else " " for ch in text.encode("utf-8", "replace").decode()
+    )
+    return " ".join(line.split())
+
+
 def _ascii(text: str) -> str:
-    return " ".join(text.encode("ascii", "replace").decode().split())[:300]
+    return _line(text).encode("ascii", "replace").decode()[:300]
 
 
 def _text(facts: ReportFacts) -> str:
@@ -138,7 +147,7 @@ def _text(facts: ReportFacts) -> str:
         ("Reason", fax.reason if fax.state is not FaxState.DELIVERED else ""),
         ("Fax", fax.id),
     ]
-    lines = [f"{name + ':':9}{value}" for name, value in rows if value]
+    lines = [f"{name + ':':9}{_line(value)}" for name, value in rows if value]
     return "\n".join([said, *_why(fax), "", *lines, ""])
 
 

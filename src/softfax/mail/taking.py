@@ -106,9 +106,10 @@ def _requests(config: MailConfig, mail: Mail, folder: Path, name: str) -> list[F
     if not files:
         raise MailError("the e-mail has neither text nor attachments", "attach a document")
     folder.mkdir(mode=0o700, parents=True)
-    documents = []
+    documents: list[Document] = []
     for number, (shown, data) in enumerate(files, 1):
-        path = folder / f"{number}-{shown}"
+        # Errors name the file: it has the name that the sender gave it, unless two have the same.
+        path = folder / (f"{number}-{shown}" if any(d.name == shown for d in documents) else shown)
         path.write_bytes(data)
         documents.append(Document(path=path, name=shown))
     several = len(mail.recipients) > 1

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an e-mail has to be faxed, however it was put together."""
+
+from __future__ import annotations
+
+import time
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from softfax.mail.message import MailError, MessageLimits, read_message
+
+
+def mail(*lines: str) -> bytes:
+    return "\r\n".join(lines).encode()
+
+
+def test_text_and_attachments() -> None:
+    message = EmailMessage()
+    message["From"] = "=?utf-8?q?Anna_M=C3=BCller?= <Anna@clinic.example>"
+    message["Subject"] = "=?utf-8?b?2YHaqdiz?= =?utf-8?q?_2?="
+    message["Message-ID"] = "<1@x>"
+    message.set_content("Hello\n")
+    message.add_alternative("<p>Hello <b>there</b></p>", subtype="html")
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="../../etc/päss wd.pdf")
+    message.add_attachment(b"x" * 30_000, maintype="image", subtype="png", filename="photo.png")
+    message.add_attachment(b"x", maintype="image", subtype="png", filename="logo.png", disposition="inline", cid="<1>")
+    message.add_attachment(b"BEGIN", maintype="application", subtype="pgp-signature", filename="s.asc")
+    letter = read_message(message.as_bytes())
+    assert (letter.senders, letter.sender_name, letter.subject) == (("anna@clinic.example",), "Anna Müller", "فکس 2")
+    assert (letter.text, letter.message_id, letter.automatic) == ("Hello", "<1@x>", "")
+    assert [a.name for a in letter.attachments] == ["päss wd.pdf", "photo.png"]
+
+
+def test_html_alone_is_read_as_people_see_it() -> None:
+    text = (
+        "<html><head><title>x</title><style>p {}</style></head><body>İ<script>evil()</script>"
+        "<p>One &amp; two</p><table><tr><td>a</td><td>b</td></tr></table><!-- no --><br>1 < 2</body>"
+    )
+    letter = read_message(mail("Content-Type: text/html; charset=utf-8", "", text))
+    assert [line for line in letter.text.split("\n") if line] == ["İ", "One & two", "a  b", "1 < 2"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Auto-Submitted: auto-replied",
+        "Auto-Submitted: no\r\nAuto-Submitted: auto-generated (x)",
+        "Precedence: bulk",
+        "Precedence: first-class\r\nPRECEDENCE: List",
+        "List-Id: <x.example>",
+        "Return-Path: <>",
+        "X-Autoreply: yes",
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=x",
+        "Content-Type: message/disposition-notification",
+    ],
+)
+def test_automatic_emails_are_known(header: str) -> None:
+    assert read_message(mail("Subject: x", header, "", "text")).automatic
+
+
+def test_what_somebody_wrote_is_not_automatic() -> None:
+    assert not read_message(mail("Auto-Submitted: No", "Precedence: first-class", "", "x")).automatic
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (["Content-Type: multipart/encrypted; boundary=x", "", "--x", "", "a", "--x--"], "encrypted"),
+        (["Content-Type: application/pkcs7-mime", "", "x"], "encrypted"),
+        (["Content-Type: message/rfc822", "", "Subject: x", "", "x"], "attached to the e-mail"),
+        (["X: " + "y" * 20_000, "", "x"], "too long headers"),
+        ([*(f"X-{n}: y" for n in range(600)), "", "x"], "too long headers"),
+        (["Content-Type: multipart/mixed; boundary=x", "", *["--x", "", "a"] * 70, "--x--"], "more than 60 parts"),
+        (
+            [
+                line
+                for n in range(20)
+                for line in (f"Content-Type: multipart/mixed; boundary=b{n}", "", f"--b{n}")
+            ],
+            "nested too deep",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_faxed(lines: list[str], problem: str) -> None:
+    with pytest.raises(MailError, match=problem):
+        read_message(mail(*lines))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # Parameters, comments and tags without end; parts within parts; lines without end.
+        b"Content-Type: text/plain" + b";" * 16_000 + b"\r\n\r\nx",
+        b'Content-Disposition: attachment; filename="' + b'";"' * 5_000 + b"\r\n\r\nx",
+        b"From: " + b"(" * 16_000 + b"\r\n\r\nx",
+        b"Subject: " + b"=?utf-8?q?x?= " * 1_000 + b"\r\n\r\nx",
+        b"Content-Type: text/html\r\n\r\n" + b"<script>" * 200_000,
+        b"Content-Type: text/html\r\n\r\n" + b"<" * 2_000_000,
+        b"Content-Type: text/html\r\n\r\n" + b"&" * 2_000_000,
+        b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a-" * 500_000,
+        b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(9))
+        + b"\r\n" + b"--b\r\n" * 400_000,
+        b"\r\n" * 690_000,
+    ],
+)  # fmt: skip
+def test_no_email_takes_long(content: bytes) -> None:
+    began = time.process_time()
+    try:
+        read_message(content)
+    except MailError:
+        pass
+    # What takes time with the square of its length takes minutes.
+    assert time.process_time() - began < 20
+
+
+def test_names_of_attachments_are_names_of_files() -> None:
+    for name in (
+        "a/b\\c.pdf",
+        "\x00\n.pdf",
+        "..",
+        "",
+        "𠜎" * 200 + ".pdf",
+        "x." + "y" * 200,
+        "-rf *;$(x).pdf",
+        "a#pages=1.pdf",
+    ):
+        message = EmailMessage()
+        message.set_content("x")
+        message.add_attachment(b"x", maintype="application", subtype="pdf", filename="name.pdf")
+        content = message.as_bytes().replace(b'filename="name.pdf"', b"filename*=utf-8''" + _percent(name))
+        (attachment,) = read_message(content).attachments
+        assert attachment.name
+        assert attachment.name not in (".", "..")
+        assert not set(attachment.name) & set("/\\\0\n#*;$")
+        assert len(attachment.name.encode()) <= 200
+
+
+def _percent(name: str) -> bytes:
+    return "".join(f"%{byte:02X}" for byte in name.encode()).encode()
+
+
+_NAMES = st.sampled_from(
+    ["From", "Subject", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Message-ID", "Precedence"]
+)
+_VALUES = st.one_of(
+    st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace").replace(b"\n", b" ")),
+    st.binary(max_size=60).map(lambda data: data.replace(b"\n", b" ")),
+    st.sampled_from(
+        [b"multipart/mixed; boundary=b", b"multipart/alternative; boundary*0=b", b"message/rfc822", b"text/html; charset=idna",
+         b"base64", b"x-uuencode", b"quoted-printable", b"attachment; filename*=utf-7''%00", b"=?utf-8?b?//8=?=", b"=?x?q?=ff?="]
+    ),
+)  # fmt: skip
+_BLOCK = st.lists(st.tuples(_NAMES, _VALUES), max_size=5).map(
+    lambda fields: b"".join(name.encode() + b": " + value + b"\r\n" for name, value in fields) + b"\r\n"
+)
+_PART = st.tuples(_BLOCK, st.binary(max_size=80)).map(b"".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_BLOCK, st.lists(_PART, max_size=5))
+def test_anything_is_read_or_refused(head: bytes, parts: list[bytes]) -> None:
+    content = head + b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+    try:
+        letter = read_message(content, MessageLimits(parts=8))
+    except MailError:
+        return
+    for value in (letter.subject, letter.sender_name, letter.message_id, letter.date, *letter.senders):
+        assert "\n" not in value
+        assert "\r" not in value
+        value.encode()
+    letter.text.encode()
+    assert len({a.name for a in letter.attachments} & {"", ".", ".."}) == 0
