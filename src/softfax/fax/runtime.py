@@ -107,7 +107,9 @@ class FaxLine:
         self.session.engine = self.engine
         self._last: SessionStats | None = None
         self.tracing = (
-            Tracing(self.session.fax_id, runtime.trace, runtime.messages) if runtime.trace is not None else None
+            Tracing(self.session.fax_id, settings.attempt, runtime.trace, runtime.messages)
+            if runtime.trace is not None
+            else None
         )
         self.feed = DocumentFeed(job, self.engine, self._on_pages, self._on_document_failed) if job else None
 

@@ -101,6 +101,8 @@ class FaxSettings:
     #: The fax's id and the session's number; made where they are empty.
     fax_id: str = ""
     number: int = 0
+    #: Which call for this fax it is.
+    attempt: int = 1
     timeouts: Timeouts = Timeouts()
 
     @property

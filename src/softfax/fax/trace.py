@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from softfax.fax import t30
 
-__all__ = ["Entry", "Trace", "TraceSettings", "load_trace", "pcap_path", "text_of", "trace_path"]
+__all__ = ["Entry", "Trace", "TraceSettings", "last_attempt", "load_trace", "pcap_path", "text_of", "trace_path"]
 
 ENTRIES_MAX = 5000
 SIP_CHARACTERS_MAX = 8000
@@ -50,10 +50,10 @@ class Entry:
 
 
 class Trace:
-    """Collects one fax."""
+    """Collects one call for a fax."""
 
-    def __init__(self, fax_id: str, now: datetime | None = None) -> None:
-        self.fax_id = fax_id
+    def __init__(self, fax_id: str, now: datetime | None = None, attempt: int = 1) -> None:
+        self.fax_id, self.attempt = fax_id, attempt
         self.began = now or datetime.now(UTC)
         self.entries: list[Entry] = []
         self.left_out = 0
@@ -103,6 +103,7 @@ class Trace:
         """What is written, and what the HTTP API gives."""
         return {
             "fax_id": self.fax_id,
+            "attempt": self.attempt,
             "began": _stamp(self.began),
             "entries": [
                 {
@@ -123,7 +124,7 @@ class Trace:
     def write(self, folder: Path) -> Path:
         """Writes it, whole or not at all; for its owner alone. Raises OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = trace_path(folder, self.fax_id)
+        path = trace_path(folder, self.fax_id, self.attempt)
         new = path.with_suffix(".new")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -140,22 +141,29 @@ def _stamp(when: datetime) -> str:
     return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def trace_path(folder: Path, fax_id: str) -> Path:
-    """Where a fax's trace is. Raises ValueError for what is no fax id."""
+def trace_path(folder: Path, fax_id: str, attempt: int = 1) -> Path:
+    """Where the trace of one call for a fax is. Raises ValueError for what is no fax id."""
     if not re.fullmatch(r"[0-9a-f]{24}", fax_id):
         raise ValueError("no fax id")
-    return folder / f"{fax_id}.json.gz"
+    return folder / f"{fax_id}-{attempt}.json.gz"
 
 
-def pcap_path(folder: Path, fax_id: str) -> Path:
+def pcap_path(folder: Path, fax_id: str, attempt: int = 1) -> Path:
     """Where its packets are. Raises ValueError for what is no fax id."""
-    return trace_path(folder, fax_id).with_name(f"{fax_id}.pcap")
+    return trace_path(folder, fax_id).with_name(f"{fax_id}-{attempt}.pcap")
 
 
-def load_trace(folder: Path, fax_id: str) -> dict[str, Any] | None:
-    """A trace that was written; None where there is none that can be read."""
+def last_attempt(folder: Path, fax_id: str) -> int:
+    """The last call for a fax that has a trace; 0 where none has. Raises ValueError for what is no fax id."""
+    pattern = trace_path(folder, fax_id).name.replace("-1.", "-*.")
+    numbers = [path.name[25:].partition(".")[0] for path in folder.glob(pattern)]
+    return max((int(number) for number in numbers if number.isdigit()), default=0)
+
+
+def load_trace(folder: Path, fax_id: str, attempt: int | None = None) -> dict[str, Any] | None:
+    """A trace that was written, of the last call where none is named; None where there is none that can be read."""
     try:
-        with gzip.open(trace_path(folder, fax_id)) as file:
+        with gzip.open(trace_path(folder, fax_id, attempt or last_attempt(folder, fax_id))) as file:
             found = json.loads(file.read(FILE_BYTES_MAX))
         return found if isinstance(found, dict) else None
     except (OSError, ValueError, EOFError):

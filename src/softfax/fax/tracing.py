@@ -58,8 +58,8 @@ class SipMessages:
 class Tracing:
     """The trace of one fax under way."""
 
-    def __init__(self, fax_id: str, settings: TraceSettings, messages: SipMessages) -> None:
-        self.trace = Trace(fax_id)
+    def __init__(self, fax_id: str, attempt: int, settings: TraceSettings, messages: SipMessages) -> None:
+        self.trace = Trace(fax_id, attempt=attempt)
         self._settings, self._messages = settings, messages
 
     def engine_event(self, event: EngineEvent) -> None:

@@ -171,7 +171,7 @@ class FaxQueue:
 
     # ---- taking -------------------------------------------------------------------------------------------------
 
-    async def submit(self, requests: Sequence[FaxRequest], *, key: str = "", body_hash: str = "") -> list[Fax]:
+    async def submit(self, requests: Sequence[FaxRequest], *, key: str = "", body_hash: str = "") -> Sequence[Fax]:
         """Takes faxes; they are on disk when this returns. The same `key` with the same hash gives the same faxes again.
 
         Raises UsageError for what cannot be sent, ForbiddenError for a number that gets no faxes, IdempotencyError, LocalError
@@ -179,6 +179,8 @@ class FaxQueue:
         """
         if self._stopping:
             raise LocalError("the station is stopping", "send the fax again when it runs")
+        if key and (before := await self.asked(key, body_hash)) is not None:
+            return before
         if not 0 < len(requests) <= DESTINATIONS_MAX:
             raise UsageError(f"{len(requests)} destinations in one order", f"use 1 to {DESTINATIONS_MAX}")
         problem = await asyncio.to_thread(self._floor().problem)
@@ -186,7 +188,9 @@ class FaxQueue:
             raise LocalError(problem, "make room, or lower min_free_mb in [retention]")
         now = datetime.now(UTC)
         forbidden = await asyncio.to_thread(self.store.forbidden, {self.number_key(r.to) for r in requests})
-        new = [await asyncio.to_thread(self._checked, request, now, forbidden) for request in requests]
+        new = await asyncio.to_thread(lambda: [self._checked(request, now, forbidden) for request in requests])
+        folders = {request.folder for _, request, _ in new if request.folder is not None}
+        await asyncio.to_thread(pages.sync, folders)
         ids, fresh = await asyncio.to_thread(self.store.submit, new, key, body_hash)
         faxes = [fax for fax_id in ids if (fax := await self.get(fax_id)) is not None]
         if fresh:
@@ -194,6 +198,14 @@ class FaxQueue:
                 self.station.tell(fax.id, request.callbacks)
                 self.say(fax, context)
         return faxes
+
+    async def asked(self, key: str, body_hash: str) -> Sequence[Fax] | None:
+        """What an earlier request with this key got, but for what was erased; None where there was none.
+
+        Raises IdempotencyError.
+        """
+        ids = await asyncio.to_thread(self.store.asked, key, body_hash)
+        return None if ids is None else [fax for fax_id in ids if (fax := await self.get(fax_id)) is not None]
 
     def _floor(self) -> DiskFloor:
         config = self.station.config
@@ -373,6 +385,8 @@ class FaxQueue:
             for name in kept.result.documents:
                 for suffix in (".pdf", ".tif"):
                     pages.shred(Path(name).with_suffix(suffix))
+        for trace in self.station.trace_folder.glob(f"{kept.fax.id}-*"):
+            pages.shred(trace)
 
     async def forbid(self, number: str, reason: str = "") -> None:
         """A number gets no faxes any more."""
@@ -446,7 +460,7 @@ class FaxQueue:
             attempt=len(fax.attempts),
             pages=fax.pages,
             pages_total=fax.pages_total,
-            next_attempt=fax.next_attempt.isoformat() if fax.next_attempt and not fax.terminal else None,
+            next_attempt=_next_attempt(fax),
             fax_id=fax.id,
         )
         self.station.publish(FaxUpdate(context, event))
@@ -470,6 +484,13 @@ def _context(fax: Fax, uri: str) -> FaxContext:
         documents=fax.documents,
         tags=dict(fax.tags),
     )
+
+
+def _next_attempt(fax: Fax) -> str | None:
+    """When it is its turn, as events say it; None where it is, or has been."""
+    if fax.next_attempt is None or fax.state not in (FaxState.QUEUED, FaxState.WAITING, FaxState.UNCERTAIN):
+        return None
+    return fax.next_attempt.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _of_attempt(context: FaxContext, result: FaxResult) -> FaxContext:

@@ -89,6 +89,7 @@ def outgoing_settings(
             answer_s=order.answer_timeout_s or fax.answer_timeout_s, t38_s=order.t38_timeout_s or fax.t38_timeout_s
         ),
         fax_id=fax_id,
+        attempt=order.attempt,
     )
 
 

@@ -51,7 +51,6 @@ class Web:
     forward_email: ForwardEmail | None = None
     mailboxes: Callable[[], Sequence[Mapping[str, Any]]] | None = None
     #: Fax id, attempt and form (`json`, `text`, `pcap`) to a trace: its JSON, its text, its file. Blocks.
-    traces: Callable[[str, int | None, str], Any] | None = None
     ready: list[Readiness] = field(default_factory=list)
     #: Idempotency keys of requests under way.
     keys: set[str] = field(default_factory=set)

@@ -93,6 +93,10 @@ class FakeStation:
         self.watchers.append(sink)
         return lambda: self.watchers.remove(sink)
 
+    @property
+    def trace_folder(self) -> Path:
+        return Path("/nonexistent")
+
     async def preview(self, fax_id: str) -> bytes | None:
         return self.pictures.get(fax_id)
 

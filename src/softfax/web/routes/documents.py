@@ -22,6 +22,7 @@ from softfax.web.pictures import WIDTH_MAX, WIDTH_MIN
 from softfax.web.problems import Problem
 from softfax.web.routes.faxes import FaxId, known
 from softfax.web.state import Mine, Web, answer, needs
+from softfax.web.traces import Form, find_trace
 
 __all__ = ["PNG", "PageNumber", "Width", "router"]
 
@@ -189,10 +190,10 @@ async def trace_pcap(request: Request, fax_id: FaxId, web: Mine, attempt: Attemp
     return await _send(path, f"fax-{fax_id}.pcap", "application/vnd.tcpdump.pcap", "pcap")
 
 
-async def _trace(web: Web, fax_id: str, attempt: int | None, what: str) -> Any:
+async def _trace(web: Web, fax_id: str, attempt: int | None, what: Form) -> Any:
     """A trace in one of its forms. Raises Problem, NoFaxError."""
     await known(web, fax_id)
-    found = await asyncio.to_thread(web.traces, fax_id, attempt, what) if web.traces is not None else None
+    found = await asyncio.to_thread(find_trace, web.station.trace_folder, fax_id, attempt, what)
     if found is None:
         raise Problem(
             404, "There is no trace", "None was kept of this call.", "[trace] in the configuration says of which it is.",
