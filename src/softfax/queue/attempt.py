@@ -180,7 +180,8 @@ class Undertaking:
         if not await asyncio.to_thread(store.dialled, kept.fax.id, kept.round_id, self.attempt):
             raise UsageError("cancelled")
         self.queue.recorder.own(kept.fax.id, self.attempt, kept.fax.pages_total)
-        self.queue.say(dataclasses.replace(kept.fax, state=FaxState.SENDING), kept.context)
+        attempts = (*kept.fax.attempts, self.attempt)
+        self.queue.say(dataclasses.replace(kept.fax, state=FaxState.SENDING, attempts=attempts), kept.context)
 
     async def ended(self, call: FaxCall, result: FaxResult) -> FaxResult:
         """Writes down what came of the call, before anybody is told."""

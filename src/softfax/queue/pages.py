@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from softfax.errors import DocumentUnsupportedError
 from softfax.model import FaxContext
 from softfax.queue.model import Document, FaxRequest
 
-__all__ = ["Made", "keep_documents", "made", "make", "pdf_of", "shred"]
+__all__ = ["Made", "keep_documents", "made", "make", "pdf_of", "shred", "sync"]
 
 CHUNK = 1 << 20
 
@@ -93,6 +93,16 @@ def make(request: FaxRequest, folder: Path, resolution: Resolution, *, allow_pri
 def _written(document: Document) -> str:
     where = document.url or str(document.path)
     return f"{where}#pages={document.pages}" if document.pages else where
+
+
+def sync(folders: Iterable[Path]) -> None:
+    """What lies in these folders is on disk when this returns."""
+    for folder in folders:
+        for path in folder.iterdir():
+            if path.is_file():
+                _sync(path)
+        _sync(folder)
+        _sync(folder.parent)
 
 
 def _sync(path: Path) -> None:

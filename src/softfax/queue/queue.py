@@ -171,7 +171,7 @@ class FaxQueue:
 
     # ---- taking -------------------------------------------------------------------------------------------------
 
-    async def submit(self, requests: Sequence[FaxRequest], *, key: str = "", body_hash: str = "") -> Sequence[Fax]:
+    async def submit(self, requests: Sequence[FaxRequest], *, key: str = "", body_hash: str = "") -> list[Fax]:
         """Takes faxes; they are on disk when this returns. The same `key` with the same hash gives the same faxes again.
 
         Raises UsageError for what cannot be sent, ForbiddenError for a number that gets no faxes, IdempotencyError, LocalError
@@ -180,7 +180,7 @@ class FaxQueue:
         if self._stopping:
             raise LocalError("the station is stopping", "send the fax again when it runs")
         if key and (before := await self.asked(key, body_hash)) is not None:
-            return before
+            return list(before)
         if not 0 < len(requests) <= DESTINATIONS_MAX:
             raise UsageError(f"{len(requests)} destinations in one order", f"use 1 to {DESTINATIONS_MAX}")
         problem = await asyncio.to_thread(self._floor().problem)
@@ -378,6 +378,8 @@ class FaxQueue:
 
     def _erase(self, kept: Kept) -> None:
         self.store.erase(kept.fax.id)
+        for trace in making.trace_folder(self.station.config).glob(f"{kept.fax.id}*"):
+            pages.shred(trace)
         if kept.request is not None and kept.request.folder is not None:
             if not self.store.uses(kept.request.folder.name):
                 pages.shred(kept.request.folder)

@@ -14,20 +14,18 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from softfax.errors import UsageError
-from softfax.model import Direction, FaxContext, FaxResult
-from softfax.queue import tables
+from softfax.model import FaxContext, FaxResult
+from softfax.queue import rows, tables
 from softfax.queue.errors import IdempotencyError
 from softfax.queue.model import (
     TERMINAL,
     Attempt,
-    Cause,
     Fax,
     FaxFilter,
     FaxList,
@@ -78,31 +76,43 @@ class QueueStore:
         now = time.time()
         with self._engine.begin() as connection:
             if key:
-                found = connection.execute(sa.select(tables.keys).where(tables.keys.c.key == key)).one_or_none()
-                if found is not None:
-                    if found.hash != body_hash:
-                        raise IdempotencyError(
-                            "this idempotency key was used for another request", "use a key of its own for each request"
-                        )
-                    return json.loads(found.fax_ids), False
+                if (found := self._asked(connection, key, body_hash)) is not None:
+                    return found, False
                 ids = json.dumps([fax.id for fax, _, _ in faxes])
                 connection.execute(tables.keys.insert().values(key=key, hash=body_hash, fax_ids=ids, created=now))
             for fax, request, context in faxes:
                 round_id = f"{fax.id}.1"
                 connection.execute(
                     tables.faxes.insert().values(
-                        **_columns(fax),
+                        **rows.columns(fax),
                         round_id=round_id,
-                        due=_stamp(fax.next_attempt) or now,
+                        due=rows.stamp(fax.next_attempt) or now,
                         request=_REQUEST.dump_json(request).decode(),
                         context=_CONTEXT.dump_json(context).decode(),
                         told=True,
                         cancelled=False,
                     )
                 )
-                delay_s = max(0.0, (_stamp(fax.next_attempt) or now) - now)
+                delay_s = max(0.0, (rows.stamp(fax.next_attempt) or now) - now)
                 self._enqueue(connection, fax.id, round_id, fax.priority, delay_s)
         return [fax.id for fax, _, _ in faxes], True
+
+    def asked(self, key: str, body_hash: str) -> builtins.list[str] | None:
+        """The ids that an earlier request with this key got; None where there was none. Raises IdempotencyError."""
+        with self._engine.connect() as connection:
+            return self._asked(connection, key, body_hash)
+
+    @staticmethod
+    def _asked(connection: sa.Connection, key: str, body_hash: str) -> builtins.list[str] | None:
+        found = connection.execute(sa.select(tables.keys).where(tables.keys.c.key == key)).one_or_none()
+        if found is None:
+            return None
+        if found.hash != body_hash:
+            raise IdempotencyError(
+                "this idempotency key was used for another request", "use a key of its own for each request"
+            )
+        ids: builtins.list[str] = json.loads(found.fax_ids)
+        return ids
 
     def record(self, fax: Fax, context: FaxContext) -> bool:
         """Writes a fax that the queue does not send; false if it is there."""
@@ -111,7 +121,7 @@ class QueueStore:
                 return False
             connection.execute(
                 tables.faxes.insert().values(
-                    **_columns(fax),
+                    **rows.columns(fax),
                     round_id="",
                     due=0.0,
                     request="",
@@ -147,7 +157,7 @@ class QueueStore:
                     tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == attempt.number
                 )
             )
-            connection.execute(tables.attempts.insert().values(**_attempt_columns(fax_id, attempt), dialled=False))
+            connection.execute(tables.attempts.insert().values(**rows.attempt_columns(fax_id, attempt), dialled=False))
         return self.get(fax_id)
 
     def dialled(self, fax_id: str, round_id: str, attempt: Attempt) -> bool:
@@ -163,7 +173,7 @@ class QueueStore:
             connection.execute(
                 tables.attempts.update()
                 .where(tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == attempt.number)
-                .values(**_attempt_columns(fax_id, attempt), dialled=True)
+                .values(**rows.attempt_columns(fax_id, attempt), dialled=True)
             )
         return True
 
@@ -192,32 +202,39 @@ class QueueStore:
     ) -> bool:
         """Writes what became of a fax. With `round_id` another round is enqueued for `fax.next_attempt`; a terminal state with
         a result is yet to be told. False, and nothing is written, where the fax is no longer in `from_round`.
+
+        What people noted of it meanwhile (tags, mailbox, read or not) stays as it is on disk.
         """
         now = time.time()
-        values = _columns(fax)
+        values: dict[str, Any] = {}
         values["updated"] = now
         if result is not None:
             values["result_event"] = _RESULT.dump_json(result).decode()
         if fax.terminal:
             values |= {"told": result is None, "round_id": "", "due": 0.0}
         if round_id is not None:
-            values |= {"round_id": round_id, "due": _stamp(fax.next_attempt) or now}
+            values |= {"round_id": round_id, "due": rows.stamp(fax.next_attempt) or now}
             if not keep_cancelled:
                 values["cancelled"] = False
         where = [tables.faxes.c.id == fax.id]
         if from_round is not None:
             where.append(tables.faxes.c.round_id == from_round)
         with self._engine.begin() as connection:
+            row = self._row(connection, fax.id)
+            if row is None:
+                return False
+            noted = {"tags": json.loads(row.data)["tags"], "mailbox": row.mailbox, "unread": row.unread}
+            values = {**rows.columns(dataclasses.replace(fax, **noted)), **values}
             if not connection.execute(tables.faxes.update().where(*where).values(**values)).rowcount:
                 return False
             if attempt is not None:
                 connection.execute(
                     tables.attempts.update()
                     .where(tables.attempts.c.fax_id == fax.id, tables.attempts.c.number == attempt.number)
-                    .values(**_attempt_columns(fax.id, attempt))
+                    .values(**rows.attempt_columns(fax.id, attempt))
                 )
             if round_id is not None:
-                delay_s = max(0.0, (_stamp(fax.next_attempt) or now) - now)
+                delay_s = max(0.0, (rows.stamp(fax.next_attempt) or now) - now)
                 self._enqueue(connection, fax.id, round_id, fax.priority, delay_s)
         return True
 
@@ -282,7 +299,7 @@ class QueueStore:
         """One fax with its attempts."""
         with self._engine.connect() as connection:
             row = self._row(connection, fax_id)
-            return _fax(row, self._attempts(connection, fax_id)) if row is not None else None
+            return rows.fax_of(row, self._attempts(connection, fax_id)) if row is not None else None
 
     def kept(self, fax_id: str) -> Kept | None:
         """One fax with all that the queue knows."""
@@ -298,12 +315,12 @@ class QueueStore:
             if not wanted.cursor.isdigit():
                 raise UsageError("this is no cursor", "use the one of the list before")
             query = query.where(f.seq < int(wanted.cursor))
-        for condition in _conditions(wanted):
+        for condition in rows.conditions(wanted):
             query = query.where(condition)
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        cursor = str(rows[limit - 1].seq) if len(rows) > limit else ""
-        return FaxList([_fax(row, ()) for row in rows[:limit]], cursor)
+            found = connection.execute(query).all()
+        cursor = str(found[limit - 1].seq) if len(found) > limit else ""
+        return FaxList([rows.fax_of(row, ()) for row in found[:limit]], cursor)
 
     def counts(self) -> QueueCounts:
         """How full the queue is."""
@@ -334,9 +351,8 @@ class QueueStore:
             if row is None:
                 return False
             if "tags" in changed:
-                data = json.loads(row.data)
-                data["tags"] = dict(changed.pop("tags"))
-                changed["data"] = json.dumps(data, ensure_ascii=False)
+                columns = rows.columns(dataclasses.replace(rows.fax_of(row, ()), tags=dict(changed.pop("tags"))))
+                changed |= {name: columns[name] for name in ("data", "search")}
             if changed:
                 connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(**changed))
         return True
@@ -409,7 +425,7 @@ class QueueStore:
     @staticmethod
     def _attempts(connection: sa.Connection, fax_id: str) -> tuple[Attempt, ...]:
         query = sa.select(tables.attempts).where(tables.attempts.c.fax_id == fax_id).order_by(tables.attempts.c.number)
-        return tuple(_attempt(row) for row in connection.execute(query))
+        return tuple(rows.attempt_of(row) for row in connection.execute(query))
 
     def _kept(self, connection: sa.Connection, fax_id: str) -> Kept | None:
         row = self._row(connection, fax_id)
@@ -419,7 +435,7 @@ class QueueStore:
         query = sa.select(tables.attempts.c.dialled).where(tables.attempts.c.fax_id == fax_id)
         last = connection.execute(query.order_by(tables.attempts.c.number.desc()).limit(1)).scalar()
         return Kept(
-            fax=_fax(row, attempts),
+            fax=rows.fax_of(row, attempts),
             context=_CONTEXT.validate_json(row.context),
             request=_REQUEST.validate_json(row.request) if row.request else None,
             round_id=row.round_id,
@@ -427,86 +443,3 @@ class QueueStore:
             cancelled=row.cancelled,
             result=_RESULT.validate_json(row.result_event) if row.result_event else None,
         )
-
-
-#: What of a fax is a column of its own; the rest is JSON.
-_OWN = ("id", "direction", "state", "to", "caller_number", "account", "mailbox", "broadcast_id", "unread", "priority",
-        "pages", "pages_total", "created", "updated", "ended", "next_attempt")  # fmt: skip
-_TIMES = ("created", "updated", "ended", "next_attempt")
-_DATA_TIMES = ("not_before", "deadline")
-
-
-def _columns(fax: Fax) -> dict[str, Any]:
-    whole = {f.name: getattr(fax, f.name) for f in dataclasses.fields(fax) if f.name != "attempts"}
-    own = {name: whole.pop(name) for name in _OWN}
-    for name in _TIMES:
-        own[name] = _stamp(own[name])
-    for name in _DATA_TIMES:
-        whole[name] = _stamp(whole[name])
-    words = [fax.to, fax.caller_number, fax.caller_name, fax.remote_station_id, *fax.documents, *fax.tags.values()]
-    own["search"] = " ".join(word for word in words if word).lower()[:2000]
-    own["data"] = json.dumps(whole, ensure_ascii=False, default=list)
-    return own
-
-
-def _fax(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
-    data = json.loads(row.data)
-    values = {name: getattr(row, name) for name in _OWN}
-    for name in _TIMES:
-        values[name] = _when(values[name])
-    for name in _DATA_TIMES:
-        data[name] = _when(data[name])
-    for name in ("documents", "bad_pages"):
-        data[name] = tuple(data[name])
-    data["cause"] = Cause(data["cause"]) if data["cause"] else None
-    values["direction"], values["state"] = Direction(values["direction"]), FaxState(values["state"])
-    return Fax(**values, **data, attempts=attempts)
-
-
-def _attempt_columns(fax_id: str, attempt: Attempt) -> dict[str, Any]:
-    values = {f.name: getattr(attempt, f.name) for f in dataclasses.fields(attempt)}
-    values["fax_id"] = fax_id
-    values["started"], values["ended"] = _stamp(attempt.started), _stamp(attempt.ended)
-    values["result"] = json.dumps(attempt.result, ensure_ascii=False) if attempt.result is not None else ""
-    values["cause"] = attempt.cause or ""
-    return values
-
-
-def _attempt(row: Any) -> Attempt:
-    values = {f.name: getattr(row, f.name) for f in dataclasses.fields(Attempt)}
-    started = _when(row.started)
-    assert started is not None
-    values |= {"started": started, "ended": _when(row.ended), "cause": Cause(row.cause) if row.cause else None}
-    values["result"] = json.loads(row.result) if row.result else None
-    return Attempt(**values)
-
-
-def _conditions(wanted: FaxFilter) -> Iterable[sa.ColumnElement[bool]]:
-    f = tables.faxes.c
-    if wanted.direction is not None:
-        yield f.direction == wanted.direction
-    if wanted.states:
-        yield f.state.in_([str(state) for state in wanted.states])
-    for name in ("mailbox", "broadcast_id"):
-        if getattr(wanted, name):
-            yield f[name] == getattr(wanted, name)
-    if wanted.unread is not None:
-        yield f.unread.is_(wanted.unread)
-    if wanted.since is not None:
-        yield f.created >= wanted.since.timestamp()
-    if wanted.until is not None:
-        yield f.created < wanted.until.timestamp()
-    if wanted.number:
-        yield sa.or_(f.to == wanted.number, f.caller_number == wanted.number)
-    for word in wanted.text.lower().split()[:10]:
-        yield f.search.contains(word, autoescape=True)
-    for key, value in wanted.tags.items():
-        yield f.data.contains(json.dumps({key: value}, ensure_ascii=False)[1:-1], autoescape=True)
-
-
-def _stamp(when: datetime | None) -> float | None:
-    return when.timestamp() if when is not None else None
-
-
-def _when(stamp: float | None) -> datetime | None:
-    return datetime.fromtimestamp(stamp, UTC) if stamp is not None else None

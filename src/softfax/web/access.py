@@ -11,6 +11,7 @@ import logging
 import re
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -27,6 +28,7 @@ log = logging.getLogger("softfax.web")
 
 TOKEN_MAX = 500
 LOGINS_MAX = 10_000
+RIGHT_S, RIGHT_MAX = 3600.0, 5000
 #: Of what came through a proxy, whether it is trusted or not.
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
@@ -69,7 +71,6 @@ class Access:
         self._store = store
         self._logins: dict[str, Login] = {}
         self.reload(config)
-        self._failures = Buckets(config.failed_logins_per_minute)
 
     def reload(self, config: HttpConfig) -> None:
         """Another configuration."""
@@ -77,6 +78,7 @@ class Access:
         self._tokens = tuple(_Token(t.name, _digest(t.secret), frozenset(t.scopes)) for t in config.token)
         self._proxies = tuple(network(text) for text in config.trusted_proxies)
         self._failures = Buckets(config.failed_logins_per_minute)
+        self._right: OrderedDict[tuple[str, bytes], float] = OrderedDict()
 
     async def start(self) -> None:
         """Takes up the logins that were there."""
@@ -167,9 +169,14 @@ class Access:
         return Principal(token.name, token.scopes, "login")
 
     def _checked(self, asker: Asker, given: str) -> _Token:
-        """The token whose secret was given. Raises Problem; whoever guesses has to wait, also for the right answer."""
+        """The token whose secret was given. Raises Problem; whoever guesses has to wait, also for the right answer.
+
+        A token that was right from the same address within the hour is not kept waiting by others who are wrong there.
+        """
         key = network_of(asker.address)
-        if wait_s := self._failures.wait_s(key):
+        digest = hashlib.sha256(given[: TOKEN_MAX + 1].encode("utf-8", "surrogatepass")).digest()
+        known = self._right.get((key, digest), 0.0) > time.monotonic() - RIGHT_S
+        if (wait_s := self._failures.wait_s(key)) and not known:
             raise Problem(
                 429,
                 "Too many wrong tokens",
@@ -178,13 +185,16 @@ class Access:
                 kind="throttled",
                 headers={"Retry-After": str(int(wait_s) + 1)},
             )
-        digest = hashlib.sha256(given[: TOKEN_MAX + 1].encode("utf-8", "surrogateescape")).digest()
         # All are compared, so that the time tells nothing.
         found = [token for token in self._tokens if hmac.compare_digest(token.digest, digest)]
         if not found:
             self._failures.take(key)
             log.warning("a wrong token came from %s", asker.address)
             raise unauthorized("The token is wrong.")
+        self._right[key, digest] = time.monotonic()
+        self._right.move_to_end((key, digest))
+        if len(self._right) > RIGHT_MAX:
+            self._right.popitem(last=False)
         return found[0]
 
     # ---- logins of the page -------------------------------------------------------------------------------------

@@ -19,12 +19,13 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from softfax.web.problems import Problem
 
-__all__ = ["File", "Form", "is_form", "read_form", "safe_name"]
+__all__ = ["File", "Form", "disk_full", "is_form", "read_form", "safe_name"]
 
 FIELDS_MAX = 5000
 FIELD_BYTES_MAX = 1 << 20
 FIELDS_BYTES_MAX = 2 << 20
 HEADERS_MAX = 8
+HEADER_BYTES_MAX = 8000
 WRITE_BYTES = 1 << 20
 NAME_MAX = 100
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
@@ -58,6 +59,11 @@ def is_form(content_type: str) -> bool:
     return kind in ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
+def disk_full(detail: str) -> Problem:
+    """There is no room for what came."""
+    return Problem(507, "The disk is full", detail, "Make room on the station's disk.", kind="disk-full")
+
+
 def safe_name(name: str) -> str:
     """A file's name as people may see it: without folders, controls and marks that turn text around."""
     last = re.split(r"[/\\]", name)[-1]
@@ -89,7 +95,7 @@ async def read_form(content_type: str, stream: AsyncIterator[bytes], folder: Pat
     except FormParserError as error:
         raise Problem(400, "The form cannot be read", str(error)[:200], kind="no-form") from None
     except OSError as error:
-        raise Problem(507, "The disk is full", str(error.strerror), "Make room on the station's disk.") from None
+        raise disk_full(str(error.strerror)) from None
     finally:
         try:
             await asyncio.to_thread(reading.close)
@@ -140,8 +146,8 @@ class _Reading:
             "on_part_begin": self._begin,
             "on_part_data": self._part,
             "on_part_end": self._finish,
-            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_field": lambda data, start, end: self._extend(self._header, data[start:end]),
+            "on_header_value": lambda data, start, end: self._extend(self._value, data[start:end]),
             "on_header_end": self._header_end,
             "on_headers_finished": self._headers_finished,
             "on_end": self._end,
@@ -149,6 +155,11 @@ class _Reading:
 
     def _begin(self) -> None:
         self._headers, self._data, self._file, self._name = {}, bytearray(), None, ""
+
+    def _extend(self, text: bytearray, data: bytes) -> None:
+        text += data
+        if len(text) > HEADER_BYTES_MAX:
+            raise Problem(400, "The form cannot be read", "A part's header is too long.", kind="no-form")
 
     def _header_end(self) -> None:
         if len(self._headers) >= HEADERS_MAX:

@@ -14,9 +14,9 @@ from starlette.requests import Request
 
 from softfax.web.body import Form
 from softfax.web.guard import JSON_MAX, too_large
-from softfax.web.problems import Problem
+from softfax.web.problems import Problem, invalid
 
-__all__ = ["form_values", "invalid", "read_json", "tags_of", "valid"]
+__all__ = ["form_values", "read_json", "tags_of", "valid"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _PLAIN = frozenset(
@@ -24,11 +24,6 @@ _PLAIN = frozenset(
     | {"not_before", "deadline"}
 )
 _JSON = frozenset({"cover", "retry", "callbacks", "tags", "documents"})
-
-
-def invalid(where: str, what: str, place: str = "body") -> RequestValidationError:
-    """A value that makes no sense, said as the framework says it."""
-    return RequestValidationError([{"type": "value_error", "loc": (place, where), "msg": what, "input": None}])
 
 
 def valid(model: type[_Model], values: Any) -> _Model:

@@ -195,7 +195,9 @@ class Guard:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise Problem(408, "The request took too long", f"It was not whole after {within_s:g} s.") from None
+                raise Problem(
+                    408, "The request took too long", f"It was not whole after {within_s:g} s.", kind="too-slow"
+                ) from None
             if message["type"] == "http.request":
                 count += len(message.get("body", b""))
                 done = not message.get("more_body", False)

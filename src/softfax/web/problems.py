@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from softfax.errors import DocumentError, DocumentTooLargeError, LocalError, SoftfaxError, UsageError
 from softfax.queue.errors import EndedError, ForbiddenError, IdempotencyError, NoFaxError
 
-__all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "problem_of"]
+__all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "invalid", "problem_of"]
 
 log = logging.getLogger("softfax.web")
 
@@ -86,6 +86,11 @@ def problem_of(error: Exception) -> Problem:
         return _of_softfax(error)
     log.error("a request failed", exc_info=error)
     return Problem(500, "The station failed", "It could not answer this request.", "The station's log says more.")
+
+
+def invalid(where: str, what: str, place: str = "body") -> RequestValidationError:
+    """A value that makes no sense, said as the framework says it."""
+    return RequestValidationError([{"type": "value_error", "loc": (place, where), "msg": what, "input": None}])
 
 
 def _of_framework(error: HTTPException) -> Problem:

@@ -15,6 +15,7 @@ from softfax.documents.cover import cover_templates
 from softfax.documents.ranges import parse_ranges
 from softfax.fax.settings import check_ident
 from softfax.station.config.base import said
+from softfax.web.problems import invalid
 
 __all__ = [
     "FAX_ID",
@@ -207,14 +208,17 @@ class FaxIn(In):
     @model_validator(mode="after")
     def _sense(self) -> FaxIn:
         said(lambda: check_ident(self.ident))
+        return self
+
+    def check_times(self) -> None:
+        """Not part of the model: what was asked in time may be asked again later. Raises RequestValidationError."""
         now = datetime.now(UTC)
         for name in ("not_before", "deadline"):
             when = getattr(self, name)
             if when is not None and not datetime(2000, 1, 1, tzinfo=UTC) <= when <= now + AHEAD:
-                raise ValueError(f"{name} is more than a year ahead" if when > now else f"{name} is long past")
+                raise invalid(name, "it is more than a year ahead" if when > now else "it is long past")
         if self.deadline is not None and self.deadline <= max(now, self.not_before or now):
-            raise ValueError("deadline is before it can be sent")
-        return self
+            raise invalid("deadline", "it is before the fax can be sent")
 
     @property
     def destinations(self) -> list[str]:

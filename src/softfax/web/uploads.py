@@ -18,14 +18,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from starlette.requests import Request
+
+from softfax.diskspace import free_bytes
 from softfax.documents import PageInfo, RasterSettings, Resolution, start
 from softfax.documents.types import DocumentLimits
 from softfax.errors import DocumentError
-from softfax.web.body import File
+from softfax.station import StationConfig
+from softfax.web.body import File, disk_full
 from softfax.web.problems import Problem
 from softfax.web.requests import UPLOAD_ID
 
-__all__ = ["Upload", "Uploads", "copy_into", "page_resolution", "page_seconds"]
+__all__ = ["Upload", "Uploads", "check_room", "coming", "copy_into", "drop", "page_resolution", "page_seconds"]
 
 log = logging.getLogger("softfax.web")
 
@@ -202,14 +206,37 @@ class Uploads:
 
 
 def copy_into(path: Path, folder: Path) -> Path:
-    """The same document in another folder, under a name of ours; without another copy of its bytes where the disk can. Blocks."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    target = folder / f"{secrets.token_hex(6)}{path.suffix}"
+    """The same document in another folder, under a name of ours; without another copy of its bytes where the disk can.
+
+    Blocks. Raises Problem where it has gone, or the disk is full.
+    """
     try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = folder / f"{secrets.token_hex(6)}{path.suffix}"
+        try:
+            os.link(path, target)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            shutil.copyfile(path, target)
+    except FileNotFoundError:
+        raise Problem(404, "There is no such document", "It was deleted meanwhile.", kind="not-found") from None
+    except OSError as error:
+        raise disk_full(str(error.strerror)) from None
     return target
+
+
+def coming(request: Request) -> int:
+    """How many bytes a request says it brings; 0 where it does not say."""
+    said = request.headers.get("content-length", "")
+    return int(said) if said.isdigit() else 0
+
+
+def check_room(config: StationConfig, more: int) -> None:
+    """Refuses what would leave too little room on the disk for faxes that come in. Blocks. Raises Problem."""
+    free, floor = free_bytes(config.data.dir), config.retention.min_free_mb << 20
+    if free is not None and floor and free - more < floor:
+        raise disk_full(f"{free >> 20} MB are left, of which {floor >> 20} MB are kept for faxes that come in.")
 
 
 def drop(folder: Path) -> None:

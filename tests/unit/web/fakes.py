@@ -165,6 +165,14 @@ class FakeQueue:
         self.keys[key] = (body_hash, [fax.id for fax in made])
         return made
 
+    async def asked(self, key: str, body_hash: str) -> list[Fax] | None:
+        if key not in self.keys:
+            return None
+        known, ids = self.keys[key]
+        if known != body_hash:
+            raise IdempotencyError("this idempotency key was used for another request", "use another")
+        return [self.faxes[i] for i in ids if i in self.faxes]
+
     async def get(self, fax_id: str) -> Fax | None:
         return self.faxes.get(fax_id)
 

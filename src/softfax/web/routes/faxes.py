@@ -7,8 +7,8 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,12 +25,12 @@ from softfax.queue.errors import NoFaxError
 from softfax.queue.model import Document, Fax, FaxFilter, FaxRequest, FaxState, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
 from softfax.web.body import File, is_form, read_form
-from softfax.web.fields import form_values, invalid, read_json, tags_of, valid
+from softfax.web.fields import form_values, read_json, tags_of, valid
 from softfax.web.openapi import problems
-from softfax.web.problems import Problem
+from softfax.web.problems import Problem, invalid
 from softfax.web.requests import FAX_ID, Change, FaxIn, ForwardIn
 from softfax.web.state import Mine, Web, answer, name_of, needs, principal_of
-from softfax.web.uploads import copy_into, drop
+from softfax.web.uploads import check_room, coming, copy_into, drop
 
 __all__ = ["FaxId", "fax_json", "known", "router"]
 
@@ -109,7 +109,7 @@ async def known(web: Web, fax_id: str) -> Fax:
     summary="Send a fax",
     response_model=FaxOut | BroadcastOut,
     dependencies=[needs("send")],
-    responses=problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 503, 507),
+    responses=problems(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 503, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -123,23 +123,25 @@ async def known(web: Web, fax_id: str) -> Fax:
 async def send_fax(request: Request, web: Mine, idempotency_key: Key = "") -> Response:
     """Takes a fax into the queue; it is on disk when this answers. A list of destinations makes a fax for each of them."""
     folder = web.queue.folder / new_fax_id()
-    try:
+    async with _dropped_unless_taken(folder) as kept:
         wanted, files = await _read(request, web, folder)
-        documents = await _documents(web, wanted, files, folder)
-    except BaseException:
-        await asyncio.shield(asyncio.to_thread(drop, folder))
-        raise
-    body_hash = _hash(wanted, files)
-    if not documents and wanted.cover is None:
-        await asyncio.to_thread(drop, folder)
-        raise invalid("documents", "there is nothing to send")
-    requests = _requests(web, wanted, wanted.destinations, documents, folder, isinstance(wanted.to, list))
-    return await _submit(request, web, requests, idempotency_key, body_hash)
+
+        async def requests() -> list[FaxRequest]:
+            wanted.check_times()
+            documents = await _documents(web, wanted, files, folder)
+            if not documents and wanted.cover is None:
+                raise invalid("documents", "there is nothing to send")
+            return _requests(web, wanted, wanted.destinations, documents, folder, isinstance(wanted.to, list))
+
+        return await _submit(
+            request, web, requests, idempotency_key, _hash(wanted, files), isinstance(wanted.to, list), kept
+        )
 
 
 async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[File]]:
     content_type = request.headers.get("content-type", "")
     if is_form(content_type):
+        await asyncio.to_thread(check_room, web.station.config, coming(request))
         await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True)
         form = await read_form(content_type, request.stream(), folder, web.config.max_files)
         if any(not file.size for file in form.files):
@@ -197,39 +199,81 @@ def _requests(
     ]
 
 
-async def _submit(request: Request, web: Web, requests: list[FaxRequest], given: str, body_hash: str) -> Response:
-    key = f"{name_of(request)}:{given.strip(chr(34))}" if given else ""
-    folder = requests[0].folder
-    assert folder is not None
-    if key in web.keys:
-        await asyncio.to_thread(drop, folder)
-        raise Problem(
-            409,
-            "It is being done",
-            "A request with this key is under way.",
-            "Ask again in a moment.",
-            kind="idempotency",
-        )
-    web.keys.update([key] if key else [])
-    began = datetime.now(UTC)
+class _Kept:
+    """Whether the documents of a request are somebody's by now."""
+
+    taken = False
+
+
+@asynccontextmanager
+async def _dropped_unless_taken(folder: Path) -> AsyncIterator[_Kept]:
+    """Removes the documents of a request of which nothing became."""
+    kept = _Kept()
     try:
-        faxes = await web.queue.submit(requests, key=key, body_hash=body_hash)
-    except SoftfaxError:
-        # Where nothing was taken, nobody needs the documents. After anything else somebody may: the queue looks later.
-        await asyncio.to_thread(drop, folder)
-        raise
+        yield kept
     finally:
-        web.keys.discard(key)
-    again = bool(faxes) and all(fax.created < began for fax in faxes)
-    if again:
-        await asyncio.to_thread(drop, folder)
+        if not kept.taken:
+            await asyncio.shield(asyncio.to_thread(drop, folder))
+
+
+async def _submit(
+    request: Request,
+    web: Web,
+    make: Callable[[], Awaitable[list[FaxRequest]]],
+    given: str,
+    body_hash: str,
+    many: bool,
+    kept: _Kept,
+) -> Response:
+    """Takes what `make` gives, or answers what the same request got before. Raises Problem, SoftfaxError."""
+    # A key has no blank, whatever a name has.
+    key = f"{name_of(request)} {given.strip(chr(34))}" if given else ""
+    async with _once(web, key):
+        before = await web.queue.asked(key, body_hash) if key else None
+        if before is None:
+            faxes: Sequence[Fax] = await _take(web, await make(), key, body_hash, kept)
+        elif before:
+            faxes = before
+        else:
+            raise Problem(
+                410, "It was erased", "The fax that this key stood for is gone.", "Use another key.", kind="erased"
+            )
     who = principal_of(request)
-    log.info("%s faxes for %s%s", len(faxes), who.name if who else "", " (asked again)" if again else "")
+    again = " (asked again)" if before is not None else ""
+    log.info("%s faxes for %s%s", len(faxes), who.name if who else "", again)
     headers = {"Idempotency-Replayed": "true"} if again else {}
-    if requests[0].broadcast_id:
+    if many:
         body = {"broadcast_id": faxes[0].broadcast_id, "faxes": [fax_json(fax) for fax in faxes]}
         return answer(body, 202, headers)
     return answer(fax_json(faxes[0]), 202, headers | {"Location": f"/v1/faxes/{faxes[0].id}"})
+
+
+@asynccontextmanager
+async def _once(web: Web, key: str) -> AsyncIterator[None]:
+    """One request with a key at a time. Raises Problem."""
+    if not key:
+        yield
+        return
+    if key in web.keys:
+        raise Problem(
+            409, "It is being done", "A request with this key is under way.", "Ask again in a moment.",
+            kind="idempotency", headers={"Retry-After": "1"},
+        )  # fmt: skip
+    web.keys.add(key)
+    try:
+        yield
+    finally:
+        web.keys.discard(key)
+
+
+async def _take(web: Web, requests: list[FaxRequest], key: str, body_hash: str, kept: _Kept) -> list[Fax]:
+    # What fails unforeseen, or is broken off, may have been taken all the same: the queue looks later whose the documents are.
+    kept.taken = True
+    try:
+        return await web.queue.submit(requests, key=key, body_hash=body_hash)
+    except SoftfaxError:
+        kept.taken = False
+        raise
 
 
 def _hash(wanted: FaxIn, files: Sequence[File]) -> str:
@@ -386,7 +430,7 @@ async def retry_fax(fax_id: FaxId, web: Mine) -> Response:
     summary="Send the pages of a fax somewhere else",
     response_model=FaxOut | BroadcastOut | dict[str, str],
     dependencies=[needs("send")],
-    responses=problems(400, 401, 403, 404, 409, 422, 501, 502, 503),
+    responses=problems(400, 401, 403, 404, 409, 410, 422, 501, 502, 503),
 )
 async def forward_fax(
     request: Request, fax_id: FaxId, web: Mine, where: ForwardIn, idempotency_key: Key = ""
@@ -402,11 +446,13 @@ async def forward_fax(
     if pages is None or where.to is None:
         raise Problem(409, "It has no pages", "Its pages are not there, or not made yet.", kind="no-pages")
     folder = web.queue.folder / new_fax_id()
-    path = await asyncio.to_thread(copy_into, pages, folder)
     name = fax.documents[0] if fax.documents else f"fax-{fax.id}.pdf"
-    wanted = FaxIn(to=where.to)
-    requests = _requests(
-        web, wanted, wanted.destinations, (Document(path=path, name=name),), folder, isinstance(where.to, list)
-    )
-    body_hash = hashlib.sha256(json.dumps([fax_id, where.model_dump()], sort_keys=True).encode()).hexdigest()
-    return await _submit(request, web, requests, idempotency_key, body_hash)
+    wanted, many = FaxIn(to=where.to), isinstance(where.to, list)
+    async with _dropped_unless_taken(folder) as kept:
+
+        async def requests() -> list[FaxRequest]:
+            path = await asyncio.to_thread(copy_into, pages, folder)
+            return _requests(web, wanted, wanted.destinations, (Document(path=path, name=name),), folder, many)
+
+        body_hash = hashlib.sha256(json.dumps([fax_id, where.model_dump()], sort_keys=True).encode()).hexdigest()
+        return await _submit(request, web, requests, idempotency_key, body_hash, many, kept)

@@ -16,13 +16,12 @@ from softfax.documents.ranges import parse_ranges
 from softfax.station.config.base import said
 from softfax.web.answers import UploadOut
 from softfax.web.body import Form, read_form
-from softfax.web.fields import invalid
 from softfax.web.openapi import problems
-from softfax.web.problems import Problem
+from softfax.web.problems import Problem, invalid
 from softfax.web.requests import UPLOAD_ID, CoverIn
 from softfax.web.routes.documents import PNG, PageNumber, Width
 from softfax.web.state import Mine, Web, answer, needs
-from softfax.web.uploads import Upload, drop
+from softfax.web.uploads import Upload, check_room, coming, drop
 
 __all__ = ["router"]
 
@@ -57,6 +56,7 @@ async def upload(request: Request, web: Mine, resolution: Wanted = None) -> Resp
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         raise Problem(415, "Not this kind of body", "Send multipart/form-data with a `file`.", kind="media-type")
+    await asyncio.to_thread(check_room, web.station.config, coming(request))
     folder = await asyncio.to_thread(web.uploads.new_folder)
     try:
         form = await read_form(content_type, request.stream(), folder, 1)

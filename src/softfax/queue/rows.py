@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Faxes and attempts as rows of the tables, and filters as conditions on them. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from softfax.model import Direction
+from softfax.queue import tables
+from softfax.queue.model import Attempt, Cause, Fax, FaxFilter, FaxState
+
+__all__ = ["attempt_columns", "attempt_of", "columns", "conditions", "fax_of", "stamp", "when_of"]
+
+#: What of a fax is a column of its own; the rest is JSON.
+_OWN = ("id", "direction", "state", "to", "caller_number", "account", "mailbox", "broadcast_id", "unread", "priority",
+        "pages", "pages_total", "created", "updated", "ended", "next_attempt")  # fmt: skip
+_TIMES = ("created", "updated", "ended", "next_attempt")
+_DATA_TIMES = ("not_before", "deadline")
+
+
+def columns(fax: Fax) -> dict[str, Any]:
+    """The columns of a fax that are its own."""
+    whole = {f.name: getattr(fax, f.name) for f in dataclasses.fields(fax) if f.name != "attempts"}
+    own = {name: whole.pop(name) for name in _OWN}
+    for name in _TIMES:
+        own[name] = stamp(own[name])
+    for name in _DATA_TIMES:
+        whole[name] = stamp(whole[name])
+    words = [fax.to, fax.caller_number, fax.caller_name, fax.remote_station_id, *fax.documents, *fax.tags.values()]
+    # Numbers also as their digits alone, between marks: however somebody writes them, they are found.
+    numbers = {f"#{digits}#" for n in (fax.to, fax.caller_number) if (digits := _digits(n))}
+    own["search"] = " ".join(word for word in (*sorted(numbers), *words) if word).lower()[:2000]
+    own["data"] = json.dumps(whole, ensure_ascii=False, default=list)
+    return own
+
+
+def fax_of(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
+    """A fax of its row."""
+    data = json.loads(row.data)
+    values = {name: getattr(row, name) for name in _OWN}
+    for name in _TIMES:
+        values[name] = when_of(values[name])
+    for name in _DATA_TIMES:
+        data[name] = when_of(data[name])
+    for name in ("documents", "bad_pages"):
+        data[name] = tuple(data[name])
+    data["cause"] = Cause(data["cause"]) if data["cause"] else None
+    values["direction"], values["state"] = Direction(values["direction"]), FaxState(values["state"])
+    return Fax(**values, **data, attempts=attempts)
+
+
+def attempt_columns(fax_id: str, attempt: Attempt) -> dict[str, Any]:
+    """The columns of an attempt."""
+    values = {f.name: getattr(attempt, f.name) for f in dataclasses.fields(attempt)}
+    values["fax_id"] = fax_id
+    values["started"], values["ended"] = stamp(attempt.started), stamp(attempt.ended)
+    values["result"] = json.dumps(attempt.result, ensure_ascii=False) if attempt.result is not None else ""
+    values["cause"] = attempt.cause or ""
+    return values
+
+
+def attempt_of(row: Any) -> Attempt:
+    """An attempt of its row."""
+    values = {f.name: getattr(row, f.name) for f in dataclasses.fields(Attempt)}
+    started = when_of(row.started)
+    assert started is not None
+    values |= {"started": started, "ended": when_of(row.ended), "cause": Cause(row.cause) if row.cause else None}
+    values["result"] = json.loads(row.result) if row.result else None
+    return Attempt(**values)
+
+
+def conditions(wanted: FaxFilter) -> Iterable[sa.ColumnElement[bool]]:
+    """What the rows have to fulfil; all of it."""
+    f = tables.faxes.c
+    if wanted.direction is not None:
+        yield f.direction == wanted.direction
+    if wanted.states:
+        yield f.state.in_([str(state) for state in wanted.states])
+    for name in ("mailbox", "broadcast_id"):
+        if getattr(wanted, name):
+            yield f[name] == getattr(wanted, name)
+    if wanted.unread is not None:
+        yield f.unread.is_(wanted.unread)
+    if wanted.since is not None:
+        yield f.created >= wanted.since.timestamp()
+    if wanted.until is not None:
+        yield f.created < wanted.until.timestamp()
+    if wanted.number:
+        same = [f.to == wanted.number, f.caller_number == wanted.number]
+        if digits := _digits(wanted.number):
+            same.append(f.search.contains(f"#{digits}#", autoescape=True))
+        yield sa.or_(*same)
+    for word in wanted.text.lower().split()[:10]:
+        yield f.search.contains(word, autoescape=True)
+    for key, value in wanted.tags.items():
+        yield f.data.contains(json.dumps({key: value}, ensure_ascii=False)[1:-1], autoescape=True)
+
+
+def _digits(number: str) -> str:
+    """The digits of a number, or of the user of a SIP URI; empty where it has letters."""
+    user = number.partition(":")[2].partition("@")[0] if re.match(r"sips?:", number, re.I) else number
+    found = re.sub(r"[\s()./+-]", "", user)
+    return found if found.isdigit() and found.isascii() else ""
+
+
+def stamp(when: datetime | None) -> float | None:
+    """A time as it is kept: seconds since 1970."""
+    return when.timestamp() if when is not None else None
+
+
+def when_of(stamp: float | None) -> datetime | None:
+    """And back, in UTC."""
+    return datetime.fromtimestamp(stamp, UTC) if stamp is not None else None
