@@ -8,11 +8,14 @@ are made before the answer, and are those that are sent.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import ssl
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -99,9 +102,9 @@ class MailGateway:
         try:
             self._server = await loop.create_server(lambda: make_server(self, loop, self._context), *config.address)
         except OSError as error:
-            text = error.strerror or str(error)
+            why = "it is taken" if error.errno == errno.EADDRINUSE else _strerror(error)
             raise PortInUseError(
-                f"SMTP cannot listen at {config.listen} ({text})", "choose another address or port in [mail]"
+                f"SMTP cannot listen at {config.listen} ({why})", "change [mail] listen, or stop what listens there"
             ) from None
         self.station.on_reload.append(self._reload)
         log.info("SMTP at %s:%s", *self.address)
@@ -308,12 +311,36 @@ class MailGateway:
 
 
 def _tls(config: MailConfig) -> ssl.SSLContext | None:
+    """Raises ConfigError."""
     if config.tls_certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(config.tls_certificate, config.tls_private_key)
-    except (OSError, ssl.SSLError) as error:
-        text = error.strerror or str(error)
-        raise ConfigError(f"the certificate of [mail] cannot be used ({text})", "check tls_certificate") from None
+        # A key with a password would be asked for at the terminal.
+        context.load_cert_chain(config.tls_certificate, config.tls_private_key, password="")
+    except (OSError, ValueError) as error:
+        problem = _problem(config.tls_certificate, config.tls_private_key, error)
+        raise ConfigError(
+            f"the certificate of [mail] cannot be used ({problem})",
+            "name a PEM certificate, and the key without password that belongs to it",
+        ) from None
     return context
+
+
+def _problem(certificate: Path, key: Path | None, error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return {"KEY_VALUES_MISMATCH": "the key belongs to another"}.get(
+            error.reason or "", "it or its key is no PEM file"
+        )
+    for path in (certificate, key):
+        try:
+            if path is not None:
+                path.open("rb").close()
+        except OSError as why:
+            return f"{path}: {why.strerror}"
+    return str(error)
+
+
+def _strerror(error: OSError) -> str:
+    """asyncio puts the address into it once more."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)

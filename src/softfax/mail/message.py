@@ -26,6 +26,8 @@ FIELDS_MAX = 500
 TEXT_MAX = 400_000
 NAME_MAX, NAME_BYTES_MAX = 80, 160
 LINES_MAX = 700_000
+#: Where readers look for its beginning (ISO 32000-1 annex H.3.4.1).
+PDF_BEGINS_WITHIN = 1024
 #: Each line is compared with the boundaries of all parts around it.
 NESTING_MAX = 10
 #: Names of encodings of text; others (punycode, idna …) take time without end.
@@ -204,6 +206,9 @@ def _attachment(part: Message, kind: str, name: str, number: int) -> Attachment:
         data = None
     if not isinstance(data, bytes):
         raise MailError(f"the attachment {name} is damaged", "send it again")
+    if (kind == "application/pdf" or name.lower().endswith(".pdf")) and b"%PDF-" not in data[:PDF_BEGINS_WITHIN]:
+        # What is left of one that was mangled on its way would be faxed as text.
+        raise MailError(f"{name} is no PDF", "open and save it anew")
     return Attachment(name, data)
 
 

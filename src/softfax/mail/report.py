@@ -62,7 +62,7 @@ def report(facts: ReportFacts, to: str, sender: str, tiff: Path | None, page: st
     message["From"], message["To"] = sender, to
     word = {FaxState.DELIVERED: "Fax delivered", FaxState.UNCERTAIN: "Fax uncertain"}.get(fax.state, "Fax failed")
     message["Subject"] = f"{word}: {fax.to}" + (f" ({_line(facts.subject)[:120]})" if facts.subject else "")
-    message["Date"], message["Message-ID"] = formatdate(), make_msgid(fax.id, domain="softfax.invalid")
+    message["Date"], message["Message-ID"] = formatdate(), make_msgid(fax.id, domain=sender.rpartition("@")[2])
     message["Auto-Submitted"] = "auto-replied"
     message["X-Softfax-Fax-Id"] = fax.id
     if _is_id(facts.message_id):

@@ -95,7 +95,10 @@ def email(target: EmailTarget, smtp: SmtpConfig, item: Item) -> None:
     message = EmailMessage()
     message["From"], message["To"] = smtp.sender, target.to
     message["Subject"] = " ".join(item.fill(target.subject or _SUBJECT).split())
-    message["Date"], message["Message-ID"] = formatdate(), make_msgid(item.facts["fax_id"], domain="softfax.invalid")
+    message["Date"], message["Message-ID"] = (
+        formatdate(),
+        make_msgid(item.facts["fax_id"], domain=smtp.sender.rpartition("@")[2]),
+    )
     message["Auto-Submitted"] = "auto-generated"
     message["X-Softfax-Fax-Id"] = item.facts["fax_id"]
     facts = item.facts

@@ -24,7 +24,7 @@ def test_text_and_attachments() -> None:
     message["Message-ID"] = "<1@x>"
     message.set_content("Hello\n")
     message.add_alternative("<p>Hello <b>there</b></p>", subtype="html")
-    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="../../etc/päss wd.pdf")
+    message.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="../../etc/päss wd.pdf")
     message.add_attachment(b"x" * 30_000, maintype="image", subtype="png", filename="photo.png")
     message.add_attachment(b"x", maintype="image", subtype="png", filename="logo.png", disposition="inline", cid="<1>")
     message.add_attachment(b"BEGIN", maintype="application", subtype="pgp-signature", filename="s.asc")
@@ -70,6 +70,7 @@ def test_what_somebody_wrote_is_not_automatic() -> None:
     [
         (["Content-Type: multipart/encrypted; boundary=x", "", "--x", "", "a", "--x--"], "encrypted"),
         (["Content-Type: application/pkcs7-mime", "", "x"], "encrypted"),
+        (["Content-Type: application/pdf", "", "garbage"], "attachment-1.pdf is no PDF"),
         (["Content-Type: message/rfc822", "", "Subject: x", "", "x"], "attached to the e-mail"),
         (["X: " + "y" * 20_000, "", "x"], "too long headers"),
         ([*(f"X-{n}: y" for n in range(600)), "", "x"], "too long headers"),
@@ -129,7 +130,7 @@ def test_names_of_attachments_are_names_of_files() -> None:
     ):
         message = EmailMessage()
         message.set_content("x")
-        message.add_attachment(b"x", maintype="application", subtype="pdf", filename="name.pdf")
+        message.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="name.pdf")
         content = message.as_bytes().replace(b'filename="name.pdf"', b"filename*=utf-8''" + _percent(name))
         (attachment,) = read_message(content).attachments
         assert attachment.name
