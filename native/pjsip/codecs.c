@@ -76,9 +76,9 @@ pj_status_t __wrap_pjsua_media_channel_create_sdp(pjsua_call_id id, pj_pool_t *p
     pj_status_t status = __real_pjsua_media_channel_create_sdp(id, pool, remote, out, code);
     int acc_id = pjsua_var.calls[id].acc_id;
 
-    if (status != PJ_SUCCESS || acc_id < 0 || acc_id >= PJSUA_MAX_ACC || !wanted[acc_id].count)
+    if (status != PJ_SUCCESS || acc_id < 0 || acc_id >= PJSUA_MAX_ACC)
         return status;
-    for (unsigned i = 0; i < (*out)->media_count; i++) {
+    for (unsigned i = 0; wanted[acc_id].count && i < (*out)->media_count; i++) {
         pjmedia_sdp_media *m = (*out)->media[i];
         const pjmedia_sdp_media *theirs = remote && i < remote->media_count ? remote->media[i] : NULL;
         if (!is_audio(m) || (theirs && !is_audio(theirs)))
@@ -89,5 +89,5 @@ pj_status_t __wrap_pjsua_media_channel_create_sdp(pjsua_call_id id, pj_pool_t *p
             return PJMEDIA_SDPNEG_ENOMEDIA;
         }
     }
-    return status;
+    return describe_sdp(id, pool, remote, *out, code);
 }

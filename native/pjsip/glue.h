@@ -20,6 +20,10 @@ enum sfx_sip_event_type {
     SFX_SIP_T38_REFUSED, /* our offer failed with `code`; what was in force goes on */
     SFX_SIP_T38_EMPTY,   /* our offer was accepted with every line refused: the call has no media until audio is offered
                           */
+    SFX_SIP_SDP,         /* our SDP of an account asked for with sfx_sip_describe(): an offer, or with `direction` 1 the
+                            answer to `remote_sdp`; `code` is the account. sfx_sip_sdp() before returning puts another
+                            in its place, else 488 */
+    SFX_SIP_OPTIONS,     /* the sfx_sip_options() with the token `call_id` was answered with `code` */
     SFX_SIP_MESSAGE,     /* a SIP message, `code` 1 sent, 0 received; `remote`, `port`, its text in `remote_sdp` */
 };
 
@@ -56,6 +60,12 @@ SFX_SIP_API int sfx_sip_cancel_offer(int call_id);
 /* Audio of an account's calls: `laws` (0 PCMU, 8 PCMA) in the order of preference, at most two; none for both. 0 or a
  * pj_status_t. */
 SFX_SIP_API int sfx_sip_codecs(int acc_id, const int *laws, int count);
+/* Whether SFX_SIP_SDP is asked for the calls of an account; SFX_SIP_AUDIO has both SDPs then. Returns a pj_status_t. */
+SFX_SIP_API int sfx_sip_describe(int acc_id, int wanted);
+/* Our SDP instead of the one being delivered. Returns a pj_status_t. */
+SFX_SIP_API int sfx_sip_sdp(const char *sdp);
+/* Sends OPTIONS to `uri` as an account does; SFX_SIP_OPTIONS follows, unless a pj_status_t other than 0 is returned. */
+SFX_SIP_API int sfx_sip_options(int acc_id, const char *uri, int token);
 /* Handles events for up to `max_ms`, less if sfx_sip_wake() is called. */
 SFX_SIP_API void sfx_sip_run(unsigned max_ms);
 /* Ends a sfx_sip_run() under way, or the next; from any thread. */
@@ -66,6 +76,14 @@ SFX_SIP_API void sfx_sip_quiet(void);
 
 /* glue.c → media.c, t38.c, trace.c */
 void glue_emit(const sfx_sip_event *event);
+/* describe.c → codecs.c: what the owner makes of an SDP of ours; on failure `*code` is a SIP status. */
+struct pj_pool_t;
+struct pjmedia_sdp_session;
+int describe_sdp(int call_id, struct pj_pool_t *pool, const struct pjmedia_sdp_session *remote,
+                 struct pjmedia_sdp_session *ours, int *code);
+/* describe.c → media.c: adds both SDPs to an event of such an account's call. */
+void describe_audio(int call_id, sfx_sip_event *event, const struct pjmedia_sdp_session *local,
+                    const struct pjmedia_sdp_session *remote);
 /* media.c → codecs.c: 0 for PCMU, 8 for PCMA, -1 for anything else. */
 struct pjmedia_sdp_media;
 struct pj_str_t;

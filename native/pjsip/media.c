@@ -334,6 +334,7 @@ pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_
     event.direction = direction_by(remote_sdp, remote);
     if (address_kind(conn) == 2)
         event.direction &= 2;
+    describe_audio(event.call_id, &event, local_sdp, remote_sdp);
     glue_emit(&event);
     return PJ_SUCCESS;
 }

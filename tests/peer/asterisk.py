@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.peer.ami import Ami, Message
 from tests.peer.chroot import Chroot, PeerUnavailableError, ensure_chroot
 
-__all__ = ["Asterisk", "PeerAddress", "originate"]
+__all__ = ["Asterisk", "PeerAddress", "make_certificate", "originate"]
 
 TEMPLATES = Path(__file__).parent / "etc"
 START_LIMIT_S = 30.0
@@ -49,6 +49,7 @@ class PeerAddress:
     folder: str
     """The instance's folder, as seen from inside the chroot."""
     station_id: str
+    tls_port: int
 
     def uri(self, extension: str) -> str:
         return f"sip:{extension}@127.0.0.1:{self.sip_port}"
@@ -56,6 +57,11 @@ class PeerAddress:
     def outside(self, path: str) -> Path:
         """The path outside of one that Asterisk names."""
         return Path(self.root + path)
+
+    @property
+    def certificate(self) -> Path:
+        """What its TLS is checked with."""
+        return self.outside(f"{self.folder}/etc/tls.pem")
 
     @property
     def faxes(self) -> Path:
@@ -138,7 +144,7 @@ class Asterisk:
                 (folder / "lib" / shared.name).symlink_to(f"/var/lib/asterisk/{shared.name}")
         if self.send_file:
             shutil.copy(self.send_file, folder / "fax" / "send.tif")
-        sip_port, ami_port = _free_port(udp=True), _free_port(udp=False)
+        sip_port, ami_port, tls_port = _free_port(udp=True), _free_port(udp=False), _free_port(udp=False)
         address = PeerAddress(
             sip_port=sip_port,
             ami_port=ami_port,
@@ -151,7 +157,9 @@ class Asterisk:
             root=str(chroot.root),
             folder=inside,
             station_id=f"ASTERISK {chroot.major}",
+            tls_port=tls_port,
         )
+        make_certificate(folder / "etc" / "tls.pem", folder / "etc" / "tls.key")
         _configure(folder / "etc", address, chroot)
         with (folder / "log" / "console").open("wb") as console:
             self._process = subprocess.Popen(
@@ -173,6 +181,7 @@ def _configure(folder: Path, address: PeerAddress, chroot: Chroot) -> None:
         "MODDIR": chroot.modules,
         "VERSION": chroot.major,
         "SIP": address.sip_port,
+        "TLS": address.tls_port,
         "AMI": address.ami_port,
         "AMI_USER": address.ami_user,
         "AMI_SECRET": address.ami_secret,
@@ -189,6 +198,13 @@ def _configure(folder: Path, address: PeerAddress, chroot: Chroot) -> None:
         for key, value in values.items():
             text = text.replace(f"@{key}@", str(value))
         (folder / template.name).write_text(text)
+
+
+def make_certificate(certificate: Path, key: Path) -> None:
+    """A certificate for 127.0.0.1 that signs itself."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=softfax test peer", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-days", "30"]
+    subprocess.run([*command, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
 
 
 async def _booted(address: PeerAddress, limit_s: float) -> bool:
@@ -251,7 +267,7 @@ async def originate(
     rate: int = 0,
     answer_limit_s: float = 60,
 ) -> asyncio.Future[Message]:
-    """Has Asterisk call `uri` and send or receive a fax there; `tag` names the call.
+    """Has Asterisk call `uri` (empty: who is registered as `endpoint`) and send or receive a fax there; `tag` names the call.
 
     `options` are those of SendFAX and ReceiveFAX, `file` is a path inside the chroot. The future gives the FaxResult
     event, or the OriginateResponse of a call that was not answered.
@@ -273,7 +289,7 @@ async def originate(
         "Originate",
         variables,
         ActionID=tag,
-        Channel=f"PJSIP/{endpoint}/{uri}",
+        Channel=f"PJSIP/{endpoint}/{uri}" if uri else f"PJSIP/{endpoint}",
         Context="out",
         Exten="sendfax" if direction == "send" else "receivefax",
         Priority="1",

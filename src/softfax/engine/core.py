@@ -224,17 +224,22 @@ class EngineSession:
             raise UsageError("the fax session is closed")
         return self._handle
 
-    def start_audio(self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int) -> None:
-        """Runs T.30 over G.711 on the bound UDP socket `fd`, which the session takes over (closed on failure too)."""
+    def start_audio(
+        self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int, srtp: SrtpSettings | None = None
+    ) -> None:
+        """Runs T.30 over G.711 on the bound UDP socket `fd`, which the session takes over (closed on failure too).
+
+        With `srtp` it is encrypted (RFC 3711). Said again while audio runs, it moves to another address or other keys; a
+        direction whose key stays goes on where it was.
+        """
+        status = self._lib.sfx_session_srtp(self.handle, c.byref(srtp.to_c()) if srtp else None)
+        if status < 0:
+            os.close(fd)
+        check(status, "encrypting audio")
         status = self._lib.sfx_session_start_audio(
             self.handle, fd, remote[0].encode(), remote[1], _LAWS[codec], payload_type
         )
         check(status, "starting audio")
-
-    def srtp(self, settings: SrtpSettings | None) -> None:
-        """Encrypts audio (RFC 3711) from here on; said before it starts and when keys change. None is audio in the clear."""
-        status = self._lib.sfx_session_srtp(self.handle, c.byref(settings.to_c()) if settings else None)
-        check(status, "encrypting audio")
 
     def start_t38(self, fd: int, remote: tuple[str, int], udptl: UdptlSettings) -> None:
         """Runs T.30 over T.38 on the bound UDP socket `fd`, which the session takes over."""

@@ -19,6 +19,8 @@ from softfax.engine import (
     ErrorCorrection,
     EventType,
     SessionStats,
+    SrtpSettings,
+    SrtpSuite,
     T30Settings,
     UdptlSettings,
 )
@@ -37,6 +39,7 @@ from softfax.sip import (
     CallerId,
     IncomingCall,
     SipConfig,
+    SrtpKeys,
     T38Media,
     T38Parameters,
     T38Policy,
@@ -125,7 +128,8 @@ class FaxLine:
     def on_audio(self, call: Call, media: AudioMedia) -> None:
         """G.711 is negotiated."""
         del call
-        self.session.audio_up(AudioPath(media.fd, media.remote, media.codec, media.payload_type))
+        srtp = _srtp_settings(media.srtp) if media.srtp is not None else None
+        self.session.audio_up(AudioPath(media.fd, media.remote, media.codec, media.payload_type, srtp))
 
     def on_t38(self, call: Call, media: T38Media) -> None:
         """T.38 is negotiated, or refreshed."""
@@ -373,3 +377,7 @@ def _udp_socket(host: str) -> socket.socket:
         sock.close()
         raise LocalError(f"no UDP port for T.38 on {host} ({error.strerror})", "check the listening address") from None
     return sock
+
+
+def _srtp_settings(keys: SrtpKeys) -> SrtpSettings:
+    return SrtpSettings(suite=SrtpSuite[keys.suite], tx_key=keys.ours, rx_key=keys.theirs, rx_lifetime=keys.lifetime)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from softfax.engine import EngineEvent, EventType, UdptlSettings, completion_text
+from softfax.engine import EngineEvent, EventType, SrtpSettings, UdptlSettings, completion_text
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.fax.settings import FaxSettings, ModePolicy, Role
@@ -68,6 +68,11 @@ class AudioPath:
     remote: tuple[str, int]
     codec: str
     payload_type: int
+    srtp: SrtpSettings | None = None
+
+    def start(self, engine: EnginePort) -> None:
+        """Runs T.30 on it."""
+        engine.start_audio(self.fd, self.remote, codec=self.codec, payload_type=self.payload_type, srtp=self.srtp)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,9 @@ class CallPort(Protocol):
 class EnginePort(Protocol):
     """What a fax asks of its engine session (`softfax.engine.EngineSession`)."""
 
-    def start_audio(self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int) -> None: ...
+    def start_audio(
+        self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int, srtp: SrtpSettings | None = None
+    ) -> None: ...
     def start_t38(self, fd: int, remote: tuple[str, int], udptl: UdptlSettings) -> None: ...
     def hold(self, held: bool) -> None: ...
     def cancel(self) -> None: ...
@@ -219,9 +226,7 @@ class FaxSession:
         if self._media_running and self.mode is Mode.T38:
             self._back_to_audio(path)
             return
-        self._guarded(
-            lambda engine: engine.start_audio(path.fd, path.remote, codec=path.codec, payload_type=path.payload_type)
-        )
+        self._guarded(path.start)
         if not self._media_running:
             self._media_running = True
             self._session_state(SessionState.INITIALIZED)
@@ -435,9 +440,7 @@ class FaxSession:
             return
         self.mode = Mode.AUDIO
         self._session_state(SessionState.INACTIVE)
-        self._guarded(
-            lambda engine: engine.start_audio(path.fd, path.remote, codec=path.codec, payload_type=path.payload_type)
-        )
+        self._guarded(path.start)
         self._session_state(SessionState.OPEN)
 
     def _on_call_ended(self, sip_code: int, reason: str) -> None:

@@ -2,6 +2,7 @@
 """SIP: the user agent on pjsua2, with T.38."""
 
 from softfax.sip.agent import Call, IncomingCall, UserAgent
+from softfax.sip.sdes import SrtpKeys, SrtpPolicy
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.types import (
     AudioMedia,
@@ -23,6 +24,8 @@ __all__ = [
     "IncomingCall",
     "SipAccount",
     "SipConfig",
+    "SrtpKeys",
+    "SrtpPolicy",
     "T38Media",
     "T38Parameters",
     "T38Policy",

@@ -64,6 +64,11 @@ def check_accounts(accounts: Sequence[SipAccount]) -> None:
             network(text)
         if not account.codecs or len(set(account.codecs)) != len(account.codecs):
             raise UsageError(f"account {account.name} has no use for these codecs", "name PCMU, PCMA or both, once")
+        if account.srtp != "off" and account.transport != "tls" and not account.srtp_without_tls:
+            raise UsageError(
+                f"account {account.name} would say its keys of SRTP to everybody on the way",
+                'set transport = "tls", or srtp_without_tls = true where the network is your own',
+            )
         if bool(account.tls_certificate) != bool(account.tls_private_key):
             raise UsageError(
                 f"account {account.name} has half of a TLS certificate", "name certificate and private key"

@@ -16,6 +16,7 @@ from softfax.sip.accounts import KnownAccount, check_accounts
 from softfax.sip.glue import PJ_EPENDING
 from softfax.sip.names import is_numeric, known_account, numeric
 from softfax.sip.sdp import T38Parameters
+from softfax.sip.secure import Security
 from softfax.sip.types import (
     AudioMedia,
     CallerId,
@@ -57,6 +58,7 @@ class Call:
         self._audio_told: tuple[object, ...] | None = None
         self._far_host = ""
         self._public_address = ""
+        self._security = Security()
         # Read and written in the SIP thread alone once the call lives.
         self._policy = t38
         self._said: T38Parameters | None = None

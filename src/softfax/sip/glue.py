@@ -29,7 +29,9 @@ class GlueEventType(IntEnum):
     T38_ACTIVE = 3
     T38_REFUSED = 4
     T38_EMPTY = 5
-    MESSAGE = 6
+    SDP = 6
+    OPTIONS = 7
+    MESSAGE = 8
 
 
 class _Event(c.Structure):
@@ -81,6 +83,9 @@ class Glue:
             lib.sfx_sip_answer.argtypes = lib.sfx_sip_reinvite.argtypes = [c.c_int, c.c_char_p]
             lib.sfx_sip_cancel_offer.argtypes = lib.sfx_sip_may_offer.argtypes = [c.c_int]
             lib.sfx_sip_codecs.argtypes = [c.c_int, c.POINTER(c.c_int), c.c_int]
+            lib.sfx_sip_describe.argtypes = [c.c_int, c.c_int]
+            lib.sfx_sip_sdp.argtypes = [c.c_char_p]
+            lib.sfx_sip_options.argtypes = [c.c_int, c.c_char_p, c.c_int]
             lib.sfx_sip_open.argtypes = [c.c_int, c.c_int]
             lib.sfx_sip_run.argtypes = [c.c_uint]
             lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
@@ -137,6 +142,19 @@ class Glue:
     def codecs(self, account_id: int, laws: Sequence[int]) -> int:
         """What audio an account's calls have: 0 for PCMU, 8 for PCMA, in the order of preference. Returns a pj_status_t."""
         return int(self._lib.sfx_sip_codecs(account_id, (c.c_int * len(laws))(*laws), len(laws)))
+
+    def describe(self, account_id: int, wanted: bool) -> int:
+        """Whether an account's calls are asked of by events `SDP`. Returns a pj_status_t."""
+        return int(self._lib.sfx_sip_describe(account_id, int(wanted)))
+
+    def sdp(self, text: str) -> int:
+        """Our SDP, instead of the one of the event `SDP` being delivered. Returns a pj_status_t."""
+        return int(self._lib.sfx_sip_sdp(text.encode()))
+
+    def options(self, account_id: int, uri: str, token: int) -> int:
+        """Sends OPTIONS to `uri`; the event `OPTIONS` follows with the token as its `call_id`,
+        unless a pj_status_t other than 0 is returned."""
+        return int(self._lib.sfx_sip_options(account_id, uri.encode(), token))
 
     def quiet(self) -> None:
         """Silences PJSIP's own log."""

@@ -32,6 +32,10 @@ SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 _NAMED_HOST = re.compile(
     r"^(?:To|From|t|f)[ \t]*:[^\r\n]{0,512}?sips?:(?:[^@\s>]{0,256}@)?([^:;>\s]{1,255})", re.I | re.M
 )
+#: In the topmost Via, by which the answer goes back.
+_BY_TLS = re.compile(
+    r"\A[^\r\n]*\r?\n(?:(?!v(?:ia)?[ \t]*:)[^\r\n]*\r?\n)*v(?:ia)?[ \t]*:\s*SIP\s*/\s*2\.0\s*/\s*TLS\s", re.I
+)
 LAWS = {"PCMU": 0, "PCMA": 8}
 TRANSPORT_KINDS = {
     "udp": pj.PJSIP_TRANSPORT_UDP,
@@ -94,6 +98,8 @@ class Lines:
         self._known: dict[str, KnownAccount] = {}
         self._retired: list[Line] = []
         self.anonymous: Any = None
+        #: Whether the request that is being given to an account came over TLS.
+        self.by_tls = False
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -137,6 +143,7 @@ class Lines:
         except pj.Error as error:
             raise UsageError(f"account {account.name} cannot be used: {reason_of(error)}", "correct it") from None
         self._glue.codecs(int(line.getId()), [LAWS[codec] for codec in account.codecs])
+        self._glue.describe(int(line.getId()), account.srtp != "off")
         return line
 
     def _retire(self, line: Line) -> None:
@@ -171,6 +178,7 @@ class Lines:
         request_uri = [*head.split(" ", 2), ""][1]
         hosts = _NAMED_HOST.findall(head)
         name = account_of(self._known.values(), request_uri, source_host(prm), hosts)
+        self.by_tls = bool(_BY_TLS.search(head))
         prm.accountIndex = int((self._lines.get(name) or self.anonymous).getId())
 
     # ---- configuration ------------------------------------------------------------------------------------------
@@ -190,7 +198,7 @@ class Lines:
             config.sipConfig.transportId = self._tls["", ""][0]
         config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
         config.callConfig.prackUse = pj.PJSUA_100REL_NOT_USED
-        self._of_media(config, line.public_address)
+        self._of_media(config, line.public_address, account is not None and account.srtp != "off")
         config.natConfig.contactRewriteUse = 0
         config.natConfig.viaRewriteUse = 0
         config.natConfig.sdpNatRewriteUse = 0
@@ -224,7 +232,7 @@ class Lines:
             config.sipConfig.proxies.append(_with_transport(loose, suffix))
         config.natConfig.udpKaIntervalSec = account.keepalive_s
 
-    def _of_media(self, config: Any, public_address: str) -> None:
+    def _of_media(self, config: Any, public_address: str, srtp: bool) -> None:
         host = self._bound[0]
         config.mediaConfig.transportConfig.boundAddress = host
         # Any free pair, instead of counting up from 4000 into what other programs have taken.
@@ -234,7 +242,8 @@ class Lines:
         # One family: with both, media sockets of one would be bound to the address of the other.
         family = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if ":" in host else pj.PJSUA_IPV6_DISABLED
         config.mediaConfig.ipv6Use = config.sipConfig.ipv6Use = family
-        config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_DISABLED
+        # Lets an offer of RTP/SAVP through; the keys are ours (sdes.py).
+        config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_OPTIONAL if srtp else pj.PJMEDIA_SRTP_DISABLED
 
     # ---- transports ---------------------------------------------------------------------------------------------
 

@@ -83,8 +83,16 @@ def _t38_media(event: GlueEvent) -> T38Media:
 def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
     """The descriptor is the handler's from here on, unless this is a refresh that changes nothing."""
     with socket.socket(fileno=os.dup(event.fd)) as rtp:
-        told = (*rtp.getsockname(), event.remote, event.port, event.payload_type, event.law, event.direction)
+        here = rtp.getsockname()
     call._far_host = event.remote
+    try:
+        srtp = call._security.agreed(event)
+    except sdp.SdpError as error:
+        log.warning("a call is ended: %s", error)
+        os.close(event.fd)
+        agent.tell(call.hangup, 488)
+        return
+    told = (*here, event.remote, event.port, event.payload_type, event.law, event.direction, srtp)
     media = AudioMedia(
         event.fd,
         (event.remote, event.port),
@@ -92,6 +100,7 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
         "PCMA" if event.law == 8 else "PCMU",
         bool(event.direction & 1),
         bool(event.direction & 2),
+        srtp,
     )
     if told == call._audio_told or not agent.tell(call._deliver_audio, media):
         os.close(event.fd)

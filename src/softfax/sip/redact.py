@@ -12,9 +12,11 @@ _SECRET = re.compile(
     r"^((?:Proxy-)?Authorization|Authentication-Info)([ \t]*:)[^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*",
     re.IGNORECASE | re.MULTILINE,
 )
+# Keys of SRTP in SDP (RFC 4568 §6.1), wherever they stand.
+_KEY = re.compile(r"(\binline[ \t]*:)[^\r\n]*", re.IGNORECASE)
 _PASSWORD_IN_URI = re.compile(r"(sips?:[^\s:@<>;?]{1,256}):[^\s@<>]{1,256}@", re.IGNORECASE)
 
 
 def redact(message: str) -> str:
-    """The message with credentials and passwords in URIs replaced by `***`."""
-    return _PASSWORD_IN_URI.sub(r"\1:***@", _SECRET.sub(r"\1\2 ***", message))
+    """The message with credentials, passwords in URIs and keys of media replaced by `***`."""
+    return _KEY.sub(r"\1***", _PASSWORD_IN_URI.sub(r"\1:***@", _SECRET.sub(r"\1\2 ***", message)))

@@ -24,6 +24,7 @@ from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
 from softfax.sip.lines import Line, Lines, port_of, source_host
 from softfax.sip.offers import answer_for, glue_event, local_udptl
 from softfax.sip.redact import redact
+from softfax.sip.secure import security_of
 from softfax.sip.types import CallerId, SipAccount, SipConfig, T38Policy, parse_listen
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class _PjCall(pj.Call):  # type: ignore[misc]
         self.again = False
         self.place_again: Callable[[Stack], None] | None = None
         call._public_address = line.public_address
+        call._security = security_of(line.account, by_tls=line.account is not None and line.account.transport == "tls")
         stack.lines.began(line)
 
     def onCallSdpCreated(self, prm: Any) -> None:
@@ -101,6 +103,8 @@ class Stack:
         self.lines = Lines(config, self._glue, self.on_incoming, self._on_registration)
         self._commands: deque[Callable[[Stack], None]] = deque()
         self._calls: dict[int, _PjCall] = {}
+        # A call has SDP before it has its number.
+        self._placing: _PjCall | None = None
         self._thread: threading.Thread | None = None
         self._ready: Future[None] = Future()
         self._stopping = False
@@ -258,12 +262,15 @@ class Stack:
             pj_call.first_offer = self._t38_offer(call, policy)
             if pj_call.first_offer and policy.may_be_audio:
                 pj_call.place_again = lambda stack: stack.call(call, uri, account, caller, True)
+        self._placing = pj_call
         try:
             pj_call.makeCall(uri, _shown_as(line, caller, _operation()))
         except pj.Error as error:
             self._commands.append(functools.partial(_forget, pj_call))
             self.agent.tell(call._deliver_state, "ended", 0, reason_of(error))
             return
+        finally:
+            self._placing = None
         self._adopt(pj_call)
 
     def answer(self, call: IncomingCall) -> None:
@@ -352,6 +359,7 @@ class Stack:
         call = IncomingCall(self.agent)
         call.account, call.source = line.name, source_host(prm)
         pj_call = _PjCall(self, line, call, int(prm.callId))
+        call._security = security_of(line.account, by_tls=self.lines.by_tls)
         try:
             self._adopt(pj_call)
             head, _, body = clean(prm.rdata.wholeMsg).partition("\r\n\r\n")
@@ -359,6 +367,9 @@ class Stack:
         except Exception:
             pj_call.hangup(_operation(500))
             raise
+        if not call._security.takes(body):
+            pj_call.hangup(_operation(488))
+            return
         try:
             offer = sdp.parse(body) if body.strip() else None
         except sdp.SdpError:
@@ -399,11 +410,21 @@ class Stack:
                 self.agent.message, bool(event.code), f"{event.remote}:{event.port}", redact(event.remote_sdp)
             )
             return
+        if event.type is GlueEventType.SDP:
+            self._describe(event)
+            return
         pj_call = self._calls.get(event.call_id)
         if pj_call is not None:
             glue_event(self.agent, pj_call.call, event, self._glue.answer)
         elif event.fd >= 0:
             os.close(event.fd)
+
+    def _describe(self, event: GlueEvent) -> None:
+        """Our SDP of a call whose account may have SRTP."""
+        pj_call = self._calls.get(event.call_id) or self._placing
+        text = pj_call.call._security.describe(event) if pj_call is not None else None
+        if text is not None:
+            self._glue.sdp(text)
 
 
 # ---- helpers ---------------------------------------------------------------------------------------------------------

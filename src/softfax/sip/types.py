@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from softfax.errors import UsageError
+from softfax.sip.sdes import SrtpKeys, SrtpPolicy
 from softfax.sip.sdp import T38Parameters
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ class SipAccount:
     `numbers`, or from its server or a network of `trusted`; with `trusted`, from nowhere else but to the registered contact.
 
     `tls_certificate` and `tls_private_key` are shown to a server that asks for them, where `transport` is TLS.
+
+    `srtp` is how audio is encrypted (SDES, RFC 4568): `optional` where the far end does too, `required` or no call. Keys stand in
+    SDP, so it wants TLS, or `srtp_without_tls`. `options_s` is how often the server is asked whether it is there, 0 for never.
     """
 
     name: str
@@ -80,6 +84,9 @@ class SipAccount:
     numbers: tuple[str, ...] = ()
     tls_certificate: str = ""
     tls_private_key: str = ""
+    srtp: SrtpPolicy = "off"
+    srtp_without_tls: bool = False
+    options_s: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +138,7 @@ class CallerId:
 
 @dataclass(frozen=True)
 class AudioMedia:
-    """Audio as negotiated. `fd` is a descriptor of the bound RTP socket, the receiver's to close."""
+    """Audio as negotiated, encrypted with `srtp`. `fd` is a descriptor of the bound RTP socket, the receiver's to close."""
 
     fd: int
     remote: tuple[str, int]
@@ -139,6 +146,7 @@ class AudioMedia:
     codec: Codec
     send: bool
     receive: bool
+    srtp: SrtpKeys | None = None
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def resolve_destination(order: FaxOrder, config: StationConfig) -> tuple[str, st
 
 def t38_wish(config: StationConfig, account: str) -> T38Wish:
     """What T.38 is wanted like through an account."""
-    return next((a.t38.wish() for a in config.account if a.label == account), T38Wish())
+    return next((a.t38_wish() for a in config.account if a.label == account), T38Wish())
 
 
 def outgoing_settings(

@@ -40,3 +40,8 @@ def test_the_rest_stays() -> None:
 @given(st.text(max_size=300))
 def test_any_text_is_taken(text: str) -> None:
     assert isinstance(redact(text), str)
+
+
+def test_keys_of_media_are_taken_out() -> None:
+    sdp = "m=audio 1 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^20;inline:b3RoZXI=\r\na=sendrecv\r\n"
+    assert redact(sdp) == "m=audio 1 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***\r\na=sendrecv\r\n"

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from softfax.fax.settings import T38Wish
-from softfax.sip import SipAccount, split_uri
+from softfax.sip import SipAccount, SrtpPolicy, split_uri
 from softfax.sip.accounts import check_accounts, network
 from softfax.sip.stun import stun_server
 from softfax.sip.types import CallerPolicy, Codec, Transport, parse_listen
@@ -62,6 +63,7 @@ class T38Config(Table):
     redundancy: int = Field(3, ge=0, le=7, description="earlier packets that each packet has with it")
     max_datagram: int = MaxDatagram
     max_rate: Rate = Field(14400, description="highest rate over T.38 in bit/s")
+    unencrypted: bool = Field(False, description="T.38, which nothing encrypts, also where srtp is required")
 
     def wish(self) -> T38Wish:
         """What a fax is told."""
@@ -113,6 +115,13 @@ class AccountConfig(Table):
     stun: str = Field("", description="STUN server HOST[:PORT] that is asked for our public address")
     keepalive_s: int = Field(15, ge=0, le=3600, description="while registered over UDP, keeps NAT open; 0 for never")
     caller: CallerPolicy = Field("p-asserted-identity", description="where the caller's number is shown")
+    srtp: SrtpPolicy = Field(
+        "off", description="audio encrypted: off; optional, where the server does it too; required, or no call"
+    )
+    srtp_without_tls: bool = Field(
+        False, description="keys of SRTP may be said without TLS, for all on the way to read"
+    )
+    options_s: int = Field(0, ge=0, le=3600, description="every so often OPTIONS ask whether it is there; 0 for never")
     codecs: tuple[Codec, ...] = Field(("PCMU", "PCMA"), description="PCMU, PCMA: which, and in what order")
     numbers: tuple[str, ...] = Field((), description="numbers (DIDs) that belong to it")
     trusted: tuple[str, ...] = Field((), description="addresses and networks its calls come from; from elsewhere none")
@@ -155,7 +164,8 @@ class AccountConfig(Table):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        said(lambda: check_accounts([self.sip_account(SipTable())]))
+        # What [sip] says instead is checked with it.
+        said(lambda: check_accounts([self.sip_account(SipTable(transport=self.transport or "tls"))]))
         return self
 
     @property
@@ -185,7 +195,17 @@ class AccountConfig(Table):
             numbers=self.numbers,
             tls_certificate=str(self.tls_certificate or ""),
             tls_private_key=str(self.tls_private_key or ""),
+            srtp=self.srtp,
+            srtp_without_tls=self.srtp_without_tls,
+            options_s=self.options_s,
         )
+
+    def t38_wish(self) -> T38Wish:
+        """What a fax is told of T.38: nothing encrypts it, so where SRTP is required there is none unless it is allowed."""
+        wish = self.t38.wish()
+        if self.srtp == "required" and not self.t38.unencrypted:
+            wish = replace(wish, offer=False, accept=False, first_invite=False)
+        return wish
 
     def trunk(self) -> Trunk:
         """What routing is told."""
@@ -233,11 +253,12 @@ class RouteConfig(Table):
         return Route(prefix=self.prefix, accounts=self.accounts, cost=self.cost)
 
 
-def check_routing(accounts: Sequence[AccountConfig], routes: Sequence[RouteConfig]) -> None:
+def check_routing(sip: SipTable, accounts: Sequence[AccountConfig], routes: Sequence[RouteConfig]) -> None:
     """What can only be seen with all tables at hand. Raises ValueError."""
     names = [account.label for account in accounts]
     if len(set(names)) != len(names):
         raise ValueError("two accounts have the same name: give each a name of its own")
+    said(lambda: check_accounts([account.sip_account(sip) for account in accounts]))
     for number, route in enumerate(routes, 1):
         for name in route.accounts:
             if name not in names:

@@ -76,7 +76,7 @@ class StationConfig(BaseSettings):
 
     @model_validator(mode="after")
     def _accounts(self) -> StationConfig:
-        check_routing(self.account, self.route)
+        check_routing(self.sip, self.account, self.route)
         said(lambda: check_accounts(self.sip_accounts()))
         return self
 

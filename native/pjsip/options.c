@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* OPTIONS to the server of an account (RFC 3261 §11), to know whether it is there. */
+#include <pjsua-lib/pjsua.h>
+#include <pjsua-lib/pjsua_internal.h>
+
+#include "glue.h"
+
+static void on_answer(void *token, pjsip_event *e) {
+    sfx_sip_event event = {.type = SFX_SIP_OPTIONS, .call_id = (int)(pj_ssize_t)token, .fd = -1};
+    event.code = e->type == PJSIP_EVENT_TSX_STATE ? e->body.tsx_state.tsx->status_code : PJSIP_SC_REQUEST_TIMEOUT;
+    glue_emit(&event);
+}
+
+int sfx_sip_options(int acc_id, const char *uri, int token) {
+    pjsip_tx_data *tdata;
+    pj_status_t status;
+    pj_str_t target = pj_str((char *)(pj_size_t)uri);
+
+    if (!pjsua_acc_is_valid(acc_id))
+        return PJ_EINVAL;
+    status = pjsua_acc_create_request(acc_id, &pjsip_options_method, &target, &tdata);
+    if (status == PJ_SUCCESS)
+        status = pjsip_endpt_send_request(pjsua_var.endpt, tdata, -1, (void *)(pj_ssize_t)token, on_answer);
+    return status;
+}
