@@ -263,6 +263,8 @@ int sfx_session_srtp(sfx_session *s, const sfx_srtp_config *config) {
 void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
     const struct sockaddr_storage *to = &s->remote;
     socklen_t to_len = s->remote_len;
+    uint8_t sealed[RTP_HEADER + RTP_FRAME + SRTP_TAG_MAX];
+    int size;
 
     if (s->sink) {
         s->sink(s, packet, len);
@@ -270,6 +272,16 @@ void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
     }
     if (s->fd < 0)
         return;
+    if (s->srtp && s->kind == MEDIA_AUDIO) {
+        if (len > RTP_HEADER + RTP_FRAME)
+            return;
+        memcpy(sealed, packet, len);
+        size = sfx_srtp_protect(s->srtp, sealed, len, sizeof sealed);
+        if (size < 0)
+            return;
+        packet = sealed;
+        len = (size_t)size;
+    }
     if (s->config.flags & SFX_FLAG_SYMMETRIC && s->source_locked) {
         to = &s->source;
         to_len = s->source_len;
@@ -364,16 +376,11 @@ static void receive_waiting(sfx_session *s) {
 
 static void send_audio(sfx_session *s, bool may_send) {
     int16_t amp[RTP_FRAME] = {0};
-    uint8_t packet[RTP_HEADER + RTP_FRAME + SRTP_TAG_MAX];
-    int len;
+    uint8_t packet[RTP_HEADER + RTP_FRAME];
 
     if (may_send)
         run_fetch_audio(s, amp);
-    len = (int)rtp_build(&s->rtp_tx, amp, packet);
-    if (s->srtp)
-        len = sfx_srtp_protect(s->srtp, packet, (size_t)len, sizeof packet);
-    if (len > 0)
-        session_send(s, packet, (size_t)len);
+    session_send(s, packet, rtp_build(&s->rtp_tx, amp, packet));
 }
 
 static void watch_stall(sfx_session *s) {
