@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 3
+#define SFX_ABI_VERSION 4
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -154,6 +154,7 @@ typedef struct sfx_session_stats {
     uint64_t rtp_rx_packets, rtp_rx_lost, rtp_rx_late, rtp_rx_filled_samples, rtp_tx_packets;
     uint64_t udptl_rx_packets, udptl_rx_lost, udptl_rx_recovered, udptl_rx_bad, udptl_tx_packets;
     uint64_t srtp_rejected, srtp_replayed; /* packets of wrong authentication; packets seen before */
+    uint64_t captured, capture_left_out;   /* packets for sfx_session_capture(), and those there was no room for */
     uint64_t image_bytes;                  /* of the page being sent or received, so far, on the line */
     uint32_t page;                         /* number of that page, 1 first; 0 before the first */
     uint32_t pages_done;
@@ -163,6 +164,7 @@ typedef struct sfx_session_stats {
     uint32_t retries;
     uint32_t active; /* T.30 runs */
     uint32_t media;  /* 0 none, 1 audio, 2 T.38 */
+    uint32_t rows;   /* of the page being received, so far; with ECM as many as sfx_session_preview() gave last */
 } sfx_session_stats;
 
 SFX_API int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx_session **out);
@@ -218,7 +220,23 @@ SFX_API int sfx_session_hold(sfx_session *session, int hold);
 SFX_API int sfx_session_cancel(sfx_session *session);
 /* Closes the media; T.30 is ended if it still runs. */
 SFX_API int sfx_session_stop_media(sfx_session *session);
+/* Keeps the session's packets, as they are before SRTP, in a pcap file of at most `max_bytes` (LINKTYPE_RAW, for its
+ * owner alone); whole once the session is destroyed. Before the media begins. */
+SFX_API int sfx_session_capture(sfx_session *session, const char *path, uint64_t max_bytes);
 SFX_API int sfx_session_stats_get(sfx_session *session, sfx_session_stats *out);
+
+/* ---- the page being received ------------------------------------------------------------------------------------ */
+
+typedef struct sfx_preview {
+    uint32_t page, width, rows, bytes_per_row;
+    int32_t x_dpm, y_dpm; /* as in sfx_page */
+    uint8_t *dots;        /* a bit each, black 1, the first in the highest place; sfx_preview_free() frees them */
+} sfx_preview;
+
+/* The page being received, as far as its rows have come. -ENODATA where there is none. Takes some milliseconds, not of
+ * the session's. */
+SFX_API int sfx_session_preview(sfx_session *session, sfx_preview *out);
+SFX_API void sfx_preview_free(sfx_preview *preview);
 
 /* ---- the pages to send -------------------------------------------------------------------------------------- */
 

@@ -94,6 +94,32 @@ int disk_status(const disk_job *job, uint32_t *link);
 /* The owner does not ask any more. */
 void disk_drop(disk_job *job);
 
+/* ---- capture.c: the packets of a session, in a pcap file --------------------------------------------------------- */
+
+typedef struct capture capture;
+
+typedef struct capture_writer {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool running, stop;
+    capture *first;
+} capture_writer;
+
+void capture_writer_init(capture_writer *w);
+void capture_writer_release(capture_writer *w);
+int capture_open(capture_writer *w, const char *path, uint64_t max_bytes, capture **out);
+/* The file is whole when it returns. */
+void capture_close(capture_writer *w, capture *c);
+/* The session has another socket. */
+void capture_path(capture *c, int fd, const struct sockaddr_storage *far, socklen_t far_len);
+/* Never waits; what there is no room for is counted. `time_us` since 1970, 0 for now. */
+void capture_packet(capture *c, bool sent, const struct sockaddr_storage *far, uint64_t time_us, const uint8_t *packet,
+                    size_t len);
+/* When the kernel got a packet; 0 where it does not say. */
+uint64_t capture_time(const struct msghdr *message);
+void capture_count(const capture *c, uint64_t *packets, uint64_t *left_out);
+
 /* ---- t30.c: one run of T.30, over audio or T.38 ------------------------------------------------------------------ */
 
 enum media_kind { MEDIA_NONE, MEDIA_AUDIO, MEDIA_T38 };
@@ -117,13 +143,17 @@ typedef struct t30_run {
     unsigned max_rate_bps; /* the session's, and of T.38 what both sides said */
     uint64_t page_began_us;
     uint64_t image_bytes;
-    bool page_waits;      /* a received page is being brought to disk; what confirms it waits */
-    disk_job *storing;    /* NULL where not even that could be begun */
-    sfx_event stored;     /* reported once it is there */
-    uint32_t stored_link; /* of the received file, see disk.c */
-    bool page_lost;       /* it could not be brought there */
+    bool page_waits;                     /* a received page is being brought to disk; what confirms it waits */
+    disk_job *storing;                   /* NULL where not even that could be begun */
+    sfx_event stored;                    /* reported once it is there */
+    uint32_t stored_link;                /* of the received file, see disk.c */
+    bool page_lost;                      /* it could not be brought there */
+    uint32_t preview_page, preview_rows; /* what was shown last */
     int pages_confirmed, page_now, bad_rows, rate_bps, ecm, pages_in_file, retries;
 } t30_run;
+
+/* spandsp's operation while a file is being received. */
+enum { RUN_RECEIVING = 1 };
 
 int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38);
 /* Ends it (phase E is reported unless muted) and frees what spandsp holds. */
@@ -139,6 +169,12 @@ void run_fetch_audio(sfx_session *s, int16_t *amp);
 /* Time passes for T.30's timers alone. */
 void run_pass_time(sfx_session *s, int samples);
 void run_feed_audio(sfx_session *s, int16_t *amp, int samples);
+
+/* ---- preview.c ----------------------------------------------------------------------------------------------------
+ */
+
+/* Rows of the page being received; with error correction as many as were shown last. */
+uint32_t preview_rows(const sfx_session *s);
 
 /* ---- events.c -------------------------------------------------------------------------------------------------- */
 
@@ -177,6 +213,7 @@ struct sfx_session {
     struct sockaddr_storage remote, source; /* signalled, and seen */
     socklen_t remote_len, source_len;
     bool source_locked;
+    capture *capture; /* NULL where packets are not kept */
     packet_sink sink;
     void *sink_user;
 
@@ -209,6 +246,7 @@ struct shard {
 struct sfx_engine {
     event_queue events;
     disk disk;
+    capture_writer capture_writer;
     shard shards[MAX_SHARDS];
     unsigned shard_count;
     atomic_uint next_id;

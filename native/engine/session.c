@@ -74,6 +74,7 @@ void sfx_session_destroy(sfx_session *s) {
     if (!s)
         return;
     sfx_session_stop_media(s);
+    capture_close(&s->engine->capture_writer, s->capture);
     pthread_mutex_destroy(&s->lock);
     free(s->tx_file);
     free(s->rx_file);
@@ -97,6 +98,18 @@ int sfx_session_cancel(sfx_session *s) {
     run_cancel(s);
     pthread_mutex_unlock(&s->lock);
     return 0;
+}
+
+int sfx_session_capture(sfx_session *s, const char *path, uint64_t max_bytes) {
+    int err;
+
+    if (!path || !max_bytes)
+        return -EINVAL;
+    pthread_mutex_lock(&s->lock);
+    err = s->capture || s->kind != MEDIA_NONE ? -EBUSY
+                                              : capture_open(&s->engine->capture_writer, path, max_bytes, &s->capture);
+    pthread_mutex_unlock(&s->lock);
+    return err;
 }
 
 int sfx_session_document(sfx_session *s, const char *path, const sfx_page *pages, unsigned count, int more) {
@@ -212,6 +225,8 @@ static void set_path(sfx_session *s, int fd, const struct sockaddr_storage *remo
     s->stalled = false;
     s->quiet_us = 0;
     s->sink = NULL;
+    if (s->capture)
+        capture_path(s->capture, fd, remote, len);
 }
 
 int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t port, int law, int payload_type) {
@@ -272,6 +287,12 @@ void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
     }
     if (s->fd < 0)
         return;
+    if (s->config.flags & SFX_FLAG_SYMMETRIC && s->source_locked) {
+        to = &s->source;
+        to_len = s->source_len;
+    }
+    if (s->capture)
+        capture_packet(s->capture, true, to, 0, packet, len);
     if (s->srtp && s->kind == MEDIA_AUDIO) {
         if (len > RTP_HEADER + RTP_FRAME)
             return;
@@ -281,10 +302,6 @@ void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
             return;
         packet = sealed;
         len = (size_t)size;
-    }
-    if (s->config.flags & SFX_FLAG_SYMMETRIC && s->source_locked) {
-        to = &s->source;
-        to_len = s->source_len;
     }
     /* A full socket buffer or an ICMP error is a lost packet, which the protocol above recovers. */
     if (sendto(s->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)to, to_len) < 0)
@@ -340,6 +357,7 @@ typedef struct packet_batch {
     struct sockaddr_storage from[BATCH];
     struct iovec iov[BATCH];
     struct mmsghdr msgs[BATCH];
+    uint8_t control[BATCH][CMSG_SPACE(sizeof(struct timespec))]; /* when it came, for the capture */
 } packet_batch;
 
 static void prepare_batch(packet_batch *b) {
@@ -347,8 +365,14 @@ static void prepare_batch(packet_batch *b) {
         b->iov[i] = (struct iovec){b->buffers[i], DATAGRAM_SIZE};
         b->msgs[i].msg_hdr = (struct msghdr){.msg_name = &b->from[i], .msg_iov = &b->iov[i], .msg_iovlen = 1};
         b->msgs[i].msg_hdr.msg_namelen = sizeof b->from[i];
+        b->msgs[i].msg_hdr.msg_control = b->control[i];
     }
     b->ready = true;
+}
+
+static void with_times(packet_batch *b, bool wanted) {
+    for (int i = 0; i < BATCH; i++)
+        b->msgs[i].msg_hdr.msg_controllen = wanted ? sizeof b->control[i] : 0;
 }
 
 static void receive_waiting(sfx_session *s) {
@@ -358,6 +382,7 @@ static void receive_waiting(sfx_session *s) {
     if (!batch.ready)
         prepare_batch(&batch);
     do {
+        with_times(&batch, s->capture != NULL);
         n = recvmmsg(s->fd, batch.msgs, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < n; i++) {
             struct msghdr *header = &batch.msgs[i].msg_hdr;
@@ -365,6 +390,8 @@ static void receive_waiting(sfx_session *s) {
             /* Before its source is believed: a forged packet must not draw the far end's address to itself. */
             if (len >= 0 && s->srtp && s->kind == MEDIA_AUDIO)
                 len = sfx_srtp_unprotect(s->srtp, batch.buffers[i], (size_t)len);
+            if (len >= 0 && s->capture)
+                capture_packet(s->capture, false, &batch.from[i], capture_time(header), batch.buffers[i], (size_t)len);
             if (len >= 0 && source_accepted(s, &batch.from[i], header->msg_namelen))
                 session_packet(s, batch.buffers[i], (size_t)len);
             header->msg_namelen = sizeof batch.from[i];
@@ -446,9 +473,12 @@ int sfx_session_stats_get(sfx_session *s, sfx_session_stats *out) {
     out->active = s->run.t30 && !s->run.finished;
     out->bad_rows = (uint32_t)s->run.bad_rows;
     out->pages_done = (uint32_t)s->run.pages_confirmed;
+    if (s->capture)
+        capture_count(s->capture, &out->captured, &out->capture_left_out);
     if (out->active) {
         t30_get_transfer_statistics(s->run.t30, &t);
         out->rate_bps = (uint32_t)t.bit_rate;
+        out->rows = preview_rows(s);
         out->ecm = (uint32_t)t.error_correcting_mode;
         out->retries = (uint32_t)t.error_correcting_mode_retries;
         out->page = s->run.page_began_us ? (uint32_t)s->run.pages_confirmed + 1 : 0;

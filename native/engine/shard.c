@@ -140,6 +140,7 @@ int sfx_engine_create(unsigned shards, sfx_engine **out) {
         shards = cores > 0 ? (unsigned)cores : 1;
     e->shard_count = shards > MAX_SHARDS ? MAX_SHARDS : shards;
     disk_init(&e->disk);
+    capture_writer_init(&e->capture_writer);
     pthread_mutex_init(&e->lock, NULL);
     for (unsigned i = 0; i < e->shard_count; i++) {
         pthread_mutex_init(&e->shards[i].lock, NULL);
@@ -158,6 +159,7 @@ void sfx_engine_destroy(sfx_engine *e) {
         shard_stop(&e->shards[i]);
     }
     disk_release(&e->disk);
+    capture_writer_release(&e->capture_writer);
     events_release(&e->events);
     pthread_mutex_destroy(&e->lock);
     free(e);

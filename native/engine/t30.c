@@ -16,7 +16,7 @@ enum { STATE_F_TCF = 7, STATE_F_CFR = 8 };
 /* Its operations. After the last page (EOP) it closes the received file even when it refuses that page; a new DCS would
  * then begin the file anew and lose the pages before it. So the file is kept open until the far end has said what it
  * does. */
-enum { OPERATION_NONE = 0, OPERATION_RECEIVING = 1 };
+enum { OPERATION_NONE = 0, OPERATION_RECEIVING = RUN_RECEIVING };
 
 static void emit(t30_run *run, sfx_event *event) {
     if (!run->muted)

@@ -20,6 +20,7 @@ __all__ = [
     "Lacks",
     "LineConfig",
     "PageRecord",
+    "PreviewRecord",
     "SessionConfig",
     "SessionStats",
     "SrtpConfig",
@@ -29,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 
 
 class EventType(IntEnum):
@@ -148,9 +149,11 @@ _STATS_64 = (
     "udptl_tx_packets",
     "srtp_rejected",
     "srtp_replayed",
+    "captured",
+    "capture_left_out",
     "image_bytes",
 )
-_STATS_32 = ("page", "pages_done", "rate_bps", "ecm", "bad_rows", "retries", "active", "media")
+_STATS_32 = ("page", "pages_done", "rate_bps", "ecm", "bad_rows", "retries", "active", "media", "rows")
 
 
 class SessionStats(c.Structure):
@@ -180,6 +183,9 @@ class SessionStats(c.Structure):
     udptl_tx_packets: int
     srtp_rejected: int
     srtp_replayed: int
+    captured: int
+    capture_left_out: int
+    rows: int
 
 
 class SrtpSuite(IntEnum):
@@ -195,6 +201,18 @@ class SrtpConfig(c.Structure):
         ("tx_key", c.c_uint8 * 30),
         ("rx_key", c.c_uint8 * 30),
         ("rx_lifetime", c.c_uint64),
+    ]
+
+
+class PreviewRecord(c.Structure):
+    _fields_ = [
+        ("page", c.c_uint32),
+        ("width", c.c_uint32),
+        ("rows", c.c_uint32),
+        ("bytes_per_row", c.c_uint32),
+        ("x_dpm", c.c_int32),
+        ("y_dpm", c.c_int32),
+        ("dots", c.POINTER(c.c_uint8)),
     ]
 
 
@@ -252,6 +270,9 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_session_cancel": (c.c_int, [c.c_void_p]),
     "sfx_session_stop_media": (c.c_int, [c.c_void_p]),
     "sfx_session_stats_get": (c.c_int, [c.c_void_p, c.POINTER(SessionStats)]),
+    "sfx_session_capture": (c.c_int, [c.c_void_p, c.c_char_p, c.c_uint64]),
+    "sfx_session_preview": (c.c_int, [c.c_void_p, c.POINTER(PreviewRecord)]),
+    "sfx_preview_free": (None, [c.POINTER(PreviewRecord)]),
     "sfx_session_document": (c.c_int, [c.c_void_p, c.c_char_p, c.POINTER(PageRecord), c.c_uint, c.c_int]),
     "sfx_page_fits": (c.c_int, [c.POINTER(PageRecord), c.c_char_p, c.c_size_t]),
     "sfx_line_run": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(LineConfig), c.POINTER(c.c_uint64)]),

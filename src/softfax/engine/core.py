@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes as c
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from softfax.engine._abi import (
     Lacks,
     LineConfig,
     PageRecord,
+    PreviewRecord,
     SessionConfig,
     SessionStats,
     T38Config,
@@ -38,6 +40,7 @@ __all__ = [
     "EngineSession",
     "LineSettings",
     "PageFormat",
+    "PagePreview",
     "T30Settings",
     "UdptlSettings",
     "completion_text",
@@ -137,6 +140,18 @@ class PageFormat:
         return bool(library().sfx_page_fits(c.byref(self.to_c()), dis, len(dis)))
 
 
+@dataclass(frozen=True, slots=True)
+class PagePreview:
+    """A page being received, as far as it has come: a bit a dot, black 1, rows filled up to whole octets."""
+
+    page: int
+    width: int
+    rows: int
+    x_dpm: int
+    y_dpm: int
+    dots: bytes
+
+
 @dataclass(frozen=True, kw_only=True)
 class UdptlSettings:
     """How T.38 is sent (RFC 3362, T.38 Annex D). `max_datagram` is the far end's limit in octets, 0 if it gave none."""
@@ -210,6 +225,7 @@ class EngineSession:
     def __init__(self, engine: Engine, settings: T30Settings) -> None:
         self._lib = library()
         self._handle: c.c_void_p | None = c.c_void_p()
+        self._closing = threading.Lock()
         self.settings = settings
         check(
             self._lib.sfx_session_create(engine.handle, c.byref(settings.to_c()), c.byref(self._handle)),
@@ -274,6 +290,23 @@ class EngineSession:
         """Ends T.30, if it runs (a COMPLETE event follows), and closes the socket."""
         self._lib.sfx_session_stop_media(self.handle)
 
+    def capture(self, path: Path, max_bytes: int) -> None:
+        """Keeps the packets in a pcap file (LINKTYPE_RAW), as they are before SRTP; whole once the session is closed.
+
+        Before the media begins. Raises NativeError.
+        """
+        check(self._lib.sfx_session_capture(self.handle, os.fsencode(path), max_bytes), "capturing packets")
+
+    def preview(self) -> PagePreview | None:
+        """The page being received as far as its rows have come; None where there is none. From any thread."""
+        record = PreviewRecord()
+        with self._closing:
+            if self._handle is None or self._lib.sfx_session_preview(self._handle, c.byref(record)) < 0:
+                return None
+        dots = c.string_at(record.dots, record.rows * record.bytes_per_row)
+        self._lib.sfx_preview_free(c.byref(record))
+        return PagePreview(record.page, record.width, record.rows, record.x_dpm, record.y_dpm, dots)
+
     def stats(self) -> SessionStats:
         """A snapshot of the counters."""
         out = SessionStats()
@@ -282,8 +315,9 @@ class EngineSession:
 
     def close(self) -> None:
         """Ends and frees the session."""
-        if self._handle is not None:
+        with self._closing:
             handle, self._handle = self._handle, None
+        if handle is not None:
             self._lib.sfx_session_destroy(handle)
 
 

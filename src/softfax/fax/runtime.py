@@ -28,6 +28,7 @@ from softfax.errors import DocumentError, LocalError
 from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed
 from softfax.fax.outcome import Outcome
+from softfax.fax.preview import png_of
 from softfax.fax.session import AudioPath, FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, ModePolicy
 from softfax.fax.trace import TraceSettings
@@ -110,10 +111,12 @@ class FaxLine:
         self.session.engine = self.engine
         self._last: SessionStats | None = None
         self.tracing = (
-            Tracing(self.session.fax_id, settings.attempt, runtime.trace, runtime.messages)
+            Tracing(self.session.fax_id, settings.attempt, runtime.trace, runtime.messages, runtime.agent.bound_address)
             if runtime.trace is not None
             else None
         )
+        if self.tracing is not None:
+            self.tracing.capture(self.engine)
         self.feed = DocumentFeed(job, self.engine, self._on_pages, self._on_document_failed) if job else None
 
     # ---- what the user agent tells ------------------------------------------------------------------------------
@@ -193,6 +196,14 @@ class FaxLine:
         if stats.rtp_rx_packets or stats.udptl_rx_packets or self._last is None:
             self._last = stats
 
+    async def preview(self) -> bytes | None:
+        """The page being received as far as its lines have come, as PNG; None where none is coming."""
+        return await asyncio.to_thread(self._draw)
+
+    def _draw(self) -> bytes | None:
+        page = self.engine.preview()
+        return png_of(page) if page is not None else None
+
     def cancel(self) -> None:
         """Ends the fax: DCN, then BYE or CANCEL."""
         self.session.cancel()
@@ -235,6 +246,7 @@ class FaxLine:
                 self.feed.close()
             if self.tracing is not None:
                 self.tracing.end(event, self.call.call_id if self.call is not None else "", self._last)
+                self._runtime.keep(self.tracing)
             self.engine.close()
             if not self.result.done():
                 self.result.set_result(event)
@@ -261,6 +273,7 @@ class FaxRuntime:
         #: Set by `start`: what is kept of the messages and frames of faxes.
         self.trace: TraceSettings | None = None
         self.messages = SipMessages()
+        self._traced: list[Tracing] = []
         self._loop.add_reader(engine.fileno(), self.drain)
         agent.incoming = self._incoming
 
@@ -314,6 +327,8 @@ class FaxRuntime:
         except BaseException:
             self.forget(line)
             line.engine.close()
+            if line.tracing is not None:
+                line.tracing.drop()
             raise
         line.call = line.session.call = call
         return line
@@ -339,6 +354,10 @@ class FaxRuntime:
         """A fax is over."""
         self._lines.pop(line.engine.id, None)
 
+    def keep(self, tracing: Tracing) -> None:
+        """A trace will be written in a moment, at the latest when this is closed."""
+        self._traced = [*(one for one in self._traced if one.busy), tracing]
+
     def drain(self) -> None:
         """Hands the engine's events to their faxes."""
         for event in self.engine.events():
@@ -356,6 +375,8 @@ class FaxRuntime:
         if waiting:
             await asyncio.wait([asyncio.ensure_future(w) for w in waiting], timeout=grace_s)
         await self.agent.close()
+        for tracing in self._traced:
+            await tracing.finish()
         self._loop.remove_reader(self.engine.fileno())
         self.engine.close()
 

@@ -18,7 +18,17 @@ from typing import Any, Literal
 
 from softfax.fax import t30
 
-__all__ = ["Entry", "Trace", "TraceSettings", "last_attempt", "load_trace", "pcap_path", "text_of", "trace_path"]
+__all__ = [
+    "Entry",
+    "Trace",
+    "TraceSettings",
+    "last_attempt",
+    "load_trace",
+    "pcap_path",
+    "text_of",
+    "trace_path",
+    "write_whole",
+]
 
 ENTRIES_MAX = 5000
 SIP_CHARACTERS_MAX = 8000
@@ -123,14 +133,19 @@ class Trace:
 
     def write(self, folder: Path) -> Path:
         """Writes it, whole or not at all; for its owner alone. Raises OSError."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = trace_path(folder, self.fax_id, self.attempt)
-        new = path.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(gzip.compress(json.dumps(self.to_json(), ensure_ascii=False).encode()))
-        new.rename(path)
+        write_whole(path, gzip.compress(json.dumps(self.to_json(), ensure_ascii=False).encode()))
         return path
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A file of the owner's alone, whole or not at all; its folder is made. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    new.rename(path)
 
 
 def _way(sent: bool) -> str:

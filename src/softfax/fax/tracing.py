@@ -6,12 +6,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from softfax.engine import EngineEvent, EventType, SessionStats
-from softfax.fax.trace import Trace, TraceSettings
+from softfax.engine import EngineEvent, EngineSession, EventType, SessionStats
+from softfax.errors import NativeError
+from softfax.fax.pcap import Datagram, merged
+from softfax.fax.trace import Trace, TraceSettings, pcap_path, write_whole
 from softfax.model import CallEvent, Event, FaxResult, NegotiatedEvent, PageEvent, SessionEvent
 
 __all__ = ["SipMessages", "Tracing"]
@@ -56,11 +60,30 @@ class SipMessages:
 
 
 class Tracing:
-    """The trace of one fax under way."""
+    """The trace of one fax under way. `local` is where our SIP listens."""
 
-    def __init__(self, fax_id: str, attempt: int, settings: TraceSettings, messages: SipMessages) -> None:
+    def __init__(
+        self, fax_id: str, attempt: int, settings: TraceSettings, messages: SipMessages, local: tuple[str, int]
+    ) -> None:
         self.trace = Trace(fax_id, attempt=attempt)
-        self._settings, self._messages = settings, messages
+        self._settings, self._messages, self._local = settings, messages, local
+        self._call_id = ""
+        self._due: asyncio.TimerHandle | None = None
+        self._saving: asyncio.Future[None] | None = None
+
+    @property
+    def _pcap(self) -> Path:
+        return pcap_path(self._settings.folder, self.trace.fax_id, self.trace.attempt)
+
+    def capture(self, engine: EngineSession) -> None:
+        """Has the fax's packets kept, if that is wanted; before its media begins. What keeps it from that is logged."""
+        if not self._settings.capture_bytes:
+            return
+        try:
+            self._settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            engine.capture(self._pcap, self._settings.capture_bytes)
+        except (OSError, NativeError) as error:
+            log.error("the packets of fax %s are not kept: %s", self.trace.fax_id, error)
 
     def engine_event(self, event: EngineEvent) -> None:
         """Takes an event of the fax's engine session."""
@@ -86,26 +109,77 @@ class Tracing:
 
     def end(self, result: FaxResult, call_id: str, stats: SessionStats | None) -> None:
         """Writes it a moment later, if it is wanted; from the loop."""
-        if self._settings.when == "always" or not result.success:
-            if stats is not None:
-                names = ("rtp_rx_packets", "rtp_rx_lost", "rtp_rx_late", "rtp_tx_packets", "udptl_rx_packets",
-                         "udptl_rx_lost", "udptl_rx_recovered", "udptl_rx_bad", "udptl_tx_packets", "retries")  # fmt: skip
-                self.trace.statistics = {name: int(getattr(stats, name)) for name in names if getattr(stats, name)}
-            asyncio.get_running_loop().call_later(LINGER_S, self._write, call_id)
-        else:
+        if self._settings.when != "always" and result.success:
             self._messages.of(call_id)
+            self.drop()
+            return
+        if stats is not None:
+            names = ("rtp_rx_packets", "rtp_rx_lost", "rtp_rx_late", "rtp_tx_packets", "udptl_rx_packets",
+                     "udptl_rx_lost", "udptl_rx_recovered", "udptl_rx_bad", "udptl_tx_packets", "retries",
+                     "captured", "capture_left_out")  # fmt: skip
+            self.trace.statistics = {name: int(getattr(stats, name)) for name in names if getattr(stats, name)}
+        self._call_id = call_id
+        self._due = asyncio.get_running_loop().call_later(LINGER_S, self._write)
 
-    def _write(self, call_id: str) -> None:
-        for message in self._messages.of(call_id):
+    def drop(self) -> None:
+        """Nothing of it is wanted."""
+        try:
+            self._pcap.unlink(missing_ok=True)
+        except OSError as error:
+            log.error("the packets of fax %s cannot be deleted: %s", self.trace.fax_id, error)
+
+    async def finish(self) -> None:
+        """Writes it now where it was to be written later, and returns when it is; from the loop."""
+        if self._due is not None:
+            self._due.cancel()
+            self._write()
+        if self._saving is not None:
+            await self._saving
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to write yet."""
+        return self._due is not None or not (self._saving is None or self._saving.done())
+
+    def _write(self) -> None:
+        self._due = None
+        messages = self._messages.of(self._call_id)
+        for message in messages:
             self.trace.sip(message.sent, message.far, message.text, now=message.time)
         self.trace.sort()
-        try:
-            asyncio.get_running_loop().run_in_executor(None, self._save)
-        except RuntimeError:
-            self._save()
+        self._saving = asyncio.get_running_loop().run_in_executor(None, self._save, messages)
 
-    def _save(self) -> None:
+    def _save(self, messages: list[_Message]) -> None:
         try:
             self.trace.write(self._settings.folder)
+            capture = self._pcap.read_bytes() if self._pcap.exists() else b""
+            write_whole(self._pcap, merged(capture, [_datagram(message, self._local) for message in messages]))
         except OSError as error:
             log.error("the trace of fax %s cannot be written: %s", self.trace.fax_id, error)
+
+
+def _datagram(message: _Message, local: tuple[str, int]) -> Datagram:
+    """A SIP message as UDP would carry it, whatever did; the length of its body as it is without its secrets."""
+    host, _, port = message.far.rpartition(":")
+    far = (host, int(port) if port.isdecimal() else 0)
+    near = (_own_address(far) if local[0] in ("0.0.0.0", "::") else local[0], local[1])
+    head, gap, body = message.text.partition("\r\n\r\n")
+    octets = body.encode("utf-8", "surrogateescape")
+    head = re.sub(r"^(Content-Length|l)(\s*:\s*)\d+", rf"\g<1>\g<2>{len(octets)}", head, flags=re.I | re.M)
+    return Datagram(
+        int(message.time.timestamp() * 1e6),
+        near if message.sent else far,
+        far if message.sent else near,
+        (head + gap).encode("utf-8", "surrogateescape") + octets,
+    )
+
+
+def _own_address(far: tuple[str, int]) -> str:
+    """Which of our addresses the routes choose for a far end."""
+    family = socket.AF_INET6 if ":" in far[0] else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((far[0].strip("[]"), far[1] or 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return "0.0.0.0"

@@ -310,7 +310,7 @@ class Calls:
         fax = self._faxes.get(fax_id)
         if fax is None or fax.line is None or fax.ended:
             return None
-        return None
+        return await fax.line.preview()
 
 
 def _have(task: asyncio.Task[None]) -> None:
@@ -348,6 +348,7 @@ def _progress(line: FaxLine, fax_id: str) -> ProgressEvent | None:
         page=stats.page,
         bytes=stats.image_bytes,
         page_bytes=sizes[stats.page - 1] if stats.page <= len(sizes) else None,
+        rows=stats.rows or None,
         pages_total=line.session.pages_total,
         rate_bps=stats.rate_bps,
         packets=stats.udptl_rx_packets + stats.rtp_rx_packets,

@@ -42,6 +42,9 @@ __all__ = [
     "trace_settings",
 ]
 
+#: What is kept of the packets of a fax: about fifteen minutes of audio.
+CAPTURE_BYTES = 20 << 20
+
 
 @dataclass
 class Identities:
@@ -162,7 +165,7 @@ def trace_settings(config: StationConfig) -> TraceSettings | None:
     """What is kept of calls."""
     if config.trace.when == "never":
         return None
-    return TraceSettings(trace_folder(config), config.trace.when)
+    return TraceSettings(trace_folder(config), config.trace.when, CAPTURE_BYTES if config.trace.packets else 0)
 
 
 def trace_folder(config: StationConfig) -> Path:
