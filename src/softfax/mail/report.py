@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import format_datetime, formatdate, make_msgid
+from email.utils import format_datetime, formatdate
 from itertools import islice
 from pathlib import Path
 
@@ -62,7 +62,9 @@ def report(facts: ReportFacts, to: str, sender: str, tiff: Path | None, page: st
     message["From"], message["To"] = sender, to
     word = {FaxState.DELIVERED: "Fax delivered", FaxState.UNCERTAIN: "Fax uncertain"}.get(fax.state, "Fax failed")
     message["Subject"] = f"{word}: {fax.to}" + (f" ({_line(facts.subject)[:120]})" if facts.subject else "")
-    message["Date"], message["Message-ID"] = formatdate(), make_msgid(fax.id, domain=sender.rpartition("@")[2])
+    # The same for one that is sent once more because its acceptance was not heard: mail servers may drop it.
+    message["Message-ID"] = f"<{fax.id}.{len(fax.attempts)}@{sender.rpartition('@')[2]}>"
+    message["Date"] = formatdate()
     message["Auto-Submitted"] = "auto-replied"
     message["X-Softfax-Fax-Id"] = fax.id
     if _is_id(facts.message_id):

@@ -30,6 +30,7 @@ __all__ = ["Item", "MailboxError", "email", "folder", "print_out", "run_program"
 
 OUTPUT_MAX = 2000
 PRINT_TIMEOUT_S = 60.0
+STORE_CONNECT_S, STORE_READ_S = 10.0, 60.0
 _SUBJECT = "Fax from {station}, {pages} pages"
 
 
@@ -150,21 +151,29 @@ def send(message: EmailMessage, smtp: SmtpConfig, *, sender: str | None = None) 
 def store(target: S3Target, item: Item) -> None:
     """An object in a store that speaks S3."""
     try:
+        import urllib3
         from minio import Minio
-        from minio.error import MinioException
+        from minio.error import MinioException, S3Error
     except ImportError:
         raise MailboxError("the store needs a library", "pip install 'softfax[s3]'", final=True) from None
     secret = target.secret_key or os.environ.get("SOFTFAX_S3_SECRET_KEY", "")
+    # It tries again by itself, for minutes; here that is done by whoever called.
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=STORE_CONNECT_S, read=STORE_READ_S),
+        retries=False,
+        ssl_context=ssl.create_default_context(),
+    )
     client = Minio(
         target.endpoint, access_key=target.access_key or None, secret_key=secret or None, secure=target.tls,
-        region=target.region or None,
+        region=target.region or None, http_client=pool,
     )  # fmt: skip
     name = f"{target.prefix}{item.pdf.name}"
     facts = {key: value for key, value in item.facts.items() if key in ("fax_id", "pages") and value}
     try:
         client.fput_object(target.bucket, name, str(item.pdf), content_type="application/pdf", metadata=dict(facts))
     except (MinioException, OSError, ValueError) as error:
-        text = str(error).splitlines()[0][:200]
+        said = f"{error.code}: {error.message}" if isinstance(error, S3Error) else str(error)
+        text = (said.splitlines() or [""])[0][:200]
         raise MailboxError(f"{target.endpoint} does not take {name} ({text})", "check [[mailbox.s3]]") from None
     except Exception as error:  # urllib3's, which minio hands on
         raise MailboxError(
