@@ -92,6 +92,8 @@ class FarEnd:
             if not select.select([self.sock], [], [], left)[0]:
                 break
             data, source = self.sock.recvfrom(65535)
+            if not data.strip():
+                continue  # keeps NAT open
             message = parse(data, source)
             key = (message.start, message.header("CSeq"), message.header("Via"))
             if key in self._seen:

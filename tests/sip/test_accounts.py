@@ -129,6 +129,37 @@ async def main(agent):
     assert agent.output() == [f"nobody {HERE}", f"two {HERE}"]
 
 
+def test_a_trunk_is_asked_for_and_nat_is_kept_open(far: FarEnd) -> None:  # noqa: F811
+    """OPTIONS with its proxy's way and our own URI, any answer; CRLF while another account is registered."""
+    agent = Agent(
+        MAKE
+        + """
+async def main(agent):
+    print(await agent.probe("trunk"))
+    print(await agent.probe("trunk", 0.7))
+    print(await agent.probe("nobody"))
+    await agent.set_accounts([*agent.accounts, account("pbx", agent.accounts[0].server[14:], user="fax", register=True, keepalive_s=1)])
+    await agent.register("pbx")
+    await asyncio.to_thread(sys.stdin.readline)
+""",
+        f'accounts=[SipAccount(name="trunk", server="sip:{HERE}:{far.port}", from_uri="sip:+49301@{HERE}", options_s=30)]',
+    )
+    options = far.expect("OPTIONS")
+    assert options.start == f"OPTIONS sip:{HERE}:{far.port} SIP/2.0"
+    assert "sip:+49301@" in options.header("From")
+    far.port_of_agent = agent.port
+    far.respond(options, "404 Not Found")
+    unanswered = far.expect("OPTIONS")
+    register = far.expect("REGISTER")
+    far.respond(register, "200 OK", f"Contact: {register.header('Contact')};expires=300")
+    far.sock.settimeout(5)
+    while (packet := far.sock.recv(2048)).strip():
+        assert packet.startswith(unanswered.start.encode())
+    agent.say("enough")
+    far.respond(far.expect("REGISTER"), "200 OK")
+    assert agent.output() == ["(404, '')", "(408, 'no answer')", "(503, 'no way there')"]
+
+
 @pytest.mark.parametrize(
     ("policy", "shown"),
     [

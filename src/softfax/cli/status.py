@@ -18,7 +18,15 @@ from softfax.errors import ExitStatus
 __all__ = ["DEFAULTS", "add_parser", "run"]
 
 DEFAULTS: dict[str, Any] = {"json": False, "url": ""}
-_COLOURS = {"registered": "green", "trying": "yellow", "failed": "red", "running": "green", "dead": "red"}
+_COLOURS = {
+    "registered": "green",
+    "reachable": "green",
+    "trying": "yellow",
+    "failed": "red",
+    "unreachable": "red",
+    "running": "green",
+    "dead": "red",
+}
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -33,7 +41,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
 
 
 def run(options: argparse.Namespace) -> int:
-    """Returns the exit status: 1 where a registration has failed. Raises SoftfaxError."""
+    """Returns the exit status: 1 where a registration has failed or a server does not answer. Raises SoftfaxError."""
     with station_of(options) as station:
         status = station.status()
         sessions = station.sessions()
@@ -41,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({**status, "sessions": list(sessions)}, ensure_ascii=False))
     else:
         _show(status, sessions)
-    bad = any(one["state"] == "failed" for one in status["registrations"])
+    bad = any(one["state"] in ("failed", "unreachable") for one in status["registrations"])
     return int(ExitStatus.FAX_FAILED if bad else ExitStatus.OK)
 
 

@@ -270,10 +270,16 @@ def _of_station(station: Observed) -> Iterator[Metric]:
     registered = GaugeMetricFamily(
         "softfax_registered", "1 where an account that wants it is registered", labels=["account"]
     )
+    reachable = GaugeMetricFamily(
+        "softfax_reachable", "1 where the server of an account without registration answers OPTIONS", labels=["account"]
+    )
     for view in station.registrations():
-        if view.state != "unregistered":
+        if view.state in ("reachable", "unreachable"):
+            reachable.add_metric([view.account], view.state == "reachable")
+        elif view.state != "unregistered":
             registered.add_metric([view.account], view.state == "registered")
     yield registered
+    yield reachable
     yield from _of_workers(station.workers())
 
 

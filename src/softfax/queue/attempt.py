@@ -106,7 +106,7 @@ class Undertaking:
         failed = _failed_over(fax.attempts)
         choices = tuple(c for c in choices if c.account not in failed) or choices
         limits = {account.label: account.max_calls for account in config.account}
-        down = {v.account for v in queue.station.registrations() if v.state == "failed"}
+        down = {v.account for v in queue.station.registrations() if v.state in ("failed", "unreachable")}
         free = available(choices, limits=limits, active=queue.accounts, down=down)
         return free[0] if free else None
 
@@ -122,7 +122,8 @@ class Undertaking:
                 private = config.fax.allow_private_documents
                 make = partial(pages.make, request, request.folder, resolution, allow_private=private)
                 made = await asyncio.to_thread(make)
-        except DocumentError as error:
+        except (DocumentError, UsageError) as error:
+            # The latter for URLs that lead to where nobody's documents are.
             return await self._undialled("FILE_ERROR", str(error))
         finally:
             if not lock.locked():

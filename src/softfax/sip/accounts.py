@@ -64,6 +64,11 @@ def check_accounts(accounts: Sequence[SipAccount]) -> None:
             network(text)
         if not account.codecs or len(set(account.codecs)) != len(account.codecs):
             raise UsageError(f"account {account.name} has no use for these codecs", "name PCMU, PCMA or both, once")
+        if account.options_s and account.register:
+            raise UsageError(
+                f"account {account.name} registers, and asks whether its server is there",
+                "leave options_s out: a registration that fails tells it; a shorter expires_s tells it sooner",
+            )
         if account.srtp != "off" and account.transport != "tls" and not account.srtp_without_tls:
             raise UsageError(
                 f"account {account.name} would say its keys of SRTP to everybody on the way",

@@ -41,6 +41,8 @@ PENDING_RETRY_S = 0.2
 PENDING_TRIES = 20
 GLARE_TRIES = 4
 LOOK_UP_AGAIN_S = 300.0
+#: An answer to OPTIONS; over UDP they are said five times within it.
+PROBE_S = 8.0
 
 
 class Call:
@@ -194,6 +196,8 @@ class UserAgent:
         self._loop = asyncio.get_running_loop()
         self._calls: set[Call] = set()
         self._asked: dict[str, asyncio.Future[tuple[int, str]]] = {}
+        self._probes: dict[int, asyncio.Future[int]] = {}
+        self._probe_count = 0
         self._registered: set[str] = set()
         self._watchers: dict[str, Callable[[int, str, int], None]] = {}
         self._known: dict[str, KnownAccount] = {}
@@ -315,6 +319,25 @@ class UserAgent:
         code, reason = await self._registration(name, False, timeout_s)
         if code != 200:
             log.warning("%s did not confirm the end of the registration (%d %s)", name, code, reason)
+
+    async def probe(self, name: str, timeout_s: float = PROBE_S) -> tuple[int, str]:
+        """Asks the server of an account whether it is there, by OPTIONS (RFC 3261 §11): the SIP status; 408 for no answer."""
+        self._probe_count = token = self._probe_count % 0x7FFFFFFF + 1
+        asked = self._probes[token] = self._loop.create_future()
+        self.post(lambda stack: stack.options(name, token))
+        try:
+            code = await asyncio.wait_for(asked, timeout_s)
+        except TimeoutError:
+            code = 408
+        finally:
+            del self._probes[token]
+        return code, {408: "no answer", 502: "bad gateway", 503: "no way there"}.get(code, "")
+
+    def probed(self, token: int, code: int) -> None:
+        """OPTIONS were answered; on the loop."""
+        asked = self._probes.get(token)
+        if asked is not None and not asked.done():
+            asked.set_result(code)
 
     async def _registration(self, name: str, wanted: bool, timeout_s: float) -> tuple[int, str]:
         asked = self._asked[name] = self._loop.create_future()

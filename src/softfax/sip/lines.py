@@ -24,7 +24,7 @@ from softfax.sip.types import (
     split_uri,
 )
 
-__all__ = ["Line", "Lines", "port_of", "source_host"]
+__all__ = ["Line", "Lines", "port_of", "server_uri", "source_host"]
 
 log = logging.getLogger("softfax.sip")
 
@@ -281,6 +281,11 @@ class Lines:
 
 def _with_transport(uri: str, suffix: str) -> str:
     return uri if "transport=" in uri else f"{uri}{suffix}"
+
+
+def server_uri(account: SipAccount) -> str:
+    """The server of an account, with the transport it is talked to over."""
+    return _with_transport(account.server, "" if account.transport == "udp" else f";transport={account.transport}")
 
 
 def port_of(endpoint: Any, transport: int) -> int:

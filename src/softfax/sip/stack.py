@@ -21,7 +21,7 @@ from softfax.sip.accounts import KnownAccount, identity
 from softfax.sip.agent import Call, IncomingCall
 from softfax.sip.binding import clean, library_path, pj, reason_of
 from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
-from softfax.sip.lines import Line, Lines, port_of, source_host
+from softfax.sip.lines import Line, Lines, port_of, server_uri, source_host
 from softfax.sip.offers import answer_for, glue_event, local_udptl
 from softfax.sip.redact import redact
 from softfax.sip.secure import security_of
@@ -246,6 +246,16 @@ class Stack:
         except pj.Error as error:
             self._on_registration(name, 503, reason_of(error), 0)
 
+    def options(self, name: str, token: int) -> None:
+        """Asks the server of an account whether it is there."""
+        line = self.lines.find(name)
+        if (
+            line is None
+            or line.account is None
+            or self._glue.options(int(line.getId()), server_uri(line.account), token)
+        ):
+            self.agent.tell(self.agent.probed, token, 503)
+
     def call(self, call: Call, uri: str, account: str, caller: CallerId | None = None, again: bool = False) -> None:
         """Sends the INVITE; `again` with audio, where T.38 in the first was refused."""
         if call._hangup_wanted:
@@ -412,6 +422,9 @@ class Stack:
             return
         if event.type is GlueEventType.SDP:
             self._describe(event)
+            return
+        if event.type is GlueEventType.OPTIONS:
+            self.agent.tell(self.agent.probed, event.call_id, event.code)
             return
         pj_call = self._calls.get(event.call_id)
         if pj_call is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The accounts of a process: in force at its user agent, and kept registered."""
+"""The accounts of a process: in force at its user agent, kept registered, and watched where there is no registration."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from softfax.sip import SipAccount, UserAgent
 from softfax.station import wire
+from softfax.station.reachability import Reachability
 from softfax.station.registration import Registration
 from softfax.station.views import RegistrationView
 
@@ -16,12 +17,12 @@ __all__ = ["Registrations"]
 
 
 class Registrations:
-    """Keeps accounts registered, and reports what changes."""
+    """Keeps accounts registered, asks for the servers of others, and reports what changes."""
 
     def __init__(self, report: Callable[[wire.Message], None]) -> None:
         self._report = report
         self._accounts: tuple[SipAccount, ...] = ()
-        self._kept: dict[str, tuple[SipAccount, Registration, asyncio.Task[None]]] = {}
+        self._kept: dict[str, tuple[SipAccount, Registration | Reachability, asyncio.Task[None]]] = {}
         self._began = datetime.now(UTC)
         self._applying = asyncio.Lock()
 
@@ -36,10 +37,19 @@ class Registrations:
             await agent.set_accounts(accounts)
             self._accounts = tuple(accounts)
             for account in accounts:
-                if account.register and account.name not in self._kept:
-                    registration = Registration(agent, account.name, self._say, self._changed, server=account.server)
-                    self._kept[account.name] = (account, registration, asyncio.ensure_future(registration.keep()))
+                if account.name not in self._kept:
+                    self._keep(agent, account)
             self._changed()
+
+    def _keep(self, agent: UserAgent, account: SipAccount) -> None:
+        kept: Registration | Reachability
+        if account.register:
+            kept = Registration(agent, account.name, self._say, self._changed, server=account.server)
+        elif account.options_s:
+            kept = Reachability(agent, account.name, account.options_s, self._say, self._changed, server=account.server)
+        else:
+            return
+        self._kept[account.name] = (account, kept, asyncio.ensure_future(kept.keep()))
 
     def close(self) -> None:
         """Registers no more."""

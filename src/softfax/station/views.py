@@ -12,11 +12,12 @@ __all__ = ["RegistrationView", "WorkerView"]
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationView:
-    """The registration of one account; `unregistered` where none is wanted. `problem` is a line for people."""
+    """The registration of one account; `unregistered` where none is wanted, or what is known of its server where that is asked
+    by OPTIONS. `problem` is a line for people."""
 
     account: str
     server: str
-    state: Literal["registered", "trying", "failed", "unregistered"]
+    state: Literal["registered", "trying", "failed", "unregistered", "reachable", "unreachable"]
     since: datetime
     next_try: datetime | None = None
     problem: str = ""

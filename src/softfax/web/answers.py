@@ -225,7 +225,7 @@ class SessionList(Out):
 class RegistrationOut(Out):
     account: str
     server: str
-    state: Literal["registered", "trying", "failed", "unregistered"]
+    state: Literal["registered", "trying", "failed", "unregistered", "reachable", "unreachable"]
     since: AwareDatetime
     next_try: AwareDatetime | None
     problem: str

@@ -51,6 +51,7 @@ class Station:
             RegistrationView(account="pbx", server="sip:x", state="registered", since=NOW),
             RegistrationView(account="b", server="sip:y", state="failed", since=NOW),
             RegistrationView(account="trunk", server="sip:z", state="unregistered", since=NOW),
+            RegistrationView(account="asked", server="sip:w", state="unreachable", since=NOW),
         ]
 
     def workers(self) -> list[WorkerView]:
@@ -120,6 +121,7 @@ def test_what_is_counted(metrics: Metrics) -> None:
         "softfax_callback_failures_total": 7,
         "softfax_registered{account=pbx}": 1,
         "softfax_registered{account=b}": 0,
+        "softfax_reachable{account=asked}": 0,
         "softfax_worker_up{worker=1}": 1,
         "softfax_worker_restarts_total{worker=1}": 2,
         "softfax_lines_in_use": 1,

@@ -215,7 +215,9 @@ async def _told(config: StationConfig) -> list[Finding]:
         if not isinstance(view, dict) or view.get("state") == "unregistered":
             continue
         name, problem = view.get("account"), view.get("problem") or view.get("state")
-        if view.get("state") == "registered":
+        if view.get("state") == "reachable":
+            out.append(ok(Area.ACCOUNTS, f"{name}: its server answers the station"))
+        elif view.get("state") == "registered":
             out.append(ok(Area.ACCOUNTS, f"{name}: is registered by the station"))
         else:
             out.append(failed(Area.ACCOUNTS, f"{name}: {problem}", "check user, password and server"))

@@ -121,7 +121,9 @@ class AccountConfig(Table):
     srtp_without_tls: bool = Field(
         False, description="keys of SRTP may be said without TLS, for all on the way to read"
     )
-    options_s: int = Field(0, ge=0, le=3600, description="every so often OPTIONS ask whether it is there; 0 for never")
+    options_s: int = Field(
+        0, ge=0, le=3600, description="without registration: seconds between OPTIONS that ask for it, 0 for none"
+    )
     codecs: tuple[Codec, ...] = Field(("PCMU", "PCMA"), description="PCMU, PCMA: which, and in what order")
     numbers: tuple[str, ...] = Field((), description="numbers (DIDs) that belong to it")
     trusted: tuple[str, ...] = Field((), description="addresses and networks its calls come from; from elsewhere none")

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether the server of an account without a registration is there: asked by SIP OPTIONS, and said when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
+
+from softfax.station.views import RegistrationView
+
+__all__ = ["Asker", "Reachability"]
+
+log = logging.getLogger("softfax.station")
+
+#: No answer and no way there, as PJSIP says them; a server that answers 503 takes no calls either.
+_GONE = frozenset({408, 502, 503, 504})
+
+State = Literal["trying", "reachable", "unreachable"]
+
+
+class Asker(Protocol):
+    """What is asked of the user agent (`softfax.sip.UserAgent`)."""
+
+    async def probe(self, name: str, timeout_s: float = ...) -> tuple[int, str]: ...
+
+
+@dataclass(eq=False)
+class Reachability:
+    """Of one account. Any answer will do, also a refusal of OPTIONS.
+
+    `say` is told every change that people should know, in one line; `on_change` every change of the view.
+    """
+
+    agent: Asker
+    name: str
+    interval_s: float
+    say: Callable[[str], None] = lambda text: None
+    on_change: Callable[[], None] = lambda: None
+    server: str = ""
+    state: State = "trying"
+    problem: str = ""
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    next_try: datetime | None = None
+
+    def view(self) -> RegistrationView:
+        """As it is now, for the API and for metrics."""
+        return RegistrationView(
+            account=self.name,
+            server=self.server,
+            state=self.state,
+            since=self.since,
+            next_try=self.next_try,
+            problem=self.problem,
+        )
+
+    async def keep(self) -> None:
+        """Runs until it is cancelled."""
+        while True:
+            code, reason = await self.agent.probe(self.name)
+            # A little early, so that many accounts do not ask at once for ever.
+            wait_s = self.interval_s * random.uniform(0.9, 1.0)
+            self.next_try = datetime.now(UTC) + timedelta(seconds=wait_s)
+            self._answered(code, reason)
+            await asyncio.sleep(wait_s)
+
+    def _answered(self, code: int, reason: str) -> None:
+        state: State = "unreachable" if code in _GONE else "reachable"
+        self.problem = f"{self.server} does not answer ({code} {reason})" if state == "unreachable" else ""
+        if state == self.state:
+            return
+        first, self.state, self.since = self.state == "trying", state, datetime.now(UTC)
+        if state == "unreachable":
+            log.warning("%s: %s; calls go through others first", self.name, self.problem)
+            self.say(f"no answer from {self.name}: {self.problem}; check its address, and whether it knows ours")
+        elif not first:
+            self.say(f"{self.name} answers again")
+        self.on_change()
