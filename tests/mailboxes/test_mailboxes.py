@@ -219,3 +219,26 @@ def test_what_fails_is_tried_until_it_works_also_after_a_restart(tmp_path: Path)
         asyncio.run(third())
     finally:
         mail.stop()
+
+
+def test_a_fax_recorded_right_before_a_crash_still_reaches_its_mailbox(tmp_path: Path) -> None:
+    mailbox = [{"name": "a", "folder": [{"dir": tmp_path / "a"}]}]
+
+    async def first() -> str:
+        async with running(tmp_path, mailbox=mailbox) as (station, queue, _):
+            # The station ends between the record of the fax and that of its deliveries.
+            queue.on_received = [lambda fax, result: asyncio.sleep(3600)]
+            return await receive(station, queue, "a")
+
+    async def second() -> None:
+        async with running(tmp_path, mailbox=mailbox) as (_, _, mailboxes):
+            assert await settled(mailboxes) == {"waiting": 0, "done": 1, "dead": 0}
+
+    async def third() -> None:
+        async with running(tmp_path, mailbox=mailbox) as (_, _, mailboxes):
+            assert await settled(mailboxes) == {"waiting": 0, "done": 1, "dead": 0}
+
+    fax_id = asyncio.run(first())
+    asyncio.run(second())
+    asyncio.run(third())
+    assert [fax_id in path.name for path in (tmp_path / "a").iterdir()] == [True]

@@ -134,6 +134,7 @@ class FaxQueue:
         if kept.result is not None:
             if kept.request is not None:
                 self.station.tell(kept.fax.id, kept.request.callbacks)
+            await self.recorder.hand_on(kept.fax, kept.result)
             self.station.publish(FaxUpdate(_of_attempt(kept.context, kept.result), kept.result))
         await self.told(kept.fax.id)
 

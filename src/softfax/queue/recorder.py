@@ -75,13 +75,16 @@ class Recorder:
 
     async def _told(self, fax: Fax, result: FaxResult) -> None:
         await self.written()
-        if fax.direction is Direction.RECEIVE:
-            for hook in self._queue.on_received:
-                try:
-                    await hook(fax, result)
-                except Exception:
-                    log.exception("fax %s was received, and somebody does not take it", fax.id)
+        await self.hand_on(fax, result)
         await self._queue.told(fax.id)
+
+    async def hand_on(self, fax: Fax, result: FaxResult) -> None:
+        """A received fax, to whoever takes it further; they know one that they had before."""
+        for hook in self._queue.on_received if fax.direction is Direction.RECEIVE else ():
+            try:
+                await hook(fax, result)
+            except Exception:
+                log.exception("fax %s was received, and somebody does not take it", fax.id)
 
     async def interrupted(self, kept: Kept) -> None:
         """A fax that was under way when an earlier station ended: what had come of it is kept."""
