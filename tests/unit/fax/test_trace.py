@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from softfax.fax import t30
-from softfax.fax.trace import Trace, load_trace, text_of, trace_path
-from softfax.fax.tracing import SipMessages
+from softfax.fax.pcap import Datagram, merged
+from softfax.fax.trace import Trace, TraceSettings, load_trace, pcap_path, text_of, trace_path
+from softfax.fax.tracing import SipMessages, Tracing
+from tests.support.pcap import packets_of
 
 
 def frame(control: int, body: bytes = b"") -> t30.Frame:
@@ -107,3 +112,43 @@ def test_limits() -> None:
     assert not messages.of("5")
     assert len(messages.of("2999")) == 1
     assert not messages.of("2999")
+
+
+INVITE = "INVITE sip:x SIP/2.0\r\nCall-ID: c\r\nContent-Length: 99\r\n\r\nv=0\r\n"
+
+
+def ended(tmp_path: Path, when: str, *, success: bool) -> tuple[Path, Path]:
+    """A fax whose packets were kept has ended; where its trace and packets are."""
+
+    async def run() -> None:
+        messages = SipMessages()
+        messages.take(True, "192.0.2.7:5080", INVITE)
+        tracing = Tracing("0" * 24, 2, TraceSettings(tmp_path, when, 1000), messages, ("192.0.2.1", 5060))  # type: ignore[arg-type]
+        media = Datagram(1, ("192.0.2.1", 4000), ("192.0.2.7", 4002), b"media")
+        pcap_path(tmp_path, "0" * 24, 2).write_bytes(merged(b"", [media]))
+        result: Any = SimpleNamespace(success=success)
+        tracing.end(result, "c", None)
+        await tracing.finish()
+        assert not tracing.busy
+
+    asyncio.run(run())
+    return trace_path(tmp_path, "0" * 24, 2), pcap_path(tmp_path, "0" * 24, 2)
+
+
+@pytest.mark.parametrize(("when", "success"), [("always", True), ("failed", False)])
+def test_a_trace_is_there_when_the_calls_end_at_once(tmp_path: Path, when: str, success: bool) -> None:
+    trace, pcap = ended(tmp_path, when, success=success)
+
+    assert trace.exists()
+    media, invite = packets_of(pcap.read_bytes())
+    assert media.payload == b"media"
+    assert invite.source == ("192.0.2.1", 5060)
+    assert invite.destination == ("192.0.2.7", 5080)
+    assert invite.payload.decode() == INVITE.replace("99", "5"), "the length is that of what is there"
+    assert pcap.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_stays_of_a_good_fax_where_only_failed_ones_are_kept(tmp_path: Path) -> None:
+    ended(tmp_path, "failed", success=True)
+
+    assert list(tmp_path.iterdir()) == []
