@@ -64,7 +64,10 @@ class MailUserConfig(Table):
 class MailConfig(Table):
     """[mail]: faxes by e-mail to NUMBER@DOMAIN; off unless the table is there."""
 
-    listen: str = Field("127.0.0.1:8025", description="HOST:PORT of SMTP; usually a mail server stands in front")
+    listen: str = Field(
+        "127.0.0.1:8025",
+        description="HOST:PORT of SMTP, port 0 for any; beyond loopback [[mail.user]] or trusted_networks is needed",
+    )
     hostname: str = Field("", pattern=rf"^(?:{_HOST})?$", description="its own name in SMTP (the machine's name)")
     domains: tuple[str, ...] = Field((), description="domains of fax addresses, as fax.example.com; empty for any")
     sender: tuple[MailSenderConfig, ...] = Field((), description="who may send")
@@ -95,7 +98,9 @@ class MailConfig(Table):
     max_message_mb: int = Field(25, ge=1, le=1024, description="largest e-mail, in millions of bytes")
     max_recipients: int = Field(50, ge=1, le=1000, description="fax numbers in one e-mail")
     max_parts: int = Field(60, ge=1, le=300, description="MIME parts in one e-mail")
-    max_connections: int = Field(30, ge=1, le=1000, description="SMTP connections at a time")
+    max_connections: int = Field(
+        30, ge=1, le=1000, description="SMTP connections at a time, of trusted networks and of others each"
+    )
     conversions: int = Field(2, ge=1, le=32, description="e-mails turned into pages at a time")
     timeout_s: float = Field(600.0, gt=0, le=3600, description="how long one command, or one e-mail, may take")
 
