@@ -8,7 +8,7 @@ LOG := .build/log
 CMAKE_FLAGS := -DSOFTFAX_WERROR=ON -DPython_EXECUTABLE=$(PY)
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help all build packages test-packages venv native loopback test lint format bench asan tsan wheel wheel-check samples clean
+.PHONY: help all build packages test-packages venv native loopback test lint format docs bench asan tsan wheel wheel-check samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
@@ -59,6 +59,9 @@ lint: build ## ruff, mypy, clang-format, the direction of imports
 
 format: build ## format C and Python
 	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format . ; $(VENV)/bin/clang-format -i native/*/*.[ch]
+
+docs: build ## docs/settings.md, from the configuration as it is in the code
+	@$(PY) tools/settings.py
 
 bench: test-packages build ## CPU and memory per call, against spandsp alone and Asterisk
 	@$(PY) -m bench $(BENCH_ARGS)
