@@ -8,8 +8,8 @@ import json
 import sys
 from typing import Any
 
-from softfax.cli.jobs import add_station_options, station_of
-from softfax.errors import ExitStatus
+from softfax.cli.jobs import add_station_options, found, station_of
+from softfax.errors import ExitStatus, UsageError
 
 __all__ = ["DEFAULTS", "add_parser", "run"]
 
@@ -23,7 +23,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         help="end faxes of a running station",
         description="Ends faxes that wait or are under way (DCN, BYE). The token comes from SOFTFAX_TOKEN.",
     )
-    parser.add_argument("ids", nargs="+", metavar="ID", help="ids of faxes")
+    parser.add_argument("ids", nargs="+", metavar="ID", help="ids of faxes; the first digits will do")
     add_station_options(parser)
     return parser
 
@@ -36,10 +36,10 @@ def run(options: argparse.Namespace) -> int:
     with station_of(options) as station:
         for fax_id in options.ids:
             try:
-                fax = station.cancel(fax_id)
-            except (ConflictError, NotFoundError) as error:
+                fax = station.cancel(found(station, fax_id).id)
+            except (ConflictError, NotFoundError, UsageError) as error:
                 print(f"softfax: {error}", file=sys.stderr)
-                status = ExitStatus.FAX_FAILED
+                status = max(status, ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAX_FAILED)
                 continue
             if options.json:
                 print(json.dumps(fax.raw, ensure_ascii=False))

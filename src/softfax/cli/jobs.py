@@ -24,7 +24,7 @@ from softfax.errors import ConfigError, ExitStatus, UsageError
 if TYPE_CHECKING:
     from softfax.client import Event, Fax, SoftfaxClient
 
-__all__ = ["DEFAULTS", "STYLES", "add_parser", "add_station_options", "run", "station_of"]
+__all__ = ["DEFAULTS", "STYLES", "add_parser", "add_station_options", "found", "run", "station_of"]
 
 DEFAULTS: dict[str, Any] = {"json": False, "limit": 20, "url": "", "follow": False, "unread": False, "all": False}
 STYLES = {
@@ -72,7 +72,7 @@ def station_of(options: argparse.Namespace) -> SoftfaxClient:
     """A client for the station that the options, the environment or the configuration name. Raises UsageError, ConfigError."""
     from softfax.client import SoftfaxClient
 
-    return SoftfaxClient(options.url or os.environ.get("SOFTFAX_URL", "") or _configured(options.config))
+    return SoftfaxClient(options.url or os.environ.get("SOFTFAX_URL", "") or _configured(options.config), tries=1)
 
 
 def _configured(named: str | None) -> str:
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
         if options.follow:
             return _follow(station, options)
         if options.ids:
-            for fax in [_found(station, one) for one in options.ids]:
+            for fax in [found(station, one) for one in options.ids]:
                 _show(fax, options.json)
             return int(ExitStatus.OK)
         faxes = list(station.list(limit=0 if options.all else options.limit, **_filters(options)))
@@ -111,8 +111,8 @@ def run(options: argparse.Namespace) -> int:
     return int(ExitStatus.OK)
 
 
-def _found(station: SoftfaxClient, given: str) -> Fax:
-    """A fax by its id or its beginning. Raises UsageError, NotFoundError."""
+def found(station: SoftfaxClient, given: str) -> Fax:
+    """A fax by its id or its beginning. Raises UsageError, AnswerError."""
     if re.fullmatch(r"[0-9a-f]{24}", given):
         return station.get(given)
     if not re.fullmatch(r"[0-9a-f]{4,23}", given):
@@ -259,10 +259,11 @@ def _follow(station: SoftfaxClient, options: argparse.Namespace) -> int:
     """All faxes until interrupted, or one until it has ended: then its exit status."""
     if len(options.ids) > 1:
         raise UsageError("only one fax can be followed", "name one, or none for all")
-    fax = _found(station, options.ids[0]) if options.ids else None
+    fax = found(station, options.ids[0]) if options.ids else None
     last = fax
     if fax is not None and not fax.terminal:
-        for event in station.events(fax_id=fax.id):
+        # From its beginning: what happened since it was looked at is not missed, its end least of all.
+        for event in station.events(fax_id=fax.id, after=0):
             _event(event, options.json)
             if event.kind in ("job", "result") and (last := station.get(fax.id)).terminal:
                 break

@@ -18,7 +18,7 @@ from softfax.client.models import Event, Fax, Upload, order
 
 __all__ = ["AsyncSoftfaxClient"]
 
-RETRIES = 3
+TRIES = 3
 WAITS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 #: The station says something every 15 seconds.
 SILENCE_S = 60.0
@@ -29,7 +29,8 @@ class AsyncSoftfaxClient:
     """A station's API: `async with AsyncSoftfaxClient(url, token=…) as station`. Without `url`: SOFTFAX_URL, else this machine's.
 
     Every method raises AnswerError: NoStationError, NotAllowedError, NotFoundError, ConflictError, RefusedError, ThrottledError.
-    `client` is an httpx client to be used instead of one of ours.
+    What can do no harm twice is asked `tries` times where the station does not answer, or is busy. `client` is an httpx client to
+    be used instead of one of ours.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class AsyncSoftfaxClient:
         token: str = "",
         timeout_s: float = wire.TIMEOUT_S,
         verify: bool | str = True,
+        tries: int = TRIES,
         client: httpx.AsyncClient | None = None,
     ) -> None:
         self._client = client or httpx.AsyncClient(**wire.settings_of(url, token, timeout_s, verify))
         self._own = client is None
+        self._tries = tries
 
     async def __aenter__(self) -> AsyncSoftfaxClient:
         return self
@@ -60,8 +63,8 @@ class AsyncSoftfaxClient:
     async def _ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """One request; asked again where it can do no harm. Raises NoStationError, AnswerError."""
         safe = method == "GET" or "Idempotency-Key" in (arguments.get("headers") or {})
-        for attempt in range(RETRIES):
-            last = not safe or attempt == RETRIES - 1 or "files" in arguments
+        for attempt in range(self._tries):
+            last = not safe or attempt == self._tries - 1
             try:
                 response = await self._client.request(method, path, **arguments)
             except httpx.HTTPError as error:
@@ -72,7 +75,8 @@ class AsyncSoftfaxClient:
             if response.status_code < 400:
                 return response
             found = wire.failed(response)
-            if last or not isinstance(found, ThrottledError) or found.retry_after_s > WAITS_S[-1]:
+            again = isinstance(found, ThrottledError) or found.under_way
+            if last or not again or found.retry_after_s > WAITS_S[-1]:
                 raise found
             await asyncio.sleep(found.retry_after_s)
         raise AssertionError
@@ -189,7 +193,7 @@ class AsyncSoftfaxClient:
                         if (event := parser.line(line)) is not None:
                             yield event
             except httpx.HTTPError as error:
-                if parser.last_id is None and failures == 0:
+                if parser.last_id is None:
                     raise wire.no_station(error, self._client.base_url) from None
             except AnswerError as error:
                 if error.status not in (429, 500, 502, 503):

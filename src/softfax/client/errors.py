@@ -31,14 +31,24 @@ class AnswerError(SoftfaxError):
         super().__init__(problem, remedy)
         self.status = status
         self.body = dict(body or {})
+        self.retry_after_s = 1.0
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the same request, by its Idempotency-Key, is being done: its answer comes when it is asked again."""
+        return self.status == 409 and str(self.body.get("type", "")).endswith(":idempotency")
 
 
 class NoStationError(AnswerError):
     """No station answers there."""
 
+    exit_status = ExitStatus.CALL_FAILED
+
 
 class NotAllowedError(AnswerError):
     """The token is missing or wrong, or its scopes do not allow this (401, 403)."""
+
+    exit_status = ExitStatus.CALL_FAILED
 
 
 class NotFoundError(AnswerError):
@@ -55,8 +65,6 @@ class RefusedError(AnswerError):
 
 class ThrottledError(AnswerError):
     """Too many requests (429), or not now (503). `retry_after_s` is when to try again."""
-
-    retry_after_s: float = 1.0
 
 
 _KINDS: Mapping[int, type[AnswerError]] = {
@@ -78,6 +86,6 @@ def error_of(status: int, body: object, retry_after: str = "") -> AnswerError:
     said: Mapping[str, Any] = body if isinstance(body, dict) else {}
     problem = str(said.get("detail") or said.get("title") or f"the station answered {status}")
     error = _KINDS.get(status, AnswerError)(problem, str(said.get("remedy") or ""), status=status, body=said)
-    if isinstance(error, ThrottledError) and retry_after.isdigit():
+    if retry_after.isdigit():
         error.retry_after_s = float(retry_after)
     return error

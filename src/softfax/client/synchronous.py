@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from softfax.client import wire
-from softfax.client.asynchronous import AsyncSoftfaxClient
+from softfax.client.asynchronous import TRIES, AsyncSoftfaxClient
 from softfax.client.models import Event, Fax, Upload
 
 __all__ = ["SoftfaxClient"]
@@ -23,10 +23,16 @@ class SoftfaxClient:
     """As `AsyncSoftfaxClient`, method for method, for one thread in which no event loop runs."""
 
     def __init__(
-        self, url: str = "", *, token: str = "", timeout_s: float = wire.TIMEOUT_S, verify: bool | str = True
+        self,
+        url: str = "",
+        *,
+        token: str = "",
+        timeout_s: float = wire.TIMEOUT_S,
+        verify: bool | str = True,
+        tries: int = TRIES,
     ) -> None:
+        self._station = AsyncSoftfaxClient(url, token=token, timeout_s=timeout_s, verify=verify, tries=tries)
         self._runner = asyncio.Runner()
-        self._station = AsyncSoftfaxClient(url, token=token, timeout_s=timeout_s, verify=verify)
 
     def __enter__(self) -> SoftfaxClient:
         return self

@@ -161,14 +161,14 @@ class EventParser:
             return None
         data, kind, number = "\n".join(self._data), self._kind, self._id
         self._clear()
+        if number is not None:
+            self.last_id = number
         if not data:
             return None
         try:
             body = json.loads(data)
         except ValueError:
             return None
-        if number is not None:
-            self.last_id = number
         return Event(id=number, kind=kind, fax_id=str(body.get("fax_id", "")), body=body)
 
     @property

@@ -379,8 +379,6 @@ class FaxQueue:
 
     def _erase(self, kept: Kept) -> None:
         self.store.erase(kept.fax.id)
-        for trace in making.trace_folder(self.station.config).glob(f"{kept.fax.id}*"):
-            pages.shred(trace)
         if kept.request is not None and kept.request.folder is not None:
             if not self.store.uses(kept.request.folder.name):
                 pages.shred(kept.request.folder)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -14,6 +15,7 @@ from softfax.documents import Resolution
 from softfax.documents.cover import cover_templates
 from softfax.documents.ranges import parse_ranges
 from softfax.fax.settings import check_ident
+from softfax.netguard import check_host
 from softfax.station.config.base import said
 from softfax.web.problems import invalid
 
@@ -100,6 +102,9 @@ class DocumentIn(In):
     def _one(self) -> DocumentIn:
         if (self.upload is None) == (self.url is None):
             raise ValueError("name either an upload or a url")
+        if self.url is not None:
+            url = self.url
+            said(lambda: check_host(urlsplit(url).hostname or ""))
         if self.pages:
             said(lambda: parse_ranges(self.pages))
         return self

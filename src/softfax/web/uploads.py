@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ META_NAME = "upload.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A document made into pages. `path` is the document as it came, `tiff` its pages."""
+    """A document made into pages. `path` is the document as it came, `tiff` its pages; `wanted` says which pages of it and how
+    they were asked for, so that they are sent as they were seen."""
 
     id: str
     name: str
@@ -53,6 +54,7 @@ class Upload:
     warnings: tuple[str, ...]
     resolution: str
     expires: float
+    wanted: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """As the API says it."""
@@ -155,6 +157,7 @@ class Uploads:
             warnings=tuple(_with_name(line, file) for line in warnings),
             resolution=page_resolution(made[0]) if made else "",
             expires=time.time() + self.kept_s,
+            wanted={"pages": pages, "password": password, "resolution": resolution},
         )
         _write_meta(upload, folder)
         return upload

@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, Response
 from softfax.documents import read_pages
 from softfax.documents.tiff import TiffWriter
 from softfax.web.answers import TraceOut
+from softfax.web.etags import etag_of, unchanged
 from softfax.web.openapi import problems
 from softfax.web.pictures import WIDTH_MAX, WIDTH_MIN
 from softfax.web.problems import Problem
@@ -24,7 +25,7 @@ from softfax.web.routes.faxes import FaxId, known
 from softfax.web.state import Mine, Web, answer, needs
 from softfax.web.traces import Form, find_trace
 
-__all__ = ["PNG", "PageNumber", "Width", "router"]
+__all__ = ["PNG", "PageNumber", "Width", "picture", "router"]
 
 router = APIRouter(tags=["documents"])
 
@@ -42,6 +43,7 @@ def _file(kind: str) -> dict[int | str, dict[str, Any]]:
     return {
         200: {"description": "The file", "content": {kind: {"schema": {"type": "string", "format": "binary"}}}},
         206: {"description": "A part of it, as Range asks", "content": {kind: {}}},
+        304: {"description": "The one of If-None-Match"},
         416: {"description": "There is no such part"},
     }
 
@@ -61,11 +63,11 @@ def _not_there(what: str) -> Problem:
     dependencies=[needs("read")],
     responses=problems(401, 403, 404, 422) | _file("application/pdf"),
 )
-async def document_pdf(fax_id: FaxId, web: Mine) -> Response:
+async def document_pdf(request: Request, fax_id: FaxId, web: Mine) -> Response:
     """As it was faxed or received: the same dots, in their true size."""
     fax = await known(web, fax_id)
     path = await web.queue.document(fax.id)
-    return await _send(path, f"fax-{fax.id}.pdf", "application/pdf", "PDF")
+    return await _send(request, path, f"fax-{fax.id}.pdf", "application/pdf", "PDF")
 
 
 @router.get(
@@ -76,14 +78,14 @@ async def document_pdf(fax_id: FaxId, web: Mine) -> Response:
     dependencies=[needs("read")],
     responses=problems(401, 403, 404, 422) | _file("image/tiff"),
 )
-async def document_tiff(fax_id: FaxId, web: Mine) -> Response:
+async def document_tiff(request: Request, fax_id: FaxId, web: Mine) -> Response:
     """A fax TIFF (TIFF-F) of its pages."""
     fax = await known(web, fax_id)
     path = await web.queue.raster(fax.id)
     if path is None and (pdf := await web.queue.document(fax.id)) is not None:
         data = await asyncio.to_thread(_tiff_of, pdf)
         return Response(data, media_type="image/tiff", headers=_named(f"fax-{fax.id}.tif"))
-    return await _send(path, f"fax-{fax.id}.tif", "image/tiff", "TIFF")
+    return await _send(request, path, f"fax-{fax.id}.tif", "image/tiff", "TIFF")
 
 
 def _tiff_of(pdf: Path) -> bytes:
@@ -99,10 +101,16 @@ def _named(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'inline; filename="{name}"'}
 
 
-async def _send(path: Path | None, name: str, kind: str, what: str) -> Response:
-    if path is None or not await asyncio.to_thread(path.is_file):
+async def _send(request: Request, path: Path | None, name: str, kind: str, what: str) -> Response:
+    try:
+        status = await asyncio.to_thread(path.stat) if path is not None else None
+    except OSError:
+        status = None
+    if path is None or status is None:
         raise _not_there(what)
-    return FileResponse(path, media_type=kind, headers=_named(name) | {"Cache-Control": "no-store"})
+    etag = etag_of(status)
+    headers = _named(name) | {"Cache-Control": "no-store", "ETag": etag}
+    return unchanged(request, etag) or FileResponse(path, media_type=kind, headers=headers, stat_result=status)
 
 
 # ---- pictures ------------------------------------------------------------------------------------------------------------
@@ -116,14 +124,28 @@ async def _send(path: Path | None, name: str, kind: str, what: str) -> Response:
     dependencies=[needs("read")],
     responses=problems(401, 403, 404, 422) | PNG,
 )
-async def page(fax_id: FaxId, number: PageNumber, web: Mine, width: Width = None) -> Response:
+async def page(request: Request, fax_id: FaxId, number: PageNumber, web: Mine, width: Width = None) -> Response:
     """Upright, in square dots, as on paper."""
     await known(web, fax_id)
     file = await web.queue.raster(fax_id) or await web.queue.document(fax_id)
-    png = await web.pictures.page(file, number, width) if file is not None else None
+    return await picture(request, web, file, number, width)
+
+
+async def picture(request: Request, web: Web, file: Path | None, number: int, width: int | None) -> Response:
+    """A page of a file as PNG. Raises Problem, DocumentError."""
+    try:
+        status = await asyncio.to_thread(file.stat) if file is not None else None
+    except OSError:
+        status = None
+    if file is None or status is None:
+        raise _not_there("such page")
+    etag = etag_of(status, number, width)
+    if (same := unchanged(request, etag)) is not None:
+        return same
+    png = await web.pictures.page(file, number, width)
     if png is None:
         raise _not_there("such page")
-    return Response(png, media_type="image/png")
+    return Response(png, media_type="image/png", headers={"ETag": etag})
 
 
 @router.get(
@@ -185,9 +207,8 @@ async def trace_text(fax_id: FaxId, web: Mine, attempt: Attempt = None) -> Respo
 )
 async def trace_pcap(request: Request, fax_id: FaxId, web: Mine, attempt: Attempt = None) -> Response:
     """SIP, and RTP and UDPTL where [trace] keeps packets."""
-    del request
     path = await _trace(web, fax_id, attempt, "pcap")
-    return await _send(path, f"fax-{fax_id}.pcap", "application/vnd.tcpdump.pcap", "pcap")
+    return await _send(request, path, f"fax-{fax_id}.pcap", "application/vnd.tcpdump.pcap", "pcap")
 
 
 async def _trace(web: Web, fax_id: str, attempt: int | None, what: Form) -> Any:

@@ -9,15 +9,17 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi import Path as PathParam
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from softfax.documents import Resolution
 from softfax.errors import SoftfaxError
 from softfax.fax.settings import ModePolicy
 from softfax.model import Direction, new_fax_id
@@ -25,6 +27,7 @@ from softfax.queue.errors import NoFaxError
 from softfax.queue.model import Document, Fax, FaxFilter, FaxRequest, FaxState, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
 from softfax.web.body import File, is_form, read_form
+from softfax.web.etags import tagged
 from softfax.web.fields import form_values, read_json, tags_of, valid
 from softfax.web.openapi import problems
 from softfax.web.problems import Problem, invalid
@@ -53,6 +56,7 @@ Key = Annotated[
     ),
 ]
 Word = r"^[^\x00-\x1f\x7f]*$"
+_RESOLUTION: TypeAdapter[Resolution | None] = TypeAdapter(Resolution | None)
 
 _MANY = {"type": "array", "items": {"type": "string", "maxLength": 400}}
 FORM = {
@@ -128,10 +132,11 @@ async def send_fax(request: Request, web: Mine, idempotency_key: Key = "") -> Re
 
         async def requests() -> list[FaxRequest]:
             wanted.check_times()
-            documents = await _documents(web, wanted, files, folder)
+            documents, seen = await _documents(web, wanted, files, folder)
             if not documents and wanted.cover is None:
                 raise invalid("documents", "there is nothing to send")
-            return _requests(web, wanted, wanted.destinations, documents, folder, isinstance(wanted.to, list))
+            made = _requests(web, wanted, wanted.destinations, documents, folder, isinstance(wanted.to, list))
+            return [replace(one, resolution=one.resolution or seen) for one in made]
 
         return await _submit(
             request, web, requests, idempotency_key, _hash(wanted, files), isinstance(wanted.to, list), kept
@@ -152,17 +157,24 @@ async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[F
     raise Problem(415, "Not this kind of body", "Send application/json or multipart/form-data.", kind="media-type")
 
 
-async def _documents(web: Web, wanted: FaxIn, files: Sequence[File], folder: Path) -> tuple[Document, ...]:
-    out = []
+async def _documents(
+    web: Web, wanted: FaxIn, files: Sequence[File], folder: Path
+) -> tuple[tuple[Document, ...], Resolution | None]:
+    """The documents, and the resolution at which the first upload among them was looked at."""
+    out, seen = [], None
     for one in wanted.documents:
         if one.url is not None:
             out.append(Document(url=one.url, name=one.name, pages=one.pages, password=one.password))
             continue
         upload = await web.uploads.get(one.upload or "")
         path = await asyncio.to_thread(copy_into, upload.path, folder)
-        out.append(Document(path=path, name=one.name or upload.name, pages=one.pages, password=one.password))
+        # As it was looked at, unless something else is said.
+        pages = one.pages or upload.wanted.get("pages", "")
+        password = one.password or upload.wanted.get("password", "")
+        seen = seen or _RESOLUTION.validate_python(upload.wanted.get("resolution"))
+        out.append(Document(path=path, name=one.name or upload.name, pages=pages, password=password))
     out += [Document(path=file.path, name=file.name) for file in files]
-    return tuple(out)
+    return tuple(out), seen
 
 
 def _requests(
@@ -333,7 +345,9 @@ async def list_faxes(
             cursor=cursor,
         )
     )
-    return answer({"faxes": [fax_json(fax) for fax in found.faxes], "cursor": found.cursor, "total": found.total})
+    return tagged(
+        request, {"faxes": [fax_json(fax) for fax in found.faxes], "cursor": found.cursor, "total": found.total}
+    )
 
 
 @router.get(
@@ -344,9 +358,9 @@ async def list_faxes(
     dependencies=[needs("read")],
     responses=problems(401, 403, 404),
 )
-async def get_fax(fax_id: FaxId, web: Mine) -> Response:
+async def get_fax(request: Request, fax_id: FaxId, web: Mine) -> Response:
     """All that is kept of it."""
-    return answer(fax_json(await known(web, fax_id)))
+    return tagged(request, fax_json(await known(web, fax_id)))
 
 
 @router.get(

@@ -19,7 +19,7 @@ from softfax.web.body import Form, read_form
 from softfax.web.openapi import problems
 from softfax.web.problems import Problem, invalid
 from softfax.web.requests import UPLOAD_ID, CoverIn
-from softfax.web.routes.documents import PNG, PageNumber, Width
+from softfax.web.routes.documents import PNG, PageNumber, Width, picture
 from softfax.web.state import Mine, Web, answer, needs
 from softfax.web.uploads import Upload, check_room, coming, drop
 
@@ -107,13 +107,14 @@ async def get_upload(upload_id: UploadId, web: Mine) -> Response:
     dependencies=[needs("send", "read")],
     responses=problems(401, 403, 404, 422) | PNG,
 )
-async def upload_page(upload_id: UploadId, number: PageNumber, web: Mine, width: Width = None) -> Response:
+async def upload_page(
+    request: Request, upload_id: UploadId, number: PageNumber, web: Mine, width: Width = None
+) -> Response:
     """The very dots that are sent."""
     found = await web.uploads.get(upload_id)
-    png = await web.pictures.page(found.tiff, number, width)
-    if png is None:
+    if number > len(found.pages):
         raise Problem(404, "There is no such page", f"It has {len(found.pages)}.", kind="not-found")
-    return Response(png, media_type="image/png")
+    return await picture(request, web, found.tiff, number, width)
 
 
 @router.delete(

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Faxes over HTTP, from a document to its delivery: a real queue, simulated far ends, a real client."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.support.receiver import receiver
+from tests.web.rig import READER, SENDER, Running, running, until
+
+pytestmark = pytest.mark.xdist_group("web")
+LETTER = b"\f".join(f"Page {n}".encode() for n in (1, 2, 3))
+
+
+async def ended(client: httpx.AsyncClient, fax_id: str) -> dict[str, Any]:
+    async def look() -> dict[str, Any] | None:
+        fax: dict[str, Any] = (await client.get(f"/v1/faxes/{fax_id}")).json()
+        return fax if fax["ended"] else None
+
+    found: dict[str, Any] = await until(look)
+    return found
+
+
+async def sent(client: httpx.AsyncClient, to: str, **fields: Any) -> dict[str, Any]:
+    answer = await client.post(
+        "/v1/faxes", data={"to": f"sip:{to}@far.example", **fields}, files={"file": ("letter.txt", LETTER)}
+    )
+    assert answer.status_code == 202, answer.text
+    fax: dict[str, Any] = answer.json()
+    return fax
+
+
+def test_a_letter_is_sent_found_and_looked_at(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as r, r.client() as c:
+            answer = await c.post(
+                "/v1/faxes",
+                data={"request": json.dumps({"to": "sip:+49 30-1234567@far.example".replace(" ", ""), "tags": {"matter": "17"}})},
+                files={"file": ("../../Brief an Ada.txt", LETTER)},
+            )  # fmt: skip
+            assert answer.status_code == 202, answer.text
+            fax = answer.json()
+            assert answer.headers["location"] == f"/v1/faxes/{fax['id']}" == fax["links"]["self"]
+            assert (fax["state"], fax["documents"], fax["tags"]) == ("queued", ["Brief an Ada.txt"], {"matter": "17"})
+            # What is noted while the fax is under way stays.
+            noted = await c.patch(f"/v1/faxes/{fax['id']}", json={"tags": {"matter": "18", "by": "Ada"}})
+            assert noted.json()["tags"] == {"matter": "18", "by": "Ada"}
+            done = await ended(c, fax["id"])
+            assert (done["state"], done["pages"], done["pages_total"], len(done["attempts"])) == ("delivered", 3, 3, 1)
+            assert done["tags"] == {"matter": "18", "by": "Ada"}
+            await _looked_at(c, fax["id"])
+            for query in (
+                "q=brief ada", "number=+49301234567", "number=%2B49 30 1234567", "tag.by=Ada", "q=ada&state=delivered,failed",
+                "direction=send&since=2020-01-01T00:00:00Z", "q=4930123",
+            ):  # fmt: skip
+                assert [f["id"] for f in (await c.get(f"/v1/faxes?{query}")).json()["faxes"]] == [fax["id"]], query
+            for query in ("q=17", "number=301234567", "tag.matter=17", "state=failed", "until=2020-01-01T00:00:00Z"):
+                assert (await c.get(f"/v1/faxes?{query}")).json()["faxes"] == [], query
+            events = (await c.get(f"/v1/faxes/{fax['id']}/events")).json()["events"]
+            states = [event["state"] for event in events if event["event"] == "job"]
+            assert states == ["queued", "preparing", "sending", "delivered"]
+
+    asyncio.run(run())
+
+
+async def _looked_at(c: httpx.AsyncClient, fax_id: str) -> None:
+    base = f"/v1/faxes/{fax_id}"
+    pdf = await c.get(f"{base}/document.pdf")
+    assert pdf.content.startswith(b"%PDF")
+    assert pdf.headers["content-type"] == "application/pdf"
+    head = await c.head(f"{base}/document.pdf")
+    assert (head.status_code, head.content) == (200, b"")
+    assert {k: head.headers[k] for k in ("etag", "content-length")} == {
+        k: pdf.headers[k] for k in ("etag", "content-length")
+    }
+    part = await c.get(f"{base}/document.pdf", headers={"Range": "bytes=1-3"})
+    assert (part.status_code, part.content, part.headers["content-range"]) == (
+        206, b"PDF", f"bytes 1-3/{len(pdf.content)}",
+    )  # fmt: skip
+    beyond = await c.get(f"{base}/document.pdf", headers={"Range": "bytes=9999999-"})
+    assert (beyond.status_code, beyond.headers["content-type"]) == (416, "application/problem+json")
+    for what in ("document.pdf", "document.tif", "pages/2.png?width=200", ""):
+        path = f"{base}/{what}".removesuffix("/")
+        etag = (await c.get(path)).headers["etag"]
+        assert (await c.get(path, headers={"If-None-Match": etag})).status_code == 304
+    with Image.open(io.BytesIO((await c.get(f"{base}/pages/3.png?width=300")).content)) as page:
+        assert page.width == 300
+    assert (await c.get(f"{base}/pages/4.png")).status_code == 404
+    assert (await c.get(f"{base}/document.tif")).content[:4] in (b"II*\0", b"MM\0*")
+
+
+def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as r, r.client(SENDER) as c:
+            answer = await c.post(
+                "/v1/uploads?resolution=fine", files={"file": ("a.txt", LETTER)}, data={"pages": "2-3"}
+            )
+            assert answer.status_code == 201, answer.text
+            upload = answer.json()
+            assert (upload["name"], len(upload["pages"]), upload["resolution"]) == ("a.txt", 2, "204x196")
+            assert upload["seconds"] > 6
+            page = await c.get(f"/v1/uploads/{upload['id']}/pages/1.png?width=100")
+            assert page.content.startswith(b"\x89PNG")
+            cover = (await c.post("/v1/covers", json={"to": "Ada", "subject": "Offer"})).json()
+            assert len(cover["pages"]) == 1
+            order = {
+                "to": ["sip:ok-1@far.example", "sip:ok-2@far.example"],
+                "documents": [{"upload": upload["id"]}],
+                "cover": {"to": "Ada"},
+            }
+            answer = await c.post("/v1/faxes", json=order, headers={"Idempotency-Key": "one"})
+            assert answer.status_code == 202, answer.text
+            broadcast = answer.json()
+            # The faxes have the document themselves.
+            assert (await c.delete(f"/v1/uploads/{upload['id']}")).status_code == 204
+            assert (await c.get(f"/v1/uploads/{upload['id']}")).status_code == 404
+            again = await c.post("/v1/faxes", json=order, headers={"Idempotency-Key": "one"})
+            assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+            assert again.json()["broadcast_id"] == broadcast["broadcast_id"]
+            lost = await c.post("/v1/faxes", json=order)
+            assert (lost.status_code, lost.json()["title"]) == (404, "There is no such upload")
+            async with r.client() as admin:
+                for fax in broadcast["faxes"]:
+                    done = await ended(admin, fax["id"])
+                    assert (done["state"], done["pages"]) == ("delivered", 2 + 1)
+                found = await admin.get(f"/v1/faxes?broadcast_id={broadcast['broadcast_id']}&limit=1")
+                assert len(found.json()["faxes"]) == 1
+                rest = await admin.get(
+                    f"/v1/faxes?broadcast_id={broadcast['broadcast_id']}&cursor={found.json()['cursor']}"
+                )
+                assert (len(rest.json()["faxes"]), rest.json()["cursor"]) == (1, "")
+
+    asyncio.run(run())
+
+
+def test_a_url_leads_nowhere_inside(tmp_path: Path) -> None:
+    async def run(inside: str) -> None:
+        async with running(tmp_path) as r, r.client() as c:
+            ids = []
+            for url in (f"{inside}/secret.pdf", "http://169.254.169.254/latest/meta-data/", "http://[::1]:1/x"):
+                answer = await c.post(
+                    "/v1/faxes",
+                    json={"to": "sip:ok@far.example", "documents": [{"url": url}], "retry": {"attempts": 1}},
+                )
+                assert answer.status_code == 202, answer.text
+                ids.append(answer.json()["id"])
+            for fax_id in ids:
+                fax = await ended(c, fax_id)
+                assert (fax["state"], fax["cause"]) == ("failed", "document")
+                assert "public address" in fax["reason"] or "metadata" in fax["reason"]
+            for bad in ("file:///etc/passwd", "ftp://a/b", "/etc/passwd", "http:///x"):
+                answer = await c.post("/v1/faxes", json={"to": "sip:ok@far.example", "documents": [{"url": bad}]})
+                assert answer.status_code == 422, bad
+            answer = await c.post(
+                "/v1/faxes", json={"to": "sip:ok@far.example", "documents": [{"path": "/etc/passwd"}]}
+            )
+            assert answer.status_code == 422
+            assert r.far_ends.calls == []
+
+    with receiver() as there:
+        asyncio.run(run(there.url))
+        assert there.requests == []
+
+
+def test_cancelling_trying_again_forwarding_erasing(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path, step_s=0.3) as r, r.client() as c:
+            later = await sent(c, "ok-later", not_before="2027-01-01T00:00:00Z", deadline="2027-01-02T00:00:00Z")
+            failed, now = await sent(c, "refused"), await sent(c, "ok-now")
+            cancelled = (await c.delete(f"/v1/faxes/{later['id']}")).json()
+            assert cancelled["state"] == "cancelled"
+            assert (await c.delete(f"/v1/faxes/{later['id']}")).status_code == 409
+            assert (await c.delete(f"/v1/faxes/{now['id']}?erase=true")).status_code == 409
+            await until(lambda: r.station.find(now["id"]))
+            (session,) = [s for s in (await c.get("/v1/sessions")).json()["sessions"] if s["fax_id"] == now["id"]]
+            assert (session["direction"], session["called"]) == ("send", "ok-now")
+            assert (await c.delete(f"/v1/faxes/{now['id']}")).status_code == 200
+            assert (await ended(c, now["id"]))["state"] == "cancelled"
+            again = await c.post(f"/v1/faxes/{now['id']}/retry")
+            assert (again.status_code, again.json()["state"]) == (202, "waiting")
+            assert (await ended(c, now["id"]))["state"] == "delivered"
+            assert (await c.post(f"/v1/faxes/{now['id']}/retry")).status_code == 409
+            refused = await ended(c, failed["id"])
+            assert (refused["state"], refused["cause"], bool(refused["remedy"])) == ("failed", "refused", True)
+            # Dot for dot to somebody else.
+            forwarded = await c.post(f"/v1/faxes/{now['id']}/forward", json={"to": "sip:ok-third@far.example"})
+            assert forwarded.status_code == 202, forwarded.text
+            assert (await ended(c, forwarded.json()["id"]))["state"] == "delivered"
+            assert (await c.post(f"/v1/faxes/{now['id']}/forward", json={"email": "a@b.example"})).status_code == 501
+            async with r.client(SENDER) as sender:
+                assert (await sender.delete(f"/v1/faxes/{now['id']}?erase=true")).status_code == 403
+            assert (await c.delete(f"/v1/faxes/{now['id']}?erase=true")).status_code == 204
+            assert (await c.get(f"/v1/faxes/{now['id']}")).status_code == 404
+            assert not (r.queue.folder / now["id"]).exists()
+
+    asyncio.run(run())
+
+
+def test_the_lists_and_the_state_of_the_station(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as r, r.client() as c, r.client(READER) as reader:
+            await _contacts(c)
+            number = "+49 30 7654321"
+            assert (await reader.post("/v1/do-not-fax", json={"number": number})).status_code == 403
+            assert (await c.post("/v1/do-not-fax", json={"number": number, "reason": "asked us"})).status_code == 201
+            (entry,) = (await reader.get("/v1/do-not-fax")).json()["numbers"]
+            assert entry["reason"] == "asked us"
+            answer = await c.post(
+                "/v1/faxes", data={"to": "sip:+49307654321@far.example"}, files={"file": ("a.txt", LETTER)}
+            )
+            assert (answer.status_code, answer.json()["type"]) == (403, "urn:softfax:problem:do-not-fax")
+            assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 204
+            assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 404
+            status = (await reader.get("/v1/status")).json()
+            assert status["lines"]["used"] == 0
+            assert len(status["daily"]) == 14
+            assert (await reader.get("/v1/mailboxes")).json() == {"mailboxes": []}
+            assert (await reader.get("/v1/accounts")).json() == {"accounts": []}
+            async with r.client("") as nobody:
+                assert (await nobody.get("/healthz")).json()["status"] == "ok"
+                assert (await nobody.get("/readyz")).status_code == 200
+                assert (await nobody.get("/metrics")).status_code == 401
+                described = (await nobody.get("/openapi.json")).json()
+                assert described["openapi"].startswith("3.1")
+                page = await nobody.get("/")
+                assert "default-src 'none'" in page.headers["content-security-policy"]
+
+    asyncio.run(run())
+
+
+async def _contacts(c: httpx.AsyncClient) -> None:
+    ada = (await c.post("/v1/contacts", json={"name": "Ada Example", "number": "+49 30 1234567"})).json()
+    bob = (await c.post("/v1/contacts", json={"name": "Bob", "number": "100", "company": "Beispiel GmbH"})).json()
+    assert [p["name"] for p in (await c.get("/v1/contacts?q=30123")).json()["contacts"]] == ["Ada Example"]
+    assert [p["name"] for p in (await c.get("/v1/contacts?q=BEISPIEL")).json()["contacts"]] == ["Bob"]
+    changed = await c.post("/v1/contacts", json={"id": bob["id"], "name": "Bob", "number": "101"})
+    assert (changed.status_code, changed.json()["number"]) == (200, "101")
+    first = (await c.get("/v1/contacts?limit=1")).json()
+    assert [p["id"] for p in first["contacts"]] == [ada["id"]]
+    second = (await c.get("/v1/contacts", params={"limit": "1", "cursor": first["cursor"]})).json()
+    assert ([p["id"] for p in second["contacts"]], second["cursor"]) == ([bob["id"]], "")
+    assert (await c.delete(f"/v1/contacts/{ada['id']}")).status_code == 204
+    assert (await c.get(f"/v1/contacts/{ada['id']}")).status_code == 404
+
+
+def test_a_swml_document_runs(tmp_path: Path) -> None:
+    document = """
+version: 1.0.0
+sections:
+  main:
+    - send_fax: {document: "%s"}
+    - execute: {dest: other}
+  other:
+    - hangup
+"""
+
+    async def run(r: Running, c: httpx.AsyncClient, url: str) -> dict[str, Any]:
+        answer = await c.post(
+            "/v1/swml?to=sip:ok@far.example", content=document % url, headers={"Content-Type": "application/yaml"}
+        )
+        assert answer.status_code == 202, answer.text
+        path = answer.headers["location"]
+
+        async def over() -> dict[str, Any] | None:
+            found: dict[str, Any] = (await c.get(path)).json()
+            return found if found["ended"] else None
+
+        done: dict[str, Any] = await until(over)
+        assert (await c.delete(path)).status_code == 409
+        return done
+
+    async def main() -> None:
+        async with running(tmp_path) as r, r.client() as c:
+            # A file of this machine is none of a stranger's documents.
+            for url in ("/etc/passwd", "file:///etc/passwd"):
+                done = await run(r, c, url)
+                assert (done["state"], "URL" in done["problem"]) == ("failed", True), done
+            assert r.far_ends.calls == []
+            bad = await c.post("/v1/swml", json={"to": "sip:ok@far.example", "document": {"sections": {}}})
+            assert bad.status_code == 422
+
+    asyncio.run(main())
