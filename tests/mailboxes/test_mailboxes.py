@@ -134,7 +134,7 @@ def test_every_target_of_a_mailbox_gets_the_fax(tmp_path: Path, monkeypatch: pyt
             "s3": [{"endpoint": f"127.0.0.1:{store.server_port}", "bucket": "faxes", "prefix": "in/", "tls": False,
                     "access_key": "k", "secret_key": "s", "region": "r"}],
             "printer": [{"name": "office"}],
-            "command": [{"argv": ["/bin/sh", "-c", f'cat > "{tmp_path}/facts"; echo "$SOFTFAX_FAX_PAGES" {{caller}} > "{tmp_path}/said"']}],
+            "command": [{"argv": ["/bin/sh", "-c", f'cat > "{tmp_path}/facts"; echo "$SOFTFAX_FAX_PAGES" "$SOFTFAX_FAX_CALLER" > "{tmp_path}/said"']}],
         }  # fmt: skip
         smtp = {"host": "127.0.0.1", "port": mail.port, "sender": "fax@clinic.example"}
         async with running(tmp_path, mailbox=[mailbox], smtp=smtp) as (station, queue, mailboxes):

@@ -45,6 +45,10 @@ def test_other_verbs_may_stand_in_the_same_file(tmp_path: Path) -> None:
             '[fax]\nident = "123456789012345678901"',
             r"fax\.ident: the station identity .* cannot be sent; use at most 20",
         ),
+        (
+            '[[mailbox]]\nname = "a"\n[[mailbox.command]]\nargv = ["/bin/sh", "-ec", "echo {caller}"]',
+            r"mailbox\[1\]\.command\[1\]\.argv: a caller could write a command into {caller}; in a script, use",
+        ),
         ('[[callbacks.target]]\nurl = "ftp://x"', r"callbacks\.target\[1\]\.url: not a URL for callbacks"),
         ('[ami]\n[[ami.user]]\nname = "a"\nx = 1', r"there is no key ami\.user\[1\]\.x; use one of name, secret"),
         ("sip = 3", r"sip is a table; write \[sip\] on a line of its own"),

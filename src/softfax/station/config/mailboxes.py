@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +27,9 @@ __all__ = [
 ]
 
 ADDRESS = re.compile(r"[^\s@<>,;\"]{1,64}@[^\s@<>,;\"]{1,255}")
+_SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh"})
+#: What far ends say of themselves.
+_OF_OTHERS = ("caller", "caller_name", "called", "station")
 #: A number, or the beginning of one with a star, as 030123*.
 NumberPattern = Annotated[str, Field(pattern=r"^\+?[0-9A-Za-z#._-]{0,64}\*?$")]
 
@@ -91,6 +95,18 @@ class CommandTarget(Table):
 
     argv: tuple[str, ...] = Field(min_length=1, description="program and arguments; {pdf}, {fax_id} … are put in")
     timeout_s: Seconds = Field(60.0, description="how long it may take")
+
+    @field_validator("argv")
+    @classmethod
+    def _argv(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        shell = value[0].rpartition("/")[2] in _SHELLS
+        scripts = [after for before, after in pairwise(value) if shell and re.fullmatch(r"-[a-z]*c", before)]
+        for fact in _OF_OTHERS:
+            if any("{" + fact + "}" in script for script in scripts):
+                raise ValueError(
+                    f'a caller could write a command into {{{fact}}}; in a script, use "$SOFTFAX_FAX_{fact.upper()}"'
+                )
+        return value
 
 
 class MailboxConfig(Table):
