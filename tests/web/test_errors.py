@@ -13,7 +13,6 @@ import pytest
 
 from tests.web.rig import READER, SENDER, running
 
-pytestmark = pytest.mark.xdist_group("web")
 FAX = "0123456789abcdef01234567"
 
 

@@ -17,7 +17,6 @@ from softfax.client.wire import EventParser
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate
 from tests.web.rig import ADMIN, Running, running, until
 
-pytestmark = pytest.mark.xdist_group("web")
 FAX, OTHER = "0123456789abcdef01234567", "76543210fedcba9876543210"
 
 

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from PIL import Image
 
 from tests.support.receiver import receiver
 from tests.web.rig import READER, SENDER, Running, running, until
 
-pytestmark = pytest.mark.xdist_group("web")
 LETTER = b"\f".join(f"Page {n}".encode() for n in (1, 2, 3))
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests.web.rig import ADMIN, SENDER, running, until
 
-pytestmark = pytest.mark.xdist_group("web")
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'
 
