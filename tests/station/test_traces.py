@@ -17,6 +17,7 @@ from softfax.fax.settings import ModePolicy
 from softfax.fax.trace import load_trace, pcap_path
 from softfax.model import Direction, FaxResult
 from softfax.station import FaxOrder, Station
+from softfax.station.config.operations import TraceConfig
 from tests.support.pcap import Packet, packets_of
 
 pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("traces")]
@@ -39,11 +40,12 @@ async def fax_to_itself(tmp_path: Path) -> tuple[FaxResult, dict[str, list[bytes
         "data": {"dir": tmp_path / "data"},
         "inbox": {"dir": tmp_path / "received"},
         "fax": {"ident": "ITSELF", "resolution": "standard"},
-        "trace": {"packets": True},
     }
     pictures: dict[str, list[bytes]] = {}
     directions: dict[str, Direction] = {}
     async with Station(config) as station:
+        # An engineer asks for packets while the station runs.
+        station.reload(station.config.model_copy(update={"trace": TraceConfig(packets=True)}))
         host, port = station.bound_address
         order = FaxOrder(destination=f"sip:1@{host}:{port}", documents=(str(letter),), mode=ModePolicy.T38)
         call = station.originate(order)

@@ -270,7 +270,7 @@ class FaxRuntime:
         self._lines: dict[int, FaxLine] = {}
         self._loop = asyncio.get_running_loop()
         self._stop = _Stop()
-        #: Set by `start`: what is kept of the messages and frames of faxes.
+        #: What is kept of the messages and frames of faxes from now on. SIP messages are had where `start` was given it.
         self.trace: TraceSettings | None = None
         self.messages = SipMessages()
         self._traced: list[Tracing] = []

@@ -149,6 +149,7 @@ class Calls:
         elif isinstance(message, wire.Reload):
             self.config = StationConfig.checked(message.config, "the configuration")
             self._floor = _floor(self.config)
+            self._running().trace = making.trace_settings(self.config)
             self._have_accounts(self.config.sip_accounts())
 
     def _cancel(self, message: wire.Cancel) -> None:
