@@ -8,7 +8,10 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
@@ -242,3 +245,35 @@ def test_a_fax_recorded_right_before_a_crash_still_reaches_its_mailbox(tmp_path:
     asyncio.run(second())
     asyncio.run(third())
     assert [fax_id in path.name for path in (tmp_path / "a").iterdir()] == [True]
+
+
+def test_what_was_under_way_when_a_station_was_killed_is_done_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.mailboxes.killed_station import mailboxes_of
+
+    start = Mailboxes.start
+
+    async def late(mailboxes: Mailboxes) -> None:
+        """The durable engine takes it up before the other parts of the station have started."""
+        await asyncio.sleep(1)
+        await start(mailboxes)
+
+    command = [sys.executable, "-m", "tests.mailboxes.killed_station", str(tmp_path)]
+    with subprocess.Popen(command) as process:
+        try:
+            deadline = time.monotonic() + LIMIT_S
+            while not (tmp_path / "tries").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+        finally:
+            process.kill()
+    (tmp_path / "go").touch()
+    monkeypatch.setattr(Mailboxes, "start", late)
+
+    async def run() -> None:
+        async with running(tmp_path, mailbox=mailboxes_of(tmp_path)) as (_, _, mailboxes):
+            assert await settled(mailboxes) == {"waiting": 0, "done": 1, "dead": 0}
+
+    asyncio.run(run())
+    assert (tmp_path / "tries").read_text() == "tried\ntried\n"
+    assert "could not be delivered" not in caplog.text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -37,6 +38,7 @@ log = logging.getLogger("softfax.mail")
 METADATA = sa.MetaData()
 WORKERS = 2
 UPKEEP_S = 60.0
+START_S = 60.0
 KEEP_S = 30 * 24 * 3600.0
 #: How far back a start looks for faxes that ended when nobody could write it down.
 LOOK_BACK_S = 14 * 24 * 3600.0
@@ -76,6 +78,7 @@ class MailReports:
         self._rounds = Rounds(MAIL, self._run)
         self._engine: sa.Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._upkeep: asyncio.Task[None] | None = None
         self._stopping = False
@@ -93,6 +96,7 @@ class MailReports:
         """Goes on with what waits, and takes up what ended untold."""
         self._loop = asyncio.get_running_loop()
         self.station.subscribe(self._take)
+        self._started.set()
         await asyncio.to_thread(self._rounds.start, WORKERS)
         self._upkeep = asyncio.ensure_future(self._keep_up())
 
@@ -200,7 +204,8 @@ class MailReports:
             row = connection.execute(sa.select(_reports).where(r.id == key, r.round_id == round_id)).one_or_none()
         if row is None or row.state != WAITING:
             return "not its turn"
-        if self._stopping:
+        # What was under way when an earlier station ended is taken up before this one has started.
+        if not self._started.wait(START_S) or self._stopping:
             self._again(key, round_id, 0.0)
             return "stopping"
         try:

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ log = logging.getLogger("softfax.mailboxes")
 METADATA = sa.MetaData()
 WORKERS = 4
 UPKEEP_S = 60.0
+START_S = 60.0
 KEEP_S = 30 * 24 * 3600.0
 POLICY = RetryPolicy(first_s=10.0, longest_s=3600.0, give_up_s=7 * 24 * 3600.0)
 DOCUMENT_BYTES_MAX = 700_000
@@ -71,6 +73,7 @@ class Mailboxes:
         self._rounds = Rounds(MAILBOXES, self._run)
         self._engine: sa.Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = threading.Event()
         self._upkeep: asyncio.Task[None] | None = None
         self._stopping = False
         queue.on_received.append(self._received)
@@ -87,6 +90,7 @@ class Mailboxes:
     async def start(self) -> None:
         """Goes on with what waits."""
         self._loop = asyncio.get_running_loop()
+        self._started.set()
         await asyncio.to_thread(self._rounds.start, WORKERS)
         self._upkeep = asyncio.ensure_future(self._keep_up())
 
@@ -188,7 +192,8 @@ class Mailboxes:
             row = connection.execute(sa.select(_deliveries).where(d.id == key, d.round_id == round_id)).one_or_none()
         if row is None or row.state != WAITING:
             return "not its turn"
-        if self._stopping:
+        # What was under way when an earlier station ended is taken up before this one has started.
+        if not self._started.wait(START_S) or self._stopping:
             self._again(key, round_id, 0.0)
             return "stopping"
         try:
@@ -197,7 +202,7 @@ class Mailboxes:
             return self._failed(row, error)
         except Exception as error:
             log.exception("fax %s could not be delivered", row.fax_id)
-            return self._failed(row, MailboxError(f"softfax failed ({error})"))
+            return self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
         self._end(key, DONE, row.attempts + 1, "")
         log.info("fax %s was delivered to %s %s", row.fax_id, row.mailbox, row.kind)
         return "delivered"
