@@ -33,9 +33,6 @@ __all__ = [
     "UploadOut",
 ]
 
-FAX = "4b0e7d5a9c1f2e3d4a5b6c7d"
-TIME = "2026-11-21T09:30:00.000000Z"
-
 
 class Out(BaseModel):
     """An answer. More keys may come with later versions."""
@@ -45,21 +42,6 @@ class Out(BaseModel):
 
 class ProblemOut(Out):
     """Problem details (RFC 9457)."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:softfax:problem:ended",
-                    "title": "The fax has ended",
-                    "status": 409,
-                    "detail": f"Fax {FAX} is delivered.",
-                    "remedy": "",
-                }
-            ]
-        },
-    )
 
     type: str = Field(description="`urn:softfax:problem:…`, or about:blank where the status says it all")
     title: str
@@ -96,28 +78,6 @@ class AttemptOut(Out):
 
 class FaxOut(Out):
     """A fax as it is kept."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": FAX, "direction": "send", "state": "queued", "created": TIME, "updated": TIME,
-                    "to": "+49301234567", "caller_number": "", "caller_name": "", "account": "", "mailbox": "",
-                    "documents": ["letter.pdf"], "priority": 5, "not_before": None, "deadline": None,
-                    "next_attempt": TIME, "ended": None, "pages": 0, "pages_total": None, "bad_pages": [],
-                    "reason": "", "remedy": "", "cause": None, "resolution": "", "header": "", "ident": "",
-                    "remote_station_id": "", "broadcast_id": "", "tags": {}, "unread": False, "attempts": [],
-                    "result": None,
-                    "links": {
-                        "self": f"/v1/faxes/{FAX}", "document": f"/v1/faxes/{FAX}/document.pdf",
-                        "pages": f"/v1/faxes/{FAX}/pages/{{n}}.png", "events": f"/v1/faxes/{FAX}/events",
-                        "trace": f"/v1/faxes/{FAX}/trace",
-                    },
-                }
-            ]
-        },
-    )  # fmt: skip
 
     id: str
     direction: Literal["send", "receive"]

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from softfax._version import __version__
 from softfax.web.answers import ProblemOut
+from softfax.web.examples import BODIES, PARAMETERS
 from softfax.web.problems import MEDIA_TYPE
 from softfax.web.requests import FaxIn, SwmlIn
 
@@ -100,6 +101,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             wanted = scopes.get((path, method.upper()))
             operation["security"] = [{"token": list(wanted)}] if wanted is not None else []
             _problems_only(operation)
+            _exemplify(operation)
     found["servers"] = [{"url": "/"}]
     return found
 
@@ -110,6 +112,48 @@ def _problems_only(operation: dict[str, Any]) -> None:
         if int(status) >= 400 and MEDIA_TYPE not in response.get("content", {}):
             response["description"] = _WORDS.get(int(status), response.get("description", ""))
             response["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
+
+
+_HEADERS: Mapping[str, Any] = {
+    "Location": {"description": "Where it is", "schema": {"type": "string"}},
+    "Idempotency-Replayed": {"description": "true, where an earlier request is answered", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds until it is worth trying again", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}},
+    "ETag": {"description": "For If-None-Match", "schema": {"type": "string"}},
+}
+_SAYING: Mapping[str, tuple[str, ...]] = {
+    "401": ("WWW-Authenticate",),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
+    "304": ("ETag",),
+}
+
+
+def _exemplify(operation: dict[str, Any]) -> None:
+    """Adds examples, and the headers of answers."""
+    keyed = any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ()))
+    for status, response in operation["responses"].items():
+        names = _SAYING.get(status, ())
+        if status in ("201", "202"):
+            names = ("Location", "Idempotency-Replayed") if keyed else ("Location",)
+        if names:
+            response["headers"] = {name: _HEADERS[name] for name in names}
+        _example_of(response.get("content", {}))
+    _example_of(operation.get("requestBody", {}).get("content", {}))
+    for parameter in operation.get("parameters", ()):
+        if not {"example", "examples"} & {*parameter, *parameter.get("schema", {})}:
+            name = parameter["name"]
+            number = "+49301234567" if parameter["schema"].get("type") == "string" else PARAMETERS.get(name)
+            parameter["example"] = number if name == "number" else PARAMETERS[name]
+
+
+def _example_of(content: dict[str, Any]) -> None:
+    for kind, media in content.items():
+        schema = media.get("schema") or {}
+        refs = [schema, *schema.get("anyOf", ())]
+        names = [str(one["$ref"]).rpartition("/")[2] for one in refs if "$ref" in one]
+        if kind.endswith("json") and names and not {"example", "examples"} & set(media):
+            media["examples"] = {name: {"value": BODIES[name]} for name in names}
 
 
 def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:

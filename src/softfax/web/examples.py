@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Examples for the OpenAPI description: of every body, and of parameters. The tests hold them against the schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["BODIES", "FAX", "PARAMETERS", "TIME"]
+
+FAX = "4b0e7d5a9c1f2e3d4a5b6c7d"
+CONTACT = "9f1c2e3d4a5b6c7d4b0e7d5a"
+UPLOAD = "0123456789abcdef0123456789abcdef"
+TIME = "2026-11-21T09:30:00.000000Z"
+LATER = "2026-11-21T09:31:02.500000Z"
+
+_FAX: dict[str, Any] = {
+    "id": FAX, "direction": "send", "state": "queued", "created": TIME, "updated": TIME, "to": "+49301234567",
+    "caller_number": "", "caller_name": "", "account": "pbx", "mailbox": "", "documents": ["letter.pdf"], "priority": 5,
+    "not_before": None, "deadline": "2026-11-23T09:30:00.000000Z", "next_attempt": TIME, "ended": None, "pages": 0,
+    "pages_total": None, "bad_pages": [], "reason": "", "remedy": "", "cause": None, "resolution": "fine", "header": "",
+    "ident": "", "remote_station_id": "", "broadcast_id": "", "tags": {"matter": "2026-17"}, "unread": False,
+    "attempts": [], "result": None,
+    "links": {
+        "self": f"/v1/faxes/{FAX}", "document": f"/v1/faxes/{FAX}/document.pdf",
+        "pages": f"/v1/faxes/{FAX}/pages/{{n}}.png", "events": f"/v1/faxes/{FAX}/events",
+        "trace": f"/v1/faxes/{FAX}/trace",
+    },
+}  # fmt: skip
+_EVENT = {
+    "id": 1795255200123, "event": "job", "time": TIME, "state": "sending", "reason": "", "attempt": 1, "pages": 0,
+    "pages_total": 2, "fax_id": FAX,
+}  # fmt: skip
+_UPLOAD = {
+    "id": UPLOAD, "name": "letter.pdf", "bytes": 48211, "seconds": 14.9, "resolution": "204x196", "warnings": [],
+    "expires": "2026-11-22T09:30:00.000000Z",
+    "pages": [
+        {"number": 1, "width": 1728, "rows": 2287, "bytes": 11487, "seconds": 9.7, "resolution": "204x196"},
+        {"number": 2, "width": 1728, "rows": 2287, "bytes": 3420, "seconds": 5.2, "resolution": "204x196"},
+    ],
+}  # fmt: skip
+_SESSION = {
+    "time": TIME, "session_number": 1, "operation": "send", "state": "Active", "error_correction_mode": True,
+    "data_rate": 14400, "page_number": 1, "fax_id": FAX, "direction": "send", "attempt": 1, "call_state": "answered",
+    "mode": "T38", "account": "pbx", "mailbox": "", "caller": "", "caller_name": "", "called": "+49301234567",
+    "remote_station_id": "+49 30 1234567", "started": TIME, "progress": None,
+}  # fmt: skip
+_STATUS = {
+    "version": "1.0", "uptime_s": 86400.0,
+    "registrations": [
+        {
+            "account": "pbx", "server": "sip:pbx.example", "state": "registered", "since": TIME, "next_try": None,
+            "problem": "", "expires_s": 300,
+        }
+    ],
+    "lines": {"used": 1, "max": 30},
+    "queue": {"by_state": {"sending": 1, "waiting": 2, "delivered": 1200}, "due": 0, "oldest_s": 0.0},
+    "workers": [
+        {"number": 0, "pid": 4711, "state": "running", "since": TIME, "calls": 1, "restarts": 0, "last_end": ""}
+    ],
+    "disk": {"total_bytes": 500_000_000_000, "used_bytes": 120_000_000_000, "free_bytes": 380_000_000_000},
+    "success": {
+        "day": {"delivered": 97, "failed": 3, "total": 100, "rate": 0.97},
+        "week": {"delivered": 600, "failed": 20, "total": 620, "rate": 0.9677},
+    },
+    "daily": [{"date": "2026-11-21", "sent": 97, "received": 41, "failed": 3, "pages": 310}],
+}  # fmt: skip
+_CONTACT = {"name": "Ada Example", "number": "+49 30 1234567", "company": "Example Ltd", "email": "", "notes": ""}
+_FORBIDDEN = {"number": "+49301234567", "reason": "asked us", "added": TIME}
+_TRACE_ENTRY = {
+    "time": TIME, "t_s": 1.204, "kind": "t30", "direction": "received", "title": "DIS", "detail": "what it can",
+    "fields": {"rate": "14400"},
+}  # fmt: skip
+_SWML = {
+    "id": FAX, "state": "ended", "to": "+49301234567", "started": TIME, "ended": LATER, "problem": "",
+    "variables": {"send_fax_result": "success", "send_fax_pages": "2"}, "faxes": [FAX], "said": [],
+}  # fmt: skip
+
+#: By the name of the schema.
+BODIES: Mapping[str, Any] = {
+    "AccountList": {
+        "accounts": [{"name": "pbx", "server": "sip:pbx.example", "user": "fax", "register": True}]
+    },
+    "BroadcastOut": {"broadcast_id": "b" * 24, "faxes": [{**_FAX, "broadcast_id": "b" * 24}]},
+    "Change": {"unread": False, "tags": {"matter": "2026-17"}},
+    "ContactIn": _CONTACT,
+    "ContactList": {"contacts": [{"id": CONTACT, **_CONTACT}], "cursor": ""},
+    "ContactOut": {"id": CONTACT, **_CONTACT},
+    "CoverIn": {"to": "Ada Example", "sender": "Bob", "subject": "Offer", "note": "As agreed."},
+    "EventList": {"events": [_EVENT]},
+    "FaxIn": {
+        "to": "+49 30 1234567", "documents": [{"url": "https://example.com/letter.pdf"}], "tags": {"matter": "2026-17"}
+    },
+    "FaxListOut": {"faxes": [_FAX], "cursor": "1041", "total": None},
+    "FaxOut": _FAX,
+    "ForbiddenIn": {"number": "+49 30 1234567", "reason": "asked us"},
+    "ForbiddenList": {"numbers": [_FORBIDDEN]},
+    "ForbiddenOut": _FORBIDDEN,
+    "ForwardIn": {"to": "+49 30 7654321"},
+    "HealthOut": {"status": "ok", "problems": []},
+    "LoginIn": {"token": "the secret of a token"},
+    "LoginOut": {"name": "office", "kind": "token", "scopes": ["read", "send", "cancel", "events"]},
+    "MailboxList": {"mailboxes": [{"name": "sales", "numbers": ["+49301111"]}]},
+    "ProblemOut": {
+        "type": "urn:softfax:problem:ended", "title": "Its state does not allow this", "status": 409,
+        "detail": f"fax {FAX} has ended (delivered)",
+    },
+    "SessionList": {"sessions": [_SESSION]},
+    "StatusOut": _STATUS,
+    "SwmlIn": {
+        "to": "+49 30 1234567",
+        "document": {"version": "1.0.0", "sections": {"main": [{"send_fax": {"document": "https://example.com/a.pdf"}}]}},
+    },
+    "SwmlOut": _SWML,
+    "TraceOut": {
+        "fax_id": FAX, "attempt": 1, "began": TIME, "entries": [_TRACE_ENTRY], "left_out": 0,
+        "statistics": {"udptl_rx_packets": 812},
+    },
+    "UploadOut": _UPLOAD,
+}  # fmt: skip
+
+#: By the name of the parameter; those that say their own are left as they are.
+PARAMETERS: Mapping[str, Any] = {
+    "after": 1795255200123,
+    "attempt": 1,
+    "broadcast_id": "b" * 24,
+    "contact_id": CONTACT,
+    "cursor": "1041",
+    "direction": "send",
+    "erase": True,
+    "fax_id": FAX,
+    "Last-Event-ID": "1795255200123",
+    "last_event_id": "1795255200123",
+    "limit": 50,
+    "mailbox": "sales",
+    "number": 1,
+    "progress": True,
+    "q": "ada letter",
+    "resolution": "fine",
+    "run_id": FAX,
+    "since": TIME,
+    "to": "+49301234567",
+    "types": "job,result",
+    "unread": True,
+    "until": TIME,
+    "upload_id": UPLOAD,
+    "width": 800,
+}

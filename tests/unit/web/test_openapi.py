@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The description is whole: every operation says what it takes and answers, with examples that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from softfax.web.examples import BODIES
+from tests.unit.web.fakes import site
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    steps = site(tmp_path_factory.mktemp("site"))
+    yield next(steps).app.app.openapi()
+    next(steps, None)
+
+
+def _operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_every_operation_is_described(described: dict[str, Any]) -> None:
+    assert described["openapi"].startswith("3.1")
+    ids = [operation["operationId"] for _, operation in _operations(described)]
+    assert len(ids) == len(set(ids))
+    for name, operation in _operations(described):
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert operation["tags"], name
+        assert "security" in operation, name
+        assert {"429", "500"} <= set(operation["responses"]), name
+        for parameter in operation.get("parameters", ()):
+            said = {**parameter.get("schema", {}), **parameter}
+            assert {"example", "examples"} & set(said), f"{name}: {parameter['name']}"
+        for status, response in operation["responses"].items():
+            for kind, media in response.get("content", {}).items():
+                if kind.endswith("json") and "$ref" in str(media):
+                    assert media["examples"], f"{name}: {status}"
+                if int(status) >= 400 and status != "503":
+                    assert kind == "application/problem+json", name
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_examples_fit(described: dict[str, Any], name: str) -> None:
+    schema = {"$ref": f"#/components/schemas/{name}", "components": described["components"]}
+    jsonschema_rs.Draft202012Validator(schema).validate(BODIES[name])
+    fields = described["components"]["schemas"][name]
+    assert set(fields.get("required", ())) <= set(BODIES[name])
