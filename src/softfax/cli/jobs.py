@@ -198,6 +198,10 @@ def _pages(fax: Fax) -> str:
     return f"{fax.pages}/{fax.pages_total}" if fax.pages_total and fax.pages_total != fax.pages else str(fax.pages)
 
 
+def _counted(pages: int) -> str:
+    return f"{pages} page{'' if pages == 1 else 's'}"
+
+
 def _why(fax: Fax) -> str:
     return fax.reason if fax.state in ("failed", "expired", "uncertain", "waiting") else ""
 
@@ -245,10 +249,11 @@ def _show(fax: Fax, as_json: bool) -> None:
     for attempt in fax.attempts:
         result = attempt.result or {}
         took = f", {result['duration_s']:.0f} s" if result.get("duration_s") else ""
-        how = f", {result['mode']} {result['bitrate']} bit/s" if result.get("bitrate") else ""
+        mode = {"T38": "T.38", "audio": "G.711"}.get(result.get("mode", ""), "")
+        how = f", {mode} {result['bitrate']} bit/s" if result.get("bitrate") else ""
         came = "under way" if attempt.ended is None else attempt.cause or "went through"
         first = f" from page {attempt.first_page}" if attempt.first_page > 1 else ""
-        line = f"call {attempt.number}  {_clock(attempt.started)}  {came}{first}, {attempt.pages} pages{how}{took}"
+        line = f"call {attempt.number}  {_clock(attempt.started)}  {came}{first}, {_counted(attempt.pages)}{how}{took}"
         console.print(line, markup=False)
 
 

@@ -389,9 +389,11 @@ class FaxQueue:
         for trace in self.station.trace_folder.glob(f"{kept.fax.id}-*"):
             pages.shred(trace)
 
-    async def forbid(self, number: str, reason: str = "") -> None:
-        """A number gets no faxes any more."""
-        await asyncio.to_thread(self.store.forbid, self.number_key(number), reason[:500])
+    async def forbid(self, number: str, reason: str = "") -> str:
+        """A number gets no faxes any more; the number as it is kept."""
+        key = self.number_key(number)
+        await asyncio.to_thread(self.store.forbid, key, reason[:500])
+        return key
 
     async def allow(self, number: str) -> bool:
         """It gets faxes again; false if it did."""

@@ -52,7 +52,8 @@ class Recorder:
             if isinstance(event, PageEvent):
                 attempt, total = self._own[context.fax_id]
                 confirmed = event.number - attempt.first_page + 1
-                self._write(partial(self._queue.store.pages, context.fax_id, attempt.number, confirmed, total))
+                pages = partial(self._queue.store.pages, context.fax_id, attempt.number, confirmed, event.number, total)
+                self._write(pages)
             return
         fax = self._others.get(context.fax_id)
         if fax is None:
@@ -63,6 +64,7 @@ class Recorder:
             self._write(partial(self._queue.store.record, fax, context))
         if isinstance(event, PageEvent):
             fax = self._others[context.fax_id] = dataclasses.replace(fax, pages=event.number)
+            self._write(partial(self._queue.store.update, context.fax_id, {"pages": event.number}))
         elif isinstance(event, FaxResult):
             del self._others[context.fax_id]
             self._end(fax, event)

@@ -73,6 +73,17 @@ class QueueStore:
         self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str
     ) -> tuple[list[str], bool]:
         """Writes faxes to be sent, with their rounds; the ids, and whether they are new. Raises IdempotencyError."""
+        try:
+            return self._submit(faxes, key, body_hash)
+        except sa.exc.IntegrityError:
+            # Somebody with the same key came at the same time, and was faster.
+            if (found := self.asked(key, body_hash) if key else None) is None:
+                raise
+            return found, False
+
+    def _submit(
+        self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str
+    ) -> tuple[list[str], bool]:
         now = time.time()
         with self._engine.begin() as connection:
             if key:
@@ -177,15 +188,15 @@ class QueueStore:
             )
         return True
 
-    def pages(self, fax_id: str, number: int, confirmed: int, total: int | None) -> None:
-        """So many pages of an attempt are confirmed."""
+    def pages(self, fax_id: str, number: int, confirmed: int, of_fax: int, total: int | None) -> None:
+        """So many pages of an attempt are confirmed, and so many of the fax."""
         with self._engine.begin() as connection:
             connection.execute(
                 tables.attempts.update()
                 .where(tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == number)
                 .values(pages=confirmed)
             )
-            values: dict[str, Any] = {"updated": time.time()}
+            values: dict[str, Any] = {"updated": time.time(), "pages": of_fax}
             if total is not None:
                 values["pages_total"] = total
             connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(**values))

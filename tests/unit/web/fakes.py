@@ -223,8 +223,9 @@ class FakeQueue:
         self._known(fax_id)
         return self.tiffs.get(fax_id)
 
-    async def forbid(self, number: str, reason: str = "") -> None:
+    async def forbid(self, number: str, reason: str = "") -> str:
         self.numbers[number] = (reason, 1.0)
+        return number
 
     async def allow(self, number: str) -> bool:
         return self.numbers.pop(number, None) is not None

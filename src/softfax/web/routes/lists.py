@@ -134,8 +134,8 @@ async def forbidden(web: Mine) -> Response:
 )
 async def forbid(web: Mine, entry: ForbiddenIn) -> Response:
     """Orders for it are refused from now on."""
-    await web.queue.forbid(entry.number, entry.reason)
-    return answer(_forbidden(entry.number, entry.reason, time.time()), 201)
+    number = await web.queue.forbid(entry.number, entry.reason)
+    return answer(_forbidden(number, entry.reason, time.time()), 201)
 
 
 @router.delete(
