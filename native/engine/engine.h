@@ -40,7 +40,11 @@ enum {
     SFX_EVENT_STALLED,    /* nothing came from the far end for stall_ms; sent once */
     SFX_EVENT_FRAME,      /* trace: a T.30 control frame; code 1 = received, 0 = sent; `data` is its beginning */
     SFX_EVENT_DISK,       /* a received page could not be brought to disk: code = errno; the call is ended */
+    SFX_EVENT_SIGNAL,     /* trace: code as for a frame; value[] = enum sfx_signal, rate, page */
 };
+
+/* Signals of T.30 that are no frames. */
+enum sfx_signal { SFX_SIGNAL_CNG = 1, SFX_SIGNAL_CED, SFX_SIGNAL_TCF, SFX_SIGNAL_IMAGE };
 
 /* What became of a DIS (or DTC). A far end repeats it until it is answered (T.30 §5.4.3.1, timer T4), so a sender that
  * has no page for it yet lets it go by. */

@@ -149,6 +149,10 @@ typedef struct t30_run {
     uint32_t stored_link;                /* of the received file, see disk.c */
     bool page_lost;                      /* it could not be brought there */
     uint32_t preview_page, preview_rows; /* what was shown last */
+    /* signals.c: what was last seen of signals that are no frames; audio is listened to for the first tone */
+    int tx_modem, rx_indicator;
+    bool rx_trained, tone_heard;
+    modem_connect_tones_rx_state_t *tones;
     int pages_confirmed, page_now, bad_rows, rate_bps, ecm, pages_in_file, retries;
 } t30_run;
 
@@ -169,6 +173,15 @@ void run_fetch_audio(sfx_session *s, int16_t *amp);
 /* Time passes for T.30's timers alone. */
 void run_pass_time(sfx_session *s, int samples);
 void run_feed_audio(sfx_session *s, int16_t *amp, int samples);
+
+/* ---- signals.c: for traces ----------------------------------------------------------------------------------------
+ */
+
+void signals_tick(sfx_session *s);
+/* An IFP packet was received. */
+void signals_ifp(sfx_session *s, const uint8_t *ifp, size_t len);
+/* Has the far end's first tone looked for: CNG, or, by the caller, CED. */
+void signals_listen(t30_run *run, bool caller);
 
 /* ---- preview.c ----------------------------------------------------------------------------------------------------
  */

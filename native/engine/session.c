@@ -312,6 +312,7 @@ static void deliver_audio(void *user, int16_t *amp, int samples) { run_feed_audi
 
 static void deliver_ifp(void *user, const uint8_t *ifp, size_t len, uint16_t seq) {
     sfx_session *s = user;
+    signals_ifp(s, ifp, len);
     if (s->run.terminal)
         t38_core_rx_ifp_packet(t38_terminal_get_t38_core_state(s->run.terminal), ifp, (int)len, seq);
 }
@@ -446,6 +447,7 @@ void session_tick(sfx_session *s) {
         if (s->run.terminal && may_send)
             t38_terminal_send_timeout(s->run.terminal, RTP_FRAME);
     }
+    signals_tick(s);
     watch_stall(s);
 }
 

@@ -535,6 +535,8 @@ int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38) {
     if (err < 0)
         return err;
     configure(run);
+    if (run->fax)
+        signals_listen(run, caller);
     return 0;
 }
 
@@ -557,6 +559,8 @@ void run_end(sfx_session *s, bool muted) {
     }
     if (run->preamble)
         modem_connect_tones_rx_free(run->preamble);
+    if (run->tones)
+        modem_connect_tones_rx_free(run->tones);
     if (run->goodbye)
         fsk_tx_free(run->goodbye);
     if (run->goodbye_hdlc)
@@ -566,6 +570,7 @@ void run_end(sfx_session *s, bool muted) {
     run->fax = NULL;
     run->terminal = NULL;
     run->preamble = NULL;
+    run->tones = NULL;
     run->t30 = NULL;
 }
 
@@ -637,6 +642,10 @@ void run_feed_audio(sfx_session *s, int16_t *amp, int samples) {
     if (amp && run->preamble && !run->preamble_heard) {
         memcpy(copy, amp, (size_t)samples * sizeof *amp); /* the detector filters in place */
         modem_connect_tones_rx(run->preamble, copy, samples);
+    }
+    if (amp && run->tones) {
+        memcpy(copy, amp, (size_t)samples * sizeof *amp);
+        modem_connect_tones_rx(run->tones, copy, samples);
     }
     if (amp && !s->held)
         fax_rx(run->fax, amp, samples);

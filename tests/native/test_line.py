@@ -17,11 +17,13 @@ from softfax.engine import (
     ErrorCorrection,
     EventType,
     LineSettings,
+    Signal,
     T30Settings,
     UdptlSettings,
     run_line,
 )
 from softfax.errors import NativeError, UsageError
+from softfax.fax import t30
 from tests.native.pages import write_pages
 
 
@@ -242,3 +244,26 @@ def test_a_packet_lost_in_training_costs_a_repetition_not_the_call(tmp_path: Pat
 
     assert result.last(result.sender, EventType.COMPLETE).code == 0
     assert result.identical
+
+
+@pytest.mark.parametrize("mode", ["T38", "PCMU"])
+@pytest.mark.parametrize("ecm", [True, False])
+def test_a_trace_has_the_signals_that_are_no_frames(tmp_path: Path, mode: str, ecm: bool) -> None:
+    traced = {"trace": True, "ecm": ecm}
+
+    result = fax(tmp_path, LineSettings(mode=mode), pages=2, rows=300, sender=traced, receiver=traced)
+
+    for side, sends in ((result.sender, True), (result.receiver, False)):
+        signals = [(e.code == 0, Signal(e.values[0]), e.values[2]) for e in side if e.type is EventType.SIGNAL]
+        assert set(signals[:2]) == {(sends, Signal.CNG, 1), (not sends, Signal.CED, 1)}
+        assert signals[2:] == [(sends, Signal.TCF, 1), (sends, Signal.IMAGE, 1), (sends, Signal.IMAGE, 2)]
+        names = [t30.decode(e.data).name if e.type is EventType.FRAME else Signal(e.values[0]).name for e in side
+                 if e.type in (EventType.FRAME, EventType.SIGNAL)]  # fmt: skip
+        order = [names.index(name) for name in ("CED", "DIS", "DCS", "TCF", "CFR", "IMAGE", "MCF", "DCN")]
+        assert order == sorted(order)
+
+
+def test_without_a_trace_nothing_is_looked_for(tmp_path: Path) -> None:
+    result = fax(tmp_path, LineSettings(mode="PCMU"), rows=100)
+
+    assert not [e for e in result.sender + result.receiver if e.type in (EventType.FRAME, EventType.SIGNAL)]

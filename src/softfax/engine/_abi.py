@@ -23,6 +23,7 @@ __all__ = [
     "PreviewRecord",
     "SessionConfig",
     "SessionStats",
+    "Signal",
     "SrtpConfig",
     "SrtpSuite",
     "T38Config",
@@ -45,6 +46,16 @@ class EventType(IntEnum):
     STALLED = 7
     FRAME = 8
     DISK = 9
+    SIGNAL = 10
+
+
+class Signal(IntEnum):
+    """Signals of T.30 that are no frames (the first value of an event `SIGNAL`; then the rate, and the page)."""
+
+    CNG = 1
+    CED = 2
+    TCF = 3
+    IMAGE = 4
 
 
 class Flag(IntFlag):

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from softfax.engine import Signal
 from softfax.fax import t30
 
 __all__ = [
@@ -33,6 +34,12 @@ __all__ = [
 ENTRIES_MAX = 5000
 SIP_CHARACTERS_MAX = 8000
 FILE_BYTES_MAX = 16 << 20
+
+_SIGNALS = {
+    Signal.CNG: "the caller is a fax: 1100 Hz",
+    Signal.CED: "the answerer is a fax: 2100 Hz",
+    Signal.TCF: "training check",
+}
 
 When = Literal["never", "failed", "always"]
 Kind = Literal["sip", "t30", "signal", "media", "note"]
@@ -67,6 +74,7 @@ class Trace:
         self.began = now or datetime.now(UTC)
         self.entries: list[Entry] = []
         self.left_out = 0
+        self._page = 0
         self.statistics: dict[str, int] = {}
 
     def add(
@@ -108,6 +116,17 @@ class Trace:
         """A T.30 control frame."""
         frame = t30.decode(data)
         self.add("t30", frame.name, direction=_way(not received), detail=frame.meaning, fields=frame.fields)
+
+    def signal(self, received: bool, signal: Signal, rate_bps: int, page: int) -> None:
+        """A signal of T.30 that is no frame; the image is one, each time it is sent."""
+        way = _way(not received)
+        if signal is Signal.IMAGE:
+            again = ", again" if page == self._page else ""
+            self._page = page
+            self.add("media", f"page {page}{again}", direction=way, fields={"rate": str(rate_bps)})
+            return
+        fields = {"rate": str(rate_bps)} if signal is Signal.TCF else {}
+        self.add("signal", signal.name, direction=way, detail=_SIGNALS[signal], fields=fields)
 
     def to_json(self) -> dict[str, Any]:
         """What is written, and what the HTTP API gives."""

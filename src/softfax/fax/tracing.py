@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from softfax.engine import EngineEvent, EngineSession, EventType, SessionStats
+from softfax.engine import EngineEvent, EngineSession, EventType, SessionStats, Signal
 from softfax.errors import NativeError
 from softfax.fax.pcap import Datagram, merged
 from softfax.fax.trace import Trace, TraceSettings, pcap_path, write_whole
@@ -89,6 +89,8 @@ class Tracing:
         """Takes an event of the fax's engine session."""
         if event.type is EventType.FRAME:
             self.trace.frame(event.code == 1, event.data)
+        elif event.type is EventType.SIGNAL:
+            self.trace.signal(event.code == 1, Signal(event.values[0]), event.values[1], event.values[2])
 
     def event(self, event: Event) -> None:
         """Takes an event of the fax."""
@@ -100,10 +102,10 @@ class Tracing:
         elif isinstance(event, NegotiatedEvent):
             fields = {"rate": str(event.bitrate), "ECM": "yes" if event.ecm else "no", "code": event.encoding,
                       "resolution": event.resolution, "far end": event.remote_station_id}  # fmt: skip
-            self.trace.add("media", f"faxes by {event.mode}", fields=fields, now=event.time)
+            self.trace.add("note", f"faxes by {event.mode}", fields=fields, now=event.time)
         elif isinstance(event, PageEvent):
             fields = {"bytes": str(event.bytes), "rows": str(event.rows), "bad rows": str(event.bad_rows)}
-            self.trace.add("signal", f"page {event.number} {event.quality}", fields=fields, now=event.time)
+            self.trace.add("note", f"page {event.number} {event.quality}", fields=fields, now=event.time)
         elif isinstance(event, FaxResult):
             self.trace.add("note", event.status, detail=event.status_string, now=event.time)
 

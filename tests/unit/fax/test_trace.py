@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from softfax.engine import Signal
 from softfax.fax import t30
 from softfax.fax.pcap import Datagram, merged
 from softfax.fax.trace import Trace, TraceSettings, load_trace, pcap_path, text_of, trace_path
@@ -98,6 +99,23 @@ def test_a_trace_is_written_read_and_shown(tmp_path: Path) -> None:
         trace_path(tmp_path, "../x")
     path.write_bytes(b"no gzip")
     assert load_trace(tmp_path / "traces", "0" * 24) is None
+
+
+def test_signals_are_words_and_a_page_that_comes_again_says_so() -> None:
+    trace = Trace("0" * 24)
+    for received, signal, page in ((True, Signal.CNG, 1), (False, Signal.TCF, 1), (False, Signal.IMAGE, 1),
+                                   (False, Signal.IMAGE, 1), (False, Signal.IMAGE, 2)):  # fmt: skip
+        trace.signal(received, signal, 14400, page)
+
+    said = [(e.kind, e.direction, e.title) for e in trace.entries]
+    assert said == [
+        ("signal", "received", "CNG"),
+        ("signal", "sent", "TCF"),
+        ("media", "sent", "page 1"),
+        ("media", "sent", "page 1, again"),
+        ("media", "sent", "page 2"),
+    ]
+    assert trace.entries[1].fields == {"rate": "14400"}
 
 
 def test_limits() -> None:
