@@ -317,3 +317,13 @@ def _raster(letter: Path, folder: Path) -> Path:
     from softfax.documents import RasterSettings, prepare
 
     return prepare([letter], RasterSettings(resolution="standard"), folder).tiff
+
+
+def test_one_key_asked_by_several_at_once_is_one_fax(tmp_path: Path, letter: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as r:
+            for number in range(5):
+                orders = (r.queue.submit([request("ok", letter)], key=f"k{number}", body_hash="b") for _ in range(6))
+                assert len({faxes[0].id for faxes in await asyncio.gather(*orders)}) == 1
+
+    asyncio.run(run())

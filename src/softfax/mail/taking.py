@@ -30,6 +30,8 @@ log = logging.getLogger("softfax.mail")
 #: A text longer than this does not fit on a cover page and gets pages of its own.
 NOTE_CHARACTERS, NOTE_LINES = 1200, 20
 TEXT_NAME = "message.txt"
+#: Of the request, beside its key: that one says it all.
+HASH = "mail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,9 @@ async def take(queue: FaxQueue, config: MailConfig, mail: Mail) -> list[Fax]:
 
     Raises MailError, DocumentError, UsageError, LocalError, OSError; nothing is left then.
     """
+    if mail.key and (known := await asyncio.to_thread(queue.store.asked, mail.key, HASH)):
+        log.info("an e-mail from %s came a second time", mail.sender)
+        return [fax for fax_id in known if (fax := await queue.get(fax_id)) is not None]
     name = new_fax_id()
     folder = queue.folder / name
     try:
@@ -66,7 +71,7 @@ async def take(queue: FaxQueue, config: MailConfig, mail: Mail) -> list[Fax]:
         make = partial(pages.make, requests[0], folder, queue.resolution(requests[0]))
         await asyncio.to_thread(make)
         await asyncio.to_thread(_sync, folder)
-        faxes = await queue.submit(requests, key=mail.key, body_hash="mail")
+        faxes = await queue.submit(requests, key=mail.key, body_hash=HASH)
     except Exception:
         # Something may have failed after the faxes had been written down.
         if not await asyncio.to_thread(queue.store.uses, name):
