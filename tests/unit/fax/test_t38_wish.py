@@ -50,7 +50,13 @@ def test_who_offers_and_when(
 
 async def _asked(made: FaxSettings, far: T38Parameters | None) -> tuple[T38Policy, UdptlSettings | None, bool]:
     runtime: Any = SimpleNamespace(
-        numbers=iter([1]), drain=Mock(), engine=Mock(), media_host="127.0.0.1", on_event=Mock(), forget=Mock(), trace=None
+        numbers=iter([1]),
+        drain=Mock(),
+        engine=Mock(),
+        media_host="127.0.0.1",
+        on_event=Mock(),
+        forget=Mock(),
+        trace=None,
     )
     line = FaxLine(runtime, made, lambda event: None)
     policy = line.policy()
