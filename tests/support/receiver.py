@@ -53,7 +53,10 @@ def receiver(answer: Answer | None = None) -> Iterator[Receiver]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:
+                return  # whoever sent it was killed meanwhile: it is no request
             request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
             with lock:
                 status, headers = seen.answer(request)

@@ -119,8 +119,11 @@ def found(station: SoftfaxClient, given: str) -> Fax:
         raise UsageError(f"{given[:40]!r} is no id of a fax", "`softfax jobs` shows them")
     near = [fax.id for fax in station.list(limit=1000) if fax.id.startswith(given)]
     if len(near) != 1:
-        what = "several faxes begin" if near else "no fax of the last thousand begins"
-        raise UsageError(f"{what} with {given}", "write more of the id")
+        if near:
+            raise UsageError(f"several faxes begin with {given}", "write more of the id")
+        raise UsageError(
+            f"no fax of the last thousand begins with {given}", "write the whole id; `softfax jobs` shows them"
+        )
     return station.get(near[0])
 
 
