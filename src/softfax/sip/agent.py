@@ -303,7 +303,7 @@ class UserAgent:
 
     async def register(self, name: str, timeout_s: float = 35.0) -> None:
         """Registers an account and keeps the registration fresh. Raises RegistrationError, AuthenticationError, UsageError."""
-        from softfax.sip.stack import registration_error
+        from softfax.sip.starting import registration_error
 
         account = self._account(name)
         code, reason = await self._registration(name, True, timeout_s)

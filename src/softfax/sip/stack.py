@@ -8,14 +8,13 @@ import functools
 import logging
 import os
 import re
-import resource
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
+from softfax.errors import NativeError, SoftfaxError
 from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount, identity
 from softfax.sip.agent import Call, IncomingCall
@@ -25,19 +24,17 @@ from softfax.sip.lines import Line, Lines, port_of, server_uri, source_host
 from softfax.sip.offers import answer_for, glue_event, local_udptl
 from softfax.sip.redact import redact
 from softfax.sip.secure import security_of
-from softfax.sip.types import CallerId, SipAccount, SipConfig, T38Policy, parse_listen
+from softfax.sip.starting import EADDRINUSE, ERRNO_BASE, raise_file_limit, start_error, user_agent
+from softfax.sip.types import CallerId, SipConfig, T38Policy, parse_listen
 
 if TYPE_CHECKING:
     from softfax.sip.agent import UserAgent
 
-__all__ = ["Stack", "registration_error"]
+__all__ = ["Stack"]
 
 log = logging.getLogger("softfax.sip")
 
 RUN_MS = 10_000
-ERRNO_BASE = 120000
-EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
-FILES_WANTED = 16384
 PORT_TRIES = 16
 #: What says that our offer is the trouble, and not the call (RFC 3261 §21.4.13, §21.4.26, §21.6.4).
 T38_UNWANTED = frozenset({415, 488, 606})
@@ -156,7 +153,7 @@ class Stack:
             self._open(endpoint)
         except BaseException as error:
             self._close(endpoint)
-            self._ready.set_exception(error if isinstance(error, SoftfaxError) else _translate(error, self.config))
+            self._ready.set_exception(error if isinstance(error, SoftfaxError) else start_error(error, self.config))
             return
         self._ready.set_result(None)
         while not self._stopping:
@@ -176,7 +173,7 @@ class Stack:
             log.exception("a SIP command failed")
 
     def _open(self, endpoint: Any) -> None:
-        _raise_file_limit()
+        raise_file_limit()
         endpoint.libCreate()
         ep = pj.EpConfig()
         ep.logConfig.level = ep.logConfig.consoleLevel = 0
@@ -184,7 +181,7 @@ class Stack:
         ep.uaConfig.threadCnt = 0
         ep.uaConfig.mainThreadOnly = False
         ep.uaConfig.maxCalls = self.config.max_calls
-        ep.uaConfig.userAgent = self.config.user_agent or _user_agent()
+        ep.uaConfig.userAgent = self.config.user_agent or user_agent()
         ep.medConfig.clockRate = 8000
         ep.medConfig.noVad = True
         ep.medConfig.ecTailLen = 0
@@ -488,46 +485,3 @@ def _headers(head: str) -> dict[str, str]:
     if match:
         found["Request-URI"] = match[1]
     return found
-
-
-def _translate(error: BaseException, config: SipConfig) -> SoftfaxError:
-    """A failed start, in our errors."""
-    if isinstance(error, pj.Error):
-        code = int(error.status) - ERRNO_BASE
-        if code == EADDRINUSE:
-            return PortInUseError(f"{config.listen} is in use", "choose another address or port with --listen")
-        if code in (EADDRNOTAVAIL, EACCES):
-            return PortInUseError(
-                f"{config.listen} cannot be listened on ({reason_of(error)})", "choose another with --listen"
-            )
-        return NativeError(f"the SIP stack did not start: {reason_of(error)}")
-    return NativeError(f"the SIP stack did not start: {error}")
-
-
-def registration_error(account: SipAccount, code: int, reason: str) -> RegistrationError | AuthenticationError:
-    """Why a registration failed."""
-    if code in (401, 403, 407):
-        return AuthenticationError(
-            f"{account.server} rejected the user or password ({code} {reason})",
-            f"check user and password of account {account.name} (--user, SOFTFAX_PASSWORD)",
-            sip_code=code,
-        )
-    return RegistrationError(
-        f"{account.server} did not accept the registration ({code} {reason})",
-        "check the server's address, and whether it may be reached from here",
-        sip_code=code,
-    )
-
-
-def _user_agent() -> str:
-    from softfax._version import __version__
-
-    return f"softfax/{__version__}"
-
-
-def _raise_file_limit() -> None:
-    """Four descriptors a call: RTP, RTCP, UDPTL and a duplicate."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a start of PJSIP needs, and failures of starts and registrations in our errors."""
+
+from __future__ import annotations
+
+import resource
+
+from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
+from softfax.sip.binding import pj, reason_of
+from softfax.sip.types import SipAccount, SipConfig
+
+__all__ = ["EADDRINUSE", "ERRNO_BASE", "raise_file_limit", "registration_error", "start_error", "user_agent"]
+
+ERRNO_BASE = 120000
+EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
+FILES_WANTED = 16384
+
+
+def start_error(error: BaseException, config: SipConfig) -> SoftfaxError:
+    """A failed start, in our errors."""
+    if isinstance(error, pj.Error):
+        code = int(error.status) - ERRNO_BASE
+        if code == EADDRINUSE:
+            return PortInUseError(f"{config.listen} is in use", "choose another address or port with --listen")
+        if code in (EADDRNOTAVAIL, EACCES):
+            return PortInUseError(
+                f"{config.listen} cannot be listened on ({reason_of(error)})", "choose another with --listen"
+            )
+        return NativeError(f"the SIP stack did not start: {reason_of(error)}")
+    return NativeError(f"the SIP stack did not start: {error}")
+
+
+def registration_error(account: SipAccount, code: int, reason: str) -> RegistrationError | AuthenticationError:
+    """Why a registration failed."""
+    if code in (401, 403, 407):
+        return AuthenticationError(
+            f"{account.server} rejected the user or password ({code} {reason})",
+            f"check user and password of account {account.name} (--user, SOFTFAX_PASSWORD)",
+            sip_code=code,
+        )
+    return RegistrationError(
+        f"{account.server} did not accept the registration ({code} {reason})",
+        "check the server's address, and whether it may be reached from here",
+        sip_code=code,
+    )
+
+
+def user_agent() -> str:
+    """What we call ourselves."""
+    from softfax._version import __version__
+
+    return f"softfax/{__version__}"
+
+
+def raise_file_limit() -> None:
+    """Four descriptors a call: RTP, RTCP, UDPTL and a duplicate."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
