@@ -17,9 +17,13 @@ import pytest
 from PIL import Image
 
 from softfax.queue.model import FaxState
-from tests.mail.rig import SENDER, TO, letter, mails, pdf, post_office, running, self_signed, trusting, until
+from tests.mail.rig import SENDER, TO, Rig, letter, mails, pdf, post_office, running, self_signed, trusting, until
 
 pytestmark = pytest.mark.xdist_group("mail")
+
+
+async def inside(rig: Rig) -> int:
+    return rig.gateway.door.connections
 
 
 def test_an_email_with_a_pdf_is_faxed_and_its_sender_hears_of_it(tmp_path: Path) -> None:
@@ -239,11 +243,7 @@ def test_passwords_and_tls(tmp_path: Path) -> None:
             answers = [await rig.talk(wrong) for _ in range(6)]
             assert answers[0] == (535, b"5.7.8 Authentication credentials invalid")
             assert answers[-1] == (454, b"4.7.0 too many wrong passwords; try again later")
-
-            async def inside() -> int:
-                return rig.gateway.door.connections
-
-            await until(inside, lambda count: count == 0)
+            await until(lambda: inside(rig), lambda count: count == 0)
 
     asyncio.run(run())
 
@@ -273,7 +273,7 @@ def test_only_who_can_be_shown_to_have_sent_it_may_fax(tmp_path: Path) -> None:
 def test_limits_on_senders_and_connections(tmp_path: Path) -> None:
     async def run() -> None:
         sender = [{"address": "@clinic.example", "faxes_per_hour": 2, "header": "Praxis", "ident": "49 30 1"}]
-        async with running(tmp_path, sender=sender, max_connections=2, timeout_s=1) as rig:
+        async with running(tmp_path, sender=sender, max_connections=2) as rig:
             assert (await rig.hand_in(letter(), *(f"49301{n}@fax.example" for n in range(3))))[0] == 451
             assert (await rig.hand_in(letter(), "49301@fax.example", "49302@fax.example"))[0] == 250
             assert await rig.hand_in(letter(Message_ID="<2@x>")) == (
@@ -282,11 +282,15 @@ def test_limits_on_senders_and_connections(tmp_path: Path) -> None:
             )
             (fax, _) = await rig.faxes()
             assert (fax.header, fax.ident) == ("Praxis", "49 30 1")
+            config = rig.station.config
+            assert config.mail is not None
+            mail = config.mail.model_copy(update={"timeout_s": 2.0})
+            rig.station.reload(config.model_copy(update={"mail": mail}))
             first, second = await asyncio.to_thread(rig.client), await asyncio.to_thread(rig.client)
             with pytest.raises(smtplib.SMTPConnectError, match="421"):
                 await asyncio.to_thread(rig.client)
             # Who says nothing is sent away.
-            await asyncio.sleep(1.2)
+            await until(lambda: inside(rig), lambda count: count == 0)
             with pytest.raises(smtplib.SMTPServerDisconnected):
                 await asyncio.to_thread(first.noop)
             second.close()
