@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "internal.h"
 
 #define MAX_ENTRIES 128 /* tags in a directory of spandsp's files: some 25 */
 #define SLOW_DISK_US 1500000
+#define LITTLE_ROOM (1u << 20)
 
 enum { TAG_STRIP_OFFSETS = 273, TAG_STRIP_BYTE_COUNTS = 279, TYPE_SHORT = 3 };
 
@@ -90,6 +92,12 @@ static int check_pages(int fd, uint32_t *link) {
     return 0;
 }
 
+/* spandsp does not look whether its writing succeeds: what is missing mostly is for want of room. */
+static int why_not(int fd) {
+    struct statvfs fs;
+    return !fstatvfs(fd, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < LITTLE_ROOM ? -ENOSPC : -EIO;
+}
+
 /* The name of a new file is on disk when its folder is. */
 static int sync_folder(const char *path) {
     char *copy = strdup(path);
@@ -115,6 +123,8 @@ static int sync_pages(disk_job *job) {
 
     if (job->fault == SFX_FAULT_DISK_FULL)
         return -ENOSPC;
+    if (err == -ENODATA || err == -EIO)
+        err = why_not(job->fd);
     /* EINVAL: a kind of file that cannot be synced. */
     if (!err && fdatasync(job->fd) < 0 && errno != EINVAL)
         err = -errno;

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -97,6 +98,47 @@ def test_killed_at_any_moment_what_was_confirmed_can_be_read(tmp_path: Path) -> 
     for _ in range(6):
         seen = receive_and_kill(tmp_path, "T38", "plain", after_s=rng.random() * 0.9)
         assert_pages_are_there(tmp_path, seen)
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from softfax.engine import Engine, LineSettings, T30Settings, run_line
+sent, received, size = sys.argv[1:]
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
+with Engine(shards=1) as engine:
+    a = engine.session(T30Settings(caller=True, tx_file=Path(sent)))
+    b = engine.session(T30Settings(caller=False, rx_file=Path(received)))
+    run_line(a, b, LineSettings())
+"""
+
+
+def directories(tiff: Path) -> list[int]:
+    """Where the directories of a TIFF are."""
+    data, link, found = tiff.read_bytes(), 4, []
+    while at := int(struct.unpack_from("=I", data, link)[0]):
+        found.append(at)
+        link = at + 2 + 12 * int(struct.unpack_from("=H", data, at)[0])
+    return found
+
+
+def test_killed_between_the_link_to_a_page_and_the_page(tmp_path: Path) -> None:
+    """libtiff links a directory, writes what belongs to it, then the directory itself."""
+    sender, _ = fax(tmp_path, "T38", True, Fault.NONE)
+    assert sender[-1].code == 0
+    whole = tmp_path / "received.tif"
+    _, second = directories(whole)
+    size = whole.stat().st_size
+
+    for limit, pages in ((second - 100, 1), (second + 10, 1), (size - 30, 1), (size, 2)):
+        received = tmp_path / f"{limit}.tif"
+        command = [sys.executable, "-c", LIMITED, str(tmp_path / "sent.tif"), str(received), str(limit)]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        status = subprocess.run(command, env=env, timeout=60, check=False).returncode
+        assert status == (0 if limit == size else -signal.SIGXFSZ)
+        assert page_count(received) == pages
+        assert len(list(read_pages(received))) == pages
 
 
 def fax(tmp_path: Path, mode: str, ecm: bool, fault: Fault) -> tuple[list[EngineEvent], list[EngineEvent]]:

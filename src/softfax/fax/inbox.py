@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from softfax.documents import DocumentMetadata, deliver_pdf
+from softfax.documents.mend import mend
 from softfax.documents.ocr import add_text
 from softfax.documents.received import drop_superseded
 from softfax.errors import LocalError, SoftfaxError
@@ -55,10 +56,14 @@ class Inbox:
 
         `marks` say how each page of the spool file went (`FaxSession.page_marks`).
         """
-        if not (result.pages or marks) or not spool.exists():
-            spool.unlink(missing_ok=True)
-            return dataclasses.replace(result, documents=[])
         try:
+            pages = await asyncio.to_thread(mend, spool)
+            if not pages:
+                spool.unlink(missing_ok=True)
+                return dataclasses.replace(result, documents=[])
+            if pages > len(marks):
+                # Whoever received them was gone before it could say so.
+                result = dataclasses.replace(result, pages=max(pages, result.pages))
             return await asyncio.to_thread(self._deliver, result, spool, remote, marks)
         except (SoftfaxError, OSError) as error:
             log.error("fax %s: the received pages stay in %s: %s", result.fax_id, spool, error)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
+from softfax.documents.mend import mend
 from softfax.errors import UsageError
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import T30_FILE_ERRORS
@@ -24,11 +23,10 @@ log = logging.getLogger("softfax.station")
 
 
 def page_count(tiff: Path) -> int:
-    """The whole pages in a TIFF that may have been left in the middle; 0 where there is none."""
+    """The whole pages in a TIFF that may have been left in the middle, which is mended; 0 where there is none."""
     try:
-        with Image.open(tiff) as image:
-            return int(getattr(image, "n_frames", 1))
-    except (OSError, ValueError, SyntaxError):
+        return mend(tiff)
+    except OSError:
         return 0
 
 
