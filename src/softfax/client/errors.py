@@ -85,7 +85,10 @@ def error_of(status: int, body: object, retry_after: str = "") -> AnswerError:
     """The error an answer stands for."""
     said: Mapping[str, Any] = body if isinstance(body, dict) else {}
     problem = str(said.get("detail") or said.get("title") or f"the station answered {status}")
-    error = _KINDS.get(status, AnswerError)(problem, str(said.get("remedy") or ""), status=status, body=said)
+    remedy = str(said.get("remedy") or "")
+    if status == 401:
+        remedy = "give it the secret of a token, as SOFTFAX_TOKEN"
+    error = _KINDS.get(status, AnswerError)(problem.rstrip("."), remedy, status=status, body=said)
     if retry_after.isdigit():
         error.retry_after_s = float(retry_after)
     return error

@@ -80,7 +80,8 @@ def test_errors_have_types_and_exit_statuses() -> None:
         (429, ThrottledError, ExitStatus.USAGE),
     ):
         error = error_of(status, {"detail": "No.", "remedy": "Ask."}, "7")
-        assert (type(error), str(error), error.exit_status) == (kind, "No.; Ask.", exit_status)
+        remedy = "Ask." if status != 401 else "give it the secret of a token, as SOFTFAX_TOKEN"
+        assert (type(error), str(error), error.exit_status) == (kind, f"No; {remedy}", exit_status)
         assert error.retry_after_s == 7.0
     assert "502" in str(error_of(502, None))
 
