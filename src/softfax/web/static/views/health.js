@@ -34,6 +34,7 @@ function diskOf(disk) {
 function worries(s) {
   const out = [];
   for (const r of s.registrations || []) if (r.state === "failed") out.push({ kind: "bad", key: r.account, title: t("worry.registration", { account: r.account }), text: r.problem, todo: t("worry.registration_do") });
+    else if (r.state === "unreachable") out.push({ kind: "warn", key: r.account, title: t("worry.unreachable", { account: r.account }), text: r.problem, todo: t("worry.unreachable_do") });
   const disk = diskOf(s.disk);
   if (disk.all && disk.share > FULL) out.push({ kind: "bad", key: "disk", title: t("worry.disk", { free: bytes(disk.free) }), todo: t("worry.disk_do") });
   for (const w of s.workers || []) if (w.state === "dead") out.push({ kind: "warn", key: `w${w.number}`, title: t("worry.worker", { n: w.number }), text: w.last_end, todo: t("worry.worker_do") });
@@ -44,8 +45,10 @@ function worries(s) {
   return out;
 }
 
-const Line = ({ r }) => html`<li class="reg"><span class=${`dot ${{ registered: "open", trying: "connecting", failed: "lost" }[r.state] || "idle"}`}></span><div><strong><bdi>${r.account}</bdi></strong> <bdi class="quiet small">${r.server}</bdi>
-  ${r.problem && html`<p class="small problem" dir="auto">${r.problem}</p>`}</div><span class="small quiet end">${t(`reg.${r.state}`)}${r.next_try && r.state !== "registered" ? html`<br />${t("reg.next", { when: clock(r.next_try) })}` : r.since && r.state === "registered" ? html`<br />${t("reg.since", { when: when(r.since) })}` : ""}</span></li>`;
+const UP = new Set(["registered", "reachable"]);
+
+const Line = ({ r }) => html`<li class="reg"><span class=${`dot ${{ registered: "open", reachable: "open", trying: "connecting", failed: "lost", unreachable: "lost" }[r.state] || "idle"}`}></span><div><strong><bdi>${r.account}</bdi></strong> <bdi class="quiet small">${r.server}</bdi>
+  ${r.problem && html`<p class="small problem" dir="auto">${r.problem}</p>`}</div><span class="small quiet end">${t(`reg.${r.state}`)}${r.next_try && !UP.has(r.state) ? html`<br />${t("reg.next", { when: clock(r.next_try) })}` : r.since && UP.has(r.state) ? html`<br />${t("reg.since", { when: when(r.since) })}` : ""}</span></li>`;
 
 export default function Health() {
   const [state, setState] = useState({ status: null, error: null, at: null });
