@@ -44,6 +44,9 @@ faxes = sa.Table(
 _c = faxes.c
 sa.Index("softfax_faxes_state", _c.state, _c.due)
 sa.Index("softfax_faxes_list", _c.direction, _c.seq)
+sa.Index("softfax_faxes_newest", _c.state, _c.seq)
+sa.Index("softfax_faxes_unread", _c.unread, _c.seq)
+sa.Index("softfax_faxes_created", _c.created)
 sa.Index("softfax_faxes_ended", _c.ended)
 sa.Index("softfax_faxes_broadcast", _c.broadcast_id)
 sa.Index("softfax_faxes_round", _c.round_id)
