@@ -5,10 +5,16 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 
 from tests.peer.asterisk import PeerAddress
 from tests.support import background, peer
+
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("softfax", deadline=None)
+hypothesis.settings.load_profile("softfax")
 
 
 def pytest_configure(config: pytest.Config) -> None:

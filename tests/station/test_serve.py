@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,12 @@ def test_a_fax_by_the_api(tmp_path: Path) -> None:
 
         # What waits when it ends is there when it runs again.
         with SoftfaxClient(one.url) as here:
+            month = datetime.now(UTC) + timedelta(days=30)
             later = here.send(
-                f"sip:5551@{host}", [letter], not_before="2099-01-01T00:00:00Z", deadline="2099-01-02T00:00:00Z"
+                f"sip:5551@{host}",
+                [letter],
+                not_before=month.isoformat(),
+                deadline=(month + timedelta(days=1)).isoformat(),
             )
         assert one.ends() == 0
         with serving(tmp_path / "one", "ONE") as one, SoftfaxClient(one.url) as here:
