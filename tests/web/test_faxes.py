@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,7 @@ def test_the_lists_and_the_state_of_the_station(tmp_path: Path) -> None:
         async with running(tmp_path) as r, r.client() as c, r.client(READER) as reader:
             await _contacts(c)
             number = "+49 30 7654321"
+            waiting = await sent(c, "+49307654321", not_before=_soon())
             assert (await reader.post("/v1/do-not-fax", json={"number": number})).status_code == 403
             assert (await c.post("/v1/do-not-fax", json={"number": number, "reason": "asked us"})).status_code == 201
             (entry,) = (await reader.get("/v1/do-not-fax")).json()["numbers"]
@@ -215,6 +217,10 @@ def test_the_lists_and_the_state_of_the_station(tmp_path: Path) -> None:
                 "/v1/faxes", data={"to": "sip:+49307654321@far.example"}, files={"file": ("a.txt", LETTER)}
             )
             assert (answer.status_code, answer.json()["type"]) == (403, "urn:softfax:problem:do-not-fax")
+            # Nor is what was ordered before.
+            ended_so = await ended(c, waiting["id"])
+            assert (ended_so["state"], ended_so["reason"]) == ("cancelled", "the number gets no faxes any more")
+            assert r.far_ends.calls == []
             assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 204
             assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 404
             status = (await reader.get("/v1/status")).json()
@@ -232,6 +238,10 @@ def test_the_lists_and_the_state_of_the_station(tmp_path: Path) -> None:
                 assert "default-src 'none'" in page.headers["content-security-policy"]
 
     asyncio.run(run())
+
+
+def _soon() -> str:
+    return (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
 
 
 async def _contacts(c: httpx.AsyncClient) -> None:

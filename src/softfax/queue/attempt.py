@@ -58,6 +58,10 @@ class Undertaking:
             why = Outcome(False, "TIMEOUT", _expired(kept.fax), outcome.NO_T30, reached=False)
             await queue.end(kept, FaxState.EXPIRED, why)
             return "expired"
+        if await asyncio.to_thread(queue.store.forbidden, {self.number}):
+            why = Outcome(False, "CANCEL", "the number gets no faxes any more", outcome.NO_T30, reached=False)
+            await queue.end(kept, FaxState.CANCELLED, why)
+            return "gets no faxes"
         opens = next_open(self.number, now, queue.station.config.queue.hours)
         if opens is not None and opens > now:
             await queue.postpone(kept, (opens - now).total_seconds())

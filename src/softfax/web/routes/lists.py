@@ -133,7 +133,7 @@ async def forbidden(web: Mine) -> Response:
     responses=problems(400, 401, 403, 422),
 )
 async def forbid(web: Mine, entry: ForbiddenIn) -> Response:
-    """Orders for it are refused from now on."""
+    """Orders for it are refused from now on; what waits for it is cancelled when its turn comes."""
     number = await web.queue.forbid(entry.number, entry.reason)
     return answer(_forbidden(number, entry.reason, time.time()), 201)
 
