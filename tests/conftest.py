@@ -11,7 +11,6 @@ import pytest
 from tests.peer.asterisk import PeerAddress
 from tests.support import background, peer
 
-
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("softfax", deadline=None)
 hypothesis.settings.load_profile("softfax")
