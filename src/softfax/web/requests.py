@@ -31,6 +31,7 @@ __all__ = [
     "ForbiddenIn",
     "ForwardIn",
     "LoginIn",
+    "Moment",
     "RetryIn",
     "SwmlIn",
 ]
@@ -70,6 +71,19 @@ def _whole(value: object) -> object:
     return value
 
 
+def _moment(value: object) -> object:
+    """A time as RFC 3339 writes it. A plus in a query string means a blank to whoever decodes it."""
+    if isinstance(value, str):
+        if not re.match(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", value):
+            raise ValueError("write it as 2026-11-21T09:30:00Z")
+        return value[:11] + value[11:].replace(" ", "+")
+    if isinstance(value, (int, float)):
+        raise ValueError("write it as 2026-11-21T09:30:00Z")
+    return value
+
+
+#: A time with its zone.
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Line = Annotated[str, BeforeValidator(_one_line)]
 Short = Annotated[Line, StringConstraints(max_length=200)]
 Text = Annotated[str, BeforeValidator(_lines), StringConstraints(max_length=20_000)]
@@ -204,8 +218,8 @@ class FaxIn(In):
         None
     )
     priority: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=9)] = Field(5, description="0 last, 9 first")
-    not_before: AwareDatetime | None = Field(None, description="not sent before then")
-    deadline: AwareDatetime | None = Field(None, description="given up after then")
+    not_before: Moment | None = Field(None, description="not sent before then")
+    deadline: Moment | None = Field(None, description="given up after then")
     retry: RetryIn = RetryIn()
     callbacks: Annotated[list[CallbackIn], Field(max_length=10)] = []
     tags: Tags = Field(default={}, description="what you know it by")

@@ -122,6 +122,8 @@ def test_a_form_says_what_the_json_says() -> None:
         {"tags": {"a b": "c"}},
         {"tags": {"a": "b\0"}},
         {"not_before": "2026-11-21T09:00:00"},
+        {"not_before": 1795255200},
+        {"deadline": "1795255200"},
         {"callbacks": [{"url": "ftp://a.example"}]},
         {"ident": "ä"},
         {"cover": {"template": "../x"}},

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi import Path as PathParam
-from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
+from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,7 +31,7 @@ from softfax.web.etags import tagged
 from softfax.web.fields import form_values, read_json, tags_of, valid
 from softfax.web.openapi import problems
 from softfax.web.problems import Problem, invalid
-from softfax.web.requests import FAX_ID, Change, FaxIn, ForwardIn
+from softfax.web.requests import FAX_ID, Change, FaxIn, ForwardIn, Moment
 from softfax.web.state import Mine, Web, answer, name_of, needs, principal_of
 from softfax.web.uploads import check_room, coming, copy_into, drop
 
@@ -44,8 +44,6 @@ STATES = "|".join(FaxState)
 EVENTS_MAX = 5000
 
 FaxId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a fax", examples=["4b0e7d5a9c1f2e3d4a5b6c7d"])]
-#: A plus in a query string means a blank to whoever decodes it.
-When = Annotated[AwareDatetime, BeforeValidator(lambda v: v.replace(" ", "+") if isinstance(v, str) else v)]
 Key = Annotated[
     str,
     Header(
@@ -320,8 +318,8 @@ async def list_faxes(
         str, Query(max_length=200, pattern=Word, description="words in numbers, names, station ids, documents, tags")
     ] = "",
     number: Annotated[str, Query(max_length=400, pattern=Word, description="the destination or the caller")] = "",
-    since: Annotated[When | None, Query(description="made at or after")] = None,
-    until: Annotated[When | None, Query(description="made before")] = None,
+    since: Annotated[Moment | None, Query(description="made at or after")] = None,
+    until: Annotated[Moment | None, Query(description="made before")] = None,
     mailbox: Annotated[str, Query(max_length=40, pattern=Word)] = "",
     unread: bool | None = None,
     broadcast_id: Annotated[str, Query(pattern=r"^([0-9a-f]{24})?$")] = "",

@@ -19,7 +19,9 @@ export const trouble = (fax) => ["failed", "expired", "uncertain"].includes(fax.
 export const sent = (fax) => fax.direction === "send";
 
 // Who is on the other side, as people say it.
-export const otherSide = (fax) => (sent(fax) ? fax.to : fax.caller_number || fax.remote_station_id);
+// Whoever has no number is better known by the identification on the fax.
+const NUMBER = /^\+?[\d*#]{2,}$/;
+export const otherSide = (fax) => (sent(fax) ? fax.to : NUMBER.test(fax.caller_number) ? fax.caller_number : fax.remote_station_id || fax.caller_number);
 export const documentName = (fax) => fax.documents?.[0] || "";
 
 export function put(fax) {

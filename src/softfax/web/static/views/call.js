@@ -41,6 +41,8 @@ function Chosen({ entry, close }) {
     : html`<p class="quiet">${t("call.choose")}</p>`}</aside>`;
 }
 
+const counted = (key) => { const word = t(`stat.${key}`); return word.startsWith("stat.") ? key.replaceAll("_", " ") : word; };
+
 // Statistics come as they are counted; groups of them as boxes.
 function Statistics({ values }) {
   const groups = [];
@@ -50,7 +52,7 @@ function Statistics({ values }) {
   if (!groups.length) return null;
   const word = (value) => (typeof value === "number" ? number(value) : plain(value));
   return html`<section class="after"><h2>${t("call.statistics")}</h2><div class="stats">${groups.map(([name, group]) => html`<div class="card stat" key=${name}>${name && html`<h3>${name.replaceAll("_", " ")}</h3>`}
-    <dl class="fields" dir="ltr">${Object.entries(group).map(([key, value]) => html`<div key=${key}><dt>${key.replaceAll("_", " ")}</dt><dd class="num">${word(value)}</dd></div>`)}</dl></div>`)}</div></section>`;
+    <dl class="fields" dir="ltr">${Object.entries(group).map(([key, value]) => html`<div key=${key}><dt dir="auto">${counted(key)}</dt><dd class="num">${word(value)}</dd></div>`)}</dl></div>`)}</div></section>`;
 }
 
 export default function CallView({ place }) {
