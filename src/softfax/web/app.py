@@ -48,7 +48,15 @@ def create_web(station: StationLike, queue: FaxQueueLike, store: WebStore, **mor
 
 def create_app(web: Web) -> FastAPI:
     """The endpoints, unguarded: `guarded` is what is served."""
-    app = FastAPI(title="softfax", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="softfax",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        # What is asked of a fax machine is nobody else's: no traces of requests go anywhere.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     app.state.web = web
     app.state.page = Page()
     app.state.page.load()
