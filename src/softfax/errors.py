@@ -18,6 +18,7 @@ __all__ = [
     "DocumentError",
     "DocumentPasswordError",
     "DocumentTooLargeError",
+    "DocumentUnreachableError",
     "DocumentUnsupportedError",
     "ExitStatus",
     "FaxError",
@@ -87,6 +88,10 @@ class DocumentEmptyError(DocumentError):
 
 class DocumentTooLargeError(DocumentError):
     """The document exceeds a limit on bytes, pixels, pages or time."""
+
+
+class DocumentUnreachableError(DocumentError):
+    """A URL that cannot be fetched now, and may be later: the network, or the server that has it."""
 
 
 class LocalError(SoftfaxError):

@@ -169,6 +169,32 @@ def test_a_url_leads_nowhere_inside(tmp_path: Path) -> None:
         assert there.requests == []
 
 
+def test_a_url_is_asked_again_while_its_server_is_away(tmp_path: Path) -> None:
+    async def run() -> None:
+        asked: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            status = b"503 Later" if len(asked) == 1 else b"200 OK"
+            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nDear")
+            writer.close()
+
+        async with (
+            await asyncio.start_server(serve, "127.0.0.1", 0) as server,
+            running(tmp_path, fax={"allow_private_documents": True}) as r,
+            r.client() as c,
+        ):
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/letter.txt"
+            order = {"to": "sip:ok@far.example", "documents": [{"url": url}]}
+            fax = await ended(c, (await c.post("/v1/faxes", json=order)).json()["id"])
+            assert (fax["state"], fax["pages"]) == ("delivered", 1)
+            assert [a["cause"] for a in fax["attempts"]] == ["unreachable", None]
+            assert "503" in fax["attempts"][0]["result"]["status_string"]
+            assert len(r.far_ends.calls) == 1
+
+    asyncio.run(run())
+
+
 def test_cancelling_trying_again_forwarding_erasing(tmp_path: Path) -> None:
     async def run() -> None:
         async with running(tmp_path, step_s=0.3) as r, r.client() as c:

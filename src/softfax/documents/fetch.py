@@ -20,6 +20,7 @@ from softfax.errors import (
     DocumentEmptyError,
     DocumentError,
     DocumentTooLargeError,
+    DocumentUnreachableError,
     DocumentUnsupportedError,
     UsageError,
 )
@@ -268,9 +269,8 @@ def _take(answer: http.client.HTTPResponse, url: str, workdir: Path, limits: Fet
         raise DocumentError(f"{shown} is not given without permission ({answer.status})", "check name and password")
     if answer.status != 200:
         reason = "".join(ch for ch in answer.reason if " " <= ch <= "~")[:60]
-        raise DocumentError(
-            f"{shown} is not there: {answer.status} {reason}".rstrip(), "check the URL, or try again later"
-        )
+        kind = DocumentUnreachableError if answer.status in (408, 429) or answer.status >= 500 else DocumentError
+        raise kind(f"{shown} is not there: {answer.status} {reason}".rstrip(), "check the URL, or try again later")
     content_type = answer.headers.get_content_type()
     if content_type in _WEB_PAGES:
         raise DocumentUnsupportedError(f"{shown} is a web page", "link to the document itself, or save the page as PDF")
@@ -305,12 +305,16 @@ def _take(answer: http.client.HTTPResponse, url: str, workdir: Path, limits: Fet
 
 def _unreachable(shown: str, host: str, error: Exception) -> DocumentError:
     if isinstance(error, TimeoutError):
-        return DocumentError(f"{shown} takes too long", "try again later, or fetch it yourself and send the file")
+        return DocumentUnreachableError(
+            f"{shown} takes too long", "try again later, or fetch it yourself and send the file"
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
         return DocumentError(
             f"{shown} has a certificate that is not good for {host}: {error.verify_message}", "check the URL"
         )
     if isinstance(error, http.client.HTTPException):
-        return DocumentError(f"{shown} is answered with what is no complete HTTP", "check the URL, or try again later")
+        return DocumentUnreachableError(
+            f"{shown} is answered with what is no complete HTTP", "check the URL, or try again later"
+        )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-    return DocumentError(f"{shown} cannot be reached ({reason})", "check the URL and the network")
+    return DocumentUnreachableError(f"{shown} cannot be reached ({reason})", "check the URL and the network")

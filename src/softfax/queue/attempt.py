@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from softfax.documents import Resolution
-from softfax.errors import DocumentError, LocalError, UsageError
+from softfax.errors import DocumentError, DocumentUnreachableError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.model import Direction, FaxResult, FaxUpdate
@@ -126,6 +126,8 @@ class Undertaking:
                 private = config.fax.allow_private_documents
                 make = partial(pages.make, request, request.folder, resolution, allow_private=private)
                 made = await asyncio.to_thread(make)
+        except DocumentUnreachableError as error:
+            return await self._undialled("FILE_ERROR", str(error), outcome.NO_T30)
         except (DocumentError, UsageError) as error:
             # The latter for URLs that lead to where nobody's documents are.
             return await self._undialled("FILE_ERROR", str(error))
@@ -259,7 +261,7 @@ class Undertaking:
         fax, config = self.kept.fax, self.queue.station.config
         ended = [a for a in fax.attempts if a.ended is not None][fax.retried_after :]
         causes = [a.cause for a in ended] + [cause]
-        if fails_over(result.sip_code, answered=result.result_code < outcome.NO_T30):
+        if result.error != "FILE_ERROR" and fails_over(result.sip_code, answered=result.result_code < outcome.NO_T30):
             choices = config.routing().choices(fax.to, self.request.account)
             tried = _failed_over(fax.attempts) | {self.attempt.account}
             if any(choice.account not in tried for choice in choices):
@@ -280,9 +282,9 @@ class Undertaking:
             number=self.number,
         )
 
-    async def _undialled(self, error: str, text: str) -> str:
+    async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR) -> str:
         """The attempt ends before there is a call."""
-        result = making.failed(self.kept.context, Outcome(False, error, text, outcome.T30_FILE_ERROR), 0.0)
+        result = making.failed(self.kept.context, Outcome(False, error, text, code), 0.0)
         await self._tell(result)
         return text
 
@@ -320,7 +322,8 @@ def _failed_over(attempts: Sequence[Attempt]) -> set[str]:
     for one in reversed([a for a in attempts if a.ended is not None]):
         sip_code = int((one.result or {}).get("sip_code") or 0)
         answered = int((one.result or {}).get("result_code") or 0) < outcome.NO_T30
-        if not fails_over(sip_code, answered=answered) or one.account in failed:
+        of_document = (one.result or {}).get("error") == "FILE_ERROR"
+        if of_document or not fails_over(sip_code, answered=answered) or one.account in failed:
             break
         failed.add(one.account)
     return failed

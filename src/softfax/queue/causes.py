@@ -47,6 +47,8 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
         return Cause.CRASH
     if error == "CANCEL":
         return Cause.CANCELLED
+    if error == "FILE_ERROR" and code == NO_T30:
+        return Cause.UNREACHABLE  # the document's server, not the far end
     if error in ("FILE_ERROR", "INVALID_ARGUMENTS") or code in T30_FILE_ERRORS:
         return Cause.DOCUMENT
     if code >= NO_T30:

@@ -81,6 +81,7 @@ def test_the_rules_of_a_fax_win() -> None:
         ({"result_code": 49, "bitrate": 14400}, Cause.BROKEN),
         ({"result_code": 49, "error": "CANCEL"}, Cause.CANCELLED),
         ({"result_code": 41, "error": "FILE_ERROR"}, Cause.DOCUMENT),
+        ({"result_code": 1000, "error": "FILE_ERROR"}, Cause.UNREACHABLE),
         ({"result_code": 61, "error": "INIT_ERROR"}, Cause.OURS),
     ],
 )

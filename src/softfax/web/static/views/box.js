@@ -96,7 +96,7 @@ const Tile = ({ fax }) => html`<a class=${`tile${fax.unread ? " unread" : ""}`} 
 
 const Line = ({ fax }) => html`<a class=${`line${fax.unread ? " unread" : ""}`} href=${`#/fax/${fax.id}`} aria-label=${label(fax)} data-fax=${fax.id}>
   <span class="line-picture"><${PagePicture} src=${thumb(fax, 160)} /></span>
-  <span class="line-who"><bdi class="who ellipsis">${destination(otherSide(fax))}</bdi><span class="quiet small ellipsis"><bdi>${subtitle(fax)}</bdi></span></span>
+  <span class="line-who"><span class="who ellipsis"><bdi>${destination(otherSide(fax))}</bdi></span><span class="quiet small ellipsis"><bdi>${subtitle(fax)}</bdi></span></span>
   <span class="line-state"><${StateWord} fax=${fax} unread=${true} /></span><span class="line-pages quiet small num">${pagesOf(fax)}</span><span class="line-time quiet small num">${clock(fax.created)}</span></a>`;
 
 // Days, and under each its faxes in rows.
