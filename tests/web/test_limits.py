@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -180,6 +181,49 @@ def test_the_page_logs_in_and_no_other_site_does(tmp_path: Path) -> None:
             assert (await anew.get("/v1/login")).status_code == 401
 
     asyncio.run(run())
+
+
+def test_too_many_connections_are_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("softfax.web.server.connections_max", lambda: 3)
+    monkeypatch.setattr("softfax.web.server.CONNECTIONS_OVER", 2)
+
+    async def run() -> None:
+        async with running(tmp_path) as r:
+            opened = [await asyncio.open_connection(*r.web.address) for _ in range(7)]
+            await asyncio.sleep(0.1)
+            answers = []
+            for reader, writer in opened:
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                with contextlib.suppress(ConnectionError):
+                    answers.append((await asyncio.wait_for(reader.read(), 5))[9:12])
+                writer.close()
+            assert b"200" in answers
+            assert answers.count(b"503") >= 1
+            assert len([a for a in answers if a]) <= 5
+            # What was turned away has left room.
+            async with r.client() as c:
+                assert (await c.get("/healthz")).status_code == 200
+
+    asyncio.run(run())
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as r:
+            _, writer = await asyncio.open_connection(*r.web.address)
+            writer.write(
+                f"POST /v1/faxes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n"
+                f"Content-Type: {MULTIPART['Content-Type']}\r\nContent-Length: 1000000\r\n\r\n".encode()
+                + HEAD
+                + b"x" * 100_000
+            )
+            await until(lambda: list(r.queue.folder.iterdir()))
+            writer.close()
+            await until(lambda: not list(r.queue.folder.iterdir()))
+
+    with caplog.at_level("ERROR"):
+        asyncio.run(run())
+    assert not caplog.records
 
 
 def test_a_slow_head_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

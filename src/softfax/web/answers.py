@@ -108,6 +108,7 @@ class FaxOut(Out):
     broadcast_id: str
     tags: dict[str, str]
     unread: bool
+    retried_after: int = Field(description="how many attempts there were when somebody last asked for more")
     attempts: list[AttemptOut] = Field(description="empty in lists")
     result: dict[str, Any] | None
     links: FaxLinks

@@ -20,7 +20,7 @@ _FAX: dict[str, Any] = {
     "not_before": None, "deadline": "2026-11-23T09:30:00.000000Z", "next_attempt": TIME, "ended": None, "pages": 0,
     "pages_total": None, "bad_pages": [], "reason": "", "remedy": "", "cause": None, "resolution": "fine", "header": "",
     "ident": "", "remote_station_id": "", "broadcast_id": "", "tags": {"matter": "2026-17"}, "unread": False,
-    "attempts": [], "result": None,
+    "retried_after": 0, "attempts": [], "result": None,
     "links": {
         "self": f"/v1/faxes/{FAX}", "document": f"/v1/faxes/{FAX}/document.pdf",
         "pages": f"/v1/faxes/{FAX}/pages/{{n}}.png", "events": f"/v1/faxes/{FAX}/events",

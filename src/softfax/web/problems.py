@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
@@ -84,6 +84,8 @@ def problem_of(error: Exception) -> Problem:
         return _of_validation(error)
     if isinstance(error, SoftfaxError):
         return _of_softfax(error)
+    if isinstance(error, ClientDisconnect):
+        return Problem(400, "The request broke off", kind="broken-off")  # nobody reads it
     log.error("a request failed", exc_info=error)
     return Problem(500, "The station failed", "It could not answer this request.", "The station's log says more.")
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import resource
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
@@ -37,7 +38,10 @@ HEAD_S = 15.0
 IDLE_S = 60
 GRACE_S = 5
 BACKLOG = 512
+#: Half of the files that this process may open, at most this many: the rest is for the database, documents and calls.
 CONNECTIONS_MAX = 2000
+#: So many more are answered that there are too many; the next are cut.
+CONNECTIONS_OVER = 100
 SWEEP_S = 600.0
 
 
@@ -52,10 +56,12 @@ class _Protocol(H11Protocol):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             scope["softfax.abort"] = transport.abort
-            scope["softfax.full"] = len(self.connections) > CONNECTIONS_MAX
+            scope["softfax.full"] = len(self.connections) > connections_max()
             await inner(scope, receive, send)
 
         self.app = app
+        if len(self.connections) > connections_max() + CONNECTIONS_OVER:
+            transport.abort()
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -102,6 +108,12 @@ class _Protocol(H11Protocol):
         self._head = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def connections_max() -> int:
+    """How many connections there may be."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS_MAX if files == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, files // 2)
 
 
 class _Server(uvicorn.Server):

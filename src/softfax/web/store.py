@@ -159,8 +159,9 @@ class WebStore:
         return [Login(key=row.key, token=row.token, fingerprint=row.fingerprint, until=row.until) for row in rows]
 
     def add_login(self, login: Login) -> None:
-        """Keeps one."""
+        """Keeps one, and forgets those that have run out."""
         with self._engine.begin() as connection:
+            connection.execute(_logins.delete().where(_logins.c.until < time.time()))
             connection.execute(
                 _logins.insert().values(
                     key=login.key, token=login.token, fingerprint=login.fingerprint, until=login.until
