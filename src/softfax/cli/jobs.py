@@ -24,7 +24,7 @@ from softfax.errors import ConfigError, ExitStatus, UsageError
 if TYPE_CHECKING:
     from softfax.client import Event, Fax, SoftfaxClient
 
-__all__ = ["DEFAULTS", "STYLES", "add_parser", "add_station_options", "found", "run", "station_of"]
+__all__ = ["DEFAULTS", "STYLES", "add_parser", "add_station_options", "found", "run", "show_table", "station_of"]
 
 DEFAULTS: dict[str, Any] = {"json": False, "limit": 20, "url": "", "follow": False, "unread": False, "all": False}
 STYLES = {
@@ -188,7 +188,18 @@ def _list(faxes: Iterable[Fax], options: argparse.Namespace) -> None:
             _pages(fax),
             Text(_why(fax) or ", ".join(Path(name).name for name in fax.documents)),
         )
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    show_table(table)
+
+
+def show_table(table: Table) -> None:
+    """On a terminal as wide as that is; elsewhere as wide as it needs to be, without blanks at the ends of lines."""
+    if sys.stdout.isatty():
+        Console(highlight=False).print(table)
+        return
+    console = Console(highlight=False, width=200, no_color=True)
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
 
 
 def _far(fax: Fax) -> str:
@@ -248,7 +259,7 @@ def _show(fax: Fax, as_json: bool) -> None:
     for name, value in facts.items():
         if str(value):
             table.add_row(name, value)
-    console.print(table)
+    show_table(table)
     for attempt in fax.attempts:
         result = attempt.result or {}
         took = f", {result['duration_s']:.0f} s" if result.get("duration_s") else ""

@@ -8,11 +8,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from softfax.cli.jobs import add_station_options, station_of
+from softfax.cli.jobs import add_station_options, show_table, station_of
 from softfax.errors import ExitStatus
 
 __all__ = ["DEFAULTS", "add_parser", "run"]
@@ -82,7 +81,7 @@ def _show(status: Mapping[str, Any], sessions: Any) -> None:
     today = status["daily"][-1]
     table.add_row("today", f"{today['sent']} sent, {today['received']} received, {today['failed']} failed")
     table.add_row("disk", f"{disk['free_bytes'] / 1e9:.1f} GB free of {disk['total_bytes'] / 1e9:.1f} GB")
-    Console(highlight=False).print(table)
+    show_table(table)
 
 
 def _call(session: Mapping[str, Any]) -> str:
