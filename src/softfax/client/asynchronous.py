@@ -29,8 +29,8 @@ class AsyncSoftfaxClient:
     """A station's API: `async with AsyncSoftfaxClient(url, token=…) as station`. Without `url`: SOFTFAX_URL, else this machine's.
 
     Every method raises AnswerError: NoStationError, NotAllowedError, NotFoundError, ConflictError, RefusedError, ThrottledError.
-    What can do no harm twice is asked `tries` times where the station does not answer, or is busy. `client` is an httpx client to
-    be used instead of one of ours.
+    What can do no harm twice is asked `tries` times where the station does not answer, or is busy. `verify` names a PEM file of
+    authorities to trust instead of this machine's; false trusts anybody. `client` is an httpx client to be used instead of ours.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,10 +55,24 @@ def settings_of(url: str, token: str, timeout_s: float, verify: bool | str) -> d
         "base_url": url.rstrip("/"),
         "headers": headers,
         "timeout": httpx.Timeout(timeout_s, pool=None),
-        "verify": verify,
+        "verify": _trusted(verify) if parts.scheme == "https" else False,
         "trust_env": False,
         "follow_redirects": False,
     }
+
+
+def _trusted(verify: bool | str) -> ssl.SSLContext | bool:
+    """Whose certificates count: a file, or those of this machine, of SSL_CERT_FILE and of httpx. Raises UsageError."""
+    if verify is False:
+        return False
+    try:
+        if isinstance(verify, str):
+            return ssl.create_default_context(cafile=verify)
+        context = httpx.create_ssl_context()
+        context.load_default_certs()
+    except OSError as error:
+        raise UsageError(f"certificates cannot be read from {verify} ({error})", "name a PEM file") from None
+    return context
 
 
 def no_station(error: Exception, url: object) -> NoStationError:
