@@ -4,7 +4,6 @@ from starting is one line."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -12,11 +11,9 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,73 +22,9 @@ import pytest
 
 from softfax.client import SoftfaxClient
 from tests.support.command import environment, softfax_command
+from tests.support.served import CONFIG, serving
 
 pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("serve")]
-
-CONFIG = """
-[sip]
-listen = "127.0.0.1:0"
-[http]
-listen = "127.0.0.1:0"
-[data]
-dir = "{folder}/data"
-[inbox]
-dir = "{folder}/received"
-[fax]
-ident = "{name}"
-resolution = "standard"
-[callbacks]
-allow_private = true
-"""
-
-
-class Served:
-    """A running `softfax serve`."""
-
-    def __init__(self, process: subprocess.Popen[str], config: Path) -> None:
-        self.process, self.config = process, config
-        self.said: list[str] = []
-        self._threads = [
-            threading.Thread(target=self._read, args=(stream,), daemon=True)
-            for stream in (process.stdout, process.stderr)
-        ]
-        for thread in self._threads:
-            thread.start()
-        self.sip = self.wait(r"listening at (sip:\S+)")[1]
-        self.url = self.wait(r"the page and the API at (\S+)")[1]
-
-    def _read(self, stream: Any) -> None:
-        for line in stream:
-            self.said.append(line)
-
-    def wait(self, pattern: str, limit_s: float = 30.0) -> re.Match[str]:
-        """Until it has said so."""
-        until = time.monotonic() + limit_s
-        while time.monotonic() < until:
-            if found := re.search(pattern, "".join(self.said)):
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"{pattern} in {limit_s} s: {''.join(self.said)}")
-
-    def ends(self, number: int = signal.SIGTERM, limit_s: float = 40.0) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(limit_s)
-
-
-@contextlib.contextmanager
-def serving(folder: Path, name: str, extra: str = "") -> Iterator[Served]:
-    folder.mkdir(exist_ok=True)
-    config = folder / "softfax.toml"
-    config.write_text(CONFIG.format(folder=folder, name=name) + extra)
-    process = subprocess.Popen(
-        [softfax_command(), "serve", "--config", str(config)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment(),
-    )  # fmt: skip
-    try:
-        yield Served(process, config)
-    finally:
-        process.kill()
-        process.wait(10)
 
 
 def softfax(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -114,7 +47,7 @@ def test_a_fax_by_the_api(tmp_path: Path) -> None:
         two.process.send_signal(signal.SIGHUP)
         two.wait("the configuration was read again")
 
-        host = two.sip.removeprefix("sip:")
+        host = two.host
         with SoftfaxClient(one.url) as here, SoftfaxClient(two.url) as there:
             fax = here.send(f"sip:5551@{host}", [letter], tags={"case": "17"}, key="once")
             again = here.send(f"sip:5551@{host}", [letter], tags={"case": "17"}, key="once")

@@ -118,8 +118,11 @@ class Tracing:
         if stats is not None:
             names = ("rtp_rx_packets", "rtp_rx_lost", "rtp_rx_late", "rtp_tx_packets", "udptl_rx_packets",
                      "udptl_rx_lost", "udptl_rx_recovered", "udptl_rx_bad", "udptl_tx_packets", "retries",
-                     "captured", "capture_left_out")  # fmt: skip
-            self.trace.statistics = {name: int(getattr(stats, name)) for name in names if getattr(stats, name)}
+                     "srtp_rejected", "srtp_replayed", "captured", "capture_left_out")  # fmt: skip
+            counted = {name: int(getattr(stats, name)) for name in names}
+            # That nothing was lost is worth knowing of what was used.
+            used = {f"{medium}_rx_lost" for medium in ("rtp", "udptl") if counted[f"{medium}_rx_packets"]}
+            self.trace.statistics = {name: count for name, count in counted.items() if count or name in used}
         self._call_id = call_id
         self._due = asyncio.get_running_loop().call_later(LINGER_S, self._write)
 

@@ -11,7 +11,7 @@ export function PagePicture({ src, alt = "", ratio = 1.414, eager = false, cut =
     if (state.turn < 2) setTimeout(() => setState((s) => ({ ...s, turn: s.turn + 1 })), 1200 * (state.turn + 1));
     else setState((s) => ({ ...s, failed: true }));
   };
-  const full = state.turn ? `${src}${src.includes("?") ? "&" : "?"}try=${state.turn}` : src;
+  const full = state.turn ? `${src}#${state.turn}` : src;
   return html`<span class=${`paper${state.ready ? " ready" : ""}${state.failed ? " failed" : ""}`} style=${{ aspectRatio: `1 / ${ratio}` }}>
     ${!state.failed && src ? html`<img src=${full} alt=${alt} loading=${eager ? "eager" : "lazy"} decoding="async" draggable=${false}
       onLoad=${() => setState((s) => ({ ...s, ready: true }))} onError=${failed} />` : html`<span class="paper-word">${t("page.none")}</span>`}

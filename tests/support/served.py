@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`softfax serve` in a process of its own, with a configuration for tests: any ports, everything in one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.support.command import environment, softfax_command
+
+__all__ = ["CONFIG", "Served", "serving"]
+
+CONFIG = """
+[sip]
+listen = "127.0.0.1:0"
+[http]
+listen = "127.0.0.1:0"
+[data]
+dir = "{folder}/data"
+[inbox]
+dir = "{folder}/received"
+[fax]
+ident = "{name}"
+resolution = "standard"
+[callbacks]
+allow_private = true
+"""
+
+
+class Served:
+    """A running `softfax serve`."""
+
+    def __init__(self, process: subprocess.Popen[str], config: Path) -> None:
+        self.process, self.config = process, config
+        self.said: list[str] = []
+        self._threads = [
+            threading.Thread(target=self._read, args=(stream,), daemon=True)
+            for stream in (process.stdout, process.stderr)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self.sip = self.wait(r"listening at (sip:\S+)")[1]
+        self.url = self.wait(r"the page and the API at (\S+)")[1]
+
+    def _read(self, stream: Any) -> None:
+        for line in stream:
+            self.said.append(line)
+
+    def wait(self, pattern: str, limit_s: float = 30.0) -> re.Match[str]:
+        """Until it has said so."""
+        until = time.monotonic() + limit_s
+        while time.monotonic() < until:
+            if found := re.search(pattern, "".join(self.said)):
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"{pattern} in {limit_s} s: {''.join(self.said)}")
+
+    @property
+    def host(self) -> str:
+        """Where SIP is listened on."""
+        return self.sip.removeprefix("sip:")
+
+    def ends(self, number: int = signal.SIGTERM, limit_s: float = 40.0) -> int:
+        """Sends a signal; the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(limit_s)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, name: str, extra: str = "") -> Iterator[Served]:
+    """Runs one for as long as the block lasts, with the configuration that is there, if there is one."""
+    folder.mkdir(exist_ok=True)
+    config = folder / "softfax.toml"
+    if not config.exists():
+        config.write_text(CONFIG.format(folder=folder, name=name) + extra)
+    process = subprocess.Popen(
+        [softfax_command(), "serve", "--config", str(config)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment(),
+    )  # fmt: skip
+    try:
+        yield Served(process, config)
+    finally:
+        process.kill()
+        process.wait(10)
