@@ -144,10 +144,12 @@ def test_a_url_leads_nowhere_inside(tmp_path: Path) -> None:
     async def run(inside: str) -> None:
         async with running(tmp_path) as r, r.client() as c:
             ids = []
-            for url in (f"{inside}/secret.pdf", "http://169.254.169.254/latest/meta-data/", "http://[::1]:1/x"):
+            for number, url in enumerate(
+                (f"{inside}/secret.pdf", "http://169.254.169.254/latest/meta-data/", "http://[::1]:1/x")
+            ):
                 answer = await c.post(
                     "/v1/faxes",
-                    json={"to": "sip:ok@far.example", "documents": [{"url": url}], "retry": {"attempts": 1}},
+                    json={"to": f"sip:ok-{number}@far.example", "documents": [{"url": url}], "retry": {"attempts": 1}},
                 )
                 assert answer.status_code == 202, answer.text
                 ids.append(answer.json()["id"])
