@@ -181,6 +181,7 @@ def test_tags_and_erasing(fake: Fake, watch: Watch) -> None:
     fake.fill()
     page = watch.open(fake.url, f"#/fax/{fax_id(3)}")
     page.get_by_role("button", name="Add a tag").click()
+    expect(page.get_by_role("textbox")).to_be_focused()
     page.keyboard.type("matter=2026-17")
     page.keyboard.press("Enter")
     expect(page.locator(".tags .chip")).to_have_text("matter=2026-17")

@@ -20,8 +20,8 @@ export const sent = (fax) => fax.direction === "send";
 
 // Who is on the other side, as people say it.
 // Whoever has no number is better known by the identification on the fax.
-const NUMBER = /^\+?[\d*#]{2,}$/;
-export const otherSide = (fax) => (sent(fax) ? fax.to : NUMBER.test(fax.caller_number) ? fax.caller_number : fax.remote_station_id || fax.caller_number);
+export const isNumber = (text) => /^\+?[\d*#]{2,}$/.test(text || "");
+export const otherSide = (fax) => (sent(fax) ? fax.to : isNumber(fax.caller_number) ? fax.caller_number : fax.remote_station_id || fax.caller_number);
 export const documentName = (fax) => fax.documents?.[0] || "";
 
 export function put(fax) {

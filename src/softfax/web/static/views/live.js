@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t, number } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
 import { calls, loadCalls } from "../lib/calls.js";
-import { useFax, pageUrl, documentName, put, sent } from "../lib/faxes.js";
+import { useFax, pageUrl, documentName, isNumber, put, sent } from "../lib/faxes.js";
 import { remove, url } from "../lib/api.js";
 import { stream } from "../lib/stream.js";
 import { destination, bytes, rate, duration } from "../lib/format.js";
@@ -97,7 +97,8 @@ function Call({ call }) {
   const [stopping, setStopping] = useState(false);
   const direction = call.direction || fax?.direction || "send";
   const receives = direction === "receive";
-  const other = receives ? call.caller || fax?.caller_number || call.remote : fax?.to || call.called;
+  const from = call.caller || fax?.caller_number || "";
+  const other = receives ? (isNumber(from) ? from : call.remote || fax?.remote_station_id || from) : fax?.to || call.called;
   const attempt = fax?.attempts?.length;
   const stage = stageWord({ ...call, direction });
   useEffect(() => say(`${destination(other)}: ${stage}`), [stage]);

@@ -61,19 +61,21 @@ export default function Send() {
   const over = useDrop();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
-  const [lack, setLack] = useState("");
+  const [asked, setAsked] = useState("");
   const [done, setDone] = useState(null);
   const cover = useCoverPreview(d);
   const result = useRef();
   useEffect(() => { if (!resumed) { resumed = true; resume(); } }, []);
-  useEffect(() => setLack(""), [d]);
+  // What was said to be missing is said until it is there.
+  const lack = asked && missing(d)?.key === asked ? t(`send.lacks.${asked}`) : "";
+  useEffect(() => { if (asked && !lack) setAsked(""); }, [asked, lack]);
   const { pages, seconds } = extent(d, cover.page);
 
   const send = async (event) => {
     event.preventDefault();
     const less = missing(d);
     if (less) {
-      setLack(t(`send.lacks.${less.key}`));
+      setAsked(less.key);
       if (less.field) document.getElementById(less.field)?.focus();
       return;
     }
