@@ -58,7 +58,8 @@ def _show(status: Mapping[str, Any], sessions: Any) -> None:
     table.add_column(overflow="fold")
     table.add_row("softfax", f"{status['version']}, up {_span(status['uptime_s'])}")
     for one in status["registrations"]:
-        state = Text(one["state"], _COLOURS.get(one["state"], ""))
+        word = "without registration" if one["state"] == "unregistered" else one["state"]
+        state = Text(word, _COLOURS.get(one["state"], ""))
         problem = f" ({one['problem']})" if one["problem"] else ""
         table.add_row("account", Text(f"{one['account']} at {one['server']}: ") + state + problem)
     lines, queue, disk = status["lines"], status["queue"], status["disk"]

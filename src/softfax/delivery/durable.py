@@ -77,7 +77,7 @@ class Durable:
         self._client: DBOSClient | None = None
         self._launched = False
         self._up_to_date = False
-        self._lock = StationLock(url, self.engine, executor)
+        self._lock = StationLock(url, self.engine)
 
     @property
     def client(self) -> DBOSClient:

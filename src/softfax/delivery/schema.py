@@ -70,13 +70,13 @@ def bring_up_to_date(engine: sa.Engine) -> None:
 
 
 class StationLock:
-    """One station at a time on a database: a locked file beside SQLite, an advisory lock by name in PostgreSQL.
+    """One station at a time on a database: a locked file beside SQLite, an advisory lock in PostgreSQL.
 
-    It goes with the process. `name` is that of this station among several on one PostgreSQL.
+    It goes with the process.
     """
 
-    def __init__(self, url: str, engine: sa.Engine, name: str) -> None:
-        self._url, self._engine, self._name = url, engine, name
+    def __init__(self, url: str, engine: sa.Engine) -> None:
+        self._url, self._engine = url, engine
         self._file: int | None = None
         self._connection: sa.Connection | None = None
 
@@ -89,7 +89,7 @@ class StationLock:
                 self.release()
                 raise LocalError(
                     f"another station runs on this database{self._holder()}",
-                    "stop it, or give this one a [data] dir (on PostgreSQL a [data] name) of its own",
+                    "stop it, or give this one a database of its own ([data] dir or url)",
                 )
             time.sleep(0.1)
 
@@ -123,12 +123,12 @@ class StationLock:
     def _take_advisory(self) -> bool:
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        key = sa.func.hashtext(f"softfax {self._name}")
+        key = sa.func.hashtext("softfax station")
         return bool(self._connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar())
 
     def _holder(self) -> str:
         if not self._url.startswith("sqlite"):
-            return f" by the name {self._name}"
+            return ""
         with contextlib.suppress(OSError):
             if pid := self._path().read_text()[:10].strip():
                 return f" (process {pid})"

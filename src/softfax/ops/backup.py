@@ -263,7 +263,7 @@ def _stopped(url: str) -> None:
     if not Path(url.removeprefix("sqlite:///")).exists():
         return
     engine = database_engine(url)
-    lock = StationLock(url, engine, "")
+    lock = StationLock(url, engine)
     try:
         lock.acquire(0.0)
     finally:

@@ -64,7 +64,7 @@ def test_a_locked_database_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
 def test_one_station_on_a_database(tmp_path: Path) -> None:
     url = database_url(tmp_path)
     engine = database_engine(url)
-    first, second = StationLock(url, engine, "one"), StationLock(url, engine, "one")
+    first, second = StationLock(url, engine), StationLock(url, engine)
     first.acquire()
     with pytest.raises(LocalError, match=r"another station runs on this database \(process \d+\)"):
         second.acquire(0.0)
@@ -73,7 +73,7 @@ def test_one_station_on_a_database(tmp_path: Path) -> None:
     second.release()
     holder = (
         "import sys; from pathlib import Path; from softfax.delivery.durable import *; from softfax.delivery.schema import *;"
-        f"url = {url!r}; lock = StationLock(url, database_engine(url), ''); lock.acquire(); print('held', flush=True);"
+        f"url = {url!r}; lock = StationLock(url, database_engine(url)); lock.acquire(); print('held', flush=True);"
         "sys.stdin.read()"
     )
     with subprocess.Popen(
