@@ -56,7 +56,7 @@ function Details({ fax }) {
     <${Row} name=${t("fax.not_before")}>${!ended(fax) && fax.not_before && moment(fax.not_before)}<//>
     <${Row} name=${t("fax.deadline")}>${!ended(fax) && fax.deadline && moment(fax.deadline)}<//>
     <${Row} name=${t("fax.ended")}>${fax.ended && sent(fax) && moment(fax.ended)}<//>
-    <${Row} name=${t("fax.call")}>${result.mode && [result.mode === "T38" ? "T.38" : "G.711", result.bitrate && rate(result.bitrate), result.ecm && t("fact.ecm"), result.duration_s && duration(result.duration_s)].filter(Boolean).join(" · ")}<//></dl>`;
+    <${Row} name=${t("fax.call")}>${result.mode && [result.bitrate || result.pages ? (result.mode === "T38" ? "T.38" : "G.711") : "", result.bitrate && rate(result.bitrate), result.ecm && t("fact.ecm"), result.duration_s && duration(result.duration_s)].filter(Boolean).join(" · ")}<//></dl>`;
 }
 
 export default function FaxView({ place }) {
