@@ -13,8 +13,8 @@ import pytest
 from softfax.client import SoftfaxClient
 from tests.peer.ami import Message
 from tests.peer.asterisk import PeerAddress, originate
-from tests.station.test_serve import CONFIG, Served, _get, _status, _until
 from tests.support.command import environment, softfax_command
+from tests.support.served import CONFIG, Served, get, status, until
 
 pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("srtp")]
 
@@ -80,5 +80,5 @@ async def _received_from(asterisk: PeerAddress) -> Message:
 
 def _trace(url: str) -> str:
     # It is written a moment after the end.
-    _until(lambda: _status(url) == 200)
-    return _get(url)
+    until(lambda: status(url) == 200)
+    return get(url)

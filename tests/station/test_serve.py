@@ -11,18 +11,14 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from softfax.client import SoftfaxClient
 from tests.support.command import environment, softfax_command
-from tests.support.served import CONFIG, serving
+from tests.support.served import CONFIG, get, serving, status, until
 
 pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("serve")]
 
@@ -55,19 +51,19 @@ def test_a_fax_by_the_api(tmp_path: Path) -> None:
             done = here.wait(fax.id, timeout_s=90)
             assert (done.state, done.pages, (done.result or {}).get("mode")) == ("delivered", 1, "T38")
             # The far end has confirmed the page before it has made a document of it.
-            _until(lambda: [f.state for f in there.list(limit=10)] == ["received"])
+            until(lambda: [f.state for f in there.list(limit=10)] == ["received"])
             received = list(there.list(limit=10))
             assert (received[0].mailbox, received[0].unread, received[0].pages) == ("front desk", True, 1)
             assert there.document(received[0].id).startswith(b"%PDF")
-            _until(lambda: list((tmp_path / "desk").glob("*.pdf")))
-            assert re.search(r"softfax_faxes_total\{[^}]*\} 1\.0", _get(f"{one.url}metrics"))
-            events = json.loads(_get(f"{one.url}v1/faxes/{fax.id}/events"))["events"]
+            until(lambda: list((tmp_path / "desk").glob("*.pdf")))
+            assert re.search(r"softfax_faxes_total\{[^}]*\} 1\.0", get(f"{one.url}metrics"))
+            events = json.loads(get(f"{one.url}v1/faxes/{fax.id}/events"))["events"]
             kinds = [event["event"] for event in events]
             assert {"job", "call", "session", "negotiated", "page", "result"} <= set(kinds), kinds
             # A trace is written a moment after the end, with what of SIP comes late.
             trace = f"{one.url}v1/faxes/{fax.id}/trace.txt"
-            _until(lambda: _status(trace) == 200, 10)
-            assert all(word in _get(trace) for word in ("INVITE", "DIS", "DCS", "CFR", "MCF", "DCN", "BYE"))
+            until(lambda: status(trace) == 200, 10)
+            assert all(word in get(trace) for word in ("INVITE", "DIS", "DCS", "CFR", "MCF", "DCN", "BYE"))
 
         shown = softfax("jobs", "--url", one.url, "--json")
         assert shown.returncode == 0, shown.stderr
@@ -91,26 +87,6 @@ def test_a_fax_by_the_api(tmp_path: Path) -> None:
             assert here.get(later.id).state == "cancelled"
             assert one.ends() == 0
         assert two.ends() == 0
-
-
-def _get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=20) as answer:
-        return str(answer.read().decode())
-
-
-def _status(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def _until(condition: Any, limit_s: float = 20.0) -> None:
-    until = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.support.command import environment, softfax_command
 
-__all__ = ["CONFIG", "Served", "serving"]
+__all__ = ["CONFIG", "Served", "get", "serving", "status", "until"]
 
 CONFIG = """
 [sip]
@@ -89,3 +91,26 @@ def serving(folder: Path, name: str, extra: str = "") -> Iterator[Served]:
     finally:
         process.kill()
         process.wait(10)
+
+
+def get(url: str) -> str:
+    """What a URL answers."""
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return str(answer.read().decode())
+
+
+def status(url: str) -> int:
+    """The status that a URL answers with."""
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def until(condition: Any, limit_s: float = 20.0) -> None:
+    """Waits until it is true. Raises AssertionError."""
+    until = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
