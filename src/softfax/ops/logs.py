@@ -62,7 +62,18 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
         # Whoever sits there is told by the station what happens; the log has what went wrong.
         root.setLevel(logging.WARNING)
     # What others' libraries say in passing is of no use here.
-    for name in ("dbos", "sqlalchemy", "asyncio", "uvicorn", "uvicorn.access", "httpx", "mail.log", "PIL", "fontTools"):
+    for name in (
+        "dbos",
+        "sqlalchemy",
+        "asyncio",
+        "uvicorn",
+        "uvicorn.access",
+        "httpx",
+        "mail.log",
+        "PIL",
+        "fontTools",
+        "pikepdf",
+    ):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     logging.captureWarnings(True)
 

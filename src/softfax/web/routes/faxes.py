@@ -250,7 +250,9 @@ async def _submit(
             )
     who = principal_of(request)
     again = " (asked again)" if before is not None else ""
-    log.info("%s faxes for %s%s", len(faxes), who.name if who else "", again)
+    log.info(
+        "%s ordered %d fax%s%s", who.name if who else "somebody", len(faxes), "" if len(faxes) == 1 else "es", again
+    )
     headers = {"Idempotency-Replayed": "true"} if again else {}
     if many:
         body = {"broadcast_id": faxes[0].broadcast_id, "faxes": [fax_json(fax) for fax in faxes]}
