@@ -59,6 +59,7 @@ def test_ten_thousand_faxes(fake: Fake, watch: Watch) -> None:
 def test_search_and_filters(fake: Fake, watch: Watch) -> None:
     fake.fill()
     page = watch.open(fake.url, "#/outbox")
+    expect(page.locator("[data-fax]").first).to_be_visible()
     page.keyboard.press("/")
     page.keyboard.type("0301112223 client=brandt")
     expect(page.get_by_text("Nothing found")).to_be_visible()
@@ -122,9 +123,11 @@ def test_the_viewer_by_keyboard(fake: Fake, watch: Watch) -> None:
     before = stage.evaluate("i => i.getBoundingClientRect().width")
     page.keyboard.press("+")
     page.keyboard.press("+")
-    assert stage.evaluate("i => i.getBoundingClientRect().width") > before * 1.3
+    page.wait_for_function(
+        "width => document.querySelector('.stage-page').getBoundingClientRect().width > width", arg=before * 1.3
+    )
     page.keyboard.press("r")
-    assert "rotate(90deg)" in (stage.get_attribute("style") or "")
+    expect(stage).to_have_attribute("style", re.compile(r"rotate\(90deg\)"))
     page.keyboard.press("0")
     expect(page.get_by_role("button", name="Whole page")).to_have_attribute("aria-pressed", "true")
     with page.expect_download() as download:

@@ -161,5 +161,6 @@ def test_the_focus_follows_the_view(fake: Fake, watch: Watch) -> None:
     expect(page.get_by_role("main")).to_be_focused()
     expect(page).to_have_title("Inbox · softfax")
     page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("main")).to_be_focused()

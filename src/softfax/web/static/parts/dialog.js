@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A dialog over the page: the browser's own, which keeps the focus in and gives it back.
-import { html, useEffect, useRef } from "../lib/h.js";
+import { html, useLayoutEffect, useRef } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { Icon } from "./icons.js";
 
 export function Dialog({ title, close, children, wide = false, sure = false, hideClose = false, foot = null }) {
   const box = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = box.current;
     dialog.showModal();
     // Closed before it is taken away, it gives the focus back.
