@@ -11,21 +11,16 @@ from typing import Any
 from softfax.cli.jobs import add_station_options, found, station_of
 from softfax.errors import ExitStatus, UsageError
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {"json": False, "url": ""}
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "cancel",
-        help="end faxes of a running station",
-        description="Ends faxes that wait or are under way (DCN, BYE). The token comes from SOFTFAX_TOKEN.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.description = "Ends faxes that wait or are under way (DCN, BYE). The token comes from SOFTFAX_TOKEN."
     parser.add_argument("ids", nargs="+", metavar="ID", help="ids of faxes; the first digits will do")
     add_station_options(parser)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

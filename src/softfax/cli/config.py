@@ -13,23 +13,20 @@ from typing import Any
 from softfax.cli.options import config_path
 from softfax.errors import ConfigError, ExitStatus, LocalError, UsageError
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {"json": False}
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "config",
-        help="write, check or show a station's configuration",
-        description="init writes a sample with every key; check names every mistake with its line; show prints what is in force.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.description = (
+        "init writes a sample with every key; check names every mistake with its line; show prints what is in force."
     )
     parser.add_argument("what", choices=["init", "check", "show"], help="what to do")
     parser.add_argument("file", nargs="?", metavar="FILE", help="configuration file; - with init for standard output")
     parser.add_argument("--config", metavar="FILE", help="the same")
     parser.add_argument("--json", action="store_true", default=None, help="JSON on standard output (check, show)")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

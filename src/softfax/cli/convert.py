@@ -12,25 +12,21 @@ from softfax.cli.report import Reporter
 from softfax.documents import convert as convert_documents
 from softfax.errors import ExitStatus
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {**DOCUMENT_DEFAULTS, "json": False}
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "convert",
-        help="a document as a fax would carry it, or a fax as a document",
-        description="Writes documents as a fax TIFF (OUT.tif), or as a PDF of fax pages (OUT.pdf).",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.usage = "%(prog)s [options] FILE [FILE ...] -o OUT"
+    parser.description = "Writes documents as a fax TIFF (OUT.tif), or as a PDF of fax pages (OUT.pdf)."
     parser.add_argument("files", nargs="+", metavar="FILE", help="documents, or faxes in TIFF")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="OUT.tif or OUT.pdf")
     parser.add_argument("--preview", metavar="DIR", help="write a PNG of each page into this folder")
     add_document_options(parser)
     parser.add_argument("--json", action="store_true", default=None, help="nothing for people on standard output")
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -17,19 +17,15 @@ if TYPE_CHECKING:
     from softfax.delivery.queue import OfflineOutbox
     from softfax.delivery.store import StoredCallback
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEAD, WAITING, DELIVERED = "dead", "waiting", "delivered"
 DEFAULTS: dict[str, Any] = {"json": False, "state": DEAD, "limit": 1000}
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "deliveries",
-        help="callbacks that were given up, or wait",
-        description="Lists callbacks (the dead ones), shows one whole, or queues dead ones once more.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.description = "Lists callbacks (the dead ones), shows one whole, or queues dead ones once more."
     parser.add_argument("what", choices=["list", "show", "replay"], help="what to do")
     parser.add_argument(
         "keys", nargs="*", metavar="NUMBER", help="number, event id or fax id of callbacks; for replay also `all`"
@@ -38,7 +34,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--limit", metavar="N", type=int, help="list at most N (1000)")
     parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,25 +12,22 @@ from typing import Any
 from softfax.cli.options import config_path
 from softfax.errors import ExitStatus
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {"json": False}
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("–", "dim")}
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "doctor",
-        help="look at what a station needs, and tell the remedy",
-        description="Looks at configuration, ports, NAT, accounts, disk, clock and programs; with --call also sends a test fax.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.description = (
+        "Looks at configuration, ports, NAT, accounts, disk, clock and programs; with --call also sends a test fax."
     )
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
     parser.add_argument("--call", metavar="NUMBER", help="send a page to this number or SIP URI, and judge the line")
     parser.add_argument("--account", metavar="NAME", help="the account to call through")
     parser.add_argument("--stun", metavar="HOST", help="STUN server that is asked for our public address")
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object on standard output")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

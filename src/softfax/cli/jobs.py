@@ -24,7 +24,7 @@ from softfax.errors import ConfigError, ExitStatus, UsageError
 if TYPE_CHECKING:
     from softfax.client import Event, Fax, SoftfaxClient
 
-__all__ = ["DEFAULTS", "STYLES", "add_parser", "add_station_options", "found", "run", "show_table", "station_of"]
+__all__ = ["DEFAULTS", "STYLES", "add_options", "add_station_options", "found", "run", "show_table", "station_of"]
 
 DEFAULTS: dict[str, Any] = {"json": False, "limit": 20, "url": "", "follow": False, "unread": False, "all": False}
 STYLES = {
@@ -43,13 +43,12 @@ def add_station_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "jobs",
-        help="faxes of a running station",
-        description="Lists the faxes of a running station, shows some in detail, or follows what happens. "
-        "The token comes from SOFTFAX_TOKEN.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.usage = "%(prog)s [options] [ID ...]"
+    parser.description = (
+        "Lists the faxes of a running station, shows some in detail, or follows what happens. "
+        "The token comes from SOFTFAX_TOKEN."
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help="faxes to show in detail; the first digits will do")
     parser.add_argument("--state", metavar="STATES", help="in these states: queued,waiting …")
@@ -65,7 +64,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--all", action="store_true", default=None, help="all of them")
     parser.add_argument("--follow", action="store_true", default=None, help="what happens, until interrupted or ended")
     add_station_options(parser)
-    return parser
 
 
 def station_of(options: argparse.Namespace) -> SoftfaxClient:

@@ -28,19 +28,17 @@ from softfax.fax.settings import FaxSettings, ModePolicy, Role
 from softfax.model import Direction, FaxResult
 from softfax.sip import SipConfig
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {"mode": "both", "json": False, "resolution": "fine"}
 SAMPLES = ("letter.pdf", "invoice.pdf", "form.pdf", "photo.pdf", "letter.tif", "invoice.png")
 IDENT_SENDER, IDENT_RECEIVER = "softfax loopback A", "softfax loopback B"
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "loopback",
-        help="fax between two stations on this machine",
-        description="Starts a second station, faxes the documents to it over SIP, and compares every page, dot by dot.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.description = (
+        "Starts a second station, faxes the documents to it over SIP, and compares every page, dot by dot."
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="documents (the samples, without the ten-page report)")
     parser.add_argument("--mode", choices=["t38", "audio", "both"], help="transports to try (both)")
@@ -50,7 +48,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--dir", metavar="DIR", help="keep the received faxes here")
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
-    return parser
 
 
 @dataclass

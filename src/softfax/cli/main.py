@@ -4,50 +4,36 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
 
 from softfax._version import __version__
-from softfax.cli import (
-    backup,
-    cancel,
-    config,
-    convert,
-    deliveries,
-    doctor,
-    jobs,
-    loopback,
-    receive,
-    send,
-    serve,
-    status,
-    swml,
-)
 from softfax.cli.options import fill_defaults
 from softfax.errors import ExitStatus, SoftfaxError
 
 __all__ = ["build_parser", "main"]
 
-_Run = Callable[[argparse.Namespace], int]
-#: Each verb: what adds its parser, its defaults, what runs it.
-_VERBS: dict[str, tuple[Callable[[Any], argparse.ArgumentParser], dict[str, Any], _Run]] = {
-    "send": (send.add_parser, send.DEFAULTS, send.run),
-    "receive": (receive.add_parser, receive.DEFAULTS, receive.run),
-    "loopback": (loopback.add_parser, loopback.DEFAULTS, loopback.run),
-    "convert": (convert.add_parser, convert.DEFAULTS, convert.run),
-    "serve": (serve.add_parser, serve.DEFAULTS, serve.run),
-    "jobs": (jobs.add_parser, jobs.DEFAULTS, jobs.run),
-    "status": (status.add_parser, status.DEFAULTS, status.run),
-    "cancel": (cancel.add_parser, cancel.DEFAULTS, cancel.run),
-    "config": (config.add_parser, config.DEFAULTS, config.run),
-    "doctor": (doctor.add_parser, doctor.DEFAULTS, doctor.run),
-    "backup": (backup.add_parser, backup.DEFAULTS, backup.run),
-    "restore": (backup.add_restore_parser, backup.DEFAULTS, backup.run_restore),
-    "deliveries": (deliveries.add_parser, deliveries.DEFAULTS, deliveries.run),
-    "swml": (swml.add_parser, swml.DEFAULTS, swml.run),
+#: Each verb, and what `softfax --help` says of it. What it does is in the module of its name, which is loaded when the verb
+#: is asked for: help, and the verbs that ask a station, do not wait for the native parts.
+_VERBS = {
+    "send": "fax documents to a SIP URI or number",
+    "receive": "answer calls and keep their faxes",
+    "loopback": "fax between two stations on this machine",
+    "convert": "make a document the pages of a fax, or a fax a document",
+    "serve": "run a station",
+    "jobs": "list the faxes of a running station, or follow them",
+    "status": "show how a running station is",
+    "cancel": "end faxes of a running station",
+    "config": "write, check or show a station's configuration",
+    "doctor": "find what would keep a station from working, with the remedy",
+    "backup": "write a station's data to one file, while it runs",
+    "restore": "put a backup back; the station must not run",
+    "deliveries": "list callbacks that were given up or wait, or queue them again",
+    "swml": "run a SWML document (YAML or JSON)",
 }
 
 #: They have something to say of a configuration file that is wrong, or not there.
@@ -62,19 +48,44 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(int(ExitStatus.USAGE))
 
 
-def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """The parser, and that of each verb."""
-    parser = _Parser(prog="softfax", description="A fax machine that lives on SIP: T.38 and G.711.")
+class _Verb(Protocol):
+    """What the module of a verb has."""
+
+    DEFAULTS: dict[str, Any]
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, options: argparse.Namespace) -> int: ...
+
+
+def _verb(name: str) -> _Verb:
+    return cast(_Verb, importlib.import_module(f"softfax.cli.{name}"))
+
+
+def build_parser(verb: str | None = None) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser, and that of each verb; only `verb` has its options."""
+    parser = _Parser(
+        prog="softfax",
+        description="A fax machine that lives on SIP: T.38 and G.711.",
+        epilog="`softfax VERB --help` has the options of a verb. Exit status: 0 all went well, 1 the fax failed, 2 wrong usage "
+        "or an unreadable document, 3 the call could not be made, 130 interrupted.",
+    )
     parser.add_argument("--version", action="version", version=f"softfax {__version__}")
-    verbs: Any = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    return parser, {name: add(verbs) for name, (add, _, _) in _VERBS.items()}
+    adder = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+    verbs: dict[str, argparse.ArgumentParser] = {
+        name: adder.add_parser(name, help=text) for name, text in _VERBS.items()
+    }
+    if verb in verbs:
+        _verb(verb).add_options(verbs[verb])
+    return parser, verbs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a verb; returns the exit status. Errors of softfax become one line on standard error."""
-    parser, verbs = build_parser()
-    options = parser.parse_args(argv)
-    _, defaults, run = _VERBS[options.verb]
+    words = sys.argv[1:] if argv is None else argv
+    parser, verbs = build_parser(next((word for word in words if not word.startswith("-")), None))
+    options = parser.parse_args(words)
+    verb = _verb(options.verb)
     logging.basicConfig(
         level=os.environ.get("SOFTFAX_LOG", "ERROR").upper(),
         format="%(levelname)s %(name)s: %(message)s",
@@ -82,10 +93,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         if options.verb in _READ_THEMSELVES:
-            vars(options).update({k: v for k, v in defaults.items() if vars(options).get(k) is None})
+            vars(options).update({k: v for k, v in verb.DEFAULTS.items() if vars(options).get(k) is None})
         else:
-            fill_defaults(verbs[options.verb], options, defaults)
-        return run(options)
+            fill_defaults(verbs[options.verb], options, verb.DEFAULTS)
+        return verb.run(options)
     except SoftfaxError as error:
         print(f"softfax: {error}", file=sys.stderr)
         return int(error.exit_status)

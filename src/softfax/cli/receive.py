@@ -32,7 +32,7 @@ from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_
 from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.sip import IncomingCall, SipConfig
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, "dir": "received", "keep_tiff": False, "count": 0}
 ANSWER_TIMEOUT_S = 60.0
@@ -45,11 +45,10 @@ def _count(text: str) -> int:
     return value
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "receive", help="answer calls and keep their faxes", description="Answers calls and writes one PDF per fax."
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.usage = "%(prog)s [options]"
+    parser.description = "Answers calls and writes one PDF per fax."
     add_call_options(parser)
     add_fax_options(parser)
     add_ami_option(parser)
@@ -70,7 +69,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--timeout", metavar="S", type=seconds, help="end when no call comes (or is answered) for S seconds"
     )
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

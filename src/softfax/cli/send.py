@@ -31,20 +31,22 @@ from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_
 from softfax.model import Direction
 from softfax.sip import IncomingCall, SipConfig
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, **DOCUMENT_DEFAULTS, "timeout": 60.0, "answer": False}
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "send",
-        help="fax documents to a SIP URI or number",
-        description="Faxes documents (PDF, TIFF, PNG, JPEG, text, - for standard input) in one call.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.usage = "%(prog)s [options] DESTINATION FILE [FILE ...]\n       %(prog)s [options] --answer FILE [FILE ...]"
+    parser.description = (
+        "Faxes documents in one call: PDF, TIFF, pictures, text, Markdown, office files, URLs; - is standard input."
     )
     parser.add_argument(
-        "items", nargs="+", metavar="DESTINATION FILE", help="where to, then what; with --answer only what"
+        "items",
+        nargs="+",
+        metavar="DESTINATION FILE",
+        help="where to (a SIP URI or a number), then what; with --answer only what",
     )
     add_call_options(parser)
     add_fax_options(parser)
@@ -54,7 +56,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--answer", action="store_true", default=None, help="wait for a call and fax to whoever calls")
     add_document_options(parser)
     add_ami_option(parser)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

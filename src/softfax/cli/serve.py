@@ -11,21 +11,16 @@ from typing import Any
 from softfax.cli.options import config_path
 from softfax.cli.report import Reporter
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {"json": False}
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "serve",
-        help="run a fax station",
-        description="Runs a station: answers calls, sends what is ordered, tells of it by AMI and callbacks.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.description = "Runs a station: answers calls, sends what is ordered, tells of it by AMI and callbacks."
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from rich.text import Text
 from softfax.cli.jobs import add_station_options, show_table, station_of
 from softfax.errors import ExitStatus
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {"json": False, "url": ""}
 _COLOURS = {
@@ -28,15 +28,12 @@ _COLOURS = {
 }
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "status",
-        help="how a running station is",
-        description="Registrations, lines, queue, disk, and how many faxes went through. The token comes from SOFTFAX_TOKEN.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.description = (
+        "Registrations, lines, queue, disk, and how many faxes went through. The token comes from SOFTFAX_TOKEN."
     )
     add_station_options(parser)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from softfax.errors import ExitStatus, UsageError
 from softfax.fax.settings import ModePolicy, check_ident
 from softfax.model import FaxResult, FaxUpdate
 
-__all__ = ["DEFAULTS", "add_parser", "run"]
+__all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {
     **CALL_DEFAULTS,
@@ -38,12 +38,11 @@ DEFAULTS: dict[str, Any] = {
 FILE_BYTES_MAX = 1 << 20
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Adds the verb."""
-    parser = verbs.add_parser(
-        "swml",
-        help="run a SWML document (YAML or JSON)",
-        description="Runs or checks a SWML document: send_fax, receive_fax, execute, request, set, cond, goto, hangup.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.usage = "%(prog)s run [options] FILE --to DESTINATION\n       %(prog)s check FILE"
+    parser.description = (
+        "Runs or checks a SWML document: send_fax, receive_fax, execute, request, set, cond, goto, hangup."
     )
     parser.add_argument("action", choices=["run", "check"], help="run it, or only say whether it is right")
     parser.add_argument("file", metavar="FILE", help="the document; - for standard input")
@@ -67,7 +66,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument(
         "--callback-wait", metavar="S", type=seconds, help="how long callbacks may take at the end (30)"
     )
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from softfax.errors import ConfigError
 def _options(arguments: list[str], environ: dict[str, str], config: str, tmp_path: Path) -> object:
     file = tmp_path / "softfax.toml"
     file.write_text(config)
-    parser, verbs = build_parser()
+    parser, verbs = build_parser("send")
     options = parser.parse_args(["send", "sip:a@b", "x.pdf", "--config", str(file), *arguments])
     fill_defaults(verbs["send"], options, DEFAULTS, environ)
     return options

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,8 @@ def test_later_events_of_a_fax_wait_and_other_faxes_do_not(tmp_path: Path) -> No
         assert "a2" not in events(there.requests)
         failing = False
         until(lambda: "a2" in events(there.requests))
-        assert outbox.store.counts() == {"waiting": 0, "delivered": 4, "dead": 0}
+        # The receiver has it a moment before that is noted.
+        until(lambda: outbox.store.counts() == {"waiting": 0, "delivered": 4, "dead": 0})
 
 
 def test_a_refused_event_is_dead_and_holds_up_nobody(
@@ -172,16 +174,17 @@ def test_private_addresses_and_redirects_are_refused(tmp_path: Path) -> None:
         assert len(there.requests) == 1
 
 
-def test_putting_takes_no_time_and_has_limits(tmp_path: Path) -> None:
+def test_putting_does_not_wait_for_the_disk_and_has_limits(tmp_path: Path) -> None:
     with receiver() as there, an_outbox(tmp_path) as outbox:
         target = CallbackTarget(url=there.url)
-        took = []
-        for n in range(1000):
-            began = time.perf_counter()
-            future = outbox.put(target, fax_id=f"f{n % 10}", event_id=f"e{n}", body=b"{}" * 100)
-            took.append(time.perf_counter() - began)
+        with closing(sqlite3.connect(tmp_path / "softfax.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # nobody else can write now
+            future = [outbox.put(target, fax_id=f"f{n % 10}", event_id=f"e{n}", body=b"{}" * 100) for n in range(1000)][
+                -1
+            ]
+            assert not future.done()
+            other.execute("ROLLBACK")
         assert future.result(20)
-        assert sorted(took)[990] < 0.005
         with pytest.raises(UsageError, match="too large"):
             outbox.put(target, fax_id="f", event_id="e", body=b"x" * (2 << 20))
         with pytest.raises(LocalError, match="already"):
