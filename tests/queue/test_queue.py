@@ -184,6 +184,18 @@ def test_asking_refusing_cancelling_and_trying_once_more(tmp_path: Path, letter:
             await r.queue.cancel(now.id)
             ended = await r.until(now.id)
             assert (ended.state, ended.cause) == (FaxState.CANCELLED, Cause.CANCELLED)
+            # While its pages are made: it stays the fax that was ordered.
+            long = tmp_path / "long.txt"
+            long.write_text("\f".join(f"Page {n}" for n in range(1, 9)))
+            early = await r.send("ok-early", long, tags={"matter": "17"})
+            await r.until(early.id, FaxState.PREPARING)
+            await r.queue.cancel(early.id)
+            await r.until(early.id)
+            await r.all_told()
+            await r.queue.recorder.written()
+            ended = await r.until(early.id)
+            assert (ended.state, ended.created, ended.tags) == (FaxState.CANCELLED, early.created, {"matter": "17"})
+            assert "ok-early" not in r.far_ends.calls
             with pytest.raises(EndedError):
                 await r.queue.cancel(now.id)
             with pytest.raises(NoFaxError):

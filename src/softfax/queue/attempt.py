@@ -137,12 +137,16 @@ class Undertaking:
         self.kept = dataclasses.replace(self.kept, fax=dataclasses.replace(fax, pages_total=made.pages))
         if begun.first_page > made.pages:
             return await self._delivered_before()
+        # From here on the station tells of it, also where it is cancelled before it is dialled.
+        queue.recorder.own(fax.id, begun, made.pages)
         try:
             call = queue.station.originate(self._order(choice, made, begun))
         except LocalError:
+            await queue.recorder.done(fax.id)
             await queue.postpone(self.kept)
             return "no line"
         except UsageError as error:
+            await queue.recorder.done(fax.id)
             return await self._undialled("INVALID_ARGUMENTS", str(error))
         result = await call.result
         if result.retry_at is None:

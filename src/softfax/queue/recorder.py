@@ -35,7 +35,7 @@ class Recorder:
         self._task: asyncio.Task[None] | None = None
 
     def own(self, fax_id: str, attempt: Attempt, total: int | None) -> None:
-        """A fax of the queue is being dialled."""
+        """A call of the queue begins, or is about to be dialled: pages are noted down as they are confirmed to `attempt`."""
         self._own[fax_id] = (attempt, total)
 
     async def done(self, fax_id: str) -> None:
