@@ -179,6 +179,7 @@ class FaxResult(Event):
     success, else the T.30 completion code (spandsp's T30_ERR_*), or a code of ours above 1000 where T.30 never began.
     `bad_pages` are the pages of the received document, 1 the first, that have bad rows or were refused for them (RTN).
     `attempt` counts the calls for one fax of a queue; `retry_at` (RFC 3339) tells that another follows, so this is not the end.
+    `pages_total` is None where nobody has counted the pages; in JSON it is `pages` then.
     """
 
     event = "result"
@@ -207,6 +208,11 @@ class FaxResult(Event):
     bad_pages: list[int] | None = None
     attempt: int | None = None
     retry_at: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of the result; what is always in it is there."""
+        total = self.pages if self.pages_total is None else self.pages_total
+        return Event.to_json(dataclasses.replace(self, pages_total=total))
 
 
 @dataclass(frozen=True, kw_only=True)

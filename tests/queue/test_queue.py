@@ -201,6 +201,8 @@ def test_asking_refusing_cancelling_and_trying_once_more(tmp_path: Path, letter:
             with pytest.raises(NoFaxError):
                 await r.queue.cancel("0" * 24)
             assert [len([x for x in r.results(f.id) if x.retry_at is None]) for f in (later, now)] == [1, 1]
+            # Nobody has counted its pages; the key is there all the same.
+            assert r.results(later.id)[0].to_json()["pages_total"] == 0
             # Once more, from where it was.
             again = await r.queue.retry(now.id)
             assert again.state is FaxState.WAITING

@@ -85,7 +85,13 @@ def test_a_fax_by_the_api(tmp_path: Path) -> None:
             cancelled = softfax("cancel", later.id, "--url", one.url)
             assert cancelled.returncode == 0, cancelled.stderr
             assert here.get(later.id).state == "cancelled"
-            assert one.ends() == 0
+            # The first signal lets a fax end, the second drops it, and says so.
+            here.send(f"sip:5551@{host}", [letter])
+            one.wait("to 5551: answered")
+            one.process.send_signal(signal.SIGTERM)
+            one.wait("finishing 1 fax; a second signal drops it")
+            assert one.ends() == 130
+            one.wait("softfax: failed: cancelled")
         assert two.ends() == 0
 
 

@@ -60,14 +60,14 @@ class Serving:
             async with station, serve_ami(station, settings) as ami:
                 if logs.keeps_events(self.config):
                     station.subscribe(logs.EventLog())
-                unsubscribe = station.subscribe(self._show)
+                # Until the station is closed: what a second signal drops has a result too.
+                station.subscribe(self._show)
                 self._announce(station, web)
                 for host, port in ami.addresses if ami is not None else []:
                     self.reporter.text(f"AMI at {_shown(host, port)}")
                 self.notifier.ready(f"listening at sip:{_shown(*station.bound_address)}")
                 await self.asked.wait()
                 await self._finish(station)
-                unsubscribe()
         finally:
             self.notifier.close()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -358,13 +358,13 @@ class FaxSession:
             self._outcome = Outcome(False, "FILE_ERROR", text, outcome.T30_FILE_ERROR)
 
     def _on_stalled(self, event: EngineEvent) -> None:
-        """Silence counts against the far end until a fax is heard, and while audio of a page should come.
+        """Silence counts against the far end until a fax is heard, and as long as something should come from it.
 
-        Over T.38 silence is normal while we send, and T.30 times everything else itself.
+        Over T.38 silence is normal while we send. Where we receive it is not, and T.30 does not time all of it: a sender that
+        is gone in the middle of an ECM page over T.38 is waited for without end.
         """
         del event
-        awaiting = self.settings.direction is Direction.RECEIVE and self.mode is Mode.AUDIO
-        if self.phase is Phase.UP or (self.phase is Phase.FAXING and awaiting):
+        if self.phase is Phase.UP or (self.phase is Phase.FAXING and self.settings.direction is Direction.RECEIVE):
             heard = "" if self.phase is Phase.FAXING else "no fax was heard: "
             text = f"{heard}nothing came from the far end for {self.settings.timeouts.stall_s:g} s"
             self._finish(Outcome(False, "TIMEOUT", text, outcome.T30_CALLDROPPED))

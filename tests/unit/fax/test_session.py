@@ -339,6 +339,21 @@ def test_silence_while_sending_over_t38_is_normal() -> None:
     assert r.session.phase is Phase.FAXING
 
 
+@pytest.mark.parametrize("mode", ["t38", "audio"])
+def test_a_sender_that_is_gone_in_the_middle_of_a_page_is_not_waited_for_without_end(mode: str) -> None:
+    r = rig(Direction.RECEIVE, Role.ANSWERER, mode)
+    r.answered()
+    if mode == "t38":
+        r.t38()
+    r.negotiated()
+    r.page(1)
+    r.happens(EventType.STALLED)
+    r.session.call_state(CallState.ENDED, 200, "OK")
+
+    result = r.result()
+    assert (result.success, result.error, result.pages) == (False, "TIMEOUT", 1)
+
+
 def test_silence_before_any_fax_ends_the_call() -> None:
     r = rig()
     r.answered()
