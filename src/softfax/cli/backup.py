@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from softfax.cli.lines import json_line
 from softfax.cli.options import config_path
 from softfax.errors import ExitStatus
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {}
+DEFAULTS: dict[str, Any] = {"json": False}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Writes database, documents, received faxes and configuration to FILE (.tar.gz or .tar)."
     parser.add_argument("file", metavar="FILE", help="archive to write; it has secrets in it")
     parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
+    parser.add_argument("--json", action="store_true", default=None, help="one JSON object on standard output")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
     archive = back_up(config, path, Path(options.file))
     size = Path(options.file).stat().st_size
     files = f"{archive.files} file{'' if archive.files == 1 else 's'}"
-    print(f"{options.file}: {files}, {archive.bytes / 1e6:.1f} MB in {size / 1e6:.1f} MB")
+    written = f"{options.file}: {files}, {archive.bytes / 1e6:.1f} MB in {size / 1e6:.1f} MB"
+    print(json_line("backup", file=options.file, files=archive.files, bytes=size) if options.json else written)
     if config.data.url:
         print("the database is elsewhere ([data] url) and not in it: back it up there, as by pg_dump", file=sys.stderr)
     return int(ExitStatus.OK)

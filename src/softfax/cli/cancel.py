@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import Any
 
 from softfax.cli.jobs import add_station_options, found, station_of
+from softfax.cli.lines import json_line
 from softfax.errors import ExitStatus, UsageError
 
 __all__ = ["DEFAULTS", "add_options", "run"]
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
                 status = max(status, ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAX_FAILED)
                 continue
             if options.json:
-                print(json.dumps(fax.raw, ensure_ascii=False))
+                print(json_line("job", **fax.raw))
             else:
                 print(f"{fax.id}  {fax.state if fax.terminal else 'is being cancelled'}")
     return int(status)

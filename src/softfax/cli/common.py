@@ -46,6 +46,8 @@ ACCOUNT = "account"
 #: Where a station listens unless told otherwise: loopback alone.
 DEFAULT_LISTEN = "127.0.0.1:5060"
 _NUMBER = re.compile(r"^\+?[0-9A-Da-d*#().\- ]{1,40}$")
+#: An extension that has a name: the user part of a SIP URI.
+_NAME = re.compile(r"^[A-Za-z0-9_.!~*'&=+$-]{1,64}$")
 _RATES = (2400, 4800, 7200, 9600, 12000, 14400)
 
 
@@ -91,18 +93,27 @@ def add_fax_options(parser: argparse.ArgumentParser) -> None:
 
 
 def destination_uri(text: str, options: argparse.Namespace) -> str:
-    """The SIP URI to call: as given, or a number at the proxy or registrar. Raises UsageError."""
+    """The SIP URI to call: as given, or a number or an extension's name at the proxy or registrar. Raises UsageError."""
     if re.match(r"<?sips?:", text, re.I):
         split_uri(text)
         return text
-    server = getattr(options, "proxy", None) or getattr(options, "register", None)
-    if not _NUMBER.match(text):
+    server = getattr(options, "proxy", None) or getattr(options, "register", None) or _registrar(options)
+    is_number = bool(_NUMBER.match(text))
+    if not is_number and not (server and _NAME.match(text)):
         raise UsageError(f"not a SIP URI or a number: {text!r}", "write sip:NUMBER@HOST, or a number with --proxy")
     if not server:
         raise UsageError(f"no server for the number {text}", "name one with --proxy sip:HOST, or call sip:NUMBER@HOST")
     host = re.sub(r"^sips?:([^@]*@)?", "", server).split(";")[0]
-    digits = re.sub(r"[().\- ]", "", text)
-    return f"sip:{digits}@{host}"
+    user = re.sub(r"[().\- ]", "", text) if is_number else text
+    return f"sip:{user}@{host}"
+
+
+def _registrar(options: argparse.Namespace) -> str | None:
+    """The server of the configuration file's registrar or account, whose user and password then count too."""
+    known: dict[str, str] = getattr(options, "registrar", {})
+    if "server" in known and not options.user:
+        options.user, options.password = known.get("user"), options.password or known.get("password")
+    return known.get("server")
 
 
 def sip_config(options: argparse.Namespace, *, listen: str = "", towards: str | None = None) -> SipConfig:

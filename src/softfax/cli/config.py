@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from softfax.cli.lines import json_line
 from softfax.cli.options import config_path
 from softfax.errors import ConfigError, ExitStatus, LocalError, UsageError
 
@@ -33,12 +33,12 @@ def run(options: argparse.Namespace) -> int:
     """Returns the exit status: 2 where check found a mistake. Raises SoftfaxError."""
     named = options.file or options.config
     if options.what == "init":
-        return _init(named or os.environ.get("SOFTFAX_CONFIG"))
+        return _init(named or os.environ.get("SOFTFAX_CONFIG"), options.json)
     path = config_path(named, os.environ)
     return _check(path, options.json) if options.what == "check" else _show(path, options.json)
 
 
-def _init(named: str | None) -> int:
+def _init(named: str | None, as_json: bool) -> int:
     from softfax.ops.settings import sample
 
     if named == "-":
@@ -55,7 +55,8 @@ def _init(named: str | None) -> int:
     except OSError as error:
         raise LocalError(f"{path} cannot be written: {error.strerror}", "name another file") from None
     named_so = "" if path == config_path(None, os.environ) else f" {path}"
-    print(f"{path} written: fill in the lines marked FILL IN, then `softfax config check{named_so}`")
+    written = f"{path} written: fill in the lines marked FILL IN, then `softfax config check{named_so}`"
+    print(json_line("config", file=str(path)) if as_json else written)
     return int(ExitStatus.OK)
 
 
@@ -78,7 +79,7 @@ def _check(path: Path | None, as_json: bool) -> int:
             | {"remedy": f.remedy}
             for f in checked.findings
         ]
-        print(json.dumps({"file": str(path or ""), "ok": not checked.mistaken, "findings": found}, ensure_ascii=False))
+        print(json_line("config", file=str(path or ""), ok=not checked.mistaken, findings=found))
     else:
         for finding in sorted(checked.findings, key=lambda one: one.line):
             print(finding.text(name))
@@ -102,7 +103,7 @@ def _show(path: Path | None, as_json: bool) -> int:
         raise ConfigError(first.text(str(path)), "`softfax config check` names every mistake")
     values = shown(checked.config)
     if as_json:
-        print(json.dumps(values, ensure_ascii=False))
+        print(json_line("config", **values))
     else:
         print(f"# {path or 'no file: the defaults'}\n{toml(values)}", end="")
     return int(ExitStatus.OK)

@@ -10,11 +10,13 @@ from typing import Any
 from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
 from softfax.cli.report import Reporter
 from softfax.documents import convert as convert_documents
-from softfax.errors import ExitStatus
+from softfax.errors import ExitStatus, UsageError
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {**DOCUMENT_DEFAULTS, "json": False}
+#: The rate that seconds are told for.
+NOMINAL_BPS = 14400
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,15 +24,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s [options] FILE [FILE ...] -o OUT"
     parser.description = "Writes documents as a fax TIFF (OUT.tif), or as a PDF of fax pages (OUT.pdf)."
     parser.add_argument("files", nargs="+", metavar="FILE", help="documents, or faxes in TIFF")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="OUT.tif or OUT.pdf")
+    parser.add_argument("-o", "--output", metavar="OUT", help="OUT.tif or OUT.pdf")
     parser.add_argument("--preview", metavar="DIR", help="write a PNG of each page into this folder")
     add_document_options(parser)
-    parser.add_argument("--json", action="store_true", default=None, help="nothing for people on standard output")
+    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Converts; raises DocumentError for what cannot be read."""
+    if not options.output:
+        raise UsageError("it is not said where to write", "add -o OUT.tif or -o OUT.pdf")
     reporter = Reporter(json_lines=options.json)
     pages = convert_documents(
         options.files,
@@ -41,11 +45,17 @@ def run(options: argparse.Namespace) -> int:
         **document_arguments(options),
     )
     for number, page in enumerate(pages, 1):
+        seconds = page.bytes * 8 / NOMINAL_BPS
+        resolution = f"{page.x_dpi:g}x{page.y_dpi:g}"
+        reporter.line("page", number=number, width=page.width, rows=page.rows, resolution=resolution, bytes=page.bytes,
+                      seconds=round(seconds, 2))  # fmt: skip
         picture = f", {page.pictures:.0%} halftoned" if page.pictures > 0.005 else ""
         smallest = min((size for size in page.codes if size), default=page.bytes)
         code = f" ({smallest / 1000:.1f} kB by T.4)" if smallest < page.bytes else ""
         reporter.text(
-            f"page {number}: {page.width}x{page.rows} dots, {page.x_dpi:g}x{page.y_dpi:g} dpi, "
-            f"{page.bytes / 1000:.1f} kB{code}, {page.bytes * 8 / 14400:.0f} s at 14400 bit/s{picture}"
+            f"page {number}: {page.width}x{page.rows} dots, {resolution} dpi, "
+            f"{page.bytes / 1000:.1f} kB{code}, {seconds:.0f} s at {NOMINAL_BPS} bit/s{picture}"
         )
+    reporter.line("result", success=True, status="SUCCESS", error="NO_ERROR", status_string="OK", result_code=0,
+                  pages=len(pages), pages_total=len(pages), documents=list(options.files), output=options.output)  # fmt: skip
     return int(ExitStatus.OK)

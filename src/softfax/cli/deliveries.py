@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from softfax.cli.lines import json_line
 from softfax.cli.options import config_path
 from softfax.errors import ExitStatus, UsageError
 
@@ -56,7 +57,7 @@ def _list(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
     callbacks = outbox.store.list(options.state, limit=options.limit)
     for callback in callbacks:
         if options.json:
-            print(json.dumps(_fields(callback), ensure_ascii=False))
+            print(json_line("delivery", **_fields(callback)))
         else:
             print(
                 f"{callback.number}  {_time(callback.ended_at or callback.put_at)}  fax {callback.fax_id}  "
@@ -74,7 +75,7 @@ def _show(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
                 "headers": dict(callback.headers),
                 "body": callback.body.decode("utf-8", "replace"),
             }
-            print(json.dumps(whole, ensure_ascii=False, indent=None if options.json else 2))
+            print(json_line("delivery", **whole) if options.json else json.dumps(whole, ensure_ascii=False, indent=2))
     return int(ExitStatus.OK)
 
 
@@ -85,7 +86,7 @@ def _replay(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
         chosen = [callback for key in options.keys for callback in _found(outbox, key)]
     replayed = [callback.number for callback in chosen if outbox.store.replay(callback.number)]
     if options.json:
-        print(json.dumps({"replayed": replayed}))
+        print(json_line("replayed", replayed=replayed))
     else:
         print(f"{len(replayed)} of {len(chosen)} queued once more")
     return int(ExitStatus.OK if len(replayed) == len(chosen) else ExitStatus.FAX_FAILED)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 from typing import Any
 
+from softfax.cli.lines import json_line
 from softfax.cli.options import config_path
 from softfax.errors import ExitStatus
 
@@ -58,7 +58,7 @@ async def _run(options: argparse.Namespace) -> int:
     bad = sum(one.status is Status.FAILED for one in found)
     doubtful = sum(one.status is Status.WARNING for one in found)
     if options.json:
-        print(json.dumps({"ok": not bad, "findings": [one.to_json() for one in found]}, ensure_ascii=False))
+        print(json_line("doctor", ok=not bad, findings=[one.to_json() for one in found]))
     else:
         fine = sum(one.status is Status.OK for one in found)
         problems, warnings = f"{bad} problem{'s' * (bad != 1)}", f"{doubtful} warning{'s' * (doubtful != 1)}"

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from softfax.cli.lines import json_line
 from softfax.cli.options import config_path
 from softfax.errors import ConfigError, ExitStatus, UsageError
 
@@ -160,15 +161,11 @@ def _since(text: str) -> datetime:
 # ---- shown ---------------------------------------------------------------------------------------------------------------
 
 
-def _json(body: Any) -> None:
-    print(json.dumps(body, ensure_ascii=False), flush=True)
-
-
 def _list(faxes: Iterable[Fax], options: argparse.Namespace) -> None:
     shown = list(faxes)
     if options.json:
         for fax in shown:
-            _json(fax.raw)
+            print(json_line("job", **fax.raw))
         return
     if not shown:
         print("no faxes", file=sys.stderr)
@@ -227,7 +224,7 @@ def _clock(when: datetime | None) -> str:
 
 def _show(fax: Fax, as_json: bool) -> None:
     if as_json:
-        _json(fax.raw)
+        print(json_line("job", **fax.raw))
         return
     console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -296,7 +293,7 @@ def _follow(station: SoftfaxClient, options: argparse.Namespace) -> int:
 
 def _event(event: Event, as_json: bool) -> None:
     if as_json:
-        _json(event.body)
+        print(json.dumps(event.body, ensure_ascii=False), flush=True)
         return
     words = _words(event)
     if words:

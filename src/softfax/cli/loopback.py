@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import tempfile
 import time
@@ -41,10 +42,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "Starts a second station, faxes the documents to it over SIP, and compares every page, dot by dot."
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="documents (the samples, without the ten-page report)")
-    parser.add_argument("--mode", choices=["t38", "audio", "both"], help="transports to try (both)")
-    parser.add_argument(
+    mode = parser.add_argument("--mode", choices=["t38", "audio", "both"], help="transports to try (both)")
+    resolution = parser.add_argument(
         "--resolution", choices=["standard", "fine", "superfine"], help="204x98, 204x196 or 204x391 dpi (fine)"
     )
+    # What SOFTFAX_MODE, or a key for all verbs, may say to those that call.
+    mode.elsewhere, resolution.elsewhere = ("auto",), ("300", "400", 300, 400)  # type: ignore[attr-defined]
     parser.add_argument("--dir", metavar="DIR", help="keep the received faxes here")
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
@@ -89,13 +92,19 @@ def run(options: argparse.Namespace) -> int:
         return asyncio.run(_loopback(cases, inbox, options))
 
 
+def _bare_environment() -> dict[str, str]:
+    """This process's, without the options in it: the second station takes whatever comes."""
+    kept = ("SOFTFAX_ENGINE", "SOFTFAX_SANITIZED", "SOFTFAX_LOG")
+    return {k: v for k, v in os.environ.items() if k in kept or not k.startswith("SOFTFAX_")}
+
+
 @contextlib.asynccontextmanager
 async def _second_station(inbox: Path, count: int) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """A station of its own process, answering on any free port. Yields its address."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "softfax.cli.main", "receive", "--listen", "127.0.0.1:0", "--dir", str(inbox),
-        "--count", str(count), "--keep-tiff", "--ident", IDENT_RECEIVER, "--json",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 20,
+        "--count", str(count), "--keep-tiff", "--ident", IDENT_RECEIVER, "--json", "--config", os.devnull,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 20, env=_bare_environment(),
     )  # fmt: skip
     try:
         assert process.stderr is not None

@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 from softfax._version import __version__
+from softfax.cli.lines import refusal
 from softfax.cli.options import fill_defaults
 from softfax.errors import ExitStatus, SoftfaxError
 
-__all__ = ["build_parser", "main"]
+__all__ = ["VERBS", "build_parser", "main"]
 
 #: Each verb, and what `softfax --help` says of it. What it does is in the module of its name, which is loaded when the verb
 #: is asked for: help, and the verbs that ask a station, do not wait for the native parts.
-_VERBS = {
+VERBS = {
     "send": "fax documents to a SIP URI or number",
     "receive": "answer calls and keep their faxes",
     "loopback": "fax between two stations on this machine",
@@ -73,7 +74,7 @@ def build_parser(verb: str | None = None) -> tuple[argparse.ArgumentParser, dict
     parser.add_argument("--version", action="version", version=f"softfax {__version__}")
     adder = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True, parser_class=_Parser)
     verbs: dict[str, argparse.ArgumentParser] = {
-        name: adder.add_parser(name, help=text) for name, text in _VERBS.items()
+        name: adder.add_parser(name, help=text) for name, text in VERBS.items()
     }
     if verb in verbs:
         _verb(verb).add_options(verbs[verb])
@@ -98,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             fill_defaults(verbs[options.verb], options, verb.DEFAULTS)
         return verb.run(options)
     except SoftfaxError as error:
+        if options.json and options.verb in ("send", "convert"):
+            print(refusal(options, error), flush=True)
         print(f"softfax: {error}", file=sys.stderr)
         return int(error.exit_status)
     except KeyboardInterrupt:

@@ -6,13 +6,17 @@ The file is TOML. Keys are the long option names with underscores, at the top or
     ident = "+49 30 1234"
     [send]
     proxy = "sip:pbx.example"
+
+An option's attribute `elsewhere` has values that only other verbs know; from the environment, or for all verbs, they are
+no mistake.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +51,64 @@ def _convert(name: str, action: argparse.Action, value: Any, origin: str) -> Any
     convert = action.type if callable(action.type) else str
     try:
         result = convert(str(value))
-    except (argparse.ArgumentTypeError, ValueError) as error:
+    except argparse.ArgumentTypeError as error:
         raise ConfigError(f"{origin}: {name} cannot be {value!r}", str(error)) from None
+    except ValueError:
+        raise ConfigError(f"{origin}: {name} cannot be {value!r}", "write a number") from None
     if action.choices is not None and result not in action.choices:
         raise ConfigError(f"{origin}: {name} cannot be {value!r}", "use " + ", ".join(map(str, action.choices)))
     return result
+
+
+def _names(action: argparse.Action) -> list[str]:
+    """What an option is called in the file and, in capitals, in the environment."""
+    long = [option[2:].replace("-", "_") for option in action.option_strings if option.startswith("--")]
+    return list(dict.fromkeys([*long, action.dest]))
+
+
+def _options_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    return [a for a in parser._actions if a.option_strings and a.dest not in ("help", "config")]
+
+
+def _plain_keys(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys as options are typed are taken too: max-rate for max_rate."""
+    return {key.replace("-", "_"): value for key, value in table.items()}
+
+
+def _check_keys(path: Path, verb: str, parser: argparse.ArgumentParser, file: Mapping[str, Any], table: Any) -> None:
+    """Raises ConfigError for a key that no option has: in the verb's own table, or at the top."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: [{verb}] is not a table")
+    known = {name for action in _options_of(parser) for name in _names(action)}
+    for key in _plain_keys(table):
+        if key not in known:
+            raise ConfigError(f"{path}: there is no key {verb}.{key}", _nearest(key, known))
+    top = {key.replace("-", "_") for key, value in file.items() if not isinstance(value, (dict, list))}
+    if top <= known:
+        return
+    # Other verbs are loaded only where one of their keys is there.
+    from softfax.cli.main import VERBS, build_parser
+
+    everybody = set(known)
+    for other in VERBS:
+        parsers = build_parser(other)[1]
+        everybody |= {name for action in _options_of(parsers[other]) for name in _names(action)}
+    for key in sorted(top - everybody):
+        raise ConfigError(f"{path}: there is no key {key}", _nearest(key, everybody))
+
+
+def _nearest(key: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(key, sorted(known), n=1)
+    return f"perhaps {near[0]}" if near else "keys are the long options, with underscores"
+
+
+def _of_station(verb: str, file: Mapping[str, Any]) -> dict[str, Any]:
+    """What the tables of a station (`softfax serve`) say of calls and faxes; for the verbs that make them."""
+    fax = file.get("fax")
+    if verb not in ("send", "receive", "swml") or not isinstance(fax, dict):
+        return {}
+    said = {key: fax[key] for key in ("ident", "mode", "max_rate", "header", "resolution") if key in fax}
+    return said | ({"no_ecm": not fax["ecm"]} if isinstance(fax.get("ecm"), bool) else {})
 
 
 def fill_defaults(
@@ -60,22 +117,58 @@ def fill_defaults(
     defaults: Mapping[str, Any],
     environ: Mapping[str, str] = os.environ,
 ) -> dict[str, Any]:
-    """Fills options that were not given (None) from the environment, the file, then `defaults`. Returns the file."""
+    """Fills options that were not given (None) from the environment, the file, then `defaults`. Returns the file.
+
+    Of the file the verb's own table counts first, then keys at the top, then what a station's tables say.
+    Raises ConfigError for values that no option takes, and for keys that none has.
+    """
     path = config_path(getattr(options, "config", None), environ)
     file = read_toml(path) if path is not None else {}
     table = file.get(options.verb, {})
-    if not isinstance(table, dict):
-        raise ConfigError(f"{path}: [{options.verb}] is not a table")
-    for action in parser._actions:
+    if path is not None and options.verb != "serve":
+        _check_keys(path, options.verb, parser, file, table)
+    top = {key: value for key, value in file.items() if not isinstance(value, (dict, list))}
+    layers = [(name, _plain_keys(layer)) for name, layer in (("own", table), ("top", top))]
+    layers.append(("station", _of_station(options.verb, file)))
+    for action in _options_of(parser):
         name = action.dest
-        if not action.option_strings or name in ("help", "config") or getattr(options, name, None) is not None:
-            continue
-        variable = f"SOFTFAX_{name.upper()}"
-        if variable in environ:
-            value = _convert(name, action, environ[variable], variable)
-        elif name in table or (name in file and not isinstance(file[name], dict)):
-            value = _convert(name, action, table.get(name, file.get(name)), str(path))
-        else:
-            value = defaults.get(name)
-        setattr(options, name, value)
+        if getattr(options, name, None) is None:
+            setattr(options, name, _value(action, layers, environ, path, defaults.get(name)))
+    if hasattr(options, "proxy") and not hasattr(options, "register"):
+        register = environ.get("SOFTFAX_REGISTER") or _plain_keys(top).get("register")
+        options.registrar = {"server": str(register)} if register else _first_account(file)
     return file
+
+
+def _first_account(file: Mapping[str, Any]) -> dict[str, str]:
+    """Server, user and password of a station's first account: numbers are called there where nothing else is said."""
+    accounts = file.get("account")
+    first = accounts[0] if isinstance(accounts, list) and accounts else None
+    if not isinstance(first, dict):
+        return {}
+    said = {
+        "server": first.get("server"),
+        "user": first.get("auth_user") or first.get("user"),
+        "password": first.get("password"),
+    }
+    return {key: value for key, value in said.items() if isinstance(value, str) and value}
+
+
+def _value(
+    action: argparse.Action,
+    layers: Sequence[tuple[str, Mapping[str, Any]]],
+    environ: Mapping[str, str],
+    path: Path | None,
+    default: Any,
+) -> Any:
+    """What the environment or the file says of an option that was not typed."""
+    elsewhere = getattr(action, "elsewhere", ())
+    for name in _names(action):
+        variable = f"SOFTFAX_{name.upper()}"
+        if variable in environ and environ[variable] not in elsewhere:
+            return _convert(name, action, environ[variable], variable)
+    for layer, values in layers:
+        for name in _names(action):
+            if name in values and (layer == "own" or values[name] not in elsewhere):
+                return _convert(name, action, values[name], str(path))
+    return default

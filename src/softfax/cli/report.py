@@ -7,11 +7,12 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from softfax.cli.lines import json_line
 from softfax.engine import SessionStats
 from softfax.model import (
     CallEvent,
@@ -77,6 +78,11 @@ class Reporter:
     def text(self, line: str) -> None:
         """A line for people."""
         self.console.print(line, markup=False)
+
+    def line(self, event: str, **fields: Any) -> None:
+        """An object for programs."""
+        if self.json_lines:
+            print(json_line(event, **fields), file=self.out, flush=True)
 
     def problem(self, line: str) -> None:
         """A line about what went wrong, always on standard error."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softfax.cli.jobs import add_station_options, show_table, station_of
+from softfax.cli.lines import json_line
 from softfax.errors import ExitStatus
 
 __all__ = ["DEFAULTS", "add_options", "run"]
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         status = station.status()
         sessions = station.sessions()
     if options.json:
-        print(json.dumps({**status, "sessions": list(sessions)}, ensure_ascii=False))
+        print(json_line("status", **status, sessions=list(sessions)))
     else:
         _show(status, sessions)
     bad = any(one["state"] in ("failed", "unreachable") for one in status["registrations"])

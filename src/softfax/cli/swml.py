@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from softfax.cli.common import (
     seconds,
     sip_config,
 )
+from softfax.cli.lines import json_line
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.settings import ModePolicy, check_ident
@@ -74,7 +74,9 @@ def run(options: argparse.Namespace) -> int:
 
     document = load(_read(options.file))
     if options.action == "check":
-        Reporter(json_lines=options.json).text(f"{options.file}: good, {len(document.sections)} section(s)")
+        reporter = Reporter(json_lines=options.json)
+        reporter.text(f"{options.file}: good, {len(document.sections)} section(s)")
+        reporter.line("swml", file=options.file, ok=True, sections=len(document.sections))
         return int(ExitStatus.OK)
     if not options.to:
         raise UsageError("no destination", "say whom to call with --to")
@@ -135,7 +137,7 @@ async def _run(options: argparse.Namespace, document: Any, destination: str) -> 
             variables = await runner.run()
         await _callbacks_out(station, options.callback_wait)
     if options.json:
-        print(json.dumps({"event": "variables", "variables": variables}, ensure_ascii=False, default=str))
+        print(json_line("variables", variables=variables))
     if interrupted():
         return int(ExitStatus.INTERRUPTED)
     if all(result.success for result in runner.results):

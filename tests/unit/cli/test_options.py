@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from softfax.cli import loopback
+from softfax.cli.common import destination_uri
 from softfax.cli.main import build_parser, main
 from softfax.cli.options import fill_defaults
 from softfax.cli.send import DEFAULTS
 from softfax.errors import ConfigError
 
 
-def _options(arguments: list[str], environ: dict[str, str], config: str, tmp_path: Path) -> object:
+def _options(arguments: list[str], environ: dict[str, str], config: str, tmp_path: Path) -> argparse.Namespace:
     file = tmp_path / "softfax.toml"
     file.write_text(config)
     parser, verbs = build_parser("send")
@@ -36,10 +41,54 @@ def test_typed_wins_then_environment_then_file_then_default(tmp_path: Path) -> N
     assert options["mode"] == "auto"
 
 
+def test_an_option_has_the_name_that_is_typed(tmp_path: Path) -> None:
+    environ = {"SOFTFAX_FROM": "sip:me@here.example", "SOFTFAX_COVER_FROM": "Ada"}
+
+    options = vars(_options([], environ, '[send]\nmax-rate = 9600\nno-ecm = true\ncover_to = "Bob"\n', tmp_path))
+
+    assert (options["from_uri"], options["cover_sender"], options["cover_to"]) == ("sip:me@here.example", "Ada", "Bob")
+    assert (options["max_rate"], options["no_ecm"]) == (9600, True)
+
+
+def test_a_station_s_file_says_what_its_faxes_and_numbers_are_like(tmp_path: Path) -> None:
+    config = """
+        header = "Top"
+        [fax]
+        ident = "+49 30 1"
+        header = "Station"
+        ecm = false
+        [[account]]
+        name = "pbx"
+        server = "sip:pbx.example:5070"
+        user = "fax"
+        password = "secret"
+    """
+    options = _options([], {}, config, tmp_path)
+
+    said = vars(options)
+    assert (said["ident"], said["header"], said["no_ecm"], said["user"]) == ("+49 30 1", "Top", True, None)
+    assert destination_uri("+49 (30) 99", options) == "sip:+493099@pbx.example:5070"
+    assert destination_uri("recv", options) == "sip:recv@pbx.example:5070"
+    assert (said["user"], said["password"]) == ("fax", "secret")
+    registrar = _options([], {"SOFTFAX_REGISTER": "sip:other.example"}, config, tmp_path)
+    assert destination_uri("99", registrar) == "sip:99@other.example"
+
+
+def test_what_other_verbs_are_told_does_not_stop_this_one(tmp_path: Path) -> None:
+    file = tmp_path / "softfax.toml"
+    file.write_text('resolution = 400\nregister = "sip:pbx.example"\nkeep_tiff = true\n')
+    parser, verbs = build_parser("loopback")
+    options = parser.parse_args(["loopback", "--config", str(file)])
+    fill_defaults(verbs["loopback"], options, loopback.DEFAULTS, {"SOFTFAX_MODE": "auto"})
+
+    assert (options.mode, options.resolution) == ("both", "fine")
+
+
 @pytest.mark.parametrize(
     "config",
-    ["max_rate = 1", "mode = 'carrier pigeon'", "no_ecm = 'maybe'", "timeout = 'soon'", "= broken", "send = 3"],
-)
+    ["max_rate = 1", "mode = 'carrier pigeon'", "no_ecm = 'maybe'", "timeout = 'soon'", "= broken", "send = 3", "idnt = 'x'",
+     "[send]\nheadr = 'x'", "[send]\nregister = 'sip:a'"],
+)  # fmt: skip
 def test_mistakes_in_the_file_are_named(tmp_path: Path, config: str) -> None:
     with pytest.raises(ConfigError, match=r"softfax\.toml"):
         _options([], {}, config, tmp_path)
@@ -75,3 +124,38 @@ def test_wrong_usage_is_exit_status_2_and_one_line(
     assert text in captured.err
     assert len(captured.err.strip().splitlines()) == 1
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["send", "sip:a@b", "/nonexistent.pdf", "--json"], "FILE_ERROR"),
+        (["send", "--json", "sip:a@b", "x.pdf", "--ident", "x" * 21], "INVALID_ARGUMENTS"),
+        (["convert", "/nonexistent.pdf", "-o", "/tmp/softfax-x.tif", "--json"], "FILE_ERROR"),
+    ],
+)
+def test_programs_get_a_result_of_what_never_began(
+    arguments: list[str], error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+
+    (line,) = captured.out.splitlines()
+    result = json.loads(line)
+    assert (result["event"], result["success"], result["status"], result["error"]) == ("result", False, "FAILED", error)
+    assert result["result_code"] != 0
+    assert f"softfax: {result['status_string']}\n" == captured.err
+
+
+def test_a_conversion_tells_programs_of_its_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("One\fTwo\n")
+    out = tmp_path / "letter.tif"
+
+    assert main(["convert", str(letter), "-o", str(out), "--json"]) == 0
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["page", "page", "result"]
+    assert all(datetime.fromisoformat(line["time"]).tzinfo for line in lines)
+    assert (lines[1]["number"], lines[1]["width"], lines[1]["resolution"]) == (2, 1728, "204x196")
+    assert (lines[2]["success"], lines[2]["pages"], lines[2]["output"]) == (True, 2, str(out))

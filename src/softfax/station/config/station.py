@@ -34,7 +34,9 @@ from softfax.station.routes import Routing
 __all__ = ["StationConfig"]
 
 #: Tables of the other verbs, which may stand in the same file.
-OTHER_TABLES = frozenset({"send", "receive", "loopback", "convert", "serve"})
+OTHER_TABLES = frozenset(
+    ("send", "receive", "loopback", "convert", "serve", "swml", "jobs", "status", "cancel", "doctor", "deliveries")
+)
 
 
 class StationConfig(BaseSettings):

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Lines of JSON that are no events of a fax: what the verbs that ask and look say to programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from softfax.errors import DocumentError, ExitStatus, SoftfaxError, UsageError
+
+__all__ = ["json_line", "refusal"]
+
+
+def json_line(event: str, **fields: Any) -> str:
+    """An object as one line; `event` and `time` (RFC 3339, UTC, microseconds) come first, as in every object of ours."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return json.dumps({"event": event, "time": now, **fields}, ensure_ascii=False, default=str)
+
+
+def refusal(options: argparse.Namespace, error: SoftfaxError) -> str:
+    """The result of a fax, or of a conversion, that never began: why, in FAXERROR's words."""
+    from softfax.fax import outcome
+    from softfax.model import Direction, FaxResult, Mode, new_fax_id
+
+    word, code = "INIT_ERROR", outcome.T30_CALLDROPPED
+    if isinstance(error, DocumentError):
+        word, code = "FILE_ERROR", outcome.T30_FILE_ERROR
+    elif isinstance(error, UsageError):
+        word, code = "INVALID_ARGUMENTS", outcome.NO_T30
+    elif error.exit_status is ExitStatus.CALL_FAILED:
+        word, code = "CHANUNAVAIL", outcome.NO_T30
+    if options.verb == "convert":
+        return json_line("result", success=False, status="FAILED", error=word, status_string=str(error), result_code=code,
+                         pages=0, pages_total=0, documents=list(options.files), output=options.output)  # fmt: skip
+    files = list(options.items) if options.answer else list(options.items)[1:]
+    result = FaxResult(
+        session=0, direction=Direction.SEND, success=False, status="FAILED", error=word, status_string=str(error),
+        result_code=code, mode=Mode.AUDIO, pages=0, pages_total=0, bitrate=0, ecm=False, encoding="", resolution="0x0",
+        local_station_id=options.ident or "", remote_station_id="", bad_rows=0, duration_s=0.0, documents=files, call_id="",
+        fax_id=new_fax_id(),
+    )  # fmt: skip
+    return json.dumps(result.to_json(), ensure_ascii=False)
