@@ -248,7 +248,7 @@ def test_what_keeps_a_station_from_starting_is_one_line(tmp_path: Path) -> None:
         config.write_text('[sip]\nlisten = "127.0.0.1:0"\n[inboxx]\ndir = "x"\n')
         done = await asyncio.to_thread(_serve, config)
         assert done.returncode == 2
-        assert "second.toml: there is no key inboxx; use " in done.stderr
+        assert "second.toml:3: there is no key inboxx; did you mean inbox?" in done.stderr
         assert done.stderr.count("\n") == 1
 
     asyncio.run(run())

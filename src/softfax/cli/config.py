@@ -7,11 +7,15 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from softfax.cli.lines import json_line
-from softfax.cli.options import config_path
+from softfax.cli.options import config_path, unknown_keys
 from softfax.errors import ConfigError, ExitStatus, LocalError, UsageError
+from softfax.settings_file import read_text, read_toml
+
+if TYPE_CHECKING:
+    from softfax.ops.check import Finding
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
@@ -72,6 +76,8 @@ def _check(path: Path | None, as_json: bool) -> int:
     from softfax.ops.check import check_config
 
     checked = check_config(path)
+    if checked.config is not None and path is not None:
+        checked.findings += _of_verbs(path)
     name = str(path) if path is not None else "the defaults"
     if as_json:
         found = [
@@ -83,14 +89,29 @@ def _check(path: Path | None, as_json: bool) -> int:
     else:
         for finding in sorted(checked.findings, key=lambda one: one.line):
             print(finding.text(name))
-        warnings = (
-            "" if not checked.findings else f", {len(checked.findings)} warning{'s' * (len(checked.findings) != 1)}"
-        )
+        count = len(checked.findings)
+        warnings = f", {count} warning{'s' * (count != 1)}" if count else ""
         if not checked.mistaken:
             print(f"{name} is right{warnings}")
         elif path is None:
             print("there is no configuration file; `softfax config init` writes one", file=sys.stderr)
     return int(ExitStatus.USAGE if checked.mistaken else ExitStatus.OK)
+
+
+def _of_verbs(path: Path) -> list[Finding]:
+    """What is wrong in the tables of the other verbs, which may stand in the same file."""
+    from softfax.cli.main import VERBS, build_parser
+    from softfax.ops.check import Finding
+    from softfax.ops.toml_lines import key_lines, line_of
+
+    lines = key_lines(read_text(path))
+    file = read_toml(path)
+    return [
+        Finding(True, line_of(lines, (verb, key)), f"{verb}.{key}", f"there is no key {verb}.{key}", remedy)
+        for verb in VERBS
+        if isinstance(file.get(verb), dict)
+        for key, remedy in unknown_keys(build_parser(verb)[1][verb], file[verb])
+    ]
 
 
 def _show(path: Path | None, as_json: bool) -> int:
@@ -100,7 +121,7 @@ def _show(path: Path | None, as_json: bool) -> int:
     checked = check_config(path)
     if checked.config is None:
         first = checked.findings[0]
-        raise ConfigError(first.text(str(path)), "`softfax config check` names every mistake")
+        raise ConfigError(first.text(str(path) if path is not None else "the configuration"))
     values = shown(checked.config)
     if as_json:
         print(json_line("config", **values))

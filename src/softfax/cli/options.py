@@ -23,7 +23,7 @@ from typing import Any
 from softfax.errors import ConfigError
 from softfax.settings_file import read_toml
 
-__all__ = ["config_path", "fill_defaults"]
+__all__ = ["config_path", "fill_defaults", "unknown_keys"]
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
@@ -78,11 +78,10 @@ def _plain_keys(table: Mapping[str, Any]) -> dict[str, Any]:
 def _check_keys(path: Path, verb: str, parser: argparse.ArgumentParser, file: Mapping[str, Any], table: Any) -> None:
     """Raises ConfigError for a key that no option has: in the verb's own table, or at the top."""
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: [{verb}] is not a table")
+        raise ConfigError(f"{path}: [{verb}] is not a table", f"write [{verb}] on a line of its own")
+    for key, remedy in unknown_keys(parser, table):
+        raise ConfigError(f"{path}: there is no key {verb}.{key}", remedy)
     known = {name for action in _options_of(parser) for name in _names(action)}
-    for key in _plain_keys(table):
-        if key not in known:
-            raise ConfigError(f"{path}: there is no key {verb}.{key}", _nearest(key, known))
     top = {key.replace("-", "_") for key, value in file.items() if not isinstance(value, (dict, list))}
     if top <= known:
         return
@@ -97,9 +96,15 @@ def _check_keys(path: Path, verb: str, parser: argparse.ArgumentParser, file: Ma
         raise ConfigError(f"{path}: there is no key {key}", _nearest(key, everybody))
 
 
+def unknown_keys(parser: argparse.ArgumentParser, table: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The keys in a verb's table that are none of its options, each with what to write instead."""
+    known = {name for action in _options_of(parser) for name in _names(action)}
+    return [(key, _nearest(key, known)) for key in table if key.replace("-", "_") not in known]
+
+
 def _nearest(key: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"perhaps {near[0]}" if near else "keys are the long options, with underscores"
+    return f"did you mean {near[0]}?" if near else "keys are the long options, with underscores"
 
 
 def _of_station(verb: str, file: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,8 +27,8 @@ def run(options: argparse.Namespace) -> int:
     """Serves until it is told to stop. Raises SoftfaxError where it cannot start."""
     # Only this verb waits for the station's machinery to load.
     from softfax.cli.serving import Serving
-    from softfax.station import StationConfig
+    from softfax.ops.check import load_config
 
     path = config_path(options.config, os.environ)
-    serving = Serving(lambda: StationConfig.load(path), Reporter(json_lines=options.json))
+    serving = Serving(lambda: load_config(path), Reporter(json_lines=options.json))
     return asyncio.run(serving.run())

@@ -15,16 +15,18 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from softfax.errors import ConfigError, SoftfaxError
+from softfax.errors import ConfigError
 from softfax.ops.toml_lines import Place, key_lines, line_of
+from softfax.settings_file import TomlError, read_text
 from softfax.sip.types import parse_listen
 from softfax.station.config import StationConfig
 from softfax.station.config.mistakes import mistakes
 
-__all__ = ["Checked", "Finding", "check_config", "is_loopback", "secrets_in"]
+__all__ = ["Checked", "Finding", "check_config", "is_loopback", "load_config", "secrets_in"]
 
 #: The sample's own values.
 _EXAMPLES = re.compile(r"(^|[.@])example(\.(com|net|org))?$")
+_EVERYWHERE = {"0.0.0.0", "::", "[::]"}
 _CERTIFICATE = re.compile(r"(certificate|private_key|_ca)$")
 
 
@@ -47,7 +49,7 @@ class Finding:
 
 @dataclass
 class Checked:
-    """What came of it. `config` is None where there are mistakes."""
+    """What came of it. `config` is None where the file cannot be read as one."""
 
     config: StationConfig | None
     findings: list[Finding] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Checked:
     @property
     def mistaken(self) -> bool:
         """Whether the station would not start with it."""
-        return self.config is None
+        return self.config is None or any(finding.mistake for finding in self.findings)
 
 
 def check_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> Checked:
@@ -64,7 +66,7 @@ def check_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> 
     try:
         table = StationConfig.plain(path, environ)
         if path is not None:
-            lines = key_lines(path.read_text(encoding="utf-8"))
+            lines = key_lines(read_text(path))
         config = StationConfig(**table)
     except ValidationError as error:
         found = [
@@ -72,23 +74,32 @@ def check_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> 
             for one in mistakes(error, StationConfig)
         ]
         return Checked(None, sorted(found, key=lambda one: one.line))
-    except (ConfigError, OSError) as error:
-        return Checked(None, [_unreadable(error, path)])
-    warnings = list(_warnings(config, path))
+    except TomlError as error:
+        return Checked(None, [Finding(True, error.line, "", error.what, error.remedy)])
+    except ConfigError as error:
+        return Checked(None, [Finding(True, 0, "", error.problem.removeprefix(f"{path} "), error.remedy)])
+    said = [(True, *one) for one in _mistakes(config)] + [(False, *one) for one in _warnings(config, path)]
     return Checked(
-        config, [Finding(False, line_of(lines, at) if at in lines else 0, _dotted(at), *said) for at, *said in warnings]
+        config,
+        [
+            Finding(mistake, line_of(lines, at) if at in lines else 0, _dotted(at), problem, remedy)
+            for mistake, at, problem, remedy in said
+        ],
     )
 
 
-def _unreadable(error: ConfigError | OSError, path: Path | None) -> Finding:
-    """A file that is no TOML; its line stands in the message."""
-    problem = error.problem if isinstance(error, SoftfaxError) else str(error.strerror)
-    remedy = error.remedy if isinstance(error, SoftfaxError) else ""
-    found = re.search(r"\(at line (\d+), column (\d+)\)", problem)
-    if found:
-        problem = f"column {found[2]}: {problem[: found.start()].strip()}"
-    problem = problem.removeprefix(f"{path} ").replace(f"{path} is", "is")
-    return Finding(True, int(found[1]) if found else 0, "", problem, remedy)
+def load_config(path: Path | None) -> StationConfig:
+    """The configuration that a station starts with. Raises ConfigError with the line of the first mistake."""
+    checked = check_config(path)
+    mistaken = [finding for finding in checked.findings if finding.mistake]
+    if checked.config is None or mistaken:
+        first = mistaken[0]
+        where = str(path) if path is not None else "the configuration"
+        if not first.line and first.problem.startswith("cannot be read"):
+            raise ConfigError(f"{path} {first.problem}", first.remedy)
+        more = f" ({len(mistaken) - 1} more: softfax config check)" if len(mistaken) > 1 else ""
+        raise ConfigError(first.text(where) + more)
+    return checked.config
 
 
 def _dotted(place: Place) -> str:
@@ -96,9 +107,44 @@ def _dotted(place: Place) -> str:
     return text.removeprefix(".")
 
 
-# ---- warnings ----------------------------------------------------------------------------------------------------------
+# ---- what a station would not start with -------------------------------------------------------------------------------
 
 Warned = tuple[Place, str, str]
+
+
+def _mistakes(config: StationConfig) -> Iterator[Warned]:
+    yield from _taken_twice(config)
+    yield from _certificates(config)
+    for index, user in enumerate(config.ami.user if config.ami is not None else ()):
+        if not user.secret:
+            yield (
+                ("ami", "user", index, "name"),
+                f"AMI user {user.name} has no secret and cannot log in",
+                "add secret, or set SOFTFAX_AMI_SECRET",
+            )
+
+
+def _taken_twice(config: StationConfig) -> Iterator[Warned]:
+    """Addresses that two parts would listen at over TCP."""
+    listening: list[tuple[Place, str]] = [(("sip", "listen"), config.sip.listen)]
+    if config.http.enabled:
+        listening.append((("http", "listen"), config.http.listen))
+    if config.ami is not None:
+        listening += [(("ami", "listen"), config.ami.listen), (("ami", "tls_listen"), config.ami.tls_listen)]
+    if config.mail is not None:
+        listening.append((("mail", "listen"), config.mail.listen))
+    seen: list[tuple[str, str, int]] = []
+    for place, listen in listening:
+        if not listen:
+            continue
+        host, port = parse_listen(listen)
+        for other, their_host, their_port in seen:
+            if port and port == their_port and (host == their_host or {host, their_host} & _EVERYWHERE):
+                yield place, f"{_dotted(place)} is at port {port} like {other}", "give it another port"
+        seen.append((_dotted(place), host, port))
+
+
+# ---- warnings ----------------------------------------------------------------------------------------------------------
 
 
 def _warnings(config: StationConfig, path: Path | None) -> Iterator[Warned]:
@@ -106,7 +152,12 @@ def _warnings(config: StationConfig, path: Path | None) -> Iterator[Warned]:
     yield from _examples(config)
     yield from _open_doors(config)
     yield from _folders(config)
-    yield from _certificates(config)
+    if config.sip.transport == "tls" and config.sip.tls_certificate is None:
+        yield (
+            ("sip", "transport"),
+            "without a certificate no call over TLS can be answered",
+            "add tls_certificate and tls_private_key, unless faxes are only sent",
+        )
 
 
 def secrets_in(value: Any, place: Place = ()) -> list[tuple[Place, str]]:
@@ -138,7 +189,11 @@ def _examples(config: StationConfig) -> Iterator[Warned]:
         if _EXAMPLES.search(account.label if not account.server else _host(account.server)):
             yield ("account", index, "server"), f"{account.server} is the sample's", "write your PBX or trunk"
         if account.register_ and account.user and not account.password:
-            yield ("account", index, "password"), f"account {account.label} has no password", "most PBXs want one"
+            yield (
+                ("account", index, "password"),
+                f"account {account.label} has no password",
+                "most PBXs want one: write it, or set SOFTFAX_PASSWORD",
+            )
     if not config.account:
         yield (
             ("account",),
@@ -167,13 +222,6 @@ def _open_doors(config: StationConfig) -> Iterator[Warned]:
             yield ("ami",), "nobody can log in at the manager interface", "add [[ami.user]]"
         if ami.listen and not is_loopback(ami.listen):
             yield ("ami", "listen"), f"AMI secrets cross the network in clear at {ami.listen}", "use tls_listen"
-        for index, user in enumerate(ami.user):
-            if not user.secret:
-                yield (
-                    ("ami", "user", index, "secret"),
-                    f"AMI user {user.name} has no secret and cannot log in",
-                    "set one",
-                )
     mail = config.mail
     if mail is not None and mail.listen and not is_loopback(mail.listen) and not _any(mail, "allow", "sender", "user"):
         yield ("mail", "listen"), f"everybody who reaches {mail.listen} can send faxes by e-mail", "name who may"

@@ -291,7 +291,7 @@ def _tls(config: Any) -> ssl.SSLContext:
         context.load_cert_chain(config.tls_certificate, config.tls_private_key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"[http] certificate {config.tls_certificate} cannot be used ({error})",
+            f"[http] certificate {config.tls_certificate} cannot be used ({error.strerror or error})",
             "name a PEM certificate and the key that belongs to it",
         ) from None
     return context

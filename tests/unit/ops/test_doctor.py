@@ -119,7 +119,9 @@ def test_ports(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         assert ", pid " in owner(port, "tcp")
         wanted = config(
-            tmp_path, sip={"listen": "127.0.0.1:0"}, ami={"listen": f"127.0.0.1:{port}", "tls_listen": "192.0.2.1:5039"}
+            tmp_path,
+            sip={"listen": "127.0.0.1:0"},
+            ami={"listen": f"127.0.0.1:{port}", "tls_listen": "192.0.2.1:5039", "tls_certificate": "x.pem"},
         )
         sip, ami, tls = asyncio.run(port_findings(wanted, running=False))
     assert sip.status is Status.OK
@@ -203,7 +205,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--config", str(file)]) == 1
     out = capsys.readouterr().out
     assert "✗ line 2: there is no key sip.lissten" in out
-    assert "→ use one of listen" in out
+    assert "→ did you mean listen?" in out
     assert main(["doctor", "--config", str(file), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     assert said["ok"] is False

@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from softfax.ami.access import Permission
+from softfax.cli.main import VERBS, build_parser
+from softfax.cli.options import _names, _options_of
 from softfax.errors import ConfigError
 from softfax.ops.settings import documentation, tables
 from softfax.station import StationConfig
 from softfax.station.config.mistakes import tables_in
+from softfax.station.config.station import OTHER_KEYS, OTHER_TABLES
+from softfax.station.config.telling import AMI_CLASSES
 
 
 def load(tmp_path: Path, text: str, **environ: str) -> StationConfig:
@@ -30,17 +35,21 @@ def test_an_empty_file_is_a_station_on_loopback(tmp_path: Path) -> None:
 
 
 def test_other_verbs_may_stand_in_the_same_file(tmp_path: Path) -> None:
-    assert load(tmp_path, '[send]\nproxy = "sip:x"\n').sip.listen
+    assert load(tmp_path, 'ident = "+49 30"\nno_ecm = true\n[send]\nproxy = "sip:x"\n').sip.listen
+    options = {name for v in VERBS for action in _options_of(build_parser(v)[1][v]) for name in _names(action)}
+    assert options - {"account", "mailbox", "data"} == OTHER_KEYS, "what other verbs know at the top"
+    assert set(VERBS) == OTHER_TABLES
+    assert {p.lower() for p in Permission.__members__} == set(AMI_CLASSES)
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[sip]\nlissten = 1", r"there is no key sip\.lissten; use one of listen, transport"),
-        ('ident = "x"', "there is no key ident; use one of sip, account, dialing, route"),
+        ("[sip]\nlissten = 1", r"there is no key sip\.lissten; did you mean listen"),
+        ('colour = "x"', "there is no key colour; use one of sip, account, dialing, route"),
         ('[sip]\nlisten = "x"', r"sip\.listen: not an address to listen on: 'x'; write HOST:PORT"),
         ('[[account]]\nname = "x"', r"account\[1\]\.server is missing; add it"),
-        ("[fax]\nmax_rate = 33600", r"fax\.max_rate cannot be '33600'; it has to be 2400, 4800"),
+        ("[fax]\nmax_rate = 33600", r"fax\.max_rate cannot be 33600; it has to be 2400, 4800"),
         (
             '[fax]\nident = "123456789012345678901"',
             r"fax\.ident: the station identity .* cannot be sent; use at most 20",
@@ -52,8 +61,8 @@ def test_other_verbs_may_stand_in_the_same_file(tmp_path: Path) -> None:
         ('[[callbacks.target]]\nurl = "ftp://x"', r"callbacks\.target\[1\]\.url: not a URL for callbacks"),
         ('[ami]\n[[ami.user]]\nname = "a"\nx = 1', r"there is no key ami\.user\[1\]\.x; use one of name, secret"),
         ("sip = 3", r"sip is a table; write \[sip\] on a line of its own"),
-        ("[fax\n", "is not valid TOML: .*line 1"),
-        ("[sip]\nmax_calls = 0\n[fax]\necm = 7", r"sip\.max_calls cannot be '0' \(and 1 more\)"),
+        ("[fax\n", "1: a bracket is missing"),
+        ("[sip]\nmax_calls = 0\n[fax]\necm = 7", r"sip\.max_calls cannot be 0 \(and 1 more\)"),
     ],
 )
 def test_a_mistake_is_one_line_with_file_key_and_remedy(tmp_path: Path, text: str, problem: str) -> None:

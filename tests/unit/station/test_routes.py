@@ -252,8 +252,8 @@ def test_tables_become_accounts_and_ways(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('[[account]]\nserver = "sip:a"\n[[account]]\nserver = "sip:a"', "two accounts have the same name"),
-        ('[[route]]\naccounts = ["x"]', r"route\[1\] names the account 'x', which there is not"),
+        ('[[account]]\nserver = "sip:a"\n[[account]]\nserver = "sip:a"', "another account is called a too"),
+        ('[[route]]\naccounts = ["x"]', r"route\[1\].accounts\[1\]: there is no account x"),
         ("[[route]]\naccounts = []", r"route\[1\]\.accounts"),
         ('[[route]]\nprefix = "a"\naccounts = ["x"]', r"route\[1\]\.prefix cannot be 'a'"),
         ('[[account]]\nserver = "sip:a"\ntrusted = ["b.example"]', r"account\[1\]\.trusted: not an address or network"),

@@ -34,7 +34,7 @@ async def examine(
         at = f"line {one.line}: " if one.line else ""
         yield Finding(Area.CONFIGURATION, status, f"{at}{one.problem}", one.remedy)
     config = checked.config
-    if config is None:
+    if config is None or checked.mistaken:
         yield skipped(Area.CONFIGURATION, "the rest is not looked at before the configuration is right")
         return
     yield ok(Area.CONFIGURATION, f"{name} is right")

@@ -3,24 +3,43 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from softfax.errors import UsageError
 from softfax.fax.settings import T38Wish
 from softfax.sip import SipAccount, SrtpPolicy, split_uri
 from softfax.sip.accounts import check_accounts, network
 from softfax.sip.stun import stun_server
 from softfax.sip.types import CallerPolicy, Codec, Transport, parse_listen
-from softfax.station.config.base import Rate, Table, said
+from softfax.station.config.base import Misplaced, Prefix, Rate, Table, address_here, matching, said
 from softfax.station.routes import DialPlan, NumberFormat, Route, Rule, Trunk
 
-__all__ = ["AccountConfig", "DialingConfig", "RouteConfig", "RuleConfig", "SipTable", "T38Config", "check_routing"]
+__all__ = [
+    "AccountConfig",
+    "DialingConfig",
+    "RouteConfig",
+    "RuleConfig",
+    "SipTable",
+    "T38Config",
+    "check_routing",
+    "no_such_account",
+]
 
+#: A number in E.164 or as it is dialled, or a name that is called.
+Did = Annotated[
+    str,
+    matching(
+        r"\+[ ()./-]*(?:[0-9][ ()./-]*){1,15}|[0-9*#][0-9*# ()./-]{0,40}|[A-Za-z0-9._-]{1,64}",
+        "write a number, as +49301234567",
+    ),
+]
 MaxDatagram = Field(400, ge=72, le=2048, description="largest UDPTL datagram we say we take, in octets")
 
 
@@ -29,7 +48,7 @@ class SipTable(Table):
 
     listen: str = Field("127.0.0.1:5060", description="HOST:PORT of SIP, port 0 for any free one; loopback by default")
     transport: Transport = Field("udp", description="what calls are placed over, where the account does not say")
-    public_address: str = Field("", description="our address as far ends see it, behind NAT")
+    public_address: Annotated[str, address_here] = Field("", description="our address as far ends see it, behind NAT")
     tls_certificate: Path | None = Field(None, description="our certificate (PEM), to answer calls over TLS")
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
     tls_ca: Path | None = Field(None, description="certificates far ends' are checked against (the system's)")
@@ -111,7 +130,9 @@ class AccountConfig(Table):
     transport: Transport | None = Field(None, description="udp, tcp or tls (as in [sip])")
     tls_certificate: Path | None = Field(None, description="certificate (PEM) shown to a server that asks for one")
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
-    public_address: str = Field("", description="our address as this server sees it, behind NAT")
+    public_address: Annotated[str, address_here] = Field(
+        "", description="our address as this server sees it, behind NAT"
+    )
     stun: str = Field("", description="STUN server HOST[:PORT] that is asked for our public address")
     keepalive_s: int = Field(15, ge=0, le=3600, description="while registered over UDP, keeps NAT open; 0 for never")
     caller: CallerPolicy = Field("p-asserted-identity", description="where the caller's number is shown")
@@ -125,7 +146,7 @@ class AccountConfig(Table):
         0, ge=0, le=3600, description="without registration: seconds between OPTIONS that ask for it, 0 for none"
     )
     codecs: tuple[Codec, ...] = Field(("PCMU", "PCMA"), description="PCMU, PCMA: which, and in what order")
-    numbers: tuple[str, ...] = Field((), description="numbers (DIDs) that belong to it")
+    numbers: tuple[Did, ...] = Field((), description="numbers (DIDs) that belong to it")
     trusted: tuple[str, ...] = Field((), description="addresses and networks its calls come from; from elsewhere none")
     max_calls: int = Field(0, ge=0, le=2000, description="calls at a time through it, in and out; 0 for no limit")
     number_format: NumberFormat = Field(
@@ -166,6 +187,8 @@ class AccountConfig(Table):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.register_ and not (self.user or self.from_uri):
+            raise Misplaced("there is no user to register as; add user, the extension at the PBX")
         # What [sip] says instead is checked with it.
         said(lambda: check_accounts([self.sip_account(SipTable(transport=self.transport or "tls"))]))
         return self
@@ -224,11 +247,15 @@ class AccountConfig(Table):
 class DialingConfig(Table):
     """[dialing]: how numbers are dialled here, so that they can be told to every trunk as it wants them."""
 
-    country: str = Field(
-        "", pattern=r"^[1-9]?[0-9]{0,3}$", description="our country's code, as 49; without it numbers stay"
+    country: Annotated[str, matching(r"[1-9]?[0-9]{0,3}", 'write its digits, as "49"')] = Field(
+        "", description="our country's code, as 49; without it numbers stay"
     )
-    national_prefix: str = Field("0", pattern=r"^[0-9*#]{0,4}$", description="what is dialled before an area code")
-    international_prefix: str = Field("00", pattern=r"^[0-9*#]{1,5}$", description="what is dialled for abroad")
+    national_prefix: Annotated[str, matching(r"[0-9*#]{0,4}", 'write what is dialled, as "0"')] = Field(
+        "0", description="what is dialled before an area code"
+    )
+    international_prefix: Annotated[str, matching(r"[0-9*#]{1,5}", 'write what is dialled, as "00"')] = Field(
+        "00", description="what is dialled for abroad"
+    )
     rule: tuple[RuleConfig, ...] = Field((), max_length=100, description="what is written otherwise before all else")
 
     def plan(self) -> DialPlan:
@@ -244,9 +271,7 @@ class DialingConfig(Table):
 class RouteConfig(Table):
     """[[route]]: which accounts numbers go through; the longest prefix that fits counts, then the lowest cost."""
 
-    prefix: str = Field(
-        "", pattern=r"^\+?[0-9*#]{0,20}$", description="how the number begins, as +49; empty for all others"
-    )
+    prefix: Prefix = Field("", description="how the number begins, as +49; empty for all others")
     accounts: tuple[str, ...] = Field(min_length=1, max_length=20, description="accounts, the first one first")
     cost: float = Field(0.0, ge=0, le=1e6, description="routes of the same prefix are taken from the lowest")
 
@@ -258,12 +283,22 @@ class RouteConfig(Table):
 def check_routing(sip: SipTable, accounts: Sequence[AccountConfig], routes: Sequence[RouteConfig]) -> None:
     """What can only be seen with all tables at hand. Raises ValueError."""
     names = [account.label for account in accounts]
-    if len(set(names)) != len(names):
-        raise ValueError("two accounts have the same name: give each a name of its own")
+    for index, (account, name) in enumerate(zip(accounts, names, strict=True)):
+        if name in names[:index]:
+            raise Misplaced(f"another account is called {name} too; give each a name", "account", index)
+        try:
+            check_accounts([account.sip_account(sip)])
+        except UsageError as error:
+            raise Misplaced(str(error), "account", index) from None
     said(lambda: check_accounts([account.sip_account(sip) for account in accounts]))
-    for number, route in enumerate(routes, 1):
-        for name in route.accounts:
+    for index, route in enumerate(routes):
+        for number, name in enumerate(route.accounts):
             if name not in names:
-                raise ValueError(
-                    f"route[{number}] names the account {name!r}, which there is not: add it or name another"
-                )
+                raise Misplaced(no_such_account(name, names), "route", index, "accounts", number)
+
+
+def no_such_account(name: str, names: Sequence[str]) -> str:
+    """What is wrong with a name that no account has."""
+    close = difflib.get_close_matches(name, names, n=1)
+    remedy = f"did you mean {close[0]}?" if close else f"use one of {', '.join(names)}" if names else "add [[account]]"
+    return f"there is no account {name}; {remedy}"

@@ -4,15 +4,28 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from softfax.errors import UsageError
 
-__all__ = ["Rate", "Resolution", "Seconds", "Table", "said", "state_dir"]
+__all__ = [
+    "Misplaced",
+    "Prefix",
+    "Rate",
+    "Resolution",
+    "Seconds",
+    "Table",
+    "Unfit",
+    "address_here",
+    "matching",
+    "said",
+    "state_dir",
+]
 
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
 Rate = Literal[2400, 4800, 7200, 9600, 12000, 14400]
@@ -31,6 +44,41 @@ def said(check: Callable[[], T]) -> T:
         return check()
     except UsageError as error:
         raise ValueError(str(error)) from None
+
+
+class Misplaced(ValueError):
+    """A mistake that only a larger table sees, with the `place` in that table where it was made."""
+
+    def __init__(self, text: str, *place: int | str) -> None:
+        super().__init__(text)
+        self.place = place
+
+
+class Unfit(ValueError):
+    """A value that cannot be; the text is what to write instead."""
+
+
+def matching(pattern: str, remedy: str) -> AfterValidator:
+    """Text that matches the pattern as a whole; what does not is a mistake that says `remedy`."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise Unfit(remedy)
+        return value
+
+    return AfterValidator(check)
+
+
+#: A host as others reach it: a name or an address, without a port.
+address_here = matching(
+    r"|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*\]?|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?",
+    'write an address or a name alone, as "203.0.113.7"',
+)
+
+
+#: How a number begins.
+Prefix = Annotated[str, matching(r"\+?[0-9*#]{0,20}", 'write it without blanks, as "+4930"')]
 
 
 class Table(BaseModel):

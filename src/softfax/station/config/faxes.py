@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
 from softfax.fax.settings import ModePolicy, check_ident
-from softfax.station.config.base import Rate, Resolution, Seconds, Table, said, state_dir
+from softfax.station.config.base import Rate, Resolution, Seconds, Table, Unfit, matching, said, state_dir
 
 __all__ = ["DataConfig", "FaxConfig", "InboxConfig"]
 
@@ -47,6 +49,13 @@ class DataConfig(Table):
     url: str = Field(
         "", repr=False, description="database elsewhere: postgresql://USER@HOST/NAME (a SQLite file in dir)"
     )
-    name: str = Field(
-        "softfax", pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="this station among several on one database"
+    name: Annotated[str, matching(r"[A-Za-z0-9_.-]{1,40}", "use up to 40 letters, digits and _.-")] = Field(
+        "softfax", description="this station among several on one database"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if value and not re.match(r"postgres(ql)?(\+psycopg)?://.|sqlite:///.", value):
+            raise Unfit("write postgresql://USER@HOST/NAME, or leave it out for a file in dir")
+        return value

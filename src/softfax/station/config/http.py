@@ -7,13 +7,13 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from softfax.sip.accounts import network
 from softfax.sip.types import parse_listen
-from softfax.station.config.base import Table, said
+from softfax.station.config.base import Misplaced, Table, matching, said
 
 __all__ = ["SCOPES", "HttpConfig", "Scope", "TokenConfig", "add_http_secret", "is_loopback"]
 
@@ -38,7 +38,9 @@ def is_loopback(host: str) -> bool:
 class TokenConfig(Table):
     """[[http.token]]: who may use the API, and for what."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.@-]{1,40}$", description="its name, as the log says it")
+    name: Annotated[str, matching(r"[A-Za-z0-9_.@-]{1,40}", "use up to 40 letters, digits and _.@-")] = Field(
+        description="its name, as the log says it"
+    )
     secret: str = Field(
         "",
         repr=False,
@@ -77,8 +79,8 @@ class HttpConfig(Table):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="addresses of reverse proxies whose X-Forwarded-* headers count"
     )
-    proxy_user_header: str = Field(
-        "", pattern=r"^[A-Za-z0-9-]{0,60}$", description="header in which a trusted proxy names the user it has let in"
+    proxy_user_header: Annotated[str, matching(r"[A-Za-z0-9-]{0,60}", "write a header's name, as Remote-User")] = Field(
+        "", description="header in which a trusted proxy names the user it has let in"
     )
     proxy_user_scopes: tuple[Scope, ...] = Field(USUAL, description="what such users may do")
     session_hours: float = Field(12.0, gt=0, le=24 * 90, description="how long a login of the web page lasts")
@@ -108,18 +110,21 @@ class HttpConfig(Table):
     @model_validator(mode="after")
     def _safe(self) -> HttpConfig:
         names = [token.name for token in self.token]
-        for token in self.token:
+        for index, token in enumerate(self.token):
             if not token.secret:
-                raise ValueError(f"token {token.name} has no secret; write one, or set SOFTFAX_HTTP_TOKEN")
-            if names.count(token.name) > 1:
-                raise ValueError(f"two tokens are called {token.name}; name each")
+                raise Misplaced(
+                    f"token {token.name} has no secret; write one, or set SOFTFAX_HTTP_TOKEN", "token", index
+                )
+            if token.name in names[:index]:
+                raise Misplaced(f"another token is called {token.name} too; give each a name", "token", index)
         if self.proxy_user_header and not self.trusted_proxies:
             raise ValueError("proxy_user_header needs trusted_proxies; name the proxy's address")
         if (self.tls_certificate is None) != (self.tls_private_key is None):
             raise ValueError("tls_certificate and tls_private_key go together; write both")
         if self.enabled and not self.protected and not is_loopback(self.address[0]):
-            raise ValueError(
-                f"whoever reaches {self.listen} could send faxes and read them; add a [[http.token]], or listen on 127.0.0.1"
+            raise Misplaced(
+                f"whoever reaches {self.listen} could send faxes and read them; add a [[http.token]], or listen on 127.0.0.1",
+                "listen",
             )
         return self
 

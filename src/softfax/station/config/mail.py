@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from softfax.fax.settings import check_ident
 from softfax.sip.accounts import network
 from softfax.sip.types import parse_listen
-from softfax.station.config.base import Table, said
+from softfax.station.config.base import Table, matching, said
 from softfax.station.config.http import is_loopback
 
 __all__ = ["MailConfig", "MailSenderConfig", "MailUserConfig"]
@@ -68,7 +68,9 @@ class MailConfig(Table):
         "127.0.0.1:8025",
         description="HOST:PORT of SMTP, port 0 for any; beyond loopback [[mail.user]] or trusted_networks is needed",
     )
-    hostname: str = Field("", pattern=rf"^(?:{_HOST})?$", description="its own name in SMTP (the machine's name)")
+    hostname: Annotated[str, matching(rf"(?:{_HOST})?", "write a name, as fax.example.com")] = Field(
+        "", description="its own name in SMTP (the machine's name)"
+    )
     domains: tuple[str, ...] = Field((), description="domains of fax addresses, as fax.example.com; empty for any")
     sender: tuple[MailSenderConfig, ...] = Field((), description="who may send")
     user: tuple[MailUserConfig, ...] = Field((), description="who may hand in e-mail from anywhere")

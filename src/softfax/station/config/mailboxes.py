@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from softfax.delivery.targets import check_url
 from softfax.fax.settings import check_ident
-from softfax.station.config.base import Seconds, Table, said
+from softfax.station.config.base import Seconds, Table, matching, said
 
 __all__ = [
     "CommandTarget",
@@ -31,7 +31,13 @@ _SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh"})
 #: What far ends say of themselves.
 _OF_OTHERS = ("caller", "caller_name", "called", "station")
 #: A number, or the beginning of one with a star, as 030123*.
-NumberPattern = Annotated[str, Field(pattern=r"^\+?[0-9A-Za-z#._-]{0,64}\*?$")]
+NumberPattern = Annotated[
+    str,
+    matching(
+        r"\+[0-9]{0,15}\*?|[0-9A-Za-z#._-]{0,64}\*?",
+        "write the number without blanks, as +49301234, or its beginning, as +4930*",
+    ),
+]
 
 
 def _address(value: str) -> str:
@@ -85,8 +91,12 @@ class S3Target(Table):
 class PrinterTarget(Table):
     """[[mailbox.printer]]: a printer of CUPS; `lp` has to be installed."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.@-]{1,127}$", description="the printer's name; `lpstat -e` lists them")
-    server: str = Field("", pattern=r"^[A-Za-z0-9_.:\[\]-]*$", description="HOST[:PORT] of CUPS, where it is elsewhere")
+    name: Annotated[str, matching(r"[A-Za-z0-9_.@-]{1,127}", "`lpstat -e` lists the names")] = Field(
+        description="the printer's name; `lpstat -e` lists them"
+    )
+    server: Annotated[str, matching(r"[A-Za-z0-9_.:\[\]-]*", "write HOST or HOST:PORT")] = Field(
+        "", description="HOST[:PORT] of CUPS, where it is elsewhere"
+    )
     options: tuple[str, ...] = Field(("fit-to-page",), description="options of lp, as sides=two-sided-long-edge")
 
 
@@ -112,7 +122,9 @@ class CommandTarget(Table):
 class MailboxConfig(Table):
     """[[mailbox]]: whose an incoming fax is, and where it goes. Every fax also stays in [inbox]."""
 
-    name: str = Field(min_length=1, max_length=40, pattern=r"^[^/\s][^/]*$", description="its name")
+    name: Annotated[str, matching(r"[^/\s][^/]{0,39}", "use up to 40 characters, no / among them")] = Field(
+        description="its name"
+    )
     numbers: tuple[NumberPattern, ...] = Field(
         (), description="called numbers (DIDs) that are its own, as 0301234 or 03012*; the longest that fits counts"
     )

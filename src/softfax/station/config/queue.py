@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from softfax.station.config.base import Seconds, Table
+from softfax.station.config.base import Prefix, Seconds, Table
 
 __all__ = ["HoursConfig", "QueueConfig"]
 
@@ -22,7 +22,7 @@ WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 class HoursConfig(Table):
     """[[queue.hours]]: when numbers may be called; the longest prefix that fits counts. Outside of it faxes wait."""
 
-    prefix: str = Field("", pattern=r"^\+?[0-9*#]{0,20}$", description="how the number begins, as +49; empty for all")
+    prefix: Prefix = Field("", description="how the number begins, as +49; empty for all")
     days: tuple[Day, ...] = Field(WEEK, min_length=1, description="days on which it may be called")
     begin: str = Field("08:00", description="from when, HH:MM there")
     end: str = Field("21:00", description="until when, HH:MM there; before `begin` it is of the next day")

@@ -19,8 +19,15 @@ from softfax.delivery.targets import CallbackTarget
 from softfax.settings_file import read_toml
 from softfax.sip import SipAccount
 from softfax.sip.accounts import check_accounts
-from softfax.station.config.accounts import AccountConfig, DialingConfig, RouteConfig, SipTable, check_routing
-from softfax.station.config.base import said
+from softfax.station.config.accounts import (
+    AccountConfig,
+    DialingConfig,
+    RouteConfig,
+    SipTable,
+    check_routing,
+    no_such_account,
+)
+from softfax.station.config.base import Misplaced, said
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
 from softfax.station.config.http import HttpConfig, add_http_secret
 from softfax.station.config.mail import MailConfig
@@ -35,7 +42,22 @@ __all__ = ["StationConfig"]
 
 #: Tables of the other verbs, which may stand in the same file.
 OTHER_TABLES = frozenset(
-    ("send", "receive", "loopback", "convert", "serve", "swml", "jobs", "status", "cancel", "doctor", "deliveries")
+    re.findall(
+        r"\w+",
+        "send receive loopback convert serve jobs status cancel config doctor backup restore deliveries swml",
+    )
+)
+#: Their options, which may stand at the top, for all of them (docs/configuration.md).
+OTHER_KEYS = frozenset(
+    re.findall(
+        r"\w+",
+        "all allow_private ami answer call callback_wait count cover cover_from cover_from_company cover_from_number"
+        " cover_note cover_sender cover_sender_company cover_sender_number cover_subject cover_template cover_to"
+        " cover_to_company cover_to_number cut dir direction document_password follow force from from_uri halftone header"
+        " header_by ident json keep_tiff limit listen max_paper max_rate max_resolution mode no_ecm no_fit number ocr output"
+        " pages paper password preview proxy public_address received register resend resolution search sent since state"
+        " stun tag time_zone timeout tls_ca tls_certificate tls_insecure tls_private_key to transport unread url user",
+    )
 )
 
 
@@ -80,6 +102,13 @@ class StationConfig(BaseSettings):
     def _accounts(self) -> StationConfig:
         check_routing(self.sip, self.account, self.route)
         said(lambda: check_accounts(self.sip_accounts()))
+        names = [account.label for account in self.account]
+        for index, sender in enumerate(self.mail.sender if self.mail is not None else ()):
+            if sender.account and sender.account not in names:
+                raise Misplaced(no_such_account(sender.account, names), "mail", "sender", index, "account")
+        for index, mailbox in enumerate(self.mailbox):
+            if mailbox.name in (other.name for other in self.mailbox[:index]):
+                raise Misplaced(f"another mailbox is called {mailbox.name} too; give each a name", "mailbox", index)
         return self
 
     @classmethod
@@ -91,7 +120,12 @@ class StationConfig(BaseSettings):
     def plain(path: Path | None, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         """What a TOML file and the environment say of a station, not yet checked. Raises ConfigError."""
         table = read_toml(path) if path is not None else {}
-        table = {key: value for key, value in table.items() if not (key in OTHER_TABLES and isinstance(value, dict))}
+        table = {
+            key: value
+            for key, value in table.items()
+            if not (key in OTHER_TABLES and isinstance(value, dict))
+            and not (key.replace("-", "_") in OTHER_KEYS and not isinstance(value, (dict, list)))
+        }
         _add_secrets(table, environ)
         return table
 

@@ -3,14 +3,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from softfax.delivery.targets import Dialect, Style, check_url
-from softfax.station.config.base import Seconds, Table, said
+from softfax.sip.accounts import network
+from softfax.sip.types import parse_listen
+from softfax.station.config.base import Misplaced, Seconds, Table, said
 
-__all__ = ["AmiConfig", "AmiUserConfig", "CallbackConfig", "CallbacksConfig"]
+__all__ = ["AMI_CLASSES", "AmiConfig", "AmiUserConfig", "CallbackConfig", "CallbacksConfig"]
+
+#: As Asterisk names them.
+AMI_CLASSES = tuple(
+    re.findall(
+        r"\w+",
+        "system call log verbose command agent user config dtmf reporting cdr dialplan originate agi cc aoc test"
+        " security message all",
+    )
+)
 
 
 class AmiUserConfig(Table):
@@ -23,6 +36,21 @@ class AmiUserConfig(Table):
     permit: tuple[str, ...] = Field((), description="networks it may come from")
     deny: tuple[str, ...] = Field((), description="networks it may not come from; looked at before permit")
 
+    @field_validator("permit", "deny")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            said(lambda text=text: network(text))  # type: ignore[misc]
+        return value
+
+    @field_validator("read", "write")
+    @classmethod
+    def _classes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for word in value:
+            if word.strip().lower() not in (*AMI_CLASSES, "none", ""):
+                raise ValueError(f"there is no class {word[:40]}; use {', '.join(AMI_CLASSES)} or none")
+        return value
+
 
 class AmiConfig(Table):
     """[ami]: the manager interface; off unless the table is there."""
@@ -33,6 +61,21 @@ class AmiConfig(Table):
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
     status_events: bool = Field(True, description="send FAXStatus for every fax, not only with option s")
     user: tuple[AmiUserConfig, ...] = Field((), description="who may log in")
+
+    @field_validator("listen", "tls_listen")
+    @classmethod
+    def _listen(cls, value: str) -> str:
+        return value and said(lambda: parse_listen(value)) and value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.tls_listen and self.tls_certificate is None:
+            raise Misplaced("TLS needs tls_certificate, and tls_private_key where it is another file", "tls_listen")
+        names = [user.name.lower() for user in self.user]
+        for index, user in enumerate(self.user):
+            if user.name.lower() in names[:index]:
+                raise Misplaced(f"another user is called {user.name} too; give each a name", "user", index)
+        return self
 
 
 class CallbackConfig(Table):
