@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
+import math
 import re
 import secrets
 import time
@@ -175,7 +176,7 @@ class Access:
         """
         key = network_of(asker.address)
         digest = hashlib.sha256(given[: TOKEN_MAX + 1].encode("utf-8", "surrogatepass")).digest()
-        known = self._right.get((key, digest), 0.0) > time.monotonic() - RIGHT_S
+        known = self._right.get((key, digest), -math.inf) > time.monotonic() - RIGHT_S
         if (wait_s := self._failures.wait_s(key)) and not known:
             raise Problem(
                 429,

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,7 +51,10 @@ def test_tokens_as_they_are_and_as_hashes() -> None:
             assert error.value.status_code == 401
 
 
-def test_guesses_wait_and_others_do_not() -> None:
+@pytest.mark.parametrize("up_s", [60.0, 1e6])
+def test_guesses_wait_and_others_do_not(monkeypatch: pytest.MonkeyPatch, up_s: float) -> None:
+    # Also on a machine that was started a minute ago.
+    monkeypatch.setattr("softfax.web.access.time", SimpleNamespace(time=time.time, monotonic=lambda: up_s))
     found = access(failed_logins_per_minute=3)
     assert who(found, "192.0.2.1", bearer(SECRET)) is not None
     for _ in range(5):
