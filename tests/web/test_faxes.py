@@ -84,6 +84,10 @@ async def _looked_at(c: httpx.AsyncClient, fax_id: str) -> None:
     assert (part.status_code, part.content, part.headers["content-range"]) == (
         206, b"PDF", f"bytes 1-3/{len(pdf.content)}",
     )  # fmt: skip
+    # What is no range asks for nothing.
+    for range_ in ("pages=1", "bytes=x-", "bytes", ""):
+        whole = await c.get(f"{base}/document.pdf", headers={"Range": range_})
+        assert (whole.status_code, whole.content) == (200, pdf.content)
     beyond = await c.get(f"{base}/document.pdf", headers={"Range": "bytes=9999999-"})
     assert (beyond.status_code, beyond.headers["content-type"]) == (416, "application/problem+json")
     for what in ("document.pdf", "document.tif", "pages/2.png?width=200", ""):
@@ -186,13 +190,20 @@ def test_a_url_is_asked_again_while_its_server_is_away(tmp_path: Path) -> None:
             running(tmp_path, fax={"allow_private_documents": True}) as r,
             r.client() as c,
         ):
-            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/letter.txt"
+            address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}/letter.txt"
+            url = f"http://ada:hunter2@{address}?token=hunter3"
             order = {"to": "sip:ok@far.example", "documents": [{"url": url}]}
             fax = await ended(c, (await c.post("/v1/faxes", json=order)).json()["id"])
             assert (fax["state"], fax["pages"]) == ("delivered", 1)
             assert [a["cause"] for a in fax["attempts"]] == ["unreachable", None]
             assert "503" in fax["attempts"][0]["result"]["status_string"]
             assert len(r.far_ends.calls) == 1
+            # What is secret in a URL goes to its server, and is told nobody else.
+            assert asked[1].startswith(b"GET /letter.txt?token=hunter3 ")
+            assert b"\r\nAuthorization: Basic " in asked[1]
+            assert fax["documents"] == [f"http://{address}"]
+            events = await c.get(f"/v1/faxes/{fax['id']}/events")
+            assert "hunter" not in json.dumps(fax) + events.text
 
     asyncio.run(run())
 

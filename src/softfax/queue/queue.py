@@ -21,6 +21,7 @@ from pathlib import Path
 from softfax.delivery.durable import Durable
 from softfax.delivery.rounds import FAXES, Rounds
 from softfax.diskspace import DiskFloor
+from softfax.documents.fetch import redacted
 from softfax.errors import LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
@@ -242,7 +243,7 @@ class FaxQueue:
             caller_number=request.caller_number,
             caller_name=request.caller_name,
             account=request.account or choices[0].account,
-            documents=tuple(d.url or d.name for d in request.documents),
+            documents=tuple(d.name or redacted(d.url or "") for d in request.documents),
             priority=request.priority,
             not_before=request.not_before,
             deadline=deadline,
@@ -347,7 +348,8 @@ class FaxQueue:
         )  # fmt: skip
         round_id = f"{fax_id}.r{int(now.timestamp() * 1000)}"
         self.station.tell(fax_id, kept.request.callbacks)
-        await asyncio.to_thread(partial(self.store.settle, fax, round_id=round_id))
+        if not await asyncio.to_thread(partial(self.store.settle, fax, round_id=round_id, from_round=kept.round_id)):
+            raise EndedError(f"fax {fax_id} is being sent once more already", "")
         self.say(fax, kept.context)
         return fax
 
