@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from softfax.model import Direction, Mode
 from softfax.queue.model import Cause, FaxState
 from softfax.station.config.http import Scope
 
@@ -40,6 +41,14 @@ class Out(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+class MistakeOut(Out):
+    """One thing that is wrong with a request."""
+
+    at: str = Field(description="the key or parameter, as `documents.0.url`")
+    in_: str = Field(alias="in", description="body, query or header")
+    detail: str
+
+
 class ProblemOut(Out):
     """Problem details (RFC 9457)."""
 
@@ -48,6 +57,7 @@ class ProblemOut(Out):
     status: int
     detail: str = ""
     remedy: str = Field("", description="what to do")
+    errors: list[MistakeOut] = Field([], description="for 422: each mistake with its place")
 
 
 class FaxLinks(Out):
@@ -58,6 +68,46 @@ class FaxLinks(Out):
     pages: str = Field(description="with {n} for the number of the page")
     events: str
     trace: str
+
+
+class ResultOut(Out):
+    """How a call ended: the event `result`."""
+
+    event: Literal["result"]
+    time: AwareDatetime
+    session: int
+    direction: Direction
+    success: bool
+    status: Literal["SUCCESS", "FAILED"]
+    error: str = Field(description="Asterisk's FAXERROR or DIALSTATUS word where one fits")
+    status_string: str
+    result_code: int = Field(description="0, the T.30 completion code, or 1000 plus the SIP status")
+    mode: Mode
+    pages: int
+    pages_total: int | None = None
+    bitrate: int
+    ecm: bool
+    encoding: str
+    resolution: str
+    local_station_id: str
+    remote_station_id: str
+    bad_rows: int
+    duration_s: float
+    documents: list[str]
+    call_id: str
+    fax_id: str
+    sip_code: int = 0
+    attempt: int | None = None
+    retry_at: AwareDatetime | None = Field(None, description="when it is tried again; without it this was the end")
+
+
+class EventOut(Out):
+    """An event, with the keys of its kind besides."""
+
+    id: int = Field(description="its number in the stream of events")
+    event: str = Field(description="its kind: job, call, session, negotiated, page, result")
+    time: AwareDatetime
+    fax_id: str
 
 
 class AttemptOut(Out):
@@ -73,14 +123,14 @@ class AttemptOut(Out):
     pages: int
     cause: Cause | None
     resent: bool
-    result: dict[str, Any] | None
+    result: ResultOut | None
 
 
 class FaxOut(Out):
     """A fax as it is kept."""
 
     id: str
-    direction: Literal["send", "receive"]
+    direction: Direction
     state: FaxState
     created: AwareDatetime
     updated: AwareDatetime
@@ -110,7 +160,7 @@ class FaxOut(Out):
     unread: bool
     retried_after: int = Field(description="how many attempts there were when somebody last asked for more")
     attempts: list[AttemptOut] = Field(description="empty in lists")
-    result: dict[str, Any] | None
+    result: ResultOut | None
     links: FaxLinks
 
 
@@ -156,7 +206,7 @@ class UploadOut(Out):
 class EventList(Out):
     """Events of a fax, in order. `id` is their number in the stream of events."""
 
-    events: list[dict[str, Any]]
+    events: list[EventOut]
 
 
 class SessionOut(Out):
@@ -166,7 +216,7 @@ class SessionOut(Out):
     operation: str
     state: str
     fax_id: str
-    direction: Literal["send", "receive"]
+    direction: Direction
     call_state: str | None
     mode: str | None
     account: str
@@ -329,5 +379,24 @@ class HealthOut(Out):
     problems: list[str]
 
 
+class TraceEntryOut(Out):
+    """A message, a frame or a note."""
+
+    time: AwareDatetime
+    t_s: float = Field(description="seconds since the call began")
+    kind: str = Field(description="sip, t30, signal, note …")
+    direction: Literal["sent", "received", ""]
+    title: str
+    detail: str
+    fields: dict[str, Any]
+
+
 class TraceOut(Out):
     """What was said in a call, in order of time."""
+
+    fax_id: str
+    attempt: int
+    began: AwareDatetime
+    entries: list[TraceEntryOut]
+    left_out: int = 0
+    statistics: dict[str, Any] = {}

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
-__all__ = ["BODIES", "FAX", "PARAMETERS", "TIME"]
+__all__ = ["BODIES", "FAX", "PARAMETERS", "PROBLEMS", "TIME"]
 
 FAX = "4b0e7d5a9c1f2e3d4a5b6c7d"
 CONTACT = "9f1c2e3d4a5b6c7d4b0e7d5a"
@@ -101,10 +102,6 @@ BODIES: Mapping[str, Any] = {
     "LoginIn": {"token": "the secret of a token"},
     "LoginOut": {"name": "office", "kind": "token", "scopes": ["read", "send", "cancel", "events"]},
     "MailboxList": {"mailboxes": [{"name": "sales", "numbers": ["+49301111"]}]},
-    "ProblemOut": {
-        "type": "urn:softfax:problem:ended", "title": "Its state does not allow this", "status": 409,
-        "detail": f"fax {FAX} has ended (delivered)",
-    },
     "SessionList": {"sessions": [_SESSION]},
     "StatusOut": _STATUS,
     "SwmlIn": {
@@ -117,6 +114,58 @@ BODIES: Mapping[str, Any] = {
         "statistics": {"udptl_rx_packets": 812},
     },
     "UploadOut": _UPLOAD,
+}  # fmt: skip
+
+
+def _problem(status: int, kind: str, title: str, detail: str, remedy: str = "", **more: Any) -> dict[str, Any]:
+    found = {
+        "type": f"urn:softfax:problem:{kind}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "remedy": remedy,
+    }
+    return {key: value for key, value in {**found, **more}.items() if value}
+
+
+#: By status.
+PROBLEMS: Mapping[int, Any] = {
+    int(str(one["status"])): one
+    for one in (
+        _problem(400, "no-json", "The body is no JSON", "Expecting value: line 1 column 7 (char 6)"),
+        _problem(
+            401, "unauthorized", "Who are you?", "The token is wrong.", "Send `Authorization: Bearer TOKEN`, or log in."
+        ),
+        _problem(403, "scope", "Not allowed", "monitor may not do this: it takes send.", "Use a token with that scope."),
+        _problem(
+            404, "not-found", "There is no such fax", f"there is no fax {FAX}", "`softfax jobs` lists them"
+        ),
+        _problem(408, "too-slow", "The request took too long", "It was not whole after 30 s."),
+        _problem(409, "ended", "Its state does not allow this", f"fax {FAX} has ended (delivered)"),
+        _problem(410, "erased", "It was erased", "The fax that this key stood for is gone.", "Use another key."),
+        _problem(413, "too-large", "Too large", "At most 101 MB fit in one request.", "Send less at once."),
+        _problem(415, "media-type", "Not this kind of body", "Send application/json or multipart/form-data."),
+        {"type": "about:blank", "title": HTTPStatus(416).phrase, "status": 416},
+        _problem(
+            422, "invalid", "The request makes no sense", "to: it is missing",
+            errors=[{"at": "to", "in": "body", "detail": "it is missing"}],
+        ),
+        _problem(429, "throttled", "Too many requests", "More than 3000 a minute.", "Try again in 2 seconds."),
+        {
+            "type": "about:blank", "title": "The station failed", "status": 500, "detail": "It could not answer this request.",
+            "remedy": "The station's log says more, under the Request-Id of this answer.",
+        },
+        _problem(501, "no-mail", "E-mail is not set up", "Nothing can be forwarded by it.", "Add [mail] to the configuration."),
+        _problem(502, "failed", "It did not work", "The mail server refused the message.", "Try again later."),
+        _problem(
+            503, "unavailable", "The station cannot do this now", "the station is stopping",
+            "send the fax again when it runs",
+        ),
+        _problem(
+            507, "disk-full", "The disk is full", "600 MB are left, of which 512 MB are kept for faxes that come in.",
+            "Make room on the station's disk.",
+        ),
+    )
 }  # fmt: skip
 
 #: By the name of the parameter; those that say their own are left as they are.

@@ -31,8 +31,17 @@ def valid(model: type[_Model], values: Any) -> _Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from None
+        # What the body may have, to guess what was meant by what it may not.
+        keys = {"keys": [field.alias or name for name, field in model.model_fields.items()]}
+        found = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError(
+            [
+                {**one, "loc": ("body", *one["loc"]), "ctx": keys if len(one["loc"]) == 1 else {}}
+                if one["type"] == "extra_forbidden"
+                else {**one, "loc": ("body", *one["loc"])}
+                for one in found
+            ]
+        ) from None
 
 
 async def read_json(request: Request) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
@@ -49,8 +50,9 @@ _ENDLESS = frozenset({"/v1/events"})
 class _Answer:
     """An answer on its way: what all answers say is added, and an error in plain text becomes a problem."""
 
-    def __init__(self, send: Send, headers_alone: bool) -> None:
+    def __init__(self, send: Send, headers_alone: bool, request_id: str) -> None:
         self._send, self.headers_alone = send, headers_alone
+        self._request_id = request_id
         self.started = self.ended = False
         self._replaced = False
 
@@ -69,11 +71,11 @@ class _Answer:
             kept = {k.decode(): v.decode() for k, v in headers if k in (b"allow", b"content-range", b"retry-after")}
             problem = problem_of(HTTPException(message["status"], headers=kept)).response()
             headers = list(problem.raw_headers)
-            await self._send({**message, "headers": _with_common(headers)})
+            await self._send({**message, "headers": _with_common(headers, self._request_id)})
             await self._body({"type": "http.response.body", "body": problem.body})
             self._replaced = True
         else:
-            await self._send({**message, "headers": _with_common(headers)})
+            await self._send({**message, "headers": _with_common(headers, self._request_id)})
 
     async def _body(self, message: Message) -> None:
         self.ended = not message.get("more_body", False)
@@ -82,9 +84,9 @@ class _Answer:
         await self._send(message)
 
 
-def _with_common(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _with_common(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
     names = {name for name, _ in headers}
-    headers = [*headers, *(pair for pair in _HEADERS if pair[0] not in names)]
+    headers = [*headers, (b"request-id", request_id.encode()), *(pair for pair in _HEADERS if pair[0] not in names)]
     return headers if b"cache-control" in names else [*headers, (b"cache-control", b"no-store")]
 
 
@@ -112,7 +114,9 @@ class Guard:
             await self.app(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = _Answer(send, scope["method"] == "HEAD")
+        request_id = secrets.token_hex(8)
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        answer = _Answer(send, scope["method"] == "HEAD", request_id)
         try:
             limited = self._admit(scope, receive)
             if answer.headers_alone and scope["path"] not in _ENDLESS:
@@ -125,7 +129,7 @@ class Guard:
             if answer.started:
                 # What was said cannot be taken back; the connection breaks off, so that nobody takes it for all.
                 raise
-            await problem_of(error)(scope, receive, answer)
+            await problem_of(error, request_id)(scope, receive, answer)
 
     def _admit(self, scope: Scope, receive: Receive) -> Receive:
         """Checks a request and marks it with who asks. Raises Problem."""

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from softfax._version import __version__
 from softfax.web.answers import ProblemOut
-from softfax.web.examples import BODIES, PARAMETERS
+from softfax.web.examples import BODIES, PARAMETERS, PROBLEMS
 from softfax.web.problems import MEDIA_TYPE
 from softfax.web.requests import FaxIn, SwmlIn
 
@@ -60,7 +60,7 @@ TAGS = [
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may fail like this."""
-    always = (429, 500)
+    always = (429, 500, 503)
     return {
         status: {
             "description": _WORDS[status],
@@ -98,9 +98,15 @@ def describe(app: FastAPI) -> dict[str, Any]:
     scopes = _scopes(app)
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
-            wanted = scopes.get((path, method.upper()))
-            operation["security"] = [{"token": list(wanted)}] if wanted is not None else []
+            whoever = ("",) if operation["operationId"] in _KNOWN else ()
+            wanted = scopes.get((path, method.upper()), whoever)
+            # Any of the scopes will do, so each is a way of its own.
+            operation["security"] = [{"token": [scope] if scope else []} for scope in wanted]
+            if "requestBody" in operation:
+                more = {str(status): said for status, said in problems(400, 408, 413, 415, 422).items()}
+                operation["responses"] = dict(sorted((more | operation["responses"]).items()))
             _problems_only(operation)
+            _conditional(operation)
             _exemplify(operation)
     found["servers"] = [{"url": "/"}]
     return found
@@ -115,31 +121,76 @@ def _problems_only(operation: dict[str, Any]) -> None:
 
 
 _HEADERS: Mapping[str, Any] = {
-    "Location": {"description": "Where it is", "schema": {"type": "string"}},
-    "Idempotency-Replayed": {"description": "true, where an earlier request is answered", "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds until it is worth trying again", "schema": {"type": "integer"}},
-    "WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}},
+    "Accept-Ranges": {"description": "bytes", "schema": {"type": "string"}},
+    "Content-Disposition": {"description": "What to call the file", "schema": {"type": "string"}},
+    "Content-Range": {"description": "Which part of how much", "schema": {"type": "string"}},
     "ETag": {"description": "For If-None-Match", "schema": {"type": "string"}},
+    "Idempotency-Replayed": {"description": "true, where an earlier request is answered", "schema": {"type": "string"}},
+    "Location": {"description": "Where it is", "schema": {"type": "string"}},
+    "Request-Id": {"description": "As the station's log names the request", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds until it is worth trying again", "schema": {"type": "integer"}},
+    "Set-Cookie": {"description": "The login", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}},
 }
 _SAYING: Mapping[str, tuple[str, ...]] = {
     "401": ("WWW-Authenticate",),
     "429": ("Retry-After",),
     "503": ("Retry-After",),
     "304": ("ETag",),
+    "416": ("Content-Range",),
 }
+_OF_FILES = ("ETag", "Accept-Ranges", "Content-Disposition")
+_GOOD: Mapping[str, str] = {"200": "What was asked for", "201": "It is made", "202": "It is taken", "204": "It is done"}
+#: For whoever is known, whatever their scopes.
+_KNOWN = frozenset({"whoAmI", "logOut"})
+#: Answered with an entity tag, of which If-None-Match can be asked.
+_TAGGED = frozenset({"listFaxes", "getFax", "getFaxPage", "getUploadPage"})
+_CONDITIONS: Mapping[str, tuple[str, str]] = {
+    "If-None-Match": ("The ETag of what is there: 304 where it has not changed", '"65ecc750fbe2269a4115"'),
+    "Range": ("A part of the file", "bytes=0-1023"),
+    "If-Range": ("The ETag of the file that a part is wanted of; of another one all comes", '"65ecc750fbe2269a4115"'),
+}
+
+
+def _conditional(operation: dict[str, Any]) -> None:
+    """What requests can make an answer depend on."""
+    is_file = "206" in operation["responses"]
+    if not is_file and operation["operationId"] not in _TAGGED:
+        return
+    operation["responses"].setdefault("304", {"description": "The one of If-None-Match"})
+    for name, (words, example) in _CONDITIONS.items() if is_file else [("If-None-Match", _CONDITIONS["If-None-Match"])]:
+        operation.setdefault("parameters", []).append(
+            {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": words,
+             "example": example}
+        )  # fmt: skip
+
+
+def _named(operation: dict[str, Any], status: str) -> tuple[str, ...]:
+    """The headers of an answer."""
+    is_file, keyed = (
+        "206" in operation["responses"],
+        any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ())),
+    )
+    names = _SAYING.get(status, ())
+    if status in ("201", "202"):
+        names = ("Location", "Idempotency-Replayed") if keyed else ("Location",)
+    elif status in ("200", "206") and is_file:
+        names = _OF_FILES if status == "200" else (*_OF_FILES, "Content-Range")
+    elif status == "200" and operation["operationId"] in _TAGGED:
+        names = ("ETag",)
+    elif status in ("200", "204") and operation["operationId"] in ("logIn", "logOut"):
+        names = ("Set-Cookie",)
+    return (*names, "Request-Id")
 
 
 def _exemplify(operation: dict[str, Any]) -> None:
     """Adds examples, and the headers of answers."""
-    keyed = any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ()))
     for status, response in operation["responses"].items():
-        names = _SAYING.get(status, ())
-        if status in ("201", "202"):
-            names = ("Location", "Idempotency-Replayed") if keyed else ("Location",)
-        if names:
-            response["headers"] = {name: _HEADERS[name] for name in names}
-        _example_of(response.get("content", {}))
-    _example_of(operation.get("requestBody", {}).get("content", {}))
+        if response["description"] == "Successful Response":
+            response["description"] = _GOOD[status]
+        response["headers"] = {name: _HEADERS[name] for name in _named(operation, status)}
+        _example_of(response.get("content", {}), status)
+    _example_of(operation.get("requestBody", {}).get("content", {}), "")
     for parameter in operation.get("parameters", ()):
         if not {"example", "examples"} & {*parameter, *parameter.get("schema", {})}:
             name = parameter["name"]
@@ -147,8 +198,11 @@ def _exemplify(operation: dict[str, Any]) -> None:
             parameter["example"] = number if name == "number" else PARAMETERS[name]
 
 
-def _example_of(content: dict[str, Any]) -> None:
+def _example_of(content: dict[str, Any], status: str) -> None:
     for kind, media in content.items():
+        if kind == MEDIA_TYPE:
+            media["examples"] = {"ProblemOut": {"value": PROBLEMS[int(status)]}}
+            continue
         schema = media.get("schema") or {}
         refs = [schema, *schema.get("anyOf", ())]
         names = [str(one["$ref"]).rpartition("/")[2] for one in refs if "$ref" in one]

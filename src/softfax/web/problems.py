@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from softfax.errors import DocumentError, DocumentTooLargeError, LocalError, SoftfaxError, UsageError
 from softfax.queue.errors import EndedError, ForbiddenError, IdempotencyError, NoFaxError
+from softfax.web.mistakes import mistake
 
 __all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "invalid", "problem_of"]
 
@@ -74,7 +75,7 @@ class Problem(HTTPException):
         await self.response()(scope, receive, send)
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception, request_id: str = "") -> Problem:
     """Any exception as a problem; what is not foreseen is logged, and says nothing of our inside."""
     if isinstance(error, Problem):
         return error
@@ -86,8 +87,13 @@ def problem_of(error: Exception) -> Problem:
         return _of_softfax(error)
     if isinstance(error, ClientDisconnect):
         return Problem(400, "The request broke off", kind="broken-off")  # nobody reads it
-    log.error("a request failed", exc_info=error)
-    return Problem(500, "The station failed", "It could not answer this request.", "The station's log says more.")
+    log.error("request %s failed", request_id, exc_info=error)
+    return Problem(
+        500,
+        "The station failed",
+        "It could not answer this request.",
+        "The station's log says more, under the Request-Id of this answer.",
+    )
 
 
 def invalid(where: str, what: str, place: str = "body") -> RequestValidationError:
@@ -99,6 +105,10 @@ def _of_framework(error: HTTPException) -> Problem:
     said = str(error.detail) if error.detail else ""
     phrase = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
+    if error.status_code == 400 and "parsing the body" in said:
+        return Problem(400, "The body is no JSON", "It cannot be read.", kind="no-json")
+    if error.status_code == 404 and (not said or said == phrase):
+        return Problem(404, "There is no such thing", "", "/openapi.json says what there is.", kind="not-found")
     return Problem(error.status_code, phrase, said if said != phrase else "", headers=headers)
 
 
@@ -108,22 +118,16 @@ def _of_validation(error: RequestValidationError) -> Problem:
         return Problem(404, "There is no such thing", kind="not-found")
     if any(one["type"] == "json_invalid" for one in found):
         return Problem(400, "The body is no JSON", str(found[0].get("ctx", {}).get("error", "")), kind="no-json")
-    errors = [_said(one) for one in found[:ERRORS_MAX]]
-    first = errors[0] if errors else {"detail": "", "at": ""}
+    errors = [mistake(one) for one in found[:ERRORS_MAX]]
+    first = errors[0] if errors else {"in": "", "at": "", "detail": ""}
+    said = first["detail"] if first["at"] == first["in"] else f"{first['at']}: {first['detail']}"
     return Problem(
         422,
         "The request makes no sense",
-        f"{first['at']}: {first['detail']}" if first["at"] else first["detail"],
+        said + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""),
         kind="invalid",
         errors=errors,
     )
-
-
-def _said(one: Mapping[str, Any]) -> dict[str, str]:
-    """Where and what, without the value: it may be a secret."""
-    place, *rest = one["loc"] or ("body",)
-    at = ".".join(str(part) for part in rest) or str(place)
-    return {"at": at, "in": str(place), "detail": str(one["msg"]).removeprefix("Value error, ")}
 
 
 def _of_softfax(error: SoftfaxError) -> Problem:
@@ -136,13 +140,23 @@ def add_handlers(app: FastAPI) -> None:
     """Every error of the application becomes a problem."""
 
     async def handle(request: Request, error: Exception) -> Response:
-        problem = problem_of(error)
+        problem = _other_body(request, error) or problem_of(error, request.scope["state"]["request_id"])
         if problem.status_code == 405:
             problem.headers = {**(problem.headers or {}), "Allow": ", ".join(_methods(request))}
         return problem.response()
 
     for kind in (HTTPException, RequestValidationError, SoftfaxError, Exception):
         app.add_exception_handler(kind, handle)
+
+
+def _other_body(request: Request, error: Exception) -> Problem | None:
+    """Where JSON is wanted and something else came."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not isinstance(error, RequestValidationError) or kind.endswith(("/json", "+json")):
+        return None
+    if any(one["loc"] == ("body",) and one["type"] != "missing" for one in error.errors()):
+        return Problem(415, "Not this kind of body", "Send application/json.", kind="media-type")
+    return None
 
 
 def _methods(request: Request) -> list[str]:

@@ -8,7 +8,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from softfax.delivery.targets import CallbackTarget, Dialect, Style, check_url
 from softfax.documents import Resolution
@@ -17,11 +28,10 @@ from softfax.documents.ranges import parse_ranges
 from softfax.fax.settings import check_ident
 from softfax.netguard import check_host
 from softfax.station.config.base import said
+from softfax.web.patterns import EMAIL, FAX_ID, ONE, SEVERAL, TABLE, TAG_KEY, UPLOAD_ID, URL
 from softfax.web.problems import invalid
 
 __all__ = [
-    "FAX_ID",
-    "UPLOAD_ID",
     "CallbackIn",
     "Change",
     "ContactIn",
@@ -36,8 +46,6 @@ __all__ = [
     "SwmlIn",
 ]
 
-FAX_ID = r"^[0-9a-f]{24}$"
-UPLOAD_ID = r"^[0-9a-f]{32}$"
 TAGS_MAX = 50
 DOCUMENTS_MAX = 200
 AHEAD = timedelta(days=366)
@@ -84,15 +92,22 @@ def _moment(value: object) -> object:
 
 #: A time with its zone.
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
-Line = Annotated[str, BeforeValidator(_one_line)]
-Short = Annotated[Line, StringConstraints(max_length=200)]
-Text = Annotated[str, BeforeValidator(_lines), StringConstraints(max_length=20_000)]
-Destination = Annotated[Line, StringConstraints(min_length=1, max_length=400, strip_whitespace=True)]
-TagKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-TagValue = Annotated[Line, StringConstraints(max_length=256)]
-Tags = Annotated[dict[TagKey, TagValue], Field(max_length=TAGS_MAX)]
+#: What looks first stands last, so that errors and the description name the limits themselves.
+LINE, LINES, WHOLE = BeforeValidator(_one_line), BeforeValidator(_lines), BeforeValidator(_whole)
+Short = Annotated[str, StringConstraints(max_length=200), LINE]
+Text = Annotated[str, StringConstraints(max_length=20_000), LINES]
+Destination = Annotated[str, StringConstraints(min_length=1, max_length=400, strip_whitespace=True), LINE]
+#: One, or several: only what was meant is checked, so that an error is about that.
+Destinations = Annotated[
+    Annotated[Destination, Tag(ONE)]
+    | Annotated[list[Destination], Field(min_length=1, max_length=100_000), Tag(SEVERAL)],
+    Discriminator(lambda value: SEVERAL if isinstance(value, list) else ONE),
+]
+TagKey = Annotated[str, StringConstraints(pattern=TAG_KEY)]
+TagValue = Annotated[str, StringConstraints(max_length=256), LINE]
+Tags = Annotated[dict[TagKey, TagValue], Field(max_length=TAGS_MAX, json_schema_extra={"additionalProperties": False})]
 Rate = Literal[2400, 4800, 7200, 9600, 12000, 14400]
-Url = Annotated[Line, StringConstraints(min_length=8, max_length=2048, pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s]+$")]
+Url = Annotated[str, StringConstraints(max_length=2048, pattern=URL), LINE]
 
 
 class In(BaseModel):
@@ -107,21 +122,37 @@ class DocumentIn(In):
     upload: Annotated[str, StringConstraints(pattern=UPLOAD_ID)] | None = Field(None, description="id of an upload")
     url: Url | None = Field(None, description="where the station fetches it: http or https, at a public address")
     name: Short = Field("", description="what people see instead of the file's name")
-    pages: Annotated[Line, StringConstraints(max_length=200)] = Field(
+    pages: Annotated[str, StringConstraints(max_length=200), LINE] = Field(
         "", description="the pages to take, as `1-3,5`", examples=["1-3,5"]
     )
-    password: Annotated[Line, StringConstraints(max_length=200)] = Field("", description="opens an encrypted one")
+    password: Annotated[str, StringConstraints(max_length=200), LINE] = Field("", description="opens an encrypted one")
 
     @model_validator(mode="after")
     def _one(self) -> DocumentIn:
         if (self.upload is None) == (self.url is None):
             raise ValueError("name either an upload or a url")
-        if self.url is not None:
-            url = self.url
-            said(lambda: check_host(urlsplit(url).hostname or ""))
-        if self.pages:
-            said(lambda: parse_ranges(self.pages))
         return self
+
+    @field_validator("url")
+    @classmethod
+    def _fetchable(cls, url: str | None) -> str | None:
+        if url is not None:
+            try:
+                parts = urlsplit(url)
+                host = parts.hostname if parts.port != 0 else None
+            except ValueError:
+                host = None
+            if host is None:
+                raise ValueError("write it as http://HOST/PATH or https://HOST/PATH")
+            said(lambda: check_host(host))
+        return url
+
+    @field_validator("pages")
+    @classmethod
+    def _ranges(cls, pages: str) -> str:
+        if pages:
+            said(lambda: parse_ranges(pages))
+        return pages
 
 
 class CoverIn(In):
@@ -134,15 +165,16 @@ class CoverIn(In):
     sender: Short = ""
     sender_company: Short = ""
     sender_number: Short = ""
-    subject: Annotated[Line, StringConstraints(max_length=500)] = ""
+    subject: Annotated[str, StringConstraints(max_length=500), LINE] = ""
     date: Short = ""
     note: Text = ""
 
-    @model_validator(mode="after")
-    def _known(self) -> CoverIn:
-        if self.template not in cover_templates():
-            raise ValueError(f"there is no template {self.template[:40]!r}; use one of {', '.join(cover_templates())}")
-        return self
+    @field_validator("template")
+    @classmethod
+    def _known(cls, template: str) -> str:
+        if template not in cover_templates():
+            raise ValueError(f"there is no template {template[:40]!r}; use one of {', '.join(cover_templates())}")
+        return template
 
     def fields(self) -> dict[str, Any]:
         """As the cover page's maker wants them."""
@@ -152,8 +184,8 @@ class CoverIn(In):
 class RetryIn(In):
     """How often is tried; what is not said is the station's."""
 
-    attempts: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100)] | None = None
-    wait_s: Annotated[float, BeforeValidator(_whole), Field(ge=0, le=7 * 86400)] | None = None
+    attempts: Annotated[int, Field(ge=1, le=100), WHOLE] | None = None
+    wait_s: Annotated[float, Field(ge=0, le=7 * 86400), WHOLE] | None = None
     on_uncertain: Literal["report", "resend"] | None = Field(
         None, description="a call cut by a crash after dialling: only reported, or sent again and marked so"
     )
@@ -165,12 +197,12 @@ class CallbackIn(In):
     url: Url
     dialect: Dialect = "json"
     style: Style = "url"
-    secret: Annotated[Line, StringConstraints(max_length=500)] = Field("", description="signs the requests")
+    secret: Annotated[str, StringConstraints(max_length=500), LINE] = Field("", description="signs the requests")
 
-    @model_validator(mode="after")
-    def _postable(self) -> CallbackIn:
-        said(lambda: check_url(self.url))
-        return self
+    @field_validator("url")
+    @classmethod
+    def _postable(cls, url: str) -> str:
+        return said(lambda: check_url(url))
 
     def target(self) -> CallbackTarget:
         """As the outbox wants it."""
@@ -195,21 +227,21 @@ class FaxIn(In):
         }
     )
 
-    to: Destination | Annotated[list[Destination], Field(min_length=1, max_length=100_000)] = Field(
-        description="a number or a SIP URI, or a list of them"
-    )
+    to: Destinations = Field(description="a number or a SIP URI, or a list of them")
     documents: Annotated[list[DocumentIn], Field(max_length=DOCUMENTS_MAX)] = Field(
         default=[], description="in order; files in the same request come after them"
     )
-    caller_number: Annotated[Line, StringConstraints(max_length=80)] = Field(
+    caller_number: Annotated[str, StringConstraints(max_length=80), LINE] = Field(
         "", alias="from", description="the number the far end is shown"
     )
-    from_name: Annotated[Line, StringConstraints(max_length=80)] = Field(
+    from_name: Annotated[str, StringConstraints(max_length=80), LINE] = Field(
         "", description="the name the far end is shown"
     )
-    ident: Annotated[Line, StringConstraints(max_length=20)] = Field("", description="station identity (TSI)")
-    header: Annotated[Line, StringConstraints(max_length=80)] = Field("", description="header line on each page")
-    account: Annotated[Line, StringConstraints(max_length=80)] = Field("", description="PBX or trunk to call through")
+    ident: Annotated[str, StringConstraints(max_length=20), LINE] = Field("", description="station identity (TSI)")
+    header: Annotated[str, StringConstraints(max_length=80), LINE] = Field("", description="header line on each page")
+    account: Annotated[str, StringConstraints(max_length=80), LINE] = Field(
+        "", description="PBX or trunk to call through"
+    )
     cover: CoverIn | None = Field(None, description="a cover page before the documents")
     mode: Literal["auto", "t38", "audio"] | None = None
     resolution: Resolution | None = None
@@ -217,17 +249,18 @@ class FaxIn(In):
     max_rate: Annotated[Rate, BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isdigit() else v)] | None = (
         None
     )
-    priority: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=9)] = Field(5, description="0 last, 9 first")
+    priority: Annotated[int, Field(ge=0, le=9), WHOLE] = Field(5, description="0 last, 9 first")
     not_before: Moment | None = Field(None, description="not sent before then")
     deadline: Moment | None = Field(None, description="given up after then")
     retry: RetryIn = RetryIn()
     callbacks: Annotated[list[CallbackIn], Field(max_length=10)] = []
     tags: Tags = Field(default={}, description="what you know it by")
 
-    @model_validator(mode="after")
-    def _sense(self) -> FaxIn:
-        said(lambda: check_ident(self.ident))
-        return self
+    @field_validator("ident")
+    @classmethod
+    def _sendable(cls, ident: str) -> str:
+        said(lambda: check_ident(ident))
+        return ident
 
     def check_times(self) -> None:
         """Not part of the model: what was asked in time may be asked again later. Raises RequestValidationError."""
@@ -250,14 +283,14 @@ class Change(In):
 
     unread: bool | None = None
     tags: Tags | None = Field(None, description="all its tags from now on")
-    mailbox: Annotated[Line, StringConstraints(max_length=40)] | None = None
+    mailbox: Annotated[str, StringConstraints(max_length=40), LINE] | None = None
 
 
 class ForwardIn(In):
     """Where a fax goes once more: as a fax to one or several destinations, or by e-mail."""
 
-    to: Destination | Annotated[list[Destination], Field(min_length=1, max_length=100_000)] | None = None
-    email: Annotated[Line, StringConstraints(max_length=254, pattern=r"^[^\s@]+@[^\s@]+$")] | None = None
+    to: Destinations | None = None
+    email: Annotated[str, StringConstraints(max_length=254, pattern=EMAIL), LINE] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> ForwardIn:
@@ -277,8 +310,8 @@ class ContactIn(In):
     name: Short = ""
     number: Destination
     company: Short = ""
-    email: Annotated[Line, StringConstraints(max_length=254)] = ""
-    notes: Annotated[str, BeforeValidator(_lines), StringConstraints(max_length=4000)] = ""
+    email: Annotated[str, StringConstraints(max_length=254), LINE] = ""
+    notes: Annotated[str, StringConstraints(max_length=4000), LINES] = ""
 
 
 class ForbiddenIn(In):
@@ -312,6 +345,7 @@ class SwmlIn(In):
     )
 
     to: Destination
-    document: Annotated[str, StringConstraints(max_length=1 << 20)] | dict[str, Any] = Field(
-        description="the document, or its YAML or JSON as text"
-    )
+    document: Annotated[
+        Annotated[str, StringConstraints(max_length=1 << 20), Tag(ONE)] | Annotated[dict[str, Any], Tag(TABLE)],
+        Discriminator(lambda value: TABLE if isinstance(value, dict) else ONE),
+    ] = Field(description="the document, or its YAML or JSON as text")

@@ -26,8 +26,8 @@ from softfax.documents.types import DocumentLimits
 from softfax.errors import DocumentError
 from softfax.station import StationConfig
 from softfax.web.body import File, disk_full
+from softfax.web.patterns import UPLOAD_ID
 from softfax.web.problems import Problem
-from softfax.web.requests import UPLOAD_ID
 
 __all__ = ["Upload", "Uploads", "check_room", "coming", "copy_into", "drop", "page_resolution", "page_seconds"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from softfax.web.examples import BODIES
+from softfax.web.examples import BODIES, PROBLEMS
 from tests.unit.web.fakes import site
 
 
@@ -43,8 +43,31 @@ def test_every_operation_is_described(described: dict[str, Any]) -> None:
             for kind, media in response.get("content", {}).items():
                 if kind.endswith("json") and "$ref" in str(media):
                     assert media["examples"], f"{name}: {status}"
-                if int(status) >= 400 and status != "503":
+                if int(status) >= 400 and name != "GET /readyz":
                     assert kind == "application/problem+json", name
+                    assert media["examples"]["ProblemOut"]["value"]["status"] == int(status), name
+        for kind, media in operation.get("requestBody", {}).get("content", {}).items():
+            assert {"example", "examples"} & {*media, *media["schema"]}, f"{name}: {kind}"
+
+
+def test_limits_are_described(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    fax, document = schemas["FaxIn"]["properties"], schemas["DocumentIn"]["properties"]
+    assert (fax["priority"]["minimum"], fax["priority"]["maximum"]) == (0, 9)
+    assert document["url"]["anyOf"][0]["pattern"].startswith("^[Hh]")
+    paths = described["paths"]
+    # One of the scopes will do.
+    assert paths["/v1/faxes/{fax_id}/events"]["get"]["security"] == [{"token": ["read"]}, {"token": ["events"]}]
+    assert paths["/v1/login"]["get"]["security"] == [{"token": []}]
+    assert paths["/v1/login"]["post"]["security"] == paths["/healthz"]["get"]["security"] == []
+    assert {"304", "200"} <= set(paths["/v1/faxes"]["get"]["responses"])
+    assert "Content-Range" in paths["/v1/faxes/{fax_id}/document.pdf"]["get"]["responses"]["206"]["headers"]
+
+
+@pytest.mark.parametrize("status", PROBLEMS)
+def test_examples_of_problems_fit(described: dict[str, Any], status: int) -> None:
+    schema = {"$ref": "#/components/schemas/ProblemOut", "components": described["components"]}
+    jsonschema_rs.Draft202012Validator(schema).validate(PROBLEMS[status])
 
 
 @pytest.mark.parametrize("name", BODIES)

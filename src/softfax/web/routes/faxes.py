@@ -30,8 +30,9 @@ from softfax.web.body import File, is_form, read_form
 from softfax.web.etags import tagged
 from softfax.web.fields import form_values, read_json, tags_of, valid
 from softfax.web.openapi import problems
+from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem, invalid
-from softfax.web.requests import FAX_ID, Change, FaxIn, ForwardIn, Moment
+from softfax.web.requests import Change, FaxIn, ForwardIn, Moment
 from softfax.web.state import Mine, Web, answer, name_of, needs, principal_of
 from softfax.web.uploads import check_room, coming, copy_into, drop
 
@@ -56,7 +57,11 @@ Key = Annotated[
 Word = r"^[^\x00-\x1f\x7f]*$"
 _RESOLUTION: TypeAdapter[Resolution | None] = TypeAdapter(Resolution | None)
 
-_MANY = {"type": "array", "items": {"type": "string", "maxLength": 400}}
+
+def _many(most: int) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "string", "maxLength": most}}
+
+
 FORM = {
     "type": "object",
     "description": "Either `request` with the JSON of the fax and the files, or fields named as its keys, of which `to`, `url`, "
@@ -65,7 +70,9 @@ FORM = {
     "properties": {
         "request": {"type": "string", "description": "the JSON of the fax", "contentMediaType": "application/json"},
         "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
-        **dict.fromkeys(("to", "url", "upload"), _MANY),
+        "to": _many(400),
+        "url": _many(2048),
+        "upload": _many(32),
         **{
             name: {"type": "string"}
             for name in (
@@ -75,7 +82,10 @@ FORM = {
         },
     },
     "patternProperties": {r"^(tag|cover|retry)\.[A-Za-z0-9_.-]{1,64}$": {"type": "string"}},
-    "examples": [{"to": ["+49 30 1234567"], "resolution": "fine", "tag.matter": "2026-17"}],
+    "examples": [
+        {"to": ["+49 30 1234567"], "file": ["(the bytes of letter.pdf)"], "resolution": "fine", "tag.matter": "2026-17"},
+        {"request": '{"to": "+49 30 1234567", "priority": 7}', "file": ["(the bytes of letter.pdf)"]},
+    ],
 }  # fmt: skip
 
 

@@ -15,8 +15,9 @@ from starlette.responses import Response
 
 from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut
 from softfax.web.openapi import problems
+from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem
-from softfax.web.requests import FAX_ID, ContactIn, ForbiddenIn
+from softfax.web.requests import ContactIn, ForbiddenIn
 from softfax.web.state import Mine, answer, needs
 
 __all__ = ["router"]

@@ -17,8 +17,9 @@ from softfax.swml.document import load
 from softfax.web.answers import SwmlOut
 from softfax.web.fields import read_json, valid
 from softfax.web.openapi import problems
+from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem
-from softfax.web.requests import FAX_ID, SwmlIn
+from softfax.web.requests import SwmlIn
 from softfax.web.state import Mine, answer, needs
 
 __all__ = ["router"]
@@ -27,6 +28,13 @@ log = logging.getLogger("softfax.web")
 router = APIRouter(tags=["swml"])
 
 DOCUMENT_MAX = 1 << 20
+EXAMPLE = """\
+version: 1.0.0
+sections:
+  main:
+    - send_fax: {document: https://example.com/letter.pdf}
+    - hangup
+"""
 YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain"})
 RunId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a run")]
 
@@ -44,7 +52,7 @@ RunId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a run")]
             "required": True,
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/SwmlIn"}},
-                "application/yaml": {"schema": {"type": "string"}},
+                "application/yaml": {"schema": {"type": "string"}, "example": EXAMPLE},
             },
         }
     },

@@ -17,8 +17,9 @@ from softfax.station.config.base import said
 from softfax.web.answers import UploadOut
 from softfax.web.body import Form, read_form
 from softfax.web.openapi import problems
+from softfax.web.patterns import UPLOAD_ID
 from softfax.web.problems import Problem, invalid
-from softfax.web.requests import UPLOAD_ID, CoverIn
+from softfax.web.requests import CoverIn
 from softfax.web.routes.documents import PNG, PageNumber, Width, picture
 from softfax.web.state import Mine, Web, answer, needs
 from softfax.web.uploads import Upload, check_room, coming, drop
@@ -38,6 +39,7 @@ FORM: dict[str, Any] = {
         "pages": {"type": "string", "maxLength": 200, "description": "the pages to take, as `1-3,5`"},
         "password": {"type": "string", "maxLength": 200, "description": "opens an encrypted one"},
     },
+    "examples": [{"file": "(the bytes of letter.pdf)", "pages": "1-3,5"}],
 }
 
 

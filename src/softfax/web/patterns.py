@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What texts in requests look like, as regular expressions that JSON Schema knows too."""
+
+from __future__ import annotations
+
+__all__ = ["EMAIL", "FAX_ID", "KINDS", "ONE", "SEVERAL", "TABLE", "TAG_KEY", "UPLOAD_ID", "URL"]
+
+FAX_ID = r"^[0-9a-f]{24}$"
+UPLOAD_ID = r"^[0-9a-f]{32}$"
+URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s]+$"
+EMAIL = r"^[^\s@]+@[^\s@]+$"
+TAG_KEY = r"^[A-Za-z0-9_.-]{1,64}$"
+
+#: What a value is that may be of two kinds; never seen outside.
+ONE, SEVERAL, TABLE = KINDS = ("(one)", "(several)", "(table)")
