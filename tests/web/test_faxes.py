@@ -309,10 +309,8 @@ sections:
     - hangup
 """
 
-    async def run(r: Running, c: httpx.AsyncClient, url: str) -> dict[str, Any]:
-        answer = await c.post(
-            "/v1/swml?to=sip:ok@far.example", content=document % url, headers={"Content-Type": "application/yaml"}
-        )
+    async def run(r: Running, c: httpx.AsyncClient, body: str, kind: str) -> dict[str, Any]:
+        answer = await c.post("/v1/swml?to=sip:ok@far.example", content=body, headers={"Content-Type": kind})
         assert answer.status_code == 202, answer.text
         path = answer.headers["location"]
 
@@ -328,9 +326,12 @@ sections:
         async with running(tmp_path) as r, r.client() as c:
             # A file of this machine is none of a stranger's documents.
             for url in ("/etc/passwd", "file:///etc/passwd"):
-                done = await run(r, c, url)
+                done = await run(r, c, document % url, "application/yaml")
                 assert (done["state"], "URL" in done["problem"]) == ("failed", True), done
             assert r.far_ends.calls == []
+            sections = {"main": [{"send_fax": {"document": "file:///etc/passwd"}}]}
+            done = await run(r, c, json.dumps({"version": "1.0.0", "sections": sections}), "application/json")
+            assert "URL" in done["problem"]
             bad = await c.post("/v1/swml", json={"to": "sip:ok@far.example", "document": {"sections": {}}})
             assert bad.status_code == 422
 

@@ -193,9 +193,7 @@ def _exemplify(operation: dict[str, Any]) -> None:
     _example_of(operation.get("requestBody", {}).get("content", {}), "")
     for parameter in operation.get("parameters", ()):
         if not {"example", "examples"} & {*parameter, *parameter.get("schema", {})}:
-            name = parameter["name"]
-            number = "+49301234567" if parameter["schema"].get("type") == "string" else PARAMETERS.get(name)
-            parameter["example"] = number if name == "number" else PARAMETERS[name]
+            parameter["example"] = PARAMETERS[parameter["name"]]
 
 
 def _example_of(content: dict[str, Any], status: str) -> None:

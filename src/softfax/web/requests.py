@@ -155,6 +155,12 @@ class DocumentIn(In):
         return pages
 
 
+DocumentOrUrl = Annotated[
+    DocumentIn,
+    BeforeValidator(lambda v: {"url": v} if isinstance(v, str) else v, json_schema_input_type=DocumentIn | Url),
+]
+
+
 class CoverIn(In):
     """A cover page. Its number of pages and the date are filled in."""
 
@@ -228,8 +234,8 @@ class FaxIn(In):
     )
 
     to: Destinations = Field(description="a number or a SIP URI, or a list of them")
-    documents: Annotated[list[DocumentIn], Field(max_length=DOCUMENTS_MAX)] = Field(
-        default=[], description="in order; files in the same request come after them"
+    documents: Annotated[list[DocumentOrUrl], Field(max_length=DOCUMENTS_MAX)] = Field(
+        default=[], description="in order, a URL alone will do; files in the same request come after them"
     )
     caller_number: Annotated[str, StringConstraints(max_length=80), LINE] = Field(
         "", alias="from", description="the number the far end is shown"

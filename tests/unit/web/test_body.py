@@ -88,6 +88,11 @@ def test_names_are_names(name: str) -> None:
     assert not set("/\\\n\r\t\u202e\0") & set(shown)
 
 
+def test_a_document_may_be_its_url_alone() -> None:
+    fax = FaxIn.model_validate({"to": "1", "documents": ["https://a.example/b", {"upload": "0" * 32}]})
+    assert [document.url for document in fax.documents] == ["https://a.example/b", None]
+
+
 def test_a_form_says_what_the_json_says() -> None:
     form = Form(fields=[("to", "1"), ("to", "2"), ("url", "https://a.example/b"), ("tag.k", "v"), ("cover.subject", "s"),
                         ("retry.attempts", "2"), ("ecm", "false"), ("priority", "7"), ("header", ""),
@@ -113,6 +118,7 @@ def test_a_form_says_what_the_json_says() -> None:
         {"documents": [{"url": "http://[::1%eth0]/"}]},
         {"documents": [{"url": "http://2130706433/"}]},
         {"documents": [{"upload": "../../etc"}]},
+        {"documents": ["/etc/passwd"]},
         {"documents": [{"url": "https://a.example", "pages": "1-x"}]},
         {"to": []},
         {"to": "a\nb"},

@@ -22,7 +22,9 @@ def test_mistakes_are_named_with_their_place(tmp_path: Path) -> None:
         ({"tp": "1", "document": 1}, [
             "to: it is missing", "tp: there is no such key", "document: there is no such key; did you mean documents?",
         ]),
-        ({"to": "1", "documents": ["x"]}, ["documents.0: use an object"]),
+        ({"to": "1", "documents": ["x", 7]}, [
+            "documents.0.url: write it as http://HOST/PATH or https://HOST/PATH", "documents.1: use an object",
+        ]),
         ({"to": "1", "documents": [{"url": "ftp://x"}]}, [
             "documents.0.url: write it as http://HOST/PATH or https://HOST/PATH",
         ]),

@@ -57,11 +57,11 @@ def test_limits_are_described(described: dict[str, Any]) -> None:
     assert document["url"]["anyOf"][0]["pattern"].startswith("^[Hh]")
     paths = described["paths"]
     # One of the scopes will do.
-    assert paths["/v1/faxes/{fax_id}/events"]["get"]["security"] == [{"token": ["read"]}, {"token": ["events"]}]
+    assert paths["/v1/faxes/{id}/events"]["get"]["security"] == [{"token": ["read"]}, {"token": ["events"]}]
     assert paths["/v1/login"]["get"]["security"] == [{"token": []}]
     assert paths["/v1/login"]["post"]["security"] == paths["/healthz"]["get"]["security"] == []
     assert {"304", "200"} <= set(paths["/v1/faxes"]["get"]["responses"])
-    assert "Content-Range" in paths["/v1/faxes/{fax_id}/document.pdf"]["get"]["responses"]["206"]["headers"]
+    assert "Content-Range" in paths["/v1/faxes/{id}/document.pdf"]["get"]["responses"]["206"]["headers"]
 
 
 @pytest.mark.parametrize("status", PROBLEMS)

@@ -35,7 +35,7 @@ PNG: dict[int | str, dict[str, Any]] = {
 }
 #: Ranges of bytes whose ends are in order are left to whoever cuts them out.
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{1,15}-\d{0,15}|-\d{1,15})(\s*,\s*(\d{1,15}-\d{0,15}|-\d{1,15}))*\s*\Z", re.I)
-PageNumber = Annotated[int, PathParam(ge=1, le=100_000, description="1 is the first page")]
+PageNumber = Annotated[int, PathParam(alias="n", ge=1, le=100_000, description="1 is the first page")]
 Width = Annotated[
     int | None,
     Query(ge=WIDTH_MIN, le=WIDTH_MAX, description="in dots, in greys; without it every dot, in square dots"),
@@ -59,7 +59,7 @@ def _not_there(what: str) -> Problem:
 
 
 @router.get(
-    "/v1/faxes/{fax_id}/document.pdf",
+    "/v1/faxes/{id}/document.pdf",
     operation_id="getFaxPdf",
     summary="A fax as PDF",
     response_class=Response,
@@ -74,7 +74,7 @@ async def document_pdf(request: Request, fax_id: FaxId, web: Mine) -> Response:
 
 
 @router.get(
-    "/v1/faxes/{fax_id}/document.tif",
+    "/v1/faxes/{id}/document.tif",
     operation_id="getFaxTiff",
     summary="A fax as TIFF",
     response_class=Response,
@@ -123,7 +123,7 @@ async def _send(request: Request, path: Path | None, name: str, kind: str, what:
 
 
 @router.get(
-    "/v1/faxes/{fax_id}/pages/{number}.png",
+    "/v1/faxes/{id}/pages/{n}.png",
     operation_id="getFaxPage",
     summary="A page as picture",
     response_class=Response,
@@ -155,7 +155,7 @@ async def picture(request: Request, web: Web, file: Path | None, number: int, wi
 
 
 @router.get(
-    "/v1/faxes/{fax_id}/live.png",
+    "/v1/faxes/{id}/live.png",
     operation_id="getFaxLive",
     summary="The page that is coming in",
     response_class=Response,
@@ -176,7 +176,7 @@ Attempt = Annotated[int | None, Query(ge=1, le=1000, description="which call; th
 
 
 @router.get(
-    "/v1/faxes/{fax_id}/trace",
+    "/v1/faxes/{id}/trace",
     operation_id="getFaxTrace",
     summary="What was said in a call",
     response_model=TraceOut,
@@ -189,7 +189,7 @@ async def trace(fax_id: FaxId, web: Mine, attempt: Attempt = None) -> Response:
 
 
 @router.get(
-    "/v1/faxes/{fax_id}/trace.txt",
+    "/v1/faxes/{id}/trace.txt",
     operation_id="getFaxTraceText",
     summary="What was said in a call, as text",
     response_class=Response,
@@ -204,7 +204,7 @@ async def trace_text(fax_id: FaxId, web: Mine, attempt: Attempt = None) -> Respo
 
 
 @router.get(
-    "/v1/faxes/{fax_id}/trace.pcap",
+    "/v1/faxes/{id}/trace.pcap",
     operation_id="getFaxTracePcap",
     summary="The packets of a call, for Wireshark",
     response_class=Response,

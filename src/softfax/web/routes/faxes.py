@@ -44,7 +44,9 @@ router = APIRouter(tags=["faxes"])
 STATES = "|".join(FaxState)
 EVENTS_MAX = 5000
 
-FaxId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a fax", examples=["4b0e7d5a9c1f2e3d4a5b6c7d"])]
+FaxId = Annotated[
+    str, PathParam(alias="id", pattern=FAX_ID, description="id of a fax", examples=["4b0e7d5a9c1f2e3d4a5b6c7d"])
+]
 Key = Annotated[
     str,
     Header(
@@ -361,7 +363,7 @@ async def list_faxes(
 
 
 @router.get(
-    "/v1/faxes/{fax_id}",
+    "/v1/faxes/{id}",
     operation_id="getFax",
     summary="One fax, with its attempts",
     response_model=FaxOut,
@@ -374,7 +376,7 @@ async def get_fax(request: Request, fax_id: FaxId, web: Mine) -> Response:
 
 
 @router.get(
-    "/v1/faxes/{fax_id}/events",
+    "/v1/faxes/{id}/events",
     operation_id="getFaxEvents",
     summary="What happened to a fax",
     response_model=EventList,
@@ -393,7 +395,7 @@ async def fax_events(fax_id: FaxId, web: Mine, after: Annotated[int, Query(ge=0,
 
 
 @router.patch(
-    "/v1/faxes/{fax_id}",
+    "/v1/faxes/{id}",
     operation_id="changeFax",
     summary="Mark as read, change tags or mailbox",
     response_model=FaxOut,
@@ -408,7 +410,7 @@ async def change_fax(fax_id: FaxId, web: Mine, change: Change) -> Response:
 
 
 @router.delete(
-    "/v1/faxes/{fax_id}",
+    "/v1/faxes/{id}",
     operation_id="cancelFax",
     summary="Cancel a fax, or erase one that has ended",
     response_model=FaxOut,
@@ -434,7 +436,7 @@ async def cancel_fax(
 
 
 @router.post(
-    "/v1/faxes/{fax_id}/retry",
+    "/v1/faxes/{id}/retry",
     status_code=202,
     operation_id="retryFax",
     summary="Send a fax that was not delivered once more",
@@ -448,7 +450,7 @@ async def retry_fax(fax_id: FaxId, web: Mine) -> Response:
 
 
 @router.post(
-    "/v1/faxes/{fax_id}/forward",
+    "/v1/faxes/{id}/forward",
     status_code=202,
     operation_id="forwardFax",
     summary="Send the pages of a fax somewhere else",

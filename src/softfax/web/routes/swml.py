@@ -36,7 +36,13 @@ sections:
     - hangup
 """
 YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain"})
-RunId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a run")]
+RunId = Annotated[str, PathParam(alias="id", pattern=FAX_ID, description="id of a run")]
+#: The document itself, as SignalWire takes it.
+_BARE = {
+    "type": "object",
+    "required": ["sections"],
+    "properties": {"version": {"type": "string"}, "sections": {"type": "object"}},
+}
 
 
 @router.post(
@@ -51,7 +57,7 @@ RunId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a run")]
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": {"$ref": "#/components/schemas/SwmlIn"}},
+                "application/json": {"schema": {"anyOf": [{"$ref": "#/components/schemas/SwmlIn"}, _BARE]}},
                 "application/yaml": {"schema": {"type": "string"}, "example": EXAMPLE},
             },
         }
@@ -60,12 +66,17 @@ RunId = Annotated[str, PathParam(pattern=FAX_ID, description="id of a run")]
 async def run_swml(
     request: Request,
     web: Mine,
-    to: Annotated[str, Query(max_length=400, description="whom its faxes are for, where the body is YAML")] = "",
+    to: Annotated[
+        str, Query(max_length=400, description="whom its faxes are for, where the body is the document itself")
+    ] = "",
 ) -> Response:
     """Begins it. Its documents come from http and https URLs; what comes of it is at /v1/swml/{id}."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        wanted = valid(SwmlIn, await read_json(request))
+        body = await read_json(request)
+        if isinstance(body, dict) and "sections" in body:
+            body = {"to": to, "document": body}
+        wanted = valid(SwmlIn, body)
     elif kind in YAML:
         wanted = valid(SwmlIn, {"to": to, "document": await _text(request)})
     else:
@@ -89,7 +100,7 @@ async def _text(request: Request) -> str:
 
 
 @router.get(
-    "/v1/swml/{run_id}",
+    "/v1/swml/{id}",
     operation_id="getSwml",
     summary="A run of a SWML document",
     response_model=SwmlOut,
@@ -105,7 +116,7 @@ async def get_run(run_id: RunId, web: Mine) -> Response:
 
 
 @router.delete(
-    "/v1/swml/{run_id}",
+    "/v1/swml/{id}",
     operation_id="cancelSwml",
     summary="End a run",
     response_model=SwmlOut,

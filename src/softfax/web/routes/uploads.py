@@ -28,7 +28,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["uploads"])
 
-UploadId = Annotated[str, PathParam(pattern=UPLOAD_ID, description="id of an upload")]
+UploadId = Annotated[str, PathParam(alias="id", pattern=UPLOAD_ID, description="id of an upload", examples=["0" * 32])]
 Wanted = Annotated[Resolution | None, Query(description="of the pages; the station's if it is not said")]
 FORM: dict[str, Any] = {
     "type": "object",
@@ -89,7 +89,7 @@ async def _converted(web: Web, form: Form, folder: Any, resolution: Resolution) 
 
 
 @router.get(
-    "/v1/uploads/{upload_id}",
+    "/v1/uploads/{id}",
     operation_id="getUpload",
     summary="An upload",
     response_model=UploadOut,
@@ -102,7 +102,7 @@ async def get_upload(upload_id: UploadId, web: Mine) -> Response:
 
 
 @router.get(
-    "/v1/uploads/{upload_id}/pages/{number}.png",
+    "/v1/uploads/{id}/pages/{n}.png",
     operation_id="getUploadPage",
     summary="A page of an upload as picture",
     response_class=Response,
@@ -120,7 +120,7 @@ async def upload_page(
 
 
 @router.delete(
-    "/v1/uploads/{upload_id}",
+    "/v1/uploads/{id}",
     status_code=204,
     operation_id="deleteUpload",
     summary="Forget an upload",
