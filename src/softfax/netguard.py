@@ -94,12 +94,12 @@ def check_address(address: str, *, allow_private: bool = False) -> None:
     try:
         given: Address = ipaddress.ip_address(plain)
     except ValueError:
-        raise ForbiddenAddressError(f"{address[:80]!r} is no address", "check it") from None
+        raise ForbiddenAddressError(f"{address[:80]!r} is not an address", "check it") from None
     meant = _carried(given)
     if _within(given, _NEVER) or _within(meant, _NEVER):
-        raise ForbiddenAddressError(f"{given} is no address of one machine", "check the name or address")
+        raise ForbiddenAddressError(f"{given} is not the address of one machine", "check the name or address")
     if _within(meant, _METADATA):
-        raise ForbiddenAddressError(f"{given} is kept for the metadata of cloud machines", "no document is there")
+        raise ForbiddenAddressError(f"{given} is reserved for the metadata of cloud machines", "no document is there")
     if allow_private:
         return
     if meant.version == 4:
@@ -107,7 +107,7 @@ def check_address(address: str, *, allow_private: bool = False) -> None:
     else:
         public = meant in _IPV6_GLOBAL and not _within(meant, _IPV6_SPECIAL)
     if not public or zone:
-        raise ForbiddenAddressError(f"{given} is no public address", "allow private addresses if that is meant")
+        raise ForbiddenAddressError(f"{given} is not a public address", "allow private addresses if that is meant")
 
 
 def check_host(host: str) -> str:
@@ -123,7 +123,7 @@ def check_host(host: str) -> str:
             return str(ipaddress.IPv6Address(host[1:-1] if host[0] + host[-1] == "[]" else host))
         except ValueError:
             raise UsageError(
-                f"not an IPv6 address: {host[:60]!r}", "write it in full and without a zone, as [2001:db8::1]"
+                f"not an IPv6 address: {host[:60]!r}", "write it in full and without a zone, like [2001:db8::1]"
             ) from None
     try:
         name = host.encode("idna").decode("ascii").lower() if host else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -137,10 +136,8 @@ def test_nobody_there(tmp_path: Path, document: Path, transport: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        began = time.monotonic()
         uri = f"sip:fax@127.0.0.1:{port}"
         check_line(softfax(tmp_path, "send", uri, str(document), "--transport", transport), 3)
-        assert time.monotonic() - began < 45
 
 
 def test_a_host_that_does_not_exist(tmp_path: Path, document: Path) -> None:

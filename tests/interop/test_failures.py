@@ -28,14 +28,13 @@ def test_the_call_is_refused(outcome: Outcome, sip_code: int, says: str) -> None
     calls = [e for e in outcome.events if e["event"] == "call"]
     assert (ended or calls[-1])["state"] == "ended"
     assert calls[-1]["sip_code"] == sip_code
-    assert outcome.seconds < 20
 
 
 @pytest.mark.parametrize("outcome", ["ring"], indirect=True)
 def test_nobody_answers(outcome: Outcome) -> None:
     check_failure(outcome, exit_status=3, says="no answer")
     assert [e["state"] for e in outcome.events if e["event"] == "call"] == ["calling", "ringing", "ended"]
-    assert 6 < outcome.seconds < 20
+    assert outcome.seconds > 6
 
 
 @pytest.mark.parametrize("outcome", ["silence", "voice"], indirect=True)
@@ -43,14 +42,12 @@ def test_no_fax_answers(outcome: Outcome) -> None:
     check_failure(outcome, exit_status=1, says="no fax was heard")
     assert outcome.result["error"] == "TIMEOUT"
     assert outcome.result["pages"] == 0
-    assert outcome.seconds < 110
 
 
 @pytest.mark.parametrize("outcome", ["echo"], indirect=True)
 def test_we_hear_only_ourselves(outcome: Outcome) -> None:
     check_failure(outcome, exit_status=1, says="")
     assert outcome.result["pages"] == 0
-    assert outcome.seconds < 120
 
 
 @pytest.mark.parametrize("outcome", ["drop"], indirect=True)
@@ -58,7 +55,6 @@ def test_the_far_end_hangs_up_in_the_middle(outcome: Outcome) -> None:
     check_failure(outcome, exit_status=1, says="")
     assert outcome.result["error"] == "HANGUP"
     assert outcome.result["pages"] < 3
-    assert outcome.seconds < 40
 
 
 @pytest.mark.parametrize("outcome", ["t38only-refused"], indirect=True)
@@ -84,7 +80,6 @@ def test_the_registrar_refuses_us(outcome: Outcome) -> None:
 def test_interrupted_while_it_rings(outcome: Outcome) -> None:
     check_failure(outcome, exit_status=130, says="cancelled")
     assert [e["state"] for e in outcome.events if e["event"] == "call"] == ["calling", "ringing", "ended"]
-    assert outcome.seconds < 15
 
 
 @pytest.mark.parametrize("outcome", ["interrupted-sending"], indirect=True)
@@ -100,4 +95,3 @@ def test_interrupted_while_waiting(outcome: Outcome) -> None:
     assert outcome.exit_status == 130
     assert outcome.events == []
     assert "Traceback" not in outcome.stderr
-    assert outcome.seconds < 10

@@ -48,12 +48,6 @@ def test_ten_thousand_faxes(fake: Fake, watch: Watch) -> None:
     # Nothing is shown twice, and day follows day.
     shown = page.locator("[data-fax]").evaluate_all("all => all.map(a => a.dataset.fax)")
     assert len(shown) == len(set(shown)) > 10
-    took = page.evaluate("""async () => {
-        const start = performance.now();
-        for (let i = 0; i < 20; i += 1) { scrollBy(0, -1500); await new Promise(requestAnimationFrame); }
-        return performance.now() - start;
-    }""")
-    assert took < 8000
 
 
 def test_search_and_filters(fake: Fake, watch: Watch) -> None:

@@ -157,7 +157,7 @@ async def main(agent):
         assert packet.startswith(unanswered.start.encode())
     agent.say("enough")
     far.respond(far.expect("REGISTER"), "200 OK")
-    assert agent.output() == ["(404, '')", "(408, 'no answer')", "(503, 'no way there')"]
+    assert agent.output() == ["(404, '')", "(408, 'no answer')", "(503, 'no route there')"]
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_what_keeps_it_from_starting_is_one_line(tmp_path: Path) -> None:
         assert one.ends() == 0
     with sqlite3.connect(tmp_path / "one" / "data" / "softfax.sqlite") as database:
         database.execute("INSERT INTO softfax_schema VALUES (99, '9.9', 0)")
-    assert "the database is of a newer softfax (9.9" in refused(tmp_path / "beside", same)
+    assert "the database belongs to a newer softfax (9.9" in refused(tmp_path / "beside", same)
     if os.geteuid() != 0:
         return
     nowhere = CONFIG.format(folder="/proc/nowhere", name="X")

@@ -386,7 +386,7 @@ def broken_docx(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"word/document.xml", b"word/another_.xml"))
 
 
-DAMAGED = r"damaged|cannot be read|no PDF|no document"
+DAMAGED = r"damaged|cannot be read|not a PDF|not a document"
 TOO_LARGE = r"too (many|much|large|long)|larger than|takes too"
 
 #: What is wrong and how it has to end. Where a page can be made of it, that is fine; where none can, one line says why.
@@ -486,8 +486,8 @@ CASES: list[Case] = [
     Case("svg-with-entities", _bytes(lambda: b'<?xml version="1.0"?><!DOCTYPE s [<!ENTITY a "aaaaaaaaaa">' + b"".join(b'<!ENTITY %c "%b">' % (98 + n, b"&%c;" % (97 + n) * 10) for n in range(9)) + b']><svg xmlns="http://www.w3.org/2000/svg"><text>&j;</text></svg>'), ending=".svg"),
     Case("html", _bytes(lambda: b"<!DOCTYPE html><html><script>while(1){}</script><img src='http://127.0.0.1:9/'><iframe src='file:///etc/passwd'>"), ending=".html"),
     Case("directory", lambda path: path.mkdir(), "is a folder"),
-    Case("fifo", lambda path: os.mkfifo(path), "is no file"),
-    Case("device", lambda path: path.symlink_to("/dev/zero"), "is no file"),
+    Case("fifo", lambda path: os.mkfifo(path), "is not a file"),
+    Case("device", lambda path: path.symlink_to("/dev/zero"), "is not a file"),
     Case("missing", lambda path: None, "cannot be read"),
     Case("link-loop", lambda path: path.symlink_to(path.name), "cannot be read"),
     Case("link-nowhere", lambda path: path.symlink_to("nowhere"), "cannot be read"),

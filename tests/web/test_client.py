@@ -201,10 +201,10 @@ def test_mistakes_are_one_line_with_a_remedy(
 
     with SoftfaxClient(there.url, token=ADMIN) as station:
         fax_id = station.send("sip:ok@far.example", [letter]).id
-    said(2, "is no id of a fax", "jobs", "12")
+    said(2, "is not the id of a fax", "jobs", "12")
     said(2, "no fax of the last thousand begins with", "jobs", "00000000000000000000000")
     said(2, "there is no fax", "jobs", "0" * 24)
-    said(2, "--since last week is no time", "jobs", "--since", "last week")
+    said(2, "--since last week is not a time", "jobs", "--since", "last week")
     said(2, "state", "jobs", "--state", "quiet")
     said(2, "above 0", "jobs", "--limit", "0")
     said(2, "write it as NAME=VALUE", "jobs", "--tag", "x")

@@ -76,7 +76,9 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--password", metavar="SECRET", help="its password; better in SOFTFAX_PASSWORD")
     parser.add_argument("--tls-certificate", metavar="FILE", help="our certificate (PEM), to answer calls over TLS")
     parser.add_argument("--tls-private-key", metavar="FILE", help="its private key (PEM)")
-    parser.add_argument("--tls-ca", metavar="FILE", help="certificates the far end's is checked against (the system's)")
+    parser.add_argument(
+        "--tls-ca", metavar="FILE", help="certificates that the far end's is checked against (the system's)"
+    )
     parser.add_argument(
         "--tls-insecure", action="store_true", default=None, help="do not check the far end's certificate"
     )

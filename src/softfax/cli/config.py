@@ -55,7 +55,7 @@ def _init(named: str | None, as_json: bool) -> int:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(sample())
     except FileExistsError:
-        raise UsageError(f"{path} is there already", "name another file, or move it away first") from None
+        raise UsageError(f"{path} already exists", "name another file, or move it away first") from None
     except OSError as error:
         raise LocalError(f"{path} cannot be written: {error.strerror}", "name another file") from None
     named_so = "" if path == config_path(None, os.environ) else f" {path}"

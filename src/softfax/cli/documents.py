@@ -52,7 +52,7 @@ def add_document_options(parser: argparse.ArgumentParser) -> None:
         help="204x98, 204x196, 204x391, 300x300 or 408x391 dots an inch, as far as the far end takes them (fine)",
     )
     group.add_argument(
-        "--pages", metavar="RANGES", help="which pages, as 1-3,5,8-; for one document alone FILE#pages=1-3"
+        "--pages", metavar="RANGES", help="which pages, like 1-3,5,8-; for one document alone FILE#pages=1-3"
     )
     group.add_argument(
         "--paper", choices=["auto", "a4", "b4", "a3"], help="width of the fax page (auto: the document's)"
@@ -72,7 +72,7 @@ def add_document_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--document-password", metavar="SECRET", help="opens encrypted PDFs; better in the environment")
     group.add_argument("--header", metavar="TEXT", help="header line on each page: date, TEXT, identity, page n of m")
     group.add_argument("--header-by", choices=["softfax", "spandsp"], help="who draws the header line (softfax)")
-    group.add_argument("--time-zone", metavar="NAME", help="of the header line, as Europe/Berlin (this machine's)")
+    group.add_argument("--time-zone", metavar="NAME", help="of the header line, like Europe/Berlin (this machine's)")
     group.add_argument("--allow-private", action="store_true", default=None, help="documents at private addresses too")
     cover = parser.add_argument_group("cover page")
     cover.add_argument("--cover", action="store_true", default=None, help="begin with a cover page")
@@ -140,4 +140,4 @@ def _check_time_zone(name: str) -> None:
     try:
         ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f"no time zone: {name!r}", "write one as Europe/Berlin") from None
+        raise UsageError(f"not a time zone: {name!r}", "write it like Europe/Berlin") from None

@@ -115,7 +115,7 @@ def found(station: SoftfaxClient, given: str) -> Fax:
     if re.fullmatch(r"[0-9a-f]{24}", given):
         return station.get(given)
     if not re.fullmatch(r"[0-9a-f]{4,23}", given):
-        raise UsageError(f"{given[:40]!r} is no id of a fax", "`softfax jobs` shows them")
+        raise UsageError(f"{given[:40]!r} is not the id of a fax", "`softfax jobs` shows them")
     near = [fax.id for fax in station.list(limit=1000) if fax.id.startswith(given)]
     if len(near) != 1:
         if near:
@@ -154,7 +154,7 @@ def _since(text: str) -> datetime:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--since {text} is no time", "write 2026-11-21, 2026-11-21T08:00, or 2h, 3d, 1w") from None
+        raise UsageError(f"--since {text} is not a time", "write 2026-11-21, 2026-11-21T08:00, or 2h, 3d, 1w") from None
     return when.astimezone()
 
 

@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", metavar="N", type=_count, help="end after N faxes (never)")
     parser.add_argument("--keep-tiff", action="store_true", default=None, help="keep the TIFF beside the PDF")
     parser.add_argument(
-        "--ocr", metavar="LANGUAGES", help="recognise text, as eng or deu+eng, where OCRmyPDF is installed"
+        "--ocr", metavar="LANGUAGES", help="recognise text, like eng or deu+eng, where OCRmyPDF is installed"
     )
     parser.add_argument(
         "--max-resolution", choices=["standard", "fine", "superfine", "400"], help="the finest we say we take (400)"

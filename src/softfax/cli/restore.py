@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         say(f"{path} written from the backup")
     config = StationConfig.load(path)
     if asyncio.run(station_runs(config)):
-        raise UsageError("the station runs", "stop it first: systemctl stop softfax")
+        raise UsageError("the station is running", "stop it first: systemctl stop softfax")
     done = restore(Path(options.file), config, resend=options.resend, force=options.force)
     files = "1 file" if done.files == 1 else f"{done.files} files"
     say(f"{files} of {archive.created:%Y-%m-%d %H:%M} UTC put into {config.data.dir}")

@@ -102,7 +102,7 @@ def checked(response: httpx.Response) -> Any:
         return response.json()
     except ValueError:
         raise AnswerError(
-            "what answers there is no softfax station", "check the URL", status=response.status_code
+            "what answers there is not a softfax station", "check the URL", status=response.status_code
         ) from None
 
 

@@ -58,7 +58,7 @@ def bring_up_to_date(engine: sa.Engine) -> None:
         if found > VERSION:
             by = connection.execute(sa.select(_schema.c.softfax).where(_schema.c.version == found)).scalar()
             raise LocalError(
-                f"the database is of a newer softfax ({by}: tables {found}; this is {__version__}: tables {VERSION})",
+                f"the database belongs to a newer softfax ({by}: tables {found}; this is {__version__}: tables {VERSION})",
                 "install that version again, or restore the backup made before the upgrade",
             )
         _METADATA.create_all(connection)

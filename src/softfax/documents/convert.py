@@ -41,7 +41,7 @@ def convert(
     """
     kind = out.suffix.lower()
     if kind not in (".tif", ".tiff", ".pdf"):
-        raise UsageError(f"{out.name} says no format", "end it in .tif or .pdf")
+        raise UsageError(f"{out.name} does not say which format", "end it in .tif or .pdf")
     if not out.parent.is_dir():
         raise UsageError(f"there is no folder {out.parent}", "make it first")
     with tempfile.TemporaryDirectory(prefix="softfax-") as folder:

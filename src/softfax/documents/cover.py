@@ -208,13 +208,13 @@ class CoverSheet(PaperSheet):
     def _parse(self, template: bytes) -> ElementTree.Element:
         # No document type, no entities: they can name files and grow without end.
         if re.search(rb"<!(?:DOCTYPE|ENTITY)", template, re.IGNORECASE) or template[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise self._bad("it has a document type or is no UTF-8", "remove the <!DOCTYPE> line, save it as UTF-8")
+            raise self._bad("it has a document type, or is not UTF-8", "remove the <!DOCTYPE> line, save it as UTF-8")
         try:
             root = ElementTree.fromstring(template)
         except (ElementTree.ParseError, ValueError, LookupError) as error:
-            raise self._bad(f"it is no XML ({error})") from None
+            raise self._bad(f"it is not XML ({error})") from None
         if root.tag != f"{{{SVG}}}svg":
-            raise self._bad("its outermost element is no <svg> of the SVG namespace")
+            raise self._bad("its outermost element is not an <svg> of the SVG namespace")
         for element in root.iter():
             for key, value in element.attrib.items():
                 if (
@@ -271,7 +271,7 @@ class CoverSheet(PaperSheet):
                 raise self._bad("a box for text is turned or scaled", "remove the transform, or use translate only")
             if "data-text" in child.attrib:
                 if child.tag != f"{{{SVG}}}rect":
-                    raise self._bad("data-text stands on something that is no <rect>")
+                    raise self._bad("data-text is on something that is not a <rect>")
                 self._boxes.append(self._box(child, x + dx, y + dy))
                 element.remove(child)
             else:

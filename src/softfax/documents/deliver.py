@@ -90,7 +90,7 @@ def deliver_pdf(tiff: Path, out: Path, metadata: DocumentMetadata | None = None)
             rotation=img2pdf.Rotation.none,
         )
     except img2pdf.ImageOpenError as error:
-        raise DocumentUnsupportedError(f"{tiff.name} is no fax ({error})") from None
+        raise DocumentUnsupportedError(f"{tiff.name} is not a fax ({error})") from None
     finally:
         if source is not tiff:
             source.unlink()

@@ -144,7 +144,7 @@ def fetch(
         elif not following.authorization:
             following = following._replace(authorization=asked.authorization)
         place = following
-    raise DocumentError(f"{shown} leads on and on", f"more than {limits.redirects} redirects are not followed")
+    raise DocumentError(f"{shown} redirects too often", f"more than {limits.redirects} redirects are not followed")
 
 
 def redacted(url: str) -> str:
@@ -210,7 +210,7 @@ def _parse(url: str) -> _Url:
         raise UsageError("the URL is too long", f"use at most {URL_MAX} characters")
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https"):
-        raise UsageError(f"{shown} is no http or https URL", "name a file, or a URL that begins with https://")
+        raise UsageError(f"{shown} is not an http or https URL", "name a file, or a URL that begins with https://")
     if re.search(r"[\x00-\x20\x7f\\]", url):
         raise UsageError(f"{shown} has blanks, backslashes or control characters", "write them as %20, %5C …")
     try:
@@ -218,10 +218,10 @@ def _parse(url: str) -> _Url:
         port = parts.port
         host = check_host(parts.hostname or "")
     except ValueError:
-        raise UsageError(f"{shown} is no URL", "write it as https://HOST/PATH") from None
+        raise UsageError(f"{shown} is not a URL", "write it as https://HOST/PATH") from None
     userinfo, at, _ = parts.netloc.rpartition("@")
     if "@" in userinfo or port == 0:
-        raise UsageError(f"{shown} is no URL", "write it as https://HOST/PATH, @ in a password as %40")
+        raise UsageError(f"{shown} is not a URL", "write it as https://HOST/PATH, @ in a password as %40")
     authorization = ""
     if at:
         user, _, password = userinfo.partition(":")
@@ -236,7 +236,7 @@ def _next(url: str, location: str, shown: str) -> str:
     try:
         return urljoin(url, _utf8(location).strip())
     except ValueError:
-        raise DocumentError(f"{shown} leads to what is no URL", "check the link") from None
+        raise DocumentError(f"{shown} leads to something that is not a URL", "check the link") from None
 
 
 def _utf8(header: str) -> str:
@@ -266,7 +266,7 @@ def _take(answer: http.client.HTTPResponse, url: str, workdir: Path, limits: Fet
     """What was asked for, as a file. Raises DocumentError, OSError."""
     shown = redacted(url)
     if answer.status in (401, 403, 407):
-        raise DocumentError(f"{shown} is not given without permission ({answer.status})", "check name and password")
+        raise DocumentError(f"{shown} may not be fetched ({answer.status})", "check name and password")
     if answer.status != 200:
         reason = "".join(ch for ch in answer.reason if " " <= ch <= "~")[:60]
         kind = DocumentUnreachableError if answer.status in (408, 429) or answer.status >= 500 else DocumentError
@@ -278,7 +278,7 @@ def _take(answer: http.client.HTTPResponse, url: str, workdir: Path, limits: Fet
     if encoding not in ("", "identity"):
         # It was asked for as it is; and what unpacks has no size.
         raise DocumentUnsupportedError(
-            f"{shown} comes packed, which was not asked for", "fetch it yourself and send the file"
+            f"{shown} comes compressed, which was not asked for", "fetch it yourself and send the file"
         )
     too_large = DocumentTooLargeError(f"{shown} is larger than {limits.bytes >> 20} MB", "split it, or send less")
     expected = answer.length
@@ -310,11 +310,11 @@ def _unreachable(shown: str, host: str, error: Exception) -> DocumentError:
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return DocumentError(
-            f"{shown} has a certificate that is not good for {host}: {error.verify_message}", "check the URL"
+            f"{shown} has a certificate that is not valid for {host}: {error.verify_message}", "check the URL"
         )
     if isinstance(error, http.client.HTTPException):
         return DocumentUnreachableError(
-            f"{shown} is answered with what is no complete HTTP", "check the URL, or try again later"
+            f"{shown} is not answered with complete HTTP", "check the URL, or try again later"
         )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     return DocumentUnreachableError(f"{shown} cannot be reached ({reason})", "check the URL and the network")

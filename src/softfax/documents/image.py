@@ -169,6 +169,8 @@ class _problems:
         if isinstance(error, Image.DecompressionBombError):
             raise DocumentTooLargeError(f"{self._shown} has too many pixels", "make it smaller") from None
         if isinstance(error, UnidentifiedImageError) and not self._known:
-            raise DocumentUnsupportedError(f"{self._shown} is no document that can be faxed", f"use {KNOWN}") from None
+            raise DocumentUnsupportedError(
+                f"{self._shown} is not a document that can be faxed", f"use {KNOWN}"
+            ) from None
         if isinstance(error, (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, IndexError)):
-            raise DocumentUnsupportedError(f"{self._shown} is damaged", "open and save it anew") from None
+            raise DocumentUnsupportedError(f"{self._shown} is damaged", "open it and save it again") from None

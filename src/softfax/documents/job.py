@@ -199,7 +199,7 @@ class RasterJob:
                 kind = getattr(errors, said["error"], DocumentError)
                 self._set(error=kind(said["problem"], said["remedy"]))
         except (ValueError, KeyError, TypeError):
-            self._set(error=DocumentUnsupportedError(f"{self._names} cannot be read", "open and save it anew"))
+            self._set(error=DocumentUnsupportedError(f"{self._names} cannot be read", "open it and save it again"))
 
     def _set(
         self,
@@ -234,5 +234,7 @@ class RasterJob:
         if self._timed_out or status in CPU_SIGNALS:
             return DocumentTooLargeError(f"{self._names} takes too long to read", "send fewer or simpler pages")
         if status in TRAPS:
-            return DocumentTooLargeError(f"{self._names} needs too much memory, or is damaged", "open and save it anew")
-        return DocumentUnsupportedError(f"{self._names} cannot be read", "open and save it anew")
+            return DocumentTooLargeError(
+                f"{self._names} needs too much memory, or is damaged", "open it and save it again"
+            )
+        return DocumentUnsupportedError(f"{self._names} cannot be read", "open it and save it again")

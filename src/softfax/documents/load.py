@@ -68,7 +68,7 @@ def _head(source: Source, limits: DocumentLimits) -> bytes:
         try:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
-                kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no file"
+                kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a file"
                 raise DocumentUnsupportedError(f"{source.shown} is {kind}", "name a document")
             head = os.read(handle, HEAD)
         finally:

@@ -129,7 +129,7 @@ def convert_office(
     shown = name or path.name
     found = _look(path)
     if found is None:
-        raise DocumentUnsupportedError(f"{shown} is no office file", "open and save it anew, or save it as PDF")
+        raise DocumentUnsupportedError(f"{shown} is not an office file", "open it and save it again, or save it as PDF")
     kind, ending = found
     if path.stat().st_size > limits.file_bytes:
         raise DocumentTooLargeError(
@@ -308,7 +308,7 @@ def _not_made(shown: str, status: int) -> DocumentError:
     if status in (-signal.SIGXCPU, 128 + signal.SIGXCPU, -signal.SIGXFSZ, 128 + signal.SIGXFSZ):
         return DocumentTooLargeError(f"{shown} is too large to convert", "save it as PDF and send that")
     return DocumentUnsupportedError(
-        f"{shown} cannot be opened by LibreOffice", "open and save it anew, or save it as PDF"
+        f"{shown} cannot be opened by LibreOffice", "open it and save it again, or save it as PDF"
     )
 
 

@@ -37,9 +37,9 @@ class PdfSheet:
             self._page = document[index]
             width, height = self._page.get_size()
         except pdfium.PdfiumError:
-            raise DocumentUnsupportedError(f"{self._where} is damaged", "open and save it anew") from None
+            raise DocumentUnsupportedError(f"{self._where} is damaged", "open it and save it again") from None
         if not (0 < width < math.inf and 0 < height < math.inf):
-            raise DocumentUnsupportedError(f"{self._where} has no size", "open and save it anew")
+            raise DocumentUnsupportedError(f"{self._where} has no size", "open it and save it again")
         if max(width, height) > SIDE_MAX_INCHES * POINTS:
             raise DocumentTooLargeError(f"{self._where} is larger than any paper", "print it smaller")
         self._check_images(limits)
@@ -120,4 +120,4 @@ def _not_opened(source: Source, reason: str) -> DocumentPasswordError | Document
     # PDFium refuses a page tree without pages; that is no damage.
     if re.search(rb"/Count\s+0\b", source.path.read_bytes()):
         return DocumentEmptyError(f"{source.shown} has no pages", "check the file")
-    return DocumentUnsupportedError(f"{source.shown} is damaged or no PDF", "open and save it anew")
+    return DocumentUnsupportedError(f"{source.shown} is damaged, or not a PDF", "open it and save it again")

@@ -155,7 +155,7 @@ def read_pages(path: Path) -> Iterator[tuple[PageInfo, npt.NDArray[np.bool_]]]:
         else:
             yield from _read_tiff(path)
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise DocumentUnsupportedError(f"{path.name} is no fax that can be read ({error})") from None
+        raise DocumentUnsupportedError(f"{path.name} is not a fax that can be read ({error})") from None
 
 
 def _read_tiff(path: Path) -> Iterator[tuple[PageInfo, npt.NDArray[np.bool_]]]:

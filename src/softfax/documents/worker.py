@@ -150,7 +150,7 @@ def _problem(error: BaseException) -> dict[str, str]:
             "remedy": "make it smaller",
         }
     text = f"the document cannot be read ({type(error).__name__}: {error})"
-    return {"error": "DocumentUnsupportedError", "problem": text[:300], "remedy": "open and save it anew"}
+    return {"error": "DocumentUnsupportedError", "problem": text[:300], "remedy": "open it and save it again"}
 
 
 def main() -> None:

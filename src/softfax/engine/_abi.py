@@ -309,7 +309,7 @@ def _load() -> c.CDLL:
         function.restype = restype
         function.argtypes = argtypes
     if lib.sfx_abi_version() != ABI_VERSION:
-        raise NativeError("the native engine is of another version than softfax", "rebuild it with `make`")
+        raise NativeError("the native engine and softfax are of different versions", "rebuild it with `make`")
     return lib
 
 

@@ -32,7 +32,7 @@ class SrtpSettings:
     def to_c(self) -> SrtpConfig:
         """The C struct; raises UsageError for keys of another length."""
         if len(self.tx_key) != KEY_OCTETS or len(self.rx_key) != KEY_OCTETS:
-            raise UsageError(f"a key of SRTP has {KEY_OCTETS} octets")
+            raise UsageError(f"an SRTP key has {KEY_OCTETS} octets")
         octets = c.c_uint8 * KEY_OCTETS
         return SrtpConfig(int(self.suite), octets(*self.tx_key), octets(*self.rx_key), self.rx_lifetime)
 

@@ -41,7 +41,9 @@ def parse_recipient(address: str, domains: Sequence[str]) -> Recipient:
     number = match[1].translate(_SEPARATORS) if match else ""
     if match is None or len(number) > DIGITS_MAX:
         home = domains[0] if domains else "DOMAIN"
-        raise UsageError(f"{local[:80]!r} is no fax number", f"write to NUMBER@{home}, as +493012345@{home}")
+        raise UsageError(
+            f"{local[:80]!r} is not a fax number", f"write to NUMBER@{home}, for example +493012345@{home}"
+        )
     return Recipient(number, match[2] or "")
 
 

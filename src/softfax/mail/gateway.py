@@ -161,7 +161,7 @@ class MailGateway:
             if address in ("", "<>"):
                 raise Refusal(550, "5.7.1", "reports and bounces are not faxed")
             if not is_sender(address):
-                raise Refusal(553, "5.1.7", "the sender's address is not taken; use a plain one, as name@example.com")
+                raise Refusal(553, "5.1.7", "the sender's address is not taken; use a plain one, like name@example.com")
             self._rule(address, session)
         except Refusal as refusal:
             return self._refused(session, envelope, refusal, address)
@@ -330,7 +330,7 @@ def _tls(config: MailConfig) -> ssl.SSLContext | None:
 def _problem(certificate: Path, key: Path | None, error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return {"KEY_VALUES_MISMATCH": "the key belongs to another"}.get(
-            error.reason or "", "it or its key is no PEM file"
+            error.reason or "", "it or its key is not a PEM file"
         )
     for path in (certificate, key):
         try:

@@ -208,7 +208,7 @@ def _attachment(part: Message, kind: str, name: str, number: int) -> Attachment:
         raise MailError(f"the attachment {name} is damaged", "send it again")
     if (kind == "application/pdf" or name.lower().endswith(".pdf")) and b"%PDF-" not in data[:PDF_BEGINS_WITHIN]:
         # What is left of one that was mangled on its way would be faxed as text.
-        raise MailError(f"{name} is no PDF", "open and save it anew")
+        raise MailError(f"{name} is not a PDF", "open it and save it again")
     return Attachment(name, data)
 
 

@@ -71,7 +71,7 @@ class Restored:
 def back_up(config: StationConfig, config_path: Path | None, target: Path) -> Archive:
     """Writes an archive, readable by us alone, whole or not at all. Raises UsageError, LocalError."""
     if target.exists():
-        raise UsageError(f"{target} is there already", "name another file")
+        raise UsageError(f"{target} already exists", "name another file")
     if not config.data.dir.is_dir():
         raise LocalError(f"there is no data in {config.data.dir}", "name the station's configuration with --config")
     part = target.with_name(f".{target.name}.part")
@@ -188,7 +188,7 @@ def read_archive(path: Path) -> tuple[Archive, bytes | None]:
         with tarfile.open(path) as tar:
             first = tar.next()
             if first is None or first.name != MANIFEST or first.size > MANIFEST_BYTES_MAX:
-                raise UsageError(f"{path} is no backup of softfax", "name a file that `softfax backup` wrote")
+                raise UsageError(f"{path} is not a backup of softfax", "name a file that `softfax backup` wrote")
             manifest = json.loads(_content(tar, first))
             second = tar.next()
             found = _content(tar, second) if second is not None and second.name == CONFIG else None
@@ -197,7 +197,9 @@ def read_archive(path: Path) -> tuple[Archive, bytes | None]:
     except (tarfile.TarError, OSError, ValueError, EOFError) as error:
         raise UsageError(f"{path} cannot be read as a backup ({error})", "it may be damaged: take another") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UsageError(f"{path} is of another version of softfax", "restore it with that version, or a newer one")
+        raise UsageError(
+            f"{path} was made by another version of softfax", "restore it with that version, or a newer one"
+        )
     try:
         archive = Archive(
             version=str(manifest["version"]),
@@ -228,7 +230,7 @@ def restore(path: Path, config: StationConfig, *, resend: bool = False, force: b
     data, inbox = config.data.dir.absolute(), config.inbox_dir.absolute()
     if (archive.data_dir, archive.inbox_dir) != (data, inbox):
         raise UsageError(
-            f"the backup is of {archive.data_dir} and {archive.inbox_dir}, its records name files there",
+            f"the backup comes from {archive.data_dir} and {archive.inbox_dir}, and its records name files there",
             "write these folders in [data] dir and [inbox] dir",
         )
     if data.is_dir() and not config.data.url:

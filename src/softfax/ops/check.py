@@ -269,7 +269,7 @@ def folder_problem(folder: Path) -> str:
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir():
-        return f"{existing} is no folder"
+        return f"{existing} is not a folder"
     if not os.access(existing, os.W_OK | os.X_OK):
         return f"{folder} cannot be {'written to' if existing == folder else 'made'}"
     return ""

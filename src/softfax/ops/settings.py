@@ -32,7 +32,7 @@ _FILL_IN: Mapping[str, Mapping[str, tuple[Any, str]]] = {
         "register": (True, "false for a trunk that knows your address"),
     },
     "sip": {"listen": ("127.0.0.1:5060", "0.0.0.0:5060 where the PBX is another machine")},
-    "fax": {"ident": ("", "your fax number as far ends see it, as +49 30 1234567")},
+    "fax": {"ident": ("", "your fax number as far ends see it, like +49 30 1234567")},
 }
 _HEAD = """\
 # A softfax station. Fill in the lines marked FILL IN; `softfax config check` says what is wrong, `softfax doctor` tries it out.

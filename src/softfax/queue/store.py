@@ -324,7 +324,7 @@ class QueueStore:
         query = sa.select(tables.faxes).order_by(f.seq.desc()).limit(limit + 1)
         if wanted.cursor:
             if not wanted.cursor.isdigit():
-                raise UsageError("this is no cursor", "use the one of the list before")
+                raise UsageError("this is not a cursor", "use the one of the list before")
             query = query.where(f.seq < int(wanted.cursor))
         for condition in rows.conditions(wanted):
             query = query.where(condition)

@@ -71,7 +71,7 @@ def check_accounts(accounts: Sequence[SipAccount]) -> None:
             )
         if account.srtp != "off" and account.transport != "tls" and not account.srtp_without_tls:
             raise UsageError(
-                f"account {account.name} would say its keys of SRTP to everybody on the way",
+                f"account {account.name} would tell its SRTP keys to everybody on the way",
                 'set transport = "tls", or srtp_without_tls = true where the network is your own',
             )
         if bool(account.tls_certificate) != bool(account.tls_private_key):

@@ -331,7 +331,7 @@ class UserAgent:
             code = 408
         finally:
             del self._probes[token]
-        return code, {408: "no answer", 502: "bad gateway", 503: "no way there"}.get(code, "")
+        return code, {408: "no answer", 502: "bad gateway", 503: "no route there"}.get(code, "")
 
     def probed(self, token: int, code: int) -> None:
         """OPTIONS were answered; on the loop."""

@@ -86,7 +86,7 @@ def _text(node: Node, what: str) -> str:
 def _url(node: Node, what: str) -> str:
     text = _text(node, what)
     if not re.match(r"(https?://[^\s/]+|[%$]\{)", text, re.I):
-        raise node.wrong(f"{what} is no http or https URL: {text[:60]!r}", "write https://…")
+        raise node.wrong(f"{what} is not an http or https URL: {text[:60]!r}", "write https://…")
     return text
 
 

@@ -97,7 +97,7 @@ class SwmlRunner:
                 return load(answer.body)
             except SwmlError as error:
                 raise SwmlRunError(
-                    f"what {effect.url[:80]} answered is no SWML: {error.problem}", error.remedy
+                    f"what {effect.url[:80]} answered is not SWML: {error.problem}", error.remedy
                 ) from None
         return await self._ask(effect)
 

@@ -114,6 +114,6 @@ class _Builder:
         try:
             value = self._safe.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError):
-            raise here.wrong(f"{str(node.value)[:40]!r} is no value") from None
+            raise here.wrong(f"{str(node.value)[:40]!r} is not a value") from None
         # Dates and the like are words here.
         return value if value is None or isinstance(value, (bool, int, float, str)) else str(node.value)

@@ -118,7 +118,7 @@ async def _urlencoded(stream: AsyncIterator[bytes]) -> Form:
             fields=parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, strict_parsing=bool(text))
         )
     except ValueError:
-        raise Problem(400, "The form cannot be read", "It is no URL-encoded UTF-8.", kind="no-form") from None
+        raise Problem(400, "The form cannot be read", "It is not URL-encoded UTF-8.", kind="no-form") from None
 
 
 class _Reading:
@@ -205,7 +205,7 @@ class _Reading:
         try:
             self.form.fields.append((self._name, self._data.decode()))
         except UnicodeDecodeError:
-            raise Problem(400, "The form cannot be read", "A field is no UTF-8.", kind="no-form") from None
+            raise Problem(400, "The form cannot be read", "A field is not UTF-8.", kind="no-form") from None
 
     def _end(self) -> None:
         self.ended = True

@@ -132,7 +132,7 @@ def _problem(status: int, kind: str, title: str, detail: str, remedy: str = "", 
 PROBLEMS: Mapping[int, Any] = {
     int(str(one["status"])): one
     for one in (
-        _problem(400, "no-json", "The body is no JSON", "Expecting value: line 1 column 7 (char 6)"),
+        _problem(400, "no-json", "The body is not JSON", "Expecting value: line 1 column 7 (char 6)"),
         _problem(
             401, "unauthorized", "Who are you?", "The token is wrong.", "Send `Authorization: Bearer TOKEN`, or log in."
         ),
@@ -140,7 +140,7 @@ PROBLEMS: Mapping[int, Any] = {
         _problem(
             404, "not-found", "There is no such fax", f"there is no fax {FAX}", "`softfax jobs` lists them"
         ),
-        _problem(408, "too-slow", "The request took too long", "It was not whole after 30 s."),
+        _problem(408, "too-slow", "The request took too long", "It was not complete after 30 s."),
         _problem(409, "ended", "Its state does not allow this", f"fax {FAX} has ended (delivered)"),
         _problem(410, "erased", "It was erased", "The fax that this key stood for is gone.", "Use another key."),
         _problem(413, "too-large", "Too large", "At most 101 MB fit in one request.", "Send less at once."),

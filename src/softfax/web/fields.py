@@ -54,18 +54,18 @@ async def read_json(request: Request) -> Any:
     try:
         return json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Problem(400, "The body is no JSON", str(error)[:200], kind="no-json") from None
+        raise Problem(400, "The body is not JSON", str(error)[:200], kind="no-json") from None
 
 
 def _json(data: str, field: str) -> Any:
     try:
         return json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise invalid(field, f"it is no JSON ({str(error)[:200]})") from None
+        raise invalid(field, f"it is not JSON ({str(error)[:200]})") from None
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not JSON")
 
 
 def form_values(form: Form) -> Any:
@@ -116,7 +116,7 @@ def tags_of(request: Request) -> Mapping[str, str]:
         if name == key:
             continue
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or len(value) > 256 or not value.isprintable():
-            raise invalid(key[:80], "this is no tag", "query")
+            raise invalid(key[:80], "this is not a tag", "query")
         out[name] = value
     if len(out) > 10:
         raise invalid("tag", "at most 10 tags", "query")

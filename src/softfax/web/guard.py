@@ -200,7 +200,7 @@ class Guard:
                     message = await receive()
             except TimeoutError:
                 raise Problem(
-                    408, "The request took too long", f"It was not whole after {within_s:g} s.", kind="too-slow"
+                    408, "The request took too long", f"It was not complete after {within_s:g} s.", kind="too-slow"
                 ) from None
             if message["type"] == "http.request":
                 count += len(message.get("body", b""))

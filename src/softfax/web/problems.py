@@ -106,7 +106,7 @@ def _of_framework(error: HTTPException) -> Problem:
     phrase = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
     if error.status_code == 400 and "parsing the body" in said:
-        return Problem(400, "The body is no JSON", "It cannot be read.", kind="no-json")
+        return Problem(400, "The body is not JSON", "It cannot be read.", kind="no-json")
     if error.status_code == 404 and (not said or said == phrase):
         return Problem(404, "There is no such thing", "", "/openapi.json says what there is.", kind="not-found")
     return Problem(error.status_code, phrase, said if said != phrase else "", headers=headers)
@@ -117,7 +117,7 @@ def _of_validation(error: RequestValidationError) -> Problem:
     if found and all(one["loc"][:1] == ("path",) for one in found):
         return Problem(404, "There is no such thing", kind="not-found")
     if any(one["type"] == "json_invalid" for one in found):
-        return Problem(400, "The body is no JSON", str(found[0].get("ctx", {}).get("error", "")), kind="no-json")
+        return Problem(400, "The body is not JSON", str(found[0].get("ctx", {}).get("error", "")), kind="no-json")
     errors = [mistake(one) for one in found[:ERRORS_MAX]]
     first = errors[0] if errors else {"in": "", "at": "", "detail": ""}
     said = first["detail"] if first["at"] == first["in"] else f"{first['at']}: {first['detail']}"

@@ -85,7 +85,7 @@ class _Protocol(H11Protocol):
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
-        response = Problem(400, "This is no HTTP/1.1", kind="no-http").response()
+        response = Problem(400, "This is not HTTP/1.1", kind="no-http").response()
         headers = [*response.raw_headers, (b"connection", b"close")]
         for event in (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),

@@ -113,7 +113,7 @@ class WebStore:
         if cursor:
             sort, _, key = cursor.rpartition("/")
             if not re.fullmatch(r"[0-9a-f]{24}", key):
-                raise UsageError("this is no cursor", "use the one of the list before")
+                raise UsageError("this is not a cursor", "use the one of the list before")
             query = query.where(sa.tuple_(_contacts.c.sort, _contacts.c.id) > sa.tuple_(sort, key))
         with self._engine.connect() as connection:
             rows = connection.execute(query).all()

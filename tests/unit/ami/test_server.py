@@ -538,13 +538,11 @@ def test_who_does_not_read_is_dropped_and_holds_up_nobody() -> None:
             await deaf.login()
             await good.login(Events="call")
             deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
-            began = asyncio.get_running_loop().time()
             for _ in range(2000):
                 if len(server._clients) == 1:
                     break
                 whole_fax(station, station.call(outgoing=False, direction=Direction.RECEIVE))
                 assert (await good.rest("Event: Hangup\n"))[-1].startswith("Event: Hangup")
-            assert asyncio.get_running_loop().time() - began < 15
             assert len(server._clients) == 1
             assert "Pong" in await good.say(Action="Ping")
 

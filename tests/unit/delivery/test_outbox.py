@@ -164,7 +164,7 @@ def test_private_addresses_and_redirects_are_refused(tmp_path: Path) -> None:
         with an_outbox(tmp_path / "closed", allow_private=False) as outbox:
             put(outbox, CallbackTarget(url=there.url), "e1")
             until(outbox.dead)
-            assert "no public address" in outbox.dead()[0].last_error
+            assert "not a public address" in outbox.dead()[0].last_error
             assert "allow_private" in outbox.dead()[0].last_error
         assert not there.requests
         with an_outbox(tmp_path / "open") as outbox:

@@ -32,7 +32,7 @@ def test_what_a_person_has_to_see_is_dead_at_once(status: int) -> None:
 
 
 def test_a_forbidden_address_is_not_tried_again() -> None:
-    assert judge(Attempt(0, "no public address", final=True)) is Verdict.DEAD
+    assert judge(Attempt(0, "not a public address", final=True)) is Verdict.DEAD
 
 
 @given(attempts=st.integers(1, 10_000), age_s=st.floats(0, 86_399))

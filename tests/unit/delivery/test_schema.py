@@ -41,7 +41,9 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("INSERT INTO softfax_schema VALUES (99, '9.9', 0)"))
     durable = Durable(database_url(tmp_path))
-    with pytest.raises(LocalError, match=r"of a newer softfax \(9\.9: tables 99; this is .*\); install that version"):
+    with pytest.raises(
+        LocalError, match=r"belongs to a newer softfax \(9\.9: tables 99; this is .*\); install that version"
+    ):
         durable.prepare(tables.METADATA)
     assert tables.faxes.name not in sa.inspect(engine).get_table_names()
     durable.close()

@@ -221,9 +221,9 @@ def test_an_embedded_picture_is_drawn(tmp_path: Path) -> None:
         ('<rect data-text="x" width="10" height="10" data-font="comic"/>', "wrong value"),
         ('<rect data-text="x" width="10" height="10" data-align="justify"/>', "alignment"),
         ('<rect data-text="x" width="10" height="10" data-size="nan"/>', "wrong"),
-        ('<circle data-text="x" r="4"/>', "no <rect>"),
+        ('<circle data-text="x" r="4"/>', "not a <rect>"),
         ('<g transform="rotate(3)"><rect data-text="x" width="10" height="10"/></g>', "turned"),
-        ("<g>", "no XML"),
+        ("<g>", "not XML"),
         ("<g>" * 5000 + "</g>" * 5000, "nested too deep"),
     ],
 )

@@ -281,12 +281,12 @@ def test_what_has_marks_only_is_printed_as_it_stands() -> None:
     ids=["quotes", "lists", "brackets", "pictures", "stars", "table", "paragraph", "heading", "paragraphs"],
 )
 def test_hostile_markdown_costs_little(text: str) -> None:
-    start = time.monotonic()
+    start = time.thread_time()
     try:
         markup_sheets(text)[0].render(864, 573)
     except DocumentTooLargeError:
         pass
-    assert time.monotonic() - start < 10
+    assert time.thread_time() - start < 10
 
 
 @settings(max_examples=80, deadline=None)

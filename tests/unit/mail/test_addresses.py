@@ -170,7 +170,7 @@ def test_results_of_any_kind_are_read(text: str) -> None:
         ({"tls_certificate": "x"}, "go together"),
         ({"sender": []}, "nobody may send"),
         ({"sender": [{"address": "clinic.example"}]}, "write name@host"),
-        ({"domains": ["a b"]}, "is no domain"),
+        ({"domains": ["a b"]}, "is not a domain"),
     ],
 )
 def test_a_configuration_that_lets_in_nobody_or_everybody_is_a_mistake(more: dict[str, object], problem: str) -> None:

@@ -70,7 +70,7 @@ def test_what_somebody_wrote_is_not_automatic() -> None:
     [
         (["Content-Type: multipart/encrypted; boundary=x", "", "--x", "", "a", "--x--"], "encrypted"),
         (["Content-Type: application/pkcs7-mime", "", "x"], "encrypted"),
-        (["Content-Type: application/pdf", "", "garbage"], "attachment-1.pdf is no PDF"),
+        (["Content-Type: application/pdf", "", "garbage"], "attachment-1.pdf is not a PDF"),
         (["Content-Type: message/rfc822", "", "Subject: x", "", "x"], "attached to the e-mail"),
         (["X: " + "y" * 20_000, "", "x"], "too long headers"),
         ([*(f"X-{n}: y" for n in range(600)), "", "x"], "too long headers"),

@@ -42,7 +42,7 @@ def test_the_sample_is_right_and_says_what_to_fill_in(tmp_path: Path, capsys: py
     assert "sip:pbx.example is the sample's; write your PBX" in out
     assert f"{file} is right" in out
     assert main(["config", "init", str(file)]) == 2, "it is not overwritten"
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_the_sample_shows_what_holds_anyway(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_exit_status_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (ACCOUNT + "[ami]\n", r"c.toml:5: warning: nobody can log in at the manager interface"),
         (ACCOUNT + '[ami]\nlisten = "[::]:5038"\n', r"c.toml:6: warning: AMI secrets cross the network in clear"),
         (ACCOUNT + '[inbox]\ndir = "/proc/x"\n', r"c.toml:6: warning: /proc/x cannot be made"),
-        (ACCOUNT + '[inbox]\ndir = "/dev/null/x"\n', r"c.toml:6: warning: /dev/null is no folder"),
+        (ACCOUNT + '[inbox]\ndir = "/dev/null/x"\n', r"c.toml:6: warning: /dev/null is not a folder"),
         ('[sip]\ntransport = "tls"\n', r"c.toml:2: warning: without a certificate no call over TLS can be answered"),
     ],
 )
@@ -132,7 +132,7 @@ MISTAKES = [
     (ACCOUNT + '[[route]]\naccounts = ["pbxx"]\n', "6: route[1].accounts[1]: there is no account pbxx; did you mean pbx?"),
     (ACCOUNT + "[[route]]\naccounts = []\n", "6: route[1].accounts cannot be []; it has to be a list with at least one value"),
     (ACCOUNT + 'trusted = "192.0.2.1"\n', "5: account[1].trusted cannot be '192.0.2.1'; it has to be a list, as [\"192.0.2.1\"]"),
-    (ACCOUNT + 'numbers = ["+49 (30) abc"]\n', "5: account[1].numbers[1] cannot be '+49 (30) abc'; write a number, as +49301234567"),
+    (ACCOUNT + 'numbers = ["+49 (30) abc"]\n', "5: account[1].numbers[1] cannot be '+49 (30) abc'; write a number, like +49301234567"),
     (ACCOUNT + "proxy = 3\n", "5: account[1].proxy cannot be 3; it has to be true or false"),
     (ACCOUNT + "register = true\n", "1: account[1]: there is no user to register as; add user, the extension at the PBX"),
     (ACCOUNT + '[mail]\n[[mail.sender]]\naddress = "*"\naccount = "px"\n', "8: mail.sender[1].account: there is no account px; did you mean pbx?"),

@@ -36,7 +36,7 @@ def test_what_changes_is_said_once_and_reported(monkeypatch: pytest.MonkeyPatch)
     other = SipAccount(name="other", server="sip:192.0.2.2")
 
     async def run() -> None:
-        agent = Agent((405, ""), (200, ""), (408, "no answer"), (503, "no way there"), (200, ""), (0, "end"))
+        agent = Agent((405, ""), (200, ""), (408, "no answer"), (503, "no route there"), (200, ""), (0, "end"))
         seen: list[wire.Message] = []
         registrations = Registrations(seen.append)
         await registrations.apply(agent, (trunk, other))  # type: ignore[arg-type]

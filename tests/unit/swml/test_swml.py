@@ -182,7 +182,11 @@ def test_switch_unset_and_answer() -> None:
         (main("- send_fax: {documnt: a.pdf}"), 4, "did you mean document"),
         (main("- send_fax: {}"), 4, "needs 'document'"),
         (main("- sendfax: {document: a}"), 4, "did you mean send_fax"),
-        (main("- hangup", "- send_fax:", "    document: a.pdf", "    status_url: ftp://x"), 7, "no http or https URL"),
+        (
+            main("- hangup", "- send_fax:", "    document: a.pdf", "    status_url: ftp://x"),
+            7,
+            "not an http or https URL",
+        ),
         (main("- goto: nowhere"), 4, "no label 'nowhere'"),
         (main("- execute: {dest: missing}"), 4, "no section 'missing'"),
         (main("- cond:", "    - when: 'a ==='", "      then: [hangup]"), 5, "cannot be read"),

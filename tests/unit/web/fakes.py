@@ -151,7 +151,7 @@ class FakeQueue:
             if request.to in self.numbers:
                 raise ForbiddenError(f"{request.to} gets no faxes", "take it off the list first")
             if not any(ch.isdigit() for ch in request.to) and ":" not in request.to:
-                raise UsageError(f"{request.to[:40]!r} is no number", "write digits")
+                raise UsageError(f"{request.to[:40]!r} is not a number", "write digits")
         self.requests += requests
         made = [
             self.add(

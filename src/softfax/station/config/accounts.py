@@ -37,7 +37,7 @@ Did = Annotated[
     str,
     matching(
         r"\+[ ()./-]*(?:[0-9][ ()./-]*){1,15}|[0-9*#][0-9*# ()./-]{0,40}|[A-Za-z0-9._-]{1,64}",
-        "write a number, as +49301234567",
+        "write a number, like +49301234567",
     ),
 ]
 MaxDatagram = Field(400, ge=72, le=2048, description="largest UDPTL datagram we say we take, in octets")
@@ -51,7 +51,9 @@ class SipTable(Table):
     public_address: Annotated[str, address_here] = Field("", description="our address as far ends see it, behind NAT")
     tls_certificate: Path | None = Field(None, description="our certificate (PEM), to answer calls over TLS")
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
-    tls_ca: Path | None = Field(None, description="certificates far ends' are checked against (the system's)")
+    tls_ca: Path | None = Field(
+        None, description="certificates that those of far ends are checked against (the system's)"
+    )
     tls_verify: bool = Field(True, description="check the far end's certificate")
     max_calls: int = Field(100, ge=1, le=2000, description="calls at a time; more are refused with 486")
     user_agent: str = Field("", max_length=80, description="what we call ourselves in User-Agent (softfax/VERSION)")
@@ -140,7 +142,7 @@ class AccountConfig(Table):
         "off", description="audio encrypted: off; optional, where the server does it too; required, or no call"
     )
     srtp_without_tls: bool = Field(
-        False, description="keys of SRTP may be said without TLS, for all on the way to read"
+        False, description="keys of SRTP may be said without TLS, so that everybody on the way can read them"
     )
     options_s: int = Field(
         0, ge=0, le=3600, description="without registration: seconds between OPTIONS that ask for it, 0 for none"
@@ -247,13 +249,13 @@ class AccountConfig(Table):
 class DialingConfig(Table):
     """[dialing]: how numbers are dialled here, so that they can be told to every trunk as it wants them."""
 
-    country: Annotated[str, matching(r"[1-9]?[0-9]{0,3}", 'write its digits, as "49"')] = Field(
-        "", description="our country's code, as 49; without it numbers stay"
+    country: Annotated[str, matching(r"[1-9]?[0-9]{0,3}", 'write its digits, like "49"')] = Field(
+        "", description="our country's code, like 49; without it numbers stay"
     )
-    national_prefix: Annotated[str, matching(r"[0-9*#]{0,4}", 'write what is dialled, as "0"')] = Field(
+    national_prefix: Annotated[str, matching(r"[0-9*#]{0,4}", 'write what is dialled, like "0"')] = Field(
         "0", description="what is dialled before an area code"
     )
-    international_prefix: Annotated[str, matching(r"[0-9*#]{1,5}", 'write what is dialled, as "00"')] = Field(
+    international_prefix: Annotated[str, matching(r"[0-9*#]{1,5}", 'write what is dialled, like "00"')] = Field(
         "00", description="what is dialled for abroad"
     )
     rule: tuple[RuleConfig, ...] = Field((), max_length=100, description="what is written otherwise before all else")
@@ -271,7 +273,7 @@ class DialingConfig(Table):
 class RouteConfig(Table):
     """[[route]]: which accounts numbers go through; the longest prefix that fits counts, then the lowest cost."""
 
-    prefix: Prefix = Field("", description="how the number begins, as +49; empty for all others")
+    prefix: Prefix = Field("", description="how the number begins, like +49; empty for all others")
     accounts: tuple[str, ...] = Field(min_length=1, max_length=20, description="accounts, the first one first")
     cost: float = Field(0.0, ge=0, le=1e6, description="routes of the same prefix are taken from the lowest")
 

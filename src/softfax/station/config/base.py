@@ -73,12 +73,12 @@ def matching(pattern: str, remedy: str) -> AfterValidator:
 #: A host as others reach it: a name or an address, without a port.
 address_here = matching(
     r"|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*\]?|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?",
-    'write an address or a name alone, as "203.0.113.7"',
+    'write an address or a name alone, like "203.0.113.7"',
 )
 
 
 #: How a number begins.
-Prefix = Annotated[str, matching(r"\+?[0-9*#]{0,20}", 'write it without blanks, as "+4930"')]
+Prefix = Annotated[str, matching(r"\+?[0-9*#]{0,20}", 'write it without blanks, like "+4930"')]
 
 
 class Table(BaseModel):

@@ -68,10 +68,10 @@ class MailConfig(Table):
         "127.0.0.1:8025",
         description="HOST:PORT of SMTP, port 0 for any; beyond loopback [[mail.user]] or trusted_networks is needed",
     )
-    hostname: Annotated[str, matching(rf"(?:{_HOST})?", "write a name, as fax.example.com")] = Field(
+    hostname: Annotated[str, matching(rf"(?:{_HOST})?", "write a name, like fax.example.com")] = Field(
         "", description="its own name in SMTP (the machine's name)"
     )
-    domains: tuple[str, ...] = Field((), description="domains of fax addresses, as fax.example.com; empty for any")
+    domains: tuple[str, ...] = Field((), description="domains of fax addresses, like fax.example.com; empty for any")
     sender: tuple[MailSenderConfig, ...] = Field((), description="who may send")
     user: tuple[MailUserConfig, ...] = Field((), description="who may hand in e-mail from anywhere")
     trusted_networks: tuple[str, ...] = Field(
@@ -116,7 +116,7 @@ class MailConfig(Table):
     def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for domain in value:
             if not re.fullmatch(_HOST, domain):
-                raise ValueError(f"{domain[:60]!r} is no domain; write fax.example.com")
+                raise ValueError(f"{domain[:60]!r} is not a domain; write fax.example.com")
         return tuple(domain.lower() for domain in value)
 
     @field_validator("trusted_networks")
@@ -124,7 +124,7 @@ class MailConfig(Table):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             if not said(lambda text=text: network(text)).prefixlen:  # type: ignore[misc]
-                raise ValueError(f"{text} is everybody; name the mail server in front, as 192.0.2.25")
+                raise ValueError(f"{text} is everybody; name the mail server in front, like 192.0.2.25")
         return value
 
     @model_validator(mode="after")

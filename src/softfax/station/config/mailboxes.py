@@ -35,7 +35,7 @@ NumberPattern = Annotated[
     str,
     matching(
         r"\+[0-9]{0,15}\*?|[0-9A-Za-z#._-]{0,64}\*?",
-        "write the number without blanks, as +49301234, or its beginning, as +4930*",
+        "write the number without blanks, like +49301234, or its beginning, like +4930*",
     ),
 ]
 
@@ -81,7 +81,7 @@ class S3Target(Table):
 
     endpoint: str = Field("s3.amazonaws.com", description="HOST[:PORT] of the store")
     bucket: str = Field(description="the bucket")
-    prefix: str = Field("", description="what the names of objects begin with, as faxes/")
+    prefix: str = Field("", description="what the names of objects begin with, like faxes/")
     region: str = Field("", description="its region, where the store wants one")
     access_key: str = Field("", description="the key's name")
     secret_key: str = Field("", repr=False, description="the key; or SOFTFAX_S3_SECRET_KEY for all")
@@ -97,7 +97,7 @@ class PrinterTarget(Table):
     server: Annotated[str, matching(r"[A-Za-z0-9_.:\[\]-]*", "write HOST or HOST:PORT")] = Field(
         "", description="HOST[:PORT] of CUPS, where it is elsewhere"
     )
-    options: tuple[str, ...] = Field(("fit-to-page",), description="options of lp, as sides=two-sided-long-edge")
+    options: tuple[str, ...] = Field(("fit-to-page",), description="options of lp, like sides=two-sided-long-edge")
 
 
 class CommandTarget(Table):
@@ -126,7 +126,7 @@ class MailboxConfig(Table):
         description="its name"
     )
     numbers: tuple[NumberPattern, ...] = Field(
-        (), description="called numbers (DIDs) that are its own, as 0301234 or 03012*; the longest that fits counts"
+        (), description="called numbers (DIDs) that are its own, like 0301234 or 03012*; the longest that fits counts"
     )
     ident: str = Field("", description="station identity (CSI) that callers of these numbers see")
     max_calls: int = Field(0, ge=0, le=2000, description="calls to it at a time; more get 486; 0 for no limit")
@@ -160,7 +160,7 @@ class SmtpConfig(Table):
 class ScreeningConfig(Table):
     """[screening]: calls that are not taken."""
 
-    blocked: tuple[NumberPattern, ...] = Field((), description="callers that are refused, as 0900* or +491234")
+    blocked: tuple[NumberPattern, ...] = Field((), description="callers that are refused, like 0900* or +491234")
     allowed: tuple[NumberPattern, ...] = Field((), description="the only callers that are taken; empty for all")
     anonymous: bool = Field(True, description="take calls that show no number")
     refuse_with: Literal[403, 480, 486, 603] = Field(603, description="the SIP status that they get")

@@ -22,11 +22,11 @@ WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 class HoursConfig(Table):
     """[[queue.hours]]: when numbers may be called; the longest prefix that fits counts. Outside of it faxes wait."""
 
-    prefix: Prefix = Field("", description="how the number begins, as +49; empty for all")
+    prefix: Prefix = Field("", description="how the number begins, like +49; empty for all")
     days: tuple[Day, ...] = Field(WEEK, min_length=1, description="days on which it may be called")
     begin: str = Field("08:00", description="from when, HH:MM there")
     end: str = Field("21:00", description="until when, HH:MM there; before `begin` it is of the next day")
-    time_zone: str = Field("", description="whose time that is, as Europe/Berlin (this machine's)")
+    time_zone: str = Field("", description="whose time that is, like Europe/Berlin (this machine's)")
 
     @field_validator("begin", "end")
     @classmethod

@@ -96,7 +96,7 @@ async def _text(request: Request) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise Problem(400, "The body is no UTF-8", kind="no-text") from None
+        raise Problem(400, "The body is not UTF-8", kind="no-text") from None
 
 
 @router.get(
