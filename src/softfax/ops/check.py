@@ -177,7 +177,8 @@ def secrets_in(value: Any, place: Place = ()) -> list[tuple[Place, str]]:
 
 
 def _readable_secrets(config: StationConfig, path: Path | None) -> Iterator[Warned]:
-    if path is None or not secrets_in(config):
+    # Those that come from the environment are not in the file.
+    if path is None or not secrets_in(StationConfig(**StationConfig.plain(path, {}))):
         return
     mode = path.stat().st_mode
     if mode & (stat.S_IROTH | stat.S_IWOTH):

@@ -133,8 +133,8 @@ class Routing:
         if not _WRITTEN.match(text):
             raise UsageError(f"not a SIP URI or a number: {text[:80]!r}", "write sip:NUMBER@HOST, or a number")
         number = self.plan.normal(text)
-        if not number:
-            raise UsageError(f"nothing is left of the number {text!r}", "correct the rules of [dialing]")
+        if not number.lstrip("+"):
+            raise UsageError(f"nothing is left of the number {text!r}", "write it in full, or correct [dialing]")
         if named is not None:
             return (self._by(named, text, number),)
         return tuple(self._by(trunk, text, number) for trunk in self._on_the_way(text, number))

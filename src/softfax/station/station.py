@@ -120,7 +120,7 @@ class Station(Registry):
         self._tasks: set[asyncio.Task[None]] = set()
         self._exit = AsyncExitStack()
         self._draining = False
-        #: What calls reported before all parts had started to listen.
+        #: What calls reported before all parts had started to listen; a station that cannot start says why, and nothing else.
         self._early: list[wire.Message] | None = []
 
     # ---- life ---------------------------------------------------------------------------------------------------
@@ -339,7 +339,7 @@ class Station(Registry):
     # ---- what the calls report ----------------------------------------------------------------------------------
 
     def _report(self, message: wire.Message) -> None:
-        if self._early is not None and not isinstance(message, (wire.Said, wire.Registered)):
+        if self._early is not None and not isinstance(message, wire.Registered):
             self._early.append(message)
         elif isinstance(message, wire.Arrived):
             self._arrived(message)

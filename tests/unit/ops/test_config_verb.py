@@ -182,6 +182,8 @@ def test_secrets_that_everybody_can_read(tmp_path: Path) -> None:
     assert "can read the secrets in it (mode 644); chmod 640" in "\n".join(texts(tmp_path / "c.toml", ACCOUNT, 0o644))
     without = ACCOUNT.replace("hidden", "")
     assert "secrets" not in "\n".join(texts(tmp_path / "c.toml", without, 0o644))
+    path = tmp_path / "c.toml"
+    assert not check_config(path, {"SOFTFAX_PASSWORD_PBX": "hidden"}).findings, "those of the environment are elsewhere"
 
 
 def test_certificates_that_do_not_go_together(tmp_path: Path) -> None:
