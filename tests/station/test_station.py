@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from softfax.delivery import CallbackTarget
-from softfax.errors import LocalError, PortInUseError, UsageError
+from softfax.errors import ConfigError, LocalError, PortInUseError, UsageError
 from softfax.fax.settings import ModePolicy
 from softfax.model import CallState, Direction, FaxResult, FaxUpdate, SessionState
-from softfax.station import FaxOrder, Station
+from softfax.station import FaxOrder, Station, StationConfig
 from tests.support.receiver import receiver
 
 pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("station")]
@@ -232,6 +232,39 @@ def test_nobody_answers_and_hangup(tmp_path: Path, letter: str) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("tables", "named"),
+    [
+        ({"sip": {"listen": "127.0.0.1:0", "max_calls": 3}}, "sip"),
+        ({"workers": {"count": 2}}, "workers"),
+        ({"queue": {"calls": 2}}, "queue.calls"),
+        ({"http": {"enabled": False}}, "http.enabled"),
+        ({"http": {"tls_certificate": "a.pem", "tls_private_key": "a.key"}}, "http.tls_certificate"),
+        ({"ami": {"listen": "127.0.0.1:0"}}, "ami.listen, ami.tls_listen"),
+        ({"callbacks": {"workers": 2, "allow_private": True}}, "callbacks.workers"),
+        ({"mail": {"listen": "127.0.0.1:0", "sender": [{"address": "*"}]}}, "mail.listen, mail.conversions"),
+    ],
+)
+def test_a_reload_names_what_takes_a_restart_and_changes_nothing(
+    tmp_path: Path, tables: dict[str, object], named: str
+) -> None:
+    station = Station({"data": {"dir": tmp_path}})
+    with pytest.raises(ConfigError, match=rf"^{named} cannot change while the station runs; restart it$"):
+        station.reload(StationConfig.checked({"data": {"dir": tmp_path}, **tables}, ""))
+    assert station.config == StationConfig.checked({"data": {"dir": tmp_path}}, "")
+
+
+def test_a_reload_has_other_callbacks(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with a_station(tmp_path) as station:
+            callbacks = station.config.callbacks.model_copy(update={"allow_private": False, "timeout_s": 3.0})
+            station.reload(station.config.model_copy(update={"callbacks": callbacks}))
+            assert station.outbox is not None
+            assert (station.outbox.settings.allow_private, station.outbox.settings.timeout_s) == (False, 3.0)
+
+    asyncio.run(run())
+
+
 def test_what_keeps_a_station_from_starting_is_one_line(tmp_path: Path) -> None:
     async def run() -> None:
         async with a_station(tmp_path, callbacks={"enabled": False}) as station:
@@ -242,7 +275,9 @@ def test_what_keeps_a_station_from_starting_is_one_line(tmp_path: Path) -> None:
             )
             done = await asyncio.to_thread(_serve, config)
             assert (done.returncode, done.stdout) == (2, "")
-            assert re.fullmatch(r"softfax: 127\.0\.0\.1:\d+ is in use; choose another .*\n", done.stderr)
+            assert re.fullmatch(
+                r"softfax: SIP: 127\.0\.0\.1:\d+ is in use; change \[sip\] listen, or stop .*\n", done.stderr
+            )
         config.write_text('[sip]\nlisten = "127.0.0.1:0"\n[inboxx]\ndir = "x"\n')
         done = await asyncio.to_thread(_serve, config)
         assert done.returncode == 2
@@ -254,7 +289,7 @@ def test_what_keeps_a_station_from_starting_is_one_line(tmp_path: Path) -> None:
 
 def _serve(config: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "softfax.cli.main", "serve", "--config", str(config)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def test_one_station_at_a_time(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ class AmiServer:
         self.began = datetime.now(UTC)
         self.started = time.monotonic()
         self._servers: list[asyncio.Server] = []
+        self._context: ssl.SSLContext | None = None
         self._clients: dict[Client, asyncio.Task[None]] = {}
         self._faxes: dict[str, FaxChannel] = {}
         self._by_unique_id: dict[str, str] = {}
@@ -83,9 +84,17 @@ class AmiServer:
         self._unsubscribe: Callable[[], None] = lambda: None
         self._sequence = itertools.count(OWN_SEQUENCE)
 
+    def reload(self, table: AmiConfig) -> None:
+        """Other users, and a renewed certificate; who is logged in stays so. Raises ConfigError, having changed nothing."""
+        settings = from_config(table)
+        if self._context is not None and settings.tls_certificate is not None:
+            tls_context(settings)
+            self._context.load_cert_chain(settings.tls_certificate, settings.tls_private_key)
+        self.settings, self.users = settings, Users(settings.users)
+
     async def start(self) -> None:
         """Listens. Raises PortInUseError, ConfigError."""
-        context = tls_context(self.settings)
+        context = self._context = tls_context(self.settings)
         self._unsubscribe = self.station.subscribe(self._on_update)
         try:
             if self.settings.listen:

@@ -18,6 +18,7 @@ from softfax.fax.runtime import FaxLine
 from softfax.fax.settings import ModePolicy
 from softfax.model import FaxResult
 from softfax.sip import SipAccount, SipConfig, local_address_towards, split_uri
+from softfax.sip.types import ONLY_ACCOUNT
 
 __all__ = [
     "ACCOUNT",
@@ -42,7 +43,7 @@ CALL_DEFAULTS: dict[str, Any] = {
     "no_ecm": False,
 }
 #: The name of the account that the command line tells of.
-ACCOUNT = "account"
+ACCOUNT = ONLY_ACCOUNT
 #: Where a station listens unless told otherwise: loopback alone.
 DEFAULT_LISTEN = "127.0.0.1:5060"
 _NUMBER = re.compile(r"^\+?[0-9A-Da-d*#().\- ]{1,40}$")

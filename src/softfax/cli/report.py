@@ -96,7 +96,7 @@ class Reporter:
         if isinstance(event, FaxResult):
             self.close()
             if not event.success:
-                self.problem(describe(event) or "failed")
+                self.problem(f"{self.label}{describe(event) or 'failed'}")
                 return
         line = describe(event)
         if line is not None and (not self.json_lines or self.console.is_terminal):

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 
-from softfax.ami import from_config
+from softfax.ami import AmiServer, from_config
 from softfax.cli.ami_server import serve_ami
 from softfax.cli.report import Reporter
 from softfax.errors import ConfigError, ExitStatus, SoftfaxError
@@ -41,7 +41,10 @@ class Serving:
         self.asked = asyncio.Event()
         self.forced = asyncio.Event()
         self.signals = 0
+        #: What the log says too is left out.
+        self.quiet = False
         self.notifier = Notifier()
+        self._ami: AmiServer | None = None
         #: Where SMTP is listened on, once it is.
         self._smtp: Callable[[], tuple[str, int]] | None = None
 
@@ -51,13 +54,15 @@ class Serving:
         logs.set_up(self.config)
         settings = from_config(self.config.ami) if self.config.ami is not None else None
         station = Station(self.config, calls=partial(Workers, command=COMMAND))
-        station.say = self.reporter.text
+        self.quiet = logs.in_the_journal(self.config)
+        station.say = self._say
         web = self._parts(station)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signal, station)
         loop.add_signal_handler(signal.SIGHUP, self._reload, station)
         try:
             async with station, serve_ami(station, settings) as ami:
+                self._ami = ami
                 if logs.keeps_events(self.config):
                     station.subscribe(logs.EventLog())
                 # Until the station is closed: what a second signal drops has a result too.
@@ -109,7 +114,13 @@ class Serving:
         if self._smtp is not None:
             self.reporter.text(f"e-mail to fax at {_shown(*self._smtp())}")
 
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            self.reporter.text(line)
+
     def _show(self, update: FaxUpdate) -> None:
+        if self.quiet and not self.reporter.json_lines:
+            return
         context = update.context
         far = context.called_number if context.outgoing else context.caller_number
         number = "fax" if isinstance(update.event, JobEvent) else str(context.session_number)
@@ -122,6 +133,8 @@ class Serving:
         try:
             config = self.load()
             station.reload(config)
+            if self._ami is not None and config.ami is not None:
+                self._ami.reload(config.ami)
             logs.set_up(config)
         except SoftfaxError as error:
             self.reporter.problem(f"the configuration stays as it was: {error}")

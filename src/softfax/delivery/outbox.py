@@ -98,6 +98,11 @@ class Outbox:
         self._posters: set[Poster] = set()
         self._threads: list[threading.Thread] = []
 
+    def reload(self, settings: OutboxSettings, known: Iterable[CallbackTarget]) -> None:
+        """Other settings, from the next round on; the number of workers stays."""
+        self.settings = settings
+        self._known = {**self._known, **{target.key: target for target in known}}
+
     @classmethod
     async def open(
         cls,

@@ -28,7 +28,7 @@ from softfax.ops.journal import JournalHandler, in_journal
 from softfax.ops.redact import Redactor
 from softfax.station.config import StationConfig
 
-__all__ = ["EventLog", "JsonFormatter", "Repetition", "TextFormatter", "keeps_events", "set_up"]
+__all__ = ["EventLog", "JsonFormatter", "Repetition", "TextFormatter", "in_the_journal", "keeps_events", "set_up"]
 
 event_log = logging.getLogger("softfax.fax.events")
 
@@ -46,6 +46,8 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
     SOFTFAX_LOG wins over the level.
     """
     handler = _handler(config)
+    if not keeps_events(config):
+        handler.addFilter(lambda record: not getattr(record, "said", False))
     handler.addFilter(Ids())
     if config.log.repeats:
         handler.addFilter(Repetition(config.log.repeats))
@@ -79,8 +81,13 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
 
 
 def keeps_events(config: StationConfig) -> bool:
-    """Whether events of faxes belong into the log; not beside the station's own lines in the same place."""
+    """Whether events of faxes, and what the station says itself (`said`), belong into the log: not where its lines are."""
     return config.log.format == "json" or _where(config) != "stderr"
+
+
+def in_the_journal(config: StationConfig) -> bool:
+    """Whether the journal takes the log, and standard output too: then what is in the log is said there alone."""
+    return _where(config) == "journald" and in_journal()
 
 
 def _on_terminal(config: StationConfig) -> bool:

@@ -7,7 +7,7 @@ import resource
 
 from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
 from softfax.sip.binding import pj, reason_of
-from softfax.sip.types import SipAccount, SipConfig
+from softfax.sip.types import ONLY_ACCOUNT, SipAccount, SipConfig
 
 __all__ = ["EADDRINUSE", "ERRNO_BASE", "raise_file_limit", "registration_error", "start_error", "user_agent"]
 
@@ -35,7 +35,9 @@ def registration_error(account: SipAccount, code: int, reason: str) -> Registrat
     if code in (401, 403, 407):
         return AuthenticationError(
             f"{account.server} rejected the user or password ({code} {reason})",
-            f"check user and password of account {account.name} (--user, SOFTFAX_PASSWORD)",
+            "check --user and SOFTFAX_PASSWORD"
+            if account.name == ONLY_ACCOUNT
+            else f"check user and password of account {account.name}",
             sip_code=code,
         )
     return RegistrationError(

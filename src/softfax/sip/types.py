@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANYWHERE",
     "ANYWHERE_6",
+    "ONLY_ACCOUNT",
     "AudioMedia",
     "CallHandler",
     "CallerId",
@@ -40,6 +41,8 @@ Codec = Literal["PCMU", "PCMA"]
 CallerPolicy = Literal["p-asserted-identity", "remote-party-id", "from"]
 # Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route.
 ANYWHERE, ANYWHERE_6 = "sip:192.0.2.1", "sip:[2001:db8::1]"
+#: The name of an account that nobody named, being the only one.
+ONLY_ACCOUNT = "account"
 _URI = re.compile(
     r"^<?(sips?):(?:([^@<>\s\"]+)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_]+)(?::([0-9]{1,5}))?([;?][^<>\s]*)?>?$"
 )

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from softfax import logcontext
 from softfax.diskspace import DiskFloor
 from softfax.documents import RasterJob, RasterSettings, start
-from softfax.errors import LocalError, SoftfaxError, UsageError
+from softfax.errors import LocalError, PortInUseError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import FaxLine, FaxRuntime
@@ -93,7 +93,10 @@ class Calls:
     async def start(self) -> None:
         """Listens. Raises PortInUseError, NativeError, UsageError."""
         trace = making.trace_settings(self.config)
-        self._runtime = await FaxRuntime.start(making.sip_config(self.config), trace=trace)
+        try:
+            self._runtime = await FaxRuntime.start(making.sip_config(self.config), trace=trace)
+        except PortInUseError as error:
+            raise PortInUseError(f"SIP: {error.problem}", "change [sip] listen, or stop what listens there") from None
         self._runtime.on_incoming = self._incoming
         # Not before it is said that we listen.
         self._have_accounts(self._runtime.agent.accounts)

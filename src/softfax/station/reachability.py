@@ -75,8 +75,9 @@ class Reachability:
             return
         first, self.state, self.since = self.state == "trying", state, datetime.now(UTC)
         if state == "unreachable":
-            log.warning("%s: %s; calls go through others first", self.name, self.problem)
+            log.warning("%s: %s; calls go through others first", self.name, self.problem, extra={"said": True})
             self.say(f"no answer from {self.name}: {self.problem}; check its address, and whether it knows ours")
         elif not first:
+            log.info("%s answers again", self.name, extra={"said": True})
             self.say(f"{self.name} answers again")
         self.on_change()

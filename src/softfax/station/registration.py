@@ -115,10 +115,11 @@ class Registration:
             failures = 0
             self._lost.clear()
             self._set("registered")
+            log.info("registered at %s", self.name, extra={"said": True})
             self.say(f"registered at {self.name}")
             await self._lost.wait()
             problem = self.problem
-            log.warning("%s: the registration is lost (%s)", self.name, problem)
+            log.warning("%s: the registration is lost (%s)", self.name, problem, extra={"said": True})
             self.say(f"the registration at {self.name} is lost ({problem})")
             self._set("failed", problem)
 
@@ -126,7 +127,7 @@ class Registration:
         """Waits for the next try; false if the registration has come by itself meanwhile."""
         wait_s = self.wait_s(failures, refused=isinstance(error, AuthenticationError))
         self._set("failed", error.problem, wait_s=wait_s)
-        log.warning("%s: %s; trying again in %.0f s", self.name, error, wait_s)
+        log.warning("%s: %s; trying again in %.0f s", self.name, error, wait_s, extra={"said": True})
         self.say(f"not registered at {self.name}: {error}; trying again in {wait_s:.0f} s")
         try:
             await asyncio.wait_for(self._back.wait(), wait_s)

@@ -57,7 +57,26 @@ __all__ = ["Station"]
 log = logging.getLogger("softfax.station")
 
 #: What sockets, processes and databases were made of.
-_FIXED = ("sip", "data", "workers", "inbox.dir", "http.listen", "ami.listen", "mail.listen", "callbacks.enabled")
+_FIXED = (
+    "sip",
+    "data",
+    "workers",
+    "inbox.dir",
+    "queue.calls",
+    "http.enabled",
+    "http.listen",
+    "http.https",
+    "http.conversions",
+    "http.uploads_hours",
+    "http.page_cache_mb",
+    "ami.listen",
+    "ami.tls_listen",
+    "mail.listen",
+    "mail.conversions",
+    "callbacks.enabled",
+    "callbacks.workers",
+    "callbacks.workers_per_target",
+)
 _NO_MEDIA = (SessionState.RESERVED, SessionState.UNINITIALIZED)
 
 
@@ -67,6 +86,25 @@ def _value(config: StationConfig, key: str) -> object:
     for part in key.split("."):
         value = getattr(value, part, None)
     return value
+
+
+def _prepare(inbox: Inbox) -> None:
+    """Raises LocalError where received faxes could not be written."""
+    try:
+        inbox.prepare()
+    except LocalError as error:
+        raise LocalError(error.problem, "name another folder in [inbox] dir, or give it to this user") from None
+
+
+def _outbox_settings(config: StationConfig) -> OutboxSettings:
+    c = config.callbacks
+    return OutboxSettings(
+        retry=RetryPolicy(first_s=c.retry_first_s, longest_s=c.retry_longest_s, give_up_s=c.give_up_s),
+        timeout_s=c.timeout_s,
+        allow_private=c.allow_private,
+        workers=c.workers,
+        workers_per_target=c.workers_per_target,
+    )
 
 
 #: Makes what runs the calls, and is given whom to report to.
@@ -133,7 +171,7 @@ class Station(Registry):
         await self._exit.__aenter__()
         try:
             if self.config.fax.receive:
-                self._inbox.prepare()
+                _prepare(self._inbox)
             if self.config.callbacks.enabled or self._services:
                 await self._open_durable()
             # Only now: what comes in may be told to somebody.
@@ -170,18 +208,10 @@ class Station(Registry):
         self._host = None
 
     async def _open_durable(self) -> None:
-        c = self.config.callbacks
-        settings = OutboxSettings(
-            retry=RetryPolicy(first_s=c.retry_first_s, longest_s=c.retry_longest_s, give_up_s=c.give_up_s),
-            timeout_s=c.timeout_s,
-            allow_private=c.allow_private,
-            workers=c.workers,
-            workers_per_target=c.workers_per_target,
-        )
         data = self.config.data
         durable = self.durable = Durable(database_url(data.dir, data.url), executor=data.name)
         self._exit.push_async_callback(asyncio.to_thread, durable.close)
-        outbox = self.outbox = Outbox(durable, settings, known=self.config.targets())
+        outbox = self.outbox = Outbox(durable, _outbox_settings(self.config), known=self.config.targets())
         self._exit.push_async_callback(outbox.close)
 
         def launch() -> None:
@@ -210,15 +240,19 @@ class Station(Registry):
     def reload(self, config: StationConfig) -> None:
         """Another configuration, without dropping calls; what it takes a restart for is left as it is, and an error.
 
-        Raises ConfigError, having changed nothing.
+        Raises ConfigError or LocalError, having changed nothing.
         """
         changed = [key for key in _FIXED if _value(self.config, key) != _value(config, key)]
         if changed:
-            raise ConfigError(f"{', '.join(changed)} cannot change while the station runs", "restart it")
-        self.config = config
-        self._inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
-        if self._callbacks is not None:
+            named = ", ".join(changed).replace("http.https", "http.tls_certificate")
+            raise ConfigError(f"{named} cannot change while the station runs", "restart it")
+        inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
+        if config.fax.receive:
+            _prepare(inbox)
+        self.config, self._inbox = config, inbox
+        if self._callbacks is not None and self.outbox is not None:
             self._callbacks.reload(config.targets())
+            self.outbox.reload(_outbox_settings(config), config.targets())
         self._running().order(wire.Reload(config.model_dump(mode="json", by_alias=True)))
         for told in self.on_reload:
             told(config)

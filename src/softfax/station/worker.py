@@ -51,7 +51,7 @@ async def serve(sock: socket.socket, configure: Callable[[StationConfig], None] 
             await writer.drain()
             return
         report(wire.Started(*calls.bound_address))
-        await _follow(reader, calls)
+        await _follow(reader, calls, configure)
         await writer.drain()
     except ConnectionError:
         pass
@@ -59,7 +59,7 @@ async def serve(sock: socket.socket, configure: Callable[[StationConfig], None] 
         writer.close()
 
 
-async def _follow(reader: asyncio.StreamReader, calls: Calls) -> None:
+async def _follow(reader: asyncio.StreamReader, calls: Calls, configure: Callable[[StationConfig], None]) -> None:
     """Takes orders until the station says stop, or is gone."""
     grace_s = 0.5
     while message := await wire.read(reader):
@@ -68,6 +68,8 @@ async def _follow(reader: asyncio.StreamReader, calls: Calls) -> None:
             return
         try:
             calls.order(message)
+            if isinstance(message, wire.Reload):
+                configure(calls.config)
         except Exception:
             log.exception("an order was not carried out")
     log.error("the station is gone: calls are hung up")

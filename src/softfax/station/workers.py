@@ -146,7 +146,7 @@ class _Worker:
             try:
                 await self._spawn()
             except SoftfaxError as error:
-                log.error("the process for calls does not start: %s", error)
+                log.error("the process for calls does not start: %s", error, extra={"said": True})
                 self._report(wire.Said(f"the process for calls does not start: {error}"))
 
     async def _listen(self) -> None:
@@ -183,7 +183,7 @@ class _Worker:
             return
         text = f"the process that ran the call ended ({self.last_end})"
         if not self._closing:
-            log.error("%s: %d calls are lost", text, len(lost))
+            log.error("%s: %d calls are lost", text, len(lost), extra={"said": True})
             self._report(wire.Said(f"the process for calls ended ({self.last_end}), {len(lost)} calls are lost"))
         self.registrations = ()
         self._report(wire.Registered(()))

@@ -18,6 +18,7 @@ from softfax.ami.actions import ACTIONS
 from softfax.errors import ConfigError, DocumentError, PortInUseError, UsageError
 from softfax.fax.settings import ModePolicy
 from softfax.model import CallEvent, CallState, Direction, Mode, SessionState
+from softfax.station.config import AmiConfig, AmiUserConfig
 from tests.unit.ami.fakes import FakeStation, Octets, record, result, settings, whole_fax
 
 ALL = User("fax", "secret")
@@ -709,5 +710,18 @@ def test_what_cannot_be_listened_on() -> None:
             for changes in ({"listen": "example.org:1"}, {"tls_listen": "127.0.0.1:0"}):
                 with pytest.raises(ConfigError):
                     await AmiServer(station, settings(**changes)).start()
+
+    run(test)
+
+
+def test_other_users_after_a_reload() -> None:
+    async def test() -> None:
+        async with serving() as (server, _):
+            inside = await Octets.connect(server)
+            assert "accepted" in await inside.login(Events="off")
+            server.reload(AmiConfig(user=(AmiUserConfig(name="new", secret="other"),)))
+            assert "accepted" in await (await Octets.connect(server)).login("new", "other")
+            assert "failed" in await (await Octets.connect(server)).login()
+            assert "Pong" in await inside.say(Action="Ping"), "who is inside stays"
 
     run(test)

@@ -132,6 +132,15 @@ def test_level_of_the_environment_wins_and_a_reload_replaces(tmp_path: Path) -> 
     assert not (tmp_path / "a.log").read_text()
 
 
+def test_what_the_station_says_itself_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for to, there in (("stderr", False), (str(tmp_path / "log"), True)):
+        logs.set_up(StationConfig.checked({"log": {"to": to}}, ""), {})
+        logging.getLogger("softfax.station").warning("pbx: 401", extra={"said": True})
+        logging.getLogger("softfax.station").warning("another")
+        text = capsys.readouterr().err if to == "stderr" else (tmp_path / "log").read_text()
+        assert ("another" in text, "pbx: 401" in text) == (True, there)
+
+
 def test_a_file_that_cannot_be_written() -> None:
     from softfax.errors import LocalError
 

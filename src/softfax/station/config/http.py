@@ -134,6 +134,11 @@ class HttpConfig(Table):
         return parse_listen(self.listen)
 
     @property
+    def https(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.tls_certificate is not None
+
+    @property
     def protected(self) -> bool:
         """Whether anybody has to say who they are."""
         return bool(self.token or self.proxy_user_header)

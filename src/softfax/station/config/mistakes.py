@@ -77,9 +77,8 @@ def _mistake(error: Any, root: type[BaseModel]) -> Mistake:
 
 
 def _unknown(place: tuple[int | str, ...], key: str, known: Sequence[str]) -> Mistake:
-    close = difflib.get_close_matches(str(place[-1]), known, n=2)
-    if close:
-        return Mistake(place, key, f"there is no key {key}", f"did you mean {' or '.join(close)}?")
+    if close := difflib.get_close_matches(str(place[-1]), known, n=1):
+        return Mistake(place, key, f"there is no key {key}", f"did you mean {close[0]}?")
     return Mistake(place, key, f"there is no key {key}", f"use one of {', '.join(known)}" if known else "")
 
 
