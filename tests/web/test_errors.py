@@ -78,5 +78,14 @@ def test_what_is_no_http_is_a_problem_too(tmp_path: Path) -> None:
                 assert head.startswith(b"HTTP/1.1 400 ")
                 assert b"application/problem+json" in head
                 assert json.loads(body)["status"] == 400
+            # A length said twice is how a second request is smuggled past a proxy: neither is read.
+            reader, writer = await asyncio.open_connection(*r.web.address)
+            writer.write(
+                b"POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+            )
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            assert (answer[:13], answer.count(b"HTTP/1.1 ")) == (b"HTTP/1.1 400 ", 1)
 
     asyncio.run(run())

@@ -336,3 +336,30 @@ sections:
             assert bad.status_code == 422
 
     asyncio.run(main())
+
+
+def test_a_swml_document_runs_once_for_each_key(tmp_path: Path) -> None:
+    order = {"to": "sip:ok@far.example", "document": {"sections": {"main": [{"set": {"odd": "\ud800!"}}, "hangup"]}}}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
+
+    async def first() -> str:
+        async with running(tmp_path) as r, r.client() as c, r.client(SENDER) as other:
+            answers = await asyncio.gather(
+                *(c.post("/v1/swml", content=json.dumps(order), headers=headers) for _ in range(4))
+            )
+            assert {answer.status_code for answer in answers} <= {202, 409}
+            (run_id,) = {answer.json()["id"] for answer in answers if answer.status_code == 202}
+            different = await c.post("/v1/swml", content=json.dumps({**order, "to": "sip:1@a"}), headers=headers)
+            assert (different.status_code, different.json()["type"]) == (422, "urn:softfax:problem:idempotency")
+            own = await other.post("/v1/swml", content=json.dumps(order), headers=headers)
+            assert own.json()["id"] != run_id
+            return str(run_id)
+
+    async def second(run_id: str) -> None:
+        async with running(tmp_path) as r, r.client() as c:
+            again = await c.post("/v1/swml", content=json.dumps(order), headers=headers)
+            assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+            assert (again.json()["id"], again.json()["state"]) == (run_id, "ended")
+            assert again.json()["variables"]["odd"] == "?!"
+
+    asyncio.run(second(asyncio.run(first())))

@@ -138,6 +138,11 @@ class Guard:
                 503, "Too many connections", kind="connections", headers={"Retry-After": "5", "Connection": "close"}
             )
         headers = _joined(scope["headers"])
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # Whoever stands between may have read another request out of it (RFC 9112 §6.1).
+            raise Problem(
+                400, "This is no HTTP/1.1", "It says its length twice.", kind="no-http", headers={"Connection": "close"}
+            )
         client = scope.get("client")
         asker = self.access.asker(client[0] if client else "", scope["scheme"], headers)
         scope["state"] = {**scope.get("state", {}), "asker": asker, "principal": None}

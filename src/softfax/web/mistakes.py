@@ -38,6 +38,10 @@ def _least(context: Mapping[str, Any]) -> str:
     return "it is empty" if context["min_length"] == 1 else f"it has less than {context['min_length']}"
 
 
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.12g}"
+
+
 #: By pydantic's type of the error, with its context.
 _WORDS: Mapping[str, str | _Words] = {
     "bool_parsing": "use true or false",
@@ -47,14 +51,14 @@ _WORDS: Mapping[str, str | _Words] = {
     "extra_forbidden": "there is no such key",
     "float_parsing": "use a number",
     "float_type": "use a number",
-    "greater_than_equal": lambda c: f"use {c['ge']} or more",
-    "greater_than": lambda c: f"use more than {c['gt']}",
+    "greater_than_equal": lambda c: f"use {_number(c['ge'])} or more",
+    "greater_than": lambda c: f"use more than {_number(c['gt'])}",
     "int_from_float": "use a whole number",
     "int_parsing": "use a whole number",
     "int_parsing_size": "the number is too large",
     "int_type": "use a whole number",
-    "less_than_equal": lambda c: f"use {c['le']} or less",
-    "less_than": lambda c: f"use less than {c['lt']}",
+    "less_than_equal": lambda c: f"use {_number(c['le'])} or less",
+    "less_than": lambda c: f"use less than {_number(c['lt'])}",
     "list_type": "use a list",
     "literal_error": lambda c: f"use {c['expected']}",
     "missing": "it is missing",
@@ -76,7 +80,9 @@ def mistake(one: Mapping[str, Any]) -> dict[str, str]:
     The value is never said: it may be a secret.
     """
     place, *rest = one["loc"] or ("body",)
-    path = [str(part) for part in rest if part not in KINDS and part != "[key]"]
+    # Keys are the client's: lone surrogates among them cannot be said in JSON.
+    parts = [part for part in rest if part not in KINDS and part != "[key]"]
+    path = [str(part).encode("utf-8", "replace").decode()[:80] for part in parts]
     return {"at": ".".join(path) or str(place), "in": str(place), "detail": _detail(one, path)}
 
 

@@ -172,7 +172,7 @@ def _named(operation: dict[str, Any], status: str) -> tuple[str, ...]:
         any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ())),
     )
     names = _SAYING.get(status, ())
-    if status in ("201", "202"):
+    if status in ("201", "202") and operation["operationId"] != "forbid":
         names = ("Location", "Idempotency-Replayed") if keyed else ("Location",)
     elif status in ("200", "206") and is_file:
         names = _OF_FILES if status == "200" else (*_OF_FILES, "Content-Range")

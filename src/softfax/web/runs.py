@@ -65,8 +65,8 @@ class Runs:
             for task in pending:
                 task.cancel()
 
-    async def begin(self, document: Document, to: str) -> dict[str, Any]:
-        """Begins one. Raises UsageError, ForbiddenError, LocalError."""
+    async def begin(self, document: Document, to: str, key: str = "", digest: str = "") -> dict[str, Any]:
+        """Begins one; it is noted under `key` before anything is called. Raises UsageError, ForbiddenError, LocalError."""
         if len(self._runs) >= RUNS_MAX:
             raise LocalError(f"{RUNS_MAX} SWML documents run already", "wait until some have ended")
         self._station.config.routing().choices(to, "")
@@ -86,9 +86,9 @@ class Runs:
             to,
             order=FaxOrder(destination=to, direction=Direction.SEND),
             allow_private=config.fax.allow_private_documents,
-            say=lambda line: said.append(line) if len(said) < LINES_MAX else None,
+            say=lambda line: said.append(_text(line)) if len(said) < LINES_MAX else None,
         )
-        await asyncio.to_thread(self._store.put_run, str(run["id"]), "running", run)
+        await asyncio.to_thread(self._store.put_run, str(run["id"]), "running", run, key, digest)
         task = asyncio.ensure_future(self._run(run, runner))
         self._runs[str(run["id"])] = (run, runner, task)
         return dict(run)
@@ -98,7 +98,7 @@ class Runs:
             await runner.run()
             run["state"] = "cancelled" if run["state"] == "cancelling" else "ended"
         except SoftfaxError as error:
-            run["state"], run["problem"] = "failed", str(error)
+            run["state"], run["problem"] = "failed", _text(str(error))
         except asyncio.CancelledError:
             run["state"] = "interrupted"
         except Exception as error:
@@ -129,10 +129,15 @@ class Runs:
 
 def _plain(values: Any) -> Any:
     if isinstance(values, dict):
-        return {str(key): _plain(value) for key, value in values.items()}
+        return {_text(str(key)): _plain(value) for key, value in values.items()}
     if isinstance(values, (list, tuple)):
         return [_plain(value) for value in values]
-    return values if values is None or isinstance(values, (bool, int, float)) else str(values)
+    return values if values is None or isinstance(values, (bool, int, float)) else _text(str(values))
+
+
+def _text(text: str) -> str:
+    """Without lone surrogates, which neither the database nor JSON can take."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _now() -> str:

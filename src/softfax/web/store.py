@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the web keeps in the station's database: the address book, logins of the page, runs of SWML. Blocking; from any thread."""
+"""What the web keeps in the station's database: the address book, logins of the page, runs of SWML, what was done under
+Idempotency-Keys. Blocking; from any thread."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from softfax.errors import UsageError
+from softfax.queue.errors import IdempotencyError
 from softfax.web.history import History
 
 __all__ = ["METADATA", "Contact", "Login", "WebStore"]
@@ -22,6 +24,7 @@ __all__ = ["METADATA", "Contact", "Login", "WebStore"]
 METADATA = sa.MetaData()
 CONTACTS_MAX = 200_000
 RUNS_KEPT = 1000
+DONE_KEPT_S = 24 * 3600.0
 WORDS_MAX = 8
 
 _contacts = sa.Table(
@@ -53,6 +56,15 @@ _runs = sa.Table(
     sa.Column("id", sa.String(24), nullable=False, unique=True),
     sa.Column("state", sa.String(12), nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+)
+#: What was done under Idempotency-Keys; those of faxes are the queue's.
+_done = sa.Table(
+    "softfax_done",
+    METADATA,
+    sa.Column("key", sa.String(400), primary_key=True),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("what", sa.String(64), nullable=False),
+    sa.Column("at", sa.Float, nullable=False, index=True),
 )
 
 
@@ -173,12 +185,40 @@ class WebStore:
         with self._engine.begin() as connection:
             connection.execute(_logins.delete().where(_logins.c.key == key))
 
+    # ---- Idempotency-Key ----------------------------------------------------------------------------------------
+
+    def remembered(self, key: str, digest: str) -> str | None:
+        """What was noted under a key within a day; None where nothing was. Raises IdempotencyError for another request."""
+        query = sa.select(_done).where(_done.c.key == key, _done.c.at > time.time() - DONE_KEPT_S)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        if row.hash != digest:
+            raise IdempotencyError(
+                "this idempotency key was used for another request", "use a key of its own for each request"
+            )
+        return str(row.what)
+
+    def remember(self, key: str, digest: str, what: str) -> None:
+        """Notes what was done under a key."""
+        with self._engine.begin() as connection:
+            self._remember(connection, key, digest, what)
+
+    @staticmethod
+    def _remember(connection: sa.Connection, key: str, digest: str, what: str) -> None:
+        now = time.time()
+        connection.execute(_done.delete().where(sa.or_(_done.c.at < now - DONE_KEPT_S, _done.c.key == key)))
+        connection.execute(_done.insert().values(key=key, hash=digest, what=what, at=now))
+
     # ---- SWML ---------------------------------------------------------------------------------------------------
 
-    def put_run(self, run_id: str, state: str, body: Mapping[str, Any]) -> None:
-        """Keeps how far a run is; the oldest beyond a thousand are forgotten."""
+    def put_run(self, run_id: str, state: str, body: Mapping[str, Any], key: str = "", digest: str = "") -> None:
+        """Keeps how far a run is, and the key that it was asked for with; the oldest beyond a thousand are forgotten."""
         text = json.dumps(body, ensure_ascii=False, default=str)
         with self._engine.begin() as connection:
+            if key:
+                self._remember(connection, key, digest, run_id)
             changed = connection.execute(_runs.update().where(_runs.c.id == run_id).values(state=state, body=text))
             if not changed.rowcount:
                 connection.execute(_runs.insert().values(id=run_id, state=state, body=text))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
 from pydantic import TypeAdapter
 from starlette.requests import Request
@@ -29,11 +29,12 @@ from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
 from softfax.web.body import File, is_form, read_form
 from softfax.web.etags import tagged
 from softfax.web.fields import form_values, read_json, tags_of, valid
+from softfax.web.once import REPLAYED, Key, digest_of, erased, key_of, once, remembered
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem, invalid
 from softfax.web.requests import Change, FaxIn, ForwardIn, Moment
-from softfax.web.state import Mine, Web, answer, name_of, needs, principal_of
+from softfax.web.state import Mine, Web, answer, needs, principal_of
 from softfax.web.uploads import check_room, coming, copy_into, drop
 
 __all__ = ["FaxId", "fax_json", "known", "router"]
@@ -46,15 +47,6 @@ EVENTS_MAX = 5000
 
 FaxId = Annotated[
     str, PathParam(alias="id", pattern=FAX_ID, description="id of a fax", examples=["4b0e7d5a9c1f2e3d4a5b6c7d"])
-]
-Key = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[!-~]{0,200}$",
-        description="the same key with the same body does the work once, for a day",
-        examples=["4f1c2d"],
-    ),
 ]
 Word = r"^[^\x00-\x1f\x7f]*$"
 _RESOLUTION: TypeAdapter[Resolution | None] = TypeAdapter(Resolution | None)
@@ -248,46 +240,24 @@ async def _submit(
     kept: _Kept,
 ) -> Response:
     """Takes what `make` gives, or answers what the same request got before. Raises Problem, SoftfaxError."""
-    # A key has no blank, whatever a name has.
-    key = f"{name_of(request)} {given.strip(chr(34))}" if given else ""
-    async with _once(web, key):
+    key = key_of(request, given)
+    async with once(web, key):
         before = await web.queue.asked(key, body_hash) if key else None
         if before is None:
             faxes: Sequence[Fax] = await _take(web, await make(), key, body_hash, kept)
         elif before:
             faxes = before
         else:
-            raise Problem(
-                410, "It was erased", "The fax that this key stood for is gone.", "Use another key.", kind="erased"
-            )
+            raise erased("fax")
     who = principal_of(request)
     again = " (asked again)" if before is not None else ""
-    log.info(
-        "%s ordered %d fax%s%s", who.name if who else "somebody", len(faxes), "" if len(faxes) == 1 else "es", again
-    )
-    headers = {"Idempotency-Replayed": "true"} if again else {}
+    what = f"fax {faxes[0].id}" if len(faxes) == 1 else f"{len(faxes)} faxes, broadcast {faxes[0].broadcast_id}"
+    log.info("%s ordered %s%s", who.name if who else "somebody", what, again)
+    headers = REPLAYED if again else {}
     if many:
         body = {"broadcast_id": faxes[0].broadcast_id, "faxes": [fax_json(fax) for fax in faxes]}
         return answer(body, 202, headers)
     return answer(fax_json(faxes[0]), 202, headers | {"Location": f"/v1/faxes/{faxes[0].id}"})
-
-
-@asynccontextmanager
-async def _once(web: Web, key: str) -> AsyncIterator[None]:
-    """One request with a key at a time. Raises Problem."""
-    if not key:
-        yield
-        return
-    if key in web.keys:
-        raise Problem(
-            409, "It is being done", "A request with this key is under way.", "Ask again in a moment.",
-            kind="idempotency", headers={"Retry-After": "1"},
-        )  # fmt: skip
-    web.keys.add(key)
-    try:
-        yield
-    finally:
-        web.keys.discard(key)
 
 
 async def _take(web: Web, requests: list[FaxRequest], key: str, body_hash: str, kept: _Kept) -> list[Fax]:
@@ -442,11 +412,19 @@ async def cancel_fax(
     summary="Send a fax that was not delivered once more",
     response_model=FaxOut,
     dependencies=[needs("send")],
-    responses=problems(401, 403, 404, 409, 503),
+    responses=problems(401, 403, 404, 409, 422),
 )
-async def retry_fax(fax_id: FaxId, web: Mine) -> Response:
+async def retry_fax(request: Request, fax_id: FaxId, web: Mine, idempotency_key: Key = "") -> Response:
     """From the first page that the far end has not confirmed."""
-    return answer(fax_json(await web.queue.retry(fax_id)), 202)
+    key, digest = key_of(request, idempotency_key, "retry"), digest_of(fax_id)
+    where = {"Location": f"/v1/faxes/{fax_id}"}
+    async with once(web, key):
+        if await remembered(web, key, digest) is not None:
+            return answer(fax_json(await known(web, fax_id)), 202, where | REPLAYED)
+        fax = await web.queue.retry(fax_id)
+        if key:
+            await asyncio.to_thread(web.store.remember, key, digest, fax_id)
+    return answer(fax_json(fax), 202, where)
 
 
 @router.post(
@@ -466,7 +444,13 @@ async def forward_fax(
     if where.email is not None:
         if web.forward_email is None:
             raise Problem(501, "E-mail is not set up", "", "Add [mail] to the configuration.", kind="no-mail")
-        await web.forward_email(fax, where.email)
+        key, digest = key_of(request, idempotency_key, "mail"), digest_of(fax_id, where.email)
+        async with once(web, key):
+            if await remembered(web, key, digest) is not None:
+                return answer({"email": where.email}, 202, REPLAYED)
+            await web.forward_email(fax, where.email)
+            if key:
+                await asyncio.to_thread(web.store.remember, key, digest, fax_id)
         return answer({"email": where.email}, 202)
     pages = await web.queue.raster(fax_id) or await web.queue.document(fax_id)
     if pages is None or where.to is None:
@@ -480,5 +464,5 @@ async def forward_fax(
             path = await asyncio.to_thread(copy_into, pages, folder)
             return _requests(web, wanted, wanted.destinations, (Document(path=path, name=name),), folder, many)
 
-        body_hash = hashlib.sha256(json.dumps([fax_id, where.model_dump()], sort_keys=True).encode()).hexdigest()
+        body_hash = digest_of(fax_id, where.model_dump())
         return await _submit(request, web, requests, idempotency_key, body_hash, many, kept)

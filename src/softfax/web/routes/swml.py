@@ -16,6 +16,7 @@ from starlette.responses import Response
 from softfax.swml.document import load
 from softfax.web.answers import SwmlOut
 from softfax.web.fields import read_json, valid
+from softfax.web.once import REPLAYED, Key, digest_of, erased, key_of, once, remembered
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem
@@ -52,7 +53,7 @@ _BARE = {
     summary="Run a SWML document",
     response_model=SwmlOut,
     dependencies=[needs("send")],
-    responses=problems(400, 401, 403, 413, 415, 422, 503),
+    responses=problems(400, 401, 403, 409, 410, 413, 415, 422),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -69,6 +70,7 @@ async def run_swml(
     to: Annotated[
         str, Query(max_length=400, description="whom its faxes are for, where the body is the document itself")
     ] = "",
+    idempotency_key: Key = "",
 ) -> Response:
     """Begins it. Its documents come from http and https URLs; what comes of it is at /v1/swml/{id}."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -83,8 +85,13 @@ async def run_swml(
         raise Problem(415, "Not this kind of body", "Send application/json or application/yaml.", kind="media-type")
     text = wanted.document if isinstance(wanted.document, str) else json.dumps(wanted.document)
     document = await asyncio.to_thread(load, text)
-    run = await web.swml.begin(document, wanted.to)
-    return answer(run, 202, {"Location": f"/v1/swml/{run['id']}"})
+    key, digest = key_of(request, idempotency_key, "swml"), digest_of(wanted.to, text)
+    async with once(web, key):
+        before = await remembered(web, key, digest)
+        found = await (web.swml.get(before) if before else web.swml.begin(document, wanted.to, key, digest))
+    if found is None:
+        raise erased("run")
+    return answer(found, 202, {"Location": f"/v1/swml/{found['id']}", **(REPLAYED if before else {})})
 
 
 async def _text(request: Request) -> str:

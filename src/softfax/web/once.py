@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Idempotency-Key: work that is asked for twice with the same key is done once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import Header
+from starlette.requests import Request
+
+from softfax.web.problems import Problem
+from softfax.web.state import Web, name_of
+
+__all__ = ["REPLAYED", "Key", "digest_of", "erased", "key_of", "once", "remembered"]
+
+#: Said where an earlier request is answered.
+REPLAYED = {"Idempotency-Replayed": "true"}
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{0,200}$",
+        description="the same key with the same body does the work once, for a day",
+        examples=["4f1c2d"],
+    ),
+]
+
+
+def key_of(request: Request, given: str, work: str = "") -> str:
+    """What a key is kept as: that of one token or user, and of one kind of work; empty for none."""
+    # A key has no blank, whatever a name has.
+    return f"{name_of(request)} {work}{' ' if work else ''}{given.strip(chr(34))}" if given else ""
+
+
+def digest_of(*what: Any) -> str:
+    """What tells one request from another."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def erased(what: str) -> Problem:
+    """What became of the first request is gone."""
+    return Problem(
+        410, "It was erased", f"The {what} that this key stood for is gone.", "Use another key.", kind="erased"
+    )
+
+
+@asynccontextmanager
+async def once(web: Web, key: str) -> AsyncIterator[None]:
+    """One request with a key at a time. Raises Problem."""
+    if not key:
+        yield
+        return
+    if key in web.keys:
+        raise Problem(
+            409, "It is being done", "A request with this key is under way.", "Ask again in a moment.",
+            kind="idempotency", headers={"Retry-After": "1"},
+        )  # fmt: skip
+    web.keys.add(key)
+    try:
+        yield
+    finally:
+        web.keys.discard(key)
+
+
+async def remembered(web: Web, key: str, digest: str) -> str | None:
+    """What was noted of an earlier request with this key; None where there was none. Raises IdempotencyError."""
+    return await asyncio.to_thread(web.store.remembered, key, digest) if key else None
