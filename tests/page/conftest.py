@@ -11,12 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.page.fake import Fake
 
 CHROMIUM = os.environ.get("SOFTFAX_CHROMIUM") or shutil.which("chromium") or ""
-LATE_MS = 10_000
+LATE_MS = 20_000
+expect.set_options(timeout=LATE_MS)
 
 
 @pytest.fixture(scope="module")

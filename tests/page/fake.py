@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import mimetypes
 import queue
@@ -168,7 +169,7 @@ def _static(h: Any, fake: Fake, groups: tuple[str, ...], *_: Any) -> None:
         h.problem(404, "Not found")
         return
     kind = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0] or "text/plain"
-    h.answer(200, path.read_bytes(), kind)
+    h.answer(200, gzip.compress(path.read_bytes()), kind, Content_Encoding="gzip")
 
 
 def _login(h: Any, fake: Fake, _g: Any, _q: Any, body: Any) -> None:
@@ -299,7 +300,14 @@ def _made(fake: Fake, document: str, name: str) -> dict[str, Any]:
     key = secrets.token_hex(8)
     fake.uploads[key] = (document, 0)
     pages = [
-        {"number": n, "width": p.width, "rows": p.height, "bytes": 21000 + n * 3100, "seconds": 14.5 + n}
+        {
+            "number": n,
+            "width": p.width,
+            "rows": p.height,
+            "bytes": 21000 + n * 3100,
+            "seconds": 14.5 + n,
+            "resolution": "204x196",
+        }
         for n, p in enumerate(sample.raster(document), 1)
     ]
     return {
@@ -308,6 +316,7 @@ def _made(fake: Fake, document: str, name: str) -> dict[str, Any]:
         "bytes": 50000,
         "pages": pages,
         "seconds": sum(float(p["seconds"]) for p in pages),
+        "resolution": "204x196",
         "warnings": [],
     }
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 from PIL import Image
@@ -35,9 +36,17 @@ CAUSES = (
 )
 
 
-@cache
+_ONE_AT_A_TIME = Lock()
+
+
 def raster(document: str) -> tuple[Image.Image, ...]:
-    """The pages of a sample as a fax carries them."""
+    """The pages of a sample as a fax carries them; made once, though a browser asks for six at a time."""
+    with _ONE_AT_A_TIME:
+        return _raster(document)
+
+
+@cache
+def _raster(document: str) -> tuple[Image.Image, ...]:
     with TemporaryDirectory() as folder:
         out = Path(folder) / "fax.tif"
         convert([SAMPLES / f"{document}.pdf"], out, RasterSettings())
@@ -111,31 +120,31 @@ def fax(number: int, direction: str = "receive", state: str = "", **values: Any)
 
 
 TRACE_STEPS: tuple[tuple[float, str, str, str, str, dict[str, Any]], ...] = (
-    (0.0, "sip", "out", "INVITE", "sip:+49897654321@pbx.example", {"call_id": "94588a3a", "cseq": "4711 INVITE", "offer": "audio PCMA/8000, PCMU/8000", "sdp": "v=0\no=- 1 1 IN IP4 192.0.2.7\ns=softfax\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 8 0"}),
-    (0.021, "sip", "in", "100 Trying", "", {"cseq": "4711 INVITE"}),
-    (0.31, "sip", "in", "180 Ringing", "", {"cseq": "4711 INVITE"}),
-    (3.22, "sip", "in", "200 OK", "audio PCMA/8000", {"cseq": "4711 INVITE", "answer": "audio PCMA/8000"}),
-    (3.224, "sip", "out", "ACK", "", {"cseq": "4711 ACK"}),
-    (3.3, "signal", "out", "CNG", "1100 Hz, 0.5 s", {"frequency_hz": 1100, "duration_ms": 500}),
-    (3.9, "signal", "in", "CED", "2100 Hz, 2.6 s", {"frequency_hz": 2100, "duration_ms": 2600}),
-    (4.8, "sip", "in", "re-INVITE", "image udptl t38", {"version": 0, "max_bit_rate": 14400, "rate_management": "transferredTCF", "error_correction": "t38UDPRedundancy", "max_datagram": 400}),
-    (4.83, "sip", "out", "200 OK", "image udptl t38", {"max_bit_rate": 14400, "error_correction": "t38UDPRedundancy"}),
-    (4.86, "sip", "in", "ACK", "", {}),
-    (7.5, "t30", "in", "CSI", "+49 89 7654321", {"identity": "+49 89 7654321"}),
-    (7.9, "t30", "in", "DIS", "V.17 14400, ECM, T.6, fine", {"modulations": "V.27ter, V.29, V.17", "error_correction": True, "encodings": ["T.4 1D", "T.4 2D", "T.6"], "resolutions": ["204x98", "204x196"], "widths_mm": [215, 255], "length": "unlimited", "minimum_scan_line_ms": 0, "octets": "00 ce f4 80 80 01"}),
-    (8.8, "t30", "out", "TSI", "+49 30 1234567", {"identity": "+49 30 1234567"}),
-    (9.1, "t30", "out", "DCS", "V.17 14400, ECM, T.6, fine", {"modulation": "V.17 14400", "error_correction": True, "encoding": "T.6", "resolution": "204x196", "frame_size": 256}),
-    (9.8, "t30", "out", "TCF", "1.5 s of zeros", {"duration_ms": 1500, "ones": 0}),
-    (11.6, "t30", "in", "CFR", "confirmation to receive", {}),
-    (12.2, "media", "out", "page 1, 34.0 kB at 14400 bit/s", "", {"bytes": 34012, "frames": 133, "rows": 2287, "seconds": 19.3}),
-    (31.6, "t30", "out", "PPS-EOP", "page 1, block 1, 133 frames", {"page": 1, "block": 1, "frames": 133}),
-    (32.4, "t30", "in", "PPR", "2 frames again", {"frames": [17, 18]}),
-    (33.0, "media", "out", "2 frames again", "", {"frames": [17, 18]}),
-    (33.6, "t30", "out", "PPS-EOP", "page 1, block 1, 2 frames", {"page": 1, "block": 1, "frames": 2}),
-    (34.4, "t30", "in", "MCF", "page confirmed", {}),
-    (34.9, "t30", "out", "DCN", "disconnect", {}),
-    (35.9, "sip", "out", "BYE", "", {"cseq": "4712 BYE", "reason": "Q.850;cause=16"}),
-    (35.93, "sip", "in", "200 OK", "", {"cseq": "4712 BYE"}),
+    (0.0, "sip", "sent", "INVITE", "sip:+49897654321@pbx.example", {"call_id": "94588a3a", "cseq": "4711 INVITE", "offer": "audio PCMA/8000, PCMU/8000", "sdp": "v=0\no=- 1 1 IN IP4 192.0.2.7\ns=softfax\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 8 0"}),
+    (0.021, "sip", "received", "100 Trying", "", {"cseq": "4711 INVITE"}),
+    (0.31, "sip", "received", "180 Ringing", "", {"cseq": "4711 INVITE"}),
+    (3.22, "sip", "received", "200 OK", "audio PCMA/8000", {"cseq": "4711 INVITE", "answer": "audio PCMA/8000"}),
+    (3.224, "sip", "sent", "ACK", "", {"cseq": "4711 ACK"}),
+    (3.3, "signal", "sent", "CNG", "1100 Hz, 0.5 s", {"frequency_hz": 1100, "duration_ms": 500}),
+    (3.9, "signal", "received", "CED", "2100 Hz, 2.6 s", {"frequency_hz": 2100, "duration_ms": 2600}),
+    (4.8, "sip", "received", "re-INVITE", "image udptl t38", {"version": 0, "max_bit_rate": 14400, "rate_management": "transferredTCF", "error_correction": "t38UDPRedundancy", "max_datagram": 400}),
+    (4.83, "sip", "sent", "200 OK", "image udptl t38", {"max_bit_rate": 14400, "error_correction": "t38UDPRedundancy"}),
+    (4.86, "sip", "received", "ACK", "", {}),
+    (7.5, "t30", "received", "CSI", "+49 89 7654321", {"identity": "+49 89 7654321"}),
+    (7.9, "t30", "received", "DIS", "V.17 14400, ECM, T.6, fine", {"modulations": "V.27ter, V.29, V.17", "error_correction": True, "encodings": ["T.4 1D", "T.4 2D", "T.6"], "resolutions": ["204x98", "204x196"], "widths_mm": [215, 255], "length": "unlimited", "minimum_scan_line_ms": 0, "octets": "00 ce f4 80 80 01"}),
+    (8.8, "t30", "sent", "TSI", "+49 30 1234567", {"identity": "+49 30 1234567"}),
+    (9.1, "t30", "sent", "DCS", "V.17 14400, ECM, T.6, fine", {"modulation": "V.17 14400", "error_correction": True, "encoding": "T.6", "resolution": "204x196", "frame_size": 256}),
+    (9.8, "t30", "sent", "TCF", "1.5 s of zeros", {"duration_ms": 1500, "ones": 0}),
+    (11.6, "t30", "received", "CFR", "confirmation to receive", {}),
+    (12.2, "media", "sent", "page 1, 34.0 kB at 14400 bit/s", "", {"bytes": 34012, "frames": 133, "rows": 2287, "seconds": 19.3}),
+    (31.6, "t30", "sent", "PPS-EOP", "page 1, block 1, 133 frames", {"page": 1, "block": 1, "frames": 133}),
+    (32.4, "t30", "received", "PPR", "2 frames again", {"frames": [17, 18]}),
+    (33.0, "media", "sent", "2 frames again", "", {"frames": [17, 18]}),
+    (33.6, "t30", "sent", "PPS-EOP", "page 1, block 1, 2 frames", {"page": 1, "block": 1, "frames": 2}),
+    (34.4, "t30", "received", "MCF", "page confirmed", {}),
+    (34.9, "t30", "sent", "DCN", "disconnect", {}),
+    (35.9, "sip", "sent", "BYE", "", {"cseq": "4712 BYE", "reason": "Q.850;cause=16"}),
+    (35.93, "sip", "received", "200 OK", "", {"cseq": "4712 BYE"}),
 )  # fmt: skip
 
 
@@ -196,7 +205,7 @@ def status() -> dict[str, Any]:
         "lines": {"used": 3, "max": 8}, "queue": {"by_state": {"queued": 4, "waiting": 2}, "due": 3, "oldest_s": 74.2},
         "workers": [{"number": 1, "pid": 811, "state": "running", "since": stamp(now), "calls": 3, "restarts": 0, "last_end": "", "address": ["", 0]}],
         "disk": {"free_bytes": 381e9, "total_bytes": 512e9, "used_bytes": 131e9},
-        "success": {"day": {"delivered": 41, "failed": 2, "total": 43}, "week": {"delivered": 212, "failed": 19, "total": 231}},
+        "success": {"day": {"delivered": 41, "failed": 2, "total": 43, "rate": 41 / 43}, "week": {"delivered": 212, "failed": 19, "total": 231, "rate": 212 / 231}},
         "daily": days,
     }  # fmt: skip
 

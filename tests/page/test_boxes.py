@@ -23,7 +23,7 @@ def test_the_inbox_shows_pages_and_what_is_unread(fake: Fake, watch: Watch) -> N
     fake.fill()
     page = watch.open(fake.url, "#/inbox")
     expect(page.locator(".tile.unread")).to_have_count(3)
-    page.wait_for_function("() => document.querySelectorAll('.tile .paper.ready').length > 5")
+    page.wait_for_function("() => document.querySelectorAll('.tile .paper.ready').length > 5", timeout=60_000)
     expect(page.locator("nav .count").first).to_contain_text("3")
     page.locator(".tile.unread").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(sample.fax(0)["caller_number"])
@@ -82,6 +82,27 @@ def test_a_list_that_cannot_be_had_is_tried_again(fake: Fake, watch: Watch) -> N
     fake.failing.clear()
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("[data-fax]").first).to_be_visible()
+
+
+def test_who_comes_back_from_a_fax_is_where_they_were(fake: Fake, watch: Watch) -> None:
+    fake.fill(sent=300)
+    page = watch.open(fake.url, "#/outbox?show=delivered")
+    line = page.locator(".line").nth(12)
+    line.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 900)
+    page.wait_for_function("() => scrollY > 500")
+    line = page.locator(".line:below(:nth-match(.line, 10))").first
+    opened = line.get_attribute("data-fax")
+    line.click()
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Outbox")
+    page.get_by_role("button", name="Back", exact=True).click()
+    expect(page.get_by_role("button", name="Delivered")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(f'[data-fax="{opened}"]')).to_be_focused()
+    assert page.evaluate("scrollY") > 500
+    # What is typed in the search is what is searched for, also after "show all".
+    page.get_by_label("Number, name, document, tag=value").fill("nobody has this")
+    page.get_by_role("button", name="Show all").click()
+    expect(page.get_by_label("Number, name, document, tag=value")).to_have_value("")
 
 
 def test_empty_boxes_say_so(fake: Fake, watch: Watch) -> None:

@@ -44,6 +44,29 @@ def test_from_a_document_to_its_delivery(fake: Fake, watch: Watch) -> None:
     expect(page.get_by_role("heading", name="Drop a document here")).to_be_visible()
 
 
+def test_starting_over_can_be_undone(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    expect(page.get_by_role("button", name="Look at page 1 closely")).to_be_visible()
+    to(page, "+49 30 1234567")
+    page.get_by_role("button", name="Start over").click()
+    expect(page.get_by_role("heading", name="Drop a document here")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("article", name="letter.pdf")).to_contain_text("1 page")
+    expect(page.locator(".chip")).to_have_count(1)
+
+
+def test_numbers_typed_with_commas_are_sent_as_they_stand(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    expect(page.get_by_role("button", name="Look at page 1 closely")).to_be_visible()
+    page.get_by_label("To", exact=True).fill("030 1234567, 089 7654321")
+    page.get_by_role("button", name="Send to 2 numbers").click()
+    expect(page.get_by_role("heading", name="2 faxes are on their way")).to_be_visible()
+    (order,) = fake.asked_for("POST", "/v1/faxes")
+    assert order["to"] == ["0301234567", "0897654321"]
+
+
 def test_a_dropped_file_is_taken(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url)
     data = (sample.SAMPLES / "invoice.png").read_bytes()
@@ -62,7 +85,7 @@ def test_the_preview_shows_every_dot(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url)
     attach(page, "letter.pdf")
     page.get_by_role("button", name="Look at page 1 closely").click()
-    page.get_by_role("button", name="Dot for dot").click()
+    page.keyboard.press("1")
     picture = page.locator(".stage-page")
     expect(picture).to_have_class(re.compile("crisp"))
     width = sample.raster("letter")[0].width

@@ -11,7 +11,9 @@ export class ApiError extends Error {
     this.remedy = problem.remedy || "";
     this.problem = problem;
   }
-  get offline() { return this.status === 0; }
+  get offline() {
+    return this.status === 0;
+  }
 }
 
 export const session = store({ needed: false, reason: "", known: false });
@@ -34,7 +36,9 @@ export async function login(token) {
 }
 
 export async function logout() {
-  await request("/v1/logout", { method: "POST", once: true }).catch((error) => { if (error.offline) throw error; });
+  await request("/v1/logout", { method: "POST", once: true }).catch((error) => {
+    if (error.offline) throw error;
+  });
   session.set({ needed: true, reason: "out", known: false });
 }
 
@@ -42,19 +46,31 @@ async function problemOf(answer) {
   try {
     const body = await answer.json();
     return body && typeof body === "object" ? body : {};
-  } catch { return {}; }
+  } catch {
+    return {};
+  }
 }
 
 // One request; the JSON of the answer, or an ApiError. status 0: the station did not answer.
-export async function request(path, { method = "GET", json, body, headers = {}, signal, once = false, raw = false } = {}) {
+export async function request(
+  path,
+  { method = "GET", json, body, headers = {}, signal, once = false, raw = false } = {},
+) {
   for (;;) {
     let answer;
     try {
       answer = await fetch(url(path), {
         method,
         body: json === undefined ? body : JSON.stringify(json),
-        headers: { "X-Softfax": "1", Accept: "application/json", ...(json === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
-        credentials: "same-origin", cache: "no-store", signal,
+        headers: {
+          "X-Softfax": "1",
+          Accept: "application/json",
+          ...(json === undefined ? {} : { "Content-Type": "application/json" }),
+          ...headers,
+        },
+        credentials: "same-origin",
+        cache: "no-store",
+        signal,
       });
     } catch (error) {
       if (error.name === "AbortError") throw error;
@@ -62,7 +78,10 @@ export async function request(path, { method = "GET", json, body, headers = {}, 
       throw new ApiError(0);
     }
     online.set(true);
-    if (answer.status === 401 && !once) { await loggedIn(); continue; }
+    if (answer.status === 401 && !once) {
+      await loggedIn();
+      continue;
+    }
     if (!answer.ok) throw new ApiError(answer.status, await problemOf(answer));
     if (raw) return answer;
     return answer.status === 204 ? null : answer.json().catch(() => null);
@@ -78,34 +97,51 @@ export const remove = (path) => request(path, { method: "DELETE" });
 export function upload(path, file, name, progress) {
   let running = null;
   let stopped = false;
-  const attempt = () => new Promise((resolve, reject) => {
-    const form = new FormData();
-    form.append("file", file, name);
-    const xhr = (running = new XMLHttpRequest());
-    xhr.open("POST", url(path));
-    xhr.setRequestHeader("X-Softfax", "1");
-    xhr.responseType = "text";
-    xhr.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
-    xhr.onload = () => {
-      let answer = {};
-      try { answer = JSON.parse(xhr.responseText); } catch { /* no JSON: the status says it */ }
-      if (xhr.status >= 200 && xhr.status < 300) resolve(answer);
-      else reject(new ApiError(xhr.status, answer));
-    };
-    xhr.onerror = () => { online.set(false); reject(new ApiError(0)); };
-    xhr.onabort = () => reject(new DOMException("aborted", "AbortError"));
-    xhr.send(form);
-  });
+  const attempt = () =>
+    new Promise((resolve, reject) => {
+      const form = new FormData();
+      form.append("file", file, name);
+      const xhr = (running = new XMLHttpRequest());
+      xhr.open("POST", url(path));
+      xhr.setRequestHeader("X-Softfax", "1");
+      xhr.responseType = "text";
+      xhr.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
+      xhr.onload = () => {
+        let answer = {};
+        try {
+          answer = JSON.parse(xhr.responseText);
+        } catch {
+          /* no JSON: the status says it */
+        }
+        if (xhr.status >= 200 && xhr.status < 300) resolve(answer);
+        else reject(new ApiError(xhr.status, answer));
+      };
+      xhr.onerror = () => {
+        online.set(false);
+        reject(new ApiError(0));
+      };
+      xhr.onabort = () => reject(new DOMException("aborted", "AbortError"));
+      xhr.send(form);
+    });
   const promise = (async () => {
     for (;;) {
-      try { return await attempt(); } catch (error) {
+      try {
+        return await attempt();
+      } catch (error) {
         if (error.status !== 401 || stopped) throw error;
         await loggedIn();
       }
     }
   })();
-  return { promise, abort() { stopped = true; running?.abort(); } };
+  return {
+    promise,
+    abort() {
+      stopped = true;
+      running?.abort();
+    },
+  };
 }
 
 // A random key: the station sends a fax once, however often it is asked with the same one.
-export const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
+export const randomKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");

@@ -5,10 +5,35 @@ import { upload, remove, randomKey, request } from "./api.js";
 import { keep, fetchKept, discard } from "./files.js";
 
 export const BYTES_MAX = 100e6;
+const ASIDE_MS = 15e3;
 const EMPTY = {
-  to: [], typing: "", files: [], when: "now", at: "",
-  cover: { on: false, to: "", to_company: "", sender: "", sender_company: "", sender_number: "", subject: "", note: "" },
-  options: { resolution: "", mode: "", ecm: "", priority: "", account: "", ident: "", header: "", attempts: "", deadline: "", on_uncertain: "" },
+  to: [],
+  typing: "",
+  files: [],
+  when: "now",
+  at: "",
+  cover: {
+    on: false,
+    to: "",
+    to_company: "",
+    sender: "",
+    sender_company: "",
+    sender_number: "",
+    subject: "",
+    note: "",
+  },
+  options: {
+    resolution: "",
+    mode: "",
+    ecm: "",
+    priority: "",
+    account: "",
+    ident: "",
+    header: "",
+    attempts: "",
+    deadline: "",
+    on_uncertain: "",
+  },
 };
 const blank = () => structuredClone(EMPTY);
 
@@ -26,25 +51,37 @@ export const changeCover = (values) => draft.set((d) => ({ ...d, cover: { ...d.c
 export const changeOptions = (values) => draft.set((d) => ({ ...d, options: { ...d.options, ...values } }));
 
 const running = new Map();
-const edit = (key, values) => draft.set((d) => ({ ...d, files: d.files.map((f) => (f.key === key ? { ...f, ...values } : f)) }));
-const plain = (error) => ({ status: error.status ?? 0, title: error.title || "", detail: error.detail || "", remedy: error.remedy || "" });
+const edit = (key, values) =>
+  draft.set((d) => ({ ...d, files: d.files.map((f) => (f.key === key ? { ...f, ...values } : f)) }));
+const plain = (error) => ({
+  status: error.status ?? 0,
+  title: error.title || "",
+  detail: error.detail || "",
+  remedy: error.remedy || "",
+});
 
 async function convert(key) {
   const file = draft.get().files.find((f) => f.key === key);
   const kept = await fetchKept(key);
-  if (!file || !kept) { if (file) edit(key, { state: "lost", progress: 0 }); return; }
+  if (!file || !kept) {
+    if (file) edit(key, { state: "lost", progress: 0 });
+    return;
+  }
   running.get(key)?.abort();
   edit(key, { state: "uploading", progress: 0, error: null });
   const resolution = draft.get().options.resolution;
   const job = upload(`/v1/uploads${resolution ? `?resolution=${resolution}` : ""}`, kept.file, kept.name, (part) =>
-    edit(key, { progress: part, state: part < 1 ? "uploading" : "converting" }));
+    edit(key, { progress: part, state: part < 1 ? "uploading" : "converting" }),
+  );
   running.set(key, job);
   try {
     const result = await job.promise;
     edit(key, { state: "ready", result, resolution, progress: 1 });
   } catch (error) {
     if (error.name !== "AbortError") edit(key, { state: "failed", error: plain(error) });
-  } finally { if (running.get(key) === job) running.delete(key); }
+  } finally {
+    if (running.get(key) === job) running.delete(key);
+  }
 }
 
 export async function addFiles(list) {
@@ -54,7 +91,10 @@ export async function addFiles(list) {
     const entry = { key, name, bytes: file.size, state: "uploading", progress: 0, result: null, error: null };
     const refused = file.size === 0 ? "empty" : file.size > BYTES_MAX ? "large" : "";
     draft.set((d) => ({ ...d, files: [...d.files, refused ? { ...entry, state: "refused", refused } : entry] }));
-    if (!refused) { await keep(key, file, name); convert(key); }
+    if (!refused) {
+      await keep(key, file, name);
+      convert(key);
+    }
   }
 }
 
@@ -82,7 +122,8 @@ export function moveFile(key, step) {
 // Another resolution makes other pages of the same documents.
 export function changeResolution(resolution) {
   changeOptions({ resolution });
-  for (const file of draft.get().files) if (["ready", "converting", "uploading"].includes(file.state)) convert(file.key);
+  for (const file of draft.get().files)
+    if (["ready", "converting", "uploading"].includes(file.state)) convert(file.key);
 }
 
 // After a reload: what was on its way goes on; what is ready is asked for, since a station keeps uploads for a day.
@@ -90,14 +131,34 @@ export async function resume() {
   for (const file of draft.get().files) {
     if (file.state === "uploading" || file.state === "converting") convert(file.key);
     else if (file.state === "ready") {
-      try { await request(`/v1/uploads/${file.result.id}/pages/1.png?width=32`, { raw: true }); } catch (error) { if (error.status === 404) convert(file.key); }
+      try {
+        await request(`/v1/uploads/${file.result.id}/pages/1.png?width=32`, { raw: true });
+      } catch (error) {
+        if (error.status === 404) convert(file.key);
+      }
     }
   }
 }
 
 export function clear() {
-  for (const file of draft.get().files) { running.get(file.key)?.abort(); discard(file.key); }
+  for (const file of draft.get().files) {
+    running.get(file.key)?.abort();
+    discard(file.key);
+  }
   draft.set(blank());
+}
+
+// Clears it for now: gives what brings it back, with its documents, for as long as they are kept.
+export function setAside() {
+  const before = draft.get();
+  for (const file of before.files) running.get(file.key)?.abort();
+  draft.set(blank());
+  const timer = setTimeout(() => before.files.forEach((file) => discard(file.key)), ASIDE_MS);
+  return () => {
+    clearTimeout(timer);
+    draft.set((d) => ({ ...before, files: [...before.files, ...d.files], to: [...before.to, ...d.to] }));
+    resume();
+  };
 }
 
 // A fax to start from, with numbers given elsewhere.
@@ -110,7 +171,10 @@ const iso = (local) => (local ? new Date(local).toISOString() : undefined);
 // The JSON of POST /v1/faxes.
 export function order(d, recipients = d.to) {
   const numbers = recipients.map((r) => r.number);
-  const out = { to: numbers.length === 1 ? numbers[0] : numbers, documents: d.files.filter((f) => f.state === "ready").map((f) => ({ upload: f.result.id })) };
+  const out = {
+    to: numbers.length === 1 ? numbers[0] : numbers,
+    documents: d.files.filter((f) => f.state === "ready").map((f) => ({ upload: f.result.id })),
+  };
   const { options, cover } = d;
   if (cover.on) out.cover = coverFields(cover, recipients);
   for (const key of ["resolution", "mode", "account", "ident", "header"]) if (options[key]) out[key] = options[key];
@@ -141,7 +205,13 @@ export function coverFields(cover, recipients = []) {
 let keyed = tab.get("key", { text: "", key: "" });
 export function keyOf(body) {
   const text = JSON.stringify(body);
-  if (keyed.text !== text) { keyed = { text, key: randomKey() }; tab.set("key", keyed); }
+  if (keyed.text !== text) {
+    keyed = { text, key: randomKey() };
+    tab.set("key", keyed);
+  }
   return keyed.key;
 }
-export const forgetKey = () => { keyed = { text: "", key: "" }; tab.drop("key"); };
+export const forgetKey = () => {
+  keyed = { text: "", key: "" };
+  tab.drop("key");
+};

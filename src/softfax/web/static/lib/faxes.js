@@ -15,14 +15,16 @@ const QUIET = new Set(["progress"]);
 const ENDED = new Set(["delivered", "received", "failed", "cancelled", "expired", "uncertain"]);
 
 export const ended = (fax) => ENDED.has(fax.state) && !(fax.state === "uncertain" && fax.next_attempt);
-export const trouble = (fax) => ["failed", "expired", "uncertain"].includes(fax.state) || (fax.state === "waiting" && fax.reason);
+export const trouble = (fax) =>
+  ["failed", "expired", "uncertain"].includes(fax.state) || (fax.state === "waiting" && fax.reason);
 export const sent = (fax) => fax.direction === "send";
 
 // Who is on the other side, as people say it.
 // Whoever has no number is better known by the identification on the fax.
 export const isNumber = (text) => /^\+?[\d*#]{2,}$/.test(text || "");
-export const otherSide = (fax) => (sent(fax) ? fax.to : isNumber(fax.caller_number) ? fax.caller_number : fax.remote_station_id || fax.caller_number);
-export const documentName = (fax) => fax.documents?.[0] || "";
+export const otherSide = (fax) =>
+  sent(fax) ? fax.to : isNumber(fax.caller_number) ? fax.caller_number : fax.remote_station_id || fax.caller_number;
+export const documentNames = (fax) => fax?.documents?.join(", ") || "";
 
 export function put(fax) {
   const had = known.get(fax.id);
@@ -50,14 +52,22 @@ export function watchFaxes(watcher) {
 // A fax that an event named is fetched once, however many events name it in a moment.
 function refresh(id) {
   if (due.has(id)) return;
-  due.set(id, setTimeout(() => {
-    due.delete(id);
-    fetchFax(id).catch((error) => { if (error.status === 404) forget(id); });
-  }, FRESH_MS));
+  due.set(
+    id,
+    setTimeout(() => {
+      due.delete(id);
+      fetchFax(id).catch((error) => {
+        if (error.status === 404) forget(id);
+      });
+    }, FRESH_MS),
+  );
 }
 
 subscribe(({ type, data }) => {
-  if (type === "opened") for (const fax of known.values()) { if (!ended(fax)) refresh(fax.id); }
+  if (type === "opened")
+    for (const fax of known.values()) {
+      if (!ended(fax)) refresh(fax.id);
+    }
   else if (data?.fax_id && !QUIET.has(type)) refresh(data.fax_id);
 });
 
@@ -67,7 +77,9 @@ export function useFax(id) {
   useEffect(() => {
     set({ fax: known.get(id), error: null });
     load();
-    return watchFaxes((fax) => { if (fax.id === id) set(fax.gone ? { fax: null, error: { status: 404 } } : { fax, error: null }); });
+    return watchFaxes((fax) => {
+      if (fax.id === id) set(fax.gone ? { fax: null, error: { status: 404 } } : { fax, error: null });
+    });
   }, [id]);
   return { ...state, load };
 }
@@ -79,14 +91,31 @@ export async function countUnread() {
   try {
     const list = await get("/v1/faxes?direction=receive&unread=true&limit=100");
     unread.set(list.total ?? list.faxes.length);
-  } catch { /* the views say what is wrong */ }
+  } catch {
+    /* the views say what is wrong */
+  }
 }
-watchFaxes((fax) => { if (!fax.direction || !sent(fax)) { clearTimeout(counting); counting = setTimeout(countUnread, 600); } });
+watchFaxes((fax) => {
+  if (!fax.direction || !sent(fax)) {
+    clearTimeout(counting);
+    counting = setTimeout(countUnread, 600);
+  }
+});
 
 // In plain words: what is the matter with a fax, and what to do. The station's own sentence goes with it.
 export function story(fax) {
-  if (fax.state === "failed" || fax.state === "expired" || fax.state === "uncertain" || (fax.state === "waiting" && fax.reason)) {
-    const cause = fax.state === "expired" ? "expired" : fax.state === "uncertain" ? "uncertain" : fax.cause || (sent(fax) ? "unknown" : "broken-in");
+  if (
+    fax.state === "failed" ||
+    fax.state === "expired" ||
+    fax.state === "uncertain" ||
+    (fax.state === "waiting" && fax.reason)
+  ) {
+    const cause =
+      fax.state === "expired"
+        ? "expired"
+        : fax.state === "uncertain"
+          ? "uncertain"
+          : fax.cause || (sent(fax) ? "unknown" : "broken-in");
     const key = !sent(fax) && cause === "broken" ? "broken-in" : cause;
     return { what: t(`cause.${key}.what`), todo: t(`cause.${key}.do`), own: sentences(fax.reason, fax.remedy) };
   }
@@ -101,5 +130,8 @@ export function pagesOf(fax) {
   return fax.pages ? t("pages", { n: fax.pages }) : "";
 }
 
-export const pageUrl = (id, n, width) => `v1/faxes/${encodeURIComponent(id)}/pages/${n}.png${width ? `?width=${width}` : ""}`;
+export const pageUrl = (id, n, width) =>
+  `v1/faxes/${encodeURIComponent(id)}/pages/${n}.png${width ? `?width=${width}` : ""}`;
+// The first page, as far as there is one to be shown; "" if not.
+export const firstPage = (fax, width) => (sent(fax) || fax.pages ? pageUrl(fax.id, 1, width) : "");
 export const pageCount = (fax) => Math.max(fax.pages_total || 0, fax.pages || 0, 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The documents of a draft, kept by the browser (IndexedDB) until the fax is sent: a reload or a station that forgot them loses nothing.
+// The documents of a draft, kept by the browser (IndexedDB) until the fax is sent: a reload or a station that forgot
+// them loses nothing.
 const NAME = "softfax";
 const SHELF = "files";
 const KEPT_MS = 48 * 3600e3;
@@ -27,23 +28,42 @@ async function act(mode, step) {
 
 export async function keep(key, file, name) {
   memory.set(key, { file, name });
-  try { await act("readwrite", (shelf) => shelf.put({ file, name, time: Date.now() }, key)); } catch { /* memory has it */ }
+  try {
+    await act("readwrite", (shelf) => shelf.put({ file, name, time: Date.now() }, key));
+  } catch {
+    /* memory has it */
+  }
 }
 
 export async function fetchKept(key) {
   if (memory.has(key)) return memory.get(key);
-  try { return (await act("readonly", (shelf) => shelf.get(key))) || null; } catch { return null; }
+  try {
+    return (await act("readonly", (shelf) => shelf.get(key))) || null;
+  } catch {
+    return null;
+  }
 }
 
 export async function discard(key) {
   memory.delete(key);
-  try { await act("readwrite", (shelf) => shelf.delete(key)); } catch { /* not there */ }
+  try {
+    await act("readwrite", (shelf) => shelf.delete(key));
+  } catch {
+    /* not there */
+  }
 }
 
 // What drafts of tabs long closed left behind.
 export async function sweep() {
   try {
-    const [keys, values] = await Promise.all([act("readonly", (s) => s.getAllKeys()), act("readonly", (s) => s.getAll())]);
-    keys.forEach((key, index) => { if (Date.now() - (values[index]?.time ?? 0) > KEPT_MS) discard(key); });
-  } catch { /* nothing kept */ }
+    const [keys, values] = await Promise.all([
+      act("readonly", (s) => s.getAllKeys()),
+      act("readonly", (s) => s.getAll()),
+    ]);
+    keys.forEach((key, index) => {
+      if (Date.now() - (values[index]?.time ?? 0) > KEPT_MS) discard(key);
+    });
+  } catch {
+    /* nothing kept */
+  }
 }

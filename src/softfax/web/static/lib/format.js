@@ -13,7 +13,10 @@ export function bytes(count) {
   if (count < 1000) return t("unit.B", { n: count });
   const steps = ["kB", "MB", "GB", "TB"];
   let step = -1;
-  do { count /= 1000; step += 1; } while (count >= 999.5 && step < steps.length - 1);
+  do {
+    count /= 1000;
+    step += 1;
+  } while (count >= 999.5 && step < steps.length - 1);
   return t(`unit.${steps[step]}`, { n: number(count, { maximumFractionDigits: count < 10 ? 1 : 0 }) });
 }
 
@@ -21,12 +24,15 @@ export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return t("unit.s", { n: number(whole) });
   if (whole < 3600) return t("unit.min_s", { min: number(Math.floor(whole / 60)), s: number(whole % 60) });
-  if (whole < 86400) return t("unit.h_min", { h: number(Math.floor(whole / 3600)), min: number(Math.floor((whole % 3600) / 60)) });
+  if (whole < 86400)
+    return t("unit.h_min", { h: number(Math.floor(whole / 3600)), min: number(Math.floor((whole % 3600) / 60)) });
   return t("unit.d_h", { d: number(Math.floor(whole / 86400)), h: number(Math.floor((whole % 86400) / 3600)) });
 }
 
-export const seconds = (value, digits = 1) => t("unit.s", { n: number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits }) });
-export const percent = (share) => number(share, { style: "percent", maximumFractionDigits: share < 1 && share > 0.995 ? 1 : 0 });
+export const seconds = (value, digits = 1) =>
+  t("unit.s", { n: number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits }) });
+export const percent = (share) =>
+  number(share, { style: "percent", maximumFractionDigits: share < 1 && share > 0.995 ? 1 : 0 });
 export const rate = (bps) => t("unit.bps", { n: number(bps) });
 
 const midnight = (when) => new Date(when.getFullYear(), when.getMonth(), when.getDate()).getTime();
@@ -49,12 +55,12 @@ export const exact = (iso) => date(new Date(iso), { dateStyle: "medium", timeSty
 
 export function when(iso) {
   const apart = midnight(new Date()) - midnight(new Date(iso));
-  return apart === 0 ? clock(iso) : `${day(iso)}, ${clock(iso)}`;
+  return apart === 0 ? clock(iso) : [day(iso), clock(iso)].join(t("comma"));
 }
 
 // Numbers and addresses stay left to right, also in a right-to-left sentence.
 export const isolate = (text) => `\u2066${text}\u2069`;
-export const SIP = /^sips?:/i;
+const SIP = /^sips?:/i;
 export function destination(text) {
   if (!text) return t("fax.unknown");
   if (!SIP.test(text)) return isolate(text);
@@ -65,11 +71,20 @@ export function destination(text) {
 
 // How far a fax's dots are apart: a page's height over its width on paper.
 export function proportion(width, rows, resolution) {
-  const [x, y] = /^(\d+)x(\d+)/.exec(resolution || "")?.slice(1).map(Number) || [];
+  const [x, y] =
+    /^(\d+)x(\d+)/
+      .exec(resolution || "")
+      ?.slice(1)
+      .map(Number) || [];
   const ratio = x && y ? rows / y / (width / x) : rows / width;
   // Without a resolution, a page of half the rows was scanned with half the lines.
   return x && y ? ratio : ratio < 0.95 && width >= 1728 ? ratio * 2 : ratio;
 }
 
+// The lines of an A4 page, scanned so many to an inch.
+const A4_INCHES = 297 / 25.4;
+export const rowsOfA4 = (resolution) => A4_INCHES * (Number(/x(\d+)/.exec(resolution || "")?.[1]) || 196);
+
 // Lines of the station as sentences.
-export const sentences = (...lines) => lines.filter(Boolean).map((line) => line[0].toUpperCase() + line.slice(1) + (/[.!?…]$/.test(line) ? "" : "."));
+export const sentences = (...lines) =>
+  lines.filter(Boolean).map((line) => line[0].toUpperCase() + line.slice(1) + (/[.!?…]$/.test(line) ? "" : "."));

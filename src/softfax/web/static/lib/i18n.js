@@ -23,7 +23,8 @@ export async function setLanguage(code, keep = true) {
   language.set(code);
 }
 
-export const locale = () => (language.get() === "fa" ? "fa-IR" : navigator.languages?.find((l) => l.startsWith("en-")) || "en-GB");
+export const locale = () =>
+  language.get() === "fa" ? "fa-IR" : navigator.languages?.find((l) => l.startsWith("en-")) || "en-GB";
 
 const formats = new Map();
 export function number(value, options = {}) {
@@ -41,6 +42,9 @@ export function t(key, values = {}) {
   if (typeof text === "object") text = text[plural.select(Number(values.n ?? 0))] ?? text.other;
   return text.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = values[name];
-    return value === undefined ? whole : typeof value === "number" ? number(value) : String(value);
+    if (value === undefined) return whole;
+    if (typeof value === "number") return number(value);
+    // What was typed or is called otherwise may run the other way: it does not turn the sentence round.
+    return root.dir === "rtl" ? `\u2068${value}\u2069` : String(value);
   });
 }

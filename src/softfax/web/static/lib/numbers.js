@@ -1,13 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is a fax number, and what is not: said while it is typed, before anything is sent.
-const DIGITS = { "۰": 0, "۱": 1, "۲": 2, "۳": 3, "۴": 4, "۵": 5, "۶": 6, "۷": 7, "۸": 8, "۹": 9, "٠": 0, "١": 1, "٢": 2, "٣": 3, "٤": 4, "٥": 5, "٦": 6, "٧": 7, "٨": 8, "٩": 9 };
+const DIGITS = {
+  "۰": 0,
+  "۱": 1,
+  "۲": 2,
+  "۳": 3,
+  "۴": 4,
+  "۵": 5,
+  "۶": 6,
+  "۷": 7,
+  "۸": 8,
+  "۹": 9,
+  "٠": 0,
+  "١": 1,
+  "٢": 2,
+  "٣": 3,
+  "٤": 4,
+  "٥": 5,
+  "٦": 6,
+  "٧": 7,
+  "٨": 8,
+  "٩": 9,
+};
 export const LIST_MAX = 2000;
 
 // {number} as it is dialled, or {problem}: the key of a sentence.
 export function check(text) {
-  const plain = text.trim().replace(/[۰-۹٠-٩]/g, (digit) => DIGITS[digit]).replace(/[\u2066-\u2069\u200e\u200f]/g, "");
+  const plain = text
+    .trim()
+    .replace(/[۰-۹٠-٩]/g, (digit) => DIGITS[digit])
+    .replace(/[\u2066-\u2069\u200e\u200f]/g, "");
   if (!plain) return { problem: "empty" };
-  if (/^sips?:/i.test(plain)) return /^sips?:[^\s@]*@?[\w.\-:[\]]+([;?]\S*)?$/i.test(plain) && plain.length > 5 ? { number: plain } : { problem: "sip" };
+  if (/^sips?:/i.test(plain))
+    return /^sips?:[^\s@]*@?[\w.\-:[\]]+([;?]\S*)?$/i.test(plain) && plain.length > 5
+      ? { number: plain }
+      : { problem: "sip" };
   if (/^[^\s@]+@[\w.-]+(:\d+)?$/.test(plain)) return { number: `sip:${plain}` };
   if (/[^\d+\s().\/\-*#]/.test(plain)) return { problem: "letters" };
   if (/.\+/.test(plain.replace(/^\(/, ""))) return { problem: "plus" };
@@ -22,15 +49,33 @@ export function parseList(text) {
   const good = new Map();
   const bad = [];
   for (const line of text.split(/\r?\n/)) {
-    const cells = line.split(/[\t;,]/).map((c) => c.trim().replace(/^"|"$/g, "")).filter(Boolean);
+    const cells = line
+      .split(/[\t;,]/)
+      .map((c) => c.trim().replace(/^"|"$/g, ""))
+      .filter(Boolean);
     if (!cells.length) continue;
     const checked = cells.map((cell) => ({ cell, ...check(cell) }));
     const numbers = checked.filter((c) => c.number);
     const names = checked.filter((c) => !c.number).map((c) => c.cell);
     if (!numbers.length) bad.push(line.trim());
-    else if (numbers.length === 1) good.set(numbers[0].number, { number: numbers[0].number, name: names[0] || "", company: names[1] || "" });
-    else { for (const { number } of numbers) if (!good.has(number)) good.set(number, { number, name: "" }); if (names.length) bad.push(...names); }
+    else if (numbers.length === 1)
+      good.set(numbers[0].number, { number: numbers[0].number, name: names[0] || "", company: names[1] || "" });
+    else {
+      for (const { number } of numbers) if (!good.has(number)) good.set(number, { number, name: "" });
+      if (names.length) bad.push(...names);
+    }
     if (good.size >= LIST_MAX) break;
   }
   return { good: [...good.values()], bad };
+}
+
+// What stands in the field of recipients: a {list} of them, or the {problem} with it.
+export function readTyped(text) {
+  if (!text.trim()) return { list: [] };
+  if (/[,;\n]/.test(text) && !/^sips?:/i.test(text.trim())) {
+    const { good, bad } = parseList(text);
+    if (good.length && !bad.length) return { list: good };
+  }
+  const { number, problem } = check(text);
+  return problem ? { problem } : { list: [{ number, name: "" }] };
 }

@@ -11,7 +11,16 @@ function parse() {
 export const route = store(parse());
 addEventListener("hashchange", () => route.set(parse()));
 
-export const go = (to) => { location.hash = to; };
+export const go = (to) => {
+  location.hash = to;
+};
+
+// A view as it was looked at last, with its search.
+const addresses = { [route.get().view]: location.hash };
+route.watch(({ view, hash }) => {
+  addresses[view] = hash;
+});
+export const goBack = (view) => go(addresses[view] || `#/${view}`);
 
 // Changes the query without a step in the history.
 export function requery(values) {

@@ -29,13 +29,42 @@ export function useStore(source) {
 // Kept for as long as the browser's tab (or the browser) lives; a browser without storage keeps nothing and says nothing.
 const shelf = (area) => ({
   get(key, otherwise = null) {
-    try { const text = area().getItem(`softfax.${key}`); return text === null ? otherwise : JSON.parse(text); } catch { return otherwise; }
+    try {
+      const text = area().getItem(`softfax.${key}`);
+      return text === null ? otherwise : JSON.parse(text);
+    } catch {
+      return otherwise;
+    }
   },
-  set(key, value) { try { area().setItem(`softfax.${key}`, JSON.stringify(value)); } catch { /* full or forbidden */ } },
-  drop(key) { try { area().removeItem(`softfax.${key}`); } catch { /* forbidden */ } },
+  set(key, value) {
+    try {
+      area().setItem(`softfax.${key}`, JSON.stringify(value));
+    } catch {
+      /* full or forbidden */
+    }
+  },
+  drop(key) {
+    try {
+      area().removeItem(`softfax.${key}`);
+    } catch {
+      /* forbidden */
+    }
+  },
 });
 export const tab = shelf(() => sessionStorage);
 export const browser = {
-  get(key) { try { return localStorage.getItem(`softfax.${key}`); } catch { return null; } },
-  set(key, value) { try { value === null ? localStorage.removeItem(`softfax.${key}`) : localStorage.setItem(`softfax.${key}`, value); } catch { /* forbidden */ } },
+  get(key) {
+    try {
+      return localStorage.getItem(`softfax.${key}`);
+    } catch {
+      return null;
+    }
+  },
+  set(key, value) {
+    try {
+      value === null ? localStorage.removeItem(`softfax.${key}`) : localStorage.setItem(`softfax.${key}`, value);
+    } catch {
+      /* forbidden */
+    }
+  },
 };

@@ -22,7 +22,11 @@ export function subscribe(sink) {
 
 function tell(event) {
   for (const sink of [...sinks]) {
-    try { sink(event); } catch (error) { console.error(error); }
+    try {
+      sink(event);
+    } catch (error) {
+      console.error(error);
+    }
   }
 }
 
@@ -52,8 +56,16 @@ export function parser(emit) {
 async function once(signal) {
   const headers = { Accept: "text/event-stream" };
   if (last) headers["Last-Event-ID"] = last;
-  const answer = await fetch(url("/v1/events?progress=1"), { headers, signal, cache: "no-store", credentials: "same-origin" });
-  if (answer.status === 401) { session.set((s) => ({ ...s, needed: true })); throw new Error("401"); }
+  const answer = await fetch(url("/v1/events?progress=1"), {
+    headers,
+    signal,
+    cache: "no-store",
+    credentials: "same-origin",
+  });
+  if (answer.status === 401) {
+    session.set((s) => ({ ...s, needed: true }));
+    throw new Error("401");
+  }
   if (answer.status === 403) {
     // Who may read but not listen is shown what there is every now and then.
     failures = WAITS_MS.length;
@@ -69,12 +81,19 @@ async function once(signal) {
   tell({ type: "opened", data: null });
   const feed = parser((event) => {
     if (event.id !== null) last = event.id;
-    try { tell({ type: event.type, data: JSON.parse(event.data) }); } catch (error) { console.error(error); }
+    try {
+      tell({ type: event.type, data: JSON.parse(event.data) });
+    } catch (error) {
+      console.error(error);
+    }
   });
   const reader = answer.body.getReader();
   const decoder = new TextDecoder();
   let silence = 0;
-  const heard = () => { clearTimeout(silence); silence = setTimeout(() => reader.cancel().catch(() => {}), SILENCE_MS); };
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => reader.cancel().catch(() => {}), SILENCE_MS);
+  };
   heard();
   try {
     for (;;) {
@@ -83,19 +102,39 @@ async function once(signal) {
       heard();
       feed(decoder.decode(value, { stream: true }));
     }
-  } finally { clearTimeout(silence); }
+  } finally {
+    clearTimeout(silence);
+  }
 }
 
-const pause = (ms) => new Promise((resolve) => { const timer = setTimeout(resolve, ms); wake = () => { clearTimeout(timer); resolve(); }; });
+const pause = (ms) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
 
 async function run(control) {
   while (!control.signal.aborted) {
     let refused = false;
-    try { await once(control.signal); } catch (error) { refused = error.message === "403"; }
+    try {
+      await once(control.signal);
+    } catch (error) {
+      refused = error.message === "403";
+    }
     if (control.signal.aborted) return;
     if (!refused) stream.set({ state: "lost" });
     if (session.get().needed) {
-      await new Promise((resolve) => { const stop = session.watch((s) => { if (!s.needed) { stop(); resolve(); } }); });
+      await new Promise((resolve) => {
+        const stop = session.watch((s) => {
+          if (!s.needed) {
+            stop();
+            resolve();
+          }
+        });
+      });
       failures = 0;
     } else {
       await pause(WAITS_MS[Math.min(failures, WAITS_MS.length - 1)] * (0.75 + Math.random() / 2));
@@ -110,12 +149,23 @@ export function start() {
   run(running);
 }
 
-export const retryNow = () => { failures = 0; wake?.(); };
+export const retryNow = () => {
+  failures = 0;
+  wake?.();
+};
 
 let hidden = 0;
 document.addEventListener("visibilitychange", () => {
   clearTimeout(hidden);
-  if (document.hidden) hidden = setTimeout(() => { running?.abort(); running = null; stream.set({ state: "asleep" }); }, HIDDEN_MS);
-  else { start(); retryNow(); }
+  if (document.hidden)
+    hidden = setTimeout(() => {
+      running?.abort();
+      running = null;
+      stream.set({ state: "asleep" });
+    }, HIDDEN_MS);
+  else {
+    start();
+    retryNow();
+  }
 });
 addEventListener("online", retryNow);

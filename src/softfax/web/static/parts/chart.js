@@ -4,32 +4,143 @@ import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t, number } from "../lib/i18n.js";
 import { shortDay, weekday } from "../lib/format.js";
 
-const HEIGHT = 170, FOOT = 24, TOP = 18;
+const HEIGHT = 170,
+  FOOT = 24,
+  TOP = 18;
 
 export function Days({ days }) {
   const box = useRef();
   const [wide, setWide] = useState(560);
-  useEffect(() => { const watch = new ResizeObserver(([entry]) => setWide(Math.max(240, Math.floor(entry.contentRect.width)))); watch.observe(box.current); return () => watch.disconnect(); }, []);
+  useEffect(() => {
+    const watch = new ResizeObserver(([entry]) => setWide(Math.max(240, Math.floor(entry.contentRect.width))));
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
   const most = Math.max(4, ...days.map((d) => d.sent + d.received + d.failed));
-  const step = wide / days.length, bar = Math.min(34, step * 0.62);
+  const step = wide / days.length,
+    bar = Math.min(34, step * 0.62);
   const tall = (n) => ((HEIGHT - FOOT - TOP) * n) / most;
-  return html`<figure class="chart" ref=${box}><svg width=${wide} height=${HEIGHT} viewBox=${`0 0 ${wide} ${HEIGHT}`} role="img" aria-label=${t("health.days")}>
-    ${[0.5, 1].map((part) => html`<g key=${part}><line x1="0" x2=${wide} y1=${HEIGHT - FOOT - tall(most * part)} y2=${HEIGHT - FOOT - tall(most * part)} class="grid" /></g>`)}
-    ${days.map((d, i) => {
-      const x = i * step + (step - bar) / 2;
-      let y = HEIGHT - FOOT;
-      const part = (n, kind) => { const h = tall(n); y -= h; return h > 0 ? html`<rect key=${kind} x=${x} y=${y + (h > 3 ? 1 : 0)} width=${bar} height=${Math.max(1, h - (h > 3 ? 1 : 0))} rx="2" class=${`bar-${kind}`} />` : null; };
-      const stack = [part(d.received, "received"), part(d.sent, "sent"), part(d.failed, "failed")];
-      return html`<g key=${d.date}><title>${`${shortDay(d.date)}: ${t("health.day_word", { sent: d.sent, received: d.received, failed: d.failed })}`}</title><rect x=${i * step} y="0" width=${step} height=${HEIGHT} class="hit" />${stack}<text x=${x + bar / 2} y=${HEIGHT - 6} class=${i === days.length - 1 ? "label last" : "label"}>${weekday(`${d.date}T12:00`)}</text></g>`;
-    })}
-    <line x1="0" x2=${wide} y1=${HEIGHT - FOOT} y2=${HEIGHT - FOOT} class="base" /><text x="2" y=${HEIGHT - FOOT - tall(most) - 3} class="scale">${number(most)}</text></svg>
-    <figcaption class="legend">${["received", "sent", "failed"].map((key) => html`<span key=${key}><i class=${`bar-${key}`}></i>${t(`health.${key}`)}</span>`)}</figcaption>
-    <details class="small"><summary>${t("health.table")}</summary><table><thead><tr><th scope="col">${t("health.date")}</th>${["received", "sent", "failed", "pages"].map((key) => html`<th scope="col" key=${key}>${t(`health.${key}`)}</th>`)}</tr></thead>
-      <tbody>${days.map((d) => html`<tr key=${d.date}><th scope="row">${shortDay(d.date)}</th><td>${number(d.received)}</td><td>${number(d.sent)}</td><td>${number(d.failed)}</td><td>${number(d.pages || 0)}</td></tr>`)}</tbody></table></details></figure>`;
+  return html`
+    <figure class="chart" ref=${box}>
+      <svg width=${wide} height=${HEIGHT} viewBox=${`0 0 ${wide} ${HEIGHT}`} role="img" aria-label=${t("health.days")}>
+        ${[0.5, 1].map(
+          (part) => html`
+            <g key=${part}>
+              <line
+                x1="0"
+                x2=${wide}
+                y1=${HEIGHT - FOOT - tall(most * part)}
+                y2=${HEIGHT - FOOT - tall(most * part)}
+                class="grid"
+              />
+            </g>
+          `,
+        )}
+        ${days.map((d, i) => {
+          const x = i * step + (step - bar) / 2;
+          let y = HEIGHT - FOOT;
+          const part = (n, kind) => {
+            const h = tall(n);
+            y -= h;
+            return h > 0
+              ? html`
+                  <rect
+                    key=${kind}
+                    x=${x}
+                    y=${y + (h > 3 ? 1 : 0)}
+                    width=${bar}
+                    height=${Math.max(1, h - (h > 3 ? 1 : 0))}
+                    rx="2"
+                    class=${`bar-${kind}`}
+                  />
+                `
+              : null;
+          };
+          const stack = [part(d.received, "received"), part(d.sent, "sent"), part(d.failed, "failed")];
+          return html`
+            <g key=${d.date}>
+              <title>
+                ${`${shortDay(d.date)}: ${t("health.day_word", { sent: d.sent, received: d.received, failed: d.failed })}`}
+              </title>
+              <rect x=${i * step} y="0" width=${step} height=${HEIGHT} class="hit" />
+              ${stack}
+              <text x=${x + bar / 2} y=${HEIGHT - 6} class=${i === days.length - 1 ? "label last" : "label"}>
+                ${weekday(`${d.date}T12:00`)}
+              </text>
+            </g>
+          `;
+        })}
+        <line x1="0" x2=${wide} y1=${HEIGHT - FOOT} y2=${HEIGHT - FOOT} class="base" />
+        <text x="2" y=${HEIGHT - FOOT - tall(most) - 3} class="scale">${number(most)}</text>
+      </svg>
+      <figcaption class="legend">
+        ${["received", "sent", "failed"].map(
+          (key) => html`<span key=${key}><i class=${`bar-${key}`}></i>${t(`health.${key}`)}</span>`,
+        )}
+      </figcaption>
+      <details class="small">
+        <summary>${t("health.table")}</summary>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">${t("health.date")}</th>
+              ${["received", "sent", "failed", "pages"].map(
+                (key) => html`<th scope="col" key=${key}>${t(`health.${key}`)}</th>`,
+              )}
+            </tr>
+          </thead>
+          <tbody>
+            ${days.map(
+              (d) => html`
+                <tr key=${d.date}>
+                  <th scope="row">${shortDay(d.date)}</th>
+                  <td>${number(d.received)}</td>
+                  <td>${number(d.sent)}</td>
+                  <td>${number(d.failed)}</td>
+                  <td>${number(d.pages || 0)}</td>
+                </tr>
+              `,
+            )}
+          </tbody>
+        </table>
+      </details>
+    </figure>
+  `;
 }
 
 const ROUND = 2 * Math.PI * 34;
-export const Ring = ({ share, word, kind = "ok", children }) => html`<div class="ring"><svg width="88" height="88" viewBox="0 0 88 88" aria-hidden="true"><circle cx="44" cy="44" r="34" class="ring-ground" />
-  ${share !== null && html`<circle cx="44" cy="44" r="34" class=${`ring-share ${kind}`} stroke-dasharray=${`${Math.max(0.001, share) * ROUND} ${ROUND}`} transform="rotate(-90 44 44)" />`}<text x="44" y="50">${word}</text></svg><div>${children}</div></div>`;
+export const Ring = ({ share, word, kind = "ok", children }) => html`
+  <div class="ring">
+    <svg width="88" height="88" viewBox="0 0 88 88" aria-hidden="true">
+      <circle cx="44" cy="44" r="34" class="ring-ground" />
+      ${
+        share !== null &&
+        html`
+          <circle
+            cx="44"
+            cy="44"
+            r="34"
+            class=${`ring-share ${kind}`}
+            stroke-dasharray=${`${Math.max(0.001, share) * ROUND} ${ROUND}`}
+            transform="rotate(-90 44 44)"
+          />
+        `
+      }
+      <text x="44" y="50">${word}</text>
+    </svg>
+    <div>${children}</div>
+  </div>
+`;
 
-export const Meter = ({ share, label, kind = "" }) => html`<div class=${`meter ${kind}`} role="meter" aria-label=${label} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(share * 100)}><i style=${{ inlineSize: `${Math.min(1, share) * 100}%` }}></i></div>`;
+export const Meter = ({ share, label, kind = "" }) => html`
+  <div
+    class=${`meter ${kind}`}
+    role="meter"
+    aria-label=${label}
+    aria-valuemin="0"
+    aria-valuemax="100"
+    aria-valuenow=${Math.round(share * 100)}
+  >
+    <i style=${{ inlineSize: `${Math.min(1, share) * 100}%` }}></i>
+  </div>
+`;

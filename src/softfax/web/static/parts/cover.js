@@ -6,7 +6,14 @@ import { post } from "../lib/api.js";
 import { changeCover, coverFields } from "../lib/draft.js";
 
 const PAUSE_MS = 500;
-const FIELDS = [["to", "text"], ["to_company", "text"], ["subject", "text"], ["sender", "text"], ["sender_company", "text"], ["sender_number", "tel"]];
+const FIELDS = [
+  ["to", "text"],
+  ["to_company", "text"],
+  ["subject", "text"],
+  ["sender", "text"],
+  ["sender_company", "text"],
+  ["sender_number", "tel"],
+];
 
 export function useCoverPreview(d) {
   const [state, setState] = useState({ page: null, error: null, busy: false });
@@ -14,13 +21,18 @@ export function useCoverPreview(d) {
   const fields = d.cover.on ? JSON.stringify(coverFields(d.cover, d.to)) : "";
   useEffect(() => {
     const mine = (turn.current += 1);
-    if (!fields) { setState({ page: null, error: null, busy: false }); return; }
+    if (!fields) {
+      setState({ page: null, error: null, busy: false });
+      return;
+    }
     setState((s) => ({ ...s, busy: true }));
     const timer = setTimeout(async () => {
       try {
         const page = await post("/v1/covers", JSON.parse(fields));
         if (mine === turn.current) setState({ page, error: null, busy: false });
-      } catch (error) { if (mine === turn.current) setState({ page: null, error, busy: false }); }
+      } catch (error) {
+        if (mine === turn.current) setState({ page: null, error, busy: false });
+      }
     }, PAUSE_MS);
     return () => clearTimeout(timer);
   }, [fields]);
@@ -30,8 +42,43 @@ export function useCoverPreview(d) {
 export function Cover({ d }) {
   const { cover } = d;
   const set = (key) => (e) => changeCover({ [key]: e.target.value });
-  return html`<fieldset class="plain"><label class="switch"><input type="checkbox" role="switch" checked=${cover.on} onChange=${(e) => changeCover({ on: e.target.checked })} /><span>${t("cover.on")}</span></label>
-    ${cover.on && html`<div class="cover-fields">${FIELDS.map(([key, type]) => html`<label class="field" key=${key}><span>${t(`cover.${key}`)}</span>
-      <input type=${type} value=${cover[key]} dir=${type === "tel" ? "ltr" : "auto"} maxlength="200" onInput=${set(key)} placeholder=${key === "to" && d.to.length === 1 ? d.to[0].name : ""} /></label>`)}
-      <label class="field whole"><span>${t("cover.note")}</span><textarea rows="4" dir="auto" maxlength="4000" value=${cover.note} onInput=${set("note")}></textarea></label></div>`}</fieldset>`;
+  return html`
+    <fieldset class="plain">
+      <label class="switch">
+        <input
+          type="checkbox"
+          role="switch"
+          checked=${cover.on}
+          onChange=${(e) => changeCover({ on: e.target.checked })}
+        />
+        <span>${t("cover.on")}</span>
+      </label>
+      ${
+        cover.on &&
+        html`
+          <div class="cover-fields">
+            ${FIELDS.map(
+              ([key, type]) => html`
+                <label class="field" key=${key}>
+                  <span>${t(`cover.${key}`)}</span>
+                  <input
+                    type=${type}
+                    value=${cover[key]}
+                    dir=${type === "tel" ? "ltr" : "auto"}
+                    maxlength="200"
+                    onInput=${set(key)}
+                    placeholder=${key === "to" && d.to.length === 1 ? d.to[0].name : ""}
+                  />
+                </label>
+              `,
+            )}
+            <label class="field whole">
+              <span>${t("cover.note")}</span>
+              <textarea rows="4" dir="auto" maxlength="4000" value=${cover.note} onInput=${set("note")}></textarea>
+            </label>
+          </div>
+        `
+      }
+    </fieldset>
+  `;
 }

@@ -4,7 +4,7 @@ import { html, useLayoutEffect, useRef } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { Icon } from "./icons.js";
 
-export function Dialog({ title, close, children, wide = false, sure = false, hideClose = false, foot = null }) {
+export function Dialog({ title, close, children, kind = "", sure = false, hideClose = false, foot = null }) {
   const box = useRef();
   useLayoutEffect(() => {
     const dialog = box.current;
@@ -12,12 +12,54 @@ export function Dialog({ title, close, children, wide = false, sure = false, hid
     // Closed before it is taken away, it gives the focus back.
     return () => dialog.close();
   }, []);
-  const cancel = (event) => { event.preventDefault(); if (!sure) close?.(); };
-  return html`<dialog ref=${box} class=${`dialog${wide ? " wide" : ""}`} aria-label=${title} onCancel=${cancel} onPointerDown=${(e) => e.target === box.current && !sure && close?.()}>
-    <div class="dialog-body"><div class="dialog-head"><h2>${title}</h2>
-      ${!hideClose && html`<button class="btn bare icon-only" aria-label=${t("close")} onClick=${close}><${Icon} name="close" /></button>`}</div>
-      ${children}${foot && html`<div class="dialog-foot">${foot}</div>`}</div></dialog>`;
+  const cancel = (event) => {
+    event.preventDefault();
+    if (!sure) close?.();
+  };
+  return html`
+    <dialog
+      ref=${box}
+      class=${`dialog ${kind}`}
+      aria-label=${title}
+      onCancel=${cancel}
+      onPointerDown=${(e) => e.target === box.current && !sure && close?.()}
+    >
+      <div class="dialog-body">
+        <div class="dialog-head">
+          <h2>${title}</h2>
+          ${
+            !hideClose &&
+            html`
+              <button class="btn bare icon-only" aria-label=${t("close")} onClick=${close}>
+                <${Icon} name="close" />
+              </button>
+            `
+          }
+        </div>
+        ${children}
+        ${foot && html`<div class="dialog-foot">${foot}</div>`}
+      </div>
+    </dialog>
+  `;
 }
 
-export const Sure = ({ title, text, yes, act, close, danger = false }) => html`<${Dialog} title=${title} close=${close}
-  foot=${html`<button class="btn" onClick=${close}>${t("no")}</button><button class=${`btn ${danger ? "danger" : "main"}`} onClick=${() => { close(); act(); }}>${yes}</button>`}><p>${text}</p><//>`;
+export const Sure = ({ title, text, yes, act, close, danger = false }) => html`
+  <${Dialog}
+    title=${title}
+    close=${close}
+    foot=${html`
+      <button class="btn" onClick=${close}>${t("no")}</button>
+      <button
+        class=${`btn ${danger ? "danger" : "main"}`}
+        onClick=${() => {
+          close();
+          act();
+        }}
+      >
+        ${yes}
+      </button>
+    `}
+  >
+    <p>${text}</p>
+  <//>
+`;

@@ -14,17 +14,50 @@ export function Login() {
   const [busy, setBusy] = useState(false);
   const enter = async (event) => {
     event.preventDefault();
-    if (!token.trim()) { setError({ empty: true }); return; }
+    if (!token.trim()) {
+      setError({ empty: true });
+      return;
+    }
     setBusy(true);
     setError(null);
-    try { await login(token.trim()); } catch (failure) { setError(failure); setBusy(false); }
+    try {
+      await login(token.trim());
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
   };
-  const said = error && (error.empty ? t("login.empty") : error.status === 401 || error.status === 403 ? t("login.wrong") : `${words(error).what} ${words(error).todo}`);
-  return html`<${Dialog} title=${t("login.title")} sure=${true} hideClose=${true}><form class="stack" onSubmit=${enter}>
-    <p class="quiet">${t(reason === "out" ? "login.out" : known ? "login.again" : "login.why")}</p>
-    <label class="field"><span>${t("login.token")}</span><input type="password" name="token" autocomplete="current-password" autofocus spellcheck="false" dir="ltr" value=${token} disabled=${busy}
-      aria-invalid=${error ? "true" : undefined} aria-describedby="login-error" onInput=${(e) => setToken(e.target.value)} /></label>
-    <p id="login-error" class="problem" role="alert">${said}</p>
-    <button class="btn main" disabled=${busy}>${t(busy ? "login.busy" : "login.enter")}</button>
-    <details class="small quiet"><summary>${t("login.where")}</summary><p>${t("login.where_text")}</p></details></form><//>`;
+  const said =
+    error &&
+    (error.empty
+      ? t("login.empty")
+      : error.status === 401 || error.status === 403
+        ? t("login.wrong")
+        : `${words(error).what} ${words(error).todo}`);
+  return html`
+    <${Dialog} title=${t("login.title")} sure=${true} hideClose=${true}>
+      <form class="stack" onSubmit=${enter}>
+        <p class="quiet">${t(reason === "out" ? "login.out" : known ? "login.again" : "login.why")}</p>
+        <label class="field">
+          <span>${t("login.token")}</span>
+          <input
+            type="password"
+            name="token"
+            autocomplete="current-password"
+            autofocus
+            spellcheck="false"
+            dir="ltr"
+            value=${token}
+            disabled=${busy}
+            aria-invalid=${error ? "true" : undefined}
+            aria-describedby="login-error"
+            onInput=${(e) => setToken(e.target.value)}
+          />
+        </label>
+        <p id="login-error" class="problem" role="alert">${said}</p>
+        <button class="btn main" disabled=${busy}>${t(busy ? "login.busy" : "login.enter")}</button>
+        <details class="small quiet"><summary>${t("login.where")}</summary><p>${t("login.where_text")}</p></details>
+      </form>
+    <//>
+  `;
 }

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 
-export function PagePicture({ src, alt = "", ratio = 1.414, eager = false, cut = null, children }) {
+export function PagePicture({ src, alt = "", ratio = 1.414, eager = false, none = t("page.none"), children }) {
   const [state, setState] = useState({ src, turn: 0, ready: false, failed: false });
   useEffect(() => setState((s) => (s.src === src ? s : { src, turn: 0, ready: false, failed: false })), [src]);
   const failed = () => {
@@ -12,8 +12,27 @@ export function PagePicture({ src, alt = "", ratio = 1.414, eager = false, cut =
     else setState((s) => ({ ...s, failed: true }));
   };
   const full = state.turn ? `${src}#${state.turn}` : src;
-  return html`<span class=${`paper${state.ready ? " ready" : ""}${state.failed ? " failed" : ""}`} style=${{ aspectRatio: `1 / ${ratio}` }}>
-    ${!state.failed && src ? html`<img src=${full} alt=${alt} loading=${eager ? "eager" : "lazy"} decoding="async" draggable=${false}
-      onLoad=${() => setState((s) => ({ ...s, ready: true }))} onError=${failed} />` : html`<span class="paper-word">${t("page.none")}</span>`}
-    ${cut !== null && html`<span class="cut" style=${{ insetBlockStart: `${cut * 100}%` }}></span>`}${children}</span>`;
+  return html`
+    <span
+      class=${`paper${state.ready ? " ready" : ""}${state.failed ? " failed" : ""}`}
+      style=${{ aspectRatio: `1 / ${ratio}` }}
+    >
+      ${
+        !state.failed && src
+          ? html`
+              <img
+                src=${full}
+                alt=${alt}
+                loading=${eager ? "eager" : "lazy"}
+                decoding="async"
+                draggable=${false}
+                onLoad=${() => setState((s) => ({ ...s, ready: true }))}
+                onError=${failed}
+              />
+            `
+          : html`<span class="paper-word">${none}</span>`
+      }
+      ${children}
+    </span>
+  `;
 }

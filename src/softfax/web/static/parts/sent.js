@@ -19,17 +19,59 @@ export function SentCard({ done, box, again }) {
   const cancel = async () => {
     setError(null);
     for (const one of done.faxes) {
-      try { put((await remove(`/v1/faxes/${one.id}`)) || { ...one, state: "cancelled" }); } catch (failure) { if (failure.status !== 409) { setError(failure); return; } }
+      try {
+        put((await remove(`/v1/faxes/${one.id}`)) || { ...one, state: "cancelled" });
+      } catch (failure) {
+        if (failure.status !== 409) {
+          setError(failure);
+          return;
+        }
+      }
     }
   };
-  return html`<section class="sent card" tabindex="-1" ref=${box} aria-labelledby="sent-title"><div class="sent-picture"><${PagePicture} src=${pageUrl(first.id, 1, 320)} eager=${true} /></div>
-    <div class="sent-word"><p class="row"><${StateWord} fax=${shown} /></p>
-      <h1 id="sent-title">${many ? t("sent.many", { n: done.faxes.length }) : shown.state === "delivered" ? t("sent.there") : shown.state === "cancelled" ? t("sent.cancelled") : t("sent.taken")}</h1>
-      ${!many && html`<p class="large"><bdi>${destination(shown.to)}</bdi></p>`}
-      <p class="quiet">${[t("pages", { n: done.pages || shown.pages_total || 0 }), done.seconds > 0 && t("send.about", { time: duration(done.seconds) }), shown.not_before && t("when.word", { when: moment(shown.not_before) })].filter(Boolean).join(" · ")}</p>
-      <p class="quiet">${t("sent.calm")}</p>
-      ${error && html`<${Failure} error=${error} small=${true} />`}
-      <div class="row"><a class="btn main" href=${many ? `#/outbox?broadcast=${done.broadcast}` : ended(shown) ? `#/fax/${first.id}` : "#/live"}><${Icon} name=${many ? "outbox" : "live"} />${t(many ? "sent.list" : ended(shown) ? "sent.look" : "sent.watch")}</a>
-        <button class="btn" onClick=${again}><${Icon} name="plus" />${t("sent.another")}</button>
-        ${!ended(shown) && html`<button class="btn bare" onClick=${cancel}>${t(many ? "sent.cancel_all" : "cancel_fax")}</button>`}</div></div></section>`;
+  return html`
+    <section class="sent card" tabindex="-1" ref=${box} aria-labelledby="sent-title">
+      <div class="sent-picture"><${PagePicture} src=${pageUrl(first.id, 1, 320)} eager=${true} /></div>
+      <div class="sent-word">
+        <p class="row"><${StateWord} fax=${shown} /></p>
+        <h1 id="sent-title">
+          ${
+            many
+              ? t("sent.many", { n: done.faxes.length })
+              : shown.state === "delivered"
+                ? t("sent.there")
+                : shown.state === "cancelled"
+                  ? t("sent.cancelled")
+                  : t("sent.taken")
+          }
+        </h1>
+        ${!many && html`<p class="large"><bdi>${destination(shown.to)}</bdi></p>`}
+        <p class="quiet">
+          ${[
+            t("pages", { n: done.pages || shown.pages_total || 0 }),
+            done.seconds > 0 && t("send.about", { time: duration(done.seconds) }),
+            shown.not_before && t("when.word", { when: moment(shown.not_before) }),
+          ]
+            .filter(Boolean)
+            .join(" · ")}
+        </p>
+        <p class="quiet">${t("sent.calm")}</p>
+        ${error && html`<${Failure} error=${error} small=${true} />`}
+        <div class="row">
+          <a
+            class="btn main"
+            href=${many ? `#/outbox?broadcast=${done.broadcast}` : ended(shown) ? `#/fax/${first.id}` : "#/live"}
+          >
+            <${Icon} name=${many ? "outbox" : "live"} />
+            ${t(many ? "sent.list" : ended(shown) ? "sent.look" : "sent.watch")}
+          </a>
+          <button class="btn" onClick=${again}><${Icon} name="plus" />${t("sent.another")}</button>
+          ${
+            !ended(shown) &&
+            html`<button class="btn bare" onClick=${cancel}>${t(many ? "sent.cancel_all" : "cancel_fax")}</button>`
+          }
+        </div>
+      </div>
+    </section>
+  `;
 }

@@ -13,30 +13,94 @@ export function keys(map) {
   return () => handlers.splice(handlers.indexOf(map), 1);
 }
 
-export const typing = (event) => event.target.closest?.("input, textarea, select, [contenteditable]") && !["checkbox", "radio", "range"].includes(event.target.type);
+const typing = (event) =>
+  event.target.closest?.("input, textarea, select, [contenteditable]") &&
+  !["checkbox", "radio", "range"].includes(event.target.type);
+
+const SEQUENCE_MS = 1500;
 
 export function listen({ help, go }) {
-  let pending = 0;
+  let began = 0;
+  // A map that hears the key, of those that are there: the last one first.
+  const told = (event) => {
+    const map = handlers.findLast((one) => one[event.key]);
+    if (map && map[event.key](event) !== false) event.preventDefault();
+    return Boolean(map);
+  };
+  const everywhere = { g: () => (began = performance.now()), "?": help, n: () => go("send") };
   const hear = (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event) || document.querySelector(".dialog[open]:not(.viewing)")) return;
-    if (pending && performance.now() - pending < 1500 && PLACES[event.key]) { pending = 0; event.preventDefault(); go(PLACES[event.key]); return; }
-    pending = 0;
-    for (const map of [...handlers].reverse()) {
-      if (map[event.key]) { if (map[event.key](event) !== false) event.preventDefault(); return; }
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event)) return;
+    const over = document.querySelector("dialog[open]");
+    if (over) {
+      // Pages that are looked at over the view have their keys; other dialogs have none.
+      if (over.matches(".viewing")) told(event);
+      return;
     }
-    if (event.key === "g") pending = performance.now();
-    else if (event.key === "?") { event.preventDefault(); help(); }
-    else if (event.key === "n") { event.preventDefault(); go("send"); }
+    const second = performance.now() - began < SEQUENCE_MS && PLACES[event.key];
+    began = 0;
+    if (second) go(second);
+    else if (told(event) || !everywhere[event.key]) return;
+    else everywhere[event.key]();
+    event.preventDefault();
   };
   addEventListener("keydown", hear);
   return () => removeEventListener("keydown", hear);
 }
 
 const GROUPS = [
-  ["keys.everywhere", [["n", "keys.new"], ...Object.entries(PLACES).map(([key, view]) => [`g ${key}`, `nav.${view}`]), ["?", "keys.title"]]],
-  ["keys.lists", [["/", "keys.search"], ["↑ ↓ ← →", "keys.move"], ["Enter", "keys.open"], ["u", "keys.unread"]]],
-  ["keys.pages", [["PgDn  j", "keys.next"], ["PgUp  k", "keys.previous"], ["+  −", "keys.zoom"], ["0", "keys.fit"], ["1", "keys.dots"], ["r", "keys.rotate"], ["p", "keys.print"], ["d", "keys.download"], ["Esc", "keys.back"]]],
+  [
+    "keys.everywhere",
+    [
+      ["n", "keys.new"],
+      ...Object.entries(PLACES).map(([key, view]) => [`g ${key}`, `nav.${view}`]),
+      ["?", "keys.title"],
+    ],
+  ],
+  [
+    "keys.lists",
+    [
+      ["/", "keys.search"],
+      ["↑ ↓ ← →", "keys.move"],
+      ["Enter", "keys.open"],
+      ["u", "keys.unread"],
+    ],
+  ],
+  [
+    "keys.pages",
+    [
+      ["PgDn  j", "keys.next"],
+      ["PgUp  k", "keys.previous"],
+      ["+  −", "keys.zoom"],
+      ["0", "keys.fit"],
+      ["1", "keys.dots"],
+      ["r", "keys.rotate"],
+      ["p", "keys.print"],
+      ["d", "keys.download"],
+      ["Esc", "keys.back"],
+    ],
+  ],
 ];
 
-export const Shortcuts = ({ close }) => html`<${Dialog} title=${t("keys.title")} close=${close} wide=${true}><div class="keys">
-  ${GROUPS.map(([title, rows]) => html`<section key=${title}><h3>${t(title)}</h3><dl>${rows.map(([key, what]) => html`<div key=${key}><dt>${key.split(/ +/).map((k) => html`<kbd key=${k}>${k}</kbd>`)}</dt><dd>${t(what)}</dd></div>`)}</dl></section>`)}</div><//>`;
+export const Shortcuts = ({ close }) => html`
+  <${Dialog} title=${t("keys.title")} close=${close} kind="wide">
+    <div class="keys">
+      ${GROUPS.map(
+        ([title, rows]) => html`
+          <section key=${title}>
+            <h3>${t(title)}</h3>
+            <dl>
+              ${rows.map(
+                ([key, what]) => html`
+                  <div key=${key}>
+                    <dt>${key.split(/ +/).map((k) => html`<kbd key=${k}>${k}</kbd>`)}</dt>
+                    <dd>${t(what)}</dd>
+                  </div>
+                `,
+              )}
+            </dl>
+          </section>
+        `,
+      )}
+    </div>
+  <//>
+`;

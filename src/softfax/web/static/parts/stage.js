@@ -11,9 +11,26 @@ import { say } from "./notice.js";
 const LEVELS = [0.25, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8];
 const PAD = 24;
 
-export const Tool = ({ icon, label, act, disabled, pressed, href, download, word }) => (href
-  ? html`<a class=${`btn bare${word ? "" : " icon-only"}`} href=${href} download=${download} aria-label=${word ? undefined : label} title=${label}><${Icon} name=${icon} />${word ? label : ""}</a>`
-  : html`<button type="button" class=${`btn bare${word ? "" : " icon-only"}`} onClick=${act} disabled=${disabled} aria-pressed=${pressed} aria-label=${word ? undefined : label} title=${label}><${Icon} name=${icon} />${word ? label : ""}</button>`);
+export const Tool = ({ icon, label, act, disabled, pressed, href, download }) =>
+  href
+    ? html`
+        <a class="btn bare icon-only" href=${href} download=${download} aria-label=${label} title=${label}>
+          <${Icon} name=${icon} />
+        </a>
+      `
+    : html`
+        <button
+          type="button"
+          class="btn bare icon-only"
+          onClick=${act}
+          disabled=${disabled}
+          aria-pressed=${pressed}
+          aria-label=${label}
+          title=${label}
+        >
+          <${Icon} name=${icon} />
+        </button>
+      `;
 
 // pages: [{src(width), width, rows, resolution, caption}]; index is from 0.
 export function Stage({ pages, index, setIndex, tools = null, actions = {} }) {
@@ -29,19 +46,28 @@ export function Stage({ pages, index, setIndex, tools = null, actions = {} }) {
   const rows = page.rows || natural?.height || 2287;
   const ratio = proportion(dots, rows, page.resolution);
   const lying = turn % 180 !== 0;
-  const fit = Math.min((room.width - PAD) / (lying ? dots * ratio : dots), (room.height - PAD) / (lying ? dots : dots * ratio));
+  const fit = Math.min(
+    (room.width - PAD) / (lying ? dots * ratio : dots),
+    (room.height - PAD) / (lying ? dots : dots * ratio),
+  );
   const wide = (room.width - PAD) / (lying ? dots * ratio : dots);
   const scale = zoom === "fit" ? fit : zoom === "width" ? wide : zoom;
-  const width = Math.max(40, dots * scale), height = width * ratio;
+  const width = Math.max(40, dots * scale),
+    height = width * ratio;
   const fine = scale * (devicePixelRatio || 1) > 0.7;
   const source = fine ? page.src() : page.src(scale * dots * (devicePixelRatio || 1) > 620 ? 1200 : 640);
 
   useLayoutEffect(() => {
-    const watch = new ResizeObserver(([entry]) => setRoom({ width: entry.contentRect.width, height: entry.contentRect.height }));
+    const watch = new ResizeObserver(([entry]) =>
+      setRoom({ width: entry.contentRect.width, height: entry.contentRect.height }),
+    );
     watch.observe(stage.current);
     return () => watch.disconnect();
   }, []);
-  useEffect(() => { stage.current.scrollTop = 0; setNatural(null); }, [index]);
+  useEffect(() => {
+    stage.current.scrollTop = 0;
+    setNatural(null);
+  }, [index]);
   // The point under the pointer (or the middle) stays where it is while the page grows.
   useLayoutEffect(() => {
     const at = anchor.current;
@@ -52,61 +78,166 @@ export function Stage({ pages, index, setIndex, tools = null, actions = {} }) {
     box.scrollTop = at.y * box.scrollHeight - at.dy;
   }, [width, turn]);
   const hold = (event) => {
-    const box = stage.current, frame = box.getBoundingClientRect();
-    const dx = event?.clientX ? event.clientX - frame.left : frame.width / 2, dy = event?.clientY ? event.clientY - frame.top : frame.height / 2;
+    const box = stage.current,
+      frame = box.getBoundingClientRect();
+    const dx = event?.clientX ? event.clientX - frame.left : frame.width / 2,
+      dy = event?.clientY ? event.clientY - frame.top : frame.height / 2;
     anchor.current = { dx, dy, x: (box.scrollLeft + dx) / box.scrollWidth, y: (box.scrollTop + dy) / box.scrollHeight };
   };
-  const set = (level, event) => { hold(event); setZoom(level); };
+  const set = (level, event) => {
+    hold(event);
+    setZoom(level);
+  };
   const step = (by, event) => {
     const next = by > 0 ? LEVELS.find((l) => l > scale * 1.01) : LEVELS.findLast((l) => l < scale * 0.99);
     if (next) set(next, event);
   };
   const show = (to) => {
     const next = Math.min(pages.length - 1, Math.max(0, to));
-    if (next !== index) { setIndex(next); say(t("page.number", { n: next + 1, total: pages.length })); }
+    if (next !== index) {
+      setIndex(next);
+      say(t("page.number", { n: next + 1, total: pages.length }));
+    }
   };
   const rotate = () => setTurn((turn + 90) % 360);
-  useEffect(() => keys({
-    PageDown: () => show(index + 1), j: () => show(index + 1), PageUp: () => show(index - 1), k: () => show(index - 1),
-    Home: () => show(0), End: () => show(pages.length - 1),
-    "+": () => step(1), "=": () => step(1), "-": () => step(-1), "0": () => set("fit"), "1": () => set(1), w: () => set("width"), r: rotate, ...actions,
-  }));
+  useEffect(() =>
+    keys({
+      PageDown: () => show(index + 1),
+      j: () => show(index + 1),
+      PageUp: () => show(index - 1),
+      k: () => show(index - 1),
+      Home: () => show(0),
+      End: () => show(pages.length - 1),
+      "+": () => step(1),
+      "=": () => step(1),
+      "-": () => step(-1),
+      0: () => set("fit"),
+      1: () => set(1),
+      w: () => set("width"),
+      r: rotate,
+      ...actions,
+    }),
+  );
   useEffect(() => {
     const box = stage.current;
-    const wheel = (event) => { if (event.ctrlKey || event.metaKey) { event.preventDefault(); step(event.deltaY < 0 ? 1 : -1, event); } };
+    const wheel = (event) => {
+      if (event.ctrlKey || event.metaKey) {
+        event.preventDefault();
+        step(event.deltaY < 0 ? 1 : -1, event);
+      }
+    };
     box.addEventListener("wheel", wheel, { passive: false });
     return () => box.removeEventListener("wheel", wheel);
   });
   const drag = (event) => {
     if (event.pointerType !== "mouse" || event.button !== 0) return;
-    const box = stage.current, from = { x: event.clientX + box.scrollLeft, y: event.clientY + box.scrollTop };
-    const move = (e) => { box.scrollLeft = from.x - e.clientX; box.scrollTop = from.y - e.clientY; };
-    const end = () => { box.classList.remove("dragging"); removeEventListener("pointermove", move); removeEventListener("pointerup", end); };
+    const box = stage.current,
+      from = { x: event.clientX + box.scrollLeft, y: event.clientY + box.scrollTop };
+    const move = (e) => {
+      box.scrollLeft = from.x - e.clientX;
+      box.scrollTop = from.y - e.clientY;
+    };
+    const end = () => {
+      box.classList.remove("dragging");
+      removeEventListener("pointermove", move);
+      removeEventListener("pointerup", end);
+    };
     box.classList.add("dragging");
     addEventListener("pointermove", move);
     addEventListener("pointerup", end);
   };
   const shape = { width: `${lying ? height : width}px`, height: `${lying ? width : height}px` };
   const place = { width: `${width}px`, height: `${height}px`, transform: `translate(-50%, -50%) rotate(${turn}deg)` };
-  return html`<div class="stage-frame">
-    <div class="toolbar" role="toolbar" aria-label=${t("page.tools")}>
-      <span class="tool-group">${html`<${Tool} icon="up" label=${t("keys.previous")} act=${() => show(index - 1)} disabled=${index === 0} />`}
-        <span class="where num">${t("page.of", { n: index + 1, total: pages.length })}</span>
-        <${Tool} icon="down" label=${t("keys.next")} act=${() => show(index + 1)} disabled=${index >= pages.length - 1} /></span>
-      <span class="tool-group"><${Tool} icon="minus" label=${t("page.out")} act=${() => step(-1)} />
-        <span class="where num zoom-word">${number(Math.round(scale * 100) / 100, { style: "percent" })}</span><${Tool} icon="plus" label=${t("page.in")} act=${() => step(1)} />
-        <${Tool} icon="fit" label=${t("keys.fit")} act=${() => set("fit")} pressed=${zoom === "fit"} />
-        <button type="button" class="btn bare dots" aria-pressed=${zoom === 1} title=${t("keys.dots")} aria-label=${t("keys.dots")} onClick=${() => set(1)}><span dir="ltr">1:1</span></button>
-        <${Tool} icon="rotate" label=${t("keys.rotate")} act=${rotate} /></span>
-      <span class="tool-group end">${tools}</span></div>
-    <div class="stage" ref=${stage} tabindex="0" role="group" aria-label=${page.caption} onPointerDown=${drag} onDblClick=${(e) => set(zoom === "fit" ? 1 : "fit", e)}>
-      <div class="stage-space" style=${shape}>
-      <img class=${`stage-page${scale >= 1 ? " crisp" : ""}${ready === source ? " ready" : ""}`} src=${source} alt=${page.caption} draggable=${false} style=${place}
-        onLoad=${(e) => { setReady(source); if (fine) setNatural({ width: e.target.naturalWidth, height: e.target.naturalHeight }); else if (!page.width) setNatural((n) => n || { width: 1728, height: 1728 * e.target.naturalHeight / e.target.naturalWidth }); }}
-        onError=${() => setReady("failed")} />
-      ${ready === "failed" && html`<span class="paper-word" role="status">${t("page.none")}</span>`}</div></div></div>`;
+  return html`
+    <div class="stage-frame">
+      <div class="toolbar" role="toolbar" aria-label=${t("page.tools")}>
+        <span class="tool-group">
+          ${html`
+            <${Tool} icon="up" label=${t("keys.previous")} act=${() => show(index - 1)} disabled=${index === 0} />
+          `}
+          <span class="where num">${t("page.of", { n: index + 1, total: pages.length })}</span>
+          <${Tool}
+            icon="down"
+            label=${t("keys.next")}
+            act=${() => show(index + 1)}
+            disabled=${index >= pages.length - 1}
+          />
+        </span>
+        <span class="tool-group">
+          <${Tool} icon="minus" label=${t("page.out")} act=${() => step(-1)} />
+          <span class="where num zoom-word">${number(Math.round(scale * 100) / 100, { style: "percent" })}</span>
+          <${Tool} icon="plus" label=${t("page.in")} act=${() => step(1)} />
+          <${Tool} icon="fit" label=${t("keys.fit")} act=${() => set("fit")} pressed=${zoom === "fit"} />
+          <button
+            type="button"
+            class="btn bare dots"
+            aria-pressed=${zoom === 1}
+            title=${t("keys.dots")}
+            aria-label=${t("keys.dots")}
+            onClick=${() => set(1)}
+          >
+            <span dir="ltr">1:1</span>
+          </button>
+          <${Tool} icon="rotate" label=${t("keys.rotate")} act=${rotate} />
+        </span>
+        <span class="tool-group end">${tools}</span>
+      </div>
+      <div
+        class="stage"
+        ref=${stage}
+        tabindex="0"
+        role="group"
+        aria-label=${page.caption}
+        onPointerDown=${drag}
+        onDblClick=${(e) => set(zoom === "fit" ? 1 : "fit", e)}
+      >
+        <div class="stage-space" style=${shape}>
+          <img
+            class=${`stage-page${scale >= 1 ? " crisp" : ""}${ready === source ? " ready" : ""}`}
+            src=${source}
+            alt=${page.caption}
+            draggable=${false}
+            style=${place}
+            onLoad=${(e) => {
+              setReady(source);
+              if (fine) setNatural({ width: e.target.naturalWidth, height: e.target.naturalHeight });
+              else if (!page.width)
+                setNatural(
+                  (n) => n || { width: 1728, height: (1728 * e.target.naturalHeight) / e.target.naturalWidth },
+                );
+            }}
+            onError=${() => setReady("failed")}
+          />
+          ${ready === "failed" && html`<span class="paper-word" role="status">${t("page.none")}</span>`}
+        </div>
+      </div>
+    </div>
+  `;
 }
 
-export const Thumbs = ({ pages, index, setIndex, marks = {} }) => html`<ol class="thumbs" aria-label=${t("page.all")}>${pages.map((page, i) => html`<li key=${i}>
-  <button type="button" class="thumb" aria-current=${i === index ? "true" : undefined} aria-label=${page.caption} onClick=${() => setIndex(i)}>
-    <${PagePicture} src=${page.src(160)} ratio=${page.width ? proportion(page.width, page.rows, page.resolution) : 1.414} /><span class="num">${number(i + 1)}${marks[i] ? html` <span class=${`mark-${marks[i].kind}`}>${marks[i].word}</span>` : ""}</span></button></li>`)}</ol>`;
+export const Thumbs = ({ pages, index, setIndex, marks = {} }) => html`
+  <ol class="thumbs" aria-label=${t("page.all")}>
+    ${pages.map(
+      (page, i) => html`
+        <li key=${i}>
+          <button
+            type="button"
+            class="thumb"
+            aria-current=${i === index ? "true" : undefined}
+            aria-label=${page.caption}
+            onClick=${() => setIndex(i)}
+          >
+            <${PagePicture}
+              src=${page.src(160)}
+              ratio=${page.width ? proportion(page.width, page.rows, page.resolution) : 1.414}
+            />
+            <span class="num">
+              ${number(i + 1)}
+              ${marks[i] ? html` <span class=${`mark-${marks[i].kind}`}>${marks[i].word}</span>` : ""}
+            </span>
+          </button>
+        </li>
+      `,
+    )}
+  </ol>
+`;

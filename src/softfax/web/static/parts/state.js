@@ -6,19 +6,53 @@ import { story, sent } from "../lib/faxes.js";
 import { when } from "../lib/format.js";
 import { Icon } from "./icons.js";
 
-const KINDS = { delivered: "ok", received: "ok", failed: "bad", expired: "bad", uncertain: "warn", waiting: "warn", cancelled: "soft", queued: "info", preparing: "info", sending: "go", receiving: "go" };
+const KINDS = {
+  delivered: "ok",
+  received: "ok",
+  failed: "bad",
+  expired: "bad",
+  uncertain: "warn",
+  waiting: "warn",
+  cancelled: "soft",
+  queued: "info",
+  preparing: "info",
+  sending: "go",
+  receiving: "go",
+};
 const ICONS = { ok: "check", bad: "alert", warn: "clock", soft: "stop", info: "clock", go: "live" };
 
 export function StateWord({ fax, unread = false }) {
   const kind = KINDS[fax.state] || "soft";
   const partly = fax.state === "failed" && !sent(fax) && fax.pages > 0;
-  return html`<span class=${`state ${partly ? "warn" : kind}`}><${Icon} name=${fax.state === "uncertain" ? "help" : ICONS[kind]} size="16" />${t(partly ? "state.partly" : unread && fax.unread ? "state.new" : `state.${fax.state}`)}</span>`;
+  const fresh = unread && fax.unread && fax.state !== "receiving";
+  return html`
+    <span class=${`state ${partly ? "warn" : kind}`}>
+      <${Icon} name=${fax.state === "uncertain" ? "help" : ICONS[kind]} size="16" />
+      ${t(partly ? "state.partly" : fresh ? "state.new" : `state.${fax.state}`)}
+    </span>
+  `;
 }
 
 export function Story({ fax }) {
   const told = story(fax);
   if (!told) return null;
-  return html`<div class=${`notice ${fax.state === "failed" || fax.state === "expired" ? "bad" : "warn"}`}><${Icon} name="alert" /><div><strong>${told.what}</strong>
-    <p>${fax.state === "waiting" && fax.next_attempt ? t("fax.next", { when: when(fax.next_attempt) }) : told.todo}</p>
-    ${told.own.length > 0 && html`<p class="small quiet" lang=${language.get() === "en" ? undefined : "en"} dir="auto">${told.own.join(" ")}</p>`}</div></div>`;
+  return html`
+    <div class=${`notice ${fax.state === "failed" || fax.state === "expired" ? "bad" : "warn"}`}>
+      <${Icon} name="alert" />
+      <div>
+        <strong>${told.what}</strong>
+        <p>
+          ${fax.state === "waiting" && fax.next_attempt ? t("fax.next", { when: when(fax.next_attempt) }) : told.todo}
+        </p>
+        ${
+          told.own.length > 0 &&
+          html`
+            <p class="small quiet" lang=${language.get() === "en" ? undefined : "en"} dir="auto">
+              ${told.own.join(" ")}
+            </p>
+          `
+        }
+      </div>
+    </div>
+  `;
 }

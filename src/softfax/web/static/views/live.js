@@ -4,10 +4,10 @@ import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t, number } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
 import { calls, loadCalls } from "../lib/calls.js";
-import { useFax, pageUrl, documentName, isNumber, put, sent } from "../lib/faxes.js";
+import { useFax, pageUrl, firstPage, documentNames, isNumber, otherSide, put } from "../lib/faxes.js";
 import { remove, url } from "../lib/api.js";
 import { stream } from "../lib/stream.js";
-import { destination, bytes, rate, duration } from "../lib/format.js";
+import { destination, bytes, rate, duration, rowsOfA4 } from "../lib/format.js";
 import { Icon } from "../parts/icons.js";
 import { Loading, Failure, Empty, say } from "../parts/notice.js";
 import { PagePicture } from "../parts/page.js";
@@ -15,80 +15,154 @@ import { Story, StateWord } from "../parts/state.js";
 
 const POLL_MS = 1200;
 const LOOK_MS = 4000;
+const NEARLY = 0.97;
+const PARTS_MAX = 60;
 
-// The page that is arriving: asked for again while it is looked at; the next picture is loaded before it takes the place of the last.
+// The page that is arriving: asked for again while it is looked at; the next picture is loaded before it takes the
+// place of the last.
 function Arriving({ id, page, coming }) {
   const [shown, setShown] = useState("");
   const box = useRef();
   useEffect(() => {
     if (!coming && !shown) return undefined;
-    let stopped = false, timer = 0, turn = 0, failures = 0, visible = true;
-    const look = new IntersectionObserver(([entry]) => { visible = entry.isIntersecting; });
+    let [stopped, visible] = [false, true];
+    let [timer, turn, failures] = [0, 0, 0];
+    const look = new IntersectionObserver(([entry]) => {
+      visible = entry.isIntersecting;
+    });
     look.observe(box.current);
     const next = () => {
       if (stopped) return;
-      const again = () => { timer = setTimeout(next, POLL_MS * (1 + Math.min(failures, 4))); };
-      if (document.hidden || !visible) { again(); return; }
+      const again = () => {
+        timer = setTimeout(next, POLL_MS * (1 + Math.min(failures, 4)));
+      };
+      if (document.hidden || !visible) {
+        again();
+        return;
+      }
       const picture = new Image();
-      picture.onload = () => { failures = 0; if (!stopped) { setShown(picture.src); again(); } };
-      picture.onerror = () => { failures += 1; again(); };
+      picture.onload = () => {
+        failures = 0;
+        if (!stopped) {
+          setShown(picture.src);
+          again();
+        }
+      };
+      picture.onerror = () => {
+        failures += 1;
+        again();
+      };
       picture.src = url(`/v1/faxes/${id}/live.png?turn=${page}-${(turn += 1)}`);
     };
     next();
-    return () => { stopped = true; clearTimeout(timer); look.disconnect(); };
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+      look.disconnect();
+    };
   }, [id, page, coming]);
-  return html`<span class="paper arriving ready" ref=${box}>${shown ? html`<img src=${shown} alt=${t("live.arriving", { n: page })} />` : html`<span class="paper-word">${t("live.coming")}</span>`}</span>`;
+  return html`
+    <span class="paper arriving ready" ref=${box}>
+      ${
+        shown
+          ? html`<img src=${shown} alt=${t("live.arriving", { n: page })} />`
+          : html`<span class="paper-word">${t("live.coming")}</span>`
+      }
+    </span>
+  `;
 }
 
-// Which page it is at, of how many, and how much of it is done (0 to 1). After a page, the next one has begun once something of it came.
+// Which page it is at, of how many (0: nobody knows), and how much of it is done (0 to 1). After a page, the next one has
+// begun once something of it came.
 function position(call, fax) {
   const { progress, pages } = call;
   const known = Math.max(...Object.keys(pages).map(Number), fax?.pages || 0, 0);
   const total = progress?.pages_total || fax?.pages_total || 0;
   const at = progress?.page || known + 1;
   if (total && at > total) return { page: total, total, part: 1 };
-  if (at > 1 && pages[at - 1] && !progress?.bytes && !progress?.rows) return { page: at - 1, total: total || at - 1, part: 1 };
-  return { page: at, total: total || at, part: pages[at] ? 1 : share(progress) };
+  if (at > 1 && pages[at - 1] && !progress?.bytes && !progress?.rows) return { page: at - 1, total, part: 1 };
+  return { page: at, total, part: pages[at] ? 1 : share(progress, call.resolution) };
 }
 
-const share = (progress) => (progress?.page_bytes ? Math.min(1, progress.bytes / progress.page_bytes) : progress?.rows ? Math.min(0.97, progress.rows / 2287) : 0);
+// Of a page that comes nobody knows the length; most are A4. It is not said to be done before it is.
+function share(progress, resolution) {
+  if (progress?.page_bytes) return Math.min(1, progress.bytes / progress.page_bytes);
+  return Math.min(NEARLY, (progress?.rows || 0) / rowsOfA4(resolution));
+}
 
 function Going({ id, page, part }) {
-  return html`<${PagePicture} src=${pageUrl(id, page, 480)} eager=${true} alt=${t("live.going", { n: page })}><span class="unsent" style=${{ insetBlockStart: `${part * 100}%` }}></span><//>`;
+  return html`
+    <${PagePicture} src=${pageUrl(id, page, 480)} eager=${true} alt=${t("live.going", { n: page })}>
+      <span class="unsent" style=${{ insetBlockStart: `${part * 100}%` }}></span>
+    <//>
+  `;
 }
 
 // A bar with a part for each page.
 function Pages({ call, fax }) {
   const { progress, pages } = call;
   const { page: now, total, part } = position(call, fax);
-  const parts = Array.from({ length: Math.min(total, 60) }, (_, i) => {
-    const page = pages[i + 1];
-    const kind = page ? page.quality : i + 1 < now || i < (fax?.pages || 0) || (i + 1 === now && part === 1) ? "good" : i + 1 === now ? "now" : "";
-    return html`<i key=${i} class=${kind}>${kind === "now" && html`<b style=${{ inlineSize: `${part * 100}%` }}></b>`}</i>`;
+  const all = Math.max(total, now);
+  const kind = (n) => {
+    if (pages[n]) return pages[n].quality;
+    if (n < now || n <= (fax?.pages || 0) || (n === now && part === 1)) return "good";
+    return n === now ? "now" : "";
+  };
+  const parts = Array.from({ length: Math.min(all, PARTS_MAX) }, (_, i) => {
+    const filled = kind(i + 1) === "now" && html`<b style=${{ inlineSize: `${part * 100}%` }}></b>`;
+    return html`<i key=${i} class=${kind(i + 1)}>${filled}</i>`;
   });
-  const exact = Math.round(((now - 1 + part) / total) * 100);
-  const word = call.direction === "receive" ? t("live.page", { n: now }) : t("live.page_of", { n: now, total });
-  return html`<div class="pagebar"><div class="pagebar-parts" role="progressbar" aria-label=${t("live.progress")} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${exact} aria-valuetext=${word}>${parts}</div>
-    <p class="small quiet num"><span>${word}</span>${progress?.bytes && part < 1 ? html`<span>${progress.page_bytes ? t("live.bytes_of", { done: bytes(progress.bytes), all: bytes(progress.page_bytes) }) : bytes(progress.bytes)}</span>` : ""}</p></div>`;
+  const word = total ? t("live.page_of", { n: now, total }) : t("live.page", { n: now });
+  const done = progress?.bytes && part < 1 ? bytes(progress.bytes) : "";
+  return html`
+    <div class="pagebar">
+      <div
+        class="pagebar-parts"
+        role="progressbar"
+        aria-label=${t("live.progress")}
+        aria-valuemin="0"
+        aria-valuemax="100"
+        aria-valuenow=${Math.round(((now - 1 + part) / all) * 100)}
+        aria-valuetext=${word}
+      >
+        ${parts}
+      </div>
+      <p class="small quiet num">
+        <span>${word}</span>
+        <span>
+          ${done && progress.page_bytes ? t("live.bytes_of", { done, all: bytes(progress.page_bytes) }) : done}
+        </span>
+      </p>
+    </div>
+  `;
 }
 
-const Fact = ({ name, children, kind }) => children ? html`<div class=${kind || ""}><dt>${name}</dt><dd>${children}</dd></div>` : null;
+const Fact = ({ name, children, kind }) =>
+  children ? html`<div class=${kind || ""}><dt>${name}</dt><dd>${children}</dd></div>` : null;
 
-function lossWord(p) {
-  if (!p || !p.packets) return "";
-  if (!p.lost) return t("live.no_loss");
-  return t("live.loss", { lost: p.lost, recovered: p.recovered || 0, n: p.packets });
+function lossWord({ packets, lost, recovered }) {
+  if (!packets) return "";
+  if (lost) return t("live.loss", { lost, recovered, n: packets });
+  return recovered ? t("live.recovered", { n: recovered }) : t("live.no_loss");
 }
 
 function stageWord(call) {
-  if (call.stage === "pages" || call.progress) return t(call.direction === "receive" ? "stage.receiving" : "stage.sending");
-  return t(`stage.${["preparing", "calling", "ringing", "answered", "ending"].includes(call.stage) ? call.stage : "calling"}`);
+  if (call.stage === "pages" || call.progress)
+    return t(call.direction === "receive" ? "stage.receiving" : "stage.sending");
+  return t(
+    `stage.${["preparing", "calling", "ringing", "answered", "ending"].includes(call.stage) ? call.stage : "calling"}`,
+  );
 }
 
 function Elapsed({ since }) {
   const [now, setNow] = useState(Date.now());
-  useEffect(() => { const timer = setInterval(() => setNow(Date.now()), 1000); return () => clearInterval(timer); }, []);
-  return since ? html`<span class="num quiet" aria-hidden="true">${duration(Math.max(0, now - new Date(since)) / 1000)}</span>` : null;
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return since
+    ? html`<span class="num quiet" aria-hidden="true">${duration(Math.max(0, now - new Date(since)) / 1000)}</span>`
+    : null;
 }
 
 function Call({ call }) {
@@ -98,37 +172,103 @@ function Call({ call }) {
   const direction = call.direction || fax?.direction || "send";
   const receives = direction === "receive";
   const from = call.caller || fax?.caller_number || "";
-  const other = receives ? (isNumber(from) ? from : call.remote || fax?.remote_station_id || from) : fax?.to || call.called;
+  const other = receives
+    ? isNumber(from)
+      ? from
+      : call.remote || fax?.remote_station_id || from
+    : fax?.to || call.called;
   const attempt = fax?.attempts?.length;
   const stage = stageWord({ ...call, direction });
   useEffect(() => say(`${destination(other)}: ${stage}`), [stage]);
   const cancel = async () => {
     setStopping(true);
     setError(null);
-    try { const answer = await remove(`/v1/faxes/${call.fax_id}`); if (answer?.id) put(answer); } catch (failure) { setStopping(false); setError(failure); }
+    try {
+      const answer = await remove(`/v1/faxes/${call.fax_id}`);
+      if (answer?.id) put(answer);
+    } catch (failure) {
+      setStopping(false);
+      setError(failure);
+    }
   };
   const at = position({ ...call, direction }, fax);
   const retries = call.progress?.retries;
-  return html`<article class="call card" aria-label=${t(receives ? "live.from" : "live.to", { who: destination(other) })}>
-    <a class="call-picture" href=${`#/fax/${call.fax_id}`} aria-label=${t("fax.open")}>${receives ? html`<${Arriving} id=${call.fax_id} page=${at.page} coming=${Boolean(call.progress?.bytes || call.progress?.rows)} />` : html`<${Going} id=${call.fax_id} ...${at} />`}</a>
-    <div class="call-word"><div class="row between"><span class="state go"><${Icon} name=${receives ? "inbox" : "outbox"} size="16" />${stage}</span><${Elapsed} since=${fax?.attempts?.at(-1)?.started || call.started || fax?.created} /></div>
-      <h2><bdi>${destination(other)}</bdi></h2>
-      <p class="quiet"><bdi>${receives ? t("live.for", { who: fax?.mailbox || call.account || call.called || "softfax" }) : documentName(fax || {}) || ""}</bdi>${attempt > 1 ? ` · ${t("live.attempt", { n: attempt })}` : ""}</p>
-      <${Pages} call=${{ ...call, direction }} fax=${fax} />
-      <dl class="facts"><${Fact} name=${t("fact.mode")}>${call.mode && (call.mode === "T38" ? "T.38" : "G.711")}<//><${Fact} name=${t("fact.rate")}>${call.rate ? rate(call.rate) : ""}<//>
-        <${Fact} name=${t("fact.ecm")}>${call.ecm === undefined ? "" : t(call.ecm ? "on" : "off")}<//><${Fact} name=${t("fact.remote")}>${call.remote && html`<bdi dir="ltr">${call.remote}</bdi>`}<//>
-        <${Fact} name=${t("fact.resends")} kind=${retries ? "warn" : ""}>${call.progress ? number(retries || 0) : ""}<//><${Fact} name=${t("fact.loss")} kind=${call.progress?.lost > call.progress?.recovered ? "warn" : ""}>${lossWord(call.progress)}<//>
-        <${Fact} name=${t("fact.bad_lines")} kind="warn">${call.bad_lines ? number(call.bad_lines) : ""}<//></dl>
-      ${error && html`<${Failure} error=${error} small=${true} />`}
-      <div class="row"><button class="btn small" onClick=${cancel} disabled=${stopping}><${Icon} name="stop" size="18" />${t(stopping ? "live.stopping" : receives ? "live.hangup" : "cancel_fax")}</button>
-        <a class="btn bare small" href=${`#/call/${call.fax_id}`}><${Icon} name="ladder" size="18" />${t("call.link")}</a></div></div></article>`;
+  return html`
+    <article class="call card" aria-label=${t(receives ? "live.from" : "live.to", { who: destination(other) })}>
+      <a class="call-picture" href=${`#/fax/${call.fax_id}`} aria-label=${t("fax.open")}>
+        ${
+          receives
+            ? html`
+                <${Arriving}
+                  id=${call.fax_id}
+                  page=${at.page}
+                  coming=${Boolean(call.progress?.bytes || call.progress?.rows)}
+                />
+              `
+            : html`<${Going} id=${call.fax_id} ...${at} />`
+        }
+      </a>
+      <div class="call-word">
+        <div class="row between">
+          <span class="state go"><${Icon} name=${receives ? "inbox" : "outbox"} size="16" />${stage}</span>
+          <${Elapsed} since=${fax?.attempts?.at(-1)?.started || call.started || fax?.created} />
+        </div>
+        <h2><bdi>${destination(other)}</bdi></h2>
+        <p class="quiet">
+          <bdi>
+            ${
+              receives
+                ? t("live.for", { who: fax?.mailbox || call.account || call.called || "softfax" })
+                : documentNames(fax)
+            }
+          </bdi>
+          ${attempt > 1 ? ` · ${t("live.attempt", { n: attempt })}` : ""}
+        </p>
+        <${Pages} call=${{ ...call, direction }} fax=${fax} />
+        <dl class="facts">
+          <${Fact} name=${t("fact.mode")}>${call.mode && (call.mode === "T38" ? "T.38" : "G.711")}<//>
+          <${Fact} name=${t("fact.rate")}>${call.rate ? rate(call.rate) : ""}<//>
+          <${Fact} name=${t("fact.ecm")}>${call.ecm === undefined ? "" : t(call.ecm ? "on" : "off")}<//>
+          <${Fact} name=${t("fact.remote")}>${call.remote && html`<bdi dir="ltr">${call.remote}</bdi>`}<//>
+          <${Fact} name=${t("fact.resends")} kind=${retries ? "warn" : ""}>
+            ${call.progress ? number(retries || 0) : ""}
+          <//>
+          <${Fact} name=${t("fact.loss")} kind=${call.progress?.lost ? "wide warn" : "wide"}>
+            ${call.progress && lossWord(call.progress)}
+          <//>
+          <${Fact} name=${t("fact.bad_lines")} kind="warn">${call.bad_lines ? number(call.bad_lines) : ""}<//>
+        </dl>
+        ${error && html`<${Failure} error=${error} small=${true} />`}
+        <div class="row">
+          <button class="btn small" onClick=${cancel} disabled=${stopping}>
+            <${Icon} name="stop" size="18" />
+            ${t(stopping ? "live.stopping" : receives ? "live.hangup" : "cancel_fax")}
+          </button>
+          <a class="btn bare small" href=${`#/call/${call.fax_id}`}>
+            <${Icon} name="ladder" size="18" />
+            ${t("call.link")}
+          </a>
+        </div>
+      </div>
+    </article>
+  `;
 }
 
-function Ended({ call }) {
-  const { fax } = useFax(call.fax_id);
+function Ended({ id }) {
+  const { fax } = useFax(id);
   if (!fax?.id) return null;
-  return html`<li class="ended card"><a href=${`#/fax/${fax.id}`} class="ended-picture" aria-label=${t("fax.open")}><${PagePicture} src=${pageUrl(fax.id, 1, 160)} /></a>
-    <div class="stack tight"><div class="row"><${StateWord} fax=${fax} /></div><strong><bdi>${destination(sent(fax) ? fax.to : fax.caller_number || fax.remote_station_id)}</bdi></strong><${Story} fax=${fax} /></div></li>`;
+  return html`
+    <li class="ended card">
+      <a href=${`#/fax/${fax.id}`} class="ended-picture" aria-label=${t("fax.open")}>
+        <${PagePicture} src=${firstPage(fax, 160)} />
+      </a>
+      <div class="stack tight">
+        <div class="row"><${StateWord} fax=${fax} /></div>
+        <strong><bdi>${destination(otherSide(fax))}</bdi></strong>
+        <${Story} fax=${fax} />
+      </div>
+    </li>
+  `;
 }
 
 export default function Live() {
@@ -140,9 +280,35 @@ export default function Live() {
     const timer = linked === "open" ? 0 : setInterval(loadCalls, LOOK_MS);
     return () => clearInterval(timer);
   }, [linked]);
-  return html`<div class="view"><div class="head"><h1>${t("live.title")}</h1>${state === "ready" && html`<span class="quiet" role="status">${t("live.count", { n: list.length })}</span>`}</div>
-    ${state === "loading" ? html`<${Loading} lines=${2} />` : state === "failed" ? html`<${Failure} error=${error} again=${loadCalls} />`
-      : list.length ? html`<div class="calls">${list.map((call) => html`<${Call} key=${call.fax_id} call=${call} />`)}</div>`
-      : html`<${Empty} picture="line" title=${t("live.none")}><p class="quiet">${t("live.none_text")}</p><a class="btn main" href="#/send">${t("keys.new")}</a><//>`}
-    ${recent.length > 0 && html`<section class="after"><h2>${t("live.recent")}</h2><ul class="recent">${recent.map((call) => html`<${Ended} key=${call.fax_id} call=${call} />`)}</ul></section>`}</div>`;
+  return html`
+    <div class="view">
+      <div class="head">
+        <h1>${t("live.title")}</h1>
+        <span class="quiet" role="status">${list.length > 0 && t("live.count", { n: list.length })}</span>
+      </div>
+      ${
+        state === "loading"
+          ? html`<${Loading} lines=${2} />`
+          : state === "failed"
+            ? html`<${Failure} error=${error} again=${loadCalls} />`
+            : list.length
+              ? html`<div class="calls">${list.map((call) => html`<${Call} key=${call.fax_id} call=${call} />`)}</div>`
+              : html`
+                  <${Empty} picture="line" title=${t("live.none")}>
+                    <p class="quiet">${t("live.none_text")}</p>
+                    <a class="btn main" href="#/send">${t("keys.new")}</a>
+                  <//>
+                `
+      }
+      ${
+        recent.length > 0 &&
+        html`
+          <section class="after">
+            <h2>${t("live.recent")}</h2>
+            <ul class="recent">${recent.map((id) => html`<${Ended} key=${id} id=${id} />`)}</ul>
+          </section>
+        `
+      }
+    </div>
+  `;
 }

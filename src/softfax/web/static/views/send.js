@@ -3,10 +3,21 @@
 import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
-import { draft, addFiles, resume, order, keyOf, forgetKey, clear, change, changeCover } from "../lib/draft.js";
+import {
+  draft,
+  addFiles,
+  resume,
+  order,
+  keyOf,
+  forgetKey,
+  clear,
+  setAside,
+  change,
+  changeCover,
+} from "../lib/draft.js";
 import { post } from "../lib/api.js";
 import { put } from "../lib/faxes.js";
-import { check } from "../lib/numbers.js";
+import { readTyped } from "../lib/numbers.js";
 import { duration } from "../lib/format.js";
 import { Icon } from "../parts/icons.js";
 import { Failure, say, toast } from "../parts/notice.js";
@@ -22,8 +33,11 @@ let resumed = false;
 function extent(d, cover) {
   const ready = d.files.filter((f) => f.state === "ready");
   let pages = ready.reduce((sum, f) => sum + f.result.pages.length, 0);
-  let time = ready.reduce((sum, f) => sum + (f.result.seconds ?? f.result.pages.reduce((s, p) => s + (p.seconds || 0), 0)), 0);
-  if (d.cover.on) { pages += 1; time += cover?.seconds || 0; }
+  let time = ready.reduce((sum, f) => sum + f.result.seconds, 0);
+  if (d.cover.on) {
+    pages += 1;
+    time += cover?.seconds || 0;
+  }
   return { pages, seconds: time };
 }
 
@@ -33,22 +47,62 @@ function useDrop() {
     let depth = 0;
     const files = (e) => [...(e.dataTransfer?.types || [])].includes("Files");
     const on = {
-      dragenter: (e) => { if (files(e)) { e.preventDefault(); depth += 1; setOver(true); } },
-      dragover: (e) => { if (files(e)) { e.preventDefault(); e.dataTransfer.dropEffect = "copy"; } },
-      dragleave: (e) => { if (files(e)) { depth -= 1; if (depth <= 0) { depth = 0; setOver(false); } } },
-      drop: (e) => { if (files(e)) { e.preventDefault(); depth = 0; setOver(false); addFiles([...e.dataTransfer.files]); } },
-      paste: (e) => { const list = [...(e.clipboardData?.files || [])]; if (list.length) { e.preventDefault(); addFiles(list); } },
+      dragenter: (e) => {
+        if (files(e)) {
+          e.preventDefault();
+          depth += 1;
+          setOver(true);
+        }
+      },
+      dragover: (e) => {
+        if (files(e)) {
+          e.preventDefault();
+          e.dataTransfer.dropEffect = "copy";
+        }
+      },
+      dragleave: (e) => {
+        if (files(e)) {
+          depth -= 1;
+          if (depth <= 0) {
+            depth = 0;
+            setOver(false);
+          }
+        }
+      },
+      drop: (e) => {
+        if (files(e)) {
+          e.preventDefault();
+          depth = 0;
+          setOver(false);
+          addFiles([...e.dataTransfer.files]);
+        }
+      },
+      paste: (e) => {
+        const list = [...(e.clipboardData?.files || [])];
+        if (list.length) {
+          e.preventDefault();
+          addFiles(list);
+        }
+      },
     };
     for (const [name, act] of Object.entries(on)) addEventListener(name, act);
-    return () => { for (const [name, act] of Object.entries(on)) removeEventListener(name, act); };
+    return () => {
+      for (const [name, act] of Object.entries(on)) removeEventListener(name, act);
+    };
   }, []);
   return over;
 }
 
+// To whom it goes: who was added, and what still stands in the field.
+function recipients(d) {
+  const { list = [] } = readTyped(d.typing);
+  return [...d.to, ...list.filter((one) => !d.to.some((had) => had.number === one.number))];
+}
+
 // What is missing before it can be sent: a key of a sentence and where to go.
 function missing(d) {
-  if (d.typing.trim() && check(d.typing).problem) return { key: "number", field: "to" };
-  if (!d.to.length && !d.typing.trim()) return { key: "to", field: "to" };
+  if (readTyped(d.typing).problem) return { key: "number", field: "to" };
+  if (!recipients(d).length) return { key: "to", field: "to" };
   if (d.files.some((f) => ["failed", "refused", "lost"].includes(f.state))) return { key: "bad_file" };
   if (d.files.some((f) => f.state !== "ready")) return { key: "wait" };
   if (!d.files.length && !d.cover.on) return { key: "document", field: "pick" };
@@ -65,10 +119,17 @@ export default function Send() {
   const [done, setDone] = useState(null);
   const cover = useCoverPreview(d);
   const result = useRef();
-  useEffect(() => { if (!resumed) { resumed = true; resume(); } }, []);
+  useEffect(() => {
+    if (!resumed) {
+      resumed = true;
+      resume();
+    }
+  }, []);
   // What was said to be missing is said until it is there.
   const lack = asked && missing(d)?.key === asked ? t(`send.lacks.${asked}`) : "";
-  useEffect(() => { if (asked && !lack) setAsked(""); }, [asked, lack]);
+  useEffect(() => {
+    if (asked && !lack) setAsked("");
+  }, [asked, lack]);
   const { pages, seconds } = extent(d, cover.page);
 
   const send = async (event) => {
@@ -79,9 +140,7 @@ export default function Send() {
       if (less.field) document.getElementById(less.field)?.focus();
       return;
     }
-    const typed = d.typing.trim() ? [{ number: check(d.typing).number, name: "" }] : [];
-    const to = [...d.to, ...typed.filter((one) => !d.to.some((had) => had.number === one.number))];
-    const body = order(d, to);
+    const body = order(d, recipients(d));
     setBusy(true);
     setError(null);
     say(t("send.busy"));
@@ -91,37 +150,82 @@ export default function Send() {
       faxes.forEach(put);
       forgetKey();
       setDone({ faxes, broadcast: answer.broadcast_id || "", pages, seconds });
-      const kept = { sender: d.cover.sender, sender_company: d.cover.sender_company, sender_number: d.cover.sender_number };
+      const kept = {
+        sender: d.cover.sender,
+        sender_company: d.cover.sender_company,
+        sender_number: d.cover.sender_number,
+      };
       clear();
       changeCover(kept);
     } catch (failure) {
       setError(failure);
-    } finally { setBusy(false); }
+    } finally {
+      setBusy(false);
+    }
   };
-  useEffect(() => { if (done) result.current?.focus(); }, [done]);
+  useEffect(() => {
+    if (done) result.current?.focus();
+  }, [done]);
 
-  if (done) return html`<div class="view"><${SentCard} done=${done} box=${result} again=${() => { setDone(null); }} /></div>`;
+  if (done)
+    return html`<div class="view"><${SentCard} done=${done} box=${result} again=${() => setDone(null)} /></div>`;
   const anything = d.files.length > 0 || d.cover.on;
-  const discard = () => {
-    const before = structuredClone(d);
-    clear();
-    toast(t("send.cleared"), { label: t("undo"), act: () => change({ to: before.to, typing: before.typing, cover: before.cover, options: before.options, when: before.when, at: before.at }) });
-  };
-  const count = d.to.length + (d.typing.trim() && !check(d.typing).problem ? 1 : 0);
-  return html`<div class="view send"><div class="head"><h1>${t("send.title")}</h1>
-      ${(anything || d.to.length > 0) && html`<button class="btn bare" onClick=${discard}><${Icon} name="trash" size="18" />${t("send.clear")}</button>`}</div>
-    <form class="send-grid" onSubmit=${send} novalidate>
-      <section class="send-pages" aria-label=${t("send.pages")}>
-        ${anything ? html`<${Documents} d=${d} cover=${cover} />` : html`<${DropZone} over=${over} />`}
-        ${over && anything && html`<div class="drop-over" aria-hidden="true"><${Icon} name="plus" size="32" />${t("send.drop_more")}</div>`}</section>
-      <section class="send-form card" aria-label=${t("send.form")}>
-        <${Recipients} to=${d.to} typing=${d.typing} change=${change} />
-        <${Cover} d=${d} cover=${cover} />
-        <${When} d=${d} />
-        <${Options} d=${d} />
-        <div class="send-foot">
-          ${pages > 0 && html`<p class="summary"><strong>${t("pages", { n: pages })}</strong>${seconds > 0 && html` <span class="quiet">${t("send.about", { time: duration(seconds) })}</span>`}</p>`}
-          <button class="btn main large" disabled=${busy}><${Icon} name=${d.when === "later" ? "clock" : "send"} />${busy ? t("send.busy") : d.when === "later" ? t("send.later") : count > 1 ? t("send.many", { n: count }) : t("send.now")}</button>
-          <p class="problem" role="alert">${lack}</p>
-          ${error && html`<${Failure} error=${error} small=${true} />`}</div></section></form></div>`;
+  const discard = () => toast(t("send.cleared"), { label: t("undo"), act: setAside() });
+  const count = recipients(d).length;
+  return html`
+    <div class="view send">
+      <div class="head">
+        <h1>${t("send.title")}</h1>
+        ${
+          (anything || d.to.length > 0) &&
+          html`
+            <button class="btn bare" onClick=${discard}><${Icon} name="trash" size="18" />${t("send.clear")}</button>
+          `
+        }
+      </div>
+      <form class="send-grid" onSubmit=${send} novalidate>
+        <section class="send-pages" aria-label=${t("send.pages")}>
+          ${anything ? html`<${Documents} d=${d} cover=${cover} />` : html`<${DropZone} over=${over} />`}
+          ${
+            over &&
+            anything &&
+            html`
+              <div class="drop-over" aria-hidden="true"><${Icon} name="plus" size="32" />${t("send.drop_more")}</div>
+            `
+          }
+        </section>
+        <section class="send-form card" aria-label=${t("send.form")}>
+          <${Recipients} to=${d.to} typing=${d.typing} change=${change} />
+          <${Cover} d=${d} cover=${cover} />
+          <${When} d=${d} />
+          <${Options} d=${d} />
+          <div class="send-foot">
+            ${
+              pages > 0 &&
+              html`
+                <p class="summary">
+                  <strong>${t("pages", { n: pages })}</strong>
+                  ${seconds > 0 && html` <span class="quiet">${t("send.about", { time: duration(seconds) })}</span>`}
+                </p>
+              `
+            }
+            <button class="btn main large" disabled=${busy}>
+              <${Icon} name=${d.when === "later" ? "clock" : "send"} />
+              ${
+                busy
+                  ? t("send.busy")
+                  : d.when === "later"
+                    ? t("send.later")
+                    : count > 1
+                      ? t("send.many", { n: count })
+                      : t("send.now")
+              }
+            </button>
+            <p class="problem" role="alert">${lack}</p>
+            ${error && html`<${Failure} error=${error} small=${true} />`}
+          </div>
+        </section>
+      </form>
+    </div>
+  `;
 }

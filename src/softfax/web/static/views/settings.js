@@ -9,11 +9,26 @@ import { Failure, say } from "../parts/notice.js";
 const root = document.documentElement;
 
 function setTheme(theme) {
-  if (theme) root.dataset.theme = theme; else delete root.dataset.theme;
+  if (theme) root.dataset.theme = theme;
+  else delete root.dataset.theme;
   browser.set("theme", theme || null);
 }
 
-const Choice = ({ name, label, value, options, pick }) => html`<fieldset class="plain"><legend>${label}</legend><div class="segments">${options.map(([key, word, lang]) => html`<label key=${key}><input type="radio" name=${name} checked=${value === key} onChange=${() => pick(key)} /><span lang=${lang}>${word}</span></label>`)}</div></fieldset>`;
+const Choice = ({ name, label, value, options, pick }) => html`
+  <fieldset class="plain">
+    <legend>${label}</legend>
+    <div class="segments">
+      ${options.map(
+        ([key, word, lang]) => html`
+          <label key=${key}>
+            <input type="radio" name=${name} checked=${value === key} onChange=${() => pick(key)} />
+            <span lang=${lang}>${word}</span>
+          </label>
+        `,
+      )}
+    </div>
+  </fieldset>
+`;
 
 export default function Settings() {
   const current = useStore(language);
@@ -23,16 +38,72 @@ export default function Settings() {
   const [version, setVersion] = useState("");
   const [open, setOpen] = useState(null);
   useEffect(() => {
-    get("/v1/status").then((s) => setVersion(s.version), () => {});
-    get("/v1/login").then((s) => setOpen(s), () => setOpen(null));
+    get("/v1/status").then(
+      (s) => setVersion(s.version),
+      () => {},
+    );
+    get("/v1/login").then(
+      (s) => setOpen(s),
+      () => setOpen(null),
+    );
   }, [needed]);
-  const speak = (code) => setLanguage(code).then(() => { setError(null); say(t("settings.changed")); }, () => setError({ status: 0 }));
-  return html`<div class="view narrow"><div class="head"><h1>${t("nav.settings")}</h1></div><div class="stack loose">
-    <section class="card stack"><h2>${t("settings.look")}</h2>
-      <${Choice} name="lang" label=${t("settings.language")} value=${current} pick=${speak} options=${Object.entries(LANGUAGES).map(([code, word]) => [code, word, code])} />
-      <${Choice} name="theme" label=${t("settings.theme")} value=${theme} pick=${(key) => { pickTheme(key); setTheme(key); }} options=${[["", t("theme.system")], ["light", t("theme.light")], ["dark", t("theme.dark")]]} />
-      <p class="quiet small">${t("settings.here")}</p>${error && html`<${Failure} error=${error} small=${true} />`}</section>
-    ${open?.kind !== "local" && html`<section class="card stack"><h2>${t("settings.session")}</h2><p class="quiet">${open?.name ? t("settings.as", { name: open.name }) : t("settings.session_text")}</p>
-      <div class="row"><button class="btn" onClick=${() => logout().catch(setError)}>${t("settings.logout")}</button></div></section>`}
-    <section class="card stack"><h2>${t("settings.about")}</h2><p class="quiet">softfax <span dir="ltr" class="num">${version}</span></p><p class="quiet small">${t("settings.licence")}</p><div class="row"><a href="openapi.json">OpenAPI</a><a href="metrics">${t("settings.metrics")}</a></div></section></div></div>`;
+  const speak = (code) =>
+    setLanguage(code).then(
+      () => {
+        setError(null);
+        say(t("settings.changed"));
+      },
+      () => setError({ status: 0 }),
+    );
+  return html`
+    <div class="view narrow">
+      <div class="head"><h1>${t("nav.settings")}</h1></div>
+      <div class="stack loose">
+        <section class="card stack">
+          <h2>${t("settings.look")}</h2>
+          <${Choice}
+            name="lang"
+            label=${t("settings.language")}
+            value=${current}
+            pick=${speak}
+            options=${Object.entries(LANGUAGES).map(([code, word]) => [code, word, code])}
+          />
+          <${Choice}
+            name="theme"
+            label=${t("settings.theme")}
+            value=${theme}
+            pick=${(key) => {
+              pickTheme(key);
+              setTheme(key);
+            }}
+            options=${[
+              ["", t("theme.system")],
+              ["light", t("theme.light")],
+              ["dark", t("theme.dark")],
+            ]}
+          />
+          <p class="quiet small">${t("settings.here")}</p>
+          ${error && html`<${Failure} error=${error} small=${true} />`}
+        </section>
+        ${
+          open?.kind !== "local" &&
+          html`
+            <section class="card stack">
+              <h2>${t("settings.session")}</h2>
+              <p class="quiet">${open?.name ? t("settings.as", { name: open.name }) : t("settings.session_text")}</p>
+              <div class="row">
+                <button class="btn" onClick=${() => logout().catch(setError)}>${t("settings.logout")}</button>
+              </div>
+            </section>
+          `
+        }
+        <section class="card stack">
+          <h2>${t("settings.about")}</h2>
+          <p class="quiet">softfax <span dir="ltr" class="num">${version}</span></p>
+          <p class="quiet small">${t("settings.licence")}</p>
+          <div class="row"><a href="openapi.json">OpenAPI</a><a href="metrics">${t("settings.metrics")}</a></div>
+        </section>
+      </div>
+    </div>
+  `;
 }
