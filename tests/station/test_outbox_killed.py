@@ -39,7 +39,7 @@ def test_ten_thousand_callbacks_survive_kill_9(tmp_path: Path) -> None:
         while True:
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
                 # Some are killed while they start, some while they put, some while they recover and deliver.
-                limit = chance.uniform(0.3, 2.5) if kills < KILLS else 90.0
+                limit = chance.uniform(0.3, 2.5) if kills < KILLS else 400.0
                 try:
                     out, err = process.communicate(timeout=limit)
                 except subprocess.TimeoutExpired:
