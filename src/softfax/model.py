@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "NAME_UNKNOWN",
     "CallEvent",
     "CallState",
     "Direction",
@@ -109,6 +110,10 @@ class Event:
             if f.name != "time" and value is not None:
                 out[f.name] = value
         return out
+
+
+#: A `reason` of ours: no call was tried.
+NAME_UNKNOWN = "the server's name is not known"
 
 
 @dataclass(frozen=True, kw_only=True)

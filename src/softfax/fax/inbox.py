@@ -81,7 +81,7 @@ class Inbox:
         kept = drop_superseded(spool, [not mark.confirmed for mark in marks])
         bad = [n for n, i in enumerate(kept, 1) if i < len(marks) and (marks[i].bad_rows or not marks[i].confirmed)]
         now = datetime.now(UTC)
-        stem = f"{now:%Y%m%dT%H%M%SZ}-{_safe(result.remote_station_id or remote)}-{result.fax_id}"
+        stem = f"{now:%Y%m%dT%H%M%SZ}-{_safe(result.remote_station_id or _user_of(remote))}-{result.fax_id}"
         pdf = self.directory / f"{stem}.pdf"
         deliver_pdf(
             spool,
@@ -101,6 +101,12 @@ class Inbox:
         else:
             spool.unlink()
         return dataclasses.replace(result, documents=[str(pdf)], bad_pages=bad or None)
+
+
+def _user_of(uri: str) -> str:
+    """The number or name in a SIP URI, or its host."""
+    match = re.search(r"sips?:(?:([^@>;\s]+)@)?([^@>;\s]+)", uri, re.I)
+    return (match[1] or match[2]) if match else uri
 
 
 def _safe(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from softfax.model import NAME_UNKNOWN
+
 __all__ = [
     "OK",
     "Outcome",
@@ -57,10 +59,13 @@ OK = Outcome(True, "NO_ERROR", "OK", 0)
 
 # SIP status → (Asterisk's DIALSTATUS word, what a person reads)
 _SIP: dict[int, tuple[str, str]] = {
-    401: ("CHANUNAVAIL", "the far end wants a user and password (401 Unauthorized)"),
+    401: ("CHANUNAVAIL", "the far end wants a user and password, or does not take these (401 Unauthorized)"),
     403: ("CHANUNAVAIL", "the far end forbids the call (403 Forbidden)"),
     404: ("CHANUNAVAIL", "there is no such number (404 Not Found)"),
-    407: ("CHANUNAVAIL", "the proxy wants a user and password (407 Proxy Authentication Required)"),
+    407: (
+        "CHANUNAVAIL",
+        "the proxy wants a user and password, or does not take these (407 Proxy Authentication Required)",
+    ),
     408: ("NOANSWER", "no answer (408 Request Timeout)"),
     410: ("CHANUNAVAIL", "the number is gone (410 Gone)"),
     480: ("NOANSWER", "the far end is unavailable at the moment (480 Temporarily Unavailable)"),
@@ -81,6 +86,8 @@ def from_sip(code: int, reason: str = "") -> Outcome:
     word, text = _SIP.get(code, ("CHANUNAVAIL", f"the call was refused ({code} {reason})".replace(" )", ")")))
     if code == 0:
         word, text = "CHANUNAVAIL", reason or "the call could not be placed"
+    elif reason == NAME_UNKNOWN:
+        text = reason
     return Outcome(False, word, text, NO_T30 + code, reached=False, sip_code=code)
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import NativeError, SoftfaxError
+from softfax.model import NAME_UNKNOWN
 from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount, identity
 from softfax.sip.agent import Call, IncomingCall
@@ -471,7 +472,7 @@ def _operation(code: int = 0) -> Any:
 def _said(info: Any) -> str:
     """The reason of a status; PJSIP's own for a name that was not found is about its functions."""
     reason = clean(info.lastReason)
-    return "the server's name is not known" if "PJ_ERESOLVE" in reason else reason
+    return NAME_UNKNOWN if "PJ_ERESOLVE" in reason else reason
 
 
 def _headers(head: str) -> dict[str, str]:
