@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -201,6 +202,8 @@ def test_asking_refusing_cancelling_and_trying_once_more(tmp_path: Path, letter:
             with pytest.raises(NoFaxError):
                 await r.queue.cancel("0" * 24)
             assert [len([x for x in r.results(f.id) if x.retry_at is None]) for f in (later, now)] == [1, 1]
+            context = next(u.context for u in r.updates if u.context.fax_id == later.id)
+            assert re.fullmatch(r"\d+\.\d+", context.unique_id)
             # Nobody has counted its pages; the key is there all the same.
             assert r.results(later.id)[0].to_json()["pages_total"] == 0
             # Once more, from where it was.

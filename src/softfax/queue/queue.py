@@ -478,7 +478,7 @@ def _context(fax: Fax, uri: str) -> FaxContext:
         direction=fax.direction,
         outgoing=True,
         session_number=0,
-        unique_id=f"{int(fax.created.timestamp())}.{fax.id[:8]}",
+        unique_id=f"{int(fax.created.timestamp())}.{int(fax.id[:8], 16)}",
         channel="",
         caller_number=fax.caller_number,
         caller_name=fax.caller_name,

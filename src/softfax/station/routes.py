@@ -32,6 +32,11 @@ _FILLING = re.compile(r"[().\- ]")
 _OF_THE_TRUNK = frozenset({0, 401, 403, 407, 408})
 
 
+def _compact(dialled: str) -> str:
+    """A number without what is written for readers alone. A dot or hyphen in the name of an extension is part of it."""
+    return re.sub(r"[() ]", "", dialled) if re.search(r"[A-Za-z_]", dialled) else _FILLING.sub("", dialled)
+
+
 @dataclass(frozen=True)
 class Rule:
     """A number that matches as a whole is written otherwise."""
@@ -65,7 +70,7 @@ class DialPlan:
     def normal(self, dialled: str) -> str:
         """A number in E.164 with its +, where it can be told; else as dialled, without blanks and the like."""
         # +49 (0)30: the zero is for those who dial within the country.
-        number = _FILLING.sub("", re.sub(r"^(\+[0-9 ]{1,5})\(0\)", r"\1", dialled))
+        number = _compact(re.sub(r"^(\+[0-9 ]{1,5})\(0\)", r"\1", dialled))
         number = _by(self.rules, number)
         if number.startswith("+") or not self.country or not number.isdecimal():
             return number
@@ -170,11 +175,7 @@ class Routing:
         return [self._trunk(name) for name in names]
 
     def _by(self, trunk: Trunk, text: str, number: str) -> Choice:
-        written = (
-            _FILLING.sub("", text)
-            if trunk.number_format == "dialled"
-            else self.plan.written(number, trunk.number_format)
-        )
+        written = _compact(text) if trunk.number_format == "dialled" else self.plan.written(number, trunk.number_format)
         written = _by(trunk.rules, written)
         scheme, _, host, port, parameters = split_uri(trunk.server)
         uri = f"{scheme}:{_user(written)}@{host}{f':{port}' if port else ''}{parameters}"

@@ -29,7 +29,8 @@ PLAN = DialPlan(country="49", rules=(Rule(r"110|112", r"\g<0>"), Rule(r"\*7(\d+)
         ("200", "200", "200", "200"),  # an extension
         ("112", "112", "112", "112"),
         ("*71234", "+49301234", "0301234", "0049301234"),
-        ("fax.office", "faxoffice", "faxoffice", "faxoffice"),
+        ("fax.office", "fax.office", "fax.office", "fax.office"),  # named ones: another name is another extension
+        ("recv-audio", "recv-audio", "recv-audio", "recv-audio"),
     ],
 )
 def test_numbers_as_they_are_dialled_and_as_trunks_want_them(
