@@ -79,7 +79,8 @@ enum sfx_hostile {
     SFX_HOSTILE_DCS_WIDTH,     /* DCS with both width bits (17, 18) set: width -1 */
     SFX_HOSTILE_DCS_LENGTH,    /* DIS, DTC or DCS longer than T.30 allows: overflow of a text buffer */
     SFX_HOSTILE_FRAME_LENGTH,  /* any frame too short to have a facsimile control field */
-    SFX_HOSTILE_TOO_MANY,      /* more pages or bytes than the limits of the session */
+    SFX_HOSTILE_TOO_MANY,      /* more pages than the limit of the session, or more rows than a page has */
+    SFX_HOSTILE_RUNS,          /* a row of more runs than it has dots: overflow of a list */
 };
 
 typedef struct sfx_event {
@@ -114,7 +115,7 @@ enum {
     SFX_FLAG_ECM = 1 << 0,       /* error correction mode (T.30 Annex A) allowed */
     SFX_FLAG_CALLER = 1 << 1,    /* this side placed the call (sends CNG; T.30 "calling party") */
     SFX_FLAG_TRACE = 1 << 2,     /* SFX_EVENT_FRAME for every control frame */
-    SFX_FLAG_SYMMETRIC = 1 << 3, /* send to where packets come from, not to the address signalled (NAT) */
+    SFX_FLAG_SYMMETRIC = 1 << 3, /* send to where packets come from, whatever address is signalled */
     SFX_FLAG_NO_GUARD = 1 << 4,  /* tests only: let hostile frames through to spandsp */
     SFX_FLAG_HEADER_OVERLAY = 1 << 5,
 };
@@ -138,6 +139,9 @@ enum sfx_fault {
     SFX_FAULT_DCS_LENGTH,
     SFX_FAULT_SLOW_DISK, /* of a receiver: a page takes a second and a half */
     SFX_FAULT_DISK_FULL,
+    SFX_FAULT_RUNS,     /* of a sender with error correction: image frames of nothing but runs of length zero */
+    SFX_FAULT_ROWS,     /* … of rows of one bit each */
+    SFX_FAULT_LOST_MCF, /* of a receiver: its first MCF is lost on the line */
 };
 
 typedef struct sfx_session_config {
@@ -180,7 +184,8 @@ enum sfx_law { SFX_LAW_PCMU = 0, SFX_LAW_PCMA = 8 };
 
 /*
  * Starts T.30 over G.711, or, if audio already runs, moves it to the new address. `fd` is a bound UDP socket; the
- * session takes it over and closes it. `remote` is a numeric IPv4 or IPv6 address.
+ * session takes it over and closes it, on failure too. `remote` is a numeric IPv4 or IPv6 address; nothing is sent to
+ * 0.0.0.0 or ::.
  */
 SFX_API int sfx_session_start_audio(sfx_session *session, int fd, const char *remote, uint16_t port, int law,
                                     int payload_type);
@@ -214,7 +219,8 @@ typedef struct sfx_t38_config {
     int32_t no_pacing;        /* 1 = as fast as the line goes (only towards our own) */
 } sfx_t38_config;
 
-/* Starts T.30 over T.38, in place of audio if that runs (its T.30 is dropped silently), or moves a running T.38. */
+/* Starts T.30 over T.38, in place of audio if that runs (its T.30 is dropped silently), or moves a running T.38, which
+ * goes on with another error correction and datagram limit, but the same version and rate. */
 SFX_API int sfx_session_start_t38(sfx_session *session, int fd, const char *remote, uint16_t port,
                                   const sfx_t38_config *config);
 /* While held, what comes by audio does not reach T.30: used while an offer of T.38 is under way. Timers go on. */
@@ -272,8 +278,8 @@ typedef struct sfx_line_config {
     uint32_t delay_ms;
     uint32_t pace_us; /* real time each 20 ms of simulated time take at least, so that an owner can react; 0 = none */
     uint32_t loss_from_ms, loss_until_ms; /* packets are lost between these times only; 0 and 0 = always */
-    uint32_t reserved;
-    uint64_t limit_us; /* simulated time at which the call is cut */
+    uint32_t mutate_ppm;                  /* IFP packets of `a` that are changed, per million; its seed is `seed` */
+    uint64_t limit_us;                    /* simulated time at which the call is cut */
     sfx_t38_config t38;
 } sfx_line_config;
 
@@ -288,6 +294,9 @@ SFX_API int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *
 SFX_API int sfx_udptl_check(const uint8_t *datagram, size_t len);
 /* Feeds `count` length-prefixed (16 bit, big endian) datagrams to one T.38 terminal; for fuzzing. Returns 0. */
 SFX_API int sfx_t38_feed(const uint8_t *datagrams, size_t len, int caller, const char *rx_file);
+/* Whether packets go to where those of the far end are seen to come from, since the address it says is of its own
+ * network alone. */
+SFX_API int sfx_address_behind_nat(const char *signalled, const char *seen);
 /* SRTP by itself: what a session does with its packets. Both return the new length, or -EBADMSG, -EALREADY for a packet
  * seen before, -EINVAL where `size` octets are too few. */
 typedef struct sfx_srtp sfx_srtp;
@@ -295,6 +304,9 @@ SFX_API int sfx_srtp_create(const sfx_srtp_config *config, sfx_srtp **out);
 SFX_API void sfx_srtp_destroy(sfx_srtp *srtp);
 SFX_API int sfx_srtp_protect(sfx_srtp *srtp, uint8_t *packet, size_t len, size_t size);
 SFX_API int sfx_srtp_unprotect(sfx_srtp *srtp, uint8_t *packet, size_t len);
+/* Whether the decoder of received pages is kept within its bounds (decoder.c); not so where spandsp was in the process
+ * before this library. */
+SFX_API int sfx_decoder_guarded(void);
 /* The name of spandsp's completion code, never NULL. */
 SFX_API const char *sfx_t30_completion_text(int code);
 

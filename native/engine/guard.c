@@ -50,6 +50,10 @@ static int rate_of(unsigned code) {
     return rates[code & 15];
 }
 
+bool guard_rate_known(const uint8_t *msg, int len) {
+    return len > 4 ? rate_of((unsigned)msg[4] >> 2) > 0 : is_fcf(msg[FCF], T30_DCS); /* a short DCS is passed over */
+}
+
 int dcs_decode(const uint8_t *msg, int len, dcs_info *out) {
     static const int widths[3][3] = {{1728, 2048, 2432}, {2592, 3072, 3648}, {3456, 4096, 4864}};
     bool x400, x300;

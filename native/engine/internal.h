@@ -30,10 +30,24 @@
 #define DATAGRAM_SIZE 2048
 #define DEFAULT_MAX_PAGES 1000
 
+/* ---- address.c ----------------------------------------------------------------------------------------------------
+ */
+
+/* A numeric IPv4 or IPv6 address. Returns 0 or -EINVAL. */
+int address_parse(const char *text, uint16_t port, struct sockaddr_storage *out, socklen_t *len);
+bool address_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+/* 0.0.0.0 or ::, by which a far end says that it wants nothing now (the old hold). */
+bool address_is_nowhere(const struct sockaddr_storage *a);
+/* Whether what the far end says of itself holds in its own network alone, while its packets come from outside. */
+bool address_behind_nat(const struct sockaddr_storage *signalled, const struct sockaddr_storage *seen);
+
 /* ---- guard.c: frames are looked at before spandsp acts on them ----------------------------------------------- */
 
 /* Returns 0 for a frame that spandsp survives, else enum sfx_hostile. `msg` begins with the HDLC address. */
 int guard_check(const uint8_t *msg, int len);
+/* Whether a DCS or CTC names a modem that there is; spandsp takes what it does not know for an index of -1. */
+bool guard_rate_known(const uint8_t *msg, int len);
 
 typedef struct dcs_info {
     int rate_bps, ecm, width, encoding;
@@ -42,6 +56,18 @@ typedef struct dcs_info {
 
 /* What a DCS says (T.30 table 2). Returns 0 or -EBADMSG. */
 int dcs_decode(const uint8_t *msg, int len, dcs_info *out);
+
+/* ---- decoder.c: spandsp's decoder of received pages, within bounds ----------------------------------------------- */
+
+/* Lists of runs are this much longer than spandsp makes them. */
+#define DECODER_SLACK 256
+/* How long spandsp makes them. */
+#define DECODER_RUNS(width) ((size_t)(width) + 4)
+
+/* What was caught in this thread since the last time: 0 or enum sfx_hostile. */
+int decoder_caught(void);
+/* Whether spandsp's calls come by there. */
+bool decoder_works(void);
 
 /* ---- document.c: the pages to send --------------------------------------------------------------------------------
  */
@@ -120,7 +146,8 @@ void capture_packet(capture *c, bool sent, const struct sockaddr_storage *far, u
 uint64_t capture_time(const struct msghdr *message);
 void capture_count(const capture *c, uint64_t *packets, uint64_t *left_out);
 
-/* ---- t30.c: one run of T.30, over audio or T.38 ------------------------------------------------------------------ */
+/* ---- t30.c, pages.c, frames.c: one run of T.30, over audio or T.38
+ * ------------------------------------------------------------------ */
 
 enum media_kind { MEDIA_NONE, MEDIA_AUDIO, MEDIA_T38 };
 
@@ -136,6 +163,7 @@ typedef struct t30_run {
     bool muted;                               /* being replaced: no more events */
     bool fault_done;
     bool preamble_heard;
+    unsigned untimed_ticks;  /* for so long T.30 has waited without a timer */
     bool file_kept_open;     /* a last page was refused; spandsp believes the file closed */
     fsk_tx_state_t *goodbye; /* sends DCN once T.30 was ended by us, on audio */
     hdlc_tx_state_t *goodbye_hdlc;
@@ -156,8 +184,19 @@ typedef struct t30_run {
     int pages_confirmed, page_now, bad_rows, rate_bps, ecm, pages_in_file, retries;
 } t30_run;
 
-/* spandsp's operation while a file is being received. */
-enum { RUN_RECEIVING = 1 };
+/* States of spandsp 0.0.6 (t30.c). */
+enum {
+    STATE_D_TCF = 5,
+    STATE_F_TCF = 7,
+    STATE_F_CFR = 8,
+    STATE_F_DOC_NON_ECM = 10,
+    STATE_F_POST_DOC_ECM = 13,
+    STATE_F_POST_RCP_MCF = 14,
+    STATE_T = 18,
+};
+
+/* Its operations: what its file is used for. */
+enum { OPERATION_NONE = 0, OPERATION_RECEIVING = 1, OPERATION_SENDING = 2, OPERATION_RECEIVED = 3 };
 
 int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38);
 /* Ends it (phase E is reported unless muted) and frees what spandsp holds. */
@@ -170,9 +209,32 @@ void run_cancel(sfx_session *s);
 bool run_may_send(sfx_session *s);
 /* The next samples to send; always RTP_FRAME of them. */
 void run_fetch_audio(sfx_session *s, int16_t *amp);
+/* Sends what is due over T.38; 20 ms pass. */
+void run_send_t38(t30_run *run);
 /* Time passes for T.30's timers alone. */
 void run_pass_time(sfx_session *s, int samples);
 void run_feed_audio(sfx_session *s, int16_t *amp, int samples);
+/* Ends T.30 where the far end was caught at what would harm the decoder. Once a tick. */
+void run_watch_decoder(t30_run *run);
+/* T.30 waits for nothing without a timer. Once a tick. */
+void run_watch_timers(t30_run *run);
+
+/* Queues an event unless the run is muted. */
+void run_emit(t30_run *run, sfx_event *event);
+/* Reports what the far end did, and ends T.30: in its last state no frame is acted on. */
+void run_end_hostile(t30_run *run, int what);
+
+/* pages.c: what spandsp reports of phases and pages. */
+void pages_watch(t30_run *run);
+/* The page that is to be sent next. */
+unsigned pages_first(const t30_state_t *t);
+/* Reports the page that was being stored; as confirmed only where it is on disk. Returns 0 or why it is not. */
+int pages_settle(t30_run *run);
+/* A refused last page left the received file open: T.30 goes on. */
+void pages_resume(t30_run *run);
+
+/* frames.c: frames, before spandsp acts on them. */
+void frames_watch(t30_run *run);
 
 /* ---- signals.c: for traces ----------------------------------------------------------------------------------------
  */
@@ -182,6 +244,14 @@ void signals_tick(sfx_session *s);
 void signals_ifp(sfx_session *s, const uint8_t *ifp, size_t len);
 /* Has the far end's first tone looked for: CNG, or, by the caller, CED. */
 void signals_listen(t30_run *run, bool caller);
+
+/* ---- mutate.c and line.c: for tests --------------------------------------------------------------------------------
+ */
+
+/* Spoils the IFP packet of a UDPTL datagram (in a buffer of DATAGRAM_SIZE); returns its new length. */
+size_t mutate_datagram(uint64_t *random, uint32_t seed, uint8_t *datagram, size_t len);
+/* xorshift64*: repeatable by its seed. */
+uint32_t line_roll(uint64_t *state);
 
 /* ---- preview.c ----------------------------------------------------------------------------------------------------
  */

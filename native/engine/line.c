@@ -23,21 +23,21 @@ typedef struct line_end {
     uint64_t *random;
     line_packet *packets; /* LINE_QUEUE of them */
     unsigned next;
+    bool mutates; /* what it sends */
 } line_end;
 
-/* xorshift64*: repeatable by its seed. */
-static uint32_t roll(uint64_t *state) {
+uint32_t line_roll(uint64_t *state) {
     *state ^= *state >> 12;
     *state ^= *state << 25;
     *state ^= *state >> 27;
     return (uint32_t)(*state * UINT64_C(0x2545F4914F6CDD1D) >> 32);
 }
 
-static bool chance(line_end *end, uint32_t ppm) { return ppm && roll(end->random) % 1000000u < ppm; }
+static bool chance(line_end *end, uint32_t ppm) { return ppm && line_roll(end->random) % 1000000u < ppm; }
 
 static void line_put(line_end *end, const uint8_t *packet, size_t len) {
     line_packet *p = &end->packets[end->next++ % LINE_QUEUE];
-    uint32_t jitter = end->config->jitter_ms ? roll(end->random) % (end->config->jitter_ms * 1000) : 0;
+    uint32_t jitter = end->config->jitter_ms ? line_roll(end->random) % (end->config->jitter_ms * 1000) : 0;
 
     p->due_us = *end->now_us + end->config->delay_ms * UINT64_C(1000) + jitter + 1;
     p->len = len;
@@ -53,8 +53,15 @@ static bool is_lossy(const line_end *end) {
 
 static void line_sink(sfx_session *s, const uint8_t *packet, size_t len) {
     line_end *end = s->sink_user;
+    uint8_t spoilt[DATAGRAM_SIZE];
+
     if (len > DATAGRAM_SIZE || (is_lossy(end) && chance(end, end->config->loss_ppm)))
         return;
+    if (end->mutates && s->kind == MEDIA_T38 && chance(end, end->config->mutate_ppm)) {
+        memcpy(spoilt, packet, len);
+        len = mutate_datagram(end->random, end->config->seed, spoilt, len);
+        packet = spoilt;
+    }
     line_put(end, packet, len);
     if (chance(end, end->config->duplicate_ppm))
         line_put(end, packet, len);
@@ -78,16 +85,20 @@ static void line_deliver(line_end *from, sfx_session *to) {
 
 static int line_open(line_end *end) {
     const sfx_line_config *c = end->config;
+    sfx_t38_config t38 = c->t38;
     sfx_session *s = end->session;
     int err;
 
+    /* Packets that are spoilt have whole frames in them; who gets them is as in earnest. */
+    if (c->mutate_ppm)
+        t38.no_pacing = end->mutates;
     end->packets = calloc(LINE_QUEUE, sizeof *end->packets);
     if (!end->packets)
         return -ENOMEM;
     pthread_mutex_lock(&s->lock);
     s->sink = line_sink;
     s->sink_user = end;
-    err = c->mode == 2 ? session_media_t38(s, &c->t38)
+    err = c->mode == 2 ? session_media_t38(s, &t38)
                        : session_media_audio(s, c->mode == 3 ? SFX_LAW_PCMA : SFX_LAW_PCMU, c->mode == 3 ? 8 : 0);
     pthread_mutex_unlock(&s->lock);
     return err;
@@ -113,7 +124,7 @@ static void line_close(line_end *end) {
 
 int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us) {
     uint64_t now = 0, over_at = 0, random = config->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
-    line_end ends[2] = {{.config = config, .session = a, .now_us = &now, .random = &random},
+    line_end ends[2] = {{.config = config, .session = a, .now_us = &now, .random = &random, .mutates = true},
                         {.config = config, .session = b, .now_us = &now, .random = &random}};
     int err;
 

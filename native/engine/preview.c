@@ -39,14 +39,15 @@ static void decoder_free(decoder *d) {
 /* The session's lock is held. */
 static int copy_decoder(const t30_state_t *t, decoder *d) {
     const t4_rx_state_t *from = &t->t4.rx;
-    size_t runs = ((size_t)from->image_width + 4) * sizeof *from->cur_runs;
+    size_t runs = DECODER_RUNS(from->image_width) * sizeof *from->cur_runs;
+    size_t room = runs + DECODER_SLACK * sizeof *from->cur_runs;
 
     d->t4 = *from;
     d->t4.tiff.tiff_file = NULL;
     d->t4.image_buffer_size = from->image_size + ROOM_ROWS * from->bytes_per_row;
     d->t4.image_buffer = copy_of(from->image_buffer, (size_t)from->image_size, (size_t)d->t4.image_buffer_size);
-    d->t4.cur_runs = copy_of(from->cur_runs, runs, runs);
-    d->t4.ref_runs = copy_of(from->ref_runs, runs, runs);
+    d->t4.cur_runs = copy_of(from->cur_runs, runs, room);
+    d->t4.ref_runs = copy_of(from->ref_runs, runs, room);
     if (!d->t4.image_buffer || !d->t4.cur_runs || !d->t4.ref_runs)
         return -ENOMEM;
     while (t->error_correcting_mode && d->frames < BLOCK_FRAMES && t->ecm_len[d->frames] > 0) {
@@ -59,8 +60,9 @@ static int copy_decoder(const t30_state_t *t, decoder *d) {
 
 static bool is_receiving(const sfx_session *s) {
     const t30_state_t *t = s->run.t30;
-    return s->rx_file && t && !s->run.finished && s->run.page_began_us && t->operation_in_progress == RUN_RECEIVING &&
-           t->t4.rx.cur_runs && t->t4.rx.ref_runs && (t->t4.rx.image_width + 7) / 8 == t->t4.rx.bytes_per_row;
+    return s->rx_file && t && !s->run.finished && s->run.page_began_us &&
+           t->operation_in_progress == OPERATION_RECEIVING && t->t4.rx.cur_runs && t->t4.rx.ref_runs &&
+           (t->t4.rx.image_width + 7) / 8 == t->t4.rx.bytes_per_row;
 }
 
 int sfx_session_preview(sfx_session *s, sfx_preview *out) {
@@ -77,6 +79,7 @@ int sfx_session_preview(sfx_session *s, sfx_preview *out) {
     for (unsigned i = 0; !err && i < d->frames; i++)
         if (t4_rx_put_chunk(&d->t4, d->data[i], d->len[i]))
             break;
+    decoder_caught(); /* the session sees it when the block is whole */
     if (!err && d->t4.image_size <= 0)
         err = -ENODATA;
     if (!err) {

@@ -82,6 +82,7 @@ size_t rtp_build(rtp_tx *tx, const int16_t *amp, uint8_t *out) {
 typedef struct rtp_view {
     uint16_t seq;
     uint32_t timestamp, ssrc;
+    int law;
     const uint8_t *payload;
     size_t len;
 } rtp_view;
@@ -103,12 +104,16 @@ int rtp_header_length(const uint8_t *p, size_t len) {
     return header <= len ? (int)header : -EBADMSG;
 }
 
-/* Header, then padding (RFC 3550 §5.1). */
-static int parse(const uint8_t *p, size_t len, int payload_type, rtp_view *v) {
-    int length = rtp_header_length(p, len);
+uint32_t rtp_ssrc(const uint8_t *packet) { return get32(packet + 8); }
+
+/* Header, then padding (RFC 3550 §5.1). A far end that was offered both laws may change over without a word; other
+ * payload types (events of RFC 4733, comfort noise) are no samples. */
+static int parse(const uint8_t *p, size_t len, const rtp_rx *rx, rtp_view *v) {
+    int length = rtp_header_length(p, len), type = length < 0 ? -1 : p[1] & 0x7f;
     size_t header = (size_t)length;
-    if (length < 0 || (p[1] & 0x7f) != payload_type)
+    if (length < 0 || (type != rx->payload_type && type != SFX_LAW_PCMU && type != SFX_LAW_PCMA))
         return -EBADMSG;
+    v->law = type == rx->payload_type ? rx->law : type;
     if (p[0] & 0x20) {
         if (p[len - 1] == 0 || p[len - 1] > len)
             return -EBADMSG;
@@ -140,13 +145,14 @@ static void fill(rtp_rx *rx, int samples, rtp_deliver deliver, void *user) {
 /* The next packet in order. What is filled is what was lost, by number and no longer than the timestamps say. A
  * timestamp that jumps without a loss is a far end that stood still or kept silence: its signal goes on where it was.
  */
-static void play(rtp_rx *rx, uint32_t timestamp, const uint8_t *payload, size_t len, rtp_deliver deliver, void *user) {
+static void play(rtp_rx *rx, uint32_t timestamp, int law, const uint8_t *payload, size_t len, rtp_deliver deliver,
+                 void *user) {
     int16_t amp[RTP_MAX_PAYLOAD];
     int32_t gap = (int32_t)(timestamp - rx->timestamp), missing = (int32_t)(rx->skipped * len);
 
     fill(rx, gap < missing ? gap : missing, deliver, user);
     rx->skipped = 0;
-    law_decode(rx->law, payload, amp, len);
+    law_decode(law, payload, amp, len);
     deliver(user, amp, (int)len);
     rx->timestamp = timestamp + (uint32_t)len;
     rx->expected++;
@@ -159,7 +165,7 @@ static void play_held(rtp_rx *rx, rtp_deliver deliver, void *user) {
         size_t len = h->len;
         h->len = 0;
         rx->held_count--;
-        play(rx, h->timestamp, h->payload, len, deliver, user);
+        play(rx, h->timestamp, h->law, h->payload, len, deliver, user);
     }
 }
 
@@ -186,11 +192,25 @@ static void restart(rtp_rx *rx, const rtp_view *v) {
     rx->started = 1;
 }
 
+/* After more losses in a row than the window has room for the modem goes on to the sample all the same, where number
+ * and timestamp agree on how much it was. What is held by then comes before it. */
+static void fill_burst(rtp_rx *rx, const rtp_view *v, int16_t ahead, rtp_deliver deliver, void *user) {
+    while (rx->held_count)
+        skip_gap(rx, deliver, user);
+    if (ahead >= RTP_WINDOW) {
+        int32_t gap = (int32_t)(v->timestamp - rx->timestamp);
+        if (gap == (int32_t)((uint16_t)(v->seq - rx->expected) * v->len) && gap <= RTP_LONGEST_GAP) {
+            rx->lost += (uint64_t)gap / v->len;
+            fill(rx, gap, deliver, user);
+        }
+    }
+}
+
 int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliver, void *user) {
     rtp_view v;
     int16_t ahead;
 
-    if (parse(packet, len, rx->payload_type, &v) < 0)
+    if (parse(packet, len, rx, &v) < 0)
         return -EBADMSG;
     rx->starved = 0;
     rx->packets++;
@@ -199,6 +219,7 @@ int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliv
     ahead = (int16_t)(v.seq - rx->expected);
     /* Numbers from elsewhere, several in a row: the far end counts anew. */
     if ((ahead < -RTP_WINDOW || ahead >= RTP_WINDOW) && ++rx->stray > 2) {
+        fill_burst(rx, &v, ahead, deliver, user);
         restart(rx, &v);
         ahead = 0;
     }
@@ -208,7 +229,7 @@ int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliv
     }
     rx->stray = 0;
     if (ahead == 0) {
-        play(rx, v.timestamp, v.payload, v.len, deliver, user);
+        play(rx, v.timestamp, v.law, v.payload, v.len, deliver, user);
         play_held(rx, deliver, user);
     } else {
         rtp_held *h = &rx->held[v.seq & (RTP_WINDOW - 1)];
@@ -216,6 +237,7 @@ int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliv
             h->seq = v.seq;
             h->len = (uint16_t)v.len;
             h->timestamp = v.timestamp;
+            h->law = v.law;
             memcpy(h->payload, v.payload, v.len);
             rx->held_count++;
         }

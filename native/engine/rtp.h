@@ -10,13 +10,14 @@
 #include <stdint.h>
 
 #define RTP_HEADER 12
-#define RTP_FRAME 160       /* samples in 20 ms */
-#define RTP_MAX_PAYLOAD 480 /* 60 ms */
-#define RTP_WINDOW 16       /* packets held while an earlier one is missing; a power of two */
-#define RTP_REORDER 4       /* later packets that may overtake a missing one before it is given up */
-#define RTP_PATIENCE 4      /* ticks (20 ms) before a missing one is given up */
-#define RTP_STARVED 10      /* ticks without a packet before T.30's timers go on without samples */
-#define RTP_SILENT 50       /* ticks without a packet that are silence: the far end sends none while it is quiet */
+#define RTP_FRAME 160        /* samples in 20 ms */
+#define RTP_MAX_PAYLOAD 480  /* 60 ms */
+#define RTP_WINDOW 16        /* packets held while an earlier one is missing; a power of two */
+#define RTP_REORDER 4        /* later packets that may overtake a missing one before it is given up */
+#define RTP_PATIENCE 4       /* ticks (20 ms) before a missing one is given up */
+#define RTP_STARVED 10       /* ticks without a packet before T.30's timers go on without samples */
+#define RTP_LONGEST_GAP 8000 /* samples of a burst of losses that are filled: 1 s */
+#define RTP_SILENT 50        /* ticks without a packet that are silence: the far end sends none while it is quiet */
 
 /* `samples` linear samples, or a gap of that length where `amp` is NULL. */
 typedef void (*rtp_deliver)(void *user, int16_t *amp, int samples);
@@ -25,6 +26,7 @@ typedef struct rtp_held {
     uint16_t seq;
     uint16_t len; /* 0 = empty */
     uint32_t timestamp;
+    int law;
     uint8_t payload[RTP_MAX_PAYLOAD];
 } rtp_held;
 
@@ -52,6 +54,8 @@ typedef struct rtp_tx {
 
 /* The length of a packet's header with CSRCs and extension (RFC 3550 §5.1); -EBADMSG for what is no RTP. */
 int rtp_header_length(const uint8_t *packet, size_t len);
+/* Whose stream it is of; of a packet with a header. */
+uint32_t rtp_ssrc(const uint8_t *packet);
 
 void rtp_rx_init(rtp_rx *rx, int payload_type, int law);
 /* Takes a packet; returns 0, or -EBADMSG for what is no RTP of ours (counted nowhere, silently dropped). */

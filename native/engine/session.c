@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A fax session: its settings, its socket, what one tick of 20 ms does. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -11,6 +9,7 @@
 #include "internal.h"
 
 #define BATCH 16                 /* packets read from a socket in one system call */
+#define BATCHES_A_TICK 8         /* a flood must not hold up the other calls; the kernel drops what is too much */
 #define SOURCE_SETTLE_US 1000000 /* how long the signalled address has the first word */
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
@@ -38,16 +37,15 @@ int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx
     s->ident = copy_or_null(config->ident);
     s->header = copy_or_null(config->header);
     s->config.tx_file = s->config.rx_file = s->config.ident = s->config.header = NULL;
+    if (!s->tx_file && !s->rx_file) {
+        sfx_session_destroy(s);
+        return -ENOMEM;
+    }
     *out = s;
     return 0;
 }
 
-static void media_close(sfx_session *s, bool muted) {
-    run_end(s, muted);
-    if (s->fd >= 0)
-        close(s->fd);
-    s->fd = -1;
-    s->kind = MEDIA_NONE;
+static void udptl_close(sfx_session *s) {
     if (s->udptl_rx) {
         s->udptl_before.packets += s->udptl_rx->packets;
         s->udptl_before.lost += s->udptl_rx->lost;
@@ -58,6 +56,15 @@ static void media_close(sfx_session *s, bool muted) {
     free(s->udptl_tx);
     s->udptl_rx = NULL;
     s->udptl_tx = NULL;
+}
+
+static void media_close(sfx_session *s, bool muted) {
+    run_end(s, muted);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+    s->kind = MEDIA_NONE;
+    udptl_close(s);
     sfx_srtp_destroy(s->srtp);
     s->srtp = NULL;
 }
@@ -156,24 +163,6 @@ int sfx_session_document(sfx_session *s, const char *path, const sfx_page *pages
 
 /* ---- media ------------------------------------------------------------------------------------------------------ */
 
-static int parse_address(const char *text, uint16_t port, struct sockaddr_storage *out, socklen_t *len) {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-    if (!text || !port)
-        return -EINVAL;
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
-        memcpy(out, &v4, *len = sizeof v4);
-        return 0;
-    }
-    if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
-        memcpy(out, &v6, *len = sizeof v6);
-        return 0;
-    }
-    return -EINVAL;
-}
-
 int session_media_audio(sfx_session *s, int law, int payload_type) {
     uint32_t random = 0;
     int err = 0;
@@ -184,6 +173,7 @@ int session_media_audio(sfx_session *s, int law, int payload_type) {
     if (s->kind != MEDIA_AUDIO) {
         rtp_tx_init(&s->rtp_tx, payload_type, law, random);
         run_end(s, true);
+        udptl_close(s);
         err = run_start(s, MEDIA_AUDIO, NULL);
     }
     s->rtp_tx.payload_type = payload_type;
@@ -199,25 +189,29 @@ int session_media_t38(sfx_session *s, const sfx_t38_config *c) {
     if (c->error_correction < SFX_EC_NONE || c->error_correction > SFX_EC_FEC || c->redundancy < 0 || c->fec_span < 0)
         return -EINVAL;
     if (s->kind != MEDIA_T38) {
+        udptl_close(s);
         s->udptl_rx = calloc(1, sizeof *s->udptl_rx);
         s->udptl_tx = calloc(1, sizeof *s->udptl_tx);
         if (!s->udptl_rx || !s->udptl_tx)
             return -ENOMEM;
         udptl_rx_init(s->udptl_rx);
-        udptl_tx_init(s->udptl_tx, c->error_correction, (unsigned)c->redundancy, (unsigned)c->fec_span,
-                      (size_t)(c->max_datagram > 0 ? c->max_datagram : 0));
+        udptl_tx_init(s->udptl_tx);
         run_end(s, true);
         err = run_start(s, MEDIA_T38, c);
     }
+    udptl_tx_set(s->udptl_tx, c->error_correction, (unsigned)c->redundancy, (unsigned)c->fec_span,
+                 (size_t)(c->max_datagram > 0 ? c->max_datagram : 0));
     s->kind = err ? MEDIA_NONE : MEDIA_T38;
     s->held = false;
     return err;
 }
 
-/* Takes over the socket and the far end's address, then lets `begin` start or move the media; the lock is held. */
+/* Takes over the socket and the far end's address; the lock is held. */
 static void set_path(sfx_session *s, int fd, const struct sockaddr_storage *remote, socklen_t len) {
     if (s->fd >= 0 && s->fd != fd)
         close(s->fd);
+    if (s->udptl_rx && !address_same(&s->remote, remote))
+        udptl_rx_moved(s->udptl_rx);
     s->fd = fd;
     s->remote = *remote;
     s->remote_len = len;
@@ -232,10 +226,13 @@ static void set_path(sfx_session *s, int fd, const struct sockaddr_storage *remo
 int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t port, int law, int payload_type) {
     struct sockaddr_storage address;
     socklen_t len = 0;
-    int err = parse_address(remote, port, &address, &len);
+    int err = address_parse(remote, port, &address, &len);
 
-    if (err < 0 || fd < 0 || (law != SFX_LAW_PCMU && law != SFX_LAW_PCMA) || payload_type < 0 || payload_type > 127)
+    if (err < 0 || fd < 0 || (law != SFX_LAW_PCMU && law != SFX_LAW_PCMA) || payload_type < 0 || payload_type > 127) {
+        if (fd >= 0)
+            close(fd);
         return -EINVAL;
+    }
     pthread_mutex_lock(&s->lock);
     set_path(s, fd, &address, len);
     err = session_media_audio(s, law, payload_type);
@@ -246,10 +243,13 @@ int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t
 int sfx_session_start_t38(sfx_session *s, int fd, const char *remote, uint16_t port, const sfx_t38_config *config) {
     struct sockaddr_storage address;
     socklen_t len = 0;
-    int err = parse_address(remote, port, &address, &len);
+    int err = address_parse(remote, port, &address, &len);
 
-    if (err < 0 || fd < 0 || !config)
+    if (err < 0 || fd < 0 || !config) {
+        if (fd >= 0)
+            close(fd);
         return -EINVAL;
+    }
     pthread_mutex_lock(&s->lock);
     set_path(s, fd, &address, len);
     err = session_media_t38(s, config);
@@ -285,9 +285,9 @@ void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
         s->sink(s, packet, len);
         return;
     }
-    if (s->fd < 0)
+    if (s->fd < 0 || address_is_nowhere(to))
         return;
-    if (s->config.flags & SFX_FLAG_SYMMETRIC && s->source_locked) {
+    if (s->source_locked && (s->config.flags & SFX_FLAG_SYMMETRIC || address_behind_nat(to, &s->source))) {
         to = &s->source;
         to_len = s->source_len;
     }
@@ -327,22 +327,27 @@ void session_packet(sfx_session *s, const uint8_t *packet, size_t len) {
         s->quiet_us = 0;
 }
 
-static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b) {
-    if (a->ss_family != b->ss_family)
+/* Whether a datagram is of the medium that runs: what is not must neither be taken for it nor draw the far end's
+ * address to itself. RTP goes on coming for a while after a change to T.38, and half of it would pass for UDPTL. */
+static bool is_of_medium(const sfx_session *s, const uint8_t *packet, size_t len) {
+    bool rtp = rtp_header_length(packet, len) >= 0;
+
+    if (s->kind == MEDIA_AUDIO)
+        return rtp;
+    if (rtp && s->rtp_rx.started && rtp_ssrc(packet) == s->rtp_rx.ssrc)
         return false;
-    if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *x = (const void *)a, *y = (const void *)b;
-        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
-    }
-    const struct sockaddr_in6 *x = (const void *)a, *y = (const void *)b;
-    return x->sin6_port == y->sin6_port && !memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr);
+    return udptl_is_one(packet, len, rtp);
 }
 
-/* Whose packets count: the address signalled; where nothing comes from it (NAT), the first other one. */
+/* Whose packets count: the address signalled; where nothing comes from it (NAT), the first other one; another port of
+ * the same host where that falls silent (NAT that has forgotten). */
 static bool source_accepted(sfx_session *s, const struct sockaddr_storage *from, socklen_t len) {
-    if (s->source_locked && same_address(from, &s->source))
+    bool settled = s->now_us >= SOURCE_SETTLE_US;
+
+    if (s->source_locked && address_same(from, &s->source))
         return true;
-    if (same_address(from, &s->remote) || (!s->source_locked && s->now_us >= SOURCE_SETTLE_US)) {
+    if (address_same(from, &s->remote) ||
+        (settled && (!s->source_locked || (s->quiet_us >= SOURCE_SETTLE_US && address_same_host(from, &s->source))))) {
         s->source = *from;
         s->source_len = len;
         s->source_locked = true;
@@ -378,7 +383,7 @@ static void with_times(packet_batch *b, bool wanted) {
 
 static void receive_waiting(sfx_session *s) {
     static _Thread_local packet_batch batch;
-    int n;
+    int n, batches = 0;
 
     if (!batch.ready)
         prepare_batch(&batch);
@@ -393,11 +398,12 @@ static void receive_waiting(sfx_session *s) {
                 len = sfx_srtp_unprotect(s->srtp, batch.buffers[i], (size_t)len);
             if (len >= 0 && s->capture)
                 capture_packet(s->capture, false, &batch.from[i], capture_time(header), batch.buffers[i], (size_t)len);
-            if (len >= 0 && source_accepted(s, &batch.from[i], header->msg_namelen))
+            if (len >= 0 && is_of_medium(s, batch.buffers[i], (size_t)len) &&
+                source_accepted(s, &batch.from[i], header->msg_namelen))
                 session_packet(s, batch.buffers[i], (size_t)len);
             header->msg_namelen = sizeof batch.from[i];
         }
-    } while (n == BATCH);
+    } while (n == BATCH && ++batches < BATCHES_A_TICK);
 }
 
 /* ---- the tick --------------------------------------------------------------------------------------------------- */
@@ -431,8 +437,6 @@ static void pass_silence(sfx_session *s) {
 }
 
 void session_tick(sfx_session *s) {
-    bool may_send;
-
     s->now_us += TICK_US;
     /* T.38 has no sample clock: every second tick is soon enough, and half the system calls. */
     if (s->fd >= 0 && (s->kind == MEDIA_AUDIO || s->now_us % (2 * TICK_US) == 0))
@@ -443,10 +447,11 @@ void session_tick(sfx_session *s) {
         send_audio(s, run_may_send(s));
     } else if (s->kind == MEDIA_T38) {
         udptl_tick(s->udptl_rx, deliver_ifp, s);
-        may_send = run_may_send(s);
-        if (s->run.terminal && may_send)
-            t38_terminal_send_timeout(s->run.terminal, RTP_FRAME);
+        if (run_may_send(s))
+            run_send_t38(&s->run);
     }
+    run_watch_decoder(&s->run);
+    run_watch_timers(&s->run);
     signals_tick(s);
     watch_stall(s);
 }

@@ -2,9 +2,6 @@
 /* Traces: the signals of T.30 that are no frames. Looked for only where a trace is wanted. */
 #include "internal.h"
 
-/* States of spandsp 0.0.6 in which what is sent or received at the rate of the image is the training check. */
-enum { STATE_D_TCF = 5, STATE_F_TCF = 7 };
-
 static bool is_traced(const t30_run *run) {
     return run->t30 && !run->muted && run->session->config.flags & SFX_FLAG_TRACE;
 }

@@ -2,18 +2,22 @@
 #include "udptl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "engine.h"
 
 #define SLOT(w, s) (&(w)[(s) & (UDPTL_WINDOW - 1)])
 
+#define LATE_MAX 3 /* datagrams in a row from long ago that are only late */
+
 enum { RECOVERY_SECONDARY = 0x00, RECOVERY_FEC = 0x80 };
 
 /* ---- sending ------------------------------------------------------------------------------------------------- */
 
-void udptl_tx_init(udptl_tx *tx, int error_correction, unsigned entries, unsigned span, size_t max_datagram) {
-    memset(tx, 0, sizeof *tx);
+void udptl_tx_init(udptl_tx *tx) { memset(tx, 0, sizeof *tx); }
+
+void udptl_tx_set(udptl_tx *tx, int error_correction, unsigned entries, unsigned span, size_t max_datagram) {
     tx->error_correction = error_correction;
     tx->entries = entries > UDPTL_MAX_ENTRIES ? UDPTL_MAX_ENTRIES : entries;
     tx->span = span > UDPTL_MAX_ENTRIES ? UDPTL_MAX_ENTRIES : span;
@@ -244,7 +248,7 @@ static int place(udptl_rx *rx, uint16_t seq, udptl_deliver deliver, void *user) 
     int16_t ahead = (int16_t)(seq - rx->expected);
 
     /* A few datagrams in a row from long ago: the far end counts anew. */
-    if (!rx->started || (ahead <= -UDPTL_WINDOW && ++rx->late_run > 3)) {
+    if (!rx->started || (ahead <= -UDPTL_WINDOW && ++rx->late_run > LATE_MAX)) {
         memset(rx->window, 0, sizeof rx->window);
         /* Numbers start at 0: what was lost before the first datagram may be among its secondaries. */
         rx->expected = !rx->started && seq < UDPTL_MAX_ENTRIES ? 0 : seq;
@@ -302,6 +306,30 @@ void udptl_tick(udptl_rx *rx, udptl_deliver deliver, void *user) {
 }
 
 void udptl_rx_init(udptl_rx *rx) { memset(rx, 0, sizeof *rx); }
+
+void udptl_rx_moved(udptl_rx *rx) { rx->late_run = LATE_MAX; }
+
+int udptl_is_one(const uint8_t *datagram, size_t len, int strictly) {
+    size_t at = 2;
+    span_view part;
+    unsigned count;
+
+    if (len < 4 || len > UDPTL_MAX_DATAGRAM || get_open_type(datagram, len, &at, &part) < 0 || !part.len)
+        return 0;
+    if (!strictly)
+        return 1;
+    if (len - at < 2)
+        return 0;
+    if (datagram[at++] & RECOVERY_FEC) {
+        if (len - at < 3 || datagram[at] != 1)
+            return 0;
+        at += 2;
+    }
+    count = datagram[at++];
+    while (count-- && !get_open_type(datagram, len, &at, &part))
+        ;
+    return count == UINT_MAX && at == len;
+}
 
 static void drop(void *user, const uint8_t *ifp, size_t len, uint16_t seq) {
     (void)user;

@@ -41,11 +41,18 @@ typedef struct udptl_rx {
     udptl_slot window[UDPTL_WINDOW];
 } udptl_rx;
 
-void udptl_tx_init(udptl_tx *tx, int error_correction, unsigned entries, unsigned span, size_t max_datagram);
+void udptl_tx_init(udptl_tx *tx);
+/* How it is sent from now on; packets are counted on. */
+void udptl_tx_set(udptl_tx *tx, int error_correction, unsigned entries, unsigned span, size_t max_datagram);
 /* Builds the datagram for one IFP packet; returns its length, -EMSGSIZE if the packet does not fit. */
 int udptl_build(udptl_tx *tx, const uint8_t *ifp, size_t len, uint8_t *out, size_t size);
 
+/* Whether this is a datagram of UDPTL; `strictly`: to its last octet. */
+int udptl_is_one(const uint8_t *datagram, size_t len, int strictly);
+
 void udptl_rx_init(udptl_rx *rx);
+/* The far end is elsewhere now, and may count from another number. */
+void udptl_rx_moved(udptl_rx *rx);
 /* Takes a datagram and delivers, in order, every packet that is due. Returns the number of IFP packets found in it, or
  * -EBADMSG for garbage, of which nothing is used. */
 int udptl_receive(udptl_rx *rx, const uint8_t *datagram, size_t len, udptl_deliver deliver, void *user);

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -35,10 +36,10 @@ with Engine(shards=1) as engine:
 """
 
 
-def attack(tmp_path: Path, mode: str, fault: str, guard: str) -> subprocess.CompletedProcess[str]:
+def attack(tmp_path: Path, mode: str, fault: str, guard: str, **page: Any) -> subprocess.CompletedProcess[str]:
     """A fax to a receiver in a process of its own, whose sender misbehaves."""
     sent = tmp_path / "sent.tif"
-    write_pages(sent)
+    write_pages(sent, **page)
     return subprocess.run(
         [sys.executable, "-c", CHILD, mode, fault, guard, str(sent), str(tmp_path / "received.tif")],
         capture_output=True,
@@ -71,6 +72,19 @@ def test_an_overlong_dcs_is_caught(tmp_path: Path) -> None:
     result = attack(tmp_path, "T38", "DCS_LENGTH", "guarded")
 
     assert result.stdout.splitlines() == ["HOSTILE 3", "COMPLETE 49"]
+
+
+@pytest.mark.parametrize("mode", ["T38", "PCMU"])
+@pytest.mark.parametrize(("fault", "kind"), [("RUNS", 6), ("ROWS", 5)])
+def test_a_page_that_overflows_the_decoder_is_caught(tmp_path: Path, mode: str, fault: str, kind: int) -> None:
+    result = attack(tmp_path, mode, fault, "guarded", rows=2200, density=0.4)
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [f"HOSTILE {kind}", "COMPLETE 49"]
+
+
+def test_the_decoder_is_guarded() -> None:
+    assert library().sfx_decoder_guarded() == 1
 
 
 @settings(max_examples=2000, deadline=None)

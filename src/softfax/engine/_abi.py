@@ -78,6 +78,9 @@ class Fault(IntEnum):
     DCS_LENGTH = 3
     SLOW_DISK = 4
     DISK_FULL = 5
+    RUNS = 6
+    ROWS = 7
+    LOST_MCF = 8
 
 
 class DisVerdict(IntEnum):
@@ -254,7 +257,7 @@ class LineConfig(c.Structure):
         ("pace_us", c.c_uint32),
         ("loss_from_ms", c.c_uint32),
         ("loss_until_ms", c.c_uint32),
-        ("reserved", c.c_uint32),
+        ("mutate_ppm", c.c_uint32),
         ("limit_us", c.c_uint64),
         ("t38", T38Config),
     ]
@@ -289,6 +292,8 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_line_run": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(LineConfig), c.POINTER(c.c_uint64)]),
     "sfx_udptl_check": (c.c_int, [c.c_char_p, c.c_size_t]),
     "sfx_t38_feed": (c.c_int, [c.c_char_p, c.c_size_t, c.c_int, c.c_char_p]),
+    "sfx_decoder_guarded": (c.c_int, []),
+    "sfx_address_behind_nat": (c.c_int, [c.c_char_p, c.c_char_p]),
     "sfx_t30_completion_text": (c.c_char_p, [c.c_int]),
 }
 

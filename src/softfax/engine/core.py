@@ -184,7 +184,8 @@ class LineSettings:
     """The in-memory line: `mode` is `PCMU`, `PCMA` or `T38`; loss and duplication as fractions; times in milliseconds.
 
     `pace_us` is the real time that 20 ms of simulated time take at least, for an owner who has to react to events.
-    With `loss_until_s` packets are lost only from `loss_from_s` to then.
+    With `loss_until_s` packets are lost only from `loss_from_s` to then. `mutate` is the fraction of IFP packets of the first
+    session that are spoilt, for tests of the second.
     """
 
     mode: str = "T38"
@@ -196,6 +197,7 @@ class LineSettings:
     pace_us: int = 0
     loss_from_s: float = 0.0
     loss_until_s: float = 0.0
+    mutate: float = 0.0
     limit_s: float = 7200.0
     udptl: UdptlSettings = field(default_factory=UdptlSettings)
 
@@ -214,6 +216,7 @@ class LineSettings:
             pace_us=self.pace_us,
             loss_from_ms=int(self.loss_from_s * 1000),
             loss_until_ms=int(self.loss_until_s * 1000),
+            mutate_ppm=int(self.mutate * 1e6),
             limit_us=int(self.limit_s * 1e6),
             t38=self.udptl.to_c(),
         )
