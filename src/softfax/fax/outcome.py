@@ -37,7 +37,7 @@ _HOSTILE = {
     3: "the far end sent a DIS or DCS longer than T.30 allows",
     4: "the far end sent a malformed T.30 frame",
     5: "the far end sent more pages, or longer ones, than allowed",
-    6: "the far end sent a page whose lines are none",
+    6: "the far end sent page data meant to break the decoder",
 }
 
 
