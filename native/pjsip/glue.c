@@ -56,11 +56,14 @@ int sfx_sip_open(int trace, int ipv6) {
     }
     if (status == PJ_SUCCESS)
         status = resolve_start(ipv6);
+    if (status == PJ_SUCCESS)
+        status = requests_start();
     return status == PJ_SUCCESS && trace ? trace_start() : status;
 }
 
 void sfx_sip_close(void) {
     trace_stop();
+    requests_stop();
     resolve_stop();
     pthread_mutex_lock(&wake.lock);
     if (wake.key)

@@ -94,6 +94,9 @@ void glue_stir(void);
 int resolve_start(int ipv6);
 void resolve_deliver(void);
 void resolve_stop(void);
+/* requests.c → glue.c: says what we can do, and answers requests that are no calls. Returns a pj_status_t. */
+int requests_start(void);
+void requests_stop(void);
 /* trace.c → glue.c: returns a pj_status_t. */
 int trace_start(void);
 void trace_stop(void);

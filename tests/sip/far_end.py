@@ -133,7 +133,15 @@ class FarEnd:
             lines.append("Content-Type: application/sdp")
         self._send("\r\n".join(lines) + "\r\n", body)
 
-    def request(self, method: str, *headers: str, body: str | bytes = "", cseq: int = 0, branch: str = "") -> str:
+    def request(
+        self,
+        method: str,
+        *headers: str,
+        body: str | bytes = "",
+        cseq: int = 0,
+        branch: str = "",
+        kind: str = "application/sdp",
+    ) -> str:
         """A request in the dialog, or the one that begins it; returns its CSeq."""
         if method not in ("ACK", "CANCEL") and not cseq:
             self.cseq += 1
@@ -151,13 +159,15 @@ class FarEnd:
             *headers,
         ]
         if body:
-            lines.append("Content-Type: application/sdp")
+            lines.append(f"Content-Type: {kind}")
         self._send("\r\n".join(lines) + "\r\n", body)
         return f"{number} {method}"
 
-    def invite(self, *headers: str, body: str | bytes = "", status: str = "200", ack: str = "") -> Message:
+    def invite(
+        self, *headers: str, body: str | bytes = "", status: str = "200", ack: str = "", kind: str = "application/sdp"
+    ) -> Message:
         """An INVITE, its final response, and the ACK of a 200."""
-        cseq = self.request("INVITE", *headers, body=body)
+        cseq = self.request("INVITE", *headers, body=body, kind=kind)
         response = self.expect(status, cseq=cseq)
         self.remote = response.header("To")
         contact = re.search(r"<([^>]+)>", response.header("Contact"))

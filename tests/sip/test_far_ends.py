@@ -358,6 +358,47 @@ def test_session_timer_and_a_refresh_by_update(far: FarEnd) -> None:
     assert [e for e in log if e.startswith(("audio", "t38"))] == ["audio PCMU", *["t38 redundancy 14400"] * 2]
 
 
+def test_what_is_no_call_gets_an_answer_and_nobody_makes_us_call(far: FarEnd) -> None:
+    target = FarEnd()
+    agent = answerer()
+    far.port_of_agent = agent.port
+    options = far.expect("200", cseq=far.request("OPTIONS"))
+    assert set(options.header("Allow").split(", ")) == {
+        "INVITE",
+        "ACK",
+        "BYE",
+        "CANCEL",
+        "UPDATE",
+        "PRACK",
+        "OPTIONS",
+        "INFO",
+    }
+    assert options.header("Accept") == "application/sdp"
+    for method in ("REFER", "NOTIFY", "SUBSCRIBE", "MESSAGE", "REGISTER", "FOO"):
+        assert "INVITE" in far.expect("405", cseq=far.request(method)).header("Allow")
+    for method in ("BYE", "UPDATE", "INFO"):
+        far.expect("481", cseq=far.request(method))
+    # Within a call too; a server that asks whether it is there must not believe that it is not.
+    far.invite("Replaces: nobody@nowhere;to-tag=1;from-tag=2", body=AUDIO)
+    far.expect("200", cseq=far.request("OPTIONS"))
+    far.expect("200", cseq=far.request("INFO"))
+    far.expect("405", cseq=far.request("REFER", f"Refer-To: <{target.uri}>"))
+    far.expect("415", cseq=far.request("INFO", body="v=0"))
+    assert _hang_up(far, agent)[-1].startswith("ended")
+    with pytest.raises(AssertionError, match="no INVITE"):
+        target.expect("INVITE", 0.2)
+    target.close()
+
+
+def test_an_offer_among_several_parts_of_a_body(far: FarEnd) -> None:
+    agent = answerer()
+    far.port_of_agent = agent.port
+    isup = "Content-Type: application/isup;version=itu-t92+\r\nContent-Disposition: signal;handling=optional\r\n\r\n\x01\x10"
+    body = f"--b1\r\n{isup}\r\n--b1\r\nContent-Type: application/sdp\r\n\r\n{AUDIO}\r\n--b1--\r\n"
+    assert far.invite(body=body, kind='multipart/mixed; boundary="b1"').lines == ["m=audio # RTP/AVP 0"]
+    assert "audio PCMU" in _hang_up(far, agent)
+
+
 def test_cancel_before_the_answer(far: FarEnd) -> None:
     agent = Agent("""
         async def main(agent):

@@ -33,6 +33,7 @@ from softfax.queue.eventlog import EventLog
 from softfax.queue.model import TERMINAL, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
 from softfax.queue.policy import next_open
 from softfax.queue.store import Kept, QueueStore
+from softfax.sip.headers import number_of
 from softfax.station import Station, making
 
 __all__ = ["FaxQueue"]
@@ -258,7 +259,7 @@ class FaxQueue:
 
     def number_key(self, to: str) -> str:
         """A number as it is compared: in international form where the dial plan knows how; the user of a SIP URI."""
-        text = making.number_of(to) if ":" in to else to
+        text = number_of(to) if ":" in to else to
         return self.station.config.routing().plan.normal(text) or text
 
     # ---- looking ------------------------------------------------------------------------------------------------
@@ -482,7 +483,7 @@ def _context(fax: Fax, uri: str) -> FaxContext:
         channel="",
         caller_number=fax.caller_number,
         caller_name=fax.caller_name,
-        called_number=making.number_of(uri),
+        called_number=number_of(uri),
         entry_point=fax.account,
         ident=fax.ident,
         header=fax.header,

@@ -7,7 +7,6 @@ import asyncio
 import functools
 import logging
 import os
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from softfax.sip.accounts import KnownAccount, identity
 from softfax.sip.agent import Call, IncomingCall
 from softfax.sip.binding import clean, library_path, pj, reason_of
 from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
+from softfax.sip.headers import headers_of, sdp_of
 from softfax.sip.lines import Line, Lines, port_of, server_uri, source_host
 from softfax.sip.offers import answer_for, glue_event, local_udptl
 from softfax.sip.redact import redact
@@ -371,7 +371,8 @@ class Stack:
         try:
             self._adopt(pj_call)
             head, _, body = clean(prm.rdata.wholeMsg).partition("\r\n\r\n")
-            call.headers = _headers(head)
+            call.headers = headers_of(head)
+            body = sdp_of(head, body)
         except Exception:
             pj_call.hangup(_operation(500))
             raise
@@ -473,16 +474,3 @@ def _said(info: Any) -> str:
     """The reason of a status; PJSIP's own for a name that was not found is about its functions."""
     reason = clean(info.lastReason)
     return NAME_UNKNOWN if "PJ_ERESOLVE" in reason else reason
-
-
-def _headers(head: str) -> dict[str, str]:
-    """Headers an owner may route by."""
-    found: dict[str, str] = {}
-    for name in ("From", "To", "Diversion", "P-Asserted-Identity", "User-Agent"):
-        match = re.search(rf"^{name}\s*:\s*(.{{1,512}}?)\r?$", head, re.I | re.M)
-        if match:
-            found[name] = match[1]
-    match = re.match(r"INVITE (\S{1,512}) ", head)
-    if match:
-        found["Request-URI"] = match[1]
-    return found

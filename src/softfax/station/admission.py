@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from softfax.station.config import StationConfig
 from softfax.station.config.mailboxes import MailboxConfig
 
-__all__ = ["ActiveCall", "Admission", "CallFacts", "History", "Refusal", "Screen", "admit", "mailbox_of"]
+__all__ = [
+    "ActiveCall",
+    "Admission",
+    "CallFacts",
+    "History",
+    "Refusal",
+    "Screen",
+    "admit",
+    "is_anonymous",
+    "mailbox_of",
+]
 
 HOUR_S, DAY_S = 3600.0, 24 * 3600.0
 CALLERS_MAX = 10_000
@@ -89,9 +99,14 @@ def _count(values: Iterable[str]) -> Counter[str]:
     return Counter(values)
 
 
+def is_anonymous(caller_number: str) -> bool:
+    """Whether a caller shows no number (RFC 3323 §4.1.1.3, RFC 3325 §9.1, and what PBXs write)."""
+    return caller_number.lower() in _ANONYMOUS or caller_number.lower().endswith(".invalid")
+
+
 def _screened(config: StationConfig, call: CallFacts, history: History) -> Refusal | None:
     s = config.screening
-    anonymous = call.caller_number.lower() in _ANONYMOUS
+    anonymous = is_anonymous(call.caller_number)
     forms = _forms(config, call.caller_number)
     if anonymous and not s.anonymous:
         return Refusal(s.refuse_with, "the caller shows no number")
@@ -159,6 +174,8 @@ class Screen:
 
     @staticmethod
     def _note(table: dict[str, deque[float]], caller: str, now: float) -> None:
+        if is_anonymous(caller):
+            return  # they are not one caller
         if caller not in table and len(table) >= CALLERS_MAX:
             table.pop(next(iter(table)))
         table.setdefault(caller, deque(maxlen=10_000)).append(now)

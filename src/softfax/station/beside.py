@@ -20,6 +20,7 @@ from softfax.model import (
     SessionState,
 )
 from softfax.sip import IncomingCall
+from softfax.sip.headers import display_name, number_of
 from softfax.station import making
 from softfax.station.call import FaxCall
 from softfax.station.orders import FaxOrder
@@ -86,9 +87,9 @@ class Beside(Registry):
             session_number=line.session.number,
             unique_id=self._identities.unique_id(channel),
             channel=channel,
-            caller_number=settings.ident if outgoing else making.number_of(caller),
-            caller_name="" if outgoing else making.display_name(caller),
-            called_number=making.number_of(remote if outgoing else headers.get("Request-URI", "")),
+            caller_number=settings.ident if outgoing else number_of(caller),
+            caller_name="" if outgoing else display_name(caller),
+            called_number=number_of(remote if outgoing else headers.get("Request-URI", "")),
             ident=settings.ident,
             header=settings.header,
             documents=settings.documents or (str(settings.document),),

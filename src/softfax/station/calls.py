@@ -27,6 +27,7 @@ from softfax.fax.runtime import FaxLine, FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
 from softfax.sip import CallerId, IncomingCall, SipAccount
+from softfax.sip.headers import number_of
 from softfax.station import making, wire
 from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit
 from softfax.station.config import StationConfig
@@ -246,8 +247,8 @@ class Calls:
             log.error("a call from %s is refused: %s", call.remote_uri, problem)
             return 480
         arrived = making.arrived(self.config, call, new_fax_id())
-        caller = making.number_of(arrived.caller)
-        facts = CallFacts(account=call.account, caller_number=caller, called_number=making.number_of(arrived.called))
+        caller = number_of(arrived.caller)
+        facts = CallFacts(account=call.account, caller_number=caller, called_number=number_of(arrived.called))
         now = time.monotonic()
         active = [ActiveCall(fax.account, fax.mailbox) for fax in self._faxes.values()]
         decision = admit(self.config, facts, active, self._screen.history(caller, now))

@@ -18,6 +18,7 @@ from softfax.fax.settings import FaxSettings, Role, T38Wish, Timeouts, check_ide
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Mode, Operation, SessionEvent, SessionState
 from softfax.sip import IncomingCall, SipConfig, split_uri
+from softfax.sip.headers import REQUEST_URI, number_of
 from softfax.station import wire
 from softfax.station.config import StationConfig
 from softfax.station.orders import FaxOrder
@@ -25,13 +26,11 @@ from softfax.station.orders import FaxOrder
 __all__ = [
     "Identities",
     "arrived",
-    "display_name",
     "document_failure",
     "failed",
     "first_session",
     "host_of",
     "incoming_settings",
-    "number_of",
     "outgoing_settings",
     "placing",
     "resolve_destination",
@@ -181,9 +180,25 @@ def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arri
         account=call.account,
         remote_uri=call.remote_uri,
         caller=headers.get("P-Asserted-Identity") or headers.get("From") or call.remote_uri,
-        called=headers.get("Request-URI") or headers.get("To") or call.local_uri,
+        called=_called(config, call) or call.local_uri,
         ident=config.fax.ident,
     )
+
+
+def _called(config: StationConfig, call: IncomingCall) -> str:
+    """What has the number that was called: the request, or the header that the account names.
+
+    Who registers is often called by the name it registered; the number is in P-Called-Party-ID (RFC 7315 §4.2) or To then.
+    """
+    headers, account = call.headers, next((a for a in config.account if a.label == call.account), None)
+    request = headers.get(REQUEST_URI, "")
+    wanted = account.called if account is not None else "auto"
+    names: tuple[str, ...] = (wanted.title(),)
+    if wanted == "auto":
+        by_name = account is not None and account.register_ and number_of(request) in (account.user, "")
+        names = ("P-Called-Party-Id", "To") if by_name else ()
+    first = [headers.get(name, "") for name in names]
+    return next((value for value in (*first, request, headers.get("To", "")) if value and number_of(value)), "")
 
 
 def spool_path(config: StationConfig, fax_id: str) -> Path:
@@ -243,18 +258,6 @@ def failed(context: FaxContext, why: Outcome, duration_s: float) -> FaxResult:
 def document_failure(text: str) -> Outcome:
     """A document that cannot be faxed; nothing was dialled."""
     return Outcome(False, "FILE_ERROR", text, outcome.T30_FILE_ERRORS[0], reached=False)
-
-
-def number_of(uri: str) -> str:
-    """The user part of a SIP URI or of a From or To header; its host where there is none."""
-    match = re.search(r"sips?:(?:([^@>;\s]{1,128})@)?([^>;\s]{1,128})", uri, re.I)
-    return (match[1] or match[2]) if match else ""
-
-
-def display_name(header: str) -> str:
-    """The display name of a From header, empty where there is none."""
-    match = re.match(r'\s*(?:"((?:[^"\\]|\\.){0,80})"|([^<"]{0,80}))\s*<', header)
-    return re.sub(r"\\(.)", r"\1", (match[1] or match[2] or "")).strip() if match else ""
 
 
 def host_of(uri: str) -> str:

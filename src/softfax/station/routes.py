@@ -76,7 +76,8 @@ class DialPlan:
             return number
         if self.international_prefix and number.startswith(self.international_prefix):
             return "+" + number[len(self.international_prefix) :]
-        if self.national_prefix and number.startswith(self.national_prefix):
+        # The prefix alone is a number of its own: 0 is the operator.
+        if self.national_prefix and number.startswith(self.national_prefix) and number != self.national_prefix:
             return f"+{self.country}{number[len(self.national_prefix) :]}"
         return number
 

@@ -40,6 +40,7 @@ from softfax.model import (
     new_fax_id,
 )
 from softfax.sip import split_uri
+from softfax.sip.headers import display_name, number_of
 from softfax.station import making, wire
 from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink
@@ -342,7 +343,7 @@ class Station(Registry):
             channel=channel,
             caller_number=order.caller_number or self._own_number(account) or settings.ident,
             caller_name=order.caller_name,
-            called_number=making.number_of(uri),
+            called_number=number_of(uri),
             entry_point=account,
             ident=settings.ident,
             header=order.header or self.config.fax.header,
@@ -414,9 +415,9 @@ class Station(Registry):
             session_number=next(self._identities.sessions),
             unique_id=self._identities.unique_id(channel),
             channel=channel,
-            caller_number=making.number_of(call.caller),
-            caller_name=making.display_name(call.caller),
-            called_number=making.number_of(call.called),
+            caller_number=number_of(call.caller),
+            caller_name=display_name(call.caller),
+            called_number=number_of(call.called),
             entry_point=call.account,
             mailbox=call.mailbox,
             ident=call.ident,

@@ -87,6 +87,11 @@ def test_callers_are_remembered_for_an_hour_and_a_day() -> None:
         screen.called("a", at)
     screen.silent("a", 0.0)
     assert screen.history("a", 4000.0) == History(1, 1)
+    # They who show no number are not one caller.
+    for _ in range(5):
+        screen.called("anonymous", 0.0)
+        screen.silent("anonymous.invalid", 0.0)
+    assert screen.history("anonymous", 1.0) == screen.history("anonymous.invalid", 1.0) == History(0, 0)
     assert screen.history("a", 90_000.0) == screen.history("b", 0.0) == History(0, 0)
 
 

@@ -28,6 +28,7 @@ PLAN = DialPlan(country="49", rules=(Rule(r"110|112", r"\g<0>"), Rule(r"\*7(\d+)
         ("0098211234", "+98211234", "0098211234", "0098211234"),
         ("200", "200", "200", "200"),  # an extension
         ("112", "112", "112", "112"),
+        ("0", "0", "0", "0"),  # the operator
         ("*71234", "+49301234", "0301234", "0049301234"),
         ("fax.office", "fax.office", "fax.office", "fax.office"),  # named ones: another name is another extension
         ("recv-audio", "recv-audio", "recv-audio", "recv-audio"),

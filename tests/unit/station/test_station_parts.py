@@ -19,9 +19,7 @@ from softfax.station.callbacks import CallbackSink
 from softfax.station.hub import Hub
 from softfax.station.making import (
     Identities,
-    display_name,
     failed,
-    number_of,
     outgoing_settings,
     resolve_destination,
 )
@@ -82,15 +80,6 @@ def test_an_order_has_the_stations_defaults_where_it_says_nothing() -> None:
     asked = outgoing_settings(order, PBX, fax_id="f", document=Path("x"))
     assert (asked.ident, asked.ecm, asked.max_rate_bps, asked.mode) == ("me", False, 9600, ModePolicy.T38)
     assert (asked.timeouts.t38_s, asked.timeouts.answer_s) == (5, 7)
-
-
-def test_numbers_and_names_are_read_from_what_the_far_end_says() -> None:
-    assert number_of('"A \\"B\\"" <sip:+4930@pbx.example;user=phone>;tag=1') == "+4930"
-    assert number_of("sip:pbx.example:5060") == "pbx.example:5060"
-    assert number_of("nonsense") == ""
-    assert display_name('"A \\"B\\"" <sip:x@y>') == 'A "B"'
-    assert display_name("Fax Office <sip:x@y>;tag=2") == "Fax Office"
-    assert display_name("<sip:x@y>") == display_name("sip:x@y") == ""
 
 
 def test_every_sink_is_told_in_order_whatever_others_do() -> None:

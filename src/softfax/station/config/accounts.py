@@ -149,6 +149,12 @@ class AccountConfig(Table):
     )
     codecs: tuple[Codec, ...] = Field(("PCMU", "PCMA"), description="PCMU, PCMA: which, and in what order")
     numbers: tuple[Did, ...] = Field((), description="numbers (DIDs) that belong to it")
+    called: str = Field(
+        "auto",
+        pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$",
+        description="where calls in have the number called: request-uri, or a header, as to, p-called-party-id or diversion; "
+        "auto: the request, or where it only has the user that registers, P-Called-Party-ID, then To",
+    )
     trusted: tuple[str, ...] = Field((), description="addresses and networks its calls come from; from elsewhere none")
     max_calls: int = Field(0, ge=0, le=2000, description="calls at a time through it, in and out; 0 for no limit")
     number_format: NumberFormat = Field(
