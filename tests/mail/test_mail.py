@@ -69,8 +69,7 @@ def test_what_is_not_faxed_is_refused_in_the_dialogue(tmp_path: Path) -> None:
     listed = letter(Precedence="bulk")
     big = letter(text="x" * 70 + "\n")
     big.add_attachment(b"x" * 1_100_000, maintype="application", subtype="pdf", filename="big.pdf")
-    nested = letter()
-    nested.add_attachment(letter(), disposition="attachment")
+    signed = b"Content-Type: application/pkcs7-mime; smime-type=signed-data\r\n\r\nMIAG\r\n"
 
     async def run() -> None:
         async with running(tmp_path, max_message_mb=1, max_recipients=2) as rig:
@@ -89,7 +88,7 @@ def test_what_is_not_faxed_is_refused_in_the_dialogue(tmp_path: Path) -> None:
                 "automatic": await rig.hand_in(automatic),
                 "list": await rig.hand_in(listed),
                 "big": await rig.hand_in(big),
-                "forwarded": await rig.hand_in(nested),
+                "signed": await rig.hand_in(signed),
             }
             assert {name: f"{code} {text}" for name, (code, text) in said.items()} == {
                 "stranger": "550 5.7.1 eve@elsewhere.example may not send faxes here",
@@ -106,7 +105,7 @@ def test_what_is_not_faxed_is_refused_in_the_dialogue(tmp_path: Path) -> None:
                 "automatic": "550 5.7.1 automatic e-mails are not faxed (Auto-Submitted: auto-replied)",
                 "list": "550 5.7.1 automatic e-mails are not faxed (it comes from a list)",
                 "big": "552 Error: Too much mail data",
-                "forwarded": "554 5.6.1 an e-mail attached to the e-mail cannot be faxed; attach its documents instead",
+                "signed": "554 5.6.1 the e-mail is signed so that only mail programs can read it; sign it in clear text",
             }
             assert await rig.faxes() == []
             assert list(rig.queue.folder.iterdir()) == []

@@ -16,6 +16,7 @@ from email.utils import getaddresses
 from pathlib import PurePosixPath
 
 from softfax.errors import UsageError
+from softfax.mail.tnef import TnefError, read_tnef
 
 __all__ = ["Attachment", "Letter", "MailError", "MessageLimits", "read_message"]
 
@@ -43,6 +44,8 @@ _LEFT_OUT = frozenset(
         "application/pgp-signature",
         "application/pkcs7-signature",
         "application/x-pkcs7-signature",
+        "message/delivery-status",
+        "message/disposition-notification",
         "text/calendar",
         "text/rfc822-headers",
         "text/vcard",
@@ -52,6 +55,7 @@ _LEFT_OUT = frozenset(
 )
 #: What the standard library raises over what no mail program writes.
 _DAMAGED = (MessageError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
+_TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _ENCRYPTED = frozenset({"multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 
@@ -161,6 +165,8 @@ def _leaves(message: Message) -> list[Message]:
         part = waiting.pop()
         kind = _kind(part)
         if kind in _ENCRYPTED:
+            if "signed-data" in str(part.get("Content-Type", ""))[:HEADER_MAX].lower():
+                raise MailError("the e-mail is signed so that only mail programs can read it", "sign it in clear text")
             raise MailError("the e-mail is encrypted", "send it without encryption")
         # Only of those that hold others: the payload of one that holds text is decoded by whatever it says is its encoding.
         inner = part.get_payload() if part.is_multipart() and not kind.startswith("message/") else None
@@ -181,11 +187,15 @@ def _contents(parts: list[Message], limits: MessageLimits) -> tuple[str, list[At
         if kind in _LEFT_OUT:
             continue
         if kind.startswith("message/"):
-            raise MailError("an e-mail attached to the e-mail cannot be faxed", "attach its documents instead")
-        if kind == "text/plain" and not attached and not name:
+            attachments += _forwarded(part, kind, name, limits)
+        elif kind == "text/plain" and not attached and not name:
             plain.append(_text(part))
         elif kind == "text/html" and not attached and not name:
             marked.append(_from_html(_text(part)))
+        elif kind in _TNEF or name.lower() == "winmail.dat":
+            text, files = _unpacked(part, limits)
+            plain += [] if any(plain) or any(marked) else [text]
+            attachments += files
         else:
             attachment = _attachment(part, kind, name, len(attachments) + 1)
             inline = not attached and (bool(part.get("Content-ID")) or _disposition(part) == "inline")
@@ -193,6 +203,39 @@ def _contents(parts: list[Message], limits: MessageLimits) -> tuple[str, list[At
                 attachments.append(attachment)
     text = "\n\n".join(t for t in plain if t) or "\n\n".join(t for t in marked if t)
     return text[:TEXT_MAX], attachments
+
+
+def _forwarded(part: Message, kind: str, name: str, limits: MessageLimits) -> list[Attachment]:
+    """An e-mail attached to the e-mail: who wrote what to whom as a text, then its documents."""
+    inner = part.get_payload()
+    if kind != "message/rfc822" or not isinstance(inner, list) or not inner or not isinstance(inner[0], Message):
+        raise MailError(f"a part of the e-mail ({kind}) cannot be faxed", "attach its documents instead")
+    message = inner[0]
+    text, attachments = _contents(_leaves(message), limits)
+    lines = [f"{key}: {said}" for key in ("From", "To", "Date", "Subject") if (said := _header(message, key))]
+    stem = PurePosixPath(name).stem if name else plain_name(_header(message, "Subject"))
+    shown = "\n".join([*lines, "", text]).strip("\n")
+    return [Attachment(f"{stem or 'message'}.txt", shown.encode()), *attachments] if shown else attachments
+
+
+def _unpacked(part: Message, limits: MessageLimits) -> tuple[str, list[Attachment]]:
+    """What Outlook packed into winmail.dat: the text, where it has one, and the files."""
+    try:
+        data = part.get_payload(decode=True)
+        text, files = read_tnef(data if isinstance(data, bytes) else b"")
+    except (*_DAMAGED, TnefError):
+        raise MailError(
+            "winmail.dat cannot be read", "send the e-mail as HTML or plain text, not as Rich Text"
+        ) from None
+    if len(files) > limits.parts:
+        raise MailError(f"the e-mail has more than {limits.parts} parts", "send fewer attachments")
+    found: list[Attachment] = []
+    for file in files:
+        kind = mimetypes.guess_type(file.name)[0] or ""
+        if kind in _LEFT_OUT or (file.inline and kind.startswith("image/") and len(file.data) <= limits.image_bytes):
+            continue
+        found.append(_whole(Attachment(plain_name(file.name) or f"attachment-{len(found) + 1}", file.data)))
+    return text, found
 
 
 def _attachment(part: Message, kind: str, name: str, number: int) -> Attachment:
@@ -206,10 +249,15 @@ def _attachment(part: Message, kind: str, name: str, number: int) -> Attachment:
         data = None
     if not isinstance(data, bytes):
         raise MailError(f"the attachment {name} is damaged", "send it again")
-    if (kind == "application/pdf" or name.lower().endswith(".pdf")) and b"%PDF-" not in data[:PDF_BEGINS_WITHIN]:
-        # What is left of one that was mangled on its way would be faxed as text.
-        raise MailError(f"{name} is not a PDF", "open it and save it again")
-    return Attachment(name, data)
+    return _whole(Attachment(name, data), pdf=kind == "application/pdf")
+
+
+def _whole(attachment: Attachment, *, pdf: bool = False) -> Attachment:
+    """What is left of a PDF that was mangled on its way would be faxed as text."""
+    pdf = pdf or attachment.name.lower().endswith(".pdf")
+    if pdf and b"%PDF-" not in attachment.data[:PDF_BEGINS_WITHIN]:
+        raise MailError(f"{attachment.name} is not a PDF", "open it and save it again")
+    return attachment
 
 
 # ---- headers -------------------------------------------------------------------------------------------------------------
@@ -230,11 +278,14 @@ def _disposition(part: Message) -> str:
 
 
 def _filename(part: Message) -> str:
-    """A name that is nothing but a name: no folders, no signs that mean something to anybody."""
     try:
-        said = _decoded(part.get_filename() or "")
+        return plain_name(_decoded(part.get_filename() or ""))
     except _DAMAGED:
-        said = ""
+        return ""
+
+
+def plain_name(said: str) -> str:
+    """A name that is nothing but a name: no folders, no signs that mean something to anybody."""
     name = re.split(r"[/\\]", said)[-1]
     name = re.sub(r"[^\w .()@+,-]", "_", name).strip(" .")
     path = PurePosixPath(name)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import struct
 import time
 from email.message import EmailMessage
 
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softfax.mail.message import MailError, MessageLimits, read_message
+from softfax.mail.tnef import TnefError, read_tnef
 
 
 def mail(*lines: str) -> bytes:
@@ -32,6 +35,85 @@ def test_text_and_attachments() -> None:
     assert (letter.senders, letter.sender_name, letter.subject) == (("anna@clinic.example",), "Anna Müller", "فکس 2")
     assert (letter.text, letter.message_id, letter.automatic) == ("Hello", "<1@x>", "")
     assert [a.name for a in letter.attachments] == ["päss wd.pdf", "photo.png"]
+
+
+def test_a_forwarded_email_is_a_text_and_its_documents() -> None:
+    inner = EmailMessage()
+    inner["From"], inner["To"], inner["Subject"] = "Bob <bob@lab.example>", "anna@clinic.example", "Blood / counts"
+    inner["Message-ID"] = "<inner@x>"
+    inner.set_content("See the table.")
+    inner.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="table.pdf")
+    message = EmailMessage()
+    message["Message-ID"] = "<outer@x>"
+    message.set_content("For your files")
+    message.add_attachment(inner)
+    letter = read_message(message.as_bytes())
+    assert (letter.text, letter.message_id) == ("For your files", "<outer@x>")
+    assert [a.name for a in letter.attachments] == ["counts.txt", "table.pdf"]
+    assert letter.attachments[0].data.decode().splitlines() == [
+        "From: Bob <bob@lab.example>",
+        "To: anna@clinic.example",
+        "Subject: Blood / counts",
+        "",
+        "See the table.",
+    ]
+
+
+def test_what_outlook_packs_is_unpacked() -> None:
+    logo = file("logo.png", b"x", (0x3712, 0x1E, b"cid@x\0"))
+    packed = tnef(file("C:\\A long name – 7.pdf", b"%PDF-1.7"), logo, file("notes.txt", b"hello"))
+    message = EmailMessage()
+    message.set_content("Dear colleague")
+    message.add_attachment(packed, maintype="application", subtype="ms-tnef", filename="winmail.dat")
+    letter = read_message(message.as_bytes())
+    assert letter.text == "Dear colleague"
+    assert [(a.name, a.data) for a in letter.attachments] == [
+        ("A long name _ 7.pdf", b"%PDF-1.7"),
+        ("notes.txt", b"hello"),
+    ]
+    # An e-mail attached in Outlook, and a text that stands nowhere else.
+    message = EmailMessage()
+    message.add_attachment(
+        tnef(file("x", packed), text=b"Hi\0"), maintype="application", subtype="octet-stream", filename="winmail.dat"
+    )
+    letter = read_message(message.as_bytes())
+    assert (letter.text, len(letter.attachments)) == ("Hi", 2)
+
+
+def file(name: str, data: bytes, *more: tuple[int, int, bytes]) -> bytes:
+    """The attributes of a file in TNEF: its 8.3 name and data as attributes, the long name as a property in UTF-16."""
+    values = [(0x3707, 0x1F, name.encode("utf-16-le") + b"\0\0"), (0x3705, 3, struct.pack("<I", 1)), *more]
+    named = struct.pack("<HH16sII", 0x0003, 0x8001, bytes(16), 0, 7) + bytes(4)
+    properties = struct.pack("<I", len(values) + 1) + named
+    for key, kind, value in values:
+        size = b"" if kind == 3 else struct.pack("<II", 1, len(value))
+        properties += struct.pack("<HH", kind, key) + size + value + bytes(-len(value) % 4)
+    return b"".join(
+        attribute(2, key, value)
+        for key, value in (
+            (0x00069002, bytes(14)),
+            (0x00018010, b"A~1.XXX\0"),
+            (0x0006800F, data),
+            (0x00069005, properties),
+        )
+    )
+
+
+def tnef(*files: bytes, text: bytes = b"") -> bytes:
+    body = attribute(1, 0x0002800C, text) if text else b""
+    return b"\x78\x9f\x3e\x22\x01\x00" + attribute(1, 0x00089006, b"\0\0\1\0") + body + b"".join(files) + b"\0"
+
+
+def attribute(level: int, key: int, value: bytes) -> bytes:
+    return struct.pack("<BII", level, key, len(value)) + value + struct.pack("<H", sum(value) & 0xFFFF)
+
+
+@given(st.binary(max_size=300), st.integers(0, 400), st.integers(0, 400))
+def test_damaged_tnef_is_read_or_refused(noise: bytes, begin: int, end: int) -> None:
+    packed = tnef(file("a.txt", b"hello"), file("b.txt", b"x" * 50), text=b"Hi")
+    for data in (packed[:begin] + noise + packed[end:], b"\x78\x9f\x3e\x22\x01\x00" + noise):
+        with contextlib.suppress(TnefError):
+            read_tnef(data)
 
 
 def test_html_alone_is_read_as_people_see_it() -> None:
@@ -71,7 +153,9 @@ def test_what_somebody_wrote_is_not_automatic() -> None:
         (["Content-Type: multipart/encrypted; boundary=x", "", "--x", "", "a", "--x--"], "encrypted"),
         (["Content-Type: application/pkcs7-mime", "", "x"], "encrypted"),
         (["Content-Type: application/pdf", "", "garbage"], "attachment-1.pdf is not a PDF"),
-        (["Content-Type: message/rfc822", "", "Subject: x", "", "x"], "attached to the e-mail"),
+        (["Content-Type: message/partial; id=1", "", "x"], "message/partial"),
+        (["Content-Type: application/ms-tnef; name=winmail.dat", "", "x"], "winmail.dat cannot be read"),
+        (["Content-Type: application/pkcs7-mime; smime-type=signed-data", "", "x"], "signed so that only"),
         (["X: " + "y" * 20_000, "", "x"], "too long headers"),
         ([*(f"X-{n}: y" for n in range(600)), "", "x"], "too long headers"),
         (["Content-Type: multipart/mixed; boundary=x", "", *["--x", "", "a"] * 70, "--x--"], "more than 60 parts"),
