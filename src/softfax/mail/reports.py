@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,8 +20,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from softfax.delivery import RetryPolicy
 from softfax.delivery.durable import Durable
-from softfax.delivery.rounds import MAIL, Rounds
-from softfax.errors import LocalError, SoftfaxError
+from softfax.delivery.rounds import MAIL
+from softfax.delivery.tries import DEAD, UPKEEP_S, WAITING, Tries
+from softfax.errors import SoftfaxError
 from softfax.mail.report import ReportFacts, report
 from softfax.mailboxes.targets import MailboxError, send
 from softfax.model import Direction, FaxResult, FaxUpdate
@@ -37,14 +36,11 @@ log = logging.getLogger("softfax.mail")
 
 METADATA = sa.MetaData()
 WORKERS = 2
-UPKEEP_S = 60.0
-START_S = 60.0
-KEEP_S = 30 * 24 * 3600.0
 #: How far back a start looks for faxes that ended when nobody could write it down.
 LOOK_BACK_S = 14 * 24 * 3600.0
 POLICY = RetryPolicy(first_s=10.0, longest_s=3600.0, give_up_s=3 * 24 * 3600.0)
 #: `spared`: nobody wanted one when the fax ended; so nobody gets it later, when the configuration says otherwise.
-WAITING, SENT, DEAD, SPARED = "waiting", "sent", "dead", "spared"
+SENT, SPARED = "sent", "spared"
 SOURCE = ("source", "mail")
 FROM, SUBJECT, MESSAGE, RECIPIENT = "mail_from", "mail_subject", "mail_message_id", "mail_to"
 TAG_MAX = 500
@@ -74,35 +70,29 @@ class MailReports:
     """A part of a station beside its queue: `MailReports(station, queue)` adds it."""
 
     def __init__(self, station: Station, queue: FaxQueue, policy: RetryPolicy = POLICY) -> None:
-        self.station, self.queue, self._policy = station, queue, policy
-        self._rounds = Rounds(MAIL, self._run)
-        self._engine: sa.Engine | None = None
+        self.station, self.queue = station, queue
+        self._tries = Tries(MAIL, _reports, policy, self._work)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._started = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._upkeep: asyncio.Task[None] | None = None
-        self._stopping = False
         station.add(self)
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
     def prepare(self, durable: Durable) -> None:
         """Makes the table, before the durable engine is launched. Blocks, in a thread."""
-        durable.prepare(METADATA)
-        self._engine = durable.engine
-        self._rounds.prepare(durable)
+        self._tries.prepare(durable)
 
     async def start(self) -> None:
         """Goes on with what waits, and takes up what ended untold."""
         self._loop = asyncio.get_running_loop()
         self.station.subscribe(self._take)
-        self._started.set()
-        await asyncio.to_thread(self._rounds.start, WORKERS)
+        await asyncio.to_thread(self._tries.start, WORKERS)
         self._upkeep = asyncio.ensure_future(self._keep_up())
 
     async def stop(self) -> None:
         """Begins nothing new."""
-        self._stopping = True
+        self._tries.stop()
         if self._upkeep is not None:
             self._upkeep.cancel()
 
@@ -110,13 +100,7 @@ class MailReports:
         """What waits, waits for the next start."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10.0)
-        self._rounds.stop()
-
-    @property
-    def _database(self) -> sa.Engine:
-        if self._engine is None:
-            raise LocalError("e-mail does not run", "enter the station first")
-        return self._engine
+        self._tries.close()
 
     async def _keep_up(self) -> None:
         try:
@@ -125,7 +109,7 @@ class MailReports:
             log.exception("the reports that an earlier station left could not be found")
         while True:
             try:
-                await asyncio.to_thread(self._tidy)
+                await asyncio.to_thread(self._tries.upkeep)
             except Exception:
                 log.exception("the upkeep of e-mail failed")
             await asyncio.sleep(UPKEEP_S)
@@ -140,18 +124,6 @@ class MailReports:
             if not found.cursor:
                 return
             wanted = replace(wanted, cursor=found.cursor)
-
-    def _tidy(self) -> None:
-        r = _reports.c
-        with self._database.connect() as connection:
-            waiting = connection.execute(sa.select(r.id, r.round_id).where(r.state == WAITING)).all()
-        active = self._rounds.active(row.round_id for row in waiting)
-        for row in waiting:
-            if row.round_id not in active:
-                self._again(row.id, row.round_id, 0.0)
-        with self._database.begin() as connection:
-            connection.execute(_reports.delete().where(r.state != WAITING, r.ended < time.time() - KEEP_S))
-        self._rounds.forget((datetime.now(UTC) - timedelta(seconds=UPKEEP_S)).isoformat())
 
     # ---- taking -------------------------------------------------------------------------------------------------
 
@@ -182,32 +154,12 @@ class MailReports:
         return config.report == "always" or fax.state is not FaxState.DELIVERED
 
     def _put(self, key: str, fax_id: str, address: str, state: str) -> None:
-        round_id = f"{key}.mail.1"
-        with self._database.begin() as connection:
-            if connection.execute(sa.select(_reports.c.id).where(_reports.c.id == key)).first() is not None:
-                return
-            connection.execute(
-                _reports.insert().values(
-                    id=key, fax_id=fax_id, address=address[:400], state=state, round_id=round_id, attempts=0,
-                    begun=time.time(), ended=time.time() if state == SPARED else 0.0, problem="",
-                )
-            )  # fmt: skip
-            if state == WAITING:
-                self._rounds.enqueue(connection, key, round_id, 5, 0.0)
+        self._tries.put(key, f"{key}.mail", state, fax_id=fax_id, address=address[:400])
 
     # ---- sending ------------------------------------------------------------------------------------------------
 
-    def _run(self, key: str, round_id: str) -> str:
-        """A round; in a thread of the durable engine."""
-        r = _reports.c
-        with self._database.connect() as connection:
-            row = connection.execute(sa.select(_reports).where(r.id == key, r.round_id == round_id)).one_or_none()
-        if row is None or row.state != WAITING:
-            return "not its turn"
-        # What was under way when an earlier station ended is taken up before this one has started.
-        if not self._started.wait(START_S) or self._stopping:
-            self._again(key, round_id, 0.0)
-            return "stopping"
+    def _work(self, row: Any) -> str:
+        """One report, tried; in a thread of the durable engine."""
         try:
             self._send(row)
         except MailboxError as error:
@@ -215,7 +167,7 @@ class MailReports:
         except Exception as error:
             log.exception("the report of fax %s could not be made", row.fax_id)
             return self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
-        self._end(key, SENT, row.attempts + 1, "")
+        self._tries.end(row, SENT)
         log.info("the report of fax %s went to %s", row.fax_id, row.address)
         return "sent"
 
@@ -241,45 +193,18 @@ class MailReports:
         send(report(facts, row.address, config.smtp.sender, tiff, page), config.smtp, sender="")
 
     def _failed(self, row: Any, error: MailboxError) -> str:
-        attempts = row.attempts + 1
-        wait_s = None if error.final else self._policy.wait_s(attempts, time.time() - row.begun, None)
+        wait_s = self._tries.failed(row, str(error), final=error.final)
         if wait_s is None:
             log.error("the report of fax %s to %s is given up: %s", row.fax_id, row.address, error)
-            self._end(row.id, DEAD, attempts, str(error))
         else:
             log.warning("the report of fax %s waits: %s; tried again in %.0f s", row.fax_id, error, wait_s)
-            self._again(row.id, row.round_id, wait_s, attempts, str(error))
         return "failed"
-
-    def _again(self, key: str, round_id: str, wait_s: float, attempts: int | None = None, problem: str = "") -> None:
-        stem, _, number = round_id.rpartition(".")
-        following = f"{stem}.{int(number) + 1}"
-        values: dict[str, Any] = {"round_id": following}
-        if attempts is not None:
-            values |= {"attempts": attempts, "problem": problem}
-        with self._database.begin() as connection:
-            r = _reports.c
-            done = connection.execute(
-                _reports.update().where(r.id == key, r.round_id == round_id, r.state == WAITING).values(**values)
-            )
-            if done.rowcount:
-                self._rounds.enqueue(connection, key, following, 5, wait_s)
-
-    def _end(self, key: str, state: str, attempts: int, problem: str) -> None:
-        with self._database.begin() as connection:
-            connection.execute(
-                _reports.update()
-                .where(_reports.c.id == key)
-                .values(state=state, attempts=attempts, problem=problem, ended=time.time())
-            )
 
     # ---- looking ------------------------------------------------------------------------------------------------
 
     def counts(self) -> Mapping[str, int]:
         """How many reports wait, are sent and were given up. Blocks."""
-        with self._database.connect() as connection:
-            query = sa.select(_reports.c.state, sa.func.count()).group_by(_reports.c.state)
-            found = {str(row[0]): int(row[1]) for row in connection.execute(query) if row[0] != SPARED}
+        found = {state: count for (state,), count in self._tries.counts("state").items() if state != SPARED}
         return dict.fromkeys((WAITING, SENT, DEAD), 0) | found
 
     async def metrics(self) -> Iterable[Metric]:

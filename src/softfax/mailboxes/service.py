@@ -10,10 +10,9 @@ import asyncio
 import base64
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from softfax.delivery import CallbackTarget, RetryPolicy
 from softfax.delivery.durable import Durable
-from softfax.delivery.rounds import MAILBOXES, Rounds
-from softfax.errors import LocalError, SoftfaxError, UsageError
+from softfax.delivery.rounds import MAILBOXES
+from softfax.delivery.tries import DEAD, UPKEEP_S, WAITING, Tries
+from softfax.errors import SoftfaxError, UsageError
 from softfax.mailboxes import targets
 from softfax.mailboxes.targets import Item, MailboxError
 from softfax.model import FaxResult
@@ -39,12 +39,9 @@ log = logging.getLogger("softfax.mailboxes")
 
 METADATA = sa.MetaData()
 WORKERS = 4
-UPKEEP_S = 60.0
-START_S = 60.0
-KEEP_S = 30 * 24 * 3600.0
 POLICY = RetryPolicy(first_s=10.0, longest_s=3600.0, give_up_s=7 * 24 * 3600.0)
 DOCUMENT_BYTES_MAX = 700_000
-WAITING, DONE, DEAD = "waiting", "done", "dead"
+DONE = "done"
 KINDS = ("folder", "email", "webhook", "s3", "printer", "command")
 
 _deliveries = sa.Table(
@@ -69,13 +66,10 @@ class Mailboxes:
     """A part of a station beside its queue: `Mailboxes(station, queue)` adds it."""
 
     def __init__(self, station: Station, queue: FaxQueue, policy: RetryPolicy = POLICY) -> None:
-        self.station, self.queue, self._policy = station, queue, policy
-        self._rounds = Rounds(MAILBOXES, self._run)
-        self._engine: sa.Engine | None = None
+        self.station, self.queue = station, queue
+        self._tries = Tries(MAILBOXES, _deliveries, policy, self._work)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._started = threading.Event()
         self._upkeep: asyncio.Task[None] | None = None
-        self._stopping = False
         queue.on_received.append(self._received)
         station.add(self)
 
@@ -83,53 +77,31 @@ class Mailboxes:
 
     def prepare(self, durable: Durable) -> None:
         """Makes the table, before the durable engine is launched. Blocks, in a thread."""
-        durable.prepare(METADATA)
-        self._engine = durable.engine
-        self._rounds.prepare(durable)
+        self._tries.prepare(durable)
 
     async def start(self) -> None:
         """Goes on with what waits."""
         self._loop = asyncio.get_running_loop()
-        self._started.set()
-        await asyncio.to_thread(self._rounds.start, WORKERS)
+        await asyncio.to_thread(self._tries.start, WORKERS)
         self._upkeep = asyncio.ensure_future(self._keep_up())
 
     async def stop(self) -> None:
         """Begins nothing new."""
-        self._stopping = True
+        self._tries.stop()
         if self._upkeep is not None:
             self._upkeep.cancel()
 
     async def close(self) -> None:
         """What waits, waits for the next start."""
-        self._rounds.stop()
-
-    @property
-    def _database(self) -> sa.Engine:
-        if self._engine is None:
-            raise LocalError("the mailboxes do not run", "enter the station first")
-        return self._engine
+        self._tries.close()
 
     async def _keep_up(self) -> None:
         while True:
             try:
-                await asyncio.to_thread(self._tidy)
+                await asyncio.to_thread(self._tries.upkeep)
             except Exception:
                 log.exception("the upkeep of mailboxes failed")
             await asyncio.sleep(UPKEEP_S)
-
-    def _tidy(self) -> None:
-        d = _deliveries.c
-        with self._database.connect() as connection:
-            waiting = connection.execute(sa.select(d.id, d.round_id).where(d.state == WAITING)).all()
-        active = self._rounds.active(row.round_id for row in waiting)
-        for row in waiting:
-            if row.round_id not in active:
-                self._again(row.id, row.round_id, 0.0)
-        now = time.time()
-        with self._database.begin() as connection:
-            connection.execute(_deliveries.delete().where(d.state != WAITING, d.ended < now - KEEP_S))
-        self._rounds.forget((datetime.now(UTC) - timedelta(seconds=UPKEEP_S)).isoformat())
 
     # ---- taking -------------------------------------------------------------------------------------------------
 
@@ -151,18 +123,12 @@ class Mailboxes:
         place = int(time.time() * 1000) % 1_000_000_000
         await asyncio.to_thread(self._put, fax.id, "", "email", place, {"to": address})
 
-    def _by_kind(self) -> dict[tuple[str, str], int]:
-        d = _deliveries.c
-        with self._database.connect() as connection:
-            query = sa.select(d.kind, d.state, sa.func.count()).group_by(d.kind, d.state)
-            return {(str(row[0]), str(row[1])): int(row[2]) for row in connection.execute(query)}
-
     async def metrics(self) -> Iterable[Metric]:
         """`softfax_mailbox_deliveries{kind,state}`: waiting, done, dead."""
         family = GaugeMetricFamily(
             "softfax_mailbox_deliveries", "Received faxes on the way to targets.", labels=["kind", "state"]
         )
-        for (kind, state), count in (await asyncio.to_thread(self._by_kind)).items():
+        for (kind, state), count in (await asyncio.to_thread(self._tries.counts, "kind", "state")).items():
             family.add_metric([kind, state], count)
         return [family]
 
@@ -171,31 +137,14 @@ class Mailboxes:
 
     def _put(self, fax_id: str, mailbox: str, kind: str, place: int, options: Mapping[str, Any]) -> None:
         key = f"{fax_id}.{mailbox}.{kind}.{place}"
-        round_id = f"{key}.1"
-        with self._database.begin() as connection:
-            if connection.execute(sa.select(_deliveries.c.id).where(_deliveries.c.id == key)).first() is not None:
-                return
-            connection.execute(
-                _deliveries.insert().values(
-                    id=key, fax_id=fax_id, mailbox=mailbox, kind=kind, place=place, options=json.dumps(dict(options)),
-                    state=WAITING, round_id=round_id, attempts=0, begun=time.time(), ended=0.0, problem="",
-                )
-            )  # fmt: skip
-            self._rounds.enqueue(connection, key, round_id, 5, 0.0)
+        self._tries.put(
+            key, key, fax_id=fax_id, mailbox=mailbox, kind=kind, place=place, options=json.dumps(dict(options))
+        )
 
     # ---- delivering ---------------------------------------------------------------------------------------------
 
-    def _run(self, key: str, round_id: str) -> str:
-        """A round; in a thread of the durable engine."""
-        d = _deliveries.c
-        with self._database.connect() as connection:
-            row = connection.execute(sa.select(_deliveries).where(d.id == key, d.round_id == round_id)).one_or_none()
-        if row is None or row.state != WAITING:
-            return "not its turn"
-        # What was under way when an earlier station ended is taken up before this one has started.
-        if not self._started.wait(START_S) or self._stopping:
-            self._again(key, round_id, 0.0)
-            return "stopping"
+    def _work(self, row: Any) -> str:
+        """One delivery, tried; in a thread of the durable engine."""
         try:
             self._deliver(row)
         except MailboxError as error:
@@ -203,7 +152,7 @@ class Mailboxes:
         except Exception as error:
             log.exception("fax %s could not be delivered", row.fax_id)
             return self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
-        self._end(key, DONE, row.attempts + 1, "")
+        self._tries.end(row, DONE)
         log.info("fax %s was delivered to %s %s", row.fax_id, row.mailbox, row.kind)
         return "delivered"
 
@@ -256,46 +205,18 @@ class Mailboxes:
             raise MailboxError(f"the webhook could not be queued ({error})", "") from None
 
     def _failed(self, row: Any, error: MailboxError) -> str:
-        attempts = row.attempts + 1
-        wait_s = None if error.final else self._policy.wait_s(attempts, time.time() - row.begun, None)
+        wait_s = self._tries.failed(row, str(error), final=error.final)
         where = f"{row.mailbox or 'forwarding'} {row.kind}"
         if wait_s is None:
             log.error("fax %s is given up for %s: %s", row.fax_id, where, error)
-            self._end(row.id, DEAD, attempts, str(error))
         else:
             log.warning("fax %s waits for %s: %s; tried again in %.0f s", row.fax_id, where, error, wait_s)
-            self._again(row.id, row.round_id, wait_s, attempts, str(error))
         self.queue.store.note(row.fax_id, f"not delivered to {where}: {error.problem}", error.remedy)
         return "failed"
-
-    def _again(self, key: str, round_id: str, wait_s: float, attempts: int | None = None, problem: str = "") -> None:
-        stem, _, number = round_id.rpartition(".")
-        following = f"{stem}.{int(number) + 1}"
-        values: dict[str, Any] = {"round_id": following}
-        if attempts is not None:
-            values |= {"attempts": attempts, "problem": problem}
-        with self._database.begin() as connection:
-            d = _deliveries.c
-            done = connection.execute(
-                _deliveries.update().where(d.id == key, d.round_id == round_id, d.state == WAITING).values(**values)
-            )
-            if done.rowcount:
-                self._rounds.enqueue(connection, key, following, 5, wait_s)
-
-    def _end(self, key: str, state: str, attempts: int, problem: str) -> None:
-        with self._database.begin() as connection:
-            connection.execute(
-                _deliveries.update()
-                .where(_deliveries.c.id == key)
-                .values(state=state, attempts=attempts, problem=problem, ended=time.time())
-            )
 
     # ---- looking ------------------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:
         """How many deliveries wait, are done and were given up. Blocks."""
-        with self._database.connect() as connection:
-            query = sa.select(_deliveries.c.state, sa.func.count()).group_by(_deliveries.c.state)
-            return dict.fromkeys((WAITING, DONE, DEAD), 0) | {
-                str(row[0]): int(row[1]) for row in connection.execute(query)
-            }
+        found = {state: count for (state,), count in self._tries.counts("state").items()}
+        return dict.fromkeys((WAITING, DONE, DEAD), 0) | found
