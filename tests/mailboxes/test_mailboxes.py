@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -15,6 +17,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,11 +28,12 @@ from aiosmtpd.controller import Controller
 
 from softfax.delivery import RetryPolicy
 from softfax.fax.outcome import Outcome
-from softfax.mailboxes import Mailboxes
+from softfax.mailboxes import MailboxError, Mailboxes, targets
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult, FaxUpdate, new_fax_id
 from softfax.queue.model import FaxState
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, making
+from softfax.station.config.mailboxes import CommandTarget, SmtpConfig
 from tests.support.receiver import receiver
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
 
@@ -222,6 +226,54 @@ def test_what_fails_is_tried_until_it_works_also_after_a_restart(tmp_path: Path)
         asyncio.run(third())
     finally:
         mail.stop()
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "final"),
+    [
+        (550, "5.1.1 no such user", True),
+        (552, "5.3.4 message too big", True),
+        (451, "4.7.1 greylisted", False),
+        # What an administrator can put right.
+        (530, "Must issue a STARTTLS command first", False),
+        (554, "5.7.1 Relay access denied", False),
+    ],
+)
+def test_a_mail_server_that_will_change_its_mind_is_asked_again(code: int, said: str, final: bool) -> None:
+    class Says(Post):
+        async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+            return f"{code} {said}"
+
+    mail = _mail_server(Says())
+    message = EmailMessage()
+    message["From"], message["To"] = "fax@clinic.example", "anna@clinic.example"
+    try:
+        with pytest.raises(MailboxError, match=said) as raised:
+            targets.send(message, SmtpConfig(port=mail.port))
+    finally:
+        mail.stop()
+    assert raised.value.final is final
+
+
+def test_a_program_is_done_when_it_ends_and_ended_with_all_it_started(tmp_path: Path) -> None:
+    fax = dict.fromkeys(
+        ("caller_number", "caller_name", "to", "remote_station_id", "mailbox", "pages", "state", "created"), ""
+    )
+    item = targets.Item(fax={"id": "1", **fax}, pdf=tmp_path / "x.pdf")
+
+    def run(script: str, timeout_s: float = LIMIT_S) -> None:
+        targets.run_program(CommandTarget(argv=("/bin/sh", "-c", script), timeout_s=timeout_s), item)
+
+    # What it leaves running has its output still open.
+    run(f"sleep 60 & echo $! > {tmp_path}/left")
+    os.kill(int((tmp_path / "left").read_text()), signal.SIGKILL)
+    with pytest.raises(MailboxError, match=r"ended with 3 \(no paper"):
+        run("echo no paper >&2; exit 3")
+    with pytest.raises(MailboxError, match="took longer"):
+        run(f"sleep 60 & echo $! > {tmp_path}/child; wait", 0.5)
+    child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
+    with contextlib.suppress(FileNotFoundError):
+        assert child.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def test_a_fax_recorded_right_before_a_crash_still_reaches_its_mailbox(tmp_path: Path) -> None:

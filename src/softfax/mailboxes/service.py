@@ -159,7 +159,7 @@ class Mailboxes:
     def _deliver(self, row: Any) -> None:
         item, config = self._item(row.fax_id), self.station.config
         if row.kind == "email" and row.options != "{}":
-            targets.email(EmailTarget(to=json.loads(row.options)["to"]), config.smtp, item)
+            targets.email(EmailTarget(to=json.loads(row.options)["to"]), config.smtp, item, row.id)
             return
         mailbox = self._mailbox(row.mailbox)
         configured = getattr(mailbox, row.kind, ()) if mailbox is not None else ()
@@ -168,7 +168,7 @@ class Mailboxes:
         target = configured[row.place]
         deliver: dict[str, Callable[[Any, Item], None]] = {
             "folder": targets.folder,
-            "email": lambda one, fax: targets.email(one, config.smtp, fax),
+            "email": lambda one, fax: targets.email(one, config.smtp, fax, row.id),
             "webhook": self._webhook,
             "s3": targets.store,
             "printer": targets.print_out,

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 import shutil
+import signal
 import smtplib
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -85,21 +89,30 @@ def folder(target: FolderTarget, item: Item) -> None:
             with new.open("rb") as file:
                 os.fsync(file.fileno())
             new.rename(target.dir / path.name)
+            _sync(target.dir)
         except OSError as error:
             raise MailboxError(
                 f"{target.dir} does not take the fax ({error.strerror})", "check folder and disk"
             ) from None
 
 
-def email(target: EmailTarget, smtp: SmtpConfig, item: Item) -> None:
-    """An e-mail by way of [smtp]."""
+def _sync(folder: Path) -> None:
+    """The name is there after a power failure too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def email(target: EmailTarget, smtp: SmtpConfig, item: Item, key: str = "") -> None:
+    """An e-mail by way of [smtp]. `key` says which delivery: one that comes twice has one Message-ID, so a server may drop it."""
     message = EmailMessage()
     message["From"], message["To"] = smtp.sender, target.to
     message["Subject"] = " ".join(item.fill(target.subject or _SUBJECT).split())
-    message["Date"], message["Message-ID"] = (
-        formatdate(),
-        make_msgid(item.facts["fax_id"], domain=smtp.sender.rpartition("@")[2]),
-    )
+    unique = hashlib.sha256((key or target.to).encode()).hexdigest()[:16]
+    message["Message-ID"] = f"<{item.facts['fax_id']}.{unique}@{smtp.sender.rpartition('@')[2]}>"
+    message["Date"] = formatdate()
     message["Auto-Submitted"] = "auto-generated"
     message["X-Softfax-Fax-Id"] = item.facts["fax_id"]
     facts = item.facts
@@ -120,8 +133,8 @@ def email(target: EmailTarget, smtp: SmtpConfig, item: Item) -> None:
 
 def send(message: EmailMessage, smtp: SmtpConfig, *, sender: str | None = None) -> None:
     """Hands an e-mail to the server; `sender` is where it comes back to if not to From, and may be empty: nowhere."""
-    context = ssl.create_default_context()
     try:
+        context = trusting(smtp.tls_ca)
         if smtp.security == "tls":
             server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=smtp.timeout_s, context=context)
         else:
@@ -136,16 +149,35 @@ def send(message: EmailMessage, smtp: SmtpConfig, *, sender: str | None = None) 
         raise MailboxError(f"{smtp.host} rejected the user or password", "check [smtp]") from None
     except smtplib.SMTPRecipientsRefused as error:
         code, text = next(iter(error.recipients.values()))
-        refused = text.decode(errors="replace")[:200] if isinstance(text, bytes) else str(text)[:200]
-        raise MailboxError(f"{smtp.host} refused {message['To']} ({code} {refused})", "", final=code >= 500) from None
+        said = _plain(text)
+        problem = f"{smtp.host} refused {message['To']} ({code} {said})"
+        raise MailboxError(problem, "", final=_for_good(code, said)) from None
     except smtplib.SMTPResponseException as error:
-        said = (
-            error.smtp_error.decode(errors="replace") if isinstance(error.smtp_error, bytes) else str(error.smtp_error)
-        )
-        problem = f"{smtp.host} refused the e-mail to {message['To']} ({error.smtp_code} {said[:200]})"
-        raise MailboxError(problem, "", final=error.smtp_code >= 500) from None
+        said = _plain(error.smtp_error)
+        problem = f"{smtp.host} refused the e-mail to {message['To']} ({error.smtp_code} {said})"
+        # What is refused before the e-mail itself is a matter of [smtp], which can be corrected.
+        of_mail = isinstance(error, smtplib.SMTPDataError)
+        final = of_mail and _for_good(error.smtp_code, said)
+        raise MailboxError(problem, "" if of_mail else "check [smtp]", final=final) from None
     except (OSError, smtplib.SMTPException) as error:
         raise MailboxError(f"{smtp.host}:{smtp.port} does not take e-mail ({error})", "check [smtp]") from None
+
+
+def _plain(text: bytes | str) -> str:
+    return " ".join((text.decode(errors="replace") if isinstance(text, bytes) else str(text)).split())[:200]
+
+
+def _for_good(code: int, text: str) -> bool:
+    """Whether another try is of no use: not where a login or a permission is missing (RFC 4954 §6, RFC 3463 §3.8)."""
+    return code >= 500 and code != 530 and not text.startswith("5.7.")
+
+
+def trusting(authorities: Path | None) -> ssl.SSLContext:
+    """Checks certificates against a file of authorities, or those of the system. Raises MailboxError."""
+    try:
+        return ssl.create_default_context(cafile=str(authorities) if authorities else None)
+    except OSError as error:
+        raise MailboxError(f"{authorities} cannot be used ({error.strerror or error})", "check tls_ca") from None
 
 
 def store(target: S3Target, item: Item) -> None:
@@ -161,7 +193,7 @@ def store(target: S3Target, item: Item) -> None:
     pool = urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=STORE_CONNECT_S, read=STORE_READ_S),
         retries=False,
-        ssl_context=ssl.create_default_context(),
+        ssl_context=trusting(target.tls_ca),
     )
     client = Minio(
         target.endpoint, access_key=target.access_key or None, secret_key=secret or None, secure=target.tls,
@@ -201,20 +233,26 @@ def run_program(target: CommandTarget, item: Item) -> None:
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TZ") if key in os.environ}
     environment = kept | {f"SOFTFAX_FAX_{key.upper()}": value for key, value in item.facts.items()}
     command = [item.fill(part) for part in target.argv]
-    try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(dict(item.fax), ensure_ascii=False).encode(),
-            capture_output=True,
-            timeout=target.timeout_s,
-            env=environment,
-        )
-    except OSError as error:
-        raise MailboxError(f"{command[0]} cannot be run ({error.strerror})", "check [[mailbox.command]]") from None
-    except subprocess.TimeoutExpired:
-        raise MailboxError(f"{command[0]} took longer than {target.timeout_s:g} s", "raise timeout_s") from None
-    if done.returncode:
-        raise MailboxError(f"{command[0]} ended with {done.returncode} ({_said(done.stderr or done.stdout)})", "")
+    # In files: what a program leaves running must not hold up the delivery by holding a pipe.
+    with tempfile.TemporaryFile() as record, tempfile.TemporaryFile() as output:
+        record.write(json.dumps(dict(item.fax), ensure_ascii=False).encode())
+        record.seek(0)
+        try:
+            process = subprocess.Popen(
+                command, stdin=record, stdout=output, stderr=output, env=environment, start_new_session=True
+            )
+        except OSError as error:
+            raise MailboxError(f"{command[0]} cannot be run ({error.strerror})", "check [[mailbox.command]]") from None
+        try:
+            status = process.wait(target.timeout_s)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise MailboxError(f"{command[0]} took longer than {target.timeout_s:g} s", "raise timeout_s") from None
+        if status:
+            output.seek(max(0, output.seek(0, os.SEEK_END) - OUTPUT_MAX))
+            raise MailboxError(f"{command[0]} ended with {status} ({_said(output.read())})", "")
 
 
 def _said(output: bytes) -> str:

@@ -86,6 +86,7 @@ class S3Target(Table):
     access_key: str = Field("", description="the key's name")
     secret_key: str = Field("", repr=False, description="the key; or SOFTFAX_S3_SECRET_KEY for all")
     tls: bool = Field(True, description="over TLS")
+    tls_ca: Path | None = Field(None, description="certificates that it is checked against (PEM); the system's")
 
 
 class PrinterTarget(Table):
@@ -149,6 +150,7 @@ class SmtpConfig(Table):
     host: str = Field("127.0.0.1", description="its name or address")
     port: int = Field(25, ge=1, le=65535, description="its port")
     security: Literal["none", "starttls", "tls"] = Field("none", description="none, starttls or tls")
+    tls_ca: Path | None = Field(None, description="certificates that it is checked against (PEM); the system's")
     user: str = Field("", description="user, where it wants one")
     password: str = Field("", repr=False, description="its password; or SOFTFAX_SMTP_PASSWORD")
     sender: str = Field("softfax@localhost", description="from whom e-mails are")
