@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from softfax._version import __version__
 
-__all__ = ["LoopbackResult", "Station", "StationConfig", "__version__", "loopback", "send"]
+__all__ = ["LoopbackResult", "SoftfaxError", "Station", "StationConfig", "__version__", "loopback", "send"]
 
 if TYPE_CHECKING:
     from softfax.api import LoopbackResult, loopback, send
+    from softfax.errors import SoftfaxError
     from softfax.station import Station, StationConfig
 
 
@@ -23,6 +24,10 @@ def __getattr__(name: str) -> Any:
         from softfax import api
 
         return getattr(api, name)
+    if name == "SoftfaxError":
+        from softfax import errors
+
+        return errors.SoftfaxError
     if name in ("Station", "StationConfig"):
         from softfax import station
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from softfax.documents import RasterSettings, Resolution, prepare, read_pages, start
+from softfax.documents import PreparedDocument, RasterSettings, Resolution, prepare, read_pages, start
 from softfax.engine import Engine, EngineEvent, EventType, LineSettings, T30Settings, run_line
 from softfax.errors import UsageError
 from softfax.fax import outcome
@@ -23,6 +25,8 @@ from softfax.model import Direction, Event, FaxResult, Mode, new_fax_id
 from softfax.sip import SipConfig, local_address_towards
 
 __all__ = ["LoopbackResult", "loopback", "send"]
+
+_LINES = {"t38": "T38", "audio": "PCMU"}
 
 
 async def send(
@@ -71,11 +75,17 @@ async def send(
 
 @dataclass(frozen=True)
 class LoopbackResult:
-    """A fax over the in-memory line: the sender's result, and the pages the receiver wrote (rows by dots, True is black)."""
+    """A fax to oneself: the sender's result, and the pages the receiver wrote (rows by dots, True is black).
+
+    `result, pages = loopback(…)` does as well.
+    """
 
     result: FaxResult
     pages: list[npt.NDArray[np.bool_]]
     identical: bool
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.result, self.pages))
 
 
 def loopback(
@@ -86,31 +96,76 @@ def loopback(
     max_rate_bps: int = 14400,
     resolution: Resolution = "fine",
     line: LineSettings | None = None,
+    sip: bool = False,
 ) -> LoopbackResult:
     """Faxes documents from one engine session to another in memory, thousands of times faster than a call.
 
-    `mode` is `t38` or `audio`; `line` sets loss, jitter and delay. Raises DocumentError, UsageError.
+    `mode` is `t38` or `audio`; `line` sets loss, jitter and delay. With `sip` it is a call over SIP and UDP on this machine
+    instead, which takes as long as one. Raises DocumentError, UsageError.
     """
-    modes = {"t38": "T38", "audio": "PCMU"}
-    if mode not in modes:
+    if mode not in _LINES:
         raise UsageError(f"no mode: {mode}", "use t38 or audio")
+    if sip and line is not None:
+        raise UsageError("a call over SIP has the line that there is", "leave out line, or sip")
     with tempfile.TemporaryDirectory(prefix="softfax-") as folder:
         work = Path(folder)
         document = prepare(files, RasterSettings(resolution=resolution), work)
         received = work / "received.tif"
-        with Engine(shards=1) as engine:
-            common: dict[str, Any] = {"ecm": ecm, "max_rate_bps": max_rate_bps}
-            sender = engine.session(T30Settings(caller=True, tx_file=document.tiff, ident="sender", **common))
-            receiver = engine.session(T30Settings(caller=False, rx_file=received, ident="receiver", **common))
-            seconds, _ = run_line(sender, receiver, line or LineSettings(mode=modes[mode]))
-            events = [e for e in engine.events() if e.session == sender.id]
-            sender.close()
-            receiver.close()
+        if sip:
+            call = partial(_over_sip, files, document, received, mode=mode, ecm=ecm, max_rate_bps=max_rate_bps)
+            # In a thread of its own, since the caller may be on a loop.
+            with ThreadPoolExecutor(1) as thread:
+                result = thread.submit(lambda: asyncio.run(call())).result()
+        else:
+            result = _in_memory(
+                files, document, received, line or LineSettings(mode=_LINES[mode]), ecm=ecm, max_rate_bps=max_rate_bps
+            )
         sent = [dots for _, dots in read_pages(document.tiff)]
         pages = [dots for _, dots in read_pages(received)] if received.exists() else []
     identical = len(sent) == len(pages) and all(np.array_equal(a, b) for a, b in zip(sent, pages, strict=True))
-    result = _memory_result(events, files, Mode.T38 if mode == "t38" else Mode.AUDIO, seconds, len(sent))
     return LoopbackResult(result, pages, identical)
+
+
+async def _over_sip(
+    files: Sequence[str | Path], document: PreparedDocument, received: Path, *, mode: str, ecm: bool, max_rate_bps: int
+) -> FaxResult:
+    """Calls this machine's own number; both ends have ended when it returns."""
+    common: dict[str, Any] = {"mode": ModePolicy(mode), "ecm": ecm, "max_rate_bps": max_rate_bps}
+    sending = FaxSettings(
+        direction=Direction.SEND, role=Role.CALLER, document=document.tiff, documents=tuple(str(f) for f in files),
+        ident="sender", pages_total=len(document.pages), **common,
+    )  # fmt: skip
+    receiving = FaxSettings(
+        direction=Direction.RECEIVE, role=Role.ANSWERER, document=received, ident="receiver", **common
+    )
+    async with await FaxRuntime.start(SipConfig(listen="127.0.0.1:0")) as runtime:
+        runtime.on_incoming = lambda call: (receiving, lambda event: None)
+        host, port = runtime.agent.bound_address
+        sender = runtime.send(f"sip:receiver@{host}:{port}", sending, lambda event: None)
+        result = await sender.result
+        await asyncio.gather(*(line.result for line in runtime.lines))
+        return result
+
+
+def _in_memory(
+    files: Sequence[str | Path],
+    document: PreparedDocument,
+    received: Path,
+    line: LineSettings,
+    *,
+    ecm: bool,
+    max_rate_bps: int,
+) -> FaxResult:
+    with Engine(shards=1) as engine:
+        common: dict[str, Any] = {"ecm": ecm, "max_rate_bps": max_rate_bps}
+        sender = engine.session(T30Settings(caller=True, tx_file=document.tiff, ident="sender", **common))
+        receiver = engine.session(T30Settings(caller=False, rx_file=received, ident="receiver", **common))
+        seconds, _ = run_line(sender, receiver, line)
+        events = [e for e in engine.events() if e.session == sender.id]
+        sender.close()
+        receiver.close()
+    mode = Mode.T38 if line.mode == "T38" else Mode.AUDIO
+    return _memory_result(events, files, mode, seconds, len(document.pages))
 
 
 def _memory_result(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -98,6 +98,13 @@ class Event:
 
     event = "event"
     time: datetime = field(default_factory=_now)
+
+    def keys(self) -> Iterable[str]:
+        """Those of the JSON object: an event may be read as that, `event["state"]`, `dict(event)`."""
+        return self.to_json().keys()
+
+    def __getitem__(self, key: str) -> Any:
+        return self.to_json()[key]
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of this event; keys whose value is None are absent."""
