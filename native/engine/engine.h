@@ -142,6 +142,7 @@ enum sfx_fault {
     SFX_FAULT_RUNS,     /* of a sender with error correction: image frames of nothing but runs of length zero */
     SFX_FAULT_ROWS,     /* … of rows of one bit each */
     SFX_FAULT_LOST_MCF, /* of a receiver: its first MCF is lost on the line */
+    SFX_FAULT_NO_TCF,   /* of a sender over T.38: no training check comes, as from a gateway that makes it itself */
 };
 
 typedef struct sfx_session_config {

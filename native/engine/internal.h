@@ -163,6 +163,8 @@ typedef struct t30_run {
     bool muted;                               /* being replaced: no more events */
     bool fault_done;
     bool preamble_heard;
+    bool local_tcf;          /* over T.38 the gateways make the training check */
+    unsigned training_ticks; /* since one was to come */
     unsigned untimed_ticks;  /* for so long T.30 has waited without a timer */
     bool file_kept_open;     /* a last page was refused; spandsp believes the file closed */
     fsk_tx_state_t *goodbye; /* sends DCN once T.30 was ended by us, on audio */
@@ -218,6 +220,9 @@ void run_feed_audio(sfx_session *s, int16_t *amp, int samples);
 void run_watch_decoder(t30_run *run);
 /* T.30 waits for nothing without a timer. Once a tick. */
 void run_watch_timers(t30_run *run);
+
+/* Makes up for a training check that is made elsewhere. Once a tick. */
+void run_watch_training(t30_run *run);
 
 /* Queues an event unless the run is muted. */
 void run_emit(t30_run *run, sfx_event *event);

@@ -447,6 +447,7 @@ void session_tick(sfx_session *s) {
         send_audio(s, run_may_send(s));
     } else if (s->kind == MEDIA_T38) {
         udptl_tick(s->udptl_rx, deliver_ifp, s);
+        run_watch_training(&s->run);
         if (run_may_send(s))
             run_send_t38(&s->run);
     }

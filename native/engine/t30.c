@@ -10,6 +10,8 @@
 #define UNTIMED_TICKS 150      /* 3 s, as T4; before the T2 of the far end */
 #define UNTIMED_LONG_TICKS 500 /* 10 s, until the far end says its DIS again after EOM */
 
+#define TRAINING_TICKS 150 /* 3 s: as long as training and its check take */
+
 /* Phases and timers of spandsp 0.0.6 (t30.c). */
 enum { PHASE_B_RX = 3, PHASE_D_RX = 9 };
 enum { TIMER_IS_T2 = 1, TIMER_IS_T4 = 6 };
@@ -44,6 +46,23 @@ void run_watch_timers(t30_run *run) {
     run->untimed_ticks = 0;
     t->timer_t2_t4 = 1;
     t->timer_t2_t4_is = t->calling_party ? TIMER_IS_T4 : TIMER_IS_T2;
+}
+
+/* Where the training check is made by the gateways themselves (localTCF, T.38 §8.1), none comes after the DCS: what
+ * would have come is made up, and CFR answers it. One that comes all the same counts. */
+void run_watch_training(t30_run *run) {
+    static const uint8_t zeros[64];
+    t30_state_t *t = run->t30;
+    bool waits = run->local_tcf && !run->finished && t->state == STATE_F_TCF && !t->rx_signal_present;
+
+    run->training_ticks = waits ? run->training_ticks + 1 : 0;
+    if (run->training_ticks < TRAINING_TICKS)
+        return;
+    run->training_ticks = 0;
+    t30_non_ecm_put_bit(t, SIG_STATUS_TRAINING_SUCCEEDED);
+    for (int octets = 0; octets < 14400 * 3 / 2 / 8; octets += (int)sizeof zeros)
+        t30_non_ecm_put_chunk(t, zeros, sizeof zeros);
+    t30_non_ecm_put_bit(t, SIG_STATUS_CARRIER_DOWN);
 }
 
 /* ---- set-up --------------------------------------------------------------------------------------------------- */
@@ -134,6 +153,8 @@ static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int le
     (void)core;
     if (n < 0)
         return -1;
+    if (s->config.fault == SFX_FAULT_NO_TCF && s->run.t30->state == STATE_D_TCF)
+        return 0;
     /* `count` copies of the same datagram: what matters (indicators, ends of frames) survives without a reply to it. */
     for (int i = 0; i < count; i++) {
         session_send(s, datagram, (size_t)n);
@@ -145,6 +166,7 @@ static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int le
 static int start_t38(t30_run *run, bool caller, const sfx_t38_config *c) {
     t38_core_state_t *core;
 
+    run->local_tcf = c->local_tcf;
     run->terminal = t38_terminal_init(NULL, caller, on_ifp, run->session);
     if (!run->terminal)
         return -ENOMEM;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Answers of the receiver that are lost on the line: asked for again, they are given again."""
+"""What does not come over the line: answers that were lost, a training check that gateways make themselves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import EventType, Fault, LineSettings
+from softfax.engine import EventType, Fault, LineSettings, UdptlSettings
 from tests.native.test_line import fax
 
 
@@ -24,3 +24,14 @@ def test_a_lost_mcf_is_said_again(tmp_path: Path, mode: str, ecm: bool, pages: i
         complete = result.last(side, EventType.COMPLETE)
         assert complete.code == 0
         assert complete.values[0] == pages
+
+
+@pytest.mark.parametrize("fault", [Fault.NONE, Fault.NO_TCF])
+def test_with_local_tcf_no_training_check_is_waited_for(tmp_path: Path, fault: Fault) -> None:
+    line = LineSettings(mode="T38", udptl=UdptlSettings(local_tcf=True))
+
+    result = fax(tmp_path, line, sender={"fault": fault})
+
+    assert result.identical
+    assert result.last(result.receiver, EventType.COMPLETE).code == 0
+    assert result.last(result.sender, EventType.NEGOTIATED).values[0] == 14400

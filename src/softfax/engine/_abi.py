@@ -81,6 +81,7 @@ class Fault(IntEnum):
     RUNS = 6
     ROWS = 7
     LOST_MCF = 8
+    NO_TCF = 9
 
 
 class DisVerdict(IntEnum):

@@ -132,7 +132,10 @@ class FaxLine:
         """G.711 is negotiated."""
         del call
         srtp = _srtp_settings(media.srtp) if media.srtp is not None else None
-        self.session.audio_up(AudioPath(media.fd, media.remote, media.codec, media.payload_type, srtp))
+        host, port = media.remote
+        if not media.send:  # on hold (RFC 3264 §8.4): nothing is sent to nowhere
+            host = "::" if ":" in host else "0.0.0.0"
+        self.session.audio_up(AudioPath(media.fd, (host, port), media.codec, media.payload_type, srtp))
 
     def on_t38(self, call: Call, media: T38Media) -> None:
         """T.38 is negotiated, or refreshed."""

@@ -88,6 +88,11 @@ class T38Parameters:
 # ---- reading -------------------------------------------------------------------------------------------------------
 
 
+def _at_most(text: str, high: int) -> int:
+    """A number that says more than we count to: as much as we do. Raises SdpError for what is none."""
+    return min(_number(text, 0, 10**10 - 1), high)
+
+
 def _number(text: str, low: int, high: int) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", text) or not low <= int(text) <= high:
         raise SdpError(f"number out of range: {text[:20]!r}")
@@ -129,6 +134,7 @@ def parse(text: str) -> Sdp:
     if len(lines) > LINES_MAX:
         raise SdpError("SDP of too many lines")
     session_address: str | None = None
+    common: list[tuple[str, str]] = []
     media: list[_Open] = []
     for line in lines:
         if not line.strip():
@@ -145,10 +151,13 @@ def parse(text: str) -> Sdp:
                 media[-1].address = _address(value)
             else:
                 session_address = _address(value)
-        elif kind == "a" and media:
+        elif kind == "a":
             # Some write "a=name: value" or leave the colon out.
             name, _, rest = value.partition(":")
-            media[-1].attributes.append((name.strip(), rest.strip()))
+            (media[-1].attributes if media else common).append((name.strip(), rest.strip()))
+    for line_of_t38 in (m for m in media if m.media.lower() == "image"):
+        # Some say what T.38 is like above the media; what a line says itself comes first.
+        line_of_t38.attributes += [one for one in common if one[0].lower().startswith("t38")]
     return Sdp(session_address, tuple(m.close() for m in media))
 
 
@@ -183,13 +192,13 @@ def t38_parameters(line: MediaLine) -> T38Parameters:
     datagram = line.attribute("T38FaxMaxDatagram")
     buffer = line.attribute("T38FaxMaxBuffer")
     correction = line.attribute("T38FaxUdpEC")
-    bitrate = _number(rate, 0, 1_000_000) if rate else 14400
+    bitrate = (_at_most(rate, 1_000_000) if rate else 0) or 14400
     return T38Parameters(
-        version=_number(version, 0, 255) if version else 0,
+        version=_at_most(version, 255) if version else 0,
         max_bitrate_bps=max((r for r in _RATES if r <= bitrate), default=2400),
         rate_management="localTCF" if management == "localtcf" else "transferredTCF",
-        max_datagram=_number(datagram, 0, DATAGRAM_MAX) if datagram else None,
-        max_buffer=_number(buffer, 0, 1 << 30) if buffer else None,
+        max_datagram=_at_most(datagram, DATAGRAM_MAX) if datagram else None,
+        max_buffer=_at_most(buffer, 1 << 30) if buffer else None,
         error_correction=_EC_BY_VALUE.get((correction or "").lower(), "none"),
         fill_bit_removal=_flag(line, "T38FaxFillBitRemoval"),
         transcoding_mmr=_flag(line, "T38FaxTranscodingMMR"),

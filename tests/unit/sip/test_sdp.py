@@ -132,6 +132,39 @@ def test_nonsense_numbers_are_refused(attribute: str) -> None:
         sdp.t38_parameters(line)
 
 
+@pytest.mark.parametrize(
+    ("attribute", "name", "value"),
+    [
+        ("T38FaxMaxDatagram:0", "max_datagram", 0),
+        ("T38FaxMaxDatagram:4294967295", "max_datagram", 65535),
+        ("T38FaxMaxBuffer:4294967295", "max_buffer", 1 << 30),
+        ("T38MaxBitRate:0", "max_bitrate_bps", 14400),
+        ("T38MaxBitRate:4294967295", "max_bitrate_bps", 14400),
+        ("T38MaxBitRate:13000", "max_bitrate_bps", 12000),
+        ("T38FaxVersion:65536", "version", 255),
+        ("T38FAXUDPEC:T38UDPREDUNDANCY", "error_correction", "redundancy"),
+        ("T38FaxUdpEC:t38UDPNoEC", "error_correction", "none"),
+        ("T38FaxTranscodingJBIG", "transcoding_jbig", True),
+        ("T38MaxIFP:40", "max_datagram", None),
+    ],
+)
+def test_what_some_say_is_taken_for_what_it_can_mean(attribute: str, name: str, value: object) -> None:
+    line = sdp.t38_line(sdp.parse(ASTERISK.split("a=", 1)[0] + f"a={attribute}\n"))
+
+    assert line is not None
+    assert getattr(sdp.t38_parameters(line), name) == value
+
+
+def test_t38_may_be_described_above_the_media() -> None:
+    head, tail = ASTERISK.split("m=image", 1)
+    line = sdp.t38_line(sdp.parse(f"{head}a=T38FaxVersion:2\na=T38FaxMaxBuffer:800\na=sendrecv\nm=image{tail}"))
+
+    assert line is not None
+    assert line.attribute("sendrecv") is None
+    parameters = sdp.t38_parameters(line)
+    assert (parameters.version, parameters.max_buffer) == (0, 800)
+
+
 @given(
     st.text(max_size=400)
     | st.lists(st.sampled_from([*ASTERISK.splitlines(), *MIXED.splitlines(), "a=", "m=", "c=IN"])).map("\n".join)
