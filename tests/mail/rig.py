@@ -42,7 +42,7 @@ __all__ = [
     "until",
 ]
 
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 SENDER, TO = "anna@clinic.example", "+493012345@fax.example"
 #: Numbers whose end is known.
 RULES = [

@@ -39,7 +39,7 @@ from tests.support.simulated_calls import FarEnds, SimulatedCalls
 
 pytestmark = pytest.mark.xdist_group("mailboxes")
 
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 PDF = b"%PDF-1.4 a fax\n"
 
 

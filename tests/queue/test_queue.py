@@ -37,7 +37,7 @@ QUICK = {
     "retry_unreachable_s": [0.05],
     "attempts": 3,
 }
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 
 
 class Running:

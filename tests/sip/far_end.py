@@ -85,7 +85,7 @@ class FarEnd:
     def uri(self) -> str:
         return f"sip:far@{HERE}:{self.port}"
 
-    def expect(self, kind: str, seconds: float = 8.0, *, cseq: str = "") -> Message:
+    def expect(self, kind: str, seconds: float = 20.0, *, cseq: str = "") -> Message:
         """The next message of that kind, retransmissions and whatever else comes passed over."""
         end, others = time.monotonic() + seconds, []
         while (left := end - time.monotonic()) > 0:

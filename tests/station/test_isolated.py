@@ -23,7 +23,7 @@ from softfax.station.call import FaxCall
 
 pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("isolated")]
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 @asynccontextmanager
@@ -116,7 +116,7 @@ def test_a_fax_between_stations_and_a_process_that_dies(tmp_path: Path, letter: 
             assert (result.success, result.error, result.result_code) == (False, "UNKNOWN", outcome.CRASHED)
             assert "SIGSEGV" in result.status_string
             address = uri(one)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_S):
                 while one.workers()[0].state != "running":
                     await asyncio.sleep(0.05)
             assert (uri(one), one.workers()[0].restarts) == (address, 1)
@@ -216,7 +216,7 @@ asyncio.run(run())
                     await asyncio.sleep(0.05)
             process.kill()
             await process.wait()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_S):
                 while two.calls() or os.path.exists(f"/proc/{worker}"):
                     await asyncio.sleep(0.05)
             last = updates[-1].event

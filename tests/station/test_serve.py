@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("serve")]
 
 def softfax(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [softfax_command(), *arguments], capture_output=True, text=True, timeout=60, env=environment() | variables
+        [softfax_command(), *arguments], capture_output=True, text=True, timeout=180, env=environment() | variables
     )
 
 
@@ -48,7 +48,7 @@ def test_a_fax_by_the_api(tmp_path: Path) -> None:
             fax = here.send(f"sip:5551@{host}", [letter], tags={"case": "17"}, key="once")
             again = here.send(f"sip:5551@{host}", [letter], tags={"case": "17"}, key="once")
             assert again.id == fax.id
-            done = here.wait(fax.id, timeout_s=90)
+            done = here.wait(fax.id, timeout_s=240)
             assert (done.state, done.pages, (done.result or {}).get("mode")) == ("delivered", 1, "T38")
             # The far end has confirmed the page before it has made a document of it.
             until(lambda: [f.state for f in there.list(limit=10)] == ["received"])

@@ -26,7 +26,7 @@ from tests.support.receiver import receiver
 
 pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("station")]
 
-START_LIMIT_S = 20.0
+START_LIMIT_S = 60.0
 
 
 @dataclass
@@ -150,7 +150,7 @@ def test_a_fax_from_station_to_station_that_is_stopping(tmp_path: Path, letter: 
         asyncio.run(run())
 
 
-async def _until(condition: object, limit_s: float = 20.0) -> None:
+async def _until(condition: object, limit_s: float = 60.0) -> None:
     end = time.monotonic() + limit_s
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end, "it takes too long"

@@ -55,21 +55,24 @@ class Served:
         for line in stream:
             self.said.append(line)
 
-    def wait(self, pattern: str, limit_s: float = 30.0) -> re.Match[str]:
+    def wait(self, pattern: str, limit_s: float = 90.0) -> re.Match[str]:
         """Until it has said so."""
         until = time.monotonic() + limit_s
         while time.monotonic() < until:
+            over = self.process.poll() is not None and not any(thread.is_alive() for thread in self._threads)
             if found := re.search(pattern, "".join(self.said)):
                 return found
+            if over:
+                break
             time.sleep(0.05)
-        raise AssertionError(f"{pattern} in {limit_s} s: {''.join(self.said)}")
+        raise AssertionError(f"no {pattern}: {''.join(self.said)}")
 
     @property
     def host(self) -> str:
         """Where SIP is listened on."""
         return self.sip.removeprefix("sip:")
 
-    def ends(self, number: int = signal.SIGTERM, limit_s: float = 40.0) -> int:
+    def ends(self, number: int = signal.SIGTERM, limit_s: float = 90.0) -> int:
         """Sends a signal; the exit status."""
         self.process.send_signal(number)
         return self.process.wait(limit_s)
@@ -95,20 +98,20 @@ def serving(folder: Path, name: str, extra: str = "") -> Iterator[Served]:
 
 def get(url: str) -> str:
     """What a URL answers."""
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return str(answer.read().decode())
 
 
 def status(url: str) -> int:
     """The status that a URL answers with."""
     try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
 
 
-def until(condition: Any, limit_s: float = 20.0) -> None:
+def until(condition: Any, limit_s: float = 60.0) -> None:
     """Waits until it is true. Raises AssertionError."""
     until = time.monotonic() + limit_s
     while not condition():

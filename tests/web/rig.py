@@ -29,7 +29,7 @@ TOKENS = [
     {"name": "sender", "secret": SENDER, "scopes": ["send", "events"]},
 ]
 QUICK = {f"retry_{cause}_s": [0.05] for cause in ("busy", "no_answer", "training", "broken", "not_fax", "unreachable")}
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 
 
 @dataclass

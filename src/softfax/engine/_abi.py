@@ -308,14 +308,18 @@ def _load() -> c.CDLL:
     except OSError as error:
         raise NativeError(
             f"the native engine cannot be loaded ({error})",
-            "build it with `make`, or install the wheel for this platform",
+            "build it with `make build`, or install the wheel for this platform",
         ) from None
-    for name, (restype, argtypes) in _PROTOTYPES.items():
-        function = getattr(lib, name)
-        function.restype = restype
-        function.argtypes = argtypes
+    others = NativeError("the native engine and softfax are of different versions", "rebuild it with `make build`")
+    try:
+        for name, (restype, argtypes) in _PROTOTYPES.items():
+            function = getattr(lib, name)
+            function.restype = restype
+            function.argtypes = argtypes
+    except AttributeError:
+        raise others from None
     if lib.sfx_abi_version() != ABI_VERSION:
-        raise NativeError("the native engine and softfax are of different versions", "rebuild it with `make`")
+        raise others
     return lib
 
 

@@ -13,7 +13,7 @@ try:
     from softfax._native import pjsua2 as pj
 except ImportError as error:  # pragma: no cover - an incomplete installation
     raise NativeError(
-        f"the SIP stack cannot be loaded ({error})", "build it with `make`, or install the wheel"
+        f"the SIP stack cannot be loaded ({error})", "build it with `make build`, or install the wheel"
     ) from None
 
 __all__ = ["clean", "library_path", "pj", "reason_of"]

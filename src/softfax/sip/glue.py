@@ -91,7 +91,7 @@ class Glue:
             lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
             lib.sfx_sip_run.restype = lib.sfx_sip_wake.restype = lib.sfx_sip_set_callback.restype = None
         except (OSError, AttributeError) as error:
-            raise NativeError(f"the SIP stack cannot be loaded ({error})", "build it with `make`") from None
+            raise NativeError(f"the SIP stack cannot be loaded ({error})", "build it with `make build`") from None
         self._lib = lib
         self._callback: object | None = None
 

@@ -36,7 +36,7 @@ def an_outbox(
         outbox.stop()
 
 
-def until(condition: Callable[[], object], limit_s: float = 15.0) -> None:
+def until(condition: Callable[[], object], limit_s: float = 60.0) -> None:
     end = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < end, "it takes too long"
