@@ -481,6 +481,7 @@ int sfx_session_stats_get(sfx_session *s, sfx_session_stats *out) {
     out->active = s->run.t30 && !s->run.finished;
     out->bad_rows = (uint32_t)s->run.bad_rows;
     out->pages_done = (uint32_t)s->run.pages_confirmed;
+    out->retries = (uint32_t)s->run.retries;
     if (s->capture)
         capture_count(s->capture, &out->captured, &out->capture_left_out);
     if (out->active) {

@@ -116,6 +116,8 @@ def test_a_fax_from_station_to_station_that_is_stopping(tmp_path: Path, letter: 
                 assert (late.success, late.sip_code, late.error) == (False, 503, "CONGESTION")
                 result = await asyncio.wait_for(call.result, 60)
                 assert (result.success, result.pages, result.fax_id) == (True, 1, call.context.fax_id)
+                assert call.progress is not None, "what came over the line is counted, though nobody watched"
+                assert call.progress.packets > 0
                 assert station.calls() == []
                 stats = station.stats()
                 assert (stats.current_sessions, stats.completed_faxes, stats.failed_faxes) == (0, 1, 0)

@@ -8,8 +8,10 @@ so neither a fax nor another client ever waits for it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
+import os
 import socket
 import ssl
 import time
@@ -113,8 +115,11 @@ class AmiServer:
                 self._accept, host, port, ssl=context, ssl_handshake_timeout=handshake_s
             )
         except OSError as error:
-            text = error.strerror or str(error)
-            raise PortInUseError(f"AMI cannot listen at {listen} ({text})", "choose another address or port") from None
+            taken = error.errno == errno.EADDRINUSE
+            # What asyncio says has the address in it, at length.
+            text = "it is taken" if taken else os.strerror(error.errno) if error.errno else str(error)
+            remedy = "change [ami] listen, or stop what listens there"
+            raise PortInUseError(f"AMI cannot listen at {listen} ({text})", remedy) from None
         self._servers.append(server)
         log.info("AMI at %s%s", ":".join(map(str, self.addresses[-1])), " (TLS)" if context else "")
         if context is None and not _is_loopback(self.addresses[-1][0]):

@@ -107,6 +107,7 @@ class Durable:
         # Its messages go where ours go; with handlers of its own it would write to standard error.
         if not quiet.handlers:
             quiet.addHandler(logging.NullHandler())
+            quiet.addFilter(_launch_failed)
         quiet.propagate = True
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -138,8 +139,17 @@ class Durable:
 
 def database_error(url: str, error: BaseException) -> LocalError:
     """What SQLAlchemy says of a database, in our words and without its password."""
-    shown = sa.make_url(url).render_as_string(hide_password=True)
-    reason = str(getattr(error, "orig", error)).splitlines()[0]
+    sqlite = url.startswith("sqlite")
+    shown = sa.make_url(url).render_as_string(hide_password=True).removeprefix("sqlite:///").replace("+psycopg", "")
+    reason = str(getattr(error, "orig", None) or error).splitlines()[0].removeprefix("connection failed: ")
     if reason == "database is locked":
         return LocalError(f"the database {shown} is locked by another program", "end what has it open, and start again")
-    return LocalError(f"the database {shown} cannot be used ({reason})", "check [data] dir and url")
+    if reason == "file is not a database":
+        return LocalError(f"{shown} is no database", "move it away, or put a backup back: softfax restore")
+    remedy = "check [data] dir, its rights and the room on its disk" if sqlite else "check [data] url, and its server"
+    return LocalError(f"the database {shown} cannot be used ({reason})", remedy)
+
+
+def _launch_failed(record: logging.LogRecord) -> bool:
+    """Leaves out that a launch failed, at length: whoever launches is told, and says it in one line."""
+    return not record.getMessage().startswith("DBOS failed to launch")

@@ -282,6 +282,11 @@ def _certificates(config: StationConfig) -> Iterator[Warned]:
             file.open("rb").close()
         except OSError as error:
             yield place, f"{file} cannot be read: {error.strerror}", "name a PEM file"
+    if config.sip.tls_ca is not None and config.sip.tls_ca.is_file():
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(config.sip.tls_ca)
+        except OSError:
+            yield ("sip", "tls_ca"), f"there are no certificates in {config.sip.tls_ca}", "name a PEM file"
     for place, certificate, key in _pairs(config):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)

@@ -119,11 +119,13 @@ def _handler(config: StationConfig) -> logging.Handler:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640))
             handler = WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise LocalError(
-                f"the log {path} cannot be written: {error.strerror}", "name another in [log] to"
-            ) from None
+            raise LocalError(f"the log {path} cannot be written: {_why(error)}", "name another in [log] to") from None
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     return handler
+
+
+def _why(error: OSError) -> str:
+    return "its folder is a file" if isinstance(error, FileExistsError) else str(error.strerror)
 
 
 # ---- what each record carries ----------------------------------------------------------------------------------------

@@ -171,8 +171,11 @@ class Metrics:
         self._faxes.labels(result.direction, way, mode, _cause(result)).inc()
         self._bad_pages.inc(len(result.bad_pages or ()))
         answered = result.success or 0 < result.result_code < 1000
+        if result.error == "FILE_ERROR" and not result.bitrate:
+            answered = False  # Its document could not be made: nothing was dialled.
         if answered:
             self._fax_s.labels(result.direction, mode).observe(max(0.0, result.duration_s))
+        if answered and result.bitrate:
             rate = str(result.bitrate) if result.bitrate in RATES else "other"
             encoding = result.encoding if result.encoding in ENCODINGS else "other"
             self._negotiated.labels(mode, rate, encoding, "yes" if result.ecm else "no").inc()

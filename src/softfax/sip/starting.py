@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 
 from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
@@ -40,8 +41,23 @@ def registration_error(account: SipAccount, code: int, reason: str) -> Registrat
             else f"check user and password of account {account.name}",
             sip_code=code,
         )
+    if "certificate verification" in reason or "CERTIFICATE" in reason:
+        return RegistrationError(
+            f"the certificate of {account.server} is not trusted", "name its authority in tls_ca", sip_code=code
+        )
+    if "PJ_ERESOLVE" in reason:
+        return RegistrationError(
+            f"the name of {account.server} is not known", "check the server's name, and the name server", sip_code=code
+        )
+    if code == 408:
+        return RegistrationError(
+            f"{account.server} does not answer",
+            "check its address and port, and the firewalls between",
+            sip_code=code,
+        )
+    said = re.sub(r"\s*\(PJ\w+\)", "", reason)
     return RegistrationError(
-        f"{account.server} did not accept the registration ({code} {reason})",
+        f"{account.server} did not accept the registration ({code} {said})",
         "check the server's address, and whether it may be reached from here",
         sip_code=code,
     )

@@ -97,7 +97,8 @@ class Calls:
         try:
             self._runtime = await FaxRuntime.start(making.sip_config(self.config), trace=trace)
         except PortInUseError as error:
-            raise PortInUseError(f"SIP: {error.problem}", "change [sip] listen, or stop what listens there") from None
+            remedy = "change [sip] listen" + (", or stop what listens there" if "in use" in error.problem else "")
+            raise PortInUseError(f"SIP: {error.problem}", remedy) from None
         self._runtime.on_incoming = self._incoming
         # Not before it is said that we listen.
         self._have_accounts(self._runtime.agent.accounts)
@@ -230,7 +231,8 @@ class Calls:
         if fax.caller and result.result_code in outcome.T30_SILENCE:
             self._screen.silent(fax.caller, time.monotonic())
         marks = tuple(line.session.page_marks)
-        counters = _progress(line, fax_id)
+        # Whoever counts packets does so at the end, also where nobody has watched.
+        counters = _progress(line, fax_id, ended=True)
         if counters is not None:
             self._report(wire.Happened(fax_id, counters, line.session.mode))
         self._report(wire.Ended(fax_id, result, remote_uri, marks))
@@ -342,17 +344,17 @@ def _floor(config: StationConfig) -> DiskFloor:
     return DiskFloor((config.data.dir, config.inbox_dir), config.retention.min_free_mb)
 
 
-def _progress(line: FaxLine, fax_id: str) -> ProgressEvent | None:
-    """How far a fax is, once pages go over the line."""
+def _progress(line: FaxLine, fax_id: str, *, ended: bool = False) -> ProgressEvent | None:
+    """How far a fax is, once pages go over the line; at its end, what its counters were."""
     stats = line.progress()
-    if not stats.page:
+    if not stats.page and not (ended and stats.rtp_rx_packets + stats.udptl_rx_packets):
         return None
     sizes = line.page_bytes
     return ProgressEvent(
         direction=line.session.settings.direction,
-        page=stats.page,
+        page=stats.page or stats.pages_done,
         bytes=stats.image_bytes,
-        page_bytes=sizes[stats.page - 1] if stats.page <= len(sizes) else None,
+        page_bytes=sizes[stats.page - 1] if 0 < stats.page <= len(sizes) else None,
         rows=stats.rows or None,
         pages_total=line.session.pages_total,
         rate_bps=stats.rate_bps,

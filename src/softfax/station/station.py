@@ -89,6 +89,17 @@ def _value(config: StationConfig, key: str) -> object:
     return value
 
 
+def _make_private(folder: Path) -> None:
+    """Makes the station's folder, for its user alone, if it is not there. Raises LocalError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalError(
+            f"the station's data cannot be kept in {folder} ({error.strerror})",
+            "name another folder in [data] dir, or give it to this user",
+        ) from None
+
+
 def _prepare(inbox: Inbox) -> None:
     """Raises LocalError where received faxes could not be written."""
     try:
@@ -171,6 +182,7 @@ class Station(Registry):
     async def __aenter__(self) -> Station:
         await self._exit.__aenter__()
         try:
+            _make_private(self.config.data.dir)
             if self.config.fax.receive:
                 _prepare(self._inbox)
             if self.config.callbacks.enabled or self._services:
@@ -453,7 +465,9 @@ class Station(Registry):
         call, event = fax.call, message.event
         if isinstance(event, ProgressEvent):
             call.progress = event
-            self._watchers.publish(FaxUpdate(call.context, event))
+            # The last one has the counters of the whole call, and nothing moves any more.
+            if event.rate_bps:
+                self._watchers.publish(FaxUpdate(call.context, event))
             return
         if isinstance(event, SessionEvent):
             event = call.session = dataclasses.replace(event, session_number=call.context.session_number)
