@@ -44,10 +44,10 @@ MaxDatagram = Field(400, ge=72, le=2048, description="largest UDPTL datagram we 
 
 
 class SipTable(Table):
-    """[sip]: the one address that SIP is listened on, and how it is spoken there."""
+    """[sip]: the address at which the station listens for SIP, and how it speaks there."""
 
     listen: str = Field("127.0.0.1:5060", description="HOST:PORT of SIP, port 0 for any free one; loopback by default")
-    transport: Transport = Field("udp", description="what calls are placed over, where the account does not say")
+    transport: Transport = Field("udp", description="transport of calls whose account names none")
     public_address: Annotated[str, address_here] = Field("", description="our address as far ends see it, behind NAT")
     tls_certificate: Path | None = Field(None, description="our certificate (PEM), to answer calls over TLS")
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
@@ -78,10 +78,10 @@ class T38Config(Table):
         "offer", description="offer: ours and the far end's; accept: the far end's alone; never: G.711 alone"
     )
     first_invite: bool = Field(False, description="offer T.38 in the first INVITE; refused, the call is placed again")
-    offer_after_s: float = Field(0.5, ge=0, le=60, description="called: seconds after the answer until we offer it")
+    offer_after_s: float = Field(0.5, ge=0, le=60, description="when called: seconds from the answer until we offer it")
     version: int = Field(0, ge=0, le=3, description="the newest T38FaxVersion")
     error_correction: Literal["redundancy", "fec", "none"] = Field("redundancy", description="of UDPTL")
-    redundancy: int = Field(3, ge=0, le=7, description="earlier packets that each packet has with it")
+    redundancy: int = Field(3, ge=0, le=7, description="how many earlier packets each packet repeats")
     max_datagram: int = MaxDatagram
     max_rate: Rate = Field(14400, description="highest rate over T.38 in bit/s")
     unencrypted: bool = Field(False, description="T.38, which nothing encrypts, also where srtp is required")
@@ -136,13 +136,18 @@ class AccountConfig(Table):
         "", description="our address as this server sees it, behind NAT"
     )
     stun: str = Field("", description="STUN server HOST[:PORT] that is asked for our public address")
-    keepalive_s: int = Field(15, ge=0, le=3600, description="while registered over UDP, keeps NAT open; 0 for never")
+    keepalive_s: int = Field(
+        15,
+        ge=0,
+        le=3600,
+        description="seconds between empty lines that keep NAT open, while registered over UDP; 0 for none",
+    )
     caller: CallerPolicy = Field("p-asserted-identity", description="where the caller's number is shown")
     srtp: SrtpPolicy = Field(
-        "off", description="audio encrypted: off; optional, where the server does it too; required, or no call"
+        "off", description="encrypt audio: off; optional: if the server does too; required: or no call"
     )
     srtp_without_tls: bool = Field(
-        False, description="keys of SRTP may be said without TLS, so that everybody on the way can read them"
+        False, description="SRTP keys may go without TLS, so that everybody on the way can read them"
     )
     options_s: int = Field(
         0, ge=0, le=3600, description="without registration: seconds between OPTIONS that ask for it, 0 for none"
@@ -155,7 +160,9 @@ class AccountConfig(Table):
         description="where calls in have the number called: request-uri, or a header, as to, p-called-party-id or diversion; "
         "auto: the request, or where it only has the user that registers, P-Called-Party-ID, then To",
     )
-    trusted: tuple[str, ...] = Field((), description="addresses and networks its calls come from; from elsewhere none")
+    trusted: tuple[str, ...] = Field(
+        (), description="addresses and networks its calls come from; calls from elsewhere are not its own"
+    )
     max_calls: int = Field(0, ge=0, le=2000, description="calls at a time through it, in and out; 0 for no limit")
     number_format: NumberFormat = Field(
         "e164",
@@ -253,7 +260,7 @@ class AccountConfig(Table):
 
 
 class DialingConfig(Table):
-    """[dialing]: how numbers are dialled here, so that they can be told to every trunk as it wants them."""
+    """[dialing]: how numbers are dialled here, so that every trunk can get them as it wants them."""
 
     country: Annotated[str, matching(r"[1-9]?[0-9]{0,3}", 'write its digits, like "49"')] = Field(
         "", description="our country's code, like 49; without it numbers stay"

@@ -23,11 +23,11 @@ _SENDER = re.compile(rf"(?:[^\s@<>,;\"]{{1,64}}|)@{_HOST}|\*")
 
 
 class MailSenderConfig(Table):
-    """[[mail.sender]]: who may send faxes by e-mail, and how theirs go out. The most exact entry counts."""
+    """[[mail.sender]]: who may send faxes by e-mail, and how their faxes go out. The most exact entry counts."""
 
     address: str = Field(description="name@host, @host for everybody there, or * for all that are let in")
     faxes_per_hour: int = Field(0, ge=0, le=100_000, description="faxes of one address in an hour; 0 for no limit")
-    account: str = Field("", max_length=64, description="account that theirs go out by; empty: as routes say")
+    account: str = Field("", max_length=64, description="account that their faxes go through; empty: as the routes say")
     ident: str = Field("", description="station identity (TSI) of their faxes; empty: that of [fax]")
     header: str = Field("", max_length=80, description="header line of their faxes; empty: that of [fax]")
 
@@ -89,7 +89,7 @@ class MailConfig(Table):
     cover: Literal["always", "attachments", "never"] = Field(
         "attachments", description="a cover page with subject and text: always, only before attachments, or never"
     )
-    text: bool = Field(True, description="the e-mail's text is faxed too; no: only attachments, where there are any")
+    text: bool = Field(True, description="fax the e-mail's text too; false: only attachments, if there are any")
     ignore_images_kb: int = Field(
         20, ge=0, le=10_000, description="pictures in the text up to this size are logos, and left out"
     )

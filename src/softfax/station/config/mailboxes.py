@@ -58,7 +58,7 @@ class EmailTarget(Table):
 
     to: str = Field(description="to whom")
     subject: str = Field("", max_length=200, description="{caller}, {called}, {pages}, {station}, {date} are put in")
-    attach: bool = Field(True, description="the PDF; otherwise the e-mail only tells that there is a fax")
+    attach: bool = Field(True, description="attach the PDF; without it the e-mail only says that a fax came")
 
     _to = field_validator("to")(_address)
 

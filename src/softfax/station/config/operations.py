@@ -23,7 +23,7 @@ class WorkersConfig(Table):
 class LogConfig(Table):
     """[log]: what is written of what happens."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is written")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the lowest level that is written")
     format: Literal["auto", "text", "json"] = Field("auto", description="auto: JSON in a file, else text")
     to: str = Field(
         "auto", description="stderr, journald or a file; auto: the journal where systemd started it, else stderr"
@@ -32,7 +32,7 @@ class LogConfig(Table):
         20,
         ge=0,
         le=100_000,
-        description="times a minute one message is written before it is counted alone; 0 for always",
+        description="how often a minute one message is written before it is only counted; 0 for always",
     )
 
 

@@ -20,13 +20,13 @@ WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class HoursConfig(Table):
-    """[[queue.hours]]: when numbers may be called; the longest prefix that fits counts. Outside of it faxes wait."""
+    """[[queue.hours]]: when numbers may be called; the longest prefix that fits counts. Outside of these hours faxes wait."""
 
     prefix: Prefix = Field("", description="how the number begins, like +49; empty for all")
     days: tuple[Day, ...] = Field(WEEK, min_length=1, description="days on which it may be called")
-    begin: str = Field("08:00", description="from when, HH:MM there")
-    end: str = Field("21:00", description="until when, HH:MM there; before `begin` it is of the next day")
-    time_zone: str = Field("", description="whose time that is, like Europe/Berlin (this machine's)")
+    begin: str = Field("08:00", description="from when, HH:MM in `time_zone`")
+    end: str = Field("21:00", description="until when, HH:MM; earlier than `begin` means the next day")
+    time_zone: str = Field("", description="time zone of these hours, like Europe/Berlin (this machine's)")
 
     @field_validator("begin", "end")
     @classmethod
@@ -59,13 +59,15 @@ class QueueConfig(Table):
     )
     retry_unreachable_s: Waits = Field((30, 120, 600, 1800), description="waits after a network or server that failed")
     retry_refused_s: Waits = Field((), description="waits after a number that does not exist or declines; then failed")
-    retry_ours_s: Waits = Field((5, 30, 120), description="waits after a fault of ours, which is no attempt")
+    retry_ours_s: Waits = Field(
+        (5, 30, 120), description="waits after a fault of ours, which does not count as an attempt"
+    )
     on_uncertain: Literal["report", "resend"] = Field(
         "report",
         description="after a crash in the middle of a call: report: it ends as uncertain; resend: it is sent again from"
         " the first page that was not confirmed, and marked so",
     )
-    give_up_s: Seconds = Field(2 * 24 * 3600.0, description="how long a fax is tried, where it has no deadline")
+    give_up_s: Seconds = Field(2 * 24 * 3600.0, description="how long a fax is tried, if it has no deadline of its own")
     hours: tuple[HoursConfig, ...] = Field((), max_length=200, description="when numbers may be called")
 
     def waits(self, cause: str) -> tuple[float, ...]:

@@ -97,7 +97,7 @@ class CallbackConfig(Table):
 class CallbacksConfig(Table):
     """[callbacks]: HTTP requests that tell of faxes."""
 
-    enabled: bool = Field(True, description="no: no callbacks are sent, and nothing is kept in [data]")
+    enabled: bool = Field(True, description="false: no callbacks are sent, and nothing is kept in [data]")
     target: tuple[CallbackConfig, ...] = Field((), description="who is told of every fax")
     secret: str = Field("", repr=False, description="signs requests to targets without a secret of their own")
     allow_private: bool = Field(False, description="post to private addresses (loopback, 10.0.0.0/8 …) too")
