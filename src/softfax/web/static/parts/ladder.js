@@ -2,6 +2,7 @@
 // What was said in a call, by both sides, down the page: SIP in one pair of lines, T.30 in another, in the order of time.
 import { html, useRef } from "../lib/h.js";
 import { t, number } from "../lib/i18n.js";
+import { seconds } from "../lib/format.js";
 
 const ROW_PX = 44;
 const NOTE_PX = 30;
@@ -17,7 +18,9 @@ const SMALL_PX = 5.9;
 export const comes = (entry) => entry.direction === "received";
 export const lane = (entry) => (entry.kind === "sip" ? "sip" : entry.kind === "note" ? "note" : "t30");
 export const laneName = (name) => (name === "sip" ? "SIP" : "T.30");
-export const stamp = (entry) => number(entry.t_s, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+export const stamp = (entry) => seconds(entry.t_s, 3);
+
+const clock = (entry) => number(entry.t_s, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 
 function cut(text, room, letter = LETTER_PX) {
   const most = Math.max(6, Math.floor(room / letter));
@@ -46,7 +49,7 @@ function under(entry) {
 
 function spoken(entry) {
   const who = `${laneName(lane(entry))}, ${t(comes(entry) ? "call.them" : "call.us")}`;
-  return `${stamp(entry)} s, ${who}: ${entry.title}. ${entry.detail || ""}`;
+  return `${stamp(entry)}, ${who}: ${entry.title}. ${entry.detail || ""}`;
 }
 
 // Where the two lines of each lane stand.
@@ -130,7 +133,7 @@ function Row({ row: { entry, y, tall }, line, width, ...rest }) {
   return html`
     <g role="button" aria-label=${spoken(entry)} class=${`row-${lane(entry)}`} ...${rest}>
       <rect x="0" y=${y - 2 - tall / 2} width=${width} height=${tall} class="hit" />
-      <text x=${TIME_PX - 8} y=${y + 4} class="time">${stamp(entry)}</text>
+      <text x=${TIME_PX - 8} y=${y + 4} class="time">${clock(entry)}</text>
       ${
         line
           ? html`<${Drawn} entry=${entry} y=${y} ...${line} />`
@@ -178,7 +181,7 @@ export function Ladder({ entries, lanes, width, chosen, choose, ours, theirs }) 
         (p) => html`
           <g key=${p.y} class="pause">
             <line x1=${TIME_PX} x2=${width} y1=${p.y} y2=${p.y} />
-            <text x=${TIME_PX - 8} y=${p.y + 4}>${number(p.seconds, { maximumFractionDigits: 1 })} s</text>
+            <text x=${TIME_PX - 8} y=${p.y + 4}>${seconds(p.seconds)}</text>
           </g>
         `,
       )}

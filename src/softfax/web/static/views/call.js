@@ -77,7 +77,7 @@ function Chosen({ entry, close }) {
               <div class="row between">
                 <span class="kind-word">${laneName(lane(entry))} · ${t(comes(entry) ? "call.them" : "call.us")}</span>
                 <span class="row tight">
-                  <span class="num quiet small" dir="ltr">${stamp(entry)} s</span>
+                  <span class="num quiet small" dir="ltr">${stamp(entry)}</span>
                   <button class="btn bare icon-only small only-narrow" aria-label=${t("close")} onClick=${close}>
                     <${Icon} name="close" size="18" />
                   </button>

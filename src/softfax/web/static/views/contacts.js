@@ -23,7 +23,7 @@ const initials = (name) =>
     .filter((w) => /\p{L}/u.test(w[0]))
     .slice(0, 2)
     .map((w) => w[0])
-    .join("")
+    .join("\u200c")
     .toUpperCase() || "#";
 
 // What the station finds, as much as has been asked for.

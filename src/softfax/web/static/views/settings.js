@@ -99,7 +99,7 @@ export default function Settings() {
         }
         <section class="card stack">
           <h2>${t("settings.about")}</h2>
-          <p class="quiet">softfax <span dir="ltr" class="num">${version}</span></p>
+          <p class="quiet"><bdi dir="ltr" class="num">softfax ${version}</bdi></p>
           <p class="quiet small">${t("settings.licence")}</p>
           <div class="row"><a href="openapi.json">OpenAPI</a><a href="metrics">${t("settings.metrics")}</a></div>
         </section>
