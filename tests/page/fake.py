@@ -181,6 +181,13 @@ def _login(h: Any, fake: Fake, _g: Any, _q: Any, body: Any) -> None:
     h.answer(200, {"name": "office"}, Set_Cookie=f"softfax={session}; HttpOnly; SameSite=Strict; Path=/")
 
 
+def _who(h: Any, fake: Fake, *_: Any) -> None:
+    if fake.token and not h.known():
+        h.problem(401, "Who are you?")
+    else:
+        h.answer(200, {"name": "office", "kind": "login" if fake.token else "local", "scopes": ["admin"]})
+
+
 def _logout(h: Any, fake: Fake, *_: Any) -> None:
     fake.sessions.clear()
     h.answer(204)
@@ -408,6 +415,7 @@ FAX = r"/v1/faxes/(\w+)"
 ROUTES: tuple[tuple[str, str, Act], ...] = (
     ("GET", "/", _static),
     ("GET", "/assets/(.+)", _static),
+    ("GET", "/v1/login", _who),
     ("POST", "/v1/login", _login),
     ("POST", "/v1/logout", _logout),
     ("GET", "/v1/faxes", _list),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Pictures of every view, in both themes, on a desk and on a phone, to be looked at: `python -m tests.page.pictures FOLDER`.
+"""Pictures of every view, in both themes and languages, on a desk and on a phone, to be looked at: `python -m tests.page.pictures FOLDER`.
 
-Two stations are started, and faxes go from one to the other meanwhile; takes about three minutes.
+With `--docs` the few that stand in the documentation instead. Two stations are started, and faxes go from one to the other meanwhile; takes
+about five minutes. They look best where the fonts Inter and Vazirmatn are installed.
 """
 
 from __future__ import annotations
@@ -9,20 +10,26 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from softfax.client import Fax, SoftfaxClient
 from tests.page.sample import SAMPLES
-from tests.support.served import Served, serving
+from tests.support.served import CONFIG, Served, serving
 
-SIZES = {"desk": (1280, 860), "phone": (390, 844)}
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
+SIZES: dict[str, dict[str, Any]] = {"desk": {"viewport": {"width": 1280, "height": 860}}, "phone": PHONE}
 THEMES = ("light", "dark")
-HEADER = "[trace]\npackets = true\n"
+LOCALES = {"": "en-GB", "-fa": "fa-IR"}
+SETTLED_MS = 1500
+#: When half of a page has come.
+HALF_MS = 9000
 #: Who sends what: number, identification, documents.
 SENT = (
     ("+49301234567", "+49 30 1234567", ("form.pdf", "invoice.pdf")),
@@ -48,84 +55,148 @@ class Client:
         return self._thread.submit(self._client.wait, fax.id, 180.0).result()
 
 
-def looks(browser: Browser) -> Iterator[tuple[str, Any]]:
-    """Each size and theme: its name, and the options of a context."""
-    for size, (width, height) in SIZES.items():
-        for theme in THEMES:
-            yield f"{size}-{theme}", {"viewport": {"width": width, "height": height}, "color_scheme": theme}
+def looks() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each language, size and theme: its name, and the options of a context."""
+    for language, locale in LOCALES.items():
+        for size, options in SIZES.items():
+            for theme in THEMES:
+                yield f"{language}-{size}-{theme}", options | {"color_scheme": theme, "locale": locale}
 
 
-def take(browser: Browser, folder: Path, name: str, url: str, prepare: Any = None, locale: str = "en-GB") -> None:
-    """One view in all its looks."""
-    for look, options in looks(browser):
-        context = browser.new_context(**options, locale=locale, reduced_motion="reduce")
-        page = context.new_page()
-        page.goto(url)
-        page.wait_for_selector("h1")
-        if prepare is not None:
-            prepare(page)
-        page.wait_for_timeout(1500)
-        page.screenshot(path=folder / f"{name}-{look}.png")
-        context.close()
+def take(browser: Browser, path: Path, url: str, prepare: Callable[[Page], Any] | None = None, **options: Any) -> None:
+    """One picture."""
+    context = browser.new_context(**{"locale": "en-GB", "reduced_motion": "reduce", **options})
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector("h1")
+    if prepare is not None:
+        prepare(page)
+    page.wait_for_timeout(SETTLED_MS)
+    page.screenshot(path=path)
+    context.close()
 
 
 def compose(page: Page) -> None:
     """A fax that could be sent."""
     page.set_input_files('input[data-input="files"]', [SAMPLES / "letter.pdf", SAMPLES / "photo.pdf"])
-    page.get_by_role("button", name="Look at page 2 closely").wait_for()
-    page.get_by_label("To", exact=True).fill("+49 30 1234567")
+    page.locator(".leaf").nth(1).wait_for()
+    page.locator("#to").fill("+49 30 1234567")
     page.keyboard.press("Enter")
 
 
 def look_at_dcs(page: Page) -> None:
     """A message of the ladder, with its fields."""
+    if page.viewport_size and page.viewport_size["width"] < 600:
+        page.get_by_role("button", name="T.30", exact=True).click()
     page.locator("svg.ladder [data-row]").filter(has_text="DCS").first.click()
 
 
-def tour(browser: Browser, folder: Path, office: Served, branch: Served) -> None:
-    """Faxes from the office to the branch, and pictures of both."""
-    client = Client(office.url)
-    to = f"sip:+4930999@{branch.host}"
+def until_half(page: Page) -> None:
+    """A page that is coming in."""
+    page.wait_for_selector(".arriving img")
+    page.wait_for_timeout(HALF_MS)
+
+
+def exchange(client: Client, to: str) -> Fax:
+    """Faxes from the office to the branch; the last of them."""
+    done = None
     for number, ident, names in SENT:
         done = client.wait(client.send(to, names, number, ident))
+    assert done is not None
+    return done
+
+
+def tour(browser: Browser, folder: Path, office: Served, branch: Served) -> None:
+    """All views of both stations, in all looks."""
+    client = Client(office.url)
+    to = f"sip:+4930999@{branch.host}"
+    done = exchange(client, to)
     failed = client.send("sip:1@127.0.0.1:9", ("report.pdf",), "", "")
     running = client.send(to, ("photo.pdf", "letter.pdf"), "+49301234567", "+49 30 1234567")
-    take(browser, folder, "send", office.url, compose)
-    take(browser, folder, "live-in", f"{branch.url}#/live", lambda page: page.wait_for_selector(".arriving img"))
-    take(browser, folder, "live-out", f"{office.url}#/live")
+    take(browser, folder / "live-in.png", f"{branch.url}#/live", until_half)
+    take(browser, folder / "live-out.png", f"{office.url}#/live", color_scheme="dark", **PHONE)
     client.wait(running)
-    for name, url in (
-        ("inbox", f"{branch.url}#/inbox"),
-        ("outbox", f"{office.url}#/outbox"),
-        ("fax", f"{office.url}#/fax/{done.id}"),
-        ("fax-failed", f"{office.url}#/fax/{failed.id}"),
-        ("contacts", f"{office.url}#/contacts"),
-        ("health", f"{office.url}#/health"),
-        ("settings", f"{office.url}#/settings"),
-    ):
-        take(browser, folder, name, url)
-    take(browser, folder, "call", f"{office.url}#/call/{done.id}", look_at_dcs)
-    take(browser, folder, "inbox-fa", f"{branch.url}#/inbox", locale="fa-IR")
-    take(browser, folder, "send-fa", office.url, locale="fa-IR")
+    views: tuple[tuple[str, str, Callable[[Page], Any] | None], ...] = (
+        ("send", office.url, compose),
+        ("live", f"{office.url}#/live", None),
+        ("inbox", f"{branch.url}#/inbox", None),
+        ("outbox", f"{office.url}#/outbox", None),
+        ("fax", f"{office.url}#/fax/{done.id}", None),
+        ("fax-failed", f"{office.url}#/fax/{failed.id}", None),
+        ("call", f"{office.url}#/call/{done.id}", look_at_dcs),
+        ("contacts", f"{office.url}#/contacts", None),
+        ("health", f"{office.url}#/health", None),
+        ("settings", f"{office.url}#/settings", None),
+    )
+    for name, url, prepare in views:
+        for look, options in looks():
+            take(browser, folder / f"{name}{look}.png", url, prepare, **options)
+
+
+def beside(folder: Path, name: str, parts: tuple[str, ...]) -> None:
+    """One picture out of several, which are no more."""
+    pictures = []
+    for part in parts:
+        with Image.open(folder / part) as picture:
+            pictures.append(picture.convert("RGB"))
+        (folder / part).unlink()
+    gap = pictures[0].width // 20
+    whole = Image.new("RGB", (sum(p.width + gap for p in pictures) - gap, pictures[0].height), "white")
+    across = 0
+    for picture in pictures:
+        whole.paste(picture, (across, 0))
+        across += picture.width + gap
+    whole.resize((1280, round(whole.height * 1280 / whole.width)), Image.Resampling.LANCZOS).save(folder / name)
+
+
+def document(browser: Browser, folder: Path, office: Served, branch: Served) -> None:
+    """The pictures of the documentation."""
+
+    def desk(height: int) -> dict[str, Any]:
+        return {"viewport": {"width": 1280, "height": height}}
+
+    client = Client(office.url)
+    to = f"sip:+4930999@{branch.host}"
+    done = exchange(client, to)
+    running = client.send(to, ("photo.pdf", "letter.pdf"), "+33142685300", "+33 1 42 68 53 00")
+    take(browser, folder / "web-live.png", f"{branch.url}#/live", until_half, **desk(520))
+    client.wait(running)
+    take(browser, folder / "web-send.png", office.url, compose, **desk(800))
+    take(browser, folder / "web-inbox.png", f"{branch.url}#/inbox", color_scheme="dark", **desk(620))
+    take(browser, folder / "web-call.png", f"{office.url}#/call/{done.id}", look_at_dcs, **desk(900))
+    take(browser, folder / "phone-1.png", office.url, compose, **PHONE)
+    take(browser, folder / "phone-2.png", f"{branch.url}#/inbox", color_scheme="dark", locale="fa-IR", **PHONE)
+    take(browser, folder / "phone-3.png", f"{office.url}#/fax/{done.id}", **PHONE)
+    beside(folder, "web-phone.png", ("phone-1.png", "phone-2.png", "phone-3.png"))
+
+
+def station(folder: Path, name: str, *, fine: bool) -> AbstractContextManager[Served]:
+    """A station; its pages are coarse, which is quick, unless they are for the documentation."""
+    folder.mkdir()
+    text = CONFIG.format(folder=folder, name=name) + "[trace]\npackets = true\n"
+    (folder / "softfax.toml").write_text(text.replace('resolution = "standard"\n', "") if fine else text)
+    return serving(folder, name)
 
 
 def main() -> int:
     """Returns the exit status."""
-    if len(sys.argv) != 2:
+    docs = "--docs" in sys.argv
+    rest = [word for word in sys.argv[1:] if word != "--docs"]
+    if len(rest) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    folder = Path(sys.argv[1])
+    folder = Path(rest[0])
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as work,
-        serving(Path(work) / "office", "OFFICE", HEADER) as office,
-        serving(Path(work) / "branch", "BRANCH", HEADER) as branch,
+        station(Path(work) / "office", "OFFICE", fine=docs) as office,
+        station(Path(work) / "branch", "BRANCH", fine=docs) as branch,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        tour(browser, folder, office, branch)
+        (document if docs else tour)(browser, folder, office, branch)
         browser.close()
     print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
     return 0

@@ -187,7 +187,7 @@ def test_a_file_of_300_mb_is_not_even_sent(fake: Fake, watch: Watch) -> None:
         event.dataTransfer = { types: ["Files"], files: [file] };
         window.dispatchEvent(event);
     }""")
-    expect(page.locator(".file").get_by_role("alert")).to_contain_text("This file has 300 MB; 100 MB is the most.")
+    expect(page.locator(".file").get_by_role("alert")).to_contain_text("This file is 300 MB; the limit is 100 MB.")
     assert not fake.asked_for("POST", "/v1/uploads")
 
 

@@ -38,7 +38,7 @@ const Tile = ({ fax }) => html`
     data-fax=${fax.id}
   >
     <span class="tile-picture">
-      <${PagePicture} src=${firstPage(fax, 320)} none=${noPage(fax)} />
+      <${PagePicture} src=${firstPage(fax, 320)} none=${noPage(fax)} stamp=${fax.updated} />
       ${
         (fax.pages_total || fax.pages) > 1 &&
         html`<span class="tile-count num">${number(fax.pages_total || fax.pages)}</span>`
@@ -62,7 +62,9 @@ const Line = ({ fax }) => html`
     aria-label=${label(fax)}
     data-fax=${fax.id}
   >
-    <span class="line-picture"><${PagePicture} src=${firstPage(fax, 160)} none=${noPage(fax)} /></span>
+    <span class="line-picture">
+      <${PagePicture} src=${firstPage(fax, 160)} none=${noPage(fax)} stamp=${fax.updated} />
+    </span>
     <span class="line-who">
       <span class="who ellipsis"><bdi>${destination(otherSide(fax))}</bdi></span>
       <span class="quiet small ellipsis"><bdi>${subtitle(fax)}</bdi></span>

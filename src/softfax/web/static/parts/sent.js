@@ -31,7 +31,9 @@ export function SentCard({ done, box, again }) {
   };
   return html`
     <section class="sent card" tabindex="-1" ref=${box} aria-labelledby="sent-title">
-      <div class="sent-picture"><${PagePicture} src=${pageUrl(first.id, 1, 320)} eager=${true} /></div>
+      <div class="sent-picture">
+        <${PagePicture} src=${pageUrl(first.id, 1, 320)} eager=${true} stamp=${shown.updated} />
+      </div>
       <div class="sent-word">
         <p class="row"><${StateWord} fax=${shown} /></p>
         <h1 id="sent-title">

@@ -260,7 +260,7 @@ function Ended({ id }) {
   return html`
     <li class="ended card">
       <a href=${`#/fax/${fax.id}`} class="ended-picture" aria-label=${t("fax.open")}>
-        <${PagePicture} src=${firstPage(fax, 160)} />
+        <${PagePicture} src=${firstPage(fax, 160)} stamp=${fax.updated} />
       </a>
       <div class="stack tight">
         <div class="row"><${StateWord} fax=${fax} /></div>

@@ -30,22 +30,40 @@ const Choice = ({ name, label, value, options, pick }) => html`
   </fieldset>
 `;
 
+// Who logged in here may log out here; whoever a proxy has let in, or who sits at the machine, is told no more than that.
+function Login({ who, failed }) {
+  if (!["login", "proxy"].includes(who?.kind)) return null;
+  const here = who.kind === "login";
+  return html`
+    <section class="card stack">
+      <h2>${t("settings.session")}</h2>
+      <p>${t("settings.as", { name: who.name })}</p>
+      <p class="quiet small">${t(here ? "settings.session_text" : "settings.proxy")}</p>
+      ${
+        here &&
+        html`
+          <div class="row">
+            <button class="btn" onClick=${() => logout().catch(failed)}>${t("settings.logout")}</button>
+          </div>
+        `
+      }
+    </section>
+  `;
+}
+
 export default function Settings() {
   const current = useStore(language);
   const { needed } = useStore(session);
   const [theme, pickTheme] = useState(root.dataset.theme || "");
   const [error, setError] = useState(null);
   const [version, setVersion] = useState("");
-  const [open, setOpen] = useState(null);
+  const [who, setWho] = useState(null);
   useEffect(() => {
     get("/v1/status").then(
       (s) => setVersion(s.version),
       () => {},
     );
-    get("/v1/login").then(
-      (s) => setOpen(s),
-      () => setOpen(null),
-    );
+    get("/v1/login").then(setWho, () => setWho(null));
   }, [needed]);
   const speak = (code) =>
     setLanguage(code).then(
@@ -85,18 +103,7 @@ export default function Settings() {
           <p class="quiet small">${t("settings.here")}</p>
           ${error && html`<${Failure} error=${error} small=${true} />`}
         </section>
-        ${
-          open?.kind !== "local" &&
-          html`
-            <section class="card stack">
-              <h2>${t("settings.session")}</h2>
-              <p class="quiet">${open?.name ? t("settings.as", { name: open.name }) : t("settings.session_text")}</p>
-              <div class="row">
-                <button class="btn" onClick=${() => logout().catch(setError)}>${t("settings.logout")}</button>
-              </div>
-            </section>
-          `
-        }
+        <${Login} who=${who} failed=${setError} />
         <section class="card stack">
           <h2>${t("settings.about")}</h2>
           <p class="quiet"><bdi dir="ltr" class="num">softfax ${version}</bdi></p>
