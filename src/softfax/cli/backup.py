@@ -21,7 +21,7 @@ DEFAULTS: dict[str, Any] = {"json": False}
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.description = "Writes database, documents, received faxes and configuration to FILE (.tar.gz or .tar)."
-    parser.add_argument("file", metavar="FILE", help="archive to write; it has secrets in it")
+    parser.add_argument("file", metavar="FILE", help="archive to write; it will have secrets in it")
     parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object on standard output")
 

@@ -62,37 +62,39 @@ def seconds(text: str) -> float:
 
 def add_call_options(parser: argparse.ArgumentParser) -> None:
     """Options of every verb that makes or takes calls."""
-    parser.add_argument(
+    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
+    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+    call = parser.add_argument_group("call")
+    call.add_argument(
         "--mode",
         choices=[m.value for m in ModePolicy],
         help="T.38 with G.711 as fallback, T.38 or nothing, G.711 alone (auto)",
     )
-    parser.add_argument(
+    call.add_argument(
         "--listen",
         metavar="HOST:PORT",
         help="local SIP address; port 0 takes any (default: loopback or towards the far end, any port)",
     )
-    parser.add_argument("--transport", choices=["udp", "tcp", "tls"], help="SIP transport (udp)")
-    parser.add_argument("--user", metavar="NAME", help="user for digest authentication")
-    parser.add_argument("--password", metavar="SECRET", help="its password; better in SOFTFAX_PASSWORD")
-    parser.add_argument("--tls-certificate", metavar="FILE", help="our certificate (PEM), to answer calls over TLS")
-    parser.add_argument("--tls-private-key", metavar="FILE", help="its private key (PEM)")
-    parser.add_argument(
+    call.add_argument("--transport", choices=["udp", "tcp", "tls"], help="SIP transport (udp)")
+    call.add_argument("--user", metavar="NAME", help="user for digest authentication")
+    call.add_argument("--password", metavar="SECRET", help="its password; better in SOFTFAX_PASSWORD")
+    call.add_argument("--tls-certificate", metavar="FILE", help="our certificate (PEM), to answer calls over TLS")
+    call.add_argument("--tls-private-key", metavar="FILE", help="its private key (PEM)")
+    call.add_argument(
         "--tls-ca", metavar="FILE", help="certificates that the far end's is checked against (the system's)"
     )
-    parser.add_argument(
+    call.add_argument(
         "--tls-insecure", action="store_true", default=None, help="do not check the far end's certificate"
     )
-    parser.add_argument("--public-address", metavar="HOST", help="our address as the far end sees it (behind NAT)")
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
-    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+    call.add_argument("--public-address", metavar="HOST", help="our address as the far end sees it (behind NAT)")
 
 
 def add_fax_options(parser: argparse.ArgumentParser) -> None:
     """Options of T.30."""
-    parser.add_argument("--ident", metavar="TEXT", help="station identity sent to the far end, at most 20 characters")
-    parser.add_argument("--max-rate", metavar="BPS", type=int, choices=_RATES, help="highest rate in bit/s (14400)")
-    parser.add_argument("--no-ecm", action="store_true", default=None, help="without error correction mode")
+    fax = parser.add_argument_group("fax")
+    fax.add_argument("--ident", metavar="TEXT", help="station identity sent to the far end, at most 20 characters")
+    fax.add_argument("--max-rate", metavar="BPS", type=int, choices=_RATES, help="highest rate in bit/s (14400)")
+    fax.add_argument("--no-ecm", action="store_true", default=None, help="without error correction mode")
 
 
 def destination_uri(text: str, options: argparse.Namespace) -> str:

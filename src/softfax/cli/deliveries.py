@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {"json": False, "state": DEAD, "limit": 1000}
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
-    parser.description = "Lists callbacks (the dead ones), shows one whole, or queues dead ones once more."
+    parser.description = "Lists callbacks (dead ones by default), shows one in full, or queues dead ones again."
     parser.add_argument("what", choices=["list", "show", "replay"], help="what to do")
     parser.add_argument(
         "keys", nargs="*", metavar="NUMBER", help="number, event id or fax id of callbacks; for replay also `all`"

@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "Looks at configuration, ports, NAT, accounts, disk, clock and programs; with --call also sends a test fax."
     )
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
-    parser.add_argument("--call", metavar="NUMBER", help="send a page to this number or SIP URI, and judge the line")
+    parser.add_argument("--call", metavar="NUMBER", help="send a page to this number or SIP URI and judge the line")
     parser.add_argument("--account", metavar="NAME", help="the account to call through")
     parser.add_argument("--stun", metavar="HOST", help="STUN server that is asked for our public address")
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object on standard output")

@@ -67,13 +67,15 @@ def add_document_options(parser: argparse.ArgumentParser) -> None:
         "--no-fit",
         action="store_true",
         default=None,
-        help="leave what stands outside the area machines print where it is",
+        help="leave what stands outside the area that machines print where it is",
     )
     group.add_argument("--document-password", metavar="SECRET", help="opens encrypted PDFs; better in the environment")
     group.add_argument("--header", metavar="TEXT", help="header line on each page: date, TEXT, identity, page n of m")
     group.add_argument("--header-by", choices=["softfax", "spandsp"], help="who draws the header line (softfax)")
     group.add_argument("--time-zone", metavar="NAME", help="of the header line, like Europe/Berlin (this machine's)")
-    group.add_argument("--allow-private", action="store_true", default=None, help="documents at private addresses too")
+    group.add_argument(
+        "--allow-private", action="store_true", default=None, help="fetch documents from private addresses too"
+    )
     cover = parser.add_argument_group("cover page")
     cover.add_argument("--cover", action="store_true", default=None, help="begin with a cover page")
     cover.add_argument(

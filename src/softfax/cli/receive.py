@@ -63,9 +63,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--ocr", metavar="LANGUAGES", help="recognise text, like eng or deu+eng, where OCRmyPDF is installed"
     )
     parser.add_argument(
-        "--max-resolution", choices=["standard", "fine", "superfine", "400"], help="the finest we say we take (400)"
+        "--max-resolution",
+        choices=["standard", "fine", "superfine", "400"],
+        help="the finest resolution to accept (400)",
     )
-    parser.add_argument("--max-paper", choices=["a4", "a3"], help="the widest paper we say we have (a3)")
+    parser.add_argument("--max-paper", choices=["a4", "a3"], help="the widest paper to accept (a3)")
     parser.add_argument(
         "--timeout", metavar="S", type=seconds, help="end when no call comes (or is answered) for S seconds"
     )

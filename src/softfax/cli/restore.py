@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--config", metavar="FILE", help="configuration file (TOML); the one of the backup where there is none"
     )
     parser.add_argument(
-        "--force", action="store_true", default=None, help="also where there is data: it is moved aside"
+        "--force", action="store_true", default=None, help="replace data that is there; it is moved aside"
     )
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object on standard output")
     parser.add_argument(
