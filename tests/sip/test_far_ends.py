@@ -474,7 +474,7 @@ def test_messages_can_be_logged_and_show_no_secret(far: FarEnd) -> None:
     text = "\n".join(agent.output())
     assert f"True {HERE}:{far.port} INVITE {far.uri} SIP/2.0" in text
     assert f"False {HERE}:{far.port} SIP/2.0 401 Unauthorized" in text
-    assert "Authorization: ***" in text
+    assert "Authorization: Digest ***" in text
     assert SECRET not in text
     assert "response=" not in text
 

@@ -194,6 +194,8 @@ def read_archive(path: Path) -> tuple[Archive, bytes | None]:
             found = _content(tar, second) if second is not None and second.name == CONFIG else None
     except FileNotFoundError:
         raise UsageError(f"there is no {path}", "name a file that `softfax backup` wrote") from None
+    except tarfile.ReadError:
+        raise UsageError(f"{path} is no backup, or a damaged one", "name a file that `softfax backup` wrote") from None
     except (tarfile.TarError, OSError, ValueError, EOFError) as error:
         raise UsageError(f"{path} cannot be read as a backup ({error})", "it may be damaged: take another") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

@@ -267,9 +267,10 @@ def _folders(config: StationConfig) -> Iterator[Warned]:
 def folder_problem(folder: Path) -> str:
     """Why nothing can be written there; empty where it can, or where the folder can be made."""
     existing = folder
-    while not existing.exists() and existing != existing.parent:
+    # What may not even be looked at counts as not there: then it is the folder above that says no.
+    while not os.path.exists(existing) and existing != existing.parent:
         existing = existing.parent
-    if not existing.is_dir():
+    if not os.path.isdir(existing):
         return f"{existing} is not a folder"
     if not os.access(existing, os.W_OK | os.X_OK):
         return f"{folder} cannot be {'written to' if existing == folder else 'made'}"
