@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,10 @@ STYLES = {
     "queued": "default", "waiting": "yellow", "failed": "red", "expired": "red", "uncertain": "magenta",
     "cancelled": "bright_black",
 }  # fmt: skip
+_COLUMNS = ("id", "when", "", "with", "state", "pages", "document")
+_WITH, _DOCUMENT = _COLUMNS.index("with"), _COLUMNS.index("document")
+#: Wider than any line that is not cut.
+_ENDLESS = 5000
 _AGO = re.compile(r"(\d{1,5})\s*([mhdw])\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -172,20 +176,37 @@ def _list(faxes: Iterable[Fax], options: argparse.Namespace) -> None:
     if not shown:
         print("no faxes", file=sys.stderr)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "when", "", "with", "state", "pages", "document"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name == "pages" else "left")
-    for fax in shown:
-        table.add_row(
-            fax.id[:24] if options.all else fax.id[:12],
-            _clock(fax.created),
-            "→" if fax.direction == "send" else "←",
+    rows = [
+        [
+            Text(fax.id[:24] if options.all else fax.id[:12]),
+            Text(_clock(fax.created)),
+            Text("→" if fax.direction == "send" else "←"),
             Text(_far(fax)),
             Text(fax.state + (" *" if fax.unread else ""), STYLES.get(fax.state, "")),
-            _pages(fax),
+            Text(_pages(fax)),
             Text(_why(fax) or ", ".join(Path(name).name for name in fax.documents)),
-        )
+        ]
+        for fax in shown
+    ]
+    _fit(rows)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in _COLUMNS:
+        table.add_column(name, no_wrap=True, justify="right" if name == "pages" else "left")
+    for row in rows:
+        table.add_row(*row)
     show_table(table)
+
+
+def _fit(rows: Sequence[Sequence[Text]]) -> None:
+    """On a terminal, cuts what may be long (whom, and which document) to the room that the other columns leave."""
+    if not sys.stdout.isatty():
+        return
+    widest = [max(len(name), *(row[at].cell_len for row in rows)) for at, name in enumerate(_COLUMNS)]
+    room = Console().width - sum(widest) - 2 * (len(widest) - 1) + widest[_WITH] + widest[_DOCUMENT]
+    far = min(widest[_WITH], max(room // 2, room - widest[_DOCUMENT], 8))
+    for row in rows:
+        row[_WITH].truncate(far, overflow="ellipsis")
+        row[_DOCUMENT].truncate(max(room - far, 8), overflow="ellipsis")
 
 
 def show_table(table: Table) -> None:
@@ -193,7 +214,7 @@ def show_table(table: Table) -> None:
     if sys.stdout.isatty():
         Console(highlight=False).print(table)
         return
-    console = Console(highlight=False, width=200, no_color=True)
+    console = Console(highlight=False, width=_ENDLESS, no_color=True)
     with console.capture() as captured:
         console.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)

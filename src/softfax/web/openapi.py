@@ -107,6 +107,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 operation["responses"] = dict(sorted((more | operation["responses"]).items()))
             _problems_only(operation)
             _conditional(operation)
+            _linked(operation)
             _exemplify(operation)
     found["servers"] = [{"url": "/"}]
     return found
@@ -145,24 +146,41 @@ _GOOD: Mapping[str, str] = {"200": "What was asked for", "201": "It is made", "2
 _KNOWN = frozenset({"whoAmI", "logOut"})
 #: Answered with an entity tag, of which If-None-Match can be asked.
 _TAGGED = frozenset({"listFaxes", "getFax", "getFaxPage", "getUploadPage"})
-_CONDITIONS: Mapping[str, tuple[str, str]] = {
-    "If-None-Match": ("The ETag of what is there: 304 where it has not changed", '"65ecc750fbe2269a4115"'),
-    "Range": ("A part of the file", "bytes=0-1023"),
-    "If-Range": ("The ETag of the file that a part is wanted of; of another one all comes", '"65ecc750fbe2269a4115"'),
+#: What an answer's id is good for: the schema of the answer, and the operations on what it names.
+_LINKS: Mapping[str, tuple[str, ...]] = {
+    "sendFax": (
+        "getFax",
+        "cancelFax",
+        "changeFax",
+        "retryFax",
+        "forwardFax",
+        "getFaxEvents",
+        "getFaxPdf",
+        "getFaxTrace",
+    ),
+    "retryFax": ("getFax", "cancelFax"),
+    "upload": ("getUpload", "deleteUpload"),
+    "previewCover": ("getUpload", "deleteUpload"),
+    "putContact": ("getContact", "deleteContact"),
+    "runSwml": ("getSwml", "cancelSwml"),
 }
+_ID = {"getContact": "contact_id", "deleteContact": "contact_id"}
+
+
+def _linked(operation: dict[str, Any]) -> None:
+    """Says what can be asked with the id in an answer."""
+    for status, response in operation["responses"].items():
+        if status in ("201", "202") and operation["operationId"] in _LINKS:
+            response["links"] = {
+                name: {"operationId": name, "parameters": {_ID.get(name, "id"): "$response.body#/id"}}
+                for name in _LINKS[operation["operationId"]]
+            }
 
 
 def _conditional(operation: dict[str, Any]) -> None:
-    """What requests can make an answer depend on."""
-    is_file = "206" in operation["responses"]
-    if not is_file and operation["operationId"] not in _TAGGED:
-        return
-    operation["responses"].setdefault("304", {"description": "The one of If-None-Match"})
-    for name, (words, example) in _CONDITIONS.items() if is_file else [("If-None-Match", _CONDITIONS["If-None-Match"])]:
-        operation.setdefault("parameters", []).append(
-            {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": words,
-             "example": example}
-        )  # fmt: skip
+    """Answers that depend on what the client has already."""
+    if "206" in operation["responses"] or operation["operationId"] in _TAGGED:
+        operation["responses"]["304"] = {"description": "Not changed: the ETag is one of If-None-Match"}
 
 
 def _named(operation: dict[str, Any], status: str) -> tuple[str, ...]:
