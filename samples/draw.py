@@ -29,112 +29,21 @@ from softfax.documents import RasterSettings, convert
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from patterns import draw as draw_patterns  # noqa: E402
+from prose import LETTER, NOTES, REPORT  # noqa: E402
 
 W, H = A4
-WORDS = [
-    "the",
-    "clinic",
-    "confirms",
-    "receipt",
-    "of",
-    "your",
-    "referral",
-    "and",
-    "will",
-    "see",
-    "the",
-    "patient",
-    "on",
-    "the",
-    "date",
-    "given",
-    "below",
-    "please",
-    "bring",
-    "all",
-    "earlier",
-    "findings",
-    "with",
-    "you",
-    "and",
-    "tell",
-    "us",
-    "at",
-    "once",
-    "if",
-    "a",
-    "medicine",
-    "has",
-    "been",
-    "changed",
-    "since",
-    "the",
-    "last",
-    "visit",
-    "the",
-    "results",
-    "of",
-    "the",
-    "examination",
-    "are",
-    "sent",
-    "to",
-    "the",
-    "referring",
-    "practice",
-    "by",
-    "fax",
-    "on",
-    "the",
-    "same",
-    "day",
-    "as",
-    "agreed",
-    "in",
-    "our",
-    "contract",
-    "copies",
-    "of",
-    "images",
-    "can",
-    "be",
-    "had",
-    "on",
-    "request",
-    "payment",
-    "is",
-    "due",
-    "within",
-    "thirty",
-    "days",
-    "of",
-    "the",
-    "date",
-    "of",
-    "this",
-    "letter",
-]
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def words(rng: random.Random, count: int) -> str:
-    """A sentence-like run of words."""
-    start = rng.randrange(len(WORDS))
-    return " ".join(WORDS[(start + i) % len(WORDS)] for i in range(count)).capitalize() + "."
-
-
-def paragraph(
-    c: Canvas, rng: random.Random, x: float, y: float, width: float, lines: int, size: float, lead: float
-) -> float:
-    """Justified text; returns the y below it."""
+def paragraph(c: Canvas, text: str, x: float, y: float, width: float, size: float, lead: float) -> float:
+    """Text set justified, its last line as it comes; returns the y below it."""
     c.setFont("Times-Roman", size)
-    pool = " ".join(words(rng, rng.randint(9, 17)) for _ in range(lines)).split()
-    for _ in range(lines):
-        line: list[str] = []
+    pool = text.split()
+    while pool:
+        line = [pool.pop(0)]
         while pool and c.stringWidth(" ".join([*line, pool[0]]), "Times-Roman", size) < width:
             line.append(pool.pop(0))
-        if not line:
-            break
-        gap = (width - c.stringWidth(" ".join(line), "Times-Roman", size)) / max(1, len(line) - 1)
+        gap = (width - c.stringWidth(" ".join(line), "Times-Roman", size)) / max(1, len(line) - 1) if pool else 0.0
         at = x
         for word in line:
             c.drawString(at, y, word)
@@ -157,9 +66,11 @@ def letter(c: Canvas) -> None:
     c.drawRightString(W - 60, H - 112, "3 March 2026")
     c.setFont("Times-Bold", 12)
     c.drawString(60, H - 176, "Referral: Mr J. Doe, born 1 April 1958, reference 2026-0417")
-    y = H - 200
-    for lines in (6, 8, 7, 9, 6):
-        y = paragraph(c, rng, 60, y, W - 120, lines, 11, 13.2) - 8
+    c.setFont("Times-Roman", 11)
+    c.drawString(60, H - 200, "Dear colleague,")
+    y = H - 222
+    for text in LETTER:
+        y = paragraph(c, text, 60, y, W - 120, 11, 13.2) - 8
     c.setFont("Times-Roman", 11)
     c.drawString(60, y - 6, "Yours sincerely,")
     scribble(c, rng, 64, y - 40, 130, 9)
@@ -275,8 +186,8 @@ def form(c: Canvas) -> None:
             c.line(x, y + 3, x + 9, y - 6)
     y -= 30
     c.setFont("Helvetica", 6)
-    for n in range(16):
-        c.drawString(50, y - 8 * n, f"{n + 1:2d}. {words(rng, 22)}"[:150])
+    for n, note in enumerate(NOTES):
+        c.drawString(50, y - 8 * n, f"{n + 1:2d}. {note}")
     scribble(c, rng, 340, 96, 150, 11)
     c.setLineWidth(0.5)
     c.line(330, 84, W - 50, 84)
@@ -329,25 +240,58 @@ def photo(c: Canvas) -> None:
 
 
 def report(c: Canvas) -> None:
-    """Ten pages."""
+    """Ten pages: text, a chart, text."""
     rng = random.Random(5)
     for number in range(1, 11):
+        subject = list(REPORT)[(number - 1) % len(REPORT)]
+        quarter = (number - 1) // len(REPORT) + 1
+        before, after = REPORT[subject]
         c.setFont("Helvetica-Bold", 13)
-        c.drawString(
-            60, H - 60, f"{number}. Quarterly report on {('deliveries', 'complaints', 'staff', 'costs')[number % 4]}"
-        )
-        y = paragraph(c, rng, 60, H - 86, W - 120, 12, 11, 13.5) - 14
-        c.setLineWidth(0.8)
-        c.rect(60, y - 150, W - 120, 150)
-        for i in range(12):
-            value = rng.uniform(20, 130)
-            c.setFillColor(HexColor("#404040") if i % 2 else white)
-            c.rect(76 + i * 38, y - 145, 24, value, fill=1)
-        c.setFillColor(black)
-        paragraph(c, rng, 60, y - 178, W - 120, 18, 11, 13.5)
+        c.drawString(60, H - 60, f"{number}. {subject.capitalize()}, quarter {quarter} of 2025")
+        y = paragraph(c, before, 60, H - 86, W - 120, 11, 13.5) - 14
+        chart(c, rng, y)
+        y = paragraph(c, after, 60, y - 190, W - 120, 11, 13.5) - 14
+        figures(c, rng, y)
         c.setFont("Helvetica", 8)
         c.drawCentredString(W / 2, 40, f"page {number} of 10")
         c.showPage()
+
+
+def chart(c: Canvas, rng: random.Random, y: float) -> None:
+    """Two years by month, side by side."""
+    c.setLineWidth(0.8)
+    c.line(60, y - 145, W - 60, y - 145)
+    c.setFont("Helvetica", 8)
+    for i, month in enumerate(MONTHS):
+        x, value = 68 + i * 39, rng.uniform(40, 110)
+        for step, fill in enumerate((white, HexColor("#404040"))):
+            c.setFillColor(fill)
+            c.rect(x + 15 * step, y - 145, 13, value + rng.uniform(-14, 18), fill=1)
+        c.setFillColor(black)
+        c.drawCentredString(x + 14, y - 157, month)
+    for x, fill, year in ((W - 150, white, "2024"), (W - 100, HexColor("#404040"), "2025")):
+        c.setFillColor(fill)
+        c.rect(x, y - 8, 8, 8, fill=1)
+        c.setFillColor(black)
+        c.drawString(x + 12, y - 7, year)
+
+
+def figures(c: Canvas, rng: random.Random, y: float) -> None:
+    """A small table."""
+    c.setFont("Helvetica-Bold", 8)
+    for column, title in enumerate(("", "January", "February", "March", "Total", "Year before")):
+        c.drawRightString(120 + 80 * column, y, title)
+    c.setFont("Helvetica", 8)
+    for row, name in enumerate(("North", "Coast", "Hills", "Town", "Abroad")):
+        y -= 14
+        c.setLineWidth(0.4)
+        c.line(60, y + 10, W - 60, y + 10)
+        months = [rng.randint(120, 2400) for _ in range(3)]
+        c.drawString(60, y, name)
+        for column, value in enumerate((*months, sum(months), round(sum(months) * rng.uniform(0.85, 1.1)))):
+            c.drawRightString(200 + 80 * column, y, f"{value:,}")
+        if row == 4:
+            c.line(60, y - 4, W - 60, y - 4)
 
 
 def make(name: str, draw: Callable[[Canvas], None]) -> None:
