@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
 
+from softfax.delivery.pace import Pace
 from softfax.delivery.schema import StationLock, bring_up_to_date
 from softfax.errors import LocalError, UsageError
 
@@ -73,6 +74,7 @@ class Durable:
     def __init__(self, url: str, *, executor: str = "softfax") -> None:
         self.url = url
         self.engine = database_engine(url)
+        self.pace = Pace()
         self._executor = executor
         self._client: DBOSClient | None = None
         self._launched = False
@@ -129,6 +131,7 @@ class Durable:
 
     def close(self) -> None:
         """Stops the workers. Blocks until their threads have ended."""
+        self.pace.close()
         if self._launched:
             DBOS.destroy()
             self._launched = False

@@ -145,13 +145,14 @@ class Outbox:
         """Begins to deliver; the durable engine is launched. Blocks for a moment."""
         global _current
         try:
-            DBOS.register_queue(
+            queue = DBOS.register_queue(
                 QUEUE,
                 worker_concurrency=self.settings.workers,
                 partition_worker_concurrency=min(self.settings.workers_per_target, self.settings.workers),
                 polling_interval_sec=self.settings.poll_s,
                 on_conflict="always_update",
             )
+            self._durable.pace.add(queue, self.settings.poll_s)
             self.upkeep()
         except BaseException:
             _current = None
@@ -245,6 +246,7 @@ class Outbox:
                     return
                 batch = [self._waiting[i] for i in range(min(len(self._waiting), WRITE_BATCH))]
             try:
+                self._durable.pace.busy()
                 news = self.store.put([callback for callback, _ in batch], hide)
             except Exception as error:
                 log.error("callbacks cannot be written: %s", str(error).splitlines()[0])
@@ -287,6 +289,7 @@ class Outbox:
             self.store.postpone(sequence_id, round_id, FAILED_ROUND_WAIT_S)
             return f"failed after {delivered}"
         finally:
+            self._durable.pace.busy()
             self._posters.discard(poster)
             poster.close()
 

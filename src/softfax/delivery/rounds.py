@@ -60,9 +60,11 @@ class Rounds:
 
     def start(self, workers: int) -> None:
         """Begins to take rounds, so many at a time."""
-        DBOS.register_queue(
+        assert self._durable is not None
+        queue = DBOS.register_queue(
             self.kind, worker_concurrency=workers, polling_interval_sec=POLL_S, on_conflict="always_update"
         )
+        self._durable.pace.add(queue, POLL_S)
 
     def stop(self) -> None:
         """Takes no more rounds in this process."""
@@ -84,6 +86,8 @@ class Rounds:
         }
         if delay_s > 0:
             options["delay_seconds"] = delay_s
+        assert self._durable is not None
+        self._durable.pace.busy()
         self._client.enqueue_in_transaction(connection, options, subject, round_id)  # type: ignore[arg-type]
 
     def active(self, round_ids: Iterable[str]) -> set[str]:
