@@ -19,6 +19,7 @@ from softfax.queue.model import Cause, Fax, FaxState
 
 __all__ = ["ReportFacts", "first_page_pdf", "first_page_png", "report"]
 
+LOCAL = "%Y-%m-%d %H:%M %Z"
 WIDTH = 864
 _SAID = {
     FaxState.DELIVERED: ("delivered", "2.0.0", "Your fax was delivered."),
@@ -143,8 +144,8 @@ def _text(facts: ReportFacts) -> str:
         ("Subject", facts.subject),
         ("Station", fax.remote_station_id),
         ("Pages", pages),
-        ("Sent", f"{fax.created:%Y-%m-%d %H:%M} UTC"),
-        ("Ended", f"{fax.ended:%Y-%m-%d %H:%M} UTC" if fax.ended is not None else ""),
+        ("Sent", f"{fax.created.astimezone():{LOCAL}}"),
+        ("Ended", f"{fax.ended.astimezone():{LOCAL}}" if fax.ended is not None else ""),
         ("Calls", str(len(fax.attempts)) if fax.attempts else ""),
         ("Reason", fax.reason if fax.state is not FaxState.DELIVERED else ""),
         ("Fax", fax.id),

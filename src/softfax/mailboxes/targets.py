@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
 from email.utils import formatdate
 from pathlib import Path
@@ -55,6 +56,11 @@ class Item:
     tiff: Path | None = None
 
     @property
+    def created(self) -> datetime:
+        """When it began to come in, in the time of this machine."""
+        return datetime.fromisoformat(str(self.fax["created"])).astimezone()
+
+    @property
     def facts(self) -> dict[str, str]:
         """What templates and programs may know."""
         f = self.fax
@@ -67,7 +73,7 @@ class Item:
             "mailbox": str(f["mailbox"]),
             "pages": str(f["pages"]),
             "state": str(f["state"]),
-            "date": str(f["created"])[:16].replace("T", " "),
+            "date": f"{self.created:%Y-%m-%d %H:%M}",
             "pdf": str(self.pdf),
             "tiff": str(self.tiff or ""),
         }
@@ -120,7 +126,7 @@ def email(target: EmailTarget, smtp: SmtpConfig, item: Item, key: str = "") -> N
     lines = [
         f"From:   {sender}",
         f"To:     {facts['called']}",
-        f"Date:   {facts['date']} UTC",
+        f"Date:   {item.created:%Y-%m-%d %H:%M %Z}",
         f"Pages:  {facts['pages']}",
     ]
     if item.fax.get("reason"):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -46,6 +47,16 @@ def test_every_failure_is_told_in_plain_words(cause: Cause) -> None:
     assert text.startswith("Your fax was not delivered.\n")
     assert "Reason:  486 Busy here" in text
     assert cause is Cause.CANCELLED or len(text.splitlines()[1]) > 30
+
+
+def test_times_are_those_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tehran")
+    time.tzset()
+    try:
+        assert "Sent:    2026-01-02 06:34 +0330" in text_of(made())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(
