@@ -47,8 +47,9 @@ def run(options: argparse.Namespace) -> int:
     for number, page in enumerate(pages, 1):
         seconds = page.bytes * 8 / NOMINAL_BPS
         resolution = f"{page.x_dpi:g}x{page.y_dpi:g}"
-        reporter.line("page", number=number, width=page.width, rows=page.rows, resolution=resolution, bytes=page.bytes,
-                      seconds=round(seconds, 2))  # fmt: skip
+        # The keys of a page in a call, and what is known of it here besides.
+        reporter.line("page", direction="send", number=number, bytes=page.bytes, rows=page.rows, bad_rows=0,
+                      seconds=round(seconds, 2), quality="good", width=page.width, resolution=resolution)  # fmt: skip
         picture = f", {page.pictures:.0%} halftoned" if page.pictures > 0.005 else ""
         smallest = min((size for size in page.codes if size), default=page.bytes)
         code = f" ({smallest / 1000:.1f} kB by T.4)" if smallest < page.bytes else ""
