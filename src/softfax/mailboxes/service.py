@@ -153,7 +153,7 @@ class Mailboxes:
             log.exception("fax %s could not be delivered", row.fax_id)
             return self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
         self._tries.end(row, DONE)
-        log.info("fax %s was delivered to %s %s", row.fax_id, row.mailbox, row.kind)
+        log.info("fax %s was delivered to %s", row.fax_id, _name(row))
         return "delivered"
 
     def _deliver(self, row: Any) -> None:
@@ -206,7 +206,7 @@ class Mailboxes:
 
     def _failed(self, row: Any, error: MailboxError) -> str:
         wait_s = self._tries.failed(row, str(error), final=error.final)
-        where = f"{row.mailbox or 'forwarding'} {row.kind}"
+        where = _name(row)
         if wait_s is None:
             log.error("fax %s is given up for %s: %s", row.fax_id, where, error)
         else:
@@ -220,3 +220,10 @@ class Mailboxes:
         """How many deliveries wait, are done and were given up. Blocks."""
         found = {state: count for (state,), count in self._tries.counts("state").items()}
         return dict.fromkeys((WAITING, DONE, DEAD), 0) | found
+
+
+def _name(row: Any) -> str:
+    """A target as people are told of it: its mailbox and kind, and which one it is after the first."""
+    if not row.mailbox:
+        return f"forwarding {row.kind}"
+    return f"{row.mailbox} {row.kind}" + (f" {row.place + 1}" if row.place else "")
