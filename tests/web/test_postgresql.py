@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The queue and the API on PostgreSQL: the same code as on SQLite, tried where a PostgreSQL server is installed."""
+"""The queue and the API on PostgreSQL: the same code as on SQLite, with a PostgreSQL server of Debian's."""
 
 from __future__ import annotations
 
