@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,10 @@ STROKE_NOISE = 1.7
 SPECKLED = 8
 HAIRLINE_LEAST = 34
 HAIRLINE_DOTS = 25
+#: What is straight for this long is a rule; along its edge contrast differs by no more than this from dot to dot.
+RULE_DOTS = 64
+RULE_LEVEL = 6
+RULE_SHARE = 1 / 8
 INK_BELOW = 112
 TINT_NOISE = 10
 
@@ -79,11 +84,49 @@ def _strokes(ground: Ground, noise: float) -> tuple[Mask, Mask]:
     least = np.maximum(above_noise, spread(ground.dark) * STROKE_SHARE).astype(np.uint8)
     tiles = blocks(ground.contrast, 0)
     white: Mask = (tiles <= least[:, None, :, None]).reshape(tiles.shape[0] * BLOCK, -1)[:rows, :width].copy()
-    lines = _hairlines(white, ground, max(HAIRLINE_LEAST, 2 * noise), least)
+    across, down = _crossed(white)
+    lines = _hairlines(white, ground, max(HAIRLINE_LEAST, 2 * noise), least, across, down)
+    _even(white, ground.contrast, across)
+    _even(white.T, ground.contrast.T, down.T)
     return white & ~lines, lines
 
 
-def _hairlines(white: Mask, ground: Ground, faintest: float, least: Grey) -> Mask:
+def _crossed(white: Mask) -> tuple[Mask, Mask]:
+    """The blocks that a black line crosses, across and down."""
+    tiles = blocks((~white).view(np.uint8), 0)
+    return np.any(np.all(tiles, axis=3), axis=1), np.any(np.all(tiles, axis=1), axis=2)
+
+
+def _ruled(crossed: Mask, dots: int) -> Mask:
+    """The rows of blocks along which a line goes on for so many dots."""
+    return np.asarray(running(np.minimum, crossed.view(np.uint8), dots // BLOCK, 1, 0).any(axis=1))
+
+
+def _bands(wanted: Mask) -> Iterator[slice]:
+    """The rows of dots of blocks that follow each other, and a row on both sides."""
+    edges = np.flatnonzero(np.diff(np.pad(wanted.astype(np.int8), 1)))
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        yield slice(max(0, int(first) * BLOCK - 1), int(last) * BLOCK + 1)
+
+
+def _even(white: Mask, contrast: Grey, crossed: Mask) -> None:
+    """A rule is as thick beside type as it is elsewhere: the half-covered dots along its edge become black together."""
+    for band in _bands(_ruled(crossed, RULE_DOTS)):
+        part = contrast[band]
+        level = np.zeros_like(part, bool)
+        level[:, 1:] = (np.abs(np.diff(part.astype(np.int16), axis=1)) <= RULE_LEVEL) & (part[:, 1:] > STROKE_LEAST)
+        straight = running(np.minimum, level.view(np.uint8), HAIRLINE_DOTS, 1, 0)
+        straight = running(np.maximum, straight, HAIRLINE_DOTS, 1, 0).view(bool)
+        straight[:, :-1] |= straight[:, 1:]  # the first dot of each, which differs from the one before it
+        begins = straight & ~level
+        run = np.where(straight, np.cumsum(begins.ravel()).reshape(begins.shape), 0)
+        black = np.bincount(run.ravel(), ~white[band].ravel())
+        rules = black >= np.maximum(RULE_SHARE * np.bincount(run.ravel()), 1)
+        rules[0] = False
+        white[band] &= ~rules[run]
+
+
+def _hairlines(white: Mask, ground: Ground, faintest: float, least: Grey, across: Mask, down: Mask) -> Mask:
     """Rules fainter than the type beside them: crests of contrast that go straight for `HAIRLINE_DOTS`.
 
     Looked for only in bands of blocks where several in a row have some contrast, yet too little for black, or where a rule is
@@ -93,20 +136,12 @@ def _hairlines(white: Mask, ground: Ground, faintest: float, least: Grey) -> Mas
     lines = np.zeros_like(white)
     if not missed.any():
         return lines
-    tiles = blocks((~white).view(np.uint8), 0)
-    across: Mask = np.asarray(np.any(np.all(tiles, axis=3), axis=1))
-    down: Mask = np.asarray(np.any(np.all(tiles, axis=1), axis=2))
-    several = HAIRLINE_DOTS // BLOCK
-    for dots, contrast, faint, through in (
+    for dots, contrast, faint, crossed in (
         (lines, ground.contrast, missed, across),
         (lines.T, ground.contrast.T, missed.T, down.T),
     ):
-        runs = running(np.minimum, faint.view(np.uint8), several, 1, 0).any(axis=1)
-        ruled = running(np.minimum, through.view(np.uint8), several, 1, 0).any(axis=1)
-        wanted = runs | (ruled & faint.any(axis=1))
-        edges = np.flatnonzero(np.diff(np.pad(wanted.astype(np.int8), 1)))
-        for first, last in zip(edges[::2], edges[1::2], strict=True):
-            band = slice(max(0, int(first) * BLOCK - 1), int(last) * BLOCK + 1)
+        runs = running(np.minimum, faint.view(np.uint8), HAIRLINE_DOTS // BLOCK, 1, 0).any(axis=1)
+        for band in _bands(runs | (_ruled(crossed, HAIRLINE_DOTS) & faint.any(axis=1))):
             part = contrast[band]
             crest = part > faintest
             crest[1:-1] &= (part[1:-1] >= part[:-2]) & (part[1:-1] > part[2:])

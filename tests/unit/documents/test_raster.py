@@ -151,6 +151,35 @@ def test_faxes_of_every_compression_and_width_keep_their_dots(
     assert (info.width, info.x_dpi, info.y_dpi) == (width, *dpi)
 
 
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_rule_is_as_thick_beside_type_as_elsewhere(tmp_path: Path, upright: bool) -> None:
+    from reportlab.pdfgen.canvas import Canvas
+
+    c = Canvas(str(tmp_path / "table.pdf"), pagesize=(595, 842))
+    if upright:
+        c.translate(595, 0)
+        c.rotate(90)
+    c.setFont("Helvetica", 8)
+    c.setLineWidth(0.4)
+    rules = [500 - 16.07 * n for n in range(20)]  # each at another place between two rows of dots
+    for y in rules:
+        c.line(60, y, 500, y)
+        c.drawString(100, y + 3.2, "Northgate")
+        c.drawString(300, y + 3.2, "1,234")
+    c.save()
+
+    ((_, black),) = made(tmp_path, tmp_path / "table.pdf")
+
+    if upright:
+        black = black.T[:, ::-1]
+    across, down = (black.shape[1] / (842 if upright else 612), black.shape[0] / (612 if upright else 842))
+    for y in rules:
+        at = round((595 + 8.5 - y if upright else 842 - y) * down)
+        left = 8.5 * (not upright)
+        rule = black[at - 3 : at + 4, round((left + 62) * across) : round((left + 498) * across)]
+        assert set(rule.sum(axis=0)) in ({1}, {2}), f"the rule at {y:.2f} pt"
+
+
 def test_a_fax_too_fine_for_the_far_end_keeps_its_lines(tmp_path: Path) -> None:
     image = Image.new("1", (1728, 4574), 1)
     draw = ImageDraw.Draw(image)
