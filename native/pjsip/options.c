@@ -20,6 +20,8 @@ int sfx_sip_options(int acc_id, const char *uri, int token) {
         return PJ_EINVAL;
     status = pjsua_acc_create_request(acc_id, &pjsip_options_method, &target, &tdata);
     if (status == PJ_SUCCESS)
+        pjsua_process_msg_data(tdata, NULL); /* User-Agent */
+    if (status == PJ_SUCCESS)
         status = pjsip_endpt_send_request(pjsua_var.endpt, tdata, -1, (void *)(pj_ssize_t)token, on_answer);
     return status;
 }

@@ -145,6 +145,7 @@ async def main(agent):
         f'accounts=[SipAccount(name="trunk", server="sip:{HERE}:{far.port}", from_uri="sip:+49301@{HERE}", options_s=30)]',
     )
     options = far.expect("OPTIONS")
+    assert options.header("User-Agent").startswith("softfax/")
     assert options.start == f"OPTIONS sip:{HERE}:{far.port} SIP/2.0"
     assert "sip:+49301@" in options.header("From")
     far.port_of_agent = agent.port

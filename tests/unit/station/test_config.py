@@ -103,6 +103,18 @@ def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
     assert config.data.url == "postgresql://h/d"
 
 
+def test_the_password_of_the_environment_is_that_of_the_account_without(tmp_path: Path) -> None:
+    accounts = '[[account]]\nname = "a"\nserver = "sip:x"\nuser = "u"\n[[account]]\nname = "b-1"\nserver = "sip:y"\nuser = "u"\n'
+
+    def passwords(text: str, **environ: str) -> list[str]:
+        return [account.password for account in load(tmp_path, text, **environ).account]
+
+    trunk = '[[account]]\nname = "trunk"\nserver = "sip:z"\n'
+    assert passwords(accounts + trunk, SOFTFAX_PASSWORD="p") == ["", "", ""], "of which?"
+    assert passwords(accounts + 'password = "f"\n' + trunk, SOFTFAX_PASSWORD="p") == ["p", "f", ""]
+    assert passwords(accounts, SOFTFAX_PASSWORD="p", SOFTFAX_PASSWORD_B_1="q") == ["p", "q"]
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file or directory; name another"):
         StationConfig.load(tmp_path / "none.toml", {})

@@ -173,14 +173,7 @@ def _add_secrets(table: dict[str, Any], environ: Mapping[str, str]) -> None:
     """Secrets of the environment take the place of those in the file."""
     add_http_secret(table, environ)
     accounts, ami = table.get("account"), table.get("ami")
-    password = environ.get("SOFTFAX_PASSWORD")
-    if password and isinstance(accounts, list) and len(accounts) == 1 and isinstance(accounts[0], dict):
-        accounts[0]["password"] = password
-    for account in accounts if isinstance(accounts, list) else ():
-        if isinstance(account, dict) and isinstance(account.get("name"), str):
-            variable = "SOFTFAX_PASSWORD_" + re.sub(r"[^A-Z0-9]", "_", account["name"].upper())
-            if environ.get(variable):
-                account["password"] = environ[variable]
+    _add_passwords([a for a in accounts if isinstance(a, dict)] if isinstance(accounts, list) else [], environ)
     name, secret = environ.get("SOFTFAX_AMI_USER"), environ.get("SOFTFAX_AMI_SECRET")
     if name and secret and isinstance(ami, dict):
         users = ami.setdefault("user", [])
@@ -197,3 +190,18 @@ def _add_secrets(table: dict[str, Any], environ: Mapping[str, str]) -> None:
         data = table.setdefault("data", {})
         if isinstance(data, dict):
             data["url"] = environ["SOFTFAX_DATABASE_URL"]
+
+
+def _add_passwords(accounts: list[dict[str, Any]], environ: Mapping[str, str]) -> None:
+    """SOFTFAX_PASSWORD_NAME is that of an account, SOFTFAX_PASSWORD that of the only one, or of the only one that has none."""
+    password = environ.get("SOFTFAX_PASSWORD")
+    if password and len(accounts) == 1:
+        accounts[0]["password"] = password
+    for account in accounts:
+        if isinstance(account.get("name"), str):
+            variable = "SOFTFAX_PASSWORD_" + re.sub(r"[^A-Z0-9]", "_", account["name"].upper())
+            if environ.get(variable):
+                account["password"] = environ[variable]
+    without = [account for account in accounts if account.get("user") and not account.get("password")]
+    if password and len(without) == 1:
+        without[0]["password"] = password
