@@ -16,7 +16,7 @@ from tests.support.command import SoftfaxProcess
 from tests.support.debian import unpacked
 from tests.support.pages import draw_page, write_fax_tiff
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("kamailio")]
+pytestmark = pytest.mark.sip
 
 CONFIG = Path(__file__).parent / "etc" / "kamailio.cfg"
 SECRET = {"SOFTFAX_PASSWORD": "secret"}

@@ -16,7 +16,7 @@ from tests.peer.asterisk import PeerAddress, originate
 from tests.support.command import environment, softfax_command
 from tests.support.served import CONFIG, Served, get, status, until
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("srtp")]
+pytestmark = pytest.mark.sip
 
 ACCOUNT = """
 [[account]]

@@ -19,8 +19,6 @@ from PIL import Image
 from softfax.queue.model import FaxState
 from tests.mail.rig import SENDER, TO, Rig, letter, mails, pdf, post_office, running, self_signed, trusting, until
 
-pytestmark = pytest.mark.xdist_group("mail")
-
 
 async def inside(rig: Rig) -> int:
     return rig.gateway.door.connections

@@ -37,8 +37,6 @@ from softfax.station.config.mailboxes import CommandTarget, SmtpConfig
 from tests.support.receiver import receiver
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
 
-pytestmark = pytest.mark.xdist_group("mailboxes")
-
 LIMIT_S = 90.0
 PDF = b"%PDF-1.4 a fax\n"
 

@@ -15,7 +15,7 @@ from softfax.ops.doctor.network import registration_findings
 from softfax.ops.doctor.trial import call_findings
 from softfax.station import StationConfig
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("doctor")]
+pytestmark = pytest.mark.sip
 
 
 def test_a_test_fax(tmp_path: Path) -> None:

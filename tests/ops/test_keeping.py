@@ -21,8 +21,6 @@ from softfax.ops.retention import DAY_S, Retention
 from softfax.queue.model import FaxState
 from tests.queue.test_queue import running
 
-pytestmark = pytest.mark.xdist_group("queue")
-
 NAME = "20260101T080000Z-+491-0123456789abcdef01234567"
 
 

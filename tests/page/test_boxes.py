@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.page import sample
 from tests.page.conftest import Watch
 from tests.page.fake import Fake
-
-pytestmark = pytest.mark.xdist_group("page")
 
 
 def fax_id(number: int, sent: bool = False) -> str:

@@ -12,8 +12,6 @@ from tests.page.fake import Fake
 from tests.page.test_live import begin, progress
 from tests.page.test_send import attach
 
-pytestmark = pytest.mark.xdist_group("page")
-
 #: As it is sent, compressed; the views that are fetched at leisure with it.
 FIRST_LOAD_MAX = 120_000
 RECEIVED, FAILED = f"{0x100003:024x}", f"{0x500003:024x}"

@@ -13,8 +13,6 @@ from tests.page import sample
 from tests.page.conftest import Watch
 from tests.page.fake import Fake
 
-pytestmark = pytest.mark.xdist_group("page")
-
 
 def attach(page: Page, *names: str) -> None:
     page.set_input_files('input[data-input="files"]', [sample.SAMPLES / name for name in names])

@@ -21,7 +21,7 @@ from tests.page import sample
 from tests.page.conftest import Watch
 from tests.support.served import Served, serving
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("page-stations")]
+pytestmark = pytest.mark.sip
 
 TOKEN = "a-token-of-tests-alone"
 RING_MS, FAX_MS = 20_000, 60_000

@@ -26,8 +26,6 @@ from softfax.station import FaxOrder, Station
 from tests.support.receiver import receiver
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
 
-pytestmark = pytest.mark.xdist_group("queue")
-
 QUICK = {
     "retry_busy_s": [0.05],
     "retry_no_answer_s": [0.05],

@@ -14,7 +14,7 @@ from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
 from tests.sip.test_agent import run
 from tests.sip.test_far_ends import far  # noqa: F401
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("accounts")]
+pytestmark = pytest.mark.sip
 
 
 # ---- a real registrar -------------------------------------------------------------------------------------------------

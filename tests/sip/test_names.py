@@ -16,7 +16,7 @@ import pytest
 
 from tests.sip.test_agent import PRELUDE
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("names")]
+pytestmark = pytest.mark.sip
 
 APART = ["unshare", "--net", "--mount", "sh", "-c"]
 #: Brings the loopback up without any tool of its own (SIOCGIFFLAGS, SIOCSIFFLAGS), and takes the system's settings of names away.

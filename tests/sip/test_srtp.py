@@ -13,7 +13,7 @@ from softfax.engine import Srtp, SrtpSettings, SrtpSuite
 from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
 from tests.sip.test_far_ends import far  # noqa: F401
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("accounts")]
+pytestmark = pytest.mark.sip
 
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 KEY = bytes(range(30))

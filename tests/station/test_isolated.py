@@ -21,7 +21,7 @@ from softfax.model import FaxResult, FaxUpdate, ProgressEvent, SessionState
 from softfax.station import FaxOrder, Station, workers
 from softfax.station.call import FaxCall
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("isolated")]
+pytestmark = pytest.mark.sip
 
 LIMIT_S = 120.0
 

@@ -27,8 +27,6 @@ from tests.support.background import REPOSITORY
 from tests.support.debian import unpacked
 from tests.support.receiver import Request, receiver
 
-pytestmark = pytest.mark.xdist_group("outbox")
-
 
 def _programs() -> Path:
     """The folder of the server's programs: the machine's, else those of a package that is not installed for it."""

@@ -20,7 +20,7 @@ from softfax.client import SoftfaxClient
 from tests.support.command import environment, softfax_command
 from tests.support.served import CONFIG, get, serving, status, until
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("serve")]
+pytestmark = pytest.mark.sip
 
 
 def softfax(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ from softfax.model import CallState, Direction, FaxResult, FaxUpdate, SessionSta
 from softfax.station import FaxOrder, Station, StationConfig
 from tests.support.receiver import receiver
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("station")]
+pytestmark = pytest.mark.sip
 
 START_LIMIT_S = 60.0
 

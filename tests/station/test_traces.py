@@ -20,7 +20,7 @@ from softfax.station import FaxOrder, Station
 from softfax.station.config.operations import TraceConfig
 from tests.support.pcap import Packet, packets_of
 
-pytestmark = [pytest.mark.sip, pytest.mark.xdist_group("traces")]
+pytestmark = pytest.mark.sip
 
 
 def drawn(png: bytes) -> np.ndarray:

@@ -28,8 +28,6 @@ from softfax.client import (
 from softfax.errors import DocumentError, UsageError
 from tests.web.rig import ADMIN, READER, Running, running_beside
 
-pytestmark = pytest.mark.xdist_group("web")
-
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:

@@ -6,14 +6,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from tests.station.test_outbox_postgresql import postgresql
 from tests.web.rig import running
 from tests.web.test_faxes import ended, sent
 
 __all__ = ["postgresql"]
-pytestmark = pytest.mark.xdist_group("outbox")
 
 
 def test_faxes_on_postgresql(tmp_path: Path, postgresql: str) -> None:

@@ -19,7 +19,6 @@ from softfax.delivery.policy import verify
 from softfax.errors import LocalError, UsageError
 from tests.support.receiver import Request, receiver
 
-pytestmark = pytest.mark.xdist_group("outbox")
 FAST = RetryPolicy(first_s=0.05, longest_s=0.1, give_up_s=60.0)
 
 
