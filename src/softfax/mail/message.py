@@ -11,7 +11,7 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
-from email.policy import compat32
+from email.policy import Compat32
 from email.utils import getaddresses
 from pathlib import PurePosixPath
 
@@ -61,6 +61,23 @@ _ENCRYPTED = frozenset({"multipart/encrypted", "application/pkcs7-mime", "applic
 
 class MailError(UsageError):
     """An e-mail that is not faxed."""
+
+
+class _Policy(Compat32):
+    """Headers as they came, in UTF-8 where they are not ASCII (RFC 6532), else in what old programs write."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        """A header as text."""
+        if value.isascii():
+            return value
+        octets = value.encode("utf-8", "surrogateescape")
+        try:
+            return octets.decode()
+        except UnicodeDecodeError:
+            return octets.decode("cp1252", "replace")
+
+
+_POLICY = _Policy()
 
 
 class _Part(Message):
@@ -147,10 +164,10 @@ def _parse(content: bytes, limits: MessageLimits) -> Message:
         made += 1
         if made > limits.parts:
             raise MailError(f"the e-mail has more than {limits.parts} parts", "send fewer attachments")
-        return _Part(compat32)
+        return _Part(_POLICY)
 
     try:
-        return BytesParser(part, policy=compat32).parsebytes(content)
+        return BytesParser(part, policy=_POLICY).parsebytes(content)
     except MailError:
         raise
     except _DAMAGED:
@@ -194,7 +211,7 @@ def _contents(parts: list[Message], limits: MessageLimits) -> tuple[str, list[At
             marked.append(_from_html(_text(part)))
         elif kind in _TNEF or name.lower() == "winmail.dat":
             text, files = _unpacked(part, limits)
-            plain += [] if any(plain) or any(marked) else [text]
+            plain += [] if any(plain) or any(marked) else [_plain(text)]
             attachments += files
         else:
             attachment = _attachment(part, kind, name, len(attachments) + 1)
@@ -359,8 +376,40 @@ def _text(part: Message) -> str:
         text = data[: 4 * TEXT_MAX].decode(charset if _CHARSET.fullmatch(charset) else "utf-8", "replace")
     except (LookupError, ValueError):
         text = data[: 4 * TEXT_MAX].decode("utf-8", "replace")
+    flowed = _parameter(part, "format") == "flowed"
+    return _plain(_unflowed(text, _parameter(part, "delsp") == "yes") if flowed else text)
+
+
+def _plain(text: str) -> str:
     lines = (line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").split("\n"))
     return "\n".join(lines).strip("\n")[:TEXT_MAX]
+
+
+def _parameter(part: Message, name: str) -> str:
+    try:
+        return str(part.get_param(name) or "").lower()
+    except _DAMAGED:
+        return ""
+
+
+def _unflowed(text: str, delsp: bool) -> str:
+    """Paragraphs as they were before lines were broken for the way (RFC 3676 §4.1); what is quoted stays in its lines."""
+    out: list[str] = []
+    open_line = False
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if line.startswith(">"):
+            out.append(line)
+            open_line = False
+            continue
+        line = line.removeprefix(" ")
+        flows = line.endswith(" ") and line != "-- "
+        said = line[:-1] if flows and delsp else line
+        if open_line and line != "-- ":
+            out[-1] += said
+        else:
+            out.append(said)
+        open_line = flows
+    return "\n".join(out)
 
 
 _HIDDEN = frozenset({"script", "style", "head", "title", "template"})

@@ -116,6 +116,23 @@ def test_damaged_tnef_is_read_or_refused(noise: bytes, begin: int, end: int) -> 
             read_tnef(data)
 
 
+def test_headers_and_names_that_are_not_encoded() -> None:
+    head = ["From: آنا <anna@clinic.example>", "Subject: نامه", "Content-Type: application/pdf"]
+    letter = read_message(mail(*head, 'Content-Disposition: attachment; filename="گزارش.pdf"', "", "%PDF-1.7"))
+    assert (letter.sender_name, letter.subject, letter.senders) == ("آنا", "نامه", ("anna@clinic.example",))
+    assert [a.name for a in letter.attachments] == ["گزارش.pdf"]
+    assert read_message("Subject: Befund für Büro\r\n\r\nx".encode("cp1252")).subject == "Befund für Büro"
+
+
+def test_lines_broken_for_the_way_are_whole_again() -> None:
+    head = "Content-Type: text/plain; charset=utf-8; format=flowed"
+    body = ["One long ", "line.", " >not quoted", "> quoted ", "> too", "", "End ", "-- ", "Anna"]
+    assert read_message(mail(head, "", *body)).text.split("\n") == [
+        "One long line.", ">not quoted", "> quoted", "> too", "", "End", "--", "Anna",
+    ]  # fmt: skip
+    assert read_message(mail(f"{head}; delsp=yes", "", "日本 ", "語")).text == "日本語"
+
+
 def test_html_alone_is_read_as_people_see_it() -> None:
     text = (
         "<html><head><title>x</title><style>p {}</style></head><body>İ<script>evil()</script>"
