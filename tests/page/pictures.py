@@ -30,6 +30,8 @@ LOCALES = {"": "en-GB", "-fa": "fa-IR"}
 SETTLED_MS = 1500
 #: When half of a page has come.
 HALF_MS = 9000
+#: Enough for the documentation.
+COLOURS = 128
 #: Who sends what: number, identification, documents.
 SENT = (
     ("+49301234567", "+49 30 1234567", ("form.pdf", "invoice.pdf")),
@@ -82,6 +84,12 @@ def compose(page: Page) -> None:
     page.locator(".leaf").nth(1).wait_for()
     page.locator("#to").fill("+49 30 1234567")
     page.keyboard.press("Enter")
+
+
+def from_the_top(page: Page) -> None:
+    """The same, on a phone."""
+    compose(page)
+    page.evaluate("scrollTo(0, 0)")
 
 
 def look_at_dcs(page: Page) -> None:
@@ -158,16 +166,20 @@ def document(browser: Browser, folder: Path, office: Served, branch: Served) -> 
     client = Client(office.url)
     to = f"sip:+4930999@{branch.host}"
     done = exchange(client, to)
-    running = client.send(to, ("photo.pdf", "letter.pdf"), "+33142685300", "+33 1 42 68 53 00")
+    running = client.send(to, ("letter.pdf", "photo.pdf"), "+33142685300", "+33 1 42 68 53 00")
     take(browser, folder / "web-live.png", f"{branch.url}#/live", until_half, **desk(520))
     client.wait(running)
     take(browser, folder / "web-send.png", office.url, compose, **desk(800))
     take(browser, folder / "web-inbox.png", f"{branch.url}#/inbox", color_scheme="dark", **desk(620))
     take(browser, folder / "web-call.png", f"{office.url}#/call/{done.id}", look_at_dcs, **desk(900))
-    take(browser, folder / "phone-1.png", office.url, compose, **PHONE)
+    take(browser, folder / "phone-1.png", office.url, from_the_top, **PHONE)
     take(browser, folder / "phone-2.png", f"{branch.url}#/inbox", color_scheme="dark", locale="fa-IR", **PHONE)
     take(browser, folder / "phone-3.png", f"{office.url}#/fax/{done.id}", **PHONE)
     beside(folder, "web-phone.png", ("phone-1.png", "phone-2.png", "phone-3.png"))
+    for path in folder.glob("web-*.png"):
+        with Image.open(path) as picture:
+            few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
 
 
 def station(folder: Path, name: str, *, fine: bool) -> AbstractContextManager[Served]:

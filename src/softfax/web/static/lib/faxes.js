@@ -133,5 +133,7 @@ export function pagesOf(fax) {
 export const pageUrl = (id, n, width) =>
   `v1/faxes/${encodeURIComponent(id)}/pages/${n}.png${width ? `?width=${width}` : ""}`;
 // The first page, as far as there is one to be shown; "" if not.
-export const firstPage = (fax, width) => (sent(fax) || fax.pages ? pageUrl(fax.id, 1, width) : "");
+export const firstPage = (fax, width) => (pageCount(fax) || fax.state === "sending" ? pageUrl(fax.id, 1, width) : "");
+// What stands on the paper where there is none.
+export const noPage = (fax) => t(ended(fax) ? "page.none" : sent(fax) ? "state.preparing" : "state.receiving");
 export const pageCount = (fax) => Math.max(fax.pages_total || 0, fax.pages || 0, 0);

@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Small pictures of numbers: bars of days, a ring of a share. What they show stands in a table for those who do not see them.
-import { html, useEffect, useRef, useState } from "../lib/h.js";
+// Small pictures of numbers: bars of days, a ring of a share. What they show stands in a table for those who do not see
+// them.
+import { html } from "../lib/h.js";
 import { t, number } from "../lib/i18n.js";
+import { useWidth } from "../lib/width.js";
 import { shortDay, weekday } from "../lib/format.js";
 
-const HEIGHT = 170,
-  FOOT = 24,
-  TOP = 18;
+const HEIGHT = 170;
+const FOOT = 24;
+const TOP = 18;
 
 export function Days({ days }) {
-  const box = useRef();
-  const [wide, setWide] = useState(560);
-  useEffect(() => {
-    const watch = new ResizeObserver(([entry]) => setWide(Math.max(240, Math.floor(entry.contentRect.width))));
-    watch.observe(box.current);
-    return () => watch.disconnect();
-  }, []);
+  const [box, room] = useWidth(560);
+  const wide = Math.max(240, room);
   const most = Math.max(4, ...days.map((d) => d.sent + d.received + d.failed));
-  const step = wide / days.length,
-    bar = Math.min(34, step * 0.62);
+  const step = wide / days.length;
+  const bar = Math.min(34, step * 0.62);
   const tall = (n) => ((HEIGHT - FOOT - TOP) * n) / most;
   return html`
     <figure class="chart" ref=${box}>

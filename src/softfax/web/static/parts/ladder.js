@@ -15,9 +15,9 @@ const INSET_PX = 56;
 const LETTER_PX = 6.8;
 const SMALL_PX = 5.9;
 
-export const comes = (entry) => entry.direction === "received";
+const comes = (entry) => entry.direction === "received";
 export const lane = (entry) => (entry.kind === "sip" ? "sip" : entry.kind === "note" ? "note" : "t30");
-export const laneName = (name) => (name === "sip" ? "SIP" : "T.30");
+const laneName = (name) => (name === "sip" ? "SIP" : "T.30");
 export const stamp = (entry) => seconds(entry.t_s, 3);
 
 const clock = (entry) => number(entry.t_s, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
@@ -47,10 +47,12 @@ function under(entry) {
   return said.join(" · ") || entry.detail || "";
 }
 
-function spoken(entry) {
-  const who = `${laneName(lane(entry))}, ${t(comes(entry) ? "call.them" : "call.us")}`;
-  return `${stamp(entry)}, ${who}: ${entry.title}. ${entry.detail || ""}`;
-}
+// Who said it, and how; of what happened here nobody said anything.
+export const source = (entry) =>
+  lane(entry) === "note" ? t("call.note") : `${laneName(lane(entry))} · ${t(comes(entry) ? "call.them" : "call.us")}`;
+
+const spoken = (entry) =>
+  `${[stamp(entry), source(entry).replace(" · ", t("comma"))].join(t("comma"))}: ${entry.title}. ${entry.detail || ""}`;
 
 // Where the two lines of each lane stand.
 function columns(lanes, width) {

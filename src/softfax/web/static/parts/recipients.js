@@ -11,6 +11,10 @@ import { say } from "./notice.js";
 
 const SHOWN_MAX = 40;
 const LEFT_MS = 250;
+const PAUSE_MS = 160;
+const LEAST = 2;
+
+const has = (list, number) => list.some((one) => one.number === number);
 
 async function complete(text) {
   const q = encodeURIComponent(text);
@@ -20,48 +24,94 @@ async function complete(text) {
   ]);
   const out = [];
   const add = (one) => {
-    if (one.number && !out.some((had) => had.number === one.number)) out.push(one);
+    if (one.number && !has(out, one.number)) out.push(one);
   };
   for (const c of book.value?.contacts || []) add({ number: c.number, name: c.name, company: c.company });
   for (const f of before.value?.faxes || []) add({ number: f.to, name: "", before: true });
   return out.slice(0, 8);
 }
 
-export function Recipients({ to, typing, change, id = "to" }) {
+// What fits what is typed, a moment after it is: {options, at, setAt, clear}.
+function useCompletion(typing, to) {
   const [options, setOptions] = useState([]);
   const [at, setAt] = useState(-1);
-  const [problem, setProblem] = useState("");
-  const [pasting, setPasting] = useState(false);
-  const field = useRef();
   const asked = useRef(0);
   useEffect(() => {
     const text = typing.trim();
     const turn = (asked.current += 1);
-    if (text.length < 2) {
+    if (text.length < LEAST) {
       setOptions([]);
-      return;
+      return undefined;
     }
-    const timer = setTimeout(
-      () =>
-        complete(text).then((found) => {
-          if (turn === asked.current) {
-            setOptions(found.filter((o) => !to.some((had) => had.number === o.number)));
-            setAt(-1);
-          }
-        }),
-      160,
-    );
+    const look = async () => {
+      const found = await complete(text);
+      if (turn !== asked.current) return;
+      setOptions(found.filter((one) => !has(to, one.number)));
+      setAt(-1);
+    };
+    const timer = setTimeout(look, PAUSE_MS);
     return () => clearTimeout(timer);
   }, [typing]);
+  return { options, at, setAt, clear: () => setOptions([]) };
+}
+
+const Chip = ({ one, drop }) => html`
+  <span class="chip">
+    <bdi class="ellipsis">${one.name || destination(one.number)}</bdi>
+    ${one.name && html`<span class="chip-number num">${destination(one.number)}</span>`}
+    <button type="button" aria-label=${t("to.remove", { who: one.name || one.number })} onClick=${drop}>
+      <${Icon} name="close" size="14" />
+    </button>
+  </span>
+`;
+
+function Found({ id, options, at, add }) {
+  const pick = (one) => (event) => {
+    event.preventDefault();
+    add([one]);
+  };
+  return html`
+    <ul id=${`${id}-list`} class="options" role="listbox" aria-label=${t("to.found")} hidden=${!options.length}>
+      ${options.map(
+        (one, i) => html`
+          <li key=${one.number} id=${`${id}-${i}`} role="option" aria-selected=${i === at} onPointerDown=${pick(one)}>
+            <span class="ellipsis">
+              <bdi>${one.name || destination(one.number)}</bdi>
+              ${one.company && html`<span class="quiet"> · ${one.company}</span>`}
+            </span>
+            <span class="quiet small num">${one.before ? t("to.before") : destination(one.number)}</span>
+          </li>
+        `,
+      )}
+    </ul>
+  `;
+}
+
+const More = ({ to, paste, clear }) => html`
+  <div class="row under">
+    <button type="button" class="btn bare small" onClick=${paste}>
+      <${Icon} name="paste" size="18" />
+      ${t("to.paste")}
+    </button>
+    ${
+      to.length > 1 &&
+      html`<button type="button" class="btn bare small" onClick=${clear}>${t("to.clear", { n: to.length })}</button>`
+    }
+  </div>
+`;
+
+const skipped = (bad) => t("to.skipped", { n: bad.length, what: bad.slice(0, 3).join(", ") });
+
+// to: [{number, name, company}], typing: what stands in the field; change({to, typing}) is told of both.
+export function Recipients({ to, typing, change, id = "to" }) {
+  const { options, at, setAt, clear } = useCompletion(typing, to);
+  const [problem, setProblem] = useState("");
+  const [pasting, setPasting] = useState(false);
+  const field = useRef();
   const add = (list) => {
-    const fresh = list
-      .filter(
-        (one, i) =>
-          !to.some((had) => had.number === one.number) && list.findIndex((o) => o.number === one.number) === i,
-      )
-      .slice(0, LIST_MAX);
-    change({ to: [...to, ...fresh], typing: "" });
-    setOptions([]);
+    const fresh = list.filter((one, i) => !has(to, one.number) && !has(list.slice(0, i), one.number));
+    change({ to: [...to, ...fresh].slice(0, LIST_MAX), typing: "" });
+    clear();
     setProblem("");
     if (fresh.length) say(t("to.added", { n: fresh.length }));
   };
@@ -76,27 +126,24 @@ export function Recipients({ to, typing, change, id = "to" }) {
   const leaving = useRef(0);
   const left = () => {
     leaving.current = setTimeout(() => {
-      setOptions([]);
+      clear();
       if (document.activeElement !== field.current && !latest.current.options.length) latest.current.commit();
     }, LEFT_MS);
   };
   useEffect(() => () => clearTimeout(leaving.current), []);
   const key = (event) => {
-    if (event.key === "ArrowDown" && options.length) {
-      event.preventDefault();
-      setAt((at + 1) % options.length);
-    } else if (event.key === "ArrowUp" && options.length) {
-      event.preventDefault();
-      setAt((at - 1 + options.length) % options.length);
-    } else if (event.key === "Escape" && options.length) {
-      event.preventDefault();
-      setOptions([]);
-    } else if (event.key === "Enter" || ((event.key === "," || event.key === ";") && typing.trim())) {
-      event.preventDefault();
-      if (at >= 0 && options[at]) add([options[at]]);
-      else commit();
-    } else if (event.key === "Tab" && at >= 0 && options[at]) add([options[at]]);
-    else if (event.key === "Backspace" && !typing && to.length) change({ to: to.slice(0, -1) });
+    const chosen = options[at];
+    const ends = event.key === "Enter" || (",;".includes(event.key) && typing.trim());
+    if (event.key === "ArrowDown" && options.length) setAt((at + 1) % options.length);
+    else if (event.key === "ArrowUp" && options.length) setAt((at - 1 + options.length) % options.length);
+    else if (event.key === "Escape" && options.length) clear();
+    else if (ends) chosen ? add([chosen]) : commit();
+    else {
+      if (event.key === "Tab" && chosen) add([chosen]);
+      if (event.key === "Backspace" && !typing && to.length) change({ to: to.slice(0, -1) });
+      return;
+    }
+    event.preventDefault();
   };
   const paste = (event) => {
     const text = event.clipboardData?.getData("text") || "";
@@ -105,9 +152,13 @@ export function Recipients({ to, typing, change, id = "to" }) {
     if (good.length < 2) return;
     event.preventDefault();
     add(good);
-    if (bad.length) setProblem(t("to.skipped", { n: bad.length, what: bad.slice(0, 3).join(", ") }));
+    if (bad.length) setProblem(skipped(bad));
   };
-  const drop = (number) => {
+  const input = (event) => {
+    change({ typing: event.target.value });
+    setProblem("");
+  };
+  const drop = ({ number }) => {
     change({ to: to.filter((one) => one.number !== number) });
     field.current.focus();
   };
@@ -115,23 +166,7 @@ export function Recipients({ to, typing, change, id = "to" }) {
     <div class="field recipients">
       <label for=${id}>${t("to.label")}</label>
       <div class="chips" onClick=${(e) => e.target === e.currentTarget && field.current.focus()}>
-        ${to
-          .slice(0, SHOWN_MAX)
-          .map(
-            (one) => html`
-              <span class="chip" key=${one.number}>
-                <bdi class="ellipsis">${one.name || destination(one.number)}</bdi>
-                ${one.name && html`<span class="chip-number num">${destination(one.number)}</span>`}
-                <button
-                  type="button"
-                  aria-label=${t("to.remove", { who: one.name || one.number })}
-                  onClick=${() => drop(one.number)}
-                >
-                  <${Icon} name="close" size="14" />
-                </button>
-              </span>
-            `,
-          )}
+        ${to.slice(0, SHOWN_MAX).map((one) => html`<${Chip} key=${one.number} one=${one} drop=${() => drop(one)} />`)}
         ${to.length > SHOWN_MAX && html`<span class="chip soft">${t("to.more", { n: to.length - SHOWN_MAX })}</span>`}
         <input
           id=${id}
@@ -149,52 +184,15 @@ export function Recipients({ to, typing, change, id = "to" }) {
           aria-describedby=${`${id}-problem`}
           placeholder=${to.length ? "" : t("to.hint")}
           value=${typing}
-          onInput=${(e) => {
-            change({ typing: e.target.value });
-            setProblem("");
-          }}
+          onInput=${input}
           onKeyDown=${key}
           onPaste=${paste}
           onBlur=${left}
         />
       </div>
-      <ul id=${`${id}-list`} class="options" role="listbox" aria-label=${t("to.found")} hidden=${!options.length}>
-        ${options.map(
-          (o, i) => html`
-            <li
-              key=${o.number}
-              id=${`${id}-${i}`}
-              role="option"
-              aria-selected=${i === at}
-              onPointerDown=${(e) => {
-                e.preventDefault();
-                add([o]);
-              }}
-            >
-              <span class="ellipsis">
-                <bdi>${o.name || destination(o.number)}</bdi>
-                ${o.company && html`<span class="quiet"> · ${o.company}</span>`}
-              </span>
-              <span class="quiet small num">${o.before ? t("to.before") : destination(o.number)}</span>
-            </li>
-          `,
-        )}
-      </ul>
+      <${Found} id=${id} options=${options} at=${at} add=${add} />
       <p id=${`${id}-problem`} class="problem" role="alert">${problem}</p>
-      <div class="row under">
-        <button type="button" class="btn bare small" onClick=${() => setPasting(true)}>
-          <${Icon} name="paste" size="18" />
-          ${t("to.paste")}
-        </button>
-        ${
-          to.length > 1 &&
-          html`
-            <button type="button" class="btn bare small" onClick=${() => change({ to: [] })}>
-              ${t("to.clear", { n: to.length })}
-            </button>
-          `
-        }
-      </div>
+      <${More} to=${to} paste=${() => setPasting(true)} clear=${() => change({ to: [] })} />
       ${pasting && html`<${Paste} close=${() => setPasting(false)} add=${add} />`}
     </div>
   `;
@@ -236,13 +234,7 @@ function Paste({ close, add }) {
       </label>
       <p role="status" class="small">
         ${text.trim() && t("to.read", { n: good.length })}
-        ${
-          bad.length > 0 &&
-          html`
-            <br />
-            <span class="problem">${t("to.skipped", { n: bad.length, what: bad.slice(0, 3).join(", ") })}</span>
-          `
-        }
+        ${bad.length > 0 && html`<br /><span class="problem">${skipped(bad)}</span>`}
       </p>
     <//>
   `;

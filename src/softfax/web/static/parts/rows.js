@@ -2,7 +2,7 @@
 // Faxes as pictures or as lines, in the rows of a long list, under their days.
 import { html } from "../lib/h.js";
 import { t, number } from "../lib/i18n.js";
-import { documentNames, firstPage, otherSide, pagesOf, peek, sent, story, trouble } from "../lib/faxes.js";
+import { documentNames, firstPage, noPage, otherSide, pagesOf, peek, sent, story, trouble } from "../lib/faxes.js";
 import { clock, day, destination } from "../lib/format.js";
 import { PagePicture } from "./page.js";
 import { StateWord } from "./state.js";
@@ -27,8 +27,6 @@ function label(fax) {
     .filter(Boolean)
     .join(", ");
 }
-
-const noPage = (fax) => t(fax.state === "receiving" ? "state.receiving" : "page.none");
 
 const Tile = ({ fax }) => html`
   <a

@@ -3,7 +3,7 @@
 import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { remove } from "../lib/api.js";
-import { put, useFax, pageUrl, ended } from "../lib/faxes.js";
+import { put, useFax, firstPage, noPage, ended } from "../lib/faxes.js";
 import { destination, duration, moment } from "../lib/format.js";
 import { Icon } from "./icons.js";
 import { PagePicture } from "./page.js";
@@ -32,7 +32,7 @@ export function SentCard({ done, box, again }) {
   return html`
     <section class="sent card" tabindex="-1" ref=${box} aria-labelledby="sent-title">
       <div class="sent-picture">
-        <${PagePicture} src=${pageUrl(first.id, 1, 320)} eager=${true} stamp=${shown.updated} />
+        <${PagePicture} src=${firstPage(shown, 320)} none=${noPage(shown)} eager=${true} stamp=${shown.updated} />
       </div>
       <div class="sent-word">
         <p class="row"><${StateWord} fax=${shown} /></p>

@@ -7,6 +7,7 @@ import { browser, useStore } from "../lib/store.js";
 import { requery, route, go } from "../lib/router.js";
 import { peek } from "../lib/faxes.js";
 import { useList } from "../lib/list.js";
+import { useWidth } from "../lib/width.js";
 import { Icon } from "../parts/icons.js";
 import { Loading, Failure, Empty } from "../parts/notice.js";
 import { arrange, measure } from "../parts/rows.js";
@@ -199,13 +200,7 @@ export default function Box({ place }) {
   const [shape, setShape] = useState(browser.get(`shape.${view}`) || (view === "inbox" ? "grid" : "list"));
   const list = useList(direction, query);
   const lang = useStore(language);
-  const box = useRef();
-  const [width, setWidth] = useState(0);
-  useEffect(() => {
-    const watch = new ResizeObserver(([entry]) => setWidth(entry.contentRect.width));
-    watch.observe(box.current);
-    return () => watch.disconnect();
-  }, []);
+  const [box, width] = useWidth();
   const { columns, height } = measure(width);
   const shown = shape === "grid" ? columns : 0;
   const stamp = list.ids

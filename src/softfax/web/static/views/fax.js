@@ -13,6 +13,7 @@ import { Loading, Failure, Empty, Notice, words } from "../parts/notice.js";
 import { Stage, Thumbs, Tool } from "../parts/stage.js";
 import { StateWord, Story } from "../parts/state.js";
 import { Sure } from "../parts/dialog.js";
+import { keys } from "../parts/shortcuts.js";
 import { cancelFax, eraseFax, Forward, markRead, printFax, retryFax } from "../parts/acts.js";
 
 const READ_MS = 900;
@@ -215,7 +216,7 @@ function marksOf(fax) {
   return marks;
 }
 
-function Pages({ fax, back }) {
+function Pages({ fax }) {
   const [index, setIndex] = useState(0);
   const total = pageCount(fax);
   const pages = useMemo(
@@ -237,7 +238,7 @@ function Pages({ fax, back }) {
     <${Tool} icon="print" label=${t("keys.print")} act=${print} />
     <${Tool} icon="download" label=${t("keys.download")} ...${download} />
   `;
-  const actions = { p: print, d: () => document.querySelector(".toolbar a[download]").click(), Escape: back };
+  const actions = { p: print, d: () => document.querySelector(".toolbar a[download]").click() };
   return html`
     <${Stage} pages=${pages} index=${at} setIndex=${setIndex} tools=${tools} actions=${actions} />
     ${total > 1 && html`<${Thumbs} pages=${pages} index=${at} setIndex=${setIndex} marks=${marksOf(fax)} />`}
@@ -268,12 +269,13 @@ export default function FaxView({ place }) {
   const { fax, error, load } = useFax(id);
   const [dialog, setDialog] = useState("");
   useRead(fax);
+  const back = () => goBack(fax && sent(fax) ? "outbox" : "inbox");
+  useEffect(() => keys({ Escape: back }), [fax?.direction]);
   if (error?.status === 404) return html`<${Missing} />`;
   if (!fax)
     return html`
       <div class="view">${error ? html`<${Failure} error=${error} again=${load} />` : html`<${Loading} />`}</div>
     `;
-  const back = () => goBack(sent(fax) ? "outbox" : "inbox");
   const close = () => setDialog("");
   const keepUnread = () => {
     markRead(fax, true);
@@ -293,7 +295,7 @@ export default function FaxView({ place }) {
       </div>
       <div class="fax-grid">
         <div class="fax-story"><${Story} fax=${fax} /></div>
-        <section class="fax-pages" aria-label=${t("page.all")}><${Pages} fax=${fax} back=${back} /></section>
+        <section class="fax-pages" aria-label=${t("page.all")}><${Pages} fax=${fax} /></section>
         <aside class="fax-side stack" aria-label=${t("fax.about")}>
           ${
             ["sending", "receiving"].includes(fax.state) &&

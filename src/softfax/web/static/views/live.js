@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t, number } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
 import { calls, loadCalls } from "../lib/calls.js";
-import { useFax, pageUrl, firstPage, documentNames, isNumber, otherSide, put } from "../lib/faxes.js";
+import { useFax, pageUrl, firstPage, noPage, documentNames, isNumber, otherSide, put } from "../lib/faxes.js";
 import { remove, url } from "../lib/api.js";
 import { stream } from "../lib/stream.js";
 import { destination, bytes, rate, duration, rowsOfA4 } from "../lib/format.js";
@@ -90,9 +90,15 @@ function share(progress, resolution) {
   return Math.min(NEARLY, (progress?.rows || 0) / rowsOfA4(resolution));
 }
 
-function Going({ id, page, part }) {
+function Going({ fax, page, total, part }) {
   return html`
-    <${PagePicture} src=${pageUrl(id, page, 480)} eager=${true} alt=${t("live.going", { n: page })}>
+    <${PagePicture}
+      src=${fax && total ? pageUrl(fax.id, page, 480) : ""}
+      none=${t("state.preparing")}
+      stamp=${fax?.updated}
+      eager=${true}
+      alt=${t("live.going", { n: page })}
+    >
       <span class="unsent" style=${{ insetBlockStart: `${part * 100}%` }}></span>
     <//>
   `;
@@ -165,85 +171,101 @@ function Elapsed({ since }) {
     : null;
 }
 
-function Call({ call }) {
-  const { fax } = useFax(call.fax_id);
-  const [error, setError] = useState(null);
-  const [stopping, setStopping] = useState(false);
-  const direction = call.direction || fax?.direction || "send";
-  const receives = direction === "receive";
+function Facts({ mode, rate: bps, ecm, remote, progress, bad_lines: bad }) {
+  return html`
+    <dl class="facts">
+      <${Fact} name=${t("fact.mode")}>${mode && (mode === "T38" ? "T.38" : "G.711")}<//>
+      <${Fact} name=${t("fact.rate")}>${bps && rate(bps)}<//>
+      <${Fact} name=${t("fact.ecm")}>${ecm === undefined ? "" : t(ecm ? "on" : "off")}<//>
+      <${Fact} name=${t("fact.remote")}>${remote && html`<bdi dir="ltr">${remote}</bdi>`}<//>
+      <${Fact} name=${t("fact.resends")} kind=${progress?.retries ? "warn" : ""}>
+        ${progress && number(progress.retries || 0)}
+      <//>
+      <${Fact} name=${t("fact.loss")} kind=${progress?.lost ? "wide warn" : "wide"}>
+        ${progress && lossWord(progress)}
+      <//>
+      <${Fact} name=${t("fact.bad_lines")} kind="warn">${bad ? number(bad) : ""}<//>
+    </dl>
+  `;
+}
+
+// Who is on the other side: a number if there is one, else the name of the machine.
+function otherOf(call, fax) {
+  if (call.direction === "send") return fax?.to || call.called;
   const from = call.caller || fax?.caller_number || "";
-  const other = receives
-    ? isNumber(from)
-      ? from
-      : call.remote || fax?.remote_station_id || from
-    : fax?.to || call.called;
+  return isNumber(from) ? from : call.remote || fax?.remote_station_id || from;
+}
+
+function Picture({ call, fax, at }) {
+  // Lines are counted only once somebody has looked at them.
+  const coming = Boolean(call.progress?.bytes || call.progress?.rows);
+  return html`
+    <a class="call-picture" href=${`#/fax/${call.fax_id}`} aria-label=${t("fax.open")}>
+      ${
+        call.direction === "receive"
+          ? html`<${Arriving} id=${call.fax_id} page=${at.page} coming=${coming} />`
+          : html`<${Going} fax=${fax} ...${at} />`
+      }
+    </a>
+  `;
+}
+
+function Subject({ call, fax }) {
   const attempt = fax?.attempts?.length;
-  const stage = stageWord({ ...call, direction });
-  useEffect(() => say(`${destination(other)}: ${stage}`), [stage]);
+  const forWhom = () => t("live.for", { who: fax?.mailbox || call.account || call.called || "softfax" });
+  return html`
+    <p class="quiet">
+      <bdi>${call.direction === "receive" ? forWhom() : documentNames(fax)}</bdi>
+      ${attempt > 1 && ` · ${t("live.attempt", { n: attempt })}`}
+    </p>
+  `;
+}
+
+function Stop({ call, failed }) {
+  const [stopping, setStopping] = useState(false);
   const cancel = async () => {
     setStopping(true);
-    setError(null);
+    failed(null);
     try {
       const answer = await remove(`/v1/faxes/${call.fax_id}`);
       if (answer?.id) put(answer);
-    } catch (failure) {
+    } catch (error) {
       setStopping(false);
-      setError(failure);
+      failed(error);
     }
   };
-  const at = position({ ...call, direction }, fax);
-  const retries = call.progress?.retries;
+  const word = stopping ? "live.stopping" : call.direction === "receive" ? "live.hangup" : "cancel_fax";
   return html`
-    <article class="call card" aria-label=${t(receives ? "live.from" : "live.to", { who: destination(other) })}>
-      <a class="call-picture" href=${`#/fax/${call.fax_id}`} aria-label=${t("fax.open")}>
-        ${
-          receives
-            ? html`
-                <${Arriving}
-                  id=${call.fax_id}
-                  page=${at.page}
-                  coming=${Boolean(call.progress?.bytes || call.progress?.rows)}
-                />
-              `
-            : html`<${Going} id=${call.fax_id} ...${at} />`
-        }
-      </a>
+    <button class="btn small" onClick=${cancel} disabled=${stopping}>
+      <${Icon} name="stop" size="18" />
+      ${t(word)}
+    </button>
+  `;
+}
+
+function Call({ call: given }) {
+  const { fax } = useFax(given.fax_id);
+  const call = { ...given, direction: given.direction || fax?.direction || "send" };
+  const [error, setError] = useState(null);
+  const receives = call.direction === "receive";
+  const who = destination(otherOf(call, fax));
+  const stage = stageWord(call);
+  useEffect(() => say(`${who}: ${stage}`), [stage]);
+  return html`
+    <article class="call card" aria-label=${t(receives ? "live.from" : "live.to", { who })}>
+      <${Picture} call=${call} fax=${fax} at=${position(call, fax)} />
       <div class="call-word">
         <div class="row between">
           <span class="state go"><${Icon} name=${receives ? "inbox" : "outbox"} size="16" />${stage}</span>
           <${Elapsed} since=${fax?.attempts?.at(-1)?.started || call.started || fax?.created} />
         </div>
-        <h2><bdi>${destination(other)}</bdi></h2>
-        <p class="quiet">
-          <bdi>
-            ${
-              receives
-                ? t("live.for", { who: fax?.mailbox || call.account || call.called || "softfax" })
-                : documentNames(fax)
-            }
-          </bdi>
-          ${attempt > 1 ? ` · ${t("live.attempt", { n: attempt })}` : ""}
-        </p>
-        <${Pages} call=${{ ...call, direction }} fax=${fax} />
-        <dl class="facts">
-          <${Fact} name=${t("fact.mode")}>${call.mode && (call.mode === "T38" ? "T.38" : "G.711")}<//>
-          <${Fact} name=${t("fact.rate")}>${call.rate ? rate(call.rate) : ""}<//>
-          <${Fact} name=${t("fact.ecm")}>${call.ecm === undefined ? "" : t(call.ecm ? "on" : "off")}<//>
-          <${Fact} name=${t("fact.remote")}>${call.remote && html`<bdi dir="ltr">${call.remote}</bdi>`}<//>
-          <${Fact} name=${t("fact.resends")} kind=${retries ? "warn" : ""}>
-            ${call.progress ? number(retries || 0) : ""}
-          <//>
-          <${Fact} name=${t("fact.loss")} kind=${call.progress?.lost ? "wide warn" : "wide"}>
-            ${call.progress && lossWord(call.progress)}
-          <//>
-          <${Fact} name=${t("fact.bad_lines")} kind="warn">${call.bad_lines ? number(call.bad_lines) : ""}<//>
-        </dl>
+        <h2><bdi>${who}</bdi></h2>
+        <${Subject} call=${call} fax=${fax} />
+        <${Pages} call=${call} fax=${fax} />
+        <${Facts} ...${call} />
         ${error && html`<${Failure} error=${error} small=${true} />`}
         <div class="row">
-          <button class="btn small" onClick=${cancel} disabled=${stopping}>
-            <${Icon} name="stop" size="18" />
-            ${t(stopping ? "live.stopping" : receives ? "live.hangup" : "cancel_fax")}
-          </button>
+          <${Stop} call=${call} failed=${setError} />
           <a class="btn bare small" href=${`#/call/${call.fax_id}`}>
             <${Icon} name="ladder" size="18" />
             ${t("call.link")}
@@ -260,7 +282,7 @@ function Ended({ id }) {
   return html`
     <li class="ended card">
       <a href=${`#/fax/${fax.id}`} class="ended-picture" aria-label=${t("fax.open")}>
-        <${PagePicture} src=${firstPage(fax, 160)} stamp=${fax.updated} />
+        <${PagePicture} src=${firstPage(fax, 160)} none=${noPage(fax)} stamp=${fax.updated} />
       </a>
       <div class="stack tight">
         <div class="row"><${StateWord} fax=${fax} /></div>
