@@ -8,6 +8,7 @@ from `Engine.events()` when `Engine.fileno()` is readable. All methods may be ca
 from __future__ import annotations
 
 import ctypes as c
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,8 @@ __all__ = [
     "completion_text",
     "run_line",
 ]
+
+log = logging.getLogger("softfax.engine")
 
 _BATCH = 64
 _LAWS = {"PCMU": 0, "PCMA": 8}
@@ -331,6 +334,8 @@ class Engine:
         self._lib = library()
         self._handle: c.c_void_p | None = c.c_void_p()
         check(self._lib.sfx_engine_create(shards, c.byref(self._handle)), "creating the fax engine")
+        if not self._lib.sfx_decoder_guarded():
+            log.warning("spandsp was loaded by another library before softfax: far ends may crash it with a page")
         self._batch = (EventRecord * _BATCH)()
 
     @property

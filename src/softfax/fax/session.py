@@ -19,11 +19,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
 
-from softfax.engine import EngineEvent, EventType, SrtpSettings, UdptlSettings, completion_text
+from softfax.engine import EngineEvent, EventType, completion_text
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
+from softfax.fax.ports import AudioPath, CallPort, EnginePort, Scheduler, T38Path, Timer
 from softfax.fax.settings import FaxSettings, ModePolicy, Role
 from softfax.model import (
     CallEvent,
@@ -41,7 +41,7 @@ from softfax.model import (
 )
 from softfax.vocabularies.asterisk import present
 
-__all__ = ["AudioPath", "CallPort", "EnginePort", "FaxSession", "PageMark", "Phase", "Scheduler", "T38Path", "Timer"]
+__all__ = ["AudioPath", "FaxSession", "PageMark", "Phase", "T38Path"]
 
 log = logging.getLogger("softfax.fax")
 
@@ -58,64 +58,6 @@ class Phase(Enum):
     FAXING = "faxing"
     CLOSING = "closing"
     ENDED = "ended"
-
-
-@dataclass(frozen=True)
-class AudioPath:
-    """Audio as negotiated: a bound socket (ours from here on) and where the far end listens."""
-
-    fd: int
-    remote: tuple[str, int]
-    codec: str
-    payload_type: int
-    srtp: SrtpSettings | None = None
-
-    def start(self, engine: EnginePort) -> None:
-        """Runs T.30 on it."""
-        engine.start_audio(self.fd, self.remote, codec=self.codec, payload_type=self.payload_type, srtp=self.srtp)
-
-
-@dataclass(frozen=True)
-class T38Path:
-    """T.38 as negotiated: a bound socket (ours from here on), where the far end listens, how to send."""
-
-    fd: int
-    remote: tuple[str, int]
-    udptl: UdptlSettings
-
-
-class CallPort(Protocol):
-    """What a fax asks of its SIP call. All return at once."""
-
-    @property
-    def call_id(self) -> str: ...
-    def offer_t38(self) -> None: ...
-    def hangup(self) -> None: ...
-
-
-class EnginePort(Protocol):
-    """What a fax asks of its engine session (`softfax.engine.EngineSession`)."""
-
-    def start_audio(
-        self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int, srtp: SrtpSettings | None = None
-    ) -> None: ...
-    def start_t38(self, fd: int, remote: tuple[str, int], udptl: UdptlSettings) -> None: ...
-    def hold(self, held: bool) -> None: ...
-    def cancel(self) -> None: ...
-    def stop_media(self) -> None: ...
-
-
-class Timer(Protocol):
-    """A pending call of a scheduler."""
-
-    def cancel(self) -> None: ...
-
-
-class Scheduler(Protocol):
-    """Time: an asyncio loop in earnest, a fake one in tests."""
-
-    def time(self) -> float: ...
-    def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer: ...
 
 
 @dataclass(frozen=True)
@@ -217,7 +159,7 @@ class FaxSession:
     def audio_up(self, path: AudioPath) -> None:
         """Audio is negotiated (first, or again after T.38). The socket is the session's from here on."""
         if self.engine is None or self.phase in (Phase.CLOSING, Phase.ENDED):
-            _close(path.fd)
+            path.close()
             return
         if not self._answered:
             # Early media: T.30 begins when the call is answered.
@@ -239,7 +181,7 @@ class FaxSession:
         self._offer_pending = False
         self._stop_timer("offer", "t38")
         if self.engine is None or self.phase in (Phase.CLOSING, Phase.ENDED):
-            _close(path.fd)
+            path.close()
             return
         if not self._answered:
             self._keep_early(path)
@@ -266,7 +208,7 @@ class FaxSession:
 
     def _keep_early(self, path: AudioPath | T38Path | None) -> None:
         if self._early is not None:
-            _close(self._early.fd)
+            self._early.close()
         self._early = path
 
     # ---- what happens: the engine ---------------------------------------------------------------------------------
@@ -436,7 +378,7 @@ class FaxSession:
     def _back_to_audio(self, path: AudioPath) -> None:
         """The far end leaves T.38: T.30 starts over on audio unless pages went through or audio is not wanted."""
         if self._progress.pages or self.phase is Phase.FAXING or self.settings.mode is ModePolicy.T38:
-            _close(path.fd)
+            path.close()
             return
         self.mode = Mode.AUDIO
         self._session_state(SessionState.INACTIVE)
@@ -600,13 +542,6 @@ class FaxSession:
     def outcome(self) -> Outcome | None:
         """How it ended, once it did."""
         return self._outcome
-
-
-def _close(fd: int) -> None:
-    try:
-        os.close(fd)
-    except OSError:
-        log.debug("a media socket was closed twice")
 
 
 _ENGINE_HANDLERS: dict[EventType, Callable[[FaxSession, EngineEvent], None]] = {

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a fax session is joined to: its call, its engine session, time; and the media that the call brings."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from softfax.engine import SrtpSettings, UdptlSettings
+
+__all__ = ["AudioPath", "CallPort", "EnginePort", "Scheduler", "T38Path", "Timer"]
+
+log = logging.getLogger("softfax.fax")
+
+
+@dataclass(frozen=True)
+class AudioPath:
+    """Audio as negotiated: a bound socket (ours from here on) and where the far end listens."""
+
+    fd: int
+    remote: tuple[str, int]
+    codec: str
+    payload_type: int
+    srtp: SrtpSettings | None = None
+
+    def start(self, engine: EnginePort) -> None:
+        """Runs T.30 on it."""
+        engine.start_audio(self.fd, self.remote, codec=self.codec, payload_type=self.payload_type, srtp=self.srtp)
+
+    def close(self) -> None:
+        """Gives the socket up unused."""
+        _close(self.fd)
+
+
+@dataclass(frozen=True)
+class T38Path:
+    """T.38 as negotiated: a bound socket (ours from here on), where the far end listens, how to send."""
+
+    fd: int
+    remote: tuple[str, int]
+    udptl: UdptlSettings
+
+    def close(self) -> None:
+        """Gives the socket up unused."""
+        _close(self.fd)
+
+
+class CallPort(Protocol):
+    """What a fax asks of its SIP call. All return at once."""
+
+    @property
+    def call_id(self) -> str: ...
+    def offer_t38(self) -> None: ...
+    def hangup(self) -> None: ...
+
+
+class EnginePort(Protocol):
+    """What a fax asks of its engine session (`softfax.engine.EngineSession`)."""
+
+    def start_audio(
+        self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int, srtp: SrtpSettings | None = None
+    ) -> None: ...
+    def start_t38(self, fd: int, remote: tuple[str, int], udptl: UdptlSettings) -> None: ...
+    def hold(self, held: bool) -> None: ...
+    def cancel(self) -> None: ...
+    def stop_media(self) -> None: ...
+
+
+class Timer(Protocol):
+    """A pending call of a scheduler."""
+
+    def cancel(self) -> None: ...
+
+
+class Scheduler(Protocol):
+    """Time: an asyncio loop in earnest, a fake one in tests."""
+
+    def time(self) -> float: ...
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer: ...
+
+
+def _close(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:
+        log.debug("a media socket was closed twice")
