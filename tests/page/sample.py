@@ -164,15 +164,11 @@ def trace() -> dict[str, Any]:
             for t, kind, way, title, detail, fields in TRACE_STEPS
         ],
         "statistics": {
-            "t38": {
-                "packets_sent": 1204,
-                "packets_received": 388,
-                "lost": 3,
-                "recovered": 3,
-                "redundancy": 3,
-                "duplicates": 0,
-            },
-            "rtp": {"packets_sent": 221, "packets_received": 219, "lost": 0, "jitter_ms": 0.4},
+            "rtp_rx_packets": 219,
+            "rtp_tx_packets": 221,
+            "udptl_rx_packets": 388,
+            "udptl_rx_recovered": 3,
+            "udptl_tx_packets": 1204,
         },
     }
 

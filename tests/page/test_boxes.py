@@ -220,7 +220,7 @@ def test_the_call_as_ladders(fake: Fake, watch: Watch) -> None:
     expect(chosen).to_contain_text("TSI")
     page.get_by_role("button", name="SIP", exact=True).click()
     expect(rows).to_have_count(sum(step[1] == "sip" for step in sample.TRACE_STEPS))
-    expect(page.get_by_text("packets sent").first).to_be_visible()
+    expect(page.get_by_text("T.38 packets sent")).to_be_visible()
     for name in ("Text", "pcap"):
         with page.expect_download() as download:
             page.get_by_role("link", name=name).click()
