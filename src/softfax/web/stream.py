@@ -27,7 +27,6 @@ WAITING_MAX = 2000
 SEND_S = 20.0
 BATCH = 500
 RETRY_MS = 1000
-CATCH_UP_S = 3.0
 #: Then it ends, and who connects again shows anew that they may.
 LIFE_S = 3600.0
 
@@ -154,14 +153,12 @@ class EventStream(Response):
 
     async def _replay(self, send: Send) -> int:
         """Sends what came after the client's last event; the number up to which everything has been sent."""
-        target = self._events.last_id
         if self._after is None:
             return 0
         # A number from before the station's events began anew stands for now.
-        last = min(self._after, target)
-        loop = asyncio.get_running_loop()
-        until = loop.time() + CATCH_UP_S
+        last = min(self._after, self._events.last_id)
         while not self._lost and not self._ended:
+            # Also those that are not on disk yet.
             batch = await self._events.since(last, BATCH, self._fax_id)
             if batch:
                 wanted = [_frame_of(event) for event in batch if self._wanted(event)]
@@ -169,10 +166,7 @@ class EventStream(Response):
                 if wanted:
                     await self._send(send, b"".join(wanted))
             if len(batch) < BATCH:
-                if self._fax_id or last >= target or loop.time() > until:
-                    break
-                # What is numbered is on its way to where it is looked up.
-                await asyncio.sleep(0.05)
+                break
         return last
 
     async def _live(self, send: Send, last: int) -> None:

@@ -42,7 +42,7 @@ class Logged:
 
 
 class FakeLog:
-    """Numbers events; what is `late` is found only a moment after it was numbered, as by a log that writes in batches."""
+    """Numbers events and keeps them all."""
 
     def __init__(self) -> None:
         self.last_id = 100
