@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -124,6 +125,28 @@ def test_a_document_faxes_and_is_told_how_it_went(tmp_path: Path) -> None:
     variables = sender.events[-1]["variables"]
     assert variables["send_fax_result"] == "success"
     assert variables["return_value"] == "told"
+
+
+def test_two_runs_at_a_time_do_not_stand_in_each_other_s_way(tmp_path: Path) -> None:
+    async def main() -> list[tuple[int | None, SoftfaxProcess]]:
+        (tmp_path / "letter.txt").write_text("One short line.\n")
+        (tmp_path / "fax.yaml").write_text("sections:\n  main:\n    - send_fax: {document: letter.txt}\n")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            to = f"sip:fax@127.0.0.1:{silent.getsockname()[1]}"
+            runs = [
+                await SoftfaxProcess.start(
+                    *("swml", "run", "fax.yaml", "--to", to, "--allow-private", "--timeout", "8"),
+                    cwd=tmp_path,
+                    variables={"XDG_STATE_HOME": str(tmp_path / "state")},
+                )
+                for _ in range(2)
+            ]
+            return [(await one.wait(60), one) for one in runs]
+
+    for status, one in asyncio.run(main()):
+        assert (status, "no answer" in one.stderr) == (3, True), one.stderr
+    assert {folder.name for folder in (tmp_path / "state" / "softfax").iterdir()} == {"swml", "swml-2"}
 
 
 def test_what_is_wrong_is_said_before_anything_is_dialled(tmp_path: Path) -> None:

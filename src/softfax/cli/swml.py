@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import fcntl
+import itertools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ from softfax.cli.common import (
 )
 from softfax.cli.lines import json_line
 from softfax.cli.report import Reporter
-from softfax.errors import ExitStatus, UsageError
+from softfax.errors import ExitStatus, LocalError, UsageError
 from softfax.fax.settings import ModePolicy, check_ident
 from softfax.model import FaxResult, FaxUpdate
 
@@ -81,7 +85,35 @@ def run(options: argparse.Namespace) -> int:
     if not options.to:
         raise UsageError("no destination", "say whom to call with --to")
     check_ident(options.ident)
-    return asyncio.run(_run(options, document, destination_uri(options.to, options)))
+    destination = destination_uri(options.to, options)
+    with _data_folder(options.data) as data:
+        return asyncio.run(_run(options, document, destination, data))
+
+
+@contextlib.contextmanager
+def _data_folder(named: str | None) -> Iterator[Path]:
+    """Where callbacks wait: as named, else the first folder of ours that no other run is using at the moment."""
+    if named:
+        yield Path(named)
+        return
+    from softfax.station.config import state_dir
+
+    for number in itertools.count(1):
+        folder = state_dir() / ("swml" if number == 1 else f"swml-{number}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / "run.lock").open("a")
+        except OSError as error:
+            raise LocalError(
+                f"{folder} cannot be written: {error.strerror}", "name another folder with --data"
+            ) from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            yield folder
+            return
 
 
 def _read(name: str) -> bytes:
@@ -99,7 +131,7 @@ def _head(path: Path) -> bytes:
         return file.read(FILE_BYTES_MAX + 1)
 
 
-async def _run(options: argparse.Namespace, document: Any, destination: str) -> int:
+async def _run(options: argparse.Namespace, document: Any, destination: str, data: Path) -> int:
     from softfax.station import FaxOrder, Station
     from softfax.swml.runner import SwmlRunner
 
@@ -122,7 +154,7 @@ async def _run(options: argparse.Namespace, document: Any, destination: str) -> 
             reached = False
         reporter.event(update.event)
 
-    async with Station(_config(options, destination)) as station:
+    async with Station(_config(options, destination, data)) as station:
         station.subscribe(show)
         runner = SwmlRunner(
             station,
@@ -145,16 +177,15 @@ async def _run(options: argparse.Namespace, document: Any, destination: str) -> 
     return int(ExitStatus.FAX_FAILED if reached else ExitStatus.CALL_FAILED)
 
 
-def _config(options: argparse.Namespace, destination: str) -> Any:
+def _config(options: argparse.Namespace, destination: str, data: Path) -> Any:
     from softfax.station import StationConfig
-    from softfax.station.config import state_dir
 
     sip = sip_config(options, towards=destination)
     table: dict[str, Any] = {
         "sip": {"listen": sip.listen, "transport": sip.transport, "public_address": sip.public_address or "",
                 "tls_verify": sip.tls_verify, "tls_ca": sip.tls_ca},
         "fax": {"receive": False, "allow_private_documents": bool(options.allow_private)},
-        "data": {"dir": Path(options.data) if options.data else state_dir() / "swml"},
+        "data": {"dir": data},
         "callbacks": {"allow_private": bool(options.allow_private)},
     }  # fmt: skip
     if options.proxy or options.user:
