@@ -16,6 +16,7 @@ __all__ = [
     "ConfigError",
     "DocumentEmptyError",
     "DocumentError",
+    "DocumentInterruptedError",
     "DocumentPasswordError",
     "DocumentTooLargeError",
     "DocumentUnreachableError",
@@ -92,6 +93,10 @@ class DocumentTooLargeError(DocumentError):
 
 class DocumentUnreachableError(DocumentError):
     """A URL that cannot be fetched now, and may be later: the network, or the server that has it."""
+
+
+class DocumentInterruptedError(DocumentError):
+    """Its pages could not be made by no fault of its own: what made them was killed, or the disk is full."""
 
 
 class LocalError(SoftfaxError):

@@ -16,12 +16,21 @@ from typing import Any
 
 from softfax import errors
 from softfax.documents.types import FarEnd, PageInfo, PreparedDocument, RasterSettings, Source
-from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
+from softfax.errors import (
+    DocumentError,
+    DocumentInterruptedError,
+    DocumentTooLargeError,
+    DocumentUnsupportedError,
+)
 
 __all__ = ["RasterJob"]
 
-CPU_SIGNALS = (-9, -24)  # SIGKILL, SIGXCPU
+CPU_SIGNALS = (-24,)  # SIGXCPU
+#: By somebody, or by the kernel where memory ends: SIGHUP, SIGINT, SIGKILL, SIGTERM.
+KILLED = (-1, -2, -9, -15)
 TRAPS = (-4, -5, -6, -11)  # what PDFium does where memory ends
+#: What took too long with less of the processor than this was held up by others, not by the document.
+STARVED, STARVED_S = 0.25, 5.0
 LINE_MAX = 1 << 16
 HEAD_START_S = 3.0
 
@@ -57,9 +66,10 @@ class RasterJob:
         self.on_change = on_change
         self._sources, self._cover, self._header, self._raster = tuple(sources), cover, header, raster
         self._changed = threading.Condition()
-        self._closed = self._timed_out = False
+        self._closed = self._timed_out = self._starved = False
         self._process = self._start()
-        self._deadline = time.monotonic() + settings.limits.wall_s
+        self._began = time.monotonic()
+        self._deadline = self._began + settings.limits.wall_s
         self._timer = self._new_timer()
         self._reader = threading.Thread(target=self._read, name="softfax-raster", daemon=True)
         self._reader.start()
@@ -224,6 +234,8 @@ class RasterJob:
 
     def _too_slow(self) -> None:
         self._timed_out = True
+        took_s = time.monotonic() - self._began
+        self._starved = took_s > STARVED_S and _cpu_s(self._process.pid) < STARVED * took_s
         self._process.kill()
 
     @property
@@ -231,10 +243,25 @@ class RasterJob:
         return ", ".join(s.shown for s in self._sources[:5])
 
     def _died(self, status: int) -> DocumentError:
+        if self._starved:
+            return DocumentInterruptedError("this machine is too busy to make the pages", "give it less to do")
         if self._timed_out or status in CPU_SIGNALS:
             return DocumentTooLargeError(f"{self._names} takes too long to read", "send fewer or simpler pages")
         if status in TRAPS:
             return DocumentTooLargeError(
                 f"{self._names} needs too much memory, or is damaged", "open it and save it again"
             )
+        if status in KILLED:
+            return DocumentInterruptedError(
+                "the process that makes the pages was killed", "see whether memory suffices"
+            )
         return DocumentUnsupportedError(f"{self._names} cannot be read", "open it and save it again")
+
+
+def _cpu_s(pid: int) -> float:
+    """The processor time a process has had, in seconds; proc(5)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return float("inf")

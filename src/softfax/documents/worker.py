@@ -8,9 +8,11 @@ comes back is one JSON object a line: the number of sheets once all documents ar
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ __all__ = ["main"]
 
 FILES_OPEN_MAX = 512
 SOURCES_MAX = 200
+#: What has nothing to do with the document.
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENFILE})
 
 
 def _limit(limits: DocumentLimits) -> None:
@@ -149,12 +153,20 @@ def _problem(error: BaseException) -> dict[str, str]:
             "problem": "the document needs too much memory",
             "remedy": "make it smaller",
         }
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        return {
+            "error": "DocumentInterruptedError",
+            "problem": f"the pages cannot be written ({error.strerror})",
+            "remedy": "make room on the disk",
+        }
     text = f"the document cannot be read ({type(error).__name__}: {error})"
     return {"error": "DocumentUnsupportedError", "problem": text[:300], "remedy": "open it and save it again"}
 
 
 def main() -> None:
     """Serves one request."""
+    # A terminal interrupts all its processes; what ends is for the one that wants the pages to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     request = json.loads(sys.stdin.buffer.readline())
     settings = _settings(request["settings"])
     _limit(settings.limits)

@@ -24,7 +24,7 @@ from softfax.engine import (
     T30Settings,
     UdptlSettings,
 )
-from softfax.errors import DocumentError, LocalError
+from softfax.errors import DocumentError, DocumentInterruptedError, LocalError
 from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed
 from softfax.fax.outcome import Outcome
@@ -231,6 +231,9 @@ class FaxLine:
         self.session.more_pages = not complete
 
     def _on_document_failed(self, error: DocumentError) -> None:
+        if isinstance(error, DocumentInterruptedError):
+            self.session.give_up(Outcome(False, "INIT_ERROR", error.problem, outcome.T30_CALLDROPPED))
+            return
         self.session.give_up(Outcome(False, "FILE_ERROR", error.problem, outcome.T30_FILE_ERROR))
 
     def _on_event(self, event: Event) -> None:

@@ -20,7 +20,14 @@ from typing import Any, Protocol
 from softfax import logcontext
 from softfax.diskspace import DiskFloor
 from softfax.documents import RasterJob, RasterSettings, start
-from softfax.errors import LocalError, PortInUseError, SoftfaxError, UsageError
+from softfax.errors import (
+    DocumentError,
+    DocumentInterruptedError,
+    LocalError,
+    PortInUseError,
+    SoftfaxError,
+    UsageError,
+)
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import FaxLine, FaxRuntime
@@ -213,8 +220,12 @@ class Calls:
             except UsageError as error:
                 why = Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)
                 self._undialled(order.fax_id, fax, why)
-            except SoftfaxError as error:
+            except DocumentInterruptedError as error:
+                self._undialled(order.fax_id, fax, making.own_failure(str(error)))
+            except DocumentError as error:
                 self._undialled(order.fax_id, fax, making.document_failure(str(error)))
+            except SoftfaxError as error:
+                self._undialled(order.fax_id, fax, making.own_failure(str(error)))
             finally:
                 if job is not None:
                     await asyncio.to_thread(job.close)

@@ -32,6 +32,7 @@ __all__ = [
     "host_of",
     "incoming_settings",
     "outgoing_settings",
+    "own_failure",
     "placing",
     "resolve_destination",
     "sip_config",
@@ -258,6 +259,11 @@ def failed(context: FaxContext, why: Outcome, duration_s: float) -> FaxResult:
 def document_failure(text: str) -> Outcome:
     """A document that cannot be faxed; nothing was dialled."""
     return Outcome(False, "FILE_ERROR", text, outcome.T30_FILE_ERRORS[0], reached=False)
+
+
+def own_failure(text: str) -> Outcome:
+    """A fault of this machine; nothing was dialled."""
+    return Outcome(False, "INIT_ERROR", text, outcome.T30_CALLDROPPED, reached=False)
 
 
 def host_of(uri: str) -> str:
