@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Calls without SIP and without waiting: far ends that do what their number says, and count what reaches them.
 
-The user of the SIP URI says what happens: `ok`, `busy`, `noanswer`, `refused`, `notfax`, `train`, `cutN` (breaks after N pages of
-the first call, then goes well), `crashN` (the process of the calls ends after N pages of the first call), in any case followed
-by `-` and anything.
+The user of the SIP URI says what happens: `ok`, `busy`, `noanswer`, `refused`, `down`, `notfax`, `train`, `cutN` (breaks after N
+pages of the first call, then goes well), `crashN` (the process of the calls ends after N pages of the first call), `rejectN` (likewise,
+when the far end has rejected the page after them), `away` (no process for the first call), `lost` (it ends before the first is
+dialled), `held` (goes well once `FarEnds.release` is set), in any case followed by `-` and anything. Several with `+` between them are those of the first call, the second, and so on.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class FarEnds:
         self.pages: list[tuple[str, int]] = []
         self.calls: list[str] = []
         self.headers: list[str] = []
+        self.release = asyncio.Event()
         self._tell = tell
 
     def call(self, number: str, header: str) -> int:
@@ -74,6 +76,7 @@ class SimulatedCalls:
         self.config, self.far_ends, self.step_s = config, far_ends, step_s
         self._report = report
         self._dial: dict[str, asyncio.Event] = {}
+        self._undialled: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.most = 0
 
@@ -116,13 +119,17 @@ class SimulatedCalls:
         number = re.match(r"sips?:([^@]*)@", order.uri)[1]  # type: ignore[index]
         total = len(list(read_pages(order.pages.raster))) - order.pages.first_page + 1
         if order.ask_first:
+            if not self._may_dial(order, number):
+                return
             self._report(wire.Ready(order.fax_id))
             await self._dial[order.fax_id].wait()
         header = dict(order.pages.header or {})
         calls_before = self.far_ends.call(number, f"{header.get('station', '')} {header.get('continued', False)}")
         self._happened(order, CallEvent(state=CallState.CALLING))
         await asyncio.sleep(self.step_s)
-        kind = number.partition("-")[0]
+        kinds = number.partition("-")[0].split("+")
+        kind = kinds[min(calls_before, len(kinds) - 1)]
+        again = calls_before > 0 and len(kinds) == 1
         if kind in _SIP:
             code, error = _SIP[kind]
             self._end(order, Outcome(False, error, kind, outcome.NO_T30 + code, reached=False, sip_code=code), 0, total)
@@ -133,23 +140,40 @@ class SimulatedCalls:
             code = 2 if kind == "notfax" else 6
             self._end(order, Outcome(False, "TIMEOUT", kind, code), 0, total)
             return
-        stop = re.fullmatch(r"(cut|crash)(\d+)", kind)
+        if kind == "held":
+            await self.far_ends.release.wait()
+        stop = re.fullmatch(r"(cut|crash|reject)(\d+)", kind)
         for page in range(1, total + 1):
             await asyncio.sleep(self.step_s)
-            if stop and not calls_before and page > int(stop[2]):
-                if stop[1] == "crash":
+            if stop and not again and page > int(stop[2]):
+                if stop[1] == "reject":
+                    self._page(order, page, "bad")
+                if stop[1] != "cut":
                     self._report(wire.Lost(order.fax_id, "the process that ran the call ended (test)"))
                 else:
                     self._end(order, Outcome(False, "HANGUP", "cut", outcome.T30_CALLDROPPED), page - 1, total)
                 return
             self.far_ends.page(number, order.pages.first_page + page - 1)
-            self._happened(
-                order,
-                PageEvent(
-                    direction=Direction.SEND, number=page, bytes=1, rows=1, bad_rows=0, seconds=1, quality="good"
-                ),
-            )
+            self._page(order, page, "good")
         self._end(order, outcome.OK, total, total)
+
+    def _may_dial(self, order: wire.Place, number: str) -> bool:
+        """False where there was no process for it, the first time."""
+        kind = number.partition("-")[0]
+        if kind not in ("away", "lost") or number in self._undialled:
+            return True
+        self._undialled.add(number)
+        if kind == "away":
+            self._report(wire.Undialled(order.fax_id, "CONGESTION", "being started again", outcome.NO_T30 + 503))
+        else:
+            self._report(wire.Lost(order.fax_id, "the process that ran the call ended (test)"))
+        return False
+
+    def _page(self, order: wire.Place, number: int, quality: str) -> None:
+        page = PageEvent(
+            direction=Direction.SEND, number=number, bytes=1, rows=1, bad_rows=0, seconds=1, quality=quality
+        )
+        self._happened(order, page)
 
     def _happened(self, order: wire.Place, event: Any) -> None:
         self._report(wire.Happened(order.fax_id, event))

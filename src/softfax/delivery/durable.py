@@ -124,10 +124,19 @@ class Durable:
         try:
             DBOS(config=config)
             DBOS.launch()
+            self._take_over()
         except sa.exc.SQLAlchemyError as error:
             DBOS.destroy()
             raise database_error(self.url, error) from None
         self._launched = True
+
+    def _take_over(self) -> None:
+        """What was under way under another name ([data] name) is ours too: there is one station on a database."""
+        under_way = self.client.list_workflows(status="PENDING", load_input=False, load_output=False)
+        left = [one.workflow_id for one in under_way if one.executor_id != self._executor]
+        if left:
+            log.warning("%d rounds of a station of another name are taken over", len(left))
+            DBOS.resume_workflows(left)
 
     def close(self) -> None:
         """Stops the workers. Blocks until their threads have ended."""

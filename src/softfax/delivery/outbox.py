@@ -91,6 +91,8 @@ class Outbox:
         self._known = {target.key: target for target in known}
         self.store = Store(durable.engine, enqueue_round(lambda: durable.client))
         self._waiting: deque[tuple[Callback, Future[bool]]] = deque()
+        #: How many were ever put, and written.
+        self._put = self._written = 0
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         #: Attempts that failed, since the start.
@@ -226,14 +228,18 @@ class Outbox:
             if len(self._waiting) >= self.settings.waiting_max:
                 raise LocalError("too many callbacks wait to be written", "check the disk of [data] dir")
             self._waiting.append((callback, done))
+            self._put += 1
             self._changed.notify()
         return done
 
-    async def flush(self, limit_s: float = 30.0) -> None:
-        """Waits until what was put before is on disk."""
-        end = time.monotonic() + limit_s
-        while self._waiting and time.monotonic() < end:
+    async def flush(self, limit_s: float = 30.0) -> bool:
+        """Waits until what was put before is on disk; false where that takes too long."""
+        end, put = time.monotonic() + limit_s, self._put
+        while self._written < put:
+            if time.monotonic() >= end:
+                return False
             await asyncio.sleep(0.01)
+        return True
 
     def _write_loop(self) -> None:
         """Writes what was put, whatever gathered meanwhile in one transaction. A disk that fails is tried until it works."""
@@ -258,6 +264,7 @@ class Outbox:
             with self._changed:
                 for _ in batch:
                     self._waiting.popleft()
+                self._written += len(batch)
             for (_, done), new in zip(batch, news, strict=True):
                 done.set_result(new)
 

@@ -21,7 +21,8 @@ __all__ = ["FAXES", "MAIL", "MAILBOXES", "Rounds"]
 FAXES, MAILBOXES, MAIL = "softfax-faxes", "softfax-mailboxes", "softfax-mail"
 POLL_S = 0.25
 _ACTIVE = ["PENDING", "ENQUEUED", "DELAYED"]
-_ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
+_FAILED = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+_ENDED = ["SUCCESS", *_FAILED]
 
 Work = Callable[[str, str], str]
 #: Who does the rounds of each kind in this process; one, as there is one durable engine.
@@ -59,7 +60,7 @@ class Rounds:
         _workers[self.kind], self._durable = self._work, durable
 
     def start(self, workers: int) -> None:
-        """Begins to take rounds, so many at a time."""
+        """Begins to take rounds, so many at a time, or from now on."""
         assert self._durable is not None
         queue = DBOS.register_queue(
             self.kind, worker_concurrency=workers, polling_interval_sec=POLL_S, on_conflict="always_update"
@@ -77,12 +78,12 @@ class Rounds:
         return self._durable.client
 
     def enqueue(self, connection: sa.Connection, subject: str, round_id: str, priority: int, delay_s: float) -> None:
-        """Enqueues a round in the transaction given. `priority` is 0 (last) to 9; the engine's are 1 (first) and up."""
+        """Enqueues a round in the transaction given. `priority` is 0 (last) to 10; the engine's are 1 (first) and up."""
         options: dict[str, Any] = {
             "workflow_name": _name(self.kind),
             "queue_name": self.kind,
             "workflow_id": round_id,
-            "priority": 10 - priority,
+            "priority": 11 - priority,
         }
         if delay_s > 0:
             options["delay_seconds"] = delay_s
@@ -100,6 +101,13 @@ class Rounds:
             )
             found |= {status.workflow_id for status in some}
         return found
+
+    def failed(self) -> list[str]:
+        """Those that ended without having been done, as when the database failed under them."""
+        found = self._client.list_workflows(
+            name=_name(self.kind), status=_FAILED, limit=10_000, load_input=False, load_output=False
+        )
+        return [status.workflow_id for status in found]
 
     def forget(self, before: str) -> None:
         """Forgets rounds that ended before then (RFC 3339)."""

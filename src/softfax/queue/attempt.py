@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Sequence
@@ -11,18 +12,27 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from softfax.documents import Resolution
-from softfax.errors import DocumentError, DocumentUnreachableError, LocalError, UsageError
+from softfax.errors import (
+    DocumentError,
+    DocumentInterruptedError,
+    DocumentUnreachableError,
+    LocalError,
+    UsageError,
+)
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.model import Direction, FaxResult, FaxUpdate
 from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
+from softfax.queue.failover import failed_over
 from softfax.queue.model import Attempt, Cause, Fax, FaxState
 from softfax.queue.policy import Verdict, after, next_open, slower
 from softfax.queue.store import Kept
 from softfax.station import FaxCall, FaxOrder, making
-from softfax.station.routes import Choice, available, fails_over
+from softfax.station.routes import Choice
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
@@ -33,6 +43,10 @@ log = logging.getLogger("softfax.queue")
 
 #: Why a fax is sent again from the first unconfirmed page after a crash; stands in the header of its pages.
 RESENT = "sent again"
+#: How soon is looked again for a way to a number that the configuration has none for.
+NO_WAY_S = 60.0
+#: How soon a result is written again where the database did not take it.
+HELD_S = 1.0
 
 
 class Undertaking:
@@ -43,7 +57,9 @@ class Undertaking:
         self.queue, self.kept, self.request = queue, kept, kept.request
         self.attempt: Attempt | None = None
         self.number = queue.number_key(kept.fax.to)
-        self._recorded: asyncio.Task[None] | None = None
+        #: Whether it may be written down as dialled: from then on the far end may have been called.
+        self._dialled = False
+        self._ended: datetime | None = None
 
     async def run(self) -> str:
         """Returns what came of it, for whoever reads the workflow's record."""
@@ -62,25 +78,34 @@ class Undertaking:
             why = Outcome(False, "CANCEL", "the number gets no faxes any more", outcome.NO_T30, reached=False)
             await queue.end(kept, FaxState.CANCELLED, why)
             return "gets no faxes"
-        opens = next_open(self.number, now, queue.station.config.queue.hours)
-        if opens is not None and opens > now:
-            await queue.postpone(kept, (opens - now).total_seconds())
+        closed_s = self._closed_s(now)
+        if closed_s:
+            await queue.postpone(kept, closed_s)
             return "not now"
         return await self._call(now)
 
+    def _closed_s(self, now: datetime) -> float:
+        """How long the number may not be called, in seconds; 0 where it may."""
+        opens = next_open(self.number, now, self.queue.station.config.queue.hours)
+        return (opens - now).total_seconds() if opens is not None else 0.0
+
     async def _call(self, now: datetime) -> str:
         queue, fax = self.queue, self.kept.fax
-        choice = self._way()
-        if choice is None or queue.numbers[self.number] >= queue.station.config.queue.calls_per_number:
-            await queue.postpone(self.kept)
-            return "no line"
-        queue.numbers[self.number] += 1
-        queue.accounts[choice.account] += 1
+        queue.lines.claim(fax.id)
         try:
+            choice = queue.lines.way(fax, self.request.account, self.number)
+        except UsageError as error:
+            # The configuration was another when the fax was taken.
+            await queue.postpone(self.kept, NO_WAY_S, str(error))
+            return "no way"
+        if choice is None:
+            await queue.park(self.kept)
+            return "no line"
+        with queue.lines.taken(self.number, choice.account):
             number = 1 + max((a.number for a in fax.attempts if a.ended is not None), default=0)
             begun = Attempt(
                 number=number, started=now, account=choice.account, destination=choice.uri,
-                first_page=fax.pages + 1, resent=bool(fax.attempts) and fax.attempts[-1].cause is Cause.CRASH,
+                first_page=fax.pages + 1, resent=_may_be_there(fax.attempts, fax.pages + 1),
             )  # fmt: skip
             taken = await asyncio.to_thread(queue.store.begin, fax.id, self.kept.round_id, begun)
             if taken is None:
@@ -88,9 +113,6 @@ class Undertaking:
             self.attempt = begun
             queue.say(taken, self.kept.context)
             return await self._fax(choice, begun)
-        finally:
-            queue.numbers[self.number] -= 1
-            queue.accounts[choice.account] -= 1
 
     async def again(self) -> str:
         """The fax was cancelled while its turn began."""
@@ -102,55 +124,40 @@ class Undertaking:
             )
         return "cancelled"
 
-    def _way(self) -> Choice | None:
-        """The account and URI of this attempt; None while all lines are taken."""
-        queue, fax = self.queue, self.kept.fax
-        config = queue.station.config
-        choices = config.routing().choices(fax.to, self.request.account)
-        failed = _failed_over(fax.attempts)
-        choices = tuple(c for c in choices if c.account not in failed) or choices
-        limits = {account.label: account.max_calls for account in config.account}
-        down = {v.account for v in queue.station.registrations() if v.state in ("failed", "unreachable")}
-        free = available(choices, limits=limits, active=queue.accounts, down=down)
-        return free[0] if free else None
-
     async def _fax(self, choice: Choice, begun: Attempt) -> str:
         """Pages, then the call."""
         queue, request, fax = self.queue, self.request, self.kept.fax
         config = queue.station.config
         assert request.folder is not None
-        lock = queue.making.setdefault(request.folder, asyncio.Lock())
         try:
-            async with lock:
+            async with queue.making.of(request.folder):
                 resolution = queue.resolution(request)
                 private = config.fax.allow_private_documents
                 make = partial(pages.make, request, request.folder, resolution, allow_private=private)
-                made = await asyncio.to_thread(make)
+                made = await asyncio.get_running_loop().run_in_executor(queue.makers, make)
         except DocumentUnreachableError as error:
             return await self._undialled("FILE_ERROR", str(error), outcome.NO_T30)
+        except DocumentInterruptedError as error:
+            return await self._undialled("INIT_ERROR", str(error), outcome.T30_CALLDROPPED)
         except (DocumentError, UsageError) as error:
             # The latter for URLs that lead to where nobody's documents are.
             return await self._undialled("FILE_ERROR", str(error))
-        finally:
-            if not lock.locked():
-                queue.making.pop(request.folder, None)
+        except OSError as error:
+            why = f"the pages cannot be written ({error.strerror})"
+            return await self._undialled("INIT_ERROR", why, outcome.T30_CALLDROPPED)
         self.kept = dataclasses.replace(self.kept, fax=dataclasses.replace(fax, pages_total=made.pages))
         if begun.first_page > made.pages:
             return await self._delivered_before()
-        # From here on the station tells of it, also where it is cancelled before it is dialled.
-        queue.recorder.own(fax.id, begun, made.pages)
         try:
             call = queue.station.originate(self._order(choice, made, begun))
         except LocalError:
-            await queue.recorder.done(fax.id)
             await queue.postpone(self.kept)
             return "no line"
         except UsageError as error:
-            await queue.recorder.done(fax.id)
             return await self._undialled("INVALID_ARGUMENTS", str(error))
         result = await call.result
         if result.retry_at is None:
-            await queue.told(fax.id)
+            await queue.told(fax.id, self._ended)
         return f"attempt {begun.number}: {result.status_string}"
 
     def _order(self, choice: Choice, made: pages.Made, begun: Attempt) -> FaxOrder:
@@ -188,6 +195,9 @@ class Undertaking:
         assert self.attempt is not None
         self.attempt = dataclasses.replace(self.attempt, unique_id=call.context.unique_id)
         kept, store = self.kept, self.queue.store
+        if self._closed_s(datetime.now(UTC)):
+            raise LocalError("making the pages took until after the hours in which the number may be called")
+        self._dialled = True
         if not await asyncio.to_thread(store.dialled, kept.fax.id, kept.round_id, self.attempt):
             raise UsageError("cancelled")
         self.queue.recorder.own(kept.fax.id, self.attempt, kept.fax.pages_total)
@@ -202,7 +212,21 @@ class Undertaking:
     # ---- ends ---------------------------------------------------------------------------------------------------
 
     async def _settle(self, result: FaxResult) -> FaxResult:
-        """What follows from the result of an attempt; the result as it is told."""
+        """Writes down what follows from the result of an attempt; the result as it is told. Holds it until it is written."""
+        while True:
+            try:
+                told = await self._written(result)
+            except SQLAlchemyError as error:
+                if self.queue.closed:
+                    raise
+                log.error("the end of fax %s cannot be written and is held: %s", self.kept.fax.id, _line(error))
+                await asyncio.sleep(HELD_S)
+                continue
+            if told is not None:
+                return told
+
+    async def _written(self, result: FaxResult) -> FaxResult | None:
+        """None where somebody cancelled the fax meanwhile."""
         queue, attempt = self.queue, self.attempt
         assert attempt is not None
         cancelled = await asyncio.to_thread(queue.store.is_cancelled, self.kept.fax.id)
@@ -216,9 +240,15 @@ class Undertaking:
             result = dataclasses.replace(result, success=True, status="SUCCESS", error="NO_ERROR", result_code=0,
                                          status_string="OK, though the call was cut after it")  # fmt: skip
             cause = None
-        if cause is Cause.CANCELLED and not cancelled:
+        if not self._dialled and cause not in (None, Cause.DOCUMENT) and result.error != "FILE_ERROR":
+            cause = Cause.OURS  # nobody was called
+        elif cause is Cause.CANCELLED:
             cause = Cause.BROKEN  # the station stops
-        verdict = self._verdict(cause, cancelled, result, now)
+        if cancelled and cause not in (None, Cause.CRASH):
+            cause = Cause.CANCELLED
+        attempt = dataclasses.replace(attempt, ended=now, pages=confirmed - attempt.first_page + 1, cause=cause,
+                                      result=result.to_json())  # fmt: skip
+        verdict = self._verdict(attempt, cancelled, now)
         result = dataclasses.replace(
             result,
             attempt=attempt.number,
@@ -227,9 +257,7 @@ class Undertaking:
             documents=list(fax.documents),
             retry_at=verdict.next_at.isoformat() if verdict.next_at is not None else None,
         )
-        attempt = dataclasses.replace(
-            attempt, ended=now, pages=confirmed - attempt.first_page + 1, cause=cause, result=result.to_json()
-        )
+        attempt = dataclasses.replace(attempt, result=result.to_json())
         fax = dataclasses.replace(
             fax,
             state=verdict.state,
@@ -245,30 +273,32 @@ class Undertaking:
             remote_station_id=result.remote_station_id or fax.remote_station_id,
             result=result.to_json(),
         )
+        self._ended = fax.ended
         round_id = f"{fax.id}.{attempt.number + 1}" if verdict.next_at is not None else None
         settle = partial(
             queue.store.settle, fax, attempt=attempt, result=None if round_id else result, round_id=round_id,
-            from_round=self.kept.round_id,
+            from_round=self.kept.round_id, unless_cancelled=round_id is not None,
         )  # fmt: skip
         if await asyncio.to_thread(settle):
             asyncio.get_running_loop().call_soon(
                 queue.say, dataclasses.replace(fax, attempts=(*self.kept.fax.attempts, attempt)), self.kept.context
             )
+        elif round_id is not None and await asyncio.to_thread(queue.store.is_cancelled, fax.id):
+            return None
         return result
 
-    def _verdict(self, cause: Cause | None, cancelled: bool, result: FaxResult, now: datetime) -> Verdict:
+    def _verdict(self, attempt: Attempt, cancelled: bool, now: datetime) -> Verdict:
+        cause = attempt.cause
         if cause is None:
             return Verdict(FaxState.DELIVERED)
         if cancelled:
             return Verdict(FaxState.CANCELLED)
-        assert self.attempt is not None
         fax, config = self.kept.fax, self.queue.station.config
-        ended = [a for a in fax.attempts if a.ended is not None][fax.retried_after :]
-        causes = [a.cause for a in ended] + [cause]
-        if result.error != "FILE_ERROR" and fails_over(result.sip_code, answered=result.result_code < outcome.NO_T30):
-            choices = config.routing().choices(fax.to, self.request.account)
-            tried = _failed_over(fax.attempts) | {self.attempt.account}
-            if any(choice.account not in tried for choice in choices):
+        ended = [a for a in fax.attempts if a.ended is not None]
+        causes = [a.cause for a in ended[fax.retried_after :]] + [cause]
+        with contextlib.suppress(UsageError):
+            # Where the configuration has no way there any more, its turn says so.
+            if failed_over((*ended, attempt), config.routing().choices(fax.to, self.request.account)):
                 return Verdict(FaxState.WAITING, now)
         same = 0
         for earlier in reversed(causes):
@@ -297,7 +327,7 @@ class Undertaking:
         result = await self._settle(result)
         self.queue.station.publish(FaxUpdate(self.kept.context, result))
         if result.retry_at is None:
-            await self.queue.told(self.kept.fax.id)
+            await self.queue.told(self.kept.fax.id, self._ended)
 
     async def _delivered_before(self) -> str:
         """All pages were confirmed in earlier calls that broke after the last one."""
@@ -308,7 +338,7 @@ class Undertaking:
     async def _after_crash(self) -> str:
         """It was dialled, and then the station ended: what the far end confirmed is known, what it has is not."""
         attempt = self.kept.fax.attempts[-1]
-        self.attempt = attempt
+        self.attempt, self._dialled = attempt, True
         why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
         context = dataclasses.replace(self.kept.context, unique_id=attempt.unique_id, attempt=attempt.number)
         result = dataclasses.replace(making.failed(context, why, 0.0), pages=attempt.pages)
@@ -320,17 +350,13 @@ class Undertaking:
         return "after a crash"
 
 
-def _failed_over(attempts: Sequence[Attempt]) -> set[str]:
-    """The accounts that the last attempts in a row failed through, as long as there was another way."""
-    failed: set[str] = set()
-    for one in reversed([a for a in attempts if a.ended is not None]):
-        sip_code = int((one.result or {}).get("sip_code") or 0)
-        answered = int((one.result or {}).get("result_code") or 0) < outcome.NO_T30
-        of_document = (one.result or {}).get("error") == "FILE_ERROR"
-        if of_document or not fails_over(sip_code, answered=answered) or one.account in failed:
-            break
-        failed.add(one.account)
-    return failed
+def _may_be_there(attempts: Sequence[Attempt], first_page: int) -> bool:
+    """Whether a page may have reached the far end in a call that was cut by a crash, unconfirmed as far as is known."""
+    return any(a.cause is Cause.CRASH and first_page <= a.first_page + a.pages for a in attempts)
+
+
+def _line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
 def _expired(fax: Fax) -> str:

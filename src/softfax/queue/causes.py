@@ -51,6 +51,8 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
         return Cause.UNREACHABLE  # the document's server, not the far end
     if error in ("FILE_ERROR", "INVALID_ARGUMENTS") or code in T30_FILE_ERRORS:
         return Cause.DOCUMENT
+    if error in ("INIT_ERROR", "MEMORY_ERROR"):
+        return Cause.OURS
     if code >= NO_T30:
         return _of_sip(sip or code - NO_T30)
     if code in T30_NOT_FAX:
@@ -59,8 +61,6 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
         return Cause.REFUSED
     if code in T30_TRAINING:
         return Cause.TRAINING
-    if error in ("INIT_ERROR", "MEMORY_ERROR"):
-        return Cause.OURS
     # Hung up before any fax was heard, by whoever answered.
     if code == T30_CALLDROPPED and not result.get("remote_station_id") and not result.get("bitrate"):
         return Cause.NOT_FAX

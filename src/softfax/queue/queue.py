@@ -12,8 +12,8 @@ import dataclasses
 import logging
 import random
 import threading
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,13 +28,17 @@ from softfax.fax.outcome import Outcome
 from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
 from softfax.queue import attempt, pages, recorder, tables
 from softfax.queue.attempt import Undertaking
+from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, ForbiddenError, NoFaxError
 from softfax.queue.eventlog import EventLog
+from softfax.queue.lines import Lines
 from softfax.queue.model import TERMINAL, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
 from softfax.queue.policy import next_open
 from softfax.queue.store import Kept, QueueStore
+from softfax.queue.turns import next_round
+from softfax.queue.upkeep import Upkeep
 from softfax.sip.headers import number_of
-from softfax.station import Station, making
+from softfax.station import Station, StationConfig, making
 
 __all__ = ["FaxQueue"]
 
@@ -42,12 +46,11 @@ log = logging.getLogger("softfax.queue")
 
 DOCUMENTS_MAX = 100
 DESTINATIONS_MAX = 10_000
-KEYS_KEPT_S = 24 * 3600.0
-UPKEEP_S = 60.0
-LOOSE_FOLDER_S = 24 * 3600.0
-#: How soon a fax that could not begin, because all lines were taken, looks again.
+#: How soon a fax that could not begin looks again.
 BUSY_S = 3.0
 FAILED_ROUND_S = 5.0
+#: Documents of so many orders are made into pages at once.
+MAKERS = 4
 
 OnReceived = Callable[[Fax, FaxResult], Awaitable[None]]
 
@@ -60,13 +63,15 @@ class FaxQueue:
         #: Awaited, one after the other, once a received fax is recorded.
         self.on_received: list[OnReceived] = []
         self.rounds = Rounds(FAXES, self._run)
-        self.numbers: Counter[str] = Counter()
-        self.accounts: Counter[str] = Counter()
-        self.making: dict[Path, asyncio.Lock] = {}
+        self.lines = Lines(self)
+        #: What makes pages has threads of its own: a document that takes long holds up nothing that is written down.
+        self.makers = ThreadPoolExecutor(MAKERS, thread_name_prefix="softfax-pages")
+        self.making: EachOnce[Path] = EachOnce()
+        self._undertakings: EachOnce[str] = EachOnce()
         self._started = threading.Event()
-        self._stopping = False
+        self._stopping = self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._upkeep: asyncio.Task[None] | None = None
+        self._upkeep = Upkeep(self)
         self._store: QueueStore | None = None
         self._durable: Durable | None = None
         self.events = EventLog(lambda: self._engine().engine)
@@ -96,6 +101,9 @@ class FaxQueue:
         """Makes the tables, before the durable engine is launched. Blocks, in a thread."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         durable.prepare(tables.METADATA)
+        for index in tables.faxes.indexes:
+            # One that came after the table.
+            index.create(durable.engine, checkfirst=True)
         self._durable = durable
         self.rounds.prepare(durable)
         self._store = QueueStore(durable.engine, self.rounds.enqueue)
@@ -106,71 +114,59 @@ class FaxQueue:
         await self.events.start()
         self.station.subscribe(self.events.add)
         self.station.subscribe(self.recorder.take)
-        for kept in await asyncio.to_thread(self.store.waiting):
-            if kept.request is not None:
-                self.station.tell(kept.fax.id, kept.request.callbacks)
         for kept in await asyncio.to_thread(self.store.untold):
             await self._tell_again(kept)
         for kept in await asyncio.to_thread(self.store.interrupted):
             await self.recorder.interrupted(kept)
-        await asyncio.to_thread(self._adopt)
-        calls = self.station.config.queue.calls or self.station.config.sip.max_calls
-        await asyncio.to_thread(self.rounds.start, calls)
-        self._upkeep = asyncio.ensure_future(self._keep_up())
+        await asyncio.to_thread(self.rounds.start, self.lines.rounds)
+        self.station.on_reload.append(self._reloaded)
+        self._upkeep.start()
+        self.lines.start()
         self._started.set()
 
     async def stop(self) -> None:
         """Begins nothing new. Faxes under way are ended by the station; those that wait, wait for the next start."""
         self._stopping = True
-        if self._upkeep is not None:
-            self._upkeep.cancel()
+        self._upkeep.stop()
+        self.lines.stop()
 
     async def close(self) -> None:
         """After the calls have ended: writes what is left."""
+        # Nobody is told any more: what ends now is told at the next start.
+        self.closed = True
         await self.recorder.close()
         await self.events.stop()
         self.rounds.stop()
+        self.makers.shutdown(wait=False, cancel_futures=True)
+
+    def _reloaded(self, config: StationConfig) -> None:
+        """Another configuration may have more lines, or ways to where there was none."""
+        changed = asyncio.ensure_future(asyncio.to_thread(self.rounds.start, self.lines.rounds))
+        changed.add_done_callback(lambda done: done.exception())
+        self.lines.freed()
+
+    def under_way(self, fax_id: str) -> bool:
+        """Whether a round of a fax is being done."""
+        return fax_id in self._undertakings
 
     async def _tell_again(self, kept: Kept) -> None:
         """The end of a fax that may not have been told: whoever keeps what he is told drops it the second time."""
         if kept.result is not None:
-            if kept.request is not None:
-                self.station.tell(kept.fax.id, kept.request.callbacks)
+            self.tell(kept)
             await self.recorder.hand_on(kept.fax, kept.result)
             self.station.publish(FaxUpdate(_of_attempt(kept.context, kept.result), kept.result))
-        await self.told(kept.fax.id)
+        await self.told(kept.fax.id, kept.fax.ended)
 
-    async def told(self, fax_id: str) -> None:
+    def tell(self, kept: Kept) -> None:
+        """Those whom a fax named are told of it from here on."""
+        if kept.request is not None:
+            self.station.tell(kept.fax.id, kept.request.callbacks)
+
+    async def told(self, fax_id: str, ended: datetime | None) -> None:
         """Notes that the end of a fax has been told, once callbacks are on disk."""
-        if self.station.outbox is not None:
-            await self.station.outbox.flush()
-        await asyncio.to_thread(self.store.told, fax_id)
-
-    def _adopt(self) -> None:
-        """A fax whose round the durable engine lost gets another."""
-        waiting = self.store.waiting()
-        active = self.rounds.active(kept.round_id for kept in waiting)
-        for kept in waiting:
-            if kept.round_id not in active:
-                log.warning("fax %s had lost its round and is taken up again", kept.fax.id)
-                self.store.settle(kept.fax, round_id=_next(kept.round_id), from_round=kept.round_id)
-
-    async def _keep_up(self) -> None:
-        while True:
-            try:
-                await asyncio.to_thread(self._tidy)
-            except Exception:
-                log.exception("the upkeep of the queue failed")
-            await asyncio.sleep(UPKEEP_S)
-
-    def _tidy(self) -> None:
-        now = datetime.now(UTC)
-        self._adopt()
-        self.store.upkeep(now.timestamp() - KEYS_KEPT_S)
-        self.rounds.forget((now - timedelta(seconds=UPKEEP_S)).isoformat())
-        for folder in self.folder.iterdir():
-            if now.timestamp() - folder.stat().st_mtime > LOOSE_FOLDER_S and not self.store.uses(folder.name):
-                pages.shred(folder)
+        outbox = self.station.outbox
+        if not self.closed and (outbox is None or await outbox.flush()):
+            await asyncio.to_thread(self.store.told, fax_id, ended)
 
     # ---- taking -------------------------------------------------------------------------------------------------
 
@@ -317,17 +313,23 @@ class FaxQueue:
     async def cancel(self, fax_id: str) -> Fax:
         """Ends a fax, also under way (DCN, BYE). Raises NoFaxError, EndedError."""
         before = await self._kept(fax_id)
-        call = self.station.find(fax_id)
-        if call is not None and before.request is None:
+        if before.request is None and (call := self.station.find(fax_id)) is not None:
             call.cancel()
             return before.fax
         kept = await asyncio.to_thread(self.store.cancel, fax_id)
         if kept is None:
             raise EndedError(f"fax {fax_id} has ended ({before.fax.state})", "")
-        if call is not None:
+        # Looked for after the mark: a call that is placed later finds the mark, one that was placed before is found here.
+        if (call := self.station.find(fax_id)) is not None:
             call.cancel()
-        elif kept.fax.state in (FaxState.QUEUED, FaxState.WAITING):
-            await self.end(kept, FaxState.CANCELLED, Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED))
+            return (await self._kept(fax_id)).fax
+        why = Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED)
+        while kept.fax.state in (FaxState.QUEUED, FaxState.WAITING):
+            self.tell(kept)
+            if await self.end(kept, FaxState.CANCELLED, why):
+                break
+            # It was put off meanwhile, or its turn has begun, which finds the mark.
+            kept = await self._kept(fax_id)
         return (await self._kept(fax_id)).fax
 
     async def retry(self, fax_id: str) -> Fax:
@@ -348,8 +350,9 @@ class FaxQueue:
             cause=None, retried_after=len(kept.fax.attempts),
         )  # fmt: skip
         round_id = f"{fax_id}.r{int(now.timestamp() * 1000)}"
-        self.station.tell(fax_id, kept.request.callbacks)
-        if not await asyncio.to_thread(partial(self.store.settle, fax, round_id=round_id, from_round=kept.round_id)):
+        self.tell(kept)
+        # Of two who ask at once, one is too late.
+        if not await asyncio.to_thread(partial(self.store.settle, fax, round_id=round_id, from_round="")):
             raise EndedError(f"fax {fax_id} is being sent once more already", "")
         self.say(fax, kept.context)
         return fax
@@ -415,13 +418,21 @@ class FaxQueue:
         return asyncio.run_coroutine_threadsafe(self._round(fax_id, round_id), self._loop).result()
 
     async def _round(self, fax_id: str, round_id: str) -> str:
+        async with self._undertakings.of(fax_id):
+            try:
+                return await self._do_round(fax_id, round_id)
+            finally:
+                self.lines.unclaimed(fax_id)
+
+    async def _do_round(self, fax_id: str, round_id: str) -> str:
         try:
             kept = await asyncio.to_thread(self.store.take, fax_id, round_id)
             if kept is None:
                 return "not its turn"
-            if self._stopping:
-                await self.postpone(kept, 0.0)
+            if self._stopping or self.station.draining:
+                await self.postpone(kept)
                 return "stopping"
+            self.tell(kept)
             return await Undertaking(self, kept).run()
         except Exception:
             # A workflow that failed is never run again; its successor is.
@@ -431,19 +442,29 @@ class FaxQueue:
                 await self.postpone(kept, FAILED_ROUND_S)
             return "failed"
 
-    async def postpone(self, kept: Kept, wait_s: float = BUSY_S) -> None:
+    async def postpone(self, kept: Kept, wait_s: float = BUSY_S, reason: str = "") -> None:
         """The same attempt, a little later. What was dialled stays so."""
         at = datetime.now(UTC) + timedelta(seconds=wait_s * random.uniform(1.0, 1.5))
         state = kept.fax.state if kept.dialled else FaxState.WAITING if kept.fax.attempts else FaxState.QUEUED
-        fax = dataclasses.replace(kept.fax, state=state, next_attempt=at)
+        fax = dataclasses.replace(kept.fax, state=state, next_attempt=at, reason=reason or kept.fax.reason)
         await asyncio.to_thread(
             partial(
-                self.store.settle, fax, round_id=_next(kept.round_id), from_round=kept.round_id, keep_cancelled=True
+                self.store.settle,
+                fax,
+                round_id=next_round(kept.round_id),
+                from_round=kept.round_id,
+                keep_cancelled=True,
             )
         )
 
-    async def end(self, kept: Kept, state: FaxState, why: Outcome) -> None:
-        """Ends a fax without a call."""
+    async def park(self, kept: Kept) -> None:
+        """There is no line: it keeps its place, and gets one when one is free."""
+        wait_s = self.lines.parking_s() * random.uniform(1.0, 1.5)
+        await asyncio.to_thread(self.store.turns.park, kept.fax.id, kept.round_id, next_round(kept.round_id), wait_s)
+        self.lines.parked()
+
+    async def end(self, kept: Kept, state: FaxState, why: Outcome) -> bool:
+        """Ends a fax without a call; false where something else became of it meanwhile."""
         now = datetime.now(UTC)
         fax = dataclasses.replace(
             kept.fax, state=state, ended=now, next_attempt=None, reason=why.text, cause=None, updated=now
@@ -453,10 +474,12 @@ class FaxQueue:
             pages_total=fax.pages_total,
         )  # fmt: skip
         fax = dataclasses.replace(fax, result=result.to_json())
-        if await asyncio.to_thread(partial(self.store.settle, fax, result=result, from_round=kept.round_id)):
-            self.station.publish(FaxUpdate(kept.context, result))
-            self.say(fax, kept.context)
-            await self.told(fax.id)
+        if not await asyncio.to_thread(partial(self.store.settle, fax, result=result, from_round=kept.round_id)):
+            return False
+        self.station.publish(FaxUpdate(kept.context, result))
+        self.say(fax, kept.context)
+        await self.told(fax.id, now)
+        return True
 
     def say(self, fax: Fax, context: FaxContext) -> None:
         """Tells everybody of a fax's state."""
@@ -501,10 +524,3 @@ def _next_attempt(fax: Fax) -> str | None:
 
 def _of_attempt(context: FaxContext, result: FaxResult) -> FaxContext:
     return dataclasses.replace(context, attempt=result.attempt or 1)
-
-
-def _next(round_id: str) -> str:
-    """Another round's id, which no earlier one had."""
-    stem, _, number = round_id.rpartition(".")
-    base, _, count = number.partition("p")
-    return f"{stem}.{base}p{int(count or 0) + 1}"

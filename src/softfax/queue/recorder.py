@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, PageEvent
 from softfax.queue.causes import classify, remedy
 from softfax.queue.model import Attempt, Fax, FaxState
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["Recorder"]
 
 log = logging.getLogger("softfax.queue")
+
+#: The quality of a page that the far end did not confirm.
+REFUSED = "bad"
+#: How soon is written again what the database did not take.
+HELD_S = 1.0
 
 
 class Recorder:
@@ -35,7 +42,7 @@ class Recorder:
         self._task: asyncio.Task[None] | None = None
 
     def own(self, fax_id: str, attempt: Attempt, total: int | None) -> None:
-        """A call of the queue begins, or is about to be dialled: pages are noted down as they are confirmed to `attempt`."""
+        """A fax of the queue is about to be dialled: pages are noted down as they are confirmed to `attempt`."""
         self._own[fax_id] = (attempt, total)
 
     async def done(self, fax_id: str) -> None:
@@ -49,12 +56,14 @@ class Recorder:
         if isinstance(event, JobEvent):
             return
         if context.fax_id in self._own:
-            if isinstance(event, PageEvent):
+            if isinstance(event, PageEvent) and event.quality != REFUSED:
                 attempt, total = self._own[context.fax_id]
                 confirmed = event.number - attempt.first_page + 1
                 pages = partial(self._queue.store.pages, context.fax_id, attempt.number, confirmed, event.number, total)
                 self._write(pages)
             return
+        if self._queue.under_way(context.fax_id):
+            return  # what comes before it is dialled
         fax = self._others.get(context.fax_id)
         if fax is None:
             # The end of a fax that was never a call of this station's is told, not recorded.
@@ -62,7 +71,7 @@ class Recorder:
                 return
             fax = self._others[context.fax_id] = _fax(context)
             self._write(partial(self._queue.store.record, fax, context))
-        if isinstance(event, PageEvent):
+        if isinstance(event, PageEvent) and event.quality != REFUSED:
             fax = self._others[context.fax_id] = dataclasses.replace(fax, pages=event.number)
             self._write(partial(self._queue.store.update, context.fax_id, {"pages": event.number}))
         elif isinstance(event, FaxResult):
@@ -78,7 +87,7 @@ class Recorder:
     async def _told(self, fax: Fax, result: FaxResult) -> None:
         await self.written()
         await self.hand_on(fax, result)
-        await self._queue.told(fax.id)
+        await self._queue.told(fax.id, fax.ended)
 
     async def hand_on(self, fax: Fax, result: FaxResult) -> None:
         """A received fax, to whoever takes it further; they know one that they had before."""
@@ -125,10 +134,20 @@ class Recorder:
                 if not what.done():
                     what.set_result(None)
                 continue
-            try:
-                await asyncio.to_thread(what)
-            except Exception:
-                log.exception("what happened to a fax could not be written")
+            while not await self._took(what) and not self._queue.closed:
+                await asyncio.sleep(HELD_S)
+
+    @staticmethod
+    async def _took(what: Callable[[], Any]) -> bool:
+        """False where the database does not take it now: it is tried again, and what comes after it waits."""
+        try:
+            await asyncio.to_thread(what)
+        except (OperationalError, InterfaceError) as error:
+            log.error("what happens to faxes cannot be written and is held: %s", str(error.orig).splitlines()[0])
+            return False
+        except Exception:
+            log.exception("what happened to a fax could not be written")
+        return True
 
     async def close(self) -> None:
         """Writes what is left."""

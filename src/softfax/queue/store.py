@@ -11,9 +11,11 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import json
+import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,18 +35,17 @@ from softfax.queue.model import (
     FaxState,
     QueueCounts,
 )
+from softfax.queue.turns import DUE, Enqueue, Turns
 
-__all__ = ["Enqueue", "Kept", "QueueStore"]
+__all__ = ["Kept", "QueueStore"]
 
 _REQUEST: TypeAdapter[FaxRequest] = TypeAdapter(FaxRequest)
 _CONTEXT: TypeAdapter[FaxContext] = TypeAdapter(FaxContext)
 _RESULT: TypeAdapter[FaxResult] = TypeAdapter(FaxResult)
 
+#: The folder in a request as it is kept.
+_FOLDER = re.compile(r'"folder":\s*"(?:[^"]*/)?([^"/]+)"')
 _TERMINAL = tuple(str(state) for state in TERMINAL)
-_DUE = (str(FaxState.QUEUED), str(FaxState.WAITING))
-
-#: Enqueues a round in the given transaction: connection, fax id, round id, priority (0 to 9), delay in seconds.
-Enqueue = Callable[[sa.Connection, str, str, int, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,7 @@ class QueueStore:
     def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
         self._engine = engine
         self._enqueue = enqueue
+        self.turns = Turns(engine, enqueue)
 
     # ---- putting ------------------------------------------------------------------------------------------------
 
@@ -210,9 +212,11 @@ class QueueStore:
         round_id: str | None = None,
         from_round: str | None = None,
         keep_cancelled: bool = False,
+        unless_cancelled: bool = False,
     ) -> bool:
         """Writes what became of a fax. With `round_id` another round is enqueued for `fax.next_attempt`; a terminal state with
-        a result is yet to be told. False, and nothing is written, where the fax is no longer in `from_round`.
+        a result is yet to be told. False, and nothing is written, where the fax is no longer in `from_round` (empty for none),
+        or, with `unless_cancelled`, where somebody has cancelled it.
 
         What people noted of it meanwhile (tags, mailbox, read or not) stays as it is on disk.
         """
@@ -230,6 +234,8 @@ class QueueStore:
         where = [tables.faxes.c.id == fax.id]
         if from_round is not None:
             where.append(tables.faxes.c.round_id == from_round)
+        if unless_cancelled:
+            where.append(tables.faxes.c.cancelled.is_(False))
         with self._engine.begin() as connection:
             row = self._row(connection, fax.id)
             if row is None:
@@ -250,15 +256,15 @@ class QueueStore:
         return True
 
     def cancel(self, fax_id: str) -> Kept | None:
-        """Marks a fax as cancelled; it says what it was. None where there is none, or it has ended."""
+        """Marks a fax as cancelled; it says what it is then. None where there is none, or it has ended."""
+        f = tables.faxes.c
         with self._engine.begin() as connection:
-            kept = self._kept(connection, fax_id)
-            if kept is None or kept.fax.terminal:
-                return None
-            connection.execute(
-                tables.faxes.update().where(tables.faxes.c.id == fax_id).values(cancelled=True, updated=time.time())
+            marked = connection.execute(
+                tables.faxes.update()
+                .where(f.id == fax_id, f.state.not_in(_TERMINAL))
+                .values(cancelled=True, updated=time.time())
             )
-        return kept
+            return self._kept(connection, fax_id) if marked.rowcount else None
 
     def is_cancelled(self, fax_id: str) -> bool:
         """Whether somebody wants it to end."""
@@ -282,10 +288,13 @@ class QueueStore:
             ids = connection.execute(sa.select(tables.faxes.c.id).where(tables.faxes.c.told.is_(False))).scalars().all()
             return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
 
-    def told(self, fax_id: str) -> None:
-        """The end of a fax is in the keeping of whoever tells it."""
+    def told(self, fax_id: str, ended: datetime | None) -> None:
+        """The end of a fax is in the keeping of whoever tells it; the one at this time, not that of a later call."""
+        f = tables.faxes.c
         with self._engine.begin() as connection:
-            connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(told=True))
+            connection.execute(
+                tables.faxes.update().where(f.id == fax_id, f.ended == rows.stamp(ended)).values(told=True)
+            )
 
     def interrupted(self) -> builtins.list[Kept]:
         """Faxes that were under way when the station ended and that no round will take up: received, or placed by others."""
@@ -298,7 +307,7 @@ class QueueStore:
             return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
 
     def waiting(self) -> builtins.list[Kept]:
-        """Faxes with a round of their own."""
+        """Faxes with a round of their own, each with all that is known: for few."""
         with self._engine.connect() as connection:
             query = sa.select(tables.faxes.c.id).where(tables.faxes.c.round_id != "")
             ids = connection.execute(query).scalars().all()
@@ -339,7 +348,7 @@ class QueueStore:
         with self._engine.connect() as connection:
             by_state = connection.execute(sa.select(f.state, sa.func.count()).group_by(f.state)).all()
             due, oldest = connection.execute(
-                sa.select(sa.func.count(), sa.func.min(f.due)).where(f.state.in_(_DUE), f.due <= now)
+                sa.select(sa.func.count(), sa.func.min(f.due)).where(f.state.in_(DUE), f.due <= now)
             ).one()
         return QueueCounts(
             by_state={FaxState(state): count for state, count in by_state},
@@ -389,13 +398,28 @@ class QueueStore:
 
     def uses(self, folder: str) -> bool:
         """Whether any fax has its documents in this folder of the queue's."""
+        return bool(self.used({folder}))
+
+    def used(self, folders: Collection[str]) -> set[str]:
+        """Those of these folders of the queue's in which faxes have their documents."""
         f = tables.faxes.c
-        own = sa.or_(f.id == folder, f.broadcast_id == folder)
-        named = f.request.contains(f'/{folder}"', autoescape=True)
+        left, found = sorted(folders), set[str]()
         with self._engine.connect() as connection:
-            if connection.execute(sa.select(f.seq).where(own).limit(1)).first() is not None:
-                return True
-            return connection.execute(sa.select(f.seq).where(named).limit(1)).first() is not None
+            for start in range(0, len(left), 500):
+                some = left[start : start + 500]
+                for column in (f.id, f.broadcast_id):
+                    found.update(connection.execute(sa.select(column).where(column.in_(some))).scalars())
+            # Those of e-mails have names of their own.
+            others = [folder for folder in left if folder not in found]
+            if len(others) <= 3:
+                for folder in others:
+                    named = f.request.contains(f'/{folder}"', autoescape=True)
+                    if connection.execute(sa.select(f.seq).where(named).limit(1)).first() is not None:
+                        found.add(folder)
+            else:
+                requests = connection.execution_options(yield_per=1000).execute(sa.select(f.request)).scalars()
+                found |= set(others) & {match[1] for said in requests if (match := _FOLDER.search(said))}
+        return found
 
     # ---- numbers that are not called ----------------------------------------------------------------------------
 

@@ -51,6 +51,9 @@ sa.Index("softfax_faxes_ended", _c.ended)
 sa.Index("softfax_faxes_broadcast", _c.broadcast_id)
 sa.Index("softfax_faxes_round", _c.round_id)
 sa.Index("softfax_faxes_told", _c.told)
+#: Those that wait for a call, the first first.
+sa.Index("softfax_faxes_turn", _c.priority.desc(), _c.seq, sqlite_where=sa.text("round_id != ''"),
+         postgresql_where=sa.text("round_id != ''"))  # fmt: skip
 
 attempts = sa.Table(
     "softfax_attempts",

@@ -276,6 +276,11 @@ class Station(Registry):
         if self._host is not None:
             self._host.order(wire.Drain())
 
+    @property
+    def draining(self) -> bool:
+        """Whether no orders are taken any more."""
+        return self._draining
+
     async def idle(self, timeout_s: float | None = None) -> bool:
         """Waits until no fax is under way; false if that takes longer than `timeout_s`."""
         waiting = [fax.call.result for fax in self._faxes.values()]
@@ -454,10 +459,14 @@ class Station(Registry):
         try:
             if order is not None and order.watch is not None:
                 await order.watch.ready(fax.call)
-        except Exception as error:
-            if not isinstance(error, SoftfaxError):
-                log.exception("fax %s is not dialled", fax_id)
+        except SoftfaxError as error:
             self._running().order(wire.Cancel(fax_id, "CANCEL", str(error)))
+            return
+        except Exception:
+            log.exception("fax %s is not dialled", fax_id)
+            self._running().order(
+                wire.Cancel(fax_id, "INIT_ERROR", "what was to be noted before the call could not be")
+            )
             return
         self._running().order(wire.Dial(fax_id))
 
@@ -479,7 +488,7 @@ class Station(Registry):
         elif isinstance(event, NegotiatedEvent):
             call.remote_station_id = event.remote_station_id
         elif isinstance(event, PageEvent):
-            fax.marks.append(PageMark(True, event.bad_rows))
+            fax.marks.append(PageMark(event.quality != "bad", event.bad_rows))
             if call.order is not None:
                 # A fax that goes on counts its pages from where it went on.
                 event = dataclasses.replace(event, number=event.number + call.order.first_page - 1)
@@ -511,7 +520,7 @@ class Station(Registry):
         result = dataclasses.replace(
             result,
             mode=fax.call.mode or result.mode,
-            pages=len(fax.marks),
+            pages=sum(mark.confirmed for mark in fax.marks),
             remote_station_id=fax.call.remote_station_id,
             bad_rows=sum(mark.bad_rows for mark in fax.marks),
         )
@@ -547,6 +556,8 @@ class Station(Registry):
                 result = await order.watch.ended(call, dataclasses.replace(result, attempt=order.attempt))
             except Exception:
                 log.exception("the end of fax %s was not taken", call.context.fax_id)
+                # So it is no end: who placed the order finds out later what became of it.
+                result = dataclasses.replace(result, retry_at=datetime.now(UTC).isoformat())
         self._hub.publish(FaxUpdate(call.context, result))
         self._faxes.pop(call.context.fax_id, None)
         if not call.result.done():

@@ -34,8 +34,8 @@ log = logging.getLogger("softfax.station")
 START_S = 30.0
 STOP_S = 20.0
 PREVIEW_S = 2.0
-#: A station killed a moment ago may still hold the port.
-PORT_WAIT_S = 2.0
+#: The process for calls of a station that was killed hangs up before it goes: so long where the far end does not answer.
+PORT_WAIT_S = 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
 #: A process that lived so long is forgiven the ones before it.
 STEADY_S = 60.0
@@ -145,7 +145,8 @@ class _Worker:
             self.restarts += 1
             try:
                 await self._spawn()
-            except SoftfaxError as error:
+            except (SoftfaxError, OSError) as error:
+                # The latter where the machine has no more processes or descriptors: it may have again.
                 log.error("the process for calls does not start: %s", error, extra={"said": True})
                 self._report(wire.Said(f"the process for calls does not start: {error}"))
 
@@ -155,8 +156,9 @@ class _Worker:
         while True:
             try:
                 message = await wire.read(self._reader)
-            except ValueError as error:
-                log.error("the process for calls says what cannot be understood (%s) and is ended", error)
+            except Exception as error:
+                # A far end may have taken it over: whatever it says.
+                log.error("the process for calls says what cannot be understood (%r) and is ended", error)
                 assert self._process is not None
                 self._process.kill()
                 return
@@ -165,8 +167,12 @@ class _Worker:
             self._take(message)
 
     def _take(self, message: wire.Message) -> None:
+        fax_id = getattr(message, "fax_id", None)
         if isinstance(message, wire.Arrived):
             self.faxes.add(message.fax_id)
+        elif fax_id is not None and fax_id not in self.faxes:
+            log.warning("the process for calls speaks of fax %.24r, which is none of its own", fax_id)
+            return
         elif isinstance(message, (wire.Ended, wire.Undialled)):
             self.faxes.discard(message.fax_id)
         elif isinstance(message, wire.Registered):

@@ -6,7 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Callback"]
+from softfax.model import FaxResult
+
+__all__ = ["Callback", "later"]
 
 
 @dataclass(frozen=True)
@@ -18,3 +20,8 @@ class Callback:
     body: dict[str, Any]
     event_id: str
     path_suffix: str = ""
+
+
+def later(result: FaxResult) -> str:
+    """What tells the end of a fax from an earlier one: somebody may have had it sent once more."""
+    return f"-{result.attempt}" if (result.attempt or 1) > 1 else ""

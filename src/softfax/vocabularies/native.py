@@ -20,8 +20,9 @@ def callbacks(update: FaxUpdate) -> Iterator[Callback]:
     context = update.context
     body = update.event.to_json()
     body["fax_id"] = context.fax_id
+    # Of the event alone: what is known beside it may be more the second time.
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:12]
     body["caller"], body["called"] = context.caller_number, context.called_number
     if context.tags:
         body["tags"] = dict(context.tags)
-    digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:12]
     yield Callback(body, f"{context.fax_id}-{update.event.event}-{digest}", update.event.event)

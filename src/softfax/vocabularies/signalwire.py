@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, PageEvent
-from softfax.vocabularies.callback import Callback
+from softfax.vocabularies.callback import Callback, later
 
 __all__ = ["DIALECT", "NAMESPACE", "callbacks", "error", "result_code"]
 
@@ -31,7 +31,7 @@ def callbacks(update: FaxUpdate) -> Iterator[Callback]:
             update, "page", {"direction": str(event.direction), "number": event.number}, f"page-{event.number}"
         )
     elif isinstance(event, FaxResult) and event.retry_at is None:
-        yield _callback(update, "finished", _finished(context, event), "finished")
+        yield _callback(update, "finished", _finished(context, event), f"finished{later(event)}")
 
 
 def error(update: FaxUpdate) -> Callback | None:
@@ -39,7 +39,9 @@ def error(update: FaxUpdate) -> Callback | None:
     event = update.event
     if not isinstance(event, FaxResult) or event.success or event.retry_at is not None:
         return None
-    return _callback(update, "error", {"code": result_code(event), "message": event.status_string}, "error")
+    return _callback(
+        update, "error", {"code": result_code(event), "message": event.status_string}, f"error{later(event)}"
+    )
 
 
 def result_code(result: FaxResult) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from softfax.model import CallEvent, CallState, FaxContext, FaxResult, FaxUpdate
-from softfax.vocabularies.callback import Callback
+from softfax.vocabularies.callback import Callback, later
 
 __all__ = ["DIALECT", "OUTGOING", "callbacks"]
 
@@ -27,7 +27,7 @@ def callbacks(update: FaxUpdate) -> Iterator[Callback]:
         if event.retry_at is not None:
             return
         state = "SUCCESS" if event.success else "FAILED"
-        yield _callback(context, state, _details(event), event.time)
+        yield _callback(context, state, _details(event), event.time, later(event))
     elif context.outgoing and isinstance(event, CallEvent) and event.state is CallState.CALLING:
         yield _callback(context, SENDING, _unknown(), event.time)
 
@@ -60,7 +60,7 @@ def _details(result: FaxResult) -> dict[str, Any]:
     }
 
 
-def _callback(context: FaxContext, state: str, details: dict[str, Any], when: datetime) -> Callback:
+def _callback(context: FaxContext, state: str, details: dict[str, Any], when: datetime, which: str = "") -> Callback:
     name = OUTGOING if context.outgoing else INCOMING
     body: dict[str, Any] = {
         "fax_id": context.fax_id,
@@ -77,4 +77,4 @@ def _callback(context: FaxContext, state: str, details: dict[str, Any], when: da
         body["description"] = details
     # Simotel says its own clock's time, without a zone.
     body["date"] = when.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")
-    return Callback(body, f"{context.fax_id}-{name}-{state}", name)
+    return Callback(body, f"{context.fax_id}-{name}-{state}{which}", name)

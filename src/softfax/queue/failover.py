@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which ways have failed, and whether another is tried at once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from softfax.fax.outcome import NO_T30
+from softfax.queue.model import Attempt
+from softfax.station.routes import Choice, fails_over
+
+__all__ = ["failed_over"]
+
+
+def failed_over(attempts: Iterable[Attempt], choices: Collection[Choice]) -> set[str]:
+    """The accounts that the last attempts failed through, one after the other, while there is another to try.
+
+    When all have failed it begins anew: nothing is left out.
+    """
+    ways, failed = {choice.account for choice in choices}, set[str]()
+    for attempt in attempts:
+        if attempt.ended is None:
+            continue
+        if not _of_the_way(attempt.result or {}):
+            failed.clear()
+            continue
+        failed.add(attempt.account)
+        if failed >= ways:
+            failed.clear()
+    return failed
+
+
+def _of_the_way(result: Any) -> bool:
+    """Whether it was the trunk that failed, and not the document or who was called."""
+    error, code = str(result.get("error", "")), int(result.get("result_code") or 0)
+    # T.38 is refused on a call that has been answered.
+    answered = code < NO_T30 or error == "T38_NEG_ERROR"
+    return error != "FILE_ERROR" and fails_over(int(result.get("sip_code") or 0), answered=answered)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lines of the queue: which are taken, which way a fax goes, and who is next when one is free.
+
+A fax whose turn comes while no line is free for it is parked: its round sleeps long. When a line is free, the first of those that
+are due and fit on it, by priority and then by age, gets the line promised and a round that is taken at once. So priorities hold
+however many wait, and those that wait cost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from softfax.errors import UsageError
+from softfax.queue.failover import failed_over
+from softfax.queue.model import Fax
+from softfax.station.routes import Choice, available
+
+if TYPE_CHECKING:
+    from softfax.queue.queue import FaxQueue
+    from softfax.queue.turns import Turn
+
+__all__ = ["Lines"]
+
+log = logging.getLogger("softfax.queue")
+
+#: How long a promised line is kept for a fax whose round does not come: the durable engine looks four times a second.
+PROMISE_S = 15.0
+#: A parked fax looks again by itself after this long, and the later the more there are: the promise is what it waits for.
+PARKED_S, PARKED_EACH_S = 60.0, 0.1
+LOOK_AGAIN_S = 1.0
+#: How many of those that are due are looked at for a free line, and how many at a time.
+LOOKED_AT, LOOK = 2000, 100
+#: Rounds at a time besides those that can have a line: who needs none (a SIP URI called straight) does not wait for one.
+SPARE_ROUNDS = 4
+
+
+class Lines:
+    """Lives on the station's loop."""
+
+    def __init__(self, queue: FaxQueue) -> None:
+        self._queue = queue
+        self._numbers: Counter[str] = Counter()
+        self._accounts: Counter[str] = Counter()
+        self._promised: dict[str, tuple[str, str, asyncio.TimerHandle]] = {}
+        self._parked = 0
+        self._soon: asyncio.TimerHandle | None = None
+        self._free = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    # ---- life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begins to hand out lines; an earlier station may have left parked faxes."""
+        self._parked = 1
+        self._free.set()
+        self._task = asyncio.ensure_future(self._hand_out())
+
+    def stop(self) -> None:
+        """Promises nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+        for _, _, timer in self._promised.values():
+            timer.cancel()
+
+    @property
+    def calls(self) -> int:
+        """Calls of the queue at a time."""
+        config = self._queue.station.config
+        return config.queue.calls or config.sip.max_calls
+
+    @property
+    def rounds(self) -> int:
+        """Rounds at a time: no more than there are lines for, where the accounts say how many they have."""
+        trunks = self._queue.station.config.routing().trunks
+        if not trunks or not all(trunk.max_calls for trunk in trunks):
+            return self.calls
+        return min(self.calls, sum(trunk.max_calls for trunk in trunks) + SPARE_ROUNDS)
+
+    # ---- lines --------------------------------------------------------------------------------------------------
+
+    def way(self, fax: Fax, account: str, number: str) -> Choice | None:
+        """The account and URI of the next attempt; None while all lines are taken. Raises UsageError where there is no way."""
+        config = self._queue.station.config
+        choices = config.routing().choices(fax.to, account)
+        if self._numbers[number] >= config.queue.calls_per_number or self._numbers.total() >= self.calls:
+            return None
+        failed = failed_over(fax.attempts, choices)
+        choices = tuple(c for c in choices if c.account not in failed)
+        limits = {one.label: one.max_calls for one in config.account}
+        down = {v.account for v in self._queue.station.registrations() if v.state in ("failed", "unreachable")}
+        free = available(choices, limits=limits, active=self._accounts + self._others(), down=down)
+        return free[0] if free else None
+
+    def _others(self) -> Counter[str]:
+        """Calls on the accounts that are not the queue's: those that came in, and those that others place."""
+        calls = self._queue.station.calls()
+        return Counter(c.account for c in calls if c.order is None or c.order.watch is None)
+
+    @contextlib.contextmanager
+    def taken(self, number: str, account: str) -> Iterator[None]:
+        """A line is taken for as long as the block lasts."""
+        self._count(number, account, 1)
+        try:
+            yield
+        finally:
+            self._count(number, account, -1)
+            self.freed()
+
+    def _count(self, number: str, account: str, by: int) -> None:
+        self._numbers[number] += by
+        self._accounts[account] += by
+        if not self._numbers[number]:
+            del self._numbers[number]
+
+    def freed(self) -> None:
+        """A line may be free."""
+        if self._parked:
+            self._free.set()
+
+    # ---- those that wait for one --------------------------------------------------------------------------------
+
+    def parking_s(self) -> float:
+        """How long a fax that finds no line sleeps, in seconds, if it gets none before."""
+        return PARKED_S + PARKED_EACH_S * self._parked
+
+    def parked(self) -> None:
+        """Another fax waits for a line."""
+        self._parked += 1
+        if self._soon is None:
+            # One may have become free while this one looked.
+            self._soon = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._soon = None
+        self.freed()
+
+    def claim(self, fax_id: str) -> bool:
+        """What was promised to a fax is free for it to take; false where nothing was."""
+        promised = self._promised.pop(fax_id, None)
+        if promised is None:
+            return False
+        number, account, timer = promised
+        timer.cancel()
+        self._count(number, account, -1)
+        return True
+
+    def unclaimed(self, fax_id: str) -> None:
+        """What was promised to a fax, if it has not taken it, is free for others."""
+        if self.claim(fax_id):
+            self.freed()
+
+    def _promise(self, fax_id: str, number: str, account: str) -> None:
+        self._count(number, account, 1)
+        timer = asyncio.get_running_loop().call_later(PROMISE_S, self.unclaimed, fax_id)
+        self._promised[fax_id] = (number, account, timer)
+
+    async def _hand_out(self) -> None:
+        while True:
+            await self._free.wait()
+            self._free.clear()
+            try:
+                await self._look()
+            except Exception:
+                log.exception("free lines could not be handed out")
+                await asyncio.sleep(5.0)
+                self._free.set()
+
+    async def _look(self) -> None:
+        """Promises free lines to those that are due, the first first."""
+        after: tuple[int, int] | None = None
+        for _ in range(0, LOOKED_AT, LOOK):
+            if self._numbers.total() >= self.calls:
+                return
+            turns = await asyncio.to_thread(partial(self._queue.store.turns.due, LOOK, after))
+            for turn in turns:
+                await self._offer(turn)
+            if len(turns) < LOOK:
+                if after is None and not turns:
+                    self._parked = 0
+                return
+            after = (turns[-1].priority, turns[-1].seq)
+
+    async def _offer(self, turn: Turn) -> None:
+        """A line, where there is one for it."""
+        queue, number = self._queue, self._queue.number_key(turn.to)
+        if queue.under_way(turn.fax_id) or turn.fax_id in self._promised:
+            return
+        config = queue.station.config
+        if self._numbers[number] >= config.queue.calls_per_number or self._numbers.total() >= self.calls:
+            return
+        kept = await asyncio.to_thread(queue.store.take, turn.fax_id, turn.round_id)
+        if kept is None or kept.request is None or queue.under_way(turn.fax_id):
+            return
+        try:
+            choice = self.way(kept.fax, kept.request.account, number)
+        except UsageError:
+            return
+        if choice is not None:
+            self._promise(turn.fax_id, number, choice.account)
+            if not await asyncio.to_thread(queue.store.turns.hurry, turn.fax_id, turn.round_id):
+                self.unclaimed(turn.fax_id)
