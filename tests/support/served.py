@@ -7,6 +7,7 @@ import contextlib
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.support.background import REPOSITORY
 from tests.support.command import environment, softfax_command
 
 __all__ = ["CONFIG", "Served", "get", "serving", "status", "until"]
@@ -79,15 +81,20 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, name: str, extra: str = "") -> Iterator[Served]:
-    """Runs one for as long as the block lasts, with the configuration that is there, if there is one."""
+def serving(folder: Path, name: str, extra: str = "", variant: str = "") -> Iterator[Served]:
+    """Runs one for as long as the block lasts, with the configuration that is there, if there is one.
+
+    `variant` says what its processes for calls are like (`tests.support.worker_variants`).
+    """
     folder.mkdir(exist_ok=True)
     config = folder / "softfax.toml"
     if not config.exists():
         config.write_text(CONFIG.format(folder=folder, name=name) + extra)
+    command = [sys.executable, "-m", "tests.support.serve_variants", variant] if variant else [softfax_command()]
     process = subprocess.Popen(
-        [softfax_command(), "serve", "--config", str(config)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment(),
+        [*command, "serve", "--config", str(config)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
+        env=environment() | {"PYTHONPATH": str(REPOSITORY)} if variant else environment(),
     )  # fmt: skip
     try:
         yield Served(process, config)

@@ -82,15 +82,16 @@ class Undertaking:
         if closed_s:
             await queue.postpone(kept, closed_s)
             return "not now"
-        return await self._call(now)
+        return await self._call()
 
     def _closed_s(self, now: datetime) -> float:
         """How long the number may not be called, in seconds; 0 where it may."""
         opens = next_open(self.number, now, self.queue.station.config.queue.hours)
         return (opens - now).total_seconds() if opens is not None else 0.0
 
-    async def _call(self, now: datetime) -> str:
+    async def _call(self) -> str:
         queue, fax = self.queue, self.kept.fax
+        await queue.lines.others_first(fax.id)
         queue.lines.claim(fax.id)
         try:
             choice = queue.lines.way(fax, self.request.account, self.number)
@@ -104,7 +105,7 @@ class Undertaking:
         with queue.lines.taken(self.number, choice.account):
             number = 1 + max((a.number for a in fax.attempts if a.ended is not None), default=0)
             begun = Attempt(
-                number=number, started=now, account=choice.account, destination=choice.uri,
+                number=number, started=datetime.now(UTC), account=choice.account, destination=choice.uri,
                 first_page=fax.pages + 1, resent=_may_be_there(fax.attempts, fax.pages + 1),
             )  # fmt: skip
             taken = await asyncio.to_thread(queue.store.begin, fax.id, self.kept.round_id, begun)

@@ -49,8 +49,13 @@ class Lines:
         self._accounts: Counter[str] = Counter()
         self._promised: dict[str, tuple[str, str, asyncio.TimerHandle]] = {}
         self._parked = 0
+        self._stopped = False
         self._soon: asyncio.TimerHandle | None = None
         self._free = asyncio.Event()
+        #: Rounds under way that wait until free lines have been handed out.
+        self._asking: set[str] = set()
+        self._handed_out = asyncio.Event()
+        self._handed_out.set()
         self._task: asyncio.Task[None] | None = None
 
     # ---- life ---------------------------------------------------------------------------------------------------
@@ -58,13 +63,15 @@ class Lines:
     def start(self) -> None:
         """Begins to hand out lines; an earlier station may have left parked faxes."""
         self._parked = 1
-        self._free.set()
+        self.freed()
         self._task = asyncio.ensure_future(self._hand_out())
 
     def stop(self) -> None:
         """Promises nothing more."""
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
+        self._handed_out.set()
         for _, _, timer in self._promised.values():
             timer.cancel()
 
@@ -120,8 +127,18 @@ class Lines:
 
     def freed(self) -> None:
         """A line may be free."""
-        if self._parked:
+        if self._parked and not self._stopped:
+            self._handed_out.clear()
             self._free.set()
+
+    async def others_first(self, fax_id: str) -> None:
+        """A round that has come by itself takes no free line from those that have waited for one: it stands among them."""
+        if fax_id not in self._promised and not self._handed_out.is_set():
+            self._asking.add(fax_id)
+            try:
+                await self._handed_out.wait()
+            finally:
+                self._asking.discard(fax_id)
 
     # ---- those that wait for one --------------------------------------------------------------------------------
 
@@ -168,8 +185,9 @@ class Lines:
                 await self._look()
             except Exception:
                 log.exception("free lines could not be handed out")
-                await asyncio.sleep(5.0)
-                self._free.set()
+                asyncio.get_running_loop().call_later(5.0, self.freed)
+            if not self._free.is_set():
+                self._handed_out.set()
 
     async def _look(self) -> None:
         """Promises free lines to those that are due, the first first."""
@@ -189,13 +207,13 @@ class Lines:
     async def _offer(self, turn: Turn) -> None:
         """A line, where there is one for it."""
         queue, number = self._queue, self._queue.number_key(turn.to)
-        if queue.under_way(turn.fax_id) or turn.fax_id in self._promised:
+        if turn.fax_id in self._promised or self._is_done(turn.fax_id):
             return
         config = queue.station.config
         if self._numbers[number] >= config.queue.calls_per_number or self._numbers.total() >= self.calls:
             return
         kept = await asyncio.to_thread(queue.store.take, turn.fax_id, turn.round_id)
-        if kept is None or kept.request is None or queue.under_way(turn.fax_id):
+        if kept is None or kept.request is None or self._is_done(turn.fax_id):
             return
         try:
             choice = self.way(kept.fax, kept.request.account, number)
@@ -203,5 +221,11 @@ class Lines:
             return
         if choice is not None:
             self._promise(turn.fax_id, number, choice.account)
+            if turn.fax_id in self._asking:
+                return
             if not await asyncio.to_thread(queue.store.turns.hurry, turn.fax_id, turn.round_id):
                 self.unclaimed(turn.fax_id)
+
+    def _is_done(self, fax_id: str) -> bool:
+        """Whether a round of it is under way that has its line, or does not ask for one."""
+        return self._queue.under_way(fax_id) and fax_id not in self._asking
