@@ -91,7 +91,7 @@ def test_a_fax_by_the_api(tmp_path: Path) -> None:
             one.process.send_signal(signal.SIGTERM)
             one.wait("finishing 1 fax; a second signal drops it")
             assert one.ends() == 130
-            one.wait("softfax: failed: cancelled")
+            one.wait("to 5551: failed: cancelled")
         assert two.ends() == 0
 
 
