@@ -14,7 +14,9 @@
 
 /* Phases and timers of spandsp 0.0.6 (t30.c). */
 enum { PHASE_B_RX = 3, PHASE_D_RX = 9 };
-enum { TIMER_IS_T2 = 1, TIMER_IS_T4 = 6 };
+enum { TIMER_IS_T2 = 1, TIMER_IS_T2B = 4, TIMER_IS_T4 = 6 };
+#define T2_SAMPLES (7 * 8000)
+#define NO_TCF_SAMPLES (9 * 8000 / 2) /* training and its check are over 3 s after the DCS */
 
 void run_emit(t30_run *run, sfx_event *event) {
     if (!run->muted)
@@ -40,6 +42,16 @@ void run_watch_timers(t30_run *run) {
     bool waits = t && !run->finished && !t->rx_signal_present && !t->timer_t0_t1 && !t->timer_t2_t4 && !t->timer_t3 &&
                  !t->timer_t5 && (t->phase == PHASE_B_RX || t->phase == PHASE_D_RX);
 
+    /* A command that was not understood is said again after T4, 3 s; spandsp gives up 200 ms after its carrier. */
+    if (t && t->timer_t2_t4_is == TIMER_IS_T2B && t->state >= STATE_F_DOC_NON_ECM && t->state <= STATE_F_POST_DOC_ECM) {
+        t->timer_t2_t4 = T2_SAMPLES;
+        t->timer_t2_t4_is = TIMER_IS_T2;
+    }
+    /* A modem that never trained is answered by FTT. At the end of T2 that would meet the DCS that the far end repeats
+     * after T4. */
+    if (run->fax && t && t->state == STATE_F_TCF && t->timer_t2_t4_is == TIMER_IS_T2 && !t->rx_signal_present &&
+        t->timer_t2_t4 > 1 && t->timer_t2_t4 <= T2_SAMPLES - NO_TCF_SAMPLES)
+        t->timer_t2_t4 = 1;
     run->untimed_ticks = waits ? run->untimed_ticks + 1 : 0;
     if (run->untimed_ticks < (t && t->calling_party && t->state != STATE_T ? UNTIMED_TICKS : UNTIMED_LONG_TICKS))
         return;

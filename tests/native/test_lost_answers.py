@@ -35,3 +35,14 @@ def test_with_local_tcf_no_training_check_is_waited_for(tmp_path: Path, fault: F
     assert result.identical
     assert result.last(result.receiver, EventType.COMPLETE).code == 0
     assert result.last(result.sender, EventType.NEGOTIATED).values[0] == 14400
+
+
+@pytest.mark.parametrize("from_s", [7.5, 14.0, 18.0])
+def test_a_burst_of_losses_in_a_command_is_made_good(tmp_path: Path, from_s: float) -> None:
+    """In the training check, in a page's PPS-MPS and in the last one's PPS-EOP."""
+    line = LineSettings(mode="PCMU", loss=1.0, loss_from_s=from_s, loss_until_s=from_s + 0.4, limit_s=400)
+
+    result = fax(tmp_path, line, pages=2, rows=200)
+
+    assert result.identical
+    assert result.last(result.sender, EventType.COMPLETE).code == 0
