@@ -40,8 +40,7 @@ class TomlError(ConfigError):
 def read_text(path: Path) -> str:
     """The text of a configuration file, without the mark that Windows begins UTF-8 with. Raises ConfigError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(BYTES_MAX + 1)
+        data = _read(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", "name another file with --config") from None
     if len(data) > BYTES_MAX:
@@ -51,6 +50,20 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise TomlError(path, line, "this is not UTF-8", "save the file as UTF-8") from None
+
+
+#: What pipes said: they say it once, and a station reads its configuration more often than that.
+_said: dict[str, bytes] = {}
+
+
+def _read(path: Path) -> bytes:
+    if path.is_fifo() and str(path) in _said:
+        return _said[str(path)]
+    with path.open("rb") as file:
+        data = file.read(BYTES_MAX + 1)
+    if path.is_fifo():
+        _said[str(path)] = data
+    return data
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from softfax.cli.main import main
-from softfax.ops.check import check_config, secrets_in
+from softfax.ops.check import check_config, load_config, secrets_in
 from softfax.ops.settings import sample, shown, tables, toml
+from softfax.settings_file import read_toml
 from softfax.station import StationConfig
 
 ACCOUNT = '[[account]]\nname = "pbx"\nserver = "sip:127.0.0.1"\npassword = "hidden"\n'
@@ -176,6 +178,17 @@ def test_a_file_that_windows_wrote(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_bytes(b"\xef\xbb\xbf[sip]\r\nmax_calls = 0\r\n")
     assert check_config(path, {}).findings[0].line == 2
+
+
+def test_a_pipe_is_read_once() -> None:
+    """`softfax serve --config <(sops -d softfax.toml)`: it is not the defaults that hold the second time."""
+    reading, writing = os.pipe()
+    os.write(writing, b"[sip]\nmax_calls = 7\n")
+    os.close(writing)
+    path = Path(f"/dev/fd/{reading}")
+    assert read_toml(path) == {"sip": {"max_calls": 7}}
+    assert load_config(path).sip.max_calls == 7
+    os.close(reading)
 
 
 def test_secrets_that_everybody_can_read(tmp_path: Path) -> None:
