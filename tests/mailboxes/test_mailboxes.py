@@ -248,6 +248,10 @@ def test_a_mail_server_that_will_change_its_mind_is_asked_again(code: int, said:
     try:
         with pytest.raises(MailboxError, match=said) as raised:
             targets.send(message, SmtpConfig(port=mail.port))
+        # What the doctor asks: it answers, and takes no login.
+        targets.greet(SmtpConfig(port=mail.port))
+        with pytest.raises(MailboxError, match="check \\[smtp\\]"):
+            targets.greet(SmtpConfig(port=mail.port, user="fax", password="secret"))
     finally:
         mail.stop()
     assert raised.value.final is final

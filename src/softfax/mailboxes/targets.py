@@ -13,7 +13,7 @@ import smtplib
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -31,7 +31,7 @@ from softfax.station.config.mailboxes import (
     SmtpConfig,
 )
 
-__all__ = ["Item", "MailboxError", "email", "folder", "print_out", "run_program", "store"]
+__all__ = ["Item", "MailboxError", "email", "folder", "greet", "print_out", "run_program", "store"]
 
 OUTPUT_MAX = 2000
 PRINT_TIMEOUT_S = 60.0
@@ -139,28 +139,48 @@ def email(target: EmailTarget, smtp: SmtpConfig, item: Item, key: str = "") -> N
 
 def send(message: EmailMessage, smtp: SmtpConfig, *, sender: str | None = None) -> None:
     """Hands an e-mail to the server; `sender` is where it comes back to if not to From, and may be empty: nowhere."""
+    with _told(smtp, str(message["To"])), _connected(smtp) as server:
+        server.send_message(message, from_addr=sender)
+
+
+def greet(smtp: SmtpConfig) -> None:
+    """Whether the server lets us in, as `send` would come; nothing is sent."""
+    with _told(smtp, ""), _connected(smtp) as server:
+        server.noop()
+
+
+@contextlib.contextmanager
+def _connected(smtp: SmtpConfig) -> Iterator[smtplib.SMTP]:
+    context = trusting(smtp.tls_ca)
+    if smtp.security == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=smtp.timeout_s, context=context)
+    else:
+        server = smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout_s)
+    with server:
+        server.ehlo_or_helo_if_needed()
+        if smtp.security == "starttls":
+            server.starttls(context=context)
+        if smtp.user:
+            server.login(smtp.user, smtp.password)
+        yield server
+
+
+@contextlib.contextmanager
+def _told(smtp: SmtpConfig, to: str) -> Iterator[None]:
+    """What goes wrong becomes a MailboxError."""
     try:
-        context = trusting(smtp.tls_ca)
-        if smtp.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=smtp.timeout_s, context=context)
-        else:
-            server = smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout_s)
-        with server:
-            if smtp.security == "starttls":
-                server.starttls(context=context)
-            if smtp.user:
-                server.login(smtp.user, smtp.password)
-            server.send_message(message, from_addr=sender)
+        yield
     except smtplib.SMTPAuthenticationError:
         raise MailboxError(f"{smtp.host} rejected the user or password", "check [smtp]") from None
     except smtplib.SMTPRecipientsRefused as error:
         code, text = next(iter(error.recipients.values()))
         said = _plain(text)
-        problem = f"{smtp.host} refused {message['To']} ({code} {said})"
+        problem = f"{smtp.host} refused {to} ({code} {said})"
         raise MailboxError(problem, "", final=_for_good(code, said)) from None
     except smtplib.SMTPResponseException as error:
         said = _plain(error.smtp_error)
-        problem = f"{smtp.host} refused the e-mail to {message['To']} ({error.smtp_code} {said})"
+        what = f"the e-mail to {to}" if to else "us"
+        problem = f"{smtp.host} refused {what} ({error.smtp_code} {said})"
         # What is refused before the e-mail itself is a matter of [smtp], which can be corrected.
         of_mail = isinstance(error, smtplib.SMTPDataError)
         final = of_mail and _for_good(error.smtp_code, said)

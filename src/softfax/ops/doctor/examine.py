@@ -43,6 +43,7 @@ async def examine(
         (Area.LIBRARIES, _thread(local.library_findings)),
         (Area.PORTS, ports.port_findings(config, running)),
         (Area.NETWORK, network.nat_findings(config, stun)),
+        (Area.NETWORK, network.mail_findings(config)),
         (Area.ACCOUNTS, network.account_findings(config)),
         (Area.ACCOUNTS, network.registration_findings(config, running)),
         (Area.DISK, _thread(lambda: local.disk_findings(config))),

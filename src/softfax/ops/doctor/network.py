@@ -14,6 +14,7 @@ from functools import partial
 from ipaddress import ip_address
 
 from softfax.errors import SoftfaxError
+from softfax.mailboxes.targets import MailboxError, greet
 from softfax.ops.doctor.findings import Area, Finding, failed, ok, skipped, warning
 from softfax.ops.doctor.ports import ask_station
 from softfax.ops.doctor.sipping import Answer, probe
@@ -23,7 +24,7 @@ from softfax.sip.types import parse_listen
 from softfax.station import making
 from softfax.station.config import AccountConfig, StationConfig
 
-__all__ = ["account_findings", "nat_findings", "registration_findings"]
+__all__ = ["account_findings", "mail_findings", "nat_findings", "registration_findings"]
 
 PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 PROBE_S = 5.0
@@ -104,6 +105,21 @@ def _tls(config: StationConfig, account: AccountConfig) -> ssl.SSLContext:
     if account.tls_certificate:
         context.load_cert_chain(account.tls_certificate, account.tls_private_key)
     return context
+
+
+# ---- e-mail ------------------------------------------------------------------------------------------------------------
+
+
+async def mail_findings(config: StationConfig) -> list[Finding]:
+    """Whether the mail server lets us in, where e-mails go out: reports, and received faxes."""
+    if config.mail is None and not any(mailbox.email for mailbox in config.mailbox):
+        return []
+    smtp = config.smtp.model_copy(update={"timeout_s": min(config.smtp.timeout_s, PROBE_S)})
+    try:
+        await asyncio.to_thread(greet, smtp)
+    except MailboxError as error:
+        return [failed(Area.NETWORK, f"e-mail: {error.problem}", error.remedy or "check [smtp]")]
+    return [ok(Area.NETWORK, f"e-mail: {smtp.host}:{smtp.port} lets us in")]
 
 
 # ---- NAT ---------------------------------------------------------------------------------------------------------------
