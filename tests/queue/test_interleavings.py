@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,11 @@ def test_the_first_come_first_where_lines_are_few(tmp_path: Path, letter: Path) 
             held = [(await r.queue.submit([to_number(f"held{n}", 0)]))[0].id for n in (1, 2)]
             for fax_id in held:
                 await r.until(fax_id, FaxState.SENDING)
+            # One that gets none in time has expired, though it would have looked by itself a minute later.
+            late = to_number("ok9", 0)
+            late = replace(late, deadline=datetime.now(UTC) + timedelta(seconds=2))
+            (late_fax,) = await r.queue.submit([late])
+            assert (await r.until(late_fax.id)).state is FaxState.EXPIRED
             orders = [("ok1", 3), ("ok1", 3), ("ok2", 3), ("ok3", 3), ("ok4", 9), ("ok1", 9)]
             faxes = [fax.id for fax in await r.queue.submit([to_number(*order) for order in orders])]
             # They have looked for a line and sleep for a minute, or will find none before others are through.

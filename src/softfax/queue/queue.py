@@ -460,6 +460,9 @@ class FaxQueue:
     async def park(self, kept: Kept) -> None:
         """There is no line: it keeps its place, and gets one when one is free."""
         wait_s = self.lines.parking_s() * random.uniform(1.0, 1.5)
+        if kept.fax.deadline is not None:
+            # Where no line comes, that it has expired is said in time.
+            wait_s = min(wait_s, max(0.0, (kept.fax.deadline - datetime.now(UTC)).total_seconds()) + 1.0)
         await asyncio.to_thread(self.store.turns.park, kept.fax.id, kept.round_id, next_round(kept.round_id), wait_s)
         self.lines.parked()
 
