@@ -238,9 +238,14 @@ def load(tmp_path: Path, text: str, **environ: str) -> StationConfig:
 
 
 def test_tables_become_accounts_and_ways(tmp_path: Path) -> None:
-    config = load(tmp_path, TABLES, SOFTFAX_PASSWORD_TRUNK_1="s1", SOFTFAX_PASSWORD="for one account alone")
+    config = load(tmp_path, TABLES, SOFTFAX_PASSWORD_TRUNK_1="s1", SOFTFAX_PASSWORD="of the one that has none")
     pbx, trunk = config.sip_accounts()
-    assert (pbx.proxy, pbx.transport, pbx.register, pbx.password) == ("sip:pbx.example", "udp", True, "")
+    assert (pbx.proxy, pbx.transport, pbx.register, pbx.password) == (
+        "sip:pbx.example",
+        "udp",
+        True,
+        "of the one that has none",
+    )
     assert (trunk.proxy, trunk.transport, trunk.codecs, trunk.password) == ("", "tcp", ("PCMA",), "s1")
     assert [(c.account, c.uri) for c in config.routing().choices("*7123")] == [
         ("trunk-1", "sip:930123@192.0.2.1"),
