@@ -37,7 +37,7 @@ export function put(fax) {
 }
 
 export const peek = (id) => known.get(id);
-export const fetchFax = async (id) => put(await get(`/v1/faxes/${encodeURIComponent(id)}`));
+const fetchFax = async (id) => put(await get(`/v1/faxes/${encodeURIComponent(id)}`));
 
 export function forget(id) {
   known.delete(id);

@@ -59,7 +59,7 @@ export function when(iso) {
 }
 
 // Numbers and addresses stay left to right, also in a right-to-left sentence.
-export const isolate = (text) => `\u2066${text}\u2069`;
+const isolate = (text) => `\u2066${text}\u2069`;
 const SIP = /^sips?:/i;
 export function destination(text) {
   if (!text) return t("fax.unknown");

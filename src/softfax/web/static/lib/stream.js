@@ -31,7 +31,7 @@ function tell(event) {
 }
 
 // Server-sent events out of a stream of text: a pure parser.
-export function parser(emit) {
+function parser(emit) {
   let rest = "";
   let event = { id: null, type: "message", data: [] };
   return (text) => {

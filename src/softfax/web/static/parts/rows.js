@@ -14,7 +14,7 @@ const TILE_MIN_PX = 190;
 const TILE_MIN_NARROW_PX = 150;
 const NARROW_PX = 600;
 const TILE_RATIO = 1.18;
-export const GAP_PX = 20;
+const GAP_PX = 20;
 
 function subtitle(fax) {
   if (trouble(fax)) return story(fax)?.what || t(`state.${fax.state}`);
