@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from softfax.delivery import CallbackTarget
 from softfax.documents import RasterJob
+from softfax.errors import PortInUseError
 from softfax.queue import pages
 from softfax.queue.errors import EndedError
 from softfax.queue.model import Cause, Document, Fax, FaxRequest, FaxState, RetryRules
@@ -25,6 +26,7 @@ from softfax.queue.store import QueueStore
 from softfax.station import StationConfig
 from tests.queue.test_queue import LIMIT_S, QUICK, Running, running
 from tests.support.receiver import receiver
+from tests.support.simulated_calls import SimulatedCalls
 
 pytestmark = pytest.mark.xdist_group("queue")
 
@@ -263,18 +265,44 @@ def test_the_first_come_first_where_lines_are_few(tmp_path: Path, letter: Path) 
     asyncio.run(run())
 
 
+def left_under_way(folder: Path, fax_id: str) -> None:
+    """As a station leaves the first round of a fax when it is killed."""
+    engine = sa.create_engine(f"sqlite:///{folder / 'data' / 'softfax.sqlite'}")
+    with engine.begin() as connection:
+        as_killed = "UPDATE workflow_status SET status = 'PENDING', executor_id = 'softfax' WHERE workflow_uuid = :id"
+        assert connection.execute(sa.text(as_killed), {"id": f"{fax_id}.1"}).rowcount == 1
+        connection.execute(sa.text("UPDATE softfax_faxes SET next_attempt = 1, due = 1"))
+
+
+def test_a_start_that_fails_ends_and_leaves_everything_for_the_next(
+    tmp_path: Path, letter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def in_use(self: SimulatedCalls) -> None:
+        await asyncio.sleep(1.0)  # rounds are there by then
+        raise PortInUseError("127.0.0.1:5060 is in use")
+
+    async def run() -> None:
+        async with running(tmp_path, queue=SOON) as r:
+            fax = await r.send("ok", letter, not_before=datetime.now(UTC) + timedelta(hours=1))
+        left_under_way(tmp_path, fax.id)
+        with monkeypatch.context() as patch:
+            patch.setattr(SimulatedCalls, "start", in_use)
+            async with asyncio.timeout(LIMIT_S):
+                with pytest.raises(PortInUseError):
+                    await running(tmp_path, queue=SOON).__aenter__()
+        async with running(tmp_path, queue=SOON) as r:
+            assert (await r.until(fax.id)).state is FaxState.DELIVERED
+
+    asyncio.run(run())
+
+
 def test_a_station_may_get_another_name(tmp_path: Path, letter: Path) -> None:
     """What was under way when a station of another name was killed goes on."""
 
     async def run() -> None:
         async with running(tmp_path, queue=SOON) as r:
             fax = await r.send("ok", letter, not_before=datetime.now(UTC) + timedelta(hours=1))
-        engine = sa.create_engine(f"sqlite:///{tmp_path / 'data' / 'softfax.sqlite'}")
-        with engine.begin() as connection:
-            as_killed = (
-                "UPDATE workflow_status SET status = 'PENDING', executor_id = 'softfax' WHERE workflow_uuid = :id"
-            )
-            assert connection.execute(sa.text(as_killed), {"id": f"{fax.id}.1"}).rowcount == 1
+        left_under_way(tmp_path, fax.id)
         async with running(tmp_path, data={"dir": tmp_path / "data", "name": "another"}, queue=SOON) as r:
             assert (await r.until(fax.id)).state is FaxState.DELIVERED
 

@@ -134,6 +134,7 @@ class FaxQueue:
         """After the calls have ended: writes what is left."""
         # Nobody is told any more: what ends now is told at the next start.
         self.closed = True
+        self._started.set()
         await self.recorder.close()
         await self.events.stop()
         self.rounds.stop()
@@ -414,7 +415,8 @@ class FaxQueue:
     def _run(self, fax_id: str, round_id: str) -> str:
         """A round; in a thread of the durable engine."""
         self._started.wait()
-        assert self._loop is not None
+        if self._loop is None or self.closed:
+            return "the station did not start"  # the next one takes it up
         return asyncio.run_coroutine_threadsafe(self._round(fax_id, round_id), self._loop).result()
 
     async def _round(self, fax_id: str, round_id: str) -> str:

@@ -31,7 +31,8 @@ __all__ = ["Workers"]
 
 log = logging.getLogger("softfax.station")
 
-START_S = 30.0
+#: Long enough for a machine that has just been started and has everything else to do too.
+START_S = 120.0
 STOP_S = 20.0
 PREVIEW_S = 2.0
 #: The process for calls of a station that was killed hangs up before it goes: so long where the far end does not answer.
