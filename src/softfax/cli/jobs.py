@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from softfax.cli.lines import json_line
+from softfax.cli.lines import clock, json_line
 from softfax.cli.options import config_path
 from softfax.errors import ConfigError, ExitStatus, UsageError
 
@@ -179,7 +179,7 @@ def _list(faxes: Iterable[Fax], options: argparse.Namespace) -> None:
     rows = [
         [
             Text(fax.id[:24] if options.all else fax.id[:12]),
-            Text(_clock(fax.created)),
+            Text(clock(fax.created)),
             Text("→" if fax.direction == "send" else "←"),
             Text(_far(fax)),
             Text(fax.state + (" *" if fax.unread else ""), STYLES.get(fax.state, "")),
@@ -238,13 +238,6 @@ def _why(fax: Fax) -> str:
     return fax.reason if fax.state in ("failed", "expired", "uncertain", "waiting") else ""
 
 
-def _clock(when: datetime | None) -> str:
-    if when is None:
-        return ""
-    local = when.astimezone()
-    return local.strftime("%H:%M:%S" if local.date() == datetime.now().date() else "%Y-%m-%d %H:%M")
-
-
 def _show(fax: Fax, as_json: bool) -> None:
     if as_json:
         print(json_line("job", **fax.raw))
@@ -265,11 +258,11 @@ def _show(fax: Fax, as_json: bool) -> None:
         "pages": _pages(fax),
         "documents": Text(", ".join(fax.documents)),
         "resolution": fax.resolution,
-        "made": _clock(fax.created),
-        "not before": _clock(fax.not_before),
-        "next call": _clock(fax.next_attempt) if not fax.terminal else "",
-        "deadline": _clock(fax.deadline) if not fax.terminal else "",
-        "ended": _clock(fax.ended),
+        "made": clock(fax.created),
+        "not before": clock(fax.not_before),
+        "next call": clock(fax.next_attempt) if not fax.terminal else "",
+        "deadline": clock(fax.deadline) if not fax.terminal else "",
+        "ended": clock(fax.ended),
         "why": Text(fax.reason),
         "remedy": Text(fax.remedy),
         "tags": Text(", ".join(f"{key}={value}" for key, value in fax.tags.items())),
@@ -285,7 +278,7 @@ def _show(fax: Fax, as_json: bool) -> None:
         how = f", {mode} {result['bitrate']} bit/s" if result.get("bitrate") else ""
         came = "under way" if attempt.ended is None else attempt.cause or "went through"
         first = f" from page {attempt.first_page}" if attempt.first_page > 1 else ""
-        line = f"call {attempt.number}  {_clock(attempt.started)}  {came}{first}, {_counted(attempt.pages)}{how}{took}"
+        line = f"call {attempt.number}  {clock(attempt.started)}  {came}{first}, {_counted(attempt.pages)}{how}{took}"
         console.print(line, markup=False)
 
 
@@ -328,7 +321,9 @@ def _words(event: Event) -> str:
     """An event for people; empty for what only programs care for."""
     body = event.body
     if event.kind == "job":
-        return str(body["state"]) + (f": {body['reason']}" if body.get("reason") else "")
+        then = body.get("next_attempt")
+        again = f", next call at {clock(datetime.fromisoformat(str(then)))}" if then else ""
+        return str(body["state"]) + (f": {body['reason']}" if body.get("reason") else "") + again
     if event.kind == "call" and body["state"] in ("ringing", "answered"):
         return str(body["state"])
     if event.kind == "negotiated":

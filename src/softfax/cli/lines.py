@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lines of JSON that are no events of a fax: what the verbs that ask and look say to programs."""
+"""Parts of what verbs say: lines of JSON that are no events of a fax, for programs; times, for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from typing import Any
 
 from softfax.errors import DocumentError, ExitStatus, SoftfaxError, UsageError
 
-__all__ = ["json_line", "refusal"]
+__all__ = ["clock", "json_line", "refusal"]
+
+
+def clock(when: datetime | None) -> str:
+    """A time as people here say it: of today by the clock, else with its date; empty for none."""
+    if when is None:
+        return ""
+    local = when.astimezone()
+    return local.strftime("%H:%M:%S" if local.date() == datetime.now().date() else "%Y-%m-%d %H:%M")
 
 
 def json_line(event: str, **fields: Any) -> str:

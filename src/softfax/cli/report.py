@@ -7,12 +7,13 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from softfax.cli.lines import json_line
+from softfax.cli.lines import clock, json_line
 from softfax.engine import SessionStats
 from softfax.model import (
     CallEvent,
@@ -58,7 +59,8 @@ def _describe_result(r: FaxResult) -> str:
     if r.success:
         return f"{'sent' if sending else 'received'}: {pages} in {r.duration_s:.1f} s{where}"
     done = f" after {pages}" if r.pages else ""
-    return f"failed{done}: {r.status_string}{where}"
+    again = f"; next call at {clock(datetime.fromisoformat(r.retry_at))}" if r.retry_at else ""
+    return f"failed{done}: {r.status_string}{where}{again}"
 
 
 @dataclass
