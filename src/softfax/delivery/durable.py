@@ -21,7 +21,15 @@ from softfax.delivery.pace import Pace
 from softfax.delivery.schema import StationLock, bring_up_to_date
 from softfax.errors import LocalError, UsageError
 
-__all__ = ["APPLICATION", "DATABASE_NAME", "Durable", "database_engine", "database_error", "database_url"]
+__all__ = [
+    "APPLICATION",
+    "DATABASE_NAME",
+    "WORKFLOW_VERSION",
+    "Durable",
+    "database_engine",
+    "database_error",
+    "database_url",
+]
 
 log = logging.getLogger("softfax.delivery")
 

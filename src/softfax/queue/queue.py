@@ -465,7 +465,10 @@ class FaxQueue:
         if kept.fax.deadline is not None:
             # Where no line comes, that it has expired is said in time.
             wait_s = min(wait_s, max(0.0, (kept.fax.deadline - datetime.now(UTC)).total_seconds()) + 1.0)
-        await asyncio.to_thread(self.store.turns.park, kept.fax.id, kept.round_id, next_round(kept.round_id), wait_s)
+        state = FaxState.WAITING if kept.fax.attempts else FaxState.QUEUED
+        await asyncio.to_thread(
+            self.store.turns.park, kept.fax.id, kept.round_id, next_round(kept.round_id), state, wait_s
+        )
         self.lines.parked()
 
     async def end(self, kept: Kept, state: FaxState, why: Outcome) -> bool:

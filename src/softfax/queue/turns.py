@@ -63,21 +63,30 @@ class Turns:
         with self._engine.connect() as connection:
             return [Turn(*row) for row in connection.execute(query)]
 
-    def park(self, fax_id: str, round_id: str, following: str, delay_s: float) -> None:
-        """A fax that is due and has no line keeps its place; another round looks after it."""
-        self._move(fax_id, round_id, following, None, delay_s)
+    def park(self, fax_id: str, round_id: str, following: str, state: FaxState, delay_s: float) -> bool:
+        """A fax that is due and has no line keeps its place; another round looks after it. A crash may have left it preparing."""
+        return self._move(fax_id, round_id, following, delay_s, (*DUE, str(FaxState.PREPARING)), state=state)
 
     def hurry(self, fax_id: str, round_id: str) -> bool:
         """A fax that is due gets a round before all others; false where it is not due any more."""
-        return self._move(fax_id, round_id, next_round(round_id), HURRIED, 0.0)
+        return self._move(fax_id, round_id, next_round(round_id), 0.0, DUE, HURRIED)
 
-    def _move(self, fax_id: str, round_id: str, following: str, priority: int | None, delay_s: float) -> bool:
+    def _move(
+        self,
+        fax_id: str,
+        round_id: str,
+        following: str,
+        delay_s: float,
+        states: Sequence[str],
+        priority: int | None = None,
+        **values: str,
+    ) -> bool:
         f = tables.faxes.c
         with self._engine.begin() as connection:
             moved = connection.execute(
                 tables.faxes.update()
-                .where(f.id == fax_id, f.round_id == round_id, f.state.in_(DUE))
-                .values(round_id=following)
+                .where(f.id == fax_id, f.round_id == round_id, f.state.in_(states))
+                .values(round_id=following, **values)
                 .returning(f.priority)
             ).first()
             if moved is not None:
