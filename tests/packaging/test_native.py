@@ -23,10 +23,12 @@ def exported(library: Path) -> set[str]:
     return {line.split()[-1] for line in said.splitlines()}
 
 
-def test_the_engine_exports_its_api_alone() -> None:
+def test_the_engine_exports_its_api_and_the_bounds_of_the_decoder_alone() -> None:
     names = exported(FOLDER / "libsoftfax_engine.so")
     assert names
-    assert {n for n in names if not n.startswith("sfx_")} == set()
+    # Four stand before spandsp's own of the same names, with the bounds that it lacks.
+    before = {"t4_rx_put_bit", "t4_rx_put_byte", "t4_rx_put_chunk", "t4_rx_start_page"}
+    assert {n for n in names if not n.startswith("sfx_")} == before
 
 
 def test_the_sip_module_exports_its_entry_and_the_glue() -> None:

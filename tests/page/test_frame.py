@@ -136,7 +136,7 @@ def test_persian_runs_from_right_to_left(fake: Fake, watch: Watch) -> None:
     assert main
     assert rail["x"] > main["x"]
     page.goto(f"{fake.url}#/settings")
-    page.get_by_role("radio", name="English").check()
+    page.get_by_role("radio", name="English").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
     expect(page.locator("html")).to_have_attribute("dir", "ltr")
     page.reload()

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -63,9 +64,27 @@ def _describe_result(r: FaxResult) -> str:
     return f"failed{done}: {r.status_string}{where}{again}"
 
 
+def _nobody_reads(stream: IO[str]) -> None:
+    """What is still to be told goes nowhere: a fax under way, or a station, goes on without its reader."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        pass  # a stream without a file
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        _nobody_reads(self.file)
+
+
 @dataclass
 class Reporter:
-    """Takes the events of one fax or of many and shows them. `json_lines`: objects on standard output, text elsewhere."""
+    """Takes the events of one fax or of many and shows them. `json_lines`: objects on standard output, text elsewhere.
+
+    Whoever reads may go; then nothing is shown any more.
+    """
 
     json_lines: bool = False
     label: str = ""
@@ -73,7 +92,7 @@ class Reporter:
     err: TextIO = field(default_factory=lambda: sys.stderr)
 
     def __post_init__(self) -> None:
-        self.console = Console(file=self.err if self.json_lines else self.out, highlight=False, soft_wrap=True)
+        self.console = _Console(file=self.err if self.json_lines else self.out, highlight=False, soft_wrap=True)
         self._bars: Progress | None = None
         self._task: TaskID | None = None
 
@@ -84,17 +103,22 @@ class Reporter:
     def line(self, event: str, **fields: Any) -> None:
         """An object for programs."""
         if self.json_lines:
-            print(json_line(event, **fields), file=self.out, flush=True)
+            self._object(json_line(event, **fields))
+
+    def _object(self, line: str) -> None:
+        try:
+            print(line, file=self.out, flush=True)
+        except BrokenPipeError:
+            _nobody_reads(self.out)
 
     def problem(self, line: str) -> None:
         """A line about what went wrong, always on standard error."""
-        Console(file=self.err, highlight=False, soft_wrap=True).print(f"softfax: {line}", markup=False)
+        _Console(file=self.err, highlight=False, soft_wrap=True).print(f"softfax: {line}", markup=False)
 
     def event(self, event: Event) -> None:
         """Shows one event."""
         if self.json_lines:
-            self.out.write(json.dumps(event.to_json(), ensure_ascii=False) + "\n")
-            self.out.flush()
+            self._object(json.dumps(event.to_json(), ensure_ascii=False))
         if isinstance(event, FaxResult):
             self.close()
             if not event.success:

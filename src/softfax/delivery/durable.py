@@ -165,7 +165,7 @@ def database_error(url: str, error: BaseException) -> LocalError:
     if reason == "database is locked":
         return LocalError(f"the database {shown} is locked by another program", "end what has it open, and start again")
     if reason == "file is not a database":
-        return LocalError(f"{shown} is no database", "move it away, or put a backup back: softfax restore")
+        return LocalError(f"{shown} is not a database", "move it away, or put a backup back: softfax restore")
     remedy = "check [data] dir, its rights and the room on its disk" if sqlite else "check [data] url, and its server"
     return LocalError(f"the database {shown} cannot be used ({reason})", remedy)
 

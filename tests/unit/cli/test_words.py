@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from datetime import datetime, timedelta
 
-from softfax.cli.report import describe
+from softfax.cli.report import Reporter, describe
 from softfax.model import Direction, FaxResult, Mode
 
 BUSY = FaxResult(
@@ -24,3 +25,16 @@ def test_a_fax_that_will_be_tried_again_says_when() -> None:
     assert describe(BUSY) == "failed: busy (486)"
     assert describe(again) == "failed: busy (486); next call at 12:05:07"
     assert (describe(in_two_days) or "").endswith(f"next call at {noon + timedelta(days=2):%Y-%m-%d} 12:05")
+
+
+def test_a_reader_who_goes_ends_nothing() -> None:
+    """As in `softfax serve | head -n 1`: the station, or the fax under way, goes on."""
+    theirs, ours = os.pipe()
+    with os.fdopen(ours, "w") as stream:
+        os.close(theirs)
+        for as_json in (False, True):
+            reporter = Reporter(json_lines=as_json, out=stream, err=stream)
+            reporter.text("listening")
+            reporter.line("listening", address="127.0.0.1")
+            reporter.event(BUSY)
+            reporter.problem("something went wrong")
