@@ -20,12 +20,13 @@ from rich.text import Text
 
 from softfax.cli.lines import clock, json_line
 from softfax.cli.options import config_path
+from softfax.cli.tables import show_table
 from softfax.errors import ConfigError, ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from softfax.client import Event, Fax, SoftfaxClient
 
-__all__ = ["DEFAULTS", "STYLES", "add_options", "add_station_options", "found", "run", "show_table", "station_of"]
+__all__ = ["DEFAULTS", "STYLES", "add_options", "add_station_options", "found", "run", "station_of"]
 
 DEFAULTS: dict[str, Any] = {"json": False, "limit": 20, "url": "", "follow": False, "unread": False, "all": False}
 STYLES = {
@@ -35,8 +36,6 @@ STYLES = {
 }  # fmt: skip
 _COLUMNS = ("id", "when", "", "with", "state", "pages", "document")
 _WITH, _DOCUMENT = _COLUMNS.index("with"), _COLUMNS.index("document")
-#: Wider than any line that is not cut.
-_ENDLESS = 5000
 _AGO = re.compile(r"(\d{1,5})\s*([mhdw])\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -207,17 +206,6 @@ def _fit(rows: Sequence[Sequence[Text]]) -> None:
     for row in rows:
         row[_WITH].truncate(far, overflow="ellipsis")
         row[_DOCUMENT].truncate(max(room - far, 8), overflow="ellipsis")
-
-
-def show_table(table: Table) -> None:
-    """On a terminal as wide as that is; elsewhere as wide as it needs to be, without blanks at the ends of lines."""
-    if sys.stdout.isatty():
-        Console(highlight=False).print(table)
-        return
-    console = Console(highlight=False, width=_ENDLESS, no_color=True)
-    with console.capture() as captured:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
 
 
 def _far(fax: Fax) -> str:

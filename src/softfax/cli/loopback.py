@@ -22,6 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from softfax.cli.common import interruptible
+from softfax.cli.tables import show_table
 from softfax.documents import PreparedDocument, RasterSettings, prepare, read_pages
 from softfax.errors import ExitStatus, LocalError, UsageError
 from softfax.fax.runtime import FaxLine, FaxRuntime
@@ -142,7 +143,8 @@ async def _loopback(cases: list[_Case], inbox: Path, options: argparse.Namespace
         _second_station(inbox, len(cases)) as (address, process),
         await FaxRuntime.start(SipConfig(listen="127.0.0.1:0")) as runtime,
     ):
-        console.print(f"faxing {len(cases)} documents at once to {address}")
+        what = "1 document" if len(cases) == 1 else f"{len(cases)} documents at once"
+        console.print(f"faxing {what} to {address}")
         collector = asyncio.ensure_future(_collect(process, cases))
         for case in cases:
             case.line = runtime.send(address, _settings(case), _sink(options))
@@ -160,7 +162,7 @@ async def _loopback(cases: list[_Case], inbox: Path, options: argparse.Namespace
         return int(ExitStatus.INTERRUPTED)
     for case in cases:
         case.identical = await asyncio.to_thread(_compare, case)
-    console.print(_table(cases))
+    show_table(_table(cases), sys.stderr if options.json else sys.stdout)
     good = sum(bool(case.identical) for case in cases)
     console.print(f"{good} of {len(cases)} faxes identical, dot by dot, in {time.monotonic() - began:.0f} s")
     return int(ExitStatus.OK if good == len(cases) else ExitStatus.FAX_FAILED)

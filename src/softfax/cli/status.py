@@ -10,8 +10,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from softfax.cli.jobs import add_station_options, show_table, station_of
+from softfax.cli.jobs import add_station_options, station_of
 from softfax.cli.lines import json_line
+from softfax.cli.tables import show_table
 from softfax.errors import ExitStatus
 
 __all__ = ["DEFAULTS", "add_options", "run"]
