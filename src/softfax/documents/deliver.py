@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from softfax.documents.tiff import TiffWriter, read_pages
-from softfax.documents.types import DocumentMetadata, PageInfo
+from softfax.documents.types import MM, DocumentMetadata, PageClass, PageInfo
 from softfax.errors import DocumentUnsupportedError
 
 __all__ = ["deliver_pdf", "write_atomically"]
@@ -46,8 +46,10 @@ def _is_single_strip_t6(path: Path) -> bool:
 
 
 def _layout(width: int, rows: int, dpi: tuple[float, float]) -> tuple[float, float, float, float]:
-    """Page and image size in points."""
+    """Page and image size in points: for fax pages what T.4 says (215 mm, 7.7 rows to the millimetre), not its rounded dpi."""
     page = width / dpi[0] * 72, rows / dpi[1] * 72
+    if fax := PageClass.of_image(width, *dpi):
+        page = fax.width_mm / MM * 72, rows / fax.rows_per_mm / MM * 72
     return (*page, *page)
 
 

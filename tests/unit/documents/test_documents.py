@@ -89,12 +89,34 @@ def test_the_pdf_has_the_bits_as_they_came_and_the_true_size(tmp_path: Path) -> 
     assert b"/CCITTFaxDecode" in pdf
     loaded = pdfium.PdfDocument(out)
     width, height = (points / 72 * 25.4 for points in loaded[0].get_size())
-    assert width == pytest.approx(215.15, abs=0.1)
-    assert height == pytest.approx(document.pages[0].rows / 196 * 25.4, abs=0.1)
+    assert width == pytest.approx(215.0, abs=0.05)
+    assert height == pytest.approx(297.0, abs=0.05)
     assert loaded.get_metadata_dict()["Title"] == "Fax from +49 30 123"
     (_, a), (_, b) = *read_pages(document.tiff), *read_pages(out)
     assert np.array_equal(a, b)
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("resolution", ["standard", "fine", "superfine"])
+def test_a_received_pdf_is_faxed_on_dot_for_dot(tmp_path: Path, resolution: str) -> None:
+    (tmp_path / "first").mkdir()
+    first = prepare([SAMPLES / "letter.pdf"], RasterSettings(resolution=resolution), tmp_path / "first")
+    deliver_pdf(first.tiff, tmp_path / "received.pdf")
+
+    again = prepare([tmp_path / "received.pdf"], FINE, tmp_path)
+
+    ((_, sent),) = read_pages(first.tiff)
+    ((_, sent_on),) = read_pages(again.tiff)
+    assert np.array_equal(sent, sent_on)
+
+    # Turned in its viewer it is another page, and is drawn.
+    document = pdfium.PdfDocument(tmp_path / "received.pdf")
+    document[0].set_rotation(180)
+    document.save(tmp_path / "turned.pdf")
+    (tmp_path / "turned").mkdir()
+    ((info, turned),) = read_pages(prepare([tmp_path / "turned.pdf"], FINE, tmp_path / "turned").tiff)
+    top, bottom = turned[: info.rows // 4].mean(), turned[-info.rows // 4 :].mean()
+    assert bottom > top, "the empty foot of the letter is at the top now"
 
 
 def test_tiffs_of_other_kinds_are_delivered_without_loss(tmp_path: Path) -> None:
