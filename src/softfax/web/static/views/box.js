@@ -170,11 +170,13 @@ function useArrows(box, columns) {
   }, [columns]);
 }
 
-// The list is drawn where it was scrolled to a moment after.
-function focusSoon(id, frames = 30) {
+// The list is drawn where it was scrolled to a moment after, and perhaps once more; unless somebody has gone on meanwhile.
+function focusSoon(id, until = performance.now() + 3000) {
+  const at = document.activeElement;
+  if (at !== document.body && at?.id !== "content" && at?.dataset.fax !== id) return;
   const link = document.querySelector(`[data-fax="${id}"]`);
-  if (link) link.focus({ preventScroll: true });
-  else if (frames) requestAnimationFrame(() => focusSoon(id, frames - 1));
+  if (link && link !== at) link.focus({ preventScroll: true });
+  if (performance.now() < until) requestAnimationFrame(() => focusSoon(id, until));
 }
 
 // Whoever comes back from a fax is where they were.
