@@ -109,14 +109,19 @@ def _bands(wanted: Mask) -> Iterator[slice]:
         yield slice(max(0, int(first) * BLOCK - 1), int(last) * BLOCK + 1)
 
 
+def _straight(dots: Mask) -> Mask:
+    """Those that stand in a row of `HAIRLINE_DOTS` or more."""
+    kept = running(np.minimum, dots.view(np.uint8), HAIRLINE_DOTS, 1, 0)
+    return running(np.maximum, kept, HAIRLINE_DOTS, 1, 0).view(bool)
+
+
 def _even(white: Mask, contrast: Grey, crossed: Mask) -> None:
     """A rule is as thick beside type as it is elsewhere: the half-covered dots along its edge become black together."""
     for band in _bands(_ruled(crossed, RULE_DOTS)):
         part = contrast[band]
         level = np.zeros_like(part, bool)
         level[:, 1:] = (np.abs(np.diff(part.astype(np.int16), axis=1)) <= RULE_LEVEL) & (part[:, 1:] > STROKE_LEAST)
-        straight = running(np.minimum, level.view(np.uint8), HAIRLINE_DOTS, 1, 0)
-        straight = running(np.maximum, straight, HAIRLINE_DOTS, 1, 0).view(bool)
+        straight = _straight(level)
         straight[:, :-1] |= straight[:, 1:]  # the first dot of each, which differs from the one before it
         begins = straight & ~level
         run = np.where(straight, np.cumsum(begins.ravel()).reshape(begins.shape), 0)
@@ -145,8 +150,7 @@ def _hairlines(white: Mask, ground: Ground, faintest: float, least: Grey, across
             part = contrast[band]
             crest = part > faintest
             crest[1:-1] &= (part[1:-1] >= part[:-2]) & (part[1:-1] > part[2:])
-            kept = running(np.minimum, crest.view(np.uint8), HAIRLINE_DOTS, 1, 0)
-            dots[band] |= running(np.maximum, kept, HAIRLINE_DOTS, 1, 0).view(bool)
+            dots[band] |= _straight(crest)
     return lines
 
 
