@@ -54,6 +54,8 @@ def postgresql() -> Iterator[str]:
     try:
         programs, as_user = _programs(), _as_user()
     except (OSError, LookupError, ValueError, StopIteration, subprocess.CalledProcessError):
+        if os.environ.get("CI") == "true":
+            pytest.fail("there is no PostgreSQL for this machine", pytrace=False)
         pytest.skip("there is no PostgreSQL for this machine")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
