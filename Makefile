@@ -8,7 +8,7 @@ LOG := .build/log
 CMAKE_FLAGS := -DSOFTFAX_WERROR=ON -DPython_EXECUTABLE=$(PY)
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help all build packages test-packages venv native loopback test lint format docs bench asan tsan wheel wheel-check samples clean
+.PHONY: help all build packages test-packages venv native loopback test lint lint-page format docs bench asan tsan wheel wheel-check samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
@@ -53,12 +53,20 @@ loopback: build ## fax samples/ between two SIP stations on this machine, over T
 test: test-packages build ## run every test
 	@$(PY) -m pytest -n auto $(PYTEST_ARGS)
 
-lint: build ## ruff, mypy, clang-format, the direction of imports
+# What checks the web page, by its lock file; another node than the distribution's brings its npm.
+node_modules/.complete: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "softfax: checking the page needs npm: apt-get install nodejs npm" >&2; exit 1; }
+	@mkdir -p $(LOG); npm ci >$(LOG)/npm.log 2>&1 || { tail -n 15 $(LOG)/npm.log >&2; exit 1; }; touch $@
+
+lint: build lint-page ## ruff, mypy, clang-format, the direction of imports, the page
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(PY) -m mypy && \
 	$(VENV)/bin/lint-imports && $(VENV)/bin/clang-format --dry-run -Werror native/*/*.[ch]
 
-format: build ## format C and Python
-	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format . ; $(VENV)/bin/clang-format -i native/*/*.[ch]
+lint-page: node_modules/.complete ## the page alone: tsc --checkJs and biome
+	@node_modules/.bin/tsc -p . && node_modules/.bin/biome check --error-on-warnings .
+
+format: build node_modules/.complete ## format C, Python and the page
+	@node_modules/.bin/biome check --write . ; $(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format . ; $(VENV)/bin/clang-format -i native/*/*.[ch]
 
 docs: build ## docs/settings.md, from the configuration as it is in the code
 	@$(PY) tools/settings.py

@@ -48,7 +48,7 @@ async def _client(name: str, end: End) -> dict[str, Any]:
         command = [sys.executable, "-m", "tests.ami.clients.panoramisk_fax"]
     else:
         environment["NODE_PATH"] = str(await asyncio.to_thread(modules))
-        command = ["node", str(CLIENTS / "fax.js")]
+        command = ["node", str(CLIENTS / "fax.cjs")]
     arguments = [str(end.port), end.user, end.secret, end.channel("recv"), f"{end.folder}/side.tif"]
     process = await asyncio.create_subprocess_exec(
         *command,

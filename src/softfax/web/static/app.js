@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The frame of the page: navigation, the view that the address names, what lies over it.
-import { html, render, useEffect, useLayoutEffect, useRef, useState, useErrorBoundary } from "./lib/h.js";
-import { t, setLanguage, language, number } from "./lib/i18n.js";
-import { useStore } from "./lib/store.js";
-import { route, go } from "./lib/router.js";
-import { session, online } from "./lib/api.js";
-import { start, stream, retryNow } from "./lib/stream.js";
-import { unread, countUnread } from "./lib/faxes.js";
+
+import { online, session } from "./lib/api.js";
 import { calls } from "./lib/calls.js";
+import { countUnread, unread } from "./lib/faxes.js";
 import { sweep } from "./lib/files.js";
+import { html, render, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./lib/h.js";
+import { language, number, setLanguage, t } from "./lib/i18n.js";
+import { go, route } from "./lib/router.js";
+import { useStore } from "./lib/store.js";
+import { retryNow, start, stream } from "./lib/stream.js";
 import { Icon, Mark } from "./parts/icons.js";
-import { Loading, Failure, Announcer, say } from "./parts/notice.js";
 import { Login } from "./parts/login.js";
-import { Shortcuts, listen } from "./parts/shortcuts.js";
-import { viewNamed, fetched, fetchView, fetchOthers } from "./views.js";
+import { Announcer, Failure, Loading, say } from "./parts/notice.js";
+import { listen, Shortcuts } from "./parts/shortcuts.js";
+import { fetched, fetchOthers, fetchView, viewNamed } from "./views.js";
 
 const MAIN = ["send", "live", "inbox", "outbox"];
 const ASIDE = ["contacts", "health", "settings"];

@@ -43,7 +43,8 @@ export async function fetchView(name) {
 }
 
 export function fetchOthers() {
-  const next = async ([name, ...rest]) => {
+  const next = async (names) => {
+    const [name, ...rest] = names;
     if (!name) return;
     await fetchView(name).catch(() => {});
     next(rest);

@@ -51,7 +51,17 @@ async function problemOf(answer) {
   }
 }
 
-// One request; the JSON of the answer, or an ApiError. status 0: the station did not answer.
+/**
+ * @typedef {{ method?: string, json?: unknown, body?: BodyInit, headers?: Record<string, string>, signal?: AbortSignal,
+ *   once?: boolean, raw?: boolean }} Asked
+ */
+
+/**
+ * One request; the JSON of the answer, or an ApiError. status 0: the station did not answer.
+ * @param {string} path
+ * @param {Asked} asked
+ * @returns {Promise<any>}
+ */
 export async function request(
   path,
   { method = "GET", json, body, headers = {}, signal, once = false, raw = false } = {},

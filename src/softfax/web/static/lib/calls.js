@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The running calls: what the station says of them, brought up to date by each event.
-import { store } from "./store.js";
+
 import { get } from "./api.js";
+import { store } from "./store.js";
 import { subscribe } from "./stream.js";
 
 const RECENT_MAX = 4;
@@ -25,7 +26,7 @@ const inches = (resolution) => resolution?.replace(/\d+/g, (dots) => Math.round(
 
 // A session of GET /v1/sessions, or the event of that name, as a call of this page. Until both sides have agreed, what it
 // says of mode and rate is what might become of it.
-function merge(had, given) {
+export function merge(had, given) {
   const agreed = given.state === "Active" || given.progress;
   return {
     ...had,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The fax being written: kept in the tab's storage at each change, its documents uploaded at once.
+
+import { randomKey, remove, request, upload } from "./api.js";
+import { discard, fetchKept, keep } from "./files.js";
 import { store, tab } from "./store.js";
-import { upload, remove, randomKey, request } from "./api.js";
-import { keep, fetchKept, discard } from "./files.js";
 
 export const BYTES_MAX = 100e6;
 const ASIDE_MS = 15e3;
@@ -153,7 +154,9 @@ export function setAside() {
   const before = draft.get();
   for (const file of before.files) running.get(file.key)?.abort();
   draft.set(blank());
-  const timer = setTimeout(() => before.files.forEach((file) => discard(file.key)), ASIDE_MS);
+  const timer = setTimeout(() => {
+    for (const file of before.files) discard(file.key);
+  }, ASIDE_MS);
   return () => {
     clearTimeout(timer);
     draft.set((d) => ({ ...before, files: [...before.files, ...d.files], to: [...before.to, ...d.to] }));

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The faxes the page knows: fetched when asked for, fetched anew when an event names them, told to the views that show them.
-import { useEffect, useState } from "./h.js";
+
 import { get } from "./api.js";
-import { subscribe } from "./stream.js";
-import { store } from "./store.js";
-import { t } from "./i18n.js";
 import { sentences } from "./format.js";
+import { useEffect, useState } from "./h.js";
+import { t } from "./i18n.js";
+import { store } from "./store.js";
+import { subscribe } from "./stream.js";
 
 const FRESH_MS = 400;
 const known = new Map();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Sizes, times and numbers for people.
-import { t, number, locale } from "./i18n.js";
+import { locale, number, t } from "./i18n.js";
 
 const dates = new Map();
 function date(value, options) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Words in the reader's language: one JSON file each, plurals by Intl, digits and calendar as the language has them.
-import { store, browser } from "./store.js";
+import { browser, store } from "./store.js";
 
 export const LANGUAGES = { en: "English", fa: "فارسی" };
 const root = document.documentElement;

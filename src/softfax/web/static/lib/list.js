@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A box's faxes, as many as have been looked at: searched, filtered, gone on with at the end, brought up to date.
-import { useEffect, useRef, useState } from "./h.js";
+
 import { get } from "./api.js";
-import { put, peek, watchFaxes } from "./faxes.js";
+import { peek, put, watchFaxes } from "./faxes.js";
+import { useEffect, useRef, useState } from "./h.js";
 import { subscribe } from "./stream.js";
 
 const CHUNK = 100;
@@ -25,7 +26,7 @@ function edge(day, days) {
 }
 
 // The search of the page's address as the API asks for it: tag=value is a tag, the rest of what is typed is text.
-function asked(direction, query) {
+export function asked(direction, query) {
   const out = new URLSearchParams({ direction, limit: String(CHUNK) });
   const show = query.get("show");
   if (show === "unread") out.set("unread", "true");

@@ -36,9 +36,9 @@ export function check(text) {
       ? { number: plain }
       : { problem: "sip" };
   if (/^[^\s@]+@[\w.-]+(:\d+)?$/.test(plain)) return { number: `sip:${plain}` };
-  if (/[^\d+\s().\/\-*#]/.test(plain)) return { problem: "letters" };
+  if (/[^\d+\s()./\-*#]/.test(plain)) return { problem: "letters" };
   if (/.\+/.test(plain.replace(/^\(/, ""))) return { problem: "plus" };
-  const number = plain.replace(/\(0\)/, /^\+/.test(plain) ? "" : "0").replace(/[\s().\/-]/g, "");
+  const number = plain.replace(/\(0\)/, /^\+/.test(plain) ? "" : "0").replace(/[\s()./-]/g, "");
   if (!/\d/.test(number)) return { problem: "letters" };
   if (number.replace(/\D/g, "").length > 32) return { problem: "long" };
   return { number };

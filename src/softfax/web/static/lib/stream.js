@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The station's events as they happen. After a break it goes on where it was (Last-Event-ID); a tab that nobody looks at lets go
 // of its connection, since a browser has only six, and fetches what it missed when it is looked at again.
+
+import { online, session, url } from "./api.js";
 import { store } from "./store.js";
-import { session, url, online } from "./api.js";
 
 const HIDDEN_MS = 20e3;
 const SILENCE_MS = 60e3;
@@ -31,7 +32,7 @@ function tell(event) {
 }
 
 // Server-sent events out of a stream of text: a pure parser.
-function parser(emit) {
+export function parser(emit) {
   let rest = "";
   let event = { id: null, type: "message", data: [] };
   return (text) => {
@@ -108,13 +109,15 @@ async function once(signal) {
 }
 
 const pause = (ms) =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    wake = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-  });
+  /** @type {Promise<void>} */ (
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    })
+  );
 
 async function run(control) {
   while (!control.signal.aborted) {
@@ -127,14 +130,16 @@ async function run(control) {
     if (control.signal.aborted) return;
     if (!refused) stream.set({ state: "lost" });
     if (session.get().needed) {
-      await new Promise((resolve) => {
-        const stop = session.watch((s) => {
-          if (!s.needed) {
-            stop();
-            resolve();
-          }
-        });
-      });
+      await /** @type {Promise<void>} */ (
+        new Promise((resolve) => {
+          const stop = session.watch((s) => {
+            if (!s.needed) {
+              stop();
+              resolve();
+            }
+          });
+        })
+      );
       failures = 0;
     } else {
       await pause(WAITS_MS[Math.min(failures, WAITS_MS.length - 1)] * (0.75 + Math.random() / 2));

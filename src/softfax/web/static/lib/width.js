@@ -2,6 +2,10 @@
 // How wide something is, as it is now: for what is drawn to measure.
 import { useEffect, useRef, useState } from "./h.js";
 
+/**
+ * @param {number} otherwise
+ * @returns {[{ current: any }, number]}
+ */
 export function useWidth(otherwise = 0) {
   const box = useRef();
   const [width, setWidth] = useState(otherwise);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What can be done with a fax, wherever it is shown.
+
+import { patch, post, randomKey, remove, url } from "../lib/api.js";
+import { forget, pageCount, pageUrl, put } from "../lib/faxes.js";
+import { destination } from "../lib/format.js";
 import { html, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { patch, post, randomKey, remove, url } from "../lib/api.js";
-import { put, forget, pageCount, pageUrl } from "../lib/faxes.js";
 import { readTyped } from "../lib/numbers.js";
-import { destination } from "../lib/format.js";
 import { tab } from "../lib/store.js";
 import { Dialog } from "./dialog.js";
-import { Recipients } from "./recipients.js";
 import { Failure, toast, words } from "./notice.js";
+import { Recipients } from "./recipients.js";
 
 const failed = (error) => {
   const said = words(error);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Small pictures of numbers: bars of days, a ring of a share. What they show stands in a table for those who do not see
 // them.
-import { html } from "../lib/h.js";
-import { t, number } from "../lib/i18n.js";
-import { useWidth } from "../lib/width.js";
+
 import { shortDay, weekday } from "../lib/format.js";
+import { html } from "../lib/h.js";
+import { number, t } from "../lib/i18n.js";
+import { useWidth } from "../lib/width.js";
 
 const HEIGHT = 170;
 const FOOT = 24;

@@ -2,13 +2,14 @@
 // An entry of the address book, written or changed. What is typed for a new one is kept until it is saved.
 import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { tab } from "../lib/store.js";
 import { check } from "../lib/numbers.js";
+import { tab } from "../lib/store.js";
 import { Dialog } from "./dialog.js";
 import { Icon } from "./icons.js";
 import { Failure } from "./notice.js";
 
 const BLANK = { name: "", number: "", company: "", email: "", notes: "" };
+/** @type {[string, string, boolean?][]} */
 const FIELDS = [
   ["name", "text", true],
   ["number", "tel", true],

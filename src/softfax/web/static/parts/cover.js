@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A cover page: a few fields, and the page they make, drawn by the station while one types.
-import { html, useEffect, useRef, useState } from "../lib/h.js";
-import { t } from "../lib/i18n.js";
+
 import { post } from "../lib/api.js";
 import { changeCover, coverFields } from "../lib/draft.js";
+import { html, useEffect, useRef, useState } from "../lib/h.js";
+import { t } from "../lib/i18n.js";
 
 const PAUSE_MS = 500;
 const FIELDS = [

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The documents of a draft: dropped, picked or photographed, then page by page as the far end will see them.
-import { html, useRef, useState } from "../lib/h.js";
-import { t, number } from "../lib/i18n.js";
+
+import { addFiles, again, BYTES_MAX, dropFile, moveFile } from "../lib/draft.js";
 import { bytes, duration, proportion, sentences } from "../lib/format.js";
-import { addFiles, again, dropFile, moveFile, BYTES_MAX } from "../lib/draft.js";
+import { html, useRef, useState } from "../lib/h.js";
+import { number, t } from "../lib/i18n.js";
+import { Dialog } from "./dialog.js";
 import { Icon } from "./icons.js";
+import { words } from "./notice.js";
 import { PagePicture } from "./page.js";
 import { Stage, Thumbs } from "./stage.js";
-import { Dialog } from "./dialog.js";
-import { words } from "./notice.js";
 
 const ACCEPT =
   ".pdf,.tif,.tiff,.png,.jpg,.jpeg,.webp,.gif,.bmp,.txt,.md,.docx,.doc,.odt,.rtf,.xlsx,.xls,.ods,image/*,application/pdf";

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What was said in a call, by both sides, down the page: SIP in one pair of lines, T.30 in another, in the order of time.
-import { html, useRef } from "../lib/h.js";
-import { t, number } from "../lib/i18n.js";
+
 import { seconds } from "../lib/format.js";
+import { html, useRef } from "../lib/h.js";
+import { number, t } from "../lib/i18n.js";
 
 const ROW_PX = 44;
 const NOTE_PX = 30;

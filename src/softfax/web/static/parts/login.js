@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The token, asked for over the page: what lies below stays as it is and goes on after it.
+
+import { login, session } from "../lib/api.js";
 import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
-import { login, session } from "../lib/api.js";
 import { Dialog } from "./dialog.js";
 import { words } from "./notice.js";
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is said in place: waiting, nothing there, what went wrong and what to do; and what is said to a screen reader.
-import { html, useEffect, useState } from "../lib/h.js";
-import { t, has } from "../lib/i18n.js";
-import { store, useStore } from "../lib/store.js";
+
 import { online } from "../lib/api.js";
 import { sentences } from "../lib/format.js";
+import { html, useEffect, useState } from "../lib/h.js";
+import { has, t } from "../lib/i18n.js";
+import { store, useStore } from "../lib/store.js";
 import { Icon } from "./icons.js";
 
 const spoken = store({ text: "", turn: 0 });

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // When and how: what a clerk may leave alone.
-import { html, useEffect, useState } from "../lib/h.js";
-import { t } from "../lib/i18n.js";
+
 import { get } from "../lib/api.js";
 import { change, changeOptions, changeResolution } from "../lib/draft.js";
 import { moment } from "../lib/format.js";
+import { html, useEffect, useState } from "../lib/h.js";
+import { t } from "../lib/i18n.js";
 
 const local = (when) => new Date(when.getTime() - when.getTimezoneOffset() * 60e3).toISOString().slice(0, 16);
 
@@ -40,10 +41,7 @@ export function When({ d }) {
         name="when"
         value=${d.when}
         pick=${(when) => change({ when, at: d.at || (when === "later" ? evening() : "") })}
-        options=${[
-          ["now", t("when.now")],
-          ["later", t("when.later")],
-        ]}
+        options=${[["now", t("when.now")], ["later", t("when.later")]]}
       />
       ${
         d.when === "later" &&
@@ -116,21 +114,13 @@ export function Options({ d }) {
           label=${t("options.mode")}
           value=${options.mode}
           set=${set("mode")}
-          options=${[
-            ["", t("options.auto")],
-            ["t38", "T.38"],
-            ["audio", "G.711"],
-          ]}
+          options=${[["", t("options.auto")], ["t38", "T.38"], ["audio", "G.711"]]}
         />
         <${Select}
           label=${t("options.ecm")}
           value=${options.ecm}
           set=${set("ecm")}
-          options=${[
-            ["", t("options.usual")],
-            ["on", t("on")],
-            ["off", t("off")],
-          ]}
+          options=${[["", t("options.usual")], ["on", t("on")], ["off", t("off")]]}
         />
         ${
           accounts.length > 1 &&
@@ -147,11 +137,7 @@ export function Options({ d }) {
           label=${t("options.priority")}
           value=${options.priority}
           set=${set("priority")}
-          options=${[
-            ["", t("options.usual")],
-            ["9", t("options.first")],
-            ["1", t("options.last")],
-          ]}
+          options=${[["", t("options.usual")], ["9", t("options.first")], ["1", t("options.last")]]}
         />
         <${Select}
           label=${t("options.attempts")}
@@ -163,11 +149,7 @@ export function Options({ d }) {
           label=${t("options.uncertain")}
           value=${options.on_uncertain}
           set=${set("on_uncertain")}
-          options=${[
-            ["", t("options.usual")],
-            ["report", t("options.report")],
-            ["resend", t("options.resend")],
-          ]}
+          options=${[["", t("options.usual")], ["report", t("options.report")], ["resend", t("options.resend")]]}
         />
         <label class="field">
           <span>${t("options.ident")}</span>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // To whom: numbers as chips, completed from the address book and from where faxes went before; what is no number is said here.
+
+import { get } from "../lib/api.js";
+import { destination } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { get } from "../lib/api.js";
-import { parseList, readTyped, LIST_MAX } from "../lib/numbers.js";
-import { destination } from "../lib/format.js";
-import { Icon } from "./icons.js";
+import { LIST_MAX, parseList, readTyped } from "../lib/numbers.js";
 import { Dialog } from "./dialog.js";
+import { Icon } from "./icons.js";
 import { say } from "./notice.js";
 
 const SHOWN_MAX = 40;
@@ -23,11 +24,12 @@ async function complete(text) {
     get(`/v1/faxes?direction=send&q=${q}&limit=12`),
   ]);
   const out = [];
+  const given = (answer) => (answer.status === "fulfilled" ? answer.value : {});
   const add = (one) => {
     if (one.number && !has(out, one.number)) out.push(one);
   };
-  for (const c of book.value?.contacts || []) add({ number: c.number, name: c.name, company: c.company });
-  for (const f of before.value?.faxes || []) add({ number: f.to, name: "", before: true });
+  for (const c of given(book).contacts || []) add({ number: c.number, name: c.name, company: c.company });
+  for (const f of given(before).faxes || []) add({ number: f.to, name: "", before: true });
   return out.slice(0, 8);
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Faxes as pictures or as lines, in the rows of a long list, under their days.
-import { html } from "../lib/h.js";
-import { t, number } from "../lib/i18n.js";
+
 import { documentNames, firstPage, noPage, otherSide, pagesOf, peek, sent, story, trouble } from "../lib/faxes.js";
 import { clock, day, destination } from "../lib/format.js";
+import { html } from "../lib/h.js";
+import { number, t } from "../lib/i18n.js";
 import { PagePicture } from "./page.js";
 import { StateWord } from "./state.js";
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The fax is the station's now: what it is, where it goes, what can still be done.
+
+import { remove } from "../lib/api.js";
+import { ended, firstPage, noPage, put, useFax } from "../lib/faxes.js";
+import { destination, duration, moment } from "../lib/format.js";
 import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { remove } from "../lib/api.js";
-import { put, useFax, firstPage, noPage, ended } from "../lib/faxes.js";
-import { destination, duration, moment } from "../lib/format.js";
 import { Icon } from "./icons.js";
+import { Failure } from "./notice.js";
 import { PagePicture } from "./page.js";
 import { StateWord } from "./state.js";
-import { Failure } from "./notice.js";
 
 export function SentCard({ done, box, again }) {
   const [first] = done.faxes;

@@ -47,6 +47,7 @@ export function listen({ help, go }) {
   return () => removeEventListener("keydown", hear);
 }
 
+/** @type {[string, string[][]][]} */
 const GROUPS = [
   [
     "keys.everywhere",

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One page at a time, large: to the edge of the window or to the single dot, turned, dragged, by mouse, touch and keyboard.
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/h.js";
-import { t, number } from "../lib/i18n.js";
+
 import { proportion } from "../lib/format.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/h.js";
+import { number, t } from "../lib/i18n.js";
 import { Icon } from "./icons.js";
+import { say } from "./notice.js";
 import { PagePicture } from "./page.js";
 import { keys } from "./shortcuts.js";
-import { say } from "./notice.js";
 
 const LEVELS = [0.25, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8];
 const PAD = 24;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Where a fax is, in a word and a colour; and what went wrong, with what to do.
-import { html } from "../lib/h.js";
-import { t, language } from "../lib/i18n.js";
-import { story, sent } from "../lib/faxes.js";
+
+import { sent, story } from "../lib/faxes.js";
 import { when } from "../lib/format.js";
+import { html } from "../lib/h.js";
+import { language, t } from "../lib/i18n.js";
 import { Icon } from "./icons.js";
 
 const KINDS = {

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Inbox and outbox: pages to look at, by day; searched, filtered, as pictures or as lines. Ten thousand of them scroll
 // like ten.
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../lib/h.js";
-import { t, language } from "../lib/i18n.js";
-import { browser, useStore } from "../lib/store.js";
-import { requery, route, go } from "../lib/router.js";
+
 import { peek } from "../lib/faxes.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../lib/h.js";
+import { language, t } from "../lib/i18n.js";
 import { useList } from "../lib/list.js";
+import { go, requery, route } from "../lib/router.js";
+import { browser, useStore } from "../lib/store.js";
 import { useWidth } from "../lib/width.js";
-import { Icon } from "../parts/icons.js";
-import { Loading, Failure, Empty } from "../parts/notice.js";
-import { arrange, measure } from "../parts/rows.js";
-import { Virtual } from "../parts/virtual.js";
-import { keys } from "../parts/shortcuts.js";
 import { markRead } from "../parts/acts.js";
+import { Icon } from "../parts/icons.js";
+import { Empty, Failure, Loading } from "../parts/notice.js";
+import { arrange, measure } from "../parts/rows.js";
+import { keys } from "../parts/shortcuts.js";
+import { Virtual } from "../parts/virtual.js";
 
 const FILTERS = {
   receive: ["", "unread", "received", "failed"],
@@ -138,6 +139,7 @@ function Contents({ view, list, rows }) {
   `;
 }
 
+/** @type {() => HTMLElement} */
 const focused = () => document.activeElement?.closest?.("[data-fax]");
 
 // Arrows go from fax to fax, u marks one as read or not.
@@ -172,9 +174,9 @@ function useArrows(box, columns) {
 
 // The list is drawn where it was scrolled to a moment after, and perhaps once more; unless somebody has gone on meanwhile.
 function focusSoon(id, until = performance.now() + 3000) {
-  const at = document.activeElement;
+  const at = /** @type {HTMLElement} */ (document.activeElement);
   if (at !== document.body && at?.id !== "content" && at?.dataset.fax !== id) return;
-  const link = document.querySelector(`[data-fax="${id}"]`);
+  const link = /** @type {HTMLElement} */ (document.querySelector(`[data-fax="${id}"]`));
   if (link && link !== at) link.focus({ preventScroll: true });
   if (performance.now() < until) requestAnimationFrame(() => focusSoon(id, until));
 }

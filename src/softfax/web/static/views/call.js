@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The engineer's view: who said what when, SIP and T.30 side by side, with every field decoded; the media in numbers.
-import { html, useEffect, useState } from "../lib/h.js";
-import { t, has, number } from "../lib/i18n.js";
+
 import { get } from "../lib/api.js";
-import { useFax, otherSide, sent } from "../lib/faxes.js";
-import { subscribe } from "../lib/stream.js";
+import { otherSide, sent, useFax } from "../lib/faxes.js";
 import { destination, exact } from "../lib/format.js";
+import { html, useEffect, useState } from "../lib/h.js";
+import { has, number, t } from "../lib/i18n.js";
+import { subscribe } from "../lib/stream.js";
 import { useWidth } from "../lib/width.js";
 import { Icon } from "../parts/icons.js";
+import { Ladder, lane, source, stamp } from "../parts/ladder.js";
 import { Empty, Failure, Loading } from "../parts/notice.js";
 import { StateWord, Story } from "../parts/state.js";
-import { Ladder, lane, source, stamp } from "../parts/ladder.js";
 
 const AGAIN_MS = 1500;
 const NARROW_PX = 560;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The address book.
+
+import { get, post, remove } from "../lib/api.js";
+import { address } from "../lib/draft.js";
+import { destination } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { get, post, remove } from "../lib/api.js";
 import { check } from "../lib/numbers.js";
-import { destination } from "../lib/format.js";
-import { address } from "../lib/draft.js";
 import { go } from "../lib/router.js";
 import { Editor } from "../parts/contact.js";
-import { Icon } from "../parts/icons.js";
 import { Sure } from "../parts/dialog.js";
+import { Icon } from "../parts/icons.js";
 import { Empty, Failure, Loading, toast, words } from "../parts/notice.js";
 import { keys } from "../parts/shortcuts.js";
 

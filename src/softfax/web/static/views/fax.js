@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One fax: its pages, large; who, when, what became of it, what can be done.
-import { html, useEffect, useMemo, useState } from "../lib/h.js";
-import { t, number } from "../lib/i18n.js";
+
 import { patch } from "../lib/api.js";
-import { useFax, put, sent, otherSide, documentNames, ended, pageCount, pageUrl, pagesOf } from "../lib/faxes.js";
-import { destination, moment, when, duration, rate } from "../lib/format.js";
-import { go, goBack } from "../lib/router.js";
 import { address } from "../lib/draft.js";
+import { documentNames, ended, otherSide, pageCount, pagesOf, pageUrl, put, sent, useFax } from "../lib/faxes.js";
+import { destination, duration, moment, rate, when } from "../lib/format.js";
+import { html, useEffect, useMemo, useState } from "../lib/h.js";
+import { number, t } from "../lib/i18n.js";
 import { check } from "../lib/numbers.js";
+import { go, goBack } from "../lib/router.js";
+import { cancelFax, eraseFax, Forward, markRead, printFax, retryFax } from "../parts/acts.js";
+import { Sure } from "../parts/dialog.js";
 import { Icon } from "../parts/icons.js";
-import { Loading, Failure, Empty, Notice, words } from "../parts/notice.js";
+import { Empty, Failure, Loading, Notice, words } from "../parts/notice.js";
+import { keys } from "../parts/shortcuts.js";
 import { Stage, Thumbs, Tool } from "../parts/stage.js";
 import { StateWord, Story } from "../parts/state.js";
-import { Sure } from "../parts/dialog.js";
-import { keys } from "../parts/shortcuts.js";
-import { cancelFax, eraseFax, Forward, markRead, printFax, retryFax } from "../parts/acts.js";
 
 const READ_MS = 900;
 
@@ -238,7 +239,10 @@ function Pages({ fax }) {
     <${Tool} icon="print" label=${t("keys.print")} act=${print} />
     <${Tool} icon="download" label=${t("keys.download")} ...${download} />
   `;
-  const actions = { p: print, d: () => document.querySelector(".toolbar a[download]").click() };
+  const actions = {
+    p: print,
+    d: () => /** @type {HTMLElement} */ (document.querySelector(".toolbar a[download]")).click(),
+  };
   return html`
     <${Stage} pages=${pages} index=${at} setIndex=${setIndex} tools=${tools} actions=${actions} />
     ${total > 1 && html`<${Thumbs} pages=${pages} index=${at} setIndex=${setIndex} marks=${marksOf(fax)} />`}

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How the station is: what it says in one line first, then what it is made of.
-import { html, useEffect, useState } from "../lib/h.js";
-import { t, number } from "../lib/i18n.js";
+
 import { get } from "../lib/api.js";
+import { bytes, clock, duration, percent, when } from "../lib/format.js";
+import { html, useEffect, useState } from "../lib/h.js";
+import { number, t } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
 import { stream } from "../lib/stream.js";
-import { bytes, duration, percent, when, clock } from "../lib/format.js";
-import { Failure, Loading, Notice } from "../parts/notice.js";
 import { Days, Meter, Ring } from "../parts/chart.js";
+import { Failure, Loading, Notice } from "../parts/notice.js";
 
 const AGAIN_MS = 10e3;
 const FULL = 0.9;

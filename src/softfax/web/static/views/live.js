@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Running calls: the page as it goes or comes, line by line, and how the line is.
-import { html, useEffect, useRef, useState } from "../lib/h.js";
-import { t, number } from "../lib/i18n.js";
-import { useStore } from "../lib/store.js";
-import { calls, loadCalls } from "../lib/calls.js";
-import { useFax, pageUrl, firstPage, noPage, documentNames, isNumber, otherSide, put } from "../lib/faxes.js";
+
 import { remove, url } from "../lib/api.js";
+import { calls, loadCalls } from "../lib/calls.js";
+import { documentNames, firstPage, isNumber, noPage, otherSide, pageUrl, put, useFax } from "../lib/faxes.js";
+import { bytes, destination, duration, rate, rowsOfA4 } from "../lib/format.js";
+import { html, useEffect, useRef, useState } from "../lib/h.js";
+import { number, t } from "../lib/i18n.js";
+import { useStore } from "../lib/store.js";
 import { stream } from "../lib/stream.js";
-import { destination, bytes, rate, duration, rowsOfA4 } from "../lib/format.js";
 import { Icon } from "../parts/icons.js";
-import { Loading, Failure, Empty, say } from "../parts/notice.js";
+import { Empty, Failure, Loading, say } from "../parts/notice.js";
 import { PagePicture } from "../parts/page.js";
-import { Story, StateWord } from "../parts/state.js";
+import { StateWord, Story } from "../parts/state.js";
 
 const POLL_MS = 1200;
 const LOOK_MS = 4000;
@@ -167,7 +168,7 @@ function Elapsed({ since }) {
     return () => clearInterval(timer);
   }, []);
   return since
-    ? html`<span class="num quiet" aria-hidden="true">${duration(Math.max(0, now - new Date(since)) / 1000)}</span>`
+    ? html`<span class="num quiet" aria-hidden="true">${duration(Math.max(0, now - new Date(since).getTime()) / 1000)}</span>`
     : null;
 }
 

@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A new fax: its pages on one side as they will arrive, to whom and how on the other.
-import { html, useEffect, useRef, useState } from "../lib/h.js";
-import { t } from "../lib/i18n.js";
-import { useStore } from "../lib/store.js";
+
+import { post } from "../lib/api.js";
 import {
-  draft,
   addFiles,
-  resume,
-  order,
-  keyOf,
-  forgetKey,
-  clear,
-  setAside,
   change,
   changeCover,
+  clear,
+  draft,
+  forgetKey,
+  keyOf,
+  order,
+  resume,
+  setAside,
 } from "../lib/draft.js";
-import { post } from "../lib/api.js";
 import { put } from "../lib/faxes.js";
-import { readTyped } from "../lib/numbers.js";
 import { duration } from "../lib/format.js";
+import { html, useEffect, useRef, useState } from "../lib/h.js";
+import { t } from "../lib/i18n.js";
+import { readTyped } from "../lib/numbers.js";
+import { useStore } from "../lib/store.js";
+import { Cover, useCoverPreview } from "../parts/cover.js";
+import { Documents, DropZone } from "../parts/documents.js";
 import { Icon } from "../parts/icons.js";
 import { Failure, say, toast } from "../parts/notice.js";
-import { Recipients } from "../parts/recipients.js";
-import { Documents, DropZone } from "../parts/documents.js";
-import { Cover, useCoverPreview } from "../parts/cover.js";
 import { Options, When } from "../parts/options.js";
+import { Recipients } from "../parts/recipients.js";
 import { SentCard } from "../parts/sent.js";
 
 let resumed = false;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Language, theme, who is logged in. Kept by the browser, for this browser.
-import { html, useEffect, useState } from "../lib/h.js";
-import { t, LANGUAGES, language, setLanguage } from "../lib/i18n.js";
-import { browser, useStore } from "../lib/store.js";
+
 import { get, logout, session } from "../lib/api.js";
+import { html, useEffect, useState } from "../lib/h.js";
+import { LANGUAGES, language, setLanguage, t } from "../lib/i18n.js";
+import { browser, useStore } from "../lib/store.js";
 import { Failure, say } from "../parts/notice.js";
 
 const root = document.documentElement;
@@ -94,11 +95,7 @@ export default function Settings() {
               pickTheme(key);
               setTheme(key);
             }}
-            options=${[
-              ["", t("theme.system")],
-              ["light", t("theme.light")],
-              ["dark", t("theme.dark")],
-            ]}
+            options=${[["", t("theme.system")], ["light", t("theme.light")], ["dark", t("theme.dark")]]}
           />
           <p class="quiet small">${t("settings.here")}</p>
           ${error && html`<${Failure} error=${error} small=${true} />`}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// node fax.js PORT USER SECRET CHANNEL FILE: a fax of FILE, twice, by way of npm's asterisk-manager; prints what came of it
+// node fax.cjs PORT USER SECRET CHANNEL FILE: a fax of FILE, twice, by way of npm's asterisk-manager; prints what came of it
 // as JSON.
 'use strict';
 

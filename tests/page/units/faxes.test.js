@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a fax is called, what became of it, and what is ordered and searched.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import "./browser.js";
+
+const { ended, otherSide, pagesOf, story } = await import("../../../src/softfax/web/static/lib/faxes.js");
+const { asked } = await import("../../../src/softfax/web/static/lib/list.js");
+const { merge } = await import("../../../src/softfax/web/static/lib/calls.js");
+const { coverFields, draft, keyOf, order } = await import("../../../src/softfax/web/static/lib/draft.js");
+
+const failed = { direction: "send", state: "failed", cause: "busy", reason: "the line is busy", remedy: "", pages: 0 };
+
+test("an uncertain fax that is sent again has not ended", () => {
+  assert.ok(ended({ state: "uncertain" }));
+  assert.ok(!ended({ state: "uncertain", next_attempt: "2026-11-21T03:00:00Z" }));
+});
+
+test("a caller is known by the number, else by the identification", () => {
+  assert.equal(otherSide({ direction: "send", to: "0301" }), "0301");
+  assert.equal(otherSide({ direction: "receive", caller_number: "0301", remote_station_id: "X" }), "0301");
+  assert.equal(otherSide({ direction: "receive", caller_number: "", remote_station_id: "+49 30 1" }), "+49 30 1");
+});
+
+test("pages are told as far as they are known", () => {
+  assert.equal(pagesOf({ state: "delivered", pages: 2, pages_total: 2 }), "2 pages");
+  assert.equal(pagesOf({ state: "failed", pages: 1, pages_total: 3 }), "1 of 3 pages");
+  assert.equal(pagesOf({ state: "receiving", pages: 0, pages_total: null }), "");
+});
+
+test("a failure has a cause and something to do; a success has neither", () => {
+  assert.equal(story(failed).what, "The line was busy.");
+  assert.ok(story(failed).todo);
+  assert.equal(story({ direction: "send", state: "delivered" }), null);
+});
+
+test("the search of the address becomes the API's", () => {
+  const query = new URLSearchParams(asked("send", new URLSearchParams("q=matter=2026-17 sip:a@b&show=active")));
+  assert.equal(query.get("tag.matter"), "2026-17");
+  assert.equal(query.get("q"), "sip:a@b");
+  assert.equal(query.get("state"), "queued,preparing,sending,waiting");
+});
+
+test("until both sides have agreed, mode and rate are not told", () => {
+  const had = { stage: "calling" };
+  assert.equal(merge(had, { operation: "send", state: "Initialized", mode: "T38", data_rate: 14400 }).mode, undefined);
+  const now = merge(had, {
+    operation: "send",
+    state: "Active",
+    mode: "T38",
+    data_rate: 14400,
+    image_resolution: "8031x7700",
+  });
+  assert.equal(now.mode, "T38");
+  assert.equal(now.resolution, "204x196");
+  assert.equal(now.stage, "pages");
+});
+
+test("an order says what was chosen and nothing else", () => {
+  const d = structuredClone(draft.get());
+  d.files = [{ state: "ready", result: { id: "u1" } }, { state: "failed" }];
+  assert.deepEqual(order(d, [{ number: "0301" }]), { to: "0301", documents: [{ upload: "u1" }] });
+  d.options = { ...d.options, ecm: "off", attempts: "1", resolution: "fine" };
+  assert.deepEqual(order(d, [{ number: "0301" }, { number: "0302" }]), {
+    to: ["0301", "0302"],
+    documents: [{ upload: "u1" }],
+    resolution: "fine",
+    ecm: false,
+    retry: { attempts: 1 },
+  });
+});
+
+test("a cover page knows its one recipient, not the first of many", () => {
+  const one = { number: "0301", name: "Praxis", company: "" };
+  assert.deepEqual(coverFields({ on: true, subject: "Hi", to: "" }, [one]), {
+    subject: "Hi",
+    to_number: "0301",
+    to: "Praxis",
+  });
+  assert.deepEqual(coverFields({ on: true, subject: "Hi", to: "" }, [one, one]), { subject: "Hi" });
+});
+
+test("the same order keeps its key, another has another", () => {
+  const key = keyOf({ to: "1" });
+  assert.equal(keyOf({ to: "1" }), key);
+  assert.notEqual(keyOf({ to: "2" }), key);
+});
