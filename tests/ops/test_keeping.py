@@ -157,7 +157,9 @@ def test_a_backup_of_a_station_that_runs(tmp_path: Path, letter: Path, capsys: p
     assert not (tmp_path / "data" / "later.txt").exists()
     (aside,) = tmp_path.glob("data.before-*")
     assert (aside / "later.txt").exists()
-    assert (tmp_path / "data" / "received" / f"{NAME}.pdf").read_text() == "received"
+    back = tmp_path / "data" / "received" / f"{NAME}.pdf"
+    assert back.read_text() == "received"
+    assert abs(time.time() - DAY_S - back.stat().st_mtime) < 600, "retention goes by its time"
 
     async def again() -> None:
         async with running(tmp_path) as r:

@@ -7,6 +7,8 @@ import asyncio
 import dataclasses
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,7 +24,7 @@ from softfax.diskspace import DiskFloor
 from softfax.model import Direction, Mode, ProgressEvent
 from softfax.ops.doctor import examine, network
 from softfax.ops.doctor.findings import Finding, Status
-from softfax.ops.doctor.ports import owner, port_findings
+from softfax.ops.doctor.ports import is_station, owner, port_findings
 from softfax.ops.doctor.sipping import options_request, read_answer
 from softfax.ops.doctor.trial import verdict
 from softfax.station import StationConfig
@@ -126,9 +128,49 @@ def test_ports(tmp_path: Path) -> None:
         sip, ami, tls = asyncio.run(port_findings(wanted, running=False))
     assert sip.status is Status.OK
     assert ami.status is Status.FAILED
-    assert "tcp port taken by " in ami.text
+    assert "tcp port taken by " in ami.text, "a test is no station, wherever it lies"
     assert "no address of this machine" in tls.text
     assert owner(port, "udp") == ""
+
+
+def test_a_program_in_a_folder_of_that_name_is_not_the_station(tmp_path: Path) -> None:
+    script = tmp_path / "softfax" / "listen.py"
+    script.parent.mkdir()
+    script.write_text(
+        "import socket, sys\n"
+        "s = socket.create_server(('127.0.0.1', 0))\n"
+        "print(s.getsockname()[1], flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, str(script), "serve"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        port = int(other.stdout.readline())
+        wanted = config(tmp_path, sip={"listen": "127.0.0.1:0"}, ami={"listen": f"127.0.0.1:{port}"})
+        _, ami = asyncio.run(port_findings(wanted, running=True))
+        other.communicate()
+    assert ami.status is Status.FAILED
+    assert f"pid {other.pid}" in ami.text
+
+
+@pytest.mark.parametrize(
+    ("line", "station"),
+    [
+        ("/usr/lib/softfax/bin/python3 /usr/bin/softfax serve --config /etc/softfax/softfax.toml", True),
+        ("python3.11 -u -X dev /root/.local/bin/softfax serve", True),
+        ("/opt/softfax/bin/python3 -m softfax.ops.worker 7", True),
+        ("python3 -m softfax.cli.main serve", True),
+        ("/home/me/softfax/.venv/bin/python -m pytest tests/serve", False),
+        ("/srv/softfax/bin/asterisk -f", False),
+        ("python3 /usr/bin/softfax receive --listen 0.0.0.0:5060", False),
+        ("nc -l softfax serve", False),
+        ("python3 -m http.server softfax", False),
+        ("python3", False),
+        ("", False),
+    ],
+)
+def test_the_command_line_of_a_station(line: str, station: bool) -> None:
+    assert is_station(line.split()) is station
 
 
 def test_nat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

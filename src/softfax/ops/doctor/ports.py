@@ -7,12 +7,13 @@ import asyncio
 import errno
 import json
 import os
+import re
 import socket
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from softfax.errors import SoftfaxError
@@ -20,9 +21,11 @@ from softfax.ops.doctor.findings import Area, Finding, failed, ok
 from softfax.sip.types import parse_listen
 from softfax.station.config import StationConfig
 
-__all__ = ["ask_station", "owner", "port_findings", "station_runs"]
+__all__ = ["ask_station", "is_station", "owner", "port_findings", "station_runs"]
 
 ANSWER_S = 3.0
+#: The owner of a port, where it is a station.
+STATION = "softfax serve"
 Protocol = Literal["udp", "tcp"]
 
 
@@ -94,7 +97,7 @@ def _look(name: str, listen: str, protocols: tuple[Protocol, ...], running: bool
             continue
         if problem == errno.EADDRINUSE:
             who = owner(port, protocol)
-            if "softfax" in who or (running and not who):
+            if who.startswith(STATION) or (running and not who):
                 return ok(Area.PORTS, f"{name} at {listen}: the station listens there{f' ({who})' if who else ''}")
             remedy = f"stop it, or give {name.split()[0]} another port"
             return failed(
@@ -130,7 +133,7 @@ def _binds(host: str, port: int, protocol: Protocol) -> int | None:
 
 
 def owner(port: int, protocol: Protocol) -> str:
-    """`name (pid 12)` of the process that has a port; empty where that cannot be seen, as for other users' processes."""
+    """`name, pid 12` of the process that has a port, `softfax serve, pid 12` of a station; empty where that cannot be seen, as for other users' processes."""
     inodes = set()
     for table in (protocol, f"{protocol}6"):
         try:
@@ -152,12 +155,25 @@ def _holder(inodes: set[str]) -> str:
         try:
             if any(os.readlink(fd) in inodes for fd in (process / "fd").iterdir()):
                 words = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-                name = (
-                    "softfax"
-                    if any("softfax" in word for word in words[:4])
-                    else (process / "comm").read_text().strip()
-                )
+                name = STATION if is_station(words) else (process / "comm").read_text().strip()
                 return f"{name}, pid {process.name}"
         except OSError:
             continue
     return ""
+
+
+def is_station(words: Sequence[str]) -> bool:
+    """Return whether a command line is that of a station, or of one of its processes for calls."""
+    program, *rest = words or [""]
+    if re.fullmatch(r"python[\d.]*", PurePath(program).name):
+        while rest and rest[0].startswith("-") and rest[0] != "-m":
+            # These two options take a word of their own.
+            rest = rest[2 if rest[0] in ("-X", "-W") else 1 :]
+        if rest[:1] == ["-m"]:
+            module = "".join(rest[1:2])
+            if module in ("softfax.ops.worker", "softfax.station.worker"):
+                return True
+            program, rest = "softfax" if module == "softfax.cli.main" else module, rest[2:]
+        else:
+            program, rest = "".join(rest[:1]), rest[1:]
+    return PurePath(program).name == "softfax" and rest[:1] == ["serve"]
