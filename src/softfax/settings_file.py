@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from softfax.errors import ConfigError
+from softfax.errors import ConfigError, LocalError, UsageError
 
-__all__ = ["TomlError", "read_text", "read_toml"]
+__all__ = ["TomlError", "read_text", "read_toml", "write_private"]
 
 BYTES_MAX = 1 << 20
 #: What tomllib says, and what it is in the words of who wrote the file.
@@ -86,3 +87,23 @@ def _mistake(path: Path, text: str, said: str) -> TomlError:
             name = ".".join(re.findall(r"'([^']*)'", found[1])) if found.lastindex else ""
             return TomlError(path, line, problem.format(name), remedy)
     return TomlError(path, line, f"this is not valid TOML: {said.partition(' (at ')[0]}", "correct it")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new configuration file, which may hold passwords: for its owner alone.
+
+    Written by root into a folder that is for one group alone, as /etc/softfax is for the station's, that group may read it too.
+    Raises UsageError where the file exists, LocalError where it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            folder = path.parent.stat()
+            if os.geteuid() == 0 and folder.st_gid != 0 and not folder.st_mode & 0o007:
+                os.fchown(file.fileno(), 0, folder.st_gid)
+                os.fchmod(file.fileno(), 0o640)
+            file.write(content)
+    except FileExistsError:
+        raise UsageError(f"{path} already exists", "name another file, or move it away first") from None
+    except OSError as error:
+        raise LocalError(f"{path} cannot be written: {error.strerror}", "name another file") from None

@@ -192,7 +192,7 @@ def test_a_fresh_machine_gets_its_configuration_back(
 ) -> None:
     file, archive = written(tmp_path), tmp_path / "b.tar"
     aged(tmp_path / "data" / "faxes" / "a" / "document.pdf", 1)
-    sqlite3.connect(tmp_path / "data" / "softfax.sqlite").execute("CREATE TABLE older (x)").connection.close()
+    empty_database(tmp_path)
     assert main(["backup", str(archive), "--config", str(file)]) == 0
     (tmp_path / "data").rename(tmp_path / "gone")
     file.unlink()
@@ -205,10 +205,51 @@ def test_a_fresh_machine_gets_its_configuration_back(
     assert "its records name files there" in capsys.readouterr().err
 
 
+def empty_database(folder: Path) -> None:
+    sqlite3.connect(folder / "data" / "softfax.sqlite").execute("CREATE TABLE older (x)").connection.close()
+
+
+def test_leftovers_without_a_database_are_no_backup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, archive = written(tmp_path), tmp_path / "b.tar.gz"
+    aged(tmp_path / "data" / "swml" / "events.log", 1)
+    assert main(["backup", str(archive), "--config", str(file)]) == 2
+    err = capsys.readouterr().err
+    assert f"there is no station's database in {tmp_path}/data, nothing is backed up" in err
+    assert f"{file}, as [data] dir" in err
+    assert not list(tmp_path.glob("*b.tar.gz*"))
+
+
+def test_a_restore_keeps_a_configuration_that_was_filled_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    file, archive = written(tmp_path), tmp_path / "b.tar"
+    saved = file.read_text().replace(f"{tmp_path}/data", f"{tmp_path}/softfax")
+    file.write_text(saved)
+    (tmp_path / "data").mkdir()
+    empty_database(tmp_path)
+    (tmp_path / "data").rename(tmp_path / "softfax")
+    assert main(["backup", str(archive), "--config", str(file)]) == 0
+    (tmp_path / "softfax").rename(tmp_path / "gone")
+    file.unlink()
+    assert main(["config", "init", str(file)]) == 0
+    file.chmod(0o640)
+    capsys.readouterr()
+    assert main(["restore", str(archive), "--config", str(file)]) == 0
+    assert "was the sample" in capsys.readouterr().out
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (saved, 0o640)
+    file.write_text(f"# filled in\n{saved}")
+    assert main(["restore", str(archive), "--config", str(file), "--force"]) == 0
+    assert f"{file} stays" in capsys.readouterr().out
+    assert file.read_text().startswith("# filled in")
+    assert (tmp_path / "softfax.toml.from-backup").read_text() == saved
+
+
 @pytest.mark.parametrize("damage", ["none", "text", "cut", "other", "evil"])
 def test_what_is_no_backup(tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     file, archive = written(tmp_path), tmp_path / "b.tar"
     aged(tmp_path / "data" / "faxes" / "a" / "big", 1, "x" * 100_000)
+    empty_database(tmp_path)
     assert main(["backup", str(archive), "--config", str(file)]) == 0
     data = archive.read_bytes()
     if damage == "none":

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softfax.cli.lines import json_line
-from softfax.cli.options import config_path, unknown_keys
-from softfax.errors import ConfigError, ExitStatus, LocalError, UsageError
-from softfax.settings_file import read_text, read_toml
+from softfax.cli.options import MACHINE_CONFIG, MACHINE_DATA, config_path, new_config_path, unknown_keys
+from softfax.errors import ConfigError, ExitStatus
+from softfax.settings_file import read_text, read_toml, write_private
 
 if TYPE_CHECKING:
     from softfax.ops.check import Finding
@@ -48,28 +48,13 @@ def _init(named: str | None, as_json: bool) -> int:
     if named == "-":
         print(sample(), end="")
         return int(ExitStatus.OK)
-    path = Path(named) if named else _usual_place()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # It will hold passwords.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(sample())
-    except FileExistsError:
-        raise UsageError(f"{path} already exists", "name another file, or move it away first") from None
-    except OSError as error:
-        raise LocalError(f"{path} cannot be written: {error.strerror}", "name another file") from None
+    path = Path(named) if named else new_config_path(os.environ)
+    data_dir = MACHINE_DATA if path.absolute().parent == MACHINE_CONFIG.parent else None
+    write_private(path, sample(data_dir).encode())
     named_so = "" if path == config_path(None, os.environ) else f" {path}"
     written = f"{path} written: fill in the lines marked FILL IN, then `softfax config check{named_so}`"
     print(json_line("config", file=str(path)) if as_json else written)
     return int(ExitStatus.OK)
-
-
-def _usual_place() -> Path:
-    """Where the other verbs look for it."""
-    if os.geteuid() == 0:
-        return Path("/etc/softfax/softfax.toml")
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return home / "softfax" / "softfax.toml"
 
 
 def _check(path: Path | None, as_json: bool) -> int:

@@ -23,8 +23,11 @@ from typing import Any
 from softfax.errors import ConfigError
 from softfax.settings_file import read_toml
 
-__all__ = ["config_path", "fill_defaults", "unknown_keys"]
+__all__ = ["MACHINE_CONFIG", "MACHINE_DATA", "config_path", "fill_defaults", "new_config_path", "unknown_keys"]
 
+#: The configuration and data of a station that runs as a service.
+MACHINE_CONFIG = Path("/etc/softfax/softfax.toml")
+MACHINE_DATA = Path("/var/lib/softfax")
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
@@ -34,11 +37,19 @@ def config_path(explicit: str | None, environ: Mapping[str, str]) -> Path | None
     named = explicit or environ.get("SOFTFAX_CONFIG")
     if named:
         return Path(named)
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    for candidate in (home / "softfax" / "softfax.toml", Path("/etc/softfax/softfax.toml")):
+    for candidate in (_own_config(environ), MACHINE_CONFIG):
         if candidate.is_file():
             return candidate
     return None
+
+
+def new_config_path(environ: Mapping[str, str]) -> Path:
+    """Where a configuration is written that none is named for: root's is the machine's."""
+    return MACHINE_CONFIG if os.geteuid() == 0 else _own_config(environ)
+
+
+def _own_config(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "softfax" / "softfax.toml"
 
 
 def _convert(name: str, action: argparse.Action, value: Any, origin: str) -> Any:

@@ -7,13 +7,15 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from softfax.cli.lines import json_line
-from softfax.cli.options import config_path
+from softfax.cli.options import config_path, new_config_path
 from softfax.errors import ExitStatus, UsageError
+from softfax.settings_file import write_private
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
@@ -47,14 +49,10 @@ def run(options: argparse.Namespace) -> int:
     say = partial(print, file=sys.stderr if options.json else sys.stdout)
     archive, saved = read_archive(Path(options.file))
     path = config_path(options.config, os.environ)
-    if (path is None or not path.exists()) and saved is not None:
-        path = path or Path(
-            "/etc/softfax/softfax.toml" if os.geteuid() == 0 else Path.home() / ".config/softfax/softfax.toml"
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(saved)
-        say(f"{path} written from the backup")
+    if saved is not None:
+        path = path or new_config_path(os.environ)
+        for line in _put_config(path, saved, archive.data_dir):
+            say(line)
     config = StationConfig.load(path)
     if asyncio.run(station_runs(config)):
         raise UsageError("the station is running", "stop it first: systemctl stop softfax")
@@ -68,3 +66,24 @@ def run(options: argparse.Namespace) -> int:
     if done.uncertain:
         say(f"{done.uncertain} faxes that waited may have gone out since: see `softfax jobs --state uncertain`")
     return int(ExitStatus.OK)
+
+
+def _put_config(path: Path, saved: bytes, data_dir: Path) -> Iterator[str]:
+    """Put the configuration of a backup in place, unless there is another that was filled in. Yields what was done."""
+    from softfax.ops.settings import sample
+
+    there = path.read_bytes() if path.exists() else None
+    if there == saved:
+        return
+    if there is None:
+        write_private(path, saved)
+        yield f"{path} written from the backup"
+    elif there in (sample().encode(), sample(data_dir).encode()):
+        # Its owner and mode stay: the station's user reads it.
+        path.write_bytes(saved)
+        yield f"{path} was the sample: it is that of the backup now"
+    else:
+        beside = path.with_name(f"{path.name}.from-backup")
+        beside.unlink(missing_ok=True)
+        write_private(beside, saved)
+        yield f"{path} stays; the configuration of the backup differs and is in {beside}"

@@ -73,8 +73,7 @@ def back_up(config: StationConfig, config_path: Path | None, target: Path) -> Ar
     """Writes an archive, readable by us alone, whole or not at all. Raises UsageError, LocalError."""
     if target.exists():
         raise UsageError(f"{target} already exists", "name another file")
-    if not config.data.dir.is_dir():
-        raise LocalError(f"there is no data in {config.data.dir}", "name the station's configuration with --config")
+    _need_data(config, config_path)
     part = target.with_name(f".{target.name}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -88,6 +87,19 @@ def back_up(config: StationConfig, config_path: Path | None, target: Path) -> Ar
     finally:
         part.unlink(missing_ok=True)
     return archive
+
+
+def _need_data(config: StationConfig, config_path: Path | None) -> None:
+    """Raise LocalError where no station has its data: an archive of leftovers would be taken for a backup."""
+    folder = config.data.dir
+    if (config.data.url and folder.is_dir()) or (folder / DATABASE_NAME).is_file():
+        return
+    raise LocalError(
+        f"there is no station's database in {folder}, nothing is backed up",
+        f"write the station's folder in {config_path}, as [data] dir"
+        if config_path is not None
+        else "name the station's configuration with --config",
+    )
 
 
 def _level(target: Path) -> dict[str, Any]:
@@ -244,22 +256,27 @@ def restore(path: Path, config: StationConfig, *, resend: bool = False, force: b
     replaced = None
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
+        there = data.stat() if data.is_dir() else None
         with tempfile.TemporaryDirectory(prefix=".softfax-restore-", dir=data.parent) as work:
             files = _extract(path, Path(work))
             if filled:
                 replaced = data.with_name(f"{data.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
                 data.rename(replaced)
-                _like(replaced, Path(work) / "data")
-            elif data.is_dir():
-                _like(data, Path(work) / "data")
+            elif there is not None:
                 data.rmdir()
             (Path(work) / "data").rename(data)
+            if there is not None:
+                data.chmod(there.st_mode & 0o7777)
+                _belongs(data, there)
             _received(Path(work) / "received", inbox)
     except (tarfile.TarError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise UsageError(f"{path} is damaged ({error})", "take another backup; nothing was changed") from None
     except OSError as error:
         raise LocalError(f"the backup cannot be put back: {error}", "check room and rights") from None
     uncertain = 0 if resend or not archive.database else _doubt(config, archive)
+    if there is not None:
+        # The database's own files, where root opened it.
+        _belongs(data, there)
     return Restored(archive, files, uncertain, replaced)
 
 
@@ -303,30 +320,37 @@ def _extract_file(tar: tarfile.TarFile, member: tarfile.TarInfo, work: Path) -> 
     os.utime(target, (member.mtime, member.mtime))
 
 
-def _like(old: Path, new: Path) -> None:
-    """The owner and mode of the folder there was, for all that takes its place."""
-    there = old.stat()
-    new.chmod(there.st_mode & 0o7777)
+def _belongs(folder: Path, to: os.stat_result) -> None:
+    """Give a folder and all in it to the owner and group in `to`; root alone can."""
     if os.geteuid() == 0:
-        for place, folders, files in os.walk(new):
+        for place, folders, files in os.walk(folder):
             for name in (place, *(os.path.join(place, one) for one in (*folders, *files))):
-                os.chown(name, there.st_uid, there.st_gid, follow_symlinks=False)
+                os.chown(name, to.st_uid, to.st_gid, follow_symlinks=False)
 
 
 def _received(source: Path, inbox: Path) -> None:
-    """Received files back to the inbox; what is there stays."""
+    """Move received files back to the inbox, as its owner's; what is there stays."""
     if not source.is_dir():
         return
-    inbox.mkdir(parents=True, exist_ok=True)
-    owner = inbox.stat()
+    above = next(folder for folder in (inbox, *inbox.parents) if folder.is_dir())
+    owner = above.stat()
+    _belongs(source, owner)
+    if above != inbox:
+        inbox.mkdir(parents=True)
+        if os.geteuid() == 0:
+            for folder in (inbox, *inbox.parents):
+                if folder == above:
+                    break
+                os.chown(folder, owner.st_uid, owner.st_gid)
     for path in sorted(source.rglob("*")):
         target = inbox / path.relative_to(source)
         if path.is_dir():
-            target.mkdir(exist_ok=True)
+            if not target.exists():
+                target.mkdir()
+                shutil.copystat(path, target)
+                _belongs(target, owner)
         elif not target.exists():
             shutil.move(path, target)
-            if os.geteuid() == 0:
-                os.chown(target, owner.st_uid, owner.st_gid)
 
 
 def _doubt(config: StationConfig, archive: Archive) -> int:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from softfax.station.config import StationConfig
+from softfax.station.config import StationConfig, state_dir
 from softfax.station.config.mistakes import tables_in
 
 __all__ = ["Key", "TableKeys", "documentation", "sample", "shown", "tables", "toml", "toml_value"]
@@ -181,8 +181,12 @@ def _bare(name: str) -> str:
 # ---- the sample --------------------------------------------------------------------------------------------------------
 
 
-def sample() -> str:
-    """A whole configuration file with every key, ready to be filled in."""
+def sample(data_dir: Path | None = None) -> str:
+    """A whole configuration file with every key, ready to be filled in.
+
+    It names the folder of the data, so that all verbs find it, whichever user runs them.
+    """
+    set_already = {"data": {"dir": str(data_dir or state_dir().absolute())}}
     everything = tables()
     first = [table for name in _FILL_IN for table in everything if table.path.partition(".")[0] == name]
     parts, off = [_HEAD], {""}
@@ -190,11 +194,11 @@ def sample() -> str:
         above = table.path.rpartition(".")[0]
         if table.path not in _FILL_IN and (table.array or table.optional or (above and above in off)):
             off.add(table.path)
-        parts.append(_sample_table(table, off=table.path in off))
+        parts.append(_sample_table(table, set_already.get(table.path, {}), off=table.path in off))
     return "".join(parts)
 
 
-def _sample_table(table: TableKeys, *, off: bool) -> str:
+def _sample_table(table: TableKeys, set_already: Mapping[str, Any], *, off: bool) -> str:
     fill_in = _FILL_IN.get(table.path, {})
     lines = ["", f"# {_sentence(table.title)}", f"{'#' * off}{table.heading}"]
     known = {key.name: key for key in table.keys}
@@ -202,7 +206,9 @@ def _sample_table(table: TableKeys, *, off: bool) -> str:
         if name in known:
             lines.append(_remarked(f"{name} = {toml_value(value)}", f"FILL IN: {remark}"))
     for key in table.keys:
-        if key.name not in fill_in:
+        if key.name in set_already:
+            lines.append(_remarked(f"{key.name} = {toml_value(set_already[key.name])}", key.remark))
+        elif key.name not in fill_in:
             value = key.placeholder if key.default is None else toml_value(key.default)
             lines.append(_remarked(f"#{key.name} = {value}", f"needed: {key.remark}" if key.needed else key.remark))
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from softfax.cli import config as config_verb
 from softfax.cli.main import main
 from softfax.ops.check import check_config, load_config, secrets_in
 from softfax.ops.settings import sample, shown, tables, toml
@@ -45,6 +46,15 @@ def test_the_sample_is_right_and_says_what_to_fill_in(tmp_path: Path, capsys: py
     assert f"{file} is right" in out
     assert main(["config", "init", str(file)]) == 2, "it is not overwritten"
     assert "already exists" in capsys.readouterr().err
+
+
+def test_the_sample_names_the_folder_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's is the user's; the machine's is the same for whoever reads it, root or the station's user."""
+    monkeypatch.setattr(config_verb, "MACHINE_CONFIG", tmp_path / "etc" / "softfax.toml")
+    for file, folder in (("own.toml", tmp_path / "state" / "softfax"), ("etc/softfax.toml", Path("/var/lib/softfax"))):
+        assert main(["config", "init", str(tmp_path / file)]) == 0
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+        assert StationConfig.load(tmp_path / file, {}).data.dir == folder
 
 
 def test_the_sample_shows_what_holds_anyway(tmp_path: Path) -> None:

@@ -133,7 +133,10 @@ def _binds(host: str, port: int, protocol: Protocol) -> int | None:
 
 
 def owner(port: int, protocol: Protocol) -> str:
-    """`name, pid 12` of the process that has a port, `softfax serve, pid 12` of a station; empty where that cannot be seen, as for other users' processes."""
+    """Return `name, pid 12` of the process that has a port, for a station `softfax serve, pid 12`.
+
+    Empty where that cannot be seen, as for other users' processes.
+    """
     inodes = set()
     for table in (protocol, f"{protocol}6"):
         try:
