@@ -1,17 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Room on the disk, and the floor below which no fax is taken: half a fax on a full disk is worth less than a busy tone."""
+"""Folders for the station's user alone; room on the disk, and the floor below which no fax is taken.
+
+Half a fax on a full disk is worth less than a busy tone.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["DiskFloor", "free_bytes"]
+__all__ = ["DiskFloor", "free_bytes", "make_private"]
 
 #: How long what was seen holds; a call takes longer than that to fill a disk.
 REMEMBERED_S = 2.0
+
+
+PRIVATE_FOLDER = 0o700
+
+
+def make_private(folder: Path, mode: int = PRIVATE_FOLDER) -> None:
+    """Makes a folder with exactly this mode, and those above it for their user alone, whatever the umask; one that is there keeps
+    its own. Raises OSError.
+    """
+    for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
+        try:
+            missing.mkdir(PRIVATE_FOLDER)
+        except FileExistsError:
+            continue
+        missing.chmod(mode if missing == folder else PRIVATE_FOLDER)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))
 
 
 def free_bytes(folder: Path) -> int | None:

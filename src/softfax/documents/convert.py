@@ -57,7 +57,7 @@ def convert(
             result = work / "fax.pdf"
             deliver_pdf(prepared.tiff, result)
         try:
-            write_atomically(out, result.read_bytes())
+            write_atomically(out, result.read_bytes(), mode=None)
             if preview is not None:
                 write_previews(prepared.tiff, preview)
         except OSError as error:

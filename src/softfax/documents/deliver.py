@@ -3,28 +3,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
+from softfax.documents.pdf_writer import PdfWriter
+from softfax.documents.strips import Strip, copy_bits, open_regular, read_strips
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.documents.types import MM, DocumentMetadata, PageClass, PageInfo
 from softfax.errors import DocumentUnsupportedError
 
-__all__ = ["deliver_pdf", "write_atomically"]
+__all__ = ["PRIVATE", "deliver_pdf", "write_atomically", "written_atomically"]
 
-CCITT_T6 = 4
+#: The mode of a received fax: for the station's user alone.
+PRIVATE = 0o600
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that it is there whole or not at all, also after a power cut."""
+@contextlib.contextmanager
+def written_atomically(path: Path, mode: int | None = PRIVATE) -> Iterator[BinaryIO]:
+    """A file that is there whole or not at all, also after a power cut. It has exactly `mode`; None leaves it to the umask."""
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
-            file.write(data)
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else PRIVATE)
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
         part.rename(path)
     finally:
         part.unlink(missing_ok=True)
@@ -35,66 +47,67 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def _is_single_strip_t6(path: Path) -> bool:
-    with Image.open(path) as image:
-        for index in range(getattr(image, "n_frames", 1)):
-            image.seek(index)
-            tags = image.tag_v2  # type: ignore[attr-defined]
-            if tags.get(259) != CCITT_T6 or len(tags.get(273, ())) != 1:
-                return False
-    return True
+def write_atomically(path: Path, data: bytes, mode: int | None = PRIVATE) -> None:
+    """Writes a file as `written_atomically` does."""
+    with written_atomically(path, mode) as file:
+        file.write(data)
 
 
-def _layout(width: int, rows: int, dpi: tuple[float, float]) -> tuple[float, float, float, float]:
-    """Page and image size in points: for fax pages what T.4 says (215 mm, 7.7 rows to the millimetre), not its rounded dpi."""
-    page = width / dpi[0] * 72, rows / dpi[1] * 72
-    if fax := PageClass.of_image(width, *dpi):
-        page = fax.width_mm / MM * 72, rows / fax.rows_per_mm / MM * 72
-    return (*page, *page)
+def _points(strip: Strip) -> tuple[float, float]:
+    """Page size in points: for fax pages what T.4 says (215 mm, 7.7 rows to the millimetre), not its rounded dpi."""
+    if fax := PageClass.of_image(strip.width, strip.x_dpi, strip.y_dpi):
+        return fax.width_mm / MM * 72, strip.rows / fax.rows_per_mm / MM * 72
+    return strip.width / strip.x_dpi * 72, strip.rows / strip.y_dpi * 72
 
 
-def _keywords(metadata: DocumentMetadata, pages: int) -> list[str]:
-    said = [f"{pages} page{'s' * (pages != 1)}"]
+def _information(metadata: DocumentMetadata, pages: int, longer: list[int]) -> dict[str, str | datetime]:
+    words = [f"{pages} page{'s' * (pages != 1)}"]
     if metadata.fax_id:
-        said.insert(0, f"fax {metadata.fax_id}")
+        words.insert(0, f"fax {metadata.fax_id}")
     if metadata.bitrate_bps:
-        said.append(f"{metadata.bitrate_bps} bit/s")
-    return said
+        words.append(f"{metadata.bitrate_bps} bit/s")
+    words += [f"page {number} is shorter than a page of a PDF can be: there is white below it" for number in longer]
+    when = metadata.received or datetime.now(UTC)
+    return {
+        "Title": f"Fax from {metadata.sender}" if metadata.sender else "Fax",
+        "Author": metadata.sender,
+        "Subject": f"Fax to {metadata.recipient}" if metadata.recipient else "",
+        "Keywords": ", ".join(words),
+        "Creator": "softfax",
+        "Producer": "softfax",
+        "CreationDate": when,
+        "ModDate": when,
+    }
 
 
-def deliver_pdf(tiff: Path, out: Path, metadata: DocumentMetadata | None = None) -> tuple[PageInfo, ...]:
-    """Writes the PDF of a fax TIFF; returns its pages. T.6 of one strip a page is passed through byte for byte; what came
-    in another form is encoded anew, without loss. Raises DocumentUnsupportedError, OSError.
+def deliver_pdf(
+    tiff: Path, out: Path, metadata: DocumentMetadata | None = None, mode: int | None = PRIVATE
+) -> tuple[PageInfo, ...]:
+    """Writes the PDF of a fax TIFF; returns its pages. T.6 of one strip a page is passed through byte for byte, whatever the
+    size of its pages; what came in another form is encoded anew, without loss. Raises DocumentUnsupportedError, OSError.
     """
-    import img2pdf  # slow to load, and not needed to make pages
-
-    metadata = metadata or DocumentMetadata()
-    pages = tuple(info for info, _ in read_pages(tiff))
-    if not pages:
+    strips = read_strips(tiff)
+    if not strips:
         raise DocumentUnsupportedError(f"{tiff.name} has no pages")
     source = tiff
-    if not _is_single_strip_t6(tiff):
-        source = tiff.with_name(f".{tiff.name}.t6")
-        with TiffWriter(source) as writer:
-            for info, black in read_pages(tiff):
-                writer.add(Image.fromarray(~black), info.x_dpi, info.y_dpi)
     try:
-        data = img2pdf.convert(
-            str(source),
-            layout_fun=_layout,
-            title=f"Fax from {metadata.sender}" if metadata.sender else "Fax",
-            author=metadata.sender or None,
-            subject=f"Fax to {metadata.recipient}" if metadata.recipient else None,
-            keywords=_keywords(metadata, len(pages)),
-            creator="softfax",
-            creationdate=metadata.received,
-            moddate=metadata.received,
-            rotation=img2pdf.Rotation.none,
-        )
-    except img2pdf.ImageOpenError as error:
-        raise DocumentUnsupportedError(f"{tiff.name} is not a fax ({error})") from None
+        if not all(strip.octets for strip in strips):
+            source = tiff.with_name(f".{tiff.name}.t6")
+            with TiffWriter(source) as writer:
+                for info, black in read_pages(tiff):
+                    writer.add(Image.fromarray(~black), info.x_dpi, info.y_dpi)
+            strips = read_strips(source)
+        with open_regular(source) as bits, written_atomically(out, mode) as file:
+            pdf = PdfWriter(file)
+            longer = [
+                number
+                for number, strip in enumerate(strips, 1)
+                if pdf.page(
+                    copy_bits(bits, strip), strip.octets, (strip.width, strip.rows), _points(strip), strip.black_is_0
+                )
+            ]
+            pdf.close(_information(metadata or DocumentMetadata(), len(strips), longer))
     finally:
         if source is not tiff:
-            source.unlink()
-    write_atomically(out, data)
-    return pages
+            source.unlink(missing_ok=True)
+    return tuple(PageInfo(strip.width, strip.rows, strip.x_dpi, strip.y_dpi, strip.octets) for strip in strips)

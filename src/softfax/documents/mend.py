@@ -12,6 +12,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from softfax.documents.strips import open_regular
+
 __all__ = ["mend"]
 
 PAGES_MAX = 10_000
@@ -27,7 +29,7 @@ def mend(tiff: Path) -> int:
     Raises OSError.
     """
     try:
-        with tiff.open("r+b") as file:
+        with open_regular(tiff, os.O_RDWR) as file:
             order = {b"II*\0": "<", b"MM\0*": ">"}.get(file.read(4), "")
             return _mend(file, order) if order else 0
     except FileNotFoundError:

@@ -12,7 +12,9 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 from PIL import Image
 
+from softfax.documents.pdf_writer import LEAST_UNITS
 from softfax.documents.ranges import parse_ranges
+from softfax.documents.scale import dots_per_inch, user_unit
 from softfax.documents.types import DocumentLimits, FaxImage, PageClass, Source
 from softfax.errors import (
     DocumentEmptyError,
@@ -43,6 +45,8 @@ class PdfSheet:
             raise DocumentUnsupportedError(f"{self._where} is damaged", "open it and save it again") from None
         if not (0 < width < math.inf and 0 < height < math.inf):
             raise DocumentUnsupportedError(f"{self._where} has no size", "open it and save it again")
+        unit = self._unit()
+        width, height = width * unit, height * unit
         if max(width, height) > SIDE_MAX_INCHES * POINTS:
             raise DocumentTooLargeError(f"{self._where} is larger than any paper", "print it smaller")
         self._check_images(limits)
@@ -63,6 +67,18 @@ class PdfSheet:
             if width * height > limits.source_pixels:
                 raise DocumentTooLargeError(f"{self._where} has an image of too many pixels", "make it smaller")
 
+    def _unit(self) -> int:
+        """The page's UserUnit, as our own PDFs of very long faxes have it: a picture alone, on all the width."""
+        if raw.FPDFPage_CountObjects(self._page.raw) != 1:
+            return 1
+        try:
+            for picture in self._page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=1):
+                dots, _ = picture.get_px_size()
+                return user_unit(dots, dots * POINTS / self._page.get_width())
+        except pdfium.PdfiumError:
+            pass
+        return 1
+
     def fax(self, limits: DocumentLimits) -> FaxImage | None:
         """The page dot for dot where it is a fax page already, as in our own PDFs: one CCITT image on all of it, nothing else."""
         page = self._page
@@ -72,16 +88,20 @@ class PdfSheet:
         try:
             for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=1):
                 width, rows = image.get_px_size()
-                x_dpi, y_dpi = width / (self.width_inches or 1), rows / (self.height_inches or 1)
+                x_dpi, y_dpi = dots_per_inch(image)
                 page_class = PageClass.of_image(width, x_dpi, y_dpi)
                 coded = image.get_filters() == ["CCITTFaxDecode"] and image.get_metadata().bits_per_pixel == 1
                 if page_class and coded and rows <= limits.page_rows:
                     dots = image.get_bitmap(render=False).to_pil().convert("1", dither=Image.Dither.NONE)
-                    if dots.size == (width, rows) and self._looks_like(dots):
+                    if dots.size == (width, rows) and (self._is_short(rows / y_dpi) or self._looks_like(dots)):
                         return FaxImage(dots, page_class)
-        except pdfium.PdfiumError:
+        except (pdfium.PdfiumError, ValueError):
             pass  # drawn, then, as far as it can be
         return None
+
+    def _is_short(self, rows_inches: float) -> bool:
+        """A page of a few rows, on the shortest there is in a PDF, which has white below them."""
+        return self._page.get_height() <= LEAST_UNITS and rows_inches < LEAST_UNITS / POINTS
 
     def _looks_like(self, dots: Image.Image) -> bool:
         """Not a mask, turned, mirrored, inverted or cut off: the page as it is drawn has the same ink in the same places."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from softfax.documents.tiff import TiffWriter, read_pages
+from softfax.documents.strips import Strip, copy_bits, open_regular, read_strips
+from softfax.documents.tiff import DOTS_MAX, TiffWriter, page_dots
+from softfax.errors import DocumentUnsupportedError
 
 __all__ = ["drop_superseded", "is_sent_again"]
 
@@ -39,22 +42,40 @@ def drop_superseded(tiff: Path, refused: Sequence[bool]) -> list[int]:
     """
     if not any(refused):
         return list(range(len(refused)))
-    pages = list(read_pages(tiff))
+    strips = read_strips(tiff)
     kept = [
         index
-        for index, (_, dots) in enumerate(pages)
+        for index in range(len(strips))
         if not (
-            index < len(refused)
-            and refused[index]
-            and index + 1 < len(pages)
-            and is_sent_again(dots, pages[index + 1][1])
+            index < len(refused) and refused[index] and index + 1 < len(strips) and _came_again(tiff, strips, index)
         )
     ]
-    if len(kept) < len(pages):
+    if len(kept) < len(strips):
         part = tiff.with_name(f".{tiff.name}.kept")
-        with TiffWriter(part) as writer:
-            for index in kept:
-                info, dots = pages[index]
-                writer.add(Image.fromarray(~dots), info.x_dpi, info.y_dpi)
-        part.rename(tiff)
+        try:
+            with open_regular(tiff) as file, TiffWriter(part) as writer:
+                for index in kept:
+                    _copy(file, strips[index], tiff, index, writer)
+            part.rename(tiff)
+        finally:
+            part.unlink(missing_ok=True)
     return kept
+
+
+def _came_again(tiff: Path, strips: Sequence[Strip], index: int) -> bool:
+    """Two pages at a time are drawn, and none that would take too much memory: that one is kept."""
+    pair = strips[index], strips[index + 1]
+    if any(strip.width * strip.rows > DOTS_MAX for strip in pair):
+        return False
+    try:
+        return is_sent_again(page_dots(tiff, index), page_dots(tiff, index + 1))
+    except DocumentUnsupportedError:
+        return False
+
+
+def _copy(file: BinaryIO, strip: Strip, tiff: Path, index: int, writer: TiffWriter) -> None:
+    if strip.octets and not strip.black_is_0:
+        bits = b"".join(copy_bits(file, strip))
+        writer.add_t6(bits, strip.width, strip.rows, strip.x_dpi, strip.y_dpi)
+    else:
+        writer.add(Image.fromarray(~page_dots(tiff, index)), strip.x_dpi, strip.y_dpi)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fax TIFFs (TIFF-F, RFC 2306): written page by page with one T.6 strip each, as spandsp and img2pdf want them; read back."""
+"""Fax TIFFs (TIFF-F, RFC 2306): written page by page with one T.6 strip each, as spandsp writes them; read back."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from PIL import Image, UnidentifiedImageError
 from softfax.documents.types import PageClass, PageInfo
 from softfax.errors import DocumentUnsupportedError
 
-__all__ = ["TiffWriter", "encode_t4", "encode_t6", "read_pages"]
+__all__ = ["DOTS_MAX", "TiffWriter", "encode_t4", "encode_t6", "page_dots", "read_pages"]
 
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 T4_OPTIONS = 292
 PICTURES_MEASURED = 0.02
+#: The largest page that is drawn here: an octet for each dot. (A fax may have twice that.)
+DOTS_MAX = 160_000_000
 
 
 def _encode(page: Image.Image, compression: str, **options: object) -> bytes:
@@ -154,8 +156,35 @@ def read_pages(path: Path) -> Iterator[tuple[PageInfo, npt.NDArray[np.bool_]]]:
             yield from _read_pdf(path)
         else:
             yield from _read_tiff(path)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise DocumentUnsupportedError(f"{path.name} is not a fax that can be read ({error})") from None
+    except _UNREADABLE as error:
+        raise _not_readable(path, error) from None
+
+
+def page_dots(path: Path, index: int) -> npt.NDArray[np.bool_]:
+    """One page of a fax TIFF, True for black. Raises DocumentUnsupportedError."""
+    try:
+        with Image.open(path) as image:
+            image.seek(index)
+            return _black(image)
+    except (*_UNREADABLE, EOFError) as error:
+        raise _not_readable(path, error) from None
+
+
+_UNREADABLE = (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+def _not_readable(path: Path, error: Exception) -> DocumentUnsupportedError:
+    return DocumentUnsupportedError(f"{path.name} is not a fax that can be read ({error})")
+
+
+def _check(width: int, rows: int) -> None:
+    if width * rows > DOTS_MAX:
+        raise ValueError(f"a page of {width} by {rows} dots")
+
+
+def _black(image: Image.Image) -> npt.NDArray[np.bool_]:
+    _check(*image.size)
+    return ~np.asarray(image.convert("1"), dtype=bool)
 
 
 def _read_tiff(path: Path) -> Iterator[tuple[PageInfo, npt.NDArray[np.bool_]]]:
@@ -164,22 +193,25 @@ def _read_tiff(path: Path) -> Iterator[tuple[PageInfo, npt.NDArray[np.bool_]]]:
             image.seek(index)
             sizes = image.tag_v2.get(279, (0,)) if hasattr(image, "tag_v2") else (0,)
             x_dpi, y_dpi = (float(v) for v in image.info.get("dpi", (204.0, 196.0)))
-            black = ~np.asarray(image.convert("1"), dtype=bool)
-            yield PageInfo(image.width, image.height, x_dpi, y_dpi, sum(sizes)), black
+            yield PageInfo(image.width, image.height, x_dpi, y_dpi, sum(sizes)), _black(image)
 
 
 def _read_pdf(path: Path) -> Iterator[tuple[PageInfo, npt.NDArray[np.bool_]]]:
     import pypdfium2 as pdfium
     import pypdfium2.raw as raw
 
+    from softfax.documents.scale import dots_per_inch
+
     document = pdfium.PdfDocument(path)
     try:
         for page in document:
             image = next(iter(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE])))
+            _check(*image.get_px_size())
             size = len(image.get_data(decode_simple=False))
             bitmap = np.asarray(image.get_bitmap(render=False).to_pil().convert("L")) < 128
             rows, width = bitmap.shape
-            page_width, page_height = page.get_size()
-            yield PageInfo(width, rows, width * 72 / page_width, rows * 72 / page_height, size), bitmap
+            yield PageInfo(width, rows, *dots_per_inch(image), size), bitmap
+    except pdfium.PdfiumError as error:
+        raise ValueError(str(error)) from None
     finally:
         document.close()

@@ -29,6 +29,7 @@ __all__ = [
     "Resolution",
     "Sheet",
     "Source",
+    "nominal_x_dpi",
 ]
 
 Resolution = Literal["standard", "fine", "superfine", "300", "400"]
@@ -112,6 +113,11 @@ class PageClass:
             if near and width in _WIDTHS[x_nominal]:
                 return cls(x_nominal, y_nominal, width)
         return None
+
+
+def nominal_x_dpi(width: int) -> int | None:
+    """The resolution across that fax pages of so many dots have: each width belongs to one (T.30 table 2)."""
+    return next((x_dpi for x_dpi, widths in _WIDTHS.items() if width in widths), None)
 
 
 @dataclass(frozen=True, kw_only=True)

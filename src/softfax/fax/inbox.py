@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import re
+import stat
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from softfax.diskspace import make_private
 from softfax.documents import DocumentMetadata, deliver_pdf
+from softfax.documents.deliver import PRIVATE
 from softfax.documents.mend import mend
 from softfax.documents.ocr import add_text
 from softfax.documents.received import drop_superseded
@@ -37,10 +42,9 @@ class Inbox:
     def prepare(self) -> None:
         """Makes the folder. Raises LocalError where faxes could not be written."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            probe = self.directory / ".softfax-probe"
-            probe.write_bytes(b"")
-            probe.unlink()
+            make_private(self.directory)
+            with tempfile.TemporaryFile(dir=self.directory, prefix=".softfax-"):
+                pass
         except OSError as error:
             raise LocalError(
                 f"received faxes cannot be written to {self.directory} ({error.strerror})",
@@ -59,48 +63,76 @@ class Inbox:
         try:
             pages = await asyncio.to_thread(mend, spool)
             if not pages:
-                spool.unlink(missing_ok=True)
+                await asyncio.to_thread(_remove_empty, spool)
                 return dataclasses.replace(result, documents=[])
             if pages > len(marks):
                 # Whoever received them was gone before it could say so.
                 result = dataclasses.replace(result, pages=max(pages, result.pages))
             return await asyncio.to_thread(self._deliver, result, spool, remote, marks)
         except (SoftfaxError, OSError) as error:
-            log.error("fax %s: the received pages stay in %s: %s", result.fax_id, spool, error)
-            return dataclasses.replace(
-                result,
-                success=False,
-                status="FAILED",
-                error="FILE_ERROR",
-                status_string=f"received, but no PDF could be written ({error})",
-                result_code=T30_FILE_ERRORS[0],
-                documents=[str(spool)],
-            )
+            return await self._kept(result, spool, remote, str(error))
+        except Exception as error:
+            # Whatever it is: the pages are confirmed, and nobody else has them.
+            log.exception("fax %s could not be made a PDF", result.fax_id)
+            return await self._kept(result, spool, remote, type(error).__name__)
+
+    async def _kept(self, result: FaxResult, spool: Path, remote: str, why: str) -> FaxResult:
+        """The pages stay as TIFF, in a file that people see."""
+        kept = spool
+        with contextlib.suppress(OSError):
+            kept = await asyncio.to_thread(spool.rename, self._named(result, remote, ".tif"))
+            kept.chmod(PRIVATE)
+        log.error("fax %s: the received pages are kept as TIFF in %s: %s", result.fax_id, kept, why)
+        return dataclasses.replace(
+            result,
+            success=False,
+            status="FAILED",
+            error="FILE_ERROR",
+            status_string=f"received, but no PDF could be written ({why}); the pages are kept as TIFF",
+            result_code=T30_FILE_ERRORS[0],
+            documents=[str(kept)],
+        )
+
+    def _named(self, result: FaxResult, remote: str, suffix: str) -> Path:
+        now = datetime.now(UTC)
+        who = _safe(result.remote_station_id or _user_of(remote))
+        return self.directory / f"{now:%Y%m%dT%H%M%SZ}-{who}-{result.fax_id}{suffix}"
 
     def _deliver(self, result: FaxResult, spool: Path, remote: str, marks: Sequence[PageMark]) -> FaxResult:
         kept = drop_superseded(spool, [not mark.confirmed for mark in marks])
         bad = [n for n, i in enumerate(kept, 1) if i < len(marks) and (marks[i].bad_rows or not marks[i].confirmed)]
-        now = datetime.now(UTC)
-        stem = f"{now:%Y%m%dT%H%M%SZ}-{_safe(result.remote_station_id or _user_of(remote))}-{result.fax_id}"
-        pdf = self.directory / f"{stem}.pdf"
+        pdf = self._named(result, remote, ".pdf")
         deliver_pdf(
             spool,
             pdf,
             DocumentMetadata(
                 sender=result.remote_station_id or remote,
                 recipient=result.local_station_id,
-                received=now,
+                received=datetime.now(UTC),
                 bitrate_bps=result.bitrate,
                 fax_id=result.fax_id,
             ),
         )
         if self.ocr:
-            add_text(pdf, self.ocr, len(kept))
+            try:
+                add_text(pdf, self.ocr, len(kept))
+            except Exception as error:
+                log.warning("fax %s stays without recognised text: %s", result.fax_id, error)
         if self.keep_tiff:
+            spool.chmod(PRIVATE)
             spool.rename(pdf.with_suffix(".tif"))
         else:
             spool.unlink()
         return dataclasses.replace(result, documents=[str(pdf)], bad_pages=bad or None)
+
+
+def _remove_empty(spool: Path) -> None:
+    """A spool file without a page; what else has its name is left alone."""
+    try:
+        if stat.S_ISREG(spool.lstat().st_mode):
+            spool.unlink()
+    except FileNotFoundError:
+        pass
 
 
 def _user_of(uri: str) -> str:

@@ -74,7 +74,6 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
         "mail.log",
         "PIL",
         "fontTools",
-        "pikepdf",
     ):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     logging.captureWarnings(True)

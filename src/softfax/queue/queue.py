@@ -114,10 +114,13 @@ class FaxQueue:
         await self.events.start()
         self.station.subscribe(self.events.add)
         self.station.subscribe(self.recorder.take)
-        for kept in await asyncio.to_thread(self.store.untold):
-            await self._tell_again(kept)
-        for kept in await asyncio.to_thread(self.store.interrupted):
-            await self.recorder.interrupted(kept)
+        for work, left in ((self._tell_again, self.store.untold), (self.recorder.interrupted, self.store.interrupted)):
+            for kept in await asyncio.to_thread(left):
+                try:
+                    await work(kept)
+                except Exception:
+                    # Of many faxes one is no reason not to start; the next start takes it up again.
+                    log.exception("fax %s is left as an earlier station left it", kept.fax.id)
         await asyncio.to_thread(self.rounds.start, self.lines.rounds)
         self.station.on_reload.append(self._reloaded)
         self._upkeep.start()

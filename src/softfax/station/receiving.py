@@ -61,9 +61,10 @@ class Destination:
             return result
         try:
             await asyncio.to_thread(self._rename, Path(result.documents[0]), self.name)
-        except OSError as error:
+        except Exception as error:
             log.error("fax %s stays in %s: %s", result.fax_id, result.documents[0], error)
-            text = f"received, but {self.name} could not be written ({error.strerror})"
+            why = error.strerror if isinstance(error, OSError) else type(error).__name__
+            text = f"received, but {self.name} could not be written ({why})"
             return dataclasses.replace(
                 result,
                 success=False,

@@ -408,20 +408,33 @@ class Station(Registry):
         if isinstance(message, wire.Happened):
             self._happened(fax, message)
         elif isinstance(message, wire.Ready):
-            self._begin(self._ready(fax))
+            self._begin(fax, self._ready(fax))
         elif isinstance(message, wire.Ended):
-            self._begin(self._ended(fax, message))
+            self._begin(fax, self._ended(fax, message))
         elif isinstance(message, wire.Undialled):
             why = Outcome(False, message.error, message.text, message.code, reached=False)
-            self._begin(self._undialled(fax, why))
+            self._begin(fax, self._undialled(fax, why))
         elif isinstance(message, wire.Lost):
             why = Outcome(False, "UNKNOWN", message.text, outcome.CRASHED)
-            self._begin(self._lost(fax, why))
+            self._begin(fax, self._lost(fax, why))
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _begin(self, fax: _Fax, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(self._to_its_end(fax, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _to_its_end(self, fax: _Fax, work: Coroutine[Any, Any, None]) -> None:
+        """A fax ends, whatever goes wrong with it here."""
+        try:
+            await work
+        except Exception as error:
+            log.error(
+                "fax %s is ended by a fault of this station: %s", fax.call.context.fax_id, error,
+                exc_info=None if isinstance(error, SoftfaxError) else error,
+            )  # fmt: skip
+            fax.ending = False
+            why = making.own_failure(f"softfax failed ({type(error).__name__})")
+            await self._end(fax, making.failed(fax.call.context, why, fax.call.age_s))
 
     def _arrived(self, call: wire.Arrived) -> None:
         channel = self._identities.channel(call.account or making.host_of(call.remote_uri) or "anonymous")

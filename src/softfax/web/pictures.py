@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
+from softfax.documents.scale import dots_per_inch
 from softfax.errors import DocumentUnsupportedError
 
 __all__ = ["WIDTH_MAX", "WIDTH_MIN", "Pictures", "page_count", "page_png"]
@@ -108,8 +109,7 @@ def _pdf_page(file: Path, number: int) -> tuple[Image.Image, float, float] | Non
                 return None
             _check(picture.get_px_size())
             image = picture.get_bitmap(render=False).to_pil().convert("1", dither=Image.Dither.NONE)
-            across, down = page.get_size()
-            return image, image.width * 72 / across, image.height * 72 / down
+            return image, *dots_per_inch(picture)
         except pdfium.PdfiumError as error:
             raise ValueError(str(error)) from None
         finally:
