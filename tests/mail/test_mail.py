@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import signal
 import smtplib
@@ -102,7 +103,7 @@ def test_what_is_not_faxed_is_refused_in_the_dialogue(tmp_path: Path) -> None:
                 "nothing": "554 5.6.1 the e-mail has neither text nor attachments; attach a document",
                 "automatic": "550 5.7.1 automatic e-mails are not faxed (Auto-Submitted: auto-replied)",
                 "list": "550 5.7.1 automatic e-mails are not faxed (it comes from a list)",
-                "big": "552 Error: Too much mail data",
+                "big": "552 5.3.4 the e-mail is larger than 1 MB",
                 "signed": "554 5.6.1 the e-mail is signed so that only mail programs can read it; sign it in clear text",
             }
             assert await rig.faxes() == []
@@ -223,6 +224,15 @@ def test_passwords_and_tls(tmp_path: Path) -> None:
             login(client, "scanner", "wrong horse")
         return error.value.smtp_code, error.value.smtp_error  # type: ignore[return-value]
 
+    def right(client: smtplib.SMTP) -> int:
+        client.starttls(context=trusting(certificate))
+        client.ehlo()
+        return client.docmd("AUTH", "PLAIN " + base64.b64encode(b"\0anna\0battery staple").decode())[0]
+
+    def from_elsewhere(rig: Rig) -> int:
+        with smtplib.SMTP(*rig.gateway.address, timeout=90, source_address=("127.0.0.9", 0)) as client:
+            return right(client)
+
     async def run() -> None:
         # The client comes from no trusted network.
         more = {
@@ -240,6 +250,9 @@ def test_passwords_and_tls(tmp_path: Path) -> None:
             answers = [await rig.talk(wrong) for _ in range(6)]
             assert answers[0] == (535, b"5.7.8 Authentication credentials invalid")
             assert answers[-1] == (454, b"4.7.0 too many wrong passwords; try again later")
+            # The right one is no longer told from others, but only at the address that guessed.
+            assert await rig.talk(right) == 454
+            assert await asyncio.to_thread(from_elsewhere, rig) == 235
             await until(lambda: inside(rig), lambda count: count == 0)
 
     asyncio.run(run())
@@ -271,6 +284,9 @@ def test_limits_on_senders_and_connections(tmp_path: Path) -> None:
     async def run() -> None:
         sender = [{"address": "@clinic.example", "faxes_per_hour": 2, "header": "Praxis", "ident": "49 30 1"}]
         async with running(tmp_path, sender=sender, max_connections=2) as rig:
+            lines = await rig.hand_in(b"Subject: x\r\n" + b"\r\n" * 1_000_000)
+            assert lines == (554, "5.6.1 the e-mail has too many lines; send its documents as PDF")
+            assert rig.gateway.seen["refused"] == 1
             assert (await rig.hand_in(letter(), *(f"49301{n}@fax.example" for n in range(3))))[0] == 451
             assert (await rig.hand_in(letter(), "49301@fax.example", "49302@fax.example"))[0] == 250
             assert await rig.hand_in(letter(Message_ID="<2@x>")) == (

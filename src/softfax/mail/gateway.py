@@ -25,6 +25,7 @@ from softfax.diskspace import DiskFloor
 from softfax.errors import ConfigError, DocumentError, LocalError, PortInUseError, SoftfaxError, UsageError
 from softfax.mail.addresses import Recipient, is_sender, parse_recipient, passed, sender_rule
 from softfax.mail.door import Door
+from softfax.mail.incoming import Room
 from softfax.mail.message import Letter, MailError, MessageLimits, read_message
 from softfax.mail.taking import Mail, take
 from softfax.queue.errors import ForbiddenError
@@ -45,6 +46,8 @@ log = logging.getLogger("softfax.mail")
 HOUR_S = 3600.0
 SENDERS_MAX = 10_000
 LINE_MAX = 400
+#: E-mails of the largest size that may be on their way in, or being read, at a time.
+INCOMING_MAX = 4
 STOP_S = 10.0
 
 
@@ -72,6 +75,7 @@ class MailGateway:
         self.seen: Counter[str] = Counter()
         self.door = Door(lambda: self.config.trusted_networks, lambda: self.config.max_connections)
         self.inside: set[Connection] = set()
+        self.room = Room(INCOMING_MAX * station.config.mail.max_message_mb * 1_000_000)
         self._context: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._used: defaultdict[str, deque[float]] = defaultdict(deque)
@@ -296,11 +300,15 @@ class MailGateway:
         return Mail(sender=sender, recipients=tuple(recipients.values()), letter=letter, content=content, rule=rule)
 
     def _refused(self, session: Session, envelope: Envelope, refusal: Refusal, sender: str = "") -> str:
+        return self.refused(session, envelope, refusal.line, sender)
+
+    def refused(self, session: Session, envelope: Envelope, answer: str, sender: str = "") -> str:
+        """Counts and logs an e-mail that is not taken; returns the answer."""
         self.seen["refused"] += 1
         peer = session.peer[0] if session.peer else "somebody"
         shown = line(0, "", sender or envelope.mail_from or "").removeprefix("0  ")[:80] or "no sender"
-        log.warning("e-mail of %s (%s) was refused: %s", shown, peer, refusal.line)
-        return refusal.line
+        log.warning("e-mail of %s (%s) was refused: %s", shown, peer, answer)
+        return answer
 
     async def metrics(self) -> Iterable[Metric]:
         """`softfax_mail_messages_total{result}`: accepted, refused."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from softfax.errors import LocalError
 from softfax.mail.door import LOGIN_S
+from softfax.mail.incoming import Incoming
 
 try:
-    from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+    from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, syntax
 except ImportError:
     raise LocalError("faxes by e-mail need a library", "pip install 'softfax[mail]'") from None
 
@@ -29,6 +30,7 @@ log = logging.getLogger("softfax.mail")
 COMMANDS_MAX = 5000
 AUTH_MAX = 5
 LINE_MAX = 512
+READ_OCTETS = 65_536
 
 
 class Connection(SMTP):  # type: ignore[misc]
@@ -81,6 +83,39 @@ class Connection(SMTP):  # type: ignore[misc]
         """Nothing is read of a connection that is one too many."""
         if self._counted:
             super().data_received(data)
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str) -> None:
+        """DATA. aiosmtpd looks at every line by itself, which takes a minute and much memory for an e-mail of empty ones."""
+        if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
+            return
+        if not self.envelope.rcpt_tos:
+            await self.push("503 Error: need RCPT command")
+        elif arg:
+            await self.push("501 Syntax: DATA")
+        else:
+            await self.push("354 End data with <CR><LF>.<CR><LF>")
+            await self._take_data()
+
+    async def _take_data(self) -> None:
+        incoming = Incoming(self.data_size_limit, self.gateway.room)
+        try:
+            while (rest := incoming.feed(data := await self._reader.read(READ_OCTETS))) is None:
+                if not data or incoming.cut:
+                    self.drop()
+                    return
+                await asyncio.sleep(0)
+            # Commands sent along with the e-mail come next.
+            self._reader._buffer[:0] = rest
+            if incoming.problem:
+                answer = self.gateway.refused(self.session, self.envelope, incoming.problem)
+            else:
+                self.envelope.content = self.envelope.original_content = incoming.content()
+                answer = await self._call_handler_hook("DATA")
+        finally:
+            incoming.close()
+        self._set_post_data_state()
+        await self.push(answer)
 
     def eof_received(self) -> bool | None:
         """As aiosmtpd does."""
