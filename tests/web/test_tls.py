@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client as http_client
+import socket
+import ssl
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from softfax.cli.main import main
 from softfax.client import NoStationError, SoftfaxClient
 from softfax.errors import UsageError
+from softfax.web.server import connections_max
 from tests.web.rig import ADMIN, running_beside
 
 
@@ -38,3 +44,13 @@ def test_a_station_with_tls(
         monkeypatch.setenv("SOFTFAX_TOKEN", ADMIN)
         assert main(["status", "--url", url]) == 0
         assert "lines" in capsys.readouterr().out
+        with contextlib.ExitStack() as silent:
+            # Who begins no handshake takes no place from others.
+            address = urlsplit(url).hostname or "", urlsplit(url).port or 0
+            for _ in range(connections_max() // 4 + 20):
+                silent.enter_context(socket.create_connection(address))
+            context = ssl.create_default_context(cafile=str(certificate))
+            other = http_client.HTTPSConnection(*address, context=context, source_address=("127.0.0.9", 0), timeout=60)
+            other.request("GET", "/healthz")
+            assert other.getresponse().status == 200
+            other.close()

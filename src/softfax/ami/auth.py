@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from softfax.ami.access import Permission
 from softfax.errors import ConfigError
+from softfax.peers import network_of
 
 __all__ = ["Networks", "Throttle", "User", "Users", "md5_key", "new_challenge"]
 
@@ -89,7 +90,7 @@ class Throttle:
 
     def failed(self, host: str, now: float) -> None:
         """A login from `host` failed."""
-        key = _throttle_key(host)
+        key = network_of(host)
         times = self._seen.setdefault(key, deque(maxlen=self._failures))
         times.append(now)
         self._seen.move_to_end(key)
@@ -98,11 +99,11 @@ class Throttle:
 
     def succeeded(self, host: str) -> None:
         """A login from `host` went through."""
-        self._seen.pop(_throttle_key(host), None)
+        self._seen.pop(network_of(host), None)
 
     def refuses(self, host: str, now: float) -> bool:
         """Whether logins from `host` fail whatever they say."""
-        times = self._seen.get(_throttle_key(host))
+        times = self._seen.get(network_of(host))
         return times is not None and len(times) == self._failures and now - times[0] < self._window_s
 
 
@@ -128,16 +129,6 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError as error:
         raise ConfigError(f"no network: {text!r}", "use ADDRESS, ADDRESS/BITS or ADDRESS/MASK") from error
-
-
-def _throttle_key(host: str) -> str:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
 
 
 def _octets(text: str) -> bytes:

@@ -48,10 +48,15 @@ class Client:
         if self.closing or self._writer.is_closing():
             return
         if self._writer.transport.get_write_buffer_size() + len(data) > self._queue_octets:
-            self.overrun = self.closing = True
-            self._writer.transport.abort()
+            self.overrun = True
+            self.drop()
             return
         self._writer.write(data)
+
+    def drop(self) -> None:
+        """Disconnects at once."""
+        self.closing = True
+        self._writer.transport.abort()
 
     def push(self, event: AmiEvent) -> None:
         """Sends an event the client wants."""

@@ -15,6 +15,7 @@ import os
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -31,7 +32,9 @@ from softfax.ami.settings import AmiSettings, address, from_config, tls_context
 from softfax.ami.wire import BANNER, Framer, encode
 from softfax.errors import DocumentError, PortInUseError, SoftfaxError
 from softfax.model import FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
+from softfax.peers import Places, network_of
 from softfax.station import FaxCall, FaxOrder, FaxStats, SessionView
+from softfax.tlsfront import TlsFront
 
 if TYPE_CHECKING:
     from softfax.station.config import AmiConfig
@@ -78,6 +81,7 @@ class AmiServer:
         self.started = time.monotonic()
         self._servers: list[asyncio.Server] = []
         self._context: ssl.SSLContext | None = None
+        self._handshakes = Places(settings.max_unauthenticated, settings.max_unauthenticated_of_one)
         self._clients: dict[Client, asyncio.Task[None]] = {}
         self._faxes: dict[str, FaxChannel] = {}
         self._by_unique_id: dict[str, str] = {}
@@ -109,11 +113,20 @@ class AmiServer:
 
     async def _listen(self, listen: str, context: ssl.SSLContext | None) -> None:
         host, port = address(listen)
-        handshake_s = self.settings.login_timeout_s if context is not None else None
-        try:
-            server = await asyncio.start_server(
-                self._accept, host, port, ssl=context, ssl_handshake_timeout=handshake_s
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            return asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), self._accept, loop=loop)
+
+        def connection() -> asyncio.Protocol:
+            return (
+                protocol()
+                if context is None
+                else TlsFront(protocol, context, self._handshakes, self.settings.login_timeout_s)
             )
+
+        try:
+            server = await loop.create_server(connection, host, port)
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             # What asyncio says has the address in it, at length.
@@ -154,8 +167,7 @@ class AmiServer:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername") or ("", 0)
         client = Client(writer, str(peer[0]), self.settings.queue_octets)
-        strangers = sum(other.user is None for other in self._clients)
-        if len(self._clients) >= self.settings.max_clients or strangers >= self.settings.max_unauthenticated:
+        if not self._has_room(client.host):
             log.warning("AMI: too many connections, %s is refused", client.host)
             writer.transport.abort()
             return
@@ -179,6 +191,24 @@ class AmiServer:
             if client.overrun:
                 log.warning("AMI: %s does not read what it is sent and is disconnected", client.name)
             await _close(writer)
+
+    def _has_room(self, host: str) -> bool:
+        """Whether one more may connect. Of those not logged in, the oldest of the network that has most makes room."""
+        settings, key = self.settings, network_of(host)
+        strangers = [client for client in self._clients if client.user is None and not client.closing]
+        of = Counter(network_of(client.host) for client in strangers)
+        known = len(self._clients) - len(strangers)
+        if of[key] >= settings.max_unauthenticated_of_one or known >= settings.max_clients:
+            return False
+        if len(strangers) < settings.max_unauthenticated and len(self._clients) < settings.max_clients:
+            return True
+        most, count = of.most_common(1)[0] if of else ("", 0)
+        if count <= of[key] + 1:
+            return False
+        oldest = next(client for client in strangers if network_of(client.host) == most)
+        log.warning("AMI: too many connections, one of %s is closed", oldest.host)
+        oldest.drop()
+        return True
 
     async def _serve(self, client: Client, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         framer = Framer()

@@ -23,7 +23,8 @@ __all__ = ["AmiSettings", "address", "from_config", "tls_context"]
 class AmiSettings:
     """`listen` and `tls_listen` are HOST:PORT, port 0 for any free one, empty for none.
 
-    Limits: `max_clients` connections, `max_unauthenticated` of them not logged in, each for `login_timeout_s`;
+    Limits: `max_clients` connections, `max_unauthenticated` of them not logged in, each for `login_timeout_s`,
+    `max_unauthenticated_of_one` from one address (a /64 of IPv6);
     `queue_octets` is what may wait for a client that does not read, before it is disconnected. A failed login is answered
     after `failure_delay_s`; after `max_failures` of them in `failure_window_s` an address is refused for that time.
     `status_events` sends FAXStatus for every fax, as `statusevents=yes` does in Asterisk, not only with option `s`.
@@ -37,6 +38,7 @@ class AmiSettings:
     status_events: bool = True
     max_clients: int = 200
     max_unauthenticated: int = 50
+    max_unauthenticated_of_one: int = 10
     login_timeout_s: float = 30.0
     failure_delay_s: float = 1.0
     max_failures: int = 5

@@ -93,7 +93,13 @@ class Serving:
         if self.config.smtp.host:
             web.forward_email = mailboxes.forward
         station.add(web)
+        web.ready.append(self._starting)
         return web
+
+    def _starting(self) -> str:
+        """The part that does not listen yet: the web server is there before all that comes after it."""
+        missing = self.config.ami is not None and self._ami is None
+        return "the manager interface does not listen yet" if missing else ""
 
     def _mail(self, station: Station, queue: FaxQueue, metrics: Metrics) -> None:
         if importlib.util.find_spec("aiosmtpd") is None:

@@ -8,6 +8,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 
+from softfax.peers import network_of
 from softfax.sip.accounts import network
 
 __all__ = ["LOGIN_S", "Door"]
@@ -44,7 +45,7 @@ class Door:
                 return False
             self._known += 1
             return True
-        key = _asker(address)
+        key = network_of(address)
         if self._inside.total() >= self._most() or self._inside[key] >= STRANGERS_MAX:
             return False
         self._inside[key] += 1
@@ -55,7 +56,7 @@ class Door:
         if trusted:
             self._known -= 1
             return
-        key = _asker(address)
+        key = network_of(address)
         self._inside[key] -= 1
         if self._inside[key] <= 0:
             del self._inside[key]
@@ -67,12 +68,12 @@ class Door:
 
     def may_try(self, address: str) -> bool:
         """Whether a password of this address is looked at."""
-        times = self._failures.get(_asker(address), deque())
+        times = self._failures.get(network_of(address), deque())
         return len([t for t in times if t > self._clock() - FAILURES_S]) < FAILURES
 
     def failed(self, address: str) -> None:
         """A password was wrong."""
-        key = _asker(address)
+        key = network_of(address)
         self._failures.setdefault(key, deque(maxlen=FAILURES)).append(self._clock())
         self._failures.move_to_end(key)
         if len(self._failures) > KEPT:
@@ -85,11 +86,3 @@ def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     except ValueError:
         return None
     return peer.ipv4_mapped or peer if isinstance(peer, ipaddress.IPv6Address) else peer
-
-
-def _asker(address: str) -> str:
-    """What counts as one: an IPv4 address, a /64 of IPv6."""
-    peer = _ip(address)
-    if isinstance(peer, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((peer, 64), strict=False))
-    return str(peer or address)

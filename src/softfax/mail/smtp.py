@@ -84,7 +84,7 @@ class Connection(SMTP):  # type: ignore[misc]
         if self._counted:
             super().data_received(data)
 
-    @syntax("DATA")
+    @syntax("DATA")  # type: ignore[untyped-decorator]
     async def smtp_DATA(self, arg: str) -> None:
         """DATA. aiosmtpd looks at every line by itself, which takes a minute and much memory for an e-mail of empty ones."""
         if await self.check_helo_needed() or await self.check_auth_needed("DATA"):

@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from softfax.peers import network_of
 from softfax.sip.accounts import network
 from softfax.station.config.http import SCOPES, HttpConfig, is_loopback
-from softfax.web.limits import Buckets, network_of
+from softfax.web.limits import Buckets
 from softfax.web.problems import Problem
 from softfax.web.store import Login, WebStore
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from softfax.peers import network_of
 from softfax.web.access import Access, Asker, Principal, check_origin, unauthorized
-from softfax.web.limits import Buckets, network_of
+from softfax.web.limits import Buckets
 from softfax.web.problems import Problem, problem_of
 
 __all__ = ["JSON_MAX", "Guard", "cookie_of"]

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-__all__ = ["Buckets", "network_of"]
+__all__ = ["Buckets"]
 
 KEPT = 20_000
 
@@ -47,16 +46,3 @@ class Buckets:
         if len(self._levels) > KEPT:
             self._levels.popitem(last=False)
         return 0.0
-
-
-def network_of(address: str) -> str:
-    """What counts as one asker: an IPv4 address, a /64 of IPv6."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.ip_network((ip, 64), strict=False))
-    return str(ip)

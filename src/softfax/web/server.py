@@ -11,6 +11,7 @@ import resource
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import h11
@@ -20,8 +21,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from softfax.delivery.durable import Durable
 from softfax.errors import ConfigError, LocalError, PortInUseError
+from softfax.peers import Places, network_of
 from softfax.queue.model import Fax
 from softfax.station import StationConfig
+from softfax.tlsfront import TlsFront
 from softfax.web.app import COOKIE, create_app, create_web, guarded
 from softfax.web.guard import Guard
 from softfax.web.problems import Problem
@@ -49,20 +52,29 @@ class _Protocol(H11Protocol):
     """uvicorn's, with a limit on how long the head of a request may take, and a way to drop a client that does not read."""
 
     _head: asyncio.TimerHandle | None = None
+    network = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.network = network_of(self.client[0]) if self.client else ""
         inner: Any = self.app
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             scope["softfax.abort"] = transport.abort
-            scope["softfax.full"] = len(self.connections) > connections_max()
+            scope["softfax.full"] = len(self.connections) > connections_max() or self._of_one() > connections_max() // 2
             await inner(scope, receive, send)
 
         self.app = app
-        if len(self.connections) > connections_max() + CONNECTIONS_OVER:
+        if (
+            len(self.connections) > connections_max() + CONNECTIONS_OVER
+            or self._of_one() > connections_max() // 2 + CONNECTIONS_OVER
+        ):
             transport.abort()
         self._await_head()
+
+    def _of_one(self) -> int:
+        """How many connections its network has: half of all are left to others, also by a proxy in front."""
+        return sum(getattr(other, "network", "") == self.network for other in self.connections)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -208,7 +220,10 @@ class WebServer:
             timeout_graceful_shutdown=GRACE_S,
         )
         settings.load()
-        settings.ssl = self._context
+        if (context := self._context) is not None:
+            # uvicorn would count connections only once their handshake is over.
+            inner, places = settings.http_protocol_class, Places(connections_max() // 4, connections_max() // 16)
+            settings.http_protocol_class = lambda **more: TlsFront(partial(inner, **more), context, places)  # type: ignore[assignment]
         return settings
 
     async def stop(self) -> None:

@@ -187,8 +187,8 @@ class Octets:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def connect(cls, server: AmiServer, *, index: int = 0) -> Octets:
-        client = cls(*await asyncio.open_connection(*server.addresses[index]))
+    async def connect(cls, server: AmiServer, *, index: int = 0, source: str = "127.0.0.1") -> Octets:
+        client = cls(*await asyncio.open_connection(*server.addresses[index], local_addr=(source, 0)))
         assert await client.reader.readline() == b"Asterisk Call Manager/5.0.4\r\n"
         return client
 

@@ -149,6 +149,25 @@ def test_limits_on_connections_and_on_the_time_to_log_in() -> None:
     run(test)
 
 
+def test_who_says_nothing_keeps_out_nobody_at_another_address() -> None:
+    async def test() -> None:
+        async with serving(max_unauthenticated=4, max_unauthenticated_of_one=3, max_clients=6) as (server, _):
+            silent = [await Octets.connect(server) for _ in range(3)]
+            with pytest.raises((ConnectionError, AssertionError)):
+                await Octets.connect(server)
+            for host in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
+                client = await Octets.connect(server, source=host)
+                assert "accepted" in await client.login()
+            # Where strangers come from many addresses, the one that has most of them makes room.
+            others = [await Octets.connect(server, source=f"127.0.1.{n}") for n in range(1, 3)]
+            assert await silent[0].closed()
+            assert await silent[1].closed()
+            for client in others:
+                assert "accepted" in await client.login()
+
+    run(test)
+
+
 def test_an_action_needs_its_class() -> None:
     async def test() -> None:
         reader = User("reader", "secret", permissions("all"), permissions("reporting"))
@@ -697,6 +716,15 @@ def test_over_tls(tmp_path: Path) -> None:
             client = Octets(reader, writer)
             assert "accepted" in await client.login()
             writer.close()
+            # Who begins TLS and falls silent is counted too, and takes no place from others.
+            host, port = server.addresses[1]
+            silent = [await asyncio.open_connection(host, port) for _ in range(15)]
+            cut = [reader for reader, _ in silent[server.settings.max_unauthenticated_of_one :]]
+            assert [await reader.read() for reader in cut] == [b""] * 5
+            reader, writer = await asyncio.open_connection(host, port, ssl=context, local_addr=("127.0.0.2", 0))
+            assert await reader.readline() == b"Asterisk Call Manager/5.0.4\r\n"
+            for _, other in [*silent, (reader, writer)]:
+                other.close()
 
     run(test)
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from softfax.peers import network_of
 from softfax.station.config.http import HttpConfig
 from softfax.web.access import Access, Principal, check_origin
 from softfax.web.guard import cookie_of
-from softfax.web.limits import Buckets, network_of
+from softfax.web.limits import Buckets
 from softfax.web.problems import Problem
 
 SECRET = "a-secret-of-the-tests"
