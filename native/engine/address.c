@@ -52,6 +52,30 @@ bool address_is_nowhere(const struct sockaddr_storage *a) {
     return a->ss_family == AF_INET ? !host_4(a) : IN6_IS_ADDR_UNSPECIFIED(host_6(a));
 }
 
+/* The IPv4 address within ::ffff:0:0/96 (RFC 4291 §2.5.5.2), by which a socket of both families names it. */
+static bool mapped_4(const struct sockaddr_storage *a, uint32_t *host) {
+    uint32_t last;
+
+    if (a->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(host_6(a)))
+        return false;
+    memcpy(&last, host_6(a)->s6_addr + 12, sizeof last);
+    *host = ntohl(last);
+    return true;
+}
+
+/* 0/8, multicast, what is reserved, and broadcast (RFC 1122 §3.2.1.3). */
+static bool is_no_host_4(uint32_t host) { return !(host >> 24) || host >> 28 >= 0xe; }
+
+bool address_is_host(const struct sockaddr_storage *a) {
+    uint32_t host;
+
+    if (a->ss_family == AF_INET)
+        return !is_no_host_4(host_4(a));
+    if (mapped_4(a, &host))
+        return !is_no_host_4(host);
+    return !IN6_IS_ADDR_MULTICAST(host_6(a)) && !IN6_IS_ADDR_UNSPECIFIED(host_6(a));
+}
+
 /* Addresses of one network alone: RFC 1918, 6598, 3927, 4193, 4291. */
 static bool is_local(const struct sockaddr_storage *a) {
     static const struct {

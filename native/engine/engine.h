@@ -186,7 +186,7 @@ enum sfx_law { SFX_LAW_PCMU = 0, SFX_LAW_PCMA = 8 };
 /*
  * Starts T.30 over G.711, or, if audio already runs, moves it to the new address. `fd` is a bound UDP socket; the
  * session takes it over and closes it, on failure too. `remote` is a numeric IPv4 or IPv6 address; nothing is sent to
- * 0.0.0.0 or ::.
+ * 0.0.0.0, ::, multicast or broadcast.
  */
 SFX_API int sfx_session_start_audio(sfx_session *session, int fd, const char *remote, uint16_t port, int law,
                                     int payload_type);
@@ -224,6 +224,9 @@ typedef struct sfx_t38_config {
  * goes on with another error correction and datagram limit, but the same version and rate. */
 SFX_API int sfx_session_start_t38(sfx_session *session, int fd, const char *remote, uint16_t port,
                                   const sfx_t38_config *config);
+/* Where the call is signalled from, for a call by a stranger: media to any other host stop once a second of them has
+ * gone unanswered, so that nobody can have a third party flooded by naming it. A numeric address; before the media. */
+SFX_API int sfx_session_peer(sfx_session *session, const char *host);
 /* While held, what comes by audio does not reach T.30: used while an offer of T.38 is under way. Timers go on. */
 SFX_API int sfx_session_hold(sfx_session *session, int hold);
 /* Ends T.30 politely: SFX_EVENT_COMPLETE follows at once, DCN goes out, which takes 1.2 s on audio. Then stop the

@@ -143,6 +143,30 @@ static void forget_facilities(t30_state_t *t, int fcf) {
     t->rx_info.nsf_len = t->rx_info.nsc_len = t->rx_info.nss_len = 0;
 }
 
+/* The frames with which a far end introduces itself (T.30 §5.3.6.1.1 to .3), or answers our training. */
+static bool is_introduction(int fcf) {
+    static const uint8_t first[] = {T30_DIS, T30_CSI, T30_NSF, T30_DTC, T30_CIG, T30_NSC, T30_DCS,
+                                    T30_TSI, T30_NSS, T30_SUB, T30_SEP, T30_PWD, T30_CFR, T30_FTT};
+
+    for (size_t i = 0; i < sizeof first; i++)
+        if (fcf == (first[i] & 0xfe))
+            return true;
+    return false;
+}
+
+/* A far end that sends from another address than it said: until it has answered what only who hears us can answer, it
+ * may introduce itself, but end nothing. Returns whether the frame counts. */
+static bool is_believed(t30_run *run, int fcf) {
+    const t30_state_t *t = run->t30;
+
+    if (path_trusted(run->session))
+        return true;
+    if ((t->state == STATE_D_POST_TCF && (fcf == T30_CFR || fcf == T30_FTT)) ||
+        (t->state >= STATE_F_DOC_NON_ECM && t->state <= STATE_F_POST_RCP_RNR && fcf != (T30_DCN & 0xfe)))
+        source_confirm(&run->session->source);
+    return is_introduction(fcf) || path_trusted(run->session);
+}
+
 /* A final frame of the far end. */
 static void on_command(t30_run *run, uint8_t *msg, int len) {
     t30_state_t *t = run->t30;
@@ -192,6 +216,10 @@ static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *ms
         dcs_decode(msg, len, &run->dcs);
     else if (final && fcf == T30_CFR)
         emit_negotiated(run);
+    if (received && !is_believed(run, fcf)) {
+        blank((uint8_t *)(uintptr_t)msg);
+        return;
+    }
     if (received)
         run->untimed_ticks = 0;
     if (received && final)

@@ -22,6 +22,7 @@
 
 #include "engine.h"
 #include "rtp.h"
+#include "source.h"
 #include "srtp.h"
 #include "udptl.h"
 
@@ -39,6 +40,8 @@ bool address_same(const struct sockaddr_storage *a, const struct sockaddr_storag
 bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 /* 0.0.0.0 or ::, by which a far end says that it wants nothing now (the old hold). */
 bool address_is_nowhere(const struct sockaddr_storage *a);
+/* Whether one host has it: neither multicast nor broadcast nor reserved, to which nothing is ever sent. */
+bool address_is_host(const struct sockaddr_storage *a);
 /* Whether what the far end says of itself holds in its own network alone, while its packets come from outside. */
 bool address_behind_nat(const struct sockaddr_storage *signalled, const struct sockaddr_storage *seen);
 
@@ -146,6 +149,20 @@ void capture_packet(capture *c, bool sent, const struct sockaddr_storage *far, u
 uint64_t capture_time(const struct msghdr *message);
 void capture_count(const capture *c, uint64_t *packets, uint64_t *left_out);
 
+/* Phases of spandsp 0.0.6 (t30.c). */
+enum {
+    T30_PHASE_A_CED = 1,
+    T30_PHASE_A_CNG,
+    T30_PHASE_B_RX,
+    T30_PHASE_B_TX,
+    T30_PHASE_C_NON_ECM_RX,
+    T30_PHASE_C_NON_ECM_TX,
+    T30_PHASE_C_ECM_RX,
+    T30_PHASE_C_ECM_TX,
+    T30_PHASE_D_RX,
+    T30_PHASE_D_TX,
+};
+
 /* ---- t30.c, pages.c, frames.c: one run of T.30, over audio or T.38
  * ------------------------------------------------------------------ */
 
@@ -189,11 +206,13 @@ typedef struct t30_run {
 /* States of spandsp 0.0.6 (t30.c). */
 enum {
     STATE_D_TCF = 5,
+    STATE_D_POST_TCF = 6,
     STATE_F_TCF = 7,
     STATE_F_CFR = 8,
     STATE_F_DOC_NON_ECM = 10,
     STATE_F_POST_DOC_ECM = 13,
     STATE_F_POST_RCP_MCF = 14,
+    STATE_F_POST_RCP_RNR = 16,
     STATE_T = 18,
 };
 
@@ -279,6 +298,18 @@ void events_release(event_queue *q);
 void events_put(sfx_session *s, sfx_event *event);
 int events_take(event_queue *q, sfx_event *out, int max);
 
+/* ---- path.c: a session's packets, from and to its socket --------------------------------------------------------- */
+
+/* Takes over the socket and the address that was signalled. */
+void path_set(sfx_session *s, int fd, const struct sockaddr_storage *remote, socklen_t len, bool new_medium);
+/* What waited in the socket before a medium was agreed is thrown away; T.38 that the far end began at once is kept. */
+void path_begin(sfx_session *s);
+/* Reads what waits in the socket. */
+void path_receive(sfx_session *s);
+void session_send(sfx_session *s, const uint8_t *packet, size_t len);
+/* Whether the far end is known to be who sends: a stranger's frames end no call. */
+bool path_trusted(const sfx_session *s);
+
 /* ---- session.c and shard.c -------------------------------------------------------------------------------------- */
 
 typedef struct shard shard;
@@ -298,9 +329,7 @@ struct sfx_session {
 
     enum media_kind kind;
     int fd;
-    struct sockaddr_storage remote, source; /* signalled, and seen */
-    socklen_t remote_len, source_len;
-    bool source_locked;
+    far_source source;
     capture *capture; /* NULL where packets are not kept */
     packet_sink sink;
     void *sink_user;
@@ -344,7 +373,6 @@ struct sfx_engine {
 /* The session's lock is held in all of these. */
 void session_tick(sfx_session *s);
 void session_packet(sfx_session *s, const uint8_t *packet, size_t len);
-void session_send(sfx_session *s, const uint8_t *packet, size_t len);
 int session_media_audio(sfx_session *s, int law, int payload_type);
 int session_media_t38(sfx_session *s, const sfx_t38_config *config);
 

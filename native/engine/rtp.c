@@ -106,6 +106,8 @@ int rtp_header_length(const uint8_t *p, size_t len) {
 
 uint32_t rtp_ssrc(const uint8_t *packet) { return get32(packet + 8); }
 
+uint16_t rtp_seq(const uint8_t *packet) { return (uint16_t)(packet[2] << 8 | packet[3]); }
+
 /* Header, then padding (RFC 3550 §5.1). A far end that was offered both laws may change over without a word; other
  * payload types (events of RFC 4733, comfort noise) are no samples. */
 static int parse(const uint8_t *p, size_t len, const rtp_rx *rx, rtp_view *v) {
@@ -127,6 +129,11 @@ static int parse(const uint8_t *p, size_t len, const rtp_rx *rx, rtp_view *v) {
     v->payload = p + header;
     v->len = len - header;
     return 0;
+}
+
+int rtp_has_samples(const rtp_rx *rx, const uint8_t *packet, size_t len) {
+    rtp_view v;
+    return !parse(packet, len, rx, &v) && v.len >= RTP_FRAME / 2;
 }
 
 void rtp_rx_init(rtp_rx *rx, int payload_type, int law) {
@@ -206,19 +213,34 @@ static void fill_burst(rtp_rx *rx, const rtp_view *v, int16_t ahead, rtp_deliver
     }
 }
 
+void rtp_rx_moved(rtp_rx *rx) { rx->moved = 1; }
+
+/* Numbers from elsewhere: only several in sequence are a far end that counts anew, not each by itself. */
+static int is_new_count(rtp_rx *rx, uint16_t seq) {
+    uint16_t step = (uint16_t)(seq - rx->stray_seq);
+
+    rx->stray = rx->stray && step && step <= RTP_REORDER ? rx->stray + 1 : 1;
+    rx->stray_seq = seq;
+    return rx->stray >= RTP_STRAYS || rx->moved;
+}
+
 int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliver, void *user) {
     rtp_view v;
     int16_t ahead;
 
     if (parse(packet, len, rx, &v) < 0)
         return -EBADMSG;
+    /* A stream that goes on is not broken into by another. */
+    if (rx->started && v.ssrc != rx->ssrc && rx->starved < RTP_OTHER && !rx->moved) {
+        rx->late++;
+        return 0;
+    }
     rx->starved = 0;
     rx->packets++;
     if (!rx->started || v.ssrc != rx->ssrc)
         restart(rx, &v);
     ahead = (int16_t)(v.seq - rx->expected);
-    /* Numbers from elsewhere, several in a row: the far end counts anew. */
-    if ((ahead < -RTP_WINDOW || ahead >= RTP_WINDOW) && ++rx->stray > 2) {
+    if ((ahead < -RTP_WINDOW || ahead >= RTP_WINDOW) && is_new_count(rx, v.seq)) {
         fill_burst(rx, &v, ahead, deliver, user);
         restart(rx, &v);
         ahead = 0;
@@ -228,6 +250,7 @@ int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliv
         return 0;
     }
     rx->stray = 0;
+    rx->moved = 0;
     if (ahead == 0) {
         play(rx, v.timestamp, v.law, v.payload, v.len, deliver, user);
         play_held(rx, deliver, user);

@@ -17,6 +17,8 @@
 #define RTP_PATIENCE 4       /* ticks (20 ms) before a missing one is given up */
 #define RTP_STARVED 10       /* ticks without a packet before T.30's timers go on without samples */
 #define RTP_LONGEST_GAP 8000 /* samples of a burst of losses that are filled: 1 s */
+#define RTP_OTHER 3          /* ticks without a packet before another SSRC of the far end counts */
+#define RTP_STRAYS 3         /* packets in sequence from elsewhere that are a far end which counts anew */
 #define RTP_SILENT 50        /* ticks without a packet that are silence: the far end sends none while it is quiet */
 
 /* `samples` linear samples, or a gap of that length where `amp` is NULL. */
@@ -38,6 +40,8 @@ typedef struct rtp_rx {
     uint32_t timestamp; /* expected */
     uint32_t ssrc;
     unsigned waiting, starved, stray, skipped;
+    uint16_t stray_seq; /* of the last one from elsewhere */
+    int moved;          /* the far end is elsewhere now: the next packet counts, whatever its SSRC */
     unsigned held_count;
     uint64_t packets, lost, late, filled;
     rtp_held held[RTP_WINDOW];
@@ -56,9 +60,14 @@ typedef struct rtp_tx {
 int rtp_header_length(const uint8_t *packet, size_t len);
 /* Whose stream it is of; of a packet with a header. */
 uint32_t rtp_ssrc(const uint8_t *packet);
+uint16_t rtp_seq(const uint8_t *packet);
 
 void rtp_rx_init(rtp_rx *rx, int payload_type, int law);
+/* The far end is elsewhere now, and may count from another number. */
+void rtp_rx_moved(rtp_rx *rx);
 /* Takes a packet; returns 0, or -EBADMSG for what is no RTP of ours (counted nowhere, silently dropped). */
+/* Whether a packet has samples for us: the agreed payload type or one of the laws, 10 to 60 ms. */
+int rtp_has_samples(const rtp_rx *rx, const uint8_t *packet, size_t len);
 int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliver, void *user);
 /* 20 ms have passed: gives up on what is missing for too long. */
 void rtp_tick(rtp_rx *rx, rtp_deliver deliver, void *user);

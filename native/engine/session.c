@@ -8,10 +8,6 @@
 
 #include "internal.h"
 
-#define BATCH 16                 /* packets read from a socket in one system call */
-#define BATCHES_A_TICK 8         /* a flood must not hold up the other calls; the kernel drops what is too much */
-#define SOURCE_SETTLE_US 1000000 /* how long the signalled address has the first word */
-
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
 static char *copy_or_null(const char *text) { return text && *text ? strdup(text) : NULL; }
@@ -206,26 +202,10 @@ int session_media_t38(sfx_session *s, const sfx_t38_config *c) {
     return err;
 }
 
-/* Takes over the socket and the far end's address; the lock is held. */
-static void set_path(sfx_session *s, int fd, const struct sockaddr_storage *remote, socklen_t len) {
-    if (s->fd >= 0 && s->fd != fd)
-        close(s->fd);
-    if (s->udptl_rx && !address_same(&s->remote, remote))
-        udptl_rx_moved(s->udptl_rx);
-    s->fd = fd;
-    s->remote = *remote;
-    s->remote_len = len;
-    s->source_locked = false;
-    s->stalled = false;
-    s->quiet_us = 0;
-    s->sink = NULL;
-    if (s->capture)
-        capture_path(s->capture, fd, remote, len);
-}
-
 int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t port, int law, int payload_type) {
     struct sockaddr_storage address;
     socklen_t len = 0;
+    bool fresh;
     int err = address_parse(remote, port, &address, &len);
 
     if (err < 0 || fd < 0 || (law != SFX_LAW_PCMU && law != SFX_LAW_PCMA) || payload_type < 0 || payload_type > 127) {
@@ -234,8 +214,11 @@ int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t
         return -EINVAL;
     }
     pthread_mutex_lock(&s->lock);
-    set_path(s, fd, &address, len);
+    fresh = s->kind != MEDIA_AUDIO;
+    path_set(s, fd, &address, len, fresh);
     err = session_media_audio(s, law, payload_type);
+    if (!err && fresh)
+        path_begin(s);
     pthread_mutex_unlock(&s->lock);
     return err < 0 ? err : shard_attach(s);
 }
@@ -243,6 +226,7 @@ int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t
 int sfx_session_start_t38(sfx_session *s, int fd, const char *remote, uint16_t port, const sfx_t38_config *config) {
     struct sockaddr_storage address;
     socklen_t len = 0;
+    bool fresh;
     int err = address_parse(remote, port, &address, &len);
 
     if (err < 0 || fd < 0 || !config) {
@@ -251,10 +235,26 @@ int sfx_session_start_t38(sfx_session *s, int fd, const char *remote, uint16_t p
         return -EINVAL;
     }
     pthread_mutex_lock(&s->lock);
-    set_path(s, fd, &address, len);
+    fresh = s->kind != MEDIA_T38;
+    path_set(s, fd, &address, len, fresh);
     err = session_media_t38(s, config);
+    if (!err && fresh)
+        path_begin(s);
     pthread_mutex_unlock(&s->lock);
     return err < 0 ? err : shard_attach(s);
+}
+
+int sfx_session_peer(sfx_session *s, const char *host) {
+    struct sockaddr_storage peer;
+    socklen_t len;
+    int err = address_parse(host, 1, &peer, &len);
+
+    if (err < 0)
+        return err;
+    pthread_mutex_lock(&s->lock);
+    source_peer(&s->source, &peer);
+    pthread_mutex_unlock(&s->lock);
+    return 0;
 }
 
 int sfx_session_srtp(sfx_session *s, const sfx_srtp_config *config) {
@@ -275,39 +275,6 @@ int sfx_session_srtp(sfx_session *s, const sfx_srtp_config *config) {
 
 /* ---- packets ---------------------------------------------------------------------------------------------------- */
 
-void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
-    const struct sockaddr_storage *to = &s->remote;
-    socklen_t to_len = s->remote_len;
-    uint8_t sealed[RTP_HEADER + RTP_FRAME + SRTP_TAG_MAX];
-    int size;
-
-    if (s->sink) {
-        s->sink(s, packet, len);
-        return;
-    }
-    if (s->fd < 0 || address_is_nowhere(to))
-        return;
-    if (s->source_locked && (s->config.flags & SFX_FLAG_SYMMETRIC || address_behind_nat(to, &s->source))) {
-        to = &s->source;
-        to_len = s->source_len;
-    }
-    if (s->capture)
-        capture_packet(s->capture, true, to, 0, packet, len);
-    if (s->srtp && s->kind == MEDIA_AUDIO) {
-        if (len > RTP_HEADER + RTP_FRAME)
-            return;
-        memcpy(sealed, packet, len);
-        size = sfx_srtp_protect(s->srtp, sealed, len, sizeof sealed);
-        if (size < 0)
-            return;
-        packet = sealed;
-        len = (size_t)size;
-    }
-    /* A full socket buffer or an ICMP error is a lost packet, which the protocol above recovers. */
-    if (sendto(s->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)to, to_len) < 0)
-        return;
-}
-
 static void deliver_audio(void *user, int16_t *amp, int samples) { run_feed_audio(user, amp, samples); }
 
 static void deliver_ifp(void *user, const uint8_t *ifp, size_t len, uint16_t seq) {
@@ -325,85 +292,6 @@ void session_packet(sfx_session *s, const uint8_t *packet, size_t len) {
         err = udptl_receive(s->udptl_rx, packet, len, deliver_ifp, s);
     if (err >= 0)
         s->quiet_us = 0;
-}
-
-/* Whether a datagram is of the medium that runs: what is not must neither be taken for it nor draw the far end's
- * address to itself. RTP goes on coming for a while after a change to T.38, and half of it would pass for UDPTL. */
-static bool is_of_medium(const sfx_session *s, const uint8_t *packet, size_t len) {
-    bool rtp = rtp_header_length(packet, len) >= 0;
-
-    if (s->kind == MEDIA_AUDIO)
-        return rtp;
-    if (rtp && s->rtp_rx.started && rtp_ssrc(packet) == s->rtp_rx.ssrc)
-        return false;
-    return udptl_is_one(packet, len, rtp);
-}
-
-/* Whose packets count: the address signalled; where nothing comes from it (NAT), the first other one; another port of
- * the same host where that falls silent (NAT that has forgotten). */
-static bool source_accepted(sfx_session *s, const struct sockaddr_storage *from, socklen_t len) {
-    bool settled = s->now_us >= SOURCE_SETTLE_US;
-
-    if (s->source_locked && address_same(from, &s->source))
-        return true;
-    if (address_same(from, &s->remote) ||
-        (settled && (!s->source_locked || (s->quiet_us >= SOURCE_SETTLE_US && address_same_host(from, &s->source))))) {
-        s->source = *from;
-        s->source_len = len;
-        s->source_locked = true;
-        return true;
-    }
-    return false;
-}
-
-/* Buffers of a thread for reading packets; the headers are laid out once. */
-typedef struct packet_batch {
-    bool ready;
-    uint8_t buffers[BATCH][DATAGRAM_SIZE];
-    struct sockaddr_storage from[BATCH];
-    struct iovec iov[BATCH];
-    struct mmsghdr msgs[BATCH];
-    uint8_t control[BATCH][CMSG_SPACE(sizeof(struct timespec))]; /* when it came, for the capture */
-} packet_batch;
-
-static void prepare_batch(packet_batch *b) {
-    for (int i = 0; i < BATCH; i++) {
-        b->iov[i] = (struct iovec){b->buffers[i], DATAGRAM_SIZE};
-        b->msgs[i].msg_hdr = (struct msghdr){.msg_name = &b->from[i], .msg_iov = &b->iov[i], .msg_iovlen = 1};
-        b->msgs[i].msg_hdr.msg_namelen = sizeof b->from[i];
-        b->msgs[i].msg_hdr.msg_control = b->control[i];
-    }
-    b->ready = true;
-}
-
-static void with_times(packet_batch *b, bool wanted) {
-    for (int i = 0; i < BATCH; i++)
-        b->msgs[i].msg_hdr.msg_controllen = wanted ? sizeof b->control[i] : 0;
-}
-
-static void receive_waiting(sfx_session *s) {
-    static _Thread_local packet_batch batch;
-    int n, batches = 0;
-
-    if (!batch.ready)
-        prepare_batch(&batch);
-    do {
-        with_times(&batch, s->capture != NULL);
-        n = recvmmsg(s->fd, batch.msgs, BATCH, MSG_DONTWAIT, NULL);
-        for (int i = 0; i < n; i++) {
-            struct msghdr *header = &batch.msgs[i].msg_hdr;
-            int len = header->msg_flags & MSG_TRUNC ? -EMSGSIZE : (int)batch.msgs[i].msg_len;
-            /* Before its source is believed: a forged packet must not draw the far end's address to itself. */
-            if (len >= 0 && s->srtp && s->kind == MEDIA_AUDIO)
-                len = sfx_srtp_unprotect(s->srtp, batch.buffers[i], (size_t)len);
-            if (len >= 0 && s->capture)
-                capture_packet(s->capture, false, &batch.from[i], capture_time(header), batch.buffers[i], (size_t)len);
-            if (len >= 0 && is_of_medium(s, batch.buffers[i], (size_t)len) &&
-                source_accepted(s, &batch.from[i], header->msg_namelen))
-                session_packet(s, batch.buffers[i], (size_t)len);
-            header->msg_namelen = sizeof batch.from[i];
-        }
-    } while (n == BATCH && ++batches < BATCHES_A_TICK);
 }
 
 /* ---- the tick --------------------------------------------------------------------------------------------------- */
@@ -436,11 +324,23 @@ static void pass_silence(sfx_session *s) {
         run_pass_time(s, RTP_FRAME);
 }
 
+/* Whether the far end is to send something now. Audio comes all the time; over T.38 nothing comes from a receiver while
+ * a page is sent to it. */
+static bool is_awaited(const sfx_session *s) {
+    const t30_state_t *t = s->run.t30;
+
+    if (s->kind != MEDIA_T38 || !t)
+        return true;
+    return t->phase <= T30_PHASE_B_RX || t->phase == T30_PHASE_C_NON_ECM_RX || t->phase == T30_PHASE_C_ECM_RX ||
+           t->phase == T30_PHASE_D_RX;
+}
+
 void session_tick(sfx_session *s) {
     s->now_us += TICK_US;
+    source_tick(&s->source, TICK_US, is_awaited(s));
     /* T.38 has no sample clock: every second tick is soon enough, and half the system calls. */
     if (s->fd >= 0 && (s->kind == MEDIA_AUDIO || s->now_us % (2 * TICK_US) == 0))
-        receive_waiting(s);
+        path_receive(s);
     if (s->kind == MEDIA_AUDIO) {
         rtp_tick(&s->rtp_rx, deliver_audio, s);
         pass_silence(s);

@@ -12,8 +12,7 @@
 
 #define TRAINING_TICKS 150 /* 3 s: as long as training and its check take */
 
-/* Phases and timers of spandsp 0.0.6 (t30.c). */
-enum { PHASE_B_RX = 3, PHASE_D_RX = 9 };
+/* Timers of spandsp 0.0.6 (t30.c). */
 enum { TIMER_IS_T2 = 1, TIMER_IS_T2B = 4, TIMER_IS_T4 = 6 };
 #define T2_SAMPLES (7 * 8000)
 #define NO_TCF_SAMPLES (9 * 8000 / 2) /* training and its check are over 3 s after the DCS */
@@ -40,7 +39,7 @@ void run_watch_decoder(t30_run *run) {
 void run_watch_timers(t30_run *run) {
     t30_state_t *t = run->t30;
     bool waits = t && !run->finished && !t->rx_signal_present && !t->timer_t0_t1 && !t->timer_t2_t4 && !t->timer_t3 &&
-                 !t->timer_t5 && (t->phase == PHASE_B_RX || t->phase == PHASE_D_RX);
+                 !t->timer_t5 && (t->phase == T30_PHASE_B_RX || t->phase == T30_PHASE_D_RX);
 
     /* A command that was not understood is said again after T4, 3 s; spandsp gives up 200 ms after its carrier. */
     if (t && t->timer_t2_t4_is == TIMER_IS_T2B && t->state >= STATE_F_DOC_NON_ECM && t->state <= STATE_F_POST_DOC_ECM) {

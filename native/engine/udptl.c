@@ -9,7 +9,9 @@
 
 #define SLOT(w, s) (&(w)[(s) & (UDPTL_WINDOW - 1)])
 
-#define LATE_MAX 3 /* datagrams in a row from long ago that are only late */
+#define STRAYS_AHEAD 2  /* datagrams in sequence far ahead that are a far end after an outage */
+#define STRAYS_BEHIND 4 /* … from long ago that are one which counts anew, not only late */
+#define STRAY_STEP 8
 
 enum { RECOVERY_SECONDARY = 0x00, RECOVERY_FEC = 0x80 };
 
@@ -243,23 +245,37 @@ static int parse_fec(udptl_rx *rx, uint16_t seq, const uint8_t *p, size_t size, 
     return (int)entries;
 }
 
-/* Brings the window to `seq`. Returns 0 if the packet is too late to be of use. */
+/* Whether numbers from elsewhere are to be believed: a single one is forged or stray, and would cost what is due. */
+static int is_believed(udptl_rx *rx, uint16_t seq, unsigned needed) {
+    uint16_t step = (uint16_t)(seq - rx->stray_seq);
+
+    rx->stray = rx->stray && step <= STRAY_STEP ? rx->stray + 1 : 1;
+    rx->stray_seq = seq;
+    return rx->stray >= needed || rx->moved;
+}
+
+static void begin_at(udptl_rx *rx, uint16_t seq) {
+    memset(rx->window, 0, sizeof rx->window);
+    /* Numbers start at 0: what was lost before the first datagram may be among its secondaries. */
+    rx->expected = !rx->started && seq < UDPTL_MAX_ENTRIES ? 0 : seq;
+    rx->newest = seq;
+    rx->started = 1;
+    rx->stray = 0;
+    rx->moved = 0;
+}
+
+/* Brings the window to `seq`. Returns 0 if the packet is too late, or from too far ahead, to be of use. */
 static int place(udptl_rx *rx, uint16_t seq, udptl_deliver deliver, void *user) {
     int16_t ahead = (int16_t)(seq - rx->expected);
 
-    /* A few datagrams in a row from long ago: the far end counts anew. */
-    if (!rx->started || (ahead <= -UDPTL_WINDOW && ++rx->late_run > LATE_MAX)) {
-        memset(rx->window, 0, sizeof rx->window);
-        /* Numbers start at 0: what was lost before the first datagram may be among its secondaries. */
-        rx->expected = !rx->started && seq < UDPTL_MAX_ENTRIES ? 0 : seq;
-        rx->newest = seq;
-        rx->started = 1;
-        rx->late_run = 0;
+    if (!rx->started || (ahead <= -UDPTL_WINDOW && is_believed(rx, seq, STRAYS_BEHIND))) {
+        begin_at(rx, seq);
         return 1;
     }
-    if (ahead < 0)
+    if (ahead < 0 || (ahead >= UDPTL_WINDOW && !is_believed(rx, seq, STRAYS_AHEAD)))
         return 0;
-    rx->late_run = 0;
+    rx->stray = 0;
+    rx->moved = 0;
     if (ahead >= UDPTL_WINDOW) {
         /* Far ahead: deliver what is held, then go on from here, keeping room for what its recovery data holds. */
         while ((int16_t)(rx->newest - rx->expected) >= 0)
@@ -307,7 +323,18 @@ void udptl_tick(udptl_rx *rx, udptl_deliver deliver, void *user) {
 
 void udptl_rx_init(udptl_rx *rx) { memset(rx, 0, sizeof *rx); }
 
-void udptl_rx_moved(udptl_rx *rx) { rx->late_run = LATE_MAX; }
+void udptl_rx_moved(udptl_rx *rx) { rx->moved = 1; }
+
+int udptl_primary(const uint8_t *datagram, size_t len, const uint8_t **ifp, size_t *ifp_len) {
+    size_t at = 2;
+    span_view primary;
+
+    if (len < 4 || get_open_type(datagram, len, &at, &primary) < 0)
+        return -EBADMSG;
+    *ifp = primary.data;
+    *ifp_len = primary.len;
+    return 0;
+}
 
 int udptl_is_one(const uint8_t *datagram, size_t len, int strictly) {
     size_t at = 2;

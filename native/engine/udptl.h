@@ -36,7 +36,9 @@ typedef struct udptl_rx {
     uint16_t expected; /* the next one to deliver */
     uint16_t newest;   /* the highest one seen */
     unsigned waiting;  /* ticks since a gap holds up delivery */
-    unsigned late_run; /* datagrams in a row that came too late: the far end has started anew */
+    unsigned stray;    /* datagrams in sequence with numbers from elsewhere: the far end may have started anew */
+    uint16_t stray_seq;
+    int moved; /* the far end is elsewhere now: the next number counts */
     uint64_t packets, lost, recovered, bad;
     udptl_slot window[UDPTL_WINDOW];
 } udptl_rx;
@@ -49,6 +51,9 @@ int udptl_build(udptl_tx *tx, const uint8_t *ifp, size_t len, uint8_t *out, size
 
 /* Whether this is a datagram of UDPTL; `strictly`: to its last octet. */
 int udptl_is_one(const uint8_t *datagram, size_t len, int strictly);
+
+/* The packet a datagram was sent for; 0, or -EBADMSG for what is no UDPTL. */
+int udptl_primary(const uint8_t *datagram, size_t len, const uint8_t **ifp, size_t *ifp_len);
 
 void udptl_rx_init(udptl_rx *rx);
 /* The far end is elsewhere now, and may count from another number. */

@@ -281,6 +281,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_srtp_protect": (c.c_int, [c.c_void_p, c.c_void_p, c.c_size_t, c.c_size_t]),
     "sfx_srtp_unprotect": (c.c_int, [c.c_void_p, c.c_void_p, c.c_size_t]),
     "sfx_session_start_t38": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.POINTER(T38Config)]),
+    "sfx_session_peer": (c.c_int, [c.c_void_p, c.c_char_p]),
     "sfx_session_hold": (c.c_int, [c.c_void_p, c.c_int]),
     "sfx_session_cancel": (c.c_int, [c.c_void_p]),
     "sfx_session_stop_media": (c.c_int, [c.c_void_p]),

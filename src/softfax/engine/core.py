@@ -284,6 +284,13 @@ class EngineSession:
             "changing the document",
         )
 
+    def signalled_from(self, host: str) -> None:
+        """Limits media to other hosts than this one, a numeric address, to one second unless they answer.
+
+        Before the media, for a call by a stranger: its SDP may name a third party. Raises NativeError.
+        """
+        check(self._lib.sfx_session_peer(self.handle, host.encode()), "limiting media to the caller")
+
     def hold(self, held: bool) -> None:
         """Keeps what comes by audio from T.30 while an offer of T.38 is under way; its timers go on."""
         self._lib.sfx_session_hold(self.handle, int(held))

@@ -347,6 +347,8 @@ class FaxRuntime:
             return decision
         line = self._new_line(*decision)
         line.call = line.session.call = call
+        if call.source and not call.account:
+            line.engine.signalled_from(call.source)
         line.session.begin()
         call.answer(t38=line.policy())
         return line
