@@ -30,8 +30,8 @@ $(VENV)/.complete: requirements-dev.txt tools/develop.py | packages
 	|| { tail -n 15 $(LOG)/venv.log >&2; echo "softfax: the virtual environment failed, see $(LOG)/venv.log" >&2; exit 1; }; \
 	echo "  venv       $$(($$SECONDS - start)) s"; touch $@
 
-.build/cmake/build.ninja: CMakeLists.txt native/pjsip/config_site.h native/pjsip/wrap.txt tools/pjsip.py | packages $(VENV)/.complete
-	@mkdir -p $(LOG); start=$$SECONDS; $(PY) tools/pjsip.py >$(LOG)/pjsip-prefix.txt || exit 1; \
+.build/cmake/build.ninja: CMakeLists.txt native/pjsip/config_site.h native/pjsip/wrap.txt tools/native.py | packages $(VENV)/.complete
+	@mkdir -p $(LOG); start=$$SECONDS; $(PY) tools/native.py spandsp pjsip >$(LOG)/native.txt || exit 1; \
 	cmake -S . -B .build/cmake -G Ninja $(CMAKE_FLAGS) >$(LOG)/cmake.log 2>&1 \
 	|| { tail -n 20 $(LOG)/cmake.log >&2; echo "softfax: configuring failed, see $(LOG)/cmake.log" >&2; exit 1; }; \
 	echo "  configure  $$(($$SECONDS - start)) s"
@@ -75,7 +75,7 @@ bench: test-packages build ## CPU and memory per call, against spandsp alone and
 	@$(PY) -m bench $(BENCH_ARGS)
 
 define sanitized
-	@mkdir -p $(LOG); cmake -S . -B .build/$(1) -G Ninja -DSOFTFAX_ENGINE_ONLY=ON -DSOFTFAX_WERROR=ON -DSOFTFAX_SANITIZE=$(2) >$(LOG)/$(1).log 2>&1 && \
+	@mkdir -p $(LOG); cmake -S . -B .build/$(1) -G Ninja -DSOFTFAX_ENGINE_ONLY=ON -DSOFTFAX_WERROR=ON -DSOFTFAX_SANITIZE=$(2) -DPython_EXECUTABLE=$(PY) >$(LOG)/$(1).log 2>&1 && \
 	cmake --build .build/$(1) >>$(LOG)/$(1).log 2>&1 || { tail -n 30 $(LOG)/$(1).log >&2; exit 1; }
 	@SOFTFAX_ENGINE=$(CURDIR)/.build/$(1)/libsoftfax_engine.so SOFTFAX_SANITIZED=$(1) \
 	LD_PRELOAD="$$(gcc -print-file-name=$(3)) $$(gcc -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1 \
@@ -99,5 +99,5 @@ wheel-check: wheel ## install the wheel on a bare Debian and fax with it
 samples: build ## draw samples/ anew
 	@$(PY) samples/draw.py
 
-clean: ## remove what was built, but not PJSIP
+clean: ## remove what was built, but not PJSIP and spandsp
 	@rm -rf .build/cmake .build/asan .build/tsan .build/wheel dist src/softfax/_native/*.so src/softfax/_native/pjsua2.py $(VENV)

@@ -8,7 +8,7 @@ log=.build/log/apt.log
 mkdir -p .build/log
 
 packages=(build-essential cmake ninja-build swig pkg-config xz-utils ca-certificates openssl
-          libspandsp-dev libtiff-dev libssl-dev uuid-dev)
+          libtiff-dev libssl-dev uuid-dev)
 if [ "${1:-}" = test ]; then
   packages+=(debootstrap sip-tester libreoffice-writer-nogui libreoffice-calc-nogui fonts-liberation chromium)
   # Another node than the distribution's brings its npm and does not go with this one.

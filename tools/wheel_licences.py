@@ -4,8 +4,9 @@
 
     tools/wheel_licences.py WHEEL
 
-Each library in `softfax.libs/` is found again among this machine's Debian packages, whose `copyright` files, and the common
-licences they refer to, go into the wheel's `licenses/` folder.
+PJSIP and spandsp are inside softfax's own libraries: their licences come from where they were built. Each library in
+`softfax.libs/` is found again among this machine's Debian packages, whose `copyright` files, and the common licences they refer
+to, go into the wheel's `licenses/` folder.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+import native
 
 COMMON = Path("/usr/share/common-licenses")
 HASHED = re.compile(r"^(?P<stem>.+?)-[0-9a-f]{8}(?P<rest>\.so.*)$")
@@ -57,6 +60,8 @@ def licences(bundled: list[str]) -> dict[str, bytes]:
         if not path.is_file():
             raise LicenceError(f"{path} is missing")
         texts[f"{package}.txt"] = path.read_bytes()
+    for library in native.LIBRARIES.values():
+        texts[f"{library.name}.txt"] = (native.BUILD / library.name / native.key(library) / "COPYING").read_bytes()
     named = {m.decode() for text in texts.values() for m in re.findall(rb"common-licenses/([A-Za-z0-9.+-]*\w)", text)}
     for name in sorted(named):
         if (COMMON / name).is_file():

@@ -4,10 +4,9 @@
  * runs of length zero are added without end, pass codes read on past the reference row, and rows of one bit each make
  * a bitmap of hundreds of megabytes of a block of 64 kB, at last one whose size overflows.
  *
- * The functions here have the names of spandsp's own. The dynamic linker gives a name to the first library that has it,
- * and this one stands before spandsp, so that calls within spandsp come here too; decoder_works() says whether they do.
+ * spandsp is linked in statically, and the linker leads its calls here (ld --wrap, see CMakeLists.txt): t30.c calls
+ * __wrap_NAME for NAME, and __real_NAME is spandsp's own. decoder_works() says whether they do.
  */
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,27 +19,17 @@
 #define RUNS_BEYOND 3
 #define CURSOR_BEYOND 8
 
-#define STANDS_BEFORE __attribute__((visibility("default")))
-
-static int (*real_put_bit)(t4_rx_state_t *s, int bit);
-static int (*real_put_byte)(t4_rx_state_t *s, uint8_t byte);
-static int (*real_put_chunk)(t4_rx_state_t *s, const uint8_t buf[], int len);
-static int (*real_start_page)(t4_rx_state_t *s);
+int __real_t4_rx_put_bit(t4_rx_state_t *s, int bit);
+int __real_t4_rx_put_byte(t4_rx_state_t *s, uint8_t byte);
+int __real_t4_rx_put_chunk(t4_rx_state_t *s, const uint8_t buf[], int len);
+int __real_t4_rx_start_page(t4_rx_state_t *s);
+int __wrap_t4_rx_put_bit(t4_rx_state_t *s, int bit);
+int __wrap_t4_rx_put_byte(t4_rx_state_t *s, uint8_t byte);
+int __wrap_t4_rx_put_chunk(t4_rx_state_t *s, const uint8_t buf[], int len);
+int __wrap_t4_rx_start_page(t4_rx_state_t *s);
 
 static _Thread_local int caught;     /* enum sfx_hostile */
 static _Thread_local bool passed_by; /* a call from within spandsp came here */
-
-static void find(const char *name, void *out) {
-    void *function = dlsym(RTLD_NEXT, name);
-    memcpy(out, &function, sizeof function);
-}
-
-__attribute__((constructor)) static void find_all(void) {
-    find("t4_rx_put_bit", &real_put_bit);
-    find("t4_rx_put_byte", &real_put_byte);
-    find("t4_rx_put_chunk", &real_put_chunk);
-    find("t4_rx_start_page", &real_start_page);
-}
 
 /* Whether the decoder may go on; what it is caught at is remembered. */
 static inline bool may_go_on(const t4_rx_state_t *s) {
@@ -53,22 +42,23 @@ static inline bool may_go_on(const t4_rx_state_t *s) {
 }
 
 /* TRUE is the end of the page. */
-STANDS_BEFORE int t4_rx_put_bit(t4_rx_state_t *s, int bit) { return may_go_on(s) ? real_put_bit(s, bit) : TRUE; }
+int __wrap_t4_rx_put_bit(t4_rx_state_t *s, int bit) { return may_go_on(s) ? __real_t4_rx_put_bit(s, bit) : TRUE; }
 
-STANDS_BEFORE int t4_rx_put_byte(t4_rx_state_t *s, uint8_t byte) {
-    return may_go_on(s) ? real_put_byte(s, byte) : TRUE;
+int __wrap_t4_rx_put_byte(t4_rx_state_t *s, uint8_t byte) {
+    return may_go_on(s) ? __real_t4_rx_put_byte(s, byte) : TRUE;
 }
 
-STANDS_BEFORE int t4_rx_put_chunk(t4_rx_state_t *s, const uint8_t buf[], int len) {
+int __wrap_t4_rx_put_chunk(t4_rx_state_t *s, const uint8_t buf[], int len) {
     int end = FALSE;
 
     passed_by = true;
     for (int at = 0; at < len && !end; at += SLICE)
-        end = may_go_on(s) ? real_put_chunk(s, buf + at, len - at < SLICE ? len - at : SLICE) : TRUE;
+        end = may_go_on(s) ? __real_t4_rx_put_chunk(s, buf + at, len - at < SLICE ? len - at : SLICE) : TRUE;
     return end;
 }
 
-/* spandsp makes the lists as long as a row may be; what is decoded between two looks needs a little more. */
+/* spandsp makes the lists as long as a row may be; what is decoded between two looks needs a little more,
+ * as do the 13 bits that t4_rx_end_page() adds by itself. */
 static bool lengthen(uint32_t **runs, size_t len) {
     uint32_t *longer = realloc(*runs, (len + DECODER_SLACK) * sizeof **runs);
     if (!longer)
@@ -78,8 +68,8 @@ static bool lengthen(uint32_t **runs, size_t len) {
     return true;
 }
 
-STANDS_BEFORE int t4_rx_start_page(t4_rx_state_t *s) {
-    int status = real_start_page(s);
+int __wrap_t4_rx_start_page(t4_rx_state_t *s) {
+    int status = __real_t4_rx_start_page(s);
     size_t len = DECODER_RUNS(s->image_width);
 
     return status ? status : lengthen(&s->cur_runs, len) && lengthen(&s->ref_runs, len) ? 0 : -1;
@@ -95,10 +85,8 @@ bool decoder_works(void) {
     t30_state_t *t = calloc(1, sizeof *t);
     static const uint8_t nothing[1];
 
-    if (!t || !real_put_bit || !real_put_byte || !real_put_chunk || !real_start_page) {
-        free(t);
+    if (!t)
         return false;
-    }
     passed_by = false;
     t->state = STATE_F_DOC_NON_ECM;
     t30_non_ecm_put_chunk(t, nothing, 0);

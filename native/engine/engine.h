@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 4
+#define SFX_ABI_VERSION 5
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -283,6 +283,8 @@ typedef struct sfx_line_config {
     uint32_t pace_us; /* real time each 20 ms of simulated time take at least, so that an owner can react; 0 = none */
     uint32_t loss_from_ms, loss_until_ms; /* packets are lost between these times only; 0 and 0 = always */
     uint32_t mutate_ppm;                  /* IFP packets of `a` that are changed, per million; its seed is `seed` */
+    int32_t skew_ppm;                     /* audio: the sample clock of `b` is that much faster than that of `a` */
+    uint32_t phase_permille;              /* audio: by so much of a sample their clocks are apart at first */
     uint64_t limit_us;                    /* simulated time at which the call is cut */
     sfx_t38_config t38;
 } sfx_line_config;
@@ -308,8 +310,7 @@ SFX_API int sfx_srtp_create(const sfx_srtp_config *config, sfx_srtp **out);
 SFX_API void sfx_srtp_destroy(sfx_srtp *srtp);
 SFX_API int sfx_srtp_protect(sfx_srtp *srtp, uint8_t *packet, size_t len, size_t size);
 SFX_API int sfx_srtp_unprotect(sfx_srtp *srtp, uint8_t *packet, size_t len);
-/* Whether the decoder of received pages is kept within its bounds (decoder.c); not so where spandsp was in the process
- * before this library. */
+/* Whether the decoder of received pages is kept within its bounds (decoder.c). */
 SFX_API int sfx_decoder_guarded(void);
 /* The name of spandsp's completion code, never NULL. */
 SFX_API const char *sfx_t30_completion_text(int code);

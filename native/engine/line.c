@@ -24,6 +24,7 @@ typedef struct line_end {
     line_packet *packets; /* LINE_QUEUE of them */
     unsigned next;
     bool mutates; /* what it sends */
+    skew *skew;   /* NULL where both have one sample clock */
 } line_end;
 
 uint32_t line_roll(uint64_t *state) {
@@ -51,8 +52,9 @@ static bool is_lossy(const line_end *end) {
     return !c->loss_until_ms || (now_ms >= c->loss_from_ms && now_ms < c->loss_until_ms);
 }
 
-static void line_sink(sfx_session *s, const uint8_t *packet, size_t len) {
-    line_end *end = s->sink_user;
+static void line_carry(void *user, const uint8_t *packet, size_t len) {
+    line_end *end = user;
+    const sfx_session *s = end->session;
     uint8_t spoilt[DATAGRAM_SIZE];
 
     if (len > DATAGRAM_SIZE || (is_lossy(end) && chance(end, end->config->loss_ppm)))
@@ -65,6 +67,15 @@ static void line_sink(sfx_session *s, const uint8_t *packet, size_t len) {
     line_put(end, packet, len);
     if (chance(end, end->config->duplicate_ppm))
         line_put(end, packet, len);
+}
+
+static void line_sink(sfx_session *s, const uint8_t *packet, size_t len) {
+    line_end *end = s->sink_user;
+
+    if (end->skew)
+        skew_packet(end->skew, packet, len, line_carry, end);
+    else
+        line_carry(end, packet, len);
 }
 
 /* Hands what is due to `to`, in the order of its arrival. */
@@ -87,19 +98,22 @@ static int line_open(line_end *end) {
     const sfx_line_config *c = end->config;
     sfx_t38_config t38 = c->t38;
     sfx_session *s = end->session;
+    int law = c->mode == 3 ? SFX_LAW_PCMA : SFX_LAW_PCMU;
+    bool skewed = c->mode != 2 && (c->skew_ppm || c->phase_permille);
     int err;
 
     /* Packets that are spoilt have whole frames in them; who gets them is as in earnest. */
     if (c->mutate_ppm)
         t38.no_pacing = end->mutates;
     end->packets = calloc(LINE_QUEUE, sizeof *end->packets);
-    if (!end->packets)
+    if (skewed)
+        end->skew = skew_create(law, end->mutates ? c->skew_ppm : -c->skew_ppm, c->phase_permille);
+    if (!end->packets || (skewed && !end->skew))
         return -ENOMEM;
     pthread_mutex_lock(&s->lock);
     s->sink = line_sink;
     s->sink_user = end;
-    err = c->mode == 2 ? session_media_t38(s, &t38)
-                       : session_media_audio(s, c->mode == 3 ? SFX_LAW_PCMA : SFX_LAW_PCMU, c->mode == 3 ? 8 : 0);
+    err = c->mode == 2 ? session_media_t38(s, &t38) : session_media_audio(s, law, law);
     pthread_mutex_unlock(&s->lock);
     return err;
 }
@@ -120,6 +134,7 @@ static void line_close(line_end *end) {
     sfx_session_stop_media(end->session);
     end->session->sink = NULL;
     free(end->packets);
+    skew_destroy(end->skew);
 }
 
 int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us) {
@@ -128,7 +143,7 @@ int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, 
                         {.config = config, .session = b, .now_us = &now, .random = &random}};
     int err;
 
-    if (config->mode < 1 || config->mode > 3 || a == b)
+    if (config->mode < 1 || config->mode > 3 || a == b || config->phase_permille >= 1000)
         return -EINVAL;
     err = line_open(&ends[0]);
     if (!err)

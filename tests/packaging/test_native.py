@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import softfax._native
 
 FOLDER = Path(next(iter(softfax._native.__path__)))
@@ -23,12 +21,10 @@ def exported(library: Path) -> set[str]:
     return {line.split()[-1] for line in said.splitlines()}
 
 
-def test_the_engine_exports_its_api_and_the_bounds_of_the_decoder_alone() -> None:
+def test_the_engine_exports_its_api_alone() -> None:
     names = exported(FOLDER / "libsoftfax_engine.so")
     assert names
-    # Four stand before spandsp's own of the same names, with the bounds that it lacks.
-    before = {"t4_rx_put_bit", "t4_rx_put_byte", "t4_rx_put_chunk", "t4_rx_start_page"}
-    assert {n for n in names if not n.startswith("sfx_")} == before
+    assert {n for n in names if not n.startswith("sfx_")} == set()
 
 
 def test_the_sip_module_exports_its_entry_and_the_glue() -> None:
@@ -39,12 +35,13 @@ def test_the_sip_module_exports_its_entry_and_the_glue() -> None:
     assert [n for n in names if re.match(r"pj(sua|sip|media|nath|lib)?_", n)] == []
 
 
-@pytest.mark.parametrize("library", ["libspandsp.so.2", "libtiff.so.6"])
-def test_spandsp_is_linked_dynamically(library: str) -> None:
+def test_spandsp_is_inside_and_libtiff_the_systems() -> None:
     said = subprocess.run(
         ["ldd", str(FOLDER / "libsoftfax_engine.so")], capture_output=True, text=True, check=True
     ).stdout
-    assert library in said
+    # The distributions' own is compiled in a way in which V.17's short training fails at many phases of the line.
+    assert "libspandsp" not in said
+    assert "libtiff.so" in said
 
 
 def test_pjsip_is_new_enough_and_takes_many_calls() -> None:

@@ -31,7 +31,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 4
+ABI_VERSION = 5
 
 
 class EventType(IntEnum):
@@ -259,6 +259,8 @@ class LineConfig(c.Structure):
         ("loss_from_ms", c.c_uint32),
         ("loss_until_ms", c.c_uint32),
         ("mutate_ppm", c.c_uint32),
+        ("skew_ppm", c.c_int32),
+        ("phase_permille", c.c_uint32),
         ("limit_us", c.c_uint64),
         ("t38", T38Config),
     ]

@@ -188,7 +188,8 @@ class LineSettings:
 
     `pace_us` is the real time that 20 ms of simulated time take at least, for an owner who has to react to events.
     With `loss_until_s` packets are lost only from `loss_from_s` to then. `mutate` is the fraction of IFP packets of the first
-    session that are spoilt, for tests of the second.
+    session that are spoilt, for tests of the second. On audio, the sample clock of the second session is `skew_ppm` faster than
+    that of the first, and `phase` of a sample away from it at first.
     """
 
     mode: str = "T38"
@@ -201,6 +202,8 @@ class LineSettings:
     loss_from_s: float = 0.0
     loss_until_s: float = 0.0
     mutate: float = 0.0
+    skew_ppm: int = 0
+    phase: float = 0.0
     limit_s: float = 7200.0
     udptl: UdptlSettings = field(default_factory=UdptlSettings)
 
@@ -220,6 +223,8 @@ class LineSettings:
             loss_from_ms=int(self.loss_from_s * 1000),
             loss_until_ms=int(self.loss_until_s * 1000),
             mutate_ppm=int(self.mutate * 1e6),
+            skew_ppm=self.skew_ppm,
+            phase_permille=round(self.phase * 1000),
             limit_us=int(self.limit_s * 1e6),
             t38=self.udptl.to_c(),
         )
