@@ -109,6 +109,18 @@ SFX_API int sfx_engine_events(sfx_engine *engine, sfx_event *out, int max);
 /* CPU time used by all shard threads so far, in microseconds. */
 SFX_API uint64_t sfx_engine_cpu_us(sfx_engine *engine);
 
+/* How one of the engine's threads keeps up, counted since its start but for the last two. */
+typedef struct sfx_load {
+    uint64_t ticks;       /* given to all its sessions */
+    uint64_t late_us;     /* sum of how late they began */
+    uint64_t busy_us;     /* sum of how long they took */
+    uint32_t late_max_us; /* the latest since it was asked before */
+    uint32_t sessions;    /* now */
+} sfx_load;
+
+/* The load of thread `shard`, from 0. -EINVAL beyond the last. Any thread may ask. */
+SFX_API int sfx_engine_load(sfx_engine *engine, unsigned shard, sfx_load *out);
+
 /* ---- sessions ----------------------------------------------------------------------------------------------- */
 
 enum {

@@ -364,7 +364,8 @@ struct shard {
     bool running, stop;
     sfx_session *sessions;
     unsigned count;
-    _Atomic uint64_t cpu_us;
+    _Atomic uint64_t cpu_us, ticks, late_us, busy_us;
+    atomic_uint late_max_us, live;
 };
 
 struct sfx_engine {

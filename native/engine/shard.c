@@ -30,9 +30,21 @@ static void tick_all(shard *h) {
     }
 }
 
+/* How late a tick that was `due` began, and how long it took. */
+static void count_tick(shard *h, uint64_t due, uint64_t began) {
+    uint64_t late = began > due ? began - due : 0;
+
+    atomic_fetch_add_explicit(&h->ticks, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->late_us, late, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->busy_us, now_us(CLOCK_MONOTONIC) - began, memory_order_relaxed);
+    if (late > atomic_load_explicit(&h->late_max_us, memory_order_relaxed))
+        atomic_store_explicit(&h->late_max_us, (unsigned)late, memory_order_relaxed);
+    atomic_store_explicit(&h->cpu_us, now_us(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
+}
+
 static void *shard_main(void *arg) {
     shard *h = arg;
-    uint64_t due = now_us(CLOCK_MONOTONIC) + TICK_US;
+    uint64_t due = now_us(CLOCK_MONOTONIC) + TICK_US, began;
 
     pthread_mutex_lock(&h->lock);
     while (!h->stop) {
@@ -44,11 +56,12 @@ static void *shard_main(void *arg) {
         pthread_mutex_unlock(&h->lock);
         sleep_until(due);
         pthread_mutex_lock(&h->lock);
-        if (now_us(CLOCK_MONOTONIC) > due + CATCH_UP_TICKS * (uint64_t)TICK_US)
-            due = now_us(CLOCK_MONOTONIC) - CATCH_UP_TICKS * (uint64_t)TICK_US;
+        began = now_us(CLOCK_MONOTONIC);
+        if (began > due + CATCH_UP_TICKS * (uint64_t)TICK_US)
+            due = began - CATCH_UP_TICKS * (uint64_t)TICK_US;
         tick_all(h);
+        count_tick(h, due, began);
         due += TICK_US;
-        atomic_store_explicit(&h->cpu_us, now_us(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
     }
     pthread_mutex_unlock(&h->lock);
     return NULL;
@@ -79,7 +92,7 @@ int shard_attach(sfx_session *s) {
             s->shard = least;
             s->next = least->sessions;
             least->sessions = s;
-            least->count++;
+            atomic_store_explicit(&least->live, ++least->count, memory_order_relaxed);
             pthread_cond_signal(&least->wake);
         }
         pthread_mutex_unlock(&least->lock);
@@ -99,7 +112,7 @@ void shard_detach(sfx_session *s) {
         for (sfx_session **p = &h->sessions; *p; p = &(*p)->next)
             if (*p == s) {
                 *p = s->next;
-                h->count--;
+                atomic_store_explicit(&h->live, --h->count, memory_order_relaxed);
                 break;
             }
         s->shard = NULL;
@@ -174,4 +187,18 @@ uint64_t sfx_engine_cpu_us(sfx_engine *e) {
     for (unsigned i = 0; i < e->shard_count; i++)
         sum += atomic_load_explicit(&e->shards[i].cpu_us, memory_order_relaxed);
     return sum;
+}
+
+int sfx_engine_load(sfx_engine *e, unsigned shard_number, sfx_load *out) {
+    shard *h;
+
+    if (shard_number >= e->shard_count)
+        return -EINVAL;
+    h = &e->shards[shard_number];
+    out->ticks = atomic_load_explicit(&h->ticks, memory_order_relaxed);
+    out->late_us = atomic_load_explicit(&h->late_us, memory_order_relaxed);
+    out->busy_us = atomic_load_explicit(&h->busy_us, memory_order_relaxed);
+    out->late_max_us = atomic_exchange_explicit(&h->late_max_us, 0, memory_order_relaxed);
+    out->sessions = atomic_load_explicit(&h->live, memory_order_relaxed); /* its lock is held for whole ticks */
+    return 0;
 }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STEP_MS 500 /* PJSIP's own timers and packets end a step earlier */
@@ -23,6 +24,21 @@ static struct {
     pj_ioqueue_op_key_t read_op;
     char byte;
 } wake = {.lock = PTHREAD_MUTEX_INITIALIZER, .sockets = {-1, -1}};
+
+sfx_sip_counters sfx_counters;
+
+uint64_t glue_now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+unsigned share_of(unsigned limit, unsigned parts) { return limit / parts ? limit / parts : 1; }
+
+void sfx_sip_limit(unsigned unacknowledged_calls, unsigned connections) {
+    budget_limit(unacknowledged_calls);
+    connections_limit(connections);
+}
 
 void sfx_sip_set_callback(sfx_sip_callback callback) { event_callback = callback; }
 
@@ -58,13 +74,21 @@ int sfx_sip_open(int trace, int ipv6) {
         status = resolve_start(ipv6);
     if (status == PJ_SUCCESS)
         status = requests_start();
+    if (status == PJ_SUCCESS)
+        status = messages_start();
+    if (status == PJ_SUCCESS)
+        status = budget_start();
+    connections_start();
     return status == PJ_SUCCESS && trace ? trace_start() : status;
 }
 
 void sfx_sip_close(void) {
     trace_stop();
+    budget_stop();
+    messages_stop();
     requests_stop();
     resolve_stop();
+    connections_stop();
     pthread_mutex_lock(&wake.lock);
     if (wake.key)
         pj_ioqueue_unregister(wake.key); /* closes its socket */
@@ -96,6 +120,7 @@ void sfx_sip_run(unsigned max_ms) {
     do {
         pjsua_handle_events(STEP_MS);
         resolve_deliver();
+        connections_sweep();
         pj_get_timestamp(&now);
     } while (!atomic_exchange(&wake.wanted, 0) && pj_elapsed_msec(&start, &now) < max_ms);
 }

@@ -8,6 +8,7 @@
 #ifndef SOFTFAX_GLUE_H
 #define SOFTFAX_GLUE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define SFX_SIP_API __attribute__((visibility("default")))
@@ -66,6 +67,21 @@ SFX_SIP_API int sfx_sip_describe(int acc_id, int wanted);
 SFX_SIP_API int sfx_sip_sdp(const char *sdp);
 /* Sends OPTIONS to `uri` as an account does; SFX_SIP_OPTIONS follows, unless a pj_status_t other than 0 is returned. */
 SFX_SIP_API int sfx_sip_options(int acc_id, const char *uri, int token);
+/* Networks (ADDRESS/BITS) of accounts, and the parameters of the contacts they registered: what comes from elsewhere is
+ * limited. PJ_EINVAL if one of them is none; the others hold. */
+SFX_SIP_API int sfx_sip_known(const char *const *networks, int network_count, const char *const *tokens,
+                              int token_count);
+/* What unknown sources may have in all: calls that wait for their ACK, and connections. */
+SFX_SIP_API void sfx_sip_limit(unsigned unacknowledged_calls, unsigned connections);
+
+/* What was refused since the start; read from any thread. */
+typedef struct sfx_sip_counters {
+    atomic_ulong calls_refused;       /* over the budget of unknown sources */
+    atomic_ulong connections_refused; /* as they were accepted */
+    atomic_ulong connections_ended;   /* silent for too long, or to make room */
+} sfx_sip_counters;
+extern SFX_SIP_API sfx_sip_counters sfx_counters;
+
 /* Handles events for up to `max_ms`, less if sfx_sip_wake() is called. */
 SFX_SIP_API void sfx_sip_run(unsigned max_ms);
 /* Ends a sfx_sip_run() under way, or the next; from any thread. */
@@ -97,6 +113,31 @@ void resolve_stop(void);
 /* requests.c → glue.c: says what we can do, and answers requests that are no calls. Returns a pj_status_t. */
 int requests_start(void);
 void requests_stop(void);
+/* glue.c → budget.c, connections.c: a clock that only goes forward; a part of a limit, at least one. */
+uint64_t glue_now_ms(void);
+unsigned share_of(unsigned limit, unsigned parts);
+/* budget.c → glue.c, trace.c. */
+int budget_start(void);
+void budget_stop(void);
+void budget_limit(unsigned unacknowledged);
+int budget_is_refusing(void);
+/* connections.c → glue.c, budget.c: a message came; the owner's timer. */
+struct pjsip_rx_data;
+void connections_start(void);
+void connections_stop(void);
+void connections_limit(unsigned unknown_max);
+void connections_sweep(void);
+void connections_heard(const struct pjsip_rx_data *rdata);
+/* connections.c → t38.c: keeps what a call came by for as long as it is up. NULL where there is nothing to keep. */
+struct pjsip_transport;
+struct pjsip_transport *connections_hold(struct pjsip_transport *transport);
+void connections_release(struct pjsip_transport *transport);
+/* connections.c → messages.c: ends what a far end opened; what has been sent goes out. */
+int connections_is_ending(const struct pjsip_transport *transport);
+void connections_end(const struct pjsip_transport *transport);
+/* messages.c → glue.c. */
+int messages_start(void);
+void messages_stop(void);
 /* trace.c → glue.c: returns a pj_status_t. */
 int trace_start(void);
 void trace_stop(void);

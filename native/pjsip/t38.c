@@ -12,7 +12,7 @@
 
 #include "glue.h"
 
-#define SDP_TEXT_MAX 4096
+#define SDP_TEXT_MAX PJSIP_MAX_PKT_LEN
 
 static pjsip_inv_callback pjsua_callbacks;
 static pjsip_module mod_t38 = {.name = {"mod-softfax-t38", 15}, .id = -1, .priority = PJSIP_MOD_PRIORITY_APPLICATION};
@@ -20,6 +20,7 @@ static pjsip_module mod_t38 = {.name = {"mod-softfax-t38", 15}, .id = -1, .prior
 typedef struct t38_state {
     int active;  /* the negotiated media is T.38 */
     int pending; /* our offer is under way */
+    pjsip_transport *held;
 } t38_state;
 
 static t38_state *state_of(pjsip_inv_session *inv) {
@@ -181,6 +182,20 @@ static void on_tsx_state_changed(pjsip_inv_session *inv, pjsip_transaction *tsx,
     }
 }
 
+/* A call keeps the connection that its ACK came by, so that it is not taken for an idle one. */
+static void on_state_changed(pjsip_inv_session *inv, pjsip_event *e) {
+    t38_state *s = state_of(inv);
+
+    if (inv->state == PJSIP_INV_STATE_CONFIRMED && !s->held && inv->role == PJSIP_ROLE_UAS && e &&
+        e->type == PJSIP_EVENT_RX_MSG)
+        s->held = connections_hold(e->body.rx_msg.rdata->tp_info.transport);
+    if (inv->state == PJSIP_INV_STATE_DISCONNECTED) {
+        connections_release(s->held);
+        s->held = NULL;
+    }
+    (*pjsua_callbacks.on_state_changed)(inv, e);
+}
+
 pj_status_t __real_pjsip_inv_usage_init(pjsip_endpoint *endpt, const pjsip_inv_callback *callbacks);
 pj_status_t __wrap_pjsip_inv_usage_init(pjsip_endpoint *endpt, const pjsip_inv_callback *callbacks);
 
@@ -193,6 +208,7 @@ pj_status_t __wrap_pjsip_inv_usage_init(pjsip_endpoint *endpt, const pjsip_inv_c
     ours.on_media_update = on_media_update;
     ours.on_create_offer = on_create_offer;
     ours.on_tsx_state_changed = on_tsx_state_changed;
+    ours.on_state_changed = on_state_changed;
     status = __real_pjsip_inv_usage_init(endpt, &ours);
     mod_t38.id = -1; /* pjsua may have been shut down and started again */
     return status == PJ_SUCCESS ? pjsip_endpt_register_module(endpt, &mod_t38) : status;

@@ -15,7 +15,7 @@ static void report(int sent, const char *message, pj_ssize_t length, const char 
                            .port = port,
                            .remote_sdp = text};
 
-    if (length <= 0)
+    if (length <= 0 || budget_is_refusing())
         return;
     if (length > (pj_ssize_t)sizeof text - 1)
         length = sizeof text - 1;
@@ -24,12 +24,24 @@ static void report(int sent, const char *message, pj_ssize_t length, const char 
     glue_emit(&event);
 }
 
+/* Of a call, or of what may become one: OPTIONS and REGISTER are in no trace of a fax, and strangers send many. */
+static int is_of_call(const pjsip_cseq_hdr *cseq) {
+    const pj_str_t *name = &cseq->method.name;
+    return pj_stricmp2(name, "OPTIONS") && pj_stricmp2(name, "REGISTER") && pj_stricmp2(name, "SUBSCRIBE") &&
+           pj_stricmp2(name, "NOTIFY") && pj_stricmp2(name, "MESSAGE") && pj_stricmp2(name, "PUBLISH");
+}
+
 static pj_bool_t on_received(pjsip_rx_data *rdata) {
+    if (!is_of_call(rdata->msg_info.cseq))
+        return PJ_FALSE;
     report(0, rdata->msg_info.msg_buf, rdata->msg_info.len, rdata->pkt_info.src_name, rdata->pkt_info.src_port);
     return PJ_FALSE; /* not handled here */
 }
 
 static pj_status_t on_sent(pjsip_tx_data *tdata) {
+    const pjsip_cseq_hdr *cseq = pjsip_msg_find_hdr(tdata->msg, PJSIP_H_CSEQ, NULL);
+    if (cseq && !is_of_call(cseq))
+        return PJ_SUCCESS;
     report(1, tdata->buf.start, tdata->buf.cur - tdata->buf.start, tdata->tp_info.dst_name, tdata->tp_info.dst_port);
     return PJ_SUCCESS;
 }

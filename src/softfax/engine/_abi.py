@@ -247,6 +247,18 @@ class T38Config(c.Structure):
     ]
 
 
+class LoadRecord(c.Structure):
+    """`sfx_load`."""
+
+    _fields_ = [
+        ("ticks", c.c_uint64),
+        ("late_us", c.c_uint64),
+        ("busy_us", c.c_uint64),
+        ("late_max_us", c.c_uint32),
+        ("sessions", c.c_uint32),
+    ]
+
+
 class LineConfig(c.Structure):
     _fields_ = [
         ("mode", c.c_int32),
@@ -273,6 +285,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_engine_event_fd": (c.c_int, [c.c_void_p]),
     "sfx_engine_events": (c.c_int, [c.c_void_p, c.POINTER(EventRecord), c.c_int]),
     "sfx_engine_cpu_us": (c.c_uint64, [c.c_void_p]),
+    "sfx_engine_load": (c.c_int, [c.c_void_p, c.c_uint, c.POINTER(LoadRecord)]),
     "sfx_session_create": (c.c_int, [c.c_void_p, c.POINTER(SessionConfig), c.POINTER(c.c_void_p)]),
     "sfx_session_destroy": (None, [c.c_void_p]),
     "sfx_session_id": (c.c_uint32, [c.c_void_p]),

@@ -24,6 +24,7 @@ from softfax.engine._abi import (
     Flag,
     Lacks,
     LineConfig,
+    LoadRecord,
     PageRecord,
     PreviewRecord,
     SessionConfig,
@@ -40,6 +41,7 @@ __all__ = [
     "EngineEvent",
     "EngineSession",
     "LineSettings",
+    "ThreadLoad",
     "PageFormat",
     "PagePreview",
     "T30Settings",
@@ -52,6 +54,18 @@ log = logging.getLogger("softfax.engine")
 
 _BATCH = 64
 _LAWS = {"PCMU": 0, "PCMA": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadLoad:
+    """How one of the engine's threads keeps up: ticks, how late they began and how long they took, in all since its start; the
+    latest since it was asked before; its sessions."""
+
+    ticks: int
+    late_s: float
+    busy_s: float
+    latest_s: float
+    sessions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +387,21 @@ class Engine:
     def cpu_s(self) -> float:
         """CPU time of the engine's threads so far, in seconds."""
         return float(self._lib.sfx_engine_cpu_us(self.handle)) / 1e6
+
+    def load(self) -> list[ThreadLoad]:
+        """How each thread keeps up."""
+        record, found = LoadRecord(), []
+        while self._lib.sfx_engine_load(self.handle, len(found), c.byref(record)) == 0:
+            found.append(
+                ThreadLoad(
+                    record.ticks,
+                    record.late_us / 1e6,
+                    record.busy_us / 1e6,
+                    record.late_max_us / 1e6,
+                    record.sessions,
+                )
+            )
+        return found
 
     def close(self) -> None:
         """Ends all threads. Sessions still open are destroyed: close them first."""

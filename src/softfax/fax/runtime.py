@@ -32,7 +32,7 @@ from softfax.fax.preview import png_of
 from softfax.fax.session import AudioPath, FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, ModePolicy
 from softfax.fax.trace import TraceSettings
-from softfax.fax.tracing import SipMessages, Tracing
+from softfax.fax.tracing import Ring, SipMessages, Tracing
 from softfax.model import CallState, Direction, Event, FaxResult, new_fax_id
 from softfax.sip import (
     AudioMedia,
@@ -123,7 +123,8 @@ class FaxLine:
 
     def on_state(self, call: Call, state: str, sip_code: int, reason: str) -> None:
         """The SIP call changed state."""
-        del call
+        if state != "ended" and self.tracing is not None:
+            self._runtime.messages.claim(call.call_id)
         if state == "ended":
             self._remember_stats()
         self.session.call_state(_CALL_STATES[state], sip_code, reason)
@@ -253,6 +254,8 @@ class FaxLine:
             if self.tracing is not None:
                 self.tracing.end(event, self.call.call_id if self.call is not None else "", self._last)
                 self._runtime.keep(self.tracing)
+                if isinstance(self.call, IncomingCall) and not self.call.known and not event.success:
+                    self._runtime.ring.add(self.tracing)
             self.engine.close()
             if not self.result.done():
                 self.result.set_result(event)
@@ -280,6 +283,7 @@ class FaxRuntime:
         self.trace: TraceSettings | None = None
         self.messages = SipMessages()
         self._traced: list[Tracing] = []
+        self.ring = Ring()
         self._loop.add_reader(engine.fileno(), self.drain)
         agent.incoming = self._incoming
 
@@ -347,8 +351,10 @@ class FaxRuntime:
             return decision
         line = self._new_line(*decision)
         line.call = line.session.call = call
-        if call.source and not call.account:
+        if call.source and not call.known:
             line.engine.signalled_from(call.source)
+        if line.tracing is not None:
+            self.messages.claim(call.call_id)
         line.session.begin()
         call.answer(t38=line.policy())
         return line

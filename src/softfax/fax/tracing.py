@@ -15,15 +15,19 @@ from pathlib import Path
 from softfax.engine import EngineEvent, EngineSession, EventType, SessionStats, Signal
 from softfax.errors import NativeError
 from softfax.fax.pcap import Datagram, merged
-from softfax.fax.trace import Trace, TraceSettings, pcap_path, write_whole
+from softfax.fax.trace import Trace, TraceSettings, pcap_path, trace_path, write_whole
 from softfax.model import CallEvent, Event, FaxResult, NegotiatedEvent, PageEvent, SessionEvent
 
-__all__ = ["SipMessages", "Tracing"]
+__all__ = ["Ring", "SipMessages", "Tracing"]
 
 log = logging.getLogger("softfax.fax")
 
-CALLS_MAX = 1024
+#: Messages of calls that no fax has claimed (they were refused, or it is about to), and of one call.
+CALLS_MAX = 256
 MESSAGES_MAX = 60
+TEXT_MAX = 64 << 20
+#: Traces of failed calls from addresses of no account.
+RING_MAX = 100
 #: How long after a fax's result its last SIP messages are waited for.
 LINGER_S = 0.6
 _CALL_ID = re.compile(r"^(?:Call-ID|i)\s*:\s*(\S{1,255})", re.I | re.M)
@@ -38,25 +42,46 @@ class _Message:
 
 
 class SipMessages:
-    """The last messages of the last calls."""
+    """The last messages of faxes under way, and of the last calls that may become faxes."""
 
     def __init__(self) -> None:
         self._calls: OrderedDict[str, deque[_Message]] = OrderedDict()
+        self._claimed: dict[str, deque[_Message]] = {}
+        self._octets = 0
 
     def take(self, sent: bool, far: str, text: str) -> None:
         """A message; one without Call-ID belongs to no fax."""
-        found = _CALL_ID.search(text[:4000])
+        found = _CALL_ID.search(text[:4000]) or _CALL_ID.search(text)
         if found is None:
             return
-        if found[1] not in self._calls:
-            self._calls[found[1]] = deque(maxlen=MESSAGES_MAX)
-            if len(self._calls) > CALLS_MAX:
-                self._calls.popitem(last=False)
-        self._calls[found[1]].append(_Message(datetime.now(UTC), sent, far, text))
+        messages = self._claimed.get(found[1])
+        if messages is None:
+            messages = self._calls.setdefault(found[1], deque())
+        self._add(messages, _Message(datetime.now(UTC), sent, far, text))
+        while self._calls and (len(self._calls) > CALLS_MAX or self._octets > TEXT_MAX):
+            self._forget(self._calls.popitem(last=False)[1])
+
+    def _add(self, messages: deque[_Message], message: _Message) -> None:
+        if len(messages) == MESSAGES_MAX or self._octets > TEXT_MAX:
+            self._octets -= len(messages.popleft().text) if messages else 0
+        messages.append(message)
+        self._octets += len(message.text)
+
+    def _forget(self, messages: deque[_Message]) -> None:
+        self._octets -= sum(len(message.text) for message in messages)
+
+    def claim(self, call_id: str) -> None:
+        """The call is a fax: its messages are kept, however many other calls there are."""
+        if call_id and call_id not in self._claimed:
+            self._claimed[call_id] = self._calls.pop(call_id, deque())
 
     def of(self, call_id: str) -> list[_Message]:
         """Those of a call, which are forgotten here."""
-        return list(self._calls.pop(call_id, ()))
+        messages = self._claimed.pop(call_id, None)
+        if messages is None:
+            messages = self._calls.pop(call_id, deque())
+        self._forget(messages)
+        return list(messages)
 
 
 class Tracing:
@@ -70,6 +95,7 @@ class Tracing:
         self._call_id = ""
         self._due: asyncio.TimerHandle | None = None
         self._saving: asyncio.Future[None] | None = None
+        self._unwanted = False
 
     @property
     def _pcap(self) -> Path:
@@ -133,6 +159,19 @@ class Tracing:
         except OSError as error:
             log.error("the packets of fax %s cannot be deleted: %s", self.trace.fax_id, error)
 
+    def delete(self) -> None:
+        """Deletes what was written, or is being written; from the loop."""
+        self._unwanted = True
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+            self._messages.of(self._call_id)
+        asyncio.get_running_loop().run_in_executor(None, self._unlink)
+
+    def _unlink(self) -> None:
+        self.drop()
+        trace_path(self._settings.folder, self.trace.fax_id, self.trace.attempt).unlink(missing_ok=True)
+
     async def finish(self) -> None:
         """Writes it now where it was to be written later, and returns when it is; from the loop."""
         if self._due is not None:
@@ -161,6 +200,21 @@ class Tracing:
             write_whole(self._pcap, merged(capture, [_datagram(message, self._local) for message in messages]))
         except OSError as error:
             log.error("the trace of fax %s cannot be written: %s", self.trace.fax_id, error)
+        if self._unwanted:
+            self._unlink()
+
+
+class Ring:
+    """Traces of the last failed calls from addresses of no account: older ones are deleted, so that strangers fill no disk."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Tracing] = deque()
+
+    def add(self, tracing: Tracing) -> None:
+        """The trace of such a call."""
+        self._kept.append(tracing)
+        if len(self._kept) > RING_MAX:
+            self._kept.popleft().delete()
 
 
 def _datagram(message: _Message, local: tuple[str, int]) -> Datagram:

@@ -105,9 +105,9 @@ class Lines:
         return free[0] if free else None
 
     def _others(self) -> Counter[str]:
-        """Calls on the accounts that are not the queue's: those that came in, and those that others place."""
+        """Calls on the accounts that are not the queue's: those that came in from there, and those that others place."""
         calls = self._queue.station.calls()
-        return Counter(c.account for c in calls if c.order is None or c.order.watch is None)
+        return Counter(c.account for c in calls if c.known and (c.order is None or c.order.watch is None))
 
     @contextlib.contextmanager
     def taken(self, number: str, account: str) -> Iterator[None]:

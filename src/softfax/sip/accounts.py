@@ -12,7 +12,17 @@ from urllib.parse import unquote
 from softfax.errors import UsageError
 from softfax.sip.types import CallerId, SipAccount, split_uri
 
-__all__ = ["LINE_PARAMETER", "Identity", "KnownAccount", "account_of", "check_accounts", "identity", "network"]
+__all__ = [
+    "LINE_PARAMETER",
+    "Identity",
+    "KnownAccount",
+    "account_of",
+    "check_accounts",
+    "identity",
+    "is_known",
+    "known_networks",
+    "network",
+]
 
 #: The parameter of a registered contact that says whose it is. Its value is drawn anew for each account, so only the registrar
 #: and those it tells know it.
@@ -46,6 +56,22 @@ def network(text: str) -> Network:
         return ipaddress.ip_network(text.strip().strip("[]"), strict=False)
     except ValueError:
         raise UsageError(f"not an address or network: {text!r}", "write 192.0.2.1 or 192.0.2.0/24") from None
+
+
+def known_networks(known: Iterable[KnownAccount]) -> tuple[Network, ...]:
+    """The addresses of the accounts' servers, and the networks that the accounts trust."""
+    all_known = list(known)
+    found = [network(address.partition("%")[0]) for one in all_known for address in one.addresses]
+    found += [network(text) for one in all_known for text in one.account.trusted]
+    return tuple(dict.fromkeys(found))
+
+
+def is_known(known: Collection[KnownAccount], request_uri: str, source: str) -> bool:
+    """Whether a call comes from an account's server or trusted network, or to the contact that was registered."""
+    line, address = _parts(request_uri)[2], _address(source)
+    if line and any(line == one.line for one in known):
+        return True
+    return address is not None and any(address in one for one in known_networks(known))
 
 
 def check_accounts(accounts: Sequence[SipAccount]) -> None:

@@ -169,8 +169,9 @@ class IncomingCall(Call):
     def __init__(self, agent: UserAgent) -> None:
         super().__init__(agent, outgoing=False)
         self.first_offer = ""
-        #: The address that it came from.
+        #: The address that it came from, and whether that belongs to an account.
         self.source = ""
+        self.known = False
         self.headers: dict[str, str] = {}
 
     def answer(self, *, t38: T38Policy) -> None:

@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from softfax.errors import NativeError
 
-__all__ = ["PJ_EPENDING", "Glue", "GlueEvent", "GlueEventType"]
+__all__ = ["PJ_EPENDING", "Glue", "GlueEvent", "GlueEventType", "Refused"]
 
 log = logging.getLogger("softfax.sip")
 
@@ -48,6 +48,23 @@ class _Event(c.Structure):
         ("local_sdp", c.c_char_p),
         ("remote_sdp", c.c_char_p),
     ]
+
+
+class _Counters(c.Structure):
+    _fields_ = [
+        ("calls_refused", c.c_ulong),
+        ("connections_refused", c.c_ulong),
+        ("connections_ended", c.c_ulong),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What unknown sources were refused since the start: calls over their budget, connections, and those that were ended."""
+
+    calls: int = 0
+    connections: int = 0
+    connections_ended: int = 0
 
 
 _Callback = c.CFUNCTYPE(None, c.POINTER(_Event))
@@ -88,9 +105,12 @@ class Glue:
             lib.sfx_sip_options.argtypes = [c.c_int, c.c_char_p, c.c_int]
             lib.sfx_sip_open.argtypes = [c.c_int, c.c_int]
             lib.sfx_sip_run.argtypes = [c.c_uint]
-            lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
+            lib.sfx_sip_known.argtypes = [c.POINTER(c.c_char_p), c.c_int, c.POINTER(c.c_char_p), c.c_int]
+            lib.sfx_sip_limit.argtypes = [c.c_uint, c.c_uint]
+            self._counters = _Counters.in_dll(lib, "sfx_counters")
+            lib.sfx_sip_limit.restype = lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
             lib.sfx_sip_run.restype = lib.sfx_sip_wake.restype = lib.sfx_sip_set_callback.restype = None
-        except (OSError, AttributeError) as error:
+        except (OSError, AttributeError, ValueError) as error:
             raise NativeError(f"the SIP stack cannot be loaded ({error})", "build it with `make build`") from None
         self._lib = lib
         self._callback: object | None = None
@@ -155,6 +175,24 @@ class Glue:
         """Sends OPTIONS to `uri`; the event `OPTIONS` follows with the token as its `call_id`,
         unless a pj_status_t other than 0 is returned."""
         return int(self._lib.sfx_sip_options(account_id, uri.encode(), token))
+
+    def known(self, networks: Sequence[str], tokens: Sequence[str]) -> int:
+        """Says which networks (ADDRESS/BITS) and registered contacts are those of accounts. Returns a pj_status_t."""
+
+        def texts(of: Sequence[str]) -> c.Array[c.c_char_p]:
+            return (c.c_char_p * len(of))(*(text.encode() for text in of))
+
+        return int(self._lib.sfx_sip_known(texts(networks), len(networks), texts(tokens), len(tokens)))
+
+    def limit(self, unacknowledged_calls: int, connections: int) -> None:
+        """Says what unknown sources may have in all: calls that wait for their ACK, and connections."""
+        self._lib.sfx_sip_limit(unacknowledged_calls, connections)
+
+    @property
+    def refused(self) -> Refused:
+        """What unknown sources were refused; from any thread."""
+        counted = self._counters
+        return Refused(int(counted.calls_refused), int(counted.connections_refused), int(counted.connections_ended))
 
     def quiet(self) -> None:
         """Silences PJSIP's own log."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from softfax.errors import UsageError
-from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, account_of
+from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, account_of, is_known, known_networks
 from softfax.sip.binding import clean, pj, reason_of
 from softfax.sip.glue import Glue
 from softfax.sip.types import (
@@ -135,6 +135,8 @@ class Lines:
             if name not in self._lines:
                 self._lines[name] = self._create(one.account)
             self._known[name] = replace(one, line=self._lines[name].token)
+        all_known = self._known.values()
+        self._glue.known([str(one) for one in known_networks(all_known)], [one.line for one in all_known])
 
     def _create(self, account: SipAccount) -> Line:
         line = Line(self, account)
@@ -171,6 +173,11 @@ class Lines:
         if line.retired and not line.calls and line in self._retired:
             self._retired.remove(line)
             line.give_up()
+
+    def knows(self, prm: Any) -> bool:
+        """Whether a request comes from where an account's calls come from, whatever it says of itself."""
+        request_uri = [*clean(prm.rdata.wholeMsg)[:1024].split(" ", 2), ""][1]
+        return is_known(self._known.values(), request_uri, source_host(prm))
 
     def select(self, prm: Any) -> None:
         """Says whose a request from outside a dialog is (a callback of the endpoint)."""

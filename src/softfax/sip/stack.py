@@ -191,6 +191,7 @@ class Stack:
         ipv6 = ":" in parse_listen(self.config.listen)[0]
         if self._glue.open(trace=self.config.trace, ipv6=ipv6):
             raise NativeError("the SIP stack did not start: no wake-up socket")
+        self._glue.limit(self.config.unacknowledged, self.config.connections)
         self._glue.set_callback(self._on_glue)
         tls_transport = self._listen(endpoint)
         endpoint.libStart()
@@ -365,7 +366,7 @@ class Stack:
     def on_incoming(self, line: Line, prm: Any) -> None:
         """A call comes in."""
         call = IncomingCall(self.agent)
-        call.account, call.source = line.name, source_host(prm)
+        call.account, call.source, call.known = line.name, source_host(prm), self.lines.knows(prm)
         pj_call = _PjCall(self, line, call, int(prm.callId))
         call._security = security_of(line.account, by_tls=self.lines.by_tls)
         try:

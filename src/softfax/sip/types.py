@@ -99,7 +99,8 @@ class SipConfig:
     `transport` is what calls without an account are placed over. Both UDP and TCP are listened on, at the same port (RFC 3261
     §18), but with `tls` TLS alone. Accounts over TLS beside that, and each client certificate, get a TLS port of their own, any
     free one. `public_address` is what Contact and SDP show instead of the local address. With `trace` the user agent's
-    `on_message` gets every SIP message.
+    `on_message` gets every SIP message. Sources that belong to no account may have `unacknowledged` calls that wait for their
+    ACK, and `connections` over TCP and TLS.
     """
 
     listen: str = "127.0.0.1:0"
@@ -111,6 +112,8 @@ class SipConfig:
     tls_ca: str | None = None
     tls_verify: bool = True
     max_calls: int = 512
+    unacknowledged: int = 100
+    connections: int = 256
     offer_timeout_s: float = 10.0
     user_agent: str = ""
     trace: bool = False

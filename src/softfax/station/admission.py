@@ -31,19 +31,22 @@ _ANONYMOUS = frozenset({"", "anonymous", "unknown", "unavailable", "restricted",
 
 @dataclass(frozen=True, kw_only=True)
 class CallFacts:
-    """What a call says of itself; numbers as the far end wrote them."""
+    """What a call says of itself; numbers as the far end wrote them. `known`: it comes from where its account's calls do."""
 
     account: str = ""
+    known: bool = True
     caller_number: str = ""
     called_number: str = ""
 
 
 @dataclass(frozen=True)
 class ActiveCall:
-    """A call under way."""
+    """A call under way. One that came in from an unknown source is not `known`, and takes no channel of its account."""
 
     account: str
     mailbox: str
+    incoming: bool = True
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,21 +81,37 @@ def admit(
     refusal = _screened(config, call, history)
     if refusal is not None:
         return refusal
-    if len(active) >= config.sip.max_calls:
-        return Refusal(486, f"{len(active)} faxes are under way")
+    refusal = _no_slot(config, call, active)
+    if refusal is not None:
+        return refusal
     account = next((a for a in config.account if a.label == call.account), None)
     if (
         account is not None
+        and call.known
         and account.max_calls
-        and _count(a.account for a in active)[call.account] >= account.max_calls
+        and _count(a.account for a in active if a.known)[call.account] >= account.max_calls
     ):
-        return Refusal(486, f"all lines of {call.account} are taken")
+        return Refusal(486, f"all channel slots of {call.account} are taken")
     mailbox = mailbox_of(config, call.called_number)
     if mailbox is None:
         return Admission("", config.fax.ident)
     if mailbox.max_calls and _count(a.mailbox for a in active)[mailbox.name] >= mailbox.max_calls:
-        return Refusal(486, f"all lines of the mailbox {mailbox.name} are taken")
+        return Refusal(486, f"all channel slots of the mailbox {mailbox.name} are taken")
     return Admission(mailbox.name, mailbox.ident or config.fax.ident)
+
+
+def _no_slot(config: StationConfig, call: CallFacts, active: Sequence[ActiveCall]) -> Refusal | None:
+    """The channel slots: some are kept for faxes that are sent, and unknown sources may have a share of the rest."""
+    slots = config.slots()
+    if len(active) >= slots.calls:
+        return Refusal(486, f"{len(active)} faxes are under way")
+    if sum(a.incoming for a in active) >= slots.incoming:
+        return Refusal(486, f"{slots.calls - slots.incoming} channel slots are kept for sending")
+    if not call.known and not slots.unknown:
+        return Refusal(403, "the caller's address belongs to no account")
+    if not call.known and sum(not a.known for a in active) >= slots.unknown:
+        return Refusal(486, f"{slots.unknown} calls from addresses of no account are under way")
+    return None
 
 
 def _count(values: Iterable[str]) -> Counter[str]:

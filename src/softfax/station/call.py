@@ -24,7 +24,7 @@ class FaxCall:
 
     `call_state` is None until the call is placed (documents are being prepared). `mode` is None until media runs.
     `progress` is how far it is, while somebody watches. `order` is None for calls that came in;
-    `variables` are those of the order.
+    `variables` are those of the order. A call that came in from an address of no account is not `known`.
     """
 
     context: FaxContext
@@ -32,6 +32,7 @@ class FaxCall:
     result: asyncio.Future[FaxResult]
     order: FaxOrder | None = None
     account: str = ""
+    known: bool = True
     call_state: CallState | None = None
     mode: Mode | None = None
     sip_code: int = 0

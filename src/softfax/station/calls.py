@@ -73,8 +73,10 @@ class CallHost(Protocol):
 class _Under:
     """A fax under way."""
 
-    def __init__(self, account: str, mailbox: str = "", caller: str = "") -> None:
-        self.account, self.mailbox, self.caller = account, mailbox, caller
+    def __init__(self, account: str, arrived: wire.Arrived | None = None, caller: str = "") -> None:
+        self.account, self.caller = account, caller
+        self.mailbox = arrived.mailbox if arrived is not None else ""
+        self.incoming, self.known = arrived is not None, arrived is None or arrived.known
         self.line: FaxLine | None = None
         self.task: asyncio.Task[None] | None = None
         self.may_dial = asyncio.Event()
@@ -261,9 +263,10 @@ class Calls:
             return 480
         arrived = making.arrived(self.config, call, new_fax_id())
         caller = number_of(arrived.caller)
-        facts = CallFacts(account=call.account, caller_number=caller, called_number=number_of(arrived.called))
+        called = number_of(arrived.called)
+        facts = CallFacts(account=call.account, known=call.known, caller_number=caller, called_number=called)
         now = time.monotonic()
-        active = [ActiveCall(fax.account, fax.mailbox) for fax in self._faxes.values()]
+        active = [ActiveCall(f.account, f.mailbox, f.incoming, f.known) for f in self._faxes.values()]
         decision = admit(self.config, facts, active, self._screen.history(caller, now))
         if isinstance(decision, Refusal):
             log.warning("a call from %s is refused: %s", call.remote_uri, decision.reason)
@@ -274,7 +277,7 @@ class Calls:
         document = making.spool_path(self.config, fax_id)
         settings = making.incoming_settings(self.config, fax_id=fax_id, document=document, account=call.account)
         settings = dataclasses.replace(settings, ident=decision.ident)
-        fax = self._faxes[fax_id] = _Under(call.account, decision.mailbox, caller)
+        fax = self._faxes[fax_id] = _Under(call.account, arrived, caller)
         self._report(arrived)
         self._run(fax_id, fax, self._receive(fax_id, fax))
         return settings, partial(self._on_event, fax_id, fax)

@@ -157,6 +157,8 @@ def sip_config(config: StationConfig) -> SipConfig:
         tls_verify=sip.tls_verify,
         # More than are answered, so that there is somebody to say 486.
         max_calls=sip.max_calls + 8,
+        unacknowledged=config.slots().unacknowledged,
+        connections=sip.connections,
         user_agent=sip.user_agent,
     )
 
@@ -183,6 +185,7 @@ def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arri
         caller=headers.get("P-Asserted-Identity") or headers.get("From") or call.remote_uri,
         called=_called(config, call) or call.local_uri,
         ident=config.fax.ident,
+        known=call.known,
     )
 
 

@@ -453,7 +453,7 @@ class Station(Registry):
             ident=call.ident,
             documents=(str(self._inbox.directory),),
         )
-        self._add(context, Destination(self._inbox), call.remote_uri, None, call.account)
+        self._add(context, Destination(self._inbox), call.remote_uri, None, call.account).call.known = call.known
 
     def _add(
         self, context: FaxContext, destination: Destination | None, uri: str, order: FaxOrder | None, account: str

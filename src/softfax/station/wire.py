@@ -181,7 +181,8 @@ class Undialled(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Arrived(Message):
-    """A call came in and is being answered. `caller` and `called` are headers or URIs, as the far end wrote them."""
+    """A call came in and is being answered. `caller` and `called` are headers or URIs, as the far end wrote them; `known`: it
+    comes from where its account's calls do."""
 
     fax_id: str
     account: str
@@ -190,6 +191,7 @@ class Arrived(Message):
     called: str
     ident: str
     mailbox: str = ""
+    known: bool = True
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from softfax.errors import UsageError
 from softfax.sip import CallerId, SipAccount
-from softfax.sip.accounts import KnownAccount, account_of, check_accounts, identity
+from softfax.sip.accounts import KnownAccount, account_of, check_accounts, identity, is_known, known_networks
 
 
 def known(name: str, *, line: str = "", addresses: tuple[str, ...] = (), **more: Any) -> KnownAccount:
@@ -118,3 +118,16 @@ def test_accounts_that_make_no_sense(accounts: list[dict[str, Any]], problem: st
 
 def test_a_password_is_not_printed() -> None:
     assert "secret" not in repr(SipAccount(name="a", server="sip:x", password="secret"))
+
+
+def test_calls_from_the_servers_and_trusted_networks_of_accounts_are_known() -> None:
+    trunk = SipAccount(name="trunk", server="sip:192.0.2.10", trusted=("198.51.100.0/24", "2001:db8::/32"))
+    known = [KnownAccount(trunk, line="token1", addresses=frozenset({"192.0.2.10", "fe80::1%eth0"}))]
+    networks = {"192.0.2.10/32", "fe80::1/128", "198.51.100.0/24", "2001:db8::/32"}
+    assert {str(one) for one in known_networks(known)} == networks
+    for source in ("192.0.2.10", "198.51.100.7", "2001:db8::7", "::ffff:192.0.2.10"):
+        assert is_known(known, "sip:fax@here", source), source
+    for source in ("192.0.2.11", "203.0.113.1", "2001:db9::1", "", "nonsense"):
+        assert not is_known(known, "sip:trunk@192.0.2.10", source)
+        assert is_known(known, "sip:fax@here;line=token1", source)
+        assert not is_known(known, "sip:fax@here;line=token2", source)

@@ -78,7 +78,11 @@ def test_which_number_was_called(
     tables = {"account": [{"name": "pbx", "server": "sip:pbx.example", "user": "fax", **account}]}
     config = StationConfig.checked(tables, "the test")
     call: Any = SimpleNamespace(
-        account="pbx", remote_uri="<sip:a@b>", local_uri="", headers={"Request-URI": request_uri, **headers}
+        account="pbx",
+        known=True,
+        remote_uri="<sip:a@b>",
+        local_uri="",
+        headers={"Request-URI": request_uri, **headers},
     )
     assert number_of(making.arrived(config, call, "f").called) == called
 

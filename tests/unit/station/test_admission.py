@@ -99,3 +99,35 @@ def test_callers_are_remembered_for_an_hour_and_a_day() -> None:
 def test_whatever_a_far_end_writes_there_is_a_decision(caller: str, called: str) -> None:
     facts = CallFacts(caller_number=caller, called_number=called)
     assert isinstance(admit(config(blocked=["0*"], silent_calls=1), facts, ()), (Admission, Refusal))
+
+
+def code_of(tables: dict[str, Any], facts: CallFacts, *active: ActiveCall) -> int:
+    decision = admit(StationConfig.checked(tables, "the test"), facts, active)
+    return decision.sip_code if isinstance(decision, Refusal) else 200
+
+
+def test_some_channel_slots_are_kept_for_sending_and_strangers_have_half() -> None:
+    tables: dict[str, Any] = {"sip": {"max_calls": 10}, "account": [{"name": "trunk", "server": "sip:trunk.example"}]}
+    stranger, known = CallFacts(known=False), CallFacts(account="trunk")
+    strangers, ours = ActiveCall("", "", known=False), ActiveCall("trunk", "")
+    sending = ActiveCall("trunk", "", incoming=False)
+
+    assert [code_of(tables, stranger, *[strangers] * n) for n in (4, 5)] == [200, 486]
+    assert [code_of(tables, known, *[strangers] * 5, *[ours] * n) for n in (3, 4)] == [200, 486]
+    assert [code_of(tables, known, *[ours] * 5, *[sending] * n) for n in (4, 5)] == [200, 486]
+
+    given = {**tables, "sip": {"max_calls": 10, "sending_calls": 0, "unknown_calls": 1}}
+    assert [code_of(given, known, *[ours] * n) for n in (9, 10)] == [200, 486]
+    assert [code_of(given, stranger, *[strangers] * n) for n in (0, 1)] == [200, 486]
+    nobody = {**tables, "sip": {"unknown_calls": 0}}
+    assert (code_of(nobody, stranger), code_of(nobody, known)) == (403, 200)
+    # Without accounts there is nobody to keep slots for.
+    assert [code_of({"sip": {"max_calls": 4}}, stranger, *[strangers] * n) for n in (3, 4)] == [200, 486]
+
+
+def test_a_stranger_who_calls_the_number_of_an_account_takes_none_of_its_channel_slots() -> None:
+    named = CallFacts(account="trunk", known=False)
+    strangers = [ActiveCall("trunk", "", known=False)] * 2
+    tables: dict[str, Any] = {"account": [{"name": "trunk", "server": "sip:trunk.example", "max_calls": 2}]}
+    assert code_of(tables, CallFacts(account="trunk"), *strangers) == 200
+    assert code_of(tables, named, ActiveCall("trunk", ""), ActiveCall("trunk", "")) == 200

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -27,6 +27,7 @@ __all__ = [
     "RouteConfig",
     "RuleConfig",
     "SipTable",
+    "Slots",
     "T38Config",
     "check_routing",
     "no_such_account",
@@ -43,6 +44,17 @@ Did = Annotated[
 MaxDatagram = Field(400, ge=72, le=2048, description="largest UDPTL datagram we say we take, in octets")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """Channel slots: in all, for calls that come in, for those from addresses of no account, and of these for those that wait for
+    their ACK."""
+
+    calls: int
+    incoming: int
+    unknown: int
+    unacknowledged: int
+
+
 class SipTable(Table):
     """[sip]: the address at which the station listens for SIP, and how it speaks there."""
 
@@ -56,7 +68,38 @@ class SipTable(Table):
     )
     tls_verify: bool = Field(True, description="check the far end's certificate")
     max_calls: int = Field(100, ge=1, le=2000, description="calls at a time; more are refused with 486")
+    sending_calls: int | None = Field(
+        None, ge=0, le=2000, description="of these, kept for faxes that are sent (a tenth of max_calls)"
+    )
+    unknown_calls: int | None = Field(
+        None, ge=0, le=2000,
+        description="of these, calls from addresses of no account; 0 refuses them (half of max_calls; all without accounts)",
+    )  # fmt: skip
+    unacknowledged_calls: int | None = Field(
+        None, ge=1, le=1000,
+        description="calls from addresses of no account that wait for their ACK; a network (/24 or /64) has three quarters of it,"
+        " an address half (a quarter of max_calls, at least 4)",
+    )  # fmt: skip
+    connections: int = Field(
+        256, ge=1, le=1000,
+        description="connections over TCP and TLS from addresses of no account; a network has a quarter of it, an address a"
+        " sixteenth",
+    )  # fmt: skip
     user_agent: str = Field("", max_length=80, description="what we call ourselves in User-Agent (softfax/VERSION)")
+
+    def slots(self, *, accounts: bool) -> Slots:
+        """The channel slots; `accounts`: there are some to keep slots for."""
+        sending = self.max_calls // 10 if self.sending_calls is None else self.sending_calls
+        unknown = self.unknown_calls
+        if unknown is None:
+            unknown = max(1, self.max_calls // 2) if accounts else self.max_calls
+        waiting = self.unacknowledged_calls or max(4, self.max_calls // 4)
+        return Slots(
+            calls=self.max_calls,
+            incoming=max(0, self.max_calls - sending),
+            unknown=min(unknown, self.max_calls),
+            unacknowledged=waiting,
+        )
 
     @field_validator("listen")
     @classmethod

@@ -24,6 +24,7 @@ from softfax.station.config.accounts import (
     DialingConfig,
     RouteConfig,
     SipTable,
+    Slots,
     check_routing,
     no_such_account,
 )
@@ -145,6 +146,10 @@ class StationConfig(BaseSettings):
     def sip_accounts(self) -> tuple[SipAccount, ...]:
         """The accounts, as the user agent is told."""
         return tuple(account.sip_account(self.sip) for account in self.account)
+
+    def slots(self) -> Slots:
+        """The channel slots, and who has how many of them."""
+        return self.sip.slots(accounts=bool(self.account))
 
     def routing(self) -> Routing:
         """Which accounts numbers go through."""
