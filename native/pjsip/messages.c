@@ -40,8 +40,10 @@ static int is_whole(pjsip_rx_data *rdata) {
     octets = body_octets(rdata);
     if (octets >= 0 && said->len > octets)
         return 0;
-    if (body && octets >= 0 && body->print_body == &pjsip_print_text_body && (unsigned)said->len < body->len)
+    if (body && octets > said->len && body->print_body == &pjsip_print_text_body) {
         body->len = (unsigned)said->len;
+        rdata->msg_info.len -= (int)(octets - said->len);
+    }
     return 1;
 }
 

@@ -41,10 +41,10 @@ __all__ = [
     "EngineEvent",
     "EngineSession",
     "LineSettings",
-    "ThreadLoad",
     "PageFormat",
     "PagePreview",
     "T30Settings",
+    "ThreadLoad",
     "UdptlSettings",
     "completion_text",
     "run_line",
@@ -390,7 +390,8 @@ class Engine:
 
     def load(self) -> list[ThreadLoad]:
         """How each thread keeps up."""
-        record, found = LoadRecord(), []
+        record = LoadRecord()
+        found: list[ThreadLoad] = []
         while self._lib.sfx_engine_load(self.handle, len(found), c.byref(record)) == 0:
             found.append(
                 ThreadLoad(
