@@ -12,13 +12,45 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["DiskFloor", "free_bytes", "make_private"]
+__all__ = ["DiskFloor", "free_bytes", "is_full", "keep_private", "make_private", "users_umask"]
 
 #: How long what was seen holds; a call takes longer than that to fill a disk.
 REMEMBERED_S = 2.0
 
 
 PRIVATE_FOLDER = 0o700
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: "disk_full" of PostgreSQL.
+_FULL_SQLSTATE = "53100"
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error, of files or of a database, says that a disk is full."""
+    seen = 0
+    while error is not None and seen < 10:
+        said = getattr(error, "orig", None) or error
+        if isinstance(said, OSError) and said.errno in _FULL:
+            return True
+        if getattr(said, "sqlite_errorname", "") == "SQLITE_FULL" or getattr(said, "sqlstate", "") == _FULL_SQLSTATE:
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False
+
+
+_users_umask = -1
+
+
+def keep_private() -> None:
+    """Whatever this process and those it starts write from here on is for its user alone."""
+    global _users_umask
+    before = os.umask(0o077)
+    if _users_umask < 0:
+        _users_umask = before
+
+
+def users_umask() -> int:
+    """The umask as the process was started with, for programs of the user's own; -1 where it is still in force."""
+    return _users_umask
 
 
 def make_private(folder: Path, mode: int = PRIVATE_FOLDER) -> None:

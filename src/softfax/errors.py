@@ -14,6 +14,7 @@ __all__ = [
     "AuthenticationError",
     "CallError",
     "ConfigError",
+    "DiskFullError",
     "DocumentEmptyError",
     "DocumentError",
     "DocumentInterruptedError",
@@ -103,6 +104,10 @@ class LocalError(SoftfaxError):
     """This machine cannot do it: a port in use, a library missing, a full disk."""
 
     exit_status = ExitStatus.USAGE
+
+
+class DiskFullError(LocalError):
+    """There is no room on a disk for what is to be kept."""
 
 
 class PortInUseError(LocalError):

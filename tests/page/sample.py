@@ -200,6 +200,7 @@ def status() -> dict[str, Any]:
         ],
         "lines": {"used": 3, "max": 8}, "queue": {"by_state": {"queued": 4, "waiting": 2}, "due": 3, "oldest_s": 74.2},
         "workers": [{"number": 1, "pid": 811, "state": "running", "since": stamp(now), "calls": 3, "restarts": 0, "last_end": "", "address": ["", 0]}],
+        "set_aside": [],
         "disk": {"free_bytes": 381e9, "total_bytes": 512e9, "used_bytes": 131e9},
         "success": {"day": {"delivered": 41, "failed": 2, "total": 43, "rate": 41 / 43}, "week": {"delivered": 212, "failed": 19, "total": 231, "rate": 212 / 231}},
         "daily": days,

@@ -23,6 +23,7 @@ from softfax.cli.common import (
     watch,
 )
 from softfax.cli.report import Reporter
+from softfax.diskspace import keep_private
 from softfax.documents.ocr import check_ocr
 from softfax.engine import Lacks
 from softfax.errors import ExitStatus, UsageError
@@ -80,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--call fetches one fax", "leave out --register and --count")
     if options.ocr:
         check_ocr(options.ocr)
+    keep_private()
     inbox = Inbox(Path(options.dir), options.keep_tiff, options.ocr or "")
     inbox.prepare()
     return asyncio.run(_fetch(options, inbox) if options.call else _Receiver(options, inbox).run())

@@ -10,6 +10,7 @@ from typing import Any
 
 from softfax.cli.options import config_path
 from softfax.cli.report import Reporter
+from softfax.diskspace import keep_private
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
@@ -29,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from softfax.cli.serving import Serving
     from softfax.ops.check import load_config
 
+    keep_private()
     path = config_path(options.config, os.environ)
     serving = Serving(lambda: load_config(path), Reporter(json_lines=options.json))
     return asyncio.run(serving.run())

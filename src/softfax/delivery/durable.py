@@ -8,6 +8,7 @@ that works on it are committed together.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -17,8 +18,10 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
 
+from softfax.delivery import aside
 from softfax.delivery.pace import Pace
 from softfax.delivery.schema import StationLock, bring_up_to_date
+from softfax.diskspace import make_private
 from softfax.errors import LocalError, UsageError
 
 __all__ = [
@@ -60,20 +63,34 @@ def database_engine(url: str, *, pool_size: int = 20, must_exist: bool = False) 
     if must_exist and not path.is_file():
         raise LocalError(f"there is no database {path}", "name the station's configuration with --config")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         # What is in it (documents' names, numbers, passwords of receivers) is for the station's user alone.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise LocalError(f"the database {path} cannot be opened ({error.strerror})", "check [data] dir") from None
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, json_deserializer=_json)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = "IMMEDIATE"
+        # An octet that is no UTF-8 spoils what it stands in, not the answer with all its rows.
+        connection.text_factory = _text
         for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _json(text: str) -> Any:
+    """What is damaged in a column of DBOS's counts as nothing: it would spoil every answer that it stands in."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 class Durable:
@@ -83,10 +100,13 @@ class Durable:
         self.url = url
         self.engine = database_engine(url)
         self.pace = Pace()
+        self.aside = aside.Aside(self.engine)
         self._executor = executor
         self._client: DBOSClient | None = None
         self._launched = False
         self._up_to_date = False
+        #: Whether the database had no tables of ours before.
+        self.fresh = False
         self._lock = StationLock(url, self.engine)
 
     @property
@@ -104,7 +124,8 @@ class Durable:
         try:
             if not self._up_to_date:
                 self._lock.acquire()
-                bring_up_to_date(self.engine)
+                self.fresh = bring_up_to_date(self.engine)
+                aside.METADATA.create_all(self.engine)
                 self._up_to_date = True
             metadata.create_all(self.engine)
         except sa.exc.SQLAlchemyError as error:

@@ -89,7 +89,7 @@ class Outbox:
         self._durable = durable
         self._own_durable = False
         self._known = {target.key: target for target in known}
-        self.store = Store(durable.engine, enqueue_round(lambda: durable.client))
+        self.store = Store(durable.engine, enqueue_round(lambda: durable.client), durable.aside)
         self._waiting: deque[tuple[Callback, Future[bool]]] = deque()
         #: How many were ever put, and written.
         self._put = self._written = 0
@@ -349,6 +349,7 @@ class Outbox:
     def upkeep(self) -> None:
         """Takes up sequences that nobody works on, and forgets what is long over."""
         adopted = self.store.adopt(self._active_rounds)
+        self._durable.aside.move()
         if adopted:
             log.warning("%d sequences of callbacks had lost their workflow and are taken up again", adopted)
         now = time.time()

@@ -49,12 +49,15 @@ def schema_version(connection: sa.Connection) -> int:
     return 1 if any(name.startswith("softfax_") and name != _schema.name for name in names) else 0
 
 
-def bring_up_to_date(engine: sa.Engine) -> None:
-    """Before any table of ours is touched. Raises LocalError for a database of a newer softfax; SQLAlchemyError."""
+def bring_up_to_date(engine: sa.Engine) -> bool:
+    """Before any table of ours is touched; whether there were none yet.
+
+    Raises LocalError for a database of a newer softfax; SQLAlchemyError.
+    """
     with engine.begin() as connection:
         found = schema_version(connection)
         if found == VERSION:
-            return
+            return False
         if found > VERSION:
             by = connection.execute(sa.select(_schema.c.softfax).where(_schema.c.version == found)).scalar()
             raise LocalError(
@@ -67,6 +70,7 @@ def bring_up_to_date(engine: sa.Engine) -> None:
                 _STEPS[version](connection)
                 log.info("the database was brought from version %d to %d", version, version + 1)
         connection.execute(_schema.insert().values(version=VERSION, softfax=__version__, since=time.time()))
+        return found == 0
 
 
 class StationLock:

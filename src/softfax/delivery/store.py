@@ -20,6 +20,7 @@ import sqlalchemy as sa
 import sqlalchemy.dialects.postgresql as postgresql
 import sqlalchemy.dialects.sqlite as sqlite
 
+from softfax.delivery.aside import Aside
 from softfax.delivery.targets import CallbackTarget
 
 __all__ = ["METADATA", "Callback", "CallbackState", "Store", "StoredCallback"]
@@ -110,8 +111,9 @@ Enqueue = Callable[[sa.Connection, str, str, str, float], None]
 class Store:
     """The tables, and every transition on them. Blocking; from any thread."""
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue, aside: Aside | None = None) -> None:
         self._engine = engine
+        self._aside = aside or Aside(engine)
         self._enqueue = enqueue
         self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
@@ -211,14 +213,27 @@ class Store:
         if in_charge != round_id:
             return []
         if rows:
-            return [_stored(row) for row in rows]
+            if found := self._stored(rows):
+                return found
+            self._aside.move()
+            return self.waiting(sequence_id, round_id, limit)
         with self._engine.begin() as connection:
             self._touch(connection, sequence_id)
             sequence = self._locked(connection, sequence_id)
             rows = connection.execute(query.order_by(_callbacks.c.number)).all()
             if not rows and sequence is not None and sequence.round_id == round_id:
                 self._set_round(connection, sequence_id, sequence.generation, "")
-        return [_stored(row) for row in rows]
+        return self._stored(rows)
+
+    def _stored(self, rows: Iterable[Any]) -> builtins.list[StoredCallback]:
+        """Callbacks of their rows, but for those that cannot be read and are set aside."""
+        found = []
+        for row in rows:
+            try:
+                found.append(_stored(row))
+            except Exception as error:
+                self._aside.notice(_callbacks, {"number": row.number}, error)
+        return found
 
     def _touch(self, connection: sa.Connection, sequence_id: str) -> None:
         """Makes this a writing transaction from its first statement: SQLite could not turn a reading one into it later."""
@@ -260,7 +275,7 @@ class Store:
         if state is not None:
             query = query.where(_callbacks.c.state == state)
         with self._engine.connect() as connection:
-            return [_stored(row) for row in connection.execute(query)]
+            return self._stored(connection.execute(query).all())
 
     def get(self, key: int | str) -> builtins.list[StoredCallback]:
         """Those with this number, or event id, or of this fax."""
@@ -269,8 +284,8 @@ class Store:
         else:
             where = sa.or_(_callbacks.c.event_id == key, _sequences.c.fax_id == key)
         with self._engine.connect() as connection:
-            rows = connection.execute(_query().where(where).order_by(_callbacks.c.number).limit(1000))
-            return [_stored(row) for row in rows]
+            rows = connection.execute(_query().where(where).order_by(_callbacks.c.number).limit(1000)).all()
+        return self._stored(rows)
 
     def counts(self) -> dict[CallbackState, int]:
         """How many are in each state."""
@@ -309,8 +324,11 @@ class Store:
             alive = active([row.round_id for row in chunk if row.round_id])
             for row in chunk:
                 if row.round_id not in alive:
-                    self.postpone(row.id, row.round_id, 0.0)
-                    adopted += 1
+                    try:
+                        self.postpone(row.id, row.round_id, 0.0)
+                        adopted += 1
+                    except (ValueError, TypeError) as error:
+                        self._aside.notice(_sequences, {"id": row.id}, error, [(_callbacks, {"sequence_id": row.id})])
         return adopted
 
     def forget(self, delivered_before: float, dead_before: float) -> int:
@@ -338,4 +356,9 @@ def _stored(row: Any) -> StoredCallback:
     values["target"] = CallbackTarget(**json.loads(values["target"]))
     values["headers"] = tuple((str(name), str(value)) for name, value in json.loads(values["headers"]))
     values["body"] = bytes(values["body"])
+    for name in ("put_at", "retried_from", "next_at", "ended_at", "attempts", "last_status"):
+        if not isinstance(values[name], (int, float)):
+            raise TypeError(f"{name} is {values[name]!r}")
+    if not (values["state"] in (WAITING, DELIVERED, DEAD) and isinstance(values["target"].url, str)):
+        raise ValueError("no callback")
     return StoredCallback(**values)

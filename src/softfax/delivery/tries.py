@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from softfax.delivery.aside import Aside
 from softfax.delivery.durable import Durable
 from softfax.delivery.policy import RetryPolicy
 from softfax.delivery.rounds import Rounds
@@ -40,6 +41,7 @@ class Tries:
         self._table, self._policy, self._work = table, policy, work
         self._rounds = Rounds(kind, self._run)
         self._engine: sa.Engine | None = None
+        self._aside: Aside | None = None
         self._started = threading.Event()
         self._stopping = False
 
@@ -48,7 +50,7 @@ class Tries:
     def prepare(self, durable: Durable) -> None:
         """Makes the table, before the durable engine is launched."""
         durable.prepare(self._table.metadata)
-        self._engine = durable.engine
+        self._engine, self._aside = durable.engine, durable.aside
         self._rounds.prepare(durable)
 
     def start(self, workers: int) -> None:
@@ -79,7 +81,12 @@ class Tries:
         active = self._rounds.active(row.round_id for row in waiting)
         for row in waiting:
             if row.round_id not in active:
-                self.again(row.id, row.round_id)
+                try:
+                    self.again(row.id, row.round_id)
+                except (ValueError, TypeError) as error:
+                    self._spoiled(row.id, error)
+        if self._aside is not None:
+            self._aside.move()
         with self.database.begin() as connection:
             connection.execute(self._table.delete().where(t.state != WAITING, t.ended < time.time() - KEEP_S))
         self._rounds.forget((datetime.now(UTC) - timedelta(seconds=UPKEEP_S)).isoformat())
@@ -155,4 +162,13 @@ class Tries:
         if not self._started.wait(START_S) or self._stopping:
             self.again(key, round_id)
             return "stopping"
+        for name in ("attempts", "begun"):
+            if not isinstance(row._mapping[name], (int, float)):
+                self._spoiled(key, TypeError(f"{name} is {row._mapping[name]!r}"))
+                return "set aside"
         return self._work(row)
+
+    def _spoiled(self, key: str, error: Exception) -> None:
+        """A row that cannot be read; it holds up no other."""
+        if self._aside is not None:
+            self._aside.notice(self._table, {"id": key}, error)

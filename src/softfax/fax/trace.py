@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from softfax.diskspace import make_private
 from softfax.engine import Signal
 from softfax.fax import t30
 
@@ -159,7 +160,7 @@ class Trace:
 
 def write_whole(path: Path, data: bytes) -> None:
     """A file of the owner's alone, whole or not at all; its folder is made. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     new = path.with_name(f"{path.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

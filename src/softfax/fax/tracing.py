@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from softfax.diskspace import make_private
 from softfax.engine import EngineEvent, EngineSession, EventType, SessionStats, Signal
 from softfax.errors import NativeError
 from softfax.fax.pcap import Datagram, merged
@@ -106,7 +107,7 @@ class Tracing:
         if not self._settings.capture_bytes:
             return
         try:
-            self._settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._settings.folder)
             engine.capture(self._pcap, self._settings.capture_bytes)
         except (OSError, NativeError) as error:
             log.error("the packets of fax %s are not kept: %s", self.trace.fax_id, error)

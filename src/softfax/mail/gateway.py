@@ -21,8 +21,16 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from softfax.delivery.durable import Durable
-from softfax.diskspace import DiskFloor
-from softfax.errors import ConfigError, DocumentError, LocalError, PortInUseError, SoftfaxError, UsageError
+from softfax.diskspace import DiskFloor, is_full
+from softfax.errors import (
+    ConfigError,
+    DiskFullError,
+    DocumentError,
+    LocalError,
+    PortInUseError,
+    SoftfaxError,
+    UsageError,
+)
 from softfax.mail.addresses import Recipient, is_sender, parse_recipient, passed, sender_rule
 from softfax.mail.door import Door
 from softfax.mail.incoming import Room
@@ -262,11 +270,13 @@ class MailGateway:
             return self._refused(session, envelope, Refusal(554, "5.6.1", str(error)))
         except UsageError as error:
             return self._refused(session, envelope, Refusal(554, "5.5.0", str(error)))
-        except (SoftfaxError, OSError) as error:
+        except Exception as error:
+            if is_full(error) or isinstance(error, DiskFullError):
+                return self._refused(session, envelope, Refusal(452, "4.3.1", "the disk is full; try again later"))
+            if not isinstance(error, (SoftfaxError, OSError)):
+                log.exception("an e-mail from %s could not be taken", envelope.mail_from)
+                error = LocalError("softfax failed")
             return self._refused(session, envelope, Refusal(451, "4.3.0", f"{error}; try again later"))
-        except Exception:
-            log.exception("an e-mail from %s could not be taken", envelope.mail_from)
-            return self._refused(session, envelope, Refusal(451, "4.3.0", "softfax failed; try again later"))
         self.seen["accepted"] += 1
         for fax in faxes:
             log.info("e-mail from %s is fax %s to %s", envelope.mail_from, fax.id, fax.to)

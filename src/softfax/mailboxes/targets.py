@@ -21,6 +21,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+from softfax.diskspace import make_private, users_umask
 from softfax.errors import SoftfaxError
 from softfax.station.config.mailboxes import (
     CommandTarget,
@@ -34,6 +35,7 @@ from softfax.station.config.mailboxes import (
 __all__ = ["Item", "MailboxError", "email", "folder", "greet", "print_out", "run_program", "store"]
 
 OUTPUT_MAX = 2000
+COPIED_AT_ONCE = 1 << 20
 PRINT_TIMEOUT_S = 60.0
 STORE_CONNECT_S, STORE_READ_S = 10.0, 60.0
 _SUBJECT = "Fax from {station}, {pages} pages"
@@ -90,9 +92,15 @@ def folder(target: FolderTarget, item: Item) -> None:
     for path in (item.pdf, *((item.tiff,) if target.tiff and item.tiff else ())):
         new = target.dir / f".{path.name}.new"
         try:
-            target.dir.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, new)
-            with new.open("rb") as file:
+            make_private(target.dir, int(target.dir_mode, 8))
+            new.unlink(missing_ok=True)
+            with (
+                path.open("rb") as source,
+                os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+            ):
+                shutil.copyfileobj(source, file, COPIED_AT_ONCE)
+                os.fchmod(file.fileno(), int(target.mode, 8))
+                file.flush()
                 os.fsync(file.fileno())
             new.rename(target.dir / path.name)
             _sync(target.dir)
@@ -265,7 +273,13 @@ def run_program(target: CommandTarget, item: Item) -> None:
         record.seek(0)
         try:
             process = subprocess.Popen(
-                command, stdin=record, stdout=output, stderr=output, env=environment, start_new_session=True
+                command,
+                stdin=record,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,
+                umask=users_umask(),
             )
         except OSError as error:
             raise MailboxError(f"{command[0]} cannot be run ({error.strerror})", "check [[mailbox.command]]") from None

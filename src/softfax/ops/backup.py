@@ -359,7 +359,7 @@ def _doubt(config: StationConfig, archive: Archive) -> int:
     try:
         # A backup of an older version has older tables, or none.
         durable.prepare(tables.METADATA)
-        store = QueueStore(durable.engine, lambda connection, fax_id, round_id, priority, delay_s: None)
+        store = QueueStore(durable.engine, lambda connection, fax_id, round_id, priority, delay_s: None, durable.aside)
         count = 0
         for kept in store.waiting():
             fax = dataclasses.replace(

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from softfax.delivery.durable import Durable
 from softfax.model import FaxUpdate
 from softfax.queue import tables
 
@@ -23,6 +24,8 @@ log = logging.getLogger("softfax.queue")
 
 WRITE_S = 0.2
 WRITE_BATCH = 1000
+#: Beyond any clock: what is larger, or no number, is none of ours.
+NUMBER_MAX = 1 << 53
 #: What may wait for a disk that does not write; the oldest go first.
 WAITING_MAX = 100_000
 
@@ -39,8 +42,8 @@ class LoggedEvent:
 class EventLog:
     """Numbers never go back, also not after a crash: they begin with the clock. Lives on the asyncio loop."""
 
-    def __init__(self, engine: Callable[[], sa.Engine]) -> None:
-        self._engine = engine
+    def __init__(self, durable: Callable[[], Durable]) -> None:
+        self._durable = durable
         self._sinks: dict[int, Callable[[LoggedEvent], None]] = {}
         self._next_sink = 0
         self._waiting: deque[tuple[LoggedEvent, float]] = deque()
@@ -104,22 +107,33 @@ class EventLog:
     def forget(self, before: float, keep: int) -> None:
         """Forgets events older than `before` (seconds since 1970), and all but the newest `keep`. Blocks."""
         e = tables.events.c
-        with self._engine().begin() as connection:
+        with self._durable().engine.begin() as connection:
             connection.execute(tables.events.delete().where(e.time < before))
             newest = sa.select(e.id).order_by(e.id.desc()).offset(keep).limit(1).scalar_subquery()
             connection.execute(tables.events.delete().where(e.id <= newest))
 
     def _last(self) -> int:
-        with self._engine().connect() as connection:
-            return int(connection.execute(sa.select(sa.func.max(tables.events.c.id))).scalar() or 0)
+        with self._durable().engine.connect() as connection:
+            newest = sa.select(sa.func.max(tables.events.c.id)).where(tables.events.c.id < NUMBER_MAX)
+            return int(connection.execute(newest).scalar() or 0)
 
     def _read(self, last_id: int, limit: int, fax_id: str) -> list[LoggedEvent]:
         e = tables.events.c
         query = sa.select(e.id, e.fax_id, e.body).where(e.id > last_id).order_by(e.id).limit(limit)
         if fax_id:
             query = query.where(e.fax_id == fax_id)
-        with self._engine().connect() as connection:
-            return [LoggedEvent(row.id, row.fax_id, json.loads(row.body)) for row in connection.execute(query)]
+        with self._durable().engine.connect() as connection:
+            found = connection.execute(query).all()
+        events = []
+        for row in found:
+            try:
+                body = json.loads(row.body)
+                if not isinstance(body, dict) or not isinstance(row.id, int) or not isinstance(row.fax_id, str):
+                    raise ValueError("no event")
+                events.append(LoggedEvent(row.id, row.fax_id, body))
+            except (ValueError, TypeError) as error:
+                self._durable().aside.notice(tables.events, {"id": row.id}, error)
+        return events
 
     async def _write_on(self) -> None:
         while True:
@@ -145,7 +159,7 @@ class EventLog:
             {"id": e.id, "fax_id": e.fax_id, "time": at, "body": json.dumps(e.event, ensure_ascii=False)}
             for e, at in batch
         ]
-        with self._engine().begin() as connection:
+        with self._durable().engine.begin() as connection:
             # A write that was broken off may have gone through.
             first, last = rows[0]["id"], rows[-1]["id"]
             connection.execute(tables.events.delete().where(tables.events.c.id.between(first, last)))

@@ -197,7 +197,11 @@ class Lines:
                 return
             turns = await asyncio.to_thread(partial(self._queue.store.turns.due, LOOK, after))
             for turn in turns:
-                await self._offer(turn)
+                try:
+                    await self._offer(turn)
+                except Exception as error:
+                    # One that cannot be read holds up no other.
+                    log.error("fax %r gets no line: %s", turn.fax_id, error)
             if len(turns) < LOOK:
                 if after is None and not turns:
                     self._parked = 0

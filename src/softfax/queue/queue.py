@@ -18,11 +18,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from softfax.delivery.aside import Aside
 from softfax.delivery.durable import Durable
 from softfax.delivery.rounds import FAXES, Rounds
-from softfax.diskspace import DiskFloor
+from softfax.diskspace import DiskFloor, make_private
 from softfax.documents.fetch import redacted
-from softfax.errors import LocalError, UsageError
+from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
@@ -74,7 +75,7 @@ class FaxQueue:
         self._upkeep = Upkeep(self)
         self._store: QueueStore | None = None
         self._durable: Durable | None = None
-        self.events = EventLog(lambda: self._engine().engine)
+        self.events = EventLog(self._engine)
         self.recorder = recorder.Recorder(self)
         station.add(self)
 
@@ -91,6 +92,11 @@ class FaxQueue:
         return self._durable
 
     @property
+    def aside(self) -> Aside:
+        """Records that cannot be read."""
+        return self._engine().aside
+
+    @property
     def folder(self) -> Path:
         """Where documents and pages of faxes are kept, a folder for each fax or broadcast."""
         return self.station.config.data.dir / "faxes"
@@ -99,14 +105,34 @@ class FaxQueue:
 
     def prepare(self, durable: Durable) -> None:
         """Makes the tables, before the durable engine is launched. Blocks, in a thread."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            make_private(self.folder)
+        except OSError as error:
+            raise LocalError(
+                f"documents cannot be kept in {self.folder} ({error.strerror})",
+                "check [data] dir, its rights and its disk",
+            ) from None
         durable.prepare(tables.METADATA)
+        if durable.fresh:
+            self._check_new()
         for index in tables.faxes.indexes:
             # One that came after the table.
             index.create(durable.engine, checkfirst=True)
         self._durable = durable
         self.rounds.prepare(durable)
-        self._store = QueueStore(durable.engine, self.rounds.enqueue)
+        self._store = QueueStore(durable.engine, self.rounds.enqueue, durable.aside)
+
+    def _check_new(self) -> None:
+        """A database without tables beside documents of faxes has lost its records: to begin anew would be to lose the faxes too,
+        as documents that no fax uses are removed. Raises LocalError.
+        """
+        left = [one for one in self.folder.iterdir() if one.is_dir() and not one.is_symlink() and any(one.iterdir())]
+        if left:
+            faxes = f"{len(left)} faxes" if len(left) > 1 else "a fax"
+            raise LocalError(
+                f"the database is empty, though there are documents of {faxes} in {self.folder}",
+                "put a backup back (softfax restore); to begin anew, move that folder away",
+            )
 
     async def start(self) -> None:
         """Tells what an earlier station left untold, and begins to call."""
@@ -123,6 +149,7 @@ class FaxQueue:
                     log.exception("fax %s is left as an earlier station left it", kept.fax.id)
         await asyncio.to_thread(self.rounds.start, self.lines.rounds)
         self.station.on_reload.append(self._reloaded)
+        await asyncio.to_thread(self.aside.move)
         self._upkeep.start()
         self.lines.start()
         self._started.set()
@@ -188,7 +215,7 @@ class FaxQueue:
             raise UsageError(f"{len(requests)} destinations in one order", f"use 1 to {DESTINATIONS_MAX}")
         problem = await asyncio.to_thread(self._floor().problem)
         if problem:
-            raise LocalError(problem, "make room, or lower min_free_mb in [retention]")
+            raise DiskFullError(problem, "make room, or lower min_free_mb in [retention]")
         now = datetime.now(UTC)
         forbidden = await asyncio.to_thread(self.store.forbidden, {self.number_key(r.to) for r in requests})
         new = await asyncio.to_thread(lambda: [self._checked(request, now, forbidden) for request in requests])

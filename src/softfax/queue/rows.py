@@ -23,6 +23,16 @@ _OWN = ("id", "direction", "state", "to", "caller_number", "account", "mailbox",
         "pages", "pages_total", "created", "updated", "ended", "next_attempt")  # fmt: skip
 _TIMES = ("created", "updated", "ended", "next_attempt")
 _DATA_TIMES = ("not_before", "deadline")
+_NUMBERS = (int, float)
+_NUMERIC = frozenset({"unread", "priority", "pages", "pages_total", *_TIMES})
+_NULLABLE = frozenset({"pages_total", "ended", "next_attempt"})
+_DATA_KINDS: dict[str, type] = {
+    "tags": dict, "documents": tuple, "bad_pages": tuple, "reason": str, "remedy": str, "header": str, "ident": str,
+    "caller_name": str, "remote_station_id": str, "retried_after": int, "resolution": str,
+}  # fmt: skip
+_ATTEMPT_KINDS: dict[str, Any] = {
+    "number": int, "account": str, "destination": str, "unique_id": str, "first_page": int, "pages": int,
+}  # fmt: skip
 
 
 def columns(fax: Fax) -> dict[str, Any]:
@@ -42,9 +52,12 @@ def columns(fax: Fax) -> dict[str, Any]:
 
 
 def fax_of(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
-    """A fax of its row."""
+    """A fax of its row. Raises ValueError, TypeError, KeyError and the like where that is damaged."""
     data = json.loads(row.data)
     values = {name: getattr(row, name) for name in _OWN}
+    for name, value in values.items():
+        if not isinstance(value, _NUMBERS if name in _NUMERIC else str) and not (value is None and name in _NULLABLE):
+            raise TypeError(f"{name} is {value!r}")
     for name in _TIMES:
         values[name] = when_of(values[name])
     for name in _DATA_TIMES:
@@ -53,6 +66,9 @@ def fax_of(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
         data[name] = tuple(data[name])
     data["cause"] = Cause(data["cause"]) if data["cause"] else None
     values["direction"], values["state"] = Direction(values["direction"]), FaxState(values["state"])
+    for name, kind in _DATA_KINDS.items():
+        if not isinstance(data.get(name, kind()), kind):
+            raise TypeError(f"{name} is {data[name]!r}")
     return Fax(**values, **data, attempts=attempts)
 
 
@@ -67,10 +83,14 @@ def attempt_columns(fax_id: str, attempt: Attempt) -> dict[str, Any]:
 
 
 def attempt_of(row: Any) -> Attempt:
-    """An attempt of its row."""
+    """An attempt of its row. Raises as `fax_of` does."""
     values = {f.name: getattr(row, f.name) for f in dataclasses.fields(Attempt)}
+    for name, kind in _ATTEMPT_KINDS.items():
+        if not isinstance(values[name], kind):
+            raise TypeError(f"{name} is {values[name]!r}")
     started = when_of(row.started)
-    assert started is not None
+    if started is None:
+        raise ValueError("it has no beginning")
     values |= {"started": started, "ended": when_of(row.ended), "cause": Cause(row.cause) if row.cause else None}
     values["result"] = json.loads(row.result) if row.result else None
     return Attempt(**values)

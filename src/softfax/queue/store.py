@@ -21,6 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
+from softfax.delivery.aside import Aside
 from softfax.errors import UsageError
 from softfax.model import FaxContext, FaxResult
 from softfax.queue import rows, tables
@@ -46,6 +47,7 @@ _RESULT: TypeAdapter[FaxResult] = TypeAdapter(FaxResult)
 #: The folder in a request as it is kept.
 _FOLDER = re.compile(r'"folder":\s*"(?:[^"]*/)?([^"/]+)"')
 _TERMINAL = tuple(str(state) for state in TERMINAL)
+_STATES = frozenset(FaxState)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +66,9 @@ class Kept:
 class QueueStore:
     """The tables."""
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue) -> None:
+    def __init__(self, engine: sa.Engine, enqueue: Enqueue, aside: Aside | None = None) -> None:
         self._engine = engine
+        self._aside = aside or Aside(engine)
         self._enqueue = enqueue
         self.turns = Turns(engine, enqueue)
 
@@ -124,7 +127,14 @@ class QueueStore:
             raise IdempotencyError(
                 "this idempotency key was used for another request", "use a key of its own for each request"
             )
-        ids: builtins.list[str] = json.loads(found.fax_ids)
+        try:
+            ids: builtins.list[str] = [str(one) for one in json.loads(found.fax_ids)]
+        except (ValueError, TypeError):
+            # It was used, and nobody knows what for: no reason to send it once more.
+            raise IdempotencyError(
+                "what was done with this idempotency key cannot be read",
+                "look whether the fax is there, or use another",
+            ) from None
         return ids
 
     def record(self, fax: Fax, context: FaxContext) -> bool:
@@ -238,7 +248,7 @@ class QueueStore:
             where.append(tables.faxes.c.cancelled.is_(False))
         with self._engine.begin() as connection:
             row = self._row(connection, fax.id)
-            if row is None:
+            if row is None or self._fax(row) is None:
                 return False
             noted = {"tags": json.loads(row.data)["tags"], "mailbox": row.mailbox, "unread": row.unread}
             values = {**rows.columns(dataclasses.replace(fax, **noted)), **values}
@@ -319,7 +329,7 @@ class QueueStore:
         """One fax with its attempts."""
         with self._engine.connect() as connection:
             row = self._row(connection, fax_id)
-            return rows.fax_of(row, self._attempts(connection, fax_id)) if row is not None else None
+            return self._fax(row, connection) if row is not None else None
 
     def kept(self, fax_id: str) -> Kept | None:
         """One fax with all that the queue knows."""
@@ -340,7 +350,7 @@ class QueueStore:
         with self._engine.connect() as connection:
             found = connection.execute(query).all()
         cursor = str(found[limit - 1].seq) if len(found) > limit else ""
-        return FaxList([rows.fax_of(row, ()) for row in found[:limit]], cursor)
+        return FaxList([fax for row in found[:limit] if (fax := self._fax(row)) is not None], cursor)
 
     def counts(self) -> QueueCounts:
         """How full the queue is."""
@@ -351,9 +361,9 @@ class QueueStore:
                 sa.select(sa.func.count(), sa.func.min(f.due)).where(f.state.in_(DUE), f.due <= now)
             ).one()
         return QueueCounts(
-            by_state={FaxState(state): count for state, count in by_state},
+            by_state={FaxState(state): count for state, count in by_state if state in _STATES},
             due=due,
-            oldest_s=max(0.0, now - oldest) if oldest else 0.0,
+            oldest_s=max(0.0, now - oldest) if isinstance(oldest, float) and oldest else 0.0,
         )
 
     def daily(self, since: float) -> builtins.list[tuple[float, str, str, int]]:
@@ -371,7 +381,9 @@ class QueueStore:
             if row is None:
                 return False
             if "tags" in changed:
-                columns = rows.columns(dataclasses.replace(rows.fax_of(row, ()), tags=dict(changed.pop("tags"))))
+                if (fax := self._fax(row)) is None:
+                    return False
+                columns = rows.columns(dataclasses.replace(fax, tags=dict(changed.pop("tags"))))
                 changed |= {name: columns[name] for name in ("data", "search")}
             if changed:
                 connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(**changed))
@@ -388,7 +400,7 @@ class QueueStore:
         """Says on a record what went wrong afterwards."""
         with self._engine.begin() as connection:
             row = self._row(connection, fax_id)
-            if row is not None:
+            if row is not None and self._fax(row) is not None:
                 data = {**json.loads(row.data), "reason": reason[:1000], "remedy": remedy[:1000]}
                 connection.execute(
                     tables.faxes.update()
@@ -442,7 +454,11 @@ class QueueStore:
         if numbers is not None:
             query = query.where(tables.forbidden.c.number.in_(list(numbers)))
         with self._engine.connect() as connection:
-            return {row.number: (row.reason, row.created) for row in connection.execute(query)}
+            # A number stays forbidden, whatever its row says besides.
+            return {
+                str(row.number): (str(row.reason), row.created if isinstance(row.created, float) else 0.0)
+                for row in connection.execute(query)
+            }
 
     # ---- upkeep -------------------------------------------------------------------------------------------------
 
@@ -462,11 +478,46 @@ class QueueStore:
         query = sa.select(tables.attempts).where(tables.attempts.c.fax_id == fax_id).order_by(tables.attempts.c.number)
         return tuple(rows.attempt_of(row) for row in connection.execute(query))
 
+    def _readable(self, connection: sa.Connection, row: Any) -> tuple[Attempt, ...]:
+        """The attempts of a fax. One that has ended is known also without those that cannot be read."""
+        if row.state not in _TERMINAL:
+            return self._attempts(connection, row.id)
+        query = sa.select(tables.attempts).where(tables.attempts.c.fax_id == row.id).order_by(tables.attempts.c.number)
+        found = []
+        for attempt in connection.execute(query).all():
+            try:
+                found.append(rows.attempt_of(attempt))
+            except Exception as error:
+                self._aside.notice(tables.attempts, {"fax_id": row.id, "number": attempt.number}, error)
+        return tuple(found)
+
+    def _fax(self, row: Any, connection: sa.Connection | None = None) -> Fax | None:
+        """A fax of its row, with its attempts where it is given the connection; None for a row that is set aside."""
+        try:
+            return rows.fax_of(row, self._readable(connection, row) if connection is not None else ())
+        except Exception as error:
+            self._spoiled(row, error)
+            return None
+
+    def _spoiled(self, row: Any, error: Exception) -> None:
+        """A fax that cannot be read goes with its attempts: of one that waits, an attempt may have reached the far end."""
+        self._aside.notice(tables.faxes, {"id": row.id}, error, [(tables.attempts, {"fax_id": row.id})])
+
     def _kept(self, connection: sa.Connection, fax_id: str) -> Kept | None:
         row = self._row(connection, fax_id)
         if row is None:
             return None
-        attempts = self._attempts(connection, fax_id)
+        try:
+            return self._kept_of(connection, row)
+        except Exception as error:
+            if isinstance(error, sa.exc.SQLAlchemyError):
+                raise
+            self._spoiled(row, error)
+            return None
+
+    def _kept_of(self, connection: sa.Connection, row: Any) -> Kept:
+        fax_id = row.id
+        attempts = self._readable(connection, row)
         query = sa.select(tables.attempts.c.dialled).where(tables.attempts.c.fax_id == fax_id)
         last = connection.execute(query.order_by(tables.attempts.c.number.desc()).limit(1)).scalar()
         return Kept(

@@ -38,7 +38,7 @@ def next_round(round_id: str) -> str:
     """Another round's id, which no earlier one had."""
     stem, _, number = round_id.rpartition(".")
     base, _, count = number.partition("p")
-    return f"{stem}.{base}p{int(count or 0) + 1}"
+    return f"{stem}.{base}p{int(count) + 1 if count.isdecimal() else 1}"
 
 
 class Turns:

@@ -58,6 +58,7 @@ class Upkeep:
     def tidy(self, whole: bool) -> None:
         """One turn of it; `whole` looks at everything. Blocks."""
         queue, now = self._queue, datetime.now(UTC)
+        queue.aside.move()
         self.adopt(queue.store.turns.rounds() if whole else queue.store.turns.rounds(queue.rounds.failed()))
         queue.store.upkeep(now.timestamp() - KEYS_KEPT_S)
         queue.rounds.forget((now - timedelta(seconds=EVERY_S)).isoformat())
@@ -71,15 +72,27 @@ class Upkeep:
         for fax_id, round_id in rounds:
             if round_id in active:
                 continue
-            kept = queue.store.take(fax_id, round_id)
-            if kept is not None and queue.store.settle(
-                kept.fax, round_id=next_round(round_id), from_round=round_id, keep_cancelled=True
-            ):
-                log.warning("fax %s had lost its round and is taken up again", fax_id)
+            if not isinstance(fax_id, str) or not isinstance(round_id, str):
+                continue  # read as a fax it is set aside
+            try:
+                self._adopt(fax_id, round_id)
+            except Exception:
+                log.exception("fax %s has lost its round and cannot be taken up", fax_id)
+
+    def _adopt(self, fax_id: str, round_id: str) -> None:
+        queue = self._queue
+        kept = queue.store.take(fax_id, round_id)
+        if kept is not None and queue.store.settle(
+            kept.fax, round_id=next_round(round_id), from_round=round_id, keep_cancelled=True
+        ):
+            log.warning("fax %s had lost its round and is taken up again", fax_id)
 
     def _shred_loose(self, now: float) -> None:
         """Folders of orders that were never taken, as a crash leaves them."""
         queue = self._queue
-        old = {f.name: f for f in queue.folder.iterdir() if now - f.stat().st_mtime > LOOSE_FOLDER_S}
-        for name in old.keys() - queue.store.used(old.keys()):
-            pages.shred(old[name])
+        old = {f.name: f for f in queue.folder.iterdir() if now - f.lstat().st_mtime > LOOSE_FOLDER_S}
+        for name in old.keys() - queue.store.used(old.keys()) - queue.aside.mentioned(old):
+            try:
+                pages.shred(old[name])
+            except OSError as error:
+                log.warning("%s cannot be removed: %s", old[name], error.strerror)

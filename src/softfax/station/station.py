@@ -20,6 +20,7 @@ from typing import Any
 from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.durable import Durable, database_url
 from softfax.delivery.targets import CallbackTarget
+from softfax.diskspace import make_private
 from softfax.errors import ConfigError, LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
@@ -92,7 +93,7 @@ def _value(config: StationConfig, key: str) -> object:
 def _make_private(folder: Path) -> None:
     """Makes the station's folder, for its user alone, if it is not there. Raises LocalError."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
     except OSError as error:
         raise LocalError(
             f"the station's data cannot be kept in {folder} ({error.strerror})",
@@ -234,9 +235,10 @@ class Station(Registry):
             durable.launch()
             outbox.start()
 
-        await asyncio.to_thread(launch)
+        # Before they are prepared: one that cannot start leaves nothing behind in this process.
         for service in self._services:
             self._exit.push_async_callback(service.close)
+        await asyncio.to_thread(launch)
         self._callbacks = CallbackSink(self.outbox, self.config.targets())
         self._exit.callback(self.subscribe(self._callbacks))
 

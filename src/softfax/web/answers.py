@@ -292,6 +292,15 @@ class DayOut(Out):
     pages: int
 
 
+class SetAsideOut(Out):
+    """A record of the database that cannot be read."""
+
+    table: str
+    key: str
+    problem: str
+    since: AwareDatetime
+
+
 class StatusOut(Out):
     """How the station is."""
 
@@ -302,6 +311,7 @@ class StatusOut(Out):
     queue: QueueOut
     workers: list[WorkerOut]
     disk: DiskOut
+    set_aside: list[SetAsideOut]
     success: SuccessOut
     daily: list[DayOut]
 

@@ -59,7 +59,8 @@ _STATUS = {
     "workers": [
         {"number": 0, "pid": 4711, "state": "running", "since": TIME, "calls": 1, "restarts": 0, "last_end": ""}
     ],
-    "disk": {"total_bytes": 500_000_000_000, "used_bytes": 120_000_000_000, "free_bytes": 380_000_000_000},
+    "set_aside": [],
+        "disk": {"total_bytes": 500_000_000_000, "used_bytes": 120_000_000_000, "free_bytes": 380_000_000_000},
     "success": {
         "day": {"delivered": 97, "failed": 3, "total": 100, "rate": 0.97},
         "week": {"delivered": 600, "failed": 20, "total": 620, "rate": 0.9677},

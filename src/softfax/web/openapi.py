@@ -60,7 +60,7 @@ TAGS = [
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may fail like this."""
-    always = (429, 500, 503)
+    always = (429, 500, 503, 507)
     return {
         status: {
             "description": _WORDS[status],

@@ -11,13 +11,22 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
+from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from softfax.errors import DocumentError, DocumentTooLargeError, LocalError, SoftfaxError, UsageError
+from softfax.diskspace import is_full
+from softfax.errors import (
+    DiskFullError,
+    DocumentError,
+    DocumentTooLargeError,
+    LocalError,
+    SoftfaxError,
+    UsageError,
+)
 from softfax.queue.errors import EndedError, ForbiddenError, IdempotencyError, NoFaxError
 from softfax.web.mistakes import mistake
 
@@ -35,6 +44,7 @@ _SAID: tuple[tuple[type[SoftfaxError], int, str, str], ...] = (
     (EndedError, 409, "ended", "Its state does not allow this"),
     (DocumentTooLargeError, 413, "document-too-large", "The document is too large"),
     (DocumentError, 422, "document", "The document cannot be faxed"),
+    (DiskFullError, 507, "disk-full", "The disk is full"),
     (LocalError, 503, "unavailable", "The station cannot do this now"),
     (UsageError, 422, "invalid", "The request makes no sense"),
     (SoftfaxError, 502, "failed", "It did not work"),
@@ -87,6 +97,13 @@ def problem_of(error: Exception, request_id: str = "") -> Problem:
         return _of_softfax(error)
     if isinstance(error, ClientDisconnect):
         return Problem(400, "The request broke off", kind="broken-off")  # nobody reads it
+    if is_full(error):
+        log.error("request %s failed: the disk is full", request_id)
+        return Problem(507, "The disk is full", "", "Make room on the station's disk.", kind="disk-full")
+    if isinstance(error, (OperationalError, InterfaceError)):
+        said = str(error.orig or error).splitlines()[0]
+        log.error("request %s failed: the database says %s", request_id, said)
+        return _of_softfax(LocalError("the database does not take it now", "try again; softfax doctor says more"))
     log.error("request %s failed", request_id, exc_info=error)
     return Problem(
         500,

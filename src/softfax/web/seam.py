@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from softfax.delivery.aside import Aside
 from softfax.model import FaxUpdate
 from softfax.queue.model import Fax, FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
@@ -72,6 +73,9 @@ class FaxQueueLike(Protocol):
 
     @property
     def events(self) -> EventLogLike: ...
+
+    @property
+    def aside(self) -> Aside: ...
 
     async def submit(self, requests: Sequence[FaxRequest], *, key: str = "", body_hash: str = "") -> list[Fax]: ...
 

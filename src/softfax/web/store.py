@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import secrets
 import time
@@ -20,6 +21,8 @@ from softfax.queue.errors import IdempotencyError
 from softfax.web.history import History
 
 __all__ = ["METADATA", "Contact", "Login", "WebStore"]
+
+log = logging.getLogger("softfax.web")
 
 METADATA = sa.MetaData()
 CONTACTS_MAX = 200_000
@@ -168,7 +171,12 @@ class WebStore:
         with self._engine.begin() as connection:
             connection.execute(_logins.delete().where(_logins.c.until < time.time()))
             rows = connection.execute(sa.select(_logins)).all()
-        return [Login(key=row.key, token=row.token, fingerprint=row.fingerprint, until=row.until) for row in rows]
+        # One that is damaged is no login: whoever had it logs in again.
+        return [
+            Login(key=row.key, token=row.token, fingerprint=row.fingerprint, until=row.until)
+            for row in rows
+            if isinstance(row.until, (int, float)) and all(isinstance(one, str) for one in row[:3])
+        ]
 
     def add_login(self, login: Login) -> None:
         """Keeps one, and forgets those that have run out."""
@@ -229,7 +237,11 @@ class WebStore:
         """What was kept of a run."""
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(_runs).where(_runs.c.id == run_id)).one_or_none()
-        return dict(json.loads(row.body), state=row.state) if row is not None else None
+        try:
+            return dict(json.loads(row.body), state=row.state) if row is not None else None
+        except (ValueError, TypeError):
+            log.error("the run %s of SWML cannot be read", run_id)
+            return None
 
     def interrupt_runs(self) -> None:
         """Runs that an earlier station left."""
@@ -238,4 +250,6 @@ class WebStore:
 
 
 def _contact(row: Any) -> Contact:
-    return Contact(id=row.id, name=row.name, number=row.number, company=row.company, email=row.email, notes=row.notes)
+    # A field that is damaged is shown as text, and people mend it.
+    names = ("id", "name", "number", "company", "email", "notes")
+    return Contact(**{name: str(getattr(row, name)) for name in names})

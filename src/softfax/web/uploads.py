@@ -20,7 +20,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from softfax.diskspace import free_bytes
+from softfax.diskspace import free_bytes, make_private
 from softfax.documents import PageInfo, RasterSettings, Resolution, start
 from softfax.documents.types import DocumentLimits
 from softfax.errors import DocumentError
@@ -104,7 +104,7 @@ class Uploads:
     def new_folder(self) -> Path:
         """A folder for an upload that comes in. Blocks."""
         folder = self.folder / secrets.token_hex(16)
-        folder.mkdir(mode=0o700, parents=True)
+        make_private(folder)
         return folder
 
     async def convert(

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
+from softfax.delivery.aside import Aside
 from softfax.delivery.durable import database_engine
 from softfax.errors import UsageError
 from softfax.model import Direction, FaxUpdate, new_fax_id
@@ -116,6 +117,10 @@ def a_fax(**values: Any) -> Fax:
     return Fax(**{**base, **values})
 
 
+def _without_records() -> sa.Engine:
+    return sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
+
+
 @dataclass
 class FakeQueue:
     """Faxes in a dictionary."""
@@ -129,6 +134,7 @@ class FakeQueue:
     tiffs: dict[str, Path] = field(default_factory=dict)
     pdfs: dict[str, Path] = field(default_factory=dict)
     hold: asyncio.Event | None = None
+    aside: Aside = field(default_factory=lambda: Aside(_without_records()))
 
     def add(self, fax: Fax) -> Fax:
         self.faxes[fax.id] = fax

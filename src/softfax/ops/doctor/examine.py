@@ -47,6 +47,7 @@ async def examine(
         (Area.ACCOUNTS, network.account_findings(config)),
         (Area.ACCOUNTS, network.registration_findings(config, running)),
         (Area.DISK, _thread(lambda: local.disk_findings(config))),
+        (Area.RECORDS, _thread(lambda: local.record_findings(config))),
         (Area.CLOCK, _thread(local.clock_findings)),
         (Area.DOCUMENTS, _thread(local.document_findings)),
         (Area.LIMITS, _thread(lambda: local.limit_findings(config))),

@@ -27,6 +27,7 @@ class Area(StrEnum):
     NETWORK = "network"
     ACCOUNTS = "accounts"
     DISK = "disk"
+    RECORDS = "records"
     CLOCK = "clock"
     DOCUMENTS = "documents"
     LIMITS = "limits"

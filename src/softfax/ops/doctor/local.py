@@ -14,6 +14,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from softfax.delivery.aside import set_aside
+from softfax.delivery.durable import database_engine, database_error, database_url
 from softfax.diskspace import free_bytes
 from softfax.documents.fonts import FOLDER, Style
 from softfax.errors import SoftfaxError
@@ -21,7 +25,14 @@ from softfax.ops.check import folder_problem
 from softfax.ops.doctor.findings import Area, Finding, failed, ok, skipped, warning
 from softfax.station.config import StationConfig
 
-__all__ = ["clock_findings", "disk_findings", "document_findings", "library_findings", "limit_findings"]
+__all__ = [
+    "clock_findings",
+    "disk_findings",
+    "document_findings",
+    "library_findings",
+    "limit_findings",
+    "record_findings",
+]
 
 WRITE_BYTES = 8 << 20
 SYNCS = 12
@@ -112,6 +123,32 @@ def _speed(folder: Path) -> Iterator[Finding]:
         )
     else:
         yield ok(Area.DISK, text)
+
+
+def record_findings(config: StationConfig) -> Iterator[Finding]:
+    """Records that the station could not read and has set aside, and received faxes that are damaged."""
+    url = database_url(config.data.dir, config.data.url)
+    if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).is_file():
+        yield skipped(Area.RECORDS, "there is no database yet")
+        return
+    engine = database_engine(url, pool_size=1, must_exist=True)
+    try:
+        with engine.connect() as connection:
+            found = set_aside(connection)
+    except sa.exc.SQLAlchemyError as error:
+        problem = database_error(url, error)
+        yield failed(Area.RECORDS, problem.problem, problem.remedy)
+        return
+    finally:
+        engine.dispose()
+    for one in found:
+        yield warning(
+            Area.RECORDS,
+            f"{one.key} of {one.table} could not be read and is set aside since {one.since:%Y-%m-%d}: {one.problem}",
+            "look for it in a backup; the record as it was is in softfax_set_aside",
+        )
+    if not found:
+        yield ok(Area.RECORDS, "the database answers, no record is set aside")
 
 
 def clock_findings() -> Iterator[Finding]:

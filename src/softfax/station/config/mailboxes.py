@@ -40,6 +40,10 @@ NumberPattern = Annotated[
 ]
 
 
+#: A mode of files, as chmod takes it; nothing that others could run, or write.
+Mode = Annotated[str, matching(r"0?[0-7][0-7][0145]", "write it in octal, like 0640; others cannot be let write")]
+
+
 def _address(value: str) -> str:
     if not ADDRESS.fullmatch(value):
         raise ValueError("write an address as name@host")
@@ -51,6 +55,8 @@ class FolderTarget(Table):
 
     dir: Path = Field(description="the folder")
     tiff: bool = Field(False, description="the TIFF too; [inbox] keep_tiff has to be on")
+    mode: Mode = Field("0600", description="the mode of the files, whatever the umask; 0640 lets the group read them")
+    dir_mode: Mode = Field("0700", description="the mode of the folder where it is made")
 
 
 class EmailTarget(Table):

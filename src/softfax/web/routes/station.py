@@ -70,6 +70,7 @@ async def status(web: Mine) -> Response:
             "workers": [
                 {key: value for key, value in _fields(view).items() if key != "address"} for view in station.workers()
             ],
+            "set_aside": [_fields(view) for view in await asyncio.to_thread(web.queue.aside.views)],
             "disk": {"total_bytes": disk.total, "used_bytes": disk.used, "free_bytes": disk.free},
             **await asyncio.to_thread(web.history.counts),
         }

@@ -45,6 +45,17 @@ function worries(s) {
       title: t("worry.disk", { free: bytes(s.disk.free_bytes) }),
       todo: t("worry.disk_do"),
     });
+  if (s.set_aside.length)
+    out.push({
+      kind: "warn",
+      key: "aside",
+      title: t("worry.aside", { count: s.set_aside.length }),
+      text: s.set_aside
+        .slice(0, 3)
+        .map((one) => `${one.table} ${one.key}`)
+        .join(", "),
+      todo: t("worry.aside_do"),
+    });
   for (const w of s.workers)
     if (w.state === "dead")
       out.push({

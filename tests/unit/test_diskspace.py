@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A full disk is known as such, whatever wrote; folders and copies have their modes whatever the umask."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from softfax.diskspace import is_full, make_private
+from softfax.errors import ConfigError, DiskFullError
+from softfax.mailboxes.targets import Item, folder
+from softfax.station.config import StationConfig
+from softfax.station.config.mailboxes import FolderTarget
+from softfax.web.problems import problem_of
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o277])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def full_database(folder: Path) -> BaseException:
+    """What SQLAlchemy raises where SQLite finds no room."""
+    engine = sa.create_engine(f"sqlite:///{folder / 'x.sqlite'}")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 2")
+        connection.exec_driver_sql("CREATE TABLE a (x TEXT)")
+        with pytest.raises(sa.exc.OperationalError) as raised:
+            connection.exec_driver_sql("INSERT INTO a VALUES (?)", ("x" * 20_000,))
+    engine.dispose()
+    return raised.value
+
+
+def test_every_way_to_say_that_the_disk_is_full(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    chained = RuntimeError("x")
+    chained.__cause__ = OSError(28, "No space left on device")
+    for error in (full_database(tmp_path), OSError(28, "x"), OSError(122, "x"), chained):
+        assert is_full(error)
+        problem = problem_of(error)  # type: ignore[arg-type]
+        assert (problem.status_code, problem.body["type"]) == (507, "urn:softfax:problem:disk-full")
+    assert problem_of(DiskFullError("full")).status_code == 507
+    assert not is_full(OSError(13, "Permission denied"))
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_database_that_takes_nothing_is_503_without_a_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "x.sqlite")) as database, database:
+        database.execute("CREATE TABLE a (x TEXT)")
+    engine = sa.create_engine("sqlite:///file:" + str(tmp_path / "x.sqlite") + "?mode=ro&uri=true")
+    with engine.connect() as connection, pytest.raises(sa.exc.OperationalError) as raised:
+        connection.exec_driver_sql("INSERT INTO a VALUES ('x')")
+    engine.dispose()
+
+    assert problem_of(raised.value).status_code == 503
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_folders_are_for_their_user_alone(tmp_path: Path, umask: int) -> None:
+    make_private(tmp_path / "a" / "b")
+    make_private(tmp_path / "a" / "b", 0o755)
+
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700, "one that is there keeps its mode"
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="not a folder"):
+        make_private(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("options", "file", "place"),
+    [({}, 0o600, 0o700), ({"mode": "0640", "dir_mode": "0750"}, 0o640, 0o750), ({"mode": "644"}, 0o644, 0o700)],
+)
+def test_copies_in_folders_of_mailboxes(
+    tmp_path: Path, umask: int, options: dict[str, Any], file: int, place: int
+) -> None:
+    (tmp_path / "x.pdf").write_bytes(b"%PDF")
+    os.chmod(tmp_path / "x.pdf", 0o600)
+    target = FolderTarget(dir=tmp_path / "box", **options)
+    facts = dict.fromkeys(
+        ("id", "caller_number", "caller_name", "to", "remote_station_id", "mailbox", "pages", "state"), ""
+    )
+    for _ in range(2):
+        folder(target, Item(fax={**facts, "created": "2026-01-01T00:00:00Z"}, pdf=tmp_path / "x.pdf"))
+
+    assert (tmp_path / "box").stat().st_mode & 0o777 == place
+    assert (tmp_path / "box" / "x.pdf").stat().st_mode & 0o777 == file
+
+
+@pytest.mark.parametrize("mode", ["0666", "0777", "rw", "1777", "8"])
+def test_a_mode_that_lets_others_write_is_a_mistake(mode: str) -> None:
+    with pytest.raises(ConfigError):
+        StationConfig.checked({"mailbox": [{"name": "a", "folder": [{"dir": "/x", "mode": mode}]}]}, "x")
