@@ -17,7 +17,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Chroot", "PeerUnavailableError", "cache_folder", "ensure_chroot"]
+__all__ = [
+    "Chroot",
+    "PeerUnavailableError",
+    "cache_folder",
+    "debootstrap",
+    "ensure_chroot",
+    "locked",
+    "mirror",
+    "remove",
+]
 
 SUITES = ("bullseye", "testing", "unstable")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -58,7 +67,7 @@ def ensure_chroot() -> Chroot:
         raise PeerUnavailableError("the Asterisk peer lives in a chroot: run as root")
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / "lock"):
+    with locked(cache / "lock"):
         for suite in SUITES:
             if chroot := _inspect(cache / suite):
                 return chroot
@@ -70,26 +79,27 @@ def _make(cache: Path) -> Chroot:
         raise PeerUnavailableError(
             "debootstrap is missing, and the Asterisk peer is made by it: apt-get install debootstrap"
         )
-    mirror = _mirror()
+    source = mirror()
     log = cache / "setup.log"
     log.unlink(missing_ok=True)
     for suite in SUITES:
         # A folder takes its final name only when it is complete: whatever else is there is a leftover.
         partial = cache / f"{suite}.partial"
-        _remove(partial)
-        _remove(cache / suite)
-        if not _debootstrap(suite, partial, mirror, log):
-            _remove(partial)
+        remove(partial)
+        remove(cache / suite)
+        if not debootstrap(suite, partial, "asterisk,asterisk-modules", log):
+            remove(partial)
             continue
         for package in (partial / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
         partial.rename(cache / suite)
         if chroot := _inspect(cache / suite):
             return chroot
-    raise PeerUnavailableError(f"no Debian release with Asterisk could be installed from {mirror}, see {log}")
+    raise PeerUnavailableError(f"no Debian release with Asterisk could be installed from {source}, see {log}")
 
 
-def _remove(root: Path) -> None:
+def remove(root: Path) -> None:
+    """Delete a system, and the mounts in it."""
     if root.exists():
         # A debootstrap that was killed leaves its mounts behind.
         for mount in ("proc", "sys"):
@@ -97,8 +107,9 @@ def _remove(root: Path) -> None:
         shutil.rmtree(root)
 
 
-def _debootstrap(suite: str, target: Path, mirror: str, log: Path) -> bool:
-    command = ["debootstrap", "--variant=minbase", "--include=asterisk,asterisk-modules"]
+def debootstrap(suite: str, target: Path, include: str, log: Path) -> bool:
+    """Make a minimal system of a release, with the packages in `include`; False where that failed, and the log says why."""
+    command = ["debootstrap", "--variant=minbase", f"--include={include}"]
     if KEYRING.exists():
         command.append(f"--keyring={KEYRING}")
     environment = dict(os.environ, LC_ALL="C")
@@ -106,7 +117,7 @@ def _debootstrap(suite: str, target: Path, mirror: str, log: Path) -> bool:
         environment.setdefault("http_proxy", proxy)
     with log.open("a") as out:
         done = subprocess.run(
-            [*command, suite, str(target), mirror], stdout=out, stderr=out, env=environment, check=False
+            [*command, suite, str(target), mirror()], stdout=out, stderr=out, env=environment, check=False
         )
     return done.returncode == 0
 
@@ -123,8 +134,8 @@ def _inspect(root: Path) -> Chroot | None:
     return Chroot(root, f"/{module.parent.relative_to(root)}", version.group(1)) if version else None
 
 
-def _mirror() -> str:
-    """The first mirror of the main archive in apt's sources."""
+def mirror() -> str:
+    """Return the first mirror of the main archive in apt's sources."""
     done = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN) $(LABEL)", "Created-By: Packages"],
         capture_output=True,
@@ -159,7 +170,8 @@ def _apt_setting(name: str) -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, which other processes wait for."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
