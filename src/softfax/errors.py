@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from softfax.outside import clean
+
 __all__ = [
     "AuthenticationError",
     "CallError",
@@ -44,19 +46,13 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
-def _one_line(text: str) -> str:
-    """Text as a terminal may show it: file names and far ends can say anything."""
-    line = " ".join(text.split())
-    return "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in line)
-
-
 class SoftfaxError(Exception):
     """Root of all errors of softfax: `problem` in one line, `remedy` saying what to do (may be empty)."""
 
     exit_status: ExitStatus = ExitStatus.FAX_FAILED
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        self.problem, self.remedy = _one_line(problem), _one_line(remedy)
+        self.problem, self.remedy = clean(" ".join(problem.split())), clean(" ".join(remedy.split()))
         super().__init__(f"{self.problem}; {self.remedy}" if self.remedy else self.problem)
 
 

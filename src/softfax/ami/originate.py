@@ -12,6 +12,7 @@ from softfax.ami.wire import Action
 from softfax.errors import UsageError
 from softfax.fax.settings import ModePolicy, check_ident
 from softfax.model import Direction
+from softfax.outside import clean
 from softfax.station import FaxOrder
 
 __all__ = ["BadArgumentsError", "BadOriginateError", "Originate", "caller_id", "read", "split_arguments"]
@@ -127,16 +128,16 @@ def _order(origin: Origin, direction: Direction, letters: str, options: dict[str
         account=account,
         mode=ModePolicy.AUDIO if "F" in letters else ModePolicy.AUTO if "f" in letters else ModePolicy.T38,
         ident=ident,
-        header=_printable(options.get("headerinfo", "")),
+        header=clean(options.get("headerinfo", "")),
         ecm=None if ecm is None else ecm.lower() in _TRUE,
         max_rate_bps=maximum,
         min_rate_bps=minimum,
         modems=modems,
-        caller_number=_printable(origin.caller_number),
-        caller_name=_printable(origin.caller_name),
+        caller_number=clean(origin.caller_number),
+        caller_name=clean(origin.caller_name),
         answer_timeout_s=(min(timeout_ms, TIMEOUT_MAX_MS) if timeout_ms > 0 else TIMEOUT_MS) / 1000,
         t38_timeout_s=_milliseconds(options.get("t38timeout", "")) / 1000,
-        variables={name: _printable(value) for name, value in origin.variables},
+        variables={name: clean(value) for name, value in origin.variables},
     )
 
 
@@ -245,8 +246,3 @@ def _rates(options: dict[str, str]) -> tuple[frozenset[str], int, int]:
     if maximum and maximum < minimum:
         raise BadArgumentsError("maxrate is less than minrate")
     return modems, maximum, minimum
-
-
-def _printable(text: str) -> str:
-    """Without the octets that were no UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")

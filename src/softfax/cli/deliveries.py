@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from softfax.cli.lines import json_line
+from softfax.cli.lines import json_line, json_text
 from softfax.cli.options import config_path
 from softfax.errors import ExitStatus, UsageError
 
@@ -75,7 +74,7 @@ def _show(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
                 "headers": dict(callback.headers),
                 "body": callback.body.decode("utf-8", "replace"),
             }
-            print(json_line("delivery", **whole) if options.json else json.dumps(whole, ensure_ascii=False, indent=2))
+            print(json_line("delivery", **whole) if options.json else json_text(whole, indent=2))
     return int(ExitStatus.OK)
 
 

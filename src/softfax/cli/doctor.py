@@ -10,6 +10,7 @@ from typing import Any
 
 from softfax.cli.lines import json_line
 from softfax.cli.options import config_path
+from softfax.cli.terminal import Terminal
 from softfax.errors import ExitStatus
 
 __all__ = ["DEFAULTS", "add_options", "run"]
@@ -36,11 +37,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    from rich.console import Console
 
     from softfax.ops.doctor import Finding, Status, examine
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     found: list[Finding] = []
     area = ""
     path = config_path(options.config, os.environ)

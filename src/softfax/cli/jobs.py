@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -14,13 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from softfax.cli.lines import clock, json_line
+from softfax.cli.lines import clock, json_line, json_text
 from softfax.cli.options import config_path
 from softfax.cli.tables import show_table
+from softfax.cli.terminal import Terminal
 from softfax.errors import ConfigError, ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ def _fit(rows: Sequence[Sequence[Text]]) -> None:
     if not sys.stdout.isatty():
         return
     widest = [max(len(name), *(row[at].cell_len for row in rows)) for at, name in enumerate(_COLUMNS)]
-    room = Console().width - sum(widest) - 2 * (len(widest) - 1) + widest[_WITH] + widest[_DOCUMENT]
+    room = Terminal().width - sum(widest) - 2 * (len(widest) - 1) + widest[_WITH] + widest[_DOCUMENT]
     far = min(widest[_WITH], max(room // 2, room - widest[_DOCUMENT], 8))
     for row in rows:
         row[_WITH].truncate(far, overflow="ellipsis")
@@ -230,7 +229,7 @@ def _show(fax: Fax, as_json: bool) -> None:
     if as_json:
         print(json_line("job", **fax.raw))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bright_black")
     table.add_column(overflow="fold")
@@ -297,12 +296,12 @@ def _follow(station: SoftfaxClient, options: argparse.Namespace) -> int:
 
 def _event(event: Event, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(event.body, ensure_ascii=False), flush=True)
+        print(json_text(event.body), flush=True)
         return
     words = _words(event)
     if words:
         time = datetime.fromisoformat(str(event.body["time"])).astimezone().strftime("%H:%M:%S")
-        Console(highlight=False, soft_wrap=True).print(f"{time}  {event.fax_id[:12]}  {words}", markup=False)
+        Terminal(soft_wrap=True).print(f"{time}  {event.fax_id[:12]}  {words}", markup=False)
 
 
 def _words(event: Event) -> str:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from softfax.errors import DocumentError, ExitStatus, SoftfaxError, UsageError
+from softfax.outside import escaped_json
 
-__all__ = ["clock", "json_line", "refusal"]
+__all__ = ["clock", "json_line", "json_text", "refusal"]
 
 
 def clock(when: datetime | None) -> str:
@@ -21,10 +22,15 @@ def clock(when: datetime | None) -> str:
     return local.strftime("%H:%M:%S" if local.date() == datetime.now().date() else "%Y-%m-%d %H:%M")
 
 
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON as programs read it and a terminal can show it."""
+    return escaped_json(json.dumps(value, ensure_ascii=False, default=str, indent=indent))
+
+
 def json_line(event: str, **fields: Any) -> str:
     """An object as one line; `event` and `time` (RFC 3339, UTC, microseconds) come first, as in every object of ours."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return json.dumps({"event": event, "time": now, **fields}, ensure_ascii=False, default=str)
+    return json_text({"event": event, "time": now, **fields})
 
 
 def refusal(options: argparse.Namespace, error: SoftfaxError) -> str:
@@ -49,4 +55,4 @@ def refusal(options: argparse.Namespace, error: SoftfaxError) -> str:
         local_station_id=options.ident or "", remote_station_id="", bad_rows=0, duration_s=0.0, documents=files, call_id="",
         fax_id=new_fax_id(),
     )  # fmt: skip
-    return json.dumps(result.to_json(), ensure_ascii=False)
+    return json_text(result.to_json())

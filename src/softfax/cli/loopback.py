@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from softfax.cli.common import interruptible
+from softfax.cli.lines import json_text
 from softfax.cli.tables import show_table
+from softfax.cli.terminal import Terminal
 from softfax.documents import PreparedDocument, RasterSettings, prepare, read_pages
 from softfax.errors import ExitStatus, LocalError, UsageError
 from softfax.fax.runtime import FaxLine, FaxRuntime
@@ -137,7 +138,7 @@ async def _collect(process: asyncio.subprocess.Process, cases: list[_Case]) -> N
 
 
 async def _loopback(cases: list[_Case], inbox: Path, options: argparse.Namespace) -> int:
-    console = Console(stderr=bool(options.json), highlight=False, soft_wrap=True)
+    console = Terminal(stderr=bool(options.json), soft_wrap=True)
     began = time.monotonic()
     async with (
         _second_station(inbox, len(cases)) as (address, process),
@@ -171,7 +172,7 @@ async def _loopback(cases: list[_Case], inbox: Path, options: argparse.Namespace
 def _sink(options: argparse.Namespace) -> Any:
     def sink(event: Any) -> None:
         if options.json:
-            print(json.dumps(event.to_json(), ensure_ascii=False), flush=True)
+            print(json_text(event.to_json()), flush=True)
 
     return sink
 
@@ -189,7 +190,7 @@ def _settings(case: _Case) -> FaxSettings:
     )
 
 
-async def _watch(cases: list[_Case], console: Console) -> None:
+async def _watch(cases: list[_Case], console: Terminal) -> None:
     """Awaits all results, with a bar for each fax on a terminal."""
     lines = {case.line.result: case for case in cases if case.line is not None}
     bars = Progress(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -11,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any, TextIO
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from softfax.cli.lines import clock, json_line
+from softfax.cli.lines import clock, json_line, json_text
+from softfax.cli.terminal import Terminal
 from softfax.engine import SessionStats
 from softfax.model import (
     CallEvent,
@@ -74,7 +73,7 @@ def _nobody_reads(stream: IO[str]) -> None:
         pass  # a stream without a file
 
 
-class _Console(Console):
+class _Console(Terminal):
     def on_broken_pipe(self) -> None:
         _nobody_reads(self.file)
 
@@ -118,7 +117,7 @@ class Reporter:
     def event(self, event: Event) -> None:
         """Shows one event."""
         if self.json_lines:
-            self._object(json.dumps(event.to_json(), ensure_ascii=False))
+            self._object(json_text(event.to_json()))
         if isinstance(event, FaxResult):
             self.close()
             if not event.success:

@@ -8,7 +8,6 @@ import http.client
 import re
 import ssl
 import time
-import unicodedata
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -25,6 +24,7 @@ from softfax.errors import (
     UsageError,
 )
 from softfax.netguard import Link, Resolver, check_host, connect
+from softfax.outside import clean
 
 __all__ = ["FetchLimits", "fetch", "file_name", "redacted"]
 
@@ -187,7 +187,7 @@ def _disposition_name(disposition: str) -> str:
 def _safe(name: str) -> str:
     name = re.split(r"[/\\]", name)[-1]
     # Control characters, direction marks and lone surrogates deceive whoever reads the name.
-    name = "".join(ch for ch in name if unicodedata.category(ch)[0] != "C")
+    name = clean(name, instead="")
     name = " ".join(name.split()).lstrip(". -~")
     stem, dot, ending = name.rpartition(".")
     if dot and len(ending) <= 8:

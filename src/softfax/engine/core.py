@@ -35,6 +35,7 @@ from softfax.engine._abi import (
 )
 from softfax.engine.srtp import SrtpSettings
 from softfax.errors import UsageError
+from softfax.outside import clean
 
 __all__ = [
     "Engine",
@@ -427,7 +428,7 @@ def _event(record: EventRecord) -> EngineEvent:
         code=record.code,
         values=tuple(record.value),
         data=bytes(record.data[: record.data_len]),
-        text=record.text.decode("latin-1").strip(),
+        text=clean(record.text.decode("latin-1")).strip(),
     )
 
 

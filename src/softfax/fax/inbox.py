@@ -25,6 +25,7 @@ from softfax.errors import LocalError, SoftfaxError
 from softfax.fax.outcome import T30_FILE_ERRORS
 from softfax.fax.session import PageMark
 from softfax.model import FaxResult
+from softfax.outside import clean
 
 __all__ = ["Inbox"]
 
@@ -106,7 +107,7 @@ class Inbox:
             spool,
             pdf,
             DocumentMetadata(
-                sender=result.remote_station_id or remote,
+                sender=clean(result.remote_station_id or remote, 200),
                 recipient=result.local_station_id,
                 received=datetime.now(UTC),
                 bitrate_bps=result.bitrate,

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from softfax.outside import clean
+
 __all__ = ["Frame", "decode"]
 
 #: Facsimile control fields as T.30 §5.3.6.1 writes them; in all but the first octets of DTC's kind the top bit is X, which tells
@@ -171,5 +173,4 @@ def _pps(body: bytes) -> tuple[str, dict[str, str]]:
 
 def _text(body: bytes) -> str:
     """Digits and letters, sent last one first; filled up with blanks."""
-    text = bytes(reversed(body[:TEXT_MAX])).decode("ascii", "replace").strip(" \0")
-    return "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in text)
+    return clean(bytes(reversed(body[:TEXT_MAX])).decode("ascii", "replace").strip(" \0"))

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from softfax.diskspace import make_private
 from softfax.engine import Signal
 from softfax.fax import t30
+from softfax.outside import clean, paragraphs
 
 __all__ = [
     "Entry",
@@ -92,7 +93,8 @@ class Trace:
         if len(self.entries) >= ENTRIES_MAX:
             self.left_out += 1
             return
-        self.entries.append(Entry(now or datetime.now(UTC), kind, direction, title, detail, fields or {}))
+        said = {key: clean(value) for key, value in (fields or {}).items()}
+        self.entries.append(Entry(now or datetime.now(UTC), kind, direction, clean(title), paragraphs(detail), said))
 
     def sort(self) -> None:
         """Puts in order what was noted later than it happened."""

@@ -36,6 +36,7 @@ from softfax.mail.door import Door
 from softfax.mail.incoming import Room
 from softfax.mail.message import Letter, MailError, MessageLimits, read_message
 from softfax.mail.taking import Mail, take
+from softfax.outside import clean
 from softfax.queue.errors import ForbiddenError
 from softfax.queue.model import Fax
 from softfax.queue.queue import FaxQueue
@@ -69,7 +70,7 @@ class Refusal(Exception):
 
 def line(code: int, status: str, text: str) -> str:
     """An answer: one line of ASCII."""
-    shown = "".join(ch if " " <= ch <= "~" else "?" for ch in " ".join(text.split()))
+    shown = clean(" ".join(text.split())).encode("ascii", "replace").decode()
     return f"{code} {status} {shown[:LINE_MAX]}"
 
 

@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 
 from softfax.errors import UsageError
 from softfax.mail.tnef import TnefError, read_tnef
+from softfax.outside import clean, file_name
 
 __all__ = ["Attachment", "Letter", "MailError", "MessageLimits", "read_message"]
 
@@ -25,7 +26,6 @@ HEADER_MAX = 1000
 FIELD_MAX = 16 << 10
 FIELDS_MAX = 500
 TEXT_MAX = 400_000
-NAME_MAX, NAME_BYTES_MAX = 80, 160
 LINES_MAX = 700_000
 #: Where readers look for its beginning (ISO 32000-1 annex H.3.4.1).
 PDF_BEGINS_WITHIN = 1024
@@ -230,7 +230,7 @@ def _forwarded(part: Message, kind: str, name: str, limits: MessageLimits) -> li
     message = inner[0]
     text, attachments = _contents(_leaves(message), limits)
     lines = [f"{key}: {said}" for key in ("From", "To", "Date", "Subject") if (said := _header(message, key))]
-    stem = PurePosixPath(name).stem if name else plain_name(_header(message, "Subject"))
+    stem = PurePosixPath(name).stem if name else file_name(_header(message, "Subject"))
     shown = "\n".join([*lines, "", text]).strip("\n")
     return [Attachment(f"{stem or 'message'}.txt", shown.encode()), *attachments] if shown else attachments
 
@@ -251,7 +251,7 @@ def _unpacked(part: Message, limits: MessageLimits) -> tuple[str, list[Attachmen
         kind = mimetypes.guess_type(file.name)[0] or ""
         if kind in _LEFT_OUT or (file.inline and kind.startswith("image/") and len(file.data) <= limits.image_bytes):
             continue
-        found.append(_whole(Attachment(plain_name(file.name) or f"attachment-{len(found) + 1}", file.data)))
+        found.append(_whole(Attachment(file_name(file.name) or f"attachment-{len(found) + 1}", file.data)))
     return text, found
 
 
@@ -296,22 +296,9 @@ def _disposition(part: Message) -> str:
 
 def _filename(part: Message) -> str:
     try:
-        return plain_name(_decoded(part.get_filename() or ""))
+        return file_name(_decoded(part.get_filename() or ""))
     except _DAMAGED:
         return ""
-
-
-def plain_name(said: str) -> str:
-    """A name that is nothing but a name: no folders, no signs that mean something to anybody."""
-    name = re.split(r"[/\\]", said)[-1]
-    name = re.sub(r"[^\w .()@+,-]", "_", name).strip(" .")
-    path = PurePosixPath(name)
-    suffix = path.suffix if len(path.suffix) <= 8 else ""
-    stem = name.removesuffix(suffix)[: NAME_MAX - len(suffix)]
-    # Names of files are measured in bytes.
-    while len((stem + suffix).encode()) > NAME_BYTES_MAX:
-        stem = stem[:-1]
-    return stem + suffix
 
 
 def _header(message: Message, name: str) -> str:
@@ -325,10 +312,7 @@ def _decoded(value: object) -> str:
         text = str(make_header([part for part in decode_header(text) if _known(part[1])]))
     except _DAMAGED:
         pass
-    text = text.encode("utf-8", "replace").decode()
-    return "".join(ch if ch.isprintable() or ch in "\u200c\u200d" else " " for ch in " ".join(text.split()))[
-        :HEADER_MAX
-    ]
+    return clean(" ".join(text.split()), instead=" ")[:HEADER_MAX]
 
 
 def _known(charset: str | None) -> bool:

@@ -15,6 +15,7 @@ from PIL import Image
 from softfax.documents import read_pages
 from softfax.documents.tiff import TiffWriter
 from softfax.errors import DocumentError
+from softfax.outside import clean
 from softfax.queue.model import Cause, Fax, FaxState
 
 __all__ = ["ReportFacts", "first_page_pdf", "first_page_png", "report"]
@@ -125,10 +126,7 @@ def _recipient_fields(facts: ReportFacts) -> dict[str, str]:
 
 def _line(text: str) -> str:
     """Text in one line, whoever it is from."""
-    line = "".join(
-        ch if ch.isprintable() or ch in "\u200c\u200d" else " " for ch in text.encode("utf-8", "replace").decode()
-    )
-    return " ".join(line.split())
+    return " ".join(clean(text, instead=" ").split())
 
 
 def _ascii(text: str) -> str:

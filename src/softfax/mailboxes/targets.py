@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import smtplib
@@ -23,6 +24,7 @@ from typing import Any
 
 from softfax.diskspace import make_private, users_umask
 from softfax.errors import SoftfaxError
+from softfax.outside import argument, clean
 from softfax.station.config.mailboxes import (
     CommandTarget,
     EmailTarget,
@@ -66,7 +68,7 @@ class Item:
     def facts(self) -> dict[str, str]:
         """What templates and programs may know."""
         f = self.fax
-        return {
+        facts = {
             "fax_id": str(f["id"]),
             "caller": str(f["caller_number"]),
             "caller_name": str(f["caller_name"]),
@@ -79,12 +81,17 @@ class Item:
             "pdf": str(self.pdf),
             "tiff": str(self.tiff or ""),
         }
+        return {name: value if name in ("pdf", "tiff") else clean(value) for name, value in facts.items()}
 
     def fill(self, text: str) -> str:
-        """A template with facts put in; what is no fact stays."""
-        for name, value in self.facts.items():
-            text = text.replace("{" + name + "}", value)
-        return text
+        """A template with facts put in; what is no fact stays, and what a fact has in braces too."""
+        facts = self.facts
+        return re.sub(r"\{(\w+)\}", lambda match: facts.get(match[1], match[0]), text)
+
+    def argument(self, text: str) -> str:
+        """The same for an argument of a program: no fact can make an option of it."""
+        filled = self.fill(text)
+        return filled if text.startswith("-") or not filled.lstrip().startswith("-") else argument(filled)
 
 
 def folder(target: FolderTarget, item: Item) -> None:
@@ -198,7 +205,7 @@ def _told(smtp: SmtpConfig, to: str) -> Iterator[None]:
 
 
 def _plain(text: bytes | str) -> str:
-    return " ".join((text.decode(errors="replace") if isinstance(text, bytes) else str(text)).split())[:200]
+    return clean(" ".join((text.decode(errors="replace") if isinstance(text, bytes) else str(text)).split()), 200)
 
 
 def _for_good(code: int, text: str) -> bool:
@@ -251,7 +258,7 @@ def print_out(target: PrinterTarget, item: Item) -> None:
     """A print job of CUPS; taken when CUPS has it."""
     host = ("-h", target.server) if target.server else ()
     options = [part for option in target.options for part in ("-o", option)]
-    command = ("lp", *host, "-d", target.name, "-t", f"Fax {item.facts['station']}", *options, str(item.pdf))
+    command = ("lp", *host, "-d", target.name, "-t", f"Fax {item.facts['station']}", *options, str(item.pdf.absolute()))
     try:
         done = subprocess.run(command, capture_output=True, timeout=PRINT_TIMEOUT_S, stdin=subprocess.DEVNULL)
     except FileNotFoundError:
@@ -266,7 +273,7 @@ def run_program(target: CommandTarget, item: Item) -> None:
     """A program, with the facts in SOFTFAX_FAX_* and the record as JSON on standard input; 0 is success."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TZ") if key in os.environ}
     environment = kept | {f"SOFTFAX_FAX_{key.upper()}": value for key, value in item.facts.items()}
-    command = [item.fill(part) for part in target.argv]
+    command = [target.argv[0], *map(item.argument, target.argv[1:])]
     # In files: what a program leaves running must not hold up the delivery by holding a pipe.
     with tempfile.TemporaryFile() as record, tempfile.TemporaryFile() as output:
         record.write(json.dumps(dict(item.fax), ensure_ascii=False).encode())
@@ -298,4 +305,4 @@ def run_program(target: CommandTarget, item: Item) -> None:
 def _said(output: bytes) -> str:
     """The last line of what a program said."""
     lines = output[-OUTPUT_MAX:].decode(errors="replace").strip().splitlines()
-    return lines[-1][:200] if lines else "it said nothing"
+    return clean(lines[-1], 200) if lines else "it said nothing"

@@ -65,8 +65,6 @@ class JournalHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             message = self.format(record)
-            if record.exc_text and record.exc_text not in message:
-                message = f"{message}\n{record.exc_text}"
             try:
                 self._socket.sendto(datagram(record, message), str(self._path))
             except OSError:

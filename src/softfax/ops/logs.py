@@ -26,6 +26,7 @@ from softfax.model import CallEvent, FaxResult, FaxUpdate, ProgressEvent, Sessio
 from softfax.ops.check import secrets_in
 from softfax.ops.journal import JournalHandler, in_journal
 from softfax.ops.redact import Redactor
+from softfax.outside import clean, escaped_json, paragraphs
 from softfax.station.config import StationConfig
 
 __all__ = ["EventLog", "JsonFormatter", "Repetition", "TextFormatter", "in_the_journal", "keeps_events", "set_up"]
@@ -106,7 +107,7 @@ def _handler(config: StationConfig) -> logging.Handler:
     handler: logging.Handler
     if where == "journald":
         handler = JournalHandler()
-        handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
+        handler.setFormatter(JsonFormatter() if as_json else JournalFormatter())
         return handler
     if where == "stderr":
         handler = logging.StreamHandler(sys.stderr)
@@ -215,7 +216,15 @@ class TextFormatter(logging.Formatter):
         )
         message = _one_line(record.getMessage())
         text = f"{_time(record)} {record.levelname} {record.name}: {message}" + (f" [{ids}]" if ids else "")
-        return f"{text}\n{record.exc_text}" if record.exc_text else text
+        return f"{text}\n{paragraphs(record.exc_text)}" if record.exc_text else text
+
+
+class JournalFormatter(logging.Formatter):
+    """The text alone: the journal keeps time, level and ids beside it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = _one_line(record.getMessage())
+        return f"{message}\n{paragraphs(record.exc_text)}" if record.exc_text else message
 
 
 class JsonFormatter(logging.Formatter):
@@ -233,7 +242,7 @@ class JsonFormatter(logging.Formatter):
             out["exception"] = record.exc_text
         if hasattr(record, "event"):
             out["event"] = record.event
-        return json.dumps(out, ensure_ascii=False, default=str)
+        return escaped_json(json.dumps(out, ensure_ascii=False, default=str))
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -242,7 +251,7 @@ def _time(record: logging.LogRecord) -> str:
 
 def _one_line(text: str) -> str:
     """A far end cannot write lines of its own."""
-    return "".join(ch if ch.isprintable() else "\\n" if ch == "\n" else "?" for ch in text)
+    return clean(text.replace("\n", "\\n"))
 
 
 # ---- the events of faxes ---------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from softfax import outside
 from softfax.errors import NativeError
 
 try:
@@ -16,7 +17,7 @@ except ImportError as error:  # pragma: no cover - an incomplete installation
         f"the SIP stack cannot be loaded ({error})", "build it with `make build`, or install the wheel"
     ) from None
 
-__all__ = ["clean", "library_path", "pj", "reason_of"]
+__all__ = ["clean", "library_path", "message_of", "pj", "reason_of"]
 
 #: The library with pjsua2 and what is ours in it.
 library_path = str(_pjsua2.__file__)
@@ -28,5 +29,10 @@ def reason_of(error: Any) -> str:
 
 
 def clean(text: Any) -> str:
-    """Text of the far end that can be printed and stored: octets that are no UTF-8 become question marks."""
+    """A line of the far end's that can be printed and stored."""
+    return outside.clean(str(text))
+
+
+def message_of(text: Any) -> str:
+    """A message of the far end's: octets that are no UTF-8 become question marks."""
     return str(text).encode("utf-8", "replace").decode()

@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from softfax.outside import clean
+
 __all__ = ["REQUEST_URI", "display_name", "headers_of", "number_of", "sdp_of"]
 
 #: The key in `headers_of` of what is no header: the URI in the start line.
@@ -25,7 +27,10 @@ def headers_of(head: str) -> dict[str, str]:
     Compact names are written out, folded lines are one (RFC 3261 §7.3.1).
     """
     found: dict[str, str] = {}
-    start, *lines = re.sub(r"\r?\n[ \t]+", " ", head).splitlines()[: HEADERS_MAX + 1] or [""]
+    # Not splitlines: it also takes for an end of line what PJSIP takes for text.
+    start, *lines = re.split(r"\r\n|\r|\n", re.sub(r"\r?\n[ \t]+", " ", head), maxsplit=HEADERS_MAX + 1)[
+        : HEADERS_MAX + 1
+    ]
     for line in lines:
         name, colon, value = line.partition(":")
         name = name.strip().title()
@@ -48,13 +53,13 @@ def number_of(text: str) -> str:
         return ""
     user = (match[1] or match[3] or "").partition(";")[0].partition(":")[0]
     plain = unquote(user)
-    return (plain if _NUMBER.fullmatch(plain) else user)[:128] or match[2] or ""
+    return clean((plain if _NUMBER.fullmatch(plain) else user)[:128] or match[2] or "")
 
 
 def display_name(header: str) -> str:
     """The display name of a From header, empty where there is none."""
     match = re.match(r'\s*(?:"((?:[^"\\]|\\.){0,80})"|([^<"]{0,80}))\s*<', header)
-    return re.sub(r"\\(.)", r"\1", (match[1] or match[2] or "")).strip() if match else ""
+    return clean(re.sub(r"\\(.)", r"\1", (match[1] or match[2] or ""))).strip() if match else ""
 
 
 def sdp_of(head: str, body: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from softfax.errors import UsageError
 from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, account_of, is_known, known_networks
-from softfax.sip.binding import clean, pj, reason_of
+from softfax.sip.binding import clean, message_of, pj, reason_of
 from softfax.sip.glue import Glue
 from softfax.sip.types import (
     ANYWHERE,
@@ -176,12 +176,12 @@ class Lines:
 
     def knows(self, prm: Any) -> bool:
         """Whether a request comes from where an account's calls come from, whatever it says of itself."""
-        request_uri = [*clean(prm.rdata.wholeMsg)[:1024].split(" ", 2), ""][1]
+        request_uri = [*message_of(prm.rdata.wholeMsg)[:1024].split(" ", 2), ""][1]
         return is_known(self._known.values(), request_uri, source_host(prm))
 
     def select(self, prm: Any) -> None:
         """Says whose a request from outside a dialog is (a callback of the endpoint)."""
-        head = clean(prm.rdata.wholeMsg)[:8192].partition("\r\n\r\n")[0]
+        head = message_of(prm.rdata.wholeMsg)[:8192].partition("\r\n\r\n")[0]
         request_uri = [*head.split(" ", 2), ""][1]
         hosts = _NAMED_HOST.findall(head)
         name = account_of(self._known.values(), request_uri, source_host(prm), hosts)

@@ -18,7 +18,7 @@ from softfax.model import NAME_UNKNOWN
 from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount, identity
 from softfax.sip.agent import Call, IncomingCall
-from softfax.sip.binding import clean, library_path, pj, reason_of
+from softfax.sip.binding import clean, library_path, message_of, pj, reason_of
 from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
 from softfax.sip.headers import headers_of, sdp_of
 from softfax.sip.lines import Line, Lines, port_of, server_uri, source_host
@@ -371,7 +371,7 @@ class Stack:
         call._security = security_of(line.account, by_tls=self.lines.by_tls)
         try:
             self._adopt(pj_call)
-            head, _, body = clean(prm.rdata.wholeMsg).partition("\r\n\r\n")
+            head, _, body = message_of(prm.rdata.wholeMsg).partition("\r\n\r\n")
             call.headers = headers_of(head)
             body = sdp_of(head, body)
         except Exception:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from softfax.errors import UsageError
+from softfax.outside import clean
 from softfax.sip.sdes import SrtpKeys, SrtpPolicy
 from softfax.sip.sdp import T38Parameters
 
@@ -138,7 +139,7 @@ class CallerId:
 
     def display(self) -> str:
         """The name as a quoted display name (RFC 3261 §25.1), with a blank after it; empty for none."""
-        name = "".join(ch for ch in self.name if ch.isprintable())[:80].replace("\\", "\\\\").replace('"', '\\"')
+        name = clean(self.name, instead="")[:80].replace("\\", "\\\\").replace('"', '\\"')
         return f'"{name}" ' if name else ""
 
 

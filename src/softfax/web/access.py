@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from softfax.outside import clean
 from softfax.peers import network_of
 from softfax.sip.accounts import network
 from softfax.station.config.http import SCOPES, HttpConfig, is_loopback
@@ -158,7 +159,7 @@ class Access:
         name = headers.get(self.config.proxy_user_header.lower(), "") if self.config.proxy_user_header else ""
         if not asker.proxied or not name:
             return None
-        shown = "".join(ch for ch in name[:80] if ch.isprintable())
+        shown = clean(name[:80])
         return Principal(shown, frozenset(self.config.proxy_user_scopes), "proxy")
 
     def _of_login(self, cookie: str) -> Principal | None:

@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import re
 import secrets
-import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib.parse import parse_qsl
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from softfax.outside import clean
 from softfax.web.problems import Problem
 
 __all__ = ["File", "Form", "disk_full", "is_form", "read_form", "safe_name"]
@@ -67,7 +67,7 @@ def disk_full(detail: str) -> Problem:
 def safe_name(name: str) -> str:
     """A file's name as people may see it: without folders, controls and marks that turn text around."""
     last = re.split(r"[/\\]", name)[-1]
-    shown = "".join(ch for ch in last if unicodedata.category(ch)[0] != "C").strip() or "document"
+    shown = clean(last, instead="").strip() or "document"
     if len(shown) <= NAME_MAX:
         return shown
     suffix = _SUFFIX.search(shown)

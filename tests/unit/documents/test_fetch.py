@@ -406,7 +406,7 @@ def test_a_password_is_shown_nowhere(rest: str) -> None:
         ("", "http://h/", "application/pdf", "document.pdf"),
         ("", "http://h/download?id=5", "image/tiff", "download.tif"),
         ("", "http://h/%2e%2e%2f%2e%2e%2fetc%2fpasswd", "", "passwd"),
-        ("", "http://h/a%00b%0a%1b[31m.pdf", "", "ab[31m.pdf"),
+        ("", "http://h/a%00b%0a%1b[31m.pdf", "", "ab [31m.pdf"),
         ('attachment; filename="../../x.pdf"', "http://h/", "", "x.pdf"),
         ('attachment; filename="C:\\\\dir\\\\x.pdf"', "http://h/", "", "x.pdf"),
         ("attachment; filename=.bashrc", "http://h/", "", "bashrc"),

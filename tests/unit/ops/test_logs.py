@@ -108,7 +108,7 @@ def test_text(tmp_path: Path) -> None:
     log.warning("fax %s: %s", FAX, "two\nlines\x1b[31m")
     log.info("less")
     assert re.fullmatch(
-        rf"[\d:T.-]+Z WARNING softfax.station: fax {FAX}: two\\nlines\?\[31m \[fax={FAX}\]\n", file.read_text()
+        rf"[\d:T.-]+Z WARNING softfax.station: fax {FAX}: two\\nlines\ufffd\[31m \[fax={FAX}\]\n", file.read_text()
     )
 
 

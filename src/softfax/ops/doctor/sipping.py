@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from softfax.outside import clean
+
 __all__ = ["Answer", "options_request", "probe", "read_answer"]
 
 MESSAGE_BYTES_MAX = 65535
@@ -68,7 +70,7 @@ def read_answer(data: bytes, branch: str) -> Answer | None:
             )
     if f"z9hG4bK{branch}" not in headers.get("via", ""):
         return None
-    reason = "".join(ch for ch in status[2][:80] if ch.isprintable())
+    reason = clean(status[2][:80])
     return Answer(int(status[1]), reason, headers)
 
 
