@@ -137,4 +137,4 @@ def set_aside(connection: sa.Connection) -> list[SetAside]:
 
 def _clean(text: str) -> str:
     """As a log and a page may have it."""
-    return "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in text)
+    return clean(text)
