@@ -8,7 +8,7 @@ LOG := .build/log
 CMAKE_FLAGS := -DSOFTFAX_WERROR=ON -DPython_EXECUTABLE=$(PY)
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help all build packages test-packages venv native loopback test lint lint-page format docs bench asan tsan wheel wheel-check samples clean
+.PHONY: help all build packages test-packages venv native loopback test lint lint-page format docs bench asan tsan wheel wheel-check sbom audit samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
@@ -58,7 +58,7 @@ node_modules/.complete: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "softfax: checking the page needs npm: apt-get install nodejs npm" >&2; exit 1; }
 	@mkdir -p $(LOG); npm ci >$(LOG)/npm.log 2>&1 || { tail -n 15 $(LOG)/npm.log >&2; exit 1; }; touch $@
 
-lint: build lint-page ## ruff, mypy, clang-format, the direction of imports, the page
+lint: build lint-page $(if $(AUDIT),audit) ## ruff, mypy, clang-format, the direction of imports, the page; AUDIT=1: known vulnerabilities
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(PY) -m mypy && \
 	$(VENV)/bin/lint-imports && $(VENV)/bin/clang-format --dry-run -Werror native/*/*.[ch]
 
@@ -95,6 +95,12 @@ wheel: build ## one wheel with PJSIP and spandsp inside, in dist/
 
 wheel-check: wheel ## install the wheel on a bare Debian and fax with it
 	@PY=$(PY) tools/wheel-check.sh
+
+sbom: build ## the software bill of materials (CycloneDX), in dist/
+	@mkdir -p dist && $(PY) tools/sbom.py dist/softfax.cdx.json && echo "  sbom       dist/softfax.cdx.json"
+
+audit: build ## known vulnerabilities of the Python packages, by pip-audit; asks the package index about each
+	@$(PY) tools/audit.py
 
 samples: build ## draw samples/ anew
 	@$(PY) samples/draw.py

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Puts the licences of the libraries that auditwheel copied into a wheel beside softfax's own.
+"""Puts the licences of the libraries that auditwheel copied into a wheel beside softfax's own, and the bill of
+materials (PEP 770).
 
     tools/wheel_licences.py WHEEL
 
@@ -13,12 +14,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+import sbom
 
 import native
 
@@ -76,15 +80,17 @@ def add(wheel: Path) -> int:
         bundled = [Path(n).name for n in names if n.startswith("softfax.libs/") and not n.endswith("/")]
         record = next(n for n in names if n.endswith(".dist-info/RECORD"))
         folder = record.removesuffix("RECORD") + "licenses/third-party/"
+        bill = record.removesuffix("RECORD") + "sboms/softfax.cdx.json"
         texts = {folder + name: text for name, text in licences(bundled).items()}
-        lines = [line for line in old.read(record).decode().splitlines() if not line.startswith(folder)]
+        texts[bill] = (json.dumps(sbom.bill(wheel=wheel), indent=1, ensure_ascii=False) + "\n").encode()
+        lines = [line for line in old.read(record).decode().splitlines() if not line.startswith((folder, bill))]
         for name, text in texts.items():
             digest = base64.urlsafe_b64encode(hashlib.sha256(text).digest()).rstrip(b"=").decode()
             lines.append(f"{name},sha256={digest},{len(text)}")
         partial = wheel.with_suffix(".partial")
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as new:
             for item in old.infolist():
-                if item.filename != record and not item.filename.startswith(folder):
+                if item.filename != record and not item.filename.startswith((folder, bill)):
                     new.writestr(item, old.read(item), zipfile.ZIP_DEFLATED)
             for name, text in texts.items():
                 new.writestr(name, text)

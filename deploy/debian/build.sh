@@ -52,6 +52,7 @@ install -Dm644 deploy/debian/logrotate "$root/etc/logrotate.d/softfax"
 for page in docs/*.md README.md; do install -Dm644 "$page" "$root/usr/share/doc/softfax/$(basename "$page")"; done
 install -d "$root/usr/share/doc/softfax/monitoring"
 install -m644 deploy/monitoring/* "$root/usr/share/doc/softfax/monitoring/"
+"$PY" tools/sbom.py --modules "$site" ${wheel:+--wheel "$wheel"} "$root/usr/share/doc/softfax/softfax.cdx.json" >>"$log" 2>&1 || fail "the bill of materials could not be written"
 install -Dm644 deploy/debian/copyright "$root/usr/share/doc/softfax/copyright"
 printf 'softfax (%s-1) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- The softfax authors <softfax@localhost>  %s\n' \
   "$release" "$(date -R)" | gzip -9n >"$root/usr/share/doc/softfax/changelog.Debian.gz"

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
 
+import softfax
 from softfax.cli.lines import json_line
 from softfax.cli.report import Reporter
 from softfax.cli.tables import show_table
@@ -208,3 +209,12 @@ def test_events_of_the_engine_are_read_as_text() -> None:
 
     record = EventRecord(type=int(EventType.NEGOTIATED), text=b"\x1b[2J49 30\x9b1m")
     assert core._event(record).text == "\ufffd[2J49 30\ufffd1m"
+
+
+def test_nothing_else_decides_what_can_be_shown() -> None:
+    """A second function of the kind would leave out what the first one knows."""
+    package = Path(softfax.__file__).parent
+    others = [
+        path for path in package.rglob("*.py") if re.search(r"for \w+ in .* if \w+\.isprintable", path.read_text())
+    ]
+    assert [path.name for path in others if path.name != "outside.py"] == []

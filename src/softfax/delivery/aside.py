@@ -16,6 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from softfax.outside import clean
+
 __all__ = ["METADATA", "Aside", "SetAside", "set_aside"]
 
 log = logging.getLogger("softfax.delivery")
@@ -71,7 +73,7 @@ class Aside:
         shown = " ".join(str(value)[:60] for value in key.values())
         problem = f"{type(error).__name__}: {error}"
         view = SetAside(
-            table=table.name, key=_clean(shown), problem=_clean(problem)[:PROBLEM_MAX], since=datetime.now(UTC)
+            table=table.name, key=clean(shown), problem=clean(problem)[:PROBLEM_MAX], since=datetime.now(UTC)
         )
         with self._lock:
             if (table.name, shown) in self._noticed:
@@ -133,8 +135,3 @@ def set_aside(connection: sa.Connection) -> list[SetAside]:
         SetAside(table=row.of, key=row.key, problem=row.problem, since=datetime.fromtimestamp(row.since, UTC))
         for row in connection.execute(query)
     ]
-
-
-def _clean(text: str) -> str:
-    """As a log and a page may have it."""
-    return clean(text)
