@@ -28,7 +28,7 @@ from aiosmtpd.controller import Controller
 
 from softfax.delivery import RetryPolicy
 from softfax.fax.outcome import Outcome
-from softfax.mailboxes import MailboxError, Mailboxes, targets
+from softfax.mailboxes import MailboxError, Mailboxes, service, targets
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult, FaxUpdate, new_fax_id
 from softfax.queue.model import FaxState
 from softfax.queue.queue import FaxQueue
@@ -274,6 +274,26 @@ def test_a_program_is_done_when_it_ends_and_ended_with_all_it_started(tmp_path: 
     child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
     with contextlib.suppress(FileNotFoundError):
         assert child.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_program_that_takes_for_ever_holds_up_no_other_target(tmp_path: Path) -> None:
+    script = f"while [ ! -e {tmp_path}/done ]; do sleep 0.1; done"
+    slow = {"name": "slow", "numbers": ["1"], "command": [{"argv": ["/bin/sh", "-c", script], "timeout_s": 600}]}
+    quick = {"name": "quick", "numbers": ["2"], "folder": [{"dir": tmp_path / "quick"}]}
+
+    async def run() -> None:
+        async with running(tmp_path, mailbox=[slow, quick]) as (station, queue, mailboxes):
+            for _ in range(service.WORKERS + 2):
+                await receive(station, queue, "slow")
+            fax_id = await receive(station, queue, "quick")
+            async with asyncio.timeout(LIMIT_S):
+                while not list((tmp_path / "quick").glob(f"*{fax_id}.pdf")):
+                    await asyncio.sleep(0.05)
+            assert (await asyncio.to_thread(mailboxes.counts))["waiting"] >= service.WORKERS + 2
+            (tmp_path / "done").touch()
+            assert (await settled(mailboxes))["done"] == service.WORKERS + 3
+
+    asyncio.run(run())
 
 
 def test_a_fax_recorded_right_before_a_crash_still_reaches_its_mailbox(tmp_path: Path) -> None:

@@ -59,11 +59,15 @@ class Rounds:
             raise LocalError(f"{self.kind} are worked on in this process already", "close that first")
         _workers[self.kind], self._durable = self._work, durable
 
-    def start(self, workers: int) -> None:
-        """Begins to take rounds, so many at a time, or from now on."""
+    def start(self, workers: int, each: int | None = None) -> None:
+        """Begins to take rounds, so many at a time, or from now on; `each` of one `partition`, where rounds name one."""
         assert self._durable is not None
         queue = DBOS.register_queue(
-            self.kind, worker_concurrency=workers, polling_interval_sec=POLL_S, on_conflict="always_update"
+            self.kind,
+            worker_concurrency=workers,
+            partition_worker_concurrency=each,
+            polling_interval_sec=POLL_S,
+            on_conflict="always_update",
         )
         self._durable.pace.add(queue, POLL_S)
 
@@ -77,7 +81,15 @@ class Rounds:
         assert self._durable is not None
         return self._durable.client
 
-    def enqueue(self, connection: sa.Connection, subject: str, round_id: str, priority: int, delay_s: float) -> None:
+    def enqueue(
+        self,
+        connection: sa.Connection,
+        subject: str,
+        round_id: str,
+        priority: int,
+        delay_s: float,
+        partition: str = "",
+    ) -> None:
         """Enqueues a round in the transaction given. `priority` is 0 (last) to 10; the engine's are 1 (first) and up."""
         options: dict[str, Any] = {
             "workflow_name": _name(self.kind),
@@ -87,6 +99,8 @@ class Rounds:
         }
         if delay_s > 0:
             options["delay_seconds"] = delay_s
+        if partition:
+            options["queue_partition_key"] = partition
         assert self._durable is not None
         self._durable.pace.busy()
         self._client.enqueue_in_transaction(connection, options, subject, round_id)  # type: ignore[arg-type]

@@ -33,12 +33,20 @@ PRIORITY = 5
 class Tries:
     """The rows of `table`, each given to `work(row)` in a thread of the durable engine when it is due.
 
+    `target_of(key)` names the target of a row: rows of one that is slow do not hold up those of others (`start`).
     `work` says by `end`, `failed` or `again` what became of the row, and returns a word for the engine's record. All methods
     block on the database.
     """
 
-    def __init__(self, kind: str, table: sa.Table, policy: RetryPolicy, work: Callable[[Any], str]) -> None:
-        self._table, self._policy, self._work = table, policy, work
+    def __init__(
+        self,
+        kind: str,
+        table: sa.Table,
+        policy: RetryPolicy,
+        work: Callable[[Any], str],
+        target_of: Callable[[str], str] = lambda key: "",
+    ) -> None:
+        self._table, self._policy, self._work, self._target_of = table, policy, work, target_of
         self._rounds = Rounds(kind, self._run)
         self._engine: sa.Engine | None = None
         self._aside: Aside | None = None
@@ -53,10 +61,10 @@ class Tries:
         self._engine, self._aside = durable.engine, durable.aside
         self._rounds.prepare(durable)
 
-    def start(self, workers: int) -> None:
-        """Begins with what is due, so many rows at a time."""
+    def start(self, workers: int, each: int | None = None) -> None:
+        """Begins with what is due, so many rows at a time, `each` of them for one target."""
         self._started.set()
-        self._rounds.start(workers)
+        self._rounds.start(workers, each)
 
     def stop(self) -> None:
         """Begins nothing new."""
@@ -109,7 +117,7 @@ class Tries:
                 )
             )  # fmt: skip
             if state == WAITING:
-                self._rounds.enqueue(connection, key, round_id, PRIORITY, 0.0)
+                self._rounds.enqueue(connection, key, round_id, PRIORITY, 0.0, self._target_of(key))
 
     def again(self, key: str, round_id: str, wait_s: float = 0.0, **values: Any) -> None:
         """The next round of a row after this one, unless the row has moved on; sets columns with it."""
@@ -123,7 +131,7 @@ class Tries:
                 .values(round_id=following, **values)
             )
             if done.rowcount:
-                self._rounds.enqueue(connection, key, following, PRIORITY, wait_s)
+                self._rounds.enqueue(connection, key, following, PRIORITY, wait_s, self._target_of(key))
 
     def end(self, row: Any, state: str, problem: str = "") -> None:
         """A try was the last one."""

@@ -38,7 +38,8 @@ __all__ = ["Mailboxes"]
 log = logging.getLogger("softfax.mailboxes")
 
 METADATA = sa.MetaData()
-WORKERS = 4
+#: Deliveries at a time, and those to one target: a program or server that takes long holds up its own.
+WORKERS, WORKERS_EACH = 12, 3
 POLICY = RetryPolicy(first_s=10.0, longest_s=3600.0, give_up_s=7 * 24 * 3600.0)
 DOCUMENT_BYTES_MAX = 700_000
 DONE = "done"
@@ -67,7 +68,7 @@ class Mailboxes:
 
     def __init__(self, station: Station, queue: FaxQueue, policy: RetryPolicy = POLICY) -> None:
         self.station, self.queue = station, queue
-        self._tries = Tries(MAILBOXES, _deliveries, policy, self._work)
+        self._tries = Tries(MAILBOXES, _deliveries, policy, self._work, _target_of)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._upkeep: asyncio.Task[None] | None = None
         queue.on_received.append(self._received)
@@ -82,7 +83,7 @@ class Mailboxes:
     async def start(self) -> None:
         """Goes on with what waits."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._tries.start, WORKERS)
+        await asyncio.to_thread(self._tries.start, WORKERS, WORKERS_EACH)
         self._upkeep = asyncio.ensure_future(self._keep_up())
 
     async def stop(self) -> None:
@@ -220,6 +221,11 @@ class Mailboxes:
         """How many deliveries wait, are done and were given up. Blocks."""
         found = {state: count for (state,), count in self._tries.counts("state").items()}
         return dict.fromkeys((WAITING, DONE, DEAD), 0) | found
+
+
+def _target_of(key: str) -> str:
+    """What a delivery's key says beside the fax."""
+    return key.partition(".")[2]
 
 
 def _name(row: Any) -> str:
