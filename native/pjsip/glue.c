@@ -2,6 +2,7 @@
 /* The event callback, and the loop with its wake-up. */
 #include "glue.h"
 
+#include "auth.h"
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
 #include <pthread.h>
@@ -78,6 +79,10 @@ int sfx_sip_open(int trace, int ipv6) {
         status = messages_start();
     if (status == PJ_SUCCESS)
         status = budget_start();
+    if (status == PJ_SUCCESS)
+        status = digest_start();
+    if (status == PJ_SUCCESS)
+        status = peer_start();
     connections_start();
     return status == PJ_SUCCESS && trace ? trace_start() : status;
 }
@@ -86,6 +91,7 @@ void sfx_sip_close(void) {
     trace_stop();
     budget_stop();
     messages_stop();
+    credentials_stop();
     requests_stop();
     resolve_stop();
     connections_stop();

@@ -26,6 +26,16 @@ enum sfx_sip_event_type {
                             in its place, else 488 */
     SFX_SIP_OPTIONS,     /* the sfx_sip_options() with the token `call_id` was answered with `code` */
     SFX_SIP_MESSAGE,     /* a SIP message, `code` 1 sent, 0 received; `remote`, `port`, its text in `remote_sdp` */
+    SFX_SIP_UNANSWERED,  /* a challenge to the account `call_id` by `remote`, `port` gets no answer: `code` is an
+                            sfx_sip_unanswered, `remote_sdp` the realm where that is why */
+};
+
+enum sfx_sip_unanswered {
+    SFX_SIP_ANSWERED,
+    SFX_SIP_NOT_THE_SERVER,     /* the request, or its response, is of another than the account's server */
+    SFX_SIP_CALL_OF_A_STRANGER, /* within a call that came in from elsewhere */
+    SFX_SIP_BEHIND_A_PROXY,     /* within a call, by somebody behind the server */
+    SFX_SIP_ANOTHER_REALM,      /* a realm that is not the server's */
 };
 
 typedef struct sfx_sip_event {
@@ -65,6 +75,19 @@ SFX_SIP_API int sfx_sip_codecs(int acc_id, const int *laws, int count);
 SFX_SIP_API int sfx_sip_describe(int acc_id, int wanted);
 /* Our SDP instead of the one being delivered. Returns a pj_status_t. */
 SFX_SIP_API int sfx_sip_sdp(const char *sdp);
+/* User and password of an account, and the realms they are for, a line each; none for the one its server shows first.
+ * Returns a pj_status_t. */
+SFX_SIP_API int sfx_sip_credentials(int acc_id, const char *user, const char *password, const char *realms);
+/* The servers of an account that has credentials: names, with the port 0 where it is looked up, and addresses. Returns
+ * a pj_status_t. */
+SFX_SIP_API int sfx_sip_servers(int acc_id, const char *const *hosts, const int *ports, int count);
+/* Wipes the credentials of an account that is given up. */
+SFX_SIP_API void sfx_sip_forget(int acc_id);
+/* The addresses of a SIP server by its name, its port (0: looked up as well) and transport (0 UDP, 1 TCP, 2 TLS), a
+ * line "ADDRESS PORT" each; in any thread, and it blocks. */
+SFX_SIP_API void sfx_sip_look_up(const char *name, int port, int transport, char *out, int size);
+/* Whether the INVITE of a call that is coming in came over TLS; only while that is reported. */
+SFX_SIP_API int sfx_sip_by_tls(int call_id);
 /* Sends OPTIONS to `uri` as an account does; SFX_SIP_OPTIONS follows, unless a pj_status_t other than 0 is returned. */
 SFX_SIP_API int sfx_sip_options(int acc_id, const char *uri, int token);
 /* Networks (ADDRESS/BITS) of accounts, and the parameters of the contacts they registered: what comes from elsewhere is

@@ -14,6 +14,7 @@
 
 #include <pjsua-lib/pjsua.h>
 
+#include "auth.h"
 #include "glue.h"
 
 #define LOOKUPS_MAX 64
@@ -161,10 +162,41 @@ static void *look_up_apart(void *arg) {
     return NULL;
 }
 
+void sfx_sip_look_up(const char *name, int port, int transport, char *out, int size) {
+    static const pjsip_transport_type_e types[] = {PJSIP_TRANSPORT_UDP, PJSIP_TRANSPORT_TCP, PJSIP_TRANSPORT_TLS};
+    lookup *l = calloc(1, sizeof *l);
+    int used = 0;
+
+    out[0] = '\0';
+    if (l && strlen(name) <= NAME_MAX_OCTETS && transport >= 0 && transport < (int)PJ_ARRAY_SIZE(types)) {
+        strcpy(l->name, name);
+        l->type = types[transport];
+        l->port = (unsigned)port;
+        look_up(l);
+    }
+    for (unsigned i = 0; l && i < l->found.count; i++) {
+        char text[PJ_INET6_ADDRSTRLEN];
+        const pj_sockaddr *address = &l->found.entry[i].addr;
+        int n;
+        pj_sockaddr_print(address, text, sizeof text, 0);
+        n = snprintf(out + used, (size_t)(size - used), "%s %u\n", text, pj_sockaddr_get_port(address));
+        if (n < 0 || n >= size - used) {
+            out[used] = '\0'; /* what fits */
+            break;
+        }
+        used += n;
+    }
+    free(l);
+}
+
 /* ---- what PJSIP asks, in the thread that owns it -------------------------------------------------------------------
  */
 
-static void tell(lookup *l) { (*l->cb)(l->status, l->token, l->status == PJ_SUCCESS ? &l->found : NULL); }
+static void tell(lookup *l) {
+    if (l->status == PJ_SUCCESS)
+        credentials_resolved(l->name, l->port, &l->found);
+    (*l->cb)(l->status, l->token, l->status == PJ_SUCCESS ? &l->found : NULL);
+}
 
 static int begin(lookup *l) {
     pthread_attr_t attr;

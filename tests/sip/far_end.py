@@ -66,6 +66,7 @@ class FarEnd:
     """One user agent at one UDP port; knows one dialog."""
 
     port_of_agent: int = 0
+    host: str = HERE
     sock: socket.socket = field(default_factory=lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     call_id: str = field(default_factory=lambda: secrets.token_hex(8))
     tag: str = field(default_factory=lambda: secrets.token_hex(4))
@@ -74,7 +75,7 @@ class FarEnd:
     cseq: int = 100
 
     def __post_init__(self) -> None:
-        self.sock.bind((HERE, 0))
+        self.sock.bind((self.host, 0))
         self._seen: set[tuple[str, str, str]] = set()
 
     @property
@@ -83,7 +84,7 @@ class FarEnd:
 
     @property
     def uri(self) -> str:
-        return f"sip:far@{HERE}:{self.port}"
+        return f"sip:far@{self.host}:{self.port}"
 
     def expect(self, kind: str, seconds: float = 20.0, *, cseq: str = "") -> Message:
         """The next message of that kind, retransmissions and whatever else comes passed over."""
@@ -149,7 +150,7 @@ class FarEnd:
         target = self.target or f"sip:fax@{HERE}:{self.port_of_agent}"
         lines = [
             f"{method} {target} SIP/2.0",
-            f"Via: SIP/2.0/UDP {HERE}:{self.port};branch={branch or 'z9hG4bK' + secrets.token_hex(6)};rport",
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch={branch or 'z9hG4bK' + secrets.token_hex(6)};rport",
             f"From: <{self.uri}>;tag={self.tag}",
             f"To: {self.remote or f'<{target}>'}",
             f"Call-ID: {self.call_id}",

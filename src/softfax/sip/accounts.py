@@ -16,18 +16,19 @@ __all__ = [
     "LINE_PARAMETER",
     "Identity",
     "KnownAccount",
-    "account_of",
+    "Origin",
     "check_accounts",
     "identity",
-    "is_known",
     "known_networks",
     "network",
+    "origin_of",
 ]
 
 #: The parameter of a registered contact that says whose it is. Its value is drawn anew for each account, so only the registrar
 #: and those it tells know it.
 LINE_PARAMETER = "line"
 ACCOUNTS_MAX = 60
+REALM_MAX = 255
 _URI_PARTS = re.compile(r"sips?:(?:([^@<>\s]{0,256})@)?(\[[0-9A-Fa-f:.]{2,45}\]|[^:;?<>\s]{1,255})", re.I)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -35,11 +36,24 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class KnownAccount:
-    """An account as incoming calls are told by: its contact's `line`, and the addresses that its server's name stands for."""
+    """An account as incoming calls are told by: its contact's `line`, and the addresses and ports of its servers."""
 
     account: SipAccount
     line: str = ""
-    addresses: frozenset[str] = field(default_factory=frozenset)
+    servers: frozenset[tuple[str, int]] = field(default_factory=frozenset)
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """The addresses of its servers."""
+        return frozenset(host for host, _ in self.servers)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a call comes from: an account, or nobody's (empty), and then the account whose user or number is called by it."""
+
+    account: str = ""
+    called: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,14 +80,6 @@ def known_networks(known: Iterable[KnownAccount]) -> tuple[Network, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def is_known(known: Collection[KnownAccount], request_uri: str, source: str) -> bool:
-    """Whether a call comes from an account's server or trusted network, or to the contact that was registered."""
-    line, address = _parts(request_uri)[2], _address(source)
-    if line and any(line == one.line for one in known):
-        return True
-    return address is not None and any(address in one for one in known_networks(known))
-
-
 def check_accounts(accounts: Sequence[SipAccount]) -> None:
     """Raises UsageError for accounts that cannot be used together or at all."""
     names = [account.name for account in accounts]
@@ -88,6 +94,13 @@ def check_accounts(accounts: Sequence[SipAccount]) -> None:
                 split_uri(uri)
         for text in account.trusted:
             network(text)
+        if any(not realm or "\n" in realm or len(realm) > REALM_MAX for realm in account.realms):
+            raise UsageError(f"account {account.name} has a realm that cannot be one", "write it as its server does")
+        if account.transport == "tls" and re.search(r";transport=(?!tls\b)", account.server + account.proxy, re.I):
+            raise UsageError(
+                f'account {account.name} has transport = "tls", and a server or proxy with another',
+                "leave ;transport= out of its URIs",
+            )
         if not account.codecs or len(set(account.codecs)) != len(account.codecs):
             raise UsageError(f"account {account.name} has no use for these codecs", "name PCMU, PCMA or both, once")
         if account.options_s and account.register:
@@ -109,32 +122,32 @@ def check_accounts(accounts: Sequence[SipAccount]) -> None:
 # ---- calls in -------------------------------------------------------------------------------------------------------
 
 
-def account_of(known: Iterable[KnownAccount], request_uri: str, source: str, hosts: Collection[str] = ()) -> str:
-    """The name of the account that an INVITE belongs to, empty for none.
+def origin_of(known: Iterable[KnownAccount], request_uri: str, source: str, hosts: Collection[str] = ()) -> Origin:
+    """Where an INVITE comes from.
 
-    The contact that we registered decides. Else the account is one whose `trusted` networks or server the packet comes from
-    (`source`), or whose user or number is called; the more of these, the better, and the first of equals. An account with
-    `trusted` gets nothing from elsewhere. `hosts` are those named in To and From, which only tell apart what is equal.
+    The contact that we registered decides. Else it is an account's if the packet comes from its server or, where it names them,
+    from its `trusted` networks (`source`); among several, user and numbers decide. What the text says of its sender never does:
+    `hosts`, those named in To and From, only tell apart what is equal.
     """
     user, host, line = _parts(request_uri)
     called = _comparable(user)
     address = _address(source)
-    best, best_score = "", 0
+    best, best_score, of_others = "", 0, Origin()
     for one in known:
         account = one.account
         if line and line == one.line:
-            return account.name
+            return Origin(account.name)
         within = max((n.prefixlen for n in map(network, account.trusted) if address and address in n), default=-1)
-        if account.trusted and within < 0:
-            continue
         of_user = bool(called) and called in {_comparable(account.user), *map(_comparable, account.numbers)} - {""}
-        score = (1000 + within if within >= 0 else 0) + 400 * (source in one.addresses) + 200 * of_user
-        if not score:
+        if within < 0 and (account.trusted or address not in map(_address, one.addresses)):
+            if of_user and (not of_others.called or account.srtp == "required"):
+                of_others = Origin(called=account.name)
             continue
+        score = (1000 + within if within >= 0 else 400) + 200 * of_user
         score += 100 * (split_uri(account.server)[2].strip("[]").lower() in {host, *(h.lower() for h in hosts)})
         if score > best_score:
             best, best_score = account.name, score
-    return best
+    return Origin(best) if best else of_others
 
 
 def _parts(uri: str) -> tuple[str, str, str]:

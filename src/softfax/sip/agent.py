@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from softfax.errors import SoftfaxError, UsageError
 from softfax.sip.accounts import KnownAccount, check_accounts
 from softfax.sip.glue import PJ_EPENDING
-from softfax.sip.names import is_numeric, known_account, numeric
+from softfax.sip.names import hosts_of, is_numeric, known_account, numeric
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.secure import Security
 from softfax.sip.types import (
@@ -172,6 +172,8 @@ class IncomingCall(Call):
         #: The address that it came from, and whether that belongs to an account.
         self.source = ""
         self.known = False
+        #: Of a call that comes from no account: the one whose user or number it is for.
+        self.called_account = ""
         self.headers: dict[str, str] = {}
 
     def answer(self, *, t38: T38Policy) -> None:
@@ -271,7 +273,9 @@ class UserAgent:
         stay = {name: one for name, one in self._known.items() if name in new and name not in gone}
         await asyncio.gather(*(self.unregister(name) for name in gone))
         fresh = [account for account in accounts if account.name not in stay]
-        made = await asyncio.gather(*(known_account(one, self._stack.bound_address[0]) for one in fresh))
+        made = await asyncio.gather(
+            *(known_account(one, self._stack.bound_address[0], self._stack.look_up) for one in fresh)
+        )
         self._known = stay | {one.account.name: one for one in made}
         known = list(self._known.values())
         await self._stack.ask(lambda stack: stack.put_accounts(known))
@@ -282,10 +286,10 @@ class UserAgent:
         while True:
             await asyncio.sleep(LOOK_UP_AGAIN_S)
             for name, one in list(self._known.items()):
-                if not is_numeric(split_uri(one.account.server)[2]):
-                    again = await known_account(one.account, self._stack.bound_address[0])
-                    if self._known.get(name) is one and again.addresses:
-                        self._known[name] = replace(one, addresses=again.addresses)
+                if not all(is_numeric(host) for host, _ in hosts_of(one.account)):
+                    again = await known_account(one.account, self._stack.bound_address[0], self._stack.look_up)
+                    if self._known.get(name) is one and again.servers:
+                        self._known[name] = replace(one, servers=again.servers)
             known = list(self._known.values())
             self.post(lambda stack, known=known: stack.put_accounts(known))  # type: ignore[misc]
 

@@ -32,6 +32,16 @@ class GlueEventType(IntEnum):
     SDP = 6
     OPTIONS = 7
     MESSAGE = 8
+    UNANSWERED = 9
+
+
+class Unanswered(IntEnum):
+    """Why a challenge is not answered, see glue.h."""
+
+    NOT_THE_SERVER = 1
+    CALL_OF_A_STRANGER = 2
+    BEHIND_A_PROXY = 3
+    ANOTHER_REALM = 4
 
 
 class _Event(c.Structure):
@@ -103,6 +113,11 @@ class Glue:
             lib.sfx_sip_describe.argtypes = [c.c_int, c.c_int]
             lib.sfx_sip_sdp.argtypes = [c.c_char_p]
             lib.sfx_sip_options.argtypes = [c.c_int, c.c_char_p, c.c_int]
+            lib.sfx_sip_credentials.argtypes = [c.c_int, c.c_char_p, c.c_char_p, c.c_char_p]
+            lib.sfx_sip_servers.argtypes = [c.c_int, c.POINTER(c.c_char_p), c.POINTER(c.c_int), c.c_int]
+            lib.sfx_sip_look_up.argtypes = [c.c_char_p, c.c_int, c.c_int, c.c_char_p, c.c_int]
+            lib.sfx_sip_forget.argtypes = lib.sfx_sip_by_tls.argtypes = [c.c_int]
+            lib.sfx_sip_forget.restype = None
             lib.sfx_sip_open.argtypes = [c.c_int, c.c_int]
             lib.sfx_sip_run.argtypes = [c.c_uint]
             lib.sfx_sip_known.argtypes = [c.POINTER(c.c_char_p), c.c_int, c.POINTER(c.c_char_p), c.c_int]
@@ -193,6 +208,33 @@ class Glue:
         """What unknown sources were refused; from any thread."""
         counted = self._counters
         return Refused(int(counted.calls_refused), int(counted.connections_refused), int(counted.connections_ended))
+
+    def credentials(self, account_id: int, user: str, password: str, realms: Sequence[str]) -> int:
+        """User and password of an account, and their realms, none for the one its server shows. Returns a pj_status_t."""
+        text = "\n".join(realms)
+        return int(self._lib.sfx_sip_credentials(account_id, user.encode(), password.encode(), text.encode()))
+
+    def servers(self, account_id: int, servers: Sequence[tuple[str, int]]) -> int:
+        """Names and addresses of the servers of an account that has credentials, with their ports. Returns a pj_status_t."""
+        hosts = (c.c_char_p * len(servers))(*(host.encode() for host, _ in servers))
+        ports = (c.c_int * len(servers))(*(port for _, port in servers))
+        return int(self._lib.sfx_sip_servers(account_id, hosts, ports, len(servers)))
+
+    def forget(self, account_id: int) -> None:
+        """Wipes an account's credentials."""
+        self._lib.sfx_sip_forget(account_id)
+
+    def by_tls(self, call_id: int) -> bool:
+        """Whether the INVITE of a call that is coming in came over TLS."""
+        return bool(self._lib.sfx_sip_by_tls(call_id))
+
+    def look_up(self, host: str, port: int, transport: str) -> list[tuple[str, int]]:
+        """Addresses and ports of a SIP server; in any thread, and it blocks."""
+        out = c.create_string_buffer(4096)
+        kind = ("udp", "tcp", "tls").index(transport)
+        self._lib.sfx_sip_look_up(host.encode(), port, kind, out, len(out))
+        lines = (line.split() for line in out.value.decode().splitlines())
+        return [(address, int(number)) for address, number in lines]
 
     def quiet(self) -> None:
         """Silences PJSIP's own log."""

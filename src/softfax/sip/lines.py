@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from softfax.errors import UsageError
-from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, account_of, is_known, known_networks
+from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, Origin, known_networks, origin_of
 from softfax.sip.binding import clean, message_of, pj, reason_of
-from softfax.sip.glue import Glue
+from softfax.sip.glue import Glue, GlueEvent, Unanswered
+from softfax.sip.names import hosts_of
 from softfax.sip.types import (
     ANYWHERE,
     ANYWHERE_6,
@@ -32,16 +33,22 @@ SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 _NAMED_HOST = re.compile(
     r"^(?:To|From|t|f)[ \t]*:[^\r\n]{0,512}?sips?:(?:[^@\s>]{0,256}@)?([^:;>\s]{1,255})", re.I | re.M
 )
-#: In the topmost Via, by which the answer goes back.
-_BY_TLS = re.compile(
-    r"\A[^\r\n]*\r?\n(?:(?!v(?:ia)?[ \t]*:)[^\r\n]*\r?\n)*v(?:ia)?[ \t]*:\s*SIP\s*/\s*2\.0\s*/\s*TLS\s", re.I
-)
 LAWS = {"PCMU": 0, "PCMA": 8}
+TLS_VERSIONS = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
 TRANSPORT_KINDS = {
     "udp": pj.PJSIP_TRANSPORT_UDP,
     "tcp": pj.PJSIP_TRANSPORT_TCP,
     "tls": pj.PJSIP_TRANSPORT_TLS,
 }
+
+
+UNANSWERED = {
+    Unanswered.NOT_THE_SERVER: "it is not from a server of the account",
+    Unanswered.CALL_OF_A_STRANGER: "the call did not come from a server of the account",
+    Unanswered.BEHIND_A_PROXY: "within a call it may be from anyone behind the server, which is a proxy",
+    Unanswered.ANOTHER_REALM: "its realm {realm!r} is not the one that the server showed first, nor named in realms",
+}
+UNANSWERED_MAX = 200
 
 
 class Line(pj.Account):  # type: ignore[misc]
@@ -98,8 +105,9 @@ class Lines:
         self._known: dict[str, KnownAccount] = {}
         self._retired: list[Line] = []
         self.anonymous: Any = None
-        #: Whether the request that is being given to an account came over TLS.
-        self.by_tls = False
+        self._unanswered: set[tuple[str, str]] = set()
+        #: Where the request comes from that is being given to an account.
+        self.origin = Origin()
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -134,9 +142,15 @@ class Lines:
         for name, one in wanted.items():
             if name not in self._lines:
                 self._lines[name] = self._create(one.account)
-            self._known[name] = replace(one, line=self._lines[name].token)
+            line = self._lines[name]
+            self._known[name] = replace(one, line=line.token)
+            self._glue.servers(int(line.getId()), [*hosts_of(one.account), *one.servers])
         all_known = self._known.values()
         self._glue.known([str(one) for one in known_networks(all_known)], [one.line for one in all_known])
+
+    def account(self, name: str) -> SipAccount | None:
+        """The account of that name."""
+        return self._known[name].account if name in self._known else None
 
     def _create(self, account: SipAccount) -> Line:
         line = Line(self, account)
@@ -146,6 +160,9 @@ class Lines:
             raise UsageError(f"account {account.name} cannot be used: {reason_of(error)}", "correct it") from None
         self._glue.codecs(int(line.getId()), [LAWS[codec] for codec in account.codecs])
         self._glue.describe(int(line.getId()), account.srtp != "off")
+        if account.user or account.auth_user:
+            user = account.auth_user or account.user
+            self._glue.credentials(int(line.getId()), user, account.password, account.realms)
         return line
 
     def _retire(self, line: Line) -> None:
@@ -155,7 +172,11 @@ class Lines:
         if line.calls:
             self._retired.append(line)
         else:
-            line.give_up()
+            self._give_up(line)
+
+    def _give_up(self, line: Line) -> None:
+        self._glue.forget(int(line.getId()))
+        line.give_up()
 
     # ---- calls --------------------------------------------------------------------------------------------------
 
@@ -172,21 +193,26 @@ class Lines:
         line.calls -= 1
         if line.retired and not line.calls and line in self._retired:
             self._retired.remove(line)
-            line.give_up()
-
-    def knows(self, prm: Any) -> bool:
-        """Whether a request comes from where an account's calls come from, whatever it says of itself."""
-        request_uri = [*message_of(prm.rdata.wholeMsg)[:1024].split(" ", 2), ""][1]
-        return is_known(self._known.values(), request_uri, source_host(prm))
+            self._give_up(line)
 
     def select(self, prm: Any) -> None:
-        """Says whose a request from outside a dialog is (a callback of the endpoint)."""
+        """Says whose a request from outside a dialog is (a callback of the endpoint); nobody's until that is known."""
+        self.origin = Origin()
+        prm.accountIndex = int(self.anonymous.getId())
         head = message_of(prm.rdata.wholeMsg)[:8192].partition("\r\n\r\n")[0]
         request_uri = [*head.split(" ", 2), ""][1]
         hosts = _NAMED_HOST.findall(head)
-        name = account_of(self._known.values(), request_uri, source_host(prm), hosts)
-        self.by_tls = bool(_BY_TLS.search(head))
-        prm.accountIndex = int((self._lines.get(name) or self.anonymous).getId())
+        self.origin = origin_of(self._known.values(), request_uri, source_host(prm), hosts)
+        prm.accountIndex = int((self._lines.get(self.origin.account) or self.anonymous).getId())
+
+    def unanswered(self, event: GlueEvent) -> None:
+        """A challenge to an account got no answer: said once for each reason, since far ends may send any number."""
+        name = next((line.name for line in self._lines.values() if int(line.getId()) == event.call_id), "")
+        problem = UNANSWERED[Unanswered(event.code)].format(realm=clean(event.remote_sdp))
+        if (name, problem) in self._unanswered or len(self._unanswered) >= UNANSWERED_MAX:
+            return
+        self._unanswered.add((name, problem))
+        log.warning("account %s: a challenge by %s:%d is not answered: %s", name, event.remote, event.port, problem)
 
     # ---- configuration ------------------------------------------------------------------------------------------
 
@@ -231,9 +257,6 @@ class Lines:
         config.regConfig.timeoutSec = account.expires_s
         if account.public_address:
             config.sipConfig.contactForced = f"<sip:{account.user or 'softfax'}@{shown}:{port}{suffix}>"
-        if account.user or account.auth_user:
-            user = account.auth_user or account.user
-            config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, account.password))
         if account.proxy:
             loose = account.proxy if ";" in account.proxy else f"{account.proxy};lr"
             config.sipConfig.proxies.append(_with_transport(loose, suffix))
@@ -283,6 +306,7 @@ class Lines:
             tls.privKeyFile = self._config.tls_private_key or ""
             tls.CaListFile = self._config.tls_ca or (SYSTEM_CA if self._config.tls_verify else "")
             tls.verifyServer = self._config.tls_verify
+            tls.proto = TLS_VERSIONS
         return TRANSPORT_KINDS[kind] | (pj.PJSIP_TRANSPORT_IPV6 if ":" in host else 0), config
 
 

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 
 from softfax.errors import LocalError, UsageError
@@ -15,9 +16,12 @@ from softfax.sip.accounts import KnownAccount
 from softfax.sip.stun import public_address
 from softfax.sip.types import SipAccount, split_uri
 
-__all__ = ["is_numeric", "known_account", "numeric"]
+__all__ = ["LookUp", "hosts_of", "is_numeric", "known_account", "numeric"]
 
 log = logging.getLogger("softfax.sip")
+
+#: Addresses and ports of a SIP server (RFC 3263) by its name, its port (0: to be looked up too) and transport; may block.
+LookUp = Callable[[str, int, str], list[tuple[str, int]]]
 
 #: A start must not wait for a name server that is down.
 LOOKUP_S = 3.0
@@ -34,7 +38,7 @@ async def numeric(host: str) -> str:
     return str(found[0][4][0])
 
 
-async def known_account(account: SipAccount, local_host: str) -> KnownAccount:
+async def known_account(account: SipAccount, local_host: str, look_up: LookUp) -> KnownAccount:
     """The account with what must be asked for: our public address by STUN, the addresses of its servers.
 
     What nobody answers is logged and left out, so that one server that is down does not keep the others from being used.
@@ -47,9 +51,22 @@ async def known_account(account: SipAccount, local_host: str) -> KnownAccount:
             account = replace(account, public_address=await public_address(account.stun, local_host))
         except LocalError as error:
             log.warning("account %s: %s", account.name, error)
-    hosts = {split_uri(uri)[2].strip("[]") for uri in (account.server, account.proxy) if uri}
-    found = await asyncio.gather(*(_addresses(host) for host in hosts))
-    return KnownAccount(account, addresses=frozenset().union(*found))
+    found = await asyncio.gather(
+        *(_servers(host, port, account.transport, look_up) for host, port in hosts_of(account))
+    )
+    return KnownAccount(account, servers=frozenset().union(*found))
+
+
+def hosts_of(account: SipAccount) -> list[tuple[str, int]]:
+    """Hosts and ports of an account's server and proxy, 0 for a port that is looked up with the name."""
+    found: dict[tuple[str, int], None] = {}
+    for uri in (account.server, account.proxy):
+        if uri:
+            _, _, host, port, _ = split_uri(uri)
+            host = host.strip("[]")
+            default = (5061 if account.transport == "tls" else 5060) if is_numeric(host) else 0
+            found[host, port or default] = None
+    return list(found)
 
 
 def _check_certificate(account: SipAccount) -> None:
@@ -73,13 +90,10 @@ def is_numeric(host: str) -> bool:
     return True
 
 
-async def _addresses(host: str) -> frozenset[str]:
+async def _servers(host: str, port: int, transport: str, look_up: LookUp) -> frozenset[tuple[str, int]]:
     if is_numeric(host):
-        return frozenset({host})
+        return frozenset({(host, port)})
     try:
-        found = await asyncio.wait_for(
-            asyncio.get_running_loop().getaddrinfo(host, 0, type=socket.SOCK_DGRAM), LOOKUP_S
-        )
+        return frozenset(await asyncio.wait_for(asyncio.to_thread(look_up, host, port, transport), LOOKUP_S))
     except (OSError, TimeoutError):
         return frozenset()
-    return frozenset(str(entry[4][0]) for entry in found)

@@ -27,7 +27,7 @@ class Security:
     def takes(self, offer: str) -> bool:
         """Whether a call that comes in with this offer can be answered; the reason is logged."""
         if self.refuse:
-            log.warning("a call is refused: its account requires SRTP, and it did not come over TLS")
+            log.warning("a call is refused: the account called requires SRTP, and it did not come from there over TLS")
             return False
         try:
             if offer.strip():
@@ -54,10 +54,15 @@ class Security:
         return sdes.agreed(self.policy, event.local_sdp, event.remote_sdp) if self.policy != "off" else None
 
 
-def security_of(account: SipAccount | None, *, by_tls: bool) -> Security:
-    """For a new call of an account. Without TLS there are keys only where that is allowed, so what requires SRTP is refused."""
-    if account is None or account.srtp == "off":
+def security_of(account: SipAccount | None, *, by_tls: bool, stranger: bool = False) -> Security:
+    """For a new call of an account. Without TLS there are keys only where that is allowed, so what requires SRTP is refused.
+
+    So is a `stranger` who calls its user or number. Others who do are nobody's calls, without keys.
+    """
+    if account is None or account.srtp == "off" or (stranger and account.srtp != "required"):
         return Security()
+    if stranger:
+        return Security(refuse=True)
     if by_tls or account.srtp_without_tls:
         return Security(account.srtp)
     return Security(refuse=account.srtp == "required")

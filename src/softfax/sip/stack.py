@@ -132,6 +132,10 @@ class Stack:
         self._commands.append(command)
         self._glue.wake()
 
+    def look_up(self, host: str, port: int, transport: str) -> list[tuple[str, int]]:
+        """Addresses and ports of a SIP server (RFC 3263); in any thread, and it blocks."""
+        return self._glue.look_up(host, port, transport)
+
     async def ask(self, command: Callable[[Stack], None]) -> None:
         """Runs a command in the SIP thread and waits for it. Raises what it raises."""
         done: Future[None] = Future()
@@ -366,9 +370,11 @@ class Stack:
     def on_incoming(self, line: Line, prm: Any) -> None:
         """A call comes in."""
         call = IncomingCall(self.agent)
-        call.account, call.source, call.known = line.name, source_host(prm), self.lines.knows(prm)
+        call.account, call.source, call.called_account = line.name, source_host(prm), self.lines.origin.called
+        call.known = line.account is not None
         pj_call = _PjCall(self, line, call, int(prm.callId))
-        call._security = security_of(line.account, by_tls=self.lines.by_tls)
+        called = line.account or self.lines.account(call.called_account)
+        call._security = security_of(called, by_tls=self._glue.by_tls(int(prm.callId)), stranger=line.account is None)
         try:
             self._adopt(pj_call)
             head, _, body = message_of(prm.rdata.wholeMsg).partition("\r\n\r\n")
@@ -422,6 +428,9 @@ class Stack:
             return
         if event.type is GlueEventType.SDP:
             self._describe(event)
+            return
+        if event.type is GlueEventType.UNANSWERED:
+            self.lines.unanswered(event)
             return
         if event.type is GlueEventType.OPTIONS:
             self.agent.tell(self.agent.probed, event.call_id, event.code)

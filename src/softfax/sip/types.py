@@ -60,8 +60,10 @@ class SipAccount:
 
     `caller` is how a caller's identity is shown: in P-Asserted-Identity (RFC 3325) or Remote-Party-ID with our own URI in From,
     or in From itself; an account without a user and `from_uri` has it in From in any case. `codecs` are offered and preferred
-    in this order. A call belongs to the account if it comes to the contact that was registered, to `user` or a number of
-    `numbers`, or from its server or a network of `trusted`; with `trusted`, from nowhere else but to the registered contact.
+    in this order. A call belongs to the account if it comes to the contact that was registered, or from its server, or with
+    `trusted` from those networks alone; `user` and `numbers` decide between accounts that share a server.
+
+    The password answers challenges of the servers alone, for the `realms` named, or without any for the one shown first.
 
     `tls_certificate` and `tls_private_key` are shown to a server that asks for them, where `transport` is TLS.
 
@@ -86,6 +88,7 @@ class SipAccount:
     codecs: tuple[Codec, ...] = ("PCMU", "PCMA")
     trusted: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    realms: tuple[str, ...] = ()
     tls_certificate: str = ""
     tls_private_key: str = ""
     srtp: SrtpPolicy = "off"

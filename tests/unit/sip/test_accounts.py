@@ -11,56 +11,76 @@ from hypothesis import strategies as st
 
 from softfax.errors import UsageError
 from softfax.sip import CallerId, SipAccount
-from softfax.sip.accounts import KnownAccount, account_of, check_accounts, identity, is_known, known_networks
+from softfax.sip.accounts import KnownAccount, Origin, check_accounts, identity, known_networks, origin_of
 
 
 def known(name: str, *, line: str = "", addresses: tuple[str, ...] = (), **more: Any) -> KnownAccount:
-    return KnownAccount(SipAccount(name=name, server=f"sip:{name}.example", **more), line, frozenset(addresses))
+    servers = frozenset((address, 5060) for address in addresses)
+    return KnownAccount(SipAccount(name=name, server=f"sip:{name}.example", **more), line, servers)
 
 
-PBX = known("pbx", line="1f", user="fax", register=True)
-OTHER = known("other", line="2e", user="fax", register=True)
-TRUNK = known("trunk", trusted=("192.0.2.0/24", "2001:db8::/32"))
+PBX = known("pbx", line="1f", user="fax", register=True, addresses=("198.51.100.7",))
+OTHER = known("other", line="2e", user="fax", register=True, addresses=("198.51.100.7", "2001:db8:1::7"))
+TRUNK = known("trunk", trusted=("192.0.2.0/24", "2001:db8::/48"), addresses=("198.51.100.9",))
 NARROW = known("narrow", trusted=("192.0.2.8/30",))
-DIDS = known("dids", numbers=("+49 30 1234", "1235"), addresses=("198.51.100.1",))
-ALL = (PBX, OTHER, TRUNK, NARROW, DIDS)
+DIDS = known("dids", numbers=("+49 30 1234", "1235"), addresses=("198.51.100.1", "198.51.100.2"))
+SECURE = known("secure", user="sec", numbers=("1235",), srtp="required", transport="tls", addresses=("198.51.100.3",))
+ALL = (PBX, OTHER, TRUNK, NARROW, DIDS, SECURE)
+STRANGER = "203.0.113.1"
 
 
 @pytest.mark.parametrize(
     ("uri", "source", "hosts", "name"),
     [
-        ("sip:fax@10.0.0.1:5060;line=2e", "203.0.113.1", (), "other"),
+        ("sip:fax@10.0.0.1:5060;line=2e", STRANGER, (), "other"),
         ("sip:fax@10.0.0.1:5060;transport=tcp;line=1f;ob", "192.0.2.9", (), "pbx"),
-        ("sip:fax@10.0.0.1", "203.0.113.1", (), "pbx"),  # the first of equals
-        ("sip:fax@10.0.0.1", "203.0.113.1", ("other.example",), "other"),
-        ("sip:fax@other.example", "203.0.113.1", (), "other"),
+        ("sip:fax@10.0.0.1", "198.51.100.7", (), "pbx"),  # the first of equals
+        ("sip:fax@10.0.0.1", "198.51.100.7", ("other.example",), "other"),
+        ("sip:fax@other.example", "198.51.100.7", (), "other"),
+        ("sip:fax@10.0.0.1", "2001:db8:1:0::7", (), "other"),
         ("sip:493099@10.0.0.1", "192.0.2.77", (), "trunk"),
         ("sip:493099@10.0.0.1", "192.0.2.9", (), "narrow"),  # the smaller network
         ("sip:493099@10.0.0.1", "::ffff:192.0.2.9", (), "narrow"),
         ("sip:493099@[::1]", "2001:db8::5", (), "trunk"),
-        ("sip:+49301234@10.0.0.1", "203.0.113.1", (), "dids"),
-        ("sip:49301234;phone-context=x@10.0.0.1", "203.0.113.1", (), "dids"),
-        ("sip:%2B49301234@10.0.0.1", "203.0.113.1", (), "dids"),
+        ("sip:+49301234@10.0.0.1", "198.51.100.2", (), "dids"),
         ("sip:anything@10.0.0.1", "198.51.100.1", (), "dids"),  # from its server
         ("sip:49301234@10.0.0.1", "192.0.2.77", (), "trunk"),  # where from counts more than what for
-        ("sip:493099@10.0.0.1", "203.0.113.1", ("trunk.example",), ""),  # who says where it comes from is not believed
-        ("sip:493099@10.0.0.1;line=zz", "203.0.113.1", (), ""),
-        ("sip:10.0.0.1", "203.0.113.1", (), ""),
+    ],
+)
+def test_whose_a_call_is(uri: str, source: str, hosts: tuple[str, ...], name: str) -> None:
+    assert origin_of(ALL, uri, source, hosts) == Origin(name)
+
+
+@pytest.mark.parametrize(
+    ("uri", "source", "hosts", "called"),
+    [
+        ("sip:fax@10.0.0.1", STRANGER, ("pbx.example",), "pbx"),
+        ("sip:fax@10.0.0.1", "198.51.100.9", (), "pbx"),  # a server of another account, which names other networks
+        ("sip:+49301234@10.0.0.1", STRANGER, (), "dids"),
+        ("sip:49301234;phone-context=x@10.0.0.1", STRANGER, (), "dids"),
+        ("sip:%2B49301234@10.0.0.1", STRANGER, (), "dids"),
+        ("sip:1235@10.0.0.1", STRANGER, (), "secure"),  # the one that asks for most
+        ("sip:493099@10.0.0.1", STRANGER, ("trunk.example",), ""),  # who says where it comes from is not believed
+        ("sip:493099@10.0.0.1;line=zz", STRANGER, (), ""),
+        ("sip:10.0.0.1", STRANGER, (), ""),
         ("tel:+49301234", "", (), ""),
         ("", "", (), ""),
     ],
 )
-def test_whose_a_call_is(uri: str, source: str, hosts: tuple[str, ...], name: str) -> None:
-    assert account_of(ALL, uri, source, hosts) == name
+def test_a_strangers_call_is_of_no_account_whatever_number_it_is_for(
+    uri: str, source: str, hosts: tuple[str, ...], called: str
+) -> None:
+    assert origin_of(ALL, uri, source, hosts) == Origin(called=called)
 
 
 def test_an_account_without_a_line_is_not_found_by_an_empty_one() -> None:
-    assert account_of([known("x", line="")], "sip:a@b;line=", "203.0.113.1") == ""
+    assert origin_of([known("x", line="")], "sip:a@b;line=", STRANGER) == Origin()
 
 
 @given(st.text(), st.text(), st.lists(st.text(), max_size=3))
 def test_nothing_that_comes_is_more_than_an_answer(uri: str, source: str, hosts: list[str]) -> None:
-    assert account_of(ALL, uri, source, hosts) in {"", *(one.account.name for one in ALL)}
+    found = origin_of(ALL, uri, source, hosts)
+    assert {found.account, found.called} <= {"", *(one.account.name for one in ALL)}
 
 
 OWN = "sip:fax@pbx.example"
@@ -106,6 +126,11 @@ def test_nobody_in_particular_is_shown_as_we_are() -> None:
         ([{"name": "a", "server": ""}], "not a SIP URI: ''"),
         ([{"name": "a", "proxy": "pbx"}], "not a SIP URI: 'pbx'"),
         ([{"name": "a", "trusted": ("pbx.example",)}], "not an address or network: 'pbx.example'"),
+        ([{"name": "a", "realms": ("",)}], "account a has a realm that cannot be one"),
+        (
+            [{"name": "a", "transport": "tls", "proxy": "sip:pbx;transport=udp;lr"}],
+            "and a server or proxy with another",
+        ),
         ([{"name": "a", "codecs": ()}], "account a has no use for these codecs"),
         ([{"name": "a", "codecs": ("PCMU", "PCMU")}], "account a has no use for these codecs"),
         ([{"name": "a", "tls_certificate": "x.pem"}], "account a has half of a TLS certificate"),
@@ -122,12 +147,6 @@ def test_a_password_is_not_printed() -> None:
 
 def test_calls_from_the_servers_and_trusted_networks_of_accounts_are_known() -> None:
     trunk = SipAccount(name="trunk", server="sip:192.0.2.10", trusted=("198.51.100.0/24", "2001:db8::/32"))
-    known = [KnownAccount(trunk, line="token1", addresses=frozenset({"192.0.2.10", "fe80::1%eth0"}))]
+    known = [KnownAccount(trunk, line="token1", servers=frozenset({("192.0.2.10", 5060), ("fe80::1%eth0", 5060)}))]
     networks = {"192.0.2.10/32", "fe80::1/128", "198.51.100.0/24", "2001:db8::/32"}
     assert {str(one) for one in known_networks(known)} == networks
-    for source in ("192.0.2.10", "198.51.100.7", "2001:db8::7", "::ffff:192.0.2.10"):
-        assert is_known(known, "sip:fax@here", source), source
-    for source in ("192.0.2.11", "203.0.113.1", "2001:db9::1", "", "nonsense"):
-        assert not is_known(known, "sip:trunk@192.0.2.10", source)
-        assert is_known(known, "sip:fax@here;line=token1", source)
-        assert not is_known(known, "sip:fax@here;line=token2", source)

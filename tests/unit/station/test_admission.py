@@ -131,3 +131,15 @@ def test_a_stranger_who_calls_the_number_of_an_account_takes_none_of_its_channel
     tables: dict[str, Any] = {"account": [{"name": "trunk", "server": "sip:trunk.example", "max_calls": 2}]}
     assert code_of(tables, CallFacts(account="trunk"), *strangers) == 200
     assert code_of(tables, named, ActiveCall("trunk", ""), ActiveCall("trunk", "")) == 200
+
+
+def test_where_an_account_says_where_its_calls_come_from_others_are_refused() -> None:
+    trunk = {"name": "trunk", "server": "sip:192.0.2.10", "trusted": ["192.0.2.0/28"]}
+    tables: dict[str, Any] = {"account": [trunk, {"name": "pbx", "server": "sip:pbx"}]}
+    stranger = CallFacts(called_number="0309", known=False)
+    assert [code_of(tables, one) for one in (stranger, CallFacts(account="trunk"), CallFacts(account="pbx"))] == [
+        403,
+        200,
+        200,
+    ]
+    assert code_of({**tables, "sip": {"unknown_calls": 1}}, stranger) == 200

@@ -73,7 +73,8 @@ class SipTable(Table):
     )
     unknown_calls: int | None = Field(
         None, ge=0, le=2000,
-        description="of these, calls from addresses of no account; 0 refuses them (half of max_calls; all without accounts)",
+        description="of these, calls from addresses of no account; 0 refuses them (half of max_calls; all without accounts, none"
+        " where an account has trusted)",
     )  # fmt: skip
     unacknowledged_calls: int | None = Field(
         None, ge=1, le=1000,
@@ -87,12 +88,12 @@ class SipTable(Table):
     )  # fmt: skip
     user_agent: str = Field("", max_length=80, description="what we call ourselves in User-Agent (softfax/VERSION)")
 
-    def slots(self, *, accounts: bool) -> Slots:
-        """The channel slots; `accounts`: there are some to keep slots for."""
+    def slots(self, *, accounts: bool, trusted: bool) -> Slots:
+        """The channel slots; `accounts`: there are some to keep slots for; `trusted`: one says where its calls come from."""
         sending = self.max_calls // 10 if self.sending_calls is None else self.sending_calls
         unknown = self.unknown_calls
         if unknown is None:
-            unknown = max(1, self.max_calls // 2) if accounts else self.max_calls
+            unknown = 0 if trusted else max(1, self.max_calls // 2) if accounts else self.max_calls
         waiting = self.unacknowledged_calls or max(4, self.max_calls // 4)
         return Slots(
             calls=self.max_calls,
@@ -206,6 +207,9 @@ class AccountConfig(Table):
     trusted: tuple[str, ...] = Field(
         (), description="addresses and networks its calls come from; calls from elsewhere are not its own"
     )
+    realms: tuple[str, ...] = Field(
+        (), max_length=8, description="realms of challenges that get its password (the one its server shows first)"
+    )
     max_calls: int = Field(0, ge=0, le=2000, description="calls at a time through it, in and out; 0 for no limit")
     number_format: NumberFormat = Field(
         "e164",
@@ -275,6 +279,7 @@ class AccountConfig(Table):
             caller=self.caller,
             codecs=self.codecs,
             trusted=self.trusted,
+            realms=self.realms,
             numbers=self.numbers,
             tls_certificate=str(self.tls_certificate or ""),
             tls_private_key=str(self.tls_private_key or ""),

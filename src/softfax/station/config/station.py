@@ -149,7 +149,7 @@ class StationConfig(BaseSettings):
 
     def slots(self) -> Slots:
         """The channel slots, and who has how many of them."""
-        return self.sip.slots(accounts=bool(self.account))
+        return self.sip.slots(accounts=bool(self.account), trusted=any(one.trusted for one in self.account))
 
     def routing(self) -> Routing:
         """Which accounts numbers go through."""

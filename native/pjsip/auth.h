@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Digest authentication and where calls come from: credentials.c, digest.c, peer.c. */
+#ifndef SOFTFAX_AUTH_H
+#define SOFTFAX_AUTH_H
+
+#include <pjsua-lib/pjsua.h>
+
+/* The realms of a response that are looked at. */
+#define CHALLENGES_MAX 4
+
+/* digest.c: the challenges worth an answer, the best algorithm of each realm; returns how many. */
+unsigned digest_choose(const pjsip_msg *response, const pjsip_www_authenticate_hdr **chosen);
+/* Takes the last answer out of the request; an error where another would be of no use. */
+pj_status_t digest_may_answer(const pjsip_www_authenticate_hdr *challenge, pjsip_tx_data *request);
+/* The answer, for the nonce_count-th use of the nonce. */
+pj_status_t digest_answer(const pjsip_www_authenticate_hdr *challenge, pjsip_tx_data *request, const char *user,
+                          const char *password, unsigned nonce_count, pjsip_authorization_hdr **out);
+pj_status_t digest_start(void);
+
+/* peer.c: where the INVITE of a dialog came from; NULL for dialogs of our own. */
+struct peer {
+    pj_sockaddr source;
+    int by_connection; /* TCP or TLS, whose source port says nothing */
+};
+const struct peer *peer_of(const pjsip_dialog *dlg);
+pj_status_t peer_start(void);
+
+/* credentials.c: a name was looked up with this port, 0 for none. */
+void credentials_resolved(const char *name, unsigned port, const pjsip_server_addresses *found);
+void credentials_stop(void);
+
+#endif
