@@ -5,10 +5,9 @@ PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 PY := $(VENV)/bin/python
 LOG := .build/log
-CMAKE_FLAGS := -DSOFTFAX_WERROR=ON -DPython_EXECUTABLE=$(PY)
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help all build packages test-packages venv native loopback test lint lint-page format docs bench asan tsan wheel wheel-check sbom audit samples clean
+.PHONY: help all build develop packages test-packages loopback test lint lint-page format docs bench asan tsan wheel wheel-check sbom audit samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
@@ -20,37 +19,18 @@ packages:
 test-packages:
 	@tools/bootstrap.sh test
 
-venv: $(VENV)/.complete
+build: packages ## install what running needs, and build
+	@$(PYTHON) tools/build.py
 
-# What the tests were last run with stands in requirements-dev.txt, exact versions.
-$(VENV)/.complete: requirements-dev.txt tools/develop.py | packages
-	@mkdir -p $(LOG); start=$$SECONDS; \
-	{ [ -x $(PY) ] || $(PYTHON) -m venv $(VENV); } >$(LOG)/venv.log 2>&1 && \
-	$(PY) -m pip install -q -r requirements-dev.txt >>$(LOG)/venv.log 2>&1 && $(PY) tools/develop.py \
-	|| { tail -n 15 $(LOG)/venv.log >&2; echo "softfax: the virtual environment failed, see $(LOG)/venv.log" >&2; exit 1; }; \
-	echo "  venv       $$(($$SECONDS - start)) s"; touch $@
-
-.build/cmake/build.ninja: CMakeLists.txt native/pjsip/config_site.h native/pjsip/wrap.txt tools/native.py | packages $(VENV)/.complete
-	@mkdir -p $(LOG); start=$$SECONDS; $(PY) tools/native.py spandsp pjsip >$(LOG)/native.txt || exit 1; \
-	cmake -S . -B .build/cmake -G Ninja $(CMAKE_FLAGS) >$(LOG)/cmake.log 2>&1 \
-	|| { tail -n 20 $(LOG)/cmake.log >&2; echo "softfax: configuring failed, see $(LOG)/cmake.log" >&2; exit 1; }; \
-	echo "  configure  $$(($$SECONDS - start)) s"
-
-native: .build/cmake/build.ninja
-	@start=$$SECONDS; cmake --build .build/cmake >$(LOG)/build.log 2>&1 \
-	|| { tail -n 40 $(LOG)/build.log >&2; echo "softfax: compiling failed, see $(LOG)/build.log" >&2; exit 1; }; \
-	if ! grep -q 'no work to do' $(LOG)/build.log || [ ! -e src/softfax/_native/pjsua2.py ]; then \
-	  cmake --install .build/cmake --prefix $(CURDIR)/src >$(LOG)/install.log 2>&1 || { cat $(LOG)/install.log >&2; exit 1; }; \
-	  echo "  compile    $$(($$SECONDS - start)) s"; fi
-
-build: packages venv native ## install what is missing and build
+develop: packages ## the same with what tests and linters need
+	@$(PYTHON) tools/build.py --dev
 
 all: build
 
 loopback: build ## fax samples/ between two SIP stations on this machine, over T.38 and G.711
 	@$(VENV)/bin/softfax loopback $(LOOPBACK_ARGS)
 
-test: test-packages build ## run every test
+test: test-packages develop ## run every test
 	@$(PY) -m pytest -n auto $(PYTEST_ARGS)
 
 # What checks the web page, by its lock file; another node than the distribution's brings its npm.
@@ -58,20 +38,20 @@ node_modules/.complete: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "softfax: checking the page needs npm: apt-get install nodejs npm" >&2; exit 1; }
 	@mkdir -p $(LOG); npm ci >$(LOG)/npm.log 2>&1 || { tail -n 15 $(LOG)/npm.log >&2; exit 1; }; touch $@
 
-lint: build lint-page $(if $(AUDIT),audit) ## ruff, mypy, clang-format, the direction of imports, the page; AUDIT=1: known vulnerabilities
+lint: develop lint-page $(if $(AUDIT),audit) ## ruff, mypy, clang-format, the direction of imports, the page; AUDIT=1: known vulnerabilities
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(PY) -m mypy && \
 	$(VENV)/bin/lint-imports && $(VENV)/bin/clang-format --dry-run -Werror native/*/*.[ch]
 
 lint-page: node_modules/.complete ## the page alone: tsc --checkJs and biome
 	@node_modules/.bin/tsc -p . && node_modules/.bin/biome check --error-on-warnings .
 
-format: build node_modules/.complete ## format C, Python and the page
+format: develop node_modules/.complete ## format C, Python and the page
 	@node_modules/.bin/biome check --write . ; $(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format . ; $(VENV)/bin/clang-format -i native/*/*.[ch]
 
-docs: build ## docs/settings.md, from the configuration as it is in the code
+docs: develop ## docs/settings.md, from the configuration as it is in the code
 	@$(PY) tools/settings.py
 
-bench: test-packages build ## CPU and memory per call, against spandsp alone and Asterisk
+bench: test-packages develop ## CPU and memory per call, against spandsp alone and Asterisk
 	@$(PY) -m bench $(BENCH_ARGS)
 
 define sanitized
@@ -82,27 +62,27 @@ define sanitized
 	$(PY) -m pytest -p no:cacheprovider tests/native $(PYTEST_ARGS)
 endef
 
-asan: test-packages build ## the engine's tests under AddressSanitizer and UBSan
+asan: test-packages develop ## the engine's tests under AddressSanitizer and UBSan
 	$(call sanitized,asan,address$(comma)undefined,libasan.so)
 
-tsan: test-packages build ## the engine's tests under ThreadSanitizer
+tsan: test-packages develop ## the engine's tests under ThreadSanitizer
 	$(call sanitized,tsan,thread,libtsan.so)
 
 comma := ,
 
-wheel: build ## one wheel with PJSIP and spandsp inside, in dist/
+wheel: develop ## one wheel with PJSIP and spandsp inside, in dist/
 	@PY=$(PY) tools/wheel.sh
 
 wheel-check: wheel ## install the wheel on a bare Debian and fax with it
 	@PY=$(PY) tools/wheel-check.sh
 
-sbom: build ## the software bill of materials (CycloneDX), in dist/
+sbom: develop ## the software bill of materials (CycloneDX), in dist/
 	@mkdir -p dist && $(PY) tools/sbom.py dist/softfax.cdx.json && echo "  sbom       dist/softfax.cdx.json"
 
-audit: build ## known vulnerabilities of the Python packages, by pip-audit; asks the package index about each
+audit: develop ## known vulnerabilities of the Python packages, by pip-audit; asks the package index about each
 	@$(PY) tools/audit.py
 
-samples: build ## draw samples/ anew
+samples: develop ## draw samples/ anew
 	@$(PY) samples/draw.py
 
 clean: ## remove what was built, but not PJSIP and spandsp

@@ -7,10 +7,9 @@ cd "$(dirname "$0")/.."
 log=.build/log/apt.log
 mkdir -p .build/log
 
-packages=(build-essential cmake ninja-build swig pkg-config xz-utils ca-certificates openssl
-          libtiff-dev libssl-dev uuid-dev)
+packages=(gcc g++ libc6-dev make cmake ninja-build pkg-config xz-utils bzip2 ca-certificates libtiff-dev libssl-dev uuid-dev)
 if [ "${1:-}" = test ]; then
-  packages+=(debootstrap sip-tester libreoffice-writer-nogui libreoffice-calc-nogui fonts-liberation chromium)
+  packages+=(build-essential openssl debootstrap sip-tester libreoffice-writer-nogui libreoffice-calc-nogui fonts-liberation chromium)
   # Another node than the distribution's brings its npm and does not go with this one.
   command -v npm >/dev/null || packages+=(nodejs npm)
 fi
@@ -37,10 +36,24 @@ if [ "$(id -u)" != 0 ]; then
   fi
 fi
 start=$SECONDS
-echo "  packages   ${missing[*]}"
-if ! { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+echo "  packages   ${missing[*]}" >&2
+install() {
+  $sudo apt-get update -q &&
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
+[ -z "$sudo" ] || sudo -v
+install </dev/null >"$log" 2>&1 &
+if [ -t 2 ]; then
+  # One line that moves.
+  while kill -0 $! 2>/dev/null; do
+    printf '\r\033[K  packages   %s' "$(tail -n 1 "$log" | tr -d '\r' | cut -c -60)" >&2
+    sleep 0.2
+  done
+  printf '\r\033[K' >&2
+fi
+if ! wait $!; then
   tail -n 15 "$log" >&2
   echo "softfax: installing packages failed, see $log" >&2
   exit 1
 fi
-echo "  packages   installed ($((SECONDS - start)) s)"
+echo "  packages   $((SECONDS - start)) s" >&2

@@ -22,6 +22,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import time
 import urllib.request
@@ -66,6 +67,8 @@ class Library:
     build: Callable[[Path, Path, dict[str, str]], None]
     configure: list[str]
     flags: str
+    steps: tuple[Callable[..., None], ...] = ()
+    """Further functions that build it."""
     depends: tuple[Path, ...] = ()
     """Files of ours that are built in."""
 
@@ -300,25 +303,46 @@ def pjsip_version(tree: Path) -> str:
     return ".".join(p for p in (found.get("MAJOR"), found.get("MINOR"), found.get("REV")) if p)
 
 
+def wrap_pjsua2(tree: Path, prefix: Path, env: dict[str, str]) -> None:
+    """Make the module of pjsua2 for Python: lib/pjsua2_wrap.o, for every Python from 3.11 on, and swig/pjsua2.py."""
+    swig, include = shutil.which("swig"), f"-I{prefix / 'include'}"
+    said = subprocess.run([swig, "-version"], capture_output=True, text=True, check=False).stdout if swig else ""
+    found = re.search(r"SWIG Version (\d+)\.(\d+)", said)
+    if swig is None or found is None or (int(found[1]), int(found[2])) < (4, 3):
+        raise BuildError("PJSIP's module for Python is made by swig 4.3 or later: pip install swig")
+    source = prefix / "swig" / "pjsua2_wrap.cpp"
+    run("pjsip", "swig", [swig, include, "-c++", "-threads", "-python", "-o", str(source), "pjsua2.i"],
+        tree / "pjsip-apps/src/swig")  # fmt: skip
+    # Six megabytes of generated code: little optimisation and no debug information.
+    flags = [
+        "-O1", "-g0", "-w", "-fPIC", "-fno-strict-aliasing", "-fvisibility=hidden", "-DPy_LIMITED_API=0x030b0000",
+        "-DPJ_AUTOCONF=1", "-DPJ_IS_LITTLE_ENDIAN=1", "-DPJ_IS_BIG_ENDIAN=0", "-DNDEBUG",
+    ]  # fmt: skip
+    flags += [include, f"-I{sysconfig.get_path('include')}"]
+    compiler = env.get("CXX", "c++").split()
+    run("pjsip", "module", [*compiler, *flags, "-c", str(source), "-o", str(prefix / "lib/pjsua2_wrap.o")], prefix, env)
+    source.unlink()
+
+
 def build_pjsip(tree: Path, prefix: Path, env: dict[str, str]) -> None:
     """Configure, compile, wrap, and fill the prefix."""
     shutil.copy(SITE_CONFIG, tree / "pjlib/include/pj/config_site.h")
     # Left out of the Debian tarball, and compiled even without sound.
     (tree / "pjmedia/src/pjmedia-audiodev/bdimad_dev.c").touch()
     run("pjsip", "configure", ["./configure", *PJSIP.configure], tree, env)
-    run("pjsip", "depend", ["make", "dep"], tree, env)
-    run("pjsip", "compile", ["make", "lib", JOBS], tree, env)
-    (prefix / "lib").mkdir(parents=True)
+    for part in ("pjlib", "pjlib-util", "pjnath", "pjmedia", "pjsip"):
+        shutil.copytree(tree / part / "include", prefix / "include", dirs_exist_ok=True)
+    (prefix / "lib").mkdir()
     (prefix / "swig").mkdir()
+    # The module's one source takes as long as all the rest: it is compiled beside it.
+    with ThreadPoolExecutor(1) as pool:
+        module = pool.submit(wrap_pjsua2, tree, prefix, env)
+        run("pjsip", "compile", ["make", "lib", JOBS], tree, env)
+        module.result()
     machine = r"-(x86_64|aarch64|arm|i\d86|riscv64|powerpc64le|s390x)[^/]*\.a$"
     for library in tree.glob("*/lib/*.a"):
         shutil.copy(library, prefix / "lib" / re.sub(machine, ".a", library.name))
-    for part in ("pjlib", "pjlib-util", "pjnath", "pjmedia", "pjsip"):
-        shutil.copytree(tree / part / "include", prefix / "include", dirs_exist_ok=True)
     shutil.copy(tree / "COPYING", prefix / "COPYING")
-    swig = ["swig", f"-I{prefix / 'include'}", "-c++", "-threads", "-python"]
-    swig += ["-o", str(prefix / "swig/pjsua2_wrap.cpp"), "pjsua2.i"]
-    run("pjsip", "swig", swig, tree / "pjsip-apps/src/swig")
 
 
 SITE_CONFIG = ROOT / "native" / "pjsip" / "config_site.h"
@@ -344,6 +368,7 @@ PJSIP = Library(
         "--disable-openh264", "--disable-vpx", "--disable-upnp", "--disable-resample", "--enable-epoll",
     ],
     flags="-O2 -fPIC -DNDEBUG",
+    steps=(wrap_pjsua2,),
     depends=(SITE_CONFIG,),
 )  # fmt: skip
 
@@ -429,6 +454,9 @@ def environment(library: Library, sanitize: str) -> dict[str, str]:
     """The environment of a build: the library's flags, and ccache where it is there."""
     flags = library.flags + (f" -g -fno-omit-frame-pointer -fsanitize={sanitize}" if sanitize else "")
     env = {**os.environ, "CFLAGS": flags, "CXXFLAGS": flags}
+    if sanitize:
+        # The programs that configure runs, and those that make tables, clean up nothing.
+        env["ASAN_OPTIONS"] = "detect_leaks=0"
     if shutil.which("ccache"):
         env.setdefault("CC", "ccache cc")
         env.setdefault("CXX", "ccache c++")
@@ -437,7 +465,9 @@ def environment(library: Library, sanitize: str) -> dict[str, str]:
 
 def key(library: Library, sanitize: str = "") -> str:
     """What the built library depends on."""
-    digest = hashlib.sha256(inspect.getsource(library.build).encode())
+    digest = hashlib.sha256()
+    for part in (library.build, *library.steps):
+        digest.update(inspect.getsource(part).encode())
     digest.update(repr((library.configure, library.flags, sanitize)).encode())
     for path in library.depends:
         digest.update(path.read_bytes())
@@ -475,7 +505,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Build the libraries that softfax links statically.")
     parser.add_argument("names", nargs="+", choices=LIBRARIES, metavar="NAME", help=" or ".join(LIBRARIES))
     parser.add_argument("--sanitize", default="", metavar="LIST", help="sanitizers to build with, such as address")
+    parser.add_argument("--there", action="store_true", help="build nothing, fail if something is to be built")
     options = parser.parse_args(arguments)
+    if options.there:
+        prefixes = [BUILD / name / key(LIBRARIES[name], options.sanitize) for name in options.names]
+        return 0 if all((prefix / ".complete").exists() for prefix in prefixes) else 1
     LOG.mkdir(parents=True, exist_ok=True)
     failed = False
     with ThreadPoolExecutor() as pool:

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import importlib.util
 import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +66,35 @@ def spandsp(folder: Path) -> Path:
     return folder
 
 
+def pins(name: str) -> dict[str, str]:
+    """Name → version of a list of requirements."""
+    lines = (ROOT / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+def test_what_running_needs_is_pinned_and_nothing_else() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(d) for d in project["dependencies"] + project["optional-dependencies"]["mail"]]
+    run, develop = pins("requirements.txt"), pins("requirements-dev.txt")
+    for requirement in wanted:
+        assert requirement.specifier.contains(run[canonicalize_name(requirement.name)]), requirement
+    # Everything pinned is needed by something: what softfax names, what that needs, and swig.
+    seen: set[tuple[str, frozenset[str]]] = set()
+    left = list(wanted)
+    while left:
+        requirement = left.pop()
+        this = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        if this in seen:
+            continue
+        seen.add(this)
+        for inner in map(Requirement, importlib.metadata.requires(requirement.name) or []):
+            if not inner.marker or any(inner.marker.evaluate({"extra": e}) for e in ("", *requirement.extras)):
+                left.append(inner)
+    needed = {"swig", *(name for name, _ in seen)}
+    assert set(run) == needed
+    assert not set(run) & set(develop)
+
+
 def test_without_rights_the_missing_packages_are_named(tmp_path: Path) -> None:
     for name, text in (
         ("dpkg-query", "exit 1"),
@@ -77,7 +110,7 @@ def test_without_rights_the_missing_packages_are_named(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "apt-get install" in done.stderr
-    for package in ("libtiff-dev", "swig", "debootstrap"):
+    for package in ("libtiff-dev", "cmake", "debootstrap"):
         assert package in done.stderr
     assert not (tmp_path / "ran").exists()
 
