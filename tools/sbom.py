@@ -4,7 +4,7 @@
 
     tools/sbom.py [--modules FOLDER] [--wheel WHEEL] [OUT]
 
-Python packages are those that softfax and its extras need, in the versions of requirements-dev.txt, with which the tests run;
+Python packages are those that softfax and its extras need, in the versions that the tests run with (requirements*.txt);
 with --modules those that are in a folder. Native parts are PJSIP and spandsp as tools/native.py builds them, and the libraries
 that a wheel carries (--wheel), by their Debian packages. Two runs over the same make the same file.
 """
@@ -39,8 +39,9 @@ OF_THE_SYSTEM = {"libc6", "libgcc-s1", "libstdc++6", "libpython3.11"}
 
 
 def locked() -> dict[str, str]:
-    """Version of each Python package in requirements-dev.txt."""
-    pinned = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)$", (ROOT / "requirements-dev.txt").read_text(), re.M)
+    """Version of each Python package in requirements.txt and requirements-dev.txt."""
+    texts = [(ROOT / name).read_text() for name in ("requirements.txt", "requirements-dev.txt")]
+    pinned = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)$", "\n".join(texts), re.M)
     return {canonicalize_name(name): version for name, version in pinned}
 
 
