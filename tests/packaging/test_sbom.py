@@ -35,7 +35,8 @@ def test_it_names_what_is_shipped(sbom: Any) -> None:
     assert {"libtiff6", "libssl3", "preact", "htm", "dejavu-fonts"} <= set(versions)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     direct = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
-    locked = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "requirements-dev.txt").read_text(), re.M))
+    pins = "\n".join((ROOT / name).read_text() for name in ("requirements.txt", "requirements-dev.txt"))
+    locked = dict(re.findall(r"^(\S+)==(\S+)$", pins, re.M))
     for text in direct:
         name = re.match(r"[A-Za-z0-9-]+", text)[0].lower()  # type: ignore[index]
         assert versions[name] == locked[name]
