@@ -134,11 +134,16 @@ class Undertaking:
             async with queue.making.of(request.folder):
                 resolution = queue.resolution(request)
                 private = config.fax.allow_private_documents
-                make = partial(pages.make, request, request.folder, resolution, allow_private=private)
+                make = partial(
+                    pages.make, request, request.folder, resolution, allow_private=private, stop=queue.stop_making
+                )
                 made = await asyncio.get_running_loop().run_in_executor(queue.makers, make)
         except DocumentUnreachableError as error:
             return await self._undialled("FILE_ERROR", str(error), outcome.NO_T30)
         except DocumentInterruptedError as error:
+            if queue.stop_making.is_set():
+                await queue.postpone(self.kept)
+                return "stopping"
             return await self._undialled("INIT_ERROR", str(error), outcome.T30_CALLDROPPED)
         except (DocumentError, UsageError) as error:
             # The latter for URLs that lead to where nobody's documents are.

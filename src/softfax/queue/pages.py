@@ -8,18 +8,21 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from softfax.documents import DocumentMetadata, RasterSettings, Resolution, deliver_pdf, start
-from softfax.errors import DocumentUnsupportedError
+from softfax.errors import DocumentInterruptedError, DocumentUnsupportedError
 from softfax.model import FaxContext
 from softfax.queue.model import Document, FaxRequest
 
 __all__ = ["Made", "keep_documents", "made", "make", "pdf_of", "shred", "sync"]
 
 CHUNK = 1 << 20
+#: How soon is seen that the station stops.
+LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,18 @@ def made(request: FaxRequest, folder: Path, resolution: Resolution) -> Made | No
         return None
 
 
-def make(request: FaxRequest, folder: Path, resolution: Resolution, *, allow_private: bool = False) -> Made:
-    """Makes the pages; blocks. What URLs and office files became is kept beside them. Raises DocumentError."""
+def make(
+    request: FaxRequest,
+    folder: Path,
+    resolution: Resolution,
+    *,
+    allow_private: bool = False,
+    stop: threading.Event | None = None,
+) -> Made:
+    """Makes the pages; blocks. What URLs and office files became is kept beside them.
+
+    Raises DocumentError; DocumentInterruptedError once `stop` is set.
+    """
     found = made(request, folder, resolution)
     if found is not None:
         return found
@@ -79,6 +92,9 @@ def make(request: FaxRequest, folder: Path, resolution: Resolution, *, allow_pri
     password = next((d.password for d in request.documents if d.password), "")
     settings = RasterSettings(resolution=resolution, password=password)
     with start(files, settings, work, cover=request.cover, allow_private=allow_private) as job:
+        while stop is not None and not job.wait(LOOK_S):
+            if stop.is_set():
+                raise DocumentInterruptedError("the station is stopping", "its pages are made when it runs again")
         pages = len(job.prepared().pages)
         documents = [f"{source.path}{f'#pages={source.pages}' if source.pages else ''}" for source in job.sources]
         tiff = folder / f"fax-{key}.tif"

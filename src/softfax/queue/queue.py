@@ -13,7 +13,7 @@ import logging
 import random
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,8 @@ DESTINATIONS_MAX = 10_000
 #: How soon a fax that could not begin looks again.
 BUSY_S = 3.0
 FAILED_ROUND_S = 5.0
+#: How long rounds may take to end when the station stops.
+ROUNDS_END_S = 3.0
 #: Documents of so many orders are made into pages at once.
 MAKERS = 4
 
@@ -70,6 +72,9 @@ class FaxQueue:
         self.making: EachOnce[Path] = EachOnce()
         self._undertakings: EachOnce[str] = EachOnce()
         self._started = threading.Event()
+        #: Set when the station stops: pages that are being made wait for the next start.
+        self.stop_making = threading.Event()
+        self._under_way: set[asyncio.Task[str]] = set()
         self._stopping = self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._upkeep = Upkeep(self)
@@ -157,6 +162,7 @@ class FaxQueue:
     async def stop(self) -> None:
         """Begins nothing new. Faxes under way are ended by the station; those that wait, wait for the next start."""
         self._stopping = True
+        self.stop_making.set()
         self._upkeep.stop()
         self.lines.stop()
 
@@ -165,6 +171,7 @@ class FaxQueue:
         # Nobody is told any more: what ends now is told at the next start.
         self.closed = True
         self._started.set()
+        await self._end_rounds()
         await self.recorder.close()
         await self.events.stop()
         self.rounds.stop()
@@ -447,7 +454,29 @@ class FaxQueue:
         self._started.wait()
         if self._loop is None or self.closed:
             return "the station did not start"  # the next one takes it up
-        return asyncio.run_coroutine_threadsafe(self._round(fax_id, round_id), self._loop).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(self._begun(fax_id, round_id), self._loop).result()
+        except CancelledError:
+            # Broken off by `close`: it is no one's turn until the next start.
+            kept = self.store.take(fax_id, round_id)
+            if kept is not None:
+                self._put_off(kept, BUSY_S, "")
+            return "stopping"
+
+    async def _begun(self, fax_id: str, round_id: str) -> str:
+        task = asyncio.ensure_future(self._round(fax_id, round_id))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await task
+
+    async def _end_rounds(self) -> None:
+        """Lets those end that end by themselves; breaks off those that wait for something, as a document from a slow server."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=ROUNDS_END_S)
+        for task in list(self._under_way):
+            task.cancel()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=ROUNDS_END_S)
 
     async def _round(self, fax_id: str, round_id: str) -> str:
         async with self._undertakings.of(fax_id):
@@ -476,18 +505,13 @@ class FaxQueue:
 
     async def postpone(self, kept: Kept, wait_s: float = BUSY_S, reason: str = "") -> None:
         """The same attempt, a little later. What was dialled stays so."""
+        await asyncio.to_thread(self._put_off, kept, wait_s, reason)
+
+    def _put_off(self, kept: Kept, wait_s: float, reason: str) -> None:
         at = datetime.now(UTC) + timedelta(seconds=wait_s * random.uniform(1.0, 1.5))
         state = kept.fax.state if kept.dialled else FaxState.WAITING if kept.fax.attempts else FaxState.QUEUED
         fax = dataclasses.replace(kept.fax, state=state, next_attempt=at, reason=reason or kept.fax.reason)
-        await asyncio.to_thread(
-            partial(
-                self.store.settle,
-                fax,
-                round_id=next_round(kept.round_id),
-                from_round=kept.round_id,
-                keep_cancelled=True,
-            )
-        )
+        self.store.settle(fax, round_id=next_round(kept.round_id), from_round=kept.round_id, keep_cancelled=True)
 
     async def park(self, kept: Kept) -> None:
         """There is no line: it keeps its place, and gets one when one is free."""
