@@ -96,16 +96,16 @@ class DiskFloor:
         self._seen: tuple[float, str] | None = None
 
     def problem(self) -> str:
-        """A line about the disk that is too full; empty where all is well, or cannot be told."""
-        if not self._floor:
-            return ""
+        """A line about a disk that is too full, or cannot be written to; empty where all is well, or cannot be told."""
         if self._seen is None or self._now() - self._seen[0] > REMEMBERED_S:
             self._seen = (self._now(), self._look())
         return self._seen[1]
 
     def _look(self) -> str:
         for folder in self._folders:
-            free = self._free(folder)
+            if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+                return f"nothing can be written to {folder}"
+            free = self._free(folder) if self._floor else None
             if free is not None and free < self._floor:
                 return f"the disk is full: {free >> 20} MB are left at {folder}, {self._floor >> 20} MB are wanted"
         return ""

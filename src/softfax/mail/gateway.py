@@ -290,7 +290,8 @@ class MailGateway:
         problem = await asyncio.to_thread(self._floor.problem)
         if problem:
             log.error("no e-mail is taken: %s", problem)
-            raise Refusal(452, "4.3.1", "the disk is full; try again later")
+            what = "the disk is full" if "full" in problem else "the station cannot keep it"
+            raise Refusal(452, "4.3.1", f"{what}; try again later")
         limits = MessageLimits(parts=config.max_parts, image_bytes=config.ignore_images_kb * 1000)
         async with self._turn:
             letter = await asyncio.to_thread(read_message, content, limits)

@@ -222,6 +222,10 @@ class FaxQueue:
             raise UsageError(f"{len(requests)} destinations in one order", f"use 1 to {DESTINATIONS_MAX}")
         problem = await asyncio.to_thread(self._floor().problem)
         if problem:
+            if "full" not in problem:
+                raise LocalError(
+                    problem, "give the folder to the station's user, and see that its disk is not read-only"
+                )
             raise DiskFullError(problem, "make room, or lower min_free_mb in [retention]")
         now = datetime.now(UTC)
         forbidden = await asyncio.to_thread(self.store.forbidden, {self.number_key(r.to) for r in requests})

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -36,6 +37,8 @@ log = logging.getLogger("softfax.web")
 
 MEDIA_TYPE = "application/problem+json"
 ERRORS_MAX = 20
+#: What files say that are not ours, or on a disk that fails; or where there are too many open.
+_CANNOT_WRITE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
 #: Errors of the queue that say more than that the request makes no sense.
 _SAID: tuple[tuple[type[SoftfaxError], int, str, str], ...] = (
     (IdempotencyError, 422, "idempotency", "The key was used for another request"),
@@ -100,6 +103,9 @@ def problem_of(error: Exception, request_id: str = "") -> Problem:
     if is_full(error):
         log.error("request %s failed: the disk is full", request_id)
         return Problem(507, "The disk is full", "", "Make room on the station's disk.", kind="disk-full")
+    if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
+        log.error("request %s failed: %s", request_id, error)
+        return _of_softfax(LocalError(f"files cannot be written ({error.strerror})", "softfax doctor says more"))
     if isinstance(error, (OperationalError, InterfaceError)):
         said = str(error.orig or error).splitlines()[0]
         log.error("request %s failed: the database says %s", request_id, said)

@@ -131,7 +131,11 @@ def record_findings(config: StationConfig) -> Iterator[Finding]:
     if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).is_file():
         yield skipped(Area.RECORDS, "there is no database yet")
         return
-    engine = database_engine(url, pool_size=1, must_exist=True)
+    try:
+        engine = database_engine(url, pool_size=1, must_exist=True)
+    except SoftfaxError as error:
+        yield failed(Area.RECORDS, error.problem, error.remedy)
+        return
     try:
         with engine.connect() as connection:
             found = set_aside(connection)
