@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 LOG := .build/log
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help all build develop packages test-packages loopback test lint lint-page format docs bench asan tsan wheel wheel-check sbom audit samples clean
+.PHONY: help all build develop packages test-packages loopback test lint lint-page format docs bench asan tsan fuzz wheel wheel-check sbom audit samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
@@ -68,6 +68,9 @@ asan: test-packages develop ## the engine's tests under AddressSanitizer and UBS
 tsan: test-packages develop ## the engine's tests under ThreadSanitizer
 	$(call sanitized,tsan,thread,libtsan.so)
 
+fuzz: test-packages develop ## fuzz what parses input from outside, FUZZ_SECONDS (10) a target
+	@$(PY) -m tests.fuzz $(FUZZ_ARGS)
+
 comma := ,
 
 wheel: develop ## one wheel with PJSIP and spandsp inside, in dist/
@@ -86,4 +89,4 @@ samples: develop ## draw samples/ anew
 	@$(PY) samples/draw.py
 
 clean: ## remove what was built, but not PJSIP and spandsp
-	@rm -rf .build/cmake .build/asan .build/tsan .build/wheel dist src/softfax/_native/*.so src/softfax/_native/pjsua2.py $(VENV)
+	@rm -rf .build/cmake .build/asan .build/tsan .build/fuzz .build/wheel dist src/softfax/_native/*.so src/softfax/_native/pjsua2.py $(VENV)
