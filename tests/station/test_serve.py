@@ -39,9 +39,10 @@ def test_a_fax_by_the_api(tmp_path: Path) -> None:
         two.config.write_text(text + "[inboxx]\n")
         two.process.send_signal(signal.SIGHUP)
         two.wait(r"the configuration stays as it was: .*no key inboxx")
-        two.config.write_text(text + mailbox.format(tmp_path / "desk"))
+        fewer = text.replace("[sip]\n", "[sip]\nmax_calls = 7\n")
+        two.config.write_text(fewer + mailbox.format(tmp_path / "desk"))
         two.process.send_signal(signal.SIGHUP)
-        two.wait("the configuration was read again")
+        two.wait("the configuration was read again; changed: mailbox; sip.max_calls waits for a restart\n")
 
         host = two.host
         with SoftfaxClient(one.url) as here, SoftfaxClient(two.url) as there:

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from softfax.delivery import CallbackTarget
-from softfax.errors import ConfigError, LocalError, PortInUseError, UsageError
+from softfax.errors import LocalError, PortInUseError, UsageError
 from softfax.fax.settings import ModePolicy
 from softfax.model import CallState, Direction, FaxResult, FaxUpdate, SessionState
-from softfax.station import FaxOrder, Station, StationConfig
+from softfax.station import FaxOrder, Station
 from tests.support.receiver import receiver
 
 pytestmark = pytest.mark.sip
@@ -232,28 +232,6 @@ def test_nobody_answers_and_hangup(tmp_path: Path, letter: str) -> None:
                 assert (station.stats().completed_faxes, station.stats().failed_faxes) == (1, 1)
 
     asyncio.run(run())
-
-
-@pytest.mark.parametrize(
-    ("tables", "named"),
-    [
-        ({"sip": {"listen": "127.0.0.1:0", "max_calls": 3}}, "sip"),
-        ({"workers": {"count": 2}}, "workers"),
-        ({"queue": {"calls": 2}}, "queue.calls"),
-        ({"http": {"enabled": False}}, "http.enabled"),
-        ({"http": {"tls_certificate": "a.pem", "tls_private_key": "a.key"}}, "http.tls_certificate"),
-        ({"ami": {"listen": "127.0.0.1:0"}}, "ami.listen, ami.tls_listen"),
-        ({"callbacks": {"workers": 2, "allow_private": True}}, "callbacks.workers"),
-        ({"mail": {"listen": "127.0.0.1:0", "sender": [{"address": "*"}]}}, "mail.listen, mail.conversions"),
-    ],
-)
-def test_a_reload_names_what_takes_a_restart_and_changes_nothing(
-    tmp_path: Path, tables: dict[str, object], named: str
-) -> None:
-    station = Station({"data": {"dir": tmp_path}})
-    with pytest.raises(ConfigError, match=rf"^{named} cannot change while the station runs; restart it$"):
-        station.reload(StationConfig.checked({"data": {"dir": tmp_path}, **tables}, ""))
-    assert station.config == StationConfig.checked({"data": {"dir": tmp_path}}, "")
 
 
 def test_a_reload_has_other_callbacks(tmp_path: Path) -> None:

@@ -116,7 +116,9 @@ async def _second_station(inbox: Path, count: int) -> AsyncIterator[tuple[str, a
             if line.startswith("listening at "):
                 yield line.split()[2], process
                 return
-        raise LocalError("the second station did not start: " + " ".join(seen)[-300:])
+        raise LocalError(
+            "the second station did not start: " + " ".join(seen)[-300:], "`softfax doctor` says what is missing"
+        )
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

@@ -58,7 +58,7 @@ def _convert(name: str, action: argparse.Action, value: Any, origin: str) -> Any
             return value
         if str(value).lower() in _TRUE | _FALSE:
             return str(value).lower() in _TRUE
-        raise ConfigError(f"{origin}: {name} is yes or no, not {value!r}")
+        raise ConfigError(f"{origin}: {name} is yes or no, not {value!r}", "write true or false")
     convert = action.type if callable(action.type) else str
     try:
         result = convert(str(value))

@@ -25,6 +25,7 @@ from softfax.model import (
     NegotiatedEvent,
     PageEvent,
 )
+from softfax.queue.causes import classify, remedy
 
 __all__ = ["Reporter", "describe"]
 
@@ -61,6 +62,13 @@ def _describe_result(r: FaxResult) -> str:
     done = f" after {pages}" if r.pages else ""
     again = f"; next call at {clock(datetime.fromisoformat(r.retry_at))}" if r.retry_at else ""
     return f"failed{done}: {r.status_string}{where}{again}"
+
+
+def _remedy(result: FaxResult) -> str:
+    """What to do, behind what happened; nothing where the next call is planned already."""
+    said = result.to_json()
+    cause = classify(said)
+    return "" if cause is None or result.retry_at else f"; {remedy(cause, said)}"
 
 
 def _nobody_reads(stream: IO[str]) -> None:
@@ -121,7 +129,7 @@ class Reporter:
         if isinstance(event, FaxResult):
             self.close()
             if not event.success:
-                self.problem(f"{self.label}{describe(event) or 'failed'}")
+                self.problem(f"{self.label}{describe(event) or 'failed'}{_remedy(event)}")
                 return
         line = describe(event)
         if line is not None and (not self.json_lines or self.console.is_terminal):
@@ -131,6 +139,8 @@ class Reporter:
         """Moves the bar of the page under way; on a terminal only."""
         if not self.console.is_terminal or not stats.active or not stats.page:
             return
+        if pages_total and stats.page > pages_total:
+            return  # the last page is out, its confirmation is awaited
         if self._bars is None:
             self._bars = Progress(
                 TextColumn("{task.description}"),

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +19,7 @@ from softfax.ops.metrics import Metrics
 from softfax.ops.notify import Notifier
 from softfax.ops.retention import Retention
 from softfax.ops.worker import COMMAND
+from softfax.optional import install_remedy, is_installed
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, StationConfig
 from softfax.station.workers import Workers
@@ -102,8 +102,8 @@ class Serving:
         return "the manager interface does not listen yet" if missing else ""
 
     def _mail(self, station: Station, queue: FaxQueue, metrics: Metrics) -> None:
-        if importlib.util.find_spec("aiosmtpd") is None:
-            raise ConfigError("[mail] needs aiosmtpd, which is not installed", "install softfax[mail]")
+        if not is_installed("aiosmtpd"):
+            raise ConfigError("[mail] needs aiosmtpd, which is not installed", install_remedy("aiosmtpd"))
         from softfax.mail import MailGateway, MailReports
 
         reports, gateway = MailReports(station, queue), MailGateway(station, queue)
@@ -137,17 +137,23 @@ class Serving:
         """Runs on the loop."""
         self.notifier.reloading()
         try:
-            config = self.load()
-            station.reload(config)
-            if self._ami is not None and config.ami is not None:
-                self._ami.reload(config.ami)
-            logs.set_up(config)
+            new = station.reload(self.load())
         except SoftfaxError as error:
             self.reporter.problem(f"the configuration stays as it was: {error}")
         else:
-            self.config = config
-            self.reporter.text("the configuration was read again")
+            self.config = new.config
+            logs.set_up(self.config)
+            self.reporter.text(f"the configuration was read again; {new}")
+            self._reload_ami(self.config)
         self.notifier.ready(f"listening at sip:{_shown(*station.bound_address)}")
+
+    def _reload_ami(self, config: StationConfig) -> None:
+        if self._ami is None or config.ami is None:
+            return
+        try:
+            self._ami.reload(config.ami)
+        except SoftfaxError as error:
+            self.reporter.problem(f"the manager interface stays as it was: {error}")
 
     def _signal(self, station: Station) -> None:
         """Runs on the loop."""

@@ -122,7 +122,7 @@ def _read(name: str) -> bytes:
     except OSError as error:
         raise UsageError(f"{name} cannot be read: {error.strerror}", "check the file's name") from None
     if len(data) > FILE_BYTES_MAX:
-        raise UsageError(f"{name} is too large for a SWML document")
+        raise UsageError(f"{name} is too large for a SWML document", f"keep it below {FILE_BYTES_MAX >> 10} kB")
     return data
 
 

@@ -88,7 +88,7 @@ def deliver_pdf(
     """
     strips = read_strips(tiff)
     if not strips:
-        raise DocumentUnsupportedError(f"{tiff.name} has no pages")
+        raise DocumentUnsupportedError(f"{tiff.name} has no pages", "nothing was received: let it be sent again")
     source = tiff
     try:
         if not all(strip.octets for strip in strips):

@@ -64,7 +64,9 @@ def read_strips(path: Path) -> list[Strip]:
                 raise ValueError("no TIFF")
             return [_strip(values, size) for values in _directories(file, order)]
         except (ValueError, struct.error, IndexError) as error:
-            raise DocumentUnsupportedError(f"{path.name} is not a fax that can be read ({error})") from None
+            raise DocumentUnsupportedError(
+                f"{path.name} is not a fax that can be read ({error})", "take another copy of it"
+            ) from None
 
 
 def copy_bits(file: BinaryIO, strip: Strip) -> Iterator[bytes]:

@@ -174,7 +174,7 @@ _UNREADABLE = (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.D
 
 
 def _not_readable(path: Path, error: Exception) -> DocumentUnsupportedError:
-    return DocumentUnsupportedError(f"{path.name} is not a fax that can be read ({error})")
+    return DocumentUnsupportedError(f"{path.name} is not a fax that can be read ({error})", "take another copy of it")
 
 
 def _check(width: int, rows: int) -> None:

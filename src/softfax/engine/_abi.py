@@ -353,5 +353,5 @@ def library() -> c.CDLL:
 def check(status: int, what: str) -> int:
     """Returns `status`; raises NativeError for a negative errno."""
     if status < 0:
-        raise NativeError(f"{what} failed: {os.strerror(-status)}")
+        raise NativeError(f"{what} failed: {os.strerror(-status)}", "check memory, disk and open files")
     return status

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from softfax.errors import LocalError
 from softfax.mail.door import LOGIN_S
 from softfax.mail.incoming import Incoming
+from softfax.optional import install_remedy
 
 try:
     from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, syntax
 except ImportError:
-    raise LocalError("faxes by e-mail need a library", "pip install 'softfax[mail]'") from None
+    raise LocalError("e-mail to fax needs aiosmtpd, which is not installed", install_remedy("aiosmtpd")) from None
 
 if TYPE_CHECKING:
     from softfax.mail.gateway import MailGateway

@@ -24,6 +24,7 @@ from typing import Any
 
 from softfax.diskspace import make_private, users_umask
 from softfax.errors import SoftfaxError
+from softfax.optional import install_remedy
 from softfax.outside import argument, clean
 from softfax.station.config.mailboxes import (
     CommandTarget,
@@ -228,7 +229,9 @@ def store(target: S3Target, item: Item) -> None:
         from minio import Minio
         from minio.error import MinioException, S3Error
     except ImportError:
-        raise MailboxError("the store needs a library", "pip install 'softfax[s3]'", final=True) from None
+        raise MailboxError(
+            "an S3 store needs minio, which is not installed", install_remedy("minio"), final=True
+        ) from None
     secret = target.secret_key or os.environ.get("SOFTFAX_S3_SECRET_KEY", "")
     # It tries again by itself, for minutes; here that is done by whoever called.
     pool = urllib3.PoolManager(

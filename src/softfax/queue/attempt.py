@@ -202,7 +202,10 @@ class Undertaking:
         self.attempt = dataclasses.replace(self.attempt, unique_id=call.context.unique_id)
         kept, store = self.kept, self.queue.store
         if self._closed_s(datetime.now(UTC)):
-            raise LocalError("making the pages took until after the hours in which the number may be called")
+            raise LocalError(
+                "making the pages took until after the hours in which the number may be called",
+                "it is dialled when they begin again",
+            )
         self._dialled = True
         if not await asyncio.to_thread(store.dialled, kept.fax.id, kept.round_id, self.attempt):
             raise UsageError("cancelled")
@@ -273,7 +276,7 @@ class Undertaking:
             pages=confirmed,
             pages_total=total,
             reason="" if cause is None else result.status_string,
-            remedy="" if cause is None else remedy(cause),
+            remedy="" if cause is None else remedy(cause, result.to_json()),
             cause=cause,
             account=attempt.account,
             remote_station_id=result.remote_station_id or fax.remote_station_id,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from softfax.fax.outcome import CRASHED, NO_T30, T30_CALLDROPPED, T30_FILE_ERRORS, T30_T0_EXPIRED, T30_T1_EXPIRED
+from softfax.model import NAME_UNKNOWN
 from softfax.queue.model import Cause
 
 __all__ = ["classify", "remedy"]
@@ -22,19 +23,58 @@ _NO_ANSWER = frozenset({408, 480, 487})
 _REFUSED = frozenset({404, 410, 484, 485, 488, 603, 604, 606, 607, 608})
 _FORBIDDEN = frozenset({401, 403, 407})
 
+_NUMBER = "check the number, and how it is written for this account or PBX"
+_CODECS = "let the far end, or the PBX, accept T.38 or G.711 (PCMU, PCMA)"
+_ACCESS = "check user and password, and that this account may call the number"
+_BUSY_LINE = "call again later; if it stays so, ask the recipient whether the line is always taken"
+_NOBODY = "check the number, and whether the recipient's machine is switched on"
+_SERVER = "call again later; if it stays so, ask the operator of the server or trunk"
+_MODES = "the machines have no format in common: try a lower resolution, or G.711 instead of T.38"
+
 _REMEDIES: Mapping[Cause, str] = {
-    Cause.BUSY: "it is tried again by itself; ask the recipient whether the line is always taken",
-    Cause.NO_ANSWER: "check the number, and whether the recipient's machine is switched on",
-    Cause.REFUSED: "check the number",
-    Cause.UNREACHABLE: "check the network, and the account's server",
+    Cause.BUSY: _BUSY_LINE,
+    Cause.NO_ANSWER: _NOBODY,
+    Cause.REFUSED: _NUMBER,
+    Cause.UNREACHABLE: "check the network, and the address of the server",
     Cause.NOT_FAX: "a person, an announcement or silence answered: check the number",
     Cause.TRAINING: "the line is poor: try a lower rate, or audio where a T.38 gateway is to blame",
-    Cause.BROKEN: "the connection broke: what was confirmed is not sent again",
+    Cause.BROKEN: "send again the pages that were not confirmed; if it stays so, the trace of the call shows where it stopped",
     Cause.DOCUMENT: "open the document, save it anew and send it again",
-    Cause.OURS: "see the station's log",
+    Cause.OURS: "see the log; `softfax doctor` looks at this machine",
     Cause.CRASH: "ask the recipient what arrived, then send the rest again",
-    Cause.CANCELLED: "",
-    Cause.FORBIDDEN: "check the account's user and password, and what it may call",
+    Cause.CANCELLED: "send it again if it is still wanted",
+    Cause.FORBIDDEN: _ACCESS,
+}
+#: Where the sender called us: it is for the sender to call again.
+_RECEIVING: Mapping[Cause, str] = {
+    Cause.NO_ANSWER: "the sender gave up: it will call again, or ask for the fax",
+    Cause.NOT_FAX: "the caller was no fax, or gave up: if one was expected, ask for it again",
+    Cause.REFUSED: _MODES,
+    Cause.TRAINING: "the line is poor: ask the sender to use a lower rate, or let G.711 be used",
+    Cause.BROKEN: "ask the sender for the pages that are missing",
+    Cause.CRASH: "ask the sender for the pages that are missing",
+    Cause.CANCELLED: "ask the sender for the fax if it is still wanted",
+}
+_OF_SIP: Mapping[int, str] = {
+    401: _ACCESS,
+    403: _ACCESS,
+    404: _NUMBER,
+    407: _ACCESS,
+    408: "the server does not answer: check its address, and the network",
+    410: _NUMBER,
+    415: _CODECS,
+    480: "call again later; at the PBX, check that the extension is registered",
+    484: _NUMBER,
+    485: _NUMBER,
+    486: _BUSY_LINE,
+    487: _NOBODY,
+    488: _CODECS,
+    600: _BUSY_LINE,
+    603: "ask the recipient whether calls from this number are accepted",
+    604: _NUMBER,
+    606: _CODECS,
+    607: "ask the recipient whether calls from this number are accepted",
+    608: "ask the provider why the number is rejected",
 }
 
 
@@ -80,6 +120,20 @@ def _of_sip(sip_code: int) -> Cause:
     return Cause.UNREACHABLE
 
 
-def remedy(cause: Cause) -> str:
-    """What people can do about it."""
-    return _REMEDIES[cause]
+def remedy(cause: Cause, result: Mapping[str, Any] | None = None) -> str:
+    """Return the thing people can do about a cause, better where the result is there that it was read from."""
+    if result is None or cause in (Cause.CRASH, Cause.DOCUMENT, Cause.OURS):
+        return _REMEDIES[cause]
+    code, sip = int(result.get("result_code", 0)), int(result.get("sip_code") or 0)
+    if result.get("error") == "T38_NEG_ERROR":
+        return "use mode auto, which goes on as audio where T.38 is refused; or switch T.38 on at the far end or PBX"
+    if result.get("status_string") == NAME_UNKNOWN:
+        return "check the name of the host, and DNS"
+    if code >= NO_T30 and cause is not Cause.CANCELLED:
+        if sip in _OF_SIP:
+            return _OF_SIP[sip]
+        if sip >= 500:
+            return _SERVER
+    if result.get("direction") == "receive" and cause in _RECEIVING:
+        return _RECEIVING[cause]
+    return _MODES if code in T30_NO_MATCH else _REMEDIES[cause]

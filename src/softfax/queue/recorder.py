@@ -195,7 +195,7 @@ def ended(fax: Fax, result: FaxResult) -> Fax:
         bad_pages=tuple(result.bad_pages or ()),
         documents=tuple(result.documents) or fax.documents,
         reason="" if cause is None else result.status_string,
-        remedy="" if cause is None else remedy(cause),
+        remedy="" if cause is None else remedy(cause, result.to_json()),
         cause=cause,
         resolution=result.resolution,
         remote_station_id=result.remote_station_id,

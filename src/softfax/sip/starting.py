@@ -27,8 +27,10 @@ def start_error(error: BaseException, config: SipConfig) -> SoftfaxError:
             return PortInUseError(
                 f"{config.listen} cannot be listened on ({reason_of(error)})", "choose another with --listen"
             )
-        return NativeError(f"the SIP stack did not start: {reason_of(error)}")
-    return NativeError(f"the SIP stack did not start: {error}")
+        return NativeError(
+            f"the SIP stack did not start: {reason_of(error)}", "`softfax doctor` looks at ports, libraries and limits"
+        )
+    return NativeError(f"the SIP stack did not start: {error}", "`softfax doctor` looks at ports, libraries and limits")
 
 
 def registration_error(account: SipAccount, code: int, reason: str) -> RegistrationError | AuthenticationError:

@@ -21,7 +21,7 @@ from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.durable import Durable, database_url
 from softfax.delivery.targets import CallbackTarget
 from softfax.diskspace import make_private
-from softfax.errors import ConfigError, LocalError, SoftfaxError, UsageError
+from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
@@ -51,6 +51,7 @@ from softfax.station.hub import Hub, Sink
 from softfax.station.orders import FaxOrder, Service
 from softfax.station.receiving import Destination, page_count
 from softfax.station.registry import Registry
+from softfax.station.reloading import Reloading, reloading
 from softfax.station.views import RegistrationView, WorkerView
 from softfax.station.workers import Workers
 
@@ -59,35 +60,7 @@ __all__ = ["Station"]
 log = logging.getLogger("softfax.station")
 
 #: What sockets, processes and databases were made of.
-_FIXED = (
-    "sip",
-    "data",
-    "workers",
-    "inbox.dir",
-    "queue.calls",
-    "http.enabled",
-    "http.listen",
-    "http.https",
-    "http.conversions",
-    "http.uploads_hours",
-    "http.page_cache_mb",
-    "ami.listen",
-    "ami.tls_listen",
-    "mail.listen",
-    "mail.conversions",
-    "callbacks.enabled",
-    "callbacks.workers",
-    "callbacks.workers_per_target",
-)
 _NO_MEDIA = (SessionState.RESERVED, SessionState.UNINITIALIZED)
-
-
-def _value(config: StationConfig, key: str) -> object:
-    """What a dotted key says; None where its table is not there."""
-    value: Any = config
-    for part in key.split("."):
-        value = getattr(value, part, None)
-    return value
 
 
 def _make_private(folder: Path) -> None:
@@ -252,15 +225,13 @@ class Station(Registry):
             raise LocalError("the station does not run", "use it in `async with`")
         return self._host
 
-    def reload(self, config: StationConfig) -> None:
-        """Another configuration, without dropping calls; what it takes a restart for is left as it is, and an error.
+    def reload(self, config: StationConfig) -> Reloading:
+        """Take another configuration without dropping calls, and return what of it holds now and what waits for a restart.
 
         Raises ConfigError or LocalError, having changed nothing.
         """
-        changed = [key for key in _FIXED if _value(self.config, key) != _value(config, key)]
-        if changed:
-            named = ", ".join(changed).replace("http.https", "http.tls_certificate")
-            raise ConfigError(f"{named} cannot change while the station runs", "restart it")
+        new = reloading(self.config, config)
+        config = new.config
         inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
         if config.fax.receive:
             _prepare(inbox)
@@ -271,6 +242,7 @@ class Station(Registry):
         self._running().order(wire.Reload(config.model_dump(mode="json", by_alias=True)))
         for told in self.on_reload:
             told(config)
+        return new
 
     def drain(self) -> None:
         """Takes no new calls (503) and no orders; faxes under way go on."""

@@ -71,7 +71,9 @@ def page_png(file: Path, number: int, width: int | None = None) -> bytes | None:
         found = _pdf_page(file, number) if file.suffix.lower() == ".pdf" else _tiff_page(file, number)
         return None if found is None else _png(*found, width)
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DocumentUnsupportedError(f"{file.name} is not a fax that can be read ({error})") from None
+        raise DocumentUnsupportedError(
+            f"{file.name} is not a fax that can be read ({error})", "take another copy of it"
+        ) from None
 
 
 def page_count(file: Path) -> int:

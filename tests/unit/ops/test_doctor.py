@@ -203,7 +203,7 @@ def test_what_a_result_says_of_the_line() -> None:
     assert len(said) == 4
     assert "T.38 was not agreed on" in said[1]
     assert "2 of 100 packets were lost" in said[3]
-    (refused,) = verdict(dataclasses.replace(RESULT, sip_code=403, status_string="forbidden"), None)
+    (refused,) = verdict(dataclasses.replace(RESULT, result_code=1403, sip_code=403, status_string="forbidden"), None)
     assert refused.status is Status.FAILED
     assert "user and password" in refused.remedy
 

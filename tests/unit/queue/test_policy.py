@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from softfax.model import NAME_UNKNOWN
 from softfax.queue.causes import classify, remedy
 from softfax.queue.model import Cause, FaxState, RetryRules
 from softfax.queue.policy import after, next_open, slower
@@ -49,7 +50,43 @@ def test_the_defaults() -> None:
     assert _after(Cause.CRASH, 1).state is FaxState.UNCERTAIN
     assert waits(Cause.CRASH, on_uncertain="resend") == [30, 120, *[600] * 5]
     assert _after(Cause.CANCELLED, 1).state is FaxState.CANCELLED
-    assert all(isinstance(remedy(cause), str) for cause in Cause)
+
+
+@pytest.mark.parametrize("direction", ["send", "receive"])
+def test_every_failure_has_a_remedy(direction: str) -> None:
+    """Whatever the far end's SIP or T.30 says; none of them sends people who received a fax to look for a number."""
+    assert all(remedy(cause) for cause in Cause)
+    said = set()
+    for code in [*range(1, 80), 1000, *(1000 + sip for sip in range(300, 700)), 2000]:
+        sip = code - 1000 if 1000 < code < 2000 else 0
+        result = {"success": False, "error": "x", "result_code": code, "sip_code": sip, "direction": direction}
+        cause = classify(result)
+        assert cause is not None
+        assert remedy(cause, result)
+        if code < 1000:
+            said.add(remedy(cause, result))
+    assert direction == "send" or not any("check the number" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"result_code": 1486, "sip_code": 486}, "call again later"),
+        ({"result_code": 1487, "sip_code": 487}, "whether the recipient's machine is switched on"),
+        ({"result_code": 1404, "sip_code": 404}, "check the number"),
+        ({"result_code": 1401, "sip_code": 401}, "check user and password"),
+        ({"result_code": 1488, "sip_code": 488}, "accept T.38 or G.711"),
+        ({"result_code": 1500, "sip_code": 500}, "ask the operator of the server"),
+        ({"result_code": 1502, "sip_code": 502, "status_string": NAME_UNKNOWN}, "DNS"),
+        ({"result_code": 1000, "error": "T38_NEG_ERROR"}, "mode auto"),
+        ({"result_code": 10}, "no format in common"),
+    ],
+)
+def test_the_remedy_fits(result: dict[str, Any], words: str) -> None:
+    whole = {"success": False, "error": "x", "direction": "send", **result}
+    cause = classify(whole)
+    assert cause is not None
+    assert words in remedy(cause, whole)
 
 
 def test_the_rules_of_a_fax_win() -> None:

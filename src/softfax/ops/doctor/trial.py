@@ -12,6 +12,8 @@ from typing import Any
 from softfax.errors import SoftfaxError
 from softfax.model import FaxResult, Mode, ProgressEvent
 from softfax.ops.doctor.findings import Area, Finding, failed, ok, warning
+from softfax.queue.causes import classify
+from softfax.queue.causes import remedy as remedy_of
 from softfax.sip.types import parse_listen
 from softfax.station import FaxOrder, Station
 from softfax.station.config import StationConfig
@@ -68,7 +70,9 @@ def _alone(config: StationConfig, folder: Path) -> StationConfig:
 def verdict(result: FaxResult, progress: ProgressEvent | None) -> list[Finding]:
     """What the result says of the line."""
     if not result.success:
-        remedy = _remedy(result)
+        said = result.to_json()
+        cause = classify(said)
+        remedy = remedy_of(cause, said) if cause is not None else ""
         return [failed(Area.CALL, f"the test fax failed: {result.status_string}", remedy)]
     ecm = "ECM" if result.ecm else "no ECM"
     far = f", far end {result.remote_station_id}" if result.remote_station_id else ""
@@ -99,17 +103,3 @@ def verdict(result: FaxResult, progress: ProgressEvent | None) -> list[Finding]:
             )
         )
     return out
-
-
-def _remedy(result: FaxResult) -> str:
-    if result.sip_code in (401, 403, 407):
-        return "check user and password of the account, and that it may call out"
-    if result.sip_code in (404, 484):
-        return "check the number, and number_format of the account"
-    if result.sip_code in (408, 480, 486, 487, 600):
-        return "call again, or another number that answers with a fax"
-    if result.sip_code == 488:
-        return "allow ulaw or alaw, and T.38, for us at the PBX"
-    if result.sip_code >= 500:
-        return "ask whoever runs the trunk"
-    return "call another fax to see which side it is; a trace shows where it stopped"

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a terminal shows of a fax under way."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import cast
+
+from softfax.cli.report import Reporter
+from softfax.engine import SessionStats
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def stats(page: int, image_bytes: int) -> SessionStats:
+    shown = SimpleNamespace(active=True, page=page, image_bytes=image_bytes, rate_bps=14400)
+    return cast(SessionStats, shown)
+
+
+def test_no_page_is_shown_beyond_the_last(monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    reporter = Reporter(out=terminal, err=terminal)
+    reporter.progress(stats(page=1, image_bytes=900), (1000,), 1)
+    reporter.progress(stats(page=2, image_bytes=0), (1000,), 1)
+    reporter.close()
+    assert "page 1 of 1" in terminal.getvalue()
+    assert "page 2" not in terminal.getvalue()
+    reporter.progress(stats(page=2, image_bytes=10), (1000,), None)
+    reporter.close()
+    assert "page 2" in terminal.getvalue(), "where nobody has counted them"
