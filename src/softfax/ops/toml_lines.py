@@ -23,6 +23,10 @@ _STRINGS = (
 )
 
 
+#: No setting is nested as deep; a reader of TOML has refused it.
+DEPTH_MAX = 40
+
+
 def key_lines(text: str) -> dict[Place, int]:
     """The line, from 1, of every key and table: `("account", 0, "server")` is the server of the first account."""
     return _Reader(text.replace("\r\n", "\n")).read()
@@ -114,6 +118,8 @@ class _Reader:
         self._value(place)
 
     def _value(self, place: Place) -> None:
+        if len(place) > DEPTH_MAX:
+            return
         self._match(_SPACE)
         opening = self.text[self.at : self.at + 1]
         if opening == "[":

@@ -273,7 +273,10 @@ def encode(message: Message) -> bytes:
 
 def decode(data: bytes) -> Message:
     """A message without its length. Raises ValueError for what is none."""
-    parsed = json.loads(data)
+    try:
+        parsed = json.loads(data)
+    except RecursionError:
+        raise ValueError("a message nested too deep") from None
     if not isinstance(parsed, list) or len(parsed) != 2 or not isinstance(parsed[1], dict):
         raise ValueError("no message")
     kind, body = _KINDS.get(str(parsed[0])), parsed[1]
@@ -284,7 +287,7 @@ def decode(data: bytes) -> Message:
         if event is None:
             raise ValueError("no such event")
         mode = Mode(body["mode"]) if body.get("mode") else None
-        return Happened(str(body.get("fax_id", "")), _adapter(event).validate_python(body["event"]), mode)
+        return Happened(str(body.get("fax_id", "")), _adapter(event).validate_python(body.get("event")), mode)
     message: Message = _adapter(kind).validate_python(body)
     return message
 

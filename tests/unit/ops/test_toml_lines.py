@@ -97,6 +97,11 @@ def _empty(values: Any, place: tuple[Any, ...]) -> bool:
     return values in ([], {})
 
 
+def test_what_is_nested_without_end_ends() -> None:
+    for opening in ("[", "{a="):
+        assert key_lines("a = 1\ni = " + opening * 10_000)[("a",)] == 1
+
+
 @given(st.text())
 def test_any_text_ends(text: str) -> None:
     key_lines(text)

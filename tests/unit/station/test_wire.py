@@ -68,3 +68,10 @@ def test_a_message_that_claims_too_much_is_refused_and_the_end_is_the_end() -> N
         assert await wire.read(reader) is None
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("data", [b'["Happened",{"what":"CallEvent"}]', b"[" * 100_000, b"1", b'["Stop"]'])
+def test_what_is_no_message_is_told_as_such(data: bytes) -> None:
+    """Whatever a process for calls says after it was taken over from outside."""
+    with pytest.raises(ValueError):
+        wire.decode(data)
