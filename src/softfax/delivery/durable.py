@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
 
 from softfax.delivery import aside
+from softfax.delivery.clock import ClockWatch
 from softfax.delivery.pace import Pace
 from softfax.delivery.schema import StationLock, bring_up_to_date
 from softfax.diskspace import make_private
@@ -101,6 +102,8 @@ class Durable:
         self.engine = database_engine(url)
         self.pace = Pace()
         self.aside = aside.Aside(self.engine)
+        self.clock = ClockWatch()
+        self.clock.told.append(self._clock_set)
         self._executor = executor
         self._client: DBOSClient | None = None
         self._launched = False
@@ -157,7 +160,26 @@ class Durable:
         except sa.exc.SQLAlchemyError as error:
             DBOS.destroy()
             raise database_error(self.url, error) from None
+        except (MemoryError, RuntimeError) as error:
+            # Python has no error of its own for a thread that the system refuses.
+            if isinstance(error, RuntimeError) and "new thread" not in str(error):
+                raise
+            DBOS.destroy()
+            raise LocalError(
+                "the system allows too little memory, or too few threads", "raise ulimit -v, MemoryMax or TasksMax"
+            ) from None
         self._launched = True
+        self.clock.start()
+
+    def _clock_set(self, step_s: float) -> None:
+        """What is delayed comes after as long a wait as was meant; set forward, it comes sooner, and no harm is done."""
+        if step_s < 0:
+            table = "workflow_status" if self.url.startswith("sqlite") else "dbos.workflow_status"
+            moved = sa.text(
+                f"UPDATE {table} SET delay_until_epoch_ms = delay_until_epoch_ms + :ms WHERE status = 'DELAYED'"
+            )
+            with self.engine.begin() as connection:
+                connection.execute(moved, {"ms": int(step_s * 1000)})
 
     def _take_over(self) -> None:
         """What was under way under another name ([data] name) is ours too: there is one station on a database."""
@@ -169,6 +191,7 @@ class Durable:
 
     def close(self) -> None:
         """Stops the workers. Blocks until their threads have ended."""
+        self.clock.stop()
         self.pace.close()
         if self._launched:
             DBOS.destroy()

@@ -141,6 +141,7 @@ class Outbox:
         if _current is not None:
             raise LocalError("an outbox is open in this process already", "close it first")
         self._durable.prepare(METADATA)
+        self._durable.clock.told.append(self.store.clock_set)
         _current = self
 
     def start(self) -> None:

@@ -311,6 +311,16 @@ class Store:
                 self._begin_round(connection, row, 0.0)
             return True
 
+    def clock_set(self, step_s: float) -> None:
+        """The clock was set forward by so much, or back: what waits is as old as it was."""
+        c = _callbacks.c
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(_callbacks)
+                .where(c.state == WAITING)
+                .values(retried_from=c.retried_from + step_s, next_at=c.next_at + min(step_s, 0.0))
+            )
+
     # ---- upkeep -------------------------------------------------------------------------------------------------
 
     def adopt(self, active: Callable[[Iterable[str]], set[str]]) -> int:

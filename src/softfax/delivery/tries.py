@@ -60,6 +60,7 @@ class Tries:
         durable.prepare(self._table.metadata)
         self._engine, self._aside = durable.engine, durable.aside
         self._rounds.prepare(durable)
+        durable.clock.told.append(self._clock_set)
 
     def start(self, workers: int, each: int | None = None) -> None:
         """Begins with what is due, so many rows at a time, `each` of them for one target."""
@@ -80,6 +81,12 @@ class Tries:
         if self._engine is None:
             raise LocalError("the station does not run", "enter it first")
         return self._engine
+
+    def _clock_set(self, step_s: float) -> None:
+        """What waits is as old as it was, and not given up for its age."""
+        t = self._table.c
+        with self.database.begin() as connection:
+            connection.execute(self._table.update().where(t.state == WAITING).values(begun=t.begun + step_s))
 
     def upkeep(self) -> None:
         """Gives rows that lost their round a new one, and forgets rows and rounds that ended long ago."""

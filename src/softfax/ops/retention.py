@@ -129,6 +129,12 @@ class Retention:
         keep = self._station.config.retention
         now = self._now()
         swept = Swept()
+        durable = self._station.durable
+        if durable is not None and durable.clock.suspect:
+            swept.problems.append(
+                "the clock was set far forward: nothing is erased for a day, as what seems old may not be"
+            )
+            return swept
         if keep.faxes_days:
             await self._erase_before(now - keep.faxes_days * DAY_S, swept)
         if keep.traces_days:

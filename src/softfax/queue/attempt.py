@@ -78,6 +78,10 @@ class Undertaking:
             why = Outcome(False, "CANCEL", "the number gets no faxes any more", outcome.NO_T30, reached=False)
             await queue.end(kept, FaxState.CANCELLED, why)
             return "gets no faxes"
+        if kept.fax.not_before is not None and now < kept.fax.not_before:
+            # The clock was set back.
+            await queue.postpone(kept, (kept.fax.not_before - now).total_seconds())
+            return "not yet"
         closed_s = self._closed_s(now)
         if closed_s:
             await queue.postpone(kept, closed_s)

@@ -50,6 +50,8 @@ DESTINATIONS_MAX = 10_000
 #: How soon a fax that could not begin looks again.
 BUSY_S = 3.0
 FAILED_ROUND_S = 5.0
+#: Over how long those are spread that are due at the same time.
+SPREAD_S = 10.0
 #: How long rounds may take to end when the station stops.
 ROUNDS_END_S = 3.0
 #: Documents of so many orders are made into pages at once.
@@ -120,6 +122,7 @@ class FaxQueue:
         durable.prepare(tables.METADATA)
         if durable.fresh:
             self._check_new()
+        durable.clock.told.append(lambda step_s: self.store.clock_set(step_s))
         for index in tables.faxes.indexes:
             # One that came after the table.
             index.create(durable.engine, checkfirst=True)
@@ -512,7 +515,8 @@ class FaxQueue:
         await asyncio.to_thread(self._put_off, kept, wait_s, reason)
 
     def _put_off(self, kept: Kept, wait_s: float, reason: str) -> None:
-        at = datetime.now(UTC) + timedelta(seconds=wait_s * random.uniform(1.0, 1.5))
+        # Not all at once, and not much later than was meant: somebody may wait for the hour at which calls are allowed.
+        at = datetime.now(UTC) + timedelta(seconds=wait_s + random.uniform(0.0, min(wait_s / 2, SPREAD_S)))
         state = kept.fax.state if kept.dialled else FaxState.WAITING if kept.fax.attempts else FaxState.QUEUED
         fax = dataclasses.replace(kept.fax, state=state, next_attempt=at, reason=reason or kept.fax.reason)
         self.store.settle(fax, round_id=next_round(kept.round_id), from_round=kept.round_id, keep_cancelled=True)

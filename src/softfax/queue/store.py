@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -322,6 +322,36 @@ class QueueStore:
             query = sa.select(tables.faxes.c.id).where(tables.faxes.c.round_id != "")
             ids = connection.execute(query).scalars().all()
             return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
+
+    def clock_set(self, step_s: float) -> None:
+        """The clock was set. Back: those that wait are due after as long as was meant. Forward: they have as long until their
+        deadline as they had, unless somebody named it.
+        """
+        if step_s < 0:
+            f, now = tables.faxes.c, time.time()
+            with self._engine.begin() as connection:
+                connection.execute(
+                    tables.faxes.update()
+                    .where(f.round_id != "", f.state.in_(DUE), f.due > now)
+                    .values(due=f.due + step_s, next_attempt=f.next_attempt + step_s)
+                )
+            return
+        for kept in self.waiting():
+            fax, request = kept.fax, kept.request
+            if request is None or request.deadline is not None or fax.deadline is None:
+                continue
+            data = {"deadline": rows.stamp(fax.deadline + timedelta(seconds=step_s))}
+            with self._engine.begin() as connection:
+                # As it is now: the fax may have moved on.
+                found = connection.execute(
+                    tables.faxes.update()
+                    .where(tables.faxes.c.id == fax.id, tables.faxes.c.round_id != "")
+                    .values(updated=tables.faxes.c.updated)
+                    .returning(tables.faxes.c.data)
+                ).scalar()
+                if found is not None:
+                    text = json.dumps({**json.loads(found), **data}, ensure_ascii=False)
+                    connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax.id).values(data=text))
 
     # ---- looking ------------------------------------------------------------------------------------------------
 
