@@ -46,9 +46,12 @@ static struct {
     unsigned bucket_count;
     uint64_t seed;
     int refusing;
+    atomic_int closed;
 } calls = {.limit = 25};
 
 void budget_limit(unsigned unacknowledged) { calls.limit = unacknowledged; }
+
+void budget_close(int closed) { atomic_store(&calls.closed, closed); }
 
 int budget_is_refusing(void) { return calls.refusing; }
 
@@ -172,7 +175,7 @@ static int names_our_contact(const pjsip_msg *msg) {
     return line && line->value.slen > 0 && source_token_is_known(line->value.ptr, (size_t)line->value.slen);
 }
 
-static void refuse(pjsip_rx_data *rdata) {
+static void refuse(pjsip_rx_data *rdata, atomic_ulong *counter) {
     pjsip_hdr list;
 
     pj_list_init(&list);
@@ -180,18 +183,23 @@ static void refuse(pjsip_rx_data *rdata) {
     calls.refusing = 1;
     pjsip_endpt_respond_stateless(pjsua_var.endpt, rdata, PJSIP_SC_SERVICE_UNAVAILABLE, NULL, &list, NULL);
     calls.refusing = 0;
-    atomic_fetch_add_explicit(&sfx_counters.calls_refused, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
 static pj_bool_t on_invite(pjsip_rx_data *rdata) {
     source from = source_of(&rdata->pkt_info.src_addr);
     uint64_t now_ms = glue_now_ms();
 
-    if (rdata->msg_info.to->tag.slen || source_is_known(&from) || names_our_contact(rdata->msg_info.msg) ||
-        is_retransmission(rdata))
+    if (rdata->msg_info.to->tag.slen || is_retransmission(rdata))
+        return PJ_FALSE;
+    if (atomic_load(&calls.closed)) {
+        refuse(rdata, &sfx_counters.calls_overload);
+        return PJ_TRUE;
+    }
+    if (source_is_known(&from) || names_our_contact(rdata->msg_info.msg))
         return PJ_FALSE;
     if (!may_wait(&from, now_ms) || !may_begin(&from, now_ms)) {
-        refuse(rdata);
+        refuse(rdata, &sfx_counters.calls_refused);
         return PJ_TRUE;
     }
     calls.list[calls.count++] = (pending){
@@ -263,6 +271,7 @@ int budget_start(void) {
     uint64_t now_ms = glue_now_ms();
     module.id = -1;
     calls.count = calls.bucket_count = 0;
+    atomic_store(&calls.closed, 0);
     calls.in_all = (bucket){.left = ALL_BURST, .at_ms = now_ms};
     if (getrandom(&calls.seed, sizeof calls.seed, 0) < 0)
         calls.seed = now_ms;

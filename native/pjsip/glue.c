@@ -41,6 +41,10 @@ void sfx_sip_limit(unsigned unacknowledged_calls, unsigned connections) {
     connections_limit(connections);
 }
 
+void sfx_sip_close_to_calls(int closed) { budget_close(closed); }
+
+unsigned sfx_sip_calls_max(void) { return PJSUA_MAX_CALLS; }
+
 void sfx_sip_set_callback(sfx_sip_callback callback) { event_callback = callback; }
 
 void glue_emit(const sfx_sip_event *event) {

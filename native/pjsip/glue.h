@@ -97,9 +97,16 @@ SFX_SIP_API int sfx_sip_known(const char *const *networks, int network_count, co
 /* What unknown sources may have in all: calls that wait for their ACK, and connections. */
 SFX_SIP_API void sfx_sip_limit(unsigned unacknowledged_calls, unsigned connections);
 
+/* While `closed`, calls that come in are refused (503 with Retry-After) before anything is made of them. From any
+ * thread. */
+SFX_SIP_API void sfx_sip_close_to_calls(int closed);
+/* The calls at a time that this build has room for. */
+SFX_SIP_API unsigned sfx_sip_calls_max(void);
+
 /* What was refused since the start; read from any thread. */
 typedef struct sfx_sip_counters {
     atomic_ulong calls_refused;       /* over the budget of unknown sources */
+    atomic_ulong calls_overload;      /* from anybody, while there is no room */
     atomic_ulong connections_refused; /* as they were accepted */
     atomic_ulong connections_ended;   /* silent for too long, or to make room */
 } sfx_sip_counters;
@@ -143,6 +150,7 @@ unsigned share_of(unsigned limit, unsigned parts);
 int budget_start(void);
 void budget_stop(void);
 void budget_limit(unsigned unacknowledged);
+void budget_close(int closed);
 int budget_is_refusing(void);
 /* connections.c → glue.c, budget.c: a message came; the owner's timer. */
 struct pjsip_rx_data;

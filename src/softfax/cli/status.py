@@ -37,6 +37,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_station_options(parser)
 
 
+_REFUSED = {
+    "overload": "calls for want of room",
+    "slots": "calls for want of a channel slot",
+    "unknown_calls": "calls of unknown sources",
+    "unknown_connections": "connections of unknown sources",
+}
+
+
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status: 1 where a registration has failed or a server does not answer. Raises SoftfaxError."""
     with station_of(options) as station:
@@ -62,6 +70,14 @@ def _show(status: Mapping[str, Any], sessions: Any) -> None:
         table.add_row("account", Text(f"{one['account']} at {one['server']}: ") + state + problem)
     lines, queue, disk = status["lines"], status["queue"], status["disk"]
     table.add_row("lines", f"{lines['used']} of {lines['max']} in use")
+    load = status.get("load")
+    if load and (load["calls"] or load["capacity"]):
+        table.add_row(
+            "load", f"{load['busy']:.0%} busy, ticks {load['late_ms']:.0f} ms late, room for {load['room']} calls more"
+        )
+        refused = ", ".join(f"{load['refused'][key]} {text}" for key, text in _REFUSED.items() if load["refused"][key])
+        if refused:
+            table.add_row("refused", refused)
     oldest = f", the oldest for {_span(queue['oldest_s'])}" if queue["due"] else ""
     waiting = sum(queue["by_state"].get(state, 0) for state in ("queued", "waiting"))
     table.add_row("queue", f"{waiting} waiting, {queue['due']} due{oldest}")

@@ -7,6 +7,7 @@ No label takes a value from a far end: SIP codes are classes, errors and rates c
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import platform
@@ -289,6 +290,12 @@ def _of_station(station: Observed) -> Iterator[Metric]:
 def _of_workers(workers: Sequence[WorkerView]) -> Iterator[Metric]:
     up = GaugeMetricFamily("softfax_worker_up", "1 where a process for calls runs", labels=["worker"])
     calls = GaugeMetricFamily("softfax_worker_calls", "Its calls", labels=["worker"])
+    late = GaugeMetricFamily("softfax_worker_late_seconds", "How late its ticks begin on average", labels=["worker"])
+    busy = GaugeMetricFamily(
+        "softfax_worker_busy_ratio", "The part of its time that its busiest thread needs", labels=["worker"]
+    )
+    room = GaugeMetricFamily("softfax_worker_room_calls", "Calls that it takes besides", labels=["worker"])
+    refused = CounterMetricFamily("softfax_refused", "What it refused", labels=["worker", "why"])
     restarts = CounterMetricFamily(
         "softfax_worker_restarts", "How often it died and was started again", labels=["worker"]
     )
@@ -298,12 +305,17 @@ def _of_workers(workers: Sequence[WorkerView]) -> Iterator[Metric]:
         name = [str(view.number)]
         up.add_metric(name, view.state == "running")
         calls.add_metric(name, view.calls)
+        late.add_metric(name, view.load.late_ms / 1e3)
+        busy.add_metric(name, view.load.busy)
+        room.add_metric(name, view.load.room)
+        for field in dataclasses.fields(view.load.refused):
+            refused.add_metric([*name, field.name], getattr(view.load.refused, field.name))
         restarts.add_metric(name, view.restarts)
         used = _process(view.pid)
         if used is not None:
             memory.add_metric(name, used[0])
             cpu.add_metric(name, used[1])
-    yield from (up, calls, restarts, memory, cpu)
+    yield from (up, calls, late, busy, room, refused, restarts, memory, cpu)
 
 
 def _process(pid: int) -> tuple[int, float] | None:

@@ -32,6 +32,7 @@ from softfax.queue.model import Attempt, Cause, Fax, FaxState
 from softfax.queue.policy import Verdict, after, next_open, slower
 from softfax.queue.store import Kept
 from softfax.station import FaxCall, FaxOrder, making
+from softfax.station.calls import NO_ROOM
 from softfax.station.routes import Choice
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Undertaking:
             await queue.postpone(self.kept, NO_WAY_S, str(error))
             return "no way"
         if choice is None:
-            await queue.park(self.kept)
+            await queue.park(self.kept, NO_ROOM if queue.lines.no_room else "")
             return "no line"
         with queue.lines.taken(self.number, choice.account):
             number = 1 + max((a.number for a in fax.attempts if a.ended is not None), default=0)

@@ -50,6 +50,8 @@ class Lines:
         self._promised: dict[str, tuple[str, str, asyncio.TimerHandle]] = {}
         self._parked = 0
         self._stopped = False
+        #: Whether the last fax that looked found a channel slot, and a machine without room for another call.
+        self.no_room = False
         self._soon: asyncio.TimerHandle | None = None
         self._free = asyncio.Event()
         #: Rounds under way that wait until free lines have been handed out.
@@ -102,7 +104,21 @@ class Lines:
         limits = {one.label: one.max_calls for one in config.account}
         down = {v.account for v in self._queue.station.registrations() if v.state in ("failed", "unreachable")}
         free = available(choices, limits=limits, active=self._accounts + self._others(), down=down)
-        return free[0] if free else None
+        roomy = [choice for choice in free if self._queue.station.room(choice.account) > self._starting]
+        self.no_room = bool(free) and not roomy
+        return roomy[0] if roomy else None
+
+    @property
+    def _starting(self) -> int:
+        """Faxes that have a channel slot, or the promise of one, and are not ordered yet."""
+        calls = self._queue.station.calls()
+        return self._numbers.total() - sum(c.order is not None and c.order.watch is not None for c in calls)
+
+    def room_again(self) -> None:
+        """There is room for calls."""
+        if self.no_room:
+            self.no_room = False
+            self.freed()
 
     def _others(self) -> Counter[str]:
         """Calls on the accounts that are not the queue's: those that came in from there, and those that others place."""

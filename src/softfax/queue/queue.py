@@ -33,7 +33,7 @@ from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, ForbiddenError, NoFaxError
 from softfax.queue.eventlog import EventLog
 from softfax.queue.lines import Lines
-from softfax.queue.model import TERMINAL, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
+from softfax.queue.model import TERMINAL, Cause, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
 from softfax.queue.policy import next_open
 from softfax.queue.store import Kept, QueueStore
 from softfax.queue.turns import next_round
@@ -47,6 +47,8 @@ log = logging.getLogger("softfax.queue")
 
 DOCUMENTS_MAX = 100
 DESTINATIONS_MAX = 10_000
+#: What can be done about a machine that is at its limit.
+WAITS_FOR_ROOM = "it is sent as soon as there is room; give the station more processors, or fewer calls at a time"
 #: How soon a fax that could not begin looks again.
 BUSY_S = 3.0
 FAILED_ROUND_S = 5.0
@@ -157,6 +159,7 @@ class FaxQueue:
                     log.exception("fax %s is left as an earlier station left it", kept.fax.id)
         await asyncio.to_thread(self.rounds.start, self.lines.rounds)
         self.station.on_reload.append(self._reloaded)
+        self.station.on_room.append(self.lines.room_again)
         await asyncio.to_thread(self.aside.move)
         self._upkeep.start()
         self.lines.start()
@@ -521,8 +524,8 @@ class FaxQueue:
         fax = dataclasses.replace(kept.fax, state=state, next_attempt=at, reason=reason or kept.fax.reason)
         self.store.settle(fax, round_id=next_round(kept.round_id), from_round=kept.round_id, keep_cancelled=True)
 
-    async def park(self, kept: Kept) -> None:
-        """There is no line: it keeps its place, and gets one when one is free."""
+    async def park(self, kept: Kept, why: str = "") -> None:
+        """There is no line, or by a fault of ours no room for another call: it keeps its place, and gets one when there is."""
         wait_s = self.lines.parking_s() * random.uniform(1.0, 1.5)
         if kept.fax.deadline is not None:
             # Where no line comes, that it has expired is said in time.
@@ -531,6 +534,8 @@ class FaxQueue:
         await asyncio.to_thread(
             self.store.turns.park, kept.fax.id, kept.round_id, next_round(kept.round_id), state, wait_s
         )
+        if why and kept.fax.reason != why:
+            await asyncio.to_thread(self.store.note, kept.fax.id, why, WAITS_FOR_ROOM, Cause.OURS)
         self.lines.parked()
 
     async def end(self, kept: Kept, state: FaxState, why: Outcome) -> bool:

@@ -29,6 +29,7 @@ from softfax.queue.errors import IdempotencyError
 from softfax.queue.model import (
     TERMINAL,
     Attempt,
+    Cause,
     Fax,
     FaxFilter,
     FaxList,
@@ -426,12 +427,14 @@ class QueueStore:
             connection.execute(tables.events.delete().where(tables.events.c.fax_id == fax_id))
             connection.execute(tables.faxes.delete().where(tables.faxes.c.id == fax_id))
 
-    def note(self, fax_id: str, reason: str, remedy: str) -> None:
-        """Says on a record what went wrong afterwards."""
+    def note(self, fax_id: str, reason: str, remedy: str, cause: Cause | None = None) -> None:
+        """Says on a record what went wrong afterwards, or why it waits."""
         with self._engine.begin() as connection:
             row = self._row(connection, fax_id)
             if row is not None and self._fax(row) is not None:
                 data = {**json.loads(row.data), "reason": reason[:1000], "remedy": remedy[:1000]}
+                if cause is not None:
+                    data["cause"] = str(cause)
                 connection.execute(
                     tables.faxes.update()
                     .where(tables.faxes.c.id == fax_id)

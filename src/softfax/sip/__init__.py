@@ -5,6 +5,9 @@ from softfax.sip.agent import Call, IncomingCall, UserAgent
 from softfax.sip.sdes import SrtpKeys, SrtpPolicy
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.types import (
+    CALLS_PER_PROCESS,
+    FILES_ITSELF,
+    FILES_PER_CALL,
     AudioMedia,
     CallerId,
     CallHandler,
@@ -12,11 +15,15 @@ from softfax.sip.types import (
     SipConfig,
     T38Media,
     T38Policy,
+    calls_possible,
     local_address_towards,
     split_uri,
 )
 
 __all__ = [
+    "CALLS_PER_PROCESS",
+    "FILES_ITSELF",
+    "FILES_PER_CALL",
     "AudioMedia",
     "Call",
     "CallHandler",
@@ -30,6 +37,7 @@ __all__ = [
     "T38Parameters",
     "T38Policy",
     "UserAgent",
+    "calls_possible",
     "local_address_towards",
     "split_uri",
 ]

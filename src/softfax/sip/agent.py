@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from softfax.errors import SoftfaxError, UsageError
 from softfax.sip.accounts import KnownAccount, check_accounts
-from softfax.sip.glue import PJ_EPENDING
+from softfax.sip.glue import PJ_EPENDING, Refused
 from softfax.sip.names import hosts_of, is_numeric, known_account, numeric
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.secure import Security
@@ -362,6 +362,15 @@ class UserAgent:
         raise UsageError(f"there is no account {name}", "name one of the configuration")
 
     # ---- calls --------------------------------------------------------------------------------------------------
+
+    @property
+    def refused(self) -> Refused:
+        """What was refused before it became a call."""
+        return self._stack.refused
+
+    def close_to_calls(self, closed: bool) -> None:
+        """While `closed`, calls that come in are refused with 503 and Retry-After, before anything is made of them."""
+        self._stack.close_to_calls(closed)
 
     def call(
         self,

@@ -63,6 +63,7 @@ class _Event(c.Structure):
 class _Counters(c.Structure):
     _fields_ = [
         ("calls_refused", c.c_ulong),
+        ("calls_overload", c.c_ulong),
         ("connections_refused", c.c_ulong),
         ("connections_ended", c.c_ulong),
     ]
@@ -70,8 +71,10 @@ class _Counters(c.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What unknown sources were refused since the start: calls over their budget, connections, and those that were ended."""
+    """What was refused since the start: calls while there was no room; of unknown sources, calls over their budget, connections,
+    and those that were ended."""
 
+    overload: int = 0
     calls: int = 0
     connections: int = 0
     connections_ended: int = 0
@@ -122,6 +125,7 @@ class Glue:
             lib.sfx_sip_run.argtypes = [c.c_uint]
             lib.sfx_sip_known.argtypes = [c.POINTER(c.c_char_p), c.c_int, c.POINTER(c.c_char_p), c.c_int]
             lib.sfx_sip_limit.argtypes = [c.c_uint, c.c_uint]
+            lib.sfx_sip_calls_max.restype, lib.sfx_sip_close_to_calls.restype = c.c_uint, None
             self._counters = _Counters.in_dll(lib, "sfx_counters")
             lib.sfx_sip_limit.restype = lib.sfx_sip_quiet.restype = lib.sfx_sip_close.restype = None
             lib.sfx_sip_run.restype = lib.sfx_sip_wake.restype = lib.sfx_sip_set_callback.restype = None
@@ -207,7 +211,21 @@ class Glue:
     def refused(self) -> Refused:
         """What unknown sources were refused; from any thread."""
         counted = self._counters
-        return Refused(int(counted.calls_refused), int(counted.connections_refused), int(counted.connections_ended))
+        return Refused(
+            int(counted.calls_overload),
+            int(counted.calls_refused),
+            int(counted.connections_refused),
+            int(counted.connections_ended),
+        )
+
+    def close_to_calls(self, closed: bool) -> None:
+        """While `closed`, calls that come in are refused (503) before anything is made of them; from any thread."""
+        self._lib.sfx_sip_close_to_calls(int(closed))
+
+    @property
+    def calls_max(self) -> int:
+        """The calls at a time that this build has room for."""
+        return int(self._lib.sfx_sip_calls_max())
 
     def credentials(self, account_id: int, user: str, password: str, realms: Sequence[str]) -> int:
         """User and password of an account, and their realms, none for the one its server shows. Returns a pj_status_t."""

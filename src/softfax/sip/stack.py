@@ -19,7 +19,7 @@ from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount, identity
 from softfax.sip.agent import Call, IncomingCall
 from softfax.sip.binding import clean, library_path, message_of, pj, reason_of
-from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType
+from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType, Refused
 from softfax.sip.headers import headers_of, sdp_of
 from softfax.sip.lines import Line, Lines, port_of, server_uri, source_host
 from softfax.sip.offers import answer_for, glue_event, local_udptl
@@ -37,6 +37,7 @@ log = logging.getLogger("softfax.sip")
 
 RUN_MS = 10_000
 PORT_TRIES = 16
+RETRY_AFTER_S = 10
 #: What says that our offer is the trouble, and not the call (RFC 3261 §21.4.13, §21.4.26, §21.6.4).
 T38_UNWANTED = frozenset({415, 488, 606})
 _running = threading.Lock()
@@ -232,6 +233,15 @@ class Stack:
         self.bound_address = (host, bound)
         return opened[0] if kinds == ["tls"] else None
 
+    @property
+    def refused(self) -> Refused:
+        """What was refused before it became a call; from any thread."""
+        return self._glue.refused
+
+    def close_to_calls(self, closed: bool) -> None:
+        """While `closed`, calls that come in are refused with 503; from any thread."""
+        self._glue.close_to_calls(closed)
+
     # ---- commands, in the SIP thread --------------------------------------------------------------------------------
 
     def put_accounts(self, known: Sequence[KnownAccount]) -> None:
@@ -312,7 +322,7 @@ class Stack:
         """Ends a call in whatever way its state asks for."""
         pj_call = self._calls.get(call._index)
         if pj_call is not None:
-            pj_call.hangup(_operation(code))
+            pj_call.hangup(_refusal(code) if code == 503 else _operation(code))
 
     def offer_t38(self, call: Call) -> None:
         """Sends our offer."""
@@ -477,6 +487,15 @@ def _operation(code: int = 0) -> Any:
     prm.opt.textCount = 0
     if code:
         prm.statusCode = code
+    return prm
+
+
+def _refusal(code: int) -> Any:
+    """A refusal that says when to try again."""
+    prm = _operation(code)
+    header = pj.SipHeader()
+    header.hName, header.hValue = "Retry-After", str(RETRY_AFTER_S)
+    prm.txOption.headers.append(header)
     return prm
 
 

@@ -8,13 +8,12 @@ import resource
 
 from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
 from softfax.sip.binding import pj, reason_of
-from softfax.sip.types import ONLY_ACCOUNT, SipAccount, SipConfig
+from softfax.sip.types import FILES_WANTED, ONLY_ACCOUNT, SipAccount, SipConfig
 
 __all__ = ["EADDRINUSE", "ERRNO_BASE", "raise_file_limit", "registration_error", "start_error", "user_agent"]
 
 ERRNO_BASE = 120000
 EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
-FILES_WANTED = 16384
 
 
 def start_error(error: BaseException, config: SipConfig) -> SoftfaxError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import resource
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ANYWHERE",
     "ANYWHERE_6",
+    "CALLS_PER_PROCESS",
+    "FILES_ITSELF",
+    "FILES_PER_CALL",
+    "FILES_WANTED",
     "ONLY_ACCOUNT",
     "AudioMedia",
     "CallHandler",
@@ -32,6 +37,7 @@ __all__ = [
     "T38Media",
     "T38Policy",
     "Transport",
+    "calls_possible",
     "local_address_towards",
     "parse_listen",
     "split_uri",
@@ -41,6 +47,10 @@ Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["PCMU", "PCMA"]
 CallerPolicy = Literal["p-asserted-identity", "remote-party-id", "from"]
 # Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route.
+#: Calls at a time that one user agent has been measured with; PJSIP is built for twice as many (native/pjsip/config_site.h).
+CALLS_PER_PROCESS = 1000
+#: Descriptors that a process asks for, those of a call (RTP, RTCP, UDPTL, duplicates of the engine's, its file), and the rest.
+FILES_WANTED, FILES_PER_CALL, FILES_ITSELF = 16384, 8, 200
 ANYWHERE, ANYWHERE_6 = "sip:192.0.2.1", "sip:[2001:db8::1]"
 #: The name of an account that nobody named, being the only one.
 ONLY_ACCOUNT = "account"
@@ -115,7 +125,7 @@ class SipConfig:
     tls_private_key: str | None = None
     tls_ca: str | None = None
     tls_verify: bool = True
-    max_calls: int = 512
+    max_calls: int = CALLS_PER_PROCESS
     unacknowledged: int = 100
     connections: int = 256
     offer_timeout_s: float = 10.0
@@ -197,6 +207,14 @@ class CallHandler(Protocol):
 
     def on_t38_refused(self, call: Call, sip_code: int, reason: str) -> None:
         """Our offer of T.38 came to nothing (408: no answer in time); what was in force goes on."""
+
+
+def calls_possible() -> int:
+    """The calls at a time that a process can have: as many as were measured, or as it may open files for."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if allowed == resource.RLIM_INFINITY:
+        return CALLS_PER_PROCESS
+    return max(1, min(CALLS_PER_PROCESS, (min(allowed, FILES_WANTED) - FILES_ITSELF) // FILES_PER_CALL))
 
 
 def split_uri(uri: str) -> tuple[str, str, str, int | None, str]:

@@ -33,19 +33,24 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import FaxLine, FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
-from softfax.sip import CallerId, IncomingCall, SipAccount
+from softfax.sip import CALLS_PER_PROCESS, CallerId, IncomingCall, SipAccount, calls_possible
 from softfax.sip.headers import number_of
 from softfax.station import making, wire
 from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit
 from softfax.station.config import StationConfig
+from softfax.station.load import Load, LoadMeter, Refusals
 from softfax.station.registrations import Registrations
 
-__all__ = ["CallHost", "Calls", "Report"]
+__all__ = ["NO_ROOM", "CallHost", "Calls", "Report"]
 
 log = logging.getLogger("softfax.station")
 
 Report = Callable[[wire.Message], None]
 PROGRESS_S = 1.0
+#: How often it is measured how the process keeps up, with calls and without.
+MEASURE_S, MEASURE_IDLE_S = 0.5, 2.0
+#: Why a fax waits, or is not dialled.
+NO_ROOM = "this machine is at its limit: another call would take from those under way"
 #: How long a fax that is told to end may take.
 GRACE_S = 8.0
 
@@ -97,6 +102,10 @@ class Calls:
         self._floor = _floor(config)
         self._watching: asyncio.Task[None] | None = None
         self._registrations = Registrations(report)
+        self._meter = LoadMeter(config.slots().calls)
+        self._overload = self._no_slot = 0
+        self._measuring: asyncio.Task[None] | None = None
+        self._load = Load()
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -109,6 +118,8 @@ class Calls:
             remedy = "change [sip] listen" + (", or stop what listens there" if "in use" in error.problem else "")
             raise PortInUseError(f"SIP: {error.problem}", remedy) from None
         self._runtime.on_incoming = self._incoming
+        self._have_room_for(self.config.slots().calls)
+        self._measuring = asyncio.ensure_future(self._measure())
         # Not before it is said that we listen.
         self._have_accounts(self._runtime.agent.accounts)
 
@@ -116,6 +127,8 @@ class Calls:
         """Ends what is under way, with its reports, and stops."""
         self._draining = True
         self._watch(False)
+        if self._measuring is not None:
+            self._measuring.cancel()
         for fax_id in list(self._faxes):
             self._cancel(wire.Cancel(fax_id))
         await self._idle(grace_s)
@@ -141,6 +154,53 @@ class Calls:
             raise LocalError("the station does not run", "use it in `async with`")
         return self._runtime
 
+    # ---- load ---------------------------------------------------------------------------------------------------
+
+    def room(self, account: str = "") -> int:
+        """How many calls more it takes now."""
+        del account
+        return self._meter.room(self._calls_up)
+
+    @property
+    def _calls_up(self) -> int:
+        """Calls, without those that wait for their pages."""
+        return sum(fax.incoming or fax.line is not None for fax in self._faxes.values())
+
+    def _have_room_for(self, calls: int) -> None:
+        """As many calls as are wanted, or as are possible."""
+        possible = calls_possible()
+        if possible < min(calls, CALLS_PER_PROCESS):
+            log.warning("%d calls at a time are possible, for want of files that may be opened", possible)
+        self._meter.calls_max, self._meter.limited = min(calls, possible), possible < calls
+
+    async def _measure(self) -> None:
+        """Tells how the process keeps up, and closes it to calls that would take from those that are up."""
+        loop = asyncio.get_running_loop()
+        told: Load | None = None
+        while True:
+            due = loop.time() + (MEASURE_S if self._faxes else MEASURE_IDLE_S)
+            await asyncio.sleep(due - loop.time())
+            now, runtime = loop.time(), self._running()
+            self._meter.sample(now, runtime.engine.load(), max(0.0, now - due))
+            self._load = self._meter.load(self._calls_up, self._refusals(runtime))
+            self._close_if_full()
+            if self._load != told:
+                told = self._load
+                self._report(wire.Measured(self._load))
+
+    def _refusals(self, runtime: FaxRuntime) -> Refusals:
+        early = runtime.agent.refused
+        return Refusals(
+            overload=self._overload + early.overload,
+            slots=self._no_slot,
+            unknown_calls=early.calls,
+            unknown_connections=early.connections,
+            connections_ended=early.connections_ended,
+        )
+
+    def _close_if_full(self) -> None:
+        self._running().agent.close_to_calls(self._meter.is_full(self._calls_up))
+
     # ---- orders -------------------------------------------------------------------------------------------------
 
     def order(self, message: wire.Message) -> None:
@@ -163,6 +223,7 @@ class Calls:
         elif isinstance(message, wire.Reload):
             self.config = StationConfig.checked(message.config, "the configuration")
             self._floor = _floor(self.config)
+            self._have_room_for(self.config.slots().calls)
             self._running().trace = making.trace_settings(self.config)
             self._have_accounts(self.config.sip_accounts())
 
@@ -215,6 +276,9 @@ class Calls:
                     job = await asyncio.to_thread(_start_job, order.pages, Path(workdir))
                     await asyncio.to_thread(job.wait_ready)
                     settings = dataclasses.replace(settings, document=job.tiff)
+                if not self.room():
+                    self._overload += 1
+                    raise LocalError(NO_ROOM)
                 if order.ask_first:
                     self._report(wire.Ready(order.fax_id))
                     await fax.may_dial.wait()
@@ -233,6 +297,7 @@ class Calls:
                     await asyncio.to_thread(job.close)
 
     async def _dial(self, order: wire.Place, fax: _Under, settings: FaxSettings, job: RasterJob | None) -> None:
+        self._meter.begun(asyncio.get_running_loop().time())
         shown = CallerId(order.caller_number, order.caller_name)
         on_event = partial(self._on_event, order.fax_id, fax)
         fax.line = self._running().send(order.uri, settings, on_event, job=job, caller=shown, account=order.account)
@@ -261,6 +326,9 @@ class Calls:
         if problem:
             log.error("a call from %s is refused: %s", call.remote_uri, problem)
             return 480
+        if self._meter.is_full(self._calls_up):
+            self._overload += 1
+            return 503
         arrived = making.arrived(self.config, call, new_fax_id())
         caller = number_of(arrived.caller)
         called = number_of(arrived.called)
@@ -269,15 +337,18 @@ class Calls:
         active = [ActiveCall(f.account, f.mailbox, f.incoming, f.known) for f in self._faxes.values()]
         decision = admit(self.config, facts, active, self._screen.history(caller, now))
         if isinstance(decision, Refusal):
+            self._no_slot += decision.sip_code == 486
             log.warning("a call from %s is refused: %s", call.remote_uri, decision.reason)
             return decision.sip_code
         self._screen.called(caller, now)
+        self._meter.begun(asyncio.get_running_loop().time())
         arrived = dataclasses.replace(arrived, mailbox=decision.mailbox, ident=decision.ident)
         fax_id = arrived.fax_id
         document = making.spool_path(self.config, fax_id)
         settings = making.incoming_settings(self.config, fax_id=fax_id, document=document, account=call.account)
         settings = dataclasses.replace(settings, ident=decision.ident)
         fax = self._faxes[fax_id] = _Under(call.account, arrived, caller)
+        self._close_if_full()
         self._report(arrived)
         self._run(fax_id, fax, self._receive(fax_id, fax))
         return settings, partial(self._on_event, fax_id, fax)

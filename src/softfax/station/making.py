@@ -17,7 +17,7 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.settings import FaxSettings, Role, T38Wish, Timeouts, check_ident
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Mode, Operation, SessionEvent, SessionState
-from softfax.sip import IncomingCall, SipConfig, split_uri
+from softfax.sip import CALLS_PER_PROCESS, IncomingCall, SipConfig, split_uri
 from softfax.sip.headers import REQUEST_URI, number_of
 from softfax.station import wire
 from softfax.station.config import StationConfig
@@ -156,7 +156,7 @@ def sip_config(config: StationConfig) -> SipConfig:
         tls_ca=str(sip.tls_ca) if sip.tls_ca else None,
         tls_verify=sip.tls_verify,
         # More than are answered, so that there is somebody to say 486.
-        max_calls=sip.max_calls + 8,
+        max_calls=min(sip.max_calls, CALLS_PER_PROCESS) + 8,
         unacknowledged=config.slots().unacknowledged,
         connections=sip.connections,
         user_agent=sip.user_agent,

@@ -133,6 +133,8 @@ class Station(Registry):
         self._services: list[Service] = []
         #: Told of another configuration when it is in force.
         self.on_reload: list[Callable[[StationConfig], None]] = []
+        #: Told while there is room for calls.
+        self.on_room: list[Callable[[], None]] = []
         self._make_host: HostFactory = calls or (Workers if isolated else Calls)
         self._watchers = Hub()
         self._faxes: dict[str, _Fax] = {}
@@ -308,6 +310,11 @@ class Station(Registry):
         """The processes that calls run in; none where they run in this one."""
         return self._host.views() if isinstance(self._host, Workers) else []
 
+    def room(self, account: str = "") -> int:
+        """How many calls more the station takes now through an account, so that those under way lose nothing."""
+        host = self._running()
+        return host.room(account) if isinstance(host, (Calls, Workers)) else self.config.sip.max_calls
+
     # ---- outgoing -----------------------------------------------------------------------------------------------
 
     def originate(self, order: FaxOrder) -> FaxCall:
@@ -365,7 +372,7 @@ class Station(Registry):
     # ---- what the calls report ----------------------------------------------------------------------------------
 
     def _report(self, message: wire.Message) -> None:
-        if self._early is not None and not isinstance(message, wire.Registered):
+        if self._early is not None and not isinstance(message, (wire.Registered, wire.Measured)):
             self._early.append(message)
         elif isinstance(message, wire.Arrived):
             self._arrived(message)
@@ -373,6 +380,10 @@ class Station(Registry):
             self.say(message.text)
         elif isinstance(message, wire.Registered):
             self._registrations = message.views
+        elif isinstance(message, wire.Measured):
+            if message.load.room:
+                for told in self.on_room:
+                    told()
         else:
             fax = self._faxes.get(getattr(message, "fax_id", ""))
             if fax is not None:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+from softfax.station.load import Load
 
 __all__ = ["RegistrationView", "WorkerView"]
 
@@ -27,7 +29,7 @@ class RegistrationView:
 @dataclass(frozen=True, kw_only=True)
 class WorkerView:
     """A process that calls run in. `restarts` counts those before it that died; `calls` are under way; `address` is its for
-    SIP."""
+    SIP; `load` is how it keeps up."""
 
     number: int
     pid: int
@@ -37,3 +39,4 @@ class WorkerView:
     restarts: int = 0
     last_end: str = ""
     address: tuple[str, int] = ("", 0)
+    load: Load = field(default_factory=Load)

@@ -21,6 +21,7 @@ from softfax.documents import Resolution
 from softfax.fax.session import PageMark
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, Mode
+from softfax.station.load import Load
 from softfax.station.views import RegistrationView
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Ended",
     "Happened",
     "Lost",
+    "Measured",
     "Message",
     "Pages",
     "Picture",
@@ -226,6 +228,13 @@ class Registered(Message):
     """The registrations as they are now."""
 
     views: tuple[RegistrationView, ...]
+
+
+@dataclass(frozen=True)
+class Measured(Message):
+    """How the process keeps up."""
+
+    load: Load
 
 
 @dataclass(frozen=True)

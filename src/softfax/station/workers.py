@@ -25,6 +25,7 @@ from softfax.fax import outcome
 from softfax.sip.types import parse_listen
 from softfax.station import wire
 from softfax.station.config import StationConfig
+from softfax.station.load import Load
 from softfax.station.views import RegistrationView, WorkerView
 
 __all__ = ["Workers"]
@@ -40,6 +41,8 @@ PORT_WAIT_S = 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
 #: A process that lived so long is forgiven the ones before it.
 STEADY_S = 60.0
+#: Calls that one takes before it has been measured.
+FIRST_ROOM = 20
 COMMAND = (sys.executable, "-m", "softfax.station.worker")
 
 Report = Callable[[wire.Message], None]
@@ -58,6 +61,9 @@ class _Worker:
         self.last_end = ""
         self.address = ("", 0)
         self.registrations: tuple[RegistrationView, ...] = ()
+        self.load = Load()
+        #: Calls ordered since it was measured.
+        self.ordered = 0
         self._report = report
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,7 +83,13 @@ class _Worker:
             restarts=self.restarts,
             last_end=self.last_end,
             address=self.address,
+            load=self.load,
         )
+
+    @property
+    def room(self) -> int:
+        """How many calls more it takes, as far as is known."""
+        return max(0, self.load.room - self.ordered) if self.state == "running" else 0
 
     async def start(self) -> None:
         """Starts the first process. Raises what keeps it from starting."""
@@ -123,6 +135,7 @@ class _Worker:
     def _listens(self, started: wire.Started) -> None:
         self.address = (started.host, started.port)
         self.state, self.since = "running", datetime.now(UTC)
+        self.load, self.ordered = Load(room=FIRST_ROOM), 0
         host, port = parse_listen(self.config.sip.listen)
         if port == 0:
             # The next one listens where far ends know us.
@@ -178,6 +191,8 @@ class _Worker:
             self.faxes.discard(message.fax_id)
         elif isinstance(message, wire.Registered):
             self.registrations = message.views
+        elif isinstance(message, wire.Measured):
+            self.load, self.ordered = message.load, 0
         try:
             self._report(message)
         except Exception:
@@ -291,6 +306,16 @@ class Workers:
         """How they are."""
         return [worker.view for worker in self._workers]
 
+    def room(self, account: str) -> int:
+        """How many calls more they take now through an account. Where the process is gone, it is that which is told."""
+        candidates = self._candidates(account)
+        return sum(worker.room for worker in candidates) if candidates else 1
+
+    def _candidates(self, account: str) -> list[_Worker]:
+        running = [w for w in self._workers if w.state == "running"]
+        own = [w for w in running if any(a.label == account for a in w.config.account)]
+        return own if account else running
+
     def order(self, message: wire.Message) -> None:
         """Takes an order; what comes of it is reported."""
         if isinstance(message, wire.Place):
@@ -306,11 +331,10 @@ class Workers:
                     worker.send(message)
 
     def _place(self, message: wire.Place) -> None:
-        running = [w for w in self._workers if w.state == "running"]
-        own = [w for w in running if any(a.label == message.account for a in w.config.account)]
-        candidates = own if message.account else running
+        candidates = self._candidates(message.account)
         if candidates:
             worker = min(candidates, key=lambda w: len(w.faxes))
+            worker.ordered += 1
             worker.faxes.add(message.fax_id)
             if worker.send(message):
                 return

@@ -301,6 +301,31 @@ class SetAsideOut(Out):
     since: AwareDatetime
 
 
+class RefusedOut(Out):
+    """Since the start: calls because another would have taken from those under way, or because all channel slots were taken; from
+    addresses of no account, calls over their budget, connections, and connections that were ended."""
+
+    overload: int
+    slots: int
+    unknown_calls: int
+    unknown_connections: int
+    connections_ended: int
+
+
+class LoadOut(Out):
+    """How the machine keeps up with its calls. `busy` is the part of its time that the busiest thread needs for them, `late_ms`
+    how late their ticks begin on average, `latest_ms` at most. `room` is how many calls more it takes now, `capacity` in all."""
+
+    busy: float
+    late_ms: float
+    latest_ms: float
+    loop_late_ms: float
+    calls: int
+    room: int
+    capacity: int
+    refused: RefusedOut
+
+
 class StatusOut(Out):
     """How the station is."""
 
@@ -308,6 +333,7 @@ class StatusOut(Out):
     uptime_s: float
     registrations: list[RegistrationOut]
     lines: LinesOut
+    load: LoadOut
     queue: QueueOut
     workers: list[WorkerOut]
     disk: DiskOut

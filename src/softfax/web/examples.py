@@ -55,6 +55,22 @@ _STATUS = {
         }
     ],
     "lines": {"used": 1, "max": 30},
+    "load": {
+        "busy": 0.04,
+        "late_ms": 0.2,
+        "latest_ms": 1.5,
+        "loop_late_ms": 0.8,
+        "calls": 1,
+        "room": 29,
+        "capacity": 30,
+        "refused": {
+            "overload": 0,
+            "slots": 2,
+            "unknown_calls": 117,
+            "unknown_connections": 0,
+            "connections_ended": 3,
+        },
+    },
     "queue": {"by_state": {"sending": 1, "waiting": 2, "delivered": 1200}, "due": 0, "oldest_s": 0.0},
     "workers": [
         {"number": 0, "pid": 4711, "state": "running", "since": TIME, "calls": 1, "restarts": 0, "last_end": ""}

@@ -23,6 +23,7 @@ from softfax.documents.fonts import FOLDER, Style
 from softfax.errors import SoftfaxError
 from softfax.ops.check import folder_problem
 from softfax.ops.doctor.findings import Area, Finding, failed, ok, skipped, warning
+from softfax.sip import CALLS_PER_PROCESS, FILES_ITSELF, FILES_PER_CALL
 from softfax.station.config import StationConfig
 
 __all__ = [
@@ -38,8 +39,7 @@ WRITE_BYTES = 8 << 20
 SYNCS = 12
 SLOW_SYNC_S = 0.1
 SLOW_WRITE_BPS = 5 << 20
-#: Sockets, pipes and files of one call, and of the station itself.
-FILES_PER_CALL, FILES_ITSELF = 8, 200
+
 _PJSIP = """\
 import os
 from softfax._native import pjsua2
@@ -218,7 +218,7 @@ def document_findings() -> Iterator[Finding]:
 def limit_findings(config: StationConfig) -> Iterator[Finding]:
     """Open files, which every call takes some of."""
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    calls = config.sip.max_calls
+    calls = min(config.sip.max_calls, CALLS_PER_PROCESS)
     wanted = FILES_ITSELF + FILES_PER_CALL * calls
     if allowed != resource.RLIM_INFINITY and allowed < wanted:
         remedy = f"LimitNOFILE={max(wanted, 4096)} in the unit, or ulimit -n, or a lower [sip] max_calls"

@@ -67,7 +67,7 @@ class SipTable(Table):
         None, description="certificates that those of far ends are checked against (the system's)"
     )
     tls_verify: bool = Field(True, description="check the far end's certificate")
-    max_calls: int = Field(100, ge=1, le=2000, description="calls at a time; more are refused with 486")
+    max_calls: int = Field(100, ge=1, le=2000, description="calls at a time, at most 1000 a process; more get 486")
     sending_calls: int | None = Field(
         None, ge=0, le=2000, description="of these, kept for faxes that are sent (a tenth of max_calls)"
     )

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from softfax.delivery.targets import CallbackTarget
 from softfax.settings_file import read_toml
-from softfax.sip import SipAccount
+from softfax.sip import CALLS_PER_PROCESS, SipAccount
 from softfax.sip.accounts import check_accounts
 from softfax.station.config.accounts import (
     AccountConfig,
@@ -102,6 +102,10 @@ class StationConfig(BaseSettings):
     @model_validator(mode="after")
     def _accounts(self) -> StationConfig:
         check_routing(self.sip, self.account, self.route)
+        if self.sip.max_calls > CALLS_PER_PROCESS * self.workers.count:
+            needed = -(-self.sip.max_calls // CALLS_PER_PROCESS)
+            text = f"{self.sip.max_calls} calls want {needed} processes; set count = {needed} in [workers]"
+            raise Misplaced(text, "sip", "max_calls")
         said(lambda: check_accounts(self.sip_accounts()))
         names = [account.label for account in self.account]
         for index, sender in enumerate(self.mail.sender if self.mail is not None else ()):

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from softfax._version import __version__
 from softfax.station import FaxCall
+from softfax.station.load import LoadMeter
 from softfax.web.answers import AccountList, HealthOut, MailboxList, SessionList, StatusOut
 from softfax.web.openapi import describe, problems
 from softfax.web.problems import Problem
@@ -62,13 +63,15 @@ async def status(web: Mine) -> Response:
             "uptime_s": round(time.monotonic() - web.began, 1),
             "registrations": [_fields(view) for view in station.registrations()],
             "lines": {"used": len(station.calls()), "max": config.sip.max_calls},
+            "load": _plain(dataclasses.asdict(LoadMeter.total([view.load for view in station.workers()]))),
             "queue": {
                 "by_state": {str(state): count for state, count in counts.by_state.items()},
                 "due": counts.due,
                 "oldest_s": round(counts.oldest_s, 1),
             },
             "workers": [
-                {key: value for key, value in _fields(view).items() if key != "address"} for view in station.workers()
+                {key: value for key, value in _fields(view).items() if key not in ("address", "load")}
+                for view in station.workers()
             ],
             "set_aside": [_fields(view) for view in await asyncio.to_thread(web.queue.aside.views)],
             "disk": {"total_bytes": disk.total, "used_bytes": disk.used, "free_bytes": disk.free},

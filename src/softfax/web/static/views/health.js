@@ -168,6 +168,17 @@ const Disk = ({ disk }) => html`
   </section>
 `;
 
+const refusedOf = (refused) => Object.values(refused).reduce((sum, n) => sum + n, 0);
+
+const Load = ({ load: { busy, late_ms, room, refused } }) => html`
+  <section class="card stack">
+    <h2>${t("health.load")}</h2>
+    <p class="big num">${percent(busy)} <span class="quiet">${t("health.busy")}</span></p>
+    <p class="quiet small">${t("health.load_text", { late: Math.round(late_ms), room })}</p>
+    ${refusedOf(refused) > 0 && html`<p class="small warn-word">${t("health.refused", { n: refusedOf(refused) })}</p>`}
+  </section>
+`;
+
 const Worker = ({ w }) => html`
   <div>
     <dt>${t("health.worker", { n: w.number })}</dt>
@@ -235,6 +246,7 @@ export default function Health() {
             </section>
             <${Registrations} list=${status.registrations} />
             <${Disk} disk=${status.disk} />
+            ${status.load && html`<${Load} load=${status.load} />`}
             <${Station} status=${status} />
           </div>
         `
