@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import socket
 import threading
 import time
@@ -242,6 +243,30 @@ def test_the_connection_goes_to_the_checked_address() -> None:
         assert link.sock.getpeername() == ("127.0.0.1", port)
         assert next(answers) == ["10.9.9.9"]  # never asked for
         link.close()
+
+
+def test_a_name_that_changes_its_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Public when it is looked at, ours when it is called: no answer is used twice, and none unchecked."""
+    dialled = []
+
+    def dial(address: tuple[str, int], timeout: float) -> socket.socket:
+        dialled.append(address[0])
+        raise OSError("nobody there")
+
+    monkeypatch.setattr(socket, "create_connection", dial)
+    answers = itertools.cycle(
+        [["8.8.8.8"], ["127.0.0.1"], ["8.8.4.4", "::ffff:10.0.0.1"], ["169.254.169.254"], ["1.1.1.1"]]
+    )
+    refused = 0
+    for _ in range(50):
+        try:
+            connect("a.example", 80, deadline=time.monotonic() + 5, resolver=lambda host, port: next(answers))
+        except ForbiddenAddressError:
+            refused += 1
+        except OSError:
+            pass
+    assert refused == 30
+    assert set(dialled) == {"8.8.8.8", "1.1.1.1"}
 
 
 def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
