@@ -8,6 +8,7 @@ line: what is wrong, then what to do about it.
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 from softfax.outside import clean
@@ -31,8 +32,10 @@ __all__ = [
     "PortInUseError",
     "RegistrationError",
     "SoftfaxError",
+    "StarvedError",
     "UnreachableError",
     "UsageError",
+    "is_starved",
 ]
 
 
@@ -104,6 +107,21 @@ class LocalError(SoftfaxError):
 
 class DiskFullError(LocalError):
     """There is no room on a disk for what is to be kept."""
+
+
+class StarvedError(LocalError):
+    """The system allows this process too little memory, or too few threads."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the system allows too little memory, or too few threads", "raise ulimit -v, MemoryMax or TasksMax"
+        )
+
+
+def is_starved(error: BaseException) -> bool:
+    """Whether an error says so; Python has none of its own for a thread that the system refuses."""
+    refused = isinstance(error, RuntimeError) and "new thread" in str(error)
+    return refused or isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
 
 
 class PortInUseError(LocalError):

@@ -101,3 +101,14 @@ def test_copies_in_folders_of_mailboxes(
 def test_a_mode_that_lets_others_write_is_a_mistake(mode: str) -> None:
     with pytest.raises(ConfigError):
         StationConfig.checked({"mailbox": [{"name": "a", "folder": [{"dir": "/x", "mode": mode}]}]}, "x")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("can't start new thread"), OSError(12, "Cannot allocate memory")]
+)
+def test_too_little_memory_is_503_without_a_traceback(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    problem = problem_of(error)
+
+    assert problem.status_code == 503
+    assert "memory" in problem.body["detail"]
+    assert not [record for record in caplog.records if record.exc_info]

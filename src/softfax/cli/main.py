@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 from softfax._version import __version__
 from softfax.cli.lines import refusal
 from softfax.cli.options import fill_defaults
-from softfax.errors import ExitStatus, SoftfaxError
+from softfax.errors import ExitStatus, SoftfaxError, StarvedError, is_starved
 
 __all__ = ["VERBS", "build_parser", "main"]
 
@@ -103,6 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(refusal(options, error), flush=True)
         print(f"softfax: {error}", file=sys.stderr)
         return int(error.exit_status)
+    except (MemoryError, RuntimeError) as error:
+        if not is_starved(error):
+            raise
+        print(f"softfax: {StarvedError()}", file=sys.stderr)
+        return int(StarvedError.exit_status)
     except KeyboardInterrupt:
         print("softfax: interrupted", file=sys.stderr)
         return int(ExitStatus.INTERRUPTED)

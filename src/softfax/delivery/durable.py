@@ -23,7 +23,7 @@ from softfax.delivery.clock import ClockWatch
 from softfax.delivery.pace import Pace
 from softfax.delivery.schema import StationLock, bring_up_to_date
 from softfax.diskspace import make_private
-from softfax.errors import LocalError, UsageError
+from softfax.errors import LocalError, StarvedError, UsageError, is_starved
 
 __all__ = [
     "APPLICATION",
@@ -160,14 +160,11 @@ class Durable:
         except sa.exc.SQLAlchemyError as error:
             DBOS.destroy()
             raise database_error(self.url, error) from None
-        except (MemoryError, RuntimeError) as error:
-            # Python has no error of its own for a thread that the system refuses.
-            if isinstance(error, RuntimeError) and "new thread" not in str(error):
+        except Exception as error:
+            if not is_starved(error):
                 raise
             DBOS.destroy()
-            raise LocalError(
-                "the system allows too little memory, or too few threads", "raise ulimit -v, MemoryMax or TasksMax"
-            ) from None
+            raise StarvedError from None
         self._launched = True
         self.clock.start()
 

@@ -26,7 +26,9 @@ from softfax.errors import (
     DocumentTooLargeError,
     LocalError,
     SoftfaxError,
+    StarvedError,
     UsageError,
+    is_starved,
 )
 from softfax.queue.errors import EndedError, ForbiddenError, IdempotencyError, NoFaxError
 from softfax.web.mistakes import mistake
@@ -103,6 +105,9 @@ def problem_of(error: Exception, request_id: str = "") -> Problem:
     if is_full(error):
         log.error("request %s failed: the disk is full", request_id)
         return Problem(507, "The disk is full", "", "Make room on the station's disk.", kind="disk-full")
+    if is_starved(error):
+        log.error("request %s failed: %s", request_id, error or "out of memory")
+        return _of_softfax(StarvedError())
     if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
         log.error("request %s failed: %s", request_id, error)
         return _of_softfax(LocalError(f"files cannot be written ({error.strerror})", "softfax doctor says more"))
