@@ -163,3 +163,19 @@ def test_a_far_end_that_does_not_read_is_cut_off() -> None:
                 sock.sendall(request)
             raise AssertionError("it may send as much as it wants")
         assert is_answered(connect(STRANGER, ours.port))
+
+
+def test_an_order_beyond_what_the_process_can_have_ends_with_a_reason() -> None:
+    one = Agent(
+        """
+        async def main(agent):
+            sides = [Side("caller") for _ in range(3)]
+            for side in sides: agent.call("sip:fax@127.0.0.1:9", side, t38=policy())
+            for side in sides[1:]: await side.until("ended")
+            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+            print(*(side.log[-1] for side in sides[1:]), sep=",")
+        """,
+        "max_calls=1",
+    )
+    one.say("and what became of them")
+    assert one.output() == ["ended 0,ended 0"]

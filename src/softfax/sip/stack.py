@@ -278,6 +278,11 @@ class Stack:
         if line is None:
             self.agent.tell(call._deliver_state, "ended", 0, f"there is no account {account}")
             return
+        if len(self._calls) >= self.config.max_calls:
+            self.agent.tell(
+                call._deliver_state, "ended", 0, f"all {self.config.max_calls} calls of this process are taken"
+            )
+            return
         pj_call = _PjCall(self, line, call)
         pj_call.again = again
         policy = call._policy
