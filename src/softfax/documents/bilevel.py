@@ -32,6 +32,9 @@ RULE_LEVEL = 6
 RULE_SHARE = 1 / 8
 INK_BELOW = 112
 TINT_NOISE = 10
+#: What a tint leaves around a stroke on it, and how far a stroke on a plate differs from it.
+HALO_DOTS = 3
+ON_PLATE = 40
 
 
 @dataclass(frozen=True)
@@ -196,9 +199,8 @@ def _paint(
         if area.kind is Kind.PICTURE:
             part[inside] = screen(grey[box], halftone)[inside]
             halftoned += int(inside.sum())
-        elif area.kind is Kind.TINT and halftone != "none":
-            dots = screen(ground.ground[box], halftone, picture=False)
-            part[inside] = (dots & strokes[box])[inside]
+        elif area.kind in (Kind.TINT, Kind.PLATE) and halftone != "none":
+            part[inside] = _tint(grey, ground, strokes, lines, box, area, halftone)[inside]
             halftoned += int(inside.sum())
         elif area.kind is Kind.INK:
             part[inside] &= (grey[box] > (area.level + 255) / 2)[inside]
@@ -209,3 +211,41 @@ def _paint(
             part[paper] = (strokes[box] | tint)[paper]
         white[box] = part
     return float(halftoned / (rows * width))
+
+
+def _tint(
+    grey: Grey,
+    ground: Ground,
+    strokes: Mask,
+    lines: Mask,
+    box: tuple[slice, slice],
+    area: Area,
+    halftone: Halftone,
+) -> Mask:
+    """The dots of a plain tone. It steps back around strokes: white beside dark ones and, on a plate, black beside light ones."""
+    around = tuple(slice(max(0, side.start - HALO_DOTS), side.stop + HALO_DOTS) for side in box)
+    top, left = (side.start - wide.start for side, wide in zip(box, around, strict=True))
+    # The corners of a tint are thin, and went with the strokes.
+    own = (np.abs(grey[around].astype(np.int16) - area.level) <= TINT_NOISE) & ~lines[around]
+
+    def cut(mask: Mask) -> Mask:
+        return mask[top : top + box[0].stop - box[0].start, left : left + box[1].stop - box[1].start]
+
+    dots = screen(np.where(cut(own), grey[box], ground.ground[box]), halftone, picture=False)
+    dark = ~strokes[around] & ~own
+    light = np.zeros_like(dark)
+    if area.kind is Kind.PLATE and ground.opened is not None:
+        dark = grey[around] < area.level - ON_PLATE
+        light = (grey[around] > area.level + ON_PLATE) & (grey[around] - ground.opened[around] > ON_PLATE)
+    dots |= cut(_near(dark))
+    dots &= ~cut(_near(light) & ~_near(dark))
+    return np.asarray((dots | cut(light)) & ~cut(dark))
+
+
+def _near(dots: Mask) -> Mask:
+    """What lies within `HALO_DOTS` of these dots, and the gaps between such surroundings."""
+    near = dots.view(np.uint8)
+    for op, size, edge in ((np.maximum, 4 * HALO_DOTS + 1, 0), (np.minimum, 2 * HALO_DOTS + 1, 1)):
+        for axis in (0, 1):
+            near = running(op, near, size, axis, edge)
+    return near.view(bool)

@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 from PIL import Image
 
+from softfax.documents.complete import draw_whole
 from softfax.documents.pdf_writer import LEAST_UNITS
 from softfax.documents.ranges import parse_ranges
 from softfax.documents.scale import dots_per_inch, user_unit
@@ -24,6 +26,8 @@ from softfax.errors import (
 )
 
 __all__ = ["PdfDocument"]
+
+Grey = npt.NDArray[np.uint8]
 
 POINTS = 72
 SIDE_MAX_INCHES = 400.0
@@ -51,6 +55,8 @@ class PdfSheet:
             raise DocumentTooLargeError(f"{self._where} is larger than any paper", "print it smaller")
         self._check_images(limits)
         self._form = document.formenv
+        #: Said once the page is drawn, where PDFium could not draw all of it.
+        self.warning = ""
         self.width_inches: float | None = width / POINTS
         self.height_inches: float | None = height / POINTS
         self.aspect = height / width
@@ -113,15 +119,22 @@ class PdfSheet:
 
     def render(self, width: int, rows: int) -> Image.Image:
         """Draws the page; PDFium scales across and down by itself, so no dot is resampled."""
-        bitmap = pdfium.PdfBitmap.new_native(width, rows, raw.FPDFBitmap_Gray)
+        drawn, missing = draw_whole(self._draw, width, rows)
+        if missing and not self.warning:
+            self.warning = f"parts of {self._where} could not be drawn"
+        return Image.fromarray(drawn)
+
+    def _draw(self, width: int, rows: int, left: int, top: int, window_width: int, window_rows: int) -> Grey:
+        """A window of the page, which is `width` by `rows` dots in all."""
+        bitmap = pdfium.PdfBitmap.new_native(window_width, window_rows, raw.FPDFBitmap_Gray)
         try:
-            bitmap.fill_rect(WHITE, 0, 0, width, rows)
+            bitmap.fill_rect(WHITE, 0, 0, window_width, window_rows)
             flags = raw.FPDF_ANNOT | raw.FPDF_GRAYSCALE
-            raw.FPDF_RenderPageBitmap(bitmap.raw, self._page.raw, 0, 0, width, rows, 0, flags)
+            placed = (-left, -top, width, rows, 0, flags)
+            raw.FPDF_RenderPageBitmap(bitmap.raw, self._page.raw, *placed)
             if self._form:
-                raw.FPDF_FFLDraw(self._form.raw, bitmap.raw, self._page.raw, 0, 0, width, rows, 0, flags)
-            image: Image.Image = bitmap.to_pil().convert("L")
-            return image
+                raw.FPDF_FFLDraw(self._form.raw, bitmap.raw, self._page.raw, *placed)
+            return np.array(bitmap.to_numpy()[:, :window_width].reshape(window_rows, window_width))
         finally:
             bitmap.close()
 

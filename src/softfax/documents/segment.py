@@ -7,8 +7,9 @@ the ground itself shows, where it is neither paper nor ink, is cut into connecte
 
     picture   its greys vary                                      halftoned
     paper     strokes stand on it, or it is light                 white
-    ink       light strokes stand on it, or it is itself a shape  black
-    tint      a plain area large enough to be seen as grey        halftoned
+    ink       light strokes stand on it, or it is a dark shape    black
+    tint      any other plain area                               halftoned, white beside dark strokes
+    plate     a plain area with strokes of both kinds            the same, and black beside light strokes
 """
 
 from __future__ import annotations
@@ -43,6 +44,19 @@ LIGHT = 205
 OWN_SHARE = 0.2
 TONE = 7
 TONE_LEAST = 0.08
+#: A shape without strokes on it is type, and black, where it is thin and no lighter than this.
+INK_MOST = 150
+#: What a light shape under dark strokes is: a watermark. It is thicker than this, and its contrast to paper no more than that.
+WATERMARK_MM = 0.9
+WATERMARK_LEAST, WATERMARK_MOST = 26, 100
+#: The share of a watermark's own blocks with strokes over them.
+WATERMARK_CROSSED = 0.03
+#: Blocks with strokes, inside an area, that are more than a slip of its edge.
+STROKE_BLOCKS = 10
+#: What is no thicker and fills less of its box is a letter, not a plate that letters stand on.
+LETTER_MOST_MM = 15.0
+FILLED = 0.8
+STROKE_LEVEL = 60
 #: Paper in shadow is not darker than this; what is, is a shaded drawing.
 SHADOW = 64
 #: A page with fewer mid-tones than this on its ground is type alone, smoothed at its edges.
@@ -56,6 +70,7 @@ class Kind(IntEnum):
     INK = 1
     TINT = 2
     PICTURE = 3
+    PLATE = 4
 
 
 @dataclass(frozen=True)
@@ -146,21 +161,43 @@ def ground_of(grey: Grey, dots_per_mm: float, rows_per_mm: float) -> Ground:
     ground = _closing(grey, across, down)
     contrast = ground - grey
     dark = by_block(np.maximum, contrast, 0)
+    if _watermark(ground, contrast, dark, dots_per_mm, rows_per_mm):
+        dark = by_block(np.maximum, contrast, 0)
     opened = None
     if ((ground > MID_LOW) & (ground < MID_HIGH)).mean() > MID_TONES_OF_TYPE:
         opened = _opening(grey, across, down)
     return Ground(ground, contrast, dark, opened)
 
 
+def _watermark(ground: Grey, contrast: Grey, dark: Grey, dots_per_mm: float, rows_per_mm: float) -> bool:
+    """Moves light type that lies under dark type from the strokes to the ground: it is to be seen, not to be read first."""
+    faint = (dark > WATERMARK_LEAST) & (dark < WATERMARK_MOST)
+    if faint.mean() < MID_TONES_OF_TYPE:
+        return False
+    across, down = (2 * round(WATERMARK_MM * per_mm / 2) + 1 for per_mm in (dots_per_mm, rows_per_mm))
+    thick = _opening(contrast, across, down)
+    thick[(thick < WATERMARK_LEAST) | (thick > WATERMARK_MOST)] = 0
+    own = by_block(np.minimum, thick, 0) > 0
+    # Strokes over it are darker than it by as much as type is darker than paper.
+    crossed = own & (by_block(np.maximum, contrast - np.minimum(thick, contrast), 0) > WATERMARK_MOST)
+    if not own.any() or crossed.sum() < max(STROKE_BLOCKS, WATERMARK_CROSSED * own.sum()):
+        return False
+    ground -= np.minimum(thick, contrast)
+    contrast -= np.minimum(thick, contrast)
+    return True
+
+
 @dataclass(frozen=True)
 class _Tiles:
-    """What is known of each block: mean and lowest level of the ground, its range, and shares of dots."""
+    """What is known of each block: mean and lowest level of the ground, its range, shares of dots, and its extremes."""
 
     level: npt.NDArray[np.float64]
     deepest: Grey
     rough: Grey
     on_ground: npt.NDArray[np.float64]  # dark strokes on mid-tone ground
     on_ink: npt.NDArray[np.float64]  # light strokes on mid-tone ink
+    darkest: Grey
+    lightest: Grey
     mid: Mask
     cell_mm: tuple[float, float]  # across, down
 
@@ -190,6 +227,8 @@ def areas_of(ground: Ground, dots_per_mm: float, rows_per_mm: float) -> tuple[np
         rough=highest - lowest,
         on_ground=_share((ground.contrast > STROKE_CONTRAST) & ground_mid),
         on_ink=_share((light > STROKE_CONTRAST) & ink_mid),
+        darkest=by_block(np.minimum, ground.ground - ground.contrast, 255),
+        lightest=by_block(np.maximum, ground.ground, 0),
         mid=mid,
         cell_mm=(BLOCK / dots_per_mm, BLOCK / rows_per_mm),
     )
@@ -266,7 +305,7 @@ def _judge(cells: Mask, known: _Tiles, plain: float) -> Kind:
     values = known.level[core]
     dark_strokes = float((known.on_ground[core] > 0.04).mean()) if core is inner else 0.0
     light_strokes = float((known.on_ink[cells] > 0.04).mean())
-    tall, wide = (np.ptp(np.nonzero(cells.any(axis=axis))[0]) + 1 for axis in (1, 0))
+    tall, wide = (int(np.ptp(np.nonzero(cells.any(axis=axis))[0])) + 1 for axis in (1, 0))
     smaller_mm = min(tall * known.cell_mm[1], wide * known.cell_mm[0])
     if core is inner and smaller_mm > PICTURE_MIN_MM:
         rough_share = float((known.rough[core] > ROUGH).mean())
@@ -276,11 +315,22 @@ def _judge(cells: Mask, known: _Tiles, plain: float) -> Kind:
     median = float(np.median(values))
     if median > LIGHT:
         return Kind.PAPER
+    thickness_mm = _thickness(cells) * min(known.cell_mm)
+    if median >= INK_MOST and thickness_mm < LETTER_MOST_MM and cells.sum() < FILLED * tall * wide:
+        return Kind.TINT
+    within = _inner(cells)
+    if _many(within & (known.darkest < median - STROKE_LEVEL)) and _many(within & (known.lightest > median + STROKE_LEVEL)):
+        return Kind.PLATE
     if light_strokes > STROKES_SHARE and light_strokes > dark_strokes:
         return Kind.INK
     if dark_strokes > STROKES_SHARE:
         return Kind.PAPER
-    return Kind.TINT if _thickness(cells) * min(known.cell_mm) > TINT_MIN_MM else Kind.INK
+    return Kind.INK if thickness_mm <= TINT_MIN_MM and median < INK_MOST else Kind.TINT
+
+
+def _many(cells: Mask) -> bool:
+    """Whether strokes stand in an area, and not a slip of its edge alone."""
+    return int(cells.sum()) > STROKE_BLOCKS
 
 
 def _inner(cells: Mask) -> Mask:
