@@ -11,7 +11,19 @@ import numpy.typing as npt
 from PIL import Image
 
 from softfax.documents.halftone import screen
-from softfax.documents.segment import BLOCK, Area, Ground, Kind, areas_of, blocks, ground_of, running, spread, upsample
+from softfax.documents.segment import (
+    BLOCK,
+    Area,
+    Ground,
+    Kind,
+    areas_of,
+    blocks,
+    by_block,
+    ground_of,
+    running,
+    spread,
+    upsample,
+)
 from softfax.documents.types import Halftone, PageClass
 
 __all__ = ["Bilevel", "bilevel"]
@@ -35,6 +47,10 @@ TINT_NOISE = 10
 #: What a tint leaves around a stroke on it, and how far a stroke on a plate differs from it.
 HALO_DOTS = 3
 ON_PLATE = 40
+OUTLINE_CONTRAST = 30
+#: A block with this contrast, or so many times the noise of paper, is not left without any.
+LOST_CONTRAST = 45
+LOST_NOISE = 4
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,8 @@ def bilevel(image: Image.Image, page: PageClass, halftone: Halftone = "dots") ->
     share = _paint(white, strokes, lines, grey, ground, labels, areas, halftone) if areas else 0.0
     if noise > SPECKLED:
         white |= _specks(white)
+    if areas:
+        _restore(white, grey, max(LOST_CONTRAST, LOST_NOISE * noise))
     return Bilevel(Image.fromarray(white), share)
 
 
@@ -204,11 +222,13 @@ def _paint(
             halftoned += int(inside.sum())
         elif area.kind is Kind.INK:
             part[inside] &= (grey[box] > (area.level + 255) / 2)[inside]
+            part |= inside & _outline(ground.ground[box], area.level, lighter=False)
         else:
             paper = inside & (ground.ground[box] > area.level * 0.5)
             # A stroke on a tint is darker than the tint: the tint's own corners are none.
             tint = (np.abs(grey[box].astype(np.int16) - area.level) <= TINT_NOISE) & ~lines[box]
             part[paper] = (strokes[box] | tint)[paper]
+            part &= ~(inside & _outline(ground.ground[box], area.level, lighter=True))
         white[box] = part
     return float(halftoned / (rows * width))
 
@@ -237,15 +257,44 @@ def _tint(
     if area.kind is Kind.PLATE and ground.opened is not None:
         dark = grey[around] < area.level - ON_PLATE
         light = (grey[around] > area.level + ON_PLATE) & (grey[around] - ground.opened[around] > ON_PLATE)
-    dots |= cut(_near(dark))
-    dots &= ~cut(_near(light) & ~_near(dark))
+        by_dark, by_light = _near(dark, HALO_DOTS), _near(light, HALO_DOTS)
+        dots = (dots | cut(by_dark)) & ~cut(by_light & ~by_dark)
+    else:
+        dots |= cut(_near(dark, 0))
     return np.asarray((dots | cut(light)) & ~cut(dark))
 
 
-def _near(dots: Mask) -> Mask:
-    """What lies within `HALO_DOTS` of these dots, and the gaps between such surroundings."""
+def _near(dots: Mask, gap: int) -> Mask:
+    """The surroundings of strokes, `HALO_DOTS` wide, and what lies between them where it is no wider than twice `gap`."""
     near = dots.view(np.uint8)
-    for op, size, edge in ((np.maximum, 4 * HALO_DOTS + 1, 0), (np.minimum, 2 * HALO_DOTS + 1, 1)):
+    for op, size, edge in ((np.maximum, 2 * (HALO_DOTS + gap) + 1, 0), (np.minimum, 2 * gap + 1, 1)):
         for axis in (0, 1):
             near = running(op, near, size, axis, edge)
     return near.view(bool)
+
+
+def _outline(ground: Grey, level: float, *, lighter: bool) -> Mask:
+    """The dots of a plain tone beside a lighter or a darker ground: where both become one colour, a line parts them."""
+    own = np.abs(ground.astype(np.int16) - level) <= TINT_NOISE
+    op, edge = (np.maximum, 0) if lighter else (np.minimum, 255)
+    beside = running(op, running(op, ground, 5, 0, edge), 5, 1, edge).astype(np.int16)
+    far = (beside - level if lighter else level - beside) >= OUTLINE_CONTRAST
+    return np.asarray(own & far)
+
+
+def _restore(white: Mask, grey: Grey, least: float) -> None:
+    """The last look: where the page has a sharp contrast and the dots around it are all of one colour, they follow the page."""
+    lowest, highest = by_block(np.minimum, grey, 255), by_block(np.maximum, grey, 0)
+    some_black = ~by_block(np.minimum, white.view(np.uint8), 1).astype(bool)
+    some_white = by_block(np.maximum, white.view(np.uint8), 0).astype(bool)
+    edges = highest.astype(np.int16) - lowest >= least
+    mixed = spread((some_black & some_white).view(np.uint8)).astype(bool)
+    lost = edges & ~mixed & (spread(some_black.view(np.uint8)) != spread(some_white.view(np.uint8)))
+    if not lost.any():
+        return
+    rows, width = grey.shape
+    for y, x in zip(*np.nonzero(spread(lost.view(np.uint8))), strict=True):
+        box = np.s_[y * BLOCK : min((y + 1) * BLOCK, rows), x * BLOCK : min((x + 1) * BLOCK, width)]
+        around = np.s_[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
+        middle = (int(lowest[around].min()) + int(highest[around].max())) / 2
+        white[box] = grey[box] > middle

@@ -12,7 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
+from PIL import Image
+
+from softfax.documents.segment import running
 
 __all__ = ["BAND", "draw_whole"]
 
@@ -34,18 +36,20 @@ KEPT_LEAST = 0.12
 def draw_whole(draw: Draw, width: int, rows: int) -> tuple[Grey, float]:
     """Draws a page so that nothing is missing; returns it and the share of its blocks that could not be drawn completely."""
     page = _in_bands(draw, width, rows, BAND)
-    small_width, small_rows = max(1, width // SCALE), max(1, rows // SCALE)
+    small_width, small_rows = -(-width // SCALE), -(-rows // SCALE)
     expected = _ink(_in_bands(draw, small_width, small_rows, BAND // 2))
-    missing = _missing(page, expected, small_width, small_rows)
+    missing = _missing(page, expected)
     if not missing.any():
         return page, 0.0
-    # Mapped by position, since neither size need be a multiple of the other.
-    across, down = width * BLOCK / small_width, rows * BLOCK / small_rows
+    side = BLOCK * SCALE
+    # With the blocks around them, which may have lost a part of theirs.
+    for axis in (0, 1):
+        missing = running(np.maximum, missing.view(np.uint8), 3, axis, 0).view(bool)
     for y, x in zip(*np.nonzero(missing), strict=True):
-        top, left = int(y * down), int(x * across)
-        height, breadth = min(round(down) + 1, rows - top), min(round(across) + 1, width - left)
+        top, left = int(y) * side, int(x) * side
+        height, breadth = min(side, rows - top), min(side, width - left)
         page[top : top + height, left : left + breadth] = draw(width, rows, left, top, breadth, height)
-    return page, float(_missing(page, expected, small_width, small_rows).mean())
+    return page, float(_missing(page, expected).mean())
 
 
 def _in_bands(draw: Draw, width: int, rows: int, band: int) -> Grey:
@@ -64,7 +68,9 @@ def _ink(small: Grey) -> npt.NDArray[np.float64]:
     return np.asarray(1 - tiles.mean(axis=(1, 3)) / 255)
 
 
-def _missing(page: Grey, expected: npt.NDArray[np.float64], small_width: int, small_rows: int) -> npt.NDArray[np.bool_]:
+def _missing(page: Grey, expected: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """The blocks whose ink is not on the page, not even a dot of the small drawing away."""
-    small = Image.fromarray(page).resize((small_width, small_rows), Image.Resampling.BOX).filter(ImageFilter.MinFilter(3))
-    return np.asarray((expected > INK_LEAST) & (_ink(np.asarray(small)) < KEPT_LEAST * expected))
+    small = np.asarray(Image.fromarray(page).reduce(SCALE))
+    for axis in (0, 1):
+        small = running(np.minimum, small, 3, axis, 255)
+    return np.asarray((expected > INK_LEAST) & (_ink(small) < KEPT_LEAST * expected))

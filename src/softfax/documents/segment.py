@@ -6,23 +6,35 @@ the ground they stand on; what they differ from it by is their contrast, whateve
 the ground itself shows, where it is neither paper nor ink, is cut into connected areas, and each is judged as a whole:
 
     picture   its greys vary                                      halftoned
-    paper     strokes stand on it, or it is light                 white
-    ink       light strokes stand on it, or it is a dark shape    black
-    tint      any other plain area                               halftoned, white beside dark strokes
-    plate     a plain area with strokes of both kinds            the same, and black beside light strokes
+    paper     dark strokes stand on it, or it is light            white, with an outline
+    ink       light strokes stand on it, or it is type            black
+    tint      any other plain area, and type under other type     halftoned, white beside dark strokes
+    plate     a plain area with strokes of both kinds, or few     the same, and black beside light strokes
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK", "Area", "Ground", "Kind", "areas_of", "blocks", "ground_of", "running", "spread", "upsample"]
+__all__ = [
+    "BLOCK",
+    "Area",
+    "Ground",
+    "Kind",
+    "areas_of",
+    "blocks",
+    "by_block",
+    "ground_of",
+    "running",
+    "spread",
+    "upsample",
+]
 
 Grey = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -44,18 +56,23 @@ LIGHT = 205
 OWN_SHARE = 0.2
 TONE = 7
 TONE_LEAST = 0.08
-#: A shape without strokes on it is type, and black, where it is thin and no lighter than this.
-INK_MOST = 150
+#: Darker shapes are black in any case where they are thin.
+INK_MOST = 112
+CROSSED_BLOCKS = 3
 #: What a light shape under dark strokes is: a watermark. It is thicker than this, and its contrast to paper no more than that.
 WATERMARK_MM = 0.9
 WATERMARK_LEAST, WATERMARK_MOST = 26, 100
+WATERMARK_BLOCKS = 60
 #: The share of a watermark's own blocks with strokes over them.
 WATERMARK_CROSSED = 0.03
 #: Blocks with strokes, inside an area, that are more than a slip of its edge.
 STROKE_BLOCKS = 10
-#: What is no thicker and fills less of its box is a letter, not a plate that letters stand on.
-LETTER_MOST_MM = 15.0
+#: A letter, not a plate that letters stand on: of one tone, it fills less of its box, and no row or column of it is long.
 FILLED = 0.8
+LETTER_PLAIN = 0.5
+LETTER_ACROSS_MM, LETTER_DOWN_MM = 14.0, 25.0
+#: The stem of a letter without anything else of it.
+STEM_MM, STEM_LONGEST_MM = 3.2, 20.0
 STROKE_LEVEL = 60
 #: Paper in shadow is not darker than this; what is, is a shaded drawing.
 SHADOW = 64
@@ -71,6 +88,8 @@ class Kind(IntEnum):
     TINT = 2
     PICTURE = 3
     PLATE = 4
+    #: Until it is known whether it is type or a watermark.
+    LETTER = 5
 
 
 @dataclass(frozen=True)
@@ -172,15 +191,18 @@ def ground_of(grey: Grey, dots_per_mm: float, rows_per_mm: float) -> Ground:
 def _watermark(ground: Grey, contrast: Grey, dark: Grey, dots_per_mm: float, rows_per_mm: float) -> bool:
     """Moves light type that lies under dark type from the strokes to the ground: it is to be seen, not to be read first."""
     faint = (dark > WATERMARK_LEAST) & (dark < WATERMARK_MOST)
-    if faint.mean() < MID_TONES_OF_TYPE:
+    if faint.sum() < WATERMARK_BLOCKS:
         return False
+    ys, xs = (np.flatnonzero(faint.any(axis=axis)) for axis in (1, 0))
+    box = np.s_[ys[0] * BLOCK : (ys[-1] + 1) * BLOCK, xs[0] * BLOCK : (xs[-1] + 1) * BLOCK]
+    ground, contrast = ground[box], contrast[box]
     across, down = (2 * round(WATERMARK_MM * per_mm / 2) + 1 for per_mm in (dots_per_mm, rows_per_mm))
     thick = _opening(contrast, across, down)
     thick[(thick < WATERMARK_LEAST) | (thick > WATERMARK_MOST)] = 0
-    own = by_block(np.minimum, thick, 0) > 0
+    own = by_block(np.maximum, thick, 0) > 0
     # Strokes over it are darker than it by as much as type is darker than paper.
-    crossed = own & (by_block(np.maximum, contrast - np.minimum(thick, contrast), 0) > WATERMARK_MOST)
-    if not own.any() or crossed.sum() < max(STROKE_BLOCKS, WATERMARK_CROSSED * own.sum()):
+    crossed = own & (by_block(np.maximum, contrast, 0) > 2 * WATERMARK_MOST)
+    if crossed.sum() < max(STROKE_BLOCKS, WATERMARK_CROSSED * own.sum()):
         return False
     ground -= np.minimum(thick, contrast)
     contrast -= np.minimum(thick, contrast)
@@ -246,7 +268,7 @@ def areas_of(ground: Ground, dots_per_mm: float, rows_per_mm: float) -> tuple[np
             areas.append(Area(label, Kind.INK, float(np.median(known.level[cells]))))
         else:
             areas += _divide(labels, cells, label, known, ground.ground)
-    return labels, areas
+    return labels, _letters(areas, labels, known.darkest)
 
 
 def _divide(labels: npt.NDArray[np.int32], cells: Mask, label: int, known: _Tiles, ground: Grey) -> list[Area]:
@@ -256,7 +278,8 @@ def _divide(labels: npt.NDArray[np.int32], cells: Mask, label: int, known: _Tile
     tones = _tones(greys)
     covered = sum(share for _, share in tones)
     if len(tones) < 2 or covered < FLAT_MASS:
-        kind = _judge(cells, known, tones[0][1] if tones else 0.0)
+        plain = tones[0][1] if tones else 0.0
+        kind = _judge(cells, known, plain, plain)
         if kind is Kind.PICTURE:
             labels[_fill(cells)] = label
         return [Area(label, kind, float(np.median(known.level[own])))]
@@ -268,7 +291,7 @@ def _divide(labels: npt.NDArray[np.int32], cells: Mask, label: int, known: _Tile
         if mine.any():
             number = label if tone == 0 else int(labels.max()) + 1
             labels[mine] = number
-            areas.append(Area(number, _judge(mine, known, 1.0), float(level)))
+            areas.append(Area(number, _judge(mine, known, 1.0, tones[tone][1]), float(level)))
     return areas
 
 
@@ -298,7 +321,8 @@ def _tones(histogram: npt.NDArray[np.int64]) -> list[tuple[float, float]]:
     return tones
 
 
-def _judge(cells: Mask, known: _Tiles, plain: float) -> Kind:
+def _judge(cells: Mask, known: _Tiles, plain: float, tone: float) -> Kind:
+    """Return what an area is. `plain` is the share of its commonest greys, `tone` that of the one it is judged for."""
     own = cells & known.mid
     inner = _inner(own)
     core = inner if inner.sum() >= 4 else own
@@ -313,19 +337,54 @@ def _judge(cells: Mask, known: _Tiles, plain: float) -> Kind:
         if plain < FLAT_MASS and (rough_share > ROUGH_SHARE or dark_strokes < STROKES_SHARE or deep):
             return Kind.PICTURE
     median = float(np.median(values))
-    if median > LIGHT:
-        return Kind.PAPER
     thickness_mm = _thickness(cells) * min(known.cell_mm)
-    if median >= INK_MOST and thickness_mm < LETTER_MOST_MM and cells.sum() < FILLED * tall * wide:
-        return Kind.TINT
+    if median > INK_MOST and tone > LETTER_PLAIN and not _filled(cells):
+        across_mm, down_mm = (_run(cells.T if axis else cells) * known.cell_mm[axis] for axis in (0, 1))
+        if across_mm < LETTER_ACROSS_MM and down_mm < LETTER_DOWN_MM:
+            return Kind.LETTER
+    longer_mm = max(tall * known.cell_mm[1], wide * known.cell_mm[0])
+    if median > LIGHT:
+        stem = tone > LETTER_PLAIN and thickness_mm <= STEM_MM and longer_mm < STEM_LONGEST_MM
+        return Kind.LETTER if stem else Kind.PAPER
     within = _inner(cells)
-    if _many(within & (known.darkest < median - STROKE_LEVEL)) and _many(within & (known.lightest > median + STROKE_LEVEL)):
+    dark, light = (
+        _many(within & differs)
+        for differs in (known.darkest < median - STROKE_LEVEL, known.lightest > median + STROKE_LEVEL)
+    )
+    if dark and light:
         return Kind.PLATE
     if light_strokes > STROKES_SHARE and light_strokes > dark_strokes:
         return Kind.INK
     if dark_strokes > STROKES_SHARE:
         return Kind.PAPER
-    return Kind.INK if thickness_mm <= TINT_MIN_MM and median < INK_MOST else Kind.TINT
+    if thickness_mm <= TINT_MIN_MM:
+        return Kind.INK
+    return Kind.PLATE if dark or light else Kind.TINT
+
+
+def _letters(areas: list[Area], labels: npt.NDArray[np.int32], darkest: Grey) -> list[Area]:
+    """Light shapes of letters: all of a tone that dark strokes cross somewhere are a watermark, others are type."""
+    crossed = [
+        area.level
+        for area in areas
+        if area.kind is Kind.LETTER
+        and int((darkest[labels == area.label] < area.level - STROKE_LEVEL).sum()) >= CROSSED_BLOCKS
+    ]
+
+    def settled(area: Area) -> Area:
+        marks = any(abs(area.level - level) <= TONE for level in crossed)
+        # Letters that touch each other are not seen as letters.
+        if marks and (area.kind is Kind.LETTER or (area.kind is Kind.PLATE and not _filled(labels == area.label))):
+            return replace(area, kind=Kind.TINT)
+        return replace(area, kind=Kind.INK) if area.kind is Kind.LETTER else area
+
+    return [settled(area) for area in areas]
+
+
+def _filled(cells: Mask) -> bool:
+    """Whether an area fills its box, nearly."""
+    ys, xs = np.nonzero(cells)
+    return bool(ys.size and ys.size >= FILLED * (np.ptp(ys) + 1) * (np.ptp(xs) + 1))
 
 
 def _many(cells: Mask) -> bool:
@@ -337,6 +396,13 @@ def _inner(cells: Mask) -> Mask:
     """Without its rim, whose blocks hold the edge of the shape."""
     p = np.pad(cells, 1)
     return cells & p[:-2, 1:-1] & p[2:, 1:-1] & p[1:-1, :-2] & p[1:-1, 2:]
+
+
+def _run(cells: Mask) -> float:
+    """The length of the row of blocks that a block of an area stands in, on average."""
+    edges = np.diff(np.pad(cells.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    lengths = np.nonzero(edges == -1)[1] - np.nonzero(edges == 1)[1]
+    return float((lengths**2).sum() / lengths.sum())
 
 
 def _thickness(cells: Mask) -> int:

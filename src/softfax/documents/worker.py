@@ -141,6 +141,7 @@ def _work(request: dict[str, Any], settings: RasterSettings) -> None:
                 image = header.draw(page.image, page.page_class, number) if header else page.image
                 info = writer.add_page(image, page.page_class, pictures=page.pictures, t6=None if header else page.t6)
                 _say(page=asdict(info))
+            _warn(sheet)
     _say(done=True)
 
 

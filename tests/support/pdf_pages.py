@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""PDFs of one page written operator by operator, for what a drawing library would not do."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from pathlib import Path
+
+__all__ = ["lines", "pdf", "text"]
+
+WORDS = "Blood count within the normal range, potassium 4.1 mmol/l, no change since March."
+
+
+def pdf(path: Path, content: str, size: tuple[float, float] = (595, 842)) -> Path:
+    """Writes a page; fonts are F (Helvetica) and B (bold)."""
+    stream = zlib.compress(content.encode("latin-1"))
+    box = f"[0 0 {size[0]} {size[1]}]"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        f"<< /Type /Page /Parent 2 0 R /MediaBox {box} /Contents 4 0 R /Resources << /Font << /F 5 0 R /B 6 0 R >> >> >>".encode(),
+        b"<< /Filter /FlateDecode /Length %d >>\nstream\n%b\nendstream" % (len(stream), stream),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>",
+    ]
+    out, offsets = bytearray(b"%PDF-1.5\n"), []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
+    count = len(objects) + 1
+    trailer = f"xref\n0 {count}\n0000000000 65535 f \n{table}trailer << /Size {count} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
+    path.write_bytes(bytes(out) + trailer.encode())
+    return path
+
+
+def text(x: float, y: float, size: float, words: str, font: str = "F", grey: float = 0.0, turned: float = 0.0) -> str:
+    """Operators for words at a point, in points from the lower left; `turned` in radians."""
+    c, s = math.cos(turned), math.sin(turned)
+    return f"BT {grey} g /{font} {size} Tf {c:.4f} {s:.4f} {-s:.4f} {c:.4f} {x} {y} Tm ({words}) Tj ET\n"
+
+
+def lines(x: float, y: float, count: int, grey: float = 0.0) -> str:
+    """Operators for lines of nine-point type."""
+    return "".join(text(x, y - 13 * i, 9, f"{i + 1}. {WORDS}", grey=grey) for i in range(count))
