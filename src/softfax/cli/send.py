@@ -24,7 +24,7 @@ from softfax.cli.common import (
 )
 from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
 from softfax.cli.report import Reporter
-from softfax.documents import RasterJob, start
+from softfax.documents import PageJob, start
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import FaxLine, FaxRuntime
 from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_ident
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
             job.close()
 
 
-def _settings(options: argparse.Namespace, files: list[str], job: RasterJob) -> FaxSettings:
+def _settings(options: argparse.Namespace, files: list[str], job: PageJob) -> FaxSettings:
     return FaxSettings(
         direction=Direction.SEND,
         role=Role.ANSWERER if options.answer else Role.CALLER,
@@ -95,7 +95,7 @@ def _listen(options: argparse.Namespace, destination: str | None) -> SipConfig:
     return sip_config(options, towards=destination) if destination else sip_config(options, listen=DEFAULT_LISTEN)
 
 
-async def _send(options: argparse.Namespace, destination: str | None, files: list[str], job: RasterJob) -> int:
+async def _send(options: argparse.Namespace, destination: str | None, files: list[str], job: PageJob) -> int:
     reporter = Reporter(json_lines=options.json)
     for warning in job.warnings:
         reporter.problem(warning)
@@ -118,19 +118,19 @@ async def _send(options: argparse.Namespace, destination: str | None, files: lis
         return exit_status(result, reached=outcome is None or outcome.reached)
 
 
-def _count(job: RasterJob) -> str:
+def _count(job: PageJob) -> str:
     if job.total is None:
         return "pages being made"
     return f"{job.total} page{'s' * (job.total != 1)}"
 
 
 async def _await_call(
-    runtime: FaxRuntime, settings: FaxSettings, job: RasterJob, options: argparse.Namespace, reporter: Reporter
+    runtime: FaxRuntime, settings: FaxSettings, job: PageJob, options: argparse.Namespace, reporter: Reporter
 ) -> FaxLine | None:
     """Waits for the one call that gets the documents; None if none comes in time."""
     called = asyncio.Event()
 
-    def incoming(call: IncomingCall) -> tuple[FaxSettings, Any, RasterJob] | int:
+    def incoming(call: IncomingCall) -> tuple[FaxSettings, Any, PageJob] | int:
         if called.is_set():
             return 486
         called.set()

@@ -11,8 +11,9 @@ from typing import Any
 
 from softfax.documents.convert import convert
 from softfax.documents.deliver import deliver_pdf
-from softfax.documents.job import RasterJob
+from softfax.documents.job import PageJob, RasterJob, StampedJob
 from softfax.documents.sources import gather
+from softfax.documents.stamp import StampError
 from softfax.documents.tiff import read_pages
 from softfax.documents.types import (
     DocumentLimits,
@@ -30,11 +31,13 @@ __all__ = [
     "DocumentMetadata",
     "FarEnd",
     "PageInfo",
+    "PageJob",
     "PreparedDocument",
     "RasterJob",
     "RasterSettings",
     "Resolution",
     "Source",
+    "StampedJob",
     "convert",
     "deliver_pdf",
     "gather",
@@ -55,11 +58,11 @@ def start(
     allow_private: bool = False,
     raster: Path | None = None,
     on_change: Callable[[], None] = lambda: None,
-) -> RasterJob:
+) -> PageJob:
     """Begins to make one fax TIFF of documents, in order; pages come one by one. The caller closes the job.
 
     `cover` has the fields of `softfax.documents.cover.CoverFields` and, if wished, `template`, a path; `header` those of
-    `softfax.documents.header.HeaderLine` with `when` in ISO 8601. `raster` is a TIFF made before of all this (`RasterJob`).
+    `softfax.documents.header.HeaderLine` with `when` in ISO 8601. `raster` is a TIFF made before of all this, without header.
     Raises DocumentError for what cannot be fetched; what
     cannot be opened or drawn, the job says.
     """
@@ -67,7 +70,13 @@ def start(
         files, workdir, limits=settings.limits, pages=pages, password=settings.password, allow_private=allow_private
     )
     tiff = workdir / f"fax-{secrets.token_hex(4)}.tif"
-    return RasterJob(sources, tiff, settings, cover=cover, header=header, raster=raster, on_change=on_change)
+    options: dict[str, Any] = {"cover": cover, "header": header, "on_change": on_change}
+    if raster is not None:
+        try:
+            return StampedJob(raster, sources, tiff, settings, **options)
+        except StampError:
+            tiff.unlink(missing_ok=True)
+    return RasterJob(sources, tiff, settings, raster=raster, **options)
 
 
 def prepare(

@@ -14,7 +14,7 @@ from softfax.documents.fonts import Style
 from softfax.documents.typeset import POINTS_PER_INCH, Canvas, Line, Type, plain, shortened
 from softfax.errors import UsageError
 
-__all__ = ["HeaderLine", "draw_header", "header_rows"]
+__all__ = ["HeaderLine", "draw_header", "header_rows", "header_strip"]
 
 POINTS_PER_MM = POINTS_PER_INCH / 25.4
 TYPE_POINTS = 10.0  # capitals 2.6 mm high
@@ -101,7 +101,8 @@ def _middle(station: str, number: str, recipient: str, kind: Type, width: float)
 
 
 @lru_cache(8)
-def _strip(width: int, x_dpi: float, y_dpi: float, line: HeaderLine) -> Image.Image:
+def header_strip(width: int, x_dpi: float, y_dpi: float, line: HeaderLine) -> Image.Image:
+    """Draw the line on a strip of its own: 1 bit, white 1, `header_rows` high."""
     rows = header_rows(y_dpi)
     canvas = Canvas(width, rows, width / x_dpi, rows / y_dpi)
     kind = _type(y_dpi)
@@ -126,7 +127,7 @@ def draw_header(
 
     With `overlay` its size stays and its uppermost rows are covered.
     """
-    strip = _strip(page.width, x_dpi, y_dpi, line)
+    strip = header_strip(page.width, x_dpi, y_dpi, line)
     if overlay:
         out = page.copy()
     else:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from softfax import errors
+from softfax.documents.stamp import stamp
 from softfax.documents.types import FarEnd, PageInfo, PreparedDocument, RasterSettings, Source
 from softfax.errors import (
     DocumentError,
@@ -23,26 +24,25 @@ from softfax.errors import (
     DocumentUnsupportedError,
 )
 
-__all__ = ["RasterJob"]
+__all__ = ["PageJob", "RasterJob", "StampedJob"]
 
 CPU_SIGNALS = (-24,)  # SIGXCPU
 #: By somebody, or by the kernel where memory ends: SIGHUP, SIGINT, SIGKILL, SIGTERM.
 KILLED = (-1, -2, -9, -15)
 TRAPS = (-4, -5, -6, -11)  # what PDFium does where memory ends
 #: What took too long with less of the processor than this was held up by others, not by the document.
-STARVED, STARVED_S = 0.25, 5.0
+STARVED = 0.25
 LINE_MAX = 1 << 16
 HEAD_START_S = 3.0
 
 
-class RasterJob:
-    """One set of documents becoming one fax TIFF, `tiff`, which grows page by page.
+class PageJob:
+    """A set of documents becoming one fax TIFF, `tiff`, which grows page by page.
 
     `pages` are those in the file so far; `total` is how many there will be, None while unknown; `done` tells that no more
     come, `error` why where it failed; `warnings` are lines for people. `on_change` is called from a thread of the job's after
     each of these changes. Only documents of this machine are taken: URLs, office files and standard input are fetched first
-    (`softfax.documents.sources`). `raster` is a fax TIFF made before of the same documents and cover page, without header: the
-    pages come from there, as long as they need not be made anew for a far end (`again`).
+    (`softfax.documents.sources`).
     """
 
     def __init__(
@@ -53,7 +53,6 @@ class RasterJob:
         *,
         cover: Mapping[str, Any] | None = None,
         header: Mapping[str, Any] | None = None,
-        raster: Path | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.tiff = tiff
@@ -64,42 +63,9 @@ class RasterJob:
         self.done = False
         self.warnings: list[str] = []
         self.on_change = on_change
-        self._sources, self._cover, self._header, self._raster = tuple(sources), cover, header, raster
+        self._sources, self._cover, self._header = tuple(sources), cover, header
         self._changed = threading.Condition()
-        self._closed = self._timed_out = self._starved = False
-        self._process = self._start()
-        self._began = time.monotonic()
-        self._deadline = self._began + settings.limits.wall_s
-        self._timer = self._new_timer()
-        self._reader = threading.Thread(target=self._read, name="softfax-raster", daemon=True)
-        self._reader.start()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        sources = self._sources if self._raster is None else [Source(path=self._raster, name=self._names)]
-        request = {
-            "sources": [{**dataclasses.asdict(s), "path": os.fspath(s.path)} for s in sources],
-            "out": os.fspath(self.tiff),
-            "settings": dataclasses.asdict(self.settings),
-            "cover": self._cover if self._raster is None else None,
-            "header": self._header,
-        }
-        package = str(Path(__file__).resolve().parent.parent.parent)
-        paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "softfax.documents.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
-        assert process.stdin is not None
-        try:
-            # Passwords travel here and nowhere a process list shows.
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-        except OSError:
-            pass  # it died at once; the reader says why
-        return process
+        self._closed = False
 
     # ---- what the owner asks ------------------------------------------------------------------------------------
 
@@ -141,8 +107,112 @@ class RasterJob:
         return PreparedDocument(self.tiff, tuple(self.pages))
 
     def close(self) -> None:
-        """Ends the process, if it still runs."""
+        """Ends what is under way; the file stays."""
         self._closed = True
+
+    def __enter__(self) -> PageJob:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _wait_for(self, ready: Callable[[], bool], timeout_s: float | None) -> bool:
+        with self._changed:
+            came = self._changed.wait_for(lambda: ready() or self.error is not None, timeout_s)
+        if self.error is not None:
+            raise self.error
+        return came
+
+    def _set(
+        self,
+        *,
+        page: PageInfo | None = None,
+        total: int | None = None,
+        done: bool = False,
+        error: DocumentError | None = None,
+    ) -> None:
+        with self._changed:
+            if page is not None:
+                self.pages.append(page)
+            if total is not None:
+                self.total = total
+            if done:
+                self.done, self.total = True, len(self.pages)
+            if error is not None and self.error is None:
+                self.error = error
+            self._changed.notify_all()
+        if not self._closed:
+            self.on_change()
+
+
+class StampedJob(PageJob):
+    """Pages that were made before, of the same documents and cover page and without header: they get theirs, at once.
+
+    Raises StampError where the TIFF is not one of ours.
+    """
+
+    def __init__(self, raster: Path, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        try:
+            self.pages += stamp(raster, self.tiff, self._header, self.settings.first_page)
+        except OSError as error:
+            problem = f"the pages cannot be written ({error.strerror})"
+            self.error = DocumentInterruptedError(problem, "make room on the disk")
+            return
+        self.total, self.done = len(self.pages), True
+
+
+class RasterJob(PageJob):
+    """A job whose pages are drawn by a process of its own. `raster` is a fax TIFF made before, as for `StampedJob`."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        tiff: Path,
+        settings: RasterSettings,
+        *,
+        raster: Path | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(sources, tiff, settings, **options)
+        self._raster = raster
+        self._timed_out = self._starved = False
+        self._process = self._start()
+        self._deadline = time.monotonic() + settings.limits.wall_s
+        self._timer = self._new_timer()
+        self._reader = threading.Thread(target=self._read, name="softfax-raster", daemon=True)
+        self._reader.start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        sources = self._sources if self._raster is None else [Source(path=self._raster, name=self._names)]
+        request = {
+            "sources": [{**dataclasses.asdict(s), "path": os.fspath(s.path)} for s in sources],
+            "out": os.fspath(self.tiff),
+            "settings": dataclasses.asdict(self.settings),
+            "cover": self._cover if self._raster is None else None,
+            "header": self._header,
+        }
+        package = str(Path(__file__).resolve().parent.parent.parent)
+        paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "softfax.documents.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+        assert process.stdin is not None
+        try:
+            # Passwords travel here and nowhere a process list shows.
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+        except OSError:
+            pass  # it died at once; the reader says why
+        return process
+
+    def close(self) -> None:
+        """Ends the process, if it still runs."""
+        super().close()
         self._timer.cancel()
         if self._process.poll() is None:
             self._process.kill()
@@ -156,22 +226,10 @@ class RasterJob:
         except OSError:
             pass
 
-    def __enter__(self) -> RasterJob:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _wait_for(self, ready: Callable[[], bool], timeout_s: float | None) -> bool:
-        with self._changed:
-            came = self._changed.wait_for(lambda: ready() or self.error is not None, timeout_s)
-        if self.error is not None:
-            raise self.error
-        return came
-
     def _new_timer(self) -> threading.Timer:
         """Runs out at the whole's deadline, or before it when one page takes too long."""
-        left = min(self.settings.limits.page_s, self._deadline - time.monotonic())
+        self._page_began, self._used_s = time.monotonic(), _cpu_s(self._process.pid)
+        left = min(self.settings.limits.page_s, self._deadline - self._page_began)
         timer = threading.Timer(max(0.0, left), self._too_slow)
         timer.daemon = True
         timer.start()
@@ -211,31 +269,15 @@ class RasterJob:
         except (ValueError, KeyError, TypeError):
             self._set(error=DocumentUnsupportedError(f"{self._names} cannot be read", "open it and save it again"))
 
-    def _set(
-        self,
-        *,
-        page: PageInfo | None = None,
-        total: int | None = None,
-        done: bool = False,
-        error: DocumentError | None = None,
-    ) -> None:
-        with self._changed:
-            if page is not None:
-                self.pages.append(page)
-            if total is not None:
-                self.total = total
-            if done:
-                self.done, self.total = True, len(self.pages)
-            if error is not None and self.error is None:
-                self.error = error
-            self._changed.notify_all()
-        if not self._closed:
-            self.on_change()
-
     def _too_slow(self) -> None:
-        self._timed_out = True
-        took_s = time.monotonic() - self._began
-        self._starved = took_s > STARVED_S and _cpu_s(self._process.pid) < STARVED * took_s
+        now = time.monotonic()
+        used_s = _cpu_s(self._process.pid)
+        starved = used_s - self._used_s < STARVED * (now - self._page_began)
+        if starved and now < self._deadline:
+            # Others have the processor: what a page may take is its own time, as long as the whole gets done.
+            self._timer = self._new_timer()
+            return
+        self._timed_out, self._starved = True, starved
         self._process.kill()
 
     @property

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from softfax.documents import FarEnd, PageInfo, RasterJob
+from softfax.documents import FarEnd, PageInfo, PageJob
 from softfax.documents.types import PageClass
 from softfax.engine import DisVerdict, EngineEvent, EngineSession, PageFormat
 from softfax.errors import DocumentError, NativeError
@@ -46,7 +46,7 @@ def page_format(page: PageInfo) -> PageFormat:
 
 
 class DocumentFeed:
-    """Joins a `RasterJob` to the engine session that sends it. Lives on the asyncio loop.
+    """Joins a `PageJob` to the engine session that sends it. Lives on the asyncio loop.
 
     `on_pages(total, complete)` tells how many pages there are, as far as known; `on_failed` that a page could not be made
     while the fax was under way. The job belongs to whoever made it; jobs made here end with `close`.
@@ -54,7 +54,7 @@ class DocumentFeed:
 
     def __init__(
         self,
-        job: RasterJob,
+        job: PageJob,
         engine: EngineSession,
         on_pages: Callable[[int | None, bool], None],
         on_failed: Callable[[DocumentError], None],
@@ -63,8 +63,8 @@ class DocumentFeed:
         self._engine = engine
         self._on_pages, self._on_failed = on_pages, on_failed
         self._loop = asyncio.get_running_loop()
-        self._made: list[RasterJob] = []
-        self._pending: RasterJob | None = None
+        self._made: list[PageJob] = []
+        self._pending: PageJob | None = None
         self._far_end: FarEnd | None = None
         self._closed = False
         job.on_change = self._wake
@@ -114,7 +114,7 @@ class DocumentFeed:
         self._tell_engine(None)
         self._on_pages(self._job.total, self._job.done)
 
-    def _replace(self, job: RasterJob) -> None:
+    def _replace(self, job: PageJob) -> None:
         self._pending = None
         self._job = job
         if job.error is None:

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from softfax.documents import RasterJob
+from softfax.documents import PageJob
 from softfax.engine import (
     Engine,
     EngineEvent,
@@ -55,7 +55,7 @@ EventSink = Callable[[Event], None]
 #: Decides what an incoming call gets: settings and a sink for its events (and, to send, the pages), or the SIP status that
 #: refuses it.
 IncomingHandler = Callable[
-    [IncomingCall], "tuple[FaxSettings, EventSink] | tuple[FaxSettings, EventSink, RasterJob] | int"
+    [IncomingCall], "tuple[FaxSettings, EventSink] | tuple[FaxSettings, EventSink, PageJob] | int"
 ]
 
 _CORRECTION = {
@@ -76,7 +76,7 @@ class FaxLine:
     """One fax under way: its call, its engine session, its result. Implements the call handler of `softfax.sip`."""
 
     def __init__(
-        self, runtime: FaxRuntime, settings: FaxSettings, on_event: EventSink, job: RasterJob | None = None
+        self, runtime: FaxRuntime, settings: FaxSettings, on_event: EventSink, job: PageJob | None = None
     ) -> None:
         self._runtime = runtime
         self._sink = on_event
@@ -319,7 +319,7 @@ class FaxRuntime:
         settings: FaxSettings,
         on_event: EventSink = lambda event: None,
         *,
-        job: RasterJob | None = None,
+        job: PageJob | None = None,
         caller: CallerId | None = None,
         account: str = "",
     ) -> FaxLine:
@@ -359,7 +359,7 @@ class FaxRuntime:
         call.answer(t38=line.policy())
         return line
 
-    def _new_line(self, settings: FaxSettings, on_event: EventSink, job: RasterJob | None = None) -> FaxLine:
+    def _new_line(self, settings: FaxSettings, on_event: EventSink, job: PageJob | None = None) -> FaxLine:
         line = FaxLine(self, settings, on_event, job)
         self._lines[line.engine.id] = line
         return line

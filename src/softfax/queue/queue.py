@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import os
 import random
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -56,8 +57,8 @@ FAILED_ROUND_S = 5.0
 SPREAD_S = 10.0
 #: How long rounds may take to end when the station stops.
 ROUNDS_END_S = 3.0
-#: Documents of so many orders are made into pages at once.
-MAKERS = 4
+#: Documents of so many orders are made into pages at once: one a processor.
+MAKERS = len(os.sched_getaffinity(0))
 
 OnReceived = Callable[[Fax, FaxResult], Awaitable[None]]
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from softfax import logcontext
 from softfax.diskspace import DiskFloor
-from softfax.documents import RasterJob, RasterSettings, start
+from softfax.documents import PageJob, RasterSettings, start
 from softfax.errors import (
     DocumentError,
     DocumentInterruptedError,
@@ -268,7 +268,7 @@ class Calls:
     async def _outgoing(self, order: wire.Place, fax: _Under) -> None:
         """Documents, then leave to dial, then the call, then the fax."""
         logcontext.fax(order.fax_id)
-        job: RasterJob | None = None
+        job: PageJob | None = None
         settings = order.settings
         with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
             try:
@@ -296,7 +296,7 @@ class Calls:
                 if job is not None:
                     await asyncio.to_thread(job.close)
 
-    async def _dial(self, order: wire.Place, fax: _Under, settings: FaxSettings, job: RasterJob | None) -> None:
+    async def _dial(self, order: wire.Place, fax: _Under, settings: FaxSettings, job: PageJob | None) -> None:
         self._meter.begun(asyncio.get_running_loop().time())
         shown = CallerId(order.caller_number, order.caller_name)
         on_event = partial(self._on_event, order.fax_id, fax)
@@ -412,7 +412,7 @@ def _have(task: asyncio.Task[None]) -> None:
         log.error("not all accounts are in force: %s", error)
 
 
-def _start_job(pages: wire.Pages, workdir: Path) -> RasterJob:
+def _start_job(pages: wire.Pages, workdir: Path) -> PageJob:
     raster = RasterSettings(resolution=pages.resolution, password=pages.password, first_page=pages.first_page)
     return start(
         pages.documents,
