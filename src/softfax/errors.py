@@ -2,7 +2,7 @@
 """The errors softfax raises, each with an exit status and a remedy.
 
 One tree, rooted in `SoftfaxError`. The classes tell apart who is at fault: the user (`UsageError`, `DocumentError`,
-`ConfigError`), this machine (`LocalError`), the call (`CallError`) and the far end's fax (`FaxError`). A message is one
+`ConfigError`), this machine (`LocalError`) and the call (`CallError`); how a fax ended is a `FaxResult`. A message is one
 line: what is wrong, then what to do about it.
 """
 
@@ -26,14 +26,12 @@ __all__ = [
     "DocumentUnreachableError",
     "DocumentUnsupportedError",
     "ExitStatus",
-    "FaxError",
     "LocalError",
     "NativeError",
     "PortInUseError",
     "RegistrationError",
     "SoftfaxError",
     "StarvedError",
-    "UnreachableError",
     "UsageError",
     "is_starved",
 ]
@@ -142,23 +140,9 @@ class CallError(SoftfaxError):
         self.sip_code = sip_code
 
 
-class UnreachableError(CallError):
-    """No answer from the network: name not found, connection refused, no response."""
-
-
 class AuthenticationError(CallError):
     """The far end rejected user or password (401, 403, 407)."""
 
 
 class RegistrationError(CallError):
     """The registrar rejected or did not answer the registration."""
-
-
-class FaxError(SoftfaxError):
-    """The call was made and the fax failed; `result_code` is the T.30 completion code (T30_ERR_* of spandsp)."""
-
-    exit_status = ExitStatus.FAX_FAILED
-
-    def __init__(self, problem: str, remedy: str = "", *, result_code: int = 0) -> None:
-        super().__init__(problem, remedy)
-        self.result_code = result_code

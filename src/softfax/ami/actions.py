@@ -19,9 +19,9 @@ from softfax.ami.channel import AmiEvent
 from softfax.ami.client import Client
 from softfax.ami.events import FaxChannel
 from softfax.ami.originate import BadOriginateError, read
-from softfax.ami.records import session_fields
 from softfax.ami.wire import Action
 from softfax.station import FaxCall
+from softfax.vocabularies.asterisk import session_fields
 
 if TYPE_CHECKING:
     from softfax.ami.server import AmiServer

@@ -21,8 +21,6 @@ from softfax.errors import UsageError
 
 __all__ = ["convert", "write_previews"]
 
-THUMBNAIL_WIDTH = 200
-
 
 def convert(
     files: Sequence[str | os.PathLike[str]],

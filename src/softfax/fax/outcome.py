@@ -22,7 +22,7 @@ NO_T30 = 1000
 # The process that ran the call died: nobody knows what the far end has.
 CRASHED = 2000
 
-T30_CEDTONE, T30_T0_EXPIRED, T30_T1_EXPIRED, T30_T3_EXPIRED = 1, 2, 3, 4
+T30_T0_EXPIRED, T30_T1_EXPIRED = 2, 3
 #: No fax was heard: T0, T1, and spandsp's RX_NOFAX.
 T30_SILENCE = frozenset({T30_T0_EXPIRED, T30_T1_EXPIRED, 28})
 T30_FILE_ERRORS = range(41, 47)

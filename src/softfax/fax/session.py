@@ -343,11 +343,6 @@ class FaxSession:
         self.engine.cancel()
         self._start_timer("linger", DCN_ON_AUDIO_S if self.mode is Mode.AUDIO else DCN_ON_T38_S, self._hang_up)
 
-    def fail(self, result: Outcome) -> None:
-        """Ends the fax with a failure of ours."""
-        if not self.ended:
-            self._finish(result)
-
     def _on_answered(self) -> None:
         self._answered = True
         self.phase = Phase.UP
