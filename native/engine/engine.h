@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 5
+#define SFX_ABI_VERSION 6
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -292,7 +292,8 @@ typedef struct sfx_line_config {
     uint32_t duplicate_ppm;
     uint32_t jitter_ms; /* extra delay of up to that much, reorders packets */
     uint32_t delay_ms;
-    uint32_t pace_us; /* real time each 20 ms of simulated time take at least, so that an owner can react; 0 = none */
+    uint32_t pace_us;  /* real time each 20 ms of simulated time take at least, so that an owner can react; 0 = none */
+    uint32_t burst_ms; /* each loss takes all packets of one direction for so long */
     uint32_t loss_from_ms, loss_until_ms; /* packets are lost between these times only; 0 and 0 = always */
     uint32_t mutate_ppm;                  /* IFP packets of `a` that are changed, per million; its seed is `seed` */
     int32_t skew_ppm;                     /* audio: the sample clock of `b` is that much faster than that of `a` */

@@ -183,6 +183,8 @@ static void on_command(t30_run *run, uint8_t *msg, int len) {
         expect_dcs(run);
     } else if (fcf == (T30_PPS & 0xfe)) {
         expect_pps(t, msg, len);
+    } else if (fcf == (T30_PPR & 0xfe)) {
+        t->retries = 0; /* an answer: tries of different rounds do not add up */
     }
     /* A repeated EOP asks for our answer again and changes nothing. */
     if (fcf != T30_EOP)
@@ -222,6 +224,8 @@ static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *ms
     }
     if (received)
         run->untimed_ticks = 0;
+    else if (final)
+        run->last_confirmed = fcf == T30_MCF && run->last_command == T30_EOP;
     if (received && final)
         on_command(run, (uint8_t *)(uintptr_t)msg, len);
     if (received && !(msg[1] & 0x10))

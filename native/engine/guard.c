@@ -4,6 +4,7 @@
  * first; what would do harm ends the call instead (t30.c).
  */
 #include <errno.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -34,6 +35,23 @@ int guard_check(const uint8_t *msg, int len) {
             return SFX_HOSTILE_DCS_WIDTH;
     }
     return 0;
+}
+
+void __real_t30_hdlc_accept(void *user, const uint8_t *msg, int len, int ok);
+void __wrap_t30_hdlc_accept(void *user, const uint8_t *msg, int len, int ok);
+
+/* Frames on their way from a modem to T.30 (ld --wrap, see CMakeLists.txt). A DIS or DTC may grow with each edition of
+ * T.30: it is clipped to what is known of it, and says so by the extend bit of its last octet. */
+void __wrap_t30_hdlc_accept(void *user, const uint8_t *msg, int len, int ok) {
+    uint8_t clipped[LONGEST_DCS];
+
+    if (ok && len > LONGEST_DCS && (is_fcf(msg[FCF], T30_DIS) || is_fcf(msg[FCF], T30_DTC))) {
+        memcpy(clipped, msg, sizeof clipped);
+        clipped[LONGEST_DCS - 1] &= 0x7f;
+        msg = clipped;
+        len = LONGEST_DCS;
+    }
+    __real_t30_hdlc_accept(user, msg, len, ok);
 }
 
 static bool bit(const uint8_t *msg, int len, int number) {

@@ -182,7 +182,11 @@ typedef struct t30_run {
     bool preamble_heard;
     bool local_tcf;          /* over T.38 the gateways make the training check */
     unsigned training_ticks; /* since one was to come */
-    unsigned untimed_ticks;  /* for so long T.30 has waited without a timer */
+    /* waits.c, in ticks: T.30 waits without a timer; a phase waits for the carrier to fall; no energy was on the line;
+     * a page has been held */
+    unsigned untimed_ticks, queued_ticks, quiet_ticks, held_ticks;
+    int last_command;        /* what ended the last page that was received and kept: T30_MPS, T30_EOM, T30_EOP … */
+    bool last_confirmed;     /* we said MCF to EOP, and nothing else since */
     bool file_kept_open;     /* a last page was refused; spandsp believes the file closed */
     fsk_tx_state_t *goodbye; /* sends DCN once T.30 was ended by us, on audio */
     hdlc_tx_state_t *goodbye_hdlc;
@@ -237,8 +241,10 @@ void run_pass_time(sfx_session *s, int samples);
 void run_feed_audio(sfx_session *s, int16_t *amp, int samples);
 /* Ends T.30 where the far end was caught at what would harm the decoder. Once a tick. */
 void run_watch_decoder(t30_run *run);
-/* T.30 waits for nothing without a timer. Once a tick. */
+/* waits.c: every wait of T.30 ends. Once a tick. */
 void run_watch_timers(t30_run *run);
+/* Samples came from the line. */
+void waits_heard(t30_run *run, const int16_t *amp, int samples);
 
 /* Makes up for a training check that is made elsewhere. Once a tick. */
 void run_watch_training(t30_run *run);

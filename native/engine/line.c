@@ -24,7 +24,8 @@ typedef struct line_end {
     line_packet *packets; /* LINE_QUEUE of them */
     unsigned next;
     bool mutates; /* what it sends */
-    skew *skew;   /* NULL where both have one sample clock */
+    uint64_t lost_until_us;
+    skew *skew; /* NULL where both have one sample clock */
 } line_end;
 
 uint32_t line_roll(uint64_t *state) {
@@ -45,11 +46,20 @@ static void line_put(line_end *end, const uint8_t *packet, size_t len) {
     memcpy(p->data, packet, len);
 }
 
-/* Whether packets get lost at this time. */
+/* Whether packets may get lost at this time. */
 static bool is_lossy(const line_end *end) {
     const sfx_line_config *c = end->config;
     uint64_t now_ms = *end->now_us / 1000;
     return !c->loss_until_ms || (now_ms >= c->loss_from_ms && now_ms < c->loss_until_ms);
+}
+
+static bool is_lost(line_end *end) {
+    if (*end->now_us < end->lost_until_us)
+        return true;
+    if (!is_lossy(end) || !chance(end, end->config->loss_ppm))
+        return false;
+    end->lost_until_us = *end->now_us + end->config->burst_ms * UINT64_C(1000);
+    return true;
 }
 
 static void line_carry(void *user, const uint8_t *packet, size_t len) {
@@ -57,7 +67,7 @@ static void line_carry(void *user, const uint8_t *packet, size_t len) {
     const sfx_session *s = end->session;
     uint8_t spoilt[DATAGRAM_SIZE];
 
-    if (len > DATAGRAM_SIZE || (is_lossy(end) && chance(end, end->config->loss_ppm)))
+    if (len > DATAGRAM_SIZE || is_lost(end))
         return;
     if (end->mutates && s->kind == MEDIA_T38 && chance(end, end->config->mutate_ppm)) {
         memcpy(spoilt, packet, len);

@@ -210,6 +210,7 @@ static int on_phase_d(t30_state_t *t, void *user, int result) {
         run_emit(run, &event);
     else
         store_page(run, &event);
+    run->last_command = !sending && event.value[SFX_PAGE_CONFIRMED] ? result & 0xfe : 0;
     run->pages_confirmed = done;
     run->bad_rows += stats.bad_rows;
     run->page_began_us = s->now_us;
@@ -228,6 +229,9 @@ static void on_phase_e(t30_state_t *t, void *user, int result) {
     if (run->finished)
         return;
     run->finished = true;
+    /* A DCN or BYE that was lost after our MCF for the last page takes nothing away. */
+    if (run->last_confirmed)
+        event.code = T30_ERR_OK;
     if (run->page_lost)
         event.code = T30_ERR_FILEERROR;
     pages_settle(run);

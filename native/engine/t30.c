@@ -7,15 +7,7 @@
 #include "internal.h"
 
 #define ADDRESS_FIELD 0xff
-#define UNTIMED_TICKS 150      /* 3 s, as T4; before the T2 of the far end */
-#define UNTIMED_LONG_TICKS 500 /* 10 s, until the far end says its DIS again after EOM */
-
 #define TRAINING_TICKS 150 /* 3 s: as long as training and its check take */
-
-/* Timers of spandsp 0.0.6 (t30.c). */
-enum { TIMER_IS_T2 = 1, TIMER_IS_T2B = 4, TIMER_IS_T4 = 6 };
-#define T2_SAMPLES (7 * 8000)
-#define NO_TCF_SAMPLES (9 * 8000 / 2) /* training and its check are over 3 s after the DCS */
 
 void run_emit(t30_run *run, sfx_event *event) {
     if (!run->muted)
@@ -32,31 +24,6 @@ void run_watch_decoder(t30_run *run) {
     int what = decoder_caught();
     if (what && run->t30 && !run->finished)
         run_end_hostile(run, what);
-}
-
-/* Each frame stops T2 and T4, and spandsp starts none where what was to follow does not come, or where it returns to
- * phase B: both sides would wait for each other until the call is too long. */
-void run_watch_timers(t30_run *run) {
-    t30_state_t *t = run->t30;
-    bool waits = t && !run->finished && !t->rx_signal_present && !t->timer_t0_t1 && !t->timer_t2_t4 && !t->timer_t3 &&
-                 !t->timer_t5 && (t->phase == T30_PHASE_B_RX || t->phase == T30_PHASE_D_RX);
-
-    /* A command that was not understood is said again after T4, 3 s; spandsp gives up 200 ms after its carrier. */
-    if (t && t->timer_t2_t4_is == TIMER_IS_T2B && t->state >= STATE_F_DOC_NON_ECM && t->state <= STATE_F_POST_DOC_ECM) {
-        t->timer_t2_t4 = T2_SAMPLES;
-        t->timer_t2_t4_is = TIMER_IS_T2;
-    }
-    /* A modem that never trained is answered by FTT. At the end of T2 that would meet the DCS that the far end repeats
-     * after T4. */
-    if (run->fax && t && t->state == STATE_F_TCF && t->timer_t2_t4_is == TIMER_IS_T2 && !t->rx_signal_present &&
-        t->timer_t2_t4 > 1 && t->timer_t2_t4 <= T2_SAMPLES - NO_TCF_SAMPLES)
-        t->timer_t2_t4 = 1;
-    run->untimed_ticks = waits ? run->untimed_ticks + 1 : 0;
-    if (run->untimed_ticks < (t && t->calling_party && t->state != STATE_T ? UNTIMED_TICKS : UNTIMED_LONG_TICKS))
-        return;
-    run->untimed_ticks = 0;
-    t->timer_t2_t4 = 1;
-    t->timer_t2_t4_is = t->calling_party ? TIMER_IS_T4 : TIMER_IS_T2;
 }
 
 /* Where the training check is made by the gateways themselves (localTCF, T.38 §8.1), none comes after the DCS: what
@@ -340,6 +307,8 @@ void run_feed_audio(sfx_session *s, int16_t *amp, int samples) {
         memcpy(copy, amp, (size_t)samples * sizeof *amp);
         modem_connect_tones_rx(run->tones, copy, samples);
     }
+    if (amp)
+        waits_heard(run, amp, samples);
     if (amp && !s->held)
         fax_rx(run->fax, amp, samples);
     else

@@ -12,8 +12,8 @@
 #define UDPTL_MAX_DATAGRAM 2048 /* likewise a datagram */
 #define UDPTL_WINDOW 32         /* packets remembered, each way; a power of two */
 #define UDPTL_MAX_ENTRIES 7     /* secondaries or FEC entries we send */
-#define UDPTL_REORDER 4         /* packets that may overtake a missing one before it is given up */
-#define UDPTL_PATIENCE 4        /* udptl_tick() calls before a missing one is given up */
+#define UDPTL_REORDER 10        /* packets that may overtake a missing one before it is given up */
+#define UDPTL_PATIENCE 10       /* udptl_tick() calls before a missing one is given up */
 
 typedef struct udptl_slot {
     uint16_t seq;

@@ -31,7 +31,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 5
+ABI_VERSION = 6
 
 
 class EventType(IntEnum):
@@ -268,6 +268,7 @@ class LineConfig(c.Structure):
         ("jitter_ms", c.c_uint32),
         ("delay_ms", c.c_uint32),
         ("pace_us", c.c_uint32),
+        ("burst_ms", c.c_uint32),
         ("loss_from_ms", c.c_uint32),
         ("loss_until_ms", c.c_uint32),
         ("mutate_ppm", c.c_uint32),

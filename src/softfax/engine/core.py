@@ -202,7 +202,8 @@ class LineSettings:
     """The in-memory line: `mode` is `PCMU`, `PCMA` or `T38`; loss and duplication as fractions; times in milliseconds.
 
     `pace_us` is the real time that 20 ms of simulated time take at least, for an owner who has to react to events.
-    With `loss_until_s` packets are lost only from `loss_from_s` to then. `mutate` is the fraction of IFP packets of the first
+    With `burst_s` each loss takes all packets of one direction for so long. With `loss_until_s` packets are lost
+    only from `loss_from_s` to then. `mutate` is the fraction of IFP packets of the first
     session that are spoilt, for tests of the second. On audio, the sample clock of the second session is `skew_ppm` faster than
     that of the first, and `phase` of a sample away from it at first.
     """
@@ -214,6 +215,7 @@ class LineSettings:
     jitter_ms: int = 0
     delay_ms: int = 0
     pace_us: int = 0
+    burst_s: float = 0.0
     loss_from_s: float = 0.0
     loss_until_s: float = 0.0
     mutate: float = 0.0
@@ -235,6 +237,7 @@ class LineSettings:
             jitter_ms=self.jitter_ms,
             delay_ms=self.delay_ms,
             pace_us=self.pace_us,
+            burst_ms=int(self.burst_s * 1000),
             loss_from_ms=int(self.loss_from_s * 1000),
             loss_until_ms=int(self.loss_until_s * 1000),
             mutate_ppm=int(self.mutate * 1e6),
