@@ -49,6 +49,8 @@ class Fake:
         self.listeners: list[queue.Queue[tuple[int, str, dict[str, Any]] | None]] = []
         self.last_ids: list[str] = []
         self.status = sample.status()
+        self.scopes = ["read", "send", "cancel", "events", "admin"]
+        self.mailboxes = ["reception", "accounts"]
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
@@ -185,7 +187,7 @@ def _who(h: Any, fake: Fake, *_: Any) -> None:
     if fake.token and not h.known():
         h.problem(401, "Who are you?")
     else:
-        h.answer(200, {"name": "office", "kind": "login" if fake.token else "local", "scopes": ["admin"]})
+        h.answer(200, {"name": "office", "kind": "login" if fake.token else "local", "scopes": fake.scopes})
 
 
 def _logout(h: Any, fake: Fake, *_: Any) -> None:
@@ -204,6 +206,8 @@ def _list(h: Any, fake: Fake, _g: Any, query: dict[str, list[str]], _b: Any) -> 
         found = [f for f in found if f["state"] in one("state").split(",")]
     if one("unread"):
         found = [f for f in found if f["unread"]]
+    if one("mailbox"):
+        found = [f for f in found if f["mailbox"] == one("mailbox")]
     if one("broadcast_id"):
         found = [f for f in found if f["broadcast_id"] == one("broadcast_id")]
     if one("since"):
@@ -323,6 +327,7 @@ def _made(fake: Fake, document: str, name: str) -> dict[str, Any]:
         "bytes": 50000,
         "pages": pages,
         "seconds": sum(float(p["seconds"]) for p in pages),
+        "call_s": 14.0,
         "resolution": "204x196",
         "warnings": [],
     }
@@ -436,7 +441,16 @@ ROUTES: tuple[tuple[str, str, Act], ...] = (
     ("GET", "/v1/events", _events),
     ("GET", "/v1/sessions", _json(lambda fake: {"sessions": fake.calls})),
     ("GET", "/v1/status", _json(lambda fake: fake.status)),
-    ("GET", "/v1/accounts", _json(lambda fake: {"accounts": [{"name": "office"}, {"name": "trunk"}]})),
+    (
+        "GET",
+        "/v1/accounts",
+        _json(lambda fake: {"accounts": [{"name": "office"}, {"name": "trunk"}], "defaults": sample.DEFAULTS}),
+    ),
+    (
+        "GET",
+        "/v1/mailboxes",
+        _json(lambda fake: {"mailboxes": [{"name": name, "numbers": []} for name in fake.mailboxes]}),
+    ),
     ("GET", "/v1/contacts", _contacts),
     ("POST", "/v1/contacts", _contact),
     ("DELETE", r"/v1/contacts/(\w+)", _drop_contact),

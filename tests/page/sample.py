@@ -37,6 +37,12 @@ CAUSES = (
 
 
 _ONE_AT_A_TIME = Lock()
+#: The time of day as the samples have it; a picture that is compared has a fixed one.
+fixed: datetime | None = None
+
+
+def now() -> datetime:
+    return fixed or datetime.now(UTC)
 
 
 def raster(document: str) -> tuple[Image.Image, ...]:
@@ -79,7 +85,7 @@ def stamp(when: datetime) -> str:
 def fax(number: int, direction: str = "receive", state: str = "", **values: Any) -> dict[str, Any]:
     """A fax as the API gives it. `number` 0 is the newest."""
     rng = random.Random(number * 7 + (direction == "send"))
-    created = datetime.now(UTC) - timedelta(minutes=7 + number * rng.choice((23, 47, 95)))
+    created = now() - timedelta(minutes=7 + number * rng.choice((23, 47, 95)))
     sent = direction == "send"
     state = (
         state
@@ -149,7 +155,7 @@ TRACE_STEPS: tuple[tuple[float, str, str, str, str, dict[str, Any]], ...] = (
 
 
 def trace() -> dict[str, Any]:
-    start = datetime.now(UTC) - timedelta(minutes=3)
+    start = now() - timedelta(minutes=3)
     return {
         "entries": [
             {
@@ -174,11 +180,11 @@ def trace() -> dict[str, Any]:
 
 
 def status() -> dict[str, Any]:
-    now = datetime.now(UTC)
+    today = now()
     rng = random.Random(4)
     days = []
     for back in range(13, -1, -1):
-        date = (now - timedelta(days=back)).date()
+        date = (today - timedelta(days=back)).date()
         weekend = date.weekday() > 4
         sent, received = (
             (rng.randint(0, 4), rng.randint(0, 6)) if weekend else (rng.randint(18, 46), rng.randint(24, 60))
@@ -195,14 +201,19 @@ def status() -> dict[str, Any]:
     return {
         "version": "0.9.0", "uptime_s": 264031,
         "registrations": [
-            {"account": "office", "server": "sip:pbx.example", "state": "registered", "since": stamp(now - timedelta(hours=9)), "next_try": None, "problem": "", "expires_s": 300},
-            {"account": "trunk", "server": "sip:trunk.example", "state": "failed", "since": stamp(now - timedelta(minutes=4)), "next_try": stamp(now + timedelta(minutes=1)), "problem": "403 Forbidden: the password is wrong", "expires_s": 0},
+            {"account": "office", "server": "sip:pbx.example", "state": "registered", "since": stamp(today - timedelta(hours=9)), "next_try": None, "problem": "", "expires_s": 300},
+            {"account": "trunk", "server": "sip:trunk.example", "state": "failed", "since": stamp(today - timedelta(minutes=4)), "next_try": stamp(today + timedelta(minutes=1)), "problem": "403 Forbidden: the password is wrong", "expires_s": 0},
         ],
+<<<<<<< HEAD
         "lines": {"used": 3, "max": 8},
         "load": {"busy": 0.12, "late_ms": 0.4, "latest_ms": 3.0, "loop_late_ms": 1.0, "calls": 3, "room": 5, "capacity": 8,
                  "refused": {"overload": 0, "slots": 1, "unknown_calls": 12, "unknown_connections": 0, "connections_ended": 0}},
         "queue": {"by_state": {"queued": 4, "waiting": 2}, "due": 3, "oldest_s": 74.2},
         "workers": [{"number": 1, "pid": 811, "state": "running", "since": stamp(now), "calls": 3, "restarts": 0, "last_end": "", "address": ["", 0]}],
+=======
+        "lines": {"used": 3, "max": 8}, "queue": {"by_state": {"queued": 4, "waiting": 2}, "due": 3, "oldest_s": 74.2},
+        "workers": [{"number": 1, "pid": 811, "state": "running", "since": stamp(today), "calls": 3, "restarts": 0, "last_end": "", "address": ["", 0]}],
+>>>>>>> 0f2a651 (Page: extensions by name, caller and called, defaults shown, filter by mailbox; a failure is said once, in plain words; what a login may not do is not offered)
         "set_aside": [],
         "disk": {"free_bytes": 381e9, "total_bytes": 512e9, "used_bytes": 131e9},
         "success": {"day": {"delivered": 41, "failed": 2, "total": 43, "rate": 41 / 43}, "week": {"delivered": 212, "failed": 19, "total": 231, "rate": 212 / 231}},
@@ -210,6 +221,10 @@ def status() -> dict[str, Any]:
     }  # fmt: skip
 
 
+DEFAULTS = {
+    "mode": "auto", "resolution": "fine", "ecm": True, "ident": "+49 30 9998887", "header": "Praxis am See", "priority": 5, "attempts": 8,
+    "on_uncertain": "report", "give_up_s": 172800.0,
+}  # fmt: skip
 CONTACTS = (
     ("Praxis am See", "+49301234567", "Dr. Elif Müller", "praxis@example.org", "Open until 17:00"),
     ("Kanzlei Brandt & Co", "+49897654321", "Brandt & Co", "", ""),

@@ -77,7 +77,7 @@ def test_a_list_that_cannot_be_had_is_tried_again(fake: Fake, watch: Watch) -> N
     fake.failing["GET /v1/faxes"] = (500, {"detail": "the database is locked"})
     page = watch.open(fake.url, "#/inbox")
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("The station made a mistake.")
+    expect(alert).to_contain_text("The station had an internal error.")
     expect(alert).to_contain_text("The database is locked.")
     fake.failing.clear()
     page.get_by_role("button", name="Try again").click()
@@ -164,10 +164,12 @@ def test_a_failure_says_why_and_what_to_do(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url, f"#/fax/{fax_id(3, True)}")
     story = page.locator(".fax-story")
     expect(story).to_contain_text("The line was busy.")
-    expect(story).to_contain_text("Send it again in a while.")
-    expect(story).to_contain_text("The line is busy (486 Busy Here).")
+    expect(story).to_contain_text("Try again later.")
+    # The station's own words are said once, and not there.
+    expect(story).not_to_contain_text("486")
+    expect(page.locator(".details")).to_contain_text("The line is busy (486 Busy Here).")
     page.get_by_role("button", name="Send the rest").click()
-    expect(page.locator(".head .state")).to_contain_text("Waiting its turn")
+    expect(page.locator(".head .state")).to_contain_text("In the queue")
     page.get_by_role("button", name="Cancel this fax").click()
     expect(page.locator(".head .state")).to_contain_text("Cancelled")
 
@@ -208,7 +210,60 @@ def test_tags_and_erasing(fake: Fake, watch: Watch) -> None:
     expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
     assert fax_id(3) not in fake.faxes
     page.goto(f"{fake.url}#/fax/{fax_id(3)}")
-    expect(page.get_by_role("heading", name="This fax is not here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Fax not found")).to_be_visible()
+
+
+def test_who_may_not_is_not_offered_to(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    fake.scopes = ["read", "send", "events"]
+    page = watch.open(fake.url, f"#/fax/{fax_id(3)}")
+    expect(page.get_by_role("button", name="Forward")).to_be_visible()
+    expect(page.get_by_role("button", name="Erase")).to_have_count(0)
+    fake.scopes = ["read"]
+    page.reload()
+    expect(page.get_by_role("button", name="Add a tag")).to_have_count(0)
+    expect(page.get_by_role("link", name="Call details")).to_be_visible()
+    expect(page.get_by_role("button", name="Forward")).to_have_count(0)
+
+
+def test_caller_and_called_are_told_and_the_claim_once(fake: Fake, watch: Watch) -> None:
+    fax = fake.put(
+        sample.fax(1, caller_number="reception", caller_name="", to="fax-room", remote_station_id="+49 89 7654321")
+    )
+    page = watch.open(fake.url, f"#/fax/{fax['id']}")
+    details = page.locator(".details")
+    expect(details).to_contain_text("reception")
+    expect(details).to_contain_text("fax-room")
+    expect(details.get_by_text("+49 89 7654321")).to_have_count(1)
+    # A name that a caller gives itself is not called back, the number of its machine is.
+    expect(page.get_by_role("button", name="Fax back")).to_be_visible()
+
+
+def test_the_inbox_by_mailbox(fake: Fake, watch: Watch) -> None:
+    fake.fill()
+    page = watch.open(fake.url, "#/inbox")
+    expect(page.get_by_text("26 faxes", exact=True)).to_be_visible()
+    page.get_by_label("Mailbox").select_option("reception")
+    expect(page.get_by_text("13 faxes", exact=True)).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Mailbox")).to_have_value("reception")
+    page.get_by_label("Mailbox").select_option("All mailboxes")
+    expect(page.get_by_text("26 faxes", exact=True)).to_be_visible()
+
+
+def test_tags_of_the_mail_gateway_are_not_shown(fake: Fake, watch: Watch) -> None:
+    tags = {"source": "mail", "mail_from": "a@example.org", "mail_message_id": "<x@y>", "matter": "x" * 200}
+    fax = fake.put(sample.fax(3, "send", "delivered", tags=tags))
+    page = watch.open(fake.url, f"#/fax/{fax['id']}")
+    chip = page.locator(".tags .chip")
+    expect(chip).to_have_count(1)
+    expect(page.locator(".details")).to_contain_text("a@example.org")
+    expect(page.get_by_text("<x@y>")).to_have_count(0)
+    # The button that removes it stays inside, however long it is.
+    outer, inner = chip.bounding_box(), chip.get_by_role("button").bounding_box()
+    assert outer
+    assert inner
+    assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
 
 
 def test_the_call_as_ladders(fake: Fake, watch: Watch) -> None:
@@ -235,9 +290,9 @@ def test_the_address_book(fake: Fake, watch: Watch) -> None:
     expect(page.locator(".contact")).to_have_count(5)
     page.get_by_role("button", name="New entry").click()
     page.get_by_label("Name", exact=True).fill("Hotel am Markt")
-    page.get_by_label("Fax number").fill("no")
+    page.get_by_label("Fax number").fill("no number")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("dialog")).to_contain_text("neither a number")
+    expect(page.get_by_role("dialog")).to_contain_text("not a fax number")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="New entry").click()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Hotel am Markt")
@@ -251,5 +306,5 @@ def test_the_address_book(fake: Fake, watch: Watch) -> None:
     expect(page.locator(".contact")).to_have_count(6)
     page.get_by_label("Choose Praxis am See").check()
     page.get_by_label("Choose Hotel am Markt").check()
-    page.get_by_role("button", name="Write a fax").last.click()
+    page.get_by_role("button", name="Send a fax").last.click()
     expect(page.locator(".chip")).to_have_count(2)

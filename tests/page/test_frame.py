@@ -176,6 +176,25 @@ def test_a_login_and_out_again(fake: Fake, watch: Watch) -> None:
     expect(page.get_by_text("You are logged out.")).to_be_visible()
 
 
+def test_behind_the_login_nothing_is_said_to_be_broken(fake: Fake, watch: Watch) -> None:
+    fake.token = "right"
+    page = watch.open(fake.url)
+    expect(page.get_by_role("dialog", name="Log in")).to_be_visible()
+    expect(page.locator(".foot .link")).to_have_text("Not logged in")
+    expect(page.locator(".dot.lost")).to_have_count(0)
+
+
+def test_a_dialog_dims_the_whole_page(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url, "#/contacts")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    before = page.evaluate(ground)
+    page.get_by_role("button", name="New entry").click()
+    # The room that is kept for a scrollbar is the root's, which no backdrop covers.
+    assert page.evaluate(ground) != before
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"before => {ground} === before", arg=before)
+
+
 def test_the_focus_follows_the_view(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url)
     page.keyboard.press("Tab")

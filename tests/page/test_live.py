@@ -50,7 +50,7 @@ def progress(fake: Fake, page: int = 1, bytes_: int = 17000, **values: Any) -> N
 
 def test_a_call_from_its_first_ring_to_its_end(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url, "#/live")
-    expect(page.get_by_role("heading", name="The line is quiet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No calls")).to_be_visible()
     begin(fake)
     card = page.get_by_role("article", name="To ⁦+49301234567⁩")
     expect(card).to_contain_text("Calling")
@@ -111,7 +111,7 @@ def test_cancelling_a_running_call(fake: Fake, watch: Watch) -> None:
     begin(fake)
     page = watch.open(fake.url, "#/live")
     page.get_by_role("button", name="Cancel this fax").click()
-    expect(page.get_by_role("heading", name="The line is quiet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No calls")).to_be_visible()
     assert fake.faxes[FAX]["state"] == "cancelled"
 
 

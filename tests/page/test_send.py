@@ -108,7 +108,7 @@ def test_numbers_are_completed_from_the_address_book(fake: Fake, watch: Watch) -
 
 @pytest.mark.parametrize(
     ("typed", "said"),
-    [("tomorrow", "neither a number"), ("+49 30 1+2", "only stand in front"), ("sip:", "not complete")],
+    [("tomorrow at ten", "not a fax number"), ("+49 30 1+2", "only stand in front"), ("sip:", "incomplete")],
 )
 def test_what_is_no_number_is_said_and_kept(fake: Fake, watch: Watch, typed: str, said: str) -> None:
     page = watch.open(fake.url)
@@ -121,17 +121,71 @@ def test_what_is_no_number_is_said_and_kept(fake: Fake, watch: Watch, typed: str
     assert not fake.asked_for("POST", "/v1/faxes")
 
 
+def test_an_extension_by_its_name(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    expect(page.get_by_text("1 page", exact=True).first).to_be_visible()
+    to(page, "recv")
+    expect(page.locator(".chip")).to_contain_text("recv")
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_role("heading", name="Your fax is on its way")).to_be_visible()
+    assert fake.asked_for("POST", "/v1/faxes")[0]["to"] == "recv"
+
+
+def test_a_name_of_the_address_book_is_not_dialled(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    expect(page.get_by_text("1 page", exact=True).first).to_be_visible()
+    page.get_by_label("To", exact=True).fill("praxis")
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_text("Choose the recipient from the list first.")).to_be_visible()
+    assert not fake.asked_for("POST", "/v1/faxes")
+    page.locator("#to-list [role=option]").first.click()
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_role("heading", name="Your fax is on its way")).to_be_visible()
+    assert fake.asked_for("POST", "/v1/faxes")[0]["to"] == "+49301234567"
+
+
+def test_the_keyboard_comes_to_the_recipient_before_the_pages(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf", "invoice.pdf")
+    expect(page.get_by_role("button", name="Look at page 2 closely")).to_be_visible()
+    page.get_by_role("button", name="Start over").focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("To", exact=True)).to_be_focused()
+
+
+def test_options_say_what_the_station_does_unasked(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    page.get_by_text("More options").click()
+    expect(page.get_by_role("radio", name="Fine", exact=True)).to_be_checked()
+    for label, usual in (
+        ("Error correction", "on (default)"),
+        ("Attempts", "8 times (default)"),
+        ("Mode", "Automatic (default)"),
+    ):
+        expect(page.get_by_label(label).locator("option").first).to_have_text(usual)
+    expect(page.get_by_label("Header line")).to_have_attribute("placeholder", "Praxis am See")
+    expect(page.get_by_text("Otherwise given up after 2 d.")).to_be_visible()
+
+
+def test_a_phone_is_not_told_to_drop(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url, is_mobile=True, has_touch=True, viewport={"width": 375, "height": 812})
+    expect(page.get_by_role("heading", name="Add a document")).to_be_visible()
+    expect(page.get_by_text("Drop", exact=False)).to_have_count(0)
+
+
 def test_a_list_of_numbers(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url)
     attach(page, "letter.pdf")
     page.get_by_role("button", name="Paste a list").click()
-    page.get_by_label("One number a line").fill("Praxis am See; +49 30 1234567\n030/765 43 21\nno number here\n")
-    expect(page.get_by_text("1 entry is no number: no number here")).to_be_visible()
+    page.get_by_label("One number per line").fill("Praxis am See; +49 30 1234567\n030/765 43 21\nno number here\n")
+    expect(page.get_by_text("1 entry is not a number: no number here")).to_be_visible()
     page.get_by_role("button", name="Add 2 numbers").click()
     page.get_by_role("button", name="Send to 2 numbers").click()
     expect(page.get_by_role("heading", name="2 faxes are on their way")).to_be_visible()
     assert fake.asked_for("POST", "/v1/faxes")[0]["to"] == ["+49301234567", "0307654321"]
-    page.get_by_role("link", name="Show them").click()
+    page.get_by_role("link", name="Show all").click()
     expect(page.locator("[data-fax]")).to_have_count(2)
 
 
@@ -147,7 +201,7 @@ def test_cover_page_later_and_options(fake: Fake, watch: Watch) -> None:
     page.get_by_label("Not before").fill("2027-03-01T08:30")
     page.get_by_text("More options").click()
     page.get_by_label("Attempts").select_option("3")
-    page.get_by_role("radio", name="Finest").check()
+    page.get_by_role("radio", name="Superfine").check()
     expect(page.get_by_role("button", name="Look at page 2 closely")).to_be_visible()
     page.get_by_role("button", name="Send later").click()
     expect(page.get_by_role("heading", name="Your fax is on its way")).to_be_visible()
@@ -165,12 +219,12 @@ def test_a_file_that_is_no_document(fake: Fake, watch: Watch, tmp_path: Path) ->
     wrong.write_bytes(b"MZ" + bytes(5000))
     page.set_input_files('input[data-input="files"]', [wrong])
     alert = page.locator(".file").get_by_role("alert")
-    expect(alert).to_contain_text("This is not a document that can be faxed.")
+    expect(alert).to_contain_text("This file cannot be faxed.")
     expect(alert).to_contain_text("ave it as PDF", ignore_case=True)
     to(page, "030123")
     page.get_by_role("button", name="Send now").click()
     expect(page.get_by_text("One of the documents cannot be sent.")).to_be_visible()
-    page.get_by_role("button", name="Go on without it").click()
+    page.get_by_role("button", name="Continue without it").click()
     expect(page.locator(".chip")).to_have_count(1)
 
 
@@ -223,7 +277,7 @@ def test_a_session_that_ends_in_the_middle(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url)
     page.get_by_label("Token").fill("wrong")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_text("The station does not know this token.")).to_be_visible()
+    expect(page.get_by_text("The token is not correct.")).to_be_visible()
     page.get_by_label("Token").fill("right")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)

@@ -110,6 +110,7 @@ def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
             upload = answer.json()
             assert (upload["name"], len(upload["pages"]), upload["resolution"]) == ("a.txt", 2, "204x196")
             assert upload["seconds"] > 6
+            assert upload["call_s"] > 0
             page = await c.get(f"/v1/uploads/{upload['id']}/pages/1.png?width=100")
             assert page.content.startswith(b"\x89PNG")
             cover = (await c.post("/v1/covers", json={"to": "Ada", "subject": "Offer"})).json()
@@ -266,7 +267,10 @@ def test_the_lists_and_the_state_of_the_station(tmp_path: Path) -> None:
             assert status["lines"]["used"] == 0
             assert len(status["daily"]) == 14
             assert (await reader.get("/v1/mailboxes")).json() == {"mailboxes": []}
-            assert (await reader.get("/v1/accounts")).json() == {"accounts": []}
+            answered = (await reader.get("/v1/accounts")).json()
+            assert answered["accounts"] == []
+            assert answered["defaults"]["attempts"] == 3
+            assert answered["defaults"]["ecm"] is True
             async with r.client("") as nobody:
                 assert (await nobody.get("/healthz")).json()["status"] == "ok"
                 assert (await nobody.get("/readyz")).status_code == 200

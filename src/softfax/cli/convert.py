@@ -10,13 +10,12 @@ from typing import Any
 from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
 from softfax.cli.report import Reporter
 from softfax.documents import convert as convert_documents
+from softfax.documents.types import CALL_S, NOMINAL_BPS
 from softfax.errors import ExitStatus, UsageError
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {**DOCUMENT_DEFAULTS, "json": False}
-#: The rate that seconds are told for.
-NOMINAL_BPS = 14400
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,18 +44,19 @@ def run(options: argparse.Namespace) -> int:
         **document_arguments(options),
     )
     for number, page in enumerate(pages, 1):
-        seconds = page.bytes * 8 / NOMINAL_BPS
         resolution = f"{page.x_dpi:g}x{page.y_dpi:g}"
         # The keys of a page in a call, and what is known of it here besides.
         reporter.line("page", direction="send", number=number, bytes=page.bytes, rows=page.rows, bad_rows=0,
-                      seconds=round(seconds, 2), quality="good", width=page.width, resolution=resolution)  # fmt: skip
+                      seconds=page.seconds, quality="good", width=page.width, resolution=resolution)  # fmt: skip
         picture = f", {page.pictures:.0%} halftoned" if page.pictures > 0.005 else ""
         smallest = min((size for size in page.codes if size), default=page.bytes)
         code = f" ({smallest / 1000:.1f} kB by T.4)" if smallest < page.bytes else ""
         reporter.text(
             f"page {number}: {page.width}x{page.rows} dots, {resolution} dpi, "
-            f"{page.bytes / 1000:.1f} kB{code}, {seconds:.0f} s at {NOMINAL_BPS} bit/s{picture}"
+            f"{page.bytes / 1000:.1f} kB{code}, {page.seconds:.0f} s at {NOMINAL_BPS} bit/s{picture}"
         )
+    in_call = sum(page.seconds for page in pages) + CALL_S
+    reporter.text(f"in a call: about {in_call:.0f} s at {NOMINAL_BPS} bit/s")
     reporter.line("result", success=True, status="SUCCESS", error="NO_ERROR", status_string="OK", result_code=0,
                   pages=len(pages), pages_total=len(pages), documents=list(options.files), output=options.output)  # fmt: skip
     return int(ExitStatus.OK)

@@ -232,6 +232,13 @@ class FaxImage:
     t6: bytes | None = None
 
 
+#: Seconds are estimated for this rate, with what a page takes besides its bits (its training check, its end and its
+#: confirmation) and what a call takes besides its pages.
+NOMINAL_BPS = 14400
+PAGE_S = 3.3
+CALL_S = 14.0
+
+
 @dataclass(frozen=True)
 class PageInfo:
     """One fax page: size in dots, resolution in dots per inch, compressed size in bytes (T.6).
@@ -247,6 +254,11 @@ class PageInfo:
     bytes: int
     codes: tuple[int, int, int] = (0, 0, 0)
     pictures: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds the page takes on the line, an estimate."""
+        return round(self.bytes * 8 / NOMINAL_BPS + PAGE_S, 1)
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,8 @@ class UploadOut(Out):
     name: str
     bytes: int
     pages: list[PageOut]
-    seconds: float = Field(description="to send all of it at 14400 bit/s, without the call's beginning")
+    seconds: float = Field(description="to send all of it at 14400 bit/s, an estimate")
+    call_s: float = Field(description="what the call takes besides its pages")
     resolution: str
     warnings: list[str]
     expires: AwareDatetime
@@ -382,8 +383,23 @@ class AccountOut(Out):
     register_: bool = Field(alias="register")
 
 
+class DefaultsOut(Out):
+    """What the station does where a fax does not say."""
+
+    mode: str
+    resolution: str
+    ecm: bool
+    ident: str
+    header: str
+    priority: int
+    attempts: int
+    on_uncertain: str
+    give_up_s: float = Field(description="how long a fax without a deadline is tried")
+
+
 class AccountList(Out):
     accounts: list[AccountOut]
+    defaults: DefaultsOut
 
 
 class SwmlOut(Out):

@@ -33,7 +33,7 @@ _EVENT = {
     "pages_total": 2, "fax_id": FAX,
 }  # fmt: skip
 _UPLOAD = {
-    "id": UPLOAD, "name": "letter.pdf", "bytes": 48211, "seconds": 14.9, "resolution": "204x196", "warnings": [],
+    "id": UPLOAD, "name": "letter.pdf", "bytes": 48211, "seconds": 14.9, "call_s": 14.0, "resolution": "204x196", "warnings": [],
     "expires": "2026-11-22T09:30:00.000000Z",
     "pages": [
         {"number": 1, "width": 1728, "rows": 2287, "bytes": 11487, "seconds": 9.7, "resolution": "204x196"},
@@ -97,7 +97,12 @@ _SWML = {
 #: By the name of the schema.
 BODIES: Mapping[str, Any] = {
     "AccountList": {
-        "accounts": [{"name": "pbx", "server": "sip:pbx.example", "user": "fax", "register": True}]
+        "accounts": [{"name": "pbx", "server": "sip:pbx.example", "user": "fax", "register": True}],
+        "defaults": {
+            "mode": "auto", "resolution": "fine", "ecm": True, "ident": "+49 30 1111", "header": "Praxis am See",
+            "priority": 5, "attempts": 8,
+            "on_uncertain": "report", "give_up_s": 172800.0,
+        },
     },
     "BroadcastOut": {"broadcast_id": "b" * 24, "faxes": [{**_FAX, "broadcast_id": "b" * 24}]},
     "Change": {"unread": False, "tags": {"matter": "2026-17"}},

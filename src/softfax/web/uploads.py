@@ -22,20 +22,17 @@ from starlette.requests import Request
 
 from softfax.diskspace import free_bytes, make_private
 from softfax.documents import PageInfo, RasterSettings, Resolution, start
-from softfax.documents.types import DocumentLimits
+from softfax.documents.types import CALL_S, DocumentLimits
 from softfax.errors import DocumentError
 from softfax.station import StationConfig
 from softfax.web.body import File, disk_full
 from softfax.web.patterns import UPLOAD_ID
 from softfax.web.problems import Problem
 
-__all__ = ["Upload", "Uploads", "check_room", "coming", "copy_into", "drop", "page_resolution", "page_seconds"]
+__all__ = ["Upload", "Uploads", "check_room", "coming", "copy_into", "drop", "page_resolution"]
 
 log = logging.getLogger("softfax.web")
 
-#: What a page takes besides its bits: training check, end of page, its confirmation.
-PAGE_S = 3.3
-RATE_BPS = 14400
 FAX_NAME = "fax.tif"
 META_NAME = "upload.json"
 
@@ -64,7 +61,7 @@ class Upload:
                 "width": page.width,
                 "rows": page.rows,
                 "bytes": page.bytes,
-                "seconds": page_seconds(page),
+                "seconds": page.seconds,
                 "resolution": page_resolution(page),
             }
             for number, page in enumerate(self.pages, 1)
@@ -75,17 +72,13 @@ class Upload:
             "bytes": self.bytes,
             "pages": pages,
             "seconds": round(sum(page["seconds"] for page in pages), 1),
+            "call_s": CALL_S,
             "resolution": self.resolution,
             "warnings": list(self.warnings),
             "expires": datetime.fromtimestamp(self.expires, UTC)
             .isoformat(timespec="microseconds")
             .replace("+00:00", "Z"),
         }
-
-
-def page_seconds(page: PageInfo) -> float:
-    """Seconds a page takes at 14400 bit/s."""
-    return round(page.bytes * 8 / RATE_BPS + PAGE_S, 1)
 
 
 def page_resolution(page: PageInfo) -> str:

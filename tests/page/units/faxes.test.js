@@ -34,8 +34,22 @@ test("a failure has a cause and something to do; a success has neither", () => {
   assert.equal(story({ direction: "send", state: "delivered" }), null);
 });
 
+test("a call that was cut off before a page does not speak of pages that are kept", () => {
+  const cut = { direction: "receive", state: "failed", cause: "broken", reason: "lost", remedy: "", pages: 0 };
+  assert.match(story(cut).what, /before the first page/);
+  assert.match(story({ ...cut, pages: 1 }).todo, /pages received are kept/);
+});
+
+test("one thing is said once: the station's own words only where ours are vague", () => {
+  assert.deepEqual(story(failed).own, []);
+  assert.deepEqual(story({ ...failed, cause: "ours", reason: "the disk is full" }).own, ["The disk is full."]);
+});
+
 test("the search of the address becomes the API's", () => {
-  const query = new URLSearchParams(asked("send", new URLSearchParams("q=matter=2026-17 sip:a@b&show=active")));
+  const query = new URLSearchParams(
+    asked("send", new URLSearchParams("q=matter=2026-17 sip:a@b&show=active&mailbox=sales")),
+  );
+  assert.equal(query.get("mailbox"), "sales");
   assert.equal(query.get("tag.matter"), "2026-17");
   assert.equal(query.get("q"), "sip:a@b");
   assert.equal(query.get("state"), "queued,preparing,sending,waiting");

@@ -4,33 +4,27 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { setLanguage } from "./browser.js";
 
-const { bytes, destination, duration, percent, proportion, rowsOfA4, sentences } = await import(
+const { bytes, clock, destination, duration, percent, proportion, rowsOfA4, sentences } = await import(
   "../../../src/softfax/web/static/lib/format.js"
 );
 const { t } = await import("../../../src/softfax/web/static/lib/i18n.js");
+// Between a number and its unit no line breaks.
+const plain = (text) => text.replaceAll("\u00a0", " ");
 afterEach(() => setLanguage("en", false));
 
 test("bytes have the unit that keeps them short", () => {
-  assert.deepEqual([0, 999, 1000, 34012, 999_600, 381e9].map(bytes), [
-    "0 B",
-    "999 B",
-    "1 kB",
-    "34 kB",
-    "1 MB",
-    "381 GB",
-  ]);
-  assert.equal(bytes(9_940_000), "9.9 MB");
+  assert.deepEqual(
+    [0, 999, 1000, 34012, 999_600, 381e9].map((n) => plain(bytes(n))),
+    ["0 B", "999 B", "1 kB", "34 kB", "1 MB", "381 GB"],
+  );
+  assert.equal(bytes(9_940_000), "9.9\u00a0MB");
 });
 
 test("a duration has two units at most", () => {
-  assert.deepEqual([-1, 59.4, 60, 3599, 3600, 264031].map(duration), [
-    "0 s",
-    "59 s",
-    "1 min 0 s",
-    "59 min 59 s",
-    "1 h 0 min",
-    "3 d 1 h",
-  ]);
+  assert.deepEqual(
+    [-1, 59.4, 60, 3599, 3600, 264031].map((n) => plain(duration(n))),
+    ["0 s", "59 s", "1 min", "59 min 59 s", "1 h", "3 d 1 h"],
+  );
 });
 
 test("nearly all is not all", () => {
@@ -65,4 +59,10 @@ test("a plural follows the number", () => {
   assert.equal(t("pages", { n: 1 }), "1 page");
   assert.equal(t("pages", { n: 1200 }), "1,200 pages");
   assert.equal(t("no.such.key"), "no.such.key");
+});
+
+test("a time of day does not break before its PM", () => {
+  navigator.languages = ["en-US"];
+  assert.match(clock("2026-03-11T13:21:00"), /^1:21\u00a0PM$/);
+  navigator.languages = ["en-GB"];
 });

@@ -16,6 +16,18 @@ test("a number is dialled without what makes it readable", () => {
     assert.deepEqual(check(typed), { number }, typed);
 });
 
+test("an extension may have a name; a name with blanks is for the address book", () => {
+  assert.deepEqual(check("recv"), { number: "recv", word: true });
+  assert.deepEqual(check("fax-room.2"), { number: "fax-room.2", word: true });
+  assert.equal(check("Praxis am See").problem, "letters");
+  assert.deepEqual(readTyped("recv"), { list: [{ number: "recv", name: "" }], word: true });
+  // Beside a number it is who has the number.
+  assert.deepEqual(parseList("Stadtwerke; 0301\nrecv").good, [
+    { number: "0301", name: "Stadtwerke", company: "" },
+    { number: "recv", name: "", company: "" },
+  ]);
+});
+
 test("a SIP address is taken whole, with or without its scheme", () => {
   assert.deepEqual(check("sip:fax@pbx.example;user=phone"), { number: "sip:fax@pbx.example;user=phone" });
   assert.deepEqual(check("fax@pbx.example:5070"), { number: "sip:fax@pbx.example:5070" });

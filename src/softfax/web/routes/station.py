@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax._version import __version__
+from softfax.queue.model import FaxRequest
 from softfax.station import FaxCall
 from softfax.station.load import LoadMeter
 from softfax.web.answers import AccountList, HealthOut, MailboxList, SessionList, StatusOut
@@ -129,12 +130,24 @@ def _session(call: FaxCall) -> dict[str, Any]:
     responses=problems(401, 403),
 )
 async def accounts(web: Mine) -> Response:
-    """As the configuration names them."""
+    """As the configuration names them, and what is done where a fax does not say."""
+    config = web.station.config
     found = [
         {"name": account.label, "server": account.server, "user": account.user, "register": account.register_}
-        for account in web.station.config.account
+        for account in config.account
     ]
-    return answer({"accounts": found})
+    defaults = {
+        "mode": str(config.fax.mode),
+        "resolution": config.fax.resolution,
+        "ecm": config.fax.ecm,
+        "ident": config.fax.ident,
+        "header": config.fax.header,
+        "priority": FaxRequest.priority,
+        "attempts": config.queue.attempts,
+        "on_uncertain": config.queue.on_uncertain,
+        "give_up_s": config.queue.give_up_s,
+    }
+    return answer({"accounts": found, "defaults": defaults})
 
 
 @router.get(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The frame of the page: navigation, the view that the address names, what lies over it.
 
-import { online, session } from "./lib/api.js";
+import { learnWho, online, session } from "./lib/api.js";
 import { calls } from "./lib/calls.js";
 import { countUnread, unread } from "./lib/faxes.js";
 import { sweep } from "./lib/files.js";
@@ -52,7 +52,8 @@ const Item = ({ view, current }) => html`
 function Link() {
   const { state } = useStore(stream);
   const up = useStore(online);
-  const word = state === "open" && up ? "open" : state === "connecting" ? "connecting" : "lost";
+  const { needed } = useStore(session);
+  const word = needed ? "out" : state === "open" && up ? "open" : state === "connecting" ? "connecting" : "lost";
   return html`<span class="link"><span class=${`dot ${word}`}></span>${t(`link.${word}`)}</span>`;
 }
 
@@ -212,6 +213,7 @@ async function begin() {
   start();
   countUnread();
   sweep();
+  learnWho();
   fetchOthers();
 }
 begin();

@@ -18,6 +18,9 @@ export class ApiError extends Error {
 
 export const session = store({ needed: false, reason: "", known: false });
 export const online = store(true);
+// Who is logged in, and what they may do; null until it is known.
+export const who = store(null);
+export const may = (one, scope) => Boolean(one) && (one.scopes.includes("admin") || one.scopes.includes(scope));
 let waiting = [];
 
 export const url = (path) => new URL(path.replace(/^\//, ""), document.baseURI).href;
@@ -30,6 +33,7 @@ function loggedIn() {
 export async function login(token) {
   await request("/v1/login", { method: "POST", json: { token }, once: true });
   session.set({ needed: false, reason: "", known: true });
+  learnWho();
   const all = waiting;
   waiting = [];
   for (const one of all) one.resolve();
@@ -39,8 +43,15 @@ export async function logout() {
   await request("/v1/logout", { method: "POST", once: true }).catch((error) => {
     if (error.offline) throw error;
   });
+  who.set(null);
   session.set({ needed: true, reason: "out", known: false });
 }
+
+export const learnWho = () =>
+  request("/v1/login").then(
+    (one) => who.set(one?.scopes ? one : null),
+    () => who.set(null),
+  );
 
 async function problemOf(answer) {
   try {

@@ -103,7 +103,9 @@ watchFaxes((fax) => {
   }
 });
 
-// In plain words: what is the matter with a fax, and what to do. The station's own sentence goes with it.
+const VAGUE = new Set(["unknown", "document", "ours", "forbidden"]);
+
+// In plain words: what is the matter with a fax, and what to do.
 export function story(fax) {
   if (
     fax.state === "failed" ||
@@ -117,8 +119,10 @@ export function story(fax) {
         : fax.state === "uncertain"
           ? "uncertain"
           : fax.cause || (sent(fax) ? "unknown" : "broken-in");
-    const key = !sent(fax) && cause === "broken" ? "broken-in" : cause;
-    return { what: t(`cause.${key}.what`), todo: t(`cause.${key}.do`), own: sentences(fax.reason, fax.remedy) };
+    const key = !sent(fax) && cause === "broken" ? (fax.pages ? "broken-in" : "broken-none") : cause;
+    // The station's own words are said only where they tell more than these.
+    const own = VAGUE.has(key) ? sentences(fax.reason, fax.remedy) : [];
+    return { what: t(`cause.${key}.what`), todo: t(`cause.${key}.do`), own };
   }
   return null;
 }

@@ -20,13 +20,18 @@ export function bytes(count) {
   return t(`unit.${steps[step]}`, { n: number(count, { maximumFractionDigits: count < 10 ? 1 : 0 }) });
 }
 
+// In the two largest units, the second only where there is something of it.
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
+  const two = (size, part, large, small) => {
+    const [n, rest] = [Math.floor(whole / size), Math.floor((whole % size) / part)];
+    return rest
+      ? t(`unit.${large}_${small}`, { [large]: number(n), [small]: number(rest) })
+      : t(`unit.${large}`, { n: number(n) });
+  };
   if (whole < 60) return t("unit.s", { n: number(whole) });
-  if (whole < 3600) return t("unit.min_s", { min: number(Math.floor(whole / 60)), s: number(whole % 60) });
-  if (whole < 86400)
-    return t("unit.h_min", { h: number(Math.floor(whole / 3600)), min: number(Math.floor((whole % 3600) / 60)) });
-  return t("unit.d_h", { d: number(Math.floor(whole / 86400)), h: number(Math.floor((whole % 86400) / 3600)) });
+  if (whole < 3600) return two(60, 1, "min", "s");
+  return whole < 86400 ? two(3600, 60, "h", "min") : two(86400, 3600, "d", "h");
 }
 
 export const seconds = (value, digits = 1) =>
@@ -47,10 +52,13 @@ export function day(iso) {
   return date(when, { day: "numeric", month: "long", year });
 }
 
-export const clock = (iso) => date(new Date(iso), { hour: "2-digit", minute: "2-digit" });
+// A time of day does not break between its hours and its "PM".
+const halves = () => new Intl.DateTimeFormat(locale(), { hour: "numeric" }).resolvedOptions().hour12;
+const whole = (text) => text.replace(/\s(?=\D+$)/, "\u00a0");
+export const clock = (iso) => whole(date(new Date(iso), { hour: halves() ? "numeric" : "2-digit", minute: "2-digit" }));
 export const shortDay = (iso) => date(new Date(iso), { day: "numeric", month: "numeric" });
 export const weekday = (iso) => date(new Date(iso), { weekday: "narrow" });
-export const moment = (iso) => date(new Date(iso), { dateStyle: "medium", timeStyle: "short" });
+export const moment = (iso) => whole(date(new Date(iso), { dateStyle: "medium", timeStyle: "short" }));
 export const exact = (iso) => date(new Date(iso), { dateStyle: "medium", timeStyle: "medium" });
 
 export function when(iso) {

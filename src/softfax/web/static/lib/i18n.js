@@ -33,6 +33,8 @@ export function number(value, options = {}) {
   return formats.get(key).format(value);
 }
 
+// The language of what the station writes itself, where it is not the reader's.
+export const english = () => (language.get() === "en" ? undefined : "en");
 export const has = (key) => key in words;
 
 // t("pages", {n: 3}): the words of a key; {name} is filled in, numbers in the language's digits.

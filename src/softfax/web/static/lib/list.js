@@ -40,6 +40,7 @@ export function asked(direction, query) {
   if (text.length) out.set("q", text.join(" "));
   if (query.get("since")) out.set("since", edge(query.get("since"), 0));
   if (query.get("until")) out.set("until", edge(query.get("until"), 1));
+  if (query.get("mailbox")) out.set("mailbox", query.get("mailbox"));
   if (query.get("broadcast")) out.set("broadcast_id", query.get("broadcast"));
   return out.toString();
 }

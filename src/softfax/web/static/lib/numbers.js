@@ -24,7 +24,15 @@ const DIGITS = {
 };
 export const LIST_MAX = 2000;
 
-// {number} as it is dialled, or {problem}: the key of a sentence.
+// An extension by its name, as a PBX has them beside numbers.
+const WORD = /^[A-Za-z][\w.+-]{0,63}$/;
+
+/**
+ * The number as it is dialled, or the key of a sentence about it. A `word` is an extension, or a name that was not
+ * chosen from the address book.
+ * @param {string} text
+ * @returns {{ number?: string, word?: boolean, problem?: string }}
+ */
 export function check(text) {
   const plain = text
     .trim()
@@ -36,6 +44,7 @@ export function check(text) {
       ? { number: plain }
       : { problem: "sip" };
   if (/^[^\s@]+@[\w.-]+(:\d+)?$/.test(plain)) return { number: `sip:${plain}` };
+  if (WORD.test(plain)) return { number: plain, word: true };
   if (/[^\d+\s()./\-*#]/.test(plain)) return { problem: "letters" };
   if (/.\+/.test(plain.replace(/^\(/, ""))) return { problem: "plus" };
   const number = plain.replace(/\(0\)/, /^\+/.test(plain) ? "" : "0").replace(/[\s()./-]/g, "");
@@ -55,8 +64,10 @@ export function parseList(text) {
       .filter(Boolean);
     if (!cells.length) continue;
     const checked = cells.map((cell) => ({ cell, ...check(cell) }));
-    const numbers = checked.filter((c) => c.number);
-    const names = checked.filter((c) => !c.number).map((c) => c.cell);
+    // Beside a number a word is a name; alone it is an extension.
+    const alone = checked.length === 1;
+    const numbers = checked.filter((c) => c.number && (alone || !c.word));
+    const names = checked.filter((c) => !numbers.includes(c)).map((c) => c.cell);
     if (!numbers.length) bad.push(line.trim());
     else if (numbers.length === 1)
       good.set(numbers[0].number, { number: numbers[0].number, name: names[0] || "", company: names[1] || "" });
@@ -69,13 +80,17 @@ export function parseList(text) {
   return { good: [...good.values()], bad };
 }
 
-// What stands in the field of recipients: a {list} of them, or the {problem} with it.
+/**
+ * What stands in the field of recipients: a list of them, or the problem with it.
+ * @param {string} text
+ * @returns {{ list?: { number: string, name: string }[], word?: boolean, problem?: string }}
+ */
 export function readTyped(text) {
   if (!text.trim()) return { list: [] };
   if (/[,;\n]/.test(text) && !/^sips?:/i.test(text.trim())) {
     const { good, bad } = parseList(text);
     if (good.length && !bad.length) return { list: good };
   }
-  const { number, problem } = check(text);
-  return problem ? { problem } : { list: [{ number, name: "" }] };
+  const { number, word, problem } = check(text);
+  return problem ? { problem } : { list: [{ number, name: "" }], word };
 }

@@ -16,3 +16,15 @@ export function useWidth(otherwise = 0) {
   }, []);
   return [box, width];
 }
+
+// Whether a media query holds, as it does now.
+export function useMedia(query) {
+  const [holds, setHolds] = useState(matchMedia(query).matches);
+  useEffect(() => {
+    const media = matchMedia(query);
+    const look = () => setHolds(media.matches);
+    media.addEventListener("change", look);
+    return () => media.removeEventListener("change", look);
+  }, [query]);
+  return holds;
+}

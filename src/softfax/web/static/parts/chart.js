@@ -4,38 +4,49 @@
 
 import { shortDay, weekday } from "../lib/format.js";
 import { html } from "../lib/h.js";
+import { steps } from "../lib/health.js";
 import { number, t } from "../lib/i18n.js";
 import { useWidth } from "../lib/width.js";
 
 const HEIGHT = 170;
 const FOOT = 24;
-const TOP = 18;
+const TOP = 10;
+// Room for the figures of the axis.
+const SCALE = 40;
 
 export function Days({ days }) {
   const [box, room] = useWidth(560);
   const wide = Math.max(240, room);
-  const most = Math.max(4, ...days.map((d) => d.sent + d.received + d.failed));
-  const step = wide / days.length;
+  const ticks = steps(Math.max(...days.map((d) => d.sent + d.received + d.failed)));
+  const [most] = ticks.slice(-1);
+  // Time runs as the language does.
+  const fromRight = document.documentElement.dir === "rtl";
+  const edge = fromRight ? 0 : SCALE;
+  const step = (wide - SCALE) / days.length;
   const bar = Math.min(34, step * 0.62);
   const tall = (n) => ((HEIGHT - FOOT - TOP) * n) / most;
   return html`
     <figure class="chart" ref=${box}>
+      <p class="quiet small" aria-hidden="true">${t("health.axis")}</p>
       <svg width=${wide} height=${HEIGHT} viewBox=${`0 0 ${wide} ${HEIGHT}`} role="img" aria-label=${t("health.days")}>
-        ${[0.5, 1].map(
-          (part) => html`
-            <g key=${part}>
+        ${[0, ...ticks].map(
+          (n) => html`
+            <g key=${n}>
               <line
-                x1="0"
-                x2=${wide}
-                y1=${HEIGHT - FOOT - tall(most * part)}
-                y2=${HEIGHT - FOOT - tall(most * part)}
-                class="grid"
+                x1=${edge}
+                x2=${edge + wide - SCALE}
+                y1=${HEIGHT - FOOT - tall(n)}
+                y2=${HEIGHT - FOOT - tall(n)}
+                class=${n ? "grid" : "base"}
               />
+              <text x=${edge ? edge - 6 : wide - SCALE + 6} y=${HEIGHT - FOOT - tall(n) + 4} class=${edge ? "scale end" : "scale"}>
+                ${number(n)}
+              </text>
             </g>
           `,
         )}
         ${days.map((d, i) => {
-          const x = i * step + (step - bar) / 2;
+          const x = edge + (fromRight ? days.length - 1 - i : i) * step + (step - bar) / 2;
           let y = HEIGHT - FOOT;
           const part = (n, kind) => {
             const h = tall(n);
@@ -60,7 +71,7 @@ export function Days({ days }) {
               <title>
                 ${`${shortDay(d.date)}: ${t("health.day_word", { sent: d.sent, received: d.received, failed: d.failed })}`}
               </title>
-              <rect x=${i * step} y="0" width=${step} height=${HEIGHT} class="hit" />
+              <rect x=${x - (step - bar) / 2} y="0" width=${step} height=${HEIGHT} class="hit" />
               ${stack}
               <text x=${x + bar / 2} y=${HEIGHT - 6} class=${i === days.length - 1 ? "label last" : "label"}>
                 ${weekday(`${d.date}T12:00`)}
@@ -68,8 +79,6 @@ export function Days({ days }) {
             </g>
           `;
         })}
-        <line x1="0" x2=${wide} y1=${HEIGHT - FOOT} y2=${HEIGHT - FOOT} class="base" />
-        <text x="2" y=${HEIGHT - FOOT - tall(most) - 3} class="scale">${number(most)}</text>
       </svg>
       <figcaption class="legend">
         ${["received", "sent", "failed"].map(

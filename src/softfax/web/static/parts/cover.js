@@ -10,10 +10,10 @@ const PAUSE_MS = 500;
 const FIELDS = [
   ["to", "text"],
   ["to_company", "text"],
-  ["subject", "text"],
   ["sender", "text"],
   ["sender_company", "text"],
   ["sender_number", "tel"],
+  ["subject", "text"],
 ];
 
 export function useCoverPreview(d) {

@@ -72,8 +72,8 @@ export const DropZone = ({ over }) => html`
       <path d="M42 88h84" class="slot" />
       <circle cx="126" cy="103" r="3" class="lamp" />
     </svg>
-    <h2>${t("send.drop")}</h2>
-    <p class="quiet">${t("send.drop_more_text")}</p>
+    <h2>${t(touch() ? "send.first" : "send.drop")}</h2>
+    <p class="quiet">${t(touch() ? "send.first_text" : "send.drop_more_text")}</p>
     <${Pickers} />
     <p class="quiet small">${t("send.kinds", { size: bytes(BYTES_MAX) })}</p>
   </div>
@@ -87,7 +87,7 @@ function fileProblem({ state, bytes: size, refused, error }) {
   });
   if (state === "refused") return said(refused);
   if (state === "lost") return said("lost");
-  if ([400, 415, 422].includes(error.status)) return said("bad", sentences(error.detail || error.title, error.remedy));
+  if ([400, 415, 422].includes(error.status)) return said("bad", sentences(error.detail || error.title));
   return words(error);
 }
 

@@ -3,7 +3,7 @@
 
 import { get } from "../lib/api.js";
 import { change, changeOptions, changeResolution } from "../lib/draft.js";
-import { moment } from "../lib/format.js";
+import { duration, moment } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 
@@ -78,20 +78,25 @@ const Select = ({ label, value, options, set }) => html`
   </label>
 `;
 
-// What the station makes of documents unasked: told by those it has made pages of.
+// What the station does unasked; a resolution is also told by the documents it has made pages of.
 const RESOLUTIONS = { "204x98": "standard", "204x196": "fine", "204x391": "superfine" };
-const usualResolution = (d) => RESOLUTIONS[d.files.find((file) => file.state === "ready")?.result.resolution] || "";
+const usualResolution = (d, usual) =>
+  RESOLUTIONS[d.files.find((file) => file.state === "ready")?.result.resolution] || usual?.resolution || "";
+const MODES = { auto: "options.auto", t38: "T.38", audio: "G.711" };
+const modeWord = (mode) => (mode === "auto" ? t(MODES.auto) : MODES[mode]);
+// The default, with what it is where that is known.
+const byDefault = (word) => ["", word ? t("options.usual_is", { what: word }) : t("options.usual")];
 
 export function Options({ d }) {
   const { options } = d;
   const [open, setOpen] = useState(false);
-  const [accounts, setAccounts] = useState([]);
+  const [{ accounts, usual }, setKnown] = useState({ accounts: [], usual: null });
   const set = (key) => (value) => changeOptions({ [key]: value });
   const typed = (key) => (e) => changeOptions({ [key]: e.target.value });
   useEffect(() => {
     if (open)
       get("/v1/accounts").then(
-        ({ accounts: found }) => setAccounts(found.map((one) => one.name)),
+        ({ accounts: found, defaults }) => setKnown({ accounts: found.map((one) => one.name), usual: defaults }),
         () => {},
       );
   }, [open]);
@@ -106,7 +111,7 @@ export function Options({ d }) {
         <${Choice}
           label=${t("options.resolution")}
           name="resolution"
-          value=${options.resolution || usualResolution(d)}
+          value=${options.resolution || usualResolution(d, usual)}
           pick=${changeResolution}
           options=${["standard", "fine", "superfine"].map((key) => [key, t(`options.${key}`)])}
         />
@@ -114,13 +119,13 @@ export function Options({ d }) {
           label=${t("options.mode")}
           value=${options.mode}
           set=${set("mode")}
-          options=${[["", t("options.auto")], ["t38", "T.38"], ["audio", "G.711"]]}
+          options=${[byDefault(usual && modeWord(usual.mode)), ...["auto", "t38", "audio"].map((mode) => [mode, modeWord(mode)])]}
         />
         <${Select}
           label=${t("options.ecm")}
           value=${options.ecm}
           set=${set("ecm")}
-          options=${[["", t("options.usual")], ["on", t("on")], ["off", t("off")]]}
+          options=${[byDefault(usual && t(usual.ecm ? "on" : "off")), ["on", t("on")], ["off", t("off")]]}
         />
         ${
           accounts.length > 1 &&
@@ -129,7 +134,7 @@ export function Options({ d }) {
               label=${t("options.account")}
               value=${options.account}
               set=${set("account")}
-              options=${[["", t("options.usual")], ...accounts.map((a) => [a, a])]}
+              options=${[["", t("options.by_number")], ...accounts.map((a) => [a, a])]}
             />
           `
         }
@@ -137,31 +142,32 @@ export function Options({ d }) {
           label=${t("options.priority")}
           value=${options.priority}
           set=${set("priority")}
-          options=${[["", t("options.usual")], ["9", t("options.first")], ["1", t("options.last")]]}
+          options=${[["", t("options.normal")], ["9", t("options.first")], ["1", t("options.last")]]}
         />
         <${Select}
           label=${t("options.attempts")}
           value=${options.attempts}
           set=${set("attempts")}
-          options=${[["", t("options.usual")], ...[1, 2, 3, 5, 10].map((n) => [String(n), t("options.times", { n })])]}
+          options=${[byDefault(usual && t("options.times", { n: usual.attempts })), ...[1, 2, 3, 5, 10].map((n) => [String(n), t("options.times", { n })])]}
         />
         <${Select}
           label=${t("options.uncertain")}
           value=${options.on_uncertain}
           set=${set("on_uncertain")}
-          options=${[["", t("options.usual")], ["report", t("options.report")], ["resend", t("options.resend")]]}
+          options=${[byDefault(usual && t(`options.${usual.on_uncertain}`)), ["report", t("options.report")], ["resend", t("options.resend")]]}
         />
         <label class="field">
           <span>${t("options.ident")}</span>
-          <input type="text" maxlength="20" value=${options.ident} dir="ltr" onInput=${typed("ident")} />
+          <input type="text" maxlength="20" placeholder=${usual?.ident || ""} value=${options.ident} dir="ltr" onInput=${typed("ident")} />
         </label>
         <label class="field">
           <span>${t("options.header")}</span>
-          <input type="text" maxlength="80" value=${options.header} dir="auto" onInput=${typed("header")} />
+          <input type="text" maxlength="80" placeholder=${usual?.header || ""} value=${options.header} dir="auto" onInput=${typed("header")} />
         </label>
         <label class="field">
           <span>${t("options.deadline")}</span>
           <input type="datetime-local" dir="ltr" value=${options.deadline} onInput=${typed("deadline")} />
+          ${usual && html`<span class="small quiet">${t("options.give_up", { time: duration(usual.give_up_s) })}</span>`}
         </label>
       </div>
     </details>

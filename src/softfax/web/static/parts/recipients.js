@@ -17,6 +17,10 @@ const LEAST = 2;
 
 const has = (list, number) => list.some((one) => one.number === number);
 
+/**
+ * What the address book and earlier faxes have for what is typed.
+ * @param {string} text
+ */
 async function complete(text) {
   const q = encodeURIComponent(text);
   const [book, before] = await Promise.allSettled([
@@ -56,6 +60,10 @@ function useCompletion(typing, to) {
   }, [typing]);
   return { options, at, setAt, clear: () => setOptions([]) };
 }
+
+// A word that was found is a name, and which one is asked; else it is an extension, as a PBX may have it.
+const isName = (text, found) => found.length > 0 && !has(found, text.trim());
+export const meansName = async (text) => Boolean(readTyped(text).word) && isName(text, await complete(text.trim()));
 
 const Chip = ({ one, drop }) => html`
   <span class="chip">
@@ -118,8 +126,9 @@ export function Recipients({ to, typing, change, id = "to" }) {
     if (fresh.length) say(t("to.added", { n: fresh.length }));
   };
   const commit = () => {
-    const { list, problem: key } = readTyped(typing);
-    if (list?.length) add(list);
+    const { list, word, problem: key } = readTyped(typing);
+    if (word && isName(typing, options)) setProblem(t("to.problem.choose"));
+    else if (list?.length) add(list);
     else if (key) setProblem(t(`to.problem.${key}`));
   };
   // What was typed becomes a chip a moment after the field is left: nothing moves under a click that leaves it.

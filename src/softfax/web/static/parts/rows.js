@@ -49,7 +49,7 @@ const Tile = ({ fax }) => html`
         <span class="quiet small num end">${clock(fax.created)}</span>
       </span>
       <${StateWord} fax=${fax} unread=${true} />
-      <span class="quiet small ellipsis"><bdi>${subtitle(fax)}</bdi></span>
+      <span class="quiet small ellipsis" dir="auto">${subtitle(fax)}</span>
     </span>
   </a>
 `;
@@ -66,7 +66,7 @@ const Line = ({ fax }) => html`
     </span>
     <span class="line-who">
       <span class="who ellipsis"><bdi>${destination(otherSide(fax))}</bdi></span>
-      <span class="quiet small ellipsis"><bdi>${subtitle(fax)}</bdi></span>
+      <span class="quiet small ellipsis" dir="auto">${subtitle(fax)}</span>
     </span>
     <span class="line-state"><${StateWord} fax=${fax} unread=${true} /></span>
     <span class="line-pages quiet small num">${pagesOf(fax)}</span>

@@ -4,7 +4,7 @@
 import { sent, story } from "../lib/faxes.js";
 import { when } from "../lib/format.js";
 import { html } from "../lib/h.js";
-import { language, t } from "../lib/i18n.js";
+import { english, t } from "../lib/i18n.js";
 import { Icon } from "./icons.js";
 
 const KINDS = {
@@ -48,7 +48,7 @@ export function Story({ fax }) {
         ${
           told.own.length > 0 &&
           html`
-            <p class="small quiet" lang=${language.get() === "en" ? undefined : "en"} dir="auto">
+            <p class="small quiet" lang=${english()} dir="auto">
               ${told.own.join(" ")}
             </p>
           `

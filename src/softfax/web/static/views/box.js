@@ -2,6 +2,7 @@
 // Inbox and outbox: pages to look at, by day; searched, filtered, as pictures or as lines. Ten thousand of them scroll
 // like ten.
 
+import { get } from "../lib/api.js";
 import { peek } from "../lib/faxes.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../lib/h.js";
 import { language, t } from "../lib/i18n.js";
@@ -39,6 +40,14 @@ function Search({ direction, query, total }) {
   }, [text]);
   useEffect(() => keys({ "/": () => field.current.focus() }), []);
   const show = query.get("show") || "";
+  const [mailboxes, setMailboxes] = useState([]);
+  useEffect(() => {
+    if (direction === "receive")
+      get("/v1/mailboxes").then(
+        ({ mailboxes: found }) => setMailboxes(found.map((one) => one.name)),
+        () => {},
+      );
+  }, [direction]);
   return html`
     <search class="searchbar">
       <label class="search">
@@ -48,7 +57,7 @@ function Search({ direction, query, total }) {
           ref=${field}
           type="search"
           value=${text}
-          dir="auto"
+          dir=${text ? "auto" : undefined}
           placeholder=${t("box.search")}
           onInput=${(e) => setText(e.target.value)}
           onKeyDown=${(e) => {
@@ -78,6 +87,20 @@ function Search({ direction, query, total }) {
           <${Icon} name="clock" size="16" />
           ${t("box.dates")}
         </button>
+        ${
+          mailboxes.length > 1 &&
+          html`
+            <select
+              class="filter"
+              aria-label=${t("fax.mailbox")}
+              value=${query.get("mailbox") || ""}
+              onChange=${(e) => requery({ mailbox: e.target.value })}
+            >
+              <option value="">${t("box.mailboxes")}</option>
+              ${mailboxes.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+            </select>
+          `
+        }
       </div>
       ${
         dates &&

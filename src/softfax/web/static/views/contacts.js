@@ -67,7 +67,7 @@ function Contact({ contact, chosen, toggle, write, edit, drop }) {
       </label>
       <div class="contact-word">
         <strong><bdi>${name}</bdi></strong>
-        <span class="quiet small ellipsis"><bdi>${[company, notes].filter(Boolean).join(" · ")}</bdi></span>
+        <span class="quiet small ellipsis" dir="auto">${[company, notes].filter(Boolean).join(" · ")}</span>
       </div>
       <bdi class="contact-number num">${destination(number)}</bdi>
       <span class="row tight end">
@@ -134,7 +134,7 @@ export default function Contacts() {
           <input
             ref=${field}
             type="search"
-            dir="auto"
+            dir=${text ? "auto" : undefined}
             placeholder=${t("contacts.search")}
             value=${text}
             onInput=${(e) => setText(e.target.value)}

@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One fax: its pages, large; who, when, what became of it, what can be done.
 
-import { patch } from "../lib/api.js";
+import { may, patch, who } from "../lib/api.js";
 import { address } from "../lib/draft.js";
-import { documentNames, ended, otherSide, pageCount, pagesOf, pageUrl, put, sent, useFax } from "../lib/faxes.js";
-import { destination, duration, moment, rate, when } from "../lib/format.js";
+import {
+  documentNames,
+  ended,
+  otherSide,
+  pageCount,
+  pagesOf,
+  pageUrl,
+  put,
+  sent,
+  trouble,
+  useFax,
+} from "../lib/faxes.js";
+import { destination, duration, moment, rate, sentences, when } from "../lib/format.js";
 import { html, useEffect, useMemo, useState } from "../lib/h.js";
-import { number, t } from "../lib/i18n.js";
+import { english, number, t } from "../lib/i18n.js";
 import { check } from "../lib/numbers.js";
 import { go, goBack } from "../lib/router.js";
+import { useStore } from "../lib/store.js";
 import { cancelFax, eraseFax, Forward, markRead, printFax, retryFax } from "../parts/acts.js";
 import { Sure } from "../parts/dialog.js";
 import { Icon } from "../parts/icons.js";
@@ -20,6 +32,9 @@ import { StateWord, Story } from "../parts/state.js";
 const READ_MS = 900;
 
 const Row = ({ name, children }) => (children ? html`<div><dt>${name}</dt><dd>${children}</dd></div>` : null);
+
+// What the e-mail gateway keeps with a fax is not for people.
+const isOurs = (key, value) => key.startsWith("mail_") || (key === "source" && value === "mail");
 
 function Tags({ fax }) {
   const [adding, setAdding] = useState(null);
@@ -51,8 +66,10 @@ function Tags({ fax }) {
     <div class="tags">
       <h2>${t("tags.title")}</h2>
       <div class="row tight">
-        ${Object.entries(fax.tags || {}).map(
-          ([key, value]) => html`
+        ${Object.entries(fax.tags || {})
+          .filter(([key, value]) => !isOurs(key, value))
+          .map(
+            ([key, value]) => html`
             <span class="chip" key=${key}>
               <bdi>${value === "yes" ? key : `${key}=${value}`}</bdi>
               <button aria-label=${t("tags.remove", { tag: key })} onClick=${() => without(key)}>
@@ -60,7 +77,7 @@ function Tags({ fax }) {
               </button>
             </span>
           `,
-        )}
+          )}
         ${
           adding === null
             ? html`
@@ -140,8 +157,16 @@ function Details({ fax }) {
   const remote = fax.remote_station_id;
   return html`
     <dl class="details">
-      <${Row} name=${t(out ? "fax.to" : "fax.from")}><bdi>${destination(otherSide(fax))}</bdi>${name}<//>
+      ${
+        out
+          ? html`<${Row} name=${t("fax.to")}><bdi>${destination(fax.to)}</bdi><//>`
+          : html`
+              <${Row} name=${t("fax.from")}><bdi>${destination(fax.caller_number)}</bdi>${name}<//>
+              <${Row} name=${t("fax.called")}>${fax.to && html`<bdi>${destination(fax.to)}</bdi>`}<//>
+            `
+      }
       <${Row} name=${t("fact.remote")}>${remote && html`<bdi dir="ltr">${remote}</bdi>`}<//>
+      <${Row} name=${t("fax.mail")}>${fax.tags?.mail_from && html`<bdi dir="ltr">${fax.tags.mail_from}</bdi>`}<//>
       <${Row} name=${t("fax.document")}>${out && html`<bdi>${documentNames(fax)}</bdi>`}<//>
       <${Row} name=${t("fax.mailbox")}>${!out && fax.mailbox}<//>
       <${Row} name=${t("fax.pages")}>${pagesOf(fax) && html`<${PagesWord} fax=${fax} />`}<//>
@@ -149,6 +174,9 @@ function Details({ fax }) {
       <${Row} name=${t("fax.not_before")}>${!ended(fax) && fax.not_before && moment(fax.not_before)}<//>
       <${Row} name=${t("fax.deadline")}>${!ended(fax) && fax.deadline && moment(fax.deadline)}<//>
       <${Row} name=${t("fax.ended")}>${fax.ended && out && moment(fax.ended)}<//>
+      <${Row} name=${t("fax.reason")}>${
+        trouble(fax) && fax.reason && html`<span dir="auto" lang=${english()}>${sentences(fax.reason)[0]}</span>`
+      }<//>
       <${Row} name=${t("fax.call")}>${callWords(fax.result || fax.attempts?.at(-1)?.result || {})}<//>
     </dl>
   `;
@@ -172,10 +200,17 @@ const Act = ({ icon, word, act, kind = "" }) => html`
   </button>
 `;
 
+// A name that a caller gives itself is no number to call back.
+const canCall = (text) => {
+  const { number, word } = check(text || "");
+  return number && !word;
+};
+
 // To be sent once more: it has ended, and not as it should.
 const again = (fax) => sent(fax) && ended(fax) && fax.state !== "delivered";
 
 function Acts({ fax, forward }) {
+  const one = useStore(who);
   const answer = () => {
     address([{ number: otherSide(fax), name: fax.caller_name || "" }]);
     go("#/send");
@@ -185,6 +220,7 @@ function Acts({ fax, forward }) {
     <div class="acts">
       ${
         again(fax) &&
+        may(one, "send") &&
         html`
           <${Act}
             icon="retry"
@@ -194,13 +230,14 @@ function Acts({ fax, forward }) {
           />
         `
       }
-      ${!ended(fax) && html`<${Act} icon="stop" word=${t("cancel_fax")} act=${() => cancelFax(fax)} />`}
+      ${!ended(fax) && may(one, "cancel") && html`<${Act} icon="stop" word=${t("cancel_fax")} act=${() => cancelFax(fax)} />`}
       ${
         !sent(fax) &&
-        check(otherSide(fax) || "").number &&
+        may(one, "send") &&
+        canCall(otherSide(fax)) &&
         html`<${Act} icon="send" word=${t("acts.answer")} act=${answer} />`
       }
-      ${pages && ended(fax) && html`<${Act} icon="forward" word=${t("forward.title")} act=${forward} />`}
+      ${pages && ended(fax) && may(one, "send") && html`<${Act} icon="forward" word=${t("forward.title")} act=${forward} />`}
       ${
         pages &&
         html`<span class="row tight"><${Download} fax=${fax} kind="pdf" /><${Download} fax=${fax} kind="tif" /></span>`
@@ -272,6 +309,7 @@ export default function FaxView({ place }) {
   const id = place.rest[0] || "";
   const { fax, error, load } = useFax(id);
   const [dialog, setDialog] = useState("");
+  const one = useStore(who);
   useRead(fax);
   const back = () => goBack(fax && sent(fax) ? "outbox" : "inbox");
   useEffect(() => keys({ Escape: back }), [fax?.direction]);
@@ -312,16 +350,18 @@ export default function FaxView({ place }) {
           <${Acts} fax=${fax} forward=${() => setDialog("forward")} />
           <${Details} fax=${fax} />
           <${Attempts} fax=${fax} />
-          <${Tags} fax=${fax} />
+          ${may(one, "send") && html`<${Tags} fax=${fax} />`}
           <div class="acts quietly">
             <a class="btn bare small" href=${`#/call/${id}`}><${Icon} name="ladder" size="18" />${t("call.link")}</a>
             ${
               !sent(fax) &&
               ended(fax) &&
+              may(one, "send") &&
               html`<${Act} icon="mail" word=${t("keys.unread")} act=${keepUnread} kind="bare small" />`
             }
             ${
               ended(fax) &&
+              may(one, "admin") &&
               html`
                 <${Act}
                   icon="trash"

@@ -4,6 +4,7 @@
 import { get } from "../lib/api.js";
 import { bytes, clock, duration, percent, when } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/h.js";
+import { isFull, usable, usedOf, worries } from "../lib/health.js";
 import { number, t } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
 import { stream } from "../lib/stream.js";
@@ -11,72 +12,8 @@ import { Days, Meter, Ring } from "../parts/chart.js";
 import { Failure, Loading, Notice } from "../parts/notice.js";
 
 const AGAIN_MS = 10e3;
-const FULL = 0.9;
-const LONG_S = 900;
 const GOOD = 0.9;
 const FAIR = 0.7;
-
-const usedOf = (disk) => 1 - disk.free_bytes / disk.total_bytes;
-
-// What somebody should look at, the worst first; empty if all is well.
-function worries(s) {
-  const out = [];
-  for (const r of s.registrations)
-    if (r.state === "failed")
-      out.push({
-        kind: "bad",
-        key: r.account,
-        title: t("worry.registration", { account: r.account }),
-        text: r.problem,
-        todo: t("worry.registration_do"),
-      });
-    else if (r.state === "unreachable")
-      out.push({
-        kind: "warn",
-        key: r.account,
-        title: t("worry.unreachable", { account: r.account }),
-        text: r.problem,
-        todo: t("worry.unreachable_do"),
-      });
-  if (usedOf(s.disk) > FULL)
-    out.push({
-      kind: "bad",
-      key: "disk",
-      title: t("worry.disk", { free: bytes(s.disk.free_bytes) }),
-      todo: t("worry.disk_do"),
-    });
-  if (s.set_aside.length)
-    out.push({
-      kind: "warn",
-      key: "aside",
-      title: t("worry.aside", { count: s.set_aside.length }),
-      text: s.set_aside
-        .slice(0, 3)
-        .map((one) => `${one.table} ${one.key}`)
-        .join(", "),
-      todo: t("worry.aside_do"),
-    });
-  for (const w of s.workers)
-    if (w.state === "dead")
-      out.push({
-        kind: "warn",
-        key: `w${w.number}`,
-        title: t("worry.worker", { n: w.number }),
-        text: w.last_end,
-        todo: t("worry.worker_do"),
-      });
-  if (s.lines.max && s.lines.used >= s.lines.max)
-    out.push({ kind: "warn", key: "lines", title: t("worry.lines"), todo: t("worry.lines_do") });
-  const age = s.queue.oldest_s;
-  if (age > LONG_S)
-    out.push({
-      kind: "warn",
-      key: "queue",
-      title: t("worry.queue", { age: duration(age) }),
-      todo: t("worry.queue_do"),
-    });
-  return out;
-}
 
 const UP = new Set(["registered", "reachable"]);
 const DOTS = {
@@ -109,7 +46,7 @@ function Registration({ r }) {
 }
 
 const Registrations = ({ list }) => html`
-  <section class="card stack">
+  <section class="card stack wide">
     <h2>${t("health.registrations")}</h2>
     ${
       list.length
@@ -129,7 +66,7 @@ const Share = ({ name, share: { rate, delivered, total } }) => html`
 `;
 
 const Success = ({ success }) => html`
-  <section class="card stack">
+  <section class="card stack wide">
     <h2>${t("health.success")}</h2>
     <div class="rings"><${Share} name="day" share=${success.day} /><${Share} name="week" share=${success.week} /></div>
   </section>
@@ -154,7 +91,7 @@ function Queue({ queue: { due, oldest_s, by_state } }) {
         ${due && oldest_s ? t("health.oldest", { age: duration(oldest_s) }) : t("health.none_due")}
         ${later > 0 && ` ${t("health.for_later", { n: later })}`}
       </p>
-      <a class="small" href="#/outbox?show=active">${t("health.look")}</a>
+      ${due + later > 0 && html`<a class="small" href="#/outbox?show=active">${t("health.look")}</a>`}
     </section>
   `;
 }
@@ -163,8 +100,8 @@ const Disk = ({ disk }) => html`
   <section class="card stack">
     <h2>${t("health.disk")}</h2>
     <p class="big num">${bytes(disk.free_bytes)} <span class="quiet">${t("health.free")}</span></p>
-    <${Meter} share=${usedOf(disk)} label=${t("health.disk")} kind=${usedOf(disk) > FULL ? "bad" : ""} />
-    <p class="quiet small">${t("health.disk_of", { used: bytes(disk.used_bytes), all: bytes(disk.total_bytes) })}</p>
+    <${Meter} share=${usedOf(disk)} label=${t("health.disk")} kind=${isFull(disk) ? "bad" : ""} />
+    <p class="quiet small">${t("health.disk_of", { used: bytes(disk.used_bytes), all: bytes(usable(disk)) })}</p>
   </section>
 `;
 

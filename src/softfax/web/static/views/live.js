@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Running calls: the page as it goes or comes, line by line, and how the line is.
 
-import { remove, url } from "../lib/api.js";
+import { may, remove, url, who } from "../lib/api.js";
 import { calls, loadCalls } from "../lib/calls.js";
 import { documentNames, firstPage, isNumber, noPage, otherSide, pageUrl, put, useFax } from "../lib/faxes.js";
 import { bytes, destination, duration, rate, rowsOfA4 } from "../lib/format.js";
@@ -224,6 +224,7 @@ function Subject({ call, fax }) {
 
 function Stop({ call, failed }) {
   const [stopping, setStopping] = useState(false);
+  const one = useStore(who);
   const cancel = async () => {
     setStopping(true);
     failed(null);
@@ -235,6 +236,7 @@ function Stop({ call, failed }) {
       failed(error);
     }
   };
+  if (!may(one, "cancel")) return null;
   const word = stopping ? "live.stopping" : call.direction === "receive" ? "live.hangup" : "cancel_fax";
   return html`
     <button class="btn small" onClick=${cancel} disabled=${stopping}>

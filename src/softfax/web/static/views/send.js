@@ -20,26 +20,31 @@ import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { readTyped } from "../lib/numbers.js";
 import { useStore } from "../lib/store.js";
+import { useMedia } from "../lib/width.js";
 import { Cover, useCoverPreview } from "../parts/cover.js";
 import { Documents, DropZone } from "../parts/documents.js";
 import { Icon } from "../parts/icons.js";
 import { Failure, say, toast } from "../parts/notice.js";
 import { Options, When } from "../parts/options.js";
-import { Recipients } from "../parts/recipients.js";
+import { meansName, Recipients } from "../parts/recipients.js";
 import { SentCard } from "../parts/sent.js";
+
+// On a wide screen the form stands beside the documents, and the keyboard comes to it first.
+const NARROW = "(max-width: 52rem)";
 
 let resumed = false;
 
 // Pages and seconds of the whole fax as far as they are known.
 function extent(d, cover) {
   const ready = d.files.filter((f) => f.state === "ready");
+  const call = ready[0]?.result.call_s || cover?.call_s || 0;
   let pages = ready.reduce((sum, f) => sum + f.result.pages.length, 0);
   let time = ready.reduce((sum, f) => sum + f.result.seconds, 0);
   if (d.cover.on) {
     pages += 1;
     time += cover?.seconds || 0;
   }
-  return { pages, seconds: time };
+  return { pages, seconds: time && time + call };
 }
 
 function useDrop() {
@@ -114,6 +119,7 @@ function missing(d) {
 export default function Send() {
   const d = useStore(draft);
   const over = useDrop();
+  const narrow = useMedia(NARROW);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
   const [asked, setAsked] = useState("");
@@ -127,7 +133,8 @@ export default function Send() {
     }
   }, []);
   // What was said to be missing is said until it is there.
-  const lack = asked && missing(d)?.key === asked ? t(`send.lacks.${asked}`) : "";
+  const still = asked === "choose" ? readTyped(d.typing).word : missing(d)?.key === asked;
+  const lack = asked && still ? t(`send.lacks.${asked}`) : "";
   useEffect(() => {
     if (asked && !lack) setAsked("");
   }, [asked, lack]);
@@ -141,8 +148,14 @@ export default function Send() {
       if (less.field) document.getElementById(less.field)?.focus();
       return;
     }
-    const body = order(d, recipients(d));
     setBusy(true);
+    if (await meansName(d.typing)) {
+      setBusy(false);
+      setAsked("choose");
+      document.getElementById("to").focus();
+      return;
+    }
+    const body = order(d, recipients(d));
     setError(null);
     say(t("send.busy"));
     try {
@@ -173,19 +186,8 @@ export default function Send() {
   const anything = d.files.length > 0 || d.cover.on;
   const discard = () => toast(t("send.cleared"), { label: t("undo"), act: setAside() });
   const count = recipients(d).length;
-  return html`
-    <div class="view send">
-      <div class="head">
-        <h1>${t("send.title")}</h1>
-        ${
-          (anything || d.to.length > 0) &&
-          html`
-            <button class="btn bare" onClick=${discard}><${Icon} name="trash" size="18" />${t("send.clear")}</button>
-          `
-        }
-      </div>
-      <form class="send-grid" onSubmit=${send} novalidate>
-        <section class="send-pages" aria-label=${t("send.pages")}>
+  const documents = html`
+        <section class="send-pages" key="documents" aria-label=${t("send.pages")}>
           ${anything ? html`<${Documents} d=${d} cover=${cover} />` : html`<${DropZone} over=${over} />`}
           ${
             over &&
@@ -195,7 +197,9 @@ export default function Send() {
             `
           }
         </section>
-        <section class="send-form card" aria-label=${t("send.form")}>
+  `;
+  const form = html`
+        <section class="send-form card" key="form" aria-label=${t("send.form")}>
           <${Recipients} to=${d.to} typing=${d.typing} change=${change} />
           <${Cover} d=${d} cover=${cover} />
           <${When} d=${d} />
@@ -226,6 +230,20 @@ export default function Send() {
             ${error && html`<${Failure} error=${error} small=${true} />`}
           </div>
         </section>
+  `;
+  return html`
+    <div class="view send">
+      <div class="head">
+        <h1>${t("send.title")}</h1>
+        ${
+          (anything || d.to.length > 0) &&
+          html`
+            <button class="btn bare" onClick=${discard}><${Icon} name="trash" size="18" />${t("send.clear")}</button>
+          `
+        }
+      </div>
+      <form class="send-grid" onSubmit=${send} novalidate>
+        ${narrow ? [documents, form] : [form, documents]}
       </form>
     </div>
   `;
