@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Pictures of every view, in both themes and languages, on a desk and on a phone, to be looked at: `python -m tests.page.pictures FOLDER`.
 
-With `--docs` the few that stand in the documentation instead. Two stations are started, and faxes go from one to the other meanwhile; takes
+With `--references` those that the tests compare with, against a server that plays a station. With `--docs` the few that stand in the documentation instead. Two stations are started, and faxes go from one to the other meanwhile; takes
 about five minutes. They look best where the fonts Inter and Vazirmatn are installed.
 """
 
@@ -20,7 +20,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from softfax.client import Fax, SoftfaxClient
+from tests.page import views
+from tests.page.conftest import CHROMIUM
 from tests.page.sample import SAMPLES
+from tests.page.test_pictures import LOOKS, REFERENCES, name_of, small
+from tests.page.test_pictures import pictures as every_view
 from tests.support.served import CONFIG, Served, serving
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
@@ -30,6 +34,8 @@ LOCALES = {"": "en-GB", "-fa": "fa-IR"}
 SETTLED_MS = 1500
 #: When half of a page has come.
 HALF_MS = 9000
+#: Of the pictures that are compared: small, and no stain that would count as a difference.
+QUALITY = 88
 #: Enough for the documentation.
 COLOURS = 128
 #: Who sends what: number, identification, documents.
@@ -182,6 +188,20 @@ def document(browser: Browser, folder: Path, office: Served, branch: Served) -> 
         few.save(path, optimize=True)
 
 
+def refer() -> int:
+    """The pictures that tests compare with, made anew."""
+    shutil.rmtree(REFERENCES, ignore_errors=True)
+    REFERENCES.mkdir()
+    with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
+        browser = views.launch(playwright, Path(work), CHROMIUM)
+        for width, theme, locale in LOOKS:
+            for view, png in every_view(browser, width, theme, locale).items():
+                small(png).save(name_of(view, width, theme), quality=QUALITY, method=6)
+        browser.close()
+    print(f"{len(list(REFERENCES.glob('*')))} pictures in {REFERENCES}")
+    return 0
+
+
 def station(folder: Path, name: str, *, fine: bool) -> AbstractContextManager[Served]:
     """A station; its pages are coarse, which is quick, unless they are for the documentation."""
     folder.mkdir()
@@ -192,6 +212,8 @@ def station(folder: Path, name: str, *, fine: bool) -> AbstractContextManager[Se
 
 def main() -> int:
     """Returns the exit status."""
+    if sys.argv[1:] == ["--references"]:
+        return refer()
     docs = "--docs" in sys.argv
     rest = [word for word in sys.argv[1:] if word != "--docs"]
     if len(rest) != 1:
