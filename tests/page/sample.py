@@ -204,16 +204,11 @@ def status() -> dict[str, Any]:
             {"account": "office", "server": "sip:pbx.example", "state": "registered", "since": stamp(today - timedelta(hours=9)), "next_try": None, "problem": "", "expires_s": 300},
             {"account": "trunk", "server": "sip:trunk.example", "state": "failed", "since": stamp(today - timedelta(minutes=4)), "next_try": stamp(today + timedelta(minutes=1)), "problem": "403 Forbidden: the password is wrong", "expires_s": 0},
         ],
-<<<<<<< HEAD
         "lines": {"used": 3, "max": 8},
         "load": {"busy": 0.12, "late_ms": 0.4, "latest_ms": 3.0, "loop_late_ms": 1.0, "calls": 3, "room": 5, "capacity": 8,
                  "refused": {"overload": 0, "slots": 1, "unknown_calls": 12, "unknown_connections": 0, "connections_ended": 0}},
         "queue": {"by_state": {"queued": 4, "waiting": 2}, "due": 3, "oldest_s": 74.2},
-        "workers": [{"number": 1, "pid": 811, "state": "running", "since": stamp(now), "calls": 3, "restarts": 0, "last_end": "", "address": ["", 0]}],
-=======
-        "lines": {"used": 3, "max": 8}, "queue": {"by_state": {"queued": 4, "waiting": 2}, "due": 3, "oldest_s": 74.2},
         "workers": [{"number": 1, "pid": 811, "state": "running", "since": stamp(today), "calls": 3, "restarts": 0, "last_end": "", "address": ["", 0]}],
->>>>>>> 0f2a651 (Page: extensions by name, caller and called, defaults shown, filter by mailbox; a failure is said once, in plain words; what a login may not do is not offered)
         "set_aside": [],
         "disk": {"free_bytes": 381e9, "total_bytes": 512e9, "used_bytes": 131e9},
         "success": {"day": {"delivered": 41, "failed": 2, "total": 43, "rate": 41 / 43}, "week": {"delivered": 212, "failed": 19, "total": 231, "rate": 212 / 231}},

@@ -72,12 +72,13 @@ const Success = ({ success }) => html`
   </section>
 `;
 
-const Lines = ({ used, max }) => html`
+const Lines = ({ used, max, load }) => html`
   <section class="card stack">
     <h2>${t("health.lines")}</h2>
     <p class="big num">${number(used)} <span class="quiet">${max > 0 && t("health.lines_of", { max })}</span></p>
     ${max > 0 && html`<${Meter} share=${used / max} label=${t("health.lines")} />`}
     <p class="quiet small">${t("health.lines_text")}</p>
+    ${load && html`<${Load} load=${load} />`}
   </section>
 `;
 
@@ -107,13 +108,10 @@ const Disk = ({ disk }) => html`
 
 const refusedOf = (refused) => Object.values(refused).reduce((sum, n) => sum + n, 0);
 
+// How the machine keeps up, in small: it matters where it does not.
 const Load = ({ load: { busy, late_ms, room, refused } }) => html`
-  <section class="card stack">
-    <h2>${t("health.load")}</h2>
-    <p class="big num">${percent(busy)} <span class="quiet">${t("health.busy")}</span></p>
-    <p class="quiet small">${t("health.load_text", { late: Math.round(late_ms), room })}</p>
-    ${refusedOf(refused) > 0 && html`<p class="small warn-word">${t("health.refused", { n: refusedOf(refused) })}</p>`}
-  </section>
+  <p class="quiet small">${t("health.load_text", { busy: percent(busy), late: Math.round(late_ms), room })}</p>
+  ${refusedOf(refused) > 0 && html`<p class="small warn-word">${t("health.refused", { n: refusedOf(refused) })}</p>`}
 `;
 
 const Worker = ({ w }) => html`
@@ -175,7 +173,7 @@ export default function Health() {
           <${Verdict} wrong=${worries(status)} />
           <div class="tiles">
             <${Success} success=${status.success} />
-            <${Lines} ...${status.lines} />
+            <${Lines} ...${status.lines} load=${status.load} />
             <${Queue} queue=${status.queue} />
             <section class="card stack whole">
               <h2>${t("health.fortnight")}</h2>
@@ -183,7 +181,6 @@ export default function Health() {
             </section>
             <${Registrations} list=${status.registrations} />
             <${Disk} disk=${status.disk} />
-            ${status.load && html`<${Load} load=${status.load} />`}
             <${Station} status=${status} />
           </div>
         `
