@@ -208,6 +208,32 @@ def test_too_many_connections_are_turned_away(tmp_path: Path, monkeypatch: pytes
     asyncio.run(run())
 
 
+def test_one_address_leaves_half_of_the_connections_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("softfax.web.server.connections_max", lambda: 6)
+    monkeypatch.setattr("softfax.web.server.CONNECTIONS_OVER", 1)
+
+    async def ask(host: str, port: int, source: str) -> bytes:
+        reader, writer = await asyncio.open_connection(host, port, local_addr=(source, 0))
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            answer = (await asyncio.wait_for(reader.read(), 30))[9:12]
+        writer.close()
+        return answer
+
+    async def run() -> None:
+        async with running(tmp_path) as r:
+            silent = [await asyncio.open_connection(*r.web.address) for _ in range(8)]
+            # Four are there, one more than its half; the others were cut.
+            assert [await asyncio.wait_for(reader.read(), 30) for reader, _ in silent[4:]] == [b""] * 4
+            assert await ask(*r.web.address, "127.0.0.1") in (b"", b"503")
+            assert await ask(*r.web.address, "127.0.0.9") == b"200"
+            for _, writer in silent:
+                writer.close()
+
+    asyncio.run(run())
+
+
 def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         async with running(tmp_path) as r:

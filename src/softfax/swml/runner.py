@@ -94,7 +94,8 @@ class SwmlRunner:
                 what = f"answered {answer.code}" if answer.code else "did not answer"
                 raise SwmlRunError(f"{effect.url[:80]} {what}", "it has to answer with a SWML document")
             try:
-                return load(answer.body)
+                # It takes up to a second for what a stranger may answer.
+                return await asyncio.to_thread(load, answer.body)
             except SwmlError as error:
                 raise SwmlRunError(
                     f"what {effect.url[:80]} answered is not SWML: {error.problem}", error.remedy
