@@ -18,7 +18,8 @@ void source_signalled(far_source *s, const struct sockaddr_storage *address, soc
     if (same && !new_medium)
         return;
     s->has_seen = s->confirmed = false;
-    s->unanswered = 0;
+    if (s->allowed < SOURCE_CONSENT_IN_ALL)
+        s->allowed += SOURCE_CONSENT;
     memset(s->candidates, 0, sizeof s->candidates);
     if (s->has_known && !address_same_host(address, &s->known_for))
         s->has_known = false;
@@ -115,8 +116,9 @@ const struct sockaddr_storage *source_target(far_source *s, bool symmetric, sock
     if (s->has_peer && !address_same_host(to, &s->peer)) {
         bool answers =
             (s->has_seen && address_same_host(to, &s->seen)) || (s->has_known && address_same_host(to, &s->known));
-        if (!answers && ++s->unanswered > SOURCE_CONSENT)
+        if (!answers && s->unanswered >= s->allowed)
             return NULL;
+        s->unanswered += !answers;
     }
     return to;
 }

@@ -18,7 +18,9 @@
 #define SOURCE_KEPT_SILENCE_US 3600000
 #define SOURCE_CANDIDATES 8 /* sources that are on probation at a time */
 #define SOURCE_SEQ_STEP 8   /* how far numbers of two packets of a candidate may lie apart */
-#define SOURCE_CONSENT 50   /* packets sent to a third party that has not answered: one second of audio */
+/* Packets sent to a third party that has not answered: one second of audio; and to all that a call names. */
+#define SOURCE_CONSENT 50
+#define SOURCE_CONSENT_IN_ALL 150
 
 /* What a packet shows of its sender. */
 typedef struct source_mark {
@@ -48,7 +50,8 @@ typedef struct far_source {
     /* Where the call is signalled, where that is to limit what others are sent. */
     bool has_peer;
     struct sockaddr_storage peer;
-    unsigned unanswered; /* packets sent to a third party since it was named */
+    /* Packets sent to third parties that had not answered, and how many may be: some for each one that is named. */
+    unsigned unanswered, allowed;
 } far_source;
 
 enum source_verdict { SOURCE_IGNORED, SOURCE_TAKEN, SOURCE_MOVED };

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each fuzz target in C for some seconds, from what is kept of earlier runs; `make fuzz` goes on for longer, also with those in Python."""
+"""Each fuzz target in C for some seconds, from what is kept of earlier runs; `make fuzz` goes on for longer."""
 
 from __future__ import annotations
 

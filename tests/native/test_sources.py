@@ -254,6 +254,15 @@ def test_media_to_a_third_party_stop_after_a_second_unless_it_answers(rig: Rig) 
     assert len(third.sock.recv(2048)) == 172
 
 
+def test_a_call_cannot_name_one_third_party_after_another(rig: Rig) -> None:
+    """A hundred offers are not a hundred seconds of media."""
+    rig.session.signalled_from("127.0.0.1")
+    for port in range(40000, 40010):
+        rig.audio(("127.0.0.66", port))
+        rig.media_passes(0.7)
+    assert len(rig.sent()) <= 150
+
+
 def test_media_to_the_caller_go_on(rig: Rig) -> None:
     end = rig.sender()
     rig.session.signalled_from("127.0.0.1")
