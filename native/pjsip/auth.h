@@ -20,13 +20,19 @@ pj_status_t digest_start(void);
 /* peer.c: where the INVITE of a dialog came from; NULL for dialogs of our own. */
 struct peer {
     pj_sockaddr source;
+    pjsip_transport_type_e type;
     int by_connection; /* TCP or TLS, whose source port says nothing */
 };
 const struct peer *peer_of(const pjsip_dialog *dlg);
 pj_status_t peer_start(void);
+/* Whether a far end may name an address for us to send to; `itself_alone`: only one of its own. */
+int peer_may_name(const pj_sockaddr *target, const pj_sockaddr *from, int itself_alone);
+/* The far end that named what PJSIP asks for just now; NULL for what is ours. */
+const pj_sockaddr *peer_named_by(void);
 
 /* credentials.c: a name was looked up with this port, 0 for none. */
 void credentials_resolved(const char *name, unsigned port, const pjsip_server_addresses *found);
 void credentials_stop(void);
+int credentials_is_account(int acc_id);
 
 #endif

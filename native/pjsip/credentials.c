@@ -47,6 +47,8 @@ static credentials *accounts[PJSUA_MAX_ACC];
 
 static credentials *of_account(int acc_id) { return acc_id >= 0 && acc_id < PJSUA_MAX_ACC ? accounts[acc_id] : NULL; }
 
+int credentials_is_account(int acc_id) { return of_account(acc_id) != NULL; }
+
 /* ---- what the owner says -------------------------------------------------------------------------------------------
  */
 
@@ -264,7 +266,7 @@ pj_status_t __wrap_pjsip_auth_clt_reinit_req(pjsip_auth_clt_sess *sess, const pj
     pj_status_t status = PJSIP_EAUTHNOAUTH;
 
     old_request->auth_retry = PJ_FALSE;
-    if (!c)
+    if (!c || !c->user[0])
         return PJSIP_ENOCREDENTIAL;
     why = why_not(c, dlg, rdata, old_request);
     if (why != SFX_SIP_ANSWERED)

@@ -75,8 +75,8 @@ SFX_SIP_API int sfx_sip_codecs(int acc_id, const int *laws, int count);
 SFX_SIP_API int sfx_sip_describe(int acc_id, int wanted);
 /* Our SDP instead of the one being delivered. Returns a pj_status_t. */
 SFX_SIP_API int sfx_sip_sdp(const char *sdp);
-/* User and password of an account, and the realms they are for, a line each; none for the one its server shows first.
- * Returns a pj_status_t. */
+/* User (empty for none) and password of an account, and the realms they are for, a line each; none for the one its
+ * server shows first. Returns a pj_status_t. */
 SFX_SIP_API int sfx_sip_credentials(int acc_id, const char *user, const char *password, const char *realms);
 /* The servers of an account that has credentials: names, with the port 0 where it is looked up, and addresses. Returns
  * a pj_status_t. */
@@ -88,6 +88,9 @@ SFX_SIP_API void sfx_sip_forget(int acc_id);
 SFX_SIP_API void sfx_sip_look_up(const char *name, int port, int transport, char *out, int size);
 /* Whether the INVITE of a call that is coming in came over TLS; only while that is reported. */
 SFX_SIP_API int sfx_sip_by_tls(int call_id);
+/* Whether a far end may have its media sent to an address: to none that is not one host's, none of our own unless it is
+ * here, and to no port below 1024. */
+SFX_SIP_API int sfx_sip_may_send_media(int call_id, const char *host, int port);
 /* Sends OPTIONS to `uri` as an account does; SFX_SIP_OPTIONS follows, unless a pj_status_t other than 0 is returned. */
 SFX_SIP_API int sfx_sip_options(int acc_id, const char *uri, int token);
 /* Networks (ADDRESS/BITS) of accounts, and the parameters of the contacts they registered: what comes from elsewhere is

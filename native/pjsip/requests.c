@@ -62,6 +62,17 @@ static pj_bool_t of_no_call(const pjsip_rx_data *rdata) {
                                                                  &rdata->msg_info.from->tag, PJ_FALSE);
 }
 
+/* A call that has ended, while PJSIP still keeps it for what is repeated: its re-INVITEs would get no answer, and
+ * UPDATE a 500. */
+static pj_bool_t of_ended_call(const pjsip_rx_data *rdata) {
+    pjsip_dialog *dlg = rdata->msg_info.to->tag.slen
+                            ? pjsip_ua_find_dialog(&rdata->msg_info.cid->id, &rdata->msg_info.to->tag,
+                                                   &rdata->msg_info.from->tag, PJ_FALSE)
+                            : NULL;
+    pjsip_inv_session *inv = dlg ? pjsip_dlg_get_inv_session(dlg) : NULL;
+    return dlg && (!inv || inv->state == PJSIP_INV_STATE_DISCONNECTED);
+}
+
 static pj_bool_t is(const pjsip_method *method, const char *name) { return !pj_strcmp2(&method->name, name); }
 
 /* INFO: an empty one asks whether the call is there; keys that were pressed say nothing to a fax (RFC 2976 §2.2). */
@@ -79,6 +90,9 @@ static pj_bool_t on_request(pjsip_rx_data *rdata) {
     const pj_str_t replaces = pj_str("Replaces");
     pjsip_hdr *header;
 
+    if (method->id != PJSIP_ACK_METHOD && method->id != PJSIP_CANCEL_METHOD && method->id != PJSIP_BYE_METHOD &&
+        of_ended_call(rdata))
+        return answer(rdata, PJSIP_SC_CALL_TSX_DOES_NOT_EXIST);
     switch (method->id) {
     case PJSIP_INVITE_METHOD:
         /* Not supported, so passed over (RFC 3891 §3): nobody takes over the call of another. */

@@ -39,6 +39,8 @@ typedef struct lookup {
     pjsip_resolver_callback *cb;
     pj_status_t status;
     pjsip_server_addresses found;
+    pj_sockaddr named_by; /* with `guarded`, the far end that named it */
+    int guarded;
 } lookup;
 
 static struct {
@@ -192,8 +194,22 @@ void sfx_sip_look_up(const char *name, int port, int transport, char *out, int s
 /* ---- what PJSIP asks, in the thread that owns it -------------------------------------------------------------------
  */
 
+/* A name that a far end has given leads only to what it could have named as well. */
+static void leave_out(lookup *l) {
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < l->found.count; i++)
+        if (peer_may_name(&l->found.entry[i].addr, &l->named_by, 0))
+            l->found.entry[kept++] = l->found.entry[i];
+    l->found.count = kept;
+    if (!kept)
+        l->status = PJ_ERESOLVE;
+}
+
 static void tell(lookup *l) {
-    if (l->status == PJ_SUCCESS)
+    if (l->guarded)
+        leave_out(l);
+    if (l->status == PJ_SUCCESS && !l->guarded)
         credentials_resolved(l->name, l->port, &l->found);
     (*l->cb)(l->status, l->token, l->status == PJ_SUCCESS ? &l->found : NULL);
 }
@@ -243,6 +259,9 @@ static void resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_hos
     l->port = (unsigned)target->addr.port;
     l->token = token;
     l->cb = cb;
+    l->guarded = peer_named_by() != NULL;
+    if (l->guarded)
+        pj_sockaddr_cp(&l->named_by, peer_named_by());
     pj_sockaddr_init(v6 ? pj_AF_INET6() : pj_AF_INET(), &literal, NULL, 0);
     if (pj_inet_pton(v6 ? pj_AF_INET6() : pj_AF_INET(), &l->asked, pj_sockaddr_get_addr(&literal)) == PJ_SUCCESS) {
         add(l, (struct sockaddr *)&literal, (socklen_t)pj_sockaddr_get_len(&literal),

@@ -263,6 +263,18 @@ def test_a_redirection_is_followed(far: FarEnd) -> None:
     elsewhere.close()
 
 
+def test_no_more_than_five_redirections_are_followed_and_none_by_an_account(far: FarEnd) -> None:
+    agent = caller(far)
+    for number in range(6):
+        far.respond(far.expect("INVITE"), "302 Moved Temporarily", f"Contact: <sip:{number}@{HERE}:{far.port}>")
+    assert agent.output()[-1] == "ended 302"
+    agent = caller(far, config=pbx(far))
+    far.respond(far.expect("INVITE"), "302 Moved Temporarily", f"Contact: <sip:0900123@{HERE}:{far.port}>")
+    assert agent.output()[-1] == "ended 302"
+    with pytest.raises(AssertionError, match="no INVITE"):
+        far.expect("INVITE", 0.5)
+
+
 def test_a_circle_of_redirections_ends_the_call(far: FarEnd) -> None:
     agent = caller(far)
     for _ in range(2):

@@ -60,6 +60,8 @@ class Call:
         self._audio_told: tuple[object, ...] | None = None
         self._far_host = ""
         self._public_address = ""
+        # Whether the far end may have media sent to an address.
+        self._may_send: Callable[[str, int], bool] = lambda host, port: False
         self._security = Security()
         # Read and written in the SIP thread alone once the call lives.
         self._policy = t38

@@ -119,6 +119,7 @@ class Glue:
             lib.sfx_sip_credentials.argtypes = [c.c_int, c.c_char_p, c.c_char_p, c.c_char_p]
             lib.sfx_sip_servers.argtypes = [c.c_int, c.POINTER(c.c_char_p), c.POINTER(c.c_int), c.c_int]
             lib.sfx_sip_look_up.argtypes = [c.c_char_p, c.c_int, c.c_int, c.c_char_p, c.c_int]
+            lib.sfx_sip_may_send_media.argtypes = [c.c_int, c.c_char_p, c.c_int]
             lib.sfx_sip_forget.argtypes = lib.sfx_sip_by_tls.argtypes = [c.c_int]
             lib.sfx_sip_forget.restype = None
             lib.sfx_sip_open.argtypes = [c.c_int, c.c_int]
@@ -245,6 +246,10 @@ class Glue:
     def by_tls(self, call_id: int) -> bool:
         """Whether the INVITE of a call that is coming in came over TLS."""
         return bool(self._lib.sfx_sip_by_tls(call_id))
+
+    def may_send_media(self, call_id: int, host: str, port: int) -> bool:
+        """Whether the far end of a call may have media sent to an address."""
+        return bool(self._lib.sfx_sip_may_send_media(call_id, host.encode(), port))
 
     def look_up(self, host: str, port: int, transport: str) -> list[tuple[str, int]]:
         """Addresses and ports of a SIP server; in any thread, and it blocks."""

@@ -160,9 +160,8 @@ class Lines:
             raise UsageError(f"account {account.name} cannot be used: {reason_of(error)}", "correct it") from None
         self._glue.codecs(int(line.getId()), [LAWS[codec] for codec in account.codecs])
         self._glue.describe(int(line.getId()), account.srtp != "off")
-        if account.user or account.auth_user:
-            user = account.auth_user or account.user
-            self._glue.credentials(int(line.getId()), user, account.password, account.realms)
+        user = account.auth_user or account.user
+        self._glue.credentials(int(line.getId()), user, account.password, account.realms)
         return line
 
     def _retire(self, line: Line) -> None:

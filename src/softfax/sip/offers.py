@@ -57,7 +57,10 @@ def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[
     elif event.type is GlueEventType.T38_ACTIVE:
         call._audio_told = None
         try:
-            agent.tell(call._deliver_t38, _t38_media(event))
+            media = _t38_media(event)
+            if not call._may_send(*media.remote):
+                raise sdp.SdpError(f"nothing is sent to {media.remote[0]}")
+            agent.tell(call._deliver_t38, media)
         except sdp.SdpError as error:
             log.warning("the answer to our offer of T.38 cannot be used: %s", error)
             agent.tell(call.offer_audio)
@@ -86,6 +89,9 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
         here = rtp.getsockname()
     call._far_host = event.remote
     try:
+        # 0.0.0.0 or port 0 is on hold.
+        if event.port and not call._may_send(event.remote, event.port):
+            raise sdp.SdpError(f"nothing is sent to {event.remote}")
         srtp = call._security.agreed(event)
     except sdp.SdpError as error:
         log.warning("a call is ended: %s", error)
@@ -126,7 +132,10 @@ def answer_for(call: Call, offer: str) -> str | None:
     try:
         parsed = sdp.parse(offer)
         line = sdp.t38_line(parsed)
-        far_host = sdp.t38_remote(parsed, line)[0] if line else ""
+        far = sdp.t38_remote(parsed, line) if line else ("", 0)
+        if line and not call._may_send(*far):
+            raise sdp.SdpError(f"nothing is sent to {far[0]}")
+        far_host = far[0]
         text, call._said = sdp.answer_t38(parsed, local_udptl(call, policy, far_host), policy.parameters)
     except (sdp.SdpError, SoftfaxError, OSError, ValueError) as error:
         log.warning("an offer of T.38 is refused: %s", error)

@@ -26,7 +26,7 @@ from softfax.sip.offers import answer_for, glue_event, local_udptl
 from softfax.sip.redact import redact
 from softfax.sip.secure import security_of
 from softfax.sip.starting import EADDRINUSE, ERRNO_BASE, raise_file_limit, start_error, user_agent
-from softfax.sip.types import CallerId, SipConfig, T38Policy, parse_listen
+from softfax.sip.types import CallerId, SipConfig, T38Policy, parse_listen, same_target
 
 if TYPE_CHECKING:
     from softfax.sip.agent import UserAgent
@@ -72,7 +72,11 @@ class _PjCall(pj.Call):  # type: ignore[misc]
         self.first_offer = ""
         self.again = False
         self.place_again: Callable[[Stack], None] | None = None
+        #: Whom this call was for, and those that it has been led to.
+        self.targets = [call.remote_uri]
+        self.led_to = ""
         call._public_address = line.public_address
+        call._may_send = lambda host, port: stack.may_send(call, host, port)
         call._security = security_of(line.account, by_tls=line.account is not None and line.account.transport == "tls")
         stack.lines.began(line)
 
@@ -88,7 +92,12 @@ class _PjCall(pj.Call):  # type: ignore[misc]
             log.exception("a call event was lost")
 
     def onCallRedirected(self, prm: Any) -> int:
-        return int(pj.PJSIP_REDIRECT_ACCEPT_REPLACE)
+        try:
+            if self._stack.may_redirect(self, clean(prm.targetUri)):
+                return int(pj.PJSIP_REDIRECT_ACCEPT_REPLACE)
+        except Exception:
+            log.exception("a redirection was not followed")
+        return int(pj.PJSIP_REDIRECT_STOP)
 
 
 class Stack:
@@ -136,6 +145,10 @@ class Stack:
     def look_up(self, host: str, port: int, transport: str) -> list[tuple[str, int]]:
         """Addresses and ports of a SIP server (RFC 3263); in any thread, and it blocks."""
         return self._glue.look_up(host, port, transport)
+
+    def may_send(self, call: Call, host: str, port: int) -> bool:
+        """Whether the far end of a call may have media sent to an address."""
+        return self._glue.may_send_media(call._index, host, port)
 
     async def ask(self, command: Callable[[Stack], None]) -> None:
         """Runs a command in the SIP thread and waits for it. Raises what it raises."""
@@ -405,9 +418,28 @@ class Stack:
             offer = sdp.parse(body) if body.strip() else None
         except sdp.SdpError:
             offer = None
+        if offer is not None and not all(
+            self.may_send(call, line.address or offer.address or "", line.port) for line in offer.media if line.port
+        ):
+            log.warning("a call from %s is refused: its media are at an address that nothing is sent to", call.source)
+            pj_call.hangup(_operation(488))
+            return
         if offer is not None and sdp.t38_line(offer) is not None and sum(m.port > 0 for m in offer.media) == 1:
             call.first_offer = body
         self.agent.tell(self.agent.incoming_call, call)
+
+    def may_redirect(self, pj_call: _PjCall, target: str) -> bool:
+        """Whether a call goes on to where a 3xx leads. Those of accounts do not: who is called is for the owner to decide.
+
+        No call is led on more than `SipConfig.redirects` times, nor to the same target twice.
+        """
+        limit = 0 if pj_call.line.account is not None else self.config.redirects
+        pj_call.led_to = target
+        if len(pj_call.targets) > limit or same_target(target) in map(same_target, pj_call.targets):
+            return False
+        pj_call.targets.append(target)
+        pj_call.call.remote_uri, pj_call.led_to = target, ""
+        return True
 
     def on_call_state(self, pj_call: _PjCall) -> None:
         """The invite session changed state."""
@@ -429,7 +461,10 @@ class Stack:
             pj_call.call._index = -1
             self.post(pj_call.place_again)
         elif state is not None and not (state == "calling" and pj_call.again):
-            self.agent.tell(pj_call.call._deliver_state, state, int(info.lastStatusCode), _said(info))
+            # PJSIP says 487 of a redirection that is not followed.
+            led_to = pj_call.led_to if state == "ended" else ""
+            code, reason = (302, f"redirected to {led_to}") if led_to else (int(info.lastStatusCode), _said(info))
+            self.agent.tell(pj_call.call._deliver_state, state, code, reason)
         if state == "ended":
             self._calls.pop(pj_call.call._index, None)
             # The object must outlive this callback.

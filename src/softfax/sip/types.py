@@ -40,6 +40,7 @@ __all__ = [
     "calls_possible",
     "local_address_towards",
     "parse_listen",
+    "same_target",
     "split_uri",
 ]
 
@@ -112,9 +113,9 @@ class SipConfig:
 
     `transport` is what calls without an account are placed over. Both UDP and TCP are listened on, at the same port (RFC 3261
     §18), but with `tls` TLS alone. Accounts over TLS beside that, and each client certificate, get a TLS port of their own, any
-    free one. `public_address` is what Contact and SDP show instead of the local address. With `trace` the user agent's
-    `on_message` gets every SIP message. Sources that belong to no account may have `unacknowledged` calls that wait for their
-    ACK, and `connections` over TCP and TLS.
+    free one. A call without an account is led on by 3xx at most `redirects` times. `public_address` is what Contact and SDP show
+    instead of the local address. With `trace` the user agent's `on_message` gets every SIP message. Sources that belong to no
+    account may have `unacknowledged` calls that wait for their ACK, and `connections` over TCP and TLS.
     """
 
     listen: str = "127.0.0.1:0"
@@ -129,6 +130,7 @@ class SipConfig:
     unacknowledged: int = 100
     connections: int = 256
     offer_timeout_s: float = 10.0
+    redirects: int = 5
     user_agent: str = ""
     trace: bool = False
 
@@ -223,6 +225,12 @@ def split_uri(uri: str) -> tuple[str, str, str, int | None, str]:
     if match is None or (match[4] and not 0 < int(match[4]) < 65536):
         raise UsageError(f"not a SIP URI: {uri!r}", "write it as sip:NUMBER@HOST or sip:NUMBER@HOST:PORT")
     return match[1].lower(), match[2] or "", match[3], int(match[4]) if match[4] else None, match[5] or ""
+
+
+def same_target(uri: str) -> tuple[str, str, int]:
+    """What of a SIP URI says who is called: user, host and port. Raises UsageError."""
+    scheme, user, host, port, _ = split_uri(uri.strip())
+    return user.partition(";")[0].lower(), host.lower(), port or (5061 if scheme == "sips" else 5060)
 
 
 def parse_listen(text: str) -> tuple[str, int]:

@@ -160,6 +160,8 @@ def sip_config(config: StationConfig) -> SipConfig:
         unacknowledged=config.slots().unacknowledged,
         connections=sip.connections,
         user_agent=sip.user_agent,
+        # Who is called has been asked for: a do-not-fax list, limits, routes. A far end does not change it.
+        redirects=0,
     )
 
 
