@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 LOG := .build/log
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help all build develop packages test-packages loopback test lint lint-page format docs bench asan tsan fuzz wheel wheel-check sbom audit samples clean
+.PHONY: help all build develop packages test-packages loopback test lint lint-page format docs bench asan tsan fuzz wheel wheels wheel-check sbom audit samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
@@ -76,8 +76,10 @@ comma := ,
 wheel: develop ## one wheel with PJSIP and spandsp inside, in dist/
 	@PY=$(PY) tools/wheel.sh
 
-wheel-check: wheel ## install the wheel on a bare Debian and fax with it
-	@PY=$(PY) tools/wheel-check.sh
+wheels: wheel ## the same: one wheel serves every Python from 3.11 on, on this machine's architecture
+
+wheel-check: wheel ## install the wheel on a bare Debian (SUITE=bookworm) and fax with it
+	@PY=$(PY) tools/wheel-check.sh $(SUITE)
 
 sbom: develop ## the software bill of materials (CycloneDX), in dist/
 	@mkdir -p dist && $(PY) tools/sbom.py dist/softfax.cdx.json && echo "  sbom       dist/softfax.cdx.json"

@@ -486,6 +486,8 @@ def locked(path: Path) -> Iterator[None]:
 def provide(library: Library, sanitize: str = "") -> Path:
     """The prefix of a library, built now if it is not there. Raises BuildError."""
     prefix = BUILD / library.name / key(library, sanitize)
+    if (prefix / ".complete").exists():
+        return prefix
     prefix.parent.mkdir(parents=True, exist_ok=True)
     with locked(prefix.parent / "lock"):
         if not (prefix / ".complete").exists():

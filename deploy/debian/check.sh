@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check.sh   installs dist/softfax_*.deb on a bare Debian made for it (.build/bare-deb), looks at what came of it, takes it off.
-# Needs root and debootstrap.
+# check.sh [SUITE]   installs dist/softfax_*.deb on a bare Debian (bookworm, or SUITE) made for it under .build, looks at what came of
+# it, takes it off. Needs root and debootstrap.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PY=${PY:-$PWD/.venv/bin/python}
 log=.build/log/deb-check.log
-bare=$PWD/.build/bare-deb
+suite=${1:-bookworm}
+bare=$PWD/.build/bare-deb-$suite
 deb=$(ls dist/softfax_*.deb)
 mkdir -p .build/log
 : >"$log"
@@ -15,7 +16,7 @@ mirror=$("$PY" -c 'import sys; sys.path.insert(0, "tools"); import native; print
 if [ ! -e "$bare/.complete" ]; then
   rm -rf "$bare"
   debootstrap --variant=minbase --include=python3,adduser --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-    bookworm "$bare" "$mirror" >>"$log" 2>&1 || fail "the bare system could not be made"
+    "$suite" "$bare" "$mirror" >>"$log" 2>&1 || fail "the bare system could not be made"
   touch "$bare/.complete"
 fi
 in_bare() { chroot "$bare" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"; }
