@@ -155,7 +155,8 @@ def prepare(dev: bool) -> None:
         # PJSIP's module for Python is made by it.
         swig = next(r for r in (ROOT / "requirements.txt").read_text().splitlines() if r.startswith("swig=="))
         wait_for(pip("venv", swig, quiet=True))
-        steps.append(pip("venv", "-r", str(listed)))
+        # Python compiles what it imports; the rest need not be.
+        steps.append(pip("venv", "--no-compile", "-r", str(listed)))
     steps.append(native("pjsip"))
     wait_for(*steps)
     if said != complete:
