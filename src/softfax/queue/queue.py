@@ -396,7 +396,7 @@ class FaxQueue:
         deadline = due + timedelta(seconds=self.station.config.queue.give_up_s)
         fax = dataclasses.replace(
             kept.fax, state=FaxState.WAITING, next_attempt=due, deadline=deadline, ended=None, reason="", remedy="",
-            cause=None, retried_after=len(kept.fax.attempts),
+            cause=None, retried_after=len(kept.fax.attempts), not_before=None,
         )  # fmt: skip
         round_id = f"{fax_id}.r{int(now.timestamp() * 1000)}"
         self.tell(kept)
