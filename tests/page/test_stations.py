@@ -117,7 +117,7 @@ def test_a_fax_is_sent_and_seen_to_arrive(two: Two, watch: Watch) -> None:
     office.goto(f"{two.office.url}#/outbox")
     office.get_by_role("link", name=re.compile("To .*100.*Delivered")).first.click()
     office.get_by_role("link", name="Call details").click()
-    ladder = office.get_by_role("group", name="The call, message by message")
+    ladder = office.get_by_role("group", name="Messages of the call")
     for said in ("INVITE", "CNG", "CED", "DIS", "DCS", "TCF", "CFR", "PPS-EOP", "MCF", "DCN", "BYE"):
         expect(ladder.get_by_role("button", name=re.compile(rf": {said}\b")).first).to_be_visible()
     ladder.get_by_role("button", name=re.compile(": DCS")).first.click()
