@@ -149,16 +149,20 @@ def prepare(dev: bool) -> None:
     # What was made for development stays so.
     listed, complete = requirements(dev or said == "" or (said or "").startswith("dev"))
     steps = [native("spandsp")]
-    if said != complete:
-        if not PYTHON.is_file():
-            wait_for(Step("venv", [sys.executable, "-m", "venv", str(VENV)], quiet=True).start())
-        # PJSIP's module for Python is made by it.
-        swig = next(r for r in (ROOT / "requirements.txt").read_text().splitlines() if r.startswith("swig=="))
-        wait_for(pip("venv", swig, quiet=True))
-        # Python compiles what it imports; the rest need not be.
-        steps.append(pip("venv", "--no-compile", "-r", str(listed)))
-    steps.append(native("pjsip"))
-    wait_for(*steps)
+    try:
+        if said != complete:
+            if not PYTHON.is_file():
+                wait_for(Step("venv", [sys.executable, "-m", "venv", str(VENV)], quiet=True).start())
+            # PJSIP's module for Python is made by it.
+            swig = next(r for r in (ROOT / "requirements.txt").read_text().splitlines() if r.startswith("swig=="))
+            wait_for(pip("venv", swig, quiet=True))
+            # Python compiles what it imports; the rest need not be.
+            steps.append(pip("venv", "--no-compile", "-r", str(listed)))
+        steps.append(native("pjsip"))
+        wait_for(*steps)
+    finally:
+        for step in steps:
+            step.stop()
     if said != complete:
         subprocess.run([PYTHON, "tools/develop.py"], cwd=ROOT, check=True)
         mark.write_text(complete)
