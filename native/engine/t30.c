@@ -9,6 +9,9 @@
 #define ADDRESS_FIELD 0xff
 #define TRAINING_TICKS 150 /* 3 s: as long as training and its check take */
 
+#define PLAIN_COPIES 3
+#define IFP_V21_DATA 0xc0 /* T.38 §7.2: with a field of data, V.21 */
+
 void run_emit(t30_run *run, sfx_event *event) {
     if (!run->muted)
         events_put(run->session, event);
@@ -123,6 +126,13 @@ static int start_audio(t30_run *run, bool caller) {
     return 0;
 }
 
+/* Without error correction in UDPTL each octet of a frame is a packet that must not be lost: V.21 is slow enough to
+ * send it three times. Copies have the same number, by which they are told. */
+static int copies_of(const udptl_tx *tx, const uint8_t *ifp, int count) {
+    bool protected = tx->error_correction != SFX_EC_NONE && tx->entries;
+    return !protected && ifp[0] == IFP_V21_DATA && count < PLAIN_COPIES ? PLAIN_COPIES : count;
+}
+
 static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int len, int count) {
     sfx_session *s = user;
     uint8_t datagram[DATAGRAM_SIZE];
@@ -134,6 +144,7 @@ static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int le
     if (s->config.fault == SFX_FAULT_NO_TCF && s->run.t30->state == STATE_D_TCF)
         return 0;
     /* `count` copies of the same datagram: what matters (indicators, ends of frames) survives without a reply to it. */
+    count = copies_of(s->udptl_tx, ifp, count);
     for (int i = 0; i < count; i++) {
         session_send(s, datagram, (size_t)n);
         s->udptl_sent++;

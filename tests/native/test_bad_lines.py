@@ -99,6 +99,16 @@ def test_jitter_without_redundancy_is_no_loss(tmp_path: Path, seed: int) -> None
     assert codes(result) == [0, 0]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_frames_come_through_without_error_correction(tmp_path: Path, seed: int) -> None:
+    line = LineSettings(mode="T38", loss=0.03, udptl=PLAIN, seed=seed + 1, limit_s=900)
+
+    result = fax(tmp_path, line, rows=600)
+
+    assert result.identical
+    assert codes(result) == [0, 0]
+
+
 def test_a_dis_longer_than_any_known_is_clipped(tmp_path: Path) -> None:
     """T.30 lets it grow; the far end is no attacker."""
     write_pages(tmp_path / "sent.tif", 1, rows=50)
