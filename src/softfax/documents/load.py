@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Protocol
 
 from softfax.documents.types import DocumentLimits, FaxImage, Sheet, Source
@@ -14,6 +16,8 @@ from softfax.errors import DocumentEmptyError, DocumentTooLargeError, DocumentUn
 __all__ = ["Document", "open_document"]
 
 HEAD = 4096
+#: What names promise a file to be; other names promise nothing that matters here.
+_PICTURES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
 
 
 class Document(Protocol):
@@ -46,19 +50,35 @@ class _TextDocument:
 
 
 def open_document(source: Source, limits: DocumentLimits) -> Document:
-    """Opens one document, whatever it is. Raises DocumentError with the remedy."""
-    head = _head(source, limits)
+    """Open one document. Raises DocumentError with the remedy, also for text that its name calls a PDF or picture.
+
+    Such text is an error page that was saved under the document's name more often than anything to be faxed.
+    """
+    head, suffix = _head(source, limits), PurePath(source.shown).suffix.lower()
     if b"%PDF-" in head[:1024]:
         from softfax.documents.pdf import PdfDocument
 
-        return PdfDocument(source, limits)
+        return _named(PdfDocument(source, limits), source, "a PDF" if suffix in _PICTURES else "")
     from softfax.documents.text import looks_like_text
 
     if looks_like_text(head):
+        if suffix == ".pdf" or suffix in _PICTURES:
+            html = re.match(rb"\s*<(!doctype html|html|head|body)\b", head, re.I) is not None
+            raise DocumentUnsupportedError(
+                f"{source.shown} holds {'a web page (HTML)' if html else 'plain text'}, not what its name says",
+                "open it and look; to fax the text as it is, give it a name that ends in .txt",
+            )
         return _TextDocument(source, limits)
     from softfax.documents.image import ImageDocument
 
-    return ImageDocument(source, limits)
+    return _named(ImageDocument(source, limits), source, "a picture" if suffix == ".pdf" else "")
+
+
+def _named(document: Document, source: Source, kind: str) -> Document:
+    """Let a document of another kind than its name says tell so."""
+    if kind:
+        vars(document)["warning"] = f"{source.shown} is {kind}, whatever its name says, and is faxed as one"
+    return document
 
 
 def _head(source: Source, limits: DocumentLimits) -> bytes:

@@ -22,6 +22,7 @@ from softfax.documents import (
     deliver_pdf,
     prepare,
     read_pages,
+    start,
 )
 from softfax.documents.tiff import TiffWriter, encode_t6
 from softfax.errors import (
@@ -235,3 +236,30 @@ def test_a_document_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(DocumentTooLargeError, match="too long"):
         prepare([SAMPLES / "report.pdf"], RasterSettings(limits=DocumentLimits(wall_s=0.05)), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("invoice.pdf", "<!DOCTYPE html>\n<html><body>Please log in</body></html>", "a web page (HTML)"),
+        ("scan.TIF", "404 not found\n", "plain text"),
+        ("photo.jpg", "  <HTML><head>", "a web page (HTML)"),
+    ],
+)
+def test_text_under_the_name_of_a_document_is_no_fax(tmp_path: Path, name: str, content: str, kind: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DocumentUnsupportedError, match="not what its name says") as caught:
+        prepare([tmp_path / name], FINE, tmp_path)
+    assert f"{name} holds {kind}" in str(caught.value)
+    (tmp_path / "page.html").write_text(content)
+    assert len(prepare([tmp_path / "page.html"], FINE, tmp_path).pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("sample", "name", "kind"), [("letter.pdf", "letter.tif", "a PDF"), ("invoice.png", "invoice.pdf", "a picture")]
+)
+def test_a_document_of_another_kind_than_its_name_is_told(tmp_path: Path, sample: str, name: str, kind: str) -> None:
+    (tmp_path / name).write_bytes((SAMPLES / sample).read_bytes())
+    with start([tmp_path / name], FINE, tmp_path) as job:
+        job.wait_ready()
+        assert job.warnings == [f"{name} is {kind}, whatever its name says, and is faxed as one"]
