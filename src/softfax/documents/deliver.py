@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -60,7 +60,7 @@ def _points(strip: Strip) -> tuple[float, float]:
     return strip.width / strip.x_dpi * 72, strip.rows / strip.y_dpi * 72
 
 
-def _information(metadata: DocumentMetadata, pages: int, longer: list[int]) -> dict[str, str | datetime]:
+def _information(metadata: DocumentMetadata, pages: int, longer: list[int]) -> dict[str, Any]:
     words = [f"{pages} page{'s' * (pages != 1)}"]
     if metadata.fax_id:
         words.insert(0, f"fax {metadata.fax_id}")
@@ -69,14 +69,14 @@ def _information(metadata: DocumentMetadata, pages: int, longer: list[int]) -> d
     words += [f"page {number} is shorter than a page of a PDF can be: there is white below it" for number in longer]
     when = metadata.received or datetime.now(UTC)
     return {
-        "Title": f"Fax from {metadata.sender}" if metadata.sender else "Fax",
-        "Author": metadata.sender,
-        "Subject": f"Fax to {metadata.recipient}" if metadata.recipient else "",
-        "Keywords": ", ".join(words),
-        "Creator": "softfax",
-        "Producer": "softfax",
-        "CreationDate": when,
-        "ModDate": when,
+        "title": f"Fax from {metadata.sender}" if metadata.sender else "Fax",
+        "author": metadata.sender,
+        "subject": f"Fax to {metadata.recipient}" if metadata.recipient else "",
+        "keywords": [", ".join(words)],
+        "creator": "softfax",
+        "producer": "softfax",
+        "creationdate": when,
+        "moddate": when,
     }
 
 
