@@ -31,7 +31,7 @@ CPU_SIGNALS = (-24,)  # SIGXCPU
 KILLED = (-1, -2, -9, -15)
 TRAPS = (-4, -5, -6, -11)  # what PDFium does where memory ends
 #: What took too long with less of the processor than this was held up by others, not by the document.
-STARVED = 0.25
+STARVED, STARVED_S = 0.25, 5.0
 LINE_MAX = 1 << 16
 HEAD_START_S = 3.0
 
@@ -271,8 +271,8 @@ class RasterJob(PageJob):
 
     def _too_slow(self) -> None:
         now = time.monotonic()
-        used_s = _cpu_s(self._process.pid)
-        starved = used_s - self._used_s < STARVED * (now - self._page_began)
+        took_s, used_s = now - self._page_began, _cpu_s(self._process.pid) - self._used_s
+        starved = took_s > STARVED_S and used_s < STARVED * took_s
         if starved and now < self._deadline:
             # Others have the processor: what a page may take is its own time, as long as the whole gets done.
             self._timer = self._new_timer()
