@@ -270,7 +270,7 @@ class Workers:
     @staticmethod
     def _parts(config: StationConfig) -> list[StationConfig]:
         """Each process's own: its accounts, and a port for each."""
-        count = config.workers.count
+        count = config.processes
         host, port = parse_listen(config.sip.listen)
         shown = f"[{host}]" if ":" in host else host
         return [

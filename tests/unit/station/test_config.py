@@ -160,3 +160,10 @@ def test_every_key_is_documented() -> None:
                 f"{table.path}.{key.name} is not in docs/settings.md; run tools/settings.py"
             )
     assert documentation() in page, "docs/settings.md is not what tools/settings.py writes; run it"
+
+
+def test_there_are_processes_for_all_calls_unless_fewer_are_named(tmp_path: Path) -> None:
+    assert load(tmp_path, "[sip]\nmax_calls = 1000").processes == 1
+    assert load(tmp_path, "[sip]\nmax_calls = 2000").processes == 2
+    with pytest.raises(ConfigError, match="2000 calls want 2 processes"):
+        load(tmp_path, "[sip]\nmax_calls = 2000\n[workers]\ncount = 1")

@@ -73,7 +73,7 @@ def _wanted(config: StationConfig) -> Iterator[tuple[str, str, tuple[Protocol, .
     host, port = parse_listen(config.sip.listen)
     shown = f"[{host}]" if ":" in host else host
     tls = config.sip.transport == "tls"
-    for number in range(config.workers.count if port else 1):
+    for number in range(config.processes if port else 1):
         name = "SIP" if not number else f"SIP of process {number + 1}"
         yield name, f"{shown}:{port + 2 * number if port else 0}", ("tcp",) if tls else ("udp", "tcp")
     if config.http.enabled:

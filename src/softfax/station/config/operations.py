@@ -15,8 +15,11 @@ __all__ = ["LogConfig", "RetentionConfig", "TraceConfig", "WorkersConfig"]
 class WorkersConfig(Table):
     """[workers]: the processes that SIP and calls run in."""
 
-    count: int = Field(
-        1, ge=1, le=16, description="processes; each listens at a SIP port of its own, two above the one before"
+    count: int | None = Field(
+        None,
+        ge=1,
+        le=16,
+        description="processes, by default one for each 1000 calls; each has a SIP port of its own, two above the one before",
     )
 
 

@@ -99,11 +99,16 @@ class StationConfig(BaseSettings):
         """What a program or file says; `load` puts in the secrets of the environment, and nothing else of it counts."""
         return (init_settings,)
 
+    @property
+    def processes(self) -> int:
+        """The processes for calls: as many as are configured, or as the calls want."""
+        return self.workers.count or -(-self.sip.max_calls // CALLS_PER_PROCESS)
+
     @model_validator(mode="after")
     def _accounts(self) -> StationConfig:
         check_routing(self.sip, self.account, self.route)
-        if self.sip.max_calls > CALLS_PER_PROCESS * self.workers.count:
-            needed = -(-self.sip.max_calls // CALLS_PER_PROCESS)
+        needed = -(-self.sip.max_calls // CALLS_PER_PROCESS)
+        if self.processes < needed:
             text = f"{self.sip.max_calls} calls want {needed} processes; set count = {needed} in [workers]"
             raise Misplaced(text, "sip", "max_calls")
         said(lambda: check_accounts(self.sip_accounts()))
