@@ -87,12 +87,15 @@ int sfx_sip_open(int trace, int ipv6) {
         status = digest_start();
     if (status == PJ_SUCCESS)
         status = peer_start();
+    if (status == PJ_SUCCESS)
+        status = unreachable_start();
     connections_start();
     return status == PJ_SUCCESS && trace ? trace_start() : status;
 }
 
 void sfx_sip_close(void) {
     trace_stop();
+    unreachable_stop();
     budget_stop();
     messages_stop();
     credentials_stop();
@@ -131,6 +134,7 @@ void sfx_sip_run(unsigned max_ms) {
         pjsua_handle_events(STEP_MS);
         resolve_deliver();
         connections_sweep();
+        unreachable_sweep();
         pj_get_timestamp(&now);
     } while (!atomic_exchange(&wake.wanted, 0) && pj_elapsed_msec(&start, &now) < max_ms);
 }

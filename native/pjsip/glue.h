@@ -24,7 +24,8 @@ enum sfx_sip_event_type {
     SFX_SIP_SDP,         /* our SDP of an account asked for with sfx_sip_describe(): an offer, or with `direction` 1 the
                             answer to `remote_sdp`; `code` is the account. sfx_sip_sdp() before returning puts another
                             in its place, else 488 */
-    SFX_SIP_OPTIONS,     /* the sfx_sip_options() with the token `call_id` was answered with `code` */
+    SFX_SIP_OPTIONS,     /* the sfx_sip_options() with the token `call_id` was answered with `code`; `remote_sdp` is the
+                            reason */
     SFX_SIP_MESSAGE,     /* a SIP message, `code` 1 sent, 0 received; `remote`, `port`, its text in `remote_sdp` */
     SFX_SIP_UNANSWERED,  /* a challenge to the account `call_id` by `remote`, `port` gets no answer: `code` is an
                             sfx_sip_unanswered, `remote_sdp` the realm where that is why */
@@ -172,6 +173,10 @@ void connections_end(const struct pjsip_transport *transport);
 /* messages.c → glue.c. */
 int messages_start(void);
 void messages_stop(void);
+/* unreachable.c → glue.c: begins; ends requests that ICMP says arrive nowhere; ends. */
+int unreachable_start(void);
+void unreachable_sweep(void);
+void unreachable_stop(void);
 /* trace.c → glue.c: returns a pj_status_t. */
 int trace_start(void);
 void trace_stop(void);

@@ -5,9 +5,18 @@
 
 #include "glue.h"
 
+#define REASON_OCTETS 128
+
 static void on_answer(void *token, pjsip_event *e) {
+    char reason[REASON_OCTETS] = "";
     sfx_sip_event event = {.type = SFX_SIP_OPTIONS, .call_id = (int)(pj_ssize_t)token, .fd = -1};
-    event.code = e->type == PJSIP_EVENT_TSX_STATE ? e->body.tsx_state.tsx->status_code : PJSIP_SC_REQUEST_TIMEOUT;
+    event.code = PJSIP_SC_REQUEST_TIMEOUT;
+    if (e->type == PJSIP_EVENT_TSX_STATE) {
+        const pjsip_transaction *tsx = e->body.tsx_state.tsx;
+        event.code = tsx->status_code;
+        pj_ansi_snprintf(reason, sizeof reason, "%.*s", (int)tsx->status_text.slen, tsx->status_text.ptr);
+    }
+    event.remote_sdp = reason;
     glue_emit(&event);
 }
 

@@ -17,7 +17,10 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "HOST_UNREACHABLE",
     "NAME_UNKNOWN",
+    "PORT_UNREACHABLE",
+    "REASON_REMEDIES",
     "CallEvent",
     "CallState",
     "Direction",
@@ -119,8 +122,17 @@ class Event:
         return out
 
 
-#: A `reason` of ours: no call was tried.
+#: Reasons of ours, where no far end answered: no call was tried; or ICMP reports the far end of a call over UDP as unreachable
+#: (native/pjsip/unreachable.c has the same words).
 NAME_UNKNOWN = "the server's name is not known"
+PORT_UNREACHABLE = "nothing listens at the far end's address and port (ICMP: port unreachable)"
+HOST_UNREACHABLE = "the far end's address cannot be reached (ICMP: host unreachable)"
+#: What people can do about them.
+REASON_REMEDIES: Mapping[str, str] = {
+    NAME_UNKNOWN: "check the name of the host, and DNS",
+    PORT_UNREACHABLE: "check the address and the port, and whether the server or machine there is running",
+    HOST_UNREACHABLE: "check the address, the network and the firewalls between",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

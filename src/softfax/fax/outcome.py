@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from softfax.model import NAME_UNKNOWN
+from softfax.model import REASON_REMEDIES
 
 __all__ = [
     "OK",
@@ -87,7 +87,7 @@ def from_sip(code: int, reason: str = "") -> Outcome:
     word, text = _SIP.get(code, ("CHANUNAVAIL", f"the call was refused ({code} {reason})".replace(" )", ")")))
     if code == 0:
         word, text = "CHANUNAVAIL", reason or "the call could not be placed"
-    elif reason == NAME_UNKNOWN:
+    elif reason in REASON_REMEDIES:
         text = reason
     return Outcome(False, word, text, NO_T30 + code, reached=False, sip_code=code)
 

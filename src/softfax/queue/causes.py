@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from softfax.fax.outcome import CRASHED, NO_T30, T30_CALLDROPPED, T30_FILE_ERRORS, T30_T0_EXPIRED, T30_T1_EXPIRED
-from softfax.model import NAME_UNKNOWN
+from softfax.model import REASON_REMEDIES
 from softfax.queue.model import Cause
 
 __all__ = ["classify", "remedy"]
@@ -127,8 +127,8 @@ def remedy(cause: Cause, result: Mapping[str, Any] | None = None) -> str:
     code, sip = int(result.get("result_code", 0)), int(result.get("sip_code") or 0)
     if result.get("error") == "T38_NEG_ERROR":
         return "use mode auto, which goes on as audio where T.38 is refused; or switch T.38 on at the far end or PBX"
-    if result.get("status_string") == NAME_UNKNOWN:
-        return "check the name of the host, and DNS"
+    if (reason := str(result.get("status_string", ""))) in REASON_REMEDIES:
+        return REASON_REMEDIES[reason]
     if code >= NO_T30 and cause is not Cause.CANCELLED:
         if sip in _OF_SIP:
             return _OF_SIP[sip]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import SoftfaxError, UsageError
+from softfax.model import REASON_REMEDIES
 from softfax.sip.accounts import KnownAccount, check_accounts
 from softfax.sip.glue import PJ_EPENDING, Refused
 from softfax.sip.names import hosts_of, is_numeric, known_account, numeric
@@ -201,7 +202,7 @@ class UserAgent:
         self._loop = asyncio.get_running_loop()
         self._calls: set[Call] = set()
         self._asked: dict[str, asyncio.Future[tuple[int, str]]] = {}
-        self._probes: dict[int, asyncio.Future[int]] = {}
+        self._probes: dict[int, asyncio.Future[tuple[int, str]]] = {}
         self._probe_count = 0
         self._registered: set[str] = set()
         self._watchers: dict[str, Callable[[int, str, int], None]] = {}
@@ -333,18 +334,20 @@ class UserAgent:
         asked = self._probes[token] = self._loop.create_future()
         self.post(lambda stack: stack.options(name, token))
         try:
-            code = await asyncio.wait_for(asked, timeout_s)
+            code, reason = await asyncio.wait_for(asked, timeout_s)
         except TimeoutError:
-            code = 408
+            code, reason = 408, ""
         finally:
             del self._probes[token]
+        if reason in REASON_REMEDIES:
+            return code, reason
         return code, {408: "no answer", 502: "bad gateway", 503: "no route there"}.get(code, "")
 
-    def probed(self, token: int, code: int) -> None:
+    def probed(self, token: int, code: int, reason: str) -> None:
         """OPTIONS were answered; on the loop."""
         asked = self._probes.get(token)
         if asked is not None and not asked.done():
-            asked.set_result(code)
+            asked.set_result((code, reason))
 
     async def _registration(self, name: str, wanted: bool, timeout_s: float) -> tuple[int, str]:
         asked = self._asked[name] = self._loop.create_future()

@@ -280,7 +280,7 @@ class Stack:
             or line.account is None
             or self._glue.options(int(line.getId()), server_uri(line.account), token)
         ):
-            self.agent.tell(self.agent.probed, token, 503)
+            self.agent.tell(self.agent.probed, token, 503, "")
 
     def call(self, call: Call, uri: str, account: str, caller: CallerId | None = None, again: bool = False) -> None:
         """Sends the INVITE; `again` with audio, where T.38 in the first was refused."""
@@ -483,7 +483,7 @@ class Stack:
             self.lines.unanswered(event)
             return
         if event.type is GlueEventType.OPTIONS:
-            self.agent.tell(self.agent.probed, event.call_id, event.code)
+            self.agent.tell(self.agent.probed, event.call_id, event.code, clean(event.remote_sdp))
             return
         pj_call = self._calls.get(event.call_id)
         if pj_call is not None:

@@ -7,6 +7,7 @@ import re
 import resource
 
 from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
+from softfax.model import REASON_REMEDIES
 from softfax.sip.binding import pj, reason_of
 from softfax.sip.types import FILES_WANTED, ONLY_ACCOUNT, SipAccount, SipConfig
 
@@ -50,6 +51,8 @@ def registration_error(account: SipAccount, code: int, reason: str) -> Registrat
         return RegistrationError(
             f"the name of {account.server} is not known", "check the server's name, and the name server", sip_code=code
         )
+    if reason in REASON_REMEDIES:
+        return RegistrationError(f"{account.server}: {reason}", REASON_REMEDIES[reason], sip_code=code)
     if code == 408:
         return RegistrationError(
             f"{account.server} does not answer",

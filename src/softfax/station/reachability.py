@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
+from softfax.model import REASON_REMEDIES
 from softfax.station.views import RegistrationView
 
 __all__ = ["Asker", "Reachability"]
@@ -70,7 +71,8 @@ class Reachability:
 
     def _answered(self, code: int, reason: str) -> None:
         state: State = "unreachable" if code in _GONE else "reachable"
-        self.problem = f"{self.server} does not answer ({code} {reason})" if state == "unreachable" else ""
+        said = reason if reason in REASON_REMEDIES else f"{code} {reason}"
+        self.problem = f"{self.server} does not answer ({said})" if state == "unreachable" else ""
         if state == self.state:
             return
         first, self.state, self.since = self.state == "trying", state, datetime.now(UTC)

@@ -15,7 +15,17 @@ import pytest
 from softfax.engine import EngineEvent, EventType, UdptlSettings
 from softfax.fax.session import AudioPath, FaxSession, Phase, T38Path
 from softfax.fax.settings import FaxSettings, ModePolicy, Role, T38Wish
-from softfax.model import NAME_UNKNOWN, CallState, Direction, Event, FaxResult, Mode, SessionEvent, SessionState
+from softfax.model import (
+    NAME_UNKNOWN,
+    PORT_UNREACHABLE,
+    CallState,
+    Direction,
+    Event,
+    FaxResult,
+    Mode,
+    SessionEvent,
+    SessionState,
+)
 
 
 @dataclass
@@ -330,11 +340,12 @@ def test_a_far_end_that_never_answers_our_bye_does_not_hold_the_fax() -> None:
     assert r.session.ended
 
 
-def test_a_server_whose_name_is_unknown_is_no_gateway_that_failed() -> None:
+@pytest.mark.parametrize(("code", "reason"), [(502, NAME_UNKNOWN), (503, PORT_UNREACHABLE)])
+def test_a_reason_of_ours_is_no_gateway_or_server_that_failed(code: int, reason: str) -> None:
     r = rig()
-    r.session.call_state(CallState.ENDED, 502, NAME_UNKNOWN)
+    r.session.call_state(CallState.ENDED, code, reason)
 
-    assert (r.result().status_string, r.result().sip_code) == ("the server's name is not known", 502)
+    assert (r.result().status_string, r.result().sip_code) == (reason, code)
 
 
 def test_silence_while_sending_over_t38_is_normal() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softfax.model import NAME_UNKNOWN
+from softfax.model import HOST_UNREACHABLE, NAME_UNKNOWN, PORT_UNREACHABLE
 from softfax.queue.causes import classify, remedy
 from softfax.queue.model import Cause, FaxState, RetryRules
 from softfax.queue.policy import after, next_open, slower
@@ -78,6 +78,11 @@ def test_every_failure_has_a_remedy(direction: str) -> None:
         ({"result_code": 1488, "sip_code": 488}, "accept T.38 or G.711"),
         ({"result_code": 1500, "sip_code": 500}, "ask the operator of the server"),
         ({"result_code": 1502, "sip_code": 502, "status_string": NAME_UNKNOWN}, "DNS"),
+        (
+            {"result_code": 1503, "sip_code": 503, "status_string": PORT_UNREACHABLE},
+            "server or machine there is running",
+        ),
+        ({"result_code": 1503, "sip_code": 503, "status_string": HOST_UNREACHABLE}, "the network and the firewalls"),
         ({"result_code": 1000, "error": "T38_NEG_ERROR"}, "mode auto"),
         ({"result_code": 10}, "no format in common"),
     ],

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Over UDP, what ICMP reports as unreachable ends at once and is told so; one error, and a far end that answered, end nothing."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from softfax.model import PORT_UNREACHABLE
+from tests.sip.far_end import HERE, Agent, FarEnd
+from tests.sip.test_agent import run
+from tests.sip.test_networks import has_ipv6
+
+pytestmark = pytest.mark.sip
+
+CLOSED = """
+class Ended(Side):
+    def on_state(self, call, state, code, reason):
+        self.note(f"{state} {code} {reason}")
+
+def closed_port(host="127.0.0.1"):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((host, 0))
+        return sock.getsockname()[1]
+"""
+
+
+@pytest.mark.parametrize(
+    "host", [HERE, pytest.param("::1", marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here"))]
+)
+def test_a_call_to_a_closed_port_ends_with_the_reason(host: str) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    # A call that gets no response waits 32 s: the prelude's waiting is shorter.
+    output = run(
+        CLOSED
+        + f"""
+async def main():
+    agent = await UserAgent.start(SipConfig(listen="{shown}:0"))
+    a = Ended("caller")
+    agent.call(f"sip:fax@{shown}:{{closed_port({host!r})}}", a, t38=policy())
+    await a.until("ended")
+    print(a.log[-1])
+    await agent.close()
+asyncio.run(main())
+"""
+    )
+    assert output.strip() == f"ended 503 {PORT_UNREACHABLE}"
+
+
+def test_other_calls_are_not_disturbed() -> None:
+    run(
+        CLOSED
+        + """
+async def main(agent):
+    # One that is up, and many that begin while errors come in for as many closed ports.
+    a, b, out, inc = await pair(agent, policy(), policy())
+    answered, lost, sides = [], [], []
+    def incoming(call):
+        side = Side("answerer"); sides.append(side)
+        call.answer(t38=policy()); return side
+    agent.incoming = incoming
+    for n in range(12):
+        good, bad = Side(f"good {n}"), Ended(f"bad {n}")
+        answered.append(good); lost.append(bad)
+        agent.call(f"sip:fax@127.0.0.1:{closed_port()}", bad, t38=policy())
+        agent.call(f"sip:fax@127.0.0.1:{agent.bound_address[1]}", good, t38=policy())
+    for bad in lost:
+        await bad.until("ended 503 nothing listens")
+    for good in answered:
+        await good.until("answered")
+    out.offer_t38()
+    await a.until("t38"); await b.until("t38")
+    assert not any(e.startswith("ended") for side in (a, b, *answered) for e in side.log)
+run(main)
+"""
+    )
+
+
+def test_a_far_end_that_answered_before_its_port_closed_is_waited_for() -> None:
+    far = FarEnd()
+    agent = Agent(
+        CLOSED
+        + f"""
+async def main(agent):
+    loop, line = asyncio.get_running_loop(), sys.stdin.readline
+    first = Ended("first")
+    call = agent.call("{far.uri}", first, t38=policy())
+    await loop.run_in_executor(None, line)
+    await asyncio.sleep(0.2)  # the 100 is read
+    for n in range(2):
+        other = Ended("other")
+        agent.call("{far.uri}", other, t38=policy())
+        await other.until("ended 503 nothing listens")
+    assert not any(e.startswith("ended") for e in first.log), first.log
+    print("waits")
+"""
+    )
+    invite = far.expect("INVITE")
+    far.respond(invite, "100 Trying")
+    far.close()
+    agent.say("closed")
+
+    assert agent.output() == ["waits"]
+
+
+def test_one_error_ends_nothing() -> None:
+    # Nothing listens as the INVITE is first sent; then something does.
+    output = run(
+        CLOSED
+        + """
+async def main(agent):
+    a, port = Ended("caller"), closed_port()
+    agent.on_message = lambda sent, far, text: first.set()
+    first = asyncio.Event()
+    call = agent.call(f"sip:fax@127.0.0.1:{port}", a, t38=policy())
+    await a.until("calling")
+    await first.wait()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        far.bind(("127.0.0.1", port))
+        far.setblocking(False)
+        loop = asyncio.get_running_loop()
+        for _ in range(2):
+            text = (await asyncio.wait_for(loop.sock_recv(far, 65535), 15)).decode()
+            assert text.startswith("INVITE")
+        assert not any(e.startswith("ended") for e in a.log), a.log
+        print("goes on")
+async def outer():
+    agent = await UserAgent.start(SipConfig(listen="127.0.0.1:0", trace=True))
+    await main(agent)
+    await agent.close()
+asyncio.run(outer())
+"""
+    )
+    assert output.strip() == "goes on"
+
+
+def test_registration_and_options_are_told_as_well() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HERE, 0))
+        port = sock.getsockname()[1]
+    output = run(f"""
+        async def main():
+            account = dict(server="sip:{HERE}:{port}", user="fax")
+            accounts = (SipAccount(name="pbx", register=True, **account), SipAccount(name="trunk", register=False, **account))
+            agent = await UserAgent.start(SipConfig(listen="{HERE}:0", accounts=accounts))
+            try:
+                await agent.register("pbx", 20)
+            except RegistrationError as error:
+                print(error)
+            print(*await agent.probe("trunk", 20))
+            await agent.close()
+        asyncio.run(main())
+    """)
+    registration, options = output.splitlines()
+    assert f"sip:{HERE}:{port}: {PORT_UNREACHABLE}" in registration
+    assert "check the address and the port" in registration
+    assert options == f"503 {PORT_UNREACHABLE}"
