@@ -17,8 +17,10 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "CONNECTION_REFUSED",
     "HOST_UNREACHABLE",
     "NAME_UNKNOWN",
+    "NO_ROUTE",
     "PORT_UNREACHABLE",
     "REASON_REMEDIES",
     "CallEvent",
@@ -122,16 +124,20 @@ class Event:
         return out
 
 
-#: Reasons of ours, where no far end answered: no call was tried; or ICMP reports the far end of a call over UDP as unreachable
-#: (native/pjsip/unreachable.c has the same words).
+#: Reasons of ours, where no far end answered: no call was tried; ICMP reports the far end of a call over UDP as unreachable
+#: (native/pjsip/unreachable.c has the same words); no connection, or no way out of this machine.
 NAME_UNKNOWN = "the server's name is not known"
 PORT_UNREACHABLE = "nothing listens at the far end's address and port (ICMP: port unreachable)"
 HOST_UNREACHABLE = "the far end's address cannot be reached (ICMP: host unreachable)"
+CONNECTION_REFUSED = "nothing listens at the far end's address and port (connection refused)"
+NO_ROUTE = "there is no route to the far end's address"
 #: What people can do about them.
 REASON_REMEDIES: Mapping[str, str] = {
     NAME_UNKNOWN: "check the name of the host, and DNS",
     PORT_UNREACHABLE: "check the address and the port, and whether the server or machine there is running",
+    CONNECTION_REFUSED: "check the address, the port and the transport, and whether the server or machine there is running",
     HOST_UNREACHABLE: "check the address, the network and the firewalls between",
+    NO_ROUTE: "check the address, and the network and routes of this machine",
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from softfax.errors import UsageError
 from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, Origin, known_networks, origin_of
-from softfax.sip.binding import clean, message_of, pj, reason_of
+from softfax.sip.binding import clean, message_of, pj, reason_of, status_reason
 from softfax.sip.glue import Glue, GlueEvent, Unanswered
 from softfax.sip.names import hosts_of
 from softfax.sip.types import (
@@ -79,7 +79,7 @@ class Line(pj.Account):  # type: ignore[misc]
     def onRegState(self, prm: Any) -> None:
         try:
             if not self.retired:
-                self._lines.on_registration(self.name, int(prm.code), clean(prm.reason), int(prm.expiration))
+                self._lines.on_registration(self.name, int(prm.code), status_reason(prm.reason), int(prm.expiration))
         except Exception:
             log.exception("a registration event was lost")
 

@@ -18,7 +18,7 @@ from softfax.model import NAME_UNKNOWN
 from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount, identity
 from softfax.sip.agent import Call, IncomingCall
-from softfax.sip.binding import clean, library_path, message_of, pj, reason_of
+from softfax.sip.binding import clean, library_path, message_of, pj, reason_of, status_reason
 from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType, Refused
 from softfax.sip.headers import headers_of, sdp_of
 from softfax.sip.lines import Line, Lines, port_of, server_uri, source_host
@@ -483,7 +483,7 @@ class Stack:
             self.lines.unanswered(event)
             return
         if event.type is GlueEventType.OPTIONS:
-            self.agent.tell(self.agent.probed, event.call_id, event.code, clean(event.remote_sdp))
+            self.agent.tell(self.agent.probed, event.call_id, event.code, status_reason(event.remote_sdp))
             return
         pj_call = self._calls.get(event.call_id)
         if pj_call is not None:
@@ -541,5 +541,5 @@ def _refusal(code: int) -> Any:
 
 def _said(info: Any) -> str:
     """The reason of a status; PJSIP's own for a name that was not found is about its functions."""
-    reason = clean(info.lastReason)
+    reason = status_reason(info.lastReason)
     return NAME_UNKNOWN if "PJ_ERESOLVE" in reason else reason
