@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
 
 from softfax.documents.ranges import parse_ranges
 from softfax.documents.types import DocumentLimits, FaxImage, PageClass, Source
@@ -14,16 +16,34 @@ from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsuppo
 
 __all__ = ["ImageDocument"]
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-KNOWN = "PDF, TIFF, PNG, JPEG, GIF, BMP, WebP or text"
+FORMATS = (
+    "PNG", "JPEG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "PCX", "PSD", "ICO", "SGI", "QOI",
+)  # fmt: skip
+#: Nothing in their first octets says what these are: their names do.
+NAMED_FORMATS = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}
+#: What white is in pictures of more than 8 bits a dot, where the file does not say: the least that is no less than the brightest.
+WHITES = (1.0, 255.0, 65_535.0, 2.0**31 - 1, 2.0**32 - 1)
+KNOWN = "PDF, TIFF, PNG, JPEG, GIF, BMP, WebP, AVIF, JPEG 2000, PSD or text"
 DPI_LEAST, DPI_MOST = 30.0, 2400.0
 TIFF_HEADS = (b"II*\0", b"MM\0*")
 T6, MSB_FIRST, WHITE_IS_ZERO = 4, 1, 0
 TAG_COMPRESSION, TAG_PHOTOMETRIC, TAG_FILL_ORDER, TAG_OFFSETS, TAG_SIZES = 259, 262, 266, 273, 279
+TAG_BITS, TAG_ORIENTATION = 258, 274
+#: By the value of Orientation (TIFF 6.0 §8); the last four lie on a side.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+LYING = frozenset(TURNS[value] for value in (5, 6, 7, 8))
 
 
 class ImageSheet:
-    """A picture: at its own size where it says one that makes sense, else as large as the paper."""
+    """A picture (mode `L`): at its own size where it says one that makes sense, else as large as the paper."""
 
     def __init__(self, image: Image.Image, dpi: tuple[float, float]) -> None:
         self._image = image
@@ -38,7 +58,7 @@ class ImageSheet:
         """Scales by area when shrinking, so that thin lines stay and no edge rings."""
         shrinks = width < self._image.width
         method = Image.Resampling.HAMMING if shrinks else Image.Resampling.BICUBIC
-        grey = _grey(self._image)
+        grey = self._image
         if grey.size == (width, rows):
             return grey
         return grey.resize((width, rows), method, reducing_gap=3.0 if shrinks else None)
@@ -51,7 +71,8 @@ class ImageDocument:
         Image.MAX_IMAGE_PIXELS = limits.source_pixels
         self._source, self._limits = source, limits
         with _problems(source):
-            self._image = Image.open(source.path, formats=FORMATS)
+            named = NAMED_FORMATS.get(source.path.suffix.lower())
+            self._image = Image.open(source.path, formats=FORMATS if named is None else (*FORMATS, named))
             frames = self._count(limits.pages * 2) if self._image.format == "TIFF" else 1
         self._selected = (
             parse_ranges(source.pages).select(frames, source.shown) if source.pages else list(range(frames))
@@ -95,15 +116,34 @@ class ImageDocument:
             page_class = PageClass.of_image(image.width, *dpi)
             if page_class is not None:
                 bits = _t6_bits(image, self._source)
-                return FaxImage(image.convert("1"), page_class, bits)
+                turn = _turn(image)
+                if turn is None:
+                    return FaxImage(image.convert("1"), page_class, bits)
+                if turn not in LYING:
+                    return FaxImage(image.convert("1").transpose(turn), page_class)
         if image.format == "JPEG":
             image.draft("L", (4096, 6144))
             dpi = (dpi[0] * image.width / self._image.width, dpi[1] * image.height / self._image.height)
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        if upright.size != image.size:
-            dpi = dpi[1], dpi[0]
-        return ImageSheet(_on_white(upright), dpi)
+        turn = _turn(image)
+        grey = _grey(
+            _on_white(image), inverted=_tag(image, TAG_PHOTOMETRIC) == WHITE_IS_ZERO, bits=_tag(image, TAG_BITS)
+        )
+        if turn is not None:
+            grey = grey.transpose(turn)
+        return ImageSheet(grey, (dpi[1], dpi[0]) if turn in LYING else dpi)
+
+
+def _tag(image: Image.Image, tag: int) -> int | None:
+    """A whole number that a TIFF says of itself; the first of several."""
+    value: Any = getattr(image, "tag_v2", {}).get(tag)
+    value = value[0] if isinstance(value, tuple) and value else value
+    return value if isinstance(value, int) else None
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What makes a picture upright, by its EXIF or TIFF orientation."""
+    return TURNS.get(image.getexif().get(TAG_ORIENTATION, 0))
 
 
 def _resolution(image: Image.Image) -> tuple[float, float]:
@@ -116,16 +156,28 @@ def _resolution(image: Image.Image) -> tuple[float, float]:
     return 72.0, 72.0
 
 
-def _grey(image: Image.Image) -> Image.Image:
+def _grey(image: Image.Image, *, inverted: bool, bits: int | None) -> Image.Image:
+    """The picture as mode `L`. White is the white of its format, never the brightest dot of this page."""
     if image.mode == "L":
         return image
     if image.mode.startswith("I") or image.mode == "F":
-        # 16 bits: the picture's own range.
-        extrema: Any = image.getextrema()
-        low, high = float(extrema[0]), float(extrema[1])
-        scale = 255.0 / max(1.0, high - low)
-        return image.point(lambda v: (v - low) * scale).convert("L")
+        grey = _from_deep(image, bits)
+        # Pillow turns pictures of 8 bits round by itself.
+        return Image.fromarray(255 - grey if inverted else grey)
+    if image.mode == "LAB":
+        return image.getchannel(0)
     return image.convert("L")
+
+
+def _from_deep(image: Image.Image, bits: int | None) -> npt.NDArray[np.uint8]:
+    """The greys of a picture of 16 or 32 bits a dot, or of floating point, from 0 to 255."""
+    values = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        return np.asarray((values >> max(0, (bits or 16) - 8)).clip(0, 255).astype(np.uint8))
+    values = np.nan_to_num(values.astype(np.float32), posinf=WHITES[-1], neginf=0.0)
+    brightest = float(values.max(initial=0))
+    white = next((white for white in WHITES if brightest <= white), WHITES[-1])
+    return np.asarray((values * (255 / white)).clip(0, 255).astype(np.uint8))
 
 
 def _on_white(image: Image.Image) -> Image.Image:

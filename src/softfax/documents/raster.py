@@ -25,6 +25,7 @@ A4_MM = (210.0, 297.0)
 #: Widths of sheets, upright, that ask for B4 (257 mm) and A3 (297 mm) paper.
 B4_FROM_MM, A3_FROM_MM, A3_TO_MM = 225.0, 270.0, 312.0
 TALL = 2.4
+ROLL_PAPERS = 6
 TURN_FROM = 1.05
 CUT_SEARCH = 0.15
 #: A page that is a little too long is shrunk rather than cut.
@@ -111,7 +112,8 @@ def raster(source: Sheet | FaxImage, settings: RasterSettings, name: str) -> Ite
         settings = replace(settings, fit=False)
     else:
         sheet = source
-    if sheet.aspect < 1 / TURN_FROM:
+    # A wide strip without a size of its own, a logo or a line of a form, fits as it is.
+    if sheet.aspect < 1 / TURN_FROM and (sheet.width_inches is not None or sheet.aspect > 1 / TALL):
         sheet = _Turned(sheet)
     page = class_for(sheet, settings)
     place = _place(sheet, page, settings)
@@ -138,7 +140,8 @@ def _place(sheet: Sheet, page: PageClass, settings: RasterSettings) -> _Place:
         width_mm = line_mm - 2 * UNPRINTED_SIDE_MM
         height_mm = width_mm * sheet.aspect
         paper_mm = A4_MM[1] * line_mm / 215 - 2 * UNPRINTED_END_MM
-        scale = min(1.0, paper_mm / height_mm) if sheet.aspect < TALL else 1.0
+        # What is much longer than paper is a roll as wide as the paper, up to a length.
+        scale = min(1.0, (paper_mm if sheet.aspect < TALL else ROLL_PAPERS * paper_mm) / height_mm)
     width = max(1, min(page.width, round(width_mm * scale * page.dots_per_mm)))
     rows = max(1, round(height_mm * scale * page.rows_per_mm))
     margin = 0 if sheet.width_inches is not None else round(UNPRINTED_END_MM * page.rows_per_mm)
