@@ -88,7 +88,7 @@ class DialPlan:
         digits = number[1:]
         if how == "digits":
             return digits
-        if how == "national" and self.country and digits.startswith(self.country):
+        if how == "national" and self.country and digits.startswith(self.country) and digits != self.country:
             return self.national_prefix + digits[len(self.country) :]
         return self.international_prefix + digits
 
