@@ -275,7 +275,10 @@ def left_under_way(folder: Path, fax_id: str, state: str = "queued") -> None:
         )
         values = {"id": f"{fax_id}.1", "version": WORKFLOW_VERSION}
         assert connection.execute(sa.text(as_killed), values).rowcount == 1
-        left = "UPDATE softfax_faxes SET next_attempt = 1, due = 1, state = :state WHERE id = :id"
+        left = (
+            "UPDATE softfax_faxes SET next_attempt = 1, due = 1, state = :state,"
+            " data = json_set(data, '$.not_before', NULL) WHERE id = :id"
+        )
         connection.execute(sa.text(left), {"state": state, "id": fax_id})
 
 

@@ -115,8 +115,12 @@ def _handler(config: StationConfig) -> logging.Handler:
         path = Path(where)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Numbers and names of people are in it.
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640))
+            created = not path.exists()
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+            if created:
+                # Numbers and names of people are in it: for the station's group at most, whatever the umask.
+                os.fchmod(descriptor, 0o640)
+            os.close(descriptor)
             handler = WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise LocalError(f"the log {path} cannot be written: {_why(error)}", "name another in [log] to") from None

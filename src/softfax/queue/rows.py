@@ -25,6 +25,8 @@ _TIMES = ("created", "updated", "ended", "next_attempt")
 _DATA_TIMES = ("not_before", "deadline")
 _NUMBERS = (int, float)
 _NUMERIC = frozenset({"unread", "priority", "pages", "pages_total", *_TIMES})
+#: What is a whole number, and how large it may be.
+_WHOLE = {"unread": 1, "priority": 9, "pages": 2**31, "pages_total": 2**31}
 _NULLABLE = frozenset({"pages_total", "ended", "next_attempt"})
 _DATA_KINDS: dict[str, type] = {
     "tags": dict, "documents": tuple, "bad_pages": tuple, "reason": str, "remedy": str, "header": str, "ident": str,
@@ -58,6 +60,9 @@ def fax_of(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
     for name, value in values.items():
         if not isinstance(value, _NUMBERS if name in _NUMERIC else str) and not (value is None and name in _NULLABLE):
             raise TypeError(f"{name} is {value!r}")
+    for name, most in _WHOLE.items():
+        if values[name] is not None and not (isinstance(values[name], int) and 0 <= values[name] <= most):
+            raise ValueError(f"{name} is {values[name]!r}")
     for name in _TIMES:
         values[name] = when_of(values[name])
     for name in _DATA_TIMES:

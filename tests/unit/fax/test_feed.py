@@ -61,7 +61,7 @@ async def fax(tmp_path: Path, file: Path, settings: RasterSettings, lacks: Lacks
 
         loop.add_reader(engine.fileno(), drain)
         # 3 s between two DIS are 150 ticks: a second of real time, enough for the page to be made anew.
-        await asyncio.to_thread(run_line, a, b, LineSettings(pace_us=6000 if lacks else 400))
+        await asyncio.to_thread(run_line, a, b, LineSettings(pace_us=6000 if lacks else 1000))
         drain()
         loop.remove_reader(engine.fileno())
         feed.close()
