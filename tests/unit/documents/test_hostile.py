@@ -186,7 +186,7 @@ def test_the_limits_hold(tmp_path: Path) -> None:
         with pytest.raises(DocumentTooLargeError, match=r"busy\.pdf takes too long"):
             prepare([busy], RasterSettings(limits=limits), tmp_path)
     with pytest.raises(DocumentTooLargeError, match="too much memory"):
-        prepare([large], RasterSettings(limits=DocumentLimits(memory_bytes=500 << 20)), tmp_path)
+        prepare([large], RasterSettings(limits=DocumentLimits(memory_bytes=300 << 20)), tmp_path)
 
 
 def test_one_page_may_not_take_all_the_time(tmp_path: Path) -> None:
