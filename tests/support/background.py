@@ -55,7 +55,8 @@ def start_once(name: str, module: str, arguments: Callable[[], Sequence[str]]) -
             return int(pid_file.read_text())
         with (folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments()],
+                # Calls in real time come before what is merely to be done; who may not say so runs as the rest.
+                ["nice", "-n", "-5", sys.executable, "-m", module, *arguments()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
