@@ -15,17 +15,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from softfax.documents.header import HeaderLine, header_rows, header_strip
+from softfax.documents.strips import copy_bits, open_regular, read_strips
 from softfax.documents.tiff import TiffWriter, encode_t6
 from softfax.documents.types import PageClass, PageInfo
+from softfax.errors import DocumentUnsupportedError
 
 __all__ = ["StampError", "stamp"]
 
 END_OF_BLOCK, END_OF_BLOCK_BITS = 0x001001, 24
-T6, MSB_FIRST, WHITE_IS_ZERO = 4, 1, 0
-TAG_COMPRESSION, TAG_PHOTOMETRIC, TAG_FILL_ORDER, TAG_OFFSETS, TAG_SIZES = 259, 262, 266, 273, 279
 
 
 class StampError(Exception):
@@ -54,22 +52,17 @@ def _pages(raster: Path) -> list[tuple[bytes, int, int, PageClass]]:
     """T.6 bits, width, rows and class of each page."""
     pages = []
     try:
-        with raster.open("rb") as file, Image.open(file, formats=["TIFF"]) as image:
-            for index in range(getattr(image, "n_frames", 1)):
-                image.seek(index)
-                tags: Any = image.tag_v2  # type: ignore[attr-defined]
-                offsets, sizes = tags.get(TAG_OFFSETS, ()), tags.get(TAG_SIZES, ())
-                page_class = PageClass.of_image(image.width, *(float(v) for v in image.info.get("dpi", (0, 0))))
-                plain = tags.get(TAG_COMPRESSION) == T6 and tags.get(TAG_FILL_ORDER, MSB_FIRST) == MSB_FIRST
-                if not plain or tags.get(TAG_PHOTOMETRIC) != WHITE_IS_ZERO or len(offsets) != 1 or page_class is None:
-                    raise StampError("not a fax of one T.6 strip a page")
-                file.seek(offsets[0])
-                bits = file.read(sizes[0])
-                if len(bits) != sizes[0]:
-                    raise StampError("a page is cut off")
-                pages.append((bits, image.width, image.height, page_class))
-    except (UnidentifiedImageError, SyntaxError, ValueError, KeyError, TypeError) as error:
+        strips = read_strips(raster)
+    except DocumentUnsupportedError as error:
         raise StampError(str(error)) from None
+    if not strips:
+        raise StampError("no pages")
+    with open_regular(raster) as file:
+        for strip in strips:
+            page_class = PageClass.of_image(strip.width, strip.x_dpi, strip.y_dpi)
+            if not strip.octets or strip.last_bit_first or strip.black_is_0 or page_class is None:
+                raise StampError("not a fax of one T.6 strip a page")
+            pages.append((b"".join(copy_bits(file, strip)), strip.width, strip.rows, page_class))
     return pages
 
 
