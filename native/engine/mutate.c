@@ -55,7 +55,7 @@ static size_t spoil_frame(uint64_t *random, uint32_t seed, uint8_t *frame, size_
         wanted = 3 + below(random, (unsigned)(room - 3));
         frame[0] = 0xff;
         frame[1] = below(random, 4) ? 0xc8 : 0xc0;
-        frame[2] = WIRE(fcfs[below(random, sizeof fcfs)] | below(random, 2));
+        frame[2] = WIRE((uint8_t)(fcfs[below(random, sizeof fcfs)] | below(random, 2)));
         fill(random, seed, frame + 3, wanted - 3);
         return wanted;
     case 1: /* shorter */

@@ -310,7 +310,7 @@ pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_
     const pjmedia_sdp_conn *conn = connection_of(remote_sdp, call_med->idx);
     pjmedia_transport_info info;
     char address[PJ_INET6_ADDRSTRLEN + 1];
-    sfx_sip_event event = {.type = SFX_SIP_AUDIO, .call_id = call_med->call->index, .fd = -1};
+    sfx_sip_event event = {.type = SFX_SIP_AUDIO, .call_id = (pjsua_call_id)call_med->call->index, .fd = -1};
 
     PJ_UNUSED_ARG(tmp_pool);
     PJ_UNUSED_ARG(si);

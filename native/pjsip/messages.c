@@ -112,8 +112,8 @@ static void on_dropped(pjsip_tp_dropped_data *dropped) {
     if (dropped->len > 8 && strncmp(text, "SIP/2.0 ", 8) != 0)
         size = answer_too_long(text, dropped->len, answer, sizeof answer);
     if (size && !connections_is_ending(transport))
-        pjsip_tpmgr_send_raw(transport->tpmgr, transport->key.type, &by, NULL, answer, size, &transport->key.rem_addr,
-                             transport->addr_len, NULL, NULL);
+        pjsip_tpmgr_send_raw(transport->tpmgr, (pjsip_transport_type_e)transport->key.type, &by, NULL, answer, size,
+                             &transport->key.rem_addr, transport->addr_len, NULL, NULL);
     if (transport->dir == PJSIP_TP_DIR_INCOMING) {
         connections_end(transport);
         return;

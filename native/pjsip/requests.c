@@ -15,8 +15,8 @@ static const char *const supported[] = {"100rel", "timer", NULL};
 
 /* Leaves of what modules of pjsua say we can do only what we do. */
 static void keep(int type, const char *const *wanted) {
-    pjsip_generic_array_hdr *header =
-        (pjsip_generic_array_hdr *)pjsip_endpt_get_capability(pjsua_var.endpt, type, NULL);
+    const pjsip_hdr *found = pjsip_endpt_get_capability(pjsua_var.endpt, type, NULL);
+    pjsip_generic_array_hdr *header = (pjsip_generic_array_hdr *)(pj_size_t)found; /* the endpoint's own */
     unsigned kept = 0, i;
     const char *const *name;
 
@@ -38,7 +38,7 @@ static void add_capability(pjsip_hdr *list, pj_pool_t *pool, int type) {
 }
 
 static pj_bool_t answer(pjsip_rx_data *rdata, int code) {
-    const pj_str_t user_agent = pj_str("User-Agent");
+    pj_str_t user_agent = pj_str("User-Agent");
     pj_pool_t *pool = rdata->tp_info.pool;
     pjsip_hdr list;
 
@@ -50,8 +50,7 @@ static pj_bool_t answer(pjsip_rx_data *rdata, int code) {
         add_capability(&list, pool, PJSIP_H_SUPPORTED);
     }
     if (pjsua_var.ua_cfg.user_agent.slen)
-        pj_list_push_back(&list,
-                          pjsip_generic_string_hdr_create(pool, (pj_str_t *)&user_agent, &pjsua_var.ua_cfg.user_agent));
+        pj_list_push_back(&list, pjsip_generic_string_hdr_create(pool, &user_agent, &pjsua_var.ua_cfg.user_agent));
     pjsip_endpt_respond_stateless(pjsua_var.endpt, rdata, code, NULL, &list, NULL);
     return PJ_TRUE;
 }

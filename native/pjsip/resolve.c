@@ -53,6 +53,11 @@ static struct {
 /* ---- looking up, in any thread ------------------------------------------------------------------------------------
  */
 
+/* UDP, TCP or TLS, whichever version of IP. */
+static pjsip_transport_type_e ipv4_type(pjsip_transport_type_e type) {
+    return (pjsip_transport_type_e)((unsigned)type & ~(unsigned)PJSIP_TRANSPORT_IPV6);
+}
+
 static void add(lookup *l, const struct sockaddr *address, socklen_t size, unsigned port, const server *s) {
     pjsip_server_address_record *entry = &l->found.entry[l->found.count];
 
@@ -64,8 +69,7 @@ static void add(lookup *l, const struct sockaddr *address, socklen_t size, unsig
     entry->name = l->asked;
     entry->priority = s ? s->priority : 0;
     entry->weight = s ? s->weight : 0;
-    entry->type = address->sa_family == AF_INET6 ? l->type | PJSIP_TRANSPORT_IPV6
-                                                 : (pjsip_transport_type_e)(l->type & ~PJSIP_TRANSPORT_IPV6);
+    entry->type = address->sa_family == AF_INET6 ? l->type | PJSIP_TRANSPORT_IPV6 : ipv4_type(l->type);
     l->found.count++;
 }
 
@@ -117,9 +121,10 @@ static unsigned servers_in(const unsigned char *answer, int size, server *out) {
 }
 
 static unsigned find_servers(const lookup *l, server *out) {
-    const char *service = (l->type & ~PJSIP_TRANSPORT_IPV6) == PJSIP_TRANSPORT_TLS   ? "_sips._tcp"
-                          : (l->type & ~PJSIP_TRANSPORT_IPV6) == PJSIP_TRANSPORT_TCP ? "_sip._tcp"
-                                                                                     : "_sip._udp";
+    pjsip_transport_type_e type = ipv4_type(l->type);
+    const char *service = type == PJSIP_TRANSPORT_TLS   ? "_sips._tcp"
+                          : type == PJSIP_TRANSPORT_TCP ? "_sip._tcp"
+                                                        : "_sip._udp";
     unsigned char answer[4096];
     char name[NAME_MAX_OCTETS + 16];
     struct __res_state state;

@@ -50,7 +50,7 @@ int source_within(const source *s, const source *network, unsigned bits) {
            (!rest || !((s->octets[whole] ^ network->octets[whole]) & mask));
 }
 
-int source_same_network(const source *a, const source *b) { return source_within(a, b, is_v4(a) ? V4_BITS + 24 : 64); }
+bool source_same_network(const source *a, const source *b) { return source_within(a, b, is_v4(a) ? V4_BITS + 24 : 64); }
 
 int source_is_known(const source *s) {
     for (unsigned i = 0; i < known.network_count; i++)

@@ -3,6 +3,7 @@
 #ifndef SOFTFAX_SOURCES_H
 #define SOFTFAX_SOURCES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* An IPv6 address, or an IPv4 address mapped into IPv6. */
@@ -14,7 +15,7 @@ typedef struct source {
 source source_of(const void *address);
 int source_within(const source *s, const source *network, unsigned bits);
 /* One /24, or one /64 of IPv6. */
-int source_same_network(const source *a, const source *b);
+bool source_same_network(const source *a, const source *b);
 /* An address of an account's servers or trusted networks. */
 int source_is_known(const source *s);
 /* The parameter of a contact that one of our accounts registered. */

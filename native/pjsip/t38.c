@@ -70,7 +70,7 @@ static void emit(pjsip_inv_session *inv, int type, int code, const pjmedia_sdp_s
 
     if (!call)
         return;
-    event.call_id = call->index;
+    event.call_id = (pjsua_call_id)call->index;
     print_sdp(local, local_text, sizeof local_text);
     print_sdp(remote, remote_text, sizeof remote_text);
     glue_emit(&event);
@@ -136,7 +136,7 @@ static void on_media_update(pjsip_inv_session *inv, pj_status_t status) {
     if (is_t38_alone(local) && is_t38_alone(remote)) {
         if (!s->active)
             park_audio(call);
-        pjsua_media_prov_revert(call->index);
+        pjsua_media_prov_revert((pjsua_call_id)call->index);
         call->med_update_success = PJ_TRUE;
         s->active = 1;
         s->pending = 0;

@@ -234,7 +234,7 @@ static int key_of(pj_pool_t *pool, const pjsip_method *method, const pjsip_via_h
     static const pj_str_t prefix = {PJSIP_RFC3261_BRANCH_ID, PJSIP_RFC3261_BRANCH_LEN};
     static pjsip_rx_data received;
 
-    if (pj_strnicmp(&via->branch_param, &prefix, prefix.slen) != 0)
+    if (pj_strnicmp(&via->branch_param, &prefix, PJSIP_RFC3261_BRANCH_LEN) != 0)
         return 0;
     received.msg_info.via = (pjsip_via_hdr *)(pj_size_t)via;
     return pjsip_tsx_create_key(pool, key, PJSIP_ROLE_UAC, method, &received) == PJ_SUCCESS;
@@ -246,7 +246,8 @@ static pj_status_t on_request_sent(pjsip_tx_data *tdata) {
     pj_str_t key;
     request *r;
 
-    if (!transport || (transport->key.type & ~PJSIP_TRANSPORT_IPV6) != PJSIP_TRANSPORT_UDP || !via || !is_first(tdata))
+    if (!transport || (transport->key.type & ~(unsigned)PJSIP_TRANSPORT_IPV6) != PJSIP_TRANSPORT_UDP || !via ||
+        !is_first(tdata))
         return PJ_SUCCESS;
     watch(transport);
     if (!key_of(tdata->pool, &tdata->msg->line.req.method, via, &key))
