@@ -5,7 +5,7 @@
 letter.pdf   a dense letter               invoice.pdf  a table, a logo, coloured type
 form.pdf     small type, filled in by hand  photo.pdf    a photograph in grey with a caption
 report.pdf   ten pages of text and charts       patterns.pdf  eight test patterns (patterns.py)
-letter.tif, form.tif  the same as TIFF-F; invoice.png, photo.png as pictures
+letter.tif, form.tif  the same as TIFF-F; invoice.png, photo.png, snapshot.png as pictures
 """
 
 from __future__ import annotations
@@ -317,6 +317,8 @@ def main() -> None:
         picture.save(HERE / "invoice.png", dpi=(150, 150), optimize=True)
         scene(900, 600).save(Path(folder) / "photo.png")
         scene(900, 600).save(HERE / "photo.png", optimize=True, dpi=(150, 150))
+        small = scene(900, 600).resize((360, 240), Image.Resampling.LANCZOS)
+        small.save(HERE / "snapshot.png", optimize=True, dpi=(150, 150))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class Step:
     command: list[str]
     quiet: bool = False
     """Says nothing when it is done."""
+    environment: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     process: subprocess.Popen[bytes] | None = None
 
@@ -53,7 +54,8 @@ class Step:
 
     def start(self) -> Step:
         """Start it in a process group of its own, so that what it starts can be stopped with it."""
-        environment = {**os.environ, "PATH": f"{VENV / 'bin'}:{os.environ.get('PATH', '')}", "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self.environment}
+        environment["PATH"] = f"{VENV / 'bin'}:{os.environ.get('PATH', '')}"
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 self.command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=True
@@ -134,12 +136,13 @@ def pip(name: str, *arguments: str, quiet: bool = False) -> Step:
     return Step(name, [*command, *arguments], quiet=quiet).start()
 
 
-def native(name: str) -> Step:
+def native(name: str, **environment: str) -> Step:
     """Start the build of PJSIP or spandsp; says nothing where it is there already."""
     there = subprocess.run(
         [sys.executable, "tools/native.py", "--there", name], cwd=ROOT, stdout=subprocess.DEVNULL, check=False
     )
-    return Step(name, [sys.executable, "tools/native.py", name], quiet=there.returncode == 0).start()
+    command = [sys.executable, "tools/native.py", name]
+    return Step(name, command, quiet=there.returncode == 0, environment=environment).start()
 
 
 def prepare(dev: bool) -> None:
@@ -148,17 +151,16 @@ def prepare(dev: bool) -> None:
     said = mark.read_text() if mark.is_file() else None
     # What was made for development stays so.
     listed, complete = requirements(dev or said == "" or (said or "").startswith("dev"))
-    steps = [native("spandsp")]
+    # PJSIP's module for Python is made by swig, once pip has installed it.
+    steps = [native("pjsip", SWIG_IN_S="600"), native("spandsp")]
     try:
         if said != complete:
             if not PYTHON.is_file():
                 wait_for(Step("venv", [sys.executable, "-m", "venv", str(VENV)], quiet=True).start())
-            # PJSIP's module for Python is made by it.
             swig = next(r for r in (ROOT / "requirements.txt").read_text().splitlines() if r.startswith("swig=="))
             wait_for(pip("venv", swig, quiet=True))
             # Python compiles what it imports; the rest need not be.
             steps.append(pip("venv", "--no-compile", "-r", str(listed)))
-        steps.append(native("pjsip"))
         wait_for(*steps)
     finally:
         for step in steps:

@@ -67,6 +67,8 @@ class Library:
     build: Callable[[Path, Path, dict[str, str]], None]
     configure: list[str]
     flags: str
+    cxx_flags: str = ""
+    """Those for C++, where they are others."""
     steps: tuple[Callable[..., None], ...] = ()
     """Further functions that build it."""
     depends: tuple[Path, ...] = ()
@@ -303,13 +305,23 @@ def pjsip_version(tree: Path) -> str:
     return ".".join(p for p in (found.get("MAJOR"), found.get("MINOR"), found.get("REV")) if p)
 
 
+def find_swig() -> str:
+    """The command swig, of 4.3 or later. Where $SWIG_IN_S says that it is being installed, it is waited for as long as that."""
+    end = time.monotonic() + float(os.environ.get("SWIG_IN_S", "0"))
+    while True:
+        swig = shutil.which("swig")
+        said = subprocess.run([swig, "-version"], capture_output=True, text=True, check=False).stdout if swig else ""
+        found = re.search(r"SWIG Version (\d+)\.(\d+)", said)
+        if swig and found and (int(found[1]), int(found[2])) >= (4, 3):
+            return swig
+        if time.monotonic() >= end:
+            raise BuildError("PJSIP's module for Python is made by swig 4.3 or later: pip install swig")
+        time.sleep(0.5)
+
+
 def wrap_pjsua2(tree: Path, prefix: Path, env: dict[str, str]) -> None:
     """Make the module of pjsua2 for Python: lib/pjsua2_wrap.o, for every Python from 3.11 on, and swig/pjsua2.py."""
-    swig, include = shutil.which("swig"), f"-I{prefix / 'include'}"
-    said = subprocess.run([swig, "-version"], capture_output=True, text=True, check=False).stdout if swig else ""
-    found = re.search(r"SWIG Version (\d+)\.(\d+)", said)
-    if swig is None or found is None or (int(found[1]), int(found[2])) < (4, 3):
-        raise BuildError("PJSIP's module for Python is made by swig 4.3 or later: pip install swig")
+    swig, include = find_swig(), f"-I{prefix / 'include'}"
     source = prefix / "swig" / "pjsua2_wrap.cpp"
     run("pjsip", "swig", [swig, include, "-c++", "-threads", "-python", "-o", str(source), "pjsua2.i"],
         tree / "pjsip-apps/src/swig")  # fmt: skip
@@ -367,7 +379,9 @@ PJSIP = Library(
         "--disable-libyuv", "--disable-libwebrtc", "--disable-sdl", "--disable-ffmpeg", "--disable-v4l2",
         "--disable-openh264", "--disable-vpx", "--disable-upnp", "--disable-resample", "--enable-epoll",
     ],
-    flags="-O2 -fPIC -DNDEBUG",
+    # Signalling, a few messages a call: what it computes does not show, and optimising it takes half of the build's time.
+    flags="-O1 -fPIC -DNDEBUG",
+    cxx_flags="-O0 -fPIC -DNDEBUG",
     steps=(wrap_pjsua2,),
     depends=(SITE_CONFIG,),
 )  # fmt: skip
@@ -452,8 +466,8 @@ LIBRARIES = {library.name: library for library in (PJSIP, SPANDSP)}
 
 def environment(library: Library, sanitize: str) -> dict[str, str]:
     """The environment of a build: the library's flags, and ccache where it is there."""
-    flags = library.flags + (f" -g -fno-omit-frame-pointer -fsanitize={sanitize}" if sanitize else "")
-    env = {**os.environ, "CFLAGS": flags, "CXXFLAGS": flags}
+    more = f" -g -fno-omit-frame-pointer -fsanitize={sanitize}" if sanitize else ""
+    env = {**os.environ, "CFLAGS": library.flags + more, "CXXFLAGS": (library.cxx_flags or library.flags) + more}
     if sanitize:
         # The programs that configure runs, and those that make tables, clean up nothing.
         env["ASAN_OPTIONS"] = "detect_leaks=0"
@@ -468,7 +482,7 @@ def key(library: Library, sanitize: str = "") -> str:
     digest = hashlib.sha256()
     for part in (library.build, *library.steps):
         digest.update(inspect.getsource(part).encode())
-    digest.update(repr((library.configure, library.flags, sanitize)).encode())
+    digest.update(repr((library.configure, library.flags, library.cxx_flags, sanitize)).encode())
     for path in library.depends:
         digest.update(path.read_bytes())
     digest.update(os.environ.get(f"{library.variable}_SOURCE", "").encode())

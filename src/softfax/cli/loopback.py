@@ -34,7 +34,7 @@ from softfax.sip import SipConfig
 __all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {"mode": "both", "json": False, "resolution": "fine"}
-SAMPLES = ("letter.pdf", "invoice.pdf", "form.pdf", "photo.pdf", "letter.tif", "invoice.png")
+SAMPLES = ("letter.pdf", "invoice.pdf", "form.pdf", "letter.tif", "invoice.png", "snapshot.png")
 IDENT_SENDER, IDENT_RECEIVER = "softfax loopback A", "softfax loopback B"
 
 
