@@ -32,7 +32,7 @@ from softfax.model import (
     SessionState,
 )
 
-__all__ = ["FaxChannel", "Origin", "fax_error", "originate_response"]
+__all__ = ["FaxChannel", "OriginateAction", "fax_error", "originate_response"]
 
 NORMAL_CLEARING = 16
 #: Why nothing was dialled, in Asterisk's words.
@@ -46,7 +46,7 @@ _DIAL_STATUS = {17: "BUSY", 34: "CONGESTION"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class OriginateAction:
     """What an Originate said of its call. `wants_response`: it was asynchronous, so OriginateResponse is awaited."""
 
     channel: str
@@ -75,7 +75,7 @@ class FaxChannel:
     """The channel of one fax, and what is said of it."""
 
     context: FaxContext
-    origin: Origin | None = None
+    origin: OriginateAction | None = None
     status_events: bool = True
     channel: Channel = field(init=False)
     session: SessionEvent | None = None
@@ -333,7 +333,7 @@ class FaxChannel:
         return said + chan.say("FAXMODE", self.mode.value) + chan.say("FAXPAGES", str(pages))
 
 
-def originate_response(origin: Origin, reason: str, channel: Channel | None = None) -> AmiEvent:
+def originate_response(origin: OriginateAction, reason: str, channel: Channel | None = None) -> AmiEvent:
     """What became of an asynchronous Originate; `channel` is the one that was answered, None for a failure."""
     fields = [("ActionID", origin.action_id)] if origin.action_id else []
     fields += [

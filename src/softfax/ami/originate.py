@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from softfax.ami.events import Origin
+from softfax.ami.events import OriginateAction
 from softfax.ami.wire import Action
 from softfax.errors import UsageError
 from softfax.fax.settings import ModePolicy, check_ident
@@ -55,7 +55,7 @@ class Originate:
     would refuse; it is empty where there is no such channel to call.
     """
 
-    origin: Origin
+    origin: OriginateAction
     direction: Direction
     order: FaxOrder | None = None
     wrong: str = ""
@@ -84,7 +84,7 @@ def read(action: Action) -> Originate:
     number, name = caller_id(action.get("CallerID"))
     options, variables = _variables(action)
     files, letters = _arguments(data)
-    origin = Origin(
+    origin = OriginateAction(
         channel=channel,
         application=application,
         data=data,
@@ -109,7 +109,9 @@ def read(action: Action) -> Originate:
     return Originate(origin, direction, order)
 
 
-def _order(origin: Origin, direction: Direction, letters: str, options: dict[str, str], timeout_ms: int) -> FaxOrder:
+def _order(
+    origin: OriginateAction, direction: Direction, letters: str, options: dict[str, str], timeout_ms: int
+) -> FaxOrder:
     destination, account = destination_of(origin.channel)
     if not origin.files or len(origin.files) > FILES_MAX or (direction is Direction.RECEIVE and len(origin.files) > 1):
         raise BadArgumentsError("invalid arguments")

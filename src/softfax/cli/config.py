@@ -15,7 +15,7 @@ from softfax.errors import ConfigError, ExitStatus
 from softfax.settings_file import read_text, read_toml, write_private
 
 if TYPE_CHECKING:
-    from softfax.ops.check import Finding
+    from softfax.ops.check import ConfigProblem
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
@@ -83,16 +83,16 @@ def _check(path: Path | None, as_json: bool) -> int:
     return int(ExitStatus.USAGE if checked.mistaken else ExitStatus.OK)
 
 
-def _of_verbs(path: Path) -> list[Finding]:
+def _of_verbs(path: Path) -> list[ConfigProblem]:
     """What is wrong in the tables of the other verbs, which may stand in the same file."""
     from softfax.cli.main import VERBS, build_parser
-    from softfax.ops.check import Finding
+    from softfax.ops.check import ConfigProblem
     from softfax.ops.toml_lines import key_lines, line_of
 
     lines = key_lines(read_text(path))
     file = read_toml(path)
     return [
-        Finding(True, line_of(lines, (verb, key)), f"{verb}.{key}", f"there is no key {verb}.{key}", remedy)
+        ConfigProblem(True, line_of(lines, (verb, key)), f"{verb}.{key}", f"there is no key {verb}.{key}", remedy)
         for verb in VERBS
         if isinstance(file.get(verb), dict)
         for key, remedy in unknown_keys(build_parser(verb)[1][verb], file[verb])

@@ -41,7 +41,7 @@ VERBS = {
 _READ_THEMSELVES = frozenset({"config", "doctor", "restore"})
 
 
-class _Parser(argparse.ArgumentParser):
+class _ArgumentParser(argparse.ArgumentParser):
     """Says in one line what is wrong, and where help is."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
@@ -65,14 +65,16 @@ def _verb(name: str) -> _Verb:
 
 def build_parser(verb: str | None = None) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """The parser, and that of each verb; only `verb` has its options."""
-    parser = _Parser(
+    parser = _ArgumentParser(
         prog="softfax",
         description="A fax machine that lives on SIP: T.38 and G.711.",
         epilog="`softfax VERB --help` has the options of a verb. Exit status: 0 all went well, 1 the fax failed, 2 wrong usage "
         "or an unreadable document, 3 the call could not be made, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"softfax {__version__}")
-    adder = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+    adder = parser.add_subparsers(
+        title="verbs", dest="verb", metavar="VERB", required=True, parser_class=_ArgumentParser
+    )
     verbs: dict[str, argparse.ArgumentParser] = {
         name: adder.add_parser(name, help=text) for name, text in VERBS.items()
     }

@@ -64,7 +64,7 @@ class Serving:
             async with station, serve_ami(station, settings) as ami:
                 self._ami = ami
                 if logs.keeps_events(self.config):
-                    station.subscribe(logs.EventLog())
+                    station.subscribe(logs.EventLogger())
                 # Until the station is closed: what a second signal drops has a result too.
                 station.subscribe(self._show)
                 self._announce(station, web)

@@ -64,7 +64,7 @@ def markup_sheets(
         return text_sheets(text, pages_max=pages_max, paper=paper, name=name)
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING_MAX}).enable("table")
     tree = SyntaxTreeNode(parser.parse(text.replace("\f", "\n")))
-    rows = list(_blocks(tree.children, _Place(SIDE, paper.width - 2 * SIDE)))
+    rows = list(_blocks(tree.children, _Column(SIDE, paper.width - 2 * SIDE)))
     # What has marks but no text, or is nested beyond reason, is printed as it stands.
     return (
         paginate(rows, paper, pages_max, name)
@@ -93,7 +93,7 @@ def typeset(data: bytes, name: str, *, pages_max: int = 1000, paper: Paper = A4)
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Column:
     """Where blocks go: their column, the bars beside it, the depth of lists, whether list items are set close."""
 
     x: float
@@ -102,7 +102,7 @@ class _Place:
     depth: int = 0
     tight: bool = False
 
-    def indented(self, by: float, right_to_left: bool) -> _Place:
+    def indented(self, by: float, right_to_left: bool) -> _Column:
         by = min(by, max(0.0, self.width - 80))  # nests are not deeper than the page is wide
         return replace(self, x=self.x if right_to_left else self.x + by, width=self.width - by)
 
@@ -110,7 +110,7 @@ class _Place:
 # ---- blocks --------------------------------------------------------------------------------------------------------------
 
 
-def _blocks(nodes: Sequence[SyntaxTreeNode], place: _Place) -> Iterator[Row]:
+def _blocks(nodes: Sequence[SyntaxTreeNode], place: _Column) -> Iterator[Row]:
     for node in nodes:
         if node.type == "heading":
             yield from _heading(node, place)
@@ -128,7 +128,7 @@ def _blocks(nodes: Sequence[SyntaxTreeNode], place: _Place) -> Iterator[Row]:
             yield from _table(node, place)
 
 
-def _set(paragraphs: Sequence[Paragraph], place: _Place, points: float, before: float) -> list[Row]:
+def _set(paragraphs: Sequence[Paragraph], place: _Column, points: float, before: float) -> list[Row]:
     """Lines of paragraphs, one row each."""
     pitch = points * LEADING
     rows = [
@@ -142,7 +142,7 @@ def _set(paragraphs: Sequence[Paragraph], place: _Place, points: float, before: 
     return rows
 
 
-def _heading(node: SyntaxTreeNode, place: _Place) -> Iterator[Row]:
+def _heading(node: SyntaxTreeNode, place: _Column) -> Iterator[Row]:
     points = HEADINGS.get(node.tag, BODY.points)
     rows = _set(_inline(node, Type(Style.BOLD, points)), place, points, points * 0.9 + 6)
     if node.tag == "h1":
@@ -152,11 +152,11 @@ def _heading(node: SyntaxTreeNode, place: _Place) -> Iterator[Row]:
     yield from rows
 
 
-def _paragraph(node: SyntaxTreeNode, place: _Place) -> Iterator[Row]:
+def _paragraph(node: SyntaxTreeNode, place: _Column) -> Iterator[Row]:
     yield from _set(_inline(node, BODY), place, BODY.points, TIGHT_GAP if place.tight else PARAGRAPH_GAP)
 
 
-def _list(node: SyntaxTreeNode, place: _Place) -> Iterator[Row]:
+def _list(node: SyntaxTreeNode, place: _Column) -> Iterator[Row]:
     right_to_left = _runs_right_to_left(node)
     tight = all(child.hidden for item in node.children for child in item.children if child.type == "paragraph")
     first = int(node.attrs.get("start", 1)) if node.type == "ordered_list" else 0
@@ -180,7 +180,7 @@ def _list(node: SyntaxTreeNode, place: _Place) -> Iterator[Row]:
         yield from rows
 
 
-def _quote(node: SyntaxTreeNode, place: _Place) -> Iterator[Row]:
+def _quote(node: SyntaxTreeNode, place: _Column) -> Iterator[Row]:
     right_to_left = _runs_right_to_left(node)
     inner = place.indented(QUOTE_INDENT, right_to_left)
     bar = place.x + place.width - QUOTE_BAR - 2 if right_to_left else place.x + 2
@@ -190,7 +190,7 @@ def _quote(node: SyntaxTreeNode, place: _Place) -> Iterator[Row]:
     yield from rows
 
 
-def _code(content: str, place: _Place) -> Iterator[Row]:
+def _code(content: str, place: _Column) -> Iterator[Row]:
     inner = place.indented(8, False)
     inner = replace(inner, bars=(*place.bars, (place.x + 1, CODE_BAR)))
     kind = Type(Style.MONO, CODE_POINTS)
@@ -206,7 +206,7 @@ def _code(content: str, place: _Place) -> Iterator[Row]:
 # ---- tables --------------------------------------------------------------------------------------------------------------
 
 
-def _table(node: SyntaxTreeNode, place: _Place) -> Iterator[Row]:
+def _table(node: SyntaxTreeNode, place: _Column) -> Iterator[Row]:
     """Cells wrapped in columns as wide as they need, or as there is room for."""
     cells: list[list[tuple[Paragraph, str]]] = []
     heads = 0

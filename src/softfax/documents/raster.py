@@ -43,7 +43,7 @@ class FaxPage:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Placement:
     """Where a sheet stands on the page, in dots: offset and size; the page is `height` rows long."""
 
     left: int
@@ -128,7 +128,7 @@ def raster(source: Sheet | FaxImage, settings: RasterSettings, name: str) -> Ite
         yield FaxPage(part, page, dots.pictures)
 
 
-def _place(sheet: Sheet, page: PageClass, settings: RasterSettings) -> _Place:
+def _place(sheet: Sheet, page: PageClass, settings: RasterSettings) -> _Placement:
     """True size where the sheet has one and the paper is wide enough; else as large as every machine prints."""
     line_mm, longest_mm = page.width_mm, settings.longest_mm
     if sheet.width_inches is not None and sheet.height_inches is not None:
@@ -145,10 +145,10 @@ def _place(sheet: Sheet, page: PageClass, settings: RasterSettings) -> _Place:
     width = max(1, min(page.width, round(width_mm * scale * page.dots_per_mm)))
     rows = max(1, round(height_mm * scale * page.rows_per_mm))
     margin = 0 if sheet.width_inches is not None else round(UNPRINTED_END_MM * page.rows_per_mm)
-    return _Place((page.width - width) // 2, margin, width, rows, rows + 2 * margin)
+    return _Placement((page.width - width) // 2, margin, width, rows, rows + 2 * margin)
 
 
-def _draw(sheet: Sheet, page: PageClass, place: _Place) -> Image.Image:
+def _draw(sheet: Sheet, page: PageClass, place: _Placement) -> Image.Image:
     drawn = sheet.render(place.width, place.rows)
     if (place.width, place.rows) == (page.width, place.height):
         return drawn
@@ -157,7 +157,7 @@ def _draw(sheet: Sheet, page: PageClass, place: _Place) -> Image.Image:
     return canvas
 
 
-def _inside(white: npt.NDArray[np.bool_], page: PageClass, place: _Place) -> _Place | None:
+def _inside(white: npt.NDArray[np.bool_], page: PageClass, place: _Placement) -> _Placement | None:
     """A better place, where ink stands outside what machines print: moved, and shrunk if it must be; None if all is well."""
     columns = np.flatnonzero(~white.all(axis=0))
     if not columns.size:
@@ -185,7 +185,7 @@ def _inside(white: npt.NDArray[np.bool_], page: PageClass, place: _Place) -> _Pl
     y += _push(ink_top, ink_bottom, end, place.height - end)
     if (x, y, width, rows) == (place.left, place.top, place.width, place.rows):
         return None
-    return _Place(int(x), int(y), width, rows, place.height)
+    return _Placement(int(x), int(y), width, rows, place.height)
 
 
 def _push(low: float, high: float, least: float, most: float) -> int:

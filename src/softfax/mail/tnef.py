@@ -104,7 +104,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 def _properties(data: bytes) -> dict[int, bytes]:
     """Those asked for of a list of properties ([MS-OXTNEF] §2.1.3.4), of several values the first. Raises TnefError."""
-    reader = _Reader(data)
+    reader = _PropertyReader(data)
     found: dict[int, bytes] = {}
     for _ in range(reader.number()):
         kind, name = struct.unpack("<HH", reader.take(4))
@@ -116,7 +116,7 @@ def _properties(data: bytes) -> dict[int, bytes]:
     return found
 
 
-class _Reader:
+class _PropertyReader:
     """Reads a list of properties from its beginning; all values begin at multiples of four."""
 
     def __init__(self, data: bytes) -> None:

@@ -22,7 +22,7 @@ from softfax.sip.types import parse_listen
 from softfax.station.config import StationConfig
 from softfax.station.config.mistakes import mistakes
 
-__all__ = ["Checked", "Finding", "check_config", "is_loopback", "load_config", "secrets_in"]
+__all__ = ["Checked", "ConfigProblem", "check_config", "is_loopback", "load_config", "secrets_in"]
 
 #: The sample's own values.
 _EXAMPLES = re.compile(r"(^|[.@])example(\.(com|net|org))?$")
@@ -31,7 +31,7 @@ _CERTIFICATE = re.compile(r"(certificate|private_key|_ca)$")
 
 
 @dataclass(frozen=True)
-class Finding:
+class ConfigProblem:
     """A mistake, or a warning. `line` is 0 where it has none."""
 
     mistake: bool
@@ -52,7 +52,7 @@ class Checked:
     """What came of it. `config` is None where the file cannot be read as one."""
 
     config: StationConfig | None
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[ConfigProblem] = field(default_factory=list)
 
     @property
     def mistaken(self) -> bool:
@@ -70,19 +70,19 @@ def check_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> 
         config = StationConfig(**table)
     except ValidationError as error:
         found = [
-            Finding(True, line_of(lines, one.place) if lines else 0, one.key, one.problem, one.remedy)
+            ConfigProblem(True, line_of(lines, one.place) if lines else 0, one.key, one.problem, one.remedy)
             for one in mistakes(error, StationConfig)
         ]
         return Checked(None, sorted(found, key=lambda one: one.line))
     except TomlError as error:
-        return Checked(None, [Finding(True, error.line, "", error.what, error.remedy)])
+        return Checked(None, [ConfigProblem(True, error.line, "", error.what, error.remedy)])
     except ConfigError as error:
-        return Checked(None, [Finding(True, 0, "", error.problem.removeprefix(f"{path} "), error.remedy)])
+        return Checked(None, [ConfigProblem(True, 0, "", error.problem.removeprefix(f"{path} "), error.remedy)])
     said = [(True, *one) for one in _mistakes(config)] + [(False, *one) for one in _warnings(config, path)]
     return Checked(
         config,
         [
-            Finding(mistake, line_of(lines, at) if at in lines else 0, _dotted(at), problem, remedy)
+            ConfigProblem(mistake, line_of(lines, at) if at in lines else 0, _dotted(at), problem, remedy)
             for mistake, at, problem, remedy in said
         ],
     )

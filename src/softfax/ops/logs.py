@@ -29,7 +29,7 @@ from softfax.ops.redact import Redactor
 from softfax.outside import clean, escaped_json, paragraphs
 from softfax.station.config import StationConfig
 
-__all__ = ["EventLog", "JsonFormatter", "Repetition", "TextFormatter", "in_the_journal", "keeps_events", "set_up"]
+__all__ = ["EventLogger", "JsonFormatter", "Repetition", "TextFormatter", "in_the_journal", "keeps_events", "set_up"]
 
 event_log = logging.getLogger("softfax.fax.events")
 
@@ -261,7 +261,7 @@ def _one_line(text: str) -> str:
 # ---- the events of faxes ---------------------------------------------------------------------------------------------
 
 
-class EventLog:
+class EventLogger:
     """A sink of a station's events: one line each, at level info; a fax that failed at warning, steps of a session at debug."""
 
     def __call__(self, update: FaxUpdate) -> None:

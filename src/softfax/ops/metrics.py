@@ -74,7 +74,7 @@ class Observed(Protocol):
     def workers(self) -> Sequence[WorkerView]: ...
 
 
-class Queue(Protocol):
+class CountedQueue(Protocol):
     """What is asked of a queue (`softfax.queue.queue.FaxQueue`)."""
 
     async def counts(self) -> QueueCounts: ...
@@ -93,7 +93,7 @@ class _Snapshot(Collector):
 class Metrics:
     """A sink of the station's events, and what `/metrics` answers. `sources` may be added to."""
 
-    def __init__(self, station: Observed, queue: Queue | None = None) -> None:
+    def __init__(self, station: Observed, queue: CountedQueue | None = None) -> None:
         self.sources: list[Source] = []
         self._station = station
         self._queue = queue

@@ -52,7 +52,7 @@ class Owner(Protocol):
     def durable(self) -> Durable | None: ...
 
 
-class Queue(Protocol):
+class SweptQueue(Protocol):
     """What is asked of the queue (`softfax.queue.queue.FaxQueue`)."""
 
     events: Any
@@ -77,7 +77,7 @@ class Swept:
 class Retention:
     """A part of a station: `station.add(Retention(station, queue))`. `now` is for tests."""
 
-    def __init__(self, station: Owner, queue: Queue, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, station: Owner, queue: SweptQueue, *, now: Callable[[], float] = time.time) -> None:
         self._station = station
         self._queue = queue
         self._now = now

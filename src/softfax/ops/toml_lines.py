@@ -29,7 +29,7 @@ DEPTH_MAX = 40
 
 def key_lines(text: str) -> dict[Place, int]:
     """The line, from 1, of every key and table: `("account", 0, "server")` is the server of the first account."""
-    return _Reader(text.replace("\r\n", "\n")).read()
+    return _TomlReader(text.replace("\r\n", "\n")).read()
 
 
 def line_of(lines: Mapping[Place, int], place: Place) -> int:
@@ -41,7 +41,7 @@ def line_of(lines: Mapping[Place, int], place: Place) -> int:
     return 1
 
 
-class _Reader:
+class _TomlReader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0

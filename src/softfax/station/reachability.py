@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from softfax.model import REASON_REMEDIES
 from softfax.station.views import RegistrationView
 
-__all__ = ["Asker", "Reachability"]
+__all__ = ["Prober", "Reachability"]
 
 log = logging.getLogger("softfax.station")
 
@@ -24,7 +24,7 @@ _GONE = frozenset({408, 502, 503, 504})
 State = Literal["trying", "reachable", "unreachable"]
 
 
-class Asker(Protocol):
+class Prober(Protocol):
     """What is asked of the user agent (`softfax.sip.UserAgent`)."""
 
     async def probe(self, name: str, timeout_s: float = ...) -> tuple[int, str]: ...
@@ -37,7 +37,7 @@ class Reachability:
     `say` is told every change that people should know, in one line; `on_change` every change of the view.
     """
 
-    agent: Asker
+    agent: Prober
     name: str
     interval_s: float
     say: Callable[[str], None] = lambda text: None

@@ -62,7 +62,7 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     """The value of an expression; a variable that is not set is None. Raises ExpressionError."""
     if len(expression) > LENGTH_MAX:
         raise ExpressionError("the expression is too long")
-    return _Parser(_tokens(expression), variables).whole()
+    return _Evaluator(_tokens(expression), variables).whole()
 
 
 def _tokens(expression: str) -> list[tuple[str, str]]:
@@ -78,7 +78,7 @@ def _tokens(expression: str) -> list[tuple[str, str]]:
     return out
 
 
-class _Parser:
+class _Evaluator:
     """Evaluates while it reads; both sides of && and || are read, which has no effect as nothing here has."""
 
     def __init__(self, tokens: list[tuple[str, str]], variables: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from softfax.web.limits import Buckets
 from softfax.web.problems import Problem
 from softfax.web.store import Login, WebStore
 
-__all__ = ["Access", "Asker", "Principal", "check_origin", "unauthorized"]
+__all__ = ["Access", "Principal", "Requester", "check_origin", "unauthorized"]
 
 log = logging.getLogger("softfax.web")
 
@@ -50,7 +50,7 @@ class Principal:
 
 
 @dataclass(frozen=True)
-class Asker:
+class Requester:
     """Where a request came from, trusted proxies seen through. `peer` is the connection's other end, `proxied` whether that is
     one of them."""
 
@@ -90,10 +90,10 @@ class Access:
 
     # ---- where from ---------------------------------------------------------------------------------------------
 
-    def asker(self, peer: str, scheme: str, headers: Mapping[str, str]) -> Asker:
+    def requester(self, peer: str, scheme: str, headers: Mapping[str, str]) -> Requester:
         """Who is behind trusted proxies: the last address of X-Forwarded-For that is none of them."""
         if not self._trusted(peer):
-            return Asker(peer, peer, scheme == "https", False)
+            return Requester(peer, peer, scheme == "https", False)
         address = peer
         for hop in reversed(headers.get("x-forwarded-for", "").split(",")):
             hop = hop.strip().strip("[]")
@@ -103,7 +103,7 @@ class Access:
             if not self._trusted(hop):
                 break
         proto = headers.get("x-forwarded-proto", scheme).split(",")[-1].strip().lower()
-        return Asker(address, peer, proto == "https", True)
+        return Requester(address, peer, proto == "https", True)
 
     def _trusted(self, address: str) -> bool:
         try:
@@ -116,22 +116,22 @@ class Access:
 
     # ---- who ----------------------------------------------------------------------------------------------------
 
-    def principal(self, asker: Asker, headers: Mapping[str, str], cookie: str) -> Principal | None:
+    def principal(self, requester: Requester, headers: Mapping[str, str], cookie: str) -> Principal | None:
         """Who asks; None for nobody known. Raises Problem for what is refused whoever asks."""
         if not self.config.protected:
-            return self._local(asker, headers)
+            return self._local(requester, headers)
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            token = self._checked(asker, given.strip())
+            token = self._checked(requester, given.strip())
             return Principal(token.name, token.scopes, "token")
         if cookie and (found := self._of_login(cookie)) is not None:
             return found
-        return self._of_proxy(asker, headers)
+        return self._of_proxy(requester, headers)
 
-    def _local(self, asker: Asker, headers: Mapping[str, str]) -> Principal:
+    def _local(self, requester: Requester, headers: Mapping[str, str]) -> Principal:
         """Without tokens: this machine alone, asked by its own name. Another name may be one that an attacker let lead here."""
         try:
-            ip = ipaddress.ip_address(asker.peer)
+            ip = ipaddress.ip_address(requester.peer)
             mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
             near = (mapped or ip).is_loopback
         except ValueError:
@@ -155,9 +155,9 @@ class Access:
             )
         return Principal("local", frozenset(SCOPES), "local")
 
-    def _of_proxy(self, asker: Asker, headers: Mapping[str, str]) -> Principal | None:
+    def _of_proxy(self, requester: Requester, headers: Mapping[str, str]) -> Principal | None:
         name = headers.get(self.config.proxy_user_header.lower(), "") if self.config.proxy_user_header else ""
-        if not asker.proxied or not name:
+        if not requester.proxied or not name:
             return None
         shown = clean(name[:80])
         return Principal(shown, frozenset(self.config.proxy_user_scopes), "proxy")
@@ -171,12 +171,12 @@ class Access:
             return None
         return Principal(token.name, token.scopes, "login")
 
-    def _checked(self, asker: Asker, given: str) -> _Token:
+    def _checked(self, requester: Requester, given: str) -> _Token:
         """The token whose secret was given. Raises Problem; whoever guesses has to wait, also for the right answer.
 
         A token that was right from the same address within the hour is not kept waiting by others who are wrong there.
         """
-        key = network_of(asker.address)
+        key = network_of(requester.address)
         digest = hashlib.sha256(given[: TOKEN_MAX + 1].encode("utf-8", "surrogatepass")).digest()
         known = self._right.get((key, digest), -math.inf) > time.monotonic() - RIGHT_S
         if (wait_s := self._failures.wait_s(key)) and not known:
@@ -192,7 +192,7 @@ class Access:
         found = [token for token in self._tokens if hmac.compare_digest(token.digest, digest)]
         if not found:
             self._failures.take(key)
-            log.warning("a wrong token came from %s", asker.address)
+            log.warning("a wrong token came from %s", requester.address)
             raise unauthorized("The token is wrong.")
         self._right[key, digest] = time.monotonic()
         self._right.move_to_end((key, digest))
@@ -202,9 +202,9 @@ class Access:
 
     # ---- logins of the page -------------------------------------------------------------------------------------
 
-    async def log_in(self, asker: Asker, secret: str) -> tuple[str, Principal]:
+    async def log_in(self, requester: Requester, secret: str) -> tuple[str, Principal]:
         """A cookie for whoever knows a token, and who that is. Raises Problem."""
-        token = self._checked(asker, secret)
+        token = self._checked(requester, secret)
         cookie = secrets.token_urlsafe(32)
         until = time.time() + self.config.session_hours * 3600
         login = Login(key=Login.key_of(cookie), token=token.name, fingerprint=_fingerprint(token), until=until)
@@ -216,7 +216,7 @@ class Access:
         self._logins[login.key] = login
         if self._store is not None:
             await asyncio.to_thread(self._store.add_login, login)
-        log.info("%s logged in from %s", token.name, asker.address)
+        log.info("%s logged in from %s", token.name, requester.address)
         return cookie, Principal(token.name, token.scopes, "login")
 
     async def log_out(self, cookie: str) -> None:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from softfax.peers import network_of
-from softfax.web.access import Access, Asker, Principal, check_origin, unauthorized
+from softfax.web.access import Access, Principal, Requester, check_origin, unauthorized
 from softfax.web.limits import Buckets
 from softfax.web.problems import Problem, problem_of
 
@@ -145,30 +145,30 @@ class Guard:
                 400, "This is no HTTP/1.1", "It says its length twice.", kind="no-http", headers={"Connection": "close"}
             )
         client = scope.get("client")
-        asker = self.access.asker(client[0] if client else "", scope["scheme"], headers)
-        scope["state"] = {**scope.get("state", {}), "asker": asker, "principal": None}
+        requester = self.access.requester(client[0] if client else "", scope["scheme"], headers)
+        scope["state"] = {**scope.get("state", {}), "requester": requester, "principal": None}
         path, method = scope["path"], scope["method"]
         public = path in _PUBLIC or path.startswith("/assets/") or (path == "/v1/login" and method == "POST")
-        principal = self._principal(asker, headers, public)
+        principal = self._principal(requester, headers, public)
         scope["state"]["principal"] = principal
-        self._often(asker, principal)
+        self._often(requester, principal)
         if principal is None and not public:
             raise unauthorized("The station answers to those it knows.")
         check_origin(method, headers, principal)
         return self._limited(receive, headers, *self._size(path, method))
 
-    def _principal(self, asker: Asker, headers: Mapping[str, str], public: bool) -> Principal | None:
+    def _principal(self, requester: Requester, headers: Mapping[str, str], public: bool) -> Principal | None:
         try:
-            return self.access.principal(asker, headers, cookie_of(headers, self.cookie))
+            return self.access.principal(requester, headers, cookie_of(headers, self.cookie))
         except Problem as problem:
             # A page with a token that is wrong by now has to load, to ask for another one.
             if public and problem.status_code in (401, 429):
                 return None
             raise
 
-    def _often(self, asker: Asker, principal: Principal | None) -> None:
+    def _often(self, requester: Requester, principal: Principal | None) -> None:
         if principal is None or principal.kind == "local":
-            key = f"address {network_of(asker.address)}"
+            key = f"address {network_of(requester.address)}"
         else:
             key = f"{principal.kind == 'proxy'} {principal.name}"
         if wait_s := self._asked.take(key):

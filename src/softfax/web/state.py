@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from softfax.queue.model import Fax
 from softfax.station.config.http import HttpConfig
-from softfax.web.access import Access, Asker, Principal, unauthorized
+from softfax.web.access import Access, Principal, Requester, unauthorized
 from softfax.web.history import History
 from softfax.web.pictures import Pictures
 from softfax.web.problems import Problem
@@ -25,7 +25,7 @@ from softfax.web.store import WebStore
 from softfax.web.stream import Streams
 from softfax.web.uploads import Uploads
 
-__all__ = ["Mine", "Web", "answer", "asker_of", "name_of", "needs", "principal_of"]
+__all__ = ["Mine", "Web", "answer", "name_of", "needs", "principal_of", "requester_of"]
 
 #: Sends a fax by e-mail to an address. Raises SoftfaxError.
 ForwardEmail = Callable[[Fax, str], Awaitable[None]]
@@ -77,9 +77,9 @@ def principal_of(request: Request) -> Principal | None:
     return found
 
 
-def asker_of(request: Request) -> Asker:
+def requester_of(request: Request) -> Requester:
     """Where it comes from."""
-    found: Asker = request.scope["state"]["asker"]
+    found: Requester = request.scope["state"]["requester"]
     return found
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softfax.ami.channel import AmiEvent, Channel, cause_of_sip, cause_text
-from softfax.ami.events import FaxChannel, Origin
+from softfax.ami.events import FaxChannel, OriginateAction
 from softfax.model import (
     CallEvent,
     CallState,
@@ -127,7 +127,9 @@ def test_a_channel_begins_once_and_ends_once(
     )
     origin = None
     if outgoing and waits is not None:
-        origin = Origin(channel="PJSIP/a/b", application="SendFAX", data="/a", files=("/a",), wants_response=waits)
+        origin = OriginateAction(
+            channel="PJSIP/a/b", application="SendFAX", data="/a", files=("/a",), wants_response=waits
+        )
     fax = FaxChannel(context, origin)
     said: list[AmiEvent] = []
     for event, mode in steps:

@@ -71,7 +71,7 @@ def test_json_with_ids_and_without_secrets(tmp_path: Path) -> None:
     file = tmp_path / "log" / "softfax.log"
     log = start(file)
     assert file.stat().st_mode & 0o777 == 0o640
-    sink = logs.EventLog()
+    sink = logs.EventLogger()
     sink(FaxUpdate(CONTEXT, CallEvent(state=CallState.CALLING, call_id="abc@x", fax_id=FAX)))
     sink(FaxUpdate(CONTEXT, ProgressEvent(direction=Direction.SEND, page=1, bytes=10, fax_id=FAX)))
     log.error("fax %s stays in %s", FAX, "/spool")

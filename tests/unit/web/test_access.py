@@ -28,7 +28,7 @@ def access(**http: Any) -> Access:
 
 
 def who(found: Access, peer: str, headers: Mapping[str, str]) -> Principal | None:
-    return found.principal(found.asker(peer, "http", headers), headers, "")
+    return found.principal(found.requester(peer, "http", headers), headers, "")
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -66,7 +66,7 @@ def test_guesses_wait_and_others_do_not(monkeypatch: pytest.MonkeyPatch, up_s: f
     assert error.value.status_code == 429
     assert who(found, "192.0.2.1", bearer(SECRET)) is not None
     assert who(found, "192.0.2.2", bearer(SECRET)) is not None
-    # A network of IPv6 is one asker: its owner has addresses without end.
+    # A network of IPv6 is one client: its owner has addresses without end.
     for n in range(3):
         with pytest.raises(Problem):
             who(found, f"2001:db8::{n}", bearer("wrong"))
@@ -104,11 +104,11 @@ def test_a_proxys_word_counts_if_it_is_ours() -> None:
     assert ada == Principal("ada", frozenset({"read", "send"}), "proxy")
     assert who(found, "192.0.2.1", said) is None
     # The last address that is no proxy of ours; what is left of it anybody may have written.
-    assert found.asker("10.0.0.2", "http", said).address == "203.0.113.5"
-    assert found.asker("192.0.2.1", "http", said).address == "192.0.2.1"
-    assert found.asker("10.0.0.2", "http", {"x-forwarded-for": "not an address"}).address == "10.0.0.2"
-    assert found.asker("::ffff:10.0.0.2", "http", {"x-forwarded-proto": "http, https"}).secure
-    assert not found.asker("192.0.2.1", "http", {"x-forwarded-proto": "https"}).secure
+    assert found.requester("10.0.0.2", "http", said).address == "203.0.113.5"
+    assert found.requester("192.0.2.1", "http", said).address == "192.0.2.1"
+    assert found.requester("10.0.0.2", "http", {"x-forwarded-for": "not an address"}).address == "10.0.0.2"
+    assert found.requester("::ffff:10.0.0.2", "http", {"x-forwarded-proto": "http, https"}).secure
+    assert not found.requester("192.0.2.1", "http", {"x-forwarded-proto": "https"}).secure
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_no_more_than_the_rate_allows(pauses: list[float]) -> None:
     assert taken <= 3 + now[0] + 1e-6
 
 
-def test_addresses_that_are_one_asker() -> None:
+def test_addresses_that_are_one_client() -> None:
     assert network_of("192.0.2.1") == network_of("::ffff:192.0.2.1") == "192.0.2.1"
     assert network_of("2001:db8::1") == network_of("2001:db8::ffff") != network_of("2001:db8:0:1::1")
     assert network_of("whatever") == "whatever"

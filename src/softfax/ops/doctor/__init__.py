@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from softfax.ops.doctor.examine import examine
-from softfax.ops.doctor.findings import Area, Finding, Status
+from softfax.ops.doctor.findings import CheckArea, Finding, Status
 
-__all__ = ["Area", "Finding", "Status", "examine"]
+__all__ = ["CheckArea", "Finding", "Status", "examine"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from softfax.ops.check import check_config
 from softfax.ops.doctor import local, network, ports, trial
-from softfax.ops.doctor.findings import Area, Finding, Status, failed, ok, skipped
+from softfax.ops.doctor.findings import CheckArea, Finding, Status, failed, ok, skipped
 
 __all__ = ["examine"]
 
@@ -32,25 +32,25 @@ async def examine(
     for one in checked.findings:
         status = Status.FAILED if one.mistake else Status.WARNING
         at = f"line {one.line}: " if one.line else ""
-        yield Finding(Area.CONFIGURATION, status, f"{at}{one.problem}", one.remedy)
+        yield Finding(CheckArea.CONFIGURATION, status, f"{at}{one.problem}", one.remedy)
     config = checked.config
     if config is None or checked.mistaken:
-        yield skipped(Area.CONFIGURATION, "the rest is not looked at before the configuration is right")
+        yield skipped(CheckArea.CONFIGURATION, "the rest is not looked at before the configuration is right")
         return
-    yield ok(Area.CONFIGURATION, f"{name} is right")
+    yield ok(CheckArea.CONFIGURATION, f"{name} is right")
     running = await ports.station_runs(config)
     for area, findings in (
-        (Area.LIBRARIES, _thread(local.library_findings)),
-        (Area.PORTS, ports.port_findings(config, running)),
-        (Area.NETWORK, network.nat_findings(config, stun)),
-        (Area.NETWORK, network.mail_findings(config)),
-        (Area.ACCOUNTS, network.account_findings(config)),
-        (Area.ACCOUNTS, network.registration_findings(config, running)),
-        (Area.DISK, _thread(lambda: local.disk_findings(config))),
-        (Area.RECORDS, _thread(lambda: local.record_findings(config))),
-        (Area.CLOCK, _thread(local.clock_findings)),
-        (Area.DOCUMENTS, _thread(local.document_findings)),
-        (Area.LIMITS, _thread(lambda: local.limit_findings(config))),
+        (CheckArea.LIBRARIES, _thread(local.library_findings)),
+        (CheckArea.PORTS, ports.port_findings(config, running)),
+        (CheckArea.NETWORK, network.nat_findings(config, stun)),
+        (CheckArea.NETWORK, network.mail_findings(config)),
+        (CheckArea.ACCOUNTS, network.account_findings(config)),
+        (CheckArea.ACCOUNTS, network.registration_findings(config, running)),
+        (CheckArea.DISK, _thread(lambda: local.disk_findings(config))),
+        (CheckArea.RECORDS, _thread(lambda: local.record_findings(config))),
+        (CheckArea.CLOCK, _thread(local.clock_findings)),
+        (CheckArea.DOCUMENTS, _thread(local.document_findings)),
+        (CheckArea.LIMITS, _thread(lambda: local.limit_findings(config))),
     ):
         try:
             for finding in await findings:
@@ -62,7 +62,7 @@ async def examine(
         for finding in await trial.call_findings(config, call, account=account):
             yield finding
     else:
-        yield skipped(Area.CALL, "no test fax was sent", "softfax doctor --call NUMBER")
+        yield skipped(CheckArea.CALL, "no test fax was sent", "softfax doctor --call NUMBER")
 
 
 async def _thread(look: Callable[[], Iterable[Finding]]) -> list[Finding]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Area", "Finding", "Status", "failed", "ok", "skipped", "warning"]
+__all__ = ["CheckArea", "Finding", "Status", "failed", "ok", "skipped", "warning"]
 
 
 class Status(StrEnum):
@@ -18,7 +18,7 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-class Area(StrEnum):
+class CheckArea(StrEnum):
     """What was looked at, in the order in which it is shown."""
 
     CONFIGURATION = "configuration"
@@ -38,7 +38,7 @@ class Area(StrEnum):
 class Finding:
     """One thing that was looked at: a line for people, and what to do where it is not well."""
 
-    area: Area
+    area: CheckArea
     status: Status
     text: str
     remedy: str = ""
@@ -48,21 +48,21 @@ class Finding:
         return {"area": self.area, "status": self.status, "text": self.text, "remedy": self.remedy}
 
 
-def ok(area: Area, text: str) -> Finding:
+def ok(area: CheckArea, text: str) -> Finding:
     """It is well."""
     return Finding(area, Status.OK, text)
 
 
-def warning(area: Area, text: str, remedy: str) -> Finding:
+def warning(area: CheckArea, text: str, remedy: str) -> Finding:
     """It works, but."""
     return Finding(area, Status.WARNING, text, remedy)
 
 
-def failed(area: Area, text: str, remedy: str) -> Finding:
+def failed(area: CheckArea, text: str, remedy: str) -> Finding:
     """It does not work."""
     return Finding(area, Status.FAILED, text, remedy)
 
 
-def skipped(area: Area, text: str, remedy: str = "") -> Finding:
+def skipped(area: CheckArea, text: str, remedy: str = "") -> Finding:
     """Could not be looked at, or was not asked for."""
     return Finding(area, Status.SKIPPED, text, remedy)

@@ -22,7 +22,7 @@ from softfax.diskspace import free_bytes
 from softfax.documents.fonts import FOLDER, Style
 from softfax.errors import SoftfaxError
 from softfax.ops.check import folder_problem
-from softfax.ops.doctor.findings import Area, Finding, failed, ok, skipped, warning
+from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, skipped, warning
 from softfax.sip import CALLS_PER_PROCESS, FILES_ITSELF, FILES_PER_CALL
 from softfax.station.config import StationConfig
 
@@ -57,16 +57,16 @@ def library_findings() -> Iterator[Finding]:
 
     try:
         Engine().close()
-        yield ok(Area.LIBRARIES, f"softfax {__version__}, its engine loads")
+        yield ok(CheckArea.LIBRARIES, f"softfax {__version__}, its engine loads")
     except SoftfaxError as error:
-        yield failed(Area.LIBRARIES, error.problem, error.remedy or "install softfax again")
+        yield failed(CheckArea.LIBRARIES, error.problem, error.remedy or "install softfax again")
     done = subprocess.run([sys.executable, "-c", _PJSIP], capture_output=True, text=True, timeout=20, check=False)
     version = done.stdout.rpartition("VERSION ")[2].strip() if "VERSION " in done.stdout else ""
     if version:
-        yield ok(Area.LIBRARIES, f"PJSIP {version}, Python {sys.version.split()[0]}")
+        yield ok(CheckArea.LIBRARIES, f"PJSIP {version}, Python {sys.version.split()[0]}")
     else:
         last = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
-        yield failed(Area.LIBRARIES, f"PJSIP does not load ({last[0][:120]})", "install softfax again")
+        yield failed(CheckArea.LIBRARIES, f"PJSIP does not load ({last[0][:120]})", "install softfax again")
 
 
 def disk_findings(config: StationConfig) -> Iterator[Finding]:
@@ -75,19 +75,21 @@ def disk_findings(config: StationConfig) -> Iterator[Finding]:
     for name, folder in {"data": config.data.dir, "received faxes": config.inbox_dir}.items():
         problem = folder_problem(folder)
         if problem:
-            yield failed(Area.DISK, f"{name}: {problem}", f"as root: install -d -o softfax -g softfax -m 750 {folder}")
+            yield failed(
+                CheckArea.DISK, f"{name}: {problem}", f"as root: install -d -o softfax -g softfax -m 750 {folder}"
+            )
             continue
         free = free_bytes(folder)
         if free is not None and free < floor:
             yield failed(
-                Area.DISK,
+                CheckArea.DISK,
                 f"{name}: {free >> 20} MB are left at {folder}, no fax is taken",
                 "make room, or lower [retention] min_free_mb",
             )
         elif free is not None:
             low = free < 5 * floor
             text = f"{name}: {free / 1e9:.1f} GB are left at {folder}"
-            yield warning(Area.DISK, text, "make room before it is full") if low else ok(Area.DISK, text)
+            yield warning(CheckArea.DISK, text, "make room before it is full") if low else ok(CheckArea.DISK, text)
     yield from _speed(config.data.dir)
 
 
@@ -110,7 +112,7 @@ def _speed(folder: Path) -> Iterator[Finding]:
                 syncs.append(time.monotonic() - began)
     except OSError as error:
         yield failed(
-            Area.DISK,
+            CheckArea.DISK,
             f"{folder} cannot be written to: {error.strerror}",
             "check its owner, and that it is not read-only",
         )
@@ -119,56 +121,58 @@ def _speed(folder: Path) -> Iterator[Finding]:
     text = f"{WRITE_BYTES / written_s / 1e6:.0f} MB/s, {sync_s * 1000:.1f} ms until a page is safe (fsync)"
     if sync_s > SLOW_SYNC_S or WRITE_BYTES / written_s < SLOW_WRITE_BPS:
         yield warning(
-            Area.DISK, f"slow: {text}", "put [data] dir on a local SSD; pages are confirmed once they are on disk"
+            CheckArea.DISK, f"slow: {text}", "put [data] dir on a local SSD; pages are confirmed once they are on disk"
         )
     else:
-        yield ok(Area.DISK, text)
+        yield ok(CheckArea.DISK, text)
 
 
 def record_findings(config: StationConfig) -> Iterator[Finding]:
     """Records that the station could not read and has set aside, and received faxes that are damaged."""
     url = database_url(config.data.dir, config.data.url)
     if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).is_file():
-        yield skipped(Area.RECORDS, "there is no database yet")
+        yield skipped(CheckArea.RECORDS, "there is no database yet")
         return
     try:
         engine = database_engine(url, pool_size=1, must_exist=True)
     except SoftfaxError as error:
-        yield failed(Area.RECORDS, error.problem, error.remedy)
+        yield failed(CheckArea.RECORDS, error.problem, error.remedy)
         return
     try:
         with engine.connect() as connection:
             found = set_aside(connection)
     except sa.exc.SQLAlchemyError as error:
         problem = database_error(url, error)
-        yield failed(Area.RECORDS, problem.problem, problem.remedy)
+        yield failed(CheckArea.RECORDS, problem.problem, problem.remedy)
         return
     finally:
         engine.dispose()
     for one in found:
         yield warning(
-            Area.RECORDS,
+            CheckArea.RECORDS,
             f"{one.key} of {one.table} could not be read and is set aside since {one.since:%Y-%m-%d}: {one.problem}",
             "look for it in a backup; the record as it was is in softfax_set_aside",
         )
     if not found:
-        yield ok(Area.RECORDS, "the database answers, no record is set aside")
+        yield ok(CheckArea.RECORDS, "the database answers, no record is set aside")
 
 
 def clock_findings() -> Iterator[Finding]:
     """Whether somebody keeps the clock right."""
     if time.time() < 1_700_000_000:
-        yield failed(Area.CLOCK, f"it is {time.strftime('%Y-%m-%d')} by this clock", "set the clock")
+        yield failed(CheckArea.CLOCK, f"it is {time.strftime('%Y-%m-%d')} by this clock", "set the clock")
         return
     kept = _ntp()
     if kept is None:
         yield skipped(
-            Area.CLOCK, "nobody here says whether the clock is kept by NTP", "in a container that is the host's affair"
+            CheckArea.CLOCK,
+            "nobody here says whether the clock is kept by NTP",
+            "in a container that is the host's affair",
         )
     elif kept:
-        yield ok(Area.CLOCK, f"kept by NTP, time zone {time.tzname[0]}")
+        yield ok(CheckArea.CLOCK, f"kept by NTP, time zone {time.tzname[0]}")
     else:
-        yield warning(Area.CLOCK, "the clock is not kept by NTP", "apt install systemd-timesyncd, or chrony")
+        yield warning(CheckArea.CLOCK, "the clock is not kept by NTP", "apt install systemd-timesyncd, or chrony")
 
 
 def _ntp() -> bool | None:
@@ -193,23 +197,23 @@ def document_findings() -> Iterator[Finding]:
     """Fonts, and the programs that some documents need."""
     missing = [style.value for style in Style if not (FOLDER / f"{style}.ttf").is_file()]
     if missing:
-        yield failed(Area.DOCUMENTS, f"fonts are missing: {', '.join(missing)}", "install softfax again")
+        yield failed(CheckArea.DOCUMENTS, f"fonts are missing: {', '.join(missing)}", "install softfax again")
     else:
-        yield ok(Area.DOCUMENTS, f"{len(list(Style))} fonts")
+        yield ok(CheckArea.DOCUMENTS, f"{len(list(Style))} fonts")
     office = shutil.which("soffice") or shutil.which("libreoffice")
     if office:
-        yield ok(Area.DOCUMENTS, f"LibreOffice ({office}): Word, Excel and the like can be faxed")
+        yield ok(CheckArea.DOCUMENTS, f"LibreOffice ({office}): Word, Excel and the like can be faxed")
     else:
         yield skipped(
-            Area.DOCUMENTS,
+            CheckArea.DOCUMENTS,
             "no LibreOffice: Word, Excel and the like are refused",
             "apt install libreoffice-writer-nogui libreoffice-calc-nogui",
         )
     if shutil.which("ocrmypdf"):
-        yield ok(Area.DOCUMENTS, "OCRmyPDF: received faxes can be searched")
+        yield ok(CheckArea.DOCUMENTS, "OCRmyPDF: received faxes can be searched")
     else:
         yield skipped(
-            Area.DOCUMENTS,
+            CheckArea.DOCUMENTS,
             "no OCRmyPDF: received faxes are pictures alone",
             "apt install ocrmypdf tesseract-ocr-LANGUAGE",
         )
@@ -222,7 +226,7 @@ def limit_findings(config: StationConfig) -> Iterator[Finding]:
     wanted = FILES_ITSELF + FILES_PER_CALL * calls
     if allowed != resource.RLIM_INFINITY and allowed < wanted:
         remedy = f"LimitNOFILE={max(wanted, 4096)} in the unit, or ulimit -n, or a lower [sip] max_calls"
-        yield warning(Area.LIMITS, f"{allowed} open files are allowed, {calls} calls take {wanted}", remedy)
+        yield warning(CheckArea.LIMITS, f"{allowed} open files are allowed, {calls} calls take {wanted}", remedy)
     else:
         most = "any number of" if allowed == resource.RLIM_INFINITY else str(allowed)
-        yield ok(Area.LIMITS, f"{most} open files are allowed, {calls} calls take {wanted}")
+        yield ok(CheckArea.LIMITS, f"{most} open files are allowed, {calls} calls take {wanted}")

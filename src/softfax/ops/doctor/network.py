@@ -15,7 +15,7 @@ from ipaddress import ip_address
 
 from softfax.errors import SoftfaxError
 from softfax.mailboxes.targets import MailboxError, greet
-from softfax.ops.doctor.findings import Area, Finding, failed, ok, skipped, warning
+from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, skipped, warning
 from softfax.ops.doctor.ports import ask_station
 from softfax.ops.doctor.sipping import Answer, probe
 from softfax.sip import SipAccount, UserAgent, local_address_towards, split_uri
@@ -35,7 +35,7 @@ CLOCK_S = 60.0
 async def account_findings(config: StationConfig) -> list[Finding]:
     """DNS and OPTIONS of each account."""
     if not config.account:
-        return [skipped(Area.ACCOUNTS, "there is no account", "add [[account]] with your PBX or trunk")]
+        return [skipped(CheckArea.ACCOUNTS, "there is no account", "add [[account]] with your PBX or trunk")]
     found = await asyncio.gather(*(_one(config, account) for account in config.account))
     return [finding for findings in found for finding in findings]
 
@@ -47,7 +47,7 @@ async def _one(config: StationConfig, account: AccountConfig) -> list[Finding]:
         addresses = await _resolve(host, port)
     except OSError as error:
         text = f"{label}: the name {host} is not found ({error.strerror or 'no answer'})"
-        return [failed(Area.ACCOUNTS, text, "check the spelling in server, and DNS")]
+        return [failed(CheckArea.ACCOUNTS, text, "check the spelling in server, and DNS")]
     transport = account.transport or config.sip.transport
     address = (addresses[0], port or PORTS[transport])
     shown = f"{address[0]}:{address[1]} over {transport}"
@@ -58,15 +58,15 @@ async def _one(config: StationConfig, account: AccountConfig) -> list[Finding]:
         answer = await probe(target, address, transport, tls=tls, server_name=host, timeout_s=PROBE_S)
     except ssl.SSLError as error:
         text = f"{label}: TLS with {shown} fails ({error.reason or error})"
-        return [failed(Area.ACCOUNTS, text, "check [sip] tls_ca, or the server's certificate")]
+        return [failed(CheckArea.ACCOUNTS, text, "check [sip] tls_ca, or the server's certificate")]
     except TimeoutError:
-        return [failed(Area.ACCOUNTS, f"{label}: no answer from {shown}", remedy)]
+        return [failed(CheckArea.ACCOUNTS, f"{label}: no answer from {shown}", remedy)]
     except OSError as error:
-        return [failed(Area.ACCOUNTS, f"{label}: {shown} cannot be reached ({error.strerror or error})", remedy)]
+        return [failed(CheckArea.ACCOUNTS, f"{label}: {shown} cannot be reached ({error.strerror or error})", remedy)]
     software = (answer.headers.get("server") or answer.headers.get("user-agent") or "")[:60]
     answered = f"answers in {answer.took_s * 1000:.0f} ms ({answer.code} {answer.reason})"
     line = f"{label}: {shown} {answered}{', ' + software if software else ''}"
-    return [ok(Area.ACCOUNTS, line), *_drift(account, answer)]
+    return [ok(CheckArea.ACCOUNTS, line), *_drift(account, answer)]
 
 
 def _drift(account: AccountConfig, answer: Answer) -> list[Finding]:
@@ -78,12 +78,12 @@ def _drift(account: AccountConfig, answer: Answer) -> list[Finding]:
             if abs(off_s) > CLOCK_S:
                 return [
                     warning(
-                        Area.CLOCK,
+                        CheckArea.CLOCK,
                         f"this clock is {off_s:+.0f} s from that of {account.label}",
                         "keep both by NTP: header lines carry the time",
                     )
                 ]
-            return [ok(Area.CLOCK, f"the clock agrees with that of {account.label}")]
+            return [ok(CheckArea.CLOCK, f"the clock agrees with that of {account.label}")]
     return []
 
 
@@ -118,8 +118,8 @@ async def mail_findings(config: StationConfig) -> list[Finding]:
     try:
         await asyncio.to_thread(greet, smtp)
     except MailboxError as error:
-        return [failed(Area.NETWORK, f"e-mail: {error.problem}", error.remedy or "check [smtp]")]
-    return [ok(Area.NETWORK, f"e-mail: {smtp.host}:{smtp.port} lets us in")]
+        return [failed(CheckArea.NETWORK, f"e-mail: {error.problem}", error.remedy or "check [smtp]")]
+    return [ok(CheckArea.NETWORK, f"e-mail: {smtp.host}:{smtp.port} lets us in")]
 
 
 # ---- NAT ---------------------------------------------------------------------------------------------------------------
@@ -149,18 +149,18 @@ async def _nat(config: StationConfig, account: AccountConfig, server: str, stun:
         and not ip_address(server).is_loopback
     ):
         return failed(
-            Area.NETWORK,
+            CheckArea.NETWORK,
             f"{account.label}: SIP is listened for on loopback alone, {server} is elsewhere",
             'write listen = "0.0.0.0:5060" in [sip]',
         )
     if ip_address(server).is_private or not ip_address(local).is_private:
-        return ok(Area.NETWORK, f"{account.label}: {server} is reached from {local}, no NAT between")
+        return ok(CheckArea.NETWORK, f"{account.label}: {server} is reached from {local}, no NAT between")
     if stun:
         return await _asked(stun, local, public, account.label)
     if public:
-        return ok(Area.NETWORK, f"{account.label}: behind NAT, shows {public}")
+        return ok(CheckArea.NETWORK, f"{account.label}: behind NAT, shows {public}")
     return warning(
-        Area.NETWORK,
+        CheckArea.NETWORK,
         f"{account.label}: {local} is private and {server} public: far ends are told an address they cannot reach",
         "set public_address, or stun, of the account; many trunks find out by themselves",
     )
@@ -171,17 +171,19 @@ async def _asked(stun: str, local: str, public: str, label: str) -> Finding:
     try:
         seen = await public_address(stun, local)
     except SoftfaxError as error:
-        return warning(Area.NETWORK, f"{name}{error.problem}", error.remedy)
+        return warning(CheckArea.NETWORK, f"{name}{error.problem}", error.remedy)
     if public and seen != public:
         return failed(
-            Area.NETWORK, f"{name}we are seen as {seen}, but show {public}", f'write public_address = "{seen}"'
+            CheckArea.NETWORK, f"{name}we are seen as {seen}, but show {public}", f'write public_address = "{seen}"'
         )
     if seen == local:
-        return ok(Area.NETWORK, f"{name}we are seen as {seen}, no NAT")
+        return ok(CheckArea.NETWORK, f"{name}we are seen as {seen}, no NAT")
     if public:
-        return ok(Area.NETWORK, f"{name}behind NAT, seen as {seen}, as configured")
+        return ok(CheckArea.NETWORK, f"{name}behind NAT, seen as {seen}, as configured")
     return warning(
-        Area.NETWORK, f"{name}behind NAT: {local} is seen as {seen}", f'write public_address = "{seen}", or keep stun'
+        CheckArea.NETWORK,
+        f"{name}behind NAT: {local} is seen as {seen}",
+        f'write public_address = "{seen}", or keep stun',
     )
 
 
@@ -203,7 +205,7 @@ async def registration_findings(config: StationConfig, running: bool) -> list[Fi
     try:
         agent = await UserAgent.start(sip)
     except SoftfaxError as error:
-        return [failed(Area.ACCOUNTS, f"SIP cannot start: {error.problem}", error.remedy)]
+        return [failed(CheckArea.ACCOUNTS, f"SIP cannot start: {error.problem}", error.remedy)]
     try:
         return await asyncio.gather(*(_register(agent, account) for account in accounts))
     finally:
@@ -214,9 +216,9 @@ async def _register(agent: UserAgent, account: SipAccount) -> Finding:
     try:
         await agent.register(account.name, REGISTER_S)
     except SoftfaxError as error:
-        return failed(Area.ACCOUNTS, f"{account.name}: {error.problem}", error.remedy or "check user and password")
+        return failed(CheckArea.ACCOUNTS, f"{account.name}: {error.problem}", error.remedy or "check user and password")
     await agent.unregister(account.name)
-    return ok(Area.ACCOUNTS, f"{account.name}: registers as {account.user or 'nobody'}")
+    return ok(CheckArea.ACCOUNTS, f"{account.name}: registers as {account.user or 'nobody'}")
 
 
 async def _told(config: StationConfig) -> list[Finding]:
@@ -224,7 +226,9 @@ async def _told(config: StationConfig) -> list[Finding]:
     views = status.get("registrations") if isinstance(status, dict) else None
     if not isinstance(views, list):
         return [
-            skipped(Area.ACCOUNTS, "registrations: the station runs and wants a token to tell", "set SOFTFAX_TOKEN")
+            skipped(
+                CheckArea.ACCOUNTS, "registrations: the station runs and wants a token to tell", "set SOFTFAX_TOKEN"
+            )
         ]
     out = []
     for view in views:
@@ -232,9 +236,9 @@ async def _told(config: StationConfig) -> list[Finding]:
             continue
         name, problem = view.get("account"), view.get("problem") or view.get("state")
         if view.get("state") == "reachable":
-            out.append(ok(Area.ACCOUNTS, f"{name}: its server answers the station"))
+            out.append(ok(CheckArea.ACCOUNTS, f"{name}: its server answers the station"))
         elif view.get("state") == "registered":
-            out.append(ok(Area.ACCOUNTS, f"{name}: is registered by the station"))
+            out.append(ok(CheckArea.ACCOUNTS, f"{name}: is registered by the station"))
         else:
-            out.append(failed(Area.ACCOUNTS, f"{name}: {problem}", "check user, password and server"))
+            out.append(failed(CheckArea.ACCOUNTS, f"{name}: {problem}", "check user, password and server"))
     return out

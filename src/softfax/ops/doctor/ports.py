@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from softfax.errors import SoftfaxError
-from softfax.ops.doctor.findings import Area, Finding, failed, ok
+from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok
 from softfax.sip.types import parse_listen
 from softfax.station.config import StationConfig
 
@@ -90,7 +90,7 @@ def _look(name: str, listen: str, protocols: tuple[Protocol, ...], running: bool
     try:
         host, port = parse_listen(listen)
     except SoftfaxError as error:
-        return failed(Area.PORTS, f"{name}: {error.problem}", error.remedy)
+        return failed(CheckArea.PORTS, f"{name}: {error.problem}", error.remedy)
     for protocol in protocols:
         problem = _binds(host, port, protocol)
         if problem is None:
@@ -98,19 +98,21 @@ def _look(name: str, listen: str, protocols: tuple[Protocol, ...], running: bool
         if problem == errno.EADDRINUSE:
             who = owner(port, protocol)
             if who.startswith(STATION) or (running and not who):
-                return ok(Area.PORTS, f"{name} at {listen}: the station listens there{f' ({who})' if who else ''}")
+                return ok(CheckArea.PORTS, f"{name} at {listen}: the station listens there{f' ({who})' if who else ''}")
             remedy = f"stop it, or give {name.split()[0]} another port"
             return failed(
-                Area.PORTS, f"{name} at {listen}: {protocol} port taken by {who or 'another program'}", remedy
+                CheckArea.PORTS, f"{name} at {listen}: {protocol} port taken by {who or 'another program'}", remedy
             )
         if problem == errno.EADDRNOTAVAIL:
             return failed(
-                Area.PORTS, f"{name} at {listen}: no address of this machine", "use one of `ip address`, or 0.0.0.0"
+                CheckArea.PORTS,
+                f"{name} at {listen}: no address of this machine",
+                "use one of `ip address`, or 0.0.0.0",
             )
         if problem == errno.EACCES:
-            return failed(Area.PORTS, f"{name} at {listen}: ports below 1024 are for root", "use a higher port")
-        return failed(Area.PORTS, f"{name} at {listen}: {os.strerror(problem)}", "use another address")
-    return ok(Area.PORTS, f"{name} at {listen} is free ({', '.join(protocols)})")
+            return failed(CheckArea.PORTS, f"{name} at {listen}: ports below 1024 are for root", "use a higher port")
+        return failed(CheckArea.PORTS, f"{name} at {listen}: {os.strerror(problem)}", "use another address")
+    return ok(CheckArea.PORTS, f"{name} at {listen} is free ({', '.join(protocols)})")
 
 
 def _binds(host: str, port: int, protocol: Protocol) -> int | None:

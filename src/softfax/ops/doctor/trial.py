@@ -11,7 +11,7 @@ from typing import Any
 
 from softfax.errors import SoftfaxError
 from softfax.model import FaxResult, Mode, ProgressEvent
-from softfax.ops.doctor.findings import Area, Finding, failed, ok, warning
+from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, warning
 from softfax.queue.causes import classify
 from softfax.queue.causes import remedy as remedy_of
 from softfax.sip.types import parse_listen
@@ -45,9 +45,9 @@ async def call_findings(config: StationConfig, number: str, *, account: str = ""
                 stop()
                 return list(verdict(result, call.progress))
         except TimeoutError:
-            return [failed(Area.CALL, f"{number}: the fax did not end in {CALL_S:.0f} s", "look at a trace")]
+            return [failed(CheckArea.CALL, f"{number}: the fax did not end in {CALL_S:.0f} s", "look at a trace")]
         except SoftfaxError as error:
-            return [failed(Area.CALL, f"{number}: {error.problem}", error.remedy)]
+            return [failed(CheckArea.CALL, f"{number}: {error.problem}", error.remedy)]
 
 
 def _alone(config: StationConfig, folder: Path) -> StationConfig:
@@ -73,16 +73,16 @@ def verdict(result: FaxResult, progress: ProgressEvent | None) -> list[Finding]:
         said = result.to_json()
         cause = classify(said)
         remedy = remedy_of(cause, said) if cause is not None else ""
-        return [failed(Area.CALL, f"the test fax failed: {result.status_string}", remedy)]
+        return [failed(CheckArea.CALL, f"the test fax failed: {result.status_string}", remedy)]
     ecm = "ECM" if result.ecm else "no ECM"
     far = f", far end {result.remote_station_id}" if result.remote_station_id else ""
     how = "T.38" if result.mode is Mode.T38 else "G.711"
     text = f"one page in {result.duration_s:.0f} s over {how}, {result.bitrate} bit/s, {ecm}, {result.encoding}{far}"
-    out = [ok(Area.CALL, text)]
+    out = [ok(CheckArea.CALL, text)]
     if result.mode is not Mode.T38:
         out.append(
             warning(
-                Area.CALL,
+                CheckArea.CALL,
                 "T.38 was not agreed on: G.711 works, but every lost packet costs image lines",
                 "switch T.38 on at the PBX or trunk (Asterisk: t38_udptl = yes), or ask the provider",
             )
@@ -90,14 +90,16 @@ def verdict(result: FaxResult, progress: ProgressEvent | None) -> list[Finding]:
     if result.bitrate < 9600:
         out.append(
             warning(
-                Area.CALL, f"only {result.bitrate} bit/s: the line is poor, or the far end old", "try another number"
+                CheckArea.CALL,
+                f"only {result.bitrate} bit/s: the line is poor, or the far end old",
+                "try another number",
             )
         )
     if progress is not None and progress.lost:
         recovered = f", {progress.recovered} of them made good" if result.mode is Mode.T38 else ""
         out.append(
             warning(
-                Area.CALL,
+                CheckArea.CALL,
                 f"{progress.lost} of {progress.packets + progress.lost} packets were lost{recovered}",
                 "look at the network to the trunk",
             )

@@ -13,7 +13,7 @@ from softfax.web.answers import LoginOut
 from softfax.web.guard import cookie_of
 from softfax.web.openapi import problems
 from softfax.web.requests import LoginIn
-from softfax.web.state import Mine, Web, answer, asker_of, principal_of
+from softfax.web.state import Mine, Web, answer, principal_of, requester_of
 
 __all__ = ["router"]
 
@@ -26,7 +26,7 @@ def _who(principal: Principal) -> dict[str, object]:
 
 
 def _cookie(web: Web, request: Request, value: str, seconds: int) -> dict[str, str]:
-    secure = "; Secure" if asker_of(request).secure else ""
+    secure = "; Secure" if requester_of(request).secure else ""
     return {"Set-Cookie": f"{web.cookie}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"}
 
 
@@ -42,7 +42,7 @@ async def log_in(request: Request, web: Mine, login: LoginIn) -> Response:
     if not web.config.protected:
         principal = principal_of(request)
         return answer(_who(principal)) if principal is not None else answer({})
-    cookie, principal = await web.access.log_in(asker_of(request), login.token)
+    cookie, principal = await web.access.log_in(requester_of(request), login.token)
     return answer(_who(principal), 200, _cookie(web, request, cookie, int(web.config.session_hours * 3600)))
 
 
