@@ -21,8 +21,8 @@ from softfax.sip.agent import Call, IncomingCall
 from softfax.sip.binding import clean, library_path, message_of, pj, reason_of, status_reason
 from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType, Refused
 from softfax.sip.headers import headers_of, sdp_of
-from softfax.sip.lines import Line, Lines, port_of, server_uri, source_host
 from softfax.sip.offers import answer_for, glue_event, local_udptl
+from softfax.sip.pj_accounts import PjAccount, PjAccounts, port_of, server_uri, source_host
 from softfax.sip.redact import redact
 from softfax.sip.secure import security_of
 from softfax.sip.starting import EADDRINUSE, ERRNO_BASE, raise_file_limit, start_error, user_agent
@@ -46,13 +46,13 @@ _running = threading.Lock()
 class _Endpoint(pj.Endpoint):  # type: ignore[misc]
     """Callbacks of the endpoint; none may raise."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, accounts: PjAccounts) -> None:
         super().__init__()
-        self._lines = lines
+        self._accounts = accounts
 
     def onSelectAccount(self, prm: Any) -> None:
         try:
-            self._lines.select(prm)
+            self._accounts.select(prm)
         except Exception:
             log.exception("an incoming request belongs to no account")
 
@@ -60,13 +60,13 @@ class _Endpoint(pj.Endpoint):  # type: ignore[misc]
 class _PjCall(pj.Call):  # type: ignore[misc]
     """Callbacks of a call; none may raise."""
 
-    def __init__(self, stack: Stack, line: Line, call: Call, index: int = -1) -> None:
+    def __init__(self, stack: Stack, pj_account: PjAccount, call: Call, index: int = -1) -> None:
         if index < 0:
-            super().__init__(line)
+            super().__init__(pj_account)
         else:
-            super().__init__(line, index)
+            super().__init__(pj_account, index)
         self._stack = stack
-        self.line = line
+        self.pj_account = pj_account
         self.call = call
         #: Our offer of T.38 in the first INVITE, how the call is placed again if it is refused, and whether this is that.
         self.first_offer = ""
@@ -75,10 +75,12 @@ class _PjCall(pj.Call):  # type: ignore[misc]
         #: Whom this call was for, and those that it has been led to.
         self.targets = [call.remote_uri]
         self.led_to = ""
-        call._public_address = line.public_address
+        call._public_address = pj_account.public_address
         call._may_send = lambda host, port: stack.may_send(call, host, port)
-        call._security = security_of(line.account, by_tls=line.account is not None and line.account.transport == "tls")
-        stack.lines.began(line)
+        call._security = security_of(
+            pj_account.account, by_tls=pj_account.account is not None and pj_account.account.transport == "tls"
+        )
+        stack.pj_accounts.began(pj_account)
 
     def onCallSdpCreated(self, prm: Any) -> None:
         # pjsua has made an offer of audio: its media are there when audio is wanted later.
@@ -108,7 +110,7 @@ class Stack:
         self.bound_address = ("", 0)
         self.agent: UserAgent
         self._glue = Glue(library_path)
-        self.lines = Lines(config, self._glue, self.on_incoming, self._on_registration)
+        self.pj_accounts = PjAccounts(config, self._glue, self.on_incoming, self._on_registration)
         self._commands: deque[Callable[[Stack], None]] = deque()
         self._calls: dict[int, _PjCall] = {}
         # A call has SDP before it has its number.
@@ -167,7 +169,7 @@ class Stack:
 
     def _main(self) -> None:
         self._glue.quiet()
-        endpoint = _Endpoint(self.lines)
+        endpoint = _Endpoint(self.pj_accounts)
         try:
             self._open(endpoint)
         except BaseException as error:
@@ -213,11 +215,11 @@ class Stack:
         self._glue.set_callback(self._on_glue)
         tls_transport = self._listen(endpoint)
         endpoint.libStart()
-        self.lines.open(endpoint, self.bound_address, tls_transport)
+        self.pj_accounts.open(endpoint, self.bound_address, tls_transport)
 
     def _close(self, endpoint: Any) -> None:
         try:
-            self.lines.close()
+            self.pj_accounts.close()
             endpoint.hangupAllCalls()
             self._glue.close()
             endpoint.libDestroy()
@@ -235,7 +237,7 @@ class Stack:
             try:
                 bound = port
                 for kind in kinds:
-                    opened.append(int(endpoint.transportCreate(*self.lines.transport_config(kind, host, bound))))
+                    opened.append(int(endpoint.transportCreate(*self.pj_accounts.transport_config(kind, host, bound))))
                     bound = port_of(endpoint, opened[0])
                 break
             except pj.Error as error:
@@ -259,26 +261,26 @@ class Stack:
 
     def put_accounts(self, known: Sequence[KnownAccount]) -> None:
         """Has these accounts and no others. Raises UsageError."""
-        self.lines.put(known)
+        self.pj_accounts.put(known)
 
     def registration(self, name: str, wanted: bool) -> None:
         """Starts the registration of an account, or ends it."""
-        line = self.lines.find(name)
-        if line is None:
+        pj_account = self.pj_accounts.find(name)
+        if pj_account is None:
             self._on_registration(name, 404, "there is no such account", 0)
             return
         try:
-            line.setRegistration(wanted)
+            pj_account.setRegistration(wanted)
         except pj.Error as error:
             self._on_registration(name, 503, reason_of(error), 0)
 
     def options(self, name: str, token: int) -> None:
         """Asks the server of an account whether it is there."""
-        line = self.lines.find(name)
+        pj_account = self.pj_accounts.find(name)
         if (
-            line is None
-            or line.account is None
-            or self._glue.options(int(line.getId()), server_uri(line.account), token)
+            pj_account is None
+            or pj_account.account is None
+            or self._glue.options(int(pj_account.getId()), server_uri(pj_account.account), token)
         ):
             self.agent.tell(self.agent.probed, token, 503, "")
 
@@ -287,8 +289,8 @@ class Stack:
         if call._hangup_wanted:
             self.agent.tell(call._deliver_state, "ended", 487, "cancelled before it was sent")
             return
-        line = self.lines.find(account)
-        if line is None:
+        pj_account = self.pj_accounts.find(account)
+        if pj_account is None:
             self.agent.tell(call._deliver_state, "ended", 0, f"there is no account {account}")
             return
         if len(self._calls) >= self.config.max_calls:
@@ -296,7 +298,7 @@ class Stack:
                 call._deliver_state, "ended", 0, f"all {self.config.max_calls} calls of this process are taken"
             )
             return
-        pj_call = _PjCall(self, line, call)
+        pj_call = _PjCall(self, pj_account, call)
         pj_call.again = again
         policy = call._policy
         if policy is not None and policy.first_invite and not again:
@@ -305,7 +307,7 @@ class Stack:
                 pj_call.place_again = lambda stack: stack.call(call, uri, account, caller, True)
         self._placing = pj_call
         try:
-            pj_call.makeCall(uri, _shown_as(line, caller, _operation()))
+            pj_call.makeCall(uri, _shown_as(pj_account, caller, _operation()))
         except pj.Error as error:
             self._commands.append(functools.partial(_forget, pj_call))
             self.agent.tell(call._deliver_state, "ended", 0, reason_of(error))
@@ -395,14 +397,20 @@ class Stack:
     def _on_registration(self, name: str, code: int, reason: str, expires_s: int) -> None:
         self.agent.tell(self.agent.registration_changed, name, code, reason, expires_s)
 
-    def on_incoming(self, line: Line, prm: Any) -> None:
+    def on_incoming(self, pj_account: PjAccount, prm: Any) -> None:
         """A call comes in."""
         call = IncomingCall(self.agent)
-        call.account, call.source, call.called_account = line.name, source_host(prm), self.lines.origin.called
-        call.known = line.account is not None
-        pj_call = _PjCall(self, line, call, int(prm.callId))
-        called = line.account or self.lines.account(call.called_account)
-        call._security = security_of(called, by_tls=self._glue.by_tls(int(prm.callId)), stranger=line.account is None)
+        call.account, call.source, call.called_account = (
+            pj_account.name,
+            source_host(prm),
+            self.pj_accounts.origin.called,
+        )
+        call.known = pj_account.account is not None
+        pj_call = _PjCall(self, pj_account, call, int(prm.callId))
+        called = pj_account.account or self.pj_accounts.account(call.called_account)
+        call._security = security_of(
+            called, by_tls=self._glue.by_tls(int(prm.callId)), stranger=pj_account.account is None
+        )
         try:
             self._adopt(pj_call)
             head, _, body = message_of(prm.rdata.wholeMsg).partition("\r\n\r\n")
@@ -433,7 +441,7 @@ class Stack:
 
         No call is led on more than `SipConfig.redirects` times, nor to the same target twice.
         """
-        limit = 0 if pj_call.line.account is not None else self.config.redirects
+        limit = 0 if pj_call.pj_account.account is not None else self.config.redirects
         pj_call.led_to = target
         if len(pj_call.targets) > limit or same_target(target) in map(same_target, pj_call.targets):
             return False
@@ -480,7 +488,7 @@ class Stack:
             self._describe(event)
             return
         if event.type is GlueEventType.UNANSWERED:
-            self.lines.unanswered(event)
+            self.pj_accounts.unanswered(event)
             return
         if event.type is GlueEventType.OPTIONS:
             self.agent.tell(self.agent.probed, event.call_id, event.code, status_reason(event.remote_sdp))
@@ -504,12 +512,12 @@ class Stack:
 
 def _forget(pj_call: _PjCall, stack: Stack) -> None:
     """Drops the last reference to a call once its callback has returned."""
-    stack.lines.ended(pj_call.line)
+    stack.pj_accounts.ended(pj_call.pj_account)
 
 
-def _shown_as(line: Line, caller: CallerId | None, prm: Any) -> Any:
+def _shown_as(pj_account: PjAccount, caller: CallerId | None, prm: Any) -> Any:
     """Puts the caller's identity into an INVITE."""
-    shown = identity(line.account, line.own_uri, line.domain, caller)
+    shown = identity(pj_account.account, pj_account.own_uri, pj_account.domain, caller)
     if shown is not None:
         prm.txOption.localUri = shown.from_uri
         for name, value in shown.headers:

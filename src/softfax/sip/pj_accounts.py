@@ -25,7 +25,7 @@ from softfax.sip.types import (
     split_uri,
 )
 
-__all__ = ["Line", "Lines", "port_of", "server_uri", "source_host"]
+__all__ = ["PjAccount", "PjAccounts", "port_of", "server_uri", "source_host"]
 
 log = logging.getLogger("softfax.sip")
 
@@ -51,12 +51,12 @@ UNANSWERED = {
 UNANSWERED_MAX = 200
 
 
-class Line(pj.Account):  # type: ignore[misc]
+class PjAccount(pj.Account):  # type: ignore[misc]
     """An account in PJSIP; `account` is None for the one of calls without. Its callbacks may not raise."""
 
-    def __init__(self, lines: Lines, account: SipAccount | None) -> None:
+    def __init__(self, owner: PjAccounts, account: SipAccount | None) -> None:
         super().__init__()
-        self._lines = lines
+        self._owner = owner
         self.account = account
         self.name = account.name if account is not None else ""
         self.token = secrets.token_hex(8)
@@ -72,26 +72,26 @@ class Line(pj.Account):  # type: ignore[misc]
 
     def onIncomingCall(self, prm: Any) -> None:
         try:
-            self._lines.on_incoming(self, prm)
+            self._owner.on_incoming(self, prm)
         except Exception:
             log.exception("an incoming call was lost")
 
     def onRegState(self, prm: Any) -> None:
         try:
             if not self.retired:
-                self._lines.on_registration(self.name, int(prm.code), status_reason(prm.reason), int(prm.expiration))
+                self._owner.on_registration(self.name, int(prm.code), status_reason(prm.reason), int(prm.expiration))
         except Exception:
             log.exception("a registration event was lost")
 
 
-class Lines:
+class PjAccounts:
     """The accounts of one user agent."""
 
     def __init__(
         self,
         config: SipConfig,
         glue: Glue,
-        on_incoming: Callable[[Line, Any], None],
+        on_incoming: Callable[[PjAccount, Any], None],
         on_registration: Callable[[str, int, str, int], None],
     ) -> None:
         self._config = config
@@ -101,9 +101,9 @@ class Lines:
         self._endpoint: Any = None
         self._bound = ("", 0)
         self._tls: dict[tuple[str, str], tuple[int, int]] = {}
-        self._lines: dict[str, Line] = {}
+        self._by_name: dict[str, PjAccount] = {}
         self._known: dict[str, KnownAccount] = {}
-        self._retired: list[Line] = []
+        self._retired: list[PjAccount] = []
         self.anonymous: Any = None
         self._unanswered: set[tuple[str, str]] = set()
         #: Where the request comes from that is being given to an account.
@@ -116,15 +116,15 @@ class Lines:
         self._endpoint, self._bound = endpoint, bound
         if tls_transport is not None:
             self._tls["", ""] = (tls_transport, bound[1])
-        self.anonymous = Line(self, None)
+        self.anonymous = PjAccount(self, None)
         self.anonymous.create(self._account_config(self.anonymous), True)
 
     def close(self) -> None:
         """Gives all up."""
-        for line in [*self._lines.values(), *self._retired, self.anonymous]:
-            if line is not None:
-                line.shutdown()
-        self._lines.clear()
+        for pj_account in [*self._by_name.values(), *self._retired, self.anonymous]:
+            if pj_account is not None:
+                pj_account.shutdown()
+        self._by_name.clear()
         self._known.clear()
         self._retired.clear()
         # The endpoint refers to this object, and has to go before the next one is made.
@@ -136,15 +136,15 @@ class Lines:
         Raises UsageError for one that PJSIP does not take; then those before it are in force.
         """
         wanted = {one.account.name: one for one in known}
-        for name, line in list(self._lines.items()):
-            if name not in wanted or wanted[name].account != line.account:
-                self._retire(line)
+        for name, pj_account in list(self._by_name.items()):
+            if name not in wanted or wanted[name].account != pj_account.account:
+                self._retire(pj_account)
         for name, one in wanted.items():
-            if name not in self._lines:
-                self._lines[name] = self._create(one.account)
-            line = self._lines[name]
-            self._known[name] = replace(one, line=line.token)
-            self._glue.servers(int(line.getId()), [*hosts_of(one.account), *one.servers])
+            if name not in self._by_name:
+                self._by_name[name] = self._create(one.account)
+            pj_account = self._by_name[name]
+            self._known[name] = replace(one, line=pj_account.token)
+            self._glue.servers(int(pj_account.getId()), [*hosts_of(one.account), *one.servers])
         all_known = self._known.values()
         self._glue.known([str(one) for one in known_networks(all_known)], [one.line for one in all_known])
 
@@ -152,47 +152,47 @@ class Lines:
         """The account of that name."""
         return self._known[name].account if name in self._known else None
 
-    def _create(self, account: SipAccount) -> Line:
-        line = Line(self, account)
+    def _create(self, account: SipAccount) -> PjAccount:
+        pj_account = PjAccount(self, account)
         try:
-            line.create(self._account_config(line))
+            pj_account.create(self._account_config(pj_account))
         except pj.Error as error:
             raise UsageError(f"account {account.name} cannot be used: {reason_of(error)}", "correct it") from None
-        self._glue.codecs(int(line.getId()), [LAWS[codec] for codec in account.codecs])
-        self._glue.describe(int(line.getId()), account.srtp != "off")
+        self._glue.codecs(int(pj_account.getId()), [LAWS[codec] for codec in account.codecs])
+        self._glue.describe(int(pj_account.getId()), account.srtp != "off")
         user = account.auth_user or account.user
-        self._glue.credentials(int(line.getId()), user, account.password, account.realms)
-        return line
+        self._glue.credentials(int(pj_account.getId()), user, account.password, account.realms)
+        return pj_account
 
-    def _retire(self, line: Line) -> None:
-        del self._lines[line.name]
-        self._known.pop(line.name, None)
-        line.retired = True
-        if line.calls:
-            self._retired.append(line)
+    def _retire(self, pj_account: PjAccount) -> None:
+        del self._by_name[pj_account.name]
+        self._known.pop(pj_account.name, None)
+        pj_account.retired = True
+        if pj_account.calls:
+            self._retired.append(pj_account)
         else:
-            self._give_up(line)
+            self._give_up(pj_account)
 
-    def _give_up(self, line: Line) -> None:
-        self._glue.forget(int(line.getId()))
-        line.give_up()
+    def _give_up(self, pj_account: PjAccount) -> None:
+        self._glue.forget(int(pj_account.getId()))
+        pj_account.give_up()
 
     # ---- calls --------------------------------------------------------------------------------------------------
 
-    def find(self, name: str) -> Line | None:
+    def find(self, name: str) -> PjAccount | None:
         """The account of that name; that of calls without one for an empty name."""
-        return self._lines.get(name) if name else self.anonymous
+        return self._by_name.get(name) if name else self.anonymous
 
-    def began(self, line: Line) -> None:
+    def began(self, pj_account: PjAccount) -> None:
         """A call uses the account."""
-        line.calls += 1
+        pj_account.calls += 1
 
-    def ended(self, line: Line) -> None:
+    def ended(self, pj_account: PjAccount) -> None:
         """A call no longer uses it. Not within a callback of that call: an account given up goes with its last call."""
-        line.calls -= 1
-        if line.retired and not line.calls and line in self._retired:
-            self._retired.remove(line)
-            self._give_up(line)
+        pj_account.calls -= 1
+        if pj_account.retired and not pj_account.calls and pj_account in self._retired:
+            self._retired.remove(pj_account)
+            self._give_up(pj_account)
 
     def select(self, prm: Any) -> None:
         """Says whose a request from outside a dialog is (a callback of the endpoint); nobody's until that is known."""
@@ -202,11 +202,13 @@ class Lines:
         request_uri = [*head.split(" ", 2), ""][1]
         hosts = _NAMED_HOST.findall(head)
         self.origin = origin_of(self._known.values(), request_uri, source_host(prm), hosts)
-        prm.accountIndex = int((self._lines.get(self.origin.account) or self.anonymous).getId())
+        prm.accountIndex = int((self._by_name.get(self.origin.account) or self.anonymous).getId())
 
     def unanswered(self, event: GlueEvent) -> None:
         """A challenge to an account got no answer: said once for each reason, since far ends may send any number."""
-        name = next((line.name for line in self._lines.values() if int(line.getId()) == event.call_id), "")
+        name = next(
+            (pj_account.name for pj_account in self._by_name.values() if int(pj_account.getId()) == event.call_id), ""
+        )
         problem = UNANSWERED[Unanswered(event.code)].format(realm=clean(event.remote_sdp))
         if (name, problem) in self._unanswered or len(self._unanswered) >= UNANSWERED_MAX:
             return
@@ -215,22 +217,22 @@ class Lines:
 
     # ---- configuration ------------------------------------------------------------------------------------------
 
-    def _account_config(self, line: Line) -> Any:
-        account = line.account
-        line.public_address = (account.public_address if account else "") or self._config.public_address or ""
-        shown = self._shown(line.public_address)
+    def _account_config(self, pj_account: PjAccount) -> Any:
+        account = pj_account.account
+        pj_account.public_address = (account.public_address if account else "") or self._config.public_address or ""
+        shown = self._shown(pj_account.public_address)
         config = pj.AccountConfig()
-        line.domain = split_uri(account.server)[2] if account else f"{shown}:{self._bound[1]}"
+        pj_account.domain = split_uri(account.server)[2] if account else f"{shown}:{self._bound[1]}"
         user = (account.user if account else "") or "softfax"
-        line.own_uri = (account.from_uri if account else "") or f"sip:{user}@{line.domain}"
-        config.idUri = line.own_uri
+        pj_account.own_uri = (account.from_uri if account else "") or f"sip:{user}@{pj_account.domain}"
+        config.idUri = pj_account.own_uri
         if account is not None:
-            self._of_account(config, line, account, shown)
+            self._of_account(config, pj_account, account, shown)
         elif self._config.transport == "tls":
             config.sipConfig.transportId = self._tls["", ""][0]
         config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
         config.callConfig.prackUse = pj.PJSUA_100REL_NOT_USED
-        self._of_media(config, line.public_address, account is not None and account.srtp != "off")
+        self._of_media(config, pj_account.public_address, account is not None and account.srtp != "off")
         config.natConfig.contactRewriteUse = 0
         config.natConfig.viaRewriteUse = 0
         config.natConfig.sdpNatRewriteUse = 0
@@ -244,14 +246,14 @@ class Lines:
             shown = local_address_towards(ANYWHERE_6 if ":" in host else ANYWHERE)
         return f"[{shown}]" if ":" in shown else shown
 
-    def _of_account(self, config: Any, line: Line, account: SipAccount, shown: str) -> None:
+    def _of_account(self, config: Any, pj_account: PjAccount, account: SipAccount, shown: str) -> None:
         suffix = "" if account.transport == "udp" else f";transport={account.transport}"
         port = self._bound[1]
         if account.transport == "tls":
             config.sipConfig.transportId, port = self._tls_transport(account)
         if account.register:
             config.regConfig.registrarUri = _with_transport(account.server, suffix)
-            config.regConfig.contactUriParams = f";{LINE_PARAMETER}={line.token}"
+            config.regConfig.contactUriParams = f";{LINE_PARAMETER}={pj_account.token}"
         config.regConfig.registerOnAdd = False
         config.regConfig.timeoutSec = account.expires_s
         if account.public_address:
