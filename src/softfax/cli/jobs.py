@@ -23,7 +23,7 @@ from softfax.cli.terminal import Terminal
 from softfax.errors import ConfigError, ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from softfax.client import Event, Fax, SoftfaxClient
+    from softfax.client import Fax, SoftfaxClient, StreamEvent
 
 __all__ = ["DEFAULTS", "STYLES", "add_options", "add_station_options", "found", "run", "station_of"]
 
@@ -294,7 +294,7 @@ def _follow(station: SoftfaxClient, options: argparse.Namespace) -> int:
     return int(ExitStatus.OK if last.success else ExitStatus.FAX_FAILED)
 
 
-def _event(event: Event, as_json: bool) -> None:
+def _event(event: StreamEvent, as_json: bool) -> None:
     if as_json:
         print(json_text(event.body), flush=True)
         return
@@ -304,7 +304,7 @@ def _event(event: Event, as_json: bool) -> None:
         Terminal(soft_wrap=True).print(f"{time}  {event.fax_id[:12]}  {words}", markup=False)
 
 
-def _words(event: Event) -> str:
+def _words(event: StreamEvent) -> str:
     """An event for people; empty for what only programs care for."""
     body = event.body
     if event.kind == "job":

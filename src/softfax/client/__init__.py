@@ -20,7 +20,7 @@ from softfax.client.errors import (
     RefusedError,
     ThrottledError,
 )
-from softfax.client.models import Attempt, Event, Fax, Page, Upload
+from softfax.client.models import Attempt, Fax, Page, StreamEvent, Upload
 from softfax.client.synchronous import SoftfaxClient
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "AsyncSoftfaxClient",
     "Attempt",
     "ConflictError",
-    "Event",
     "Fax",
     "NoStationError",
     "NotAllowedError",
@@ -36,6 +35,7 @@ __all__ = [
     "Page",
     "RefusedError",
     "SoftfaxClient",
+    "StreamEvent",
     "ThrottledError",
     "Upload",
 ]

@@ -14,7 +14,7 @@ import httpx
 
 from softfax.client import wire
 from softfax.client.errors import AnswerError, NoStationError, ThrottledError
-from softfax.client.models import Event, Fax, Upload, order
+from softfax.client.models import Fax, StreamEvent, Upload, order
 
 __all__ = ["AsyncSoftfaxClient"]
 
@@ -174,7 +174,7 @@ class AsyncSoftfaxClient:
 
     async def events(
         self, *, fax_id: str = "", types: Iterable[str] = (), progress: bool = False, after: int | None = None
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncIterator[StreamEvent]:
         """What happens, from event `after` on, or from now. Connects again where the connection breaks, and misses nothing."""
         parser = wire.EventParser(after)
         query = wire.event_query(fax_id, types, progress)

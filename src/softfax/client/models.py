@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-__all__ = ["ENDED", "Attempt", "Event", "Fax", "Page", "Upload", "order"]
+__all__ = ["ENDED", "Attempt", "Fax", "Page", "StreamEvent", "Upload", "order"]
 
 #: States after which nothing more happens, but for an `uncertain` fax with a `next_attempt`.
 ENDED = frozenset({"delivered", "received", "failed", "cancelled", "expired", "uncertain"})
@@ -135,7 +135,7 @@ class Upload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class StreamEvent:
     """Something that happened. `id` is its number in the stream, None for progress."""
 
     id: int | None

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from softfax.client import wire
 from softfax.client.asynchronous import TRIES, AsyncSoftfaxClient
-from softfax.client.models import Event, Fax, Upload
+from softfax.client.models import Fax, StreamEvent, Upload
 
 __all__ = ["SoftfaxClient"]
 
@@ -120,7 +120,7 @@ class SoftfaxClient:
 
     def events(
         self, *, fax_id: str = "", types: Iterable[str] = (), progress: bool = False, after: int | None = None
-    ) -> Iterator[Event]:
+    ) -> Iterator[StreamEvent]:
         """What happens, from event `after` on, or from now."""
         return self._each(self._station.events(fax_id=fax_id, types=types, progress=progress, after=after))
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from softfax.client.errors import AnswerError, NoStationError, error_of
-from softfax.client.models import Event
+from softfax.client.models import StreamEvent
 from softfax.errors import DocumentError, UsageError
 
 __all__ = [
@@ -162,7 +162,7 @@ class EventParser:
     _id: int | None
     _data: list[str]
 
-    def line(self, line: str) -> Event | None:
+    def line(self, line: str) -> StreamEvent | None:
         """Takes a line; the event that ends with it."""
         if line:
             name, _, value = line.partition(":")
@@ -184,7 +184,7 @@ class EventParser:
             body = json.loads(data)
         except ValueError:
             return None
-        return Event(id=number, kind=kind, fax_id=str(body.get("fax_id", "")), body=body)
+        return StreamEvent(id=number, kind=kind, fax_id=str(body.get("fax_id", "")), body=body)
 
     @property
     def headers(self) -> dict[str, str]:

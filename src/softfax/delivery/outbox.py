@@ -23,7 +23,7 @@ from dbos import DBOS
 
 from softfax.delivery import store as states
 from softfax.delivery.durable import Durable, database_url
-from softfax.delivery.policy import Attempt, RetryPolicy, Verdict, judge, sign
+from softfax.delivery.policy import DeliveryOutcome, PostResult, RetryPolicy, judge, sign
 from softfax.delivery.post import Poster
 from softfax.delivery.queue import QUEUE, ROUND, enqueue_round
 from softfax.delivery.store import METADATA, Callback, Store, StoredCallback
@@ -301,7 +301,7 @@ class Outbox:
             self._posters.discard(poster)
             poster.close()
 
-    def _attempt(self, poster: Poster, callback: StoredCallback) -> Attempt:
+    def _attempt(self, poster: Poster, callback: StoredCallback) -> PostResult:
         target = callback.target
         known = self._known.get(target.key, target).at(callback.path_suffix)
         headers = dict(callback.headers)
@@ -311,15 +311,15 @@ class Outbox:
             headers["Softfax-Signature"] = sign(known.secret, callback.body, int(time.time()))
         return poster.post(known, callback.body, headers)
 
-    def _settle(self, callback: StoredCallback, attempt: Attempt, round_id: str) -> bool:
+    def _settle(self, callback: StoredCallback, attempt: PostResult, round_id: str) -> bool:
         """Notes the outcome; false if the callback stays first in line for a later round."""
         attempts = callback.attempts + 1
         verdict = judge(attempt)
-        self.failures += verdict is not Verdict.DELIVERED
-        if verdict is Verdict.DELIVERED:
+        self.failures += verdict is not DeliveryOutcome.DELIVERED
+        if verdict is DeliveryOutcome.DELIVERED:
             self.store.ended(callback.number, states.DELIVERED, attempts, attempt.status, "")
             return True
-        if verdict is Verdict.RETRY:
+        if verdict is DeliveryOutcome.RETRY:
             age_s = time.time() - callback.retried_from
             wait_s = self.settings.retry.wait_s(attempts, age_s, attempt.retry_after_s)
             if wait_s is not None:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
-__all__ = ["Attempt", "RetryPolicy", "Verdict", "judge", "parse_retry_after", "sign", "verify"]
+__all__ = ["DeliveryOutcome", "PostResult", "RetryPolicy", "judge", "parse_retry_after", "sign", "verify"]
 
 #: 408 and 425 ask to try again, 429 to wait first (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4).
 RETRIED_STATUSES = frozenset({408, 425, 429})
 RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
-class Verdict(Enum):
+class DeliveryOutcome(Enum):
     """What an attempt came to."""
 
     DELIVERED = "delivered"
@@ -27,7 +27,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class PostResult:
     """What came back: an HTTP status, or 0 and why there is none. `final` errors cannot get better by waiting."""
 
     status: int = 0
@@ -36,15 +36,15 @@ class Attempt:
     final: bool = False
 
 
-def judge(attempt: Attempt) -> Verdict:
+def judge(attempt: PostResult) -> DeliveryOutcome:
     """2xx is delivered. No answer, 408, 425, 429 and 5xx are tried again. The rest, redirects too, is for a person to see."""
     if 200 <= attempt.status < 300:
-        return Verdict.DELIVERED
+        return DeliveryOutcome.DELIVERED
     if attempt.final:
-        return Verdict.DEAD
+        return DeliveryOutcome.DEAD
     if not attempt.status or attempt.status in RETRIED_STATUSES or attempt.status >= 500:
-        return Verdict.RETRY
-    return Verdict.DEAD
+        return DeliveryOutcome.RETRY
+    return DeliveryOutcome.DEAD
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from softfax._version import __version__
-from softfax.delivery.policy import Attempt, parse_retry_after
+from softfax.delivery.policy import PostResult, parse_retry_after
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import UsageError
 from softfax.netguard import ForbiddenAddressError, Link, connect
@@ -40,7 +40,7 @@ class Poster:
         self._lock = threading.Lock()
         self._aborted = False
 
-    def post(self, target: CallbackTarget, body: bytes, headers: Mapping[str, str]) -> Attempt:
+    def post(self, target: CallbackTarget, body: bytes, headers: Mapping[str, str]) -> PostResult:
         """One attempt. Never raises: what went wrong is in the answer. Redirects are not followed."""
         parts = urlsplit(target.url)
         place = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
@@ -61,19 +61,21 @@ class Poster:
                     raise
                 return self._exchange(place, path, body, wanted, deadline)
         except ForbiddenAddressError as error:
-            return Attempt(0, f"{error.problem}; allow_private = true in [callbacks] allows private ones", final=True)
+            return PostResult(
+                0, f"{error.problem}; allow_private = true in [callbacks] allows private ones", final=True
+            )
         except (UsageError, UnicodeError) as error:
-            return Attempt(0, str(error)[:200], final=True)
+            return PostResult(0, str(error)[:200], final=True)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            return Attempt(0, _reason(error))
+            return PostResult(0, _reason(error))
 
-    def _exchange(self, place: _Place, path: str, body: bytes, headers: dict[str, str], deadline: float) -> Attempt:
+    def _exchange(self, place: _Place, path: str, body: bytes, headers: dict[str, str], deadline: float) -> PostResult:
         connection = self._connect(place, deadline)
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         rest = answer.read(ANSWER_BYTES_MAX + 1)
-        attempt = Attempt(
+        attempt = PostResult(
             answer.status,
             "" if answer.status < 300 else f"{answer.status} {answer.reason}"[:200],
             parse_retry_after(answer.headers.get("Retry-After")),

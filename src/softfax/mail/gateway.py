@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from softfax.mail.smtp import Connection
 
-__all__ = ["MailGateway", "Refusal"]
+__all__ = ["MailGateway", "SmtpRefusal"]
 
 log = logging.getLogger("softfax.mail")
 
@@ -60,7 +60,7 @@ INCOMING_MAX = 4
 STOP_S = 10.0
 
 
-class Refusal(Exception):
+class SmtpRefusal(Exception):
     """An answer of the server that is no consent: SMTP status, enhanced status (RFC 3463), text."""
 
     def __init__(self, code: int, status: str, text: str) -> None:
@@ -169,14 +169,16 @@ class MailGateway:
         """MAIL FROM."""
         try:
             if self._stopping:
-                raise Refusal(421, "4.3.2", "the station is stopping; try again later")
+                raise SmtpRefusal(421, "4.3.2", "the station is stopping; try again later")
             self._let_in(session)
             if address in ("", "<>"):
-                raise Refusal(550, "5.7.1", "reports and bounces are not faxed")
+                raise SmtpRefusal(550, "5.7.1", "reports and bounces are not faxed")
             if not is_sender(address):
-                raise Refusal(553, "5.1.7", "the sender's address is not taken; use a plain one, like name@example.com")
+                raise SmtpRefusal(
+                    553, "5.1.7", "the sender's address is not taken; use a plain one, like name@example.com"
+                )
             self._rule(address, session)
-        except Refusal as refusal:
+        except SmtpRefusal as refusal:
             return self._refused(session, envelope, refusal, address)
         envelope.mail_from = address
         envelope.mail_options.extend(options)
@@ -186,18 +188,20 @@ class MailGateway:
         """RCPT TO."""
         try:
             if len(envelope.rcpt_tos) >= self.config.max_recipients:
-                raise Refusal(452, "4.5.3", f"{self.config.max_recipients} numbers at a time; send the rest in another")
+                raise SmtpRefusal(
+                    452, "4.5.3", f"{self.config.max_recipients} numbers at a time; send the rest in another"
+                )
             rule = self._rule(envelope.mail_from or "", session)
             self._count(envelope.mail_from or "", rule, len(envelope.rcpt_tos) + 1)
             recipient = parse_recipient(address, self.config.domains)
             self.station.config.routing().choices(recipient.number, rule.account)
             key = self.queue.number_key(recipient.number)
             if await asyncio.to_thread(self.queue.store.forbidden, {key}):
-                raise Refusal(550, "5.7.1", f"{recipient.number} gets no faxes")
-        except Refusal as refusal:
+                raise SmtpRefusal(550, "5.7.1", f"{recipient.number} gets no faxes")
+        except SmtpRefusal as refusal:
             return self._refused(session, envelope, refusal)
         except UsageError as error:
-            return self._refused(session, envelope, Refusal(550, "5.1.1", str(error)))
+            return self._refused(session, envelope, SmtpRefusal(550, "5.1.1", str(error)))
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
         return "250 2.1.5 number ok"
@@ -205,7 +209,9 @@ class MailGateway:
     async def handle_DATA(self, _: Any, session: Session, envelope: Envelope) -> str:
         """The e-mail. Goes on if the client hangs up: it may have been accepted, and comes again under the same key."""
         if self._stopping:
-            return self._refused(session, envelope, Refusal(421, "4.3.2", "the station is stopping; try again later"))
+            return self._refused(
+                session, envelope, SmtpRefusal(421, "4.3.2", "the station is stopping; try again later")
+            )
         task = asyncio.ensure_future(self._data(session, envelope))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -220,18 +226,18 @@ class MailGateway:
 
     def _let_in(self, session: Session) -> None:
         if not session.authenticated and not (session.peer and self.door.trusts(str(session.peer[0]))):
-            raise Refusal(530, "5.7.0", "authentication required")
+            raise SmtpRefusal(530, "5.7.0", "authentication required")
 
     def _rule(self, address: str, session: Session) -> MailSenderConfig:
         rule = sender_rule(address, self.config.sender)
         user = next((u for u in self.config.user if session.authenticated and u.name == session.auth_data), None)
         if session.authenticated and user is None:
-            raise Refusal(530, "5.7.0", "authentication required")
+            raise SmtpRefusal(530, "5.7.0", "authentication required")
         if user is not None and user.addresses:
             own = [MailSenderConfig(address=one) for one in user.addresses]
             rule = rule if sender_rule(address, own) is not None else None
         if rule is None:
-            raise Refusal(550, "5.7.1", f"{address} may not send faxes here")
+            raise SmtpRefusal(550, "5.7.1", f"{address} may not send faxes here")
         return rule
 
     def _count(self, address: str, rule: MailSenderConfig, more: int, *, used: int = 0) -> None:
@@ -241,7 +247,7 @@ class MailGateway:
         while times and times[0] < now - HOUR_S:
             times.popleft()
         if rule.faxes_per_hour and len(times) + more > rule.faxes_per_hour:
-            raise Refusal(451, "4.7.1", f"{address} sends {rule.faxes_per_hour} faxes an hour; try again later")
+            raise SmtpRefusal(451, "4.7.1", f"{address} sends {rule.faxes_per_hour} faxes an hour; try again later")
         if rule.faxes_per_hour:
             times.extend([now] * used)
         if not times:
@@ -254,30 +260,30 @@ class MailGateway:
         if not self.config.authserv_id or session.authenticated:
             return
         if len(letter.senders) != 1:
-            raise Refusal(550, "5.7.1", "the e-mail has to have one sender in From")
+            raise SmtpRefusal(550, "5.7.1", "the e-mail has to have one sender in From")
         self._rule(letter.senders[0], session)
         domain = letter.senders[0].rpartition("@")[2]
         if not passed(letter.results, self.config.authserv_id, domain):
-            raise Refusal(550, "5.7.26", f"nothing shows that the e-mail comes from {domain} (DMARC, DKIM, SPF)")
+            raise SmtpRefusal(550, "5.7.26", f"nothing shows that the e-mail comes from {domain} (DMARC, DKIM, SPF)")
 
     async def _data(self, session: Session, envelope: Envelope) -> str:
         try:
             faxes = await self._accept(session, envelope)
-        except Refusal as refusal:
+        except SmtpRefusal as refusal:
             return self._refused(session, envelope, refusal)
         except ForbiddenError as error:
-            return self._refused(session, envelope, Refusal(550, "5.7.1", str(error)))
+            return self._refused(session, envelope, SmtpRefusal(550, "5.7.1", str(error)))
         except (MailError, DocumentError) as error:
-            return self._refused(session, envelope, Refusal(554, "5.6.1", str(error)))
+            return self._refused(session, envelope, SmtpRefusal(554, "5.6.1", str(error)))
         except UsageError as error:
-            return self._refused(session, envelope, Refusal(554, "5.5.0", str(error)))
+            return self._refused(session, envelope, SmtpRefusal(554, "5.5.0", str(error)))
         except Exception as error:
             if is_full(error) or isinstance(error, DiskFullError):
-                return self._refused(session, envelope, Refusal(452, "4.3.1", "the disk is full; try again later"))
+                return self._refused(session, envelope, SmtpRefusal(452, "4.3.1", "the disk is full; try again later"))
             if not isinstance(error, (SoftfaxError, OSError)):
                 log.exception("an e-mail from %s could not be taken", envelope.mail_from)
                 error = LocalError("softfax failed")
-            return self._refused(session, envelope, Refusal(451, "4.3.0", f"{error}; try again later"))
+            return self._refused(session, envelope, SmtpRefusal(451, "4.3.0", f"{error}; try again later"))
         self.seen["accepted"] += 1
         for fax in faxes:
             log.info("e-mail from %s is fax %s to %s", envelope.mail_from, fax.id, fax.to)
@@ -291,7 +297,7 @@ class MailGateway:
         if problem:
             log.error("no e-mail is taken: %s", problem)
             what = "the disk is full" if "full" in problem else "the station cannot keep it"
-            raise Refusal(452, "4.3.1", f"{what}; try again later")
+            raise SmtpRefusal(452, "4.3.1", f"{what}; try again later")
         limits = MessageLimits(parts=config.max_parts, image_bytes=config.ignore_images_kb * 1000)
         async with self._turn:
             letter = await asyncio.to_thread(read_message, content, limits)
@@ -299,9 +305,9 @@ class MailGateway:
             return await take(self.queue, config, mail)
 
     def _mail(self, session: Session, sender: str, addresses: Iterable[str], letter: Letter, content: bytes) -> Mail:
-        """Raises Refusal, UsageError."""
+        """Raises SmtpRefusal, UsageError."""
         if letter.automatic:
-            raise Refusal(550, "5.7.1", f"automatic e-mails are not faxed ({letter.automatic})")
+            raise SmtpRefusal(550, "5.7.1", f"automatic e-mails are not faxed ({letter.automatic})")
         self._genuine(letter, session)
         rule = self._rule(sender, session)
         recipients: dict[str, tuple[Recipient, str]] = {}
@@ -311,7 +317,7 @@ class MailGateway:
         self._count(sender, rule, len(recipients), used=len(recipients))
         return Mail(sender=sender, recipients=tuple(recipients.values()), letter=letter, content=content, rule=rule)
 
-    def _refused(self, session: Session, envelope: Envelope, refusal: Refusal, sender: str = "") -> str:
+    def _refused(self, session: Session, envelope: Envelope, refusal: SmtpRefusal, sender: str = "") -> str:
         return self.refused(session, envelope, refusal.line, sender)
 
     def refused(self, session: Session, envelope: Envelope, answer: str, sender: str = "") -> str:

@@ -15,7 +15,7 @@ __all__ = [
     "ActiveCall",
     "Admission",
     "CallFacts",
-    "History",
+    "CallerHistory",
     "Refusal",
     "Screen",
     "admit",
@@ -50,7 +50,7 @@ class ActiveCall:
 
 
 @dataclass(frozen=True)
-class History:
+class CallerHistory:
     """What is known of a caller: calls in the last hour, and calls of the last day in which no fax was heard."""
 
     calls: int = 0
@@ -74,10 +74,10 @@ class Admission:
 
 
 def admit(
-    config: StationConfig, call: CallFacts, active: Sequence[ActiveCall], history: History | None = None
+    config: StationConfig, call: CallFacts, active: Sequence[ActiveCall], history: CallerHistory | None = None
 ) -> Admission | Refusal:
     """Decides on a call; `active` are all calls under way, in and out."""
-    history = history or History()
+    history = history or CallerHistory()
     refusal = _screened(config, call, history)
     if refusal is not None:
         return refusal
@@ -123,7 +123,7 @@ def is_anonymous(caller_number: str) -> bool:
     return caller_number.lower() in _ANONYMOUS or caller_number.lower().endswith(".invalid")
 
 
-def _screened(config: StationConfig, call: CallFacts, history: History) -> Refusal | None:
+def _screened(config: StationConfig, call: CallFacts, history: CallerHistory) -> Refusal | None:
     s = config.screening
     anonymous = is_anonymous(call.caller_number)
     forms = _forms(config, call.caller_number)
@@ -170,15 +170,15 @@ def _fit(pattern: str, forms: Sequence[str]) -> int | None:
 
 
 class Screen:
-    """Remembers callers for `History`; of one process, and only since it began."""
+    """Calls of each caller, for `CallerHistory`; of one process, since it began."""
 
     def __init__(self) -> None:
         self._calls: dict[str, deque[float]] = {}
         self._silent: dict[str, deque[float]] = {}
 
-    def history(self, caller: str, now: float) -> History:
+    def history(self, caller: str, now: float) -> CallerHistory:
         """What is known of a caller; `now` in seconds."""
-        return History(
+        return CallerHistory(
             sum(now - at < HOUR_S for at in self._calls.get(caller, ())),
             sum(now - at < DAY_S for at in self._silent.get(caller, ())),
         )

@@ -11,7 +11,7 @@ from typing import Protocol
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import SoftfaxError
 from softfax.model import FaxResult, FaxUpdate
-from softfax.vocabularies import Callback, callbacks
+from softfax.vocabularies import CallbackBody, callbacks
 
 __all__ = ["CallbackSink", "PutCallback", "Words"]
 
@@ -19,7 +19,7 @@ log = logging.getLogger("softfax.station")
 
 
 #: Turns an update into callbacks of a dialect.
-Words = Callable[[str, FaxUpdate], "Iterable[Callback]"]
+Words = Callable[[str, FaxUpdate], "Iterable[CallbackBody]"]
 
 
 class PutCallback(Protocol):

@@ -15,9 +15,9 @@ __all__ = [
     "Choice",
     "DialPlan",
     "NumberFormat",
+    "RewriteRule",
     "Route",
     "Routing",
-    "Rule",
     "Trunk",
     "available",
     "fails_over",
@@ -38,7 +38,7 @@ def _compact(dialled: str) -> str:
 
 
 @dataclass(frozen=True)
-class Rule:
+class RewriteRule:
     """A number that matches as a whole is written otherwise."""
 
     match: str
@@ -65,7 +65,7 @@ class DialPlan:
     country: str = ""
     national_prefix: str = "0"
     international_prefix: str = "00"
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RewriteRule, ...] = ()
 
     def normal(self, dialled: str) -> str:
         """A number in E.164 with its +, where it can be told; else as dialled, without blanks and the like."""
@@ -100,7 +100,7 @@ class Trunk:
     name: str
     server: str
     number_format: NumberFormat = "e164"
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RewriteRule, ...] = ()
     max_calls: int = 0
     everything: bool = True
 
@@ -184,7 +184,7 @@ class Routing:
         return Choice(trunk.name, uri)
 
 
-def _by(rules: Sequence[Rule], number: str) -> str:
+def _by(rules: Sequence[RewriteRule], number: str) -> str:
     for rule in rules:
         written = rule.apply(number)
         if written is not None:

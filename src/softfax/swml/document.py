@@ -21,7 +21,7 @@ from typing import Any
 from softfax.swml.expression import ExpressionError, evaluate
 from softfax.swml.tree import Node, SwmlError, parse_tree
 
-__all__ = ["Document", "Instruction", "Node", "SwmlError", "load"]
+__all__ = ["Instruction", "Node", "SwmlDocument", "SwmlError", "load"]
 
 VERSIONS = re.compile(r"1(\.\d+){0,2}\Z")
 JUMPS_MAX = 100
@@ -37,13 +37,13 @@ class Instruction:
 
 
 @dataclass(frozen=True)
-class Document:
+class SwmlDocument:
     """A checked document: its sections by name; `main` is where it begins."""
 
     sections: Mapping[str, tuple[Instruction, ...]]
 
 
-def load(text: str | bytes) -> Document:
+def load(text: str | bytes) -> SwmlDocument:
     """Reads and checks a document. Raises SwmlError with line and column."""
     root = parse_tree(text)
     fields = _table(root, "a SWML document", ("sections",), ("version", "sections"))
@@ -57,7 +57,7 @@ def load(text: str | bytes) -> Document:
     loaded = {name: _section(node) for name, node in sections.value.items()}
     for instructions in loaded.values():
         _check_targets(instructions, loaded)
-    return Document(loaded)
+    return SwmlDocument(loaded)
 
 
 # ---- shapes ------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from softfax.errors import SoftfaxError
-from softfax.swml.document import JUMPS_MAX, Document, Instruction
+from softfax.swml.document import JUMPS_MAX, Instruction, SwmlDocument
 from softfax.swml.expression import ExpressionError, evaluate, substitute, text_of
 
 __all__ = [
@@ -68,7 +68,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class FetchDocument:
-    """A SWML document to be asked for at `url` by POST of `body`: answered by a Document."""
+    """A SWML document to be asked for at `url` by POST of `body`: answered by a SwmlDocument."""
 
     url: str
     body: Mapping[str, Any]
@@ -117,7 +117,11 @@ class Machine:
     """One run. `vars` are its variables, `call` what is known of the call (`from`, `to` …)."""
 
     def __init__(
-        self, document: Document, *, call: Mapping[str, Any] | None = None, variables: Mapping[str, Any] | None = None
+        self,
+        document: SwmlDocument,
+        *,
+        call: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None,
     ) -> None:
         self.vars: dict[str, Any] = dict(variables or {})
         self.call = dict(call or {})
@@ -219,7 +223,7 @@ class Machine:
         if given.get("on_return"):
             yield from self._list(given["on_return"])
 
-    def _within(self, document: Document, section: tuple[Instruction, ...], params: dict[str, Any]) -> Steps:
+    def _within(self, document: SwmlDocument, section: tuple[Instruction, ...], params: dict[str, Any]) -> Steps:
         self._depth += 1
         if self._depth > CALLS_MAX:
             raise SwmlRunError("sections execute each other without end", "look for a loop of execute")

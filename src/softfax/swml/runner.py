@@ -15,7 +15,7 @@ from typing import Any
 from softfax.delivery.targets import CallbackTarget
 from softfax.model import Direction, FaxResult
 from softfax.station import FaxCall, FaxOrder, Station
-from softfax.swml.document import Document, SwmlError, load
+from softfax.swml.document import SwmlDocument, SwmlError, load
 from softfax.swml.machine import (
     Effect,
     FetchDocument,
@@ -41,7 +41,7 @@ class SwmlRunner:
     def __init__(
         self,
         station: Station,
-        document: Document,
+        document: SwmlDocument,
         destination: str,
         *,
         order: FaxOrder | None = None,

@@ -2,7 +2,7 @@
 """What a fax says in the words of others: pure functions from the typed events to the bodies of callbacks.
 
 A vocabulary is one module here with `DIALECT`, its name, and `callbacks(update)`, which gives none, one or several
-`Callback`s for an event. A new one is found by being here.
+`CallbackBody`s for an event. A new one is found by being here.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from functools import cache
 
 from softfax.errors import UsageError
 from softfax.model import FaxUpdate
-from softfax.vocabularies.callback import Callback
+from softfax.vocabularies.callback import CallbackBody
 
-__all__ = ["Callback", "callbacks", "dialects"]
+__all__ = ["CallbackBody", "callbacks", "dialects"]
 
-Translate = Callable[[FaxUpdate], "Iterable[Callback]"]
+Translate = Callable[[FaxUpdate], "Iterable[CallbackBody]"]
 
 
 @cache
@@ -36,7 +36,7 @@ def dialects() -> tuple[str, ...]:
     return tuple(sorted(_vocabularies()))
 
 
-def callbacks(dialect: str, update: FaxUpdate) -> list[Callback]:
+def callbacks(dialect: str, update: FaxUpdate) -> list[CallbackBody]:
     """What is to be posted for an event, in order. Raises UsageError for an unknown dialect."""
     try:
         translate = _vocabularies()[dialect]

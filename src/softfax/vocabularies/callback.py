@@ -8,11 +8,11 @@ from typing import Any
 
 from softfax.model import FaxResult
 
-__all__ = ["Callback", "later"]
+__all__ = ["CallbackBody", "later"]
 
 
 @dataclass(frozen=True)
-class Callback:
+class CallbackBody:
     """A JSON body. `event_id` is the same whenever the same event is translated again; `path_suffix` is the event's name,
     for receivers that have a URL for each.
     """

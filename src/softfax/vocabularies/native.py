@@ -8,14 +8,14 @@ import json
 from collections.abc import Iterator
 
 from softfax.model import FaxUpdate
-from softfax.vocabularies.callback import Callback
+from softfax.vocabularies.callback import CallbackBody
 
 __all__ = ["DIALECT", "callbacks"]
 
 DIALECT = "json"
 
 
-def callbacks(update: FaxUpdate) -> Iterator[Callback]:
+def callbacks(update: FaxUpdate) -> Iterator[CallbackBody]:
     """Every event, as `softfax --json` prints it, with `fax_id`, `caller`, `called` and the tags of the fax."""
     context = update.context
     body = update.event.to_json()
@@ -25,4 +25,4 @@ def callbacks(update: FaxUpdate) -> Iterator[Callback]:
     body["caller"], body["called"] = context.caller_number, context.called_number
     if context.tags:
         body["tags"] = dict(context.tags)
-    yield Callback(body, f"{context.fax_id}-{update.event.event}-{digest}", update.event.event)
+    yield CallbackBody(body, f"{context.fax_id}-{update.event.event}-{digest}", update.event.event)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, PageEvent
-from softfax.vocabularies.callback import Callback, later
+from softfax.vocabularies.callback import CallbackBody, later
 
 __all__ = ["DIALECT", "NAMESPACE", "callbacks", "error", "result_code"]
 
@@ -23,7 +23,7 @@ SIP_NO_ANSWER = (408, 480, 487)
 NO_T30 = 1000
 
 
-def callbacks(update: FaxUpdate) -> Iterator[Callback]:
+def callbacks(update: FaxUpdate) -> Iterator[CallbackBody]:
     """A `page` for each page the receiver confirmed, one `finished` at the end."""
     event, context = update.event, update.context
     if isinstance(event, PageEvent) and event.quality != "bad":
@@ -34,7 +34,7 @@ def callbacks(update: FaxUpdate) -> Iterator[Callback]:
         yield _callback(update, "finished", _finished(context, event), f"finished{later(event)}")
 
 
-def error(update: FaxUpdate) -> Callback | None:
+def error(update: FaxUpdate) -> CallbackBody | None:
     """The `error` of the older Relay API, in place of `finished`, for a fax that failed."""
     event = update.event
     if not isinstance(event, FaxResult) or event.success or event.retry_at is not None:
@@ -77,7 +77,7 @@ def _id(context: FaxContext, what: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{context.fax_id}/{what}"))
 
 
-def _callback(update: FaxUpdate, kind: str, params: dict[str, Any], event: str) -> Callback:
+def _callback(update: FaxUpdate, kind: str, params: dict[str, Any], event: str) -> CallbackBody:
     context = update.context
     tags = context.tags
     call_id = tags.get("call_id") or _id(context, "call")
@@ -95,4 +95,4 @@ def _callback(update: FaxUpdate, kind: str, params: dict[str, Any], event: str) 
         },
     }
     direction = "send" if context.direction is Direction.SEND else "receive"
-    return Callback(body, f"{context.fax_id}-{direction}-{event}", EVENT_TYPE)
+    return CallbackBody(body, f"{context.fax_id}-{direction}-{event}", EVENT_TYPE)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from softfax.model import CallEvent, CallState, FaxContext, FaxResult, FaxUpdate
-from softfax.vocabularies.callback import Callback, later
+from softfax.vocabularies.callback import CallbackBody, later
 
 __all__ = ["DIALECT", "OUTGOING", "callbacks"]
 
@@ -17,7 +17,7 @@ OUTGOING, INCOMING = "OutgoingFax", "IncomingFax"
 SENDING = "SENDING"
 
 
-def callbacks(update: FaxUpdate) -> Iterator[Callback]:
+def callbacks(update: FaxUpdate) -> Iterator[CallbackBody]:
     """OutgoingFax when the call is placed (SENDING) and at the end (SUCCESS, FAILED); IncomingFax at the end.
 
     An attempt after which another follows is no end.
@@ -60,7 +60,9 @@ def _details(result: FaxResult) -> dict[str, Any]:
     }
 
 
-def _callback(context: FaxContext, state: str, details: dict[str, Any], when: datetime, which: str = "") -> Callback:
+def _callback(
+    context: FaxContext, state: str, details: dict[str, Any], when: datetime, which: str = ""
+) -> CallbackBody:
     name = OUTGOING if context.outgoing else INCOMING
     body: dict[str, Any] = {
         "fax_id": context.fax_id,
@@ -77,4 +79,4 @@ def _callback(context: FaxContext, state: str, details: dict[str, Any], when: da
         body["description"] = details
     # Simotel says its own clock's time, without a zone.
     body["date"] = when.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")
-    return Callback(body, f"{context.fax_id}-{name}-{state}{which}", name)
+    return CallbackBody(body, f"{context.fax_id}-{name}-{state}{which}", name)

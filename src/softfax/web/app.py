@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from softfax.web.access import Access
 from softfax.web.guard import Guard
 from softfax.web.openapi import describe
-from softfax.web.page import Page
+from softfax.web.page import PageFiles
 from softfax.web.pictures import Pictures
 from softfax.web.problems import add_handlers
 from softfax.web.routes import documents, events, faxes, lists, login, page, station, swml, uploads
@@ -58,7 +58,7 @@ def create_app(web: Web) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.web = web
-    app.state.page = Page()
+    app.state.page = PageFiles()
     app.state.page.load()
     for module in _ROUTERS:
         app.router.routes.extend(module.router.routes)

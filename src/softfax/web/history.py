@@ -14,7 +14,7 @@ from softfax.model import Direction
 from softfax.queue import tables
 from softfax.queue.model import FaxState
 
-__all__ = ["History"]
+__all__ = ["DailyCounts"]
 
 DAYS = 14
 FRESH_S = 10.0
@@ -25,7 +25,7 @@ _FAILED = frozenset({FaxState.FAILED, FaxState.EXPIRED, FaxState.UNCERTAIN})
 _Row = tuple[str, str, int, int]
 
 
-class History:
+class DailyCounts:
     """Counts on a database, as seldom as is good enough. Blocking; from any thread."""
 
     def __init__(self, engine: sa.Engine) -> None:

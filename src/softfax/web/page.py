@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from softfax.web.problems import Problem
 
-__all__ = ["FOLDER", "Page"]
+__all__ = ["FOLDER", "PageFiles"]
 
 FOLDER = Path(__file__).with_name("static")
 BYTES_MAX = 20 << 20
@@ -31,7 +31,7 @@ class _Asset:
     etag: str
 
 
-class Page:
+class PageFiles:
     """The files of a folder: `index.html` and what it names under assets/."""
 
     def __init__(self, folder: Path = FOLDER) -> None:

@@ -13,7 +13,7 @@ from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.model import Direction, new_fax_id
 from softfax.queue.errors import ForbiddenError
 from softfax.station import FaxCall, FaxOrder
-from softfax.swml.document import Document
+from softfax.swml.document import SwmlDocument
 from softfax.swml.runner import SwmlRunner
 from softfax.web.problems import Problem
 from softfax.web.seam import FaxQueueLike, StationLike
@@ -65,7 +65,7 @@ class Runs:
             for task in pending:
                 task.cancel()
 
-    async def begin(self, document: Document, to: str, key: str = "", digest: str = "") -> dict[str, Any]:
+    async def begin(self, document: SwmlDocument, to: str, key: str = "", digest: str = "") -> dict[str, Any]:
         """Begins one; it is noted under `key` before anything is called. Raises UsageError, ForbiddenError, LocalError."""
         if len(self._runs) >= RUNS_MAX:
             raise LocalError(f"{RUNS_MAX} SWML documents run already", "wait until some have ended")

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from softfax.queue.model import Fax
 from softfax.station.config.http import HttpConfig
 from softfax.web.access import Access, Principal, Requester, unauthorized
-from softfax.web.history import History
+from softfax.web.history import DailyCounts
 from softfax.web.pictures import Pictures
 from softfax.web.problems import Problem
 from softfax.web.runs import Runs
@@ -45,7 +45,7 @@ class Web:
     pictures: Pictures
     streams: Streams
     swml: Runs
-    history: History
+    history: DailyCounts
     cookie: str
     metrics: MetricsLike | None = None
     forward_email: ForwardEmail | None = None

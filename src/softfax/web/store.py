@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from softfax.errors import UsageError
 from softfax.queue.errors import IdempotencyError
-from softfax.web.history import History
+from softfax.web.history import DailyCounts
 
 __all__ = ["METADATA", "Contact", "Login", "WebStore"]
 
@@ -112,7 +112,7 @@ class WebStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self.history = History(engine)
+        self.history = DailyCounts(engine)
 
     # ---- the address book ---------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from softfax.web.body import File, disk_full
 from softfax.web.patterns import UPLOAD_ID
 from softfax.web.problems import Problem
 
-__all__ = ["Upload", "Uploads", "check_room", "coming", "copy_into", "drop", "page_resolution"]
+__all__ = ["StoredUpload", "Uploads", "check_room", "coming", "copy_into", "drop", "page_resolution"]
 
 log = logging.getLogger("softfax.web")
 
@@ -38,7 +38,7 @@ META_NAME = "upload.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upload:
+class StoredUpload:
     """A document made into pages. `path` is the document as it came, `tiff` its pages; `wanted` says which pages of it and how
     they were asked for, so that they are sent as they were seen."""
 
@@ -109,7 +109,7 @@ class Uploads:
         cover: Mapping[str, Any] | None = None,
         pages: str = "",
         password: str = "",
-    ) -> Upload:
+    ) -> StoredUpload:
         """Makes the pages of a file that lies in `folder`, or of a cover page. Raises DocumentError, UsageError, Problem."""
         stop = threading.Event()
         async with self._turn:
@@ -128,7 +128,7 @@ class Uploads:
         pages: str,
         password: str,
         stop: threading.Event,
-    ) -> Upload:
+    ) -> StoredUpload:
         settings = RasterSettings(resolution=resolution, password=password, limits=DocumentLimits(wall_s=300.0))
         sources = [file.path] if file is not None else []
         with start(sources, settings, folder, pages=pages, cover=cover) as job:
@@ -140,7 +140,7 @@ class Uploads:
                 raise _named(error, file) from None
             job.tiff.rename(folder / FAX_NAME)
             made, warnings = tuple(job.pages), tuple(job.warnings)
-        upload = Upload(
+        upload = StoredUpload(
             id=folder.name,
             name=file.name if file is not None else "cover",
             path=file.path if file is not None else folder / FAX_NAME,
@@ -155,7 +155,7 @@ class Uploads:
         _write_meta(upload, folder)
         return upload
 
-    async def get(self, upload_id: str) -> Upload:
+    async def get(self, upload_id: str) -> StoredUpload:
         """An upload. Raises Problem where there is none."""
         upload = await asyncio.to_thread(self._read, upload_id) if re.match(UPLOAD_ID, upload_id) else None
         if upload is None or upload.expires < time.time():
@@ -169,14 +169,14 @@ class Uploads:
             )
         return upload
 
-    def _read(self, upload_id: str) -> Upload | None:
+    def _read(self, upload_id: str) -> StoredUpload | None:
         folder = self.folder / upload_id
         try:
             said = json.loads((folder / META_NAME).read_text())
             pages = tuple(PageInfo(**{**page, "codes": tuple(page["codes"])}) for page in said.pop("pages"))
             path, tiff = folder / said.pop("path"), folder / FAX_NAME
             warnings = tuple(said.pop("warnings"))
-            return Upload(**said, path=path, tiff=tiff, pages=pages, warnings=warnings)
+            return StoredUpload(**said, path=path, tiff=tiff, pages=pages, warnings=warnings)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -240,7 +240,7 @@ def drop(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_meta(upload: Upload, folder: Path) -> None:
+def _write_meta(upload: StoredUpload, folder: Path) -> None:
     said = asdict(upload) | {"path": upload.path.name}
     del said["tiff"]
     part = folder / f".{META_NAME}"

@@ -11,28 +11,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softfax.delivery.policy import Attempt, RetryPolicy, Verdict, judge, parse_retry_after, sign, verify
+from softfax.delivery.policy import DeliveryOutcome, PostResult, RetryPolicy, judge, parse_retry_after, sign, verify
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import UsageError
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_success_is_delivered(status: int) -> None:
-    assert judge(Attempt(status)) is Verdict.DELIVERED
+    assert judge(PostResult(status)) is DeliveryOutcome.DELIVERED
 
 
 @pytest.mark.parametrize("status", [0, 408, 425, 429, 500, 502, 503, 504, 599])
 def test_what_may_pass_is_tried_again(status: int) -> None:
-    assert judge(Attempt(status)) is Verdict.RETRY
+    assert judge(PostResult(status)) is DeliveryOutcome.RETRY
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 410, 413, 422])
 def test_what_a_person_has_to_see_is_dead_at_once(status: int) -> None:
-    assert judge(Attempt(status)) is Verdict.DEAD
+    assert judge(PostResult(status)) is DeliveryOutcome.DEAD
 
 
 def test_a_forbidden_address_is_not_tried_again() -> None:
-    assert judge(Attempt(0, "not a public address", final=True)) is Verdict.DEAD
+    assert judge(PostResult(0, "not a public address", final=True)) is DeliveryOutcome.DEAD
 
 
 @given(attempts=st.integers(1, 10_000), age_s=st.floats(0, 86_399))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softfax.station import StationConfig
-from softfax.station.admission import ActiveCall, Admission, CallFacts, History, Refusal, Screen, admit
+from softfax.station.admission import ActiveCall, Admission, CallerHistory, CallFacts, Refusal, Screen, admit
 
 TABLES: dict[str, Any] = {
     "fax": {"ident": "HOUSE"},
@@ -62,21 +62,21 @@ def test_lines_are_counted_for_all_for_an_account_and_for_a_mailbox() -> None:
 @pytest.mark.parametrize(
     ("screening", "caller", "history", "code"),
     [
-        ({"blocked": ["0900*"]}, "0900123", History(), 603),
-        ({"blocked": ["+49221*"]}, "0221555", History(), 603),
-        ({"blocked": ["0221555"], "refuse_with": 486}, "0221555", History(), 486),
-        ({"blocked": ["0900*"]}, "0221", History(), 200),
-        ({"anonymous": False}, "anonymous", History(), 603),
-        ({"anonymous": False}, "", History(), 603),
-        ({"allowed": ["0221*"]}, "0221555", History(), 200),
-        ({"allowed": ["0221*"]}, "0222", History(), 603),
-        ({"allowed": ["0221*"]}, "anonymous", History(), 603),
-        ({"calls_per_hour": 5}, "0221", History(calls=5), 486),
-        ({"silent_calls": 3}, "0221", History(silent=3), 603),
-        ({"silent_calls": 3}, "0221", History(silent=2), 200),
+        ({"blocked": ["0900*"]}, "0900123", CallerHistory(), 603),
+        ({"blocked": ["+49221*"]}, "0221555", CallerHistory(), 603),
+        ({"blocked": ["0221555"], "refuse_with": 486}, "0221555", CallerHistory(), 486),
+        ({"blocked": ["0900*"]}, "0221", CallerHistory(), 200),
+        ({"anonymous": False}, "anonymous", CallerHistory(), 603),
+        ({"anonymous": False}, "", CallerHistory(), 603),
+        ({"allowed": ["0221*"]}, "0221555", CallerHistory(), 200),
+        ({"allowed": ["0221*"]}, "0222", CallerHistory(), 603),
+        ({"allowed": ["0221*"]}, "anonymous", CallerHistory(), 603),
+        ({"calls_per_hour": 5}, "0221", CallerHistory(calls=5), 486),
+        ({"silent_calls": 3}, "0221", CallerHistory(silent=3), 603),
+        ({"silent_calls": 3}, "0221", CallerHistory(silent=2), 200),
     ],
 )
-def test_callers_are_screened(screening: dict[str, Any], caller: str, history: History, code: int) -> None:
+def test_callers_are_screened(screening: dict[str, Any], caller: str, history: CallerHistory, code: int) -> None:
     decision = admit(config(**screening), call(caller=caller), (), history)
     assert (decision.sip_code if isinstance(decision, Refusal) else 200) == code
 
@@ -86,13 +86,13 @@ def test_callers_are_remembered_for_an_hour_and_a_day() -> None:
     for at in (0.0, 10.0, 4000.0):
         screen.called("a", at)
     screen.silent("a", 0.0)
-    assert screen.history("a", 4000.0) == History(1, 1)
+    assert screen.history("a", 4000.0) == CallerHistory(1, 1)
     # They who show no number are not one caller.
     for _ in range(5):
         screen.called("anonymous", 0.0)
         screen.silent("anonymous.invalid", 0.0)
-    assert screen.history("anonymous", 1.0) == screen.history("anonymous.invalid", 1.0) == History(0, 0)
-    assert screen.history("a", 90_000.0) == screen.history("b", 0.0) == History(0, 0)
+    assert screen.history("anonymous", 1.0) == screen.history("anonymous.invalid", 1.0) == CallerHistory(0, 0)
+    assert screen.history("a", 90_000.0) == screen.history("b", 0.0) == CallerHistory(0, 0)
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

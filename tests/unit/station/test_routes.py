@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from softfax.errors import ConfigError, UsageError
 from softfax.station import StationConfig
-from softfax.station.routes import Choice, DialPlan, Route, Routing, Rule, Trunk, available, fails_over
+from softfax.station.routes import Choice, DialPlan, RewriteRule, Route, Routing, Trunk, available, fails_over
 
-PLAN = DialPlan(country="49", rules=(Rule(r"110|112", r"\g<0>"), Rule(r"\*7(\d+)", r"+4930\1")))
+PLAN = DialPlan(country="49", rules=(RewriteRule(r"110|112", r"\g<0>"), RewriteRule(r"\*7(\d+)", r"+4930\1")))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_without_a_country_numbers_stay() -> None:
 TRUNKS = (
     Trunk(name="pbx", server="sip:pbx.example"),
     Trunk(name="cheap", server="sip:203.0.113.1:5070;transport=tcp", number_format="digits"),
-    Trunk(name="home", server="sip:home.example", number_format="national", rules=(Rule(r"0(.+)", r"9\1"),)),
+    Trunk(name="home", server="sip:home.example", number_format="national", rules=(RewriteRule(r"0(.+)", r"9\1"),)),
     Trunk(name="raw", server="sip:raw.example", number_format="dialled", everything=False),
 )
 ROUTING = Routing(

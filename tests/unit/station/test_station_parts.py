@@ -23,7 +23,7 @@ from softfax.station.making import (
     outgoing_settings,
     resolve_destination,
 )
-from softfax.vocabularies import Callback
+from softfax.vocabularies import CallbackBody
 
 CONTEXT = FaxContext(
     fax_id="f" * 24,
@@ -128,8 +128,8 @@ def test_callbacks_go_to_the_configured_and_to_those_of_the_fax_until_its_result
 def test_the_event_name_is_in_the_path_only_where_that_is_the_style() -> None:
     outbox = _Outbox()
 
-    def words(dialect: str, update: FaxUpdate) -> list[Callback]:
-        return [Callback({"dialect": dialect}, "e1", "OutgoingFax")]
+    def words(dialect: str, update: FaxUpdate) -> list[CallbackBody]:
+        return [CallbackBody({"dialect": dialect}, "e1", "OutgoingFax")]
 
     targets = [CallbackTarget(url="http://a/x", style="url-event"), CallbackTarget(url="http://b/x")]
     CallbackSink(outbox, targets, words)(UPDATE)

@@ -19,7 +19,7 @@ from softfax.sip.accounts import check_accounts, network
 from softfax.sip.stun import stun_server
 from softfax.sip.types import CallerPolicy, Codec, Transport, parse_listen
 from softfax.station.config.base import Misplaced, Prefix, Rate, Table, address_here, matching, said
-from softfax.station.routes import DialPlan, NumberFormat, Route, Rule, Trunk
+from softfax.station.routes import DialPlan, NumberFormat, RewriteRule, Route, Trunk
 
 __all__ = [
     "AccountConfig",
@@ -153,7 +153,7 @@ class RuleConfig(Table):
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
-        said(lambda: Rule(self.match, self.replace).check())
+        said(lambda: RewriteRule(self.match, self.replace).check())
         return self
 
 
@@ -301,7 +301,7 @@ class AccountConfig(Table):
             name=self.label,
             server=self.server,
             number_format=self.number_format,
-            rules=tuple(Rule(r.match, r.replace) for r in self.rule),
+            rules=tuple(RewriteRule(r.match, r.replace) for r in self.rule),
             max_calls=self.max_calls,
             everything=bool(self.proxy),
         )
@@ -327,7 +327,7 @@ class DialingConfig(Table):
             country=self.country,
             national_prefix=self.national_prefix,
             international_prefix=self.international_prefix,
-            rules=tuple(Rule(r.match, r.replace) for r in self.rule),
+            rules=tuple(RewriteRule(r.match, r.replace) for r in self.rule),
         )
 
 

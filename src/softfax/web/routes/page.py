@@ -9,15 +9,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from softfax.web.page import Page
+from softfax.web.page import PageFiles
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
 
-def _page(request: Request) -> Page:
-    page: Page = request.app.state.page
+def _page(request: Request) -> PageFiles:
+    page: PageFiles = request.app.state.page
     return page
 
 

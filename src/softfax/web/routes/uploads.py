@@ -22,7 +22,7 @@ from softfax.web.problems import Problem, invalid
 from softfax.web.requests import CoverIn
 from softfax.web.routes.documents import PNG, PageNumber, Width, picture
 from softfax.web.state import Mine, Web, answer, needs
-from softfax.web.uploads import Upload, check_room, coming, drop
+from softfax.web.uploads import StoredUpload, check_room, coming, drop
 
 __all__ = ["router"]
 
@@ -69,7 +69,7 @@ async def upload(request: Request, web: Mine, resolution: Wanted = None) -> Resp
     return answer(made.to_json(), 201, {"Location": f"/v1/uploads/{made.id}"})
 
 
-async def _converted(web: Web, form: Form, folder: Any, resolution: Resolution) -> Upload:
+async def _converted(web: Web, form: Form, folder: Any, resolution: Resolution) -> StoredUpload:
     if len(form.files) != 1:
         raise invalid("file", "send one document")
     file, pages, password = form.files[0], "".join(form.all("pages")), "".join(form.all("password"))
