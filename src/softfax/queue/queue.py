@@ -33,9 +33,9 @@ from softfax.queue.attempt import Undertaking
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, ForbiddenError, NoFaxError
 from softfax.queue.eventlog import EventLog
-from softfax.queue.lines import Lines
 from softfax.queue.model import TERMINAL, Cause, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
 from softfax.queue.policy import next_open
+from softfax.queue.slots import ChannelSlots
 from softfax.queue.store import Kept, QueueStore
 from softfax.queue.turns import next_round
 from softfax.queue.upkeep import Upkeep
@@ -71,7 +71,7 @@ class FaxQueue:
         #: Awaited, one after the other, once a received fax is recorded.
         self.on_received: list[OnReceived] = []
         self.rounds = Rounds(FAXES, self._run)
-        self.lines = Lines(self)
+        self.lines = ChannelSlots(self)
         #: What makes pages has threads of its own: a document that takes long holds up nothing that is written down.
         self.makers = ThreadPoolExecutor(MAKERS, thread_name_prefix="softfax-pages")
         self.making: EachOnce[Path] = EachOnce()

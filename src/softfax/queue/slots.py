@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
     from softfax.queue.turns import Turn
 
-__all__ = ["Lines"]
+__all__ = ["ChannelSlots"]
 
 log = logging.getLogger("softfax.queue")
 
@@ -40,7 +40,7 @@ LOOKED_AT, LOOK = 2000, 100
 SPARE_ROUNDS = 4
 
 
-class Lines:
+class ChannelSlots:
     """Lives on the station's loop."""
 
     def __init__(self, queue: FaxQueue) -> None:
