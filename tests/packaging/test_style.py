@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +43,18 @@ def test_every_source_names_its_licence() -> None:
         if p.is_file() and p.stat().st_size and "SPDX-License-Identifier: GPL-2.0-or-later" not in p.read_text()[:200]
     ]
     assert not unnamed
+
+
+#: Of the API's client and of the queue: one model is to come.
+TWICE = {"Attempt", "Fax"}
+
+
+def test_no_class_name_is_used_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "src" / "softfax").rglob("*.py")):
+        if path.parent.name == "_native":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: where for name, where in places.items() if len(where) > 1 and name not in TWICE} == {}

@@ -13,14 +13,14 @@ from typing import Protocol
 from softfax.documents.types import DocumentLimits, FaxImage, Sheet, Source
 from softfax.errors import DocumentEmptyError, DocumentTooLargeError, DocumentUnsupportedError
 
-__all__ = ["Document", "open_document"]
+__all__ = ["OpenDocument", "open_document"]
 
 HEAD = 4096
 #: What names promise a file to be; other names promise nothing that matters here.
 _PICTURES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
 
 
-class Document(Protocol):
+class OpenDocument(Protocol):
     """An open document: how many pages it has, and each of them once, in order.
 
     One that cannot show everything has a line for people about it in `warning`.
@@ -49,7 +49,7 @@ class _TextDocument:
         yield from self._sheets
 
 
-def open_document(source: Source, limits: DocumentLimits) -> Document:
+def open_document(source: Source, limits: DocumentLimits) -> OpenDocument:
     """Open one document. Raises DocumentError with the remedy, also for text that its name calls a PDF or picture.
 
     Such text is an error page that was saved under the document's name more often than anything to be faxed.
@@ -74,7 +74,7 @@ def open_document(source: Source, limits: DocumentLimits) -> Document:
     return _named(ImageDocument(source, limits), source, "a picture" if suffix == ".pdf" else "")
 
 
-def _named(document: Document, source: Source, kind: str) -> Document:
+def _named(document: OpenDocument, source: Source, kind: str) -> OpenDocument:
     """Let a document of another kind than its name says tell so."""
     if kind:
         vars(document)["warning"] = f"{source.shown} is {kind}, whatever its name says, and is faxed as one"

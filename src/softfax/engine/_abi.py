@@ -26,7 +26,7 @@ __all__ = [
     "Signal",
     "SrtpConfig",
     "SrtpSuite",
-    "T38Config",
+    "T38Record",
     "check",
     "library",
 ]
@@ -231,7 +231,7 @@ class PreviewRecord(c.Structure):
     ]
 
 
-class T38Config(c.Structure):
+class T38Record(c.Structure):
     _fields_ = [
         (n, c.c_int32)
         for n in (
@@ -275,7 +275,7 @@ class LineConfig(c.Structure):
         ("skew_ppm", c.c_int32),
         ("phase_permille", c.c_uint32),
         ("limit_us", c.c_uint64),
-        ("t38", T38Config),
+        ("t38", T38Record),
     ]
 
 
@@ -296,7 +296,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_srtp_destroy": (None, [c.c_void_p]),
     "sfx_srtp_protect": (c.c_int, [c.c_void_p, c.c_void_p, c.c_size_t, c.c_size_t]),
     "sfx_srtp_unprotect": (c.c_int, [c.c_void_p, c.c_void_p, c.c_size_t]),
-    "sfx_session_start_t38": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.POINTER(T38Config)]),
+    "sfx_session_start_t38": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.POINTER(T38Record)]),
     "sfx_session_peer": (c.c_int, [c.c_void_p, c.c_char_p]),
     "sfx_session_hold": (c.c_int, [c.c_void_p, c.c_int]),
     "sfx_session_cancel": (c.c_int, [c.c_void_p]),

@@ -29,7 +29,7 @@ from softfax.engine._abi import (
     PreviewRecord,
     SessionConfig,
     SessionStats,
-    T38Config,
+    T38Record,
     check,
     library,
 )
@@ -183,9 +183,9 @@ class UdptlSettings:
     local_tcf: bool = False
     no_pacing: bool = False
 
-    def to_c(self) -> T38Config:
+    def to_c(self) -> T38Record:
         """The C struct."""
-        return T38Config(
+        return T38Record(
             version=self.version,
             error_correction=int(self.error_correction),
             redundancy=self.redundancy,
