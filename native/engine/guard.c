@@ -10,9 +10,11 @@
 
 enum {
     ADDRESS = 0xff,
+    CONTROL = 0x03,
     FINAL_BIT = 0x10, /* of the control octet */
     FCF = 2,          /* offset of the facsimile control field; the facsimile information field follows */
     SHORTEST_FCD = 4, /* address, control, FCF, frame number */
+    LAST_KNOWN_BITS = 5,
     LONGEST_DCS = 22, /* address, control, FCF and 19 octets: what spandsp's copies and texts of it have room for */
     LONGEST_FRAME = 260,
 };
@@ -40,15 +42,72 @@ int guard_check(const uint8_t *msg, int len) {
 void __real_t30_hdlc_accept(void *user, const uint8_t *msg, int len, int ok);
 void __wrap_t30_hdlc_accept(void *user, const uint8_t *msg, int len, int ok);
 
+/* Frames of an identity or an address: digits by T.30 §5.3.6.2.4, text in practice. */
+static bool has_text(const uint8_t *msg, int len) {
+    static const uint8_t kinds[] = {T30_CSI, T30_TSI, T30_PWD, T30_SEP, T30_SUB, T30_SID, T30_PSA};
+
+    for (size_t i = 0; len > FCF && !(msg[1] & FINAL_BIT) && i < sizeof kinds; i++)
+        if (is_fcf(msg[FCF], kinds[i]))
+            return true;
+    return false;
+}
+
+static bool has_bits(const uint8_t *msg, int len) {
+    return len > FCF && msg[1] & FINAL_BIT &&
+           (is_fcf(msg[FCF], T30_DIS) || is_fcf(msg[FCF], T30_DTC) || is_fcf(msg[FCF], T30_DCS));
+}
+
+/* Over T.38 a far end may break a frame off in its middle and begin another without a word: there is no checksum that
+ * would tell. Where the last one begins, 0 where it is one frame: no text has the octets of an address, nor have the
+ * first three of a DIS or DCS. */
+static int last_start(const uint8_t *msg, int len) {
+    int at = len - 3;
+
+    if (!has_text(msg, len) && at > LAST_KNOWN_BITS)
+        at = has_bits(msg, len) ? LAST_KNOWN_BITS : 0;
+    for (; at > FCF; at--)
+        if (msg[at] == ADDRESS && (msg[at + 1] | FINAL_BIT) == (CONTROL | FINAL_BIT))
+            return at;
+    return 0;
+}
+
+static void make_printable(uint8_t *text, int len) {
+    for (int i = 0; i < len; i++)
+        if (text[i] < ' ' || text[i] > '~')
+            text[i] = text[i] ? '?' : ' ';
+}
+
+/* Over T.38 the far end is heard while we send, which no modem would do. What it says then was said before ours reached
+ * it; spandsp would answer, in place of what is left of the frame being sent. Only its goodbye counts, and a DCS that
+ * comes while our DIS is said again. */
+static bool is_heard(const t30_state_t *t, const uint8_t *msg, int len) {
+    bool final = len > FCF && msg[1] & FINAL_BIT;
+
+    if ((t->phase != T30_PHASE_B_TX && t->phase != T30_PHASE_D_TX) || len < 0)
+        return true;
+    return (t->state == STATE_R && (!final || is_fcf(msg[FCF], T30_DCS))) || (final && is_fcf(msg[FCF], T30_DCN));
+}
+
 /* Frames on their way from a modem to T.30 (ld --wrap, see CMakeLists.txt). A DIS or DTC may grow with each edition of
  * T.30: it is clipped to what is known of it, and says so by the extend bit of its last octet. */
 void __wrap_t30_hdlc_accept(void *user, const uint8_t *msg, int len, int ok) {
-    uint8_t clipped[LONGEST_DCS];
+    uint8_t changed[LONGEST_FRAME];
 
-    if (ok && len > LONGEST_DCS && (is_fcf(msg[FCF], T30_DIS) || is_fcf(msg[FCF], T30_DTC))) {
-        memcpy(clipped, msg, sizeof clipped);
-        clipped[LONGEST_DCS - 1] &= 0x7f;
-        msg = clipped;
+    if (!is_heard(user, msg, len))
+        return;
+    if (ok && (has_text(msg, len) || has_bits(msg, len))) {
+        int start = last_start(msg, len);
+        msg += start;
+        len -= start;
+    }
+    if (ok && len <= LONGEST_FRAME && has_text(msg, len)) {
+        memcpy(changed, msg, (size_t)len);
+        make_printable(changed + FCF + 1, len - FCF - 1);
+        msg = changed;
+    } else if (ok && len > LONGEST_DCS && has_bits(msg, len) && !is_fcf(msg[FCF], T30_DCS)) {
+        memcpy(changed, msg, LONGEST_DCS);
+        changed[LONGEST_DCS - 1] &= 0x7f;
+        msg = changed;
         len = LONGEST_DCS;
     }
     __real_t30_hdlc_accept(user, msg, len, ok);

@@ -183,8 +183,8 @@ typedef struct t30_run {
     bool local_tcf;          /* over T.38 the gateways make the training check */
     unsigned training_ticks; /* since one was to come */
     /* waits.c, in ticks: T.30 waits without a timer; a phase waits for the carrier to fall; no energy was on the line;
-     * a page has been held */
-    unsigned untimed_ticks, queued_ticks, quiet_ticks, held_ticks;
+     * a page has been held; a frame has been waited for beyond its time */
+    unsigned untimed_ticks, queued_ticks, quiet_ticks, held_ticks, slow_ticks;
     int last_command;        /* what ended the last page that was received and kept: T30_MPS, T30_EOM, T30_EOP … */
     bool last_confirmed;     /* we said MCF to EOP, and nothing else since */
     bool file_kept_open;     /* a last page was refused; spandsp believes the file closed */
@@ -217,6 +217,7 @@ enum {
     STATE_F_POST_DOC_ECM = 13,
     STATE_F_POST_RCP_MCF = 14,
     STATE_F_POST_RCP_RNR = 16,
+    STATE_R = 17,
     STATE_T = 18,
 };
 

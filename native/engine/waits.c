@@ -12,6 +12,8 @@
 #define NO_TCF_SAMPLES (9 * 8000 / 2) /* training and its check are over 3 s after the DCS */
 
 #define LAST_TICKS 2          /* of a timer that ends the call */
+#define SLOW_TICKS 500        /* 10 s: a far end that is slow to say something has no longer than that */
+#define SLOW_SILENT_US 500000 /* … and says something in this */
 #define QUEUED_TICKS 75       /* 1.5 s: as long as a signal may go on once all has been said */
 #define ENERGY_LEVEL 160      /* -40 dBm0: there is a signal on the line, whether or not a modem has it */
 #define ENERGY_TICKS 10       /* for so long after it */
@@ -47,9 +49,12 @@ static void end_signal(t30_run *run) {
     static const uint8_t no_signal[1] = {T38_IND_NO_SIGNAL};
     t38_core_state_t *core = t38_terminal_get_t38_core_state(run->terminal);
 
+    int expected = core->rx_expected_seq_no;
+
     t38_set_sequence_number_handling(core, FALSE);
     t38_core_rx_ifp_packet(core, no_signal, sizeof no_signal, 0);
     t38_set_sequence_number_handling(core, TRUE);
+    core->rx_expected_seq_no = expected; /* none of the far end's */
 }
 
 static bool ends_call(const t30_state_t *t) {
@@ -57,12 +62,22 @@ static bool ends_call(const t30_state_t *t) {
 }
 
 /* A frame that lasts too long ends the call without a word (T1A, T2A, T4A). Over T.38 it is the end of the signal that
- * was lost: the command is said again instead. */
+ * was lost: the command is said again instead. While packets come the far end is only slow, and would be met in the
+ * middle of what it says. */
 static void watch_lost_end(t30_run *run) {
     t30_state_t *t = run->t30;
 
-    if (!run->terminal || !ends_call(t) || t->timer_t2_t4 <= 0 || t->timer_t2_t4 > LAST_TICKS * RTP_FRAME)
+    if (!run->terminal || !ends_call(t)) {
+        run->slow_ticks = 0;
         return;
+    }
+    if (t->timer_t2_t4 <= 0 || t->timer_t2_t4 > LAST_TICKS * RTP_FRAME)
+        return;
+    if (run->session->quiet_us < SLOW_SILENT_US && run->slow_ticks < SLOW_TICKS) {
+        t->timer_t2_t4 = LAST_TICKS * RTP_FRAME + 1;
+        run->slow_ticks++;
+        return;
+    }
     end_signal(run);
     if (ends_call(t))
         t30_hdlc_accept(t, NULL, SIG_STATUS_CARRIER_DOWN, TRUE);
