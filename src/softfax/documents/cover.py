@@ -18,9 +18,10 @@ import resvg_py
 from PIL import Image
 
 from softfax.documents import fonts
+from softfax.documents.charsets import decode_text
 from softfax.documents.fonts import Style
 from softfax.documents.paper import Paper, PaperSheet
-from softfax.documents.text import TextSheet, decode_text, text_sheets
+from softfax.documents.text import TextSheet, text_sheets
 from softfax.documents.typeset import POINTS_PER_INCH, Canvas, Line, Paragraph, Type, shortened
 from softfax.errors import UsageError
 

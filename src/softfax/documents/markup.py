@@ -11,10 +11,11 @@ from itertools import pairwise
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
+from softfax.documents.charsets import decode_text
 from softfax.documents.flow import Placed, Row, Rule, keep_together, paginate
 from softfax.documents.fonts import Style, missing_warning
 from softfax.documents.paper import A4, Paper, PaperSheet
-from softfax.documents.text import decode_text, text_sheets
+from softfax.documents.text import text_sheets
 from softfax.documents.typeset import Paragraph, Type, clean, plain
 
 __all__ = ["Typeset", "looks_like_markup", "markup_sheets", "typeset"]

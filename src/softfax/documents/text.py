@@ -13,7 +13,7 @@ from softfax.documents.paper import A4, Paper, PaperSheet
 from softfax.documents.typeset import Canvas, Line, Paragraph, Type, clean, plain
 from softfax.errors import DocumentEmptyError, DocumentTooLargeError
 
-__all__ = ["TextSheet", "decode_text", "draw_foot", "looks_like_text", "text_sheets"]
+__all__ = ["TextSheet", "draw_foot", "looks_like_text", "text_sheets"]
 
 
 POINTS = 10.5
@@ -36,8 +36,6 @@ _LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _ESCAPES = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\^_()][A-Z0-9]?)")
 _OVERSTRIKE = re.compile("[^\x08\n]\x08")
 _BINARY = re.compile(b"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]")
-_ARABIC_1256 = frozenset(range(0xC0, 0xE0)) - {0xD7}
-_ARABIC_ONLY_1256 = frozenset((0x81, 0x8D, 0x8E, 0x90, 0x9D, 0xA1, 0xBF))
 
 
 # ---- bytes to text -------------------------------------------------------------------------------------------------------
@@ -48,36 +46,6 @@ def looks_like_text(head: bytes) -> bool:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return True
     return not _BINARY.search(head)
-
-
-def decode_text(data: bytes) -> str:
-    """UTF-8, UTF-16 with a byte order mark, else Windows-1256 or Windows-1252, whichever the bytes look like.
-
-    Never fails: bytes that are nothing become U+FFFD.
-    """
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, errors="replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # A file cut off within its last character is still UTF-8.
-        cut_off = error.reason == "unexpected end of data" and error.start > len(data) - 4
-        if cut_off and not data[: error.start].isascii():
-            return data.decode("utf-8", errors="replace")
-    return data.decode("cp1256" if _is_arabic(data) else "cp1252", errors="replace")
-
-
-def _is_arabic(data: bytes) -> bool:
-    """Whether bytes above 127 come as words of Windows-1256, not as single accents among Latin letters."""
-    words = re.findall(rb"[\x80-\xff]+", data[: 1 << 16])
-    high = sum(map(len, words))
-    letters = sum(byte in _ARABIC_1256 or byte in _ARABIC_ONLY_1256 or byte >= 0xE0 for word in words for byte in word)
-    return high > 0 and letters > 0.6 * high and high / len(words) > 2
 
 
 # ---- text to pages -------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from softfax.delivery.durable import Durable
 from softfax.diskspace import DiskFloor, is_full
+from softfax.documents.letters.message import Letter, MailError, MessageLimits, read_message
 from softfax.errors import (
     ConfigError,
     DiskFullError,
@@ -34,7 +35,6 @@ from softfax.errors import (
 from softfax.mail.addresses import Recipient, is_sender, parse_recipient, passed, sender_rule
 from softfax.mail.door import Door
 from softfax.mail.incoming import Room
-from softfax.mail.message import Letter, MailError, MessageLimits, read_message
 from softfax.mail.taking import Mail, take
 from softfax.outside import clean
 from softfax.queue.errors import ForbiddenError
@@ -268,7 +268,7 @@ class MailGateway:
 
     async def _data(self, session: Session, envelope: Envelope) -> str:
         try:
-            faxes = await self._accept(session, envelope)
+            faxes, left_out = await self._accept(session, envelope)
         except SmtpRefusal as refusal:
             return self._refused(session, envelope, refusal)
         except ForbiddenError as error:
@@ -288,9 +288,11 @@ class MailGateway:
         for fax in faxes:
             log.info("e-mail from %s is fax %s to %s", envelope.mail_from, fax.id, fax.to)
         ids = " ".join(fax.id for fax in faxes[:8])
-        return line(250, "2.0.0", f"taken as fax {ids}" if len(faxes) == 1 else f"taken as {len(faxes)} faxes: {ids}")
+        taken = f"taken as fax {ids}" if len(faxes) == 1 else f"taken as {len(faxes)} faxes: {ids}"
+        return line(250, "2.0.0", "; ".join([taken, *left_out]))
 
-    async def _accept(self, session: Session, envelope: Envelope) -> list[Fax]:
+    async def _accept(self, session: Session, envelope: Envelope) -> tuple[list[Fax], tuple[str, ...]]:
+        """The faxes of an e-mail, and what was left out of them."""
         config, sender = self.config, envelope.mail_from or ""
         content = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
         problem = await asyncio.to_thread(self._floor.problem)
@@ -302,7 +304,7 @@ class MailGateway:
         async with self._turn:
             letter = await asyncio.to_thread(read_message, content, limits)
             mail = self._mail(session, sender, envelope.rcpt_tos, letter, content)
-            return await take(self.queue, config, mail)
+            return await take(self.queue, config, mail), letter.left_out
 
     def _mail(self, session: Session, sender: str, addresses: Iterable[str], letter: Letter, content: bytes) -> Mail:
         """Raises SmtpRefusal, UsageError."""
@@ -329,8 +331,10 @@ class MailGateway:
         return answer
 
     async def metrics(self) -> Iterable[Metric]:
-        """`softfax_mail_messages_total{result}`: accepted, refused."""
-        family = CounterMetricFamily("softfax_mail_messages", "E-mails that came to be faxed.", labels=["result"])
+        """`softfax.documents.letters.messages_total{result}`: accepted, refused."""
+        family = CounterMetricFamily(
+            "softfax.documents.letters.messages", "E-mails that came to be faxed.", labels=["result"]
+        )
         for result in ("accepted", "refused"):
             family.add_metric([result], self.seen[result])
         return [family]

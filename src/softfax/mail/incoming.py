@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from softfax.mail.message import LINES_MAX
+from softfax.documents.letters.mime import LINES_MAX
 
 __all__ = ["Incoming", "Room"]
 

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from softfax.documents.letters.message import Letter, MailError
 from softfax.mail.addresses import Recipient
-from softfax.mail.message import Letter, MailError
 from softfax.mail.reports import tags_of
 from softfax.model import new_fax_id
 from softfax.queue import pages

@@ -26,6 +26,8 @@ from fastapi.exceptions import RequestValidationError
 from softfax.ami import originate
 from softfax.ami.wire import Framer, encode
 from softfax.documents.fetch import file_name, redacted
+from softfax.documents.letters.message import read_message
+from softfax.documents.letters.tnef import TnefError, read_tnef
 from softfax.documents.ranges import parse_ranges, split_source
 from softfax.errors import ConfigError, SoftfaxError
 from softfax.fax import t30
@@ -33,8 +35,6 @@ from softfax.fax.pcap import Datagram, merged
 from softfax.fax.trace import Trace, text_of
 from softfax.mail.addresses import parse_recipient, passed
 from softfax.mail.incoming import Incoming, Room
-from softfax.mail.message import read_message
-from softfax.mail.tnef import TnefError, read_tnef
 from softfax.netguard import check_host
 from softfax.ops.doctor.sipping import read_answer
 from softfax.ops.toml_lines import key_lines

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
+from softfax.documents.letters.mime import LINES_MAX
 from softfax.mail.incoming import LINE_OCTETS_MAX, Incoming, Room
-from softfax.mail.message import LINES_MAX
 
 MB = 1_000_000
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softfax.mail.message import MailError, MessageLimits, read_message
-from softfax.mail.tnef import TnefError, read_tnef
+from softfax.documents.letters.message import MailError, MessageLimits, read_message
+from softfax.documents.letters.tnef import TnefError, read_tnef
 
 
 def mail(*lines: str) -> bytes:
