@@ -72,6 +72,8 @@ static int shard_start(shard *h) {
     if (!h->running) {
         err = -pthread_create(&h->thread, NULL, shard_main, h);
         h->running = !err;
+        if (!err)
+            pthread_setname_np(h->thread, "softfax-media"); /* as top -H shows it */
     }
     return err;
 }
