@@ -51,8 +51,9 @@ format: develop node_modules/.complete ## format C, Python and the page
 docs: develop ## docs/settings.md, from the configuration as it is in the code
 	@$(PY) tools/settings.py
 
-bench: test-packages develop ## CPU and memory per call, against spandsp alone and Asterisk
+bench: test-packages develop ## CPU and memory per call, against spandsp alone and Asterisk; and a whole station: one order to 500 far ends
 	@$(PY) -m bench $(BENCH_ARGS)
+	@$(if $(BENCH_ARGS),,$(PY) -m bench.orders)
 
 define sanitized
 	@mkdir -p $(LOG); cmake -S . -B .build/$(1) -G Ninja -DSOFTFAX_ENGINE_ONLY=ON -DSOFTFAX_WERROR=ON -DSOFTFAX_SANITIZE=$(2) -DPython_EXECUTABLE=$(PY) >$(LOG)/$(1).log 2>&1 && \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The whole station: one order to many far ends, from one `softfax serve` to another, with SQLite, and the events of both followed.
+"""The whole station: one order to many far ends, from one `softfax serve` to another, with SQLite, and both followed by events.
 
     python -m bench.orders [--faxes 500] [--calls 500] [--mode t38] [--document FILE] [--out FILE]
 
