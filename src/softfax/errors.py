@@ -18,6 +18,7 @@ __all__ = [
     "CallError",
     "ConfigError",
     "DiskFullError",
+    "DoNotFaxError",
     "DocumentEmptyError",
     "DocumentError",
     "DocumentInterruptedError",
@@ -28,6 +29,7 @@ __all__ = [
     "ExitStatus",
     "LocalError",
     "NativeError",
+    "OutOfHoursError",
     "PortInUseError",
     "RegistrationError",
     "SoftfaxError",
@@ -61,6 +63,13 @@ class UsageError(SoftfaxError):
     """What was asked makes no sense: a bad URI, an option out of range, a missing value."""
 
     exit_status = ExitStatus.USAGE
+
+
+class DoNotFaxError(UsageError):
+    """The number is on the do-not-fax list."""
+
+    def __init__(self, to: str) -> None:
+        super().__init__(f"{to[:80]} is on the do-not-fax list", "take it off the list first")
 
 
 class ConfigError(UsageError):
@@ -101,6 +110,13 @@ class LocalError(SoftfaxError):
     """This machine cannot do it: a port in use, a library missing, a full disk."""
 
     exit_status = ExitStatus.USAGE
+
+
+class OutOfHoursError(LocalError):
+    """The number may not be called at this hour ([[queue.hours]])."""
+
+    def __init__(self, to: str) -> None:
+        super().__init__(f"{to[:80]} may not be called at this hour", "see [[queue.hours]]; the queue waits for it")
 
 
 class DiskFullError(LocalError):

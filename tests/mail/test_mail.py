@@ -110,8 +110,8 @@ def test_what_is_not_faxed_is_refused_in_the_dialogue(tmp_path: Path) -> None:
             assert list(rig.queue.folder.iterdir()) == []
             # A route to us is left out, as RFC 5321 appendix C has it.
             assert (await rig.hand_in(letter(), "@relay.example:+493012345@fax.example"))[0] == 250
-            await asyncio.to_thread(rig.queue.store.forbid, "ok-999", "asked for none")
-            assert await rig.hand_in(letter(), "030999@fax.example") == (550, "5.7.1 030999 gets no faxes")
+            await rig.queue.forbid("030999", "asked for none")
+            assert await rig.hand_in(letter(), "030999@fax.example") == (550, "5.7.1 030999 is on the do-not-fax list")
             assert [fax.to for fax in await rig.ended()] == ["+493012345"]
 
     asyncio.run(run())

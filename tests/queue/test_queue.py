@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from softfax.delivery import CallbackTarget
-from softfax.errors import DocumentError, UsageError
+from softfax.errors import DocumentError, DoNotFaxError, UsageError
 from softfax.model import Direction, FaxResult, FaxUpdate, JobEvent
-from softfax.queue.errors import EndedError, ForbiddenError, IdempotencyError, NoFaxError
+from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
 from softfax.queue.model import Cause, Document, Fax, FaxFilter, FaxRequest, FaxState, RetryRules
 from softfax.queue.queue import FaxQueue
 from softfax.station import FaxOrder, Station
@@ -163,7 +163,7 @@ def test_asking_refusing_cancelling_and_trying_once_more(tmp_path: Path, letter:
             with pytest.raises(IdempotencyError):
                 await r.queue.submit([request("ok-key", letter)], key="k", body_hash="2")
             await r.queue.forbid("sip:ok-not@far.example", "asked us")
-            with pytest.raises(ForbiddenError):
+            with pytest.raises(DoNotFaxError):
                 await r.send("ok-not", letter)
             assert await r.queue.allow("ok-not")
             for bad in (

@@ -118,11 +118,10 @@ class SimulatedCalls:
         assert order.pages.raster is not None
         number = re.match(r"sips?:([^@]*)@", order.uri)[1]  # type: ignore[index]
         total = len(list(read_pages(order.pages.raster))) - order.pages.first_page + 1
-        if order.ask_first:
-            if not self._may_dial(order, number):
-                return
-            self._report(wire.Ready(order.fax_id))
-            await self._dial[order.fax_id].wait()
+        if not self._may_dial(order, number):
+            return
+        self._report(wire.Ready(order.fax_id))
+        await self._dial[order.fax_id].wait()
         header = dict(order.pages.header or {})
         calls_before = self.far_ends.call(number, f"{header.get('station', '')} {header.get('continued', False)}")
         self._happened(order, CallEvent(state=CallState.CALLING))

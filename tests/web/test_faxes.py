@@ -259,7 +259,7 @@ def test_the_lists_and_the_state_of_the_station(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["type"]) == (403, "urn:softfax:problem:do-not-fax")
             # Nor is what was ordered before.
             ended_so = await ended(c, waiting["id"])
-            assert (ended_so["state"], ended_so["reason"]) == ("cancelled", "the number gets no faxes any more")
+            assert (ended_so["state"], ended_so["reason"]) == ("cancelled", "the number is on the do-not-fax list")
             assert r.far_ends.calls == []
             assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 204
             assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 404

@@ -27,6 +27,7 @@ from softfax.errors import (
     ConfigError,
     DiskFullError,
     DocumentError,
+    DoNotFaxError,
     LocalError,
     PortInUseError,
     SoftfaxError,
@@ -37,7 +38,6 @@ from softfax.mail.door import Door
 from softfax.mail.incoming import Room
 from softfax.mail.taking import Mail, take
 from softfax.outside import clean
-from softfax.queue.errors import ForbiddenError
 from softfax.queue.model import Fax
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, StationConfig
@@ -194,10 +194,9 @@ class MailGateway:
             rule = self._rule(envelope.mail_from or "", session)
             self._count(envelope.mail_from or "", rule, len(envelope.rcpt_tos) + 1)
             recipient = parse_recipient(address, self.config.domains)
-            self.station.config.routing().choices(recipient.number, rule.account)
-            key = self.queue.number_key(recipient.number)
-            if await asyncio.to_thread(self.queue.store.forbidden, {key}):
-                raise SmtpRefusal(550, "5.7.1", f"{recipient.number} gets no faxes")
+            self.station.rules.routes(recipient.number, rule.account)
+        except DoNotFaxError as error:
+            return self._refused(session, envelope, SmtpRefusal(550, "5.7.1", error.problem))
         except SmtpRefusal as refusal:
             return self._refused(session, envelope, refusal)
         except UsageError as error:
@@ -271,7 +270,7 @@ class MailGateway:
             faxes, left_out = await self._accept(session, envelope)
         except SmtpRefusal as refusal:
             return self._refused(session, envelope, refusal)
-        except ForbiddenError as error:
+        except DoNotFaxError as error:
             return self._refused(session, envelope, SmtpRefusal(550, "5.7.1", str(error)))
         except (MailError, DocumentError) as error:
             return self._refused(session, envelope, SmtpRefusal(554, "5.6.1", str(error)))
@@ -315,7 +314,7 @@ class MailGateway:
         recipients: dict[str, tuple[Recipient, str]] = {}
         for address in addresses:
             recipient = parse_recipient(address, self.config.domains)
-            recipients.setdefault(self.queue.number_key(recipient.number), (recipient, address))
+            recipients.setdefault(self.station.rules.number_key(recipient.number), (recipient, address))
         self._count(sender, rule, len(recipients), used=len(recipients))
         return Mail(sender=sender, recipients=tuple(recipients.values()), letter=letter, content=content, rule=rule)
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 from collections.abc import Sequence
@@ -29,11 +28,11 @@ from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
 from softfax.queue.failover import failed_over
 from softfax.queue.model import Attempt, Cause, Fax, FaxState
-from softfax.queue.policy import Verdict, after, next_open, slower
+from softfax.queue.policy import Verdict, after, slower
 from softfax.queue.store import Kept
 from softfax.station import FaxCall, FaxOrder, making
 from softfax.station.calls import NO_ROOM
-from softfax.station.routes import Choice
+from softfax.station.routes import Route
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
@@ -57,7 +56,8 @@ class Undertaking:
         assert kept.request is not None
         self.queue, self.kept, self.request = queue, kept, kept.request
         self.attempt: Attempt | None = None
-        self.number = queue.number_key(kept.fax.to)
+        self.number = queue.station.rules.number_key(kept.fax.to)
+        self.routes: tuple[Route, ...] = ()
         #: Whether it may be written down as dialled: from then on the far end may have been called.
         self._dialled = False
         self._ended: datetime | None = None
@@ -75,10 +75,10 @@ class Undertaking:
             why = Outcome(False, "TIMEOUT", _expired(kept.fax), outcome.NO_T30, reached=False)
             await queue.end(kept, FaxState.EXPIRED, why)
             return "expired"
-        if await asyncio.to_thread(queue.store.forbidden, {self.number}):
-            why = Outcome(False, "CANCEL", "the number gets no faxes any more", outcome.NO_T30, reached=False)
+        if queue.station.rules.is_forbidden(self.number):
+            why = Outcome(False, "CANCEL", "the number is on the do-not-fax list", outcome.NO_T30, reached=False)
             await queue.end(kept, FaxState.CANCELLED, why)
-            return "gets no faxes"
+            return "on the do-not-fax list"
         if kept.fax.not_before is not None and now < kept.fax.not_before:
             # The clock was set back.
             await queue.postpone(kept, (kept.fax.not_before - now).total_seconds())
@@ -91,7 +91,7 @@ class Undertaking:
 
     def _closed_s(self, now: datetime) -> float:
         """How long the number may not be called, in seconds; 0 where it may."""
-        opens = next_open(self.number, now, self.queue.station.config.queue.hours)
+        opens = self.queue.station.rules.opens(self.number, now)
         return (opens - now).total_seconds() if opens is not None else 0.0
 
     async def _call(self) -> str:
@@ -99,18 +99,19 @@ class Undertaking:
         await queue.lines.others_first(fax.id)
         queue.lines.claim(fax.id)
         try:
-            choice = queue.lines.way(fax, self.request.account, self.number)
+            self.routes = queue.station.rules.routes(fax.to, self.request.account)
         except UsageError as error:
             # The configuration was another when the fax was taken.
             await queue.postpone(self.kept, NO_WAY_S, str(error))
             return "no way"
-        if choice is None:
+        route = queue.lines.choose(fax, self.routes, self.number)
+        if route is None:
             await queue.park(self.kept, NO_ROOM if queue.lines.no_room else "")
             return "no line"
-        with queue.lines.taken(self.number, choice.account):
+        with queue.lines.taken(self.number, route.account):
             number = 1 + max((a.number for a in fax.attempts if a.ended is not None), default=0)
             begun = Attempt(
-                number=number, started=datetime.now(UTC), account=choice.account, destination=choice.uri,
+                number=number, started=datetime.now(UTC), account=route.account, destination=route.uri,
                 first_page=fax.pages + 1, resent=_may_be_there(fax.attempts, fax.pages + 1),
             )  # fmt: skip
             taken = await asyncio.to_thread(queue.store.begin, fax.id, self.kept.round_id, begun)
@@ -118,7 +119,7 @@ class Undertaking:
                 return await self.again()
             self.attempt = begun
             queue.say(taken, self.kept.context)
-            return await self._fax(choice, begun)
+            return await self._fax(route, begun)
 
     async def again(self) -> str:
         """The fax was cancelled while its turn began."""
@@ -130,7 +131,7 @@ class Undertaking:
             )
         return "cancelled"
 
-    async def _fax(self, choice: Choice, begun: Attempt) -> str:
+    async def _fax(self, route: Route, begun: Attempt) -> str:
         """Pages, then the call."""
         queue, request, fax = self.queue, self.request, self.kept.fax
         config = queue.station.config
@@ -160,7 +161,7 @@ class Undertaking:
         if begun.first_page > made.pages:
             return await self._delivered_before()
         try:
-            call = queue.station.originate(self._order(choice, made, begun))
+            call = queue.station.originate(self._order(route, made, begun))
         except LocalError:
             await queue.postpone(self.kept)
             return "no line"
@@ -171,17 +172,17 @@ class Undertaking:
             await queue.told(fax.id, self._ended)
         return f"attempt {begun.number}: {result.status_string}"
 
-    def _order(self, choice: Choice, made: pages.Made, begun: Attempt) -> FaxOrder:
+    def _order(self, route: Route, made: pages.Made, begun: Attempt) -> FaxOrder:
         request, fax = self.request, self.kept.fax
         header = fax.header
         if begun.resent:
             header = f"{header} ({RESENT})" if header else RESENT
         return FaxOrder(
-            destination=choice.uri,
+            destination=fax.to,
+            route=route,
             documents=made.documents or (str(made.tiff),),
             raster=made.tiff,
             first_page=begun.first_page,
-            account=choice.account,
             mode=request.mode,
             ident=request.ident,
             header=header,
@@ -206,11 +207,6 @@ class Undertaking:
         assert self.attempt is not None
         self.attempt = dataclasses.replace(self.attempt, unique_id=call.context.unique_id)
         kept, store = self.kept, self.queue.store
-        if self._closed_s(datetime.now(UTC)):
-            raise LocalError(
-                "making the pages took until after the hours in which the number may be called",
-                "it is dialled when they begin again",
-            )
         self._dialled = True
         if not await asyncio.to_thread(store.dialled, kept.fax.id, kept.round_id, self.attempt):
             raise UsageError("cancelled")
@@ -310,10 +306,8 @@ class Undertaking:
         fax, config = self.kept.fax, self.queue.station.config
         ended = [a for a in fax.attempts if a.ended is not None]
         causes = [a.cause for a in ended[fax.retried_after :]] + [cause]
-        with contextlib.suppress(UsageError):
-            # Where the configuration has no way there any more, its turn says so.
-            if failed_over((*ended, attempt), config.routing().choices(fax.to, self.request.account)):
-                return Verdict(FaxState.WAITING, now)
+        if failed_over((*ended, attempt), self.routes):
+            return Verdict(FaxState.WAITING, now)
         same = 0
         for earlier in reversed(causes):
             if earlier is not cause:

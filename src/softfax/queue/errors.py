@@ -5,15 +5,11 @@ from __future__ import annotations
 
 from softfax.errors import UsageError
 
-__all__ = ["EndedError", "ForbiddenError", "IdempotencyError", "NoFaxError"]
+__all__ = ["EndedError", "IdempotencyError", "NoFaxError"]
 
 
 class IdempotencyError(UsageError):
     """An idempotency key was used for another request."""
-
-
-class ForbiddenError(UsageError):
-    """The number gets no faxes."""
 
 
 class NoFaxError(UsageError):

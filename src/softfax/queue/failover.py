@@ -8,12 +8,12 @@ from typing import Any
 
 from softfax.fax.outcome import NO_T30
 from softfax.queue.model import Attempt
-from softfax.station.routes import Choice, fails_over
+from softfax.station.routes import Route, fails_over
 
 __all__ = ["failed_over"]
 
 
-def failed_over(attempts: Iterable[Attempt], choices: Collection[Choice]) -> set[str]:
+def failed_over(attempts: Iterable[Attempt], choices: Collection[Route]) -> set[str]:
     """The accounts that the last attempts failed through, one after the other, while there is another to try.
 
     When all have failed it begins anew: nothing is left out.

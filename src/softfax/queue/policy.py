@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""When a fax is tried again, and when it may be called at all. Pure: the time comes in, a decision goes out."""
+"""When a fax is tried again. Pure: the time comes in, a decision goes out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from softfax.queue.model import Cause, FaxState, RetryRules
-from softfax.station.config.queue import WEEK, HoursConfig, QueueConfig
+from softfax.station.config.queue import QueueConfig
+from softfax.station.rules import next_open
 
-__all__ = ["Verdict", "after", "next_open", "slower"]
+__all__ = ["Verdict", "after", "slower"]
 
 #: A line on which training failed is tried at this rate.
 SLOW_BPS = 9600
@@ -65,39 +65,3 @@ def slower(causes: Sequence[Cause | None], wanted_bps: int) -> int:
     if Cause.TRAINING not in causes:
         return wanted_bps
     return min(wanted_bps, SLOW_BPS) if wanted_bps else SLOW_BPS
-
-
-def next_open(number: str, at: datetime, hours: Sequence[HoursConfig]) -> datetime | None:
-    """The first moment from `at` on (aware) at which a number may be called; None where that is never."""
-    fitting = [h for h in hours if number.startswith(h.prefix)]
-    if not fitting:
-        return at
-    longest = max(len(h.prefix) for h in fitting)
-    moments = [_open(h, at) for h in fitting if len(h.prefix) == longest]
-    return min((m for m in moments if m is not None), default=None)
-
-
-def _open(hours: HoursConfig, at: datetime) -> datetime | None:
-    zone = ZoneInfo(hours.time_zone) if hours.time_zone else None
-    local = at.astimezone(zone)
-    for days in range(-1, 9):
-        day = (local + timedelta(days=days)).date()
-        if WEEK[day.weekday()] not in hours.days:
-            continue
-        begin = datetime.combine(day, _time(hours.begin), zone).astimezone(at.tzinfo)
-        end_day = day if _minutes(hours.end) > _minutes(hours.begin) else day + timedelta(days=1)
-        if hours.end == "24:00":
-            end_day = day + timedelta(days=1)
-        end = datetime.combine(end_day, _time(hours.end), zone).astimezone(at.tzinfo)
-        if at < end:
-            return max(at, begin)
-    return None
-
-
-def _minutes(text: str) -> int:
-    return int(text[:2]) * 60 + int(text[3:])
-
-
-def _time(text: str) -> time:
-    """24:00 is the midnight after."""
-    return time(int(text[:2]) % 24, int(text[3:]))

@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -31,10 +32,9 @@ from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent,
 from softfax.queue import attempt, pages, recorder, tables
 from softfax.queue.attempt import Undertaking
 from softfax.queue.eachonce import EachOnce
-from softfax.queue.errors import EndedError, ForbiddenError, NoFaxError
+from softfax.queue.errors import EndedError, NoFaxError
 from softfax.queue.eventlog import EventLog
 from softfax.queue.model import TERMINAL, Cause, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
-from softfax.queue.policy import next_open
 from softfax.queue.slots import ChannelSlots
 from softfax.queue.store import Kept, QueueStore
 from softfax.queue.turns import next_round
@@ -132,6 +132,7 @@ class FaxQueue:
         self._durable = durable
         self.rounds.prepare(durable)
         self._store = QueueStore(durable.engine, self.rounds.enqueue, durable.aside)
+        self.station.rules.do_not_fax = self._store.forbidden()
 
     def _check_new(self) -> None:
         """A database without tables beside documents of faxes has lost its records: to begin anew would be to lose the faxes too,
@@ -218,8 +219,7 @@ class FaxQueue:
     async def submit(self, requests: Sequence[FaxRequest], *, key: str = "", body_hash: str = "") -> list[Fax]:
         """Takes faxes; they are on disk when this returns. The same `key` with the same hash gives the same faxes again.
 
-        Raises UsageError for what cannot be sent, ForbiddenError for a number that gets no faxes, IdempotencyError, LocalError
-        while the station stops.
+        Raises UsageError for what cannot be sent, DoNotFaxError, IdempotencyError, LocalError while the station stops.
         """
         if self._stopping:
             raise LocalError("the station is stopping", "send the fax again when it runs")
@@ -235,8 +235,7 @@ class FaxQueue:
                 )
             raise DiskFullError(problem, "make room, or lower min_free_mb in [retention]")
         now = datetime.now(UTC)
-        forbidden = await asyncio.to_thread(self.store.forbidden, {self.number_key(r.to) for r in requests})
-        new = await asyncio.to_thread(lambda: [self._checked(request, now, forbidden) for request in requests])
+        new = await asyncio.to_thread(lambda: [self._checked(request, now) for request in requests])
         folders = {request.folder for _, request, _ in new if request.folder is not None}
         await asyncio.to_thread(pages.sync, folders)
         ids, fresh = await asyncio.to_thread(self.store.submit, new, key, body_hash)
@@ -259,20 +258,16 @@ class FaxQueue:
         config = self.station.config
         return DiskFloor((config.data.dir,), config.retention.min_free_mb)
 
-    def _checked(
-        self, request: FaxRequest, now: datetime, forbidden: Mapping[str, object]
-    ) -> tuple[Fax, FaxRequest, FaxContext]:
+    def _checked(self, request: FaxRequest, now: datetime) -> tuple[Fax, FaxRequest, FaxContext]:
         """A fax of a request. Raises UsageError, DocumentError."""
-        config, number = self.station.config, self.number_key(request.to)
-        if number in forbidden:
-            raise ForbiddenError(f"{request.to} gets no faxes", "take it off the do-not-fax list first")
-        choices = config.routing().choices(request.to, request.account)
+        config, rules = self.station.config, self.station.rules
+        routes = rules.routes(request.to, request.account)
         if not len(request.documents) + bool(request.cover) > 0 or len(request.documents) > DOCUMENTS_MAX:
             raise UsageError(f"{len(request.documents)} documents in one fax", f"use 1 to {DOCUMENTS_MAX}")
         if request.callbacks and self.station.outbox is None:
             raise UsageError("callbacks are switched off", "set enabled = true in [callbacks]")
         begin = max(now, request.not_before or now)
-        due = next_open(number, begin, config.queue.hours)
+        due = rules.opens(rules.number_key(request.to), begin)
         deadline = request.deadline or begin + timedelta(seconds=config.queue.give_up_s)
         if due is None or due > deadline:
             raise UsageError("the fax could not be sent before its deadline", "move it, or see [[queue.hours]]")
@@ -288,7 +283,7 @@ class FaxQueue:
             to=request.to,
             caller_number=request.caller_number,
             caller_name=request.caller_name,
-            account=request.account or choices[0].account,
+            account=request.account or routes[0].account,
             documents=tuple(d.name or redacted(d.url or "") for d in request.documents),
             priority=request.priority,
             not_before=request.not_before,
@@ -300,12 +295,7 @@ class FaxQueue:
             broadcast_id=request.broadcast_id,
             tags=dict(request.tags),
         )
-        return fax, request, _context(fax, choices[0].uri)
-
-    def number_key(self, to: str) -> str:
-        """A number as it is compared: in international form where the dial plan knows how; the user of a SIP URI."""
-        text = number_of(to) if ":" in to else to
-        return self.station.config.routing().plan.normal(text) or text
+        return fax, request, _context(fax, routes[0].uri)
 
     # ---- looking ------------------------------------------------------------------------------------------------
 
@@ -384,7 +374,7 @@ class FaxQueue:
     async def retry(self, fax_id: str) -> Fax:
         """Sends a fax that has ended without being delivered once more, from the first page that was not confirmed.
 
-        Raises NoFaxError, EndedError.
+        Raises NoFaxError, EndedError, DoNotFaxError.
         """
         kept = await self._kept(fax_id)
         if kept.request is None or kept.fax.state not in TERMINAL or kept.fax.state is FaxState.DELIVERED:
@@ -392,7 +382,7 @@ class FaxQueue:
                 f"fax {fax_id} is {kept.fax.state}", "only faxes that were not delivered are sent once more"
             )
         now = datetime.now(UTC)
-        due = next_open(self.number_key(kept.fax.to), now, self.station.config.queue.hours) or now
+        due = self.station.rules.opens(self.station.rules.check(kept.fax.to), now) or now
         deadline = due + timedelta(seconds=self.station.config.queue.give_up_s)
         fax = dataclasses.replace(
             kept.fax, state=FaxState.WAITING, next_attempt=due, deadline=deadline, ended=None, reason="", remedy="",
@@ -445,18 +435,18 @@ class FaxQueue:
             pages.shred(trace)
 
     async def forbid(self, number: str, reason: str = "") -> str:
-        """A number gets no faxes any more; the number as it is kept."""
-        key = self.number_key(number)
+        """Puts a number on the do-not-fax list; the number as it is kept."""
+        key = self.station.rules.number_key(number)
         await asyncio.to_thread(self.store.forbid, key, reason[:500])
+        self.station.rules.do_not_fax[key] = (reason[:500], time.time())
         return key
 
     async def allow(self, number: str) -> bool:
-        """It gets faxes again; false if it did."""
-        return await asyncio.to_thread(self.store.allow, self.number_key(number))
-
-    async def forbidden(self) -> dict[str, tuple[str, float]]:
-        """The numbers that get no faxes: why, and since when (seconds since 1970)."""
-        return await asyncio.to_thread(self.store.forbidden)
+        """Takes a number off the do-not-fax list; false if it was not on it."""
+        key = self.station.rules.number_key(number)
+        found = await asyncio.to_thread(self.store.allow, key)
+        self.station.rules.do_not_fax.pop(key, None)
+        return found
 
     # ---- rounds -------------------------------------------------------------------------------------------------
 

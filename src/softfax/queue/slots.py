@@ -12,14 +12,14 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from softfax.errors import UsageError
 from softfax.queue.failover import failed_over
 from softfax.queue.model import Fax
-from softfax.station.routes import Choice, available
+from softfax.station.routes import Route
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
@@ -93,18 +93,15 @@ class ChannelSlots:
 
     # ---- lines --------------------------------------------------------------------------------------------------
 
-    def way(self, fax: Fax, account: str, number: str) -> Choice | None:
-        """The account and URI of the next attempt; None while all lines are taken. Raises UsageError where there is no way."""
-        config = self._queue.station.config
-        choices = config.routing().choices(fax.to, account)
+    def choose(self, fax: Fax, routes: Sequence[Route], number: str) -> Route | None:
+        """The route of the next attempt; None while all channel slots are taken."""
+        station, config = self._queue.station, self._queue.station.config
         if self._numbers[number] >= config.queue.calls_per_number or self._numbers.total() >= self.calls:
             return None
-        failed = failed_over(fax.attempts, choices)
-        choices = tuple(c for c in choices if c.account not in failed)
-        limits = {one.label: one.max_calls for one in config.account}
-        down = {v.account for v in self._queue.station.registrations() if v.state in ("failed", "unreachable")}
-        free = available(choices, limits=limits, active=self._accounts + self._others(), down=down)
-        roomy = [choice for choice in free if self._queue.station.room(choice.account) > self._starting]
+        failed = failed_over(fax.attempts, routes)
+        left = [route for route in routes if route.account not in failed]
+        free = station.rules.free(left, self._accounts + self._others(), station.down())
+        roomy = [route for route in free if station.room(route.account) > self._starting]
         self.no_room = bool(free) and not roomy
         return roomy[0] if roomy else None
 
@@ -226,7 +223,7 @@ class ChannelSlots:
 
     async def _offer(self, turn: Turn) -> None:
         """A line, where there is one for it."""
-        queue, number = self._queue, self._queue.number_key(turn.to)
+        queue, number = self._queue, self._queue.station.rules.number_key(turn.to)
         if turn.fax_id in self._promised or self._is_done(turn.fax_id):
             return
         config = queue.station.config
@@ -236,11 +233,12 @@ class ChannelSlots:
         if kept is None or kept.request is None or self._is_done(turn.fax_id):
             return
         try:
-            choice = self.way(kept.fax, kept.request.account, number)
+            routes = queue.station.rules.routes(kept.fax.to, kept.request.account)
         except UsageError:
             return
-        if choice is not None:
-            self._promise(turn.fax_id, number, choice.account)
+        route = self.choose(kept.fax, routes, number)
+        if route is not None:
+            self._promise(turn.fax_id, number, route.account)
             if turn.fax_id in self._asking:
                 return
             if not await asyncio.to_thread(queue.store.turns.hurry, turn.fax_id, turn.round_id):

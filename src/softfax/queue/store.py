@@ -13,7 +13,7 @@ import dataclasses
 import json
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -466,26 +466,24 @@ class QueueStore:
                 found |= set(others) & {match[1] for said in requests if (match := _FOLDER.search(said))}
         return found
 
-    # ---- numbers that are not called ----------------------------------------------------------------------------
+    # ---- the do-not-fax list ----------------------------------------------------------------------------
 
     def forbid(self, number: str, reason: str) -> None:
-        """A number gets no faxes any more."""
+        """Puts a number on it."""
         with self._engine.begin() as connection:
             connection.execute(tables.forbidden.delete().where(tables.forbidden.c.number == number))
             connection.execute(tables.forbidden.insert().values(number=number, reason=reason, created=time.time()))
 
     def allow(self, number: str) -> bool:
-        """It gets faxes again; false if it did."""
+        """Takes a number off it; false if it was not there."""
         with self._engine.begin() as connection:
             return bool(
                 connection.execute(tables.forbidden.delete().where(tables.forbidden.c.number == number)).rowcount
             )
 
-    def forbidden(self, numbers: Iterable[str] | None = None) -> dict[str, tuple[str, float]]:
-        """Those of the numbers that get no faxes, or all there are: why, and since when."""
-        query = sa.select(tables.forbidden).order_by(tables.forbidden.c.created.desc()).limit(100_000)
-        if numbers is not None:
-            query = query.where(tables.forbidden.c.number.in_(list(numbers)))
+    def forbidden(self) -> dict[str, tuple[str, float]]:
+        """The do-not-fax list, the newest first: why, and since when."""
+        query = sa.select(tables.forbidden).order_by(tables.forbidden.c.created.desc())
         with self._engine.connect() as connection:
             # A number stays forbidden, whatever its row says besides.
             return {

@@ -279,9 +279,8 @@ class Calls:
                 if not self.room():
                     self._overload += 1
                     raise LocalError(NO_ROOM)
-                if order.ask_first:
-                    self._report(wire.Ready(order.fax_id))
-                    await fax.may_dial.wait()
+                self._report(wire.Ready(order.fax_id))
+                await fax.may_dial.wait()
                 await self._dial(order, fax, settings, job)
             except UsageError as error:
                 why = Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)

@@ -34,7 +34,6 @@ __all__ = [
     "outgoing_settings",
     "own_failure",
     "placing",
-    "resolve_destination",
     "sip_config",
     "spool_path",
     "t38_wish",
@@ -60,12 +59,6 @@ class Identities:
     def unique_id(self, channel: str) -> str:
         """`epoch.sequence`, the sequence being that of the channel."""
         return f"{int(time.time())}.{int(channel.rpartition('-')[2], 16)}"
-
-
-def resolve_destination(order: FaxOrder, config: StationConfig) -> tuple[str, str]:
-    """The SIP URI an order means, and the account it goes through (empty for none). Raises UsageError."""
-    best = config.routing().choices(order.destination, order.account)[0]
-    return best.uri, best.account
 
 
 def t38_wish(config: StationConfig, account: str) -> T38Wish:
@@ -122,7 +115,6 @@ def placing(order: FaxOrder, config: StationConfig, context: FaxContext, setting
         pages=pages,
         caller_number=order.caller_number,
         caller_name=order.caller_name,
-        ask_first=order.watch is not None,
     )
 
 

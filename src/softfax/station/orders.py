@@ -12,6 +12,7 @@ from softfax.delivery.targets import CallbackTarget
 from softfax.documents import Resolution
 from softfax.fax.settings import ModePolicy
 from softfax.model import Direction, FaxResult, Operation, SessionState
+from softfax.station.routes import Route
 
 if TYPE_CHECKING:
     from softfax.delivery.durable import Durable
@@ -50,8 +51,9 @@ class Service(Protocol):
 class FaxOrder:
     """One fax to be made by a call of ours: to send documents, or to fetch what the far end has for us.
 
-    `destination` is a SIP URI, or a number, which is called through `account` (the station's first if empty). `documents`
-    are files or URLs, in order. `receive_into` is a folder, or the name of a .tif or .pdf; without it the inbox is used.
+    `destination` is a SIP URI, or a number, which is called through `account` (by the routes of the configuration if empty);
+    with `route`, through that one. `documents` are files or URLs, in order. `receive_into` is a folder, or the name of a .tif
+    or .pdf; without it the inbox is used.
     An empty text, None or 0 stands for what the station's configuration says. `modems` are V17, V27, V29; empty for all.
     `caller_number` and `caller_name` are what the far end is shown. `variables` are the originator's channel variables.
 
@@ -79,6 +81,7 @@ class FaxOrder:
     caller_name: str = ""
     answer_timeout_s: float = 0.0
     t38_timeout_s: float = 0.0
+    route: Route | None = None
     status_urls: tuple[CallbackTarget, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)

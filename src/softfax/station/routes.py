@@ -10,13 +10,14 @@ from typing import Literal
 
 from softfax.errors import UsageError
 from softfax.sip import split_uri
+from softfax.sip.headers import number_of
 
 __all__ = [
-    "Choice",
     "DialPlan",
     "NumberFormat",
     "RewriteRule",
     "Route",
+    "RouteEntry",
     "Routing",
     "Trunk",
     "available",
@@ -106,7 +107,7 @@ class Trunk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route:
+class RouteEntry:
     """Accounts for the numbers that begin with `prefix`, in the order in which they are tried."""
 
     accounts: tuple[str, ...]
@@ -115,8 +116,8 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One way: through an account (empty: straight) to a SIP URI."""
+class Route:
+    """One way to a number: through an account (empty: straight) to a SIP URI."""
 
     account: str
     uri: str
@@ -127,10 +128,15 @@ class Routing:
     """The tables. Without routes, numbers go through the first trunk."""
 
     trunks: tuple[Trunk, ...] = ()
-    routes: tuple[Route, ...] = ()
+    routes: tuple[RouteEntry, ...] = ()
     plan: DialPlan = DialPlan()
 
-    def choices(self, destination: str, account: str = "") -> tuple[Choice, ...]:
+    def number_key(self, to: str) -> str:
+        """A number as numbers are compared: in E.164 where it can be told; of a SIP URI, its user."""
+        text = number_of(to) if ":" in to else to
+        return self.plan.normal(text) or text
+
+    def routes_to(self, destination: str, account: str = "") -> tuple[Route, ...]:
         """The ways to a number or SIP URI, best first; through `account` alone if it is named. Raises UsageError."""
         named = self._trunk(account) if account else None
         text = destination.strip()
@@ -151,15 +157,15 @@ class Routing:
                 return trunk
         raise UsageError(f"there is no account {name}", "name one of the configuration")
 
-    def _straight(self, uri: str, named: Trunk | None) -> Choice:
+    def _straight(self, uri: str, named: Trunk | None) -> Route:
         """A SIP URI is called as it is; by the account of its host, else by the first that takes everything."""
         host = split_uri(uri)[2].lower()
         if named is not None:
-            return Choice(named.name, uri)
+            return Route(named.name, uri)
         for trunk in self.trunks:
             if split_uri(trunk.server)[2].lower() == host:
-                return Choice(trunk.name, uri)
-        return Choice(next((trunk.name for trunk in self.trunks if trunk.everything), ""), uri)
+                return Route(trunk.name, uri)
+        return Route(next((trunk.name for trunk in self.trunks if trunk.everything), ""), uri)
 
     def _on_the_way(self, text: str, number: str) -> list[Trunk]:
         if not self.trunks:
@@ -175,13 +181,13 @@ class Routing:
             names.update(dict.fromkeys(route.accounts))
         return [self._trunk(name) for name in names]
 
-    def _by(self, trunk: Trunk, text: str, number: str) -> Choice:
+    def _by(self, trunk: Trunk, text: str, number: str) -> Route:
         written = _compact(text) if trunk.number_format == "dialled" else self.plan.written(number, trunk.number_format)
         written = _by(trunk.rules, written)
         scheme, _, host, port, parameters = split_uri(trunk.server)
         uri = f"{scheme}:{_user(written)}@{host}{f':{port}' if port else ''}{parameters}"
         split_uri(uri)
-        return Choice(trunk.name, uri)
+        return Route(trunk.name, uri)
 
 
 def _by(rules: Sequence[RewriteRule], number: str) -> str:
@@ -200,12 +206,12 @@ def _user(number: str) -> str:
 
 
 def available(
-    choices: Sequence[Choice],
+    choices: Sequence[Route],
     *,
     limits: Mapping[str, int],
     active: Mapping[str, int],
     down: Collection[str] = (),
-) -> tuple[Choice, ...]:
+) -> tuple[Route, ...]:
     """The ways that are free now, in order: not those whose account is full; those whose account is down come last.
 
     `limits` are calls at a time for each account (0 or nothing: no limit), `active` those under way. Nothing is left where all

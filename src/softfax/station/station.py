@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -52,6 +53,8 @@ from softfax.station.orders import FaxOrder, Service
 from softfax.station.receiving import Destination, page_count
 from softfax.station.registry import Registry
 from softfax.station.reloading import Reloading, reloading
+from softfax.station.routes import Route
+from softfax.station.rules import Rules
 from softfax.station.views import RegistrationView, WorkerView
 from softfax.station.workers import Workers
 
@@ -130,6 +133,7 @@ class Station(Registry):
         self.say: Callable[[str], None] = lambda text: None
         self.outbox: Outbox | None = None
         self.durable: Durable | None = None
+        self.rules = Rules(lambda: self.config)
         self._services: list[Service] = []
         #: Told of another configuration when it is in force.
         self.on_reload: list[Callable[[StationConfig], None]] = []
@@ -306,6 +310,10 @@ class Station(Registry):
         """The registrations of the accounts, as they are now."""
         return list(self._registrations)
 
+    def down(self) -> set[str]:
+        """The accounts that calls do not get through at the moment."""
+        return {view.account for view in self._registrations if view.state in ("failed", "unreachable")}
+
     def workers(self) -> list[WorkerView]:
         """The processes that calls run in; none where they run in this one."""
         return self._host.views() if isinstance(self._host, Workers) else []
@@ -320,12 +328,14 @@ class Station(Registry):
     def originate(self, order: FaxOrder) -> FaxCall:
         """Begins a fax by a call of ours and returns at once: documents are made first, then the call is placed.
 
-        Raises UsageError for an order that makes no sense. A document that cannot be faxed ends the fax with a result whose
+        Raises UsageError for an order that makes no sense, DoNotFaxError, OutOfHoursError, and LocalError where there is no
+        channel slot. A document that cannot be faxed ends the fax with a result whose
         `error` is FILE_ERROR, before anything is dialled.
         """
         host = self._running()
         self._check(order)
-        uri, account = making.resolve_destination(order, self.config)
+        route = self._permitted(order)
+        uri, account = route.uri, route.account
         sending = order.direction is Direction.SEND
         destination = None if sending else Destination.of(order.receive_into, self._inbox)
         fax_id = order.fax_id or new_fax_id()
@@ -353,6 +363,14 @@ class Station(Registry):
         self.tell(fax_id, order.status_urls)
         host.order(making.placing(order, self.config, context, settings, uri))
         return fax.call
+
+    def _permitted(self, order: FaxOrder) -> Route:
+        """The route of an order that may be dialled now. Raises DoNotFaxError, OutOfHoursError, LocalError, UsageError."""
+        self.rules.permit(order.destination)
+        if order.route is not None:
+            return order.route  # its sender has a channel slot
+        routes = self.rules.routes(order.destination, order.account)
+        return self.rules.slot(routes, Counter(call.account for call in self.calls() if call.known), self.down())
 
     def _check(self, order: FaxOrder) -> None:
         if self._draining:
@@ -455,6 +473,8 @@ class Station(Registry):
         """The pages are made: who placed the order is asked before the call is placed."""
         order, fax_id = fax.call.order, fax.call.context.fax_id
         try:
+            if order is not None:
+                self.rules.permit(order.destination)
             if order is not None and order.watch is not None:
                 await order.watch.ready(fax.call)
         except SoftfaxError as error:

@@ -80,7 +80,7 @@ class Pages:
 
 @dataclass(frozen=True, kw_only=True)
 class Place(Message):
-    """A fax by a call of ours. `ask_first`: the call waits for `Dial` once its pages are ready."""
+    """A fax by a call of ours. The call waits for `Dial` once its pages are ready."""
 
     uri: str
     settings: FaxSettings
@@ -88,7 +88,6 @@ class Place(Message):
     pages: Pages | None = None
     caller_number: str = ""
     caller_name: str = ""
-    ask_first: bool = False
 
     @property
     def fax_id(self) -> str:
@@ -166,7 +165,7 @@ class Unstarted(Message):
 
 @dataclass(frozen=True)
 class Ready(Message):
-    """The pages of an order with `ask_first` are ready."""
+    """The pages of a fax are ready, and it may be dialled."""
 
     fax_id: str
 

@@ -52,7 +52,7 @@ TAGS = [
     {"name": "uploads", "description": "Documents made into pages before they are sent"},
     {"name": "events", "description": "What happens, as it happens"},
     {"name": "station", "description": "How the station is"},
-    {"name": "lists", "description": "Address book, numbers that get no faxes"},
+    {"name": "lists", "description": "Address book, do-not-fax list"},
     {"name": "swml", "description": "Runs of SWML documents"},
     {"name": "login", "description": "Sessions of the web page"},
 ]

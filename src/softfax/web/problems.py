@@ -24,13 +24,14 @@ from softfax.errors import (
     DiskFullError,
     DocumentError,
     DocumentTooLargeError,
+    DoNotFaxError,
     LocalError,
     SoftfaxError,
     StarvedError,
     UsageError,
     is_starved,
 )
-from softfax.queue.errors import EndedError, ForbiddenError, IdempotencyError, NoFaxError
+from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
 from softfax.web.mistakes import mistake
 
 __all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "invalid", "problem_of"]
@@ -44,7 +45,7 @@ _CANNOT_WRITE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, er
 #: Errors of the queue that say more than that the request makes no sense.
 _SAID: tuple[tuple[type[SoftfaxError], int, str, str], ...] = (
     (IdempotencyError, 422, "idempotency", "The key was used for another request"),
-    (ForbiddenError, 403, "do-not-fax", "This number gets no faxes"),
+    (DoNotFaxError, 403, "do-not-fax", "Number is on the do-not-fax list"),
     (NoFaxError, 404, "not-found", "There is no such fax"),
     (EndedError, 409, "ended", "Its state does not allow this"),
     (DocumentTooLargeError, 413, "document-too-large", "The document is too large"),

@@ -321,7 +321,7 @@ class ContactIn(In):
 
 
 class ForbiddenIn(In):
-    """A number that gets no faxes."""
+    """A number for the do-not-fax list."""
 
     number: Destination
     reason: Short = ""

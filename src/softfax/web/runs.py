@@ -11,12 +11,11 @@ from typing import Any
 
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.model import Direction, new_fax_id
-from softfax.queue.errors import ForbiddenError
 from softfax.station import FaxCall, FaxOrder
 from softfax.swml.document import SwmlDocument
 from softfax.swml.runner import SwmlRunner
 from softfax.web.problems import Problem
-from softfax.web.seam import FaxQueueLike, StationLike
+from softfax.web.seam import StationLike
 from softfax.web.store import WebStore
 
 __all__ = ["Runs"]
@@ -46,8 +45,8 @@ class _Guarded:
 class Runs:
     """Begins runs, and knows those under way."""
 
-    def __init__(self, station: StationLike, queue: FaxQueueLike, store: WebStore) -> None:
-        self._station, self._queue, self._store = station, queue, store
+    def __init__(self, station: StationLike, store: WebStore) -> None:
+        self._station, self._store = station, store
         self._runs: dict[str, tuple[dict[str, Any], SwmlRunner, asyncio.Task[None]]] = {}
 
     async def start(self) -> None:
@@ -66,13 +65,10 @@ class Runs:
                 task.cancel()
 
     async def begin(self, document: SwmlDocument, to: str, key: str = "", digest: str = "") -> dict[str, Any]:
-        """Begins one; it is noted under `key` before anything is called. Raises UsageError, ForbiddenError, LocalError."""
+        """Begins one; it is noted under `key` before anything is called. Raises UsageError, DoNotFaxError, LocalError."""
         if len(self._runs) >= RUNS_MAX:
             raise LocalError(f"{RUNS_MAX} SWML documents run already", "wait until some have ended")
-        self._station.config.routing().choices(to, "")
-        digits = re.sub(r"\D", "", to)
-        if digits and any(re.sub(r"\D", "", number) == digits for number in await self._queue.forbidden()):
-            raise ForbiddenError(f"{to} gets no faxes", "take it off the do-not-fax list first")
+        self._station.rules.routes(to)
         faxes: list[str] = []
         said: list[str] = []
         run: dict[str, Any] = {

@@ -11,6 +11,7 @@ from softfax.delivery.aside import Aside
 from softfax.model import FaxUpdate
 from softfax.queue.model import Fax, FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
+from softfax.station.rules import Rules
 from softfax.station.views import RegistrationView, WorkerView
 
 __all__ = ["EventLogLike", "FaxQueueLike", "LoggedEventLike", "MetricsLike", "StationLike"]
@@ -21,6 +22,9 @@ class StationLike(Protocol):
 
     @property
     def config(self) -> StationConfig: ...
+
+    @property
+    def rules(self) -> Rules: ...
 
     @property
     def on_reload(self) -> list[Callable[[StationConfig], None]]: ...
@@ -109,8 +113,6 @@ class FaxQueueLike(Protocol):
     async def forbid(self, number: str, reason: str = "") -> str: ...
 
     async def allow(self, number: str) -> bool: ...
-
-    async def forbidden(self) -> Mapping[str, tuple[str, float]]: ...
 
 
 class MetricsLike(Protocol):

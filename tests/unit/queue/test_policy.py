@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from softfax.model import HOST_UNREACHABLE, NAME_UNKNOWN, PORT_UNREACHABLE
 from softfax.queue.causes import classify, remedy
 from softfax.queue.model import Cause, FaxState, RetryRules
-from softfax.queue.policy import after, next_open, slower
+from softfax.queue.policy import after, slower
 from softfax.station.config.queue import HoursConfig, QueueConfig
+from softfax.station.rules import next_open
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

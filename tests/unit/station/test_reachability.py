@@ -12,7 +12,7 @@ from softfax.sip import SipAccount
 from softfax.sip.accounts import check_accounts
 from softfax.station import wire
 from softfax.station.registrations import Registrations
-from softfax.station.routes import Choice, available
+from softfax.station.routes import Route, available
 
 
 class Agent:
@@ -61,7 +61,7 @@ def test_what_changes_is_said_once_and_reported(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_calls_go_through_what_is_there_first() -> None:
-    dead, live = Choice("dead", "sip:1@192.0.2.1"), Choice("live", "sip:1@192.0.2.2")
+    dead, live = Route("dead", "sip:1@192.0.2.1"), Route("live", "sip:1@192.0.2.2")
     assert available((dead, live), limits={}, active={}, down={"dead"}) == (live, dead)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from softfax.errors import ConfigError, UsageError
 from softfax.station import StationConfig
-from softfax.station.routes import Choice, DialPlan, RewriteRule, Route, Routing, Trunk, available, fails_over
+from softfax.station.routes import DialPlan, RewriteRule, Route, RouteEntry, Routing, Trunk, available, fails_over
 
 PLAN = DialPlan(country="49", rules=(RewriteRule(r"110|112", r"\g<0>"), RewriteRule(r"\*7(\d+)", r"+4930\1")))
 
@@ -58,10 +58,10 @@ TRUNKS = (
 ROUTING = Routing(
     trunks=TRUNKS,
     routes=(
-        Route(accounts=("pbx",)),
-        Route(prefix="+49", accounts=("home", "pbx"), cost=2),
-        Route(prefix="+49", accounts=("cheap", "pbx"), cost=1),
-        Route(prefix="+4930", accounts=("raw",), cost=9),
+        RouteEntry(accounts=("pbx",)),
+        RouteEntry(prefix="+49", accounts=("home", "pbx"), cost=2),
+        RouteEntry(prefix="+49", accounts=("cheap", "pbx"), cost=1),
+        RouteEntry(prefix="+4930", accounts=("raw",), cost=9),
     ),
     plan=PLAN,
 )
@@ -89,14 +89,14 @@ ROUTING = Routing(
     ],
 )
 def test_ways(dialled: str, account: str, ways: list[tuple[str, str]]) -> None:
-    assert [(c.account, c.uri) for c in ROUTING.choices(dialled, account)] == ways
+    assert [(c.account, c.uri) for c in ROUTING.routes_to(dialled, account)] == ways
 
 
 def test_a_station_without_routes_or_without_accounts() -> None:
-    assert Routing(trunks=TRUNKS).choices("+49301")[0].account == "pbx"
-    assert len(Routing(trunks=TRUNKS).choices("+49301")) == 1
-    assert Routing().choices("sip:a@b.example") == (Choice("", "sip:a@b.example"),)
-    assert Routing(trunks=TRUNKS[3:]).choices("sip:a@b.example") == (Choice("", "sip:a@b.example"),)
+    assert Routing(trunks=TRUNKS).routes_to("+49301")[0].account == "pbx"
+    assert len(Routing(trunks=TRUNKS).routes_to("+49301")) == 1
+    assert Routing().routes_to("sip:a@b.example") == (Route("", "sip:a@b.example"),)
+    assert Routing(trunks=TRUNKS[3:]).routes_to("sip:a@b.example") == (Route("", "sip:a@b.example"),)
 
 
 @pytest.mark.parametrize(
@@ -108,19 +108,24 @@ def test_a_station_without_routes_or_without_accounts() -> None:
         (ROUTING, "sip:", "", "not a SIP URI: 'sip:'"),
         (ROUTING, "()", "", "nothing is left of the number"),
         (Routing(trunks=TRUNKS, plan=PLAN), "00", "", "nothing is left of the number"),
-        (Routing(trunks=TRUNKS, routes=(Route(prefix="+1", accounts=("pbx",)),)), "+49", "", "no route for the number"),
+        (
+            Routing(trunks=TRUNKS, routes=(RouteEntry(prefix="+1", accounts=("pbx",)),)),
+            "+49",
+            "",
+            "no route for the number",
+        ),
     ],
 )
 def test_what_has_no_way(routing: Routing, dialled: str, account: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
-        routing.choices(dialled, account)
+        routing.routes_to(dialled, account)
 
 
 numbers = st.from_regex(r"\+?[0-9 ().-]{1,20}", fullmatch=True).filter(lambda text: any(ch.isdigit() for ch in text))
 prefixes = st.from_regex(r"(\+?[0-9]{0,4})?", fullmatch=True)
 route_tables = st.lists(
     st.builds(
-        Route,
+        RouteEntry,
         prefix=prefixes,
         accounts=st.lists(st.sampled_from([t.name for t in TRUNKS]), min_size=1, max_size=3).map(tuple),
         cost=st.sampled_from([0.0, 1.0, 2.5]),
@@ -130,17 +135,17 @@ route_tables = st.lists(
 
 
 @given(numbers, route_tables)
-def test_the_longest_prefix_counts_then_cost_then_the_order_given(dialled: str, routes: list[Route]) -> None:
-    routing = Routing(trunks=TRUNKS, routes=(*routes, Route(accounts=("pbx",), cost=99)), plan=PLAN)
+def test_the_longest_prefix_counts_then_cost_then_the_order_given(dialled: str, routes: list[RouteEntry]) -> None:
+    routing = Routing(trunks=TRUNKS, routes=(*routes, RouteEntry(accounts=("pbx",), cost=99)), plan=PLAN)
     number = PLAN.normal(dialled)
     assume(number != "+")
-    ways = [c.account for c in routing.choices(dialled)]
+    ways = [c.account for c in routing.routes_to(dialled)]
     assert len(set(ways)) == len(ways)
     fitting = [r for r in routing.routes if number.startswith(r.prefix)]
     longest = [r for r in fitting if len(r.prefix) == max(len(f.prefix) for f in fitting)]
     assert set(ways) == {name for r in longest for name in r.accounts}
     assert ways[0] == min(longest, key=lambda r: r.cost).accounts[0]
-    for choice in routing.choices(dialled):
+    for choice in routing.routes_to(dialled):
         assert re.fullmatch(r"sip:[^@\s]+@[^@\s]+", choice.uri)
 
 
@@ -158,12 +163,12 @@ def test_a_normal_number_stays_normal_and_comes_back_from_every_way_of_writing_i
 @given(st.text(max_size=80), st.sampled_from(["", *(t.name for t in TRUNKS)]))
 def test_whatever_is_dialled_has_ways_or_a_reason(dialled: str, account: str) -> None:
     with contextlib.suppress(UsageError):
-        assert ROUTING.choices(dialled, account)
+        assert ROUTING.routes_to(dialled, account)
 
 
 # ---- what is free, and what comes after a failure ------------------------------------------------------------------------
 
-WAYS = tuple(Choice(name, f"sip:1@{name}") for name in ("a", "b", "c"))
+WAYS = tuple(Route(name, f"sip:1@{name}") for name in ("a", "b", "c"))
 
 
 def test_a_full_account_is_left_out_and_one_that_is_down_comes_last() -> None:
@@ -247,7 +252,7 @@ def test_tables_become_accounts_and_ways(tmp_path: Path) -> None:
         "of the one that has none",
     )
     assert (trunk.proxy, trunk.transport, trunk.codecs, trunk.password) == ("", "tcp", ("PCMA",), "s1")
-    assert [(c.account, c.uri) for c in config.routing().choices("*7123")] == [
+    assert [(c.account, c.uri) for c in config.routing().routes_to("*7123")] == [
         ("trunk-1", "sip:930123@192.0.2.1"),
         ("pbx", "sip:+4930123@pbx.example"),
     ]

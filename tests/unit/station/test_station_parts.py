@@ -21,8 +21,9 @@ from softfax.station.making import (
     Identities,
     failed,
     outgoing_settings,
-    resolve_destination,
 )
+from softfax.station.routes import Route
+from softfax.station.rules import Rules
 from softfax.vocabularies import CallbackBody
 
 CONTEXT = FaxContext(
@@ -57,11 +58,12 @@ def test_channels_and_unique_ids_are_formed_as_asterisk_does() -> None:
     ],
 )
 def test_numbers_are_called_through_the_account(destination: str, uri: str | None) -> None:
+    rules = Rules(lambda: PBX)
     if uri is None:
         with pytest.raises(UsageError):
-            resolve_destination(FaxOrder(destination=destination), PBX)
+            rules.routes(destination)
     else:
-        assert resolve_destination(FaxOrder(destination=destination), PBX) == (uri, "pbx")
+        assert rules.routes(destination)[0] == Route("pbx", uri)
 
 
 def test_an_order_has_the_stations_defaults_where_it_says_nothing() -> None:

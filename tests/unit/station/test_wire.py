@@ -28,7 +28,7 @@ CONTEXT = FaxContext(
 PAGES = wire.Pages(documents=("a.pdf", "https://x/b"), resolution="fine", header={"station": "x"}, raster=Path("r.tif"))
 RESULT = making.failed(CONTEXT, Outcome(False, "BUSY", "busy", 1486), 1.5)
 MESSAGES: list[wire.Message] = [
-    wire.Place(uri="sip:1@x", settings=SETTINGS, account="pbx", pages=PAGES, caller_name='"Ü" <x>', ask_first=True),
+    wire.Place(uri="sip:1@x", settings=SETTINGS, account="pbx", pages=PAGES, caller_name='"Ü" <x>'),
     wire.Happened("f", PageEvent(direction=Direction.SEND, number=2, bytes=3, rows=4, bad_rows=0, seconds=1.5, quality="good"), Mode.T38),
     wire.Happened("f", CallEvent(state=CallState.RINGING, sip_code=180)),
     wire.Happened("f", ProgressEvent(direction=Direction.RECEIVE, page=1, bytes=5)),

@@ -16,12 +16,13 @@ import sqlalchemy as sa
 
 from softfax.delivery.aside import Aside
 from softfax.delivery.durable import database_engine
-from softfax.errors import UsageError
+from softfax.errors import DoNotFaxError, UsageError
 from softfax.model import Direction, FaxUpdate, new_fax_id
 from softfax.queue import tables
-from softfax.queue.errors import EndedError, ForbiddenError, IdempotencyError, NoFaxError
+from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
 from softfax.queue.model import TERMINAL, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
+from softfax.station.rules import Rules
 from softfax.station.views import RegistrationView, WorkerView
 from softfax.web.app import create_app, create_web, guarded
 from softfax.web.state import Web
@@ -75,6 +76,7 @@ class FakeStation:
 
     def __init__(self, config: StationConfig) -> None:
         self.config = config
+        self.rules = Rules(lambda: self.config)
         self.on_reload: list[Callable[[StationConfig], None]] = []
         self.running: list[FaxCall] = []
         self.pictures: dict[str, bytes] = {}
@@ -155,7 +157,7 @@ class FakeQueue:
             return [self.faxes[i] for i in ids]
         for request in requests:
             if request.to in self.numbers:
-                raise ForbiddenError(f"{request.to} gets no faxes", "take it off the list first")
+                raise DoNotFaxError(request.to)
             if not any(ch.isdigit() for ch in request.to) and ":" not in request.to:
                 raise UsageError(f"{request.to[:40]!r} is not a number", "write digits")
         self.requests += requests
@@ -236,9 +238,6 @@ class FakeQueue:
     async def allow(self, number: str) -> bool:
         return self.numbers.pop(number, None) is not None
 
-    async def forbidden(self) -> Mapping[str, tuple[str, float]]:
-        return self.numbers
-
 
 def fits(fax: Fax, wanted: FaxFilter) -> bool:
     return (
@@ -276,7 +275,7 @@ def site(folder: Path, http: Mapping[str, Any] | None = None, **config: Any) -> 
     """A generator, for a fixture."""
     table = {"data": {"dir": folder}, "http": {"token": TOKENS, **(http or {})}, **config}
     station = FakeStation(StationConfig.checked(table, "the test"))
-    queue = FakeQueue(folder / "faxes")
+    queue = FakeQueue(folder / "faxes", numbers=station.rules.do_not_fax)
     queue.folder.mkdir(parents=True)
     engine = database_engine(f"sqlite:///{folder / 'test.sqlite'}")
     METADATA.create_all(engine)

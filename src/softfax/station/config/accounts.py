@@ -19,7 +19,7 @@ from softfax.sip.accounts import check_accounts, network
 from softfax.sip.stun import stun_server
 from softfax.sip.types import CallerPolicy, Codec, Transport, parse_listen
 from softfax.station.config.base import Misplaced, Prefix, Rate, Table, address_here, matching, said
-from softfax.station.routes import DialPlan, NumberFormat, RewriteRule, Route, Trunk
+from softfax.station.routes import DialPlan, NumberFormat, RewriteRule, RouteEntry, Trunk
 
 __all__ = [
     "AccountConfig",
@@ -338,9 +338,9 @@ class RouteConfig(Table):
     accounts: tuple[str, ...] = Field(min_length=1, max_length=20, description="accounts, the first one first")
     cost: float = Field(0.0, ge=0, le=1e6, description="routes of the same prefix are taken from the lowest")
 
-    def route(self) -> Route:
+    def route(self) -> RouteEntry:
         """What routing is told."""
-        return Route(prefix=self.prefix, accounts=self.accounts, cost=self.cost)
+        return RouteEntry(prefix=self.prefix, accounts=self.accounts, cost=self.cost)
 
 
 def check_routing(sip: SipTable, accounts: Sequence[AccountConfig], routes: Sequence[RouteConfig]) -> None:

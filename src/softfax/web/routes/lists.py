@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The address book, and numbers that get no faxes."""
+"""The address book, and the do-not-fax list."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def delete_contact(contact_id: ContactId, web: Mine) -> Response:
     return Response(status_code=204)
 
 
-# ---- numbers that get no faxes -------------------------------------------------------------------------------------------
+# ---- the do-not-fax list ---------------------------------------------------------------------------------------------------
 
 
 def _forbidden(number: str, reason: str, since: float) -> dict[str, Any]:
@@ -113,14 +113,14 @@ def _forbidden(number: str, reason: str, since: float) -> dict[str, Any]:
 @router.get(
     "/v1/do-not-fax",
     operation_id="listForbidden",
-    summary="Numbers that get no faxes",
+    summary="The do-not-fax list",
     response_model=ForbiddenList,
     dependencies=[needs("read")],
     responses=problems(401, 403),
 )
 async def forbidden(web: Mine) -> Response:
     """All of them."""
-    found = await web.queue.forbidden()
+    found = web.station.rules.do_not_fax
     return answer({"numbers": [_forbidden(number, *why) for number, why in found.items()]})
 
 
@@ -128,7 +128,7 @@ async def forbidden(web: Mine) -> Response:
     "/v1/do-not-fax",
     status_code=201,
     operation_id="forbid",
-    summary="Send a number no faxes any more",
+    summary="Put a number on the do-not-fax list",
     response_model=ForbiddenOut,
     dependencies=[needs("admin")],
     responses=problems(400, 401, 403, 422),
@@ -143,7 +143,7 @@ async def forbid(web: Mine, entry: ForbiddenIn) -> Response:
     "/v1/do-not-fax/{number}",
     status_code=204,
     operation_id="allow",
-    summary="Send a number faxes again",
+    summary="Take a number off the do-not-fax list",
     response_class=Response,
     dependencies=[needs("admin")],
     responses=problems(401, 403, 404, 422),
