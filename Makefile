@@ -58,7 +58,7 @@ bench: test-packages develop ## CPU and memory per call, against spandsp alone a
 define sanitized
 	@mkdir -p $(LOG); cmake -S . -B .build/$(1) -G Ninja -DSOFTFAX_ENGINE_ONLY=ON -DSOFTFAX_WERROR=ON -DSOFTFAX_SANITIZE=$(2) -DPython_EXECUTABLE=$(PY) >$(LOG)/$(1).log 2>&1 && \
 	cmake --build .build/$(1) >>$(LOG)/$(1).log 2>&1 || { tail -n 30 $(LOG)/$(1).log >&2; exit 1; }
-	@SOFTFAX_ENGINE=$(CURDIR)/.build/$(1)/libsoftfax_engine.so SOFTFAX_SANITIZED=$(1) \
+	@SOFTFAX_ENGINE=$(CURDIR)/.build/$(1)/libsoftfax_engine_test.so SOFTFAX_SANITIZED=$(1) \
 	LD_PRELOAD="$$(gcc -print-file-name=$(3)) $$(gcc -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1 \
 	$(PY) -m pytest -p no:cacheprovider tests/native $(PYTEST_ARGS)
 endef

@@ -95,10 +95,3 @@ static bool is_local(const struct sockaddr_storage *a) {
 bool address_behind_nat(const struct sockaddr_storage *signalled, const struct sockaddr_storage *seen) {
     return !address_same_host(signalled, seen) && is_local(signalled) && !is_local(seen);
 }
-
-int sfx_address_behind_nat(const char *signalled, const char *seen) {
-    struct sockaddr_storage a, b;
-    socklen_t len;
-
-    return !address_parse(signalled, 1, &a, &len) && !address_parse(seen, 1, &b, &len) && address_behind_nat(&a, &b);
-}

@@ -15,7 +15,6 @@
 #include "internal.h"
 
 #define MAX_ENTRIES 128 /* tags in a directory of spandsp's files: some 25 */
-#define SLOW_DISK_US 1500000
 #define LITTLE_ROOM (1u << 20)
 
 enum { TAG_STRIP_OFFSETS = 273, TAG_STRIP_BYTE_COUNTS = 279, TYPE_SHORT = 3 };
@@ -26,7 +25,7 @@ struct disk_job {
     int fd;
     char *path;
     uint32_t link;
-    int fault;
+    disk_hook *hook;
     disk_job *next;
 };
 
@@ -121,8 +120,6 @@ static int sync_pages(disk_job *job) {
     bool first = job->link == DISK_FIRST_LINK;
     int err = check_pages(job->fd, &job->link);
 
-    if (job->fault == SFX_FAULT_DISK_FULL)
-        return -ENOSPC;
     if (err == -ENODATA || err == -EIO)
         err = why_not(job->fd);
     /* EINVAL: a kind of file that cannot be synced. */
@@ -149,7 +146,8 @@ int disk_status(const disk_job *job, uint32_t *link) {
 }
 
 static void carry_out(disk_job *job) {
-    atomic_store_explicit(&job->status, sync_pages(job), memory_order_release);
+    int err = job->hook ? job->hook() : 0;
+    atomic_store_explicit(&job->status, err ? err : sync_pages(job), memory_order_release);
     disk_drop(job);
 }
 
@@ -164,8 +162,6 @@ static void *disk_main(void *arg) {
             if (!d->first)
                 d->last = &d->first;
             pthread_mutex_unlock(&d->lock);
-            if (job->fault == SFX_FAULT_SLOW_DISK)
-                usleep(SLOW_DISK_US);
             carry_out(job);
             pthread_mutex_lock(&d->lock);
         } else if (d->stop) {
@@ -197,7 +193,7 @@ static bool enqueue(disk *d, disk_job *job) {
     return taken;
 }
 
-disk_job *disk_begin(disk *d, int fd, const char *path, uint32_t link, int fault, bool at_once) {
+disk_job *disk_begin(disk *d, int fd, const char *path, uint32_t link, disk_hook *hook, bool at_once) {
     disk_job *job = calloc(1, sizeof *job);
 
     if (!job)
@@ -205,7 +201,7 @@ disk_job *disk_begin(disk *d, int fd, const char *path, uint32_t link, int fault
     job->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     job->path = strdup(path);
     job->link = link;
-    job->fault = fault;
+    job->hook = hook;
     atomic_init(&job->status, DISK_UNDER_WAY);
     atomic_init(&job->holders, 2);
     if (job->fd < 0 || !job->path) {

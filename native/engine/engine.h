@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 6
+#define SFX_ABI_VERSION 7
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -128,8 +128,6 @@ enum {
     SFX_FLAG_CALLER = 1 << 1,    /* this side placed the call (sends CNG; T.30 "calling party") */
     SFX_FLAG_TRACE = 1 << 2,     /* SFX_EVENT_FRAME for every control frame */
     SFX_FLAG_SYMMETRIC = 1 << 3, /* send to where packets come from, whatever address is signalled */
-    SFX_FLAG_NO_GUARD = 1 << 4,  /* tests only: let hostile frames through to spandsp */
-    SFX_FLAG_HEADER_OVERLAY = 1 << 5,
 };
 
 /* What a receiver shall not say that it can do in its DIS, though it could. */
@@ -143,26 +141,11 @@ enum sfx_lacks {
     SFX_LACKS_T6 = 1 << 6,
 };
 
-/* Deliberate misbehaviour of this side, for the tests of the other. */
-enum sfx_fault {
-    SFX_FAULT_NONE = 0,
-    SFX_FAULT_SHORT_FCD,
-    SFX_FAULT_DCS_WIDTH,
-    SFX_FAULT_DCS_LENGTH,
-    SFX_FAULT_SLOW_DISK, /* of a receiver: a page takes a second and a half */
-    SFX_FAULT_DISK_FULL,
-    SFX_FAULT_RUNS,     /* of a sender with error correction: image frames of nothing but runs of length zero */
-    SFX_FAULT_ROWS,     /* … of rows of one bit each */
-    SFX_FAULT_LOST_MCF, /* of a receiver: its first MCF is lost on the line */
-    SFX_FAULT_NO_TCF,   /* of a sender over T.38: no training check comes, as from a gateway that makes it itself */
-};
-
 typedef struct sfx_session_config {
     uint32_t flags;
     uint32_t max_rate_bps; /* 2400 … 14400 */
     uint32_t stall_ms;     /* SFX_EVENT_STALLED after that long without a packet; 0 = never */
     uint32_t max_pages;    /* a receiver ends the call beyond that; 0 = 1000 */
-    int32_t fault;         /* enum sfx_fault */
     uint32_t lacks;        /* enum sfx_lacks */
     const char *tx_file;   /* TIFF to send, NULL to receive; copied */
     const char *rx_file;   /* TIFF to write, NULL to send; copied */
@@ -295,9 +278,6 @@ typedef struct sfx_line_config {
     uint32_t pace_us;  /* real time each 20 ms of simulated time take at least, so that an owner can react; 0 = none */
     uint32_t burst_ms; /* each loss takes all packets of one direction for so long */
     uint32_t loss_from_ms, loss_until_ms; /* packets are lost between these times only; 0 and 0 = always */
-    uint32_t mutate_ppm;                  /* IFP packets of `a` that are changed, per million; its seed is `seed` */
-    int32_t skew_ppm;                     /* audio: the sample clock of `b` is that much faster than that of `a` */
-    uint32_t phase_permille;              /* audio: by so much of a sample their clocks are apart at first */
     uint64_t limit_us;                    /* simulated time at which the call is cut */
     sfx_t38_config t38;
 } sfx_line_config;
@@ -306,16 +286,8 @@ typedef struct sfx_line_config {
  * both reached phase E, -ETIMEDOUT at the limit. `*simulated_us` is how long the call took. */
 SFX_API int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us);
 
-/* ---- pure parts, for tests and fuzzing ---------------------------------------------------------------------- */
+/* ---- parts by themselves ------------------------------------------------------------------------------------ */
 
-/* Feeds one UDPTL datagram to a decoder made and dropped for it; returns the number of IFP packets in it or -EBADMSG.
- */
-SFX_API int sfx_udptl_check(const uint8_t *datagram, size_t len);
-/* Feeds `count` length-prefixed (16 bit, big endian) datagrams to one T.38 terminal; for fuzzing. Returns 0. */
-SFX_API int sfx_t38_feed(const uint8_t *datagrams, size_t len, int caller, const char *rx_file);
-/* Whether packets go to where those of the far end are seen to come from, since the address it says is of its own
- * network alone. */
-SFX_API int sfx_address_behind_nat(const char *signalled, const char *seen);
 /* SRTP by itself: what a session does with its packets. Both return the new length, or -EBADMSG, -EALREADY for a packet
  * seen before, -EINVAL where `size` octets are too few. */
 typedef struct sfx_srtp sfx_srtp;

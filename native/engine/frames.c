@@ -5,67 +5,6 @@
 
 #include "internal.h"
 
-#define ADDRESS_FIELD 0xff
-
-/* ---- faults, for the tests of the other side -------------------------------------------------------------------- */
-
-static void send_short_fcd(t30_run *run) {
-    static const uint8_t frame[3] = {ADDRESS_FIELD, 0x03, T4_FCD};
-    if (run->terminal) {
-        /* On the wire of T.38 octets go with their first bit highest. */
-        static const uint8_t wire[3] = {0xff, 0xc0, 0x60};
-        t38_core_state_t *core = t38_terminal_get_t38_core_state(run->terminal);
-        t38_core_send_data(core, T38_DATA_V17_14400, T38_FIELD_HDLC_DATA, wire, sizeof wire,
-                           T38_PACKET_CATEGORY_IMAGE_DATA);
-        t38_core_send_data(core, T38_DATA_V17_14400, T38_FIELD_HDLC_FCS_OK, NULL, 0, T38_PACKET_CATEGORY_IMAGE_DATA);
-    } else if (run->fax) {
-        hdlc_tx_frame(&run->fax->modems.hdlc_tx, frame, sizeof frame);
-    }
-}
-
-/* The information of an image frame becomes one code of T.6 again and again; the first bit is the lowest. */
-static void repeat_code(uint8_t *frame, int len, const char *code) {
-    size_t bits = strlen(code), at = (size_t)frame[3] * 8 * 256;
-
-    for (int i = 4; i < len; i++) {
-        frame[i] = 0;
-        for (int b = 0; b < 8; b++)
-            frame[i] |= (uint8_t)((code[at++ % bits] == '1') << b);
-    }
-}
-
-/* Called with a frame of ours that is about to be sent; spandsp keeps it in a buffer that can be written. */
-static void inject_fault(t30_run *run, const uint8_t *msg, int len) {
-    uint8_t *frame = (uint8_t *)(uintptr_t)msg;
-    int fault = run->session->config.fault;
-
-    if (fault == SFX_FAULT_LOST_MCF && (msg[2] & 0xfe) == T30_MCF && !run->fault_done) {
-        run->fault_done = true;
-        frame[0] = 0;
-    }
-    if (run->fault_done || len < 6)
-        return;
-    if ((fault == SFX_FAULT_RUNS || fault == SFX_FAULT_ROWS) && msg[2] == T4_FCD)
-        repeat_code(frame, len, fault == SFX_FAULT_RUNS ? "001001101010000110111" : "1");
-    if (fault == SFX_FAULT_SHORT_FCD && msg[2] == T4_FCD) {
-        run->fault_done = true;
-        send_short_fcd(run);
-    } else if (fault == SFX_FAULT_DCS_WIDTH && (msg[2] & 0xfe) == T30_DCS) {
-        frame[5] |= 3;
-    } else if (fault == SFX_FAULT_DCS_LENGTH && (msg[2] & 0xfe) == T30_DCS && run->terminal) {
-        /* More octets of the same frame, ahead of what the terminal sends: one DCS of some 200 octets arrives. */
-        uint8_t wire[200];
-        t38_core_state_t *core = t38_terminal_get_t38_core_state(run->terminal);
-        memset(wire, 0x01, sizeof wire);
-        memcpy(wire, "\xff\xc8", 2);
-        wire[2] = 0xc1;
-        run->fault_done = true;
-        t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_DATA, wire, sizeof wire,
-                           T38_PACKET_CATEGORY_CONTROL_DATA);
-        t38_core_send_data(core, T38_DATA_V21, T38_FIELD_HDLC_FCS_OK, NULL, 0, T38_PACKET_CATEGORY_CONTROL_DATA);
-    }
-}
-
 /* ---- what is said of frames -------------------------------------------------------------------------------------- */
 
 static void emit_frame(t30_run *run, uint32_t type, bool received, const uint8_t *msg, int len) {
@@ -194,13 +133,14 @@ static void on_command(t30_run *run, uint8_t *msg, int len) {
 /* Every HDLC frame, before spandsp acts on it. */
 static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *msg, int len) {
     t30_run *run = user;
+    session_hooks *hooks = run->session->hooks;
     int hostile = received ? guard_check(msg, len) : 0;
     bool final;
     int fcf;
 
-    if (!received && run->session->config.fault)
-        inject_fault(run, msg, len);
-    if (hostile && !(run->session->config.flags & SFX_FLAG_NO_GUARD)) {
+    if (!received && hooks && hooks->frame)
+        hooks->frame(hooks, run, (uint8_t *)(uintptr_t)msg, len); /* in a buffer of spandsp's that can be written */
+    if (hostile && !(hooks && hooks->unguarded)) {
         run_end_hostile(run, hostile);
         return;
     }

@@ -99,6 +99,8 @@ int document_run_end(const sfx_document *d, unsigned first);
 #define DISK_UNDER_WAY 1
 
 typedef struct disk_job disk_job;
+/* Comes before the work of a job, in its thread; what it returns other than 0 is the job's status. */
+typedef int disk_hook(void);
 
 typedef struct disk {
     pthread_mutex_t lock;
@@ -117,7 +119,7 @@ void disk_release(disk *d);
  * where the place of the next directory stands (DISK_FIRST_LINK at first); `at_once`: before it returns. NULL where
  * memory or descriptors are short.
  */
-disk_job *disk_begin(disk *d, int fd, const char *path, uint32_t link, int fault, bool at_once);
+disk_job *disk_begin(disk *d, int fd, const char *path, uint32_t link, disk_hook *hook, bool at_once);
 /* DISK_UNDER_WAY, 0 (`*link` moves on) or a negative errno. */
 int disk_status(const disk_job *job, uint32_t *link);
 /* The owner does not ask any more. */
@@ -178,7 +180,6 @@ typedef struct t30_run {
     modem_connect_tones_rx_state_t *preamble; /* a caller on audio listens for V.21 until it is heard */
     bool finished;                            /* phase E has been */
     bool muted;                               /* being replaced: no more events */
-    bool fault_done;
     bool preamble_heard;
     bool local_tcf;          /* over T.38 the gateways make the training check */
     unsigned training_ticks; /* since one was to come */
@@ -276,20 +277,39 @@ void signals_ifp(sfx_session *s, const uint8_t *ifp, size_t len);
 /* Has the far end's first tone looked for: CNG, or, by the caller, CED. */
 void signals_listen(t30_run *run, bool caller);
 
-/* ---- mutate.c and line.c: for tests --------------------------------------------------------------------------------
+/* ---- hooks of the test library (native/testing), where nothing is changed without them --------------------------- */
+
+typedef struct session_hooks session_hooks;
+struct session_hooks {
+    void (*release)(session_hooks *hooks);
+    /* A frame of ours is about to be sent; it may be written to. */
+    void (*frame)(session_hooks *hooks, t30_run *run, uint8_t *frame, int len);
+    /* Whether an IFP packet of ours is lost. */
+    bool (*loses_ifp)(const t30_run *run);
+    disk_hook *disk;
+    bool unguarded; /* hostile frames get through to spandsp */
+};
+
+/* ---- line.c -------------------------------------------------------------------------------------------------------
  */
 
-/* Spoils the IFP packet of a UDPTL datagram (in a buffer of DATAGRAM_SIZE); returns its new length. */
-size_t mutate_datagram(uint64_t *random, uint32_t seed, uint8_t *datagram, size_t len);
-/* skew.c: a line between two sample clocks. `ppm`: the far clock is that much faster. */
-typedef struct skew skew;
-typedef void (*skew_sink)(void *user, const uint8_t *packet, size_t len);
-skew *skew_create(int law, int32_t ppm, uint32_t phase_permille);
-void skew_destroy(skew *k);
-/* Takes an RTP packet of G.711; what becomes of it goes to `sink`, in none, one or two packets. */
-void skew_packet(skew *k, const uint8_t *packet, size_t len, skew_sink sink, void *user);
 /* xorshift64*: repeatable by its seed. */
 uint32_t line_roll(uint64_t *state);
+
+typedef void line_forward(void *user, const uint8_t *packet, size_t len);
+
+/* What the test library does to packets on their way. */
+typedef struct line_hooks {
+    /* A packet is sent: what becomes of it goes to `forward`, in none, one or more packets. */
+    void (*packet)(void *user, const sfx_session *from, uint64_t *random, const uint8_t *packet, size_t len,
+                   line_forward *forward, void *forward_user);
+    void *user;
+    bool one_unpaced; /* over T.38 the first session sends whole frames, the second as ever */
+} line_hooks;
+
+/* As sfx_line_run(); `hooks` may be NULL. */
+int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, const line_hooks *hooks,
+             uint64_t *simulated_us);
 
 /* ---- preview.c ----------------------------------------------------------------------------------------------------
  */
@@ -351,7 +371,8 @@ struct sfx_session {
     t30_run run;
     rtp_rx rtp_rx;
     rtp_tx rtp_tx;
-    sfx_srtp *srtp; /* NULL: audio goes in the clear */
+    sfx_srtp *srtp;       /* NULL: audio goes in the clear */
+    session_hooks *hooks; /* NULL but in tests */
     udptl_rx *udptl_rx;
     udptl_tx *udptl_tx;
     bool held;

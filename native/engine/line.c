@@ -23,9 +23,8 @@ typedef struct line_end {
     uint64_t *random;
     line_packet *packets; /* LINE_QUEUE of them */
     unsigned next;
-    bool mutates; /* what it sends */
     uint64_t lost_until_us;
-    skew *skew; /* NULL where both have one sample clock */
+    const line_hooks *hooks; /* NULL but in tests */
 } line_end;
 
 uint32_t line_roll(uint64_t *state) {
@@ -64,16 +63,9 @@ static bool is_lost(line_end *end) {
 
 static void line_carry(void *user, const uint8_t *packet, size_t len) {
     line_end *end = user;
-    const sfx_session *s = end->session;
-    uint8_t spoilt[DATAGRAM_SIZE];
 
     if (len > DATAGRAM_SIZE || is_lost(end))
         return;
-    if (end->mutates && s->kind == MEDIA_T38 && chance(end, end->config->mutate_ppm)) {
-        memcpy(spoilt, packet, len);
-        len = mutate_datagram(end->random, end->config->seed, spoilt, len);
-        packet = spoilt;
-    }
     line_put(end, packet, len);
     if (chance(end, end->config->duplicate_ppm))
         line_put(end, packet, len);
@@ -82,8 +74,8 @@ static void line_carry(void *user, const uint8_t *packet, size_t len) {
 static void line_sink(sfx_session *s, const uint8_t *packet, size_t len) {
     line_end *end = s->sink_user;
 
-    if (end->skew)
-        skew_packet(end->skew, packet, len, line_carry, end);
+    if (end->hooks)
+        end->hooks->packet(end->hooks->user, s, end->random, packet, len, line_carry, end);
     else
         line_carry(end, packet, len);
 }
@@ -104,21 +96,17 @@ static void line_deliver(line_end *from, sfx_session *to) {
     }
 }
 
-static int line_open(line_end *end) {
+static int line_open(line_end *end, bool first) {
     const sfx_line_config *c = end->config;
     sfx_t38_config t38 = c->t38;
     sfx_session *s = end->session;
     int law = c->mode == 3 ? SFX_LAW_PCMA : SFX_LAW_PCMU;
-    bool skewed = c->mode != 2 && (c->skew_ppm || c->phase_permille);
     int err;
 
-    /* Packets that are spoilt have whole frames in them; who gets them is as in earnest. */
-    if (c->mutate_ppm)
-        t38.no_pacing = end->mutates;
+    if (end->hooks && end->hooks->one_unpaced)
+        t38.no_pacing = first;
     end->packets = calloc(LINE_QUEUE, sizeof *end->packets);
-    if (skewed)
-        end->skew = skew_create(law, end->mutates ? c->skew_ppm : -c->skew_ppm, c->phase_permille);
-    if (!end->packets || (skewed && !end->skew))
+    if (!end->packets)
         return -ENOMEM;
     pthread_mutex_lock(&s->lock);
     s->sink = line_sink;
@@ -144,20 +132,20 @@ static void line_close(line_end *end) {
     sfx_session_stop_media(end->session);
     end->session->sink = NULL;
     free(end->packets);
-    skew_destroy(end->skew);
 }
 
-int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us) {
+int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, const line_hooks *hooks,
+             uint64_t *simulated_us) {
     uint64_t now = 0, over_at = 0, random = config->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
-    line_end ends[2] = {{.config = config, .session = a, .now_us = &now, .random = &random, .mutates = true},
-                        {.config = config, .session = b, .now_us = &now, .random = &random}};
+    line_end ends[2] = {{.config = config, .session = a, .now_us = &now, .random = &random, .hooks = hooks},
+                        {.config = config, .session = b, .now_us = &now, .random = &random, .hooks = hooks}};
     int err;
 
-    if (config->mode < 1 || config->mode > 3 || a == b || config->phase_permille >= 1000)
+    if (config->mode < 1 || config->mode > 3 || a == b)
         return -EINVAL;
-    err = line_open(&ends[0]);
+    err = line_open(&ends[0], true);
     if (!err)
-        err = line_open(&ends[1]);
+        err = line_open(&ends[1], false);
     while (!err && (!over_at || now < over_at)) {
         line_step(&ends[0], &ends[1]);
         if (config->pace_us)
@@ -179,33 +167,6 @@ int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, 
     return err;
 }
 
-int sfx_t38_feed(const uint8_t *datagrams, size_t len, int caller, const char *rx_file) {
-    sfx_engine *engine;
-    sfx_session *s;
-    sfx_session_config config = {
-        .flags = SFX_FLAG_ECM | (caller ? SFX_FLAG_CALLER : 0), .max_rate_bps = 14400, .rx_file = rx_file};
-    sfx_t38_config t38 = {.error_correction = SFX_EC_REDUNDANCY, .redundancy = 3, .fec_span = 3};
-    size_t at = 0;
-    int err = sfx_engine_create(1, &engine);
-
-    if (err < 0)
-        return err;
-    err = sfx_session_create(engine, &config, &s);
-    if (!err) {
-        pthread_mutex_lock(&s->lock);
-        err = session_media_t38(s, &t38);
-        while (!err && at + 2 <= len) {
-            size_t n = (size_t)datagrams[at] << 8 | datagrams[at + 1];
-            at += 2;
-            if (n > len - at)
-                n = len - at;
-            session_packet(s, datagrams + at, n);
-            session_tick(s);
-            at += n;
-        }
-        pthread_mutex_unlock(&s->lock);
-        sfx_session_destroy(s);
-    }
-    sfx_engine_destroy(engine);
-    return err;
+int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us) {
+    return line_run(a, b, config, NULL, simulated_us);
 }

@@ -146,7 +146,7 @@ static void store_page(t30_run *run, const sfx_event *page) {
     run->stored = *page;
     run->page_waits = true;
     run->storing = disk_begin(&s->engine->disk, file ? TIFFFileno(file) : -1, s->rx_file, run->stored_link,
-                              s->config.fault, s->sink != NULL);
+                              s->hooks ? s->hooks->disk : NULL, s->sink != NULL);
 }
 
 bool run_may_send(sfx_session *s) {

@@ -84,6 +84,8 @@ void sfx_session_destroy(sfx_session *s) {
     free(s->ident);
     free(s->header);
     document_free(&s->document);
+    if (s->hooks)
+        s->hooks->release(s->hooks);
     free(s);
 }
 

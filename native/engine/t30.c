@@ -92,10 +92,8 @@ static void configure(t30_run *run) {
     t30_set_minimum_scan_line_time(t, 0);
     if (s->ident)
         t30_set_tx_ident(t, s->ident);
-    if (s->header) {
+    if (s->header)
         t30_set_tx_page_header_info(t, s->header);
-        t30_set_tx_page_header_overlays_image(t, (s->config.flags & SFX_FLAG_HEADER_OVERLAY) != 0);
-    }
     if (s->tx_file)
         t30_set_tx_file(t, s->tx_file, -1, -1);
     if (s->rx_file)
@@ -141,7 +139,7 @@ static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int le
     (void)core;
     if (n < 0)
         return -1;
-    if (s->config.fault == SFX_FAULT_NO_TCF && s->run.t30->state == STATE_D_TCF)
+    if (s->hooks && s->hooks->loses_ifp && s->hooks->loses_ifp(&s->run))
         return 0;
     /* `count` copies of the same datagram: what matters (indicators, ends of frames) survives without a reply to it. */
     count = copies_of(s->udptl_tx, ifp, count);

@@ -357,16 +357,3 @@ int udptl_is_one(const uint8_t *datagram, size_t len, int strictly) {
         ;
     return count == UINT_MAX && at == len;
 }
-
-static void drop(void *user, const uint8_t *ifp, size_t len, uint16_t seq) {
-    (void)user;
-    (void)ifp;
-    (void)len;
-    (void)seq;
-}
-
-int sfx_udptl_check(const uint8_t *datagram, size_t len) {
-    udptl_rx rx;
-    udptl_rx_init(&rx);
-    return udptl_receive(&rx, datagram, len, drop, NULL);
-}

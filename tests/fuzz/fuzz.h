@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../native/engine/internal.h"
+#include "../../native/testing/testing.h"
 
 #define MUST(holds)                                                                                                    \
     do {                                                                                                               \

@@ -5,7 +5,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!size)
         return 0;
-    sfx_t38_feed(data + 1, size - 1, data[0] & 1, fuzz_path());
+    sfx_test_t38(data + 1, size - 1, data[0] & 1, fuzz_path());
     unlink(fuzz_path());
     return 0;
 }

@@ -14,7 +14,9 @@ from tests.native.test_line import fax
 @pytest.mark.parametrize("tenths", range(10))
 def test_v17_trains_at_every_phase_between_the_clocks(tmp_path: Path, tenths: int) -> None:
     # Every page after V.17's first training begins with a short one, which must find the phase by itself.
-    result = fax(tmp_path, LineSettings(mode="PCMU", phase=tenths / 10), pages=2, sender={"ecm": False})
+    result = fax(
+        tmp_path, LineSettings(mode="PCMU"), pages=2, sender={"ecm": False}, impairments={"phase": tenths / 10}
+    )
 
     assert result.completed
     assert result.identical
@@ -29,8 +31,8 @@ def test_v17_trains_at_every_phase_between_the_clocks(tmp_path: Path, tenths: in
     ("ppm", "ecm"), [(-200, True), (-100, True), (-100, False), (50, True), (50, False), (200, True)]
 )
 def test_faxes_come_through_while_the_clocks_drift_apart(tmp_path: Path, ppm: int, ecm: bool) -> None:
-    line = LineSettings(mode="PCMA" if ppm < 0 else "PCMU", skew_ppm=ppm)
-    result = fax(tmp_path, line, pages=3, sender={"ecm": ecm})
+    line = LineSettings(mode="PCMA" if ppm < 0 else "PCMU")
+    result = fax(tmp_path, line, pages=3, sender={"ecm": ecm}, impairments={"skew_ppm": ppm})
 
     assert result.completed
     assert result.identical

@@ -21,7 +21,6 @@ from softfax.engine import (
     Engine,
     EngineEvent,
     EventType,
-    Fault,
     LineSettings,
     T30Settings,
     UdptlSettings,
@@ -30,6 +29,7 @@ from softfax.engine import (
 )
 from softfax.station.receiving import page_count
 from tests.native.pages import write_pages
+from tests.support.engine_testing import Fault, misbehave
 
 CHILD = """
 import os, sys, threading, time
@@ -145,7 +145,8 @@ def fax(tmp_path: Path, mode: str, ecm: bool, fault: Fault) -> tuple[list[Engine
     write_pages(tmp_path / "sent.tif", 2)
     with Engine(shards=1) as engine:
         a = engine.session(T30Settings(caller=True, tx_file=tmp_path / "sent.tif", ecm=ecm, trace=True))
-        b = engine.session(T30Settings(caller=False, rx_file=tmp_path / "received.tif", fault=fault))
+        b = engine.session(T30Settings(caller=False, rx_file=tmp_path / "received.tif"))
+        misbehave(b, fault)
         run_line(a, b, LineSettings(mode=mode))
         events = list(engine.events())
         ids = a.id, b.id
@@ -177,7 +178,8 @@ def test_a_slow_disk_holds_up_the_confirmation_and_nothing_else(tmp_path: Path) 
     write_pages(tmp_path / "sent.tif", 1, rows=100)
     with Engine(shards=1) as engine:
         a = engine.session(T30Settings(caller=True, tx_file=tmp_path / "sent.tif", trace=True))
-        b = engine.session(T30Settings(caller=False, rx_file=tmp_path / "received.tif", fault=Fault.SLOW_DISK))
+        b = engine.session(T30Settings(caller=False, rx_file=tmp_path / "received.tif"))
+        misbehave(b, Fault.SLOW_DISK)
         socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
         for sock in socks:
             sock.bind(("127.0.0.1", 0))

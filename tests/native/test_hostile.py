@@ -18,15 +18,19 @@ from hypothesis import strategies as st
 
 from softfax.engine._abi import library
 from tests.native.pages import write_pages
+from tests.support.engine_testing import feed_udptl
 
 CHILD = """
 import sys
 from pathlib import Path
-from softfax.engine import Engine, EventType, Fault, LineSettings, T30Settings, run_line
+from softfax.engine import Engine, EventType, LineSettings, T30Settings, run_line
+from tests.support.engine_testing import Fault, misbehave
 mode, fault, guard, sent, received = sys.argv[1:]
 with Engine(shards=1) as engine:
-    a = engine.session(T30Settings(caller=True, tx_file=Path(sent), fault=Fault[fault]))
-    b = engine.session(T30Settings(caller=False, rx_file=Path(received), guard=guard == "guarded"))
+    a = engine.session(T30Settings(caller=True, tx_file=Path(sent)))
+    misbehave(a, Fault[fault])
+    b = engine.session(T30Settings(caller=False, rx_file=Path(received)))
+    misbehave(b, Fault.NONE if guard == "guarded" else Fault.UNGUARDED)
     run_line(a, b, LineSettings(mode=mode))
     for e in engine.events():
         if e.session == b.id and e.type in (EventType.HOSTILE, EventType.COMPLETE):
@@ -90,7 +94,7 @@ def test_the_decoder_is_guarded() -> None:
 @settings(max_examples=2000, deadline=None)
 @given(st.binary(max_size=600))
 def test_udptl_takes_any_bytes(datagram: bytes) -> None:
-    assert library().sfx_udptl_check(datagram, len(datagram)) >= -200
+    assert feed_udptl(datagram) >= -200
 
 
 def _ifp(rng: random.Random) -> bytes:
@@ -122,10 +126,11 @@ def _datagrams(rng: random.Random, count: int) -> bytes:
 
 FEED = """
 import sys
-from softfax.engine._abi import library
+from pathlib import Path
+from tests.support.engine_testing import feed_t38
 data = sys.stdin.buffer.read()
-for caller in (0, 1):
-    library().sfx_t38_feed(data, len(data), caller, sys.argv[1].encode())
+for caller in (False, True):
+    feed_t38(data, caller, Path(sys.argv[1]))
 """
 
 
@@ -149,8 +154,9 @@ SPOILT = """
 import random
 import sys
 from pathlib import Path
-from softfax.engine import Engine, ErrorCorrection, LineSettings, T30Settings, UdptlSettings, run_line
+from softfax.engine import Engine, ErrorCorrection, LineSettings, T30Settings, UdptlSettings
 from softfax.documents.tiff import read_pages
+from tests.support.engine_testing import run_impaired_line
 first, sent, received = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 with Engine(shards=1) as engine:
     for seed in range(first, first + 60):
@@ -158,8 +164,9 @@ with Engine(shards=1) as engine:
         s = engine.session(T30Settings(caller=True, tx_file=sent, ecm=rng.random() < 0.7))
         r = engine.session(T30Settings(caller=False, rx_file=received))
         udptl = UdptlSettings(error_correction=ErrorCorrection.NONE, version=rng.choice((0, 0, 1, 3)))
-        line = LineSettings(seed=seed, mutate=rng.choice((0.03, 0.15, 0.5)), limit_s=300, udptl=udptl)
-        run_line(*((s, r) if rng.random() < 0.7 else (r, s)), line)
+        mutate = rng.choice((0.03, 0.15, 0.5))
+        line = LineSettings(seed=seed, limit_s=300, udptl=udptl)
+        run_impaired_line(*((s, r) if rng.random() < 0.7 else (r, s)), line, mutate=mutate)
         confirmed = sum(e.type.name == "PAGE" and e.session == r.id and e.values[7] for e in engine.events())
         s.close()
         r.close()

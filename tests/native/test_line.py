@@ -25,6 +25,7 @@ from softfax.engine import (
 from softfax.errors import NativeError, UsageError
 from softfax.fax import t30
 from tests.native.pages import write_pages
+from tests.support.engine_testing import Fault, misbehave, run_impaired_line
 
 
 @dataclass
@@ -42,15 +43,25 @@ class Fax:
 
 
 def fax(
-    tmp_path: Path, line: LineSettings, *, pages: int = 1, sender: Any = None, receiver: Any = None, **page: Any
+    tmp_path: Path,
+    line: LineSettings,
+    *,
+    pages: int = 1,
+    sender: Any = None,
+    receiver: Any = None,
+    faults: tuple[Fault, Fault] = (Fault.NONE, Fault.NONE),
+    impairments: Any = None,
+    **page: Any,
 ) -> Fax:
-    """Sends `pages` pages over the line."""
+    """Send `pages` pages over the line; `faults` are the sender's and the receiver's."""
     sent, received = tmp_path / "sent.tif", tmp_path / "received.tif"
     write_pages(sent, pages, **page)
     with Engine(shards=1) as engine:
         a = engine.session(T30Settings(caller=True, tx_file=sent, ident="SENDER 1", **(sender or {})))
         b = engine.session(T30Settings(caller=False, rx_file=received, ident="RECEIVER 2", **(receiver or {})))
-        seconds, completed = run_line(a, b, line)
+        for side, fault in zip((a, b), faults, strict=True):
+            misbehave(side, fault)
+        seconds, completed = run_impaired_line(a, b, line, **impairments) if impairments else run_line(a, b, line)
         events = list(engine.events())
         ids = a.id, b.id
         a.close()

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import EventType, Fault, LineSettings, UdptlSettings
+from softfax.engine import EventType, LineSettings, UdptlSettings
 from tests.native.test_line import fax
+from tests.support.engine_testing import Fault
 
 
 @pytest.mark.parametrize("mode", ["T38", "PCMU"])
 @pytest.mark.parametrize("ecm", [True, False])
 @pytest.mark.parametrize("pages", [1, 2])
 def test_a_lost_mcf_is_said_again(tmp_path: Path, mode: str, ecm: bool, pages: int) -> None:
-    result = fax(
-        tmp_path, LineSettings(mode=mode), pages=pages, sender={"ecm": ecm}, receiver={"fault": Fault.LOST_MCF}
-    )
+    faults = (Fault.NONE, Fault.LOST_MCF)
+    result = fax(tmp_path, LineSettings(mode=mode), pages=pages, sender={"ecm": ecm}, faults=faults)
 
     assert result.identical
     for side in (result.sender, result.receiver):
@@ -30,7 +30,7 @@ def test_a_lost_mcf_is_said_again(tmp_path: Path, mode: str, ecm: bool, pages: i
 def test_with_local_tcf_no_training_check_is_waited_for(tmp_path: Path, fault: Fault) -> None:
     line = LineSettings(mode="T38", udptl=UdptlSettings(local_tcf=True))
 
-    result = fax(tmp_path, line, sender={"fault": fault})
+    result = fax(tmp_path, line, faults=(fault, Fault.NONE))
 
     assert result.identical
     assert result.last(result.receiver, EventType.COMPLETE).code == 0

@@ -66,3 +66,14 @@ print(version.major, version.minor, state == pjsua2.PJSUA_STATE_INIT, file=sys.s
     major, minor, started = done.stderr.split()  # PJSIP's own log is on the other stream
     assert (int(major), int(minor)) >= (2, 17)
     assert started == "True"
+
+
+def test_no_attack_is_in_what_is_shipped() -> None:
+    # Not among its own names either: the library is not stripped.
+    said = subprocess.run(
+        ["nm", str(FOLDER / "libsoftfax_engine.so")], capture_output=True, text=True, check=True
+    ).stdout
+    names = {line.split()[-1] for line in said.splitlines()}
+    assert "session_tick" in names
+    assert [n for n in names if re.search(r"sfx_test|mutate|misbehave|_fault|faulty|spoil|skew", n)] == []
+    assert not list(FOLDER.glob("*engine_test*"))

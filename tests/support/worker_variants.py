@@ -3,16 +3,32 @@
 
 from __future__ import annotations
 
-import functools
 import sys
+from typing import Any
 
-from softfax.engine import Fault, T30Settings
+from softfax.engine import Engine, EngineSession
 from softfax.fax import runtime
 from softfax.station import worker
+from tests.support import engine_testing
+from tests.support.engine_testing import Fault, misbehave
 
 #: Without the guard before spandsp; and one that sends the frame the guard is there for.
-VARIANTS = {"unguarded": {"guard": False}, "hostile": {"fault": Fault.SHORT_FCD}}
+VARIANTS = {"unguarded": Fault.UNGUARDED, "hostile": Fault.SHORT_FCD}
+
+
+class FaultyEngine(Engine):
+    """An engine whose sessions all misbehave."""
+
+    fault = Fault.NONE
+
+    def session(self, *arguments: Any, **named: Any) -> EngineSession:
+        made = super().session(*arguments, **named)
+        misbehave(made, self.fault)
+        return made
+
 
 if __name__ == "__main__":
-    runtime.T30Settings = functools.partial(T30Settings, **VARIANTS[sys.argv.pop(1)])  # type: ignore[misc,assignment]
+    engine_testing.load()
+    FaultyEngine.fault = VARIANTS[sys.argv.pop(1)]
+    runtime.Engine = FaultyEngine  # type: ignore[misc]
     sys.exit(worker.main())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Binding to the native engine: T.30 over G.711 and T.38, on threads and a clock of its own."""
 
-from softfax.engine._abi import DisVerdict, ErrorCorrection, EventType, Fault, Lacks, SessionStats, Signal, SrtpSuite
+from softfax.engine._abi import DisVerdict, ErrorCorrection, EventType, Lacks, SessionStats, Signal, SrtpSuite
 from softfax.engine.core import (
     Engine,
     EngineEvent,
@@ -24,7 +24,6 @@ __all__ = [
     "EngineSession",
     "ErrorCorrection",
     "EventType",
-    "Fault",
     "Lacks",
     "LineSettings",
     "PageFormat",

@@ -15,7 +15,6 @@ __all__ = [
     "ErrorCorrection",
     "EventRecord",
     "EventType",
-    "Fault",
     "Flag",
     "Lacks",
     "LineConfig",
@@ -31,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 6
+ABI_VERSION = 7
 
 
 class EventType(IntEnum):
@@ -65,23 +64,6 @@ class Flag(IntFlag):
     CALLER = 1 << 1
     TRACE = 1 << 2
     SYMMETRIC = 1 << 3
-    NO_GUARD = 1 << 4
-    HEADER_OVERLAY = 1 << 5
-
-
-class Fault(IntEnum):
-    """Deliberate misbehaviour of a session, for tests of the far end; of its disk, for tests of the session."""
-
-    NONE = 0
-    SHORT_FCD = 1
-    DCS_WIDTH = 2
-    DCS_LENGTH = 3
-    SLOW_DISK = 4
-    DISK_FULL = 5
-    RUNS = 6
-    ROWS = 7
-    LOST_MCF = 8
-    NO_TCF = 9
 
 
 class DisVerdict(IntEnum):
@@ -131,7 +113,6 @@ class SessionConfig(c.Structure):
         ("max_rate_bps", c.c_uint32),
         ("stall_ms", c.c_uint32),
         ("max_pages", c.c_uint32),
-        ("fault", c.c_int32),
         ("lacks", c.c_uint32),
         ("tx_file", c.c_char_p),
         ("rx_file", c.c_char_p),
@@ -271,9 +252,6 @@ class LineConfig(c.Structure):
         ("burst_ms", c.c_uint32),
         ("loss_from_ms", c.c_uint32),
         ("loss_until_ms", c.c_uint32),
-        ("mutate_ppm", c.c_uint32),
-        ("skew_ppm", c.c_int32),
-        ("phase_permille", c.c_uint32),
         ("limit_us", c.c_uint64),
         ("t38", T38Record),
     ]
@@ -308,10 +286,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_session_document": (c.c_int, [c.c_void_p, c.c_char_p, c.POINTER(PageRecord), c.c_uint, c.c_int]),
     "sfx_page_fits": (c.c_int, [c.POINTER(PageRecord), c.c_char_p, c.c_size_t]),
     "sfx_line_run": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(LineConfig), c.POINTER(c.c_uint64)]),
-    "sfx_udptl_check": (c.c_int, [c.c_char_p, c.c_size_t]),
-    "sfx_t38_feed": (c.c_int, [c.c_char_p, c.c_size_t, c.c_int, c.c_char_p]),
     "sfx_decoder_guarded": (c.c_int, []),
-    "sfx_address_behind_nat": (c.c_int, [c.c_char_p, c.c_char_p]),
     "sfx_t30_completion_text": (c.c_char_p, [c.c_int]),
 }
 

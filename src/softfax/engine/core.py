@@ -20,7 +20,6 @@ from softfax.engine._abi import (
     ErrorCorrection,
     EventRecord,
     EventType,
-    Fault,
     Flag,
     Lacks,
     LineConfig,
@@ -88,8 +87,7 @@ class T30Settings:
 
     `caller`: the calling side of T.30, which sends CNG and waits for DIS: the sender of the image, whoever placed the call.
     `ident` is the local station id (CSI/TSI, at most 20 characters of T.30 §5.3.6.2.4); `max_rate_bps` 2400 to 14400.
-    `lacks` is what a receiver keeps out of its DIS. `fault` and `guard=False` exist for tests of the far end's robustness
-    and of ours.
+    `lacks` is what a receiver keeps out of its DIS.
     """
 
     caller: bool
@@ -103,9 +101,7 @@ class T30Settings:
     max_pages: int = 0
     symmetric: bool = False
     trace: bool = False
-    guard: bool = True
     lacks: Lacks = field(default_factory=lambda: Lacks(0))
-    fault: Fault = Fault.NONE
 
     def to_c(self) -> SessionConfig:
         """The C struct; raises UsageError for what T.30 cannot carry."""
@@ -119,7 +115,6 @@ class T30Settings:
             (self.caller, Flag.CALLER),
             (self.trace, Flag.TRACE),
             (self.symmetric, Flag.SYMMETRIC),
-            (not self.guard, Flag.NO_GUARD),
         ):
             flags |= flag if on else Flag(0)
         return SessionConfig(
@@ -127,7 +122,6 @@ class T30Settings:
             max_rate_bps=self.max_rate_bps,
             stall_ms=int(self.stall_s * 1000),
             max_pages=self.max_pages,
-            fault=int(self.fault),
             lacks=int(self.lacks),
             tx_file=os.fsencode(self.tx_file) if self.tx_file else None,
             rx_file=os.fsencode(self.rx_file) if self.rx_file else None,
@@ -203,9 +197,7 @@ class LineSettings:
 
     `pace_us` is the real time that 20 ms of simulated time take at least, for an owner who has to react to events.
     With `burst_s` each loss takes all packets of one direction for so long. With `loss_until_s` packets are lost
-    only from `loss_from_s` to then. `mutate` is the fraction of IFP packets of the first
-    session that are spoilt, for tests of the second. On audio, the sample clock of the second session is `skew_ppm` faster than
-    that of the first, and `phase` of a sample away from it at first.
+    only from `loss_from_s` to then.
     """
 
     mode: str = "T38"
@@ -218,9 +210,6 @@ class LineSettings:
     burst_s: float = 0.0
     loss_from_s: float = 0.0
     loss_until_s: float = 0.0
-    mutate: float = 0.0
-    skew_ppm: int = 0
-    phase: float = 0.0
     limit_s: float = 7200.0
     udptl: UdptlSettings = field(default_factory=UdptlSettings)
 
@@ -240,9 +229,6 @@ class LineSettings:
             burst_ms=int(self.burst_s * 1000),
             loss_from_ms=int(self.loss_from_s * 1000),
             loss_until_ms=int(self.loss_until_s * 1000),
-            mutate_ppm=int(self.mutate * 1e6),
-            skew_ppm=self.skew_ppm,
-            phase_permille=round(self.phase * 1000),
             limit_us=int(self.limit_s * 1e6),
             t38=self.udptl.to_c(),
         )

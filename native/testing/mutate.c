@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For tests: changes the IFP packets of one side of the in-memory line as no honest far end would, by a seed. Packets
+ * Changes the IFP packets of one side of the in-memory line as no honest far end would, by a seed. Packets
  * of a real exchange are taken, so that every state of T.30 is reached, and spoilt in what spandsp may trust.
  */
 #include <string.h>
 
-#include "internal.h"
+#include "testing.h"
 
 #define WIRE(octet) (bit_reverse8(octet)) /* T.38 carries the bit sent first in the highest place */
 #define ROOM 600                          /* an IFP packet becomes no longer */

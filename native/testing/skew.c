@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A line between two sample clocks, as behind an analogue adapter: G.711 is resampled by windowed sinc, from a fraction
- * of a sample on, a little faster or slower, and put into packets anew. For tests.
+ * of a sample on, a little faster or slower, and put into packets anew.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "testing.h"
 
 #define TAPS 48
 #define PHASES 512
@@ -60,7 +60,7 @@ static int16_t sample_at(const skew *k, double t) {
     return (int16_t)lrint(sum > 32767 ? 32767 : sum < -32768 ? -32768 : sum);
 }
 
-static void put_sample(skew *k, int16_t sample, skew_sink sink, void *user) {
+static void put_sample(skew *k, int16_t sample, line_forward *forward, void *user) {
     uint8_t packet[RTP_HEADER + RTP_FRAME];
 
     k->out[k->count++] = sample;
@@ -75,10 +75,10 @@ static void put_sample(skew *k, int16_t sample, skew_sink sink, void *user) {
     law_encode(k->law, k->out, packet + RTP_HEADER, RTP_FRAME);
     k->seq++;
     k->timestamp += RTP_FRAME;
-    sink(user, packet, sizeof packet);
+    forward(user, packet, sizeof packet);
 }
 
-void skew_packet(skew *k, const uint8_t *packet, size_t len, skew_sink sink, void *user) {
+void skew_packet(skew *k, const uint8_t *packet, size_t len, line_forward *forward, void *user) {
     int16_t amp[RTP_MAX_PAYLOAD];
     size_t n;
 
@@ -94,7 +94,7 @@ void skew_packet(skew *k, const uint8_t *packet, size_t len, skew_sink sink, voi
         memmove(k->past, k->past + 1, sizeof k->past - sizeof k->past[0]);
         k->past[TAPS - 1] = amp[i];
         for (; k->at < 1.0; k->at += k->step)
-            put_sample(k, sample_at(k, k->at), sink, user);
+            put_sample(k, sample_at(k, k->at), forward, user);
         k->at -= 1.0;
     }
 }

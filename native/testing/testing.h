@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine's test library, which is not shipped: the engine's own objects, and with them far ends that misbehave,
+ * lines that do harm, and parts of the engine by themselves. Functions return 0 or a negative errno value unless said
+ * otherwise.
+ */
+#ifndef SOFTFAX_TESTING_H
+#define SOFTFAX_TESTING_H
+
+#include "../engine/internal.h"
+
+/* Deliberate misbehaviour of one side, for the tests of the other. */
+enum sfx_test_fault {
+    SFX_TEST_SHORT_FCD = 1,
+    SFX_TEST_DCS_WIDTH,
+    SFX_TEST_DCS_LENGTH,
+    SFX_TEST_SLOW_DISK, /* of a receiver: a page takes a second and a half */
+    SFX_TEST_DISK_FULL,
+    SFX_TEST_RUNS,      /* of a sender with error correction: image frames of nothing but runs of length zero */
+    SFX_TEST_ROWS,      /* … of rows of one bit each */
+    SFX_TEST_LOST_MCF,  /* of a receiver: its first MCF is lost on the line */
+    SFX_TEST_NO_TCF,    /* of a sender over T.38: no training check comes, as from a gateway that makes it itself */
+    SFX_TEST_UNGUARDED, /* hostile frames get through to spandsp */
+};
+
+/* Makes a session misbehave; before its media begin. */
+SFX_API int sfx_test_misbehave(sfx_session *session, int fault);
+
+typedef struct sfx_test_impairments {
+    uint32_t mutate_ppm;     /* IFP packets of `a` that are changed, per million; its seed is the line's */
+    int32_t skew_ppm;        /* audio: the sample clock of `b` is that much faster than that of `a` */
+    uint32_t phase_permille; /* audio: by so much of a sample their clocks are apart at first */
+} sfx_test_impairments;
+
+/* As sfx_line_run(), on a line that does more than lose packets. */
+SFX_API int sfx_test_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config,
+                              const sfx_test_impairments *impairments, uint64_t *simulated_us);
+
+/* Feeds one UDPTL datagram to a decoder made and dropped for it; returns the number of IFP packets in it or -EBADMSG.
+ */
+SFX_API int sfx_test_udptl(const uint8_t *datagram, size_t len);
+/* Feeds `count` length-prefixed (16 bit, big endian) datagrams to one T.38 terminal. */
+SFX_API int sfx_test_t38(const uint8_t *datagrams, size_t len, int caller, const char *rx_file);
+/* Whether packets go to where those of the far end are seen to come from, since the address it says is of its own
+ * network alone. */
+SFX_API int sfx_test_behind_nat(const char *signalled, const char *seen);
+
+/* mutate.c: spoils the IFP packet of a UDPTL datagram (in a buffer of DATAGRAM_SIZE); returns its new length. */
+size_t mutate_datagram(uint64_t *random, uint32_t seed, uint8_t *datagram, size_t len);
+
+/* skew.c: a line between two sample clocks. `ppm`: the far clock is that much faster. */
+typedef struct skew skew;
+skew *skew_create(int law, int32_t ppm, uint32_t phase_permille);
+void skew_destroy(skew *k);
+/* Takes an RTP packet of G.711; what becomes of it goes to `forward`, in none, one or two packets. */
+void skew_packet(skew *k, const uint8_t *packet, size_t len, line_forward *forward, void *user);
+
+#endif

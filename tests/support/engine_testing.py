@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The engine's test library: far ends that misbehave, lines that do harm, parts of the engine by themselves.
+
+It holds the shipped library's own objects and what is in native/testing. `load` comes before the engine is first used in a process.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import os
+from enum import IntEnum
+from pathlib import Path
+
+from softfax.engine import EngineSession, LineSettings
+from softfax.engine._abi import LineConfig, check, library
+
+__all__ = ["TEST_LIBRARY", "Fault", "behind_nat", "feed_t38", "feed_udptl", "load", "misbehave", "run_impaired_line"]
+
+#: The sanitizers' builds have theirs elsewhere.
+TEST_LIBRARY = Path(
+    os.environ.get("SOFTFAX_ENGINE")
+    or Path(__file__).resolve().parents[2] / ".build" / "cmake" / "libsoftfax_engine_test.so"
+)
+
+
+class Fault(IntEnum):
+    """Deliberate misbehaviour of a session, see native/testing/testing.h."""
+
+    NONE = 0
+    SHORT_FCD = 1
+    DCS_WIDTH = 2
+    DCS_LENGTH = 3
+    SLOW_DISK = 4
+    DISK_FULL = 5
+    RUNS = 6
+    ROWS = 7
+    LOST_MCF = 8
+    NO_TCF = 9
+    UNGUARDED = 10
+
+
+class _Impairments(c.Structure):
+    _fields_ = [("mutate_ppm", c.c_uint32), ("skew_ppm", c.c_int32), ("phase_permille", c.c_uint32)]
+
+
+def load() -> None:
+    """Take the test library for the engine, in this process and those it starts."""
+    os.environ["SOFTFAX_ENGINE"] = str(TEST_LIBRARY)
+
+
+def misbehave(session: EngineSession, fault: Fault) -> None:
+    """Make a session misbehave, before its media begin."""
+    if fault is not Fault.NONE:
+        check(library().sfx_test_misbehave(session.handle, int(fault)), "misbehaving")
+
+
+def run_impaired_line(
+    a: EngineSession,
+    b: EngineSession,
+    line: LineSettings,
+    *,
+    mutate: float = 0.0,
+    skew_ppm: int = 0,
+    phase: float = 0.0,
+) -> tuple[float, bool]:
+    """Join two sessions as `run_line` does. `mutate` is the fraction of IFP packets of the first that are spoilt.
+
+    On audio, the sample clock of the second is `skew_ppm` faster than that of the first, and `phase` of a sample away at first.
+    """
+    function = library().sfx_test_line_run
+    function.argtypes = [
+        *(c.c_void_p, c.c_void_p, c.POINTER(LineConfig), c.POINTER(_Impairments), c.POINTER(c.c_uint64))
+    ]
+    simulated_us = c.c_uint64()
+    impairments = _Impairments(int(mutate * 1e6), skew_ppm, round(phase * 1000))
+    status = function(a.handle, b.handle, c.byref(line.to_c()), c.byref(impairments), c.byref(simulated_us))
+    timed_out = status == -110
+    if not timed_out:
+        check(status, "the in-memory line")
+    return simulated_us.value / 1e6, not timed_out
+
+
+def feed_udptl(datagram: bytes) -> int:
+    """Feed one datagram to a fresh UDPTL decoder: the number of IFP packets in it, or a negative errno."""
+    function = library().sfx_test_udptl
+    function.argtypes = [c.c_char_p, c.c_size_t]
+    return int(function(datagram, len(datagram)))
+
+
+def feed_t38(datagrams: bytes, caller: bool, rx_file: Path) -> None:
+    """Feed length-prefixed datagrams to one T.38 terminal."""
+    function = library().sfx_test_t38
+    function.argtypes = [c.c_char_p, c.c_size_t, c.c_int, c.c_char_p]
+    function(datagrams, len(datagrams), int(caller), os.fsencode(rx_file))
+
+
+def behind_nat(signalled: str, seen: str) -> bool:
+    """Whether media go to where packets are seen to come from instead of the address that was signalled."""
+    function = library().sfx_test_behind_nat
+    function.argtypes = [c.c_char_p, c.c_char_p]
+    return bool(function(signalled.encode(), seen.encode()))
