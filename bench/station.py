@@ -16,8 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from softfax.fax.runtime import FaxLine, FaxRuntime
-from softfax.fax.settings import FaxSettings, ModePolicy, Role
+from softfax.fax.settings import FaxSettings, Role
 from softfax.model import CallEvent, CallState, Direction, Event, FaxResult
+from softfax.options import ModePolicy
 from softfax.sip import IncomingCall, SipConfig
 
 

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from softfax.documents import PreparedDocument, RasterSettings, Resolution, prepare, read_pages, start
+from softfax.documents import PreparedDocument, RasterSettings, prepare, read_pages, start
 from softfax.engine import Engine, EngineEvent, EventType, LineSettings, T30Settings, run_line
 from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.fax.runtime import FaxRuntime
-from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_ident
+from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction, Event, FaxResult, Mode, new_fax_id
+from softfax.options import STANDARD, FaxOptions, ModePolicy, Resolution, check_ident, options_of
 from softfax.sip import SipConfig, local_address_towards
 
 __all__ = ["LoopbackResult", "loopback", "send"]
@@ -34,23 +35,21 @@ async def send(
     files: Sequence[str | Path],
     *,
     on_event: Callable[[Event], None] = lambda event: None,
-    mode: str = "auto",
-    ident: str = "",
-    header: str = "",
-    resolution: Resolution = "fine",
-    ecm: bool = True,
-    max_rate_bps: int = 14400,
     timeout_s: float = 60.0,
     sip: SipConfig | None = None,
+    mode: str = "auto",
+    **options: Any,
 ) -> FaxResult:
     """Faxes documents to a SIP URI and returns how it went.
 
-    `on_event` gets every event as it happens, the result last. Raises DocumentError before anything is dialled, UsageError
+    `options` are those of `FaxOptions`: `ident`, `header`, `resolution`, `ecm`, `max_rate_bps` and so on. `on_event` gets
+    every event as it happens, the result last. Raises DocumentError before anything is dialled, UsageError
     for a bad URI, PortInUseError. A call that fails, or a fax that does, is a result, not an exception.
     """
-    check_ident(ident)
+    asked = FaxOptions(mode=ModePolicy(mode), **options).with_defaults(STANDARD)
+    check_ident(asked.ident)
     with tempfile.TemporaryDirectory(prefix="softfax-") as workdir:
-        raster = RasterSettings(resolution=resolution)
+        raster = RasterSettings(resolution=asked.resolution or "fine")
         job = await asyncio.to_thread(start, files, raster, Path(workdir))
         try:
             await asyncio.to_thread(job.wait_ready)
@@ -59,11 +58,7 @@ async def send(
                 role=Role.CALLER,
                 document=job.tiff,
                 documents=tuple(str(f) for f in files),
-                mode=ModePolicy(mode),
-                ident=ident,
-                header=header,
-                ecm=ecm,
-                max_rate_bps=max_rate_bps,
+                **options_of(asked),
                 timeouts=Timeouts(answer_s=timeout_s),
             )
             config = sip or SipConfig(listen=f"{local_address_towards(destination)}:0")

@@ -19,8 +19,8 @@ import pytest
 
 from softfax.delivery import CallbackTarget
 from softfax.errors import LocalError, PortInUseError, UsageError
-from softfax.fax.settings import ModePolicy
 from softfax.model import CallState, Direction, FaxResult, FaxUpdate, SessionState
+from softfax.options import ModePolicy
 from softfax.station import FaxOrder, Station
 from tests.support.receiver import receiver
 
@@ -98,7 +98,7 @@ def test_a_fax_from_station_to_station_that_is_stopping(tmp_path: Path, letter: 
                     destination=other.uri,
                     documents=(letter,),
                     caller_number="5551",
-                    status_urls=(CallbackTarget(url=f"{there.url}/own", secret="s"),),
+                    callbacks=(CallbackTarget(url=f"{there.url}/own", secret="s"),),
                 )
                 call = station.originate(order)
                 assert re.fullmatch(r"PJSIP/127\.0\.0\.1-00000000", call.context.channel)

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from softfax.fax.preview import PAPER_GREY
-from softfax.fax.settings import ModePolicy
 from softfax.fax.trace import load_trace, pcap_path
 from softfax.model import Direction, FaxResult
+from softfax.options import ModePolicy
 from softfax.station import FaxOrder, Station
 from softfax.station.config.operations import TraceConfig
 from tests.support.pcap import Packet, packets_of

@@ -10,8 +10,8 @@ from pathlib import Path
 from softfax.ami.events import OriginateAction
 from softfax.ami.wire import Action
 from softfax.errors import UsageError
-from softfax.fax.settings import ModePolicy, check_ident
 from softfax.model import Direction
+from softfax.options import ModePolicy, check_ident
 from softfax.outside import clean
 from softfax.station import FaxOrder
 

@@ -10,13 +10,14 @@ import math
 import re
 import signal
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from enum import StrEnum
+from typing import Any, get_args
 
 from softfax.cli.report import POLL_S, Reporter
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import FaxLine
-from softfax.fax.settings import ModePolicy
 from softfax.model import FaxResult
+from softfax.options import Rate, outside_options
 from softfax.sip import SipAccount, SipConfig, local_address_towards, split_uri
 from softfax.sip.types import ONLY_ACCOUNT
 
@@ -28,6 +29,7 @@ __all__ = [
     "add_fax_options",
     "destination_uri",
     "exit_status",
+    "fax_options",
     "interruptible",
     "seconds",
     "sip_config",
@@ -35,12 +37,8 @@ __all__ = [
 ]
 
 CALL_DEFAULTS: dict[str, Any] = {
-    "mode": ModePolicy.AUTO.value,
     "transport": "udp",
     "json": False,
-    "ident": "",
-    "max_rate": 14400,
-    "no_ecm": False,
 }
 #: The name of the account that the command line tells of.
 ACCOUNT = ONLY_ACCOUNT
@@ -49,7 +47,15 @@ DEFAULT_LISTEN = "127.0.0.1:5060"
 _NUMBER = re.compile(r"^\+?[0-9A-Da-d*#().\- ]{1,40}$")
 #: An extension that has a name: the user part of a SIP URI.
 _NAME = re.compile(r"^[A-Za-z0-9_.!~*'&=+$-]{1,64}$")
-_RATES = (2400, 4800, 7200, 9600, 12000, 14400)
+#: Options of a fax that are not those of its pages.
+_CALL_OPTIONS = {
+    name: option
+    for name, option in outside_options().items()
+    if option.default is not None and name not in ("header", "resolution")
+}
+CALL_DEFAULTS |= {
+    f"no_{o.name}" if o.kind is bool else o.name: o.kind is not bool and o.default for o in _CALL_OPTIONS.values()
+}
 
 
 def seconds(text: str) -> float:
@@ -65,11 +71,6 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
     parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
     call = parser.add_argument_group("call")
-    call.add_argument(
-        "--mode",
-        choices=[m.value for m in ModePolicy],
-        help="T.38 with G.711 as fallback, T.38 or nothing, G.711 alone (auto)",
-    )
     call.add_argument(
         "--listen",
         metavar="HOST:PORT",
@@ -90,11 +91,30 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_fax_options(parser: argparse.ArgumentParser) -> None:
-    """Options of T.30."""
-    fax = parser.add_argument_group("fax")
-    fax.add_argument("--ident", metavar="TEXT", help="station identity sent to the far end, at most 20 characters")
-    fax.add_argument("--max-rate", metavar="BPS", type=int, choices=_RATES, help="highest rate in bit/s (14400)")
-    fax.add_argument("--no-ecm", action="store_true", default=None, help="without error correction mode")
+    """The options of a fax that are not those of its pages (`softfax.options`)."""
+    group = parser.add_argument_group("fax")
+    for option in _CALL_OPTIONS.values():
+        flag, shown = "--" + option.name.replace("_", "-"), f" ({option.default})" if option.default else ""
+        if option.kind is bool:
+            group.add_argument(f"--no-{option.name}", action="store_true", default=None, help=f"without {option.about}")
+        elif option.kind is Rate:
+            group.add_argument(flag, metavar="BPS", type=int, choices=get_args(Rate), help=option.about + shown)
+        elif isinstance(option.kind, type) and issubclass(option.kind, StrEnum):
+            group.add_argument(flag, choices=[one.value for one in option.kind], help=option.about + shown)
+        else:
+            group.add_argument(flag, metavar="TEXT", help=option.about)
+
+
+def fax_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
+    """What `add_fax_options` was given, by the names of `FaxOptions`, and what is named besides."""
+    found: dict[str, Any] = {}
+    for name, option in _CALL_OPTIONS.items():
+        if option.kind is bool:
+            found[name] = not getattr(options, f"no_{option.name}")
+        else:
+            value = getattr(options, option.name)
+            found[name] = option.kind(value) if isinstance(option.kind, type) else value
+    return found | more
 
 
 def destination_uri(text: str, options: argparse.Namespace) -> str:

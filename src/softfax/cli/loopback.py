@@ -27,8 +27,9 @@ from softfax.cli.terminal import Terminal
 from softfax.documents import PreparedDocument, RasterSettings, prepare, read_pages
 from softfax.errors import ExitStatus, LocalError, UsageError
 from softfax.fax.runtime import FaxLine, FaxRuntime
-from softfax.fax.settings import FaxSettings, ModePolicy, Role
+from softfax.fax.settings import FaxSettings, Role
 from softfax.model import Direction, FaxResult
+from softfax.options import ModePolicy
 from softfax.sip import SipConfig
 
 __all__ = ["DEFAULTS", "add_options", "run"]

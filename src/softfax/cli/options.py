@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from softfax.errors import ConfigError
+from softfax.options import outside_options
 from softfax.settings_file import read_toml
 
 __all__ = ["MACHINE_CONFIG", "MACHINE_DATA", "config_path", "fill_defaults", "new_config_path", "unknown_keys"]
@@ -123,8 +124,13 @@ def _of_station(verb: str, file: Mapping[str, Any]) -> dict[str, Any]:
     fax = file.get("fax")
     if verb not in ("send", "receive", "swml") or not isinstance(fax, dict):
         return {}
-    said = {key: fax[key] for key in ("ident", "mode", "max_rate", "header", "resolution") if key in fax}
-    return said | ({"no_ecm": not fax["ecm"]} if isinstance(fax.get("ecm"), bool) else {})
+    known = {
+        option.name: option
+        for option in outside_options().values()
+        if option.default is not None and option.name in fax
+    }
+    said = {name: fax[name] for name, option in known.items() if option.kind is not bool}
+    return said | {f"no_{name}": not fax[name] for name in known if isinstance(fax[name], bool)}
 
 
 def fill_defaults(

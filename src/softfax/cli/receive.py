@@ -17,6 +17,7 @@ from softfax.cli.common import (
     add_fax_options,
     destination_uri,
     exit_status,
+    fax_options,
     interruptible,
     seconds,
     sip_config,
@@ -29,8 +30,9 @@ from softfax.engine import Lacks
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.inbox import Inbox
 from softfax.fax.runtime import FaxLine, FaxRuntime
-from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_ident
+from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction, Event, FaxResult, new_fax_id
+from softfax.options import check_ident
 from softfax.sip import IncomingCall, SipConfig
 
 __all__ = ["DEFAULTS", "add_options", "run"]
@@ -93,10 +95,7 @@ def _settings(options: argparse.Namespace, inbox: Inbox, role: Role) -> FaxSetti
         direction=Direction.RECEIVE,
         role=role,
         document=inbox.spool_path(new_fax_id()),
-        mode=ModePolicy(options.mode),
-        ident=options.ident,
-        ecm=not options.no_ecm,
-        max_rate_bps=options.max_rate,
+        **fax_options(options),
         lacks=_lacks(options),
         timeouts=Timeouts(answer_s=answer_s),
     )

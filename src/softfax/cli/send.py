@@ -17,6 +17,7 @@ from softfax.cli.common import (
     add_fax_options,
     destination_uri,
     exit_status,
+    fax_options,
     interruptible,
     seconds,
     sip_config,
@@ -27,8 +28,9 @@ from softfax.cli.report import Reporter
 from softfax.documents import PageJob, start
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import FaxLine, FaxRuntime
-from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts, check_ident
+from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction
+from softfax.options import check_ident
 from softfax.sip import IncomingCall, SipConfig
 
 __all__ = ["DEFAULTS", "add_options", "run"]
@@ -82,11 +84,7 @@ def _settings(options: argparse.Namespace, files: list[str], job: PageJob) -> Fa
         role=Role.ANSWERER if options.answer else Role.CALLER,
         document=job.tiff,
         documents=tuple(files),
-        mode=ModePolicy(options.mode),
-        ident=options.ident,
-        header=options.header if options.header_by == "spandsp" else "",
-        ecm=not options.no_ecm,
-        max_rate_bps=options.max_rate,
+        **fax_options(options, header=options.header if options.header_by == "spandsp" else ""),
         timeouts=Timeouts(answer_s=options.timeout),
     )
 

@@ -18,6 +18,7 @@ from softfax.cli.common import (
     add_call_options,
     add_fax_options,
     destination_uri,
+    fax_options,
     interruptible,
     seconds,
     sip_config,
@@ -25,8 +26,8 @@ from softfax.cli.common import (
 from softfax.cli.lines import json_line
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus, LocalError, UsageError
-from softfax.fax.settings import ModePolicy, check_ident
 from softfax.model import FaxResult, FaxUpdate
+from softfax.options import check_ident
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
@@ -138,12 +139,7 @@ async def _run(options: argparse.Namespace, document: Any, destination: str, dat
     reporter = Reporter(json_lines=options.json)
     order = FaxOrder(
         destination=destination,
-        mode=ModePolicy(options.mode),
-        ident=options.ident,
-        header=options.header,
-        resolution=options.resolution,
-        ecm=not options.no_ecm,
-        max_rate_bps=options.max_rate,
+        **fax_options(options, header=options.header, resolution=options.resolution),
         answer_timeout_s=options.timeout,
     )
     reached = True

@@ -22,7 +22,6 @@ from softfax.documents.types import (
     PageInfo,
     PreparedDocument,
     RasterSettings,
-    Resolution,
     Source,
 )
 
@@ -35,7 +34,6 @@ __all__ = [
     "PreparedDocument",
     "RasterJob",
     "RasterSettings",
-    "Resolution",
     "Source",
     "StampedJob",
     "convert",

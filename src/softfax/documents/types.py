@@ -7,7 +7,10 @@ import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from softfax.options import Resolution
 
 from PIL import Image
 
@@ -26,13 +29,11 @@ __all__ = [
     "Paper",
     "PreparedDocument",
     "RasterSettings",
-    "Resolution",
     "Sheet",
     "Source",
     "nominal_x_dpi",
 ]
 
-Resolution = Literal["standard", "fine", "superfine", "300", "400"]
 Paper = Literal["auto", "a4", "b4", "a3"]
 Halftone = Literal["dots", "fine-dots", "diffusion", "none"]
 

@@ -34,6 +34,7 @@ from softfax.engine._abi import (
 )
 from softfax.engine.srtp import SrtpSettings
 from softfax.errors import UsageError
+from softfax.options import FaxOptions
 from softfax.outside import clean
 
 __all__ = [
@@ -82,8 +83,9 @@ class EngineEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class T30Settings:
-    """What T.30 is to do. Exactly one of `tx_file` (a fax TIFF to send) and `rx_file` (a TIFF to write) is set.
+class T30Settings(FaxOptions):
+    """What T.30 is to do: the options of the fax, of which none is left open. Exactly one of `tx_file` (a fax TIFF to send) and
+    `rx_file` (a TIFF to write) is set.
 
     `caller`: the calling side of T.30, which sends CNG and waits for DIS: the sender of the image, whoever placed the call.
     `ident` is the local station id (CSI/TSI, at most 20 characters of T.30 §5.3.6.2.4); `max_rate_bps` 2400 to 14400.
@@ -93,15 +95,14 @@ class T30Settings:
     caller: bool
     tx_file: Path | None = None
     rx_file: Path | None = None
-    ident: str = ""
-    header: str = ""
-    ecm: bool = True
-    max_rate_bps: int = 14400
     stall_s: float = 0.0
     max_pages: int = 0
     symmetric: bool = False
     trace: bool = False
     lacks: Lacks = field(default_factory=lambda: Lacks(0))
+
+    def __post_init__(self) -> None:
+        self._settle()
 
     def to_c(self) -> SessionConfig:
         """The C struct; raises UsageError for what T.30 cannot carry."""
@@ -111,7 +112,7 @@ class T30Settings:
             raise UsageError(f"no fax rate: {self.max_rate_bps} bps", "use 2400 to 14400")
         flags = Flag(0)
         for on, flag in (
-            (self.ecm, Flag.ECM),
+            (bool(self.ecm), Flag.ECM),
             (self.caller, Flag.CALLER),
             (self.trace, Flag.TRACE),
             (self.symmetric, Flag.SYMMETRIC),

@@ -30,10 +30,11 @@ from softfax.fax.feed import DocumentFeed
 from softfax.fax.outcome import Outcome
 from softfax.fax.preview import png_of
 from softfax.fax.session import AudioPath, FaxSession, T38Path
-from softfax.fax.settings import FaxSettings, ModePolicy
+from softfax.fax.settings import FaxSettings
 from softfax.fax.trace import TraceSettings
 from softfax.fax.tracing import Ring, SipMessages, Tracing
 from softfax.model import CallState, Direction, Event, FaxResult, new_fax_id
+from softfax.options import ModePolicy, options_of
 from softfax.sip import (
     AudioMedia,
     Call,
@@ -99,10 +100,7 @@ class FaxLine:
                 caller=settings.direction is Direction.SEND,
                 tx_file=settings.document if settings.direction is Direction.SEND else None,
                 rx_file=settings.document if settings.direction is Direction.RECEIVE else None,
-                ident=settings.ident,
-                header=settings.header,
-                ecm=settings.ecm,
-                max_rate_bps=settings.max_rate_bps,
+                **options_of(settings),
                 stall_s=settings.timeouts.stall_s,
                 lacks=settings.lacks,
                 trace=settings.trace or runtime.trace is not None,

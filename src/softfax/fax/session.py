@@ -24,7 +24,7 @@ from softfax.engine import EngineEvent, EventType, completion_text
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.fax.ports import AudioPath, CallPort, EnginePort, Scheduler, T38Path, Timer
-from softfax.fax.settings import FaxSettings, ModePolicy, Role
+from softfax.fax.settings import FaxSettings, Role
 from softfax.model import (
     CallEvent,
     CallState,
@@ -39,6 +39,7 @@ from softfax.model import (
     SessionState,
     new_fax_id,
 )
+from softfax.options import ModePolicy
 from softfax.vocabularies.asterisk import present
 
 __all__ = ["AudioPath", "FaxSession", "PageMark", "Phase", "T38Path"]

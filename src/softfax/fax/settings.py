@@ -9,20 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from softfax.engine import Lacks
-from softfax.errors import UsageError
 from softfax.model import Direction
+from softfax.options import FaxOptions, ModePolicy
 
-__all__ = ["FaxSettings", "ModePolicy", "Role", "T38Wish", "Timeouts", "check_ident"]
-
-IDENT_MAX = 20
-
-
-class ModePolicy(StrEnum):
-    """Which transport is wanted: T.38 with G.711 as fallback, T.38 or nothing, G.711 alone."""
-
-    AUTO = "auto"
-    T38 = "t38"
-    AUDIO = "audio"
+__all__ = ["FaxSettings", "Role", "T38Wish", "Timeouts"]
 
 
 class Role(StrEnum):
@@ -77,8 +67,9 @@ class T38Wish:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaxSettings:
-    """One fax. `document` is the fax TIFF to send, or the TIFF to receive into; `documents` are the names for the result.
+class FaxSettings(FaxOptions):
+    """One fax on a call: its options, of which none is left open. `document` is the fax TIFF to send, or the TIFF to receive
+    into; `documents` are the names for the result.
 
     `t38` is how T.38 is wanted where `mode` allows it. In T.30 the sender of the image is the calling side, whoever placed
     the call. `lacks` is what a receiver does not offer.
@@ -88,11 +79,6 @@ class FaxSettings:
     role: Role
     document: Path
     documents: tuple[str, ...] = ()
-    mode: ModePolicy = ModePolicy.AUTO
-    ident: str = ""
-    header: str = ""
-    ecm: bool = True
-    max_rate_bps: int = 14400
     pages_total: int | None = None
     page_bytes: tuple[int, ...] = ()
     t38: T38Wish = T38Wish()
@@ -104,6 +90,9 @@ class FaxSettings:
     #: Which call for this fax it is.
     attempt: int = 1
     timeouts: Timeouts = Timeouts()
+
+    def __post_init__(self) -> None:
+        self._settle()
 
     @property
     def offers_t38(self) -> bool:
@@ -128,13 +117,3 @@ class FaxSettings:
         if self.role is Role.ANSWERER:
             return self.t38.answered_after_s
         return self.t38.fetching_after_s if self.direction is Direction.RECEIVE else None
-
-
-def check_ident(text: str) -> str:
-    """A station identity as T.30 can carry it: at most 20 printable ASCII characters. Raises UsageError."""
-    if len(text) > IDENT_MAX or not all(" " <= ch <= "~" for ch in text):
-        raise UsageError(
-            f"the station identity {text!r} cannot be sent",
-            f"use at most {IDENT_MAX} letters, digits, blanks and +-.*#",
-        )
-    return text

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from softfax.documents import Resolution
 from softfax.errors import (
     DocumentError,
     DocumentInterruptedError,
@@ -24,6 +23,7 @@ from softfax.errors import (
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.model import Direction, FaxResult, FaxUpdate
+from softfax.options import Resolution, options_of
 from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
 from softfax.queue.failover import failed_over
@@ -173,7 +173,7 @@ class Undertaking:
         return f"attempt {begun.number}: {result.status_string}"
 
     def _order(self, route: Route, made: pages.Made, begun: Attempt) -> FaxOrder:
-        request, fax = self.request, self.kept.fax
+        request, fax, options = self.request, self.kept.fax, options_of(self.request)
         header = fax.header
         if begun.resent:
             header = f"{header} ({RESENT})" if header else RESENT
@@ -183,19 +183,11 @@ class Undertaking:
             documents=made.documents or (str(made.tiff),),
             raster=made.tiff,
             first_page=begun.first_page,
-            mode=request.mode,
-            ident=request.ident,
-            header=header,
-            resolution=request.resolution,
-            ecm=request.ecm,
-            max_rate_bps=slower([a.cause for a in fax.attempts], request.max_rate_bps),
-            caller_number=request.caller_number,
-            caller_name=request.caller_name,
-            status_urls=request.callbacks,
-            tags=request.tags,
+            **options
+            | {"header": header, "max_rate_bps": slower([a.cause for a in fax.attempts], request.max_rate_bps)},
+            callbacks=request.callbacks,
             fax_id=fax.id,
             attempt=begun.number,
-            cover=request.cover,
             password=next((d.password for d in request.documents if d.password), ""),
             watch=self,
         )

@@ -24,9 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from softfax.delivery.targets import CallbackTarget
-from softfax.documents import Resolution
-from softfax.fax.settings import ModePolicy
 from softfax.model import Direction
+from softfax.options import FaxOptions
 
 __all__ = [
     "TERMINAL",
@@ -110,32 +109,20 @@ class RetryRules:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaxRequest:
-    """One fax to one destination: a number or a SIP URI. Empty values stand for the station's defaults.
+class FaxRequest(FaxOptions):
+    """One fax to one destination: a number or a SIP URI.
 
-    `priority` is 0 (last) to 9 (first). `not_before` and `deadline` are aware. `cover` has the fields of
-    `softfax.documents.cover.CoverFields` and, if wished, `template`. `folder` is where its documents are kept: requests of one
-    broadcast share it, and so the raster.
+    `priority` is 0 (last) to 9 (first). `not_before` and `deadline` are aware. `folder` is where its documents are kept: requests
+    of one broadcast share it, and so the raster.
     """
 
     to: str
     documents: tuple[Document, ...]
-    account: str = ""
-    caller_number: str = ""
-    caller_name: str = ""
-    ident: str = ""
-    header: str = ""
-    cover: Mapping[str, Any] | None = None
-    mode: ModePolicy | None = None
-    resolution: Resolution | None = None
-    ecm: bool | None = None
-    max_rate_bps: int = 0
     priority: int = 5
     not_before: datetime | None = None
     deadline: datetime | None = None
     retry: RetryRules = RetryRules()
     callbacks: tuple[CallbackTarget, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
     broadcast_id: str = ""
     folder: Path | None = None
 

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from softfax.documents import DocumentMetadata, RasterSettings, Resolution, deliver_pdf, start
+from softfax.documents import DocumentMetadata, RasterSettings, deliver_pdf, start
 from softfax.errors import DocumentInterruptedError, DocumentUnsupportedError
 from softfax.model import FaxContext
+from softfax.options import Resolution
 from softfax.queue.model import Document, FaxRequest
 
 __all__ = ["Made", "keep_documents", "made", "make", "pdf_of", "shred", "sync"]

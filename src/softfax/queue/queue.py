@@ -29,6 +29,7 @@ from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
+from softfax.options import options_of
 from softfax.queue import attempt, pages, recorder, tables
 from softfax.queue.attempt import Undertaking
 from softfax.queue.eachonce import EachOnce
@@ -274,6 +275,7 @@ class FaxQueue:
         fax_id = new_fax_id()
         folder = request.folder or self.folder / (request.broadcast_id or fax_id)
         request = dataclasses.replace(request, documents=pages.keep_documents(request.documents, folder), folder=folder)
+        asked = dataclasses.replace(request, account=request.account or routes[0].account)
         fax = Fax(
             id=fax_id,
             direction=Direction.SEND,
@@ -281,19 +283,13 @@ class FaxQueue:
             created=now,
             updated=now,
             to=request.to,
-            caller_number=request.caller_number,
-            caller_name=request.caller_name,
-            account=request.account or routes[0].account,
+            **options_of(asked.with_defaults(config.fax.options), Fax),
             documents=tuple(d.name or redacted(d.url or "") for d in request.documents),
             priority=request.priority,
             not_before=request.not_before,
             deadline=deadline,
             next_attempt=due,
-            resolution=request.resolution or config.fax.resolution,
-            header=request.header or config.fax.header,
-            ident=request.ident or config.fax.ident,
             broadcast_id=request.broadcast_id,
-            tags=dict(request.tags),
         )
         return fax, request, _context(fax, routes[0].uri)
 
@@ -339,7 +335,7 @@ class FaxQueue:
 
     def resolution(self, request: FaxRequest) -> attempt.Resolution:
         """What a request is drawn at."""
-        return request.resolution or self.station.config.fax.resolution
+        return request.resolution or self.station.config.fax.options.drawn_at
 
     async def _kept(self, fax_id: str) -> Kept:
         kept = await asyncio.to_thread(self.store.kept, fax_id)

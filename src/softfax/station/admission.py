@@ -94,10 +94,10 @@ def admit(
         return Refusal(486, f"all channel slots of {call.account} are taken")
     mailbox = mailbox_of(config, call.called_number)
     if mailbox is None:
-        return Admission("", config.fax.ident)
+        return Admission("", config.fax.options.ident)
     if mailbox.max_calls and _count(a.mailbox for a in active)[mailbox.name] >= mailbox.max_calls:
         return Refusal(486, f"all channel slots of the mailbox {mailbox.name} are taken")
-    return Admission(mailbox.name, mailbox.ident or config.fax.ident)
+    return Admission(mailbox.name, mailbox.ident or config.fax.options.ident)
 
 
 def _no_slot(config: StationConfig, call: CallFacts, active: Sequence[ActiveCall]) -> Refusal | None:

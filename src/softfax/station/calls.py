@@ -206,7 +206,7 @@ class Calls:
     def order(self, message: wire.Message) -> None:
         """Takes an order; what comes of it is reported."""
         if isinstance(message, wire.Place):
-            fax = self._faxes[message.fax_id] = _Under(message.account)
+            fax = self._faxes[message.fax_id] = _Under(message.settings.account)
             self._run(message.fax_id, fax, self._outgoing(message, fax))
         elif isinstance(message, wire.Dial):
             if message.fax_id in self._faxes:
@@ -297,9 +297,9 @@ class Calls:
 
     async def _dial(self, order: wire.Place, fax: _Under, settings: FaxSettings, job: PageJob | None) -> None:
         self._meter.begun(asyncio.get_running_loop().time())
-        shown = CallerId(order.caller_number, order.caller_name)
+        shown = CallerId(settings.caller_number, settings.caller_name)
         on_event = partial(self._on_event, order.fax_id, fax)
-        fax.line = self._running().send(order.uri, settings, on_event, job=job, caller=shown, account=order.account)
+        fax.line = self._running().send(order.uri, settings, on_event, job=job, caller=shown, account=settings.account)
         await self._finish(order.fax_id, fax, fax.line, order.uri)
 
     async def _finish(self, fax_id: str, fax: _Under, line: FaxLine, remote_uri: str) -> None:

@@ -14,9 +14,10 @@ from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
-from softfax.fax.settings import FaxSettings, Role, T38Wish, Timeouts, check_ident
+from softfax.fax.settings import FaxSettings, Role, T38Wish, Timeouts
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Mode, Operation, SessionEvent, SessionState
+from softfax.options import check_ident, options_of
 from softfax.sip import CALLS_PER_PROCESS, IncomingCall, SipConfig, split_uri
 from softfax.sip.headers import REQUEST_URI, number_of
 from softfax.station import wire
@@ -71,15 +72,16 @@ def outgoing_settings(
 ) -> FaxSettings:
     """An order with the station's defaults filled in. Raises UsageError."""
     fax = config.fax
+    asked = order.with_defaults(fax.options)
+    check_ident(asked.ident)
+    rate_bps = min(_rate(asked.max_rate_bps), _modem_rate(order.modems))
     return FaxSettings(
         direction=order.direction,
         role=Role.CALLER,
         document=document,
         documents=order.documents,
-        mode=order.mode or fax.mode,
-        ident=check_ident(order.ident or fax.ident),
-        ecm=fax.ecm if order.ecm is None else order.ecm,
-        max_rate_bps=min(_rate(order.max_rate_bps or fax.max_rate), _modem_rate(order.modems)),
+        # The header line is drawn on the pages.
+        **options_of(asked) | {"account": account, "header": "", "cover": None, "max_rate_bps": rate_bps},
         t38=t38_wish(config, account),
         timeouts=Timeouts(
             answer_s=order.answer_timeout_s or fax.answer_timeout_s, t38_s=order.t38_timeout_s or fax.t38_timeout_s
@@ -100,7 +102,7 @@ def placing(order: FaxOrder, config: StationConfig, context: FaxContext, setting
                       "continued": order.first_page > 1}  # fmt: skip
         pages = wire.Pages(
             documents=order.documents,
-            resolution=order.resolution or config.fax.resolution,
+            resolution=order.resolution or config.fax.options.drawn_at,
             header=header,
             cover=order.cover,
             password=order.password,
@@ -111,10 +113,7 @@ def placing(order: FaxOrder, config: StationConfig, context: FaxContext, setting
     return wire.Place(
         uri=uri,
         settings=settings,
-        account=context.entry_point,
         pages=pages,
-        caller_number=order.caller_number,
-        caller_name=order.caller_name,
     )
 
 
@@ -125,10 +124,7 @@ def incoming_settings(config: StationConfig, *, fax_id: str, document: Path, acc
         direction=Direction.RECEIVE,
         role=Role.ANSWERER,
         document=document,
-        mode=fax.mode,
-        ident=fax.ident,
-        ecm=fax.ecm,
-        max_rate_bps=fax.max_rate,
+        **options_of(fax.options) | {"account": account},
         t38=t38_wish(config, account),
         timeouts=Timeouts(t38_s=fax.t38_timeout_s),
         fax_id=fax_id,
@@ -178,7 +174,7 @@ def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arri
         remote_uri=call.remote_uri,
         caller=headers.get("P-Asserted-Identity") or headers.get("From") or call.remote_uri,
         called=_called(config, call) or call.local_uri,
-        ident=config.fax.ident,
+        ident=config.fax.options.ident,
         known=call.known,
     )
 

@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from softfax.delivery.targets import CallbackTarget
-from softfax.documents import Resolution
-from softfax.fax.settings import ModePolicy
 from softfax.model import Direction, FaxResult, Operation, SessionState
+from softfax.options import FaxOptions
 from softfax.station.routes import Route
 
 if TYPE_CHECKING:
@@ -48,19 +47,19 @@ class Service(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaxOrder:
+class FaxOrder(FaxOptions):
     """One fax to be made by a call of ours: to send documents, or to fetch what the far end has for us.
 
     `destination` is a SIP URI, or a number, which is called through `account` (by the routes of the configuration if empty);
     with `route`, through that one. `documents` are files or URLs, in order. `receive_into` is a folder, or the name of a .tif
     or .pdf; without it the inbox is used.
-    An empty text, None or 0 stands for what the station's configuration says. `modems` are V17, V27, V29; empty for all.
-    `caller_number` and `caller_name` are what the far end is shown. `variables` are the originator's channel variables.
+    Timeouts of 0 are the station's. `modems` are V17, V27, V29; empty for all. `variables` are
+    the originator's channel variables.
 
     Of a queue: `fax_id` is that of the fax (made where it is empty) and `attempt` counts its calls. `first_page` is the first
     page that the far end has not confirmed; a fax that goes on there says so in its header. `raster` is a TIFF made before of the
-    same documents at the same resolution without header, which is used while the far end takes it as it is. `cover` has the
-    fields of `CoverFields` and, if wished, `template`; `password` opens encrypted documents. `watch` is asked before the
+    same documents at the same resolution without header, which is used while the far end takes it as it is. `password`
+    opens encrypted documents. `watch` is asked before the
     call is placed and before the result is told.
     """
 
@@ -68,28 +67,17 @@ class FaxOrder:
     direction: Direction = Direction.SEND
     documents: tuple[str, ...] = ()
     receive_into: Path | None = None
-    account: str = ""
-    mode: ModePolicy | None = None
-    ident: str = ""
-    header: str = ""
-    resolution: Resolution | None = None
-    ecm: bool | None = None
-    max_rate_bps: int = 0
     min_rate_bps: int = 0
     modems: frozenset[str] = frozenset()
-    caller_number: str = ""
-    caller_name: str = ""
     answer_timeout_s: float = 0.0
     t38_timeout_s: float = 0.0
     route: Route | None = None
-    status_urls: tuple[CallbackTarget, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
+    callbacks: tuple[CallbackTarget, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     fax_id: str = ""
     attempt: int = 1
     first_page: int = 1
     raster: Path | None = None
-    cover: Mapping[str, Any] | None = None
     password: str = field(default="", repr=False)
     watch: OrderWatch | None = None
 

@@ -354,13 +354,13 @@ class Station(Registry):
             called_number=number_of(uri),
             entry_point=account,
             ident=settings.ident,
-            header=order.header or self.config.fax.header,
+            header=order.header or self.config.fax.options.header,
             documents=order.documents if sending else (str(order.receive_into or self._inbox.directory),),
             attempt=order.attempt,
             tags=dict(order.tags),
         )
         fax = self._add(context, destination, uri, order, account)
-        self.tell(fax_id, order.status_urls)
+        self.tell(fax_id, order.callbacks)
         host.order(making.placing(order, self.config, context, settings, uri))
         return fax.call
 
@@ -379,7 +379,7 @@ class Station(Registry):
             raise LocalError(f"{self.config.sip.max_calls} faxes are under way", "raise max_calls in [sip], or wait")
         if order.direction is Direction.SEND and not order.documents:
             raise UsageError("there is nothing to send", "name a document")
-        if order.status_urls and self._callbacks is None:
+        if order.callbacks and self._callbacks is None:
             raise UsageError("callbacks are switched off", "set enabled = true in [callbacks]")
         if order.fax_id in self._faxes:
             raise UsageError(f"fax {order.fax_id} is under way", "wait for its result")

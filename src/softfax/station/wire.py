@@ -17,10 +17,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from softfax.documents import Resolution
 from softfax.fax.session import PageMark
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, Mode
+from softfax.options import Resolution
 from softfax.station.load import Load
 from softfax.station.views import RegistrationView
 
@@ -84,10 +84,7 @@ class Place(Message):
 
     uri: str
     settings: FaxSettings
-    account: str = ""
     pages: Pages | None = None
-    caller_number: str = ""
-    caller_name: str = ""
 
     @property
     def fax_id(self) -> str:

@@ -331,7 +331,7 @@ class Workers:
                     worker.send(message)
 
     def _place(self, message: wire.Place) -> None:
-        candidates = self._candidates(message.account)
+        candidates = self._candidates(message.settings.account)
         if candidates:
             worker = min(candidates, key=lambda w: len(w.faxes))
             worker.ordered += 1

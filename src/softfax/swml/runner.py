@@ -142,7 +142,7 @@ class SwmlRunner:
                 direction=Direction.RECEIVE,
                 documents=(),
                 receive_into=self._receive_into,
-                status_urls=targets,
+                callbacks=targets,
             )
         ident = "".join(ch for ch in effect.identity if " " <= ch <= "~")[:20]
         return replace(
@@ -151,5 +151,5 @@ class SwmlRunner:
             documents=(effect.document,),
             header=effect.header_info or self._base.header,
             ident=ident or self._base.ident,
-            status_urls=targets,
+            callbacks=targets,
         )

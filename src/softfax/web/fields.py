@@ -12,18 +12,19 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from softfax.options import outside_options
 from softfax.web.body import Form
 from softfax.web.guard import JSON_MAX, too_large
 from softfax.web.problems import Problem, invalid
 
-__all__ = ["form_values", "read_json", "tags_of", "valid"]
+__all__ = ["JSON_FIELDS", "PLAIN_FIELDS", "form_values", "read_json", "tags_of", "valid"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_PLAIN = frozenset(
-    {"from", "from_name", "ident", "header", "account", "mode", "resolution", "ecm", "max_rate", "priority"}
-    | {"not_before", "deadline"}
+#: Fields of a form: those whose value is the text as it is, and those whose value is JSON.
+PLAIN_FIELDS = frozenset(
+    {option.name for option in outside_options().values()} | {"priority", "not_before", "deadline"}
 )
-_JSON = frozenset({"cover", "retry", "callbacks", "tags", "documents"})
+JSON_FIELDS = frozenset({"cover", "retry", "callbacks", "tags", "documents"})
 
 
 def valid(model: type[_Model], values: Any) -> _Model:
@@ -99,9 +100,9 @@ def _put(out: dict[str, Any], key: str, value: str) -> None:
         out.setdefault("tags" if table == "tag" else table, {})[part] = value
     elif key in out:
         raise invalid(key, "it stands there twice")
-    elif key in _JSON:
+    elif key in JSON_FIELDS:
         out[key] = _json(value, key)
-    elif key in _PLAIN:
+    elif key in PLAIN_FIELDS:
         # An empty field of a form is one that was not filled in.
         out.update({key: value} if value else {})
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -17,16 +17,16 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    create_model,
     field_validator,
     model_validator,
 )
 
 from softfax.delivery.targets import CallbackTarget, Dialect, Style, check_url
-from softfax.documents import Resolution
 from softfax.documents.cover import cover_templates
 from softfax.documents.ranges import parse_ranges
-from softfax.fax.settings import check_ident
 from softfax.netguard import check_host
+from softfax.options import Option, Rate, outside_options
 from softfax.station.config.base import said
 from softfax.web.patterns import EMAIL, FAX_ID, ONE, SEVERAL, TABLE, TAG_KEY, UPLOAD_ID, URL
 from softfax.web.problems import invalid
@@ -106,14 +106,13 @@ Destinations = Annotated[
 TagKey = Annotated[str, StringConstraints(pattern=TAG_KEY)]
 TagValue = Annotated[str, StringConstraints(max_length=256), LINE]
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=TAGS_MAX, json_schema_extra={"additionalProperties": False})]
-Rate = Literal[2400, 4800, 7200, 9600, 12000, 14400]
 Url = Annotated[str, StringConstraints(max_length=2048, pattern=URL), LINE]
 
 
 class In(BaseModel):
     """A body: a key that is not known is a mistake."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DocumentIn(In):
@@ -215,7 +214,27 @@ class CallbackIn(In):
         return CallbackTarget(url=self.url, dialect=self.dialect, style=self.style, secret=self.secret)
 
 
-class FaxIn(In):
+def _field(option: Option) -> tuple[Any, Any]:
+    """An option as a key of a body: one line of text, or a value that may be left out."""
+    kind = option.kind
+    if kind is Rate:
+        kind = Annotated[kind, BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isdigit() else v)]
+    is_text = str in (kind, getattr(kind, "__origin__", None))
+    return (
+        Annotated[kind, LINE] if is_text else kind | None,
+        Field("" if is_text else None, alias=option.name, description=option.about),
+    )
+
+
+if TYPE_CHECKING:
+    OptionsIn = In
+else:
+    OptionsIn = create_model(
+        "OptionsIn", __base__=In, **{name: _field(option) for name, option in outside_options().items()}
+    )
+
+
+class FaxIn(OptionsIn):
     """A fax to be sent, or one to each of several destinations."""
 
     model_config = ConfigDict(
@@ -237,36 +256,22 @@ class FaxIn(In):
     documents: Annotated[list[DocumentOrUrl], Field(max_length=DOCUMENTS_MAX)] = Field(
         default=[], description="in order, a URL alone will do; files in the same request come after them"
     )
-    caller_number: Annotated[str, StringConstraints(max_length=80), LINE] = Field(
-        "", alias="from", description="the number the far end is shown"
-    )
-    from_name: Annotated[str, StringConstraints(max_length=80), LINE] = Field(
-        "", description="the name the far end is shown"
-    )
-    ident: Annotated[str, StringConstraints(max_length=20), LINE] = Field("", description="station identity (TSI)")
-    header: Annotated[str, StringConstraints(max_length=80), LINE] = Field("", description="header line on each page")
-    account: Annotated[str, StringConstraints(max_length=80), LINE] = Field(
-        "", description="PBX or trunk to call through"
-    )
     cover: CoverIn | None = Field(None, description="a cover page before the documents")
-    mode: Literal["auto", "t38", "audio"] | None = None
-    resolution: Resolution | None = None
-    ecm: bool | None = None
-    max_rate: Annotated[Rate, BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isdigit() else v)] | None = (
-        None
-    )
     priority: Annotated[int, Field(ge=0, le=9), WHOLE] = Field(5, description="0 last, 9 first")
     not_before: Moment | None = Field(None, description="not sent before then")
     deadline: Moment | None = Field(None, description="given up after then")
     retry: RetryIn = RetryIn()
-    callbacks: Annotated[list[CallbackIn], Field(max_length=10)] = []
+    callbacks: Annotated[list[CallbackIn], Field(max_length=10)] = Field(default=[])
     tags: Tags = Field(default={}, description="what you know it by")
 
-    @field_validator("ident")
-    @classmethod
-    def _sendable(cls, ident: str) -> str:
-        said(lambda: check_ident(ident))
-        return ident
+    def options(self) -> dict[str, Any]:
+        """What is asked for, by the names of `FaxOptions`; what is not said is left out."""
+        given = {name: getattr(self, name) for name in outside_options()}
+        cover = self.cover.fields() if self.cover is not None else None
+        return {name: value for name, value in given.items() if value is not None} | {
+            "cover": cover,
+            "tags": dict(self.tags),
+        }
 
     def check_times(self) -> None:
         """Not part of the model: what was asked in time may be asked again later. Raises RequestValidationError."""

@@ -21,9 +21,10 @@ from typing import Any
 from starlette.requests import Request
 
 from softfax.diskspace import free_bytes, make_private
-from softfax.documents import PageInfo, RasterSettings, Resolution, start
+from softfax.documents import PageInfo, RasterSettings, start
 from softfax.documents.types import CALL_S, DocumentLimits
 from softfax.errors import DocumentError
+from softfax.options import Resolution
 from softfax.station import StationConfig
 from softfax.web.body import File, disk_full
 from softfax.web.patterns import UPLOAD_ID

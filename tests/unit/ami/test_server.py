@@ -16,8 +16,8 @@ import pytest
 from softfax.ami import AmiServer, Networks, User, permissions
 from softfax.ami.actions import ACTIONS
 from softfax.errors import ConfigError, DocumentError, PortInUseError, UsageError
-from softfax.fax.settings import ModePolicy
 from softfax.model import CallEvent, CallState, Direction, Mode, SessionState
+from softfax.options import ModePolicy
 from softfax.station.config import AmiConfig, AmiUserConfig
 from tests.unit.ami.fakes import FakeStation, Octets, record, result, settings, whole_fax
 

@@ -14,7 +14,7 @@ import pytest
 
 from softfax.engine import EngineEvent, EventType, UdptlSettings
 from softfax.fax.session import AudioPath, FaxSession, Phase, T38Path
-from softfax.fax.settings import FaxSettings, ModePolicy, Role, T38Wish
+from softfax.fax.settings import FaxSettings, Role, T38Wish
 from softfax.model import (
     NAME_UNKNOWN,
     PORT_UNREACHABLE,
@@ -26,6 +26,7 @@ from softfax.model import (
     SessionEvent,
     SessionState,
 )
+from softfax.options import ModePolicy
 
 
 @dataclass

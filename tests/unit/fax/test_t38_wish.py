@@ -13,8 +13,9 @@ import pytest
 
 from softfax.engine import ErrorCorrection, UdptlSettings
 from softfax.fax.runtime import FaxLine
-from softfax.fax.settings import FaxSettings, ModePolicy, Role, T38Wish
+from softfax.fax.settings import FaxSettings, Role, T38Wish
 from softfax.model import Direction
+from softfax.options import ModePolicy
 from softfax.sip import T38Media, T38Parameters, T38Policy
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from softfax.delivery import CallbackTarget
 from softfax.errors import UsageError
-from softfax.fax.settings import ModePolicy, Role
+from softfax.fax.settings import Role
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate
+from softfax.options import ModePolicy
 from softfax.station import FaxOrder, StationConfig
 from softfax.station.callbacks import CallbackSink
 from softfax.station.hub import Hub

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from softfax.engine import Lacks
 from softfax.fax.outcome import Outcome
 from softfax.fax.session import PageMark
-from softfax.fax.settings import FaxSettings, ModePolicy, Role, Timeouts
+from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import CallEvent, CallState, Direction, Event, FaxContext, Mode, PageEvent, ProgressEvent
+from softfax.options import ModePolicy
 from softfax.station import making, wire
 
 SETTINGS = FaxSettings(
     direction=Direction.SEND, role=Role.CALLER, document=Path("a.tif"), documents=("ü.pdf",), mode=ModePolicy.T38,
-    lacks=Lacks(1), timeouts=Timeouts(stall_s=2.5), fax_id="0" * 24,
+    lacks=Lacks(1), account="pbx", caller_name='"Ü" <x>', timeouts=Timeouts(stall_s=2.5), fax_id="0" * 24,
 )  # fmt: skip
 CONTEXT = FaxContext(
     fax_id="f", direction=Direction.SEND, outgoing=True, session_number=1, unique_id="1.1", channel="c"
@@ -28,7 +29,7 @@ CONTEXT = FaxContext(
 PAGES = wire.Pages(documents=("a.pdf", "https://x/b"), resolution="fine", header={"station": "x"}, raster=Path("r.tif"))
 RESULT = making.failed(CONTEXT, Outcome(False, "BUSY", "busy", 1486), 1.5)
 MESSAGES: list[wire.Message] = [
-    wire.Place(uri="sip:1@x", settings=SETTINGS, account="pbx", pages=PAGES, caller_name='"Ü" <x>'),
+    wire.Place(uri="sip:1@x", settings=SETTINGS, pages=PAGES),
     wire.Happened("f", PageEvent(direction=Direction.SEND, number=2, bytes=3, rows=4, bad_rows=0, seconds=1.5, quality="good"), Mode.T38),
     wire.Happened("f", CallEvent(state=CallState.RINGING, sip_code=180)),
     wire.Happened("f", ProgressEvent(direction=Direction.RECEIVE, page=1, bytes=5)),

@@ -35,7 +35,9 @@ async def call_findings(config: StationConfig, number: str, *, account: str = ""
     with tempfile.TemporaryDirectory(prefix="softfax-doctor-") as folder:
         page = Path(folder) / "test.txt"
         when = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-        page.write_text(_PAGE.format(when=when, ident=config.fax.ident or "softfax", number=number), encoding="utf-8")
+        page.write_text(
+            _PAGE.format(when=when, ident=config.fax.options.ident or "softfax", number=number), encoding="utf-8"
+        )
         order = FaxOrder(destination=number, documents=(str(page),), account=account, resolution="standard")
         try:
             async with Station(_alone(config, Path(folder))) as station:

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -16,8 +16,6 @@ from softfax.errors import UsageError
 __all__ = [
     "Misplaced",
     "Prefix",
-    "Rate",
-    "Resolution",
     "Seconds",
     "Table",
     "Unfit",
@@ -28,8 +26,6 @@ __all__ = [
 ]
 
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
-Rate = Literal[2400, 4800, 7200, 9600, 12000, 14400]
-Resolution = Literal["standard", "fine", "superfine", "300", "400"]
 T = TypeVar("T")
 
 

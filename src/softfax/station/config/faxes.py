@@ -4,35 +4,44 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, create_model, field_validator
 
-from softfax.fax.settings import ModePolicy, check_ident
-from softfax.station.config.base import Rate, Resolution, Seconds, Table, Unfit, matching, said, state_dir
+from softfax.options import FaxOptions, Option, outside_options
+from softfax.station.config.base import Seconds, Table, Unfit, matching, state_dir
 
 __all__ = ["DataConfig", "FaxConfig", "InboxConfig"]
 
 
-class FaxConfig(Table):
+def _defaults() -> dict[str, Option]:
+    return {name: option for name, option in outside_options().items() if option.default is not None}
+
+
+if TYPE_CHECKING:
+    _Defaults = Table
+else:
+    _Defaults = create_model(
+        "_Defaults",
+        __base__=Table,
+        **{o.name: (o.kind, Field(o.default, description=o.about)) for o in _defaults().values()},
+    )
+
+
+class FaxConfig(_Defaults):
     """[fax]: what holds for every fax that is not ordered otherwise."""
 
-    mode: ModePolicy = Field(ModePolicy.AUTO, description="auto: T.38, else G.711; t38: T.38 alone; audio: G.711 alone")
-    ident: str = Field("", description="station identity (CSI/TSI), at most 20 characters")
-    header: str = Field("", max_length=80, description="header line on each page sent")
-    ecm: bool = Field(True, description="error correction mode")
-    max_rate: Rate = Field(14400, description="highest rate in bit/s")
-    resolution: Resolution = Field("fine", description="204x98, 204x196, 204x391, 300x300 or 408x391 dpi")
     answer_timeout_s: Seconds = Field(60.0, description="how long a call may ring")
     t38_timeout_s: Seconds = Field(40.0, description="in mode t38, how long until T.38 is agreed")
     receive: bool = Field(True, description="answer incoming calls; otherwise they get 480")
     allow_private_documents: bool = Field(False, description="fetch documents from private addresses too")
 
-    @field_validator("ident")
-    @classmethod
-    def _ident(cls, value: str) -> str:
-        return said(lambda: check_ident(value))
+    @cached_property
+    def options(self) -> FaxOptions:
+        """The station's options, of which none is left open."""
+        return FaxOptions(**{name: getattr(self, option.name) for name, option in _defaults().items()})
 
 
 class InboxConfig(Table):

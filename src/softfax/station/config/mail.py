@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from softfax.fax.settings import check_ident
+from softfax.options import check_ident
 from softfax.sip.accounts import network
 from softfax.sip.types import parse_listen
 from softfax.station.config.base import Table, matching, said

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from softfax.delivery.targets import check_url
-from softfax.fax.settings import check_ident
+from softfax.options import check_ident
 from softfax.station.config.base import Seconds, Table, matching, said
 
 __all__ = [

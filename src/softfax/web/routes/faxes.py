@@ -19,16 +19,15 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from softfax.documents import Resolution
 from softfax.errors import SoftfaxError
-from softfax.fax.settings import ModePolicy
 from softfax.model import Direction, new_fax_id
+from softfax.options import Resolution
 from softfax.queue.errors import NoFaxError
 from softfax.queue.model import Document, Fax, FaxFilter, FaxRequest, FaxState, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
 from softfax.web.body import File, is_form, read_form
 from softfax.web.etags import tagged
-from softfax.web.fields import form_values, read_json, tags_of, valid
+from softfax.web.fields import JSON_FIELDS, PLAIN_FIELDS, form_values, read_json, tags_of, valid
 from softfax.web.once import REPLAYED, Key, digest_of, erased, key_of, once, remembered
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
@@ -67,13 +66,7 @@ FORM = {
         "to": _many(400),
         "url": _many(2048),
         "upload": _many(32),
-        **{
-            name: {"type": "string"}
-            for name in (
-                "from", "from_name", "ident", "header", "account", "mode", "resolution", "ecm", "max_rate", "priority",
-                "not_before", "deadline", "cover", "retry", "callbacks", "callback", "tags", "documents",
-            )
-        },
+        **{name: {"type": "string"} for name in sorted(PLAIN_FIELDS | JSON_FIELDS | {"callback"})},
     },
     "patternProperties": {r"^(tag|cover|retry)\.[A-Za-z0-9_.-]{1,64}$": {"type": "string"}},
     "examples": [
@@ -190,22 +183,12 @@ def _requests(
         FaxRequest(
             to=to,
             documents=documents,
-            account=wanted.account,
-            caller_number=wanted.caller_number,
-            caller_name=wanted.from_name,
-            ident=wanted.ident,
-            header=wanted.header,
-            cover=wanted.cover.fields() if wanted.cover is not None else None,
-            mode=ModePolicy(wanted.mode) if wanted.mode else None,
-            resolution=wanted.resolution,
-            ecm=wanted.ecm,
-            max_rate_bps=wanted.max_rate or 0,
+            **wanted.options(),
             priority=wanted.priority,
             not_before=wanted.not_before,
             deadline=wanted.deadline,
             retry=RetryRules(**wanted.retry.model_dump()),
             callbacks=tuple(callback.target() for callback in wanted.callbacks),
-            tags=dict(wanted.tags),
             broadcast_id=broadcast_id,
             folder=folder,
         )
@@ -457,7 +440,7 @@ async def forward_fax(
         raise Problem(409, "It has no pages", "Its pages are not there, or not made yet.", kind="no-pages")
     folder = web.queue.folder / new_fax_id()
     name = fax.documents[0] if fax.documents else f"fax-{fax.id}.pdf"
-    wanted, many = FaxIn(to=where.to), isinstance(where.to, list)
+    wanted, many = FaxIn.model_validate({"to": where.to}), isinstance(where.to, list)
     async with _dropped_unless_taken(folder) as kept:
 
         async def requests() -> list[FaxRequest]:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax._version import __version__
+from softfax.options import outside_options
 from softfax.queue.model import FaxRequest
 from softfax.station import FaxCall
 from softfax.station.load import LoadMeter
@@ -138,11 +139,11 @@ async def accounts(web: Mine) -> Response:
         for account in config.account
     ]
     defaults = {
-        "mode": str(config.fax.mode),
-        "resolution": config.fax.resolution,
-        "ecm": config.fax.ecm,
-        "ident": config.fax.ident,
-        "header": config.fax.header,
+        **{
+            option.name: getattr(config.fax.options, name)
+            for name, option in outside_options().items()
+            if option.default is not None
+        },
         "priority": FaxRequest.priority,
         "attempts": config.queue.attempts,
         "on_uncertain": config.queue.on_uncertain,

@@ -11,8 +11,8 @@ from fastapi import Path as PathParam
 from starlette.requests import Request
 from starlette.responses import Response
 
-from softfax.documents import Resolution
 from softfax.documents.ranges import parse_ranges
+from softfax.options import Resolution
 from softfax.station.config.base import said
 from softfax.web.answers import UploadOut
 from softfax.web.body import Form, read_form
@@ -62,7 +62,7 @@ async def upload(request: Request, web: Mine, resolution: Wanted = None) -> Resp
     folder = await asyncio.to_thread(web.uploads.new_folder)
     try:
         form = await read_form(content_type, request.stream(), folder, 1)
-        made = await _converted(web, form, folder, resolution or web.station.config.fax.resolution)
+        made = await _converted(web, form, folder, resolution or web.station.config.fax.options.drawn_at)
     except BaseException:
         await asyncio.shield(asyncio.to_thread(drop, folder))
         raise
@@ -147,7 +147,7 @@ async def cover(web: Mine, fields: CoverIn, resolution: Wanted = None) -> Respon
     """Its page count is that of the cover alone; when it is sent, it counts them all."""
     folder = await asyncio.to_thread(web.uploads.new_folder)
     try:
-        wanted = resolution or web.station.config.fax.resolution
+        wanted = resolution or web.station.config.fax.options.drawn_at
         shown = {"template": fields.template, **fields.fields()}
         made = await web.uploads.convert(folder, None, resolution=wanted, cover=shown)
     except BaseException:

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can be asked of a fax: every option once, with its type, its limits, its name outside and the station's default.
+
+From here come the bodies of requests and the fields of forms (`softfax.web.requests`), `[fax]` of the configuration, the flags
+of the command line, the rows of the queue, the orders of a station, what a process for calls is told, and the settings of the
+engine. A new option is a line here, and what is done about it where it takes effect.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, StringConstraints
+
+from softfax.errors import UsageError
+
+__all__ = [
+    "STANDARD",
+    "FaxOptions",
+    "ModePolicy",
+    "Option",
+    "Rate",
+    "Resolution",
+    "check_ident",
+    "options_of",
+    "outside_options",
+]
+
+IDENT_MAX = 20
+Resolution = Literal["standard", "fine", "superfine", "300", "400"]
+#: Rates of V.27ter, V.29 and V.17, in bit/s.
+Rate = Literal[2400, 4800, 7200, 9600, 12000, 14400]
+
+
+class ModePolicy(StrEnum):
+    """Which transport is wanted: T.38 with G.711 as fallback, T.38 or nothing, G.711 alone."""
+
+    AUTO = "auto"
+    T38 = "t38"
+    AUDIO = "audio"
+
+
+def check_ident(text: str) -> str:
+    """A station identity as T.30 can carry it: at most 20 printable ASCII characters. Raises UsageError."""
+    if len(text) > IDENT_MAX or not all(" " <= ch <= "~" for ch in text):
+        raise UsageError(
+            f"the station identity {text!r} cannot be sent",
+            f"use at most {IDENT_MAX} letters, digits, blanks and +-.*#",
+        )
+    return text
+
+
+def _ident(text: str) -> str:
+    try:
+        return check_ident(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """What an option is outside of Python: its name in JSON and TOML, its type with its limits, a line about it. `default` is the
+    station's, where `[fax]` may name another."""
+
+    name: str
+    kind: Any
+    about: str
+    default: Any = None
+
+
+def _outside(kind: Any, about: str, *, name: str = "", default: Any = None) -> Mapping[str, Any]:
+    return {"outside": (name, kind, about, default)}
+
+
+def _text(most: int) -> Any:
+    return Annotated[str, StringConstraints(max_length=most)]
+
+
+_Ident = Annotated[str, AfterValidator(_ident)]
+_O = TypeVar("_O", bound="FaxOptions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaxOptions:
+    """What is asked of a fax. None, 0 or an empty text stands for what the station's configuration says."""
+
+    mode: ModePolicy | None = field(
+        default=None,
+        metadata=_outside(
+            ModePolicy, "auto: T.38, else G.711; t38: T.38 alone; audio: G.711 alone", default=ModePolicy.AUTO
+        ),
+    )
+    ident: str = field(
+        default="", metadata=_outside(_Ident, "station identity (CSI/TSI), at most 20 characters", default="")
+    )
+    header: str = field(default="", metadata=_outside(_text(80), "header line on each page sent", default=""))
+    ecm: bool | None = field(default=None, metadata=_outside(bool, "error correction mode", default=True))
+    max_rate_bps: int = field(
+        default=0, metadata=_outside(Rate, "highest rate in bit/s", name="max_rate", default=14400)
+    )
+    resolution: Resolution | None = field(
+        default=None,
+        metadata=_outside(Resolution, "204x98, 204x196, 204x391, 300x300 or 408x391 dpi", default="fine"),
+    )
+    account: str = field(default="", metadata=_outside(_text(80), "account to call through"))
+    caller_number: str = field(default="", metadata=_outside(_text(80), "the number the far end is shown", name="from"))
+    caller_name: str = field(
+        default="", metadata=_outside(_text(80), "the name the far end is shown", name="from_name")
+    )
+    #: The fields of `softfax.documents.cover.CoverFields` and, if wished, `template`.
+    cover: Mapping[str, Any] | None = None
+    #: What the sender knows it by.
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def drawn_at(self) -> Resolution:
+        """What its pages are drawn at."""
+        return self.resolution or "fine"
+
+    def with_defaults(self: _O, defaults: FaxOptions) -> _O:
+        """The same with what is not said taken from `defaults`."""
+        open_ = {name: getattr(defaults, name) for name in outside_options() if self._is_open(name)}
+        return dataclasses.replace(self, **open_) if open_ else self
+
+    def _is_open(self, name: str) -> bool:
+        value = getattr(self, name)
+        return value is None or value == "" or (value == 0 and value is not False)
+
+    def _settle(self) -> None:
+        """For classes in which nothing is left open: what is not said is the standard's."""
+        for name, option in outside_options().items():
+            if self._is_open(name) and option.default is not None:
+                object.__setattr__(self, name, option.default)
+
+
+_OUTSIDE: dict[str, Option] = {}
+
+
+def outside_options() -> Mapping[str, Option]:
+    """The options that have a name outside, by their name here."""
+    return _OUTSIDE
+
+
+def options_of(asked: FaxOptions, into: type = FaxOptions) -> dict[str, Any]:
+    """The options among the fields of another class, by name: what is carried from one to the other."""
+    names = {f.name for f in dataclasses.fields(into)}
+    return {f.name: getattr(asked, f.name) for f in dataclasses.fields(FaxOptions) if f.name in names}
+
+
+for _field in dataclasses.fields(FaxOptions):
+    if "outside" in _field.metadata:
+        _name, _kind, _about, _default = _field.metadata["outside"]
+        _OUTSIDE[_field.name] = Option(name=_name or _field.name, kind=_kind, about=_about, default=_default)
+
+#: What holds where neither a fax nor a configuration says otherwise.
+STANDARD = FaxOptions(**{name: option.default for name, option in _OUTSIDE.items() if option.default is not None})
