@@ -23,6 +23,9 @@
 #define ADDRESS_BURST 50.0
 #define ALL_PER_S 60.0
 #define ALL_BURST 120.0
+/* An ACK gives its call's place back: who reads our answers may begin more of them, as many as a big order takes. */
+#define RETURNED_PER_S 60.0
+#define RETURNED_BURST 600.0
 #define RETRY_AFTER_S 10
 
 /* A call that has not been acknowledged yet. */
@@ -42,7 +45,7 @@ typedef struct bucket {
 static struct {
     pending list[PENDING_MAX];
     unsigned count, limit;
-    bucket addresses[BUCKETS], in_all;
+    bucket addresses[BUCKETS], in_all, returned;
     unsigned bucket_count;
     uint64_t seed;
     int refusing;
@@ -78,13 +81,6 @@ static pending *find(uint64_t id) {
 static void forget(uint64_t id) {
     pending *p = find(id);
     if (p)
-        *p = calls.list[--calls.count];
-}
-
-/* Only who has read the answer knows our tag. */
-static void acknowledged(uint64_t id, const pj_str_t *our_tag) {
-    pending *p = find(id);
-    if (p && p->answered && p->answered == mix(calls.seed, our_tag))
         *p = calls.list[--calls.count];
 }
 
@@ -149,6 +145,24 @@ static int may_begin(const source *from, uint64_t now_ms) {
     b->left -= 1.0;
     calls.in_all.left -= 1.0;
     return 1;
+}
+
+/* Only who has read the answer knows our tag. */
+static void acknowledged(uint64_t id, const pj_str_t *our_tag) {
+    uint64_t now_ms = glue_now_ms();
+    pending *p = find(id);
+    bucket *b;
+
+    if (!p || !p->answered || p->answered != mix(calls.seed, our_tag))
+        return;
+    b = bucket_of(&p->from, now_ms);
+    *p = calls.list[--calls.count];
+    refill(&calls.returned, RETURNED_PER_S, RETURNED_BURST, now_ms);
+    if (calls.returned.left < 1.0)
+        return;
+    calls.returned.left -= 1.0;
+    b->left += 1.0;
+    calls.in_all.left += 1.0;
 }
 
 /* ---- messages -------------------------------------------------------------------------------------------------------
@@ -273,6 +287,7 @@ int budget_start(void) {
     calls.count = calls.bucket_count = 0;
     atomic_store(&calls.closed, 0);
     calls.in_all = (bucket){.left = ALL_BURST, .at_ms = now_ms};
+    calls.returned = (bucket){.left = RETURNED_BURST, .at_ms = now_ms};
     if (getrandom(&calls.seed, sizeof calls.seed, 0) < 0)
         calls.seed = now_ms;
     return pjsip_endpt_register_module(pjsua_var.endpt, &module);

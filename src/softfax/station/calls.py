@@ -53,6 +53,8 @@ MEASURE_S, MEASURE_IDLE_S = 0.5, 2.0
 NO_ROOM = "this machine is at its limit: another call would take from those under way"
 #: How long a fax that is told to end may take.
 GRACE_S = 8.0
+#: An order that finds no room waits so long for it, looking so often.
+ROOM_WAIT_S, ROOM_CHECK_S = 30.0, 0.25
 
 
 class CallHost(Protocol):
@@ -276,9 +278,7 @@ class Calls:
                     job = await asyncio.to_thread(_start_job, order.pages, Path(workdir))
                     await asyncio.to_thread(job.wait_ready)
                     settings = dataclasses.replace(settings, document=job.tiff)
-                if not self.room():
-                    self._overload += 1
-                    raise LocalError(NO_ROOM)
+                await self._wait_for_room()
                 self._report(wire.Ready(order.fax_id))
                 await fax.may_dial.wait()
                 await self._dial(order, fax, settings, job)
@@ -294,6 +294,16 @@ class Calls:
             finally:
                 if job is not None:
                     await asyncio.to_thread(job.close)
+
+    async def _wait_for_room(self) -> None:
+        """Wait until another call may begin. Raises LocalError where the machine stays at its limit."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + ROOM_WAIT_S
+        while not self.room():
+            if loop.time() >= until:
+                self._overload += 1
+                raise LocalError(NO_ROOM)
+            await asyncio.sleep(ROOM_CHECK_S)
 
     async def _dial(self, order: wire.Place, fax: _Under, settings: FaxSettings, job: PageJob | None) -> None:
         self._meter.begun(asyncio.get_running_loop().time())

@@ -26,8 +26,8 @@ CALM_S = 3.0
 COST, COST_MIN = 0.002, 0.0004
 #: Calls are measured from so many on, and their modems run after so long.
 MEASURED_FROM, FRESH_S = 8, 5.0
-#: Calls that may begin within that time.
-FRESH_MAX = 200
+#: Calls that may begin within that time; of those that come in, twice as many: a refusal costs an attempt, waiting does not.
+FRESH_MAX = 300
 SMOOTHING = 0.3
 
 
@@ -133,19 +133,22 @@ class LoadMeter:
         return self._now_s < self._overloaded_until_s
 
     def is_full(self, calls: int) -> bool:
-        """Whether another call would take from those under way, however many channel slots are free."""
-        return calls > 0 and (calls < self.calls_max or self.limited) and not self.room(calls)
+        """Whether another call that comes in would take from those under way, however many channel slots are free."""
+        return calls > 0 and (calls < self.calls_max or self.limited) and not self._room(calls, 2 * FRESH_MAX)
 
     def room(self, calls: int) -> int:
-        """How many calls more may begin beside those under way."""
+        """How many calls more may be placed beside those under way."""
+        return self._room(calls, FRESH_MAX)
+
+    def _room(self, calls: int, fresh_max: int) -> int:
         slots = max(0, self.calls_max - calls)
         if not calls:
-            return min(slots, max(1, self._left()))
-        return 0 if self.overloaded else min(slots, self._left())
+            return min(slots, max(1, self._left(fresh_max)))
+        return 0 if self.overloaded else min(slots, self._left(fresh_max))
 
-    def _left(self) -> int:
+    def _left(self, fresh_max: int) -> int:
         left = (BUSY_MAX - self._busy) * self._threads / self._cost
-        return max(0, min(int(left), FRESH_MAX) - self._fresh())
+        return max(0, min(int(left), fresh_max) - self._fresh())
 
     def load(self, calls: int, refused: Refusals) -> Load:
         """What others are told."""
