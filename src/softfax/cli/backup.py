@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from softfax.cli.lines import json_line
-from softfax.cli.options import config_path
+from softfax.cli.options import find_config
 from softfax.errors import ExitStatus
 
 __all__ = ["DEFAULTS", "add_options", "run"]
@@ -31,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from softfax.ops.backup import back_up
     from softfax.station.config import StationConfig
 
-    path = config_path(options.config, os.environ)
+    path = find_config(options.config)
     config = StationConfig.load(path)
     archive = back_up(config, path, Path(options.file))
     size = Path(options.file).stat().st_size

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softfax.cli.lines import json_line
-from softfax.cli.options import MACHINE_CONFIG, MACHINE_DATA, config_path, new_config_path, unknown_keys
+from softfax.cli.options import MACHINE_CONFIG, MACHINE_DATA, config_path, find_config, new_config_path, unknown_keys
 from softfax.errors import ConfigError, ExitStatus
 from softfax.settings_file import read_text, read_toml, write_private
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     named = options.file or options.config
     if options.what == "init":
         return _init(named or os.environ.get("SOFTFAX_CONFIG"), options.json)
-    path = config_path(named, os.environ)
+    path = find_config(named)
     return _check(path, options.json) if options.what == "check" else _show(path, options.json)
 
 

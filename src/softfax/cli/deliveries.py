@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from softfax.cli.lines import json_line, json_text
-from softfax.cli.options import config_path
+from softfax.cli.options import find_config
 from softfax.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from softfax.delivery.queue import OfflineOutbox
     from softfax.station.config import StationConfig
 
-    config = StationConfig.load(config_path(options.config, os.environ))
+    config = StationConfig.load(find_config(options.config))
     with OfflineOutbox(config.data.dir, config.data.url) as outbox:
         if options.what == "list":
             return _list(outbox, options)

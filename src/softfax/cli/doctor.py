@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 from typing import Any
 
 from softfax.cli.lines import json_line
-from softfax.cli.options import config_path
+from softfax.cli.options import find_config
 from softfax.cli.terminal import Terminal
 from softfax.errors import ExitStatus
 
@@ -43,7 +42,7 @@ async def _run(options: argparse.Namespace) -> int:
     console = Terminal(soft_wrap=True)
     found: list[Finding] = []
     area = ""
-    path = config_path(options.config, os.environ)
+    path = find_config(options.config)
     async for finding in examine(path, call=options.call or "", account=options.account or "", stun=options.stun or ""):
         found.append(finding)
         if options.json:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Options of the command line, layered: what is typed wins, then SOFTFAX_* variables, then the configuration file.
 
+Where that is the machine's, /etc/softfax/softfax.toml, the variables in /etc/softfax/environment count as well, after our own:
+the station's unit has them, and a verb that root types must not find another database or no password.
+
 The file is TOML. Keys are the long option names with underscores, at the top or in a table named after the verb:
 
     ident = "+49 30 1234"
@@ -20,11 +23,20 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from softfax.cli.environment import read_environment
 from softfax.errors import ConfigError
 from softfax.options import outside_options
 from softfax.settings_file import read_toml
 
-__all__ = ["MACHINE_CONFIG", "MACHINE_DATA", "config_path", "fill_defaults", "new_config_path", "unknown_keys"]
+__all__ = [
+    "MACHINE_CONFIG",
+    "MACHINE_DATA",
+    "config_path",
+    "fill_defaults",
+    "find_config",
+    "new_config_path",
+    "unknown_keys",
+]
 
 #: The configuration and data of a station that runs as a service.
 MACHINE_CONFIG = Path("/etc/softfax/softfax.toml")
@@ -42,6 +54,21 @@ def config_path(explicit: str | None, environ: Mapping[str, str]) -> Path | None
         if candidate.is_file():
             return candidate
     return None
+
+
+def find_config(named: str | None) -> Path | None:
+    """The configuration file that counts for a verb; the variables of its service are in our environment from here on."""
+    path = config_path(named, os.environ)
+    for name, value in _service_environment(path).items():
+        os.environ.setdefault(name, value)
+    return path
+
+
+def _service_environment(config: Path | None) -> dict[str, str]:
+    """What systemd gives the service that has this configuration (EnvironmentFile= of the unit), as passwords."""
+    if config is None or config.absolute() != MACHINE_CONFIG:
+        return {}
+    return read_environment(MACHINE_CONFIG.with_name("environment"))
 
 
 def new_config_path(environ: Mapping[str, str]) -> Path:
@@ -145,6 +172,7 @@ def fill_defaults(
     Raises ConfigError for values that no option takes, and for keys that none has.
     """
     path = config_path(getattr(options, "config", None), environ)
+    environ = {**_service_environment(path), **environ}
     file = read_toml(path) if path is not None else {}
     table = file.get(options.verb, {})
     if path is not None and options.verb != "serve":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from softfax.cli.lines import json_line
-from softfax.cli.options import config_path, new_config_path
+from softfax.cli.options import config_path, find_config, new_config_path
 from softfax.errors import ExitStatus, UsageError
 from softfax.settings_file import write_private
 
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         path = path or new_config_path(os.environ)
         for line in _put_config(path, saved, archive.data_dir):
             say(line)
-    config = StationConfig.load(path)
+    config = StationConfig.load(find_config(str(path) if path is not None else None))
     if asyncio.run(station_runs(config)):
         raise UsageError("the station is running", "stop it first: systemctl stop softfax")
     done = restore(Path(options.file), config, resend=options.resend, force=options.force)

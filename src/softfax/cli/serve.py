@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 from typing import Any
 
-from softfax.cli.options import config_path
+from softfax.cli.options import find_config
 from softfax.cli.report import Reporter
 from softfax.diskspace import keep_private
 
@@ -31,6 +30,6 @@ def run(options: argparse.Namespace) -> int:
     from softfax.ops.check import load_config
 
     keep_private()
-    path = config_path(options.config, os.environ)
+    path = find_config(options.config)
     serving = Serving(lambda: load_config(path), Reporter(json_lines=options.json))
     return asyncio.run(serving.run())
