@@ -78,14 +78,14 @@ static void make_printable(uint8_t *text, int len) {
 }
 
 /* Over T.38 the far end is heard while we send, which no modem would do. What it says then was said before ours reached
- * it; spandsp would answer, in place of what is left of the frame being sent. Only its goodbye counts, and a DCS that
- * comes while our DIS is said again. */
+ * it; spandsp would answer, in place of what is left of the frame being sent. Only its goodbye counts, a DCS that comes
+ * while our DIS is said again, and who it is. */
 static bool is_heard(const t30_state_t *t, const uint8_t *msg, int len) {
     bool final = len > FCF && msg[1] & FINAL_BIT;
 
-    if ((t->phase != T30_PHASE_B_TX && t->phase != T30_PHASE_D_TX) || len < 0)
+    if ((t->phase != T30_PHASE_B_TX && t->phase != T30_PHASE_D_TX) || len < 0 || has_text(msg, len))
         return true;
-    return (t->state == STATE_R && (!final || is_fcf(msg[FCF], T30_DCS))) || (final && is_fcf(msg[FCF], T30_DCN));
+    return final && (is_fcf(msg[FCF], T30_DCN) || (t->state == STATE_R && is_fcf(msg[FCF], T30_DCS)));
 }
 
 /* Frames on their way from a modem to T.30 (ld --wrap, see CMakeLists.txt). A DIS or DTC may grow with each edition of

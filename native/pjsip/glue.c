@@ -89,12 +89,15 @@ int sfx_sip_open(int trace, int ipv6) {
         status = peer_start();
     if (status == PJ_SUCCESS)
         status = unreachable_start();
+    if (status == PJ_SUCCESS)
+        status = warnings_start();
     connections_start();
     return status == PJ_SUCCESS && trace ? trace_start() : status;
 }
 
 void sfx_sip_close(void) {
     trace_stop();
+    warnings_stop();
     unreachable_stop();
     budget_stop();
     messages_stop();

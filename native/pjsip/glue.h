@@ -87,6 +87,15 @@ SFX_SIP_API void sfx_sip_forget(int acc_id);
 /* The addresses of a SIP server by its name, its port (0: looked up as well) and transport (0 UDP, 1 TCP, 2 TLS), a
  * line "ADDRESS PORT" each; in any thread, and it blocks. */
 SFX_SIP_API void sfx_sip_look_up(const char *name, int port, int transport, char *out, int size);
+enum sfx_sip_first_offer {
+    SFX_SIP_OFFERS_AUDIO,  /* audio that we have, or nothing at all; T.38 beside one line of it comes later */
+    SFX_SIP_OFFERS_T38,    /* T.38, and no audio that we have */
+    SFX_SIP_OFFERS_EITHER, /* T.38 and several lines of audio */
+};
+/* What the INVITE of a call that is coming in offers; only while that is reported. */
+SFX_SIP_API int sfx_sip_first_offer(int call_id);
+/* Why the offer being delivered, or the call coming in, is refused by the 488 that follows: a warn-code and text. */
+SFX_SIP_API void sfx_sip_warn(int call_id, int code, const char *text);
 /* Whether the INVITE of a call that is coming in came over TLS; only while that is reported. */
 SFX_SIP_API int sfx_sip_by_tls(int call_id);
 /* Whether a far end may have its media sent to an address: to none that is not one host's, none of our own unless it is
@@ -134,7 +143,19 @@ int describe_sdp(int call_id, struct pj_pool_t *pool, const struct pjmedia_sdp_s
 /* describe.c → media.c: adds both SDPs to an event of such an account's call. */
 void describe_audio(int call_id, sfx_sip_event *event, const struct pjmedia_sdp_session *local,
                     const struct pjmedia_sdp_session *remote);
-/* media.c → codecs.c: 0 for PCMU, 8 for PCMA, -1 for anything else. */
+/* sdp.c → t38.c: lines of a description whose port is not 0; the line of T.38 that may be taken, or -1; lines of audio
+ * in PCMU or PCMA. */
+int sdp_active_lines(const struct pjmedia_sdp_session *sdp);
+int sdp_t38_line(const struct pjmedia_sdp_session *sdp);
+int sdp_audio_lines(const struct pjmedia_sdp_session *sdp);
+/* media.c → t38.c: whether audio can be sent where an offer wants it; says why not, for the 488. */
+struct pjsua_call;
+int media_reaches(const struct pjsua_call *call, const struct pjmedia_sdp_session *offer);
+/* warnings.c → glue.c, t38.c. */
+int warnings_start(void);
+void warnings_stop(void);
+void warnings_forget(void);
+/* media.c → codecs.c, sdp.c: 0 for PCMU, 8 for PCMA, -1 for anything else. */
 struct pjmedia_sdp_media;
 struct pj_str_t;
 int glue_law_of(const struct pjmedia_sdp_media *m, const struct pj_str_t *format);

@@ -286,6 +286,30 @@ static const pjmedia_sdp_conn *connection_of(const pjmedia_sdp_session *sdp, uns
     return sdp->media[index]->conn ? sdp->media[index]->conn : sdp->conn;
 }
 
+int media_reaches(const pjsua_call *call, const pjmedia_sdp_session *offer) {
+    pjmedia_transport_info info;
+    pjmedia_transport *tp = call->audio_idx >= 0 ? call->media[call->audio_idx].tp : NULL;
+    int v6 = 0;
+
+    pjmedia_transport_info_init(&info);
+    if (tp && pjmedia_transport_get_info(tp, &info) == PJ_SUCCESS)
+        v6 = info.sock_info.rtp_addr_name.addr.sa_family == pj_AF_INET6();
+    for (unsigned i = 0; i < offer->media_count; i++) {
+        const pjmedia_sdp_conn *conn = connection_of(offer, i);
+        if (!offer->media[i]->desc.port || pj_stricmp2(&offer->media[i]->desc.media, "audio") || !conn)
+            continue;
+        if (!address_kind(conn)) {
+            sfx_sip_warn((int)call->index, 301, "media is sent to numeric addresses alone");
+            return 0;
+        }
+        if (tp && v6 != !pj_stricmp2(&conn->addr_type, "IP6")) {
+            sfx_sip_warn((int)call->index, 300, v6 ? "this call has IPv6" : "this call has IPv4");
+            return 0;
+        }
+    }
+    return 1;
+}
+
 pj_status_t __real_pjmedia_stream_info_from_sdp(pjmedia_stream_info *si, pj_pool_t *pool, pjmedia_endpt *endpt,
                                                 const pjmedia_sdp_session *local, const pjmedia_sdp_session *remote,
                                                 unsigned index);

@@ -35,25 +35,7 @@ static pjsua_call *call_of(const pjsip_inv_session *inv) { return inv->dlg->mod_
 /* ---- SDP ------------------------------------------------------------------------------------------------------------
  */
 
-static int is_udptl(const pjmedia_sdp_media *m) {
-    return m->desc.port && !pj_stricmp2(&m->desc.media, "image") && !pj_stricmp2(&m->desc.transport, "udptl");
-}
-
-static unsigned active_lines(const pjmedia_sdp_session *sdp) {
-    unsigned n = 0;
-    for (unsigned i = 0; sdp && i < sdp->media_count; i++)
-        n += sdp->media[i]->desc.port != 0;
-    return n;
-}
-
-static int has_t38(const pjmedia_sdp_session *sdp) {
-    for (unsigned i = 0; sdp && i < sdp->media_count; i++)
-        if (is_udptl(sdp->media[i]))
-            return 1;
-    return 0;
-}
-
-static int is_t38_alone(const pjmedia_sdp_session *sdp) { return active_lines(sdp) == 1 && has_t38(sdp); }
+static int is_t38_alone(const pjmedia_sdp_session *sdp) { return sdp_active_lines(sdp) == 1 && sdp_t38_line(sdp) >= 0; }
 
 static void print_sdp(const pjmedia_sdp_session *sdp, char *out, pj_size_t size) {
     int n = sdp ? pjmedia_sdp_print(sdp, out, size - 1) : 0;
@@ -83,17 +65,24 @@ static void on_rx_offer2(pjsip_inv_session *inv, struct pjsip_inv_on_rx_offer_cb
     pjsua_call *call = call_of(inv);
     int in_response = param->rdata && param->rdata->msg_info.msg->type != PJSIP_REQUEST_MSG;
 
-    if (!call || in_response || !has_t38(param->offer)) {
+    if (!call || in_response) {
         (*pjsua_callbacks.on_rx_offer2)(inv, param);
         return;
     }
     if (call->hanging_up)
         return;
+    warnings_forget();
+    if (sdp_t38_line(param->offer) < 0) {
+        if (media_reaches(call, param->offer))
+            (*pjsua_callbacks.on_rx_offer2)(inv, param);
+        return;
+    }
     inv->sdp_neg_flags |= PJMEDIA_SDP_NEG_ALLOW_MEDIA_CHANGE;
     /* Without an answer from the callback PJSIP replies 488; audio that is offered beside the image may still be had.
      */
     emit(inv, SFX_SIP_T38_OFFER, 0, NULL, param->offer);
-    if (pjmedia_sdp_neg_get_state(inv->neg) == PJMEDIA_SDP_NEG_STATE_REMOTE_OFFER && !is_t38_alone(param->offer))
+    if (pjmedia_sdp_neg_get_state(inv->neg) == PJMEDIA_SDP_NEG_STATE_REMOTE_OFFER && sdp_audio_lines(param->offer) &&
+        media_reaches(call, param->offer))
         (*pjsua_callbacks.on_rx_offer2)(inv, param);
 }
 
@@ -133,7 +122,8 @@ static void on_media_update(pjsip_inv_session *inv, pj_status_t status) {
         (*pjsua_callbacks.on_media_update)(inv, status);
         return;
     }
-    if (is_t38_alone(local) && is_t38_alone(remote)) {
+    /* What else was offered beside it is refused by our answer. */
+    if (is_t38_alone(local) && sdp_t38_line(remote) >= 0) {
         if (!s->active)
             park_audio(call);
         pjsua_media_prov_revert((pjsua_call_id)call->index);
@@ -212,34 +202,6 @@ pj_status_t __wrap_pjsip_inv_usage_init(pjsip_endpoint *endpt, const pjsip_inv_c
     status = __real_pjsip_inv_usage_init(endpt, &ours);
     mod_t38.id = -1; /* pjsua may have been shut down and started again */
     return status == PJ_SUCCESS ? pjsip_endpt_register_module(endpt, &mod_t38) : status;
-}
-
-/* ---- T.38 alone in the first INVITE
- * ------------------------------------------------------------------------------------- */
-
-pj_status_t __real_pjsua_media_channel_init(pjsua_call_id id, pjsip_role_e role, int level, pj_pool_t *pool,
-                                            const pjmedia_sdp_session *remote, int *code, pj_bool_t async,
-                                            pjsua_med_tp_state_cb cb);
-pj_status_t __wrap_pjsua_media_channel_init(pjsua_call_id id, pjsip_role_e role, int level, pj_pool_t *pool,
-                                            const pjmedia_sdp_session *remote, int *code, pj_bool_t async,
-                                            pjsua_med_tp_state_cb cb);
-
-/* pjsua would refuse it; shown an audio line in its place, it reserves a transport instead. The answer is ours. */
-pj_status_t __wrap_pjsua_media_channel_init(pjsua_call_id id, pjsip_role_e role, int level, pj_pool_t *pool,
-                                            const pjmedia_sdp_session *remote, int *code, pj_bool_t async,
-                                            pjsua_med_tp_state_cb cb) {
-    if (remote && is_t38_alone(remote)) {
-        pjmedia_sdp_session *shown = pjmedia_sdp_session_clone(pool, remote);
-        for (unsigned i = 0; i < shown->media_count; i++)
-            if (is_udptl(shown->media[i])) {
-                shown->media[i]->desc.media = pj_str("audio");
-                shown->media[i]->desc.transport = pj_str("RTP/AVP");
-                shown->media[i]->desc.fmt[0] = pj_str("0");
-                shown->media[i]->desc.fmt_count = 1;
-            }
-        remote = shown;
-    }
-    return __real_pjsua_media_channel_init(id, role, level, pool, remote, code, async, cb);
 }
 
 /* ---- what the owner asks for

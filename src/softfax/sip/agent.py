@@ -67,6 +67,8 @@ class Call:
         # Read and written in the SIP thread alone once the call lives.
         self._policy = t38
         self._said: T38Parameters | None = None
+        #: Set by the owner: T.30 runs in audio so far that an offer of T.38 would only begin the fax anew.
+        self.fax_in_audio = False
         self.handler: CallHandler | None = None
         #: The account it goes through or came by; empty for none.
         self.account = ""
@@ -172,6 +174,7 @@ class IncomingCall(Call):
     def __init__(self, agent: UserAgent) -> None:
         super().__init__(agent, outgoing=False)
         self.first_offer = ""
+        self.offers_audio = False
         #: The address that it came from, and whether that belongs to an account.
         self.source = ""
         self.known = False

@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from softfax.errors import NativeError
 
-__all__ = ["PJ_EPENDING", "Glue", "GlueEvent", "GlueEventType", "Refused"]
+__all__ = ["PJ_EPENDING", "FirstOffer", "Glue", "GlueEvent", "GlueEventType", "Refused"]
 
 log = logging.getLogger("softfax.sip")
 
@@ -58,6 +58,14 @@ class _Event(c.Structure):
         ("local_sdp", c.c_char_p),
         ("remote_sdp", c.c_char_p),
     ]
+
+
+class FirstOffer(IntEnum):
+    """What a first INVITE offers; T.38 beside one line of audio is left for later."""
+
+    AUDIO = 0
+    T38 = 1
+    EITHER = 2
 
 
 class _Counters(c.Structure):
@@ -120,7 +128,8 @@ class Glue:
             lib.sfx_sip_servers.argtypes = [c.c_int, c.POINTER(c.c_char_p), c.POINTER(c.c_int), c.c_int]
             lib.sfx_sip_look_up.argtypes = [c.c_char_p, c.c_int, c.c_int, c.c_char_p, c.c_int]
             lib.sfx_sip_may_send_media.argtypes = [c.c_int, c.c_char_p, c.c_int]
-            lib.sfx_sip_forget.argtypes = lib.sfx_sip_by_tls.argtypes = [c.c_int]
+            lib.sfx_sip_forget.argtypes = lib.sfx_sip_by_tls.argtypes = lib.sfx_sip_first_offer.argtypes = [c.c_int]
+            lib.sfx_sip_warn.argtypes, lib.sfx_sip_warn.restype = [c.c_int, c.c_int, c.c_char_p], None
             lib.sfx_sip_forget.restype = None
             lib.sfx_sip_open.argtypes = [c.c_int, c.c_int]
             lib.sfx_sip_run.argtypes = [c.c_uint]
@@ -246,6 +255,14 @@ class Glue:
     def by_tls(self, call_id: int) -> bool:
         """Whether the INVITE of a call that is coming in came over TLS."""
         return bool(self._lib.sfx_sip_by_tls(call_id))
+
+    def first_offer(self, call_id: int) -> FirstOffer:
+        """What the INVITE of a call that is coming in offers."""
+        return FirstOffer(self._lib.sfx_sip_first_offer(call_id))
+
+    def warn(self, call_id: int, code: int, text: str) -> None:
+        """Says why the 488 that follows refuses a call or an offer: a warn-code of RFC 3261 §20.43 and a text."""
+        self._lib.sfx_sip_warn(call_id, code, text.replace('"', "'").encode())
 
     def may_send_media(self, call_id: int, host: str, port: int) -> bool:
         """Whether the far end of a call may have media sent to an address."""

@@ -6,12 +6,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from softfax.errors import SoftfaxError
 from softfax.sip import sdp
-from softfax.sip.glue import GlueEvent, GlueEventType
+from softfax.sip.glue import Glue, GlueEvent, GlueEventType
 from softfax.sip.types import (
     ANYWHERE,
     ANYWHERE_6,
@@ -25,9 +24,11 @@ from softfax.sip.types import (
 if TYPE_CHECKING:
     from softfax.sip.agent import Call, UserAgent
 
-__all__ = ["answer_for", "glue_event", "local_udptl"]
+__all__ = ["answer_for", "check_first", "glue_event", "local_udptl"]
 
 log = logging.getLogger("softfax.sip")
+
+MEDIA_UNAVAILABLE = 304  # a warn-code (RFC 3261 §20.43)
 
 SIP_REASONS = {
     408: "Request Timeout",
@@ -44,16 +45,18 @@ SIP_REASONS = {
 }
 
 
-def glue_event(agent: UserAgent, call: Call, event: GlueEvent, answer: Callable[[int, str], int]) -> None:
+def glue_event(agent: UserAgent, call: Call, event: GlueEvent, glue: Glue) -> None:
     """What the invite session reports of a call; in the SIP thread. Offers of T.38 are answered here and now."""
     if event.type is GlueEventType.AUDIO:
         _audio_negotiated(agent, call, event)
     elif event.type is GlueEventType.T38_OFFER:
-        text = answer_for(call, event.remote_sdp)
-        if text is not None:
-            status = answer(event.call_id, text)
+        try:
+            status = glue.answer(event.call_id, answer_for(call, event.remote_sdp))
             if status:
                 log.warning("the answer to an offer of T.38 failed (%d)", status)
+        except sdp.SdpError as error:
+            log.warning("an offer of T.38 is refused: %s", error)
+            glue.warn(event.call_id, error.warning, str(error))
     elif event.type is GlueEventType.T38_ACTIVE:
         call._audio_told = None
         try:
@@ -124,20 +127,35 @@ def local_udptl(call: Call, policy: T38Policy, far_host: str) -> tuple[str, int]
     return host, port
 
 
-def answer_for(call: Call, offer: str) -> str | None:
-    """Our answer to an offer of T.38; None refuses it (488)."""
+def answer_for(call: Call, offer: str) -> str:
+    """Our answer to an offer of T.38. Raises SdpError where it is refused (488)."""
     policy = call._policy
     if policy is None or not policy.accept:
-        return None
+        raise sdp.SdpError("T.38 is not wanted here", MEDIA_UNAVAILABLE)
+    if call.fax_in_audio:
+        raise sdp.SdpError("the fax is under way in audio", MEDIA_UNAVAILABLE)
     try:
         parsed = sdp.parse(offer)
         line = sdp.t38_line(parsed)
-        far = sdp.t38_remote(parsed, line) if line else ("", 0)
-        if line and not call._may_send(*far):
-            raise sdp.SdpError(f"nothing is sent to {far[0]}")
-        far_host = far[0]
-        text, call._said = sdp.answer_t38(parsed, local_udptl(call, policy, far_host), policy.parameters)
-    except (sdp.SdpError, SoftfaxError, OSError, ValueError) as error:
-        log.warning("an offer of T.38 is refused: %s", error)
-        return None
+        host, port = sdp.t38_remote(parsed, line) if line else ("", 0)
+        local = local_udptl(call, policy, host)
+        if line:
+            check_media(call, host, port, local[0])
+        text, call._said = sdp.answer_t38(parsed, local, policy.parameters)
+    except (SoftfaxError, OSError) as error:
+        raise sdp.SdpError(str(error)) from None
     return text
+
+
+def check_media(call: Call, host: str, port: int, ours: str) -> None:
+    """Raises SdpError where the far end may not have media sent to an address, or we cannot from one like `ours`."""
+    sdp.check_family(host, ours)
+    if not call._may_send(host, port):
+        raise sdp.SdpError(f"nothing is sent to {host}")
+
+
+def check_first(call: Call, offer: sdp.Sdp, ours: str) -> None:
+    """Raises SdpError where what a first INVITE offers cannot be reached."""
+    for line in offer.media:
+        if line.port and line.media.lower() in ("audio", "image"):
+            check_media(call, str(sdp.numeric_address(offer, line)), line.port, ours)

@@ -14,6 +14,8 @@ __all__ = [
     "SdpError",
     "T38Parameters",
     "answer_t38",
+    "check_family",
+    "numeric_address",
     "offer_t38",
     "parse",
     "t38_line",
@@ -26,6 +28,9 @@ LINES_MAX = 256
 MEDIA_MAX = 16
 DATAGRAM_MAX = 65535
 
+#: Warn-codes (RFC 3261 §20.43).
+INCOMPATIBLE_NETWORK, INCOMPATIBLE_ADDRESS = 300, 301
+
 ErrorCorrectionName = Literal["redundancy", "fec", "none"]
 RateManagement = Literal["transferredTCF", "localTCF"]
 
@@ -35,7 +40,11 @@ _RATES = (2400, 4800, 7200, 9600, 12000, 14400)
 
 
 class SdpError(ValueError):
-    """What the far end sent is no SDP, or no T.38 we can use."""
+    """What the far end sent is no SDP, or no media we can use; `warning` is the warn-code of RFC 3261 §20.43."""
+
+    def __init__(self, text: str, warning: int = 399) -> None:
+        super().__init__(text)
+        self.warning = warning
 
 
 @dataclass(frozen=True)
@@ -51,8 +60,13 @@ class MediaLine:
 
     @property
     def is_t38(self) -> bool:
-        """An active line of T.38 over UDPTL."""
+        """A line of T.38 over UDPTL that is not refused."""
         return self.port > 0 and self.media.lower() == "image" and self.transport.lower() == "udptl"
+
+    @property
+    def is_inactive(self) -> bool:
+        """Whether nothing is to flow either way for now (RFC 4566 §6)."""
+        return self.attribute("inactive") is not None
 
     def attribute(self, name: str) -> str | None:
         """The first attribute of that name, regardless of case; None where there is none."""
@@ -88,9 +102,14 @@ class T38Parameters:
 # ---- reading -------------------------------------------------------------------------------------------------------
 
 
-def _at_most(text: str, high: int) -> int:
-    """A number that says more than we count to: as much as we do. Raises SdpError for what is none."""
-    return min(_number(text, 0, 10**10 - 1), high)
+def _said(text: str | None, high: int) -> int | None:
+    """A number of the far end's about T.38; what follows its digits is passed over. Raises SdpError where there are none."""
+    if not text:
+        return None
+    digits = re.match(r"[0-9]{1,10}(?![0-9])", text)
+    if digits is None:
+        raise SdpError(f"number out of range: {text[:20]!r}")
+    return min(int(digits[0]), high)
 
 
 def _number(text: str, low: int, high: int) -> int:
@@ -101,8 +120,8 @@ def _number(text: str, low: int, high: int) -> int:
 
 def _address(value: str) -> str:
     parts = value.split()
-    if len(parts) != 3 or parts[0] != "IN" or parts[1] not in ("IP4", "IP6"):
-        raise SdpError("bad connection line")
+    if len(parts) < 3 or parts[0].upper() != "IN" or parts[1].upper() not in ("IP4", "IP6"):
+        raise SdpError("bad connection line", INCOMPATIBLE_NETWORK)
     return parts[2].split("/")[0]
 
 
@@ -162,20 +181,35 @@ def parse(text: str) -> Sdp:
 
 
 def t38_line(sdp: Sdp) -> MediaLine | None:
-    """The active T.38 line, wherever it stands; None where there is none."""
-    return next((m for m in sdp.media if m.is_t38), None)
+    """The line of T.38 that may be taken, wherever it stands; an inactive one only where there is nothing else."""
+    lines = [m for m in sdp.media if m.is_t38]
+    others = [m for m in sdp.media if m.port > 0 and m.media.lower() != "image" and not m.is_inactive]
+    return next((m for m in lines if not m.is_inactive), lines[0] if lines and not others else None)
 
 
 def t38_remote(sdp: Sdp, line: MediaLine) -> tuple[str, int]:
     """Where the far end wants its UDPTL. Raises SdpError unless it is a numeric unicast address."""
+    address = numeric_address(sdp, line)
+    if address.is_multicast or address.is_unspecified:
+        raise SdpError(f"nothing can be sent to {address}")
+    return str(address), line.port
+
+
+def numeric_address(sdp: Sdp, line: MediaLine) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Where the media of a line are. Raises SdpError for a name, which would have to be looked up."""
     text = line.address or sdp.address
     try:
-        address = ipaddress.ip_address(text or "")
+        return ipaddress.ip_address(text or "")
     except ValueError:
-        raise SdpError("no numeric address for T.38") from None
-    if address.is_multicast or address.is_unspecified:
-        raise SdpError("no usable address for T.38")
-    return str(address), line.port
+        named = f"{text[:64]} is a name" if text else "there is no address"
+        raise SdpError(f"media is sent to numeric addresses alone, and {named}", INCOMPATIBLE_ADDRESS) from None
+
+
+def check_family(host: str, ours: str) -> None:
+    """Raises SdpError where media at `host` cannot be reached from an address like `ours`."""
+    if (":" in host) != (":" in ours):
+        families = ("IPv6", "IPv4") if ":" in host else ("IPv4", "IPv6")
+        raise SdpError(f"media at {host} is {families[0]}, and this call has {families[1]}", INCOMPATIBLE_NETWORK)
 
 
 def _flag(line: MediaLine, name: str) -> bool:
@@ -185,20 +219,16 @@ def _flag(line: MediaLine, name: str) -> bool:
 
 
 def t38_parameters(line: MediaLine) -> T38Parameters:
-    """The far end's parameters with the defaults of T.38 Annex D where it gives none. Raises SdpError for nonsense."""
-    version = line.attribute("T38FaxVersion")
-    rate = line.attribute("T38MaxBitRate")
+    """The far end's parameters, with the defaults of T.38 Annex D where it gives none. Raises SdpError for nonsense."""
     management = (line.attribute("T38FaxRateManagement") or "transferredTCF").lower()
-    datagram = line.attribute("T38FaxMaxDatagram")
-    buffer = line.attribute("T38FaxMaxBuffer")
     correction = line.attribute("T38FaxUdpEC")
-    bitrate = (_at_most(rate, 1_000_000) if rate else 0) or 14400
+    bitrate = _said(line.attribute("T38MaxBitRate"), 1_000_000) or 14400
     return T38Parameters(
-        version=_at_most(version, 255) if version else 0,
+        version=_said(line.attribute("T38FaxVersion"), 255) or 0,
         max_bitrate_bps=max((r for r in _RATES if r <= bitrate), default=2400),
         rate_management="localTCF" if management == "localtcf" else "transferredTCF",
-        max_datagram=_at_most(datagram, DATAGRAM_MAX) if datagram else None,
-        max_buffer=_at_most(buffer, 1 << 30) if buffer else None,
+        max_datagram=_said(line.attribute("T38FaxMaxDatagram"), DATAGRAM_MAX),
+        max_buffer=_said(line.attribute("T38FaxMaxBuffer"), 1 << 30),
         error_correction=_EC_BY_VALUE.get((correction or "").lower(), "none"),
         fill_bit_removal=_flag(line, "T38FaxFillBitRemoval"),
         transcoding_mmr=_flag(line, "T38FaxTranscodingMMR"),

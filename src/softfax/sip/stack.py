@@ -19,9 +19,9 @@ from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount, identity
 from softfax.sip.agent import Call, IncomingCall
 from softfax.sip.binding import clean, library_path, message_of, pj, reason_of, status_reason
-from softfax.sip.glue import PJ_EPENDING, Glue, GlueEvent, GlueEventType, Refused
+from softfax.sip.glue import PJ_EPENDING, FirstOffer, Glue, GlueEvent, GlueEventType, Refused
 from softfax.sip.headers import headers_of, sdp_of
-from softfax.sip.offers import answer_for, glue_event, local_udptl
+from softfax.sip.offers import answer_for, check_first, glue_event, local_udptl
 from softfax.sip.pj_accounts import PjAccount, PjAccounts, port_of, server_uri, source_host
 from softfax.sip.redact import redact
 from softfax.sip.secure import security_of
@@ -317,20 +317,29 @@ class Stack:
         self._adopt(pj_call)
 
     def answer(self, call: IncomingCall) -> None:
-        """Sends 200; an INVITE with T.38 alone gets our T.38 answer, or 488."""
+        """Sends 200. An INVITE with T.38 gets our T.38 answer, or, unless it has audio that we take as well, 488."""
         pj_call = self._calls.get(call._index)
         if pj_call is None:
             return
         if call.first_offer:
-            text = answer_for(call, call.first_offer)
-            if text is None or self._glue.answer(call._index, text):
-                self.hangup(call, 488)
-                return
+            try:
+                if self._glue.answer(call._index, answer_for(call, call.first_offer)):
+                    raise sdp.SdpError("the answer to its offer of T.38 failed")
+            except sdp.SdpError as error:
+                if not call.offers_audio:
+                    self._refuse(call, error)
+                    return
         try:
             pj_call.answer(_operation(200))
         except pj.Error as error:
             log.warning("a call could not be answered: %s", reason_of(error))
             self.hangup(call, 500)
+
+    def _refuse(self, call: IncomingCall, why: sdp.SdpError) -> None:
+        """Refuses a call for its media, and says why."""
+        log.warning("a call from %s is refused: %s", call.source, why)
+        self._glue.warn(call._index, why.warning, str(why))
+        self.hangup(call, 488)
 
     def ring(self, call: IncomingCall) -> None:
         """Sends 180."""
@@ -426,14 +435,15 @@ class Stack:
             offer = sdp.parse(body) if body.strip() else None
         except sdp.SdpError:
             offer = None
-        if offer is not None and not all(
-            self.may_send(call, line.address or offer.address or "", line.port) for line in offer.media if line.port
-        ):
-            log.warning("a call from %s is refused: its media are at an address that nothing is sent to", call.source)
-            pj_call.hangup(_operation(488))
+        try:
+            if offer is not None:
+                check_first(call, offer, self.bound_address[0])
+        except sdp.SdpError as error:
+            self._refuse(call, error)
             return
-        if offer is not None and sdp.t38_line(offer) is not None and sum(m.port > 0 for m in offer.media) == 1:
-            call.first_offer = body
+        kind = self._glue.first_offer(call._index)
+        if offer is not None and kind is not FirstOffer.AUDIO:
+            call.first_offer, call.offers_audio = body, kind is FirstOffer.EITHER
         self.agent.tell(self.agent.incoming_call, call)
 
     def may_redirect(self, pj_call: _PjCall, target: str) -> bool:
@@ -495,7 +505,7 @@ class Stack:
             return
         pj_call = self._calls.get(event.call_id)
         if pj_call is not None:
-            glue_event(self.agent, pj_call.call, event, self._glue.answer)
+            glue_event(self.agent, pj_call.call, event, self._glue)
         elif event.fd >= 0:
             os.close(event.fd)
 
