@@ -5,10 +5,15 @@
  * PJSIP takes as many as come, keeps each for ten minutes, and stops listening when it can take no more. Here each is
  * counted as it is accepted (the linker wraps pj_sock_accept and pj_sock_close), which holds for TLS before its
  * handshake too. One that is to end is shut down below PJSIP, which then sees its end as if the far end had closed it.
+ *
+ * One that we open may take SYN_REPEATS repetitions and no longer (around pj_sock_connect): where a firewall swallows
+ * them, PJSIP would wait for half a minute, and say that nobody answers.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -26,6 +31,7 @@
 #define SILENCE_MS 60000u /* of an unknown source without a call; PJSIP ends the others after ten minutes */
 #define UNREAD_OCTETS_MAX (256 * 1024)
 #define REFUSED_AT_ONCE 64
+#define SYN_REPEATS 2 /* after 1 and 3 s; the end is after 7 s */
 
 typedef struct connection {
     pj_sock_t sock;
@@ -169,6 +175,19 @@ pj_status_t __wrap_pj_sock_accept(pj_sock_t listener, pj_sock_t *sock, pj_sockad
     }
     *sock = PJ_INVALID_SOCKET;
     return nobody;
+}
+
+pj_status_t __real_pj_sock_connect(pj_sock_t sock, const pj_sockaddr_t *address, int size);
+pj_status_t __wrap_pj_sock_connect(pj_sock_t sock, const pj_sockaddr_t *address, int size);
+
+pj_status_t __wrap_pj_sock_connect(pj_sock_t sock, const pj_sockaddr_t *address, int size) {
+    const int repeats = SYN_REPEATS;
+    int type = 0;
+    socklen_t room = sizeof type;
+
+    if (!getsockopt((int)sock, SOL_SOCKET, SO_TYPE, &type, &room) && type == SOCK_STREAM)
+        setsockopt((int)sock, IPPROTO_TCP, TCP_SYNCNT, &repeats, sizeof repeats);
+    return __real_pj_sock_connect(sock, address, size);
 }
 
 pj_status_t __wrap_pj_sock_close(pj_sock_t sock) {

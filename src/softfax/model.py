@@ -18,6 +18,7 @@ from typing import Any
 
 __all__ = [
     "CONNECTION_REFUSED",
+    "CONNECTION_TIMED_OUT",
     "HOST_UNREACHABLE",
     "NAME_UNKNOWN",
     "NO_ROUTE",
@@ -130,12 +131,14 @@ NAME_UNKNOWN = "the server's name is not known"
 PORT_UNREACHABLE = "nothing listens at the far end's address and port (ICMP: port unreachable)"
 HOST_UNREACHABLE = "the far end's address cannot be reached (ICMP: host unreachable)"
 CONNECTION_REFUSED = "nothing listens at the far end's address and port (connection refused)"
+CONNECTION_TIMED_OUT = "the far end's address takes no connection (nothing comes back)"
 NO_ROUTE = "there is no route to the far end's address"
 #: What people can do about them.
 REASON_REMEDIES: Mapping[str, str] = {
     NAME_UNKNOWN: "check the name of the host, and DNS",
     PORT_UNREACHABLE: "check the address and the port, and whether the server or machine there is running",
     CONNECTION_REFUSED: "check the address, the port and the transport, and whether the server or machine there is running",
+    CONNECTION_TIMED_OUT: "check the address, the port and the transport, and the firewalls between",
     HOST_UNREACHABLE: "check the address, the network and the firewalls between",
     NO_ROUTE: "check the address, and the network and routes of this machine",
 }

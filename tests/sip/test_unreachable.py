@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from softfax.model import CONNECTION_REFUSED, PORT_UNREACHABLE
+from softfax.model import CONNECTION_REFUSED, CONNECTION_TIMED_OUT, PORT_UNREACHABLE
 from tests.sip.far_end import HERE, Agent, FarEnd
 from tests.sip.test_agent import run
 from tests.sip.test_networks import has_ipv6
@@ -68,6 +68,29 @@ run(main)
 """
     )
     assert output.strip() == f"ended 503 {CONNECTION_REFUSED}"
+
+
+def test_an_address_that_swallows_packets_is_told_as_unreachable() -> None:
+    # A listener whose places are taken drops what else would connect, as a firewall does.
+    output = run(
+        CLOSED
+        + """
+async def main(agent):
+    a = Ended("caller")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(0)
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(sock.getsockname())
+        agent.call(f"sip:fax@127.0.0.1:{sock.getsockname()[1]};transport=tcp", a, t38=policy())
+        await a.until("ended")
+    print(a.log[-1])
+run(main)
+"""
+    )
+    assert output.strip() == f"ended 503 {CONNECTION_TIMED_OUT}"
 
 
 def test_other_calls_are_not_disturbed() -> None:

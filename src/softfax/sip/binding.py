@@ -10,7 +10,7 @@ from typing import Any
 
 from softfax import outside
 from softfax.errors import NativeError
-from softfax.model import CONNECTION_REFUSED, NO_ROUTE
+from softfax.model import CONNECTION_REFUSED, CONNECTION_TIMED_OUT, NO_ROUTE
 
 try:
     from softfax._native import _pjsua2  # type: ignore[attr-defined]
@@ -28,6 +28,7 @@ library_path = str(_pjsua2.__file__)
 
 _SYSTEM_REASONS = {
     os.strerror(errno.ECONNREFUSED): CONNECTION_REFUSED,
+    os.strerror(errno.ETIMEDOUT): CONNECTION_TIMED_OUT,
     os.strerror(errno.ENETUNREACH): NO_ROUTE,
     os.strerror(errno.EHOSTUNREACH): NO_ROUTE,
 }
