@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,20 +55,29 @@ def start(
     header: Mapping[str, Any] | None = None,
     allow_private: bool = False,
     raster: Path | None = None,
+    optional: Collection[str] = (),
     on_change: Callable[[], None] = lambda: None,
 ) -> PageJob:
     """Begins to make one fax TIFF of documents, in order; pages come one by one. The caller closes the job.
 
     `cover` has the fields of `softfax.documents.cover.CoverFields` and, if wished, `template`, a path; `header` those of
     `softfax.documents.header.HeaderLine` with `when` in ISO 8601. `raster` is a TIFF made before of all this, without header.
-    Raises DocumentError for what cannot be fetched; what
-    cannot be opened or drawn, the job says.
+    `optional` names files that are left out, with a warning, where they cannot be read. Raises DocumentError for what cannot
+    be fetched; what cannot be opened or drawn, the job says.
     """
+    warnings: list[str] = []
     sources = gather(
-        files, workdir, limits=settings.limits, pages=pages, password=settings.password, allow_private=allow_private
+        files,
+        workdir,
+        limits=settings.limits,
+        pages=pages,
+        password=settings.password,
+        allow_private=allow_private,
+        optional=optional,
+        warnings=warnings,
     )
     tiff = workdir / f"fax-{secrets.token_hex(4)}.tif"
-    options: dict[str, Any] = {"cover": cover, "header": header, "on_change": on_change}
+    options: dict[str, Any] = {"cover": cover, "header": header, "warnings": warnings, "on_change": on_change}
     if raster is not None:
         try:
             return StampedJob(raster, sources, tiff, settings, **options)

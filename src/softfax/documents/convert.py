@@ -45,8 +45,11 @@ def convert(
     with tempfile.TemporaryDirectory(prefix="softfax-") as folder:
         work = Path(folder)
         limits, password = settings.limits, settings.password
-        sources = gather(files, work, limits=limits, pages=pages, password=password, allow_private=allow_private)
-        with RasterJob(sources, work / "fax.tif", settings, cover=cover, header=header) as job:
+        said: list[str] = []
+        sources = gather(
+            files, work, limits=limits, pages=pages, password=password, allow_private=allow_private, warnings=said
+        )
+        with RasterJob(sources, work / "fax.tif", settings, cover=cover, header=header, warnings=said) as job:
             prepared = job.prepared()
             for warning in job.warnings:
                 on_warning(warning)

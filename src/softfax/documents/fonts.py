@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ __all__ = [
     "Face",
     "Glyph",
     "Style",
+    "boxes_warning",
     "face",
     "face_for",
     "glyph",
@@ -153,7 +154,11 @@ def _is_invisible(char: str) -> bool:
 
 def missing_warning(text: Iterable[str]) -> str:
     """One line for people about characters drawn as boxes; empty if there are none."""
-    unknown = missing_characters(text)
+    return boxes_warning(missing_characters(text))
+
+
+def boxes_warning(unknown: Sequence[str]) -> str:
+    """The same for characters that are known to have been drawn so."""
     if not unknown:
         return ""
     named = ", ".join(f"U+{ord(c):04X} {name(c, '').lower()}".strip() for c in unknown[:WARN_CHARACTERS])

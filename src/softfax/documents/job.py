@@ -53,6 +53,7 @@ class PageJob:
         *,
         cover: Mapping[str, Any] | None = None,
         header: Mapping[str, Any] | None = None,
+        warnings: Sequence[str] = (),
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.tiff = tiff
@@ -61,7 +62,8 @@ class PageJob:
         self.total: int | None = None
         self.error: DocumentError | None = None
         self.done = False
-        self.warnings: list[str] = []
+        self.warnings: list[str] = list(warnings)
+        self._left_out: set[int] = set()
         self.on_change = on_change
         self._sources, self._cover, self._header = tuple(sources), cover, header
         self._changed = threading.Condition()
@@ -87,13 +89,13 @@ class PageJob:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """What the pages are made of, as files of this machine."""
-        return self._sources
+        """What the pages are made of, as files of this machine; without those that were left out, once all are opened."""
+        return tuple(source for index, source in enumerate(self._sources) if index not in self._left_out)
 
     def again(self, tiff: Path, far_end: FarEnd, on_change: Callable[[], None]) -> RasterJob:
         """The same documents for a far end that takes less, into another file."""
         return RasterJob(
-            self._sources,
+            self.sources,
             tiff,
             self.settings.for_far_end(far_end),
             cover=self._cover,
@@ -254,6 +256,8 @@ class RasterJob(PageJob):
             if "sheets" in said:
                 self._set(total=int(said["sheets"]) if said["exact"] else None)
             elif "warning" in said:
+                if "left_out" in said:
+                    self._left_out.add(int(said["left_out"]))
                 self.warnings.append(str(said["warning"]))
             elif "page" in said:
                 page = said["page"]

@@ -25,7 +25,7 @@ from softfax.errors import (
     DocumentUnsupportedError,
 )
 
-__all__ = ["OfficeKind", "OfficeLimits", "convert_office", "is_office", "office_kind"]
+__all__ = ["OfficeKind", "OfficeLimits", "convert_office", "is_locked", "is_office", "office_kind", "without_network"]
 
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ZIP = b"PK\x03\x04"
@@ -68,6 +68,7 @@ _STREAMS = (
     ("Workbook", OfficeKind.SHEET, ".xls"),
     ("Book", OfficeKind.SHEET, ".xls"),
 )
+_OLD = frozenset({".doc", ".xls", ".ppt"})
 _ENCRYPTED_STREAM = "EncryptedPackage"
 #: Parts that tell OOXML packages (ECMA-376) apart.
 _PARTS = (
@@ -114,6 +115,12 @@ def office_kind(path: Path) -> OfficeKind | None:
     """The family of an office file, by its content; None for anything else."""
     found = _look(path)
     return found[0] if found else None
+
+
+def is_locked(path: Path) -> bool:
+    """Whether an office file needs a password, or may need one: of the old kinds only their insides tell."""
+    found = _look(path)
+    return found is not None and (found[1] in _OLD or _encrypted(path, found[1]))
 
 
 def convert_office(
@@ -251,7 +258,7 @@ def _opens(program: str, kind: OfficeKind) -> bool:
 
 
 @functools.cache
-def _without_network() -> tuple[str, ...]:
+def without_network() -> tuple[str, ...]:
     """A command that runs another where there is no network, as far as this machine lets us."""
     unshare = shutil.which("unshare")
     for options in (("--net",), ("--user", "--map-root-user", "--net")):
@@ -276,7 +283,7 @@ def _run(soffice: str, path: Path, ending: str, folder: Path, limits: OfficeLimi
         f'ulimit -t {int(limits.wall_s) + 1}; exec "$@"'
     )
     command = [
-        *_without_network(),
+        *without_network(),
         soffice,
         f"-env:UserInstallation={profile.as_uri()}",
         *("--headless", "--norestore", "--nologo", "--nodefault", "--nofirststartwizard"),

@@ -166,12 +166,16 @@ class DocumentLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One document of a fax: a file, the password that opens it, the pages to take (`1-3,5`; empty for all)."""
+    """One document of a fax: a file, the password that opens it, the pages to take (`1-3,5`; empty for all).
+
+    One that is `optional` is left out, with a warning, where it cannot be opened and others can.
+    """
 
     path: Path
     password: str = ""
     pages: str = ""
     name: str = ""
+    optional: bool = False
 
     @property
     def shown(self) -> str:

@@ -74,9 +74,24 @@ def _sheets(request: dict[str, Any], settings: RasterSettings) -> tuple[int, Ite
     sources = [Source(**{**raw, "path": Path(raw["path"])}) for raw in request["sources"]]
     if len(sources) > SOURCES_MAX:
         raise DocumentTooLargeError(f"{len(sources)} documents are too many", f"send at most {SOURCES_MAX} at once")
-    documents = [(open_document(source, settings.limits), source.shown) for source in sources]
-    for document, _ in documents:
+    documents = []
+    first: DocumentError | None = None
+    for index, source in enumerate(sources):
+        try:
+            if source.optional:
+                _check_pictures(source, settings.limits)
+            document = open_document(source, settings.limits)
+        except DocumentError as error:
+            if not source.optional:
+                raise
+            first = first or error
+            named = error.problem if source.shown in error.problem else f"{source.shown}: {error.problem}"
+            _say(left_out=index, warning=f"left out: {named}")
+            continue
         _warn(document)
+        documents.append((document, source.shown))
+    if first is not None and not documents:
+        raise first
     count = sum(len(document) for document, _ in documents) + (1 if request.get("cover") else 0)
     if count > settings.limits.pages:
         raise DocumentTooLargeError(f"the fax has {count} pages", f"send at most {settings.limits.pages} in one fax")
@@ -95,6 +110,17 @@ def _sheets(request: dict[str, Any], settings: RasterSettings) -> tuple[int, Ite
                 yield sheet, name
 
     return count, sheets()
+
+
+def _check_pictures(source: Source, limits: DocumentLimits) -> None:
+    """Pictures are decoded once more than they need be: one that breaks off is left out before the first page is made."""
+    from softfax.documents.image import ImageDocument
+    from softfax.documents.load import open_document
+
+    document = open_document(source, limits)
+    if isinstance(document, ImageDocument):
+        for _ in document:
+            pass
 
 
 class _Header:

@@ -27,7 +27,17 @@ from softfax.documents.letters.mime import MailError, Parts, looks_like_mail, oc
 from softfax.documents.letters.tnef import TnefError, is_tnef, read_tnef
 from softfax.outside import file_name
 
-__all__ = ["Attachment", "Letter", "MailError", "MessageLimits", "read_message"]
+__all__ = [
+    "UNWANTED",
+    "Attachment",
+    "Letter",
+    "LetterReader",
+    "MailError",
+    "MessageLimits",
+    "page_of",
+    "read_message",
+    "read_packed",
+]
 
 #: Where readers look for its beginning (ISO 32000-1 annex H.3.4.1).
 PDF_BEGINS_WITHIN = 1024
@@ -35,7 +45,7 @@ PDF_BEGINS_WITHIN = 1024
 FORWARDS_MAX = 10
 HTML_MAX = 4_000_000
 #: Parts that nobody wants on paper: signatures, keys, cards, invitations.
-_LEFT_OUT = frozenset(
+UNWANTED = frozenset(
     {
         "application/ics",
         "application/pgp-keys",
@@ -85,13 +95,14 @@ class Attachment:
 class Letter:
     """An e-mail as it will be faxed. `senders` are the addresses in From; `automatic` is why nobody wrote it, or empty.
 
-    `html` is the text as HTML with its pictures, where words alone would lose something of it. `left_out` says of each
-    attachment that cannot be read why. `results` are its Authentication-Results headers.
+    `head` is who wrote what to whom, a line each. `html` is the text as HTML with its pictures, where words alone would lose
+    something of it. `left_out` says of each attachment that cannot be read why. `results` are its Authentication-Results headers.
     """
 
     senders: tuple[str, ...] = ()
     sender_name: str = ""
     subject: str = ""
+    head: tuple[str, ...] = ()
     text: str = ""
     html: str = ""
     attachments: tuple[Attachment, ...] = ()
@@ -111,7 +122,7 @@ def read_message(content: bytes, limits: MessageLimits | None = None, *, automat
     parts = Parts(limits.parts)
     message = parts.parse(content)
     automatic = _automatic(message)
-    reader = _Reader(limits, parts)
+    reader = LetterReader(limits, parts)
     if not automatic or automatic_too:
         reader.read(message)
     who = people(message)
@@ -119,6 +130,7 @@ def read_message(content: bytes, limits: MessageLimits | None = None, *, automat
         senders=tuple(address for _, address in who),
         sender_name=who[0][0] if who else "",
         subject=header(message, "Subject"),
+        head=tuple(head_of(message)),
         text=reader.text,
         html=reader.html,
         attachments=tuple(reader.attachments),
@@ -128,6 +140,14 @@ def read_message(content: bytes, limits: MessageLimits | None = None, *, automat
         automatic=automatic,
         results=tuple(str(value)[: 4 * HEADER_MAX] for value in (message.get_all("Authentication-Results") or ())[:20]),
     )
+
+
+def read_packed(data: bytes, limits: MessageLimits) -> Letter:
+    """What Outlook packed into a winmail.dat that comes by itself. Raises MailError."""
+    reader = LetterReader(limits, Parts(limits.parts))
+    reader.take_packed(data)
+    reader.settle()
+    return Letter(text=reader.text, attachments=tuple(reader.attachments), left_out=tuple(reader.left_out))
 
 
 def head_of(message: Message) -> list[str]:
@@ -167,7 +187,7 @@ def _leaves(message: Message) -> list[Message]:
     return found
 
 
-class _Reader:
+class LetterReader:
     """Takes an e-mail apart. An attachment that cannot be read is left out, unless nothing else is there."""
 
     def __init__(self, limits: MessageLimits, parts: Parts, depth: int = 0) -> None:
@@ -193,15 +213,15 @@ class _Reader:
                     else MailError(f"{name or 'a part'} is damaged", "send it again")
                 )
                 first = first or problem
-                self.left_out.append(_said(name, problem))
-        self._settle()
+                self.leave_out(name, problem)
+        self.settle()
         # A letter without what it is about is none; one within another is there for its own sake.
         if first is not None and not self.attachments and (self.depth == 0 or not self.text):
             raise first
 
     def _take(self, part: Message, kind: str, name: str) -> None:
         attached = disposition(part) == "attachment"
-        if kind in _LEFT_OUT:
+        if kind in UNWANTED:
             return
         if kind in _ENCRYPTED:
             if "signed-data" in str(part.get("Content-Type", ""))[:HEADER_MAX].lower():
@@ -210,7 +230,7 @@ class _Reader:
         if kind.startswith("message/") and (kind not in _MAIL or part.is_multipart()):
             self._forwarded(_inner(part, kind), name)
         elif kind in _TNEF or name.lower() == "winmail.dat":
-            self._unpacked(octets_of(part))
+            self.take_packed(octets_of(part))
         elif kind == "text/plain" and not attached and not name:
             self._plain.append(_text(part))
         elif kind == "text/html" and not attached and not name:
@@ -219,39 +239,55 @@ class _Reader:
             self._attached(part, kind, name, attached)
 
     def _attached(self, part: Message, kind: str, name: str, attached: bool) -> None:
-        shown = name or f"attachment-{len(self.attachments) + 1}"
         if kind.startswith("text/") and kind != "text/rtf" and not name.lower().endswith(".eml"):
             data = decode(octets_of(part, text=True), parameter(part, "charset")).encode()
             data = data if kind != "text/html" or data.startswith(b"\xef\xbb\xbf") else b"\xef\xbb\xbf" + data
         else:
             data = octets_of(part)
+        cid = str(part.get("Content-ID") or "")[:HEADER_MAX].strip().strip("<>")
+        inline = not attached and (bool(cid) or disposition(part) == "inline")
+        self.add_file(name, data, kind, cid=cid, inline=inline)
+
+    def add_file(self, name: str, data: bytes, kind: str, *, cid: str = "", inline: bool = False) -> None:
+        """An attachment; `cid` is the name by which HTML shows it, `inline` that it stands within the text. Raises MailError."""
         if _is_mail(kind, name, data):
             return self._forwarded(self.parts.parse(data), name)
         if is_tnef(data):
-            return self._unpacked(data)
+            return self.take_packed(data)
+        shown = name or f"attachment-{len(self.attachments) + 1}"
         if not PurePosixPath(shown).suffix:
             shown += mimetypes.guess_extension(kind) or ""
         attachment = _whole(Attachment(shown, data), pdf=kind == "application/pdf")
-        cid = str(part.get("Content-ID") or "")[:HEADER_MAX].strip().strip("<>")
-        inline = not attached and (bool(cid) or disposition(part) == "inline")
         if cid and kind.startswith("image/"):
             self._pictures[cid.lower()] = kind, attachment
         if not (inline and kind.startswith("image/") and len(data) <= self.limits.image_bytes):
             self.attachments.append(attachment)
 
-    def _forwarded(self, message: Message, name: str) -> None:
+    def add_text(self, plain: str, html: str = "") -> None:
+        """A text, or the same in both forms."""
+        self._plain += [words.plain(plain)] if plain.strip() else []
+        self._marked += [html[:HTML_MAX]] if html.strip() else []
+
+    def leave_out(self, name: str, error: MailError) -> None:
+        """Notes an attachment that cannot be read."""
+        self.left_out.append(_said(name, error))
+
+    def add_letter(self, name: str, head: list[str], inner: LetterReader) -> None:
         """An e-mail attached to the e-mail: who wrote what to whom, then its documents."""
-        if self.depth >= FORWARDS_MAX:
-            raise MailError("the parts of the e-mail are nested too deep", "send its documents as PDF")
-        inner = _Reader(self.limits, self.parts, self.depth + 1)
-        inner.read(message)
-        ending, page = page_of(head_of(message), inner.text, inner.html)
-        stem = PurePosixPath(name).stem if name else file_name(header(message, "Subject"))
-        self.attachments += [Attachment(f"{stem or 'message'}{ending}", page)] if page else []
+        ending, page = page_of(head, inner.text, inner.html)
+        self.attachments += [Attachment(f"{name or 'message'}{ending}", page)] if page else []
         self.attachments += inner.attachments
         self.left_out += inner.left_out
 
-    def _unpacked(self, data: bytes) -> None:
+    def _forwarded(self, message: Message, name: str) -> None:
+        if self.depth >= FORWARDS_MAX:
+            raise MailError("the parts of the e-mail are nested too deep", "send its documents as PDF")
+        inner = LetterReader(self.limits, self.parts, self.depth + 1)
+        inner.read(message)
+        stem = PurePosixPath(name).stem if name else file_name(header(message, "Subject"))
+        self.add_letter(stem, head_of(message), inner)
+
+    def take_packed(self, data: bytes) -> None:
         """What Outlook packed into winmail.dat: the text, where it has one, and the files."""
         try:
             text, files = read_tnef(data)
@@ -265,7 +301,7 @@ class _Reader:
         for file in files:
             kind = mimetypes.guess_type(file.name)[0] or ""
             logo = file.inline and kind.startswith("image/") and len(file.data) <= self.limits.image_bytes
-            if kind in _LEFT_OUT or logo:
+            if kind in UNWANTED or logo:
                 continue
             name = file_name(file.name) or f"attachment-{len(self.attachments) + 1}"
             try:
@@ -274,9 +310,9 @@ class _Reader:
                 else:
                     self.attachments.append(_whole(Attachment(name, file.data)))
             except MailError as error:
-                self.left_out.append(_said(name, error))
+                self.leave_out(name, error)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """The text: plain where it says all, HTML where it would lose a table or a picture."""
         plain = "\n\n".join(t for t in self._plain if t)
         marked = [t for t in self._marked if t.strip()]
