@@ -22,7 +22,7 @@ from softfax.documents.letters.mime import looks_like_mail
 from softfax.documents.office import OLE2, without_network
 from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
 
-__all__ = ["Foreign", "ForeignLimits", "Made", "foreign_kind", "open_foreign"]
+__all__ = ["Foreign", "ForeignLimits", "MadeFile", "foreign_kind", "open_foreign"]
 
 HEAD = 16_384
 ANSWER_MAX = 4 << 20
@@ -67,7 +67,7 @@ class ForeignLimits:
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeFile:
     """A file that a document was made into, and the name people know it by."""
 
     path: Path
@@ -124,7 +124,7 @@ def _begins_as_web(head: bytes) -> bool:
 
 def open_foreign(
     kind: Foreign, path: Path, folder: Path, *, name: str, password: str = "", limits: ForeignLimits | None = None
-) -> tuple[list[Made], list[str]]:
+) -> tuple[list[MadeFile], list[str]]:
     """Makes files in `folder` of a document, and lines for people about what could not be. Raises DocumentError."""
     limits = limits or ForeignLimits()
     if path.stat().st_size > limits.file_bytes:
@@ -164,13 +164,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.communicate()
 
 
-def _understood(answer: bytes, status: int, name: str) -> tuple[list[Made], list[str]]:
+def _understood(answer: bytes, status: int, name: str) -> tuple[list[MadeFile], list[str]]:
     try:
         said = json.loads(answer[:ANSWER_MAX])
         if "error" in said:
             kind = getattr(errors, said["error"], DocumentError)
             raise kind(said["problem"], said["remedy"])
-        return [Made(Path(one["path"]), str(one["name"])) for one in said["files"]], [str(w) for w in said["warnings"]]
+        return [MadeFile(Path(one["path"]), str(one["name"])) for one in said["files"]], [
+            str(w) for w in said["warnings"]
+        ]
     except (ValueError, KeyError, TypeError):
         pass
     if status in (-signal.SIGXCPU, 128 + signal.SIGXCPU):

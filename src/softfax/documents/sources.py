@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from softfax.documents.fetch import FetchLimits, fetch
-from softfax.documents.foreign import Foreign, Made, foreign_kind, open_foreign
+from softfax.documents.foreign import Foreign, MadeFile, foreign_kind, open_foreign
 from softfax.documents.office import convert_office, is_locked, is_office
 from softfax.documents.ranges import parse_ranges, split_source
 from softfax.documents.types import DocumentLimits, Source
@@ -113,7 +113,7 @@ class _Gathering:
             )
         return self._parts(source, made, depth)
 
-    def _parts(self, source: Source, made: Sequence[Made], depth: int) -> list[Source]:
+    def _parts(self, source: Source, made: Sequence[MadeFile], depth: int) -> list[Source]:
         found: list[Source] = []
         first: DocumentError | None = None
         for one in made:
