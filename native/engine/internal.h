@@ -334,22 +334,23 @@ int events_take(event_queue *q, sfx_event *out, int max);
 
 /* ---- path.c: a session's packets, from and to its socket --------------------------------------------------------- */
 
+/* Takes a session's packet: one that came, or, on the in-memory line, one that is sent. */
+typedef void packet_sink(sfx_session *s, const uint8_t *packet, size_t len);
+
 /* Takes over the socket and the address that was signalled. */
 void path_set(sfx_session *s, int fd, const struct sockaddr_storage *remote, socklen_t len, bool new_medium);
 /* What waited in the socket before a medium was agreed is thrown away; T.38 that the far end began at once is kept. */
-void path_begin(sfx_session *s);
+void path_begin(sfx_session *s, packet_sink *deliver);
 /* Reads what waits in the socket. */
-void path_receive(sfx_session *s);
-void session_send(sfx_session *s, const uint8_t *packet, size_t len);
+void path_receive(sfx_session *s, packet_sink *deliver);
+void path_send(sfx_session *s, const uint8_t *packet, size_t len);
 /* Whether the far end is known to be who sends: a stranger's frames end no call. */
 bool path_trusted(const sfx_session *s);
 
-/* ---- session.c and shard.c -------------------------------------------------------------------------------------- */
+/* ---- session.c, shard.c, engine.c -------------------------------------------------------------------------------- */
 
 typedef struct shard shard;
-
-/* Where this session's packets go; on the in-memory line into the other side's queue. */
-typedef void (*packet_sink)(sfx_session *s, const uint8_t *packet, size_t len);
+typedef void shard_tick(sfx_session *s);
 
 struct sfx_session {
     pthread_mutex_t lock; /* all below; taken by the shard once a tick */
@@ -365,7 +366,7 @@ struct sfx_session {
     int fd;
     far_source source;
     capture *capture; /* NULL where packets are not kept */
-    packet_sink sink;
+    packet_sink *sink;
     void *sink_user;
 
     t30_run run;
@@ -390,6 +391,7 @@ struct shard {
     pthread_cond_t wake;
     pthread_t thread;
     bool running, stop;
+    shard_tick *tick; /* once for each session; its lock is held */
     sfx_session *sessions;
     unsigned count;
     _Atomic uint64_t cpu_us, ticks, late_us, busy_us;
@@ -412,6 +414,7 @@ void session_packet(sfx_session *s, const uint8_t *packet, size_t len);
 int session_media_audio(sfx_session *s, int law, int payload_type);
 int session_media_t38(sfx_session *s, const sfx_t38_config *config);
 
+void shard_init(shard *h, shard_tick *tick);
 int shard_attach(sfx_session *s);
 void shard_detach(sfx_session *s);
 void shard_stop(shard *h);

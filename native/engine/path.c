@@ -32,7 +32,7 @@ bool path_trusted(const sfx_session *s) {
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
-void session_send(sfx_session *s, const uint8_t *packet, size_t len) {
+void path_send(sfx_session *s, const uint8_t *packet, size_t len) {
     const struct sockaddr_storage *to;
     socklen_t to_len;
     uint8_t sealed[RTP_HEADER + RTP_FRAME + SRTP_TAG_MAX];
@@ -103,8 +103,8 @@ static source_mark mark_of(const sfx_session *s, const uint8_t *packet, size_t l
     return mark;
 }
 
-static void take_packet(sfx_session *s, const struct sockaddr_storage *from, socklen_t from_len, const uint8_t *packet,
-                        size_t len) {
+static void take_packet(sfx_session *s, packet_sink *deliver, const struct sockaddr_storage *from, socklen_t from_len,
+                        const uint8_t *packet, size_t len) {
     source_mark mark;
     enum source_verdict verdict;
 
@@ -118,7 +118,7 @@ static void take_packet(sfx_session *s, const struct sockaddr_storage *from, soc
         rtp_rx_moved(&s->rtp_rx);
     else if (verdict == SOURCE_MOVED)
         udptl_rx_moved(s->udptl_rx);
-    session_packet(s, packet, len);
+    deliver(s, packet, len);
 }
 
 /* Buffers of a thread for reading packets; the headers are laid out once. */
@@ -146,7 +146,7 @@ static void with_times(packet_batch *b, bool wanted) {
         b->msgs[i].msg_hdr.msg_controllen = wanted ? sizeof b->control[i] : 0;
 }
 
-static void read_batches(sfx_session *s, int most, bool keep) {
+static void read_batches(sfx_session *s, packet_sink *deliver, int most, bool keep) {
     static _Thread_local packet_batch batch;
     int n, batches = 0;
 
@@ -164,14 +164,16 @@ static void read_batches(sfx_session *s, int most, bool keep) {
             if (len >= 0 && s->capture)
                 capture_packet(s->capture, false, &batch.from[i], capture_time(header), batch.buffers[i], (size_t)len);
             if (len >= 0)
-                take_packet(s, &batch.from[i], header->msg_namelen, batch.buffers[i], (size_t)len);
+                take_packet(s, deliver, &batch.from[i], header->msg_namelen, batch.buffers[i], (size_t)len);
             header->msg_namelen = sizeof batch.from[i];
         }
     } while (n == BATCH && ++batches < most);
 }
 
-void path_receive(sfx_session *s) { read_batches(s, BATCHES_A_TICK, true); }
+void path_receive(sfx_session *s, packet_sink *deliver) { read_batches(s, deliver, BATCHES_A_TICK, true); }
 
 /* At this moment the signalled address alone counts: what others sent ahead of the medium goes by here. Audio from
  * before is ringing and announcements. */
-void path_begin(sfx_session *s) { read_batches(s, BATCHES_AT_ONCE, s->kind == MEDIA_T38); }
+void path_begin(sfx_session *s, packet_sink *deliver) {
+    read_batches(s, deliver, BATCHES_AT_ONCE, s->kind == MEDIA_T38);
+}

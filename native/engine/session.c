@@ -220,7 +220,7 @@ int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t
     path_set(s, fd, &address, len, fresh);
     err = session_media_audio(s, law, payload_type);
     if (!err && fresh)
-        path_begin(s);
+        path_begin(s, session_packet);
     pthread_mutex_unlock(&s->lock);
     return err < 0 ? err : shard_attach(s);
 }
@@ -241,7 +241,7 @@ int sfx_session_start_t38(sfx_session *s, int fd, const char *remote, uint16_t p
     path_set(s, fd, &address, len, fresh);
     err = session_media_t38(s, config);
     if (!err && fresh)
-        path_begin(s);
+        path_begin(s, session_packet);
     pthread_mutex_unlock(&s->lock);
     return err < 0 ? err : shard_attach(s);
 }
@@ -304,7 +304,7 @@ static void send_audio(sfx_session *s, bool may_send) {
 
     if (may_send)
         run_fetch_audio(s, amp);
-    session_send(s, packet, rtp_build(&s->rtp_tx, amp, packet));
+    path_send(s, packet, rtp_build(&s->rtp_tx, amp, packet));
 }
 
 static void watch_stall(sfx_session *s) {
@@ -342,7 +342,7 @@ void session_tick(sfx_session *s) {
     source_tick(&s->source, TICK_US, is_awaited(s));
     /* T.38 has no sample clock: every second tick is soon enough, and half the system calls. */
     if (s->fd >= 0 && (s->kind == MEDIA_AUDIO || s->now_us % (2 * TICK_US) == 0))
-        path_receive(s);
+        path_receive(s, session_packet);
     if (s->kind == MEDIA_AUDIO) {
         rtp_tick(&s->rtp_rx, deliver_audio, s);
         pass_silence(s);

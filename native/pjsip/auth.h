@@ -24,7 +24,8 @@ struct peer {
     int by_connection; /* TCP or TLS, whose source port says nothing */
 };
 const struct peer *peer_of(const pjsip_dialog *dlg);
-pj_status_t peer_start(void);
+/* `account_test` says whether calls of a PJSIP account are of one that has servers, and no stranger's. */
+pj_status_t peer_start(int (*account_test)(int acc_id));
 /* Whether a far end may name an address for us to send to; `itself_alone`: only one of its own. */
 int peer_may_name(const pj_sockaddr *target, const pj_sockaddr *from, int itself_alone);
 /* The far end that named what PJSIP asks for just now; NULL for what is ours. */

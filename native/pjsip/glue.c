@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The event callback, and the loop with its wake-up. */
+/* What all parts of the glue use: the event callback, the wake-up, the clock, the counters. */
 #include "glue.h"
 
-#include "auth.h"
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
 #include <pthread.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-#define STEP_MS 500 /* PJSIP's own timers and packets end a step earlier */
 
 static sfx_sip_callback event_callback;
 
@@ -36,13 +34,6 @@ uint64_t glue_now_ms(void) {
 
 unsigned share_of(unsigned limit, unsigned parts) { return limit / parts ? limit / parts : 1; }
 
-void sfx_sip_limit(unsigned unacknowledged_calls, unsigned connections) {
-    budget_limit(unacknowledged_calls);
-    connections_limit(connections);
-}
-
-void sfx_sip_close_to_calls(int closed) { budget_close(closed); }
-
 unsigned sfx_sip_calls_max(void) { return PJSUA_MAX_CALLS; }
 
 void sfx_sip_set_callback(sfx_sip_callback callback) { event_callback = callback; }
@@ -63,7 +54,7 @@ static void on_wake(pj_ioqueue_key_t *key, pj_ioqueue_op_key_t *op, pj_ssize_t b
     while (status == PJ_SUCCESS);
 }
 
-int sfx_sip_open(int trace, int ipv6) {
+int glue_start(void) {
     pj_ioqueue_callback callback = {.on_read_complete = on_wake};
     pj_status_t status;
 
@@ -75,36 +66,10 @@ int sfx_sip_open(int trace, int ipv6) {
         pj_ioqueue_op_key_init(&wake.read_op, sizeof wake.read_op);
         on_wake(wake.key, &wake.read_op, 0);
     }
-    if (status == PJ_SUCCESS)
-        status = resolve_start(ipv6);
-    if (status == PJ_SUCCESS)
-        status = requests_start();
-    if (status == PJ_SUCCESS)
-        status = messages_start();
-    if (status == PJ_SUCCESS)
-        status = budget_start();
-    if (status == PJ_SUCCESS)
-        status = digest_start();
-    if (status == PJ_SUCCESS)
-        status = peer_start();
-    if (status == PJ_SUCCESS)
-        status = unreachable_start();
-    if (status == PJ_SUCCESS)
-        status = warnings_start();
-    connections_start();
-    return status == PJ_SUCCESS && trace ? trace_start() : status;
+    return status;
 }
 
-void sfx_sip_close(void) {
-    trace_stop();
-    warnings_stop();
-    unreachable_stop();
-    budget_stop();
-    messages_stop();
-    credentials_stop();
-    requests_stop();
-    resolve_stop();
-    connections_stop();
+void glue_stop(void) {
     pthread_mutex_lock(&wake.lock);
     if (wake.key)
         pj_ioqueue_unregister(wake.key); /* closes its socket */
@@ -130,14 +95,4 @@ void sfx_sip_wake(void) {
     glue_stir();
 }
 
-void sfx_sip_run(unsigned max_ms) {
-    pj_timestamp start, now;
-    pj_get_timestamp(&start);
-    do {
-        pjsua_handle_events(STEP_MS);
-        resolve_deliver();
-        connections_sweep();
-        unreachable_sweep();
-        pj_get_timestamp(&now);
-    } while (!atomic_exchange(&wake.wanted, 0) && pj_elapsed_msec(&start, &now) < max_ms);
-}
+int glue_is_woken(void) { return atomic_exchange(&wake.wanted, 0); }

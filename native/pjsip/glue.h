@@ -151,7 +151,7 @@ int sdp_audio_lines(const struct pjmedia_sdp_session *sdp);
 /* media.c → t38.c: whether audio can be sent where an offer wants it; says why not, for the 488. */
 struct pjsua_call;
 int media_reaches(const struct pjsua_call *call, const struct pjmedia_sdp_session *offer);
-/* warnings.c → glue.c, t38.c. */
+/* warnings.c → loop.c, t38.c. */
 int warnings_start(void);
 void warnings_stop(void);
 void warnings_forget(void);
@@ -159,25 +159,29 @@ void warnings_forget(void);
 struct pjmedia_sdp_media;
 struct pj_str_t;
 int glue_law_of(const struct pjmedia_sdp_media *m, const struct pj_str_t *format);
+/* glue.c → loop.c: the wake-up begins, ends; whether the loop is to return. */
+int glue_start(void);
+void glue_stop(void);
+int glue_is_woken(void);
 /* glue.c → resolve.c: ends the waiting of sfx_sip_run(), which goes on; from any thread. */
 void glue_stir(void);
-/* resolve.c → glue.c: begins; hands out, in the thread of PJSIP, what has been found; ends. */
+/* resolve.c → loop.c: begins; hands out, in the thread of PJSIP, what has been found; ends. */
 int resolve_start(int ipv6);
 void resolve_deliver(void);
 void resolve_stop(void);
-/* requests.c → glue.c: says what we can do, and answers requests that are no calls. Returns a pj_status_t. */
+/* requests.c → loop.c: says what we can do, and answers requests that are no calls. Returns a pj_status_t. */
 int requests_start(void);
 void requests_stop(void);
 /* glue.c → budget.c, connections.c: a clock that only goes forward; a part of a limit, at least one. */
 uint64_t glue_now_ms(void);
 unsigned share_of(unsigned limit, unsigned parts);
-/* budget.c → glue.c, trace.c. */
+/* budget.c → loop.c, trace.c. */
 int budget_start(void);
 void budget_stop(void);
 void budget_limit(unsigned unacknowledged);
 void budget_close(int closed);
 int budget_is_refusing(void);
-/* connections.c → glue.c, budget.c: a message came; the owner's timer. */
+/* connections.c → loop.c, budget.c: a message came; the owner's timer. */
 struct pjsip_rx_data;
 void connections_start(void);
 void connections_stop(void);
@@ -191,14 +195,14 @@ void connections_release(struct pjsip_transport *transport);
 /* connections.c → messages.c: ends what a far end opened; what has been sent goes out. */
 int connections_is_ending(const struct pjsip_transport *transport);
 void connections_end(const struct pjsip_transport *transport);
-/* messages.c → glue.c. */
+/* messages.c → loop.c. */
 int messages_start(void);
 void messages_stop(void);
-/* unreachable.c → glue.c: begins; ends requests that ICMP says arrive nowhere; ends. */
+/* unreachable.c → loop.c: begins; ends requests that ICMP says arrive nowhere; ends. */
 int unreachable_start(void);
 void unreachable_sweep(void);
 void unreachable_stop(void);
-/* trace.c → glue.c: returns a pj_status_t. */
+/* trace.c → loop.c: returns a pj_status_t. */
 int trace_start(void);
 void trace_stop(void);
 

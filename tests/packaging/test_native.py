@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the native libraries show to the process they are loaded into."""
+"""What the native libraries show to the process they are loaded into, and how their files depend on each other."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import softfax._native
 
 FOLDER = Path(next(iter(softfax._native.__path__)))
+ROOT = Path(__file__).resolve().parents[2]
+OBJECTS = ROOT / ".build" / "cmake" / "CMakeFiles"
 
 
 def exported(library: Path) -> set[str]:
@@ -77,3 +83,50 @@ def test_no_attack_is_in_what_is_shipped() -> None:
     assert "session_tick" in names
     assert [n for n in names if re.search(r"sfx_test|mutate|misbehave|_fault|faulty|spoil|skew", n)] == []
     assert not list(FOLDER.glob("*engine_test*"))
+
+
+def calls(folder: str, objects: str) -> dict[str, set[str]]:
+    """The other files of a folder that each of its C files needs something of, by their compiled objects."""
+    defined: dict[str, str] = {}
+    needed: dict[str, set[str]] = {}
+    for source in sorted((ROOT / folder).glob("*.c")):
+        said = subprocess.run(
+            ["nm", str(OBJECTS / f"{objects}.dir" / folder / f"{source.name}.o")],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for *_, kind, name in (line.split() for line in said.splitlines()):
+            if kind == "U":
+                needed.setdefault(source.name, set()).add(name)
+            elif kind.isupper():
+                defined[name] = source.name
+    return {
+        file: {defined[name] for name in names if name in defined} - {file} for file, names in sorted(needed.items())
+    }
+
+
+def includes(folder: str) -> dict[str, set[str]]:
+    """The headers that each header of a folder includes."""
+    return {
+        header.name: {name.rpartition("/")[2] for name in re.findall(r'^#include "(.*)"', header.read_text(), re.M)}
+        for header in sorted((ROOT / folder).glob("*.h"))
+    }
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        pytest.param(lambda: calls("native/engine", "softfax_engine_objects"), id="engine"),
+        pytest.param(lambda: includes("native/engine"), id="engine-headers"),
+        pytest.param(lambda: calls("native/pjsip", "softfax_glue"), id="pjsip"),
+        pytest.param(lambda: includes("native/pjsip"), id="pjsip-headers"),
+    ],
+)
+def test_no_files_go_round_in_a_circle(graph: Callable[[], dict[str, set[str]]]) -> None:
+    drawn = graph()
+    assert len(drawn) > 2
+    try:
+        TopologicalSorter(drawn).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(reversed(error.args[1])))
