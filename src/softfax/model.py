@@ -211,6 +211,7 @@ class FaxResult(Event):
     `success` means that the far end confirmed the last page (MCF) or, receiving, that we did. `result_code` is 0 for
     success, else the T.30 completion code (spandsp's T30_ERR_*), or a code of ours above 1000 where T.30 never began.
     `bad_pages` are the pages of the received document, 1 the first, that have bad rows or were refused for them (RTN).
+    `warnings` are lines about what of the documents sent is not on their pages.
     `attempt` counts the calls for one fax of a queue; `retry_at` (RFC 3339) tells that another follows, so this is not the end.
     `pages_total` is None where nobody has counted the pages; in JSON it is `pages` then.
     """
@@ -239,6 +240,7 @@ class FaxResult(Event):
     fax_id: str
     sip_code: int = 0
     bad_pages: list[int] | None = None
+    warnings: list[str] | None = None
     attempt: int | None = None
     retry_at: str | None = None
 

@@ -60,6 +60,41 @@ def test_an_email_with_a_pdf_is_faxed_and_its_sender_hears_of_it(tmp_path: Path)
     asyncio.run(run())
 
 
+def test_what_cannot_be_read_is_told_and_the_rest_is_faxed(tmp_path: Path) -> None:
+    message = letter()
+    message.add_attachment(b"%PDF-1.7\nnothing", maintype="application", subtype="pdf", filename="scan.pdf")
+    message.add_attachment(pdf("One"), maintype="application", subtype="pdf", filename="good.pdf")
+    message.add_attachment(b"PK\x03\x04zzzz", maintype="application", subtype="zip", filename="files.zip")
+    message.add_attachment(b"no PDF", maintype="application", subtype="pdf", filename="mangled.pdf")
+    hopeless = letter(Message_ID="<2@clinic.example>")
+    for name in ("a.zip", "b.zip"):
+        hopeless.add_attachment(b"PK\x03\x04zzzz", maintype="application", subtype="zip", filename=name)
+    said = [
+        "left out: mangled.pdf is not a PDF",
+        "left out: scan.pdf is damaged, or not a PDF",
+        "left out: files.zip is not a document that can be faxed",
+    ]
+
+    async def run() -> None:
+        with post_office() as (post, smtp):
+            async with running(tmp_path, smtp) as rig:
+                code, answer = await rig.hand_in(message)
+                (fax,) = await rig.ended()
+                assert (code, answer) == (250, f"2.0.0 taken as fax {fax.id}; {'; '.join(said)}")
+                # The cover page, and the one document.
+                assert (fax.state, fax.pages, list(fax.warnings)) == (FaxState.DELIVERED, 2, said)
+                assert fax.result is not None
+                assert fax.result["warnings"] == said
+                (told,) = await mails(post, 1)
+                text = next(part for part in told.walk() if part.get_content_type() == "text/plain").get_content()
+                assert all(f"Note:    {line}" in text for line in said)
+                code, answer = await rig.hand_in(hopeless)
+                assert (code, answer.split(";")[0]) == (554, "5.6.1 a.zip is not a document that can be faxed")
+                assert len(await rig.faxes()) == 1
+
+    asyncio.run(run())
+
+
 def test_what_is_not_faxed_is_refused_in_the_dialogue(tmp_path: Path) -> None:
     broken = letter()
     broken.add_attachment(b"%PDF-1.7\nnothing", maintype="application", subtype="pdf", filename="scan.pdf")

@@ -72,6 +72,7 @@ class Fax:
     pages: int = 0
     pages_total: int | None = None
     bad_pages: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
     reason: str = ""
     remedy: str = ""
     cause: str | None = None
@@ -100,7 +101,7 @@ class Fax:
     def of(cls, body: Mapping[str, Any]) -> Fax:
         """Of the API's JSON."""
         attempts = tuple(_of(Attempt, one) for one in body.get("attempts", ()))
-        lists = {name: tuple(body.get(name, ())) for name in ("documents", "bad_pages")}
+        lists = {name: tuple(body.get(name, ())) for name in ("documents", "bad_pages", "warnings")}
         return _of(cls, body, attempts=attempts, raw=body, **lists)
 
 

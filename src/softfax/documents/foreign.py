@@ -7,6 +7,8 @@ without network. What comes out are files of the kinds that `softfax.documents.l
 
 from __future__ import annotations
 
+import ctypes.util
+import functools
 import json
 import os
 import signal
@@ -21,8 +23,9 @@ from softfax import errors
 from softfax.documents.letters.mime import looks_like_mail
 from softfax.documents.office import OLE2, without_network
 from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
+from softfax.optional import is_installed
 
-__all__ = ["Foreign", "ForeignLimits", "MadeFile", "foreign_kind", "open_foreign"]
+__all__ = ["Foreign", "ForeignLimits", "MadeFile", "draws_web_pages", "foreign_kind", "open_foreign"]
 
 HEAD = 16_384
 ANSWER_MAX = 4 << 20
@@ -72,6 +75,12 @@ class MadeFile:
 
     path: Path
     name: str
+
+
+@functools.cache
+def draws_web_pages() -> bool:
+    """Whether what draws web pages is installed."""
+    return is_installed("weasyprint") and ctypes.util.find_library("pango-1.0") is not None
 
 
 def foreign_kind(path: Path, name: str = "") -> Foreign | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from softfax.documents.foreign import draws_web_pages
 from softfax.documents.letters import Attachment
 from softfax.errors import DocumentError, DocumentUnsupportedError, UsageError
 
@@ -31,9 +32,8 @@ def _letter(request: dict[str, Any], path: Path) -> tuple[list[Attachment], list
     """The page and the attachments of an e-mail, in the order in which they are read."""
     from softfax.documents.letters import MessageLimits, read_message
     from softfax.documents.letters.message import page_of
-    from softfax.optional import is_installed
 
-    limits = MessageLimits(parts=PARTS_MAX, html=is_installed("weasyprint"))
+    limits = MessageLimits(parts=PARTS_MAX, html=draws_web_pages())
     if request["kind"] == "outlook":
         from softfax.documents.letters.outlook import read_outlook
 

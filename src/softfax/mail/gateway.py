@@ -22,6 +22,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from softfax.delivery.durable import Durable
 from softfax.diskspace import DiskFloor, is_full
+from softfax.documents.foreign import draws_web_pages
 from softfax.documents.letters.message import Letter, MailError, MessageLimits, read_message
 from softfax.errors import (
     ConfigError,
@@ -55,6 +56,8 @@ log = logging.getLogger("softfax.mail")
 HOUR_S = 3600.0
 SENDERS_MAX = 10_000
 LINE_MAX = 400
+#: How a warning about an attachment begins.
+LEFT_OUT = "left out"
 #: E-mails of the largest size that may be on their way in, or being read, at a time.
 INCOMING_MAX = 4
 STOP_S = 10.0
@@ -267,7 +270,7 @@ class MailGateway:
 
     async def _data(self, session: Session, envelope: Envelope) -> str:
         try:
-            faxes, left_out = await self._accept(session, envelope)
+            faxes = await self._accept(session, envelope)
         except SmtpRefusal as refusal:
             return self._refused(session, envelope, refusal)
         except DoNotFaxError as error:
@@ -288,10 +291,10 @@ class MailGateway:
             log.info("e-mail from %s is fax %s to %s", envelope.mail_from, fax.id, fax.to)
         ids = " ".join(fax.id for fax in faxes[:8])
         taken = f"taken as fax {ids}" if len(faxes) == 1 else f"taken as {len(faxes)} faxes: {ids}"
+        left_out = [one for one in (faxes[0].warnings if faxes else ()) if one.startswith(LEFT_OUT)]
         return line(250, "2.0.0", "; ".join([taken, *left_out]))
 
-    async def _accept(self, session: Session, envelope: Envelope) -> tuple[list[Fax], tuple[str, ...]]:
-        """The faxes of an e-mail, and what was left out of them."""
+    async def _accept(self, session: Session, envelope: Envelope) -> list[Fax]:
         config, sender = self.config, envelope.mail_from or ""
         content = envelope.content if isinstance(envelope.content, bytes) else str(envelope.content).encode()
         problem = await asyncio.to_thread(self._floor.problem)
@@ -299,11 +302,12 @@ class MailGateway:
             log.error("no e-mail is taken: %s", problem)
             what = "the disk is full" if "full" in problem else "the station cannot keep it"
             raise SmtpRefusal(452, "4.3.1", f"{what}; try again later")
-        limits = MessageLimits(parts=config.max_parts, image_bytes=config.ignore_images_kb * 1000)
+        limits = MessageLimits(parts=config.max_parts, image_bytes=config.ignore_images_kb * 1000,
+                               html=draws_web_pages())  # fmt: skip
         async with self._turn:
             letter = await asyncio.to_thread(read_message, content, limits)
             mail = self._mail(session, sender, envelope.rcpt_tos, letter, content)
-            return await take(self.queue, config, mail), letter.left_out
+            return await take(self.queue, config, mail)
 
     def _mail(self, session: Session, sender: str, addresses: Iterable[str], letter: Letter, content: bytes) -> Mail:
         """Raises SmtpRefusal, UsageError."""

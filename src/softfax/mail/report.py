@@ -146,6 +146,7 @@ def _text(facts: ReportFacts) -> str:
         ("Ended", f"{fax.ended.astimezone():{LOCAL}}" if fax.ended is not None else ""),
         ("Calls", str(len(fax.attempts)) if fax.attempts else ""),
         ("Reason", fax.reason if fax.state is not FaxState.DELIVERED else ""),
+        *(("Note", one) for one in fax.warnings),
         ("Fax", fax.id),
     ]
     lines = [f"{name + ':':9}{_line(value)}" for name, value in rows if value]

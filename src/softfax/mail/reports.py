@@ -151,7 +151,8 @@ class MailReports:
         config = self.station.config.mail
         if config is None or config.report == "never":
             return False
-        return config.report == "always" or fax.state is not FaxState.DELIVERED
+        # What was left out is no good news.
+        return config.report == "always" or fax.state is not FaxState.DELIVERED or bool(fax.warnings)
 
     def _put(self, key: str, fax_id: str, address: str, state: str) -> None:
         self._tries.put(key, f"{key}.mail", state, fax_id=fax_id, address=address[:400])

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from softfax.documents.letters.message import Letter, MailError
+from softfax.documents.letters import Letter, MailError, page_of
+from softfax.errors import DocumentError
 from softfax.mail.addresses import Recipient
 from softfax.mail.reports import tags_of
 from softfax.model import new_fax_id
@@ -29,7 +30,7 @@ log = logging.getLogger("softfax.mail")
 
 #: A text longer than this does not fit on a cover page and gets pages of its own.
 NOTE_CHARACTERS, NOTE_LINES = 1200, 20
-TEXT_NAME = "message.txt"
+TEXT_NAME, PAGE_NAME = "message.txt", "message.html"
 #: Of the request, beside its key: that one says it all.
 HASH = "mail"
 
@@ -67,9 +68,15 @@ async def take(queue: FaxQueue, config: MailConfig, mail: Mail) -> list[Fax]:
     name = new_fax_id()
     folder = queue.folder / name
     try:
-        requests = await asyncio.to_thread(_requests, config, mail, folder, name)
-        make = partial(pages.make, requests[0], folder, queue.resolution(requests[0]))
-        await asyncio.to_thread(make)
+        try:
+            requests = await _made(queue, config, mail, folder, name)
+        except DocumentError as error:
+            if PAGE_NAME not in error.problem:
+                raise
+            # A text whose HTML is beyond drawing still has its words.
+            await asyncio.to_thread(pages.shred, folder)
+            mail = dataclasses.replace(mail, letter=dataclasses.replace(mail.letter, html=""))
+            requests = await _made(queue, config, mail, folder, name)
         await asyncio.to_thread(_sync, folder)
         faxes = await queue.submit(requests, key=mail.key, body_hash=HASH)
     except Exception:
@@ -81,6 +88,19 @@ async def take(queue: FaxQueue, config: MailConfig, mail: Mail) -> list[Fax]:
         log.info("an e-mail from %s came a second time", mail.sender)
         await asyncio.to_thread(pages.shred, folder)
     return faxes
+
+
+async def _made(queue: FaxQueue, config: MailConfig, mail: Mail, folder: Path, name: str) -> list[FaxRequest]:
+    """The requests, their pages made. Raises as `take` does."""
+    requests = await asyncio.to_thread(_requests, config, mail, folder, name)
+    make = partial(pages.make, requests[0], folder, queue.resolution(requests[0]), warnings=mail.letter.left_out)
+    made = await asyncio.to_thread(make)
+    documents = requests[0].documents
+    certain = sum(not document.optional for document in documents)
+    if certain < len(documents) and len(made.documents) <= certain:
+        # The text alone is not what was to be faxed.
+        raise MailError("none of the attachments can be read", "; ".join(made.warnings))
+    return requests
 
 
 def _is_in(folder: Path, queue: FaxQueue, faxes: list[Fax]) -> bool:
@@ -106,7 +126,9 @@ def _requests(config: MailConfig, mail: Mail, folder: Path, name: str) -> list[F
     text = letter.text if config.text or not letter.attachments else ""
     fits = len(text) <= NOTE_CHARACTERS and text.count("\n") < NOTE_LINES
     note = text if cover and fits and letter.attachments else ""
+    note = "" if letter.html else note
     files = [] if note else _text_page(letter, text, cover)
+    texts = len(files)
     files += [(attachment.name, attachment.data) for attachment in letter.attachments]
     if not files:
         raise MailError("the e-mail has neither text nor attachments", "attach a document")
@@ -116,7 +138,8 @@ def _requests(config: MailConfig, mail: Mail, folder: Path, name: str) -> list[F
         # Errors name the file: it has the name that the sender gave it, unless two have the same.
         path = folder / (f"{number}-{shown}" if any(d.name == shown for d in documents) else shown)
         path.write_bytes(data)
-        documents.append(Document(path=path, name=shown))
+        # The text is what the sender wrote; of what was attached, what can be read goes.
+        documents.append(Document(path=path, name=shown, optional=len(letter.attachments) > 1 and number > texts))
     several = len(mail.recipients) > 1
     request = FaxRequest(
         to="",
@@ -141,6 +164,8 @@ def _requests(config: MailConfig, mail: Mail, folder: Path, name: str) -> list[F
 def _text_page(letter: Letter, text: str, cover: bool) -> list[tuple[str, bytes]]:
     """The text as a document; the subject above it where no cover page has it."""
     said = [] if cover else [letter.subject, ""] if letter.subject and not letter.attachments else []
+    if letter.html and text:
+        return [(PAGE_NAME, page_of(said[:1], text, letter.html)[1])]
     lines = "\n".join([*said, text]).strip("\n")
     return [(TEXT_NAME, lines.encode())] if lines else []
 

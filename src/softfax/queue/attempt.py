@@ -157,7 +157,10 @@ class Undertaking:
         except OSError as error:
             why = f"the pages cannot be written ({error.strerror})"
             return await self._undialled("INIT_ERROR", why, outcome.T30_CALLDROPPED)
-        self.kept = dataclasses.replace(self.kept, fax=dataclasses.replace(fax, pages_total=made.pages))
+        if made.warnings != fax.warnings:
+            await asyncio.to_thread(queue.store.warn, fax.id, made.warnings)
+        fax = dataclasses.replace(fax, pages_total=made.pages, warnings=made.warnings)
+        self.kept = dataclasses.replace(self.kept, fax=fax)
         if begun.first_page > made.pages:
             return await self._delivered_before()
         try:
@@ -257,6 +260,7 @@ class Undertaking:
             pages=confirmed,
             pages_total=total,
             documents=list(fax.documents),
+            warnings=list(fax.warnings) or None,
             retry_at=verdict.next_at.isoformat() if verdict.next_at is not None else None,
         )
         attempt = dataclasses.replace(attempt, result=result.to_json())

@@ -89,13 +89,17 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One document of a request: a file in the station's keeping (`path`), or a URL it fetches. `name` is what people see."""
+    """One document of a request: a file in the station's keeping (`path`), or a URL it fetches. `name` is what people see.
+
+    One that is `optional` is left out, with a warning, where it cannot be read and others can.
+    """
 
     path: Path | None = None
     url: str = ""
     name: str = ""
     pages: str = ""
     password: str = field(default="", repr=False)
+    optional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +154,7 @@ class Attempt:
 @dataclass(frozen=True, kw_only=True)
 class Fax:
     """A fax as it is kept. `pages` are those confirmed (sent) or received so far; `reason` and `remedy` are for people;
+    `warnings` are lines about what of its documents is not on its pages;
     `retried_after` is how many attempts there were when somebody last asked for more."""
 
     id: str
@@ -171,6 +176,7 @@ class Fax:
     pages: int = 0
     pages_total: int | None = None
     bad_pages: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
     reason: str = ""
     remedy: str = ""
     cause: Cause | None = None

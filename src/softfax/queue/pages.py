@@ -17,22 +17,26 @@ from softfax.documents import DocumentMetadata, RasterSettings, deliver_pdf, sta
 from softfax.errors import DocumentInterruptedError, DocumentUnsupportedError
 from softfax.model import FaxContext
 from softfax.options import Resolution
+from softfax.outside import clean
 from softfax.queue.model import Document, FaxRequest
 
 __all__ = ["Made", "keep_documents", "made", "make", "pdf_of", "shred", "sync"]
 
 CHUNK = 1 << 20
+WARNINGS_MAX, WARNING_MAX = 50, 300
 #: How soon is seen that the station stops.
 LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
 class Made:
-    """A fax TIFF without header, how many pages it has, and the documents it was made of, all of this machine."""
+    """A fax TIFF without header, how many pages it has, the documents it was made of, all of this machine, and lines about
+    what of them is not on its pages."""
 
     tiff: Path
     pages: int
     documents: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def keep_documents(documents: Sequence[Document], folder: Path) -> tuple[Document, ...]:
@@ -65,7 +69,11 @@ def made(request: FaxRequest, folder: Path, resolution: Resolution) -> Made | No
     try:
         said = json.loads(stem.with_suffix(".json").read_text())
         tiff = stem.with_suffix(".tif")
-        return Made(tiff, int(said["pages"]), tuple(said["documents"])) if tiff.is_file() else None
+        return (
+            Made(tiff, int(said["pages"]), tuple(said["documents"]), tuple(said.get("warnings", ())))
+            if tiff.is_file()
+            else None
+        )
     except (OSError, ValueError, KeyError):
         return None
 
@@ -76,9 +84,10 @@ def make(
     resolution: Resolution,
     *,
     allow_private: bool = False,
+    warnings: Sequence[str] = (),
     stop: threading.Event | None = None,
 ) -> Made:
-    """Makes the pages; blocks. What URLs and office files became is kept beside them.
+    """Makes the pages; blocks. `warnings` are those known before. What URLs and office files became is kept beside them.
 
     Raises DocumentError; DocumentInterruptedError once `stop` is set.
     """
@@ -92,19 +101,21 @@ def make(
     files = [_written(d) for d in request.documents]
     password = next((d.password for d in request.documents if d.password), "")
     settings = RasterSettings(resolution=resolution, password=password)
-    with start(files, settings, work, cover=request.cover, allow_private=allow_private) as job:
+    optional = frozenset(d.url or str(d.path) for d in request.documents if d.optional)
+    with start(files, settings, work, cover=request.cover, allow_private=allow_private, optional=optional) as job:
         while stop is not None and not job.wait(LOOK_S):
             if stop.is_set():
                 raise DocumentInterruptedError("the station is stopping", "its pages are made when it runs again")
         pages = len(job.prepared().pages)
         documents = [f"{source.path}{f'#pages={source.pages}' if source.pages else ''}" for source in job.sources]
+        warnings = [clean(line, WARNING_MAX) for line in (*warnings, *job.warnings)][:WARNINGS_MAX]
         tiff = folder / f"fax-{key}.tif"
         _sync(job.tiff)
         job.tiff.rename(tiff)
     new = folder / f"fax-{key}.json.new"
-    new.write_text(json.dumps({"pages": pages, "documents": documents}))
+    new.write_text(json.dumps({"pages": pages, "documents": documents, "warnings": warnings}))
     new.rename(folder / f"fax-{key}.json")
-    return Made(tiff, pages, tuple(documents))
+    return Made(tiff, pages, tuple(documents), tuple(warnings))
 
 
 def _written(document: Document) -> str:

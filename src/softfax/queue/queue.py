@@ -275,6 +275,7 @@ class FaxQueue:
         fax_id = new_fax_id()
         folder = request.folder or self.folder / (request.broadcast_id or fax_id)
         request = dataclasses.replace(request, documents=pages.keep_documents(request.documents, folder), folder=folder)
+        ready = pages.made(request, folder, self.resolution(request))
         asked = dataclasses.replace(request, account=request.account or routes[0].account)
         fax = Fax(
             id=fax_id,
@@ -290,6 +291,7 @@ class FaxQueue:
             deadline=deadline,
             next_attempt=due,
             broadcast_id=request.broadcast_id,
+            warnings=ready.warnings if ready is not None else (),
         )
         return fax, request, _context(fax, routes[0].uri)
 

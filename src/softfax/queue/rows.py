@@ -29,8 +29,8 @@ _NUMERIC = frozenset({"unread", "priority", "pages", "pages_total", *_TIMES})
 _WHOLE = {"unread": 1, "priority": 9, "pages": 2**31, "pages_total": 2**31}
 _NULLABLE = frozenset({"pages_total", "ended", "next_attempt"})
 _DATA_KINDS: dict[str, type] = {
-    "tags": dict, "documents": tuple, "bad_pages": tuple, "reason": str, "remedy": str, "header": str, "ident": str,
-    "caller_name": str, "remote_station_id": str, "retried_after": int, "resolution": str,
+    "tags": dict, "documents": tuple, "bad_pages": tuple, "warnings": tuple, "reason": str, "remedy": str, "header": str,
+    "ident": str, "caller_name": str, "remote_station_id": str, "retried_after": int, "resolution": str,
 }  # fmt: skip
 _ATTEMPT_KINDS: dict[str, Any] = {
     "number": int, "account": str, "destination": str, "unique_id": str, "first_page": int, "pages": int,
@@ -67,8 +67,8 @@ def fax_of(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
         values[name] = when_of(values[name])
     for name in _DATA_TIMES:
         data[name] = when_of(data[name])
-    for name in ("documents", "bad_pages"):
-        data[name] = tuple(data[name])
+    for name in ("documents", "bad_pages", "warnings"):
+        data[name] = tuple(data.get(name, ()))
     data["cause"] = Cause(data["cause"]) if data["cause"] else None
     values["direction"], values["state"] = Direction(values["direction"]), FaxState(values["state"])
     for name, kind in _DATA_KINDS.items():

@@ -214,6 +214,15 @@ class QueueStore:
                 values["pages_total"] = total
             connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(**values))
 
+    def warn(self, fax_id: str, warnings: Sequence[str]) -> None:
+        """Notes what of a fax's documents is not on its pages, before it is sent."""
+        with self._engine.begin() as connection:
+            row = self._row(connection, fax_id)
+            if row is None:
+                return
+            data = json.dumps(json.loads(row.data) | {"warnings": list(warnings)}, ensure_ascii=False)
+            connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(data=data))
+
     def settle(
         self,
         fax: Fax,

@@ -97,6 +97,8 @@ class ResultOut(Out):
     call_id: str
     fax_id: str
     sip_code: int = 0
+    bad_pages: list[int] | None = None
+    warnings: list[str] | None = None
     attempt: int | None = None
     retry_at: AwareDatetime | None = Field(None, description="when it is tried again; without it this was the end")
 
@@ -148,6 +150,7 @@ class FaxOut(Out):
     pages: int = Field(description="confirmed by the far end, or received")
     pages_total: int | None
     bad_pages: list[int]
+    warnings: list[str] = Field(description="what of its documents is not on its pages, for people")
     reason: str = Field(description="why it failed or waits, for people")
     remedy: str
     cause: Cause | None

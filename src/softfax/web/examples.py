@@ -19,7 +19,8 @@ _FAX: dict[str, Any] = {
     "id": FAX, "direction": "send", "state": "queued", "created": TIME, "updated": TIME, "to": "+49301234567",
     "caller_number": "", "caller_name": "", "account": "pbx", "mailbox": "", "documents": ["letter.pdf"], "priority": 5,
     "not_before": None, "deadline": "2026-11-23T09:30:00.000000Z", "next_attempt": TIME, "ended": None, "pages": 0,
-    "pages_total": None, "bad_pages": [], "reason": "", "remedy": "", "cause": None, "resolution": "fine", "header": "",
+    "pages_total": None, "bad_pages": [], "warnings": [],
+    "reason": "", "remedy": "", "cause": None, "resolution": "fine", "header": "",
     "ident": "", "remote_station_id": "", "broadcast_id": "", "tags": {"matter": "2026-17"}, "unread": False,
     "retried_after": 0, "attempts": [], "result": None,
     "links": {

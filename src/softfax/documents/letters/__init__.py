@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
-from softfax.documents.letters.message import Attachment, Letter, MailError, MessageLimits, read_message
+from softfax.documents.letters.message import (
+    Attachment,
+    Letter,
+    MailError,
+    MessageLimits,
+    page_of,
+    read_message,
+)
 
-__all__ = ["Attachment", "Letter", "MailError", "MessageLimits", "read_message"]
+__all__ = ["Attachment", "Letter", "MailError", "MessageLimits", "page_of", "read_message"]

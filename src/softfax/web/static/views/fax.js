@@ -144,6 +144,10 @@ function callWords({ mode, bitrate, pages, ecm, duration_s }) {
     .join(" · ");
 }
 
+function WarningWords({ fax }) {
+  return fax.warnings.map((line) => html`<div class="warn-word" dir="auto" lang=${english()}>${line}</div>`);
+}
+
 function PagesWord({ fax }) {
   const { bad_pages: bad } = fax;
   if (!bad.length) return pagesOf(fax);
@@ -170,6 +174,7 @@ function Details({ fax }) {
       <${Row} name=${t("fax.document")}>${out && html`<bdi>${documentNames(fax)}</bdi>`}<//>
       <${Row} name=${t("fax.mailbox")}>${!out && fax.mailbox}<//>
       <${Row} name=${t("fax.pages")}>${pagesOf(fax) && html`<${PagesWord} fax=${fax} />`}<//>
+      <${Row} name=${t("fax.warnings")}>${fax.warnings?.length > 0 && html`<${WarningWords} fax=${fax} />`}<//>
       <${Row} name=${t(out ? "fax.created" : "fax.came")}>${moment(fax.created)}<//>
       <${Row} name=${t("fax.not_before")}>${!ended(fax) && fax.not_before && moment(fax.not_before)}<//>
       <${Row} name=${t("fax.deadline")}>${!ended(fax) && fax.deadline && moment(fax.deadline)}<//>
