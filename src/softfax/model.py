@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 __all__ = [
     "CONNECTION_REFUSED",
@@ -24,12 +25,17 @@ __all__ = [
     "NO_ROUTE",
     "PORT_UNREACHABLE",
     "REASON_REMEDIES",
+    "TERMINAL",
+    "Attempt",
     "CallEvent",
     "CallState",
+    "Cause",
     "Direction",
     "Event",
+    "Fax",
     "FaxContext",
     "FaxResult",
+    "FaxState",
     "FaxUpdate",
     "JobEvent",
     "Mode",
@@ -40,6 +46,8 @@ __all__ = [
     "SessionEvent",
     "SessionState",
     "new_fax_id",
+    "of_json",
+    "rfc3339",
 ]
 
 
@@ -94,6 +102,41 @@ def new_fax_id() -> str:
     return secrets.token_hex(12)
 
 
+def rfc3339(when: datetime) -> str:
+    """A time as JSON has it: UTC, with microseconds."""
+    return when.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_T = TypeVar("_T")
+
+
+def of_json(kind: type[_T], body: Mapping[str, Any], **own: Any) -> _T:
+    """An instance of a dataclass out of the JSON that is made of it. Keys that it has none for are left out; a word of a newer
+    station stays as it is written.
+    """
+    hints = get_type_hints(kind)
+    names = [f.name for f in dataclasses.fields(kind) if f.init]  # type: ignore[arg-type]
+    return kind(**{name: _typed(hints[name], body[name]) for name in names if name in body} | own)
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    if value is None or value == "" or hint is Any:
+        return value
+    kinds = (
+        [one for one in get_args(hint) if one is not type(None)] if get_origin(hint) in (Union, UnionType) else [hint]
+    )
+    kind = kinds[0]
+    if kind is datetime:
+        return datetime.fromisoformat(value)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind(value) if value in set(kind) else value
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return of_json(kind, value)  # type: ignore[arg-type]
+    if get_origin(kind) is tuple and isinstance(value, list):
+        return tuple(_typed(get_args(kind)[0], one) for one in value)
+    return value
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -116,7 +159,7 @@ class Event:
         """The JSON object of this event; keys whose value is None are absent."""
         out: dict[str, Any] = {
             "event": self.event,
-            "time": self.time.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "time": rfc3339(self.time),
         }
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
@@ -248,6 +291,144 @@ class FaxResult(Event):
         """The JSON object of the result; what is always in it is there."""
         total = self.pages if self.pages_total is None else self.pages_total
         return Event.to_json(dataclasses.replace(self, pages_total=total))
+
+
+class FaxState(StrEnum):
+    """Where a fax is, see the module's table."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    SENDING = "sending"
+    WAITING = "waiting"
+    RECEIVING = "receiving"
+    DELIVERED = "delivered"
+    RECEIVED = "received"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNCERTAIN = "uncertain"
+
+
+TERMINAL = frozenset(
+    {
+        FaxState.DELIVERED,
+        FaxState.RECEIVED,
+        FaxState.FAILED,
+        FaxState.CANCELLED,
+        FaxState.EXPIRED,
+        FaxState.UNCERTAIN,
+    }
+)
+
+
+class Cause(StrEnum):
+    """Why an attempt failed, as far as it matters for the next one."""
+
+    BUSY = "busy"
+    NO_ANSWER = "no-answer"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    NOT_FAX = "not-fax"
+    TRAINING = "training"
+    BROKEN = "broken"
+    DOCUMENT = "document"
+    OURS = "ours"
+    CRASH = "crash"
+    CANCELLED = "cancelled"
+    FORBIDDEN = "forbidden"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One call for a fax. `first_page` is the first it was to send; `pages` how many the far end confirmed in it.
+
+    `result` is None while it runs or if it never came.
+    """
+
+    number: int
+    started: datetime
+    ended: datetime | None = None
+    account: str = ""
+    destination: str = ""
+    unique_id: str = ""
+    first_page: int = 1
+    pages: int = 0
+    cause: Cause | None = None
+    resent: bool = False
+    result: FaxResult | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fax:
+    """A fax as it is kept. `pages` are those confirmed (sent) or received so far; `reason` and `remedy` are for people;
+    `warnings` are lines about what of its documents is not on its pages;
+    `retried_after` is how many attempts there were when somebody last asked for more."""
+
+    id: str
+    direction: Direction
+    state: FaxState
+    created: datetime
+    updated: datetime
+    to: str
+    caller_number: str = ""
+    caller_name: str = ""
+    account: str = ""
+    mailbox: str = ""
+    documents: tuple[str, ...] = ()
+    priority: int = 5
+    not_before: datetime | None = None
+    deadline: datetime | None = None
+    next_attempt: datetime | None = None
+    ended: datetime | None = None
+    pages: int = 0
+    pages_total: int | None = None
+    bad_pages: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+    reason: str = ""
+    remedy: str = ""
+    cause: Cause | None = None
+    resolution: str = ""
+    header: str = ""
+    ident: str = ""
+    remote_station_id: str = ""
+    broadcast_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    unread: bool = False
+    retried_after: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    result: FaxResult | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self.state in TERMINAL and not (self.state is FaxState.UNCERTAIN and self.next_attempt is not None)
+
+    @property
+    def success(self) -> bool:
+        """Whether it went through."""
+        return self.state in (FaxState.DELIVERED, FaxState.RECEIVED)
+
+    def to_json(self) -> dict[str, Any]:
+        """The resource of the HTTP API: times as RFC 3339 in UTC, None as null."""
+        return _fields(self)
+
+
+def _fields(one: Any) -> dict[str, Any]:
+    return {f.name: _plain(getattr(one, f.name)) for f in dataclasses.fields(one) if f.name != "raw"}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, Event):
+        return value.to_json()
+    if dataclasses.is_dataclass(value):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(inner) for inner in value]
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,8 @@ from PIL import Image, ImageDraw
 
 from softfax.delivery import RetryPolicy
 from softfax.mail import MailGateway, MailReports
-from softfax.queue.model import Fax, FaxFilter, FaxList
+from softfax.model import Fax
+from softfax.queue.model import FaxFilter, FaxList
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station
 from tests.support.simulated_calls import FarEnds, SimulatedCalls

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from softfax.queue.model import FaxState
+from softfax.model import FaxState
 from tests.mail.rig import SENDER, TO, Rig, letter, mails, pdf, post_office, running, self_signed, trusting, until
 
 

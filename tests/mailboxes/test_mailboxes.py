@@ -29,8 +29,7 @@ from aiosmtpd.controller import Controller
 from softfax.delivery import RetryPolicy
 from softfax.fax.outcome import Outcome
 from softfax.mailboxes import MailboxError, Mailboxes, service, targets
-from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult, FaxUpdate, new_fax_id
-from softfax.queue.model import FaxState
+from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult, FaxState, FaxUpdate, new_fax_id
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, making
 from softfax.station.config.mailboxes import CommandTarget, SmtpConfig

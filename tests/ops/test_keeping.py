@@ -16,9 +16,9 @@ import pytest
 
 from softfax.cli.main import main
 from softfax.errors import UsageError
+from softfax.model import FaxState
 from softfax.ops import backup
 from softfax.ops.retention import DAY_S, Retention
-from softfax.queue.model import FaxState
 from tests.queue.test_queue import running
 
 NAME = "20260101T080000Z-+491-0123456789abcdef01234567"

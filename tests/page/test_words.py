@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from softfax.queue.model import Cause, FaxState
+from softfax.model import Cause, FaxState
 
 STATIC = Path(__file__).parents[2] / "src/softfax/web/static"
 SOURCES = [p for p in STATIC.rglob("*.js") if "vendor" not in p.parts]

@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from softfax.delivery import CallbackTarget
-from softfax.queue.model import Document, FaxRequest, FaxState, RetryRules
+from softfax.model import FaxState
+from softfax.queue.model import Document, FaxRequest, RetryRules
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station
 from tests.support.simulated_calls import FarEnds, SimulatedCalls

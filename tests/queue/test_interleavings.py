@@ -20,9 +20,10 @@ from softfax.delivery import CallbackTarget
 from softfax.delivery.durable import WORKFLOW_VERSION
 from softfax.documents import RasterJob
 from softfax.errors import PortInUseError
+from softfax.model import Cause, Fax, FaxState
 from softfax.queue import pages
 from softfax.queue.errors import EndedError
-from softfax.queue.model import Cause, Document, Fax, FaxRequest, FaxState, RetryRules
+from softfax.queue.model import Document, FaxRequest, RetryRules
 from softfax.queue.store import QueueStore
 from softfax.station import StationConfig
 from tests.queue.test_queue import LIMIT_S, QUICK, Running, running

@@ -19,8 +19,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from softfax.model import FaxState
 from softfax.queue import tables
-from softfax.queue.model import FaxState
 from softfax.queue.store import QueueStore
 from tests.queue import killed_station
 from tests.support.background import REPOSITORY

@@ -18,9 +18,9 @@ import pytest
 
 from softfax.delivery import CallbackTarget
 from softfax.errors import DocumentError, DoNotFaxError, UsageError
-from softfax.model import Direction, FaxResult, FaxUpdate, JobEvent
+from softfax.model import Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, JobEvent
 from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
-from softfax.queue.model import Cause, Document, Fax, FaxFilter, FaxRequest, FaxState, RetryRules
+from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.queue.queue import FaxQueue
 from softfax.station import FaxOrder, Station
 from tests.support.receiver import receiver

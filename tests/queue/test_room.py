@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 from unittest.mock import patch
 
-from softfax.queue.model import Cause, FaxState
+from softfax.model import Cause, FaxState
 from softfax.station.calls import NO_ROOM
 from tests.queue.test_queue import LIMIT_S, running
 

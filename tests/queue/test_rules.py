@@ -15,7 +15,8 @@ import pytest
 
 from softfax.ami import AmiServer, User
 from softfax.errors import DoNotFaxError, LocalError, OutOfHoursError
-from softfax.queue.model import Document, FaxFilter, FaxRequest, FaxState
+from softfax.model import FaxState
+from softfax.queue.model import Document, FaxFilter, FaxRequest
 from softfax.queue.queue import FaxQueue
 from softfax.station import FaxOrder, Station
 from softfax.station.config.queue import WEEK

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from softfax.documents.job import RasterJob
-from softfax.queue.model import Document, FaxRequest, FaxState
+from softfax.model import FaxState
+from softfax.queue.model import Document, FaxRequest
 from tests.web.rig import running, until
 
 

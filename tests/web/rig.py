@@ -18,6 +18,7 @@ import httpx
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station
 from softfax.web.server import WebServer
+from tests.support.described import check_async
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
 
 ADMIN = "a-secret-of-the-tests"
@@ -49,7 +50,12 @@ class Running:
     def client(self, token: str = ADMIN, **more: Any) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.AsyncClient(
-            base_url=self.url, headers={**headers, **more.pop("headers", {})}, timeout=LIMIT_S, trust_env=False, **more
+            base_url=self.url,
+            headers={**headers, **more.pop("headers", {})},
+            timeout=LIMIT_S,
+            trust_env=False,
+            event_hooks={"response": [check_async]},
+            **more,
         )
 
 

@@ -15,8 +15,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 
-from softfax.model import Direction
-from softfax.queue.model import FaxState
+from softfax.model import Direction, FaxState
 from tests.unit.web.fakes import SECRET, a_fax, site
 
 FAX = "0123456789abcdef01234567"

@@ -21,6 +21,7 @@ from softfax.cli.options import config_path
 from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
 from softfax.errors import ConfigError, ExitStatus, UsageError
+from softfax.model import Mode
 
 if TYPE_CHECKING:
     from softfax.client import Fax, SoftfaxClient, StreamEvent
@@ -259,10 +260,10 @@ def _show(fax: Fax, as_json: bool) -> None:
             table.add_row(name, value)
     show_table(table)
     for attempt in fax.attempts:
-        result = attempt.result or {}
-        took = f", {result['duration_s']:.0f} s" if result.get("duration_s") else ""
-        mode = {"T38": "T.38", "audio": "G.711"}.get(result.get("mode", ""), "")
-        how = f", {mode} {result['bitrate']} bit/s" if result.get("bitrate") else ""
+        result = attempt.result
+        took = f", {result.duration_s:.0f} s" if result and result.duration_s else ""
+        mode = "T.38" if result and result.mode is Mode.T38 else "G.711"
+        how = f", {mode} {result.bitrate} bit/s" if result and result.bitrate else ""
         came = "under way" if attempt.ended is None else attempt.cause or "went through"
         first = f" from page {attempt.first_page}" if attempt.first_page > 1 else ""
         line = f"call {attempt.number}  {clock(attempt.started)}  {came}{first}, {_counted(attempt.pages)}{how}{took}"

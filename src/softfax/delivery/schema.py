@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import logging
 import os
 import time
@@ -23,8 +24,8 @@ __all__ = ["VERSION", "StationLock", "bring_up_to_date", "schema_version"]
 
 log = logging.getLogger("softfax.delivery")
 
-#: 1: callbacks alone. 2: the queue, mailboxes, e-mail and the web page beside them.
-VERSION = 2
+#: 1: callbacks alone. 2: the queue, mailboxes, e-mail and the web page beside them. 3: a result is kept once.
+VERSION = 3
 LOCK_WAIT_S = 5.0
 
 _METADATA = sa.MetaData()
@@ -35,8 +36,31 @@ _schema = sa.Table(
     sa.Column("softfax", sa.String(40), nullable=False),
     sa.Column("since", sa.Float, nullable=False),
 )
+
+
+def _results_once(connection: sa.Connection) -> None:
+    """The result of a fax that is one of its attempts' is kept there alone; what is none of them, as the fax's own."""
+    faxes = sa.table("softfax_faxes", *map(sa.column, ("id", "data", "result_event")))
+    attempts = sa.table("softfax_attempts", *map(sa.column, ("fax_id", "result")))
+    if not sa.inspect(connection).has_table(faxes.name):
+        return
+    of_attempts: dict[str, list[str]] = {}
+    for row in connection.execute(sa.select(attempts).where(attempts.c.result != "")):
+        of_attempts.setdefault(row.fax_id, []).append(row.result)
+    for row in connection.execute(sa.select(faxes)).all():
+        try:
+            data = json.loads(row.data)
+            result = data.pop("result", None)
+            known = any(json.loads(one) == result for one in of_attempts.get(row.id, ()))
+        except (ValueError, TypeError, AttributeError):
+            continue  # it is set aside when it is read
+        own = "" if result is None or known else json.dumps(result, ensure_ascii=False)
+        values = {"data": json.dumps(data, ensure_ascii=False), "result_event": own}
+        connection.execute(faxes.update().where(faxes.c.id == row.id).values(**values))
+
+
 #: From a version to the next. Each runs in the transaction that notes the new version.
-_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: lambda connection: None}
+_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: lambda connection: None, 2: _results_once}
 
 
 def schema_version(connection: sa.Connection) -> int:

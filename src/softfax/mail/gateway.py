@@ -38,8 +38,8 @@ from softfax.mail.addresses import Recipient, is_sender, parse_recipient, passed
 from softfax.mail.door import Door
 from softfax.mail.incoming import Room
 from softfax.mail.taking import Mail, take
+from softfax.model import Fax
 from softfax.outside import clean
-from softfax.queue.model import Fax
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, StationConfig
 from softfax.station.config.mail import MailConfig, MailSenderConfig

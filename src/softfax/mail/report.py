@@ -15,8 +15,8 @@ from PIL import Image
 from softfax.documents import read_pages
 from softfax.documents.tiff import TiffWriter
 from softfax.errors import DocumentError
+from softfax.model import Cause, Fax, FaxState
 from softfax.outside import clean
-from softfax.queue.model import Cause, Fax, FaxState
 
 __all__ = ["ReportFacts", "first_page_pdf", "first_page_png", "report"]
 

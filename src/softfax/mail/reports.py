@@ -25,8 +25,8 @@ from softfax.delivery.tries import DEAD, UPKEEP_S, WAITING, Tries
 from softfax.errors import SoftfaxError
 from softfax.mail.report import ReportFacts, report
 from softfax.mailboxes.targets import MailboxError, send
-from softfax.model import Direction, FaxResult, FaxUpdate
-from softfax.queue.model import TERMINAL, Fax, FaxFilter, FaxState
+from softfax.model import TERMINAL, Direction, Fax, FaxResult, FaxState, FaxUpdate
+from softfax.queue.model import FaxFilter
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station
 

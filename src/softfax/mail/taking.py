@@ -18,9 +18,9 @@ from softfax.documents.letters import Letter, MailError, page_of
 from softfax.errors import DocumentError
 from softfax.mail.addresses import Recipient
 from softfax.mail.reports import tags_of
-from softfax.model import new_fax_id
+from softfax.model import Fax, new_fax_id
 from softfax.queue import pages
-from softfax.queue.model import Document, Fax, FaxRequest
+from softfax.queue.model import Document, FaxRequest
 from softfax.queue.queue import FaxQueue
 from softfax.station.config.mail import MailConfig, MailSenderConfig
 

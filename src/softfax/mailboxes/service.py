@@ -26,9 +26,8 @@ from softfax.delivery.tries import DEAD, UPKEEP_S, WAITING, Tries
 from softfax.errors import SoftfaxError, UsageError
 from softfax.mailboxes import targets
 from softfax.mailboxes.targets import Item, MailboxError
-from softfax.model import FaxResult
+from softfax.model import Fax, FaxResult
 from softfax.queue.errors import NoFaxError
-from softfax.queue.model import Fax
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station
 from softfax.station.config.mailboxes import ADDRESS, EmailTarget, MailboxConfig

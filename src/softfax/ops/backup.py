@@ -28,8 +28,8 @@ from softfax._version import __version__
 from softfax.delivery.durable import DATABASE_NAME, Durable, database_engine, database_url
 from softfax.delivery.schema import StationLock
 from softfax.errors import LocalError, UsageError
+from softfax.model import FaxState
 from softfax.queue import tables
-from softfax.queue.model import FaxState
 from softfax.queue.store import QueueStore
 from softfax.station.config import StationConfig
 

@@ -29,8 +29,19 @@ from prometheus_client.registry import Collector
 
 from softfax._version import __version__
 from softfax.fax.outcome import CRASHED
-from softfax.model import CallEvent, CallState, Direction, FaxResult, FaxUpdate, JobEvent, PageEvent, ProgressEvent
-from softfax.queue.model import TERMINAL, FaxState, QueueCounts
+from softfax.model import (
+    TERMINAL,
+    CallEvent,
+    CallState,
+    Direction,
+    FaxResult,
+    FaxState,
+    FaxUpdate,
+    JobEvent,
+    PageEvent,
+    ProgressEvent,
+)
+from softfax.queue.model import QueueCounts
 from softfax.station.config import StationConfig
 from softfax.station.views import RegistrationView, WorkerView
 

@@ -20,8 +20,8 @@ import sqlalchemy as sa
 
 from softfax.delivery.durable import Durable
 from softfax.errors import SoftfaxError
+from softfax.model import TERMINAL
 from softfax.queue import tables
-from softfax.queue.model import TERMINAL
 from softfax.queue.pages import shred
 from softfax.station.config import StationConfig
 

@@ -22,12 +22,11 @@ from softfax.errors import (
 )
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
-from softfax.model import Direction, FaxResult, FaxUpdate
+from softfax.model import Attempt, Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate
 from softfax.options import Resolution, options_of
 from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
 from softfax.queue.failover import failed_over
-from softfax.queue.model import Attempt, Cause, Fax, FaxState
 from softfax.queue.policy import Verdict, after, slower
 from softfax.queue.store import Kept
 from softfax.station import FaxCall, FaxOrder, making
@@ -252,7 +251,7 @@ class Undertaking:
         if cancelled and cause not in (None, Cause.CRASH):
             cause = Cause.CANCELLED
         attempt = dataclasses.replace(attempt, ended=now, pages=confirmed - attempt.first_page + 1, cause=cause,
-                                      result=result.to_json())  # fmt: skip
+                                      result=result)  # fmt: skip
         verdict = self._verdict(attempt, cancelled, now)
         result = dataclasses.replace(
             result,
@@ -263,7 +262,7 @@ class Undertaking:
             warnings=list(fax.warnings) or None,
             retry_at=verdict.next_at.isoformat() if verdict.next_at is not None else None,
         )
-        attempt = dataclasses.replace(attempt, result=result.to_json())
+        attempt = dataclasses.replace(attempt, result=result)
         fax = dataclasses.replace(
             fax,
             state=verdict.state,
@@ -277,12 +276,12 @@ class Undertaking:
             cause=cause,
             account=attempt.account,
             remote_station_id=result.remote_station_id or fax.remote_station_id,
-            result=result.to_json(),
+            result=result,
         )
         self._ended = fax.ended
         round_id = f"{fax.id}.{attempt.number + 1}" if verdict.next_at is not None else None
         settle = partial(
-            queue.store.settle, fax, attempt=attempt, result=None if round_id else result, round_id=round_id,
+            queue.store.settle, fax, attempt=attempt, told=round_id is not None, round_id=round_id,
             from_round=self.kept.round_id, unless_cancelled=round_id is not None,
         )  # fmt: skip
         if await asyncio.to_thread(settle):

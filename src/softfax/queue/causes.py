@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from softfax.fax.outcome import CRASHED, NO_T30, T30_CALLDROPPED, T30_FILE_ERRORS, T30_T0_EXPIRED, T30_T1_EXPIRED
-from softfax.model import REASON_REMEDIES
-from softfax.queue.model import Cause
+from softfax.model import REASON_REMEDIES, Cause
 
 __all__ = ["classify", "remedy"]
 

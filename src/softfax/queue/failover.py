@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from softfax.fax.outcome import NO_T30
-from softfax.queue.model import Attempt
+from softfax.model import Attempt, FaxResult
 from softfax.station.routes import Route, fails_over
 
 __all__ = ["failed_over"]
@@ -22,7 +21,7 @@ def failed_over(attempts: Iterable[Attempt], choices: Collection[Route]) -> set[
     for attempt in attempts:
         if attempt.ended is None:
             continue
-        if not _of_the_way(attempt.result or {}):
+        if attempt.result is None or not _of_the_way(attempt.result):
             failed.clear()
             continue
         failed.add(attempt.account)
@@ -31,9 +30,8 @@ def failed_over(attempts: Iterable[Attempt], choices: Collection[Route]) -> set[
     return failed
 
 
-def _of_the_way(result: Any) -> bool:
+def _of_the_way(result: FaxResult) -> bool:
     """Whether it was the trunk that failed, and not the document or who was called."""
-    error, code = str(result.get("error", "")), int(result.get("result_code") or 0)
     # T.38 is refused on a call that has been answered.
-    answered = code < NO_T30 or error == "T38_NEG_ERROR"
-    return error != "FILE_ERROR" and fails_over(int(result.get("sip_code") or 0), answered=answered)
+    answered = result.result_code < NO_T30 or result.error == "T38_NEG_ERROR"
+    return result.error != "FILE_ERROR" and fails_over(result.sip_code, answered=answered)

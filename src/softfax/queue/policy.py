@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from softfax.queue.model import Cause, FaxState, RetryRules
+from softfax.model import Cause, FaxState
+from softfax.queue.model import RetryRules
 from softfax.station.config.queue import QueueConfig
 from softfax.station.rules import next_open
 

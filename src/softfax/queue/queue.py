@@ -28,14 +28,25 @@ from softfax.documents.fetch import redacted
 from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
-from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
+from softfax.model import (
+    TERMINAL,
+    Cause,
+    Direction,
+    Fax,
+    FaxContext,
+    FaxResult,
+    FaxState,
+    FaxUpdate,
+    JobEvent,
+    new_fax_id,
+)
 from softfax.options import options_of
 from softfax.queue import attempt, pages, recorder, tables
 from softfax.queue.attempt import Undertaking
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, NoFaxError
 from softfax.queue.eventlog import EventLog
-from softfax.queue.model import TERMINAL, Cause, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
+from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.slots import ChannelSlots
 from softfax.queue.store import Kept, QueueStore
 from softfax.queue.turns import next_round
@@ -198,10 +209,10 @@ class FaxQueue:
 
     async def _tell_again(self, kept: Kept) -> None:
         """The end of a fax that may not have been told: whoever keeps what he is told drops it the second time."""
-        if kept.result is not None:
+        if kept.fax.result is not None:
             self.tell(kept)
-            await self.recorder.hand_on(kept.fax, kept.result)
-            self.station.publish(FaxUpdate(_of_attempt(kept.context, kept.result), kept.result))
+            await self.recorder.hand_on(kept.fax, kept.fax.result)
+            self.station.publish(FaxUpdate(_of_attempt(kept.context, kept.fax.result), kept.fax.result))
         await self.told(kept.fax.id, kept.fax.ended)
 
     def tell(self, kept: Kept) -> None:
@@ -329,7 +340,7 @@ class FaxQueue:
 
     @staticmethod
     def _received(kept: Kept, suffix: str) -> Path | None:
-        for name in kept.result.documents if kept.result is not None else ():
+        for name in kept.fax.result.documents if kept.fax.result is not None else ():
             path = Path(name).with_suffix(suffix)
             if kept.fax.direction is Direction.RECEIVE and path.is_file():
                 return path
@@ -425,8 +436,8 @@ class FaxQueue:
         if kept.request is not None and kept.request.folder is not None:
             if not self.store.uses(kept.request.folder.name):
                 pages.shred(kept.request.folder)
-        elif kept.fax.direction is Direction.RECEIVE and kept.result is not None:
-            for name in kept.result.documents:
+        elif kept.fax.direction is Direction.RECEIVE and kept.fax.result is not None:
+            for name in kept.fax.result.documents:
                 for suffix in (".pdf", ".tif"):
                     pages.shred(Path(name).with_suffix(suffix))
         for trace in self.station.trace_folder.glob(f"{kept.fax.id}-*"):
@@ -537,8 +548,8 @@ class FaxQueue:
             making.failed(kept.context, why, 0.0), documents=list(fax.documents), pages=fax.pages,
             pages_total=fax.pages_total,
         )  # fmt: skip
-        fax = dataclasses.replace(fax, result=result.to_json())
-        if not await asyncio.to_thread(partial(self.store.settle, fax, result=result, from_round=kept.round_id)):
+        fax = dataclasses.replace(fax, result=result)
+        if not await asyncio.to_thread(partial(self.store.settle, fax, told=False, from_round=kept.round_id)):
             return False
         self.station.publish(FaxUpdate(kept.context, result))
         self.say(fax, kept.context)

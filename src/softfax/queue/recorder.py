@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, PageEvent
+from softfax.model import Attempt, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, PageEvent
 from softfax.queue.causes import classify, remedy
-from softfax.queue.model import Attempt, Fax, FaxState
 from softfax.queue.store import Kept
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Recorder:
 
     def _end(self, fax: Fax, result: FaxResult) -> None:
         fax = ended(fax, result)
-        self._write(partial(self._queue.store.settle, fax, result=result))
+        self._write(partial(self._queue.store.settle, fax, told=False))
         task = asyncio.ensure_future(self._told(fax, result))
         task.add_done_callback(lambda done: done.exception())
 
@@ -199,5 +198,5 @@ def ended(fax: Fax, result: FaxResult) -> Fax:
         cause=cause,
         resolution=result.resolution,
         remote_station_id=result.remote_station_id,
-        result=result.to_json(),
+        result=result,
     )

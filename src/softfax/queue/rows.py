@@ -11,13 +11,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 
-from softfax.model import Direction
+from softfax.model import Attempt, Cause, Direction, Fax, FaxResult, FaxState
 from softfax.queue import tables
-from softfax.queue.model import Attempt, Cause, Fax, FaxFilter, FaxState
+from softfax.queue.model import FaxFilter
 
-__all__ = ["attempt_columns", "attempt_of", "columns", "conditions", "fax_of", "stamp", "when_of"]
+__all__ = [
+    "attempt_columns",
+    "attempt_of",
+    "columns",
+    "conditions",
+    "fax_of",
+    "result_of",
+    "result_text",
+    "stamp",
+    "when_of",
+]
 
+_RESULT: TypeAdapter[FaxResult] = TypeAdapter(FaxResult)
 #: What of a fax is a column of its own; the rest is JSON.
 _OWN = ("id", "direction", "state", "to", "caller_number", "account", "mailbox", "broadcast_id", "unread", "priority",
         "pages", "pages_total", "created", "updated", "ended", "next_attempt")  # fmt: skip
@@ -39,7 +51,7 @@ _ATTEMPT_KINDS: dict[str, Any] = {
 
 def columns(fax: Fax) -> dict[str, Any]:
     """The columns of a fax that are its own."""
-    whole = {f.name: getattr(fax, f.name) for f in dataclasses.fields(fax) if f.name != "attempts"}
+    whole = {f.name: getattr(fax, f.name) for f in dataclasses.fields(fax) if f.name not in ("attempts", "result")}
     own = {name: whole.pop(name) for name in _OWN}
     for name in _TIMES:
         own[name] = stamp(own[name])
@@ -53,8 +65,21 @@ def columns(fax: Fax) -> dict[str, Any]:
     return own
 
 
-def fax_of(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
-    """A fax of its row. Raises ValueError, TypeError, KeyError and the like where that is damaged."""
+def result_text(result: FaxResult | None) -> str:
+    """A result as it is kept: its JSON; empty for none."""
+    return json.dumps(result.to_json(), ensure_ascii=False) if result is not None else ""
+
+
+def result_of(text: str) -> FaxResult | None:
+    """And back. Raises ValueError for what is none."""
+    return _RESULT.validate_json(text) if text else None
+
+
+def fax_of(row: Any, attempts: tuple[Attempt, ...], of_last: str = "") -> Fax:
+    """A fax of its row. Its result is its own, or that of its last attempt (`of_last` where attempts are left out).
+
+    Raises ValueError, TypeError, KeyError and the like where the row is damaged.
+    """
     data = json.loads(row.data)
     values = {name: getattr(row, name) for name in _OWN}
     for name, value in values.items():
@@ -74,7 +99,9 @@ def fax_of(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
     for name, kind in _DATA_KINDS.items():
         if not isinstance(data.get(name, kind()), kind):
             raise TypeError(f"{name} is {data[name]!r}")
-    return Fax(**values, **data, attempts=attempts)
+    of_attempts = next((one.result for one in reversed(attempts) if one.result is not None), None)
+    result = result_of(row.result_event) or of_attempts or result_of(of_last)
+    return Fax(**values, **data, attempts=attempts, result=result)
 
 
 def attempt_columns(fax_id: str, attempt: Attempt) -> dict[str, Any]:
@@ -82,7 +109,7 @@ def attempt_columns(fax_id: str, attempt: Attempt) -> dict[str, Any]:
     values = {f.name: getattr(attempt, f.name) for f in dataclasses.fields(attempt)}
     values["fax_id"] = fax_id
     values["started"], values["ended"] = stamp(attempt.started), stamp(attempt.ended)
-    values["result"] = json.dumps(attempt.result, ensure_ascii=False) if attempt.result is not None else ""
+    values["result"] = result_text(attempt.result)
     values["cause"] = attempt.cause or ""
     return values
 
@@ -97,7 +124,7 @@ def attempt_of(row: Any) -> Attempt:
     if started is None:
         raise ValueError("it has no beginning")
     values |= {"started": started, "ended": when_of(row.ended), "cause": Cause(row.cause) if row.cause else None}
-    values["result"] = json.loads(row.result) if row.result else None
+    values["result"] = result_of(row.result)
     return Attempt(**values)
 
 

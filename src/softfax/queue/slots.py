@@ -17,8 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from softfax.errors import UsageError
+from softfax.model import Fax
 from softfax.queue.failover import failed_over
-from softfax.queue.model import Fax
 from softfax.station.routes import Route
 
 if TYPE_CHECKING:

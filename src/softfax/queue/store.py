@@ -23,27 +23,16 @@ from pydantic import TypeAdapter
 
 from softfax.delivery.aside import Aside
 from softfax.errors import UsageError
-from softfax.model import FaxContext, FaxResult
+from softfax.model import TERMINAL, Attempt, Cause, Fax, FaxContext, FaxState
 from softfax.queue import rows, tables
 from softfax.queue.errors import IdempotencyError
-from softfax.queue.model import (
-    TERMINAL,
-    Attempt,
-    Cause,
-    Fax,
-    FaxFilter,
-    FaxList,
-    FaxRequest,
-    FaxState,
-    QueueCounts,
-)
+from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.turns import DUE, Enqueue, Turns
 
 __all__ = ["Kept", "QueueStore"]
 
 _REQUEST: TypeAdapter[FaxRequest] = TypeAdapter(FaxRequest)
 _CONTEXT: TypeAdapter[FaxContext] = TypeAdapter(FaxContext)
-_RESULT: TypeAdapter[FaxResult] = TypeAdapter(FaxResult)
 
 #: The folder in a request as it is kept.
 _FOLDER = re.compile(r'"folder":\s*"(?:[^"]*/)?([^"/]+)"')
@@ -61,7 +50,6 @@ class Kept:
     round_id: str
     dialled: bool
     cancelled: bool
-    result: FaxResult | None
 
 
 class QueueStore:
@@ -228,25 +216,28 @@ class QueueStore:
         fax: Fax,
         *,
         attempt: Attempt | None = None,
-        result: FaxResult | None = None,
+        told: bool = True,
         round_id: str | None = None,
         from_round: str | None = None,
         keep_cancelled: bool = False,
         unless_cancelled: bool = False,
     ) -> bool:
-        """Writes what became of a fax. With `round_id` another round is enqueued for `fax.next_attempt`; a terminal state with
-        a result is yet to be told. False, and nothing is written, where the fax is no longer in `from_round` (empty for none),
-        or, with `unless_cancelled`, where somebody has cancelled it.
+        """Writes what became of a fax. With `round_id` another round is enqueued for `fax.next_attempt`. An end that is not
+        `told` yet is told later, at the latest after the next start. Its result is the attempt's, if there is one.
 
+        False, and nothing is written, where the fax is no longer in `from_round` (empty for none), or, with `unless_cancelled`,
+        where somebody has cancelled it.
         What people noted of it meanwhile (tags, mailbox, read or not) stays as it is on disk.
         """
         now = time.time()
         values: dict[str, Any] = {}
         values["updated"] = now
-        if result is not None:
-            values["result_event"] = _RESULT.dump_json(result).decode()
+        if attempt is not None:
+            values["result_event"] = ""
+        elif not told:
+            values["result_event"] = rows.result_text(fax.result)
         if fax.terminal:
-            values |= {"told": result is None, "round_id": "", "due": 0.0}
+            values |= {"told": told, "round_id": "", "due": 0.0}
         if round_id is not None:
             values |= {"round_id": round_id, "due": rows.stamp(fax.next_attempt) or now}
             if not keep_cancelled:
@@ -389,8 +380,18 @@ class QueueStore:
             query = query.where(condition)
         with self._engine.connect() as connection:
             found = connection.execute(query).all()
+            last = self._last_results(connection, [row.id for row in found[:limit] if not row.result_event])
         cursor = str(found[limit - 1].seq) if len(found) > limit else ""
-        return FaxList([fax for row in found[:limit] if (fax := self._fax(row)) is not None], cursor)
+        return FaxList(
+            [fax for row in found[:limit] if (fax := self._fax(row, of_last=last.get(row.id, ""))) is not None], cursor
+        )
+
+    @staticmethod
+    def _last_results(connection: sa.Connection, ids: Sequence[str]) -> dict[str, str]:
+        """The result of the last attempt of each fax that has had one, as it is kept."""
+        a = tables.attempts.c
+        query = sa.select(a.fax_id, a.result).where(a.fax_id.in_(ids), a.result != "").order_by(a.number)
+        return {row.fax_id: row.result for row in connection.execute(query)} if ids else {}
 
     def counts(self) -> QueueCounts:
         """How full the queue is."""
@@ -531,10 +532,10 @@ class QueueStore:
                 self._aside.notice(tables.attempts, {"fax_id": row.id, "number": attempt.number}, error)
         return tuple(found)
 
-    def _fax(self, row: Any, connection: sa.Connection | None = None) -> Fax | None:
+    def _fax(self, row: Any, connection: sa.Connection | None = None, of_last: str = "") -> Fax | None:
         """A fax of its row, with its attempts where it is given the connection; None for a row that is set aside."""
         try:
-            return rows.fax_of(row, self._readable(connection, row) if connection is not None else ())
+            return rows.fax_of(row, self._readable(connection, row) if connection is not None else (), of_last)
         except Exception as error:
             self._spoiled(row, error)
             return None
@@ -567,5 +568,4 @@ class QueueStore:
             round_id=row.round_id,
             dialled=bool(last) and bool(attempts) and attempts[-1].ended is None,
             cancelled=row.cancelled,
-            result=_RESULT.validate_json(row.result_event) if row.result_event else None,
         )

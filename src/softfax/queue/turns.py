@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from softfax.model import FaxState
 from softfax.queue import tables
-from softfax.queue.model import FaxState
 
 __all__ = ["DUE", "Enqueue", "Turn", "Turns", "next_round"]
 

@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is answered, as OpenAPI says it. Bodies do not go through these; the tests hold them against each other."""
+"""What is answered, as OpenAPI says it. Bodies do not go through these; the tests hold every answer against them, key by key."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import dataclasses
+from collections.abc import Collection
+from typing import Annotated, Any, Literal, Union, get_args, get_type_hints
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
-from softfax.model import Direction, Mode
-from softfax.queue.model import Cause, FaxState
+from softfax.model import (
+    Attempt,
+    CallEvent,
+    CallState,
+    Direction,
+    Event,
+    Fax,
+    FaxResult,
+    JobEvent,
+    Mode,
+    NegotiatedEvent,
+    PageEvent,
+    ProgressEvent,
+    SessionEvent,
+)
 from softfax.station.config.http import Scope
 
 __all__ = [
@@ -36,9 +51,30 @@ __all__ = [
 
 
 class Out(BaseModel):
-    """An answer. More keys may come with later versions."""
+    """An answer: these keys and no others. More may come with later versions."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid")
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
+def _keys_of(kind: type, *, but: Collection[str] = ()) -> type[Out]:
+    """The keys that one of our dataclasses has as JSON. Of an event, what is None is left out."""
+    is_event = issubclass(kind, Event)
+    keys: dict[str, Any] = (
+        {"event": (Literal[kind.event], ...)} if issubclass(kind, Event) and "event" not in but else {}
+    )
+    for name, hint in get_type_hints(kind).items():
+        if name not in {f.name for f in dataclasses.fields(kind)} or name in but:
+            continue
+        sure = [one for one in get_args(hint) if one is not type(None)]
+        if is_event and len(sure) < len(get_args(hint)):
+            keys[name] = (sure[0], Field(None, json_schema_extra=_without_default))
+        else:
+            keys[name] = (hint, ...)
+    return create_model(f"{kind.__name__}Keys", __base__=Out, **keys)
 
 
 class MistakeOut(Out):
@@ -70,97 +106,38 @@ class FaxLinks(Out):
     trace: str
 
 
-class ResultOut(Out):
+class ResultOut(_keys_of(FaxResult)):  # type: ignore[misc]
     """How a call ended: the event `result`."""
 
-    event: Literal["result"]
-    time: AwareDatetime
-    session: int
-    direction: Direction
-    success: bool
-    status: Literal["SUCCESS", "FAILED"]
     error: str = Field(description="Asterisk's FAXERROR or DIALSTATUS word where one fits")
-    status_string: str
     result_code: int = Field(description="0, the T.30 completion code, or 1000 plus the SIP status")
-    mode: Mode
-    pages: int
-    pages_total: int | None = None
-    bitrate: int
-    ecm: bool
-    encoding: str
-    resolution: str
-    local_station_id: str
-    remote_station_id: str
-    bad_rows: int
-    duration_s: float
-    documents: list[str]
-    call_id: str
-    fax_id: str
-    sip_code: int = 0
-    bad_pages: list[int] | None = None
-    warnings: list[str] | None = None
-    attempt: int | None = None
-    retry_at: AwareDatetime | None = Field(None, description="when it is tried again; without it this was the end")
+    status: Literal["SUCCESS", "FAILED"]
+    pages_total: int
 
 
-class EventOut(Out):
-    """An event, with the keys of its kind besides."""
-
-    id: int = Field(description="its number in the stream of events")
-    event: str = Field(description="its kind: job, call, session, negotiated, page, result")
-    time: AwareDatetime
-    fax_id: str
+def _logged(kind: type[Event]) -> type[Out]:
+    """An event with its number in the stream of events."""
+    return create_model(
+        f"{kind.__name__}Out", __base__=ResultOut if kind is FaxResult else _keys_of(kind), id=(int, ...)
+    )
 
 
-class AttemptOut(Out):
+_LOGGED = tuple(_logged(kind) for kind in (JobEvent, CallEvent, SessionEvent, NegotiatedEvent, PageEvent, FaxResult))
+EventOut = Annotated[Union[_LOGGED], Field(discriminator="event")]  # type: ignore[valid-type]  # noqa: UP007
+
+
+class AttemptOut(_keys_of(Attempt, but=("result",))):  # type: ignore[misc]
     """One call for a fax."""
 
-    number: int
-    started: AwareDatetime
-    ended: AwareDatetime | None
-    account: str
-    destination: str
-    unique_id: str
-    first_page: int
-    pages: int
-    cause: Cause | None
-    resent: bool
     result: ResultOut | None
 
 
-class FaxOut(Out):
+class FaxOut(_keys_of(Fax, but=("attempts", "result"))):  # type: ignore[misc]
     """A fax as it is kept."""
 
-    id: str
-    direction: Direction
-    state: FaxState
-    created: AwareDatetime
-    updated: AwareDatetime
-    to: str
-    caller_number: str
-    caller_name: str
-    account: str
-    mailbox: str
-    documents: list[str]
-    priority: int
-    not_before: AwareDatetime | None
-    deadline: AwareDatetime | None
-    next_attempt: AwareDatetime | None
-    ended: AwareDatetime | None
     pages: int = Field(description="confirmed by the far end, or received")
-    pages_total: int | None
-    bad_pages: list[int]
     warnings: list[str] = Field(description="what of its documents is not on its pages, for people")
     reason: str = Field(description="why it failed or waits, for people")
-    remedy: str
-    cause: Cause | None
-    resolution: str
-    header: str
-    ident: str
-    remote_station_id: str
-    broadcast_id: str
-    tags: dict[str, str]
-    unread: bool
     retried_after: int = Field(description="how many attempts there were when somebody last asked for more")
     attempts: list[AttemptOut] = Field(description="empty in lists")
     result: ResultOut | None
@@ -213,22 +190,25 @@ class EventList(Out):
     events: list[EventOut]
 
 
-class SessionOut(Out):
+class ProgressOut(_keys_of(ProgressEvent)):  # type: ignore[misc]
+    """How far a fax is, while somebody watches."""
+
+
+class SessionOut(_keys_of(SessionEvent, but=("event",))):  # type: ignore[misc]
     """A call under way: the keys of the `session` event, and these."""
 
-    session_number: int
-    operation: str
-    state: str
-    fax_id: str
     direction: Direction
-    call_state: str | None
-    mode: str | None
+    attempt: int
+    call_state: CallState | None
+    mode: Mode | None
     account: str
+    mailbox: str
     caller: str
+    caller_name: str
     called: str
     remote_station_id: str
     started: AwareDatetime
-    progress: dict[str, Any] | None
+    progress: ProgressOut | None
 
 
 class SessionList(Out):

@@ -10,9 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from softfax.model import Direction
+from softfax.model import Direction, FaxState
 from softfax.queue import tables
-from softfax.queue.model import FaxState
 
 __all__ = ["DailyCounts"]
 

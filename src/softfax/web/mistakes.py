@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from softfax.queue.model import FaxState
+from softfax.model import FaxState
 from softfax.web.patterns import EMAIL, FAX_ID, KINDS, TAG_KEY, UPLOAD_ID, URL
 
 __all__ = ["mistake"]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from softfax.delivery.aside import Aside
-from softfax.model import FaxUpdate
-from softfax.queue.model import Fax, FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.model import Fax, FaxUpdate
+from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
 from softfax.station.rules import Rules
 from softfax.station.views import RegistrationView, WorkerView

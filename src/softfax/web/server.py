@@ -21,8 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from softfax.delivery.durable import Durable
 from softfax.errors import ConfigError, LocalError, PortInUseError
+from softfax.model import Fax
 from softfax.peers import Places, network_of
-from softfax.queue.model import Fax
 from softfax.station import StationConfig
 from softfax.tlsfront import TlsFront
 from softfax.web.app import COOKIE, create_app, create_web, guarded

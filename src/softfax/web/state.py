@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from softfax.queue.model import Fax
+from softfax.model import Fax
 from softfax.station.config.http import HttpConfig
 from softfax.web.access import Access, Principal, Requester, unauthorized
 from softfax.web.history import DailyCounts

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softfax.mail.report import ReportFacts, report
-from softfax.model import Direction
-from softfax.queue.model import Cause, Fax, FaxState
+from softfax.model import Cause, Direction, Fax, FaxState
 
 AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 

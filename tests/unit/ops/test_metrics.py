@@ -19,9 +19,19 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from softfax.model import CallEvent, CallState, Direction, Event, FaxUpdate, JobEvent, PageEvent, ProgressEvent
+from softfax.model import (
+    CallEvent,
+    CallState,
+    Direction,
+    Event,
+    FaxState,
+    FaxUpdate,
+    JobEvent,
+    PageEvent,
+    ProgressEvent,
+)
 from softfax.ops.metrics import Metrics
-from softfax.queue.model import FaxState, QueueCounts
+from softfax.queue.model import QueueCounts
 from softfax.station import StationConfig
 from softfax.station.views import RegistrationView, WorkerView
 from tests.support.debian import unpacked

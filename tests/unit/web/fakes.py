@@ -17,16 +17,17 @@ import sqlalchemy as sa
 from softfax.delivery.aside import Aside
 from softfax.delivery.durable import database_engine
 from softfax.errors import DoNotFaxError, UsageError
-from softfax.model import Direction, FaxUpdate, new_fax_id
+from softfax.model import TERMINAL, Direction, Fax, FaxState, FaxUpdate, new_fax_id
 from softfax.queue import tables
 from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
-from softfax.queue.model import TERMINAL, Fax, FaxFilter, FaxList, FaxRequest, FaxState, QueueCounts
+from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
 from softfax.station.rules import Rules
 from softfax.station.views import RegistrationView, WorkerView
 from softfax.web.app import create_app, create_web, guarded
 from softfax.web.state import Web
 from softfax.web.store import METADATA, WebStore
+from tests.support.described import check_async
 
 SECRET = "a-secret-of-the-tests"
 READER = "a-reader-of-the-tests"
@@ -267,7 +268,11 @@ class Site:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.ASGITransport(self.app, client=(peer, 40000), raise_app_exceptions=True)
         return httpx.AsyncClient(
-            transport=transport, base_url=more.pop("base_url", "http://127.0.0.1:8038"), headers=headers, **more
+            transport=transport,
+            base_url=more.pop("base_url", "http://127.0.0.1:8038"),
+            headers=headers,
+            event_hooks={"response": [check_async]},
+            **more,
         )
 
 

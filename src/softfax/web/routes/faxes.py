@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax.errors import SoftfaxError
-from softfax.model import Direction, new_fax_id
+from softfax.model import Direction, Fax, FaxState, new_fax_id
 from softfax.options import Resolution
 from softfax.queue.errors import NoFaxError
-from softfax.queue.model import Document, Fax, FaxFilter, FaxRequest, FaxState, RetryRules
+from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
 from softfax.web.body import File, is_form, read_form
 from softfax.web.etags import tagged
