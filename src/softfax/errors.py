@@ -34,6 +34,7 @@ __all__ = [
     "RegistrationError",
     "SoftfaxError",
     "StarvedError",
+    "TransitionError",
     "UsageError",
     "is_starved",
 ]
@@ -130,6 +131,10 @@ class StarvedError(LocalError):
         super().__init__(
             "the system allows too little memory, or too few threads", "raise ulimit -v, MemoryMax or TasksMax"
         )
+
+
+class TransitionError(SoftfaxError):
+    """A state machine was told to go where its table does not lead: a fault of this program."""
 
 
 def is_starved(error: BaseException) -> bool:

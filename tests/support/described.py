@@ -42,7 +42,7 @@ def _validator(path: str, method: str, status: int, kind: str) -> Any:
     for pattern, verb, operation in _operations():
         if verb == method and pattern.match(path):
             content = operation["responses"].get(str(status), {}).get("content", {})
-            if kind not in content:
+            if "schema" not in content.get(kind, {}):
                 return None
             schema = {**content[kind]["schema"], "components": _description()["components"]}
             return jsonschema_rs.Draft202012Validator(schema)

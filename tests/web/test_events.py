@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from softfax.client import AsyncSoftfaxClient, Event
+from softfax.client import AsyncSoftfaxClient, StreamEvent
 from softfax.client.wire import EventParser
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate
 from tests.web.rig import ADMIN, Running, running, until
@@ -28,7 +28,7 @@ def tell(r: Running, word: str, fax_id: str = FAX) -> None:
     r.station.publish(FaxUpdate(context, CallEvent(state=CallState.CALLING, reason=word)))
 
 
-def words(events: list[Event]) -> list[str]:
+def words(events: list[StreamEvent]) -> list[str]:
     return [event.body["reason"] for event in events]
 
 
@@ -36,7 +36,7 @@ class Reader:
     """Reads a stream as it comes."""
 
     def __init__(self, response: httpx.Response, parser: EventParser) -> None:
-        self.events: list[Event] = []
+        self.events: list[StreamEvent] = []
         self.parser = parser
         self._task = asyncio.ensure_future(self._read(response))
 
@@ -45,7 +45,7 @@ class Reader:
             if (event := self.parser.line(line)) is not None:
                 self.events.append(event)
 
-    async def has(self, count: int) -> list[Event]:
+    async def has(self, count: int) -> list[StreamEvent]:
         await until(lambda: len(self.events) >= count)
         return self.events
 
@@ -94,7 +94,7 @@ def test_each_event_once_and_in_order_over_breaks_and_restarts(tmp_path: Path) -
             return late.parser
 
     async def second(parser: EventParser) -> None:
-        seen: list[Event] = []
+        seen: list[StreamEvent] = []
         async with running(tmp_path) as r:
             await asyncio.sleep(0)
             tell(r, "after the restart")

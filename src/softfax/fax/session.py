@@ -2,14 +2,8 @@
 """One fax from the first SIP message to its result: the state machine between a call and a T.30 engine.
 
 It does no I/O itself. The call and the engine session are ports, timers come from a scheduler, time from its clock; what
-happens goes out as events. Everything runs on one thread, in order.
-
-    phase      what is awaited                        leaves by
-    CALLING    the far end answers                    answered → UP, ended → ENDED
-    UP         audio or T.38, then training           negotiated → FAXING, phase E → CLOSING, ended → ENDED
-    FAXING     pages                                  phase E → CLOSING, ended → ENDED
-    CLOSING    the far end's BYE, for a moment        ended, or the linger timer after our BYE → ENDED
-    ENDED      nothing                                —
+happens goes out as events. Everything runs on one thread, in order. Its phases and the
+states of its FAXSession are tables in `softfax.transitions`.
 """
 
 from __future__ import annotations
@@ -18,7 +12,6 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 
 from softfax.engine import EngineEvent, EventType, completion_text
 from softfax.fax import outcome
@@ -40,25 +33,16 @@ from softfax.model import (
     new_fax_id,
 )
 from softfax.options import ModePolicy
+from softfax.transitions import CALL_PHASES, SESSIONS, Phase
 from softfax.vocabularies.asterisk import present
 
-__all__ = ["AudioPath", "FaxSession", "PageMark", "Phase", "T38Path"]
+__all__ = ["AudioPath", "FaxSession", "PageMark", "T38Path"]
 
 log = logging.getLogger("softfax.fax")
 
 FCF_MCF = 0x8C
 DCN_ON_AUDIO_S = 1.4
 DCN_ON_T38_S = 0.2
-
-
-class Phase(Enum):
-    """Where a fax is, see the module's table."""
-
-    CALLING = "calling"
-    UP = "up"
-    FAXING = "faxing"
-    CLOSING = "closing"
-    ENDED = "ended"
 
 
 @dataclass(frozen=True)
@@ -153,7 +137,9 @@ class FaxSession:
             )
         self._last_sip = (sip_code, reason)
         if state is CallState.ANSWERED and not self._answered:
-            self._on_answered()
+            # An answer that crossed our CANCEL is hung up on by the call.
+            if self.phase is Phase.CALLING:
+                self._on_answered()
         elif state is CallState.ENDED:
             self._on_call_ended(sip_code, reason)
 
@@ -169,7 +155,8 @@ class FaxSession:
         if self._media_running and self.mode is Mode.T38:
             self._back_to_audio(path)
             return
-        self._guarded(path.start)
+        if not self._guarded(path.start):
+            return
         if not self._media_running:
             self._media_running = True
             self._session_state(SessionState.INITIALIZED)
@@ -192,8 +179,8 @@ class FaxSession:
         self.mode = Mode.T38
         if first:
             self._session_state(SessionState.INITIALIZED)
-        self._guarded(lambda engine: engine.start_t38(path.fd, path.remote, path.udptl))
-        self._session_state(SessionState.OPEN)
+        if self._guarded(lambda engine: engine.start_t38(path.fd, path.remote, path.udptl)):
+            self._session_state(SessionState.OPEN)
 
     def t38_refused(self, sip_code: int, reason: str) -> None:
         """The far end refused our offer of T.38; audio stands."""
@@ -235,7 +222,7 @@ class FaxSession:
         p.resolution, p.dots_per_metre = outcome.resolution_name(x_dpm, y_dpm), f"{x_dpm}x{y_dpm}"
         p.remote_station_id = event.text or p.remote_station_id
         if self.phase is Phase.UP:
-            self.phase = Phase.FAXING
+            self._move(Phase.FAXING)
         elif not changed:
             return
         self._emit(
@@ -339,14 +326,14 @@ class FaxSession:
             self._finish(self._outcome)
             return
         # The far end is told by DCN; on audio that is a second of V.21.
-        self.phase = Phase.CLOSING
+        self._move(Phase.CLOSING)
         self._stop_timer("answer", "offer", "t38", "call")
         self.engine.cancel()
         self._start_timer("linger", DCN_ON_AUDIO_S if self.mode is Mode.AUDIO else DCN_ON_T38_S, self._hang_up)
 
     def _on_answered(self) -> None:
         self._answered = True
-        self.phase = Phase.UP
+        self._move(Phase.UP)
         self._stop_timer("answer")
         self._session_state(SessionState.UNINITIALIZED)
         t = self.settings.timeouts
@@ -378,8 +365,8 @@ class FaxSession:
             return
         self.mode = Mode.AUDIO
         self._session_state(SessionState.INACTIVE)
-        self._guarded(path.start)
-        self._session_state(SessionState.OPEN)
+        if self._guarded(path.start):
+            self._session_state(SessionState.OPEN)
 
     def _on_call_ended(self, sip_code: int, reason: str) -> None:
         if self.phase is Phase.CALLING and self._outcome is None:
@@ -407,7 +394,7 @@ class FaxSession:
     def _close_call(self) -> None:
         """T.30 is over: our BYE follows a moment later, so that the last packets (DCN) arrive."""
         calling = self.phase is Phase.CALLING
-        self.phase = Phase.CLOSING
+        self._move(Phase.CLOSING)
         self._stop_timer("answer", "offer", "t38", "call")
         if calling or self._outcome is None or not self._outcome.success:
             self._hang_up()
@@ -435,7 +422,7 @@ class FaxSession:
             return
         self._stop_engine()
         self._keep_early(None)
-        self.phase = Phase.ENDED
+        self._move(Phase.ENDED)
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -457,6 +444,9 @@ class FaxSession:
         hours = self.settings.timeouts.call_s / 3600
         self._finish(Outcome(False, "TIMEOUT", f"the call took longer than {hours:g} hours", outcome.T30_CALLDROPPED))
 
+    def _move(self, phase: Phase) -> None:
+        self.phase = CALL_PHASES.move(self.phase, phase)
+
     # ---- helpers --------------------------------------------------------------------------------------------------
 
     @property
@@ -466,14 +456,16 @@ class FaxSession:
     def _emit(self, event: Event) -> None:
         self.on_event(event)
 
-    def _guarded(self, action: Callable[[EnginePort], None]) -> None:
-        """Runs an engine operation; a failure of it ends the fax instead of reaching the caller."""
+    def _guarded(self, action: Callable[[EnginePort], None]) -> bool:
+        """Runs an engine operation; a failure of it ends the fax instead of reaching the caller, who is told by False."""
         assert self.engine is not None
         try:
             action(self.engine)
         except Exception as error:
             log.error("fax %s: %s", self.fax_id, error)
             self._finish(Outcome(False, "INIT_ERROR", str(error), outcome.NO_T30))
+            return False
+        return True
 
     def _start_timer(self, name: str, delay_s: float, callback: Callable[[], object]) -> None:
         self._stop_timer(name)
@@ -486,8 +478,8 @@ class FaxSession:
                 timer.cancel()
 
     def _session_state(self, state: SessionState) -> None:
-        """Emits the FAXSession record, with Asterisk's rules of absence."""
-        self.state = state
+        """Moves the FAXSession and emits its record, with Asterisk's rules of absence."""
+        self.state = SESSIONS.move(self.state, state)
         p = self._progress
         sending = self.settings.direction is Direction.SEND
         event = SessionEvent(

@@ -24,6 +24,7 @@ from softfax.model import (
     ProgressEvent,
     SessionEvent,
 )
+from softfax.options import outside_options
 from softfax.station.config.http import Scope
 
 __all__ = [
@@ -366,14 +367,14 @@ class AccountOut(Out):
     register_: bool = Field(alias="register")
 
 
-class DefaultsOut(Out):
+def _defaults() -> type[Out]:
+    known: dict[str, Any] = {o.name: (o.kind, ...) for o in outside_options().values() if o.default is not None}
+    return create_model("Defaults", __base__=Out, **known)
+
+
+class DefaultsOut(_defaults()):  # type: ignore[misc]
     """What the station does where a fax does not say."""
 
-    mode: str
-    resolution: str
-    ecm: bool
-    ident: str
-    header: str
     priority: int
     attempts: int
     on_uncertain: str

@@ -101,7 +101,7 @@ BODIES: Mapping[str, Any] = {
         "accounts": [{"name": "pbx", "server": "sip:pbx.example", "user": "fax", "register": True}],
         "defaults": {
             "mode": "auto", "resolution": "fine", "ecm": True, "ident": "+49 30 1111", "header": "Praxis am See",
-            "priority": 5, "attempts": 8,
+            "max_rate": 14400, "priority": 5, "attempts": 8,
             "on_uncertain": "report", "give_up_s": 172800.0,
         },
     },

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from softfax.engine import EngineEvent, EventType, UdptlSettings
-from softfax.fax.session import AudioPath, FaxSession, Phase, T38Path
+from softfax.fax.session import AudioPath, FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, Role, T38Wish
 from softfax.model import (
     NAME_UNKNOWN,
@@ -27,6 +27,7 @@ from softfax.model import (
     SessionState,
 )
 from softfax.options import ModePolicy
+from softfax.transitions import Phase
 
 
 @dataclass
