@@ -48,8 +48,8 @@ lint-page: node_modules/.complete ## the page alone: tsc --checkJs and biome
 format: develop node_modules/.complete ## format C, Python and the page
 	@node_modules/.bin/biome check --write . ; $(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format . ; $(VENV)/bin/clang-format -i native/*/*.[ch]
 
-docs: develop ## docs/settings.md, from the configuration as it is in the code
-	@$(PY) tools/settings.py
+docs: develop ## docs/settings.md and the tables of states, as they are in the code
+	@$(PY) tools/settings.py && $(PY) tools/states.py
 
 bench: test-packages develop ## CPU and memory per call, against spandsp alone and Asterisk; and a whole station: one order to 500 far ends
 	@$(PY) -m bench $(BENCH_ARGS)

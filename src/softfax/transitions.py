@@ -45,9 +45,13 @@ class Transitions(Generic[S]):
     name: str
     table: Mapping[S, State[S]]
 
+    def allows(self, before: S, after: S) -> bool:
+        """Whether the table leads there."""
+        return before is after or after in self.table[before].to
+
     def move(self, before: S, after: S) -> S:
         """The state after. Raises TransitionError where the table does not lead there."""
-        if before is not after and after not in self.table[before].to:
+        if not self.allows(before, after):
             raise TransitionError(f"{self.name} {before.value} cannot become {after.value}")
         return after
 
@@ -92,7 +96,10 @@ SESSIONS: Transitions[SessionState] = Transitions(
             "training",
             {SessionState.ACTIVE: "negotiated", SessionState.INACTIVE: "T.38 is left for audio", **_CUT},
         ),
-        SessionState.ACTIVE: State("pages", {SessionState.OPEN: "T.38 is agreed after all", **_CUT}),
+        SessionState.ACTIVE: State(
+            "pages",
+            {SessionState.OPEN: "T.38 is agreed after all", SessionState.INACTIVE: "T.38 is left for audio", **_CUT},
+        ),
         SessionState.INACTIVE: State("T.30 begins anew, on audio", {SessionState.OPEN: "it has begun", **_CUT}),
         SessionState.UNKNOWN: State(
             "what the engine still has to report", {SessionState.ACTIVE: "a page", SessionState.COMPLETE: "the end"}
@@ -109,7 +116,9 @@ _AGAIN = {FaxState.WAITING: "sent once more"}
 FAXES: Transitions[FaxState] = Transitions(
     "a fax that is",
     {
-        FaxState.QUEUED: State("its turn, or `not_before`", {FaxState.PREPARING: "its turn", **_WAITS}),
+        FaxState.QUEUED: State(
+            "its turn, or `not_before`", {FaxState.PREPARING: "its turn", FaxState.WAITING: "put off", **_WAITS}
+        ),
         FaxState.PREPARING: State(
             "its pages",
             {

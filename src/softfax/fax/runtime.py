@@ -24,7 +24,7 @@ from softfax.engine import (
     T30Settings,
     UdptlSettings,
 )
-from softfax.errors import DocumentError, DocumentInterruptedError, LocalError
+from softfax.errors import DocumentError, DocumentInterruptedError, LocalError, TransitionError
 from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed
 from softfax.fax.outcome import Outcome
@@ -375,7 +375,12 @@ class FaxRuntime:
         for event in self.engine.events():
             line = self._lines.get(event.session)
             if line is not None:
-                line.engine_event(event)
+                try:
+                    line.engine_event(event)
+                except TransitionError as error:
+                    # A fault of ours ends this fax, and no other.
+                    log.error("fax %s is ended: %s", line.session.fax_id, error)
+                    line.session.give_up(Outcome(False, "INIT_ERROR", str(error), outcome.T30_CALLDROPPED))
 
     async def close(self, *, grace_s: float = 5.0) -> None:
         """Cancels what is under way, waits for the results, unregisters and stops."""

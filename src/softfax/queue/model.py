@@ -1,17 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Faxes as the station keeps them: what was asked for, what became of it, attempt by attempt. Sent and received alike.
-
-The life of a fax that is sent:
-
-    state      what is awaited                              leaves by
-    queued     its turn, or its earliest time               taken → preparing, cancelled, past its deadline → expired
-    preparing  its pages                                    recorded as dialled → sending, bad document → failed
-    sending    the far end's confirmation (MCF)             all pages → delivered, else → waiting or failed; crash → uncertain
-    waiting    the next attempt                             taken → preparing, cancelled, past its deadline → expired
-    uncertain  the policy: send again, or leave it          retried → waiting, left → ended as uncertain
-
-A fax that is received is `receiving`, then `received` or `failed` (what came before the break is kept).
-"""
+"""What is asked of the queue. The life of a fax is a table in `softfax.transitions`."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from softfax.queue import rows, tables
 from softfax.queue.errors import IdempotencyError
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.turns import DUE, Enqueue, Turns
+from softfax.transitions import FAXES
 
 __all__ = ["Kept", "QueueStore"]
 
@@ -157,12 +158,7 @@ class QueueStore:
     def begin(self, fax_id: str, round_id: str, attempt: Attempt) -> Fax | None:
         """A new attempt prepares; None where the fax was cancelled or taken meanwhile."""
         with self._engine.begin() as connection:
-            done = connection.execute(
-                tables.faxes.update()
-                .where(self._in_round(fax_id, round_id), tables.faxes.c.cancelled.is_(False))
-                .values(state=FaxState.PREPARING, updated=time.time())
-            )
-            if not done.rowcount:
+            if not self._moved(connection, fax_id, round_id, FaxState.PREPARING):
                 return None
             connection.execute(
                 tables.attempts.delete().where(
@@ -175,12 +171,7 @@ class QueueStore:
     def dialled(self, fax_id: str, round_id: str, attempt: Attempt) -> bool:
         """The call is about to be placed; false, and it must not be, where the fax was cancelled or taken meanwhile."""
         with self._engine.begin() as connection:
-            done = connection.execute(
-                tables.faxes.update()
-                .where(self._in_round(fax_id, round_id), tables.faxes.c.cancelled.is_(False))
-                .values(state=FaxState.SENDING, updated=time.time())
-            )
-            if not done.rowcount:
+            if not self._moved(connection, fax_id, round_id, FaxState.SENDING):
                 return False
             connection.execute(
                 tables.attempts.update()
@@ -222,11 +213,12 @@ class QueueStore:
         keep_cancelled: bool = False,
         unless_cancelled: bool = False,
     ) -> bool:
-        """Writes what became of a fax. With `round_id` another round is enqueued for `fax.next_attempt`. An end that is not
-        `told` yet is told later, at the latest after the next start. Its result is the attempt's, if there is one.
+        """Writes what became of a fax, by the table `FAXES`. With `round_id` another round is enqueued for `fax.next_attempt`.
+        An end that is not `told` yet is told later, at the latest after the next start. Its result is the attempt's, if there is
+        one.
 
         False, and nothing is written, where the fax is no longer in `from_round` (empty for none), or, with `unless_cancelled`,
-        where somebody has cancelled it.
+        where somebody has cancelled it. Raises TransitionError.
         What people noted of it meanwhile (tags, mailbox, read or not) stays as it is on disk.
         """
         now = time.time()
@@ -249,10 +241,13 @@ class QueueStore:
             where.append(tables.faxes.c.cancelled.is_(False))
         with self._engine.begin() as connection:
             row = self._row(connection, fax.id)
-            if row is None or self._fax(row) is None:
+            if row is None or (before := self._fax(row)) is None:
                 return False
             noted = {"tags": json.loads(row.data)["tags"], "mailbox": row.mailbox, "unread": row.unread}
             values = {**rows.columns(dataclasses.replace(fax, **noted)), **values}
+            where.append(tables.faxes.c.state == before.state)
+            if from_round in (None, row.round_id):
+                FAXES.move(before.state, fax.state)
             if not connection.execute(tables.faxes.update().where(*where).values(**values)).rowcount:
                 return False
             if attempt is not None:
@@ -284,12 +279,15 @@ class QueueStore:
             return bool(found)
 
     @staticmethod
-    def _in_round(fax_id: str, round_id: str) -> sa.ColumnElement[bool]:
-        return sa.and_(
-            tables.faxes.c.id == fax_id,
-            tables.faxes.c.round_id == round_id,
-            tables.faxes.c.state.not_in(_TERMINAL),
-        )
+    def _moved(connection: sa.Connection, fax_id: str, round_id: str, state: FaxState) -> bool:
+        """Another state for a fax in its round; false where it was cancelled or taken meanwhile. Raises TransitionError."""
+        f = tables.faxes.c
+        mine = sa.and_(f.id == fax_id, f.round_id == round_id, f.state.not_in(_TERMINAL), f.cancelled.is_(False))
+        before = connection.execute(sa.select(f.state).where(mine)).scalar()
+        if before is None:
+            return False
+        values = {"state": FAXES.move(FaxState(before), state), "updated": time.time()}
+        return bool(connection.execute(tables.faxes.update().where(mine, f.state == before).values(**values)).rowcount)
 
     # ---- telling ------------------------------------------------------------------------------------------------
 

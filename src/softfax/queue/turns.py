@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from softfax.model import FaxState
 from softfax.queue import tables
+from softfax.transitions import FAXES
 
 __all__ = ["DUE", "Enqueue", "Turn", "Turns", "next_round"]
 
@@ -65,7 +66,8 @@ class Turns:
 
     def park(self, fax_id: str, round_id: str, following: str, state: FaxState, delay_s: float) -> bool:
         """A fax that is due and has no line keeps its place; another round looks after it. A crash may have left it preparing."""
-        return self._move(fax_id, round_id, following, delay_s, (*DUE, str(FaxState.PREPARING)), state=state)
+        before = [one for one in (FaxState.QUEUED, FaxState.WAITING, FaxState.PREPARING) if FAXES.allows(one, state)]
+        return self._move(fax_id, round_id, following, delay_s, before, state=state)
 
     def hurry(self, fax_id: str, round_id: str) -> bool:
         """A fax that is due gets a round before all others; false where it is not due any more."""

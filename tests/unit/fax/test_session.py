@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from softfax.engine import EngineEvent, EventType, UdptlSettings
 from softfax.fax.session import AudioPath, FaxSession, T38Path
@@ -404,5 +406,62 @@ def test_the_result_is_the_last_event_and_comes_once() -> None:
     r.session.cancel()
     r.happens(EventType.COMPLETE, 0, (2, 2))
 
+    assert sum(isinstance(e, FaxResult) for e in r.events) == 1
+    assert isinstance(r.events[-1], FaxResult)
+
+
+def _answered_t38(r: Rig) -> None:
+    r.t38()
+    r.session.call_state(CallState.ANSWERED, 200, "OK")
+
+
+HAPPENINGS: dict[str, Callable[[Rig], object]] = {
+    "rings": lambda r: r.session.call_state(CallState.RINGING, 180, "Ringing"),
+    "answered": lambda r: r.session.call_state(CallState.ANSWERED, 200, "OK"),
+    "answered with T.38": _answered_t38,
+    "audio": lambda r: r.session.audio_up(AudioPath(_fd(), ("127.0.0.1", 4000), "PCMU", 0)),
+    "T.38": Rig.t38,
+    "T.38 refused": lambda r: r.session.t38_refused(488, "Not Acceptable Here"),
+    "V.21": lambda r: r.happens(EventType.V21),
+    "negotiated": Rig.negotiated,
+    "page": lambda r: r.page(1),
+    "page refused": lambda r: r.page(2, confirmed=False),
+    "complete": lambda r: r.happens(EventType.COMPLETE, 0, (2,)),
+    "failed": lambda r: r.happens(EventType.COMPLETE, 49, (0,)),
+    "hostile": lambda r: r.happens(EventType.HOSTILE, 2),
+    "disk": lambda r: r.happens(EventType.DISK, errno.ENOSPC),
+    "stalled": lambda r: r.happens(EventType.STALLED),
+    "cancelled": lambda r: r.session.cancel(),
+    "hung up": lambda r: r.session.call_state(CallState.ENDED, 486, "Busy Here"),
+    "time": lambda r: r.clock.run(1.0),
+    "much time": lambda r: r.clock.run(120.0),
+}
+
+
+OF_THE_ENGINE = frozenset(
+    {"V.21", "negotiated", "page", "page refused", "complete", "failed", "hostile", "disk", "stalled"}
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.sampled_from(sorted(HAPPENINGS)), max_size=14),
+    st.sampled_from(list(Direction)),
+    st.sampled_from(list(Role)),
+    st.sampled_from(list(ModePolicy)),
+)
+def test_whatever_happens_in_whatever_order_the_tables_lead_there(
+    happenings: list[str], direction: Direction, role: Role, mode: ModePolicy
+) -> None:
+    r = rig(direction, role, mode.value)
+    r.session.begin()
+    for what in happenings:
+        # The engine says nothing before it has a medium.
+        if what not in OF_THE_ENGINE or any(asked.startswith("start_") for asked in r.engine.asked):
+            HAPPENINGS[what](r)
+    r.session.cancel()
+    r.clock.run(5 * 3600.0)
+
+    assert r.session.ended
     assert sum(isinstance(e, FaxResult) for e in r.events) == 1
     assert isinstance(r.events[-1], FaxResult)
