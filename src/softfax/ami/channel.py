@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from softfax.ami.access import Permission, privilege
+from softfax.sipstatus import status
 
 __all__ = ["AmiEvent", "Channel", "ChannelState", "cause_of_sip", "cause_text"]
 
@@ -124,29 +125,11 @@ _CAUSES = {
     102: "Recover on timer expiry",
     127: "Interworking, unspecified",
 }
-# SIP statuses as Asterisk maps them to causes of Q.850.
-_SIP_CAUSES = {
-    **dict.fromkeys((401, 403, 407, 501, 603), 21),
-    **dict.fromkeys((404, 485, 604), 1),
-    408: 18,
-    409: 41,
-    410: 22,
-    420: 3,
-    **dict.fromkeys((480, 483), 19),
-    484: 28,
-    **dict.fromkeys((486, 600), 17),
-    **dict.fromkeys((488, 606), 58),
-    500: 38,
-    502: 27,
-    504: 102,
-}
 
 
-def cause_of_sip(status: int) -> int:
+def cause_of_sip(code: int) -> int:
     """The Q.850 cause that Asterisk gives a call refused with this SIP status; 0 where there was none."""
-    if status < 400:
-        return 0
-    return _SIP_CAUSES.get(status, 34 if 500 <= status < 600 else 127)
+    return status(code).q850 if code >= 400 else 0
 
 
 def cause_text(cause: int) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from softfax.model import REASON_REMEDIES
+from softfax.sipstatus import status
 
 __all__ = [
     "OK",
@@ -58,38 +59,18 @@ class Outcome:
 
 OK = Outcome(True, "NO_ERROR", "OK", 0)
 
-# SIP status → (Asterisk's DIALSTATUS word, what a person reads)
-_SIP: dict[int, tuple[str, str]] = {
-    401: ("CHANUNAVAIL", "the far end wants a user and password, or does not take these (401 Unauthorized)"),
-    403: ("CHANUNAVAIL", "the far end forbids the call (403 Forbidden)"),
-    404: ("CHANUNAVAIL", "there is no such number (404 Not Found)"),
-    407: (
-        "CHANUNAVAIL",
-        "the proxy wants a user and password, or does not take these (407 Proxy Authentication Required)",
-    ),
-    408: ("NOANSWER", "no answer (408 Request Timeout)"),
-    410: ("CHANUNAVAIL", "the number is gone (410 Gone)"),
-    480: ("NOANSWER", "the far end is unavailable at the moment (480 Temporarily Unavailable)"),
-    484: ("CHANUNAVAIL", "the number is incomplete (484 Address Incomplete)"),
-    486: ("BUSY", "the far end is busy (486 Busy Here)"),
-    487: ("NOANSWER", "no answer in time (487 Request Terminated)"),
-    488: ("CHANUNAVAIL", "the far end accepts neither T.38 nor G.711 (488 Not Acceptable Here)"),
-    500: ("CONGESTION", "the far end's server failed (500 Server Internal Error)"),
-    502: ("CONGESTION", "the far end's gateway failed (502 Bad Gateway)"),
-    503: ("CONGESTION", "the far end is congested or cannot be reached (503 Service Unavailable)"),
-    600: ("BUSY", "the far end is busy (600 Busy Everywhere)"),
-    603: ("CHANUNAVAIL", "the far end declined the call (603 Decline)"),
-}
-
 
 def from_sip(code: int, reason: str = "") -> Outcome:
     """A call that ended before it was answered."""
-    word, text = _SIP.get(code, ("CHANUNAVAIL", f"the call was refused ({code} {reason})".replace(" )", ")")))
+    known = status(code)
+    text = f"{known.text or 'the call was refused'} ({code} {known.phrase if known.text else reason})".replace(
+        " )", ")"
+    )
     if code == 0:
-        word, text = "CHANUNAVAIL", reason or "the call could not be placed"
+        text = reason or "the call could not be placed"
     elif reason in REASON_REMEDIES:
         text = reason
-    return Outcome(False, word, text, NO_T30 + code, reached=False, sip_code=code)
+    return Outcome(False, known.word, text, NO_T30 + code, reached=False, sip_code=code)
 
 
 def from_t30(code: int, text: str) -> Outcome:

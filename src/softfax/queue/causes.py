@@ -8,6 +8,7 @@ from typing import Any
 
 from softfax.fax.outcome import CRASHED, NO_T30, T30_CALLDROPPED, T30_FILE_ERRORS, T30_T0_EXPIRED, T30_T1_EXPIRED
 from softfax.model import REASON_REMEDIES, Cause
+from softfax.sipstatus import status
 
 __all__ = ["classify", "remedy"]
 
@@ -17,23 +18,12 @@ T30_TRAINING = frozenset({6, 20})
 T30_NOT_FAX = frozenset({T30_T0_EXPIRED, T30_T1_EXPIRED, 19, 28})
 T30_NO_MATCH = frozenset(range(8, 13))
 
-_BUSY = frozenset({486, 600})
-_NO_ANSWER = frozenset({408, 480, 487})
-_REFUSED = frozenset({404, 410, 484, 485, 488, 603, 604, 606, 607, 608})
-_FORBIDDEN = frozenset({401, 403, 407})
-
-_NUMBER = "check the number, and how it is written for this account or PBX"
-_CODECS = "let the far end, or the PBX, accept T.38 or G.711 (PCMU, PCMA)"
-_ACCESS = "check user and password, and that this account may call the number"
-_BUSY_LINE = "call again later; if it stays so, ask the recipient whether the line is always taken"
-_NOBODY = "check the number, and whether the recipient's machine is switched on"
-_SERVER = "call again later; if it stays so, ask the operator of the server or trunk"
 _MODES = "the machines have no format in common: try a lower resolution, or G.711 instead of T.38"
 
 _REMEDIES: Mapping[Cause, str] = {
-    Cause.BUSY: _BUSY_LINE,
-    Cause.NO_ANSWER: _NOBODY,
-    Cause.REFUSED: _NUMBER,
+    Cause.BUSY: status(486).remedy,
+    Cause.NO_ANSWER: status(487).remedy,
+    Cause.REFUSED: status(404).remedy,
     Cause.UNREACHABLE: "check the network, and the address of the server",
     Cause.NOT_FAX: "a person, an announcement or silence answered: check the number",
     Cause.TRAINING: "the line is poor: try a lower rate, or audio where a T.38 gateway is to blame",
@@ -42,7 +32,7 @@ _REMEDIES: Mapping[Cause, str] = {
     Cause.OURS: "see the log; `softfax doctor` looks at this machine",
     Cause.CRASH: "ask the recipient what arrived, then send the rest again",
     Cause.CANCELLED: "send it again if it is still wanted",
-    Cause.FORBIDDEN: _ACCESS,
+    Cause.FORBIDDEN: status(403).remedy,
 }
 #: Where the sender called us: it is for the sender to call again.
 _RECEIVING: Mapping[Cause, str] = {
@@ -53,27 +43,6 @@ _RECEIVING: Mapping[Cause, str] = {
     Cause.BROKEN: "ask the sender for the pages that are missing",
     Cause.CRASH: "ask the sender for the pages that are missing",
     Cause.CANCELLED: "ask the sender for the fax if it is still wanted",
-}
-_OF_SIP: Mapping[int, str] = {
-    401: _ACCESS,
-    403: _ACCESS,
-    404: _NUMBER,
-    407: _ACCESS,
-    408: "the server does not answer: check its address, and the network",
-    410: _NUMBER,
-    415: _CODECS,
-    480: "call again later; at the PBX, check that the extension is registered",
-    484: _NUMBER,
-    485: _NUMBER,
-    486: _BUSY_LINE,
-    487: _NOBODY,
-    488: _CODECS,
-    600: _BUSY_LINE,
-    603: "ask the recipient whether calls from this number are accepted",
-    604: _NUMBER,
-    606: _CODECS,
-    607: "ask the recipient whether calls from this number are accepted",
-    608: "ask the provider why the number is rejected",
 }
 
 
@@ -93,7 +62,7 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
     if error in ("INIT_ERROR", "MEMORY_ERROR"):
         return Cause.OURS
     if code >= NO_T30:
-        return _of_sip(sip or code - NO_T30)
+        return status(sip or code - NO_T30).cause
     if code in T30_NOT_FAX:
         return Cause.NOT_FAX
     if code in T30_NO_MATCH:
@@ -106,19 +75,6 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
     return Cause.BROKEN
 
 
-def _of_sip(sip_code: int) -> Cause:
-    """A call that was not made."""
-    if sip_code in _BUSY:
-        return Cause.BUSY
-    if sip_code in _NO_ANSWER:
-        return Cause.NO_ANSWER
-    if sip_code in _FORBIDDEN:
-        return Cause.FORBIDDEN
-    if sip_code in _REFUSED:
-        return Cause.REFUSED
-    return Cause.UNREACHABLE
-
-
 def remedy(cause: Cause, result: Mapping[str, Any] | None = None) -> str:
     """Return the thing people can do about a cause, better where the result is there that it was read from."""
     if result is None or cause in (Cause.CRASH, Cause.DOCUMENT, Cause.OURS):
@@ -128,11 +84,8 @@ def remedy(cause: Cause, result: Mapping[str, Any] | None = None) -> str:
         return "use mode auto, which goes on as audio where T.38 is refused; or switch T.38 on at the far end or PBX"
     if (reason := str(result.get("status_string", ""))) in REASON_REMEDIES:
         return REASON_REMEDIES[reason]
-    if code >= NO_T30 and cause is not Cause.CANCELLED:
-        if sip in _OF_SIP:
-            return _OF_SIP[sip]
-        if sip >= 500:
-            return _SERVER
+    if code >= NO_T30 and cause is not Cause.CANCELLED and status(sip).remedy:
+        return status(sip).remedy
     if result.get("direction") == "receive" and cause in _RECEIVING:
         return _RECEIVING[cause]
     return _MODES if code in T30_NO_MATCH else _REMEDIES[cause]

@@ -20,6 +20,7 @@ from softfax.sip.types import (
     is_unspecified,
     local_address_towards,
 )
+from softfax.sipstatus import status
 
 if TYPE_CHECKING:
     from softfax.sip.agent import Call, UserAgent
@@ -30,20 +31,6 @@ log = logging.getLogger("softfax.sip")
 
 MEDIA_UNAVAILABLE = 304  # a warn-code (RFC 3261 §20.43)
 
-SIP_REASONS = {
-    408: "Request Timeout",
-    415: "Unsupported Media Type",
-    481: "Call Does Not Exist",
-    487: "Request Terminated",
-    488: "Not Acceptable Here",
-    491: "Request Pending",
-    500: "Server Internal Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-    603: "Decline",
-    606: "Not Acceptable",
-}
-
 
 def glue_event(agent: UserAgent, call: Call, event: GlueEvent, glue: Glue) -> None:
     """What the invite session reports of a call; in the SIP thread. Offers of T.38 are answered here and now."""
@@ -51,9 +38,9 @@ def glue_event(agent: UserAgent, call: Call, event: GlueEvent, glue: Glue) -> No
         _audio_negotiated(agent, call, event)
     elif event.type is GlueEventType.T38_OFFER:
         try:
-            status = glue.answer(event.call_id, answer_for(call, event.remote_sdp))
-            if status:
-                log.warning("the answer to an offer of T.38 failed (%d)", status)
+            failed = glue.answer(event.call_id, answer_for(call, event.remote_sdp))
+            if failed:
+                log.warning("the answer to an offer of T.38 failed (%d)", failed)
         except sdp.SdpError as error:
             log.warning("an offer of T.38 is refused: %s", error)
             glue.warn(event.call_id, error.warning, str(error))
@@ -74,7 +61,7 @@ def glue_event(agent: UserAgent, call: Call, event: GlueEvent, glue: Glue) -> No
         agent.tell(call.offer_audio)
         agent.tell(call._deliver_offer_result, event.code, "the answer refuses all media")
     elif event.type is GlueEventType.T38_REFUSED:
-        agent.tell(call._deliver_offer_result, event.code, SIP_REASONS.get(event.code, "refused"))
+        agent.tell(call._deliver_offer_result, event.code, status(event.code).phrase or "refused")
 
 
 def _t38_media(event: GlueEvent) -> T38Media:

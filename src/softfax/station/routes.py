@@ -11,6 +11,7 @@ from typing import Literal
 from softfax.errors import UsageError
 from softfax.sip import split_uri
 from softfax.sip.headers import number_of
+from softfax.sipstatus import status
 
 __all__ = [
     "DialPlan",
@@ -28,9 +29,6 @@ NumberFormat = Literal["e164", "digits", "international", "national", "dialled"]
 NUMBER_MAX = 64
 _WRITTEN = re.compile(r"^\+?[0-9A-Za-z*#().\-_ ]{1,64}$")
 _FILLING = re.compile(r"[().\- ]")
-#: Of a trunk rather than of who is called: its login is refused (401, 403, 407), it does not answer (408), or the request
-#: could not be sent (0); likewise all of 5xx.
-_OF_THE_TRUNK = frozenset({0, 401, 403, 407, 408})
 
 
 def _compact(dialled: str) -> str:
@@ -223,4 +221,4 @@ def available(
 
 def fails_over(sip_code: int, *, answered: bool) -> bool:
     """Whether the next way is tried after a call that ended with this SIP status; never once the far end has answered."""
-    return not answered and (sip_code in _OF_THE_TRUNK or 500 <= sip_code < 600)
+    return not answered and status(sip_code).of_trunk

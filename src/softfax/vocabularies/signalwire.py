@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, PageEvent
+from softfax.model import Cause, Direction, FaxContext, FaxResult, FaxUpdate, PageEvent
+from softfax.sipstatus import status
 from softfax.vocabularies.callback import CallbackBody, later
 
 __all__ = ["DIALECT", "NAMESPACE", "callbacks", "error", "result_code"]
@@ -19,7 +20,6 @@ EVENT_TYPE = "calling.call.fax"
 NAMESPACE = uuid.UUID("5d0f1a52-6f0c-5d34-9b1e-4b8f2a7c9e10")
 
 T30_T0_EXPIRED, T30_CALLDROPPED, T30_LAST = 2, 49, 61
-SIP_NO_ANSWER = (408, 480, 487)
 NO_T30 = 1000
 
 
@@ -53,7 +53,8 @@ def result_code(result: FaxResult) -> int:
         return 0
     if 0 < result.result_code <= T30_LAST:
         return result.result_code
-    return T30_T0_EXPIRED if result.result_code - NO_T30 in SIP_NO_ANSWER else T30_CALLDROPPED
+    unanswered = result.result_code >= NO_T30 and status(result.result_code - NO_T30).cause is Cause.NO_ANSWER
+    return T30_T0_EXPIRED if unanswered else T30_CALLDROPPED
 
 
 def _finished(context: FaxContext, result: FaxResult) -> dict[str, Any]:
