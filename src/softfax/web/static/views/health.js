@@ -108,9 +108,13 @@ const Disk = ({ disk }) => html`
 
 const refusedOf = (refused) => Object.values(refused).reduce((sum, n) => sum + n, 0);
 
+// Calls that run later than a tick.
+const LATE_MS = 20;
+
 // How the machine keeps up, in small: it matters where it does not.
 const Load = ({ load: { busy, late_ms, room, refused } }) => html`
-  <p class="quiet small">${t("health.load_text", { busy: percent(busy), late: Math.round(late_ms), room })}</p>
+  <p class="quiet small">${t("health.load_text", { busy: percent(busy), room })}</p>
+  ${late_ms >= LATE_MS && html`<p class="small warn-word">${t("health.late", { late: Math.round(late_ms) })}</p>`}
   ${refusedOf(refused) > 0 && html`<p class="small warn-word">${t("health.refused", { n: refusedOf(refused) })}</p>`}
 `;
 
