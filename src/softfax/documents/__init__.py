@@ -11,7 +11,7 @@ from typing import Any
 
 from softfax.documents.convert import convert
 from softfax.documents.deliver import deliver_pdf
-from softfax.documents.job import PageJob, RasterJob, StampedJob
+from softfax.documents.job import PageJob, RasterJob, StampedJob, process_kept_ready
 from softfax.documents.sources import gather
 from softfax.documents.stamp import StampError
 from softfax.documents.tiff import read_pages
@@ -40,6 +40,7 @@ __all__ = [
     "deliver_pdf",
     "gather",
     "prepare",
+    "process_kept_ready",
     "read_pages",
     "start",
 ]

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from softfax import errors
+from softfax.documents.forkserver import ForkServer, WorkerProcess, environment
 from softfax.documents.stamp import stamp
 from softfax.documents.types import FarEnd, PageInfo, PreparedDocument, RasterSettings, Source
 from softfax.errors import (
@@ -24,7 +26,7 @@ from softfax.errors import (
     DocumentUnsupportedError,
 )
 
-__all__ = ["PageJob", "RasterJob", "StampedJob"]
+__all__ = ["PageJob", "RasterJob", "StampedJob", "process_kept_ready"]
 
 CPU_SIGNALS = (-24,)  # SIGXCPU
 #: By somebody, or by the kernel where memory ends: SIGHUP, SIGINT, SIGKILL, SIGTERM.
@@ -34,6 +36,20 @@ TRAPS = (-4, -5, -6, -11)  # what PDFium does where memory ends
 STARVED, STARVED_S = 0.25, 5.0
 LINE_MAX = 1 << 16
 HEAD_START_S = 3.0
+
+_forks: ForkServer | None = None
+
+
+@contextmanager
+def process_kept_ready() -> Iterator[ForkServer]:
+    """As long as it lasts, the processes of jobs are forked from one that is kept ready."""
+    global _forks
+    with ForkServer() as forks:
+        _forks = forks
+        try:
+            yield forks
+        finally:
+            _forks = None
 
 
 class PageJob:
@@ -185,7 +201,12 @@ class RasterJob(PageJob):
         self._reader = threading.Thread(target=self._read, name="softfax-raster", daemon=True)
         self._reader.start()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    @property
+    def process_id(self) -> int:
+        """The number of the process that draws the pages."""
+        return self._process.pid
+
+    def _start(self) -> WorkerProcess | subprocess.Popen[bytes]:
         sources = self._sources if self._raster is None else [Source(path=self._raster, name=self._names)]
         request = {
             "sources": [{**dataclasses.asdict(s), "path": os.fspath(s.path)} for s in sources],
@@ -194,15 +215,15 @@ class RasterJob(PageJob):
             "cover": self._cover if self._raster is None else None,
             "header": self._header,
         }
-        package = str(Path(__file__).resolve().parent.parent.parent)
-        paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "softfax.documents.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
+        process: WorkerProcess | subprocess.Popen[bytes] | None = _forks.fork() if _forks is not None else None
+        if process is None:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "softfax.documents.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment(),
+            )
         assert process.stdin is not None
         try:
             # Passwords travel here and nowhere a process list shows.

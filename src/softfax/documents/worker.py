@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Documents are opened in a process of their own, with limits on memory, CPU and time: a hostile one ends there.
 
-`job.RasterJob` starts `python -m softfax.documents.worker` and writes one JSON request, a line, to its standard input. What
-comes back is one JSON object a line: the number of sheets once all documents are open, then each page when it is in the file, and
-`done` or the error.
+`job.RasterJob` starts `python -m softfax.documents.worker`, or has `forkserver` fork it, and writes one JSON request, a
+line, to its standard input. What comes back is one JSON object a line: the number of sheets once all documents are open, then
+each page when it is in the file, and `done` or the error.
 """
 
 from __future__ import annotations

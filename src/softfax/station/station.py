@@ -22,6 +22,7 @@ from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.durable import Durable, database_url
 from softfax.delivery.targets import CallbackTarget
 from softfax.diskspace import make_private
+from softfax.documents import process_kept_ready
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
@@ -139,6 +140,7 @@ class Station(Registry):
         self.on_reload: list[Callable[[StationConfig], None]] = []
         #: Told while there is room for calls.
         self.on_room: list[Callable[[], None]] = []
+        self._isolated = isolated
         self._make_host: HostFactory = calls or (Workers if isolated else Calls)
         self._watchers = Hub()
         self._faxes: dict[str, _Fax] = {}
@@ -163,6 +165,8 @@ class Station(Registry):
         await self._exit.__aenter__()
         try:
             _make_private(self.config.data.dir)
+            if self._isolated:
+                self._exit.enter_context(process_kept_ready())
             if self.config.fax.receive:
                 _prepare(self._inbox)
             if self.config.callbacks.enabled or self._services:
