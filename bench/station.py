@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from softfax.fax.runtime import FaxLine, FaxRuntime
+from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import CallEvent, CallState, Direction, Event, FaxResult
 from softfax.options import ModePolicy
@@ -82,7 +82,7 @@ class Bench:
         file = Path(self.options.folder) / f"{self.taken}.tif"
         return self.settings(Role.ANSWERER, file), Watch(file, self.over)
 
-    async def send(self) -> list[FaxLine]:
+    async def send(self) -> list[ActiveFax]:
         file = Path(self.options.file)
         lines = []
         for _ in range(self.options.count):

@@ -138,7 +138,7 @@ async def _over_sip(
         host, port = runtime.agent.bound_address
         sender = runtime.send(f"sip:receiver@{host}:{port}", sending, lambda event: None)
         result = await sender.result
-        await asyncio.gather(*(line.result for line in runtime.lines))
+        await asyncio.gather(*(line.result for line in runtime.faxes))
         return result
 
 

@@ -100,7 +100,7 @@ class SimulatedCalls:
 
     def order(self, message: wire.Message) -> None:
         """Takes an order."""
-        if isinstance(message, wire.Place):
+        if isinstance(message, wire.PlaceCall):
             self._dial[message.fax_id] = asyncio.Event()
             task = asyncio.ensure_future(self._call(message))
             self._tasks[message.fax_id] = task
@@ -111,9 +111,9 @@ class SimulatedCalls:
         elif isinstance(message, wire.Cancel) and message.fax_id in self._tasks:
             self._tasks[message.fax_id].cancel()
             self._tasks.pop(message.fax_id)
-            self._report(wire.Undialled(message.fax_id, message.error, message.text, outcome.T30_CALLDROPPED))
+            self._report(wire.NotDialled(message.fax_id, message.error, message.text, outcome.T30_CALLDROPPED))
 
-    async def _call(self, order: wire.Place) -> None:
+    async def _call(self, order: wire.PlaceCall) -> None:
         assert order.pages is not None
         assert order.pages.raster is not None
         number = re.match(r"sips?:([^@]*)@", order.uri)[1]  # type: ignore[index]
@@ -156,28 +156,28 @@ class SimulatedCalls:
             self._page(order, page, "good")
         self._end(order, outcome.OK, total, total)
 
-    def _may_dial(self, order: wire.Place, number: str) -> bool:
+    def _may_dial(self, order: wire.PlaceCall, number: str) -> bool:
         """False where there was no process for it, the first time."""
         kind = number.partition("-")[0]
         if kind not in ("away", "lost") or number in self._undialled:
             return True
         self._undialled.add(number)
         if kind == "away":
-            self._report(wire.Undialled(order.fax_id, "CONGESTION", "being started again", outcome.NO_T30 + 503))
+            self._report(wire.NotDialled(order.fax_id, "CONGESTION", "being started again", outcome.NO_T30 + 503))
         else:
             self._report(wire.Lost(order.fax_id, "the process that ran the call ended (test)"))
         return False
 
-    def _page(self, order: wire.Place, number: int, quality: str) -> None:
+    def _page(self, order: wire.PlaceCall, number: int, quality: str) -> None:
         page = PageEvent(
             direction=Direction.SEND, number=number, bytes=1, rows=1, bad_rows=0, seconds=1, quality=quality
         )
         self._happened(order, page)
 
-    def _happened(self, order: wire.Place, event: Any) -> None:
-        self._report(wire.Happened(order.fax_id, event))
+    def _happened(self, order: wire.PlaceCall, event: Any) -> None:
+        self._report(wire.FaxEvent(order.fax_id, event))
 
-    def _end(self, order: wire.Place, how: Outcome, pages: int, total: int) -> None:
+    def _end(self, order: wire.PlaceCall, how: Outcome, pages: int, total: int) -> None:
         session = making.first_session(_context(order))
         self._happened(order, SessionEvent(**{**session.__dict__, "state": SessionState.COMPLETE}))
         result: FaxResult = making.failed(_context(order), how, 1.0)
@@ -194,7 +194,7 @@ class SimulatedCalls:
         self._report(wire.Ended(order.fax_id, FaxResult(**{**result.__dict__, **values}), order.uri))
 
 
-def _context(order: wire.Place) -> FaxContext:
+def _context(order: wire.PlaceCall) -> FaxContext:
     return FaxContext(
         fax_id=order.fax_id, direction=Direction.SEND, outgoing=True, session_number=1, unique_id="1.1", channel="x"
     )

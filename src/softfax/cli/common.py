@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from softfax.cli.report import POLL_S, Reporter
 from softfax.errors import ExitStatus, UsageError
-from softfax.fax.runtime import FaxLine
+from softfax.fax.runtime import ActiveFax
 from softfax.model import FaxResult
 from softfax.options import Rate, outside_options
 from softfax.sip import SipAccount, SipConfig, local_address_towards, split_uri
@@ -204,13 +204,13 @@ async def interruptible(stop: Callable[[], None]) -> AsyncIterator[Callable[[], 
             loop.remove_signal_handler(number)
 
 
-async def watch(line: FaxLine, reporter: Reporter) -> FaxResult:
+async def watch(active: ActiveFax, reporter: Reporter) -> FaxResult:
     """Awaits a fax's end and keeps the progress bar moving."""
     if not reporter.console.is_terminal:
-        return await line.result
-    while not line.result.done():
-        await asyncio.wait([line.result], timeout=POLL_S)
-        if not line.result.done():
-            reporter.progress(line.progress(), line.page_bytes, line.session.pages_total)
+        return await active.result
+    while not active.result.done():
+        await asyncio.wait([active.result], timeout=POLL_S)
+        if not active.result.done():
+            reporter.progress(active.progress(), active.page_bytes, active.session.pages_total)
     reporter.close()
-    return line.result.result()
+    return active.result.result()

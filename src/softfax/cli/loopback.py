@@ -26,7 +26,7 @@ from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
 from softfax.documents import PreparedDocument, RasterSettings, prepare, read_pages
 from softfax.errors import ExitStatus, LocalError, UsageError
-from softfax.fax.runtime import FaxLine, FaxRuntime
+from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import Direction, FaxResult
 from softfax.options import ModePolicy
@@ -63,7 +63,7 @@ class _Case:
     name: str
     mode: ModePolicy
     document: PreparedDocument
-    line: FaxLine | None = None
+    active: ActiveFax | None = None
     sent: FaxResult | None = None
     received: dict[str, Any] | None = None
     identical: bool | None = None
@@ -136,7 +136,11 @@ async def _collect(process: asyncio.subprocess.Process, cases: list[_Case]) -> N
         if event.get("event") == "result":
             waiting -= 1
             for case in cases:
-                if case.line is not None and case.line.call is not None and case.line.call.call_id == event["call_id"]:
+                if (
+                    case.active is not None
+                    and case.active.call is not None
+                    and case.active.call.call_id == event["call_id"]
+                ):
                     case.received = event
 
 
@@ -151,12 +155,12 @@ async def _loopback(cases: list[_Case], inbox: Path, options: argparse.Namespace
         console.print(f"faxing {what} to {address}")
         collector = asyncio.ensure_future(_collect(process, cases))
         for case in cases:
-            case.line = runtime.send(address, _settings(case), _sink(options))
+            case.active = runtime.send(address, _settings(case), _sink(options))
 
         def cancel_all() -> None:
             for case in cases:
-                if case.line is not None:
-                    case.line.cancel()
+                if case.active is not None:
+                    case.active.cancel()
 
         async with interruptible(cancel_all) as interrupted:
             await _watch(cases, console)
@@ -195,7 +199,7 @@ def _settings(case: _Case) -> FaxSettings:
 
 async def _watch(cases: list[_Case], console: Terminal) -> None:
     """Awaits all results, with a bar for each fax on a terminal."""
-    lines = {case.line.result: case for case in cases if case.line is not None}
+    lines = {case.active.result: case for case in cases if case.active is not None}
     bars = Progress(
         TextColumn("{task.description:24}"),
         BarColumn(),
@@ -227,8 +231,8 @@ async def _watch(cases: list[_Case], console: Terminal) -> None:
 
 
 def _move(bars: Progress, task: Any, case: _Case) -> None:
-    assert case.line is not None
-    stats = case.line.progress()
+    assert case.active is not None
+    stats = case.active.progress()
     if stats.page:
         before = sum(p.bytes for p in case.document.pages[: stats.page - 1])
         bars.update(task, completed=before + stats.image_bytes, state=f"page {stats.page}, {stats.rate_bps} bit/s")

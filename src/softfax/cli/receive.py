@@ -29,7 +29,7 @@ from softfax.documents.ocr import check_ocr
 from softfax.engine import Lacks
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.inbox import Inbox
-from softfax.fax.runtime import FaxLine, FaxRuntime
+from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.options import check_ident
@@ -119,14 +119,14 @@ async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
     config = sip_config(options, towards=destination)
     async with await FaxRuntime.start(config) as runtime, ami_beside(runtime, options.ami):
         reporter.text(f"calling {destination}")
-        line = runtime.send(destination, settings, _all_but_result(reporter), account=config.first_account)
-        async with interruptible(line.cancel) as interrupted:
-            result = await watch(line, reporter)
-            result = await inbox.deliver(result, settings.document, destination, line.session.page_marks)
+        active = runtime.send(destination, settings, _all_but_result(reporter), account=config.first_account)
+        async with interruptible(active.cancel) as interrupted:
+            result = await watch(active, reporter)
+            result = await inbox.deliver(result, settings.document, destination, active.session.page_marks)
             reporter.event(result)
         if interrupted():
             return int(ExitStatus.INTERRUPTED)
-        outcome = line.session.outcome
+        outcome = active.session.outcome
         return exit_status(result, reached=outcome is None or outcome.reached)
 
 
@@ -167,8 +167,8 @@ class _Receiver:
             async with interruptible(self._stop) as interrupted:
                 timed_out = await self._until_done()
                 if self.stopping:
-                    for line in runtime.lines:
-                        line.cancel()
+                    for active in runtime.faxes:
+                        active.cancel()
                 while self.tasks:
                     await asyncio.wait(self.tasks)
                 if interrupted():
@@ -211,9 +211,9 @@ class _Receiver:
         return settings, _all_but_result(self.reporter)
 
     def _begin(self, settings: FaxSettings) -> None:
-        for line in self._runtime.lines:
-            if line.session.settings is settings:
-                task = asyncio.ensure_future(self._one(line))
+        for active in self._runtime.faxes:
+            if active.session.settings is settings:
+                task = asyncio.ensure_future(self._one(active))
                 self.tasks.add(task)
                 task.add_done_callback(self._ended)
                 self.changed.set()
@@ -222,10 +222,10 @@ class _Receiver:
         self.tasks.discard(task)
         self.changed.set()
 
-    async def _one(self, line: FaxLine) -> None:
+    async def _one(self, active: ActiveFax) -> None:
         single = self.options.count == 1
-        result = await watch(line, self.reporter) if single else await line.result
-        remote = line.call.remote_uri if line.call is not None else ""
-        result = await self.inbox.deliver(result, line.session.settings.document, remote, line.session.page_marks)
+        result = await watch(active, self.reporter) if single else await active.result
+        remote = active.call.remote_uri if active.call is not None else ""
+        result = await self.inbox.deliver(result, active.session.settings.document, remote, active.session.page_marks)
         self.reporter.event(result)
         self.results.append(result)

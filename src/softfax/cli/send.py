@@ -27,7 +27,7 @@ from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, docum
 from softfax.cli.report import Reporter
 from softfax.documents import PageJob, start
 from softfax.errors import ExitStatus, UsageError
-from softfax.fax.runtime import FaxLine, FaxRuntime
+from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction
 from softfax.options import check_ident
@@ -102,17 +102,17 @@ async def _send(options: argparse.Namespace, destination: str | None, files: lis
     async with await FaxRuntime.start(config) as runtime, ami_beside(runtime, options.ami):
         if destination is not None:
             reporter.text(f"calling {destination}: {_count(job)}")
-            line = runtime.send(destination, settings, reporter.event, job=job, account=config.first_account)
+            active = runtime.send(destination, settings, reporter.event, job=job, account=config.first_account)
         else:
-            line_or_none = await _await_call(runtime, settings, job, options, reporter)
-            if line_or_none is None:
+            active_or_none = await _await_call(runtime, settings, job, options, reporter)
+            if active_or_none is None:
                 return int(ExitStatus.CALL_FAILED)
-            line = line_or_none
-        async with interruptible(line.cancel) as interrupted:
-            result = await watch(line, reporter)
+            active = active_or_none
+        async with interruptible(active.cancel) as interrupted:
+            result = await watch(active, reporter)
             if interrupted():
                 return int(ExitStatus.INTERRUPTED)
-        outcome = line.session.outcome
+        outcome = active.session.outcome
         return exit_status(result, reached=outcome is None or outcome.reached)
 
 
@@ -124,7 +124,7 @@ def _count(job: PageJob) -> str:
 
 async def _await_call(
     runtime: FaxRuntime, settings: FaxSettings, job: PageJob, options: argparse.Namespace, reporter: Reporter
-) -> FaxLine | None:
+) -> ActiveFax | None:
     """Waits for the one call that gets the documents; None if none comes in time."""
     called = asyncio.Event()
 
@@ -142,6 +142,6 @@ async def _await_call(
     except TimeoutError:
         reporter.problem(f"no call came within {options.timeout:g} s")
         return None
-    while not runtime.lines:
+    while not runtime.faxes:
         await asyncio.sleep(0)
-    return runtime.lines[0]
+    return runtime.faxes[0]

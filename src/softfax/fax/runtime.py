@@ -48,7 +48,7 @@ from softfax.sip import (
     UserAgent,
 )
 
-__all__ = ["FaxLine", "FaxRuntime", "IncomingHandler"]
+__all__ = ["ActiveFax", "FaxRuntime", "IncomingHandler"]
 
 log = logging.getLogger("softfax.fax")
 
@@ -73,7 +73,7 @@ _CALL_STATES = {
 }
 
 
-class FaxLine:
+class ActiveFax:
     """One fax under way: its call, its engine session, its result. Implements the call handler of `softfax.sip`."""
 
     def __init__(
@@ -273,8 +273,8 @@ class FaxRuntime:
         self.numbers = itertools.count(1)
         self.on_incoming: IncomingHandler = lambda call: 480
         #: Set by the owner: told of every event of every fax, after the fax's own sink.
-        self.on_event: Callable[[FaxLine, Event], None] = lambda line, event: None
-        self._lines: dict[int, FaxLine] = {}
+        self.on_event: Callable[[ActiveFax, Event], None] = lambda active, event: None
+        self._active: dict[int, ActiveFax] = {}
         self._loop = asyncio.get_running_loop()
         self._stop = _Stop()
         #: What is kept of the messages and frames of faxes from now on. SIP messages are had where `start` was given it.
@@ -307,9 +307,9 @@ class FaxRuntime:
         return str(self.agent.bound_address[0])
 
     @property
-    def lines(self) -> list[FaxLine]:
+    def faxes(self) -> list[ActiveFax]:
         """The faxes under way."""
-        return list(self._lines.values())
+        return list(self._active.values())
 
     def send(
         self,
@@ -320,51 +320,51 @@ class FaxRuntime:
         job: PageJob | None = None,
         caller: CallerId | None = None,
         account: str = "",
-    ) -> FaxLine:
+    ) -> ActiveFax:
         """Places a call, through an account of the user agent or straight to the URI, and faxes on it.
 
-        `await line.result` for the outcome. Raises UsageError for a bad destination or account.
+        `await active.result` for the outcome. Raises UsageError for a bad destination or account.
 
         With `job`, whose file is the settings' document, pages may still be in the making, and are made anew where the far
         end cannot take them; the job stays its maker's to close. `caller` is who is shown as calling.
         """
-        line = self._new_line(settings, on_event, job)
+        active = self._new_fax(settings, on_event, job)
         try:
-            line.session.begin()
-            call = self.agent.call(destination, line, t38=line.policy(), caller=caller, account=account)
+            active.session.begin()
+            call = self.agent.call(destination, active, t38=active.policy(), caller=caller, account=account)
         except BaseException:
-            self.forget(line)
-            line.engine.close()
-            if line.tracing is not None:
-                line.tracing.drop()
+            self.forget(active)
+            active.engine.close()
+            if active.tracing is not None:
+                active.tracing.drop()
             raise
-        line.call = line.session.call = call
-        return line
+        active.call = active.session.call = call
+        return active
 
-    def _incoming(self, call: IncomingCall) -> FaxLine | int:
+    def _incoming(self, call: IncomingCall) -> ActiveFax | int:
         if self._stop.requested:
             return 503
         decision = self.on_incoming(call)
         if isinstance(decision, int):
             return decision
-        line = self._new_line(*decision)
-        line.call = line.session.call = call
+        active = self._new_fax(*decision)
+        active.call = active.session.call = call
         if call.source and not call.known:
-            line.engine.signalled_from(call.source)
-        if line.tracing is not None:
+            active.engine.signalled_from(call.source)
+        if active.tracing is not None:
             self.messages.claim(call.call_id)
-        line.session.begin()
-        call.answer(t38=line.policy())
-        return line
+        active.session.begin()
+        call.answer(t38=active.policy())
+        return active
 
-    def _new_line(self, settings: FaxSettings, on_event: EventSink, job: PageJob | None = None) -> FaxLine:
-        line = FaxLine(self, settings, on_event, job)
-        self._lines[line.engine.id] = line
-        return line
+    def _new_fax(self, settings: FaxSettings, on_event: EventSink, job: PageJob | None = None) -> ActiveFax:
+        active = ActiveFax(self, settings, on_event, job)
+        self._active[active.engine.id] = active
+        return active
 
-    def forget(self, line: FaxLine) -> None:
+    def forget(self, active: ActiveFax) -> None:
         """A fax is over."""
-        self._lines.pop(line.engine.id, None)
+        self._active.pop(active.engine.id, None)
 
     def keep(self, tracing: Tracing) -> None:
         """A trace will be written in a moment, at the latest when this is closed."""
@@ -373,22 +373,22 @@ class FaxRuntime:
     def drain(self) -> None:
         """Hands the engine's events to their faxes."""
         for event in self.engine.events():
-            line = self._lines.get(event.session)
-            if line is not None:
+            active = self._active.get(event.session)
+            if active is not None:
                 try:
-                    line.engine_event(event)
+                    active.engine_event(event)
                 except TransitionError as error:
                     # A fault of ours ends this fax, and no other.
-                    log.error("fax %s is ended: %s", line.session.fax_id, error)
-                    line.session.give_up(Outcome(False, "INIT_ERROR", str(error), outcome.T30_CALLDROPPED))
+                    log.error("fax %s is ended: %s", active.session.fax_id, error)
+                    active.session.give_up(Outcome(False, "INIT_ERROR", str(error), outcome.T30_CALLDROPPED))
 
     async def close(self, *, grace_s: float = 5.0) -> None:
         """Cancels what is under way, waits for the results, unregisters and stops."""
         self._stop.requested = True
-        lines = self.lines
-        for line in lines:
-            line.cancel()
-        waiting: list[Awaitable[FaxResult]] = [line.result for line in lines]
+        faxes = self.faxes
+        for active in faxes:
+            active.cancel()
+        waiting: list[Awaitable[FaxResult]] = [active.result for active in faxes]
         if waiting:
             await asyncio.wait([asyncio.ensure_future(w) for w in waiting], timeout=grace_s)
         await self.agent.close()

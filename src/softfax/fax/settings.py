@@ -12,7 +12,7 @@ from softfax.engine import Lacks
 from softfax.model import Direction
 from softfax.options import FaxOptions, ModePolicy
 
-__all__ = ["FaxSettings", "Role", "T38Wish", "Timeouts"]
+__all__ = ["FaxSettings", "Role", "T38Preferences", "Timeouts"]
 
 
 class Role(StrEnum):
@@ -39,7 +39,7 @@ class Timeouts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class T38Wish:
+class T38Preferences:
     """What T.38 is wanted like with one PBX or trunk; how much of it comes about is the mode's and the far end's to say.
 
     `offer`: we offer T.38 ourselves. `accept`: we take the far end's offer. Neither is G.711 alone. `first_invite`: our
@@ -81,7 +81,7 @@ class FaxSettings(FaxOptions):
     documents: tuple[str, ...] = ()
     pages_total: int | None = None
     page_bytes: tuple[int, ...] = ()
-    t38: T38Wish = T38Wish()
+    t38: T38Preferences = T38Preferences()
     lacks: Lacks = field(default_factory=lambda: Lacks(0))
     trace: bool = False
     #: The fax's id and the session's number; made where they are empty.

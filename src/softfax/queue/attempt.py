@@ -28,7 +28,7 @@ from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
 from softfax.queue.failover import failed_over
 from softfax.queue.policy import Verdict, after, slower
-from softfax.queue.store import Kept
+from softfax.queue.store import StoredFax
 from softfax.station import FaxCall, FaxOrder, making
 from softfax.station.calls import NO_ROOM
 from softfax.station.routes import Route
@@ -36,7 +36,7 @@ from softfax.station.routes import Route
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
 
-__all__ = ["Resolution", "Undertaking"]
+__all__ = ["Resolution", "SendAttempt"]
 
 log = logging.getLogger("softfax.queue")
 
@@ -48,10 +48,10 @@ NO_WAY_S = 60.0
 HELD_S = 1.0
 
 
-class Undertaking:
+class SendAttempt:
     """A round of one fax. Is the `OrderWatch` of its call."""
 
-    def __init__(self, queue: FaxQueue, kept: Kept) -> None:
+    def __init__(self, queue: FaxQueue, kept: StoredFax) -> None:
         assert kept.request is not None
         self.queue, self.kept, self.request = queue, kept, kept.request
         self.attempt: Attempt | None = None
@@ -95,19 +95,19 @@ class Undertaking:
 
     async def _call(self) -> str:
         queue, fax = self.queue, self.kept.fax
-        await queue.lines.others_first(fax.id)
-        queue.lines.claim(fax.id)
+        await queue.slots.others_first(fax.id)
+        queue.slots.claim(fax.id)
         try:
             self.routes = queue.station.rules.routes(fax.to, self.request.account)
         except UsageError as error:
             # The configuration was another when the fax was taken.
             await queue.postpone(self.kept, NO_WAY_S, str(error))
             return "no way"
-        route = queue.lines.choose(fax, self.routes, self.number)
+        route = queue.slots.choose(fax, self.routes, self.number)
         if route is None:
-            await queue.park(self.kept, NO_ROOM if queue.lines.no_room else "")
+            await queue.park(self.kept, NO_ROOM if queue.slots.no_room else "")
             return "no line"
-        with queue.lines.taken(self.number, route.account):
+        with queue.slots.taken(self.number, route.account):
             number = 1 + max((a.number for a in fax.attempts if a.ended is not None), default=0)
             begun = Attempt(
                 number=number, started=datetime.now(UTC), account=route.account, destination=route.uri,

@@ -42,13 +42,13 @@ from softfax.model import (
 )
 from softfax.options import options_of
 from softfax.queue import attempt, pages, recorder, tables
-from softfax.queue.attempt import Undertaking
+from softfax.queue.attempt import SendAttempt
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, NoFaxError
 from softfax.queue.eventlog import EventLog
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.slots import ChannelSlots
-from softfax.queue.store import Kept, QueueStore
+from softfax.queue.store import QueueStore, StoredFax
 from softfax.queue.turns import next_round
 from softfax.queue.upkeep import Upkeep
 from softfax.sip.headers import number_of
@@ -83,11 +83,11 @@ class FaxQueue:
         #: Awaited, one after the other, once a received fax is recorded.
         self.on_received: list[OnReceived] = []
         self.rounds = Rounds(FAXES, self._run)
-        self.lines = ChannelSlots(self)
+        self.slots = ChannelSlots(self)
         #: What makes pages has threads of its own: a document that takes long holds up nothing that is written down.
         self.makers = ThreadPoolExecutor(MAKERS, thread_name_prefix="softfax-pages")
         self.making: EachOnce[Path] = EachOnce()
-        self._undertakings: EachOnce[str] = EachOnce()
+        self._attempts: EachOnce[str] = EachOnce()
         self._started = threading.Event()
         #: Set when the station stops: pages that are being made wait for the next start.
         self.stop_making = threading.Event()
@@ -171,12 +171,12 @@ class FaxQueue:
                 except Exception:
                     # Of many faxes one is no reason not to start; the next start takes it up again.
                     log.exception("fax %s is left as an earlier station left it", kept.fax.id)
-        await asyncio.to_thread(self.rounds.start, self.lines.rounds)
+        await asyncio.to_thread(self.rounds.start, self.slots.rounds)
         self.station.on_reload.append(self._reloaded)
-        self.station.on_room.append(self.lines.room_again)
+        self.station.on_room.append(self.slots.room_again)
         await asyncio.to_thread(self.aside.move)
         self._upkeep.start()
-        self.lines.start()
+        self.slots.start()
         self._started.set()
 
     async def stop(self) -> None:
@@ -184,7 +184,7 @@ class FaxQueue:
         self._stopping = True
         self.stop_making.set()
         self._upkeep.stop()
-        self.lines.stop()
+        self.slots.stop()
 
     async def close(self) -> None:
         """After the calls have ended: writes what is left."""
@@ -199,15 +199,15 @@ class FaxQueue:
 
     def _reloaded(self, config: StationConfig) -> None:
         """Another configuration may have more lines, or ways to where there was none."""
-        changed = asyncio.ensure_future(asyncio.to_thread(self.rounds.start, self.lines.rounds))
+        changed = asyncio.ensure_future(asyncio.to_thread(self.rounds.start, self.slots.rounds))
         changed.add_done_callback(lambda done: done.exception())
-        self.lines.freed()
+        self.slots.freed()
 
     def under_way(self, fax_id: str) -> bool:
         """Whether a round of a fax is being done."""
-        return fax_id in self._undertakings
+        return fax_id in self._attempts
 
-    async def _tell_again(self, kept: Kept) -> None:
+    async def _tell_again(self, kept: StoredFax) -> None:
         """The end of a fax that may not have been told: whoever keeps what he is told drops it the second time."""
         if kept.fax.result is not None:
             self.tell(kept)
@@ -215,7 +215,7 @@ class FaxQueue:
             self.station.publish(FaxUpdate(_of_attempt(kept.context, kept.fax.result), kept.fax.result))
         await self.told(kept.fax.id, kept.fax.ended)
 
-    def tell(self, kept: Kept) -> None:
+    def tell(self, kept: StoredFax) -> None:
         """Those whom a fax named are told of it from here on."""
         if kept.request is not None:
             self.station.tell(kept.fax.id, kept.request.callbacks)
@@ -339,7 +339,7 @@ class FaxQueue:
         return await asyncio.to_thread(pages.pdf_of, tiff, tiff.with_suffix(".pdf"), kept.context)
 
     @staticmethod
-    def _received(kept: Kept, suffix: str) -> Path | None:
+    def _received(kept: StoredFax, suffix: str) -> Path | None:
         for name in kept.fax.result.documents if kept.fax.result is not None else ():
             path = Path(name).with_suffix(suffix)
             if kept.fax.direction is Direction.RECEIVE and path.is_file():
@@ -350,7 +350,7 @@ class FaxQueue:
         """What a request is drawn at."""
         return request.resolution or self.station.config.fax.options.drawn_at
 
-    async def _kept(self, fax_id: str) -> Kept:
+    async def _kept(self, fax_id: str) -> StoredFax:
         kept = await asyncio.to_thread(self.store.kept, fax_id)
         if kept is None:
             raise NoFaxError(fax_id)
@@ -431,7 +431,7 @@ class FaxQueue:
             raise EndedError(f"fax {fax_id} is {kept.fax.state}", "cancel it first")
         await asyncio.to_thread(self._erase, kept)
 
-    def _erase(self, kept: Kept) -> None:
+    def _erase(self, kept: StoredFax) -> None:
         self.store.erase(kept.fax.id)
         if kept.request is not None and kept.request.folder is not None:
             if not self.store.uses(kept.request.folder.name):
@@ -489,11 +489,11 @@ class FaxQueue:
             await asyncio.wait(self._under_way, timeout=ROUNDS_END_S)
 
     async def _round(self, fax_id: str, round_id: str) -> str:
-        async with self._undertakings.of(fax_id):
+        async with self._attempts.of(fax_id):
             try:
                 return await self._do_round(fax_id, round_id)
             finally:
-                self.lines.unclaimed(fax_id)
+                self.slots.unclaimed(fax_id)
 
     async def _do_round(self, fax_id: str, round_id: str) -> str:
         try:
@@ -504,7 +504,7 @@ class FaxQueue:
                 await self.postpone(kept)
                 return "stopping"
             self.tell(kept)
-            return await Undertaking(self, kept).run()
+            return await SendAttempt(self, kept).run()
         except Exception:
             # A workflow that failed is never run again; its successor is.
             log.exception("a round of fax %s failed and is repeated", fax_id)
@@ -513,20 +513,20 @@ class FaxQueue:
                 await self.postpone(kept, FAILED_ROUND_S)
             return "failed"
 
-    async def postpone(self, kept: Kept, wait_s: float = BUSY_S, reason: str = "") -> None:
+    async def postpone(self, kept: StoredFax, wait_s: float = BUSY_S, reason: str = "") -> None:
         """The same attempt, a little later. What was dialled stays so."""
         await asyncio.to_thread(self._put_off, kept, wait_s, reason)
 
-    def _put_off(self, kept: Kept, wait_s: float, reason: str) -> None:
+    def _put_off(self, kept: StoredFax, wait_s: float, reason: str) -> None:
         # Not all at once, and not much later than was meant: somebody may wait for the hour at which calls are allowed.
         at = datetime.now(UTC) + timedelta(seconds=wait_s + random.uniform(0.0, min(wait_s / 2, SPREAD_S)))
         state = kept.fax.state if kept.dialled else FaxState.WAITING if kept.fax.attempts else FaxState.QUEUED
         fax = dataclasses.replace(kept.fax, state=state, next_attempt=at, reason=reason or kept.fax.reason)
         self.store.settle(fax, round_id=next_round(kept.round_id), from_round=kept.round_id, keep_cancelled=True)
 
-    async def park(self, kept: Kept, why: str = "") -> None:
+    async def park(self, kept: StoredFax, why: str = "") -> None:
         """There is no line, or by a fault of ours no room for another call: it keeps its place, and gets one when there is."""
-        wait_s = self.lines.parking_s() * random.uniform(1.0, 1.5)
+        wait_s = self.slots.parking_s() * random.uniform(1.0, 1.5)
         if kept.fax.deadline is not None:
             # Where no line comes, that it has expired is said in time.
             wait_s = min(wait_s, max(0.0, (kept.fax.deadline - datetime.now(UTC)).total_seconds()) + 1.0)
@@ -536,9 +536,9 @@ class FaxQueue:
         )
         if why and kept.fax.reason != why:
             await asyncio.to_thread(self.store.note, kept.fax.id, why, WAITS_FOR_ROOM, Cause.OURS)
-        self.lines.parked()
+        self.slots.parked()
 
-    async def end(self, kept: Kept, state: FaxState, why: Outcome) -> bool:
+    async def end(self, kept: StoredFax, state: FaxState, why: Outcome) -> bool:
         """Ends a fax without a call; false where something else became of it meanwhile."""
         now = datetime.now(UTC)
         fax = dataclasses.replace(

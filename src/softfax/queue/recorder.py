@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from softfax.model import Attempt, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, PageEvent
 from softfax.queue.causes import classify, remedy
-from softfax.queue.store import Kept
+from softfax.queue.store import StoredFax
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
@@ -96,7 +96,7 @@ class Recorder:
             except Exception:
                 log.exception("fax %s was received, and somebody does not take it", fax.id)
 
-    async def interrupted(self, kept: Kept) -> None:
+    async def interrupted(self, kept: StoredFax) -> None:
         """A fax that was under way when an earlier station ended: what had come of it is kept."""
         if kept.fax.direction is Direction.RECEIVE:
             result = await self._queue.station.salvage(kept.context)

@@ -30,7 +30,7 @@ from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.turns import DUE, Enqueue, Turns
 from softfax.transitions import FAXES
 
-__all__ = ["Kept", "QueueStore"]
+__all__ = ["QueueStore", "StoredFax"]
 
 _REQUEST: TypeAdapter[FaxRequest] = TypeAdapter(FaxRequest)
 _CONTEXT: TypeAdapter[FaxContext] = TypeAdapter(FaxContext)
@@ -42,7 +42,7 @@ _STATES = frozenset(FaxState)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class StoredFax:
     """A fax with what the queue needs to go on with it. `request` is None for faxes that the queue does not send."""
 
     fax: Fax
@@ -147,7 +147,7 @@ class QueueStore:
 
     # ---- rounds -------------------------------------------------------------------------------------------------
 
-    def take(self, fax_id: str, round_id: str) -> Kept | None:
+    def take(self, fax_id: str, round_id: str) -> StoredFax | None:
         """A fax whose turn it is, if the round is its own; what was left of an attempt by a crash is as it was left."""
         with self._engine.connect() as connection:
             kept = self._kept(connection, fax_id)
@@ -261,7 +261,7 @@ class QueueStore:
                 self._enqueue(connection, fax.id, round_id, fax.priority, delay_s)
         return True
 
-    def cancel(self, fax_id: str) -> Kept | None:
+    def cancel(self, fax_id: str) -> StoredFax | None:
         """Marks a fax as cancelled; it says what it is then. None where there is none, or it has ended."""
         f = tables.faxes.c
         with self._engine.begin() as connection:
@@ -291,7 +291,7 @@ class QueueStore:
 
     # ---- telling ------------------------------------------------------------------------------------------------
 
-    def untold(self) -> builtins.list[Kept]:
+    def untold(self) -> builtins.list[StoredFax]:
         """Faxes that have ended, whose end may not have been told."""
         with self._engine.connect() as connection:
             ids = connection.execute(sa.select(tables.faxes.c.id).where(tables.faxes.c.told.is_(False))).scalars().all()
@@ -305,7 +305,7 @@ class QueueStore:
                 tables.faxes.update().where(f.id == fax_id, f.ended == rows.stamp(ended)).values(told=True)
             )
 
-    def interrupted(self) -> builtins.list[Kept]:
+    def interrupted(self) -> builtins.list[StoredFax]:
         """Faxes that were under way when the station ended and that no round will take up: received, or placed by others."""
         under_way = [FaxState.RECEIVING, FaxState.SENDING]
         with self._engine.connect() as connection:
@@ -315,7 +315,7 @@ class QueueStore:
             ids = connection.execute(query).scalars().all()
             return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
 
-    def waiting(self) -> builtins.list[Kept]:
+    def waiting(self) -> builtins.list[StoredFax]:
         """Faxes with a round of their own, each with all that is known: for few."""
         with self._engine.connect() as connection:
             query = sa.select(tables.faxes.c.id).where(tables.faxes.c.round_id != "")
@@ -360,7 +360,7 @@ class QueueStore:
             row = self._row(connection, fax_id)
             return self._fax(row, connection) if row is not None else None
 
-    def kept(self, fax_id: str) -> Kept | None:
+    def kept(self, fax_id: str) -> StoredFax | None:
         """One fax with all that the queue knows."""
         with self._engine.connect() as connection:
             return self._kept(connection, fax_id)
@@ -542,7 +542,7 @@ class QueueStore:
         """A fax that cannot be read goes with its attempts: of one that waits, an attempt may have reached the far end."""
         self._aside.notice(tables.faxes, {"id": row.id}, error, [(tables.attempts, {"fax_id": row.id})])
 
-    def _kept(self, connection: sa.Connection, fax_id: str) -> Kept | None:
+    def _kept(self, connection: sa.Connection, fax_id: str) -> StoredFax | None:
         row = self._row(connection, fax_id)
         if row is None:
             return None
@@ -554,12 +554,12 @@ class QueueStore:
             self._spoiled(row, error)
             return None
 
-    def _kept_of(self, connection: sa.Connection, row: Any) -> Kept:
+    def _kept_of(self, connection: sa.Connection, row: Any) -> StoredFax:
         fax_id = row.id
         attempts = self._readable(connection, row)
         query = sa.select(tables.attempts.c.dialled).where(tables.attempts.c.fax_id == fax_id)
         last = connection.execute(query.order_by(tables.attempts.c.number.desc()).limit(1)).scalar()
-        return Kept(
+        return StoredFax(
             fax=rows.fax_of(row, attempts),
             context=_CONTEXT.validate_json(row.context),
             request=_REQUEST.validate_json(row.request) if row.request else None,

@@ -52,7 +52,7 @@ class Upkeep:
                 await asyncio.to_thread(self.tidy, whole)
             except Exception:
                 log.exception("the upkeep of the queue failed")
-            self._queue.lines.freed()
+            self._queue.slots.freed()
             await asyncio.sleep(EVERY_S)
 
     def tidy(self, whole: bool) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 
 from softfax.errors import UsageError
-from softfax.fax.runtime import FaxLine, FaxRuntime
+from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import Role
 from softfax.model import (
     CallEvent,
@@ -46,15 +46,15 @@ class Beside(Registry):
         """The faxes under way."""
         return list(self._calls.values())
 
-    def _on_event(self, line: FaxLine, event: Event) -> None:
-        # A moment later: the first event comes before the line knows its call.
-        asyncio.get_running_loop().call_soon(self._take, line, event)
+    def _on_event(self, active: ActiveFax, event: Event) -> None:
+        # A moment later: the first event comes before the fax knows its call.
+        asyncio.get_running_loop().call_soon(self._take, active, event)
 
-    def _take(self, line: FaxLine, event: Event) -> None:
-        fax_id = line.session.fax_id
+    def _take(self, active: ActiveFax, event: Event) -> None:
+        fax_id = active.session.fax_id
         call = self._calls.get(fax_id)
         if call is None:
-            call = self._calls[fax_id] = self._new(line)
+            call = self._calls[fax_id] = self._new(active)
         if isinstance(event, SessionEvent):
             call.session = event
         elif isinstance(event, CallEvent):
@@ -64,7 +64,7 @@ class Beside(Registry):
         elif isinstance(event, NegotiatedEvent):
             call.remote_station_id = event.remote_station_id
         if call.state not in (SessionState.RESERVED, SessionState.UNINITIALIZED):
-            call.mode = line.session.mode
+            call.mode = active.session.mode
         self._hub.publish(FaxUpdate(call.context, event))
         if isinstance(event, FaxResult):
             self._calls.pop(fax_id, None)
@@ -73,18 +73,18 @@ class Beside(Registry):
             if not call.result.done():
                 call.result.set_result(event)
 
-    def _new(self, line: FaxLine) -> FaxCall:
-        settings, sip = line.session.settings, line.call
+    def _new(self, active: ActiveFax) -> FaxCall:
+        settings, sip = active.session.settings, active.call
         remote = sip.remote_uri if sip is not None else ""
         headers = sip.headers if isinstance(sip, IncomingCall) else {}
         outgoing = settings.role is Role.CALLER
         caller = headers.get("P-Asserted-Identity") or headers.get("From") or remote
         channel = self._identities.channel(making.host_of(remote) or "fax")
         context = FaxContext(
-            fax_id=line.session.fax_id,
+            fax_id=active.session.fax_id,
             direction=settings.direction,
             outgoing=outgoing,
-            session_number=line.session.number,
+            session_number=active.session.number,
             unique_id=self._identities.unique_id(channel),
             channel=channel,
             caller_number=settings.ident if outgoing else number_of(caller),
@@ -95,4 +95,4 @@ class Beside(Registry):
             documents=settings.documents or (str(settings.document),),
         )
         result: asyncio.Future[FaxResult] = asyncio.get_running_loop().create_future()
-        return FaxCall(context=context, session=making.first_session(context), result=result, on_cancel=line.cancel)
+        return FaxCall(context=context, session=making.first_session(context), result=result, on_cancel=active.cancel)

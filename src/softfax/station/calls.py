@@ -30,7 +30,7 @@ from softfax.errors import (
 )
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
-from softfax.fax.runtime import FaxLine, FaxRuntime
+from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
 from softfax.sip import CALLS_PER_PROCESS, CallerId, IncomingCall, SipAccount, calls_possible
@@ -77,14 +77,14 @@ class CallHost(Protocol):
         """The page being received as far as its lines have come, as PNG."""
 
 
-class _Under:
+class _PlacedFax:
     """A fax under way."""
 
     def __init__(self, account: str, arrived: wire.Arrived | None = None, caller: str = "") -> None:
         self.account, self.caller = account, caller
         self.mailbox = arrived.mailbox if arrived is not None else ""
         self.incoming, self.known = arrived is not None, arrived is None or arrived.known
-        self.line: FaxLine | None = None
+        self.active: ActiveFax | None = None
         self.task: asyncio.Task[None] | None = None
         self.may_dial = asyncio.Event()
         self.why: Outcome | None = None
@@ -97,7 +97,7 @@ class Calls:
     def __init__(self, config: StationConfig, report: Report) -> None:
         self.config = config
         self._report = report
-        self._faxes: dict[str, _Under] = {}
+        self._faxes: dict[str, _PlacedFax] = {}
         self._runtime: FaxRuntime | None = None
         self._draining = False
         self._screen = Screen()
@@ -166,7 +166,7 @@ class Calls:
     @property
     def _calls_up(self) -> int:
         """Calls, without those that wait for their pages."""
-        return sum(fax.incoming or fax.line is not None for fax in self._faxes.values())
+        return sum(fax.incoming or fax.active is not None for fax in self._faxes.values())
 
     def _have_room_for(self, calls: int) -> None:
         """As many calls as are wanted, or as are possible."""
@@ -207,8 +207,8 @@ class Calls:
 
     def order(self, message: wire.Message) -> None:
         """Takes an order; what comes of it is reported."""
-        if isinstance(message, wire.Place):
-            fax = self._faxes[message.fax_id] = _Under(message.settings.account)
+        if isinstance(message, wire.PlaceCall):
+            fax = self._faxes[message.fax_id] = _PlacedFax(message.settings.account)
             self._run(message.fax_id, fax, self._outgoing(message, fax))
         elif isinstance(message, wire.Dial):
             if message.fax_id in self._faxes:
@@ -233,8 +233,8 @@ class Calls:
         fax = self._faxes.get(message.fax_id)
         if fax is None:
             return
-        if fax.line is not None:
-            fax.line.cancel()
+        if fax.active is not None:
+            fax.active.cancel()
         elif fax.task is not None:
             fax.why = Outcome(False, message.error, message.text, outcome.T30_CALLDROPPED, reached=False)
             fax.task.cancel()
@@ -243,12 +243,12 @@ class Calls:
         task = asyncio.ensure_future(self._registrations.apply(self._running().agent, accounts))
         task.add_done_callback(_have)
 
-    def _run(self, fax_id: str, fax: _Under, work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, fax_id: str, fax: _PlacedFax, work: Coroutine[Any, Any, None]) -> None:
         """Whatever becomes of the task of a fax, the fax gets an end."""
         fax.task = asyncio.ensure_future(work)
         fax.task.add_done_callback(partial(self._ran, fax_id, fax))
 
-    def _ran(self, fax_id: str, fax: _Under, task: asyncio.Task[None]) -> None:
+    def _ran(self, fax_id: str, fax: _PlacedFax, task: asyncio.Task[None]) -> None:
         self._faxes.pop(fax_id, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
@@ -260,14 +260,14 @@ class Calls:
             why = fax.why or Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED, reached=False)
             self._undialled(fax_id, fax, why)
 
-    def _undialled(self, fax_id: str, fax: _Under, why: Outcome) -> None:
+    def _undialled(self, fax_id: str, fax: _PlacedFax, why: Outcome) -> None:
         if not fax.ended:
             fax.ended = True
-            self._report(wire.Undialled(fax_id, why.error, why.text, why.code))
+            self._report(wire.NotDialled(fax_id, why.error, why.text, why.code))
 
     # ---- outgoing -----------------------------------------------------------------------------------------------
 
-    async def _outgoing(self, order: wire.Place, fax: _Under) -> None:
+    async def _outgoing(self, order: wire.PlaceCall, fax: _PlacedFax) -> None:
         """Documents, then leave to dial, then the call, then the fax."""
         logcontext.fax(order.fax_id)
         job: PageJob | None = None
@@ -305,23 +305,25 @@ class Calls:
                 raise LocalError(NO_ROOM)
             await asyncio.sleep(ROOM_CHECK_S)
 
-    async def _dial(self, order: wire.Place, fax: _Under, settings: FaxSettings, job: PageJob | None) -> None:
+    async def _dial(self, order: wire.PlaceCall, fax: _PlacedFax, settings: FaxSettings, job: PageJob | None) -> None:
         self._meter.begun(asyncio.get_running_loop().time())
         shown = CallerId(settings.caller_number, settings.caller_name)
         on_event = partial(self._on_event, order.fax_id, fax)
-        fax.line = self._running().send(order.uri, settings, on_event, job=job, caller=shown, account=settings.account)
-        await self._finish(order.fax_id, fax, fax.line, order.uri)
+        fax.active = self._running().send(
+            order.uri, settings, on_event, job=job, caller=shown, account=settings.account
+        )
+        await self._finish(order.fax_id, fax, fax.active, order.uri)
 
-    async def _finish(self, fax_id: str, fax: _Under, line: FaxLine, remote_uri: str) -> None:
-        result = await line.result
+    async def _finish(self, fax_id: str, fax: _PlacedFax, active: ActiveFax, remote_uri: str) -> None:
+        result = await active.result
         fax.ended = True
         if fax.caller and result.result_code in outcome.T30_SILENCE:
             self._screen.silent(fax.caller, time.monotonic())
-        marks = tuple(line.session.page_marks)
+        marks = tuple(active.session.page_marks)
         # Whoever counts packets does so at the end, also where nobody has watched.
-        counters = _progress(line, fax_id, ended=True)
+        counters = _progress(active, fax_id, ended=True)
         if counters is not None:
-            self._report(wire.Happened(fax_id, counters, line.session.mode))
+            self._report(wire.FaxEvent(fax_id, counters, active.session.mode))
         self._report(wire.Ended(fax_id, result, remote_uri, marks))
 
     # ---- incoming -----------------------------------------------------------------------------------------------
@@ -356,35 +358,35 @@ class Calls:
         document = making.spool_path(self.config, fax_id)
         settings = making.incoming_settings(self.config, fax_id=fax_id, document=document, account=call.account)
         settings = dataclasses.replace(settings, ident=decision.ident)
-        fax = self._faxes[fax_id] = _Under(call.account, arrived, caller)
+        fax = self._faxes[fax_id] = _PlacedFax(call.account, arrived, caller)
         self._close_if_full()
         self._report(arrived)
         self._run(fax_id, fax, self._receive(fax_id, fax))
         return settings, partial(self._on_event, fax_id, fax)
 
-    async def _receive(self, fax_id: str, fax: _Under) -> None:
+    async def _receive(self, fax_id: str, fax: _PlacedFax) -> None:
         logcontext.fax(fax_id)
-        # The line is made when the decision to answer has been returned.
+        # The fax begins when the decision to answer has been returned.
         for _ in range(100):
-            line = next((one for one in self._running().lines if one.session.fax_id == fax_id), None)
-            if line is not None:
+            active = next((one for one in self._running().faxes if one.session.fax_id == fax_id), None)
+            if active is not None:
                 break
             await asyncio.sleep(0)
         else:
             why = Outcome(False, "INIT_ERROR", "the call could not be answered", outcome.NO_T30, reached=False)
             self._undialled(fax_id, fax, why)
             return
-        fax.line = line
-        await self._finish(fax_id, fax, line, line.call.remote_uri if line.call is not None else "")
+        fax.active = active
+        await self._finish(fax_id, fax, active, active.call.remote_uri if active.call is not None else "")
 
     # ---- events -------------------------------------------------------------------------------------------------
 
-    def _on_event(self, fax_id: str, fax: _Under, event: Event) -> None:
+    def _on_event(self, fax_id: str, fax: _PlacedFax, event: Event) -> None:
         """Takes what the fax session says. Its result goes with the end."""
         if isinstance(event, FaxResult):
             return
-        mode = fax.line.session.mode if fax.line is not None else None
-        self._report(wire.Happened(fax_id, event, mode))
+        mode = fax.active.session.mode if fax.active is not None else None
+        self._report(wire.FaxEvent(fax_id, event, mode))
 
     def _watch(self, on: bool) -> None:
         if on and self._watching is None:
@@ -397,10 +399,10 @@ class Calls:
         while True:
             await asyncio.sleep(PROGRESS_S)
             for fax_id, fax in list(self._faxes.items()):
-                if fax.line is not None and not fax.ended:
-                    event = _progress(fax.line, fax_id)
+                if fax.active is not None and not fax.ended:
+                    event = _progress(fax.active, fax_id)
                     if event is not None:
-                        self._report(wire.Happened(fax_id, event, fax.line.session.mode))
+                        self._report(wire.FaxEvent(fax_id, event, fax.active.session.mode))
 
     async def _show(self, message: wire.Show) -> None:
         png = await self.preview(message.fax_id)
@@ -409,9 +411,9 @@ class Calls:
     async def preview(self, fax_id: str) -> bytes | None:
         """The page being received as far as its lines have come, as PNG."""
         fax = self._faxes.get(fax_id)
-        if fax is None or fax.line is None or fax.ended:
+        if fax is None or fax.active is None or fax.ended:
             return None
-        return await fax.line.preview()
+        return await fax.active.preview()
 
 
 def _have(task: asyncio.Task[None]) -> None:
@@ -438,19 +440,19 @@ def _floor(config: StationConfig) -> DiskFloor:
     return DiskFloor((config.data.dir, config.inbox_dir), config.retention.min_free_mb)
 
 
-def _progress(line: FaxLine, fax_id: str, *, ended: bool = False) -> ProgressEvent | None:
-    """How far a fax is, once pages go over the line; at its end, what its counters were."""
-    stats = line.progress()
+def _progress(active: ActiveFax, fax_id: str, *, ended: bool = False) -> ProgressEvent | None:
+    """How far a fax is, once pages go over; at its end, what its counters were."""
+    stats = active.progress()
     if not stats.page and not (ended and stats.rtp_rx_packets + stats.udptl_rx_packets):
         return None
-    sizes = line.page_bytes
+    sizes = active.page_bytes
     return ProgressEvent(
-        direction=line.session.settings.direction,
+        direction=active.session.settings.direction,
         page=stats.page or stats.pages_done,
         bytes=stats.image_bytes,
         page_bytes=sizes[stats.page - 1] if 0 < stats.page <= len(sizes) else None,
         rows=stats.rows or None,
-        pages_total=line.session.pages_total,
+        pages_total=active.session.pages_total,
         rate_bps=stats.rate_bps,
         packets=stats.udptl_rx_packets + stats.rtp_rx_packets,
         lost=stats.udptl_rx_lost + stats.rtp_rx_lost,

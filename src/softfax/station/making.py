@@ -14,7 +14,7 @@ from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
-from softfax.fax.settings import FaxSettings, Role, T38Wish, Timeouts
+from softfax.fax.settings import FaxSettings, Role, T38Preferences, Timeouts
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Mode, Operation, SessionEvent, SessionState
 from softfax.options import check_ident, options_of
@@ -37,7 +37,7 @@ __all__ = [
     "placing",
     "sip_config",
     "spool_path",
-    "t38_wish",
+    "t38_preferences",
     "trace_folder",
     "trace_settings",
 ]
@@ -62,9 +62,9 @@ class Identities:
         return f"{int(time.time())}.{int(channel.rpartition('-')[2], 16)}"
 
 
-def t38_wish(config: StationConfig, account: str) -> T38Wish:
+def t38_preferences(config: StationConfig, account: str) -> T38Preferences:
     """What T.38 is wanted like through an account."""
-    return next((a.t38_wish() for a in config.account if a.label == account), T38Wish())
+    return next((a.t38_preferences() for a in config.account if a.label == account), T38Preferences())
 
 
 def outgoing_settings(
@@ -82,7 +82,7 @@ def outgoing_settings(
         documents=order.documents,
         # The header line is drawn on the pages.
         **options_of(asked) | {"account": account, "header": "", "cover": None, "max_rate_bps": rate_bps},
-        t38=t38_wish(config, account),
+        t38=t38_preferences(config, account),
         timeouts=Timeouts(
             answer_s=order.answer_timeout_s or fax.answer_timeout_s, t38_s=order.t38_timeout_s or fax.t38_timeout_s
         ),
@@ -91,7 +91,9 @@ def outgoing_settings(
     )
 
 
-def placing(order: FaxOrder, config: StationConfig, context: FaxContext, settings: FaxSettings, uri: str) -> wire.Place:
+def placing(
+    order: FaxOrder, config: StationConfig, context: FaxContext, settings: FaxSettings, uri: str
+) -> wire.PlaceCall:
     """What is said to the process that makes the call."""
     pages = None
     if order.direction is Direction.SEND:
@@ -110,7 +112,7 @@ def placing(order: FaxOrder, config: StationConfig, context: FaxContext, setting
             raster=order.raster,
             allow_private=config.fax.allow_private_documents,
         )
-    return wire.Place(
+    return wire.PlaceCall(
         uri=uri,
         settings=settings,
         pages=pages,
@@ -125,7 +127,7 @@ def incoming_settings(config: StationConfig, *, fax_id: str, document: Path, acc
         role=Role.ANSWERER,
         document=document,
         **options_of(fax.options) | {"account": account},
-        t38=t38_wish(config, account),
+        t38=t38_preferences(config, account),
         timeouts=Timeouts(t38_s=fax.t38_timeout_s),
         fax_id=fax_id,
     )

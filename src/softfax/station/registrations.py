@@ -58,7 +58,7 @@ class Registrations:
         self._kept.clear()
 
     def _say(self, text: str) -> None:
-        self._report(wire.Said(text))
+        self._report(wire.Notice(text))
 
     def _changed(self) -> None:
         self._report(wire.Registered(self.views()))

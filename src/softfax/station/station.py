@@ -398,7 +398,7 @@ class Station(Registry):
             self._early.append(message)
         elif isinstance(message, wire.Arrived):
             self._arrived(message)
-        elif isinstance(message, wire.Said):
+        elif isinstance(message, wire.Notice):
             self.say(message.text)
         elif isinstance(message, wire.Registered):
             self._registrations = message.views
@@ -412,13 +412,13 @@ class Station(Registry):
                 self._of_fax(fax, message)
 
     def _of_fax(self, fax: _Fax, message: wire.Message) -> None:
-        if isinstance(message, wire.Happened):
+        if isinstance(message, wire.FaxEvent):
             self._happened(fax, message)
         elif isinstance(message, wire.Ready):
             self._begin(fax, self._ready(fax))
         elif isinstance(message, wire.Ended):
             self._begin(fax, self._ended(fax, message))
-        elif isinstance(message, wire.Undialled):
+        elif isinstance(message, wire.NotDialled):
             why = Outcome(False, message.error, message.text, message.code, reached=False)
             self._begin(fax, self._undialled(fax, why))
         elif isinstance(message, wire.Lost):
@@ -492,7 +492,7 @@ class Station(Registry):
             return
         self._running().order(wire.Dial(fax_id))
 
-    def _happened(self, fax: _Fax, message: wire.Happened) -> None:
+    def _happened(self, fax: _Fax, message: wire.FaxEvent) -> None:
         call, event = fax.call, message.event
         if isinstance(event, ProgressEvent):
             call.progress = event

@@ -30,22 +30,22 @@ __all__ = [
     "Dial",
     "Drain",
     "Ended",
-    "Happened",
+    "FaxEvent",
     "Lost",
     "Measured",
     "Message",
+    "NotDialled",
+    "Notice",
     "Pages",
     "Picture",
-    "Place",
+    "PlaceCall",
     "Ready",
     "Registered",
     "Reload",
-    "Said",
     "Show",
+    "StartFailed",
     "Started",
     "Stop",
-    "Undialled",
-    "Unstarted",
     "Watch",
     "decode",
     "encode",
@@ -79,7 +79,7 @@ class Pages:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place(Message):
+class PlaceCall(Message):
     """A fax by a call of ours. The call waits for `Dial` once its pages are ready."""
 
     uri: str
@@ -152,7 +152,7 @@ class Started(Message):
 
 
 @dataclass(frozen=True)
-class Unstarted(Message):
+class StartFailed(Message):
     """It cannot start; `kind` is a class of `softfax.errors`."""
 
     kind: str
@@ -168,7 +168,7 @@ class Ready(Message):
 
 
 @dataclass(frozen=True)
-class Undialled(Message):
+class NotDialled(Message):
     """A fax has ended before a call was placed."""
 
     fax_id: str
@@ -193,7 +193,7 @@ class Arrived(Message):
 
 
 @dataclass(frozen=True)
-class Happened(Message):
+class FaxEvent(Message):
     """An event of a fax, and how it travels by then."""
 
     fax_id: str
@@ -234,7 +234,7 @@ class Measured(Message):
 
 
 @dataclass(frozen=True)
-class Said(Message):
+class Notice(Message):
     """A line for people."""
 
     text: str
@@ -265,7 +265,7 @@ def encode(message: Message) -> bytes:
     """A message with its length."""
     kind = type(message)
     body: dict[str, Any]
-    if isinstance(message, Happened):
+    if isinstance(message, FaxEvent):
         event = _adapter(type(message.event)).dump_python(message.event, mode="json")
         body = {"fax_id": message.fax_id, "mode": message.mode, "what": type(message.event).__name__, "event": event}
     else:
@@ -287,12 +287,12 @@ def decode(data: bytes) -> Message:
     kind, body = _KINDS.get(str(parsed[0])), parsed[1]
     if kind is None:
         raise ValueError(f"no message is called {parsed[0]!r}")
-    if kind is Happened:
+    if kind is FaxEvent:
         event = _EVENTS.get(str(body.get("what")))
         if event is None:
             raise ValueError("no such event")
         mode = Mode(body["mode"]) if body.get("mode") else None
-        return Happened(str(body.get("fax_id", "")), _adapter(event).validate_python(body.get("event")), mode)
+        return FaxEvent(str(body.get("fax_id", "")), _adapter(event).validate_python(body.get("event")), mode)
     message: Message = _adapter(kind).validate_python(body)
     return message
 

@@ -33,7 +33,7 @@ async def serve(sock: socket.socket, configure: Callable[[StationConfig], None] 
 
     def report(message: wire.Message) -> None:
         late = writer.transport.get_write_buffer_size() > BUFFER_BYTES
-        if not (late and isinstance(message, wire.Happened) and message.event.event == "progress"):
+        if not (late and isinstance(message, wire.FaxEvent) and message.event.event == "progress"):
             writer.write(wire.encode(message))
 
     try:
@@ -47,7 +47,7 @@ async def serve(sock: socket.socket, configure: Callable[[StationConfig], None] 
             await calls.start()
         except SoftfaxError as error:
             await calls.close()
-            report(wire.Unstarted(type(error).__name__, error.problem, error.remedy))
+            report(wire.StartFailed(type(error).__name__, error.problem, error.remedy))
             await writer.drain()
             return
         report(wire.Started(*calls.bound_address))

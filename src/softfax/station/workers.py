@@ -119,7 +119,7 @@ class _Worker:
             self._listens(said)
             return
         await self._end_process()
-        if isinstance(said, wire.Unstarted):
+        if isinstance(said, wire.StartFailed):
             kind = getattr(errors, said.kind, LocalError)
             raise kind(said.problem, said.remedy)
         raise NativeError(f"the process for calls did not start ({self.last_end})", "see the log")
@@ -127,7 +127,7 @@ class _Worker:
     async def _started(self, reader: asyncio.StreamReader) -> wire.Message | None:
         """Whether it listens, or why not."""
         while message := await wire.read(reader):
-            if isinstance(message, (wire.Started, wire.Unstarted)):
+            if isinstance(message, (wire.Started, wire.StartFailed)):
                 return message
             self._take(message)
         return None
@@ -162,7 +162,7 @@ class _Worker:
             except (SoftfaxError, OSError) as error:
                 # The latter where the machine has no more processes or descriptors: it may have again.
                 log.error("the process for calls does not start: %s", error, extra={"said": True})
-                self._report(wire.Said(f"the process for calls does not start: {error}"))
+                self._report(wire.Notice(f"the process for calls does not start: {error}"))
 
     async def _listen(self) -> None:
         """Hands on reports until the process is gone."""
@@ -187,7 +187,7 @@ class _Worker:
         elif fax_id is not None and fax_id not in self.faxes:
             log.warning("the process for calls speaks of fax %.24r, which is none of its own", fax_id)
             return
-        elif isinstance(message, (wire.Ended, wire.Undialled)):
+        elif isinstance(message, (wire.Ended, wire.NotDialled)):
             self.faxes.discard(message.fax_id)
         elif isinstance(message, wire.Registered):
             self.registrations = message.views
@@ -206,7 +206,7 @@ class _Worker:
         text = f"the process that ran the call ended ({self.last_end})"
         if not self._closing:
             log.error("%s: %d calls are lost", text, len(lost), extra={"said": True})
-            self._report(wire.Said(f"the process for calls ended ({self.last_end}), {len(lost)} calls are lost"))
+            self._report(wire.Notice(f"the process for calls ended ({self.last_end}), {len(lost)} calls are lost"))
         self.registrations = ()
         self._report(wire.Registered(()))
         for fax_id in lost:
@@ -318,7 +318,7 @@ class Workers:
 
     def order(self, message: wire.Message) -> None:
         """Takes an order; what comes of it is reported."""
-        if isinstance(message, wire.Place):
+        if isinstance(message, wire.PlaceCall):
             self._place(message)
         elif isinstance(message, wire.Reload):
             for worker, part in zip(self._workers, self._parts(StationConfig.checked(message.config, "")), strict=True):
@@ -330,7 +330,7 @@ class Workers:
                 if fax_id is None or fax_id in worker.faxes:
                     worker.send(message)
 
-    def _place(self, message: wire.Place) -> None:
+    def _place(self, message: wire.PlaceCall) -> None:
         candidates = self._candidates(message.settings.account)
         if candidates:
             worker = min(candidates, key=lambda w: len(w.faxes))
@@ -340,7 +340,7 @@ class Workers:
                 return
             worker.faxes.discard(message.fax_id)
         text = "the process for calls is being started again"
-        undialled = wire.Undialled(message.fax_id, "CONGESTION", text, outcome.NO_T30 + 503)
+        undialled = wire.NotDialled(message.fax_id, "CONGESTION", text, outcome.NO_T30 + 503)
         asyncio.get_running_loop().call_soon(self._report, undialled)
 
     def _take(self, message: wire.Message) -> None:

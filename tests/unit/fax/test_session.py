@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from softfax.engine import EngineEvent, EventType, UdptlSettings
 from softfax.fax.session import AudioPath, FaxSession, T38Path
-from softfax.fax.settings import FaxSettings, Role, T38Wish
+from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import (
     NAME_UNKNOWN,
     PORT_UNREACHABLE,
@@ -199,7 +199,7 @@ def test_t38_or_nothing() -> None:
 
 
 def test_t38_or_nothing_ends_when_nobody_offers() -> None:
-    r = rig(mode="t38", t38=T38Wish(on_v21=False))
+    r = rig(mode="t38", t38=T38Preferences(on_v21=False))
     r.answered()
     r.clock.run(41)
 

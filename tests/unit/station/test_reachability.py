@@ -48,7 +48,7 @@ def test_what_changes_is_said_once_and_reported(monkeypatch: pytest.MonkeyPatch)
         assert states[2].problem == "sip:192.0.2.1 does not answer (408 no answer)"
         assert states[2].since >= states[1].since
         assert states[3].problem == ""
-        assert [m.text for m in seen if isinstance(m, wire.Said)] == [
+        assert [m.text for m in seen if isinstance(m, wire.Notice)] == [
             "no answer from trunk: sip:192.0.2.1 does not answer (408 no answer); check its address, and whether it knows ours",
             "trunk answers again",
         ]

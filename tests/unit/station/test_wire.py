@@ -29,13 +29,13 @@ CONTEXT = FaxContext(
 PAGES = wire.Pages(documents=("a.pdf", "https://x/b"), resolution="fine", header={"station": "x"}, raster=Path("r.tif"))
 RESULT = making.failed(CONTEXT, Outcome(False, "BUSY", "busy", 1486), 1.5)
 MESSAGES: list[wire.Message] = [
-    wire.Place(uri="sip:1@x", settings=SETTINGS, pages=PAGES),
-    wire.Happened("f", PageEvent(direction=Direction.SEND, number=2, bytes=3, rows=4, bad_rows=0, seconds=1.5, quality="good"), Mode.T38),
-    wire.Happened("f", CallEvent(state=CallState.RINGING, sip_code=180)),
-    wire.Happened("f", ProgressEvent(direction=Direction.RECEIVE, page=1, bytes=5)),
+    wire.PlaceCall(uri="sip:1@x", settings=SETTINGS, pages=PAGES),
+    wire.FaxEvent("f", PageEvent(direction=Direction.SEND, number=2, bytes=3, rows=4, bad_rows=0, seconds=1.5, quality="good"), Mode.T38),
+    wire.FaxEvent("f", CallEvent(state=CallState.RINGING, sip_code=180)),
+    wire.FaxEvent("f", ProgressEvent(direction=Direction.RECEIVE, page=1, bytes=5)),
     wire.Ended("f", RESULT, "sip:x", (PageMark(True, 3), PageMark(False, 0))),
     wire.Arrived(fax_id="f", account="", remote_uri="sip:x", caller="sip:x", called="sip:y", ident="me"),
-    wire.Undialled("f", "FILE_ERROR", "no file", 41),
+    wire.NotDialled("f", "FILE_ERROR", "no file", 41),
     wire.Registered(()),
     wire.Stop(),
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from softfax.errors import UsageError
-from softfax.fax.settings import T38Wish
+from softfax.fax.settings import T38Preferences
 from softfax.options import Rate
 from softfax.sip import SipAccount, SrtpPolicy, split_uri
 from softfax.sip.accounts import check_accounts, network
@@ -131,9 +131,9 @@ class T38Config(Table):
     max_rate: Rate = Field(14400, description="highest rate over T.38 in bit/s")
     unencrypted: bool = Field(False, description="T.38, which nothing encrypts, also where srtp is required")
 
-    def wish(self) -> T38Wish:
+    def wish(self) -> T38Preferences:
         """What a fax is told."""
-        return T38Wish(
+        return T38Preferences(
             offer=self.use == "offer",
             accept=self.use != "never",
             first_invite=self.first_invite and self.use == "offer",
@@ -289,7 +289,7 @@ class AccountConfig(Table):
             options_s=self.options_s,
         )
 
-    def t38_wish(self) -> T38Wish:
+    def t38_preferences(self) -> T38Preferences:
         """What a fax is told of T.38: nothing encrypts it, so where SRTP is required there is none unless it is allowed."""
         wish = self.t38.wish()
         if self.srtp == "required" and not self.t38.unencrypted:

@@ -12,8 +12,8 @@ from unittest.mock import Mock
 import pytest
 
 from softfax.engine import ErrorCorrection, UdptlSettings
-from softfax.fax.runtime import FaxLine
-from softfax.fax.settings import FaxSettings, Role, T38Wish
+from softfax.fax.runtime import ActiveFax
+from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import Direction
 from softfax.options import ModePolicy
 from softfax.sip import T38Media, T38Parameters, T38Policy
@@ -22,7 +22,7 @@ from softfax.sip import T38Media, T38Parameters, T38Policy
 def settings(mode: str = "auto", *, role: Role = Role.CALLER, receive: bool = False, **wish: Any) -> FaxSettings:
     direction = Direction.RECEIVE if receive else Direction.SEND
     return FaxSettings(
-        direction=direction, role=role, document=Path("x.tif"), mode=ModePolicy(mode), t38=T38Wish(**wish)
+        direction=direction, role=role, document=Path("x.tif"), mode=ModePolicy(mode), t38=T38Preferences(**wish)
     )
 
 
@@ -59,7 +59,7 @@ async def _asked(made: FaxSettings, far: T38Parameters | None) -> tuple[T38Polic
         forget=Mock(),
         trace=None,
     )
-    line = FaxLine(runtime, made, lambda event: None)
+    line = ActiveFax(runtime, made, lambda event: None)
     policy = line.policy()
     udptl = line._udptl_settings(T38Media(("127.0.0.1", 4000), far, policy.parameters)) if far else None
     has_socket = line._udptl is not None
