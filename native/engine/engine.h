@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 7
+#define SFX_ABI_VERSION 8
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -41,6 +41,7 @@ enum {
     SFX_EVENT_FRAME,      /* trace: a T.30 control frame; code 1 = received, 0 = sent; `data` is its beginning */
     SFX_EVENT_DISK,       /* a received page could not be brought to disk: code = errno; the call is ended */
     SFX_EVENT_SIGNAL,     /* trace: code as for a frame; value[] = enum sfx_signal, rate, page */
+    SFX_EVENT_COMMANDED,  /* the first DCS of T.30 on this medium is out, or has come */
 };
 
 /* Signals of T.30 that are no frames. */

@@ -25,6 +25,14 @@ static void emit_negotiated(t30_run *run) {
     run_emit(run, &event);
 }
 
+static void tell_commanded(t30_run *run) {
+    sfx_event event = {.type = SFX_EVENT_COMMANDED};
+
+    if (!run->commanded)
+        run_emit(run, &event);
+    run->commanded = true;
+}
+
 /* ---- what becomes of frames ---------------------------------------------------------------------------------------
  */
 
@@ -158,6 +166,8 @@ static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *ms
         dcs_decode(msg, len, &run->dcs);
     else if (final && fcf == T30_CFR)
         emit_negotiated(run);
+    if (!received && fcf == T30_DCS)
+        tell_commanded(run);
     if (received && !is_believed(run, fcf)) {
         blank((uint8_t *)(uintptr_t)msg);
         return;
@@ -168,6 +178,8 @@ static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *ms
         run->last_confirmed = fcf == T30_MCF && run->last_command == T30_EOP;
     if (received && final)
         on_command(run, (uint8_t *)(uintptr_t)msg, len);
+    if (received && final && (msg[2] & 0xfe) == T30_DCS)
+        tell_commanded(run);
     if (received && !(msg[1] & 0x10))
         forget_facilities(t, msg[2] & 0xfe);
 }

@@ -181,6 +181,7 @@ typedef struct t30_run {
     bool finished;                            /* phase E has been */
     bool muted;                               /* being replaced: no more events */
     bool preamble_heard;
+    bool commanded;          /* a DCS was said */
     bool local_tcf;          /* over T.38 the gateways make the training check */
     unsigned training_ticks; /* since one was to come */
     /* waits.c, in ticks: T.30 waits without a timer; a phase waits for the carrier to fall; no energy was on the line;
@@ -337,12 +338,13 @@ int events_take(event_queue *q, sfx_event *out, int max);
 /* Takes a session's packet: one that came, or, on the in-memory line, one that is sent. */
 typedef void packet_sink(sfx_session *s, const uint8_t *packet, size_t len);
 
-/* Takes over the socket and the address that was signalled. */
+/* Takes over the socket and the address that was signalled; T.38 after audio leaves audio's socket open. */
 void path_set(sfx_session *s, int fd, const struct sockaddr_storage *remote, socklen_t len, bool new_medium);
 /* What waited in the socket before a medium was agreed is thrown away; T.38 that the far end began at once is kept. */
 void path_begin(sfx_session *s, packet_sink *deliver);
 /* Reads what waits in the socket. */
 void path_receive(sfx_session *s, packet_sink *deliver);
+void path_close(sfx_session *s);
 void path_send(sfx_session *s, const uint8_t *packet, size_t len);
 /* Whether the far end is known to be who sends: a stranger's frames end no call. */
 bool path_trusted(const sfx_session *s);
@@ -364,6 +366,8 @@ struct sfx_session {
 
     enum media_kind kind;
     int fd;
+    int aside;            /* of audio before T.38, where UDPTL may come too; -1 */
+    unsigned aside_ticks; /* since something was heard there */
     far_source source;
     capture *capture; /* NULL where packets are not kept */
     packet_sink *sink;

@@ -9,9 +9,28 @@
 #define BATCH 16           /* packets read from a socket in one system call */
 #define BATCHES_A_TICK 8   /* a flood must not hold up the other calls; the kernel drops what is too much */
 #define BATCHES_AT_ONCE 64 /* what a socket has room for, when a medium begins */
+#define ASIDE_TICKS 10     /* audio's socket is looked at so often unless it is where UDPTL comes */
+
+static void close_aside(sfx_session *s) {
+    if (s->aside >= 0)
+        close(s->aside);
+    s->aside = -1;
+}
+
+void path_close(sfx_session *s) {
+    close_aside(s);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
 
 void path_set(sfx_session *s, int fd, const struct sockaddr_storage *remote, socklen_t len, bool new_medium) {
-    if (s->fd >= 0 && s->fd != fd)
+    if (new_medium)
+        close_aside(s);
+    /* A far end may have learnt where our audio comes from, and send T.38 there. */
+    if (new_medium && s->kind == MEDIA_AUDIO && s->fd >= 0 && s->fd != fd)
+        s->aside = s->fd;
+    else if (s->fd >= 0 && s->fd != fd)
         close(s->fd);
     if (s->udptl_rx && !address_same(&s->source.named, remote))
         udptl_rx_moved(s->udptl_rx);
@@ -103,22 +122,24 @@ static source_mark mark_of(const sfx_session *s, const uint8_t *packet, size_t l
     return mark;
 }
 
-static void take_packet(sfx_session *s, packet_sink *deliver, const struct sockaddr_storage *from, socklen_t from_len,
+/* Whether it counts. */
+static bool take_packet(sfx_session *s, packet_sink *deliver, const struct sockaddr_storage *from, socklen_t from_len,
                         const uint8_t *packet, size_t len) {
     source_mark mark;
     enum source_verdict verdict;
 
     if (!is_of_medium(s, packet, len))
-        return;
+        return false;
     mark = mark_of(s, packet, len);
     verdict = source_judge(&s->source, from, from_len, &mark);
     if (verdict == SOURCE_IGNORED)
-        return;
+        return false;
     if (verdict == SOURCE_MOVED && s->kind == MEDIA_AUDIO)
         rtp_rx_moved(&s->rtp_rx);
     else if (verdict == SOURCE_MOVED)
         udptl_rx_moved(s->udptl_rx);
     deliver(s, packet, len);
+    return true;
 }
 
 /* Buffers of a thread for reading packets; the headers are laid out once. */
@@ -146,15 +167,17 @@ static void with_times(packet_batch *b, bool wanted) {
         b->msgs[i].msg_hdr.msg_controllen = wanted ? sizeof b->control[i] : 0;
 }
 
-static void read_batches(sfx_session *s, packet_sink *deliver, int most, bool keep) {
+/* Returns whether anything counted. */
+static bool read_batches(sfx_session *s, packet_sink *deliver, int fd, int most, bool keep) {
     static _Thread_local packet_batch batch;
     int n, batches = 0;
+    bool counted = false;
 
     if (!batch.ready)
         prepare_batch(&batch);
     do {
         with_times(&batch, s->capture != NULL);
-        n = recvmmsg(s->fd, batch.msgs, BATCH, MSG_DONTWAIT, NULL);
+        n = recvmmsg(fd, batch.msgs, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < n; i++) {
             struct msghdr *header = &batch.msgs[i].msg_hdr;
             int len = header->msg_flags & MSG_TRUNC || !keep ? -EMSGSIZE : (int)batch.msgs[i].msg_len;
@@ -163,17 +186,29 @@ static void read_batches(sfx_session *s, packet_sink *deliver, int most, bool ke
                 len = sfx_srtp_unprotect(s->srtp, batch.buffers[i], (size_t)len);
             if (len >= 0 && s->capture)
                 capture_packet(s->capture, false, &batch.from[i], capture_time(header), batch.buffers[i], (size_t)len);
-            if (len >= 0)
-                take_packet(s, deliver, &batch.from[i], header->msg_namelen, batch.buffers[i], (size_t)len);
+            if (len >= 0 && take_packet(s, deliver, &batch.from[i], header->msg_namelen, batch.buffers[i], (size_t)len))
+                counted = true;
             header->msg_namelen = sizeof batch.from[i];
         }
     } while (n == BATCH && ++batches < most);
+    return counted;
 }
 
-void path_receive(sfx_session *s, packet_sink *deliver) { read_batches(s, deliver, BATCHES_A_TICK, true); }
+void path_receive(sfx_session *s, packet_sink *deliver) {
+    bool looks = s->aside >= 0 && s->aside_ticks % ASIDE_TICKS == 0;
+
+    read_batches(s, deliver, s->fd, BATCHES_A_TICK, true);
+    if (looks && read_batches(s, deliver, s->aside, BATCHES_A_TICK, true))
+        s->aside_ticks = 0;
+    else
+        s->aside_ticks++;
+}
 
 /* At this moment the signalled address alone counts: what others sent ahead of the medium goes by here. Audio from
  * before is ringing and announcements. */
 void path_begin(sfx_session *s, packet_sink *deliver) {
-    read_batches(s, deliver, BATCHES_AT_ONCE, s->kind == MEDIA_T38);
+    read_batches(s, deliver, s->fd, BATCHES_AT_ONCE, s->kind == MEDIA_T38);
+    if (s->aside >= 0)
+        read_batches(s, deliver, s->aside, BATCHES_AT_ONCE, true);
+    s->aside_ticks = 0;
 }

@@ -26,7 +26,7 @@ int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx
     pthread_mutex_init(&s->lock, NULL);
     s->engine = engine;
     s->config = *config;
-    s->fd = -1;
+    s->fd = s->aside = -1;
     s->id = atomic_fetch_add(&engine->next_id, 1) + 1;
     s->tx_file = copy_or_null(config->tx_file);
     s->rx_file = copy_or_null(config->rx_file);
@@ -56,9 +56,7 @@ static void udptl_close(sfx_session *s) {
 
 static void media_close(sfx_session *s, bool muted) {
     run_end(s, muted);
-    if (s->fd >= 0)
-        close(s->fd);
-    s->fd = -1;
+    path_close(s);
     s->kind = MEDIA_NONE;
     udptl_close(s);
     sfx_srtp_destroy(s->srtp);

@@ -228,6 +228,12 @@ asyncio.run(outer())
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
+    def hear(self, text: str) -> None:
+        """Waits for a line that the script prints."""
+        assert self._process.stdout is not None
+        while text not in (line := self._process.stdout.readline()):
+            assert line, f"no {text} came"
+
     def output(self, seconds: float = 30) -> list[str]:
         """Waits for the end; the lines printed. The agent must end well and without a traceback."""
         try:

@@ -204,3 +204,35 @@ def test_the_owner_is_told_of_what_was_taken() -> None:
     told = {line.split()[0]: line.split()[1:] for line in ours.output()}
 
     assert told == {call: ["audio", media] for call, media in calls.items()}
+
+
+STAYS = """
+async def main(agent):
+    calls, side = [], Side("answerer")
+    def incoming(call):
+        calls.append(call); call.answer(t38=policy()); return side
+    agent.incoming = incoming
+    await side.until("answered")
+    calls[0].stay_in_audio(True)
+    print("stays", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    await side.until("ended", 30)
+"""
+
+
+def test_in_the_middle_of_a_fax_audio_goes_on() -> None:
+    ours = Agent(STAYS)
+    far = FarEnd(ours.port)
+    far.invite(body=AUDIO)
+    ours.hear("stays")
+    refused = far.invite(body=HEAD + T38, status="488")
+    far.request("ACK")
+    both = far.invite(body=HEAD + PCMU + T38)
+    ours.say("go on")
+    far.bye()
+    ours.output()
+    far.close()
+
+    assert refused.header("Warning").startswith("304 ")
+    assert "under way" in refused.header("Warning")
+    assert taken(both.body) == "audio -"

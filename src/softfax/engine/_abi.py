@@ -30,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 7
+ABI_VERSION = 8
 
 
 class EventType(IntEnum):
@@ -46,6 +46,7 @@ class EventType(IntEnum):
     FRAME = 8
     DISK = 9
     SIGNAL = 10
+    COMMANDED = 11
 
 
 class Signal(IntEnum):

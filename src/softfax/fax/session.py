@@ -95,6 +95,7 @@ class FaxSession:
         self._outcome: Outcome | None = None
         self._offer_pending = False
         self._t38_refused = False
+        self._in_audio = False
         self._hostile = ""
         self._last_sip = (0, "")
         self._media_running = False
@@ -174,9 +175,16 @@ class FaxSession:
         if not self._answered:
             self._keep_early(path)
             return
+        if self.mode is Mode.AUDIO and self._progress.pages:
+            # T.30 would start over, over pages that were confirmed.
+            path.close()
+            text = "the far end changed to T.38 in the middle of the fax"
+            self._finish(Outcome(False, "T38_NEG_ERROR", text, outcome.T30_CALLDROPPED))
+            return
         first = not self._media_running
         self._media_running = True
         self.mode = Mode.T38
+        self._stay_in_audio(False)
         if first:
             self._session_state(SessionState.INITIALIZED)
         if self._guarded(lambda engine: engine.start_t38(path.fd, path.remote, path.udptl)):
@@ -213,6 +221,19 @@ class FaxSession:
         del event
         if self.settings.offers_t38_on_v21:
             self._offer_t38()
+
+    def _on_commanded(self, event: EngineEvent) -> None:
+        """A DCS was said. In audio the fax stays there from here on: a change would begin it anew on both sides, or on one."""
+        del event
+        if self.mode is Mode.AUDIO and self.settings.mode is not ModePolicy.T38:
+            self._offer_pending, self._t38_refused = False, True
+            self._stop_timer("offer")
+            self._stay_in_audio(True)
+
+    def _stay_in_audio(self, fixed: bool) -> None:
+        if self.call is not None and fixed != self._in_audio:
+            self.call.stay_in_audio(fixed)
+        self._in_audio = fixed
 
     def _on_negotiated(self, event: EngineEvent) -> None:
         rate, ecm, encoding, x_dpm, y_dpm = event.values[:5]
@@ -364,6 +385,7 @@ class FaxSession:
             path.close()
             return
         self.mode = Mode.AUDIO
+        self._stay_in_audio(False)
         self._session_state(SessionState.INACTIVE)
         if self._guarded(path.start):
             self._session_state(SessionState.OPEN)
@@ -534,6 +556,7 @@ class FaxSession:
 
 _ENGINE_HANDLERS: dict[EventType, Callable[[FaxSession, EngineEvent], None]] = {
     EventType.V21: FaxSession._on_v21,
+    EventType.COMMANDED: FaxSession._on_commanded,
     EventType.NEGOTIATED: FaxSession._on_negotiated,
     EventType.PAGE: FaxSession._on_page,
     EventType.COMPLETE: FaxSession._on_complete,

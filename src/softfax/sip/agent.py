@@ -67,8 +67,8 @@ class Call:
         # Read and written in the SIP thread alone once the call lives.
         self._policy = t38
         self._said: T38Parameters | None = None
-        #: Set by the owner: T.30 runs in audio so far that an offer of T.38 would only begin the fax anew.
-        self.fax_in_audio = False
+        # Set on the loop, read in the SIP thread: T.30 is so far in audio that T.38 would only begin the fax anew.
+        self._in_audio = False
         self.handler: CallHandler | None = None
         #: The account it goes through or came by; empty for none.
         self.account = ""
@@ -97,6 +97,13 @@ class Call:
         self._glare = 0
         self._offer_timer = loop.call_later(self._agent.config.offer_timeout_s, self._offer_timed_out)
         self._send_offer()
+
+    def stay_in_audio(self, fixed: bool) -> None:
+        """Says whether offers of T.38 are refused (488) because the fax is under way in audio; one of ours is taken back."""
+        self._in_audio = fixed
+        if fixed and self._offer_timer is not None:
+            self._cancel_timer()
+            self._agent.post(lambda stack: stack.cancel_offer(self))
 
     def offer_audio(self) -> None:
         """Offers G.711 again in a re-INVITE; `on_audio` follows if the far end takes it, else T.38 goes on."""

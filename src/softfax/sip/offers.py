@@ -119,7 +119,7 @@ def answer_for(call: Call, offer: str) -> str:
     policy = call._policy
     if policy is None or not policy.accept:
         raise sdp.SdpError("T.38 is not wanted here", MEDIA_UNAVAILABLE)
-    if call.fax_in_audio:
+    if call._in_audio:
         raise sdp.SdpError("the fax is under way in audio", MEDIA_UNAVAILABLE)
     try:
         parsed = sdp.parse(offer)

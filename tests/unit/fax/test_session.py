@@ -465,3 +465,34 @@ def test_whatever_happens_in_whatever_order_the_tables_lead_there(
     assert r.session.ended
     assert sum(isinstance(e, FaxResult) for e in r.events) == 1
     assert isinstance(r.events[-1], FaxResult)
+
+
+def test_once_a_dcs_was_said_in_audio_the_fax_stays_there() -> None:
+    r = rig()
+    r.answered()
+    r.happens(EventType.COMMANDED)
+    r.happens(EventType.COMMANDED)
+    assert r.call.asked == ["stay_in_audio"]
+    r.happens(EventType.V21)
+    assert r.call.asked == ["stay_in_audio"], "nor is T.38 offered"
+
+
+def test_over_t38_a_refresh_is_taken_at_any_time() -> None:
+    r = rig()
+    r.answered()
+    r.t38()
+    r.happens(EventType.COMMANDED)
+    r.negotiated()
+    r.t38()
+    assert r.call.asked == []
+
+
+def test_t38_that_comes_over_confirmed_pages_ends_the_fax_and_keeps_them() -> None:
+    r = rig(Direction.RECEIVE, Role.ANSWERER)
+    r.answered()
+    r.negotiated()
+    r.page(1, fcf=0x4E)
+    r.t38()
+    assert "start_t38" not in r.engine.asked
+    r.session.call_state(CallState.ENDED, 200)
+    assert (r.result().error, r.result().pages) == ("T38_NEG_ERROR", 1)
