@@ -5,6 +5,8 @@
 
 #include "internal.h"
 
+#define CRP_MOST 6 /* a far end that asks more often is one that does not answer */
+
 /* ---- what is said of frames -------------------------------------------------------------------------------------- */
 
 static void emit_frame(t30_run *run, uint32_t type, bool received, const uint8_t *msg, int len) {
@@ -130,9 +132,14 @@ static void on_command(t30_run *run, uint8_t *msg, int len) {
         expect_dcs(run);
     } else if (fcf == (T30_PPS & 0xfe)) {
         expect_pps(t, msg, len);
+    } else if (fcf == (T30_CRP & 0xfe) && run->repeats_asked < CRP_MOST) {
+        t->retries--; /* spandsp counts it as a try of ours that went unanswered */
+        run->repeats_asked++;
+        return;
     } else if (fcf == (T30_PPR & 0xfe)) {
         t->retries = 0; /* an answer: tries of different rounds do not add up */
     }
+    run->repeats_asked = 0;
     /* A repeated EOP asks for our answer again and changes nothing. */
     if (fcf != T30_EOP)
         pages_resume(run);

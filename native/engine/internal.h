@@ -186,7 +186,8 @@ typedef struct t30_run {
     unsigned training_ticks; /* since one was to come */
     /* waits.c, in ticks: T.30 waits without a timer; a phase waits for the carrier to fall; no energy was on the line;
      * a page has been held; a frame has been waited for beyond its time */
-    unsigned untimed_ticks, queued_ticks, quiet_ticks, held_ticks, slow_ticks;
+    unsigned untimed_ticks, queued_ticks, quiet_ticks, held_ticks, slow_ticks, answer_ticks;
+    unsigned repeats_asked;  /* by CRP, one after the other */
     int last_command;        /* what ended the last page that was received and kept: T30_MPS, T30_EOM, T30_EOP … */
     bool last_confirmed;     /* we said MCF to EOP, and nothing else since */
     bool file_kept_open;     /* a last page was refused; spandsp believes the file closed */

@@ -9,6 +9,8 @@
 #define UNTIMED_LONG_TICKS 500 /* 10 s, until the far end says its DIS again after EOM */
 
 #define T2_SAMPLES (7 * 8000)
+#define T4_TICKS 150                  /* 3 s after a command it is said again */
+#define T4_LEAST_TICKS 25             /* … and not at once where the answer came late and damaged */
 #define NO_TCF_SAMPLES (9 * 8000 / 2) /* training and its check are over 3 s after the DCS */
 
 #define LAST_TICKS 2          /* of a timer that ends the call */
@@ -29,6 +31,7 @@ enum {
     TIMER_IS_T2B = 4,
     TIMER_IS_T4 = 6,
     TIMER_IS_T4A = 7,
+    TIMER_IS_T4B = 8,
 };
 
 void waits_heard(t30_run *run, const int16_t *amp, int samples) {
@@ -130,6 +133,21 @@ static void hold_page(t30_run *run) {
     }
 }
 
+/* An answer that came damaged is none: the command is said again when T4 ends, as if nothing had come. spandsp says it
+ * 200 ms after the carrier, when the far end may still be speaking. */
+static void watch_damaged_answer(t30_run *run) {
+    t30_state_t *t = run->t30;
+    bool listens = t->phase == T30_PHASE_B_RX || t->phase == T30_PHASE_D_RX;
+    unsigned left;
+
+    run->answer_ticks = listens ? run->answer_ticks + 1 : 0;
+    if (!listens || !t->calling_party || t->timer_t2_t4_is != TIMER_IS_T4B || t->timer_t2_t4 <= 0)
+        return;
+    left = run->answer_ticks + T4_LEAST_TICKS < T4_TICKS ? T4_TICKS - run->answer_ticks : T4_LEAST_TICKS;
+    t->timer_t2_t4 = (int)left * RTP_FRAME;
+    t->timer_t2_t4_is = TIMER_IS_T4;
+}
+
 /* Each frame stops T2 and T4, and spandsp starts none where what was to follow does not come, or where it returns to
  * phase B: both sides would wait for each other until the call is too long. */
 static void watch_untimed(t30_run *run) {
@@ -156,6 +174,7 @@ void run_watch_timers(t30_run *run) {
     watch_lost_training(run);
     watch_queued_phase(run);
     hold_page(run);
+    watch_damaged_answer(run);
     /* A command that was not understood is said again after T4, 3 s; spandsp gives up 200 ms after its carrier. */
     if (t->timer_t2_t4_is == TIMER_IS_T2B && is_receiving_page(t)) {
         t->timer_t2_t4 = T2_SAMPLES;
