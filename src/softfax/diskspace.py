@@ -25,7 +25,7 @@ _FULL_SQLSTATE = "53100"
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether an error, of files or of a database, says that a disk is full."""
+    """Return True if an error, of files or of a database, means that a disk is full."""
     seen = 0
     while error is not None and seen < 10:
         said = getattr(error, "orig", None) or error
@@ -68,7 +68,7 @@ def make_private(folder: Path, mode: int = PRIVATE_FOLDER) -> None:
 
 
 def free_bytes(folder: Path) -> int | None:
-    """Room for this user where a folder is, or will be made; None where that cannot be told."""
+    """Room for this user where a folder is, or will be made; None where it is unknown."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
@@ -79,7 +79,7 @@ def free_bytes(folder: Path) -> int | None:
 
 
 class DiskFloor:
-    """Whether there is room for another fax in each of `folders`: ask before answering a call or taking an order."""
+    """Check for room for another fax in each of `folders`, before a call is answered or an order accepted."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class DiskFloor:
         self._seen: tuple[float, str] | None = None
 
     def problem(self) -> str:
-        """A line about a disk that is too full, or cannot be written to; empty where all is well, or cannot be told."""
+        """A line about a disk that is too full, or cannot be written to; empty where all is well, or unknown."""
         if self._seen is None or self._now() - self._seen[0] > REMEMBERED_S:
             self._seen = (self._now(), self._look())
         return self._seen[1]

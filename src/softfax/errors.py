@@ -61,7 +61,7 @@ class SoftfaxError(Exception):
 
 
 class UsageError(SoftfaxError):
-    """What was asked makes no sense: a bad URI, an option out of range, a missing value."""
+    """Invalid request: a bad URI, an option out of range, a missing value."""
 
     exit_status = ExitStatus.USAGE
 
@@ -121,7 +121,7 @@ class OutOfHoursError(LocalError):
 
 
 class DiskFullError(LocalError):
-    """There is no room on a disk for what is to be kept."""
+    """A disk is full."""
 
 
 class StarvedError(LocalError):
@@ -138,7 +138,7 @@ class TransitionError(SoftfaxError):
 
 
 def is_starved(error: BaseException) -> bool:
-    """Whether an error says so; Python has none of its own for a thread that the system refuses."""
+    """Return True if an error means that; Python has none of its own for a thread that the system refuses."""
     refused = isinstance(error, RuntimeError) and "new thread" in str(error)
     return refused or isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which fax the code that runs works for, so that what it logs says so."""
+"""The fax that the running code works for, for its log records."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def fax(fax_id: str, **more: object) -> None:
 
 
 def current() -> Mapping[str, object]:
-    """What was said last in this task."""
+    """Return the context set last in this task."""
     return _current.get() or {}

@@ -39,7 +39,7 @@ def _networks(*texts: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Networ
 
 #: Nobody's documents are there, whatever is allowed: unspecified, multicast, reserved, broadcast.
 _NEVER = _networks("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/128", "ff00::/8")
-#: Where cloud machines are told their secrets: AWS and most others, Alibaba, Oracle, Azure; AWS by IPv6.
+#: Metadata services, which give cloud machines their secrets: AWS and most others, Alibaba, Oracle, Azure; AWS by IPv6.
 _METADATA = _networks(
     "169.254.169.254/32",
     "169.254.170.0/24",
@@ -245,7 +245,7 @@ class Link:
         self.sock.close()
 
     def reader_closed(self) -> None:
-        """What `makefile` returned is closed."""
+        """Note that the file from `makefile` is closed."""
         self._readers -= 1
         if self._closed:
             self.close()

@@ -68,7 +68,7 @@ def _read(path: Path) -> bytes:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file says. Raises ConfigError with the line of the mistake."""
+    """Read a TOML file. Raises ConfigError with the line of the mistake."""
     text = read_text(path)
     try:
         return tomllib.loads(text)

@@ -32,7 +32,7 @@ class Clock:
 def test_a_step_is_told_once_and_slewing_never(step_s: float, caplog: pytest.LogCaptureFixture) -> None:
     clock, told = Clock(), list[float]()
     watch = ClockWatch(lambda: clock.wall, lambda: clock.steady)
-    watch.told += [lambda step: 1 / 0, told.append]  # type: ignore[arg-type, return-value]
+    watch.subscribers += [lambda step: 1 / 0, told.append]  # type: ignore[arg-type, return-value]
     for _ in range(1000):
         clock.passes(5.0)
         clock.wall += 0.01 * STEP_S
@@ -51,7 +51,7 @@ def test_a_step_is_told_once_and_slewing_never(step_s: float, caplog: pytest.Log
 
 def _set(one: Running, step_s: float) -> None:
     assert one.station.durable is not None
-    for told in one.station.durable.clock.told:
+    for told in one.station.durable.clock.subscribers:
         told(step_s)
 
 

@@ -75,6 +75,6 @@ def event_mask(text: str) -> Permission | None:
 
 
 def privilege(classes: Permission) -> str:
-    """How a Privilege line and ListCommands name classes: `call,all`; `<none>` for none."""
+    """The classes as Privilege lines and ListCommands show them: `call,all`; `<none>` for none."""
     names = [name for name, flag in _NAMES.items() if flag is not Permission.ALL and flag in classes]
     return ",".join([*names, "all"]) if names else "<none>"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who may log in to the manager interface: users, networks, challenges, and the throttle. Time is passed in."""
+"""Logins to the manager interface: users, networks, challenges and the throttle. Time is passed in."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Networks:
         self._rules = [(False, _network(text)) for text in deny] + [(True, _network(text)) for text in permit]
 
     def allow(self, host: str) -> bool:
-        """Whether a client at the IP address `host` may log in; an address that is none may not, if there are rules."""
+        """Return True if a client at the IP address `host` may log in. With rules, a malformed address may not."""
         if not self._rules:
             return True
         try:
@@ -102,7 +102,7 @@ class Throttle:
         self._seen.pop(network_of(host), None)
 
     def refuses(self, host: str, now: float) -> bool:
-        """Whether logins from `host` fail whatever they say."""
+        """Return True while the throttle refuses every login from `host`."""
         times = self._seen.get(network_of(host))
         return times is not None and len(times) == self._failures and now - times[0] < self._window_s
 

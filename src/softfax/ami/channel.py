@@ -40,7 +40,7 @@ class AmiEvent:
 
 @dataclass(kw_only=True)
 class Channel:
-    """What Asterisk would know of the channel of one fax. `unique_id` is the originator's where it chose one."""
+    """The channel of one fax as Asterisk would know it. `unique_id` is the originator's where it chose one."""
 
     name: str
     unique_id: str

@@ -34,11 +34,11 @@ class Client:
         return f"{self.user.name}@{self.host}" if self.user else self.host
 
     def may(self, needed: Permission) -> bool:
-        """Whether an action that needs one of these classes is allowed."""
+        """Return True if the user may use an action that needs one of these classes."""
         return not needed or (self.user is not None and bool(needed & self.user.write))
 
     def wants(self, event: AmiEvent) -> bool:
-        """Whether the user may see the event and its mask lets it through."""
+        """Return True if the user may see the event and the event mask lets it through."""
         return self.user is not None and event.classes in (self.user.read & self.mask)
 
     # ---- sending ------------------------------------------------------------------------------------------------------

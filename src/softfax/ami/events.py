@@ -47,7 +47,7 @@ _DIAL_STATUS = {17: "BUSY", 34: "CONGESTION"}
 
 @dataclass(frozen=True, kw_only=True)
 class OriginateAction:
-    """What an Originate said of its call. `wants_response`: it was asynchronous, so OriginateResponse is awaited."""
+    """Call details from an Originate. `wants_response`: it was asynchronous, so an OriginateResponse is due."""
 
     channel: str
     application: str
@@ -72,7 +72,7 @@ class OriginateAction:
 
 @dataclass
 class FaxChannel:
-    """The channel of one fax, and what is said of it."""
+    """The channel of one fax and its manager events."""
 
     context: FaxContext
     origin: OriginateAction | None = None
@@ -117,7 +117,7 @@ class FaxChannel:
     # ---- updates ----------------------------------------------------------------------------------------------------
 
     def update(self, event: Event, mode: Mode | None = None) -> list[AmiEvent]:
-        """What `event` means. `mode` is how the fax travels at the moment, None while there is no media."""
+        """Return the manager events for `event`. `mode` is the current transport, None while there is no media."""
         if self.ended:
             return []
         said = [] if self._began else self._begin()
@@ -252,7 +252,7 @@ class FaxChannel:
         return [*said, self._hangup(cause if self.hangup_cause is None else self.hangup_cause)]
 
     def _far_end_hung_up(self, result: FaxResult) -> bool:
-        """It hangs up after a fax that it has received, and whenever it breaks one off."""
+        """Return True if the far end hung up: after a fax it received, and whenever it breaks one off."""
         received = result.success and result.direction is Direction.SEND
         return self.hangup_cause is None and (received or result.error == "HANGUP")
 
@@ -296,7 +296,7 @@ class FaxChannel:
         return [*said, *self._originate_response(REASON_NONE), self._hangup(cause)]
 
     def no_fax(self, error: str, text: str) -> list[AmiEvent]:
-        """There is nothing to send, so nothing is dialled: the variables say why, as they would after the call."""
+        """Set the variables as after a failed call, for a fax with nothing to send, which is not dialled."""
         self.ended = True
         said = [] if self._began else self._begin()
         said += self._before_fax("INIT_ERROR", "error starting fax session")
@@ -334,7 +334,7 @@ class FaxChannel:
 
 
 def originate_response(origin: OriginateAction, reason: str, channel: Channel | None = None) -> AmiEvent:
-    """What became of an asynchronous Originate; `channel` is the one that was answered, None for a failure."""
+    """OriginateResponse for an asynchronous Originate; `channel` is the answered one, None for a failure."""
     fields = [("ActionID", origin.action_id)] if origin.action_id else []
     fields += [
         ("Response", "Success" if channel else "Failure"),
@@ -350,7 +350,7 @@ def originate_response(origin: OriginateAction, reason: str, channel: Channel | 
 
 
 def fax_error(result: FaxResult) -> tuple[str, str]:
-    """FAXERROR and FAXSTATUSSTRING. A call that was cut off, by whomever, has spandsp's text in both, as in Asterisk."""
+    """FAXERROR and FAXSTATUSSTRING. A call that either side cut off has spandsp's text in both, as in Asterisk."""
     if result.success:
         return "", result.status_string
     if result.error == "T38_NEG_ERROR":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an Originate asks for: pure functions from its headers to an order for the station."""
+"""Originate: pure functions from the action's headers to an order for the station."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class BadArgumentsError(Exception):
 
 
 class NoChannelError(Exception):
-    """There is no such channel."""
+    """Unknown channel."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _milliseconds(text: str) -> int:
 
 
 def destination_of(channel: str) -> tuple[str, str]:
-    """Whom to call and by which account, of `TECHNOLOGY/RESOURCE`; PJSIP and SIP are known, the account may be empty.
+    """Return destination and account of `TECHNOLOGY/RESOURCE`. PJSIP and SIP are known; the account may be empty.
 
     `PJSIP/account/sip:user@host`, `PJSIP/sip:user@host`, `PJSIP/number@account`, `SIP/account/number`. Raises NoChannelError.
     """

@@ -52,7 +52,7 @@ OWN_SEQUENCE = 0xF0000000
 
 
 class StationPort(Protocol):
-    """What is asked of the station (`softfax.station.Station`)."""
+    """The part of `softfax.station.Station` that the manager interface uses."""
 
     def originate(self, order: FaxOrder) -> FaxCall: ...
     def calls(self) -> list[FaxCall]: ...
@@ -142,7 +142,7 @@ class AmiServer:
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Where it listens: host and port of the plain and of the TLS socket, as far as there are."""
+        """Host and port of the plain and the TLS listener, as far as they exist."""
         return [sock.getsockname()[:2] for server in self._servers for sock in server.sockets]
 
     async def close(self) -> None:
@@ -193,7 +193,7 @@ class AmiServer:
             await _close(writer)
 
     def _has_room(self, host: str) -> bool:
-        """Whether one more may connect. Of those not logged in, the oldest of the network that has most makes room."""
+        """Return True if one more client may connect. Among those not logged in, the oldest of the busiest network makes room."""
         settings, key = self.settings, network_of(host)
         strangers = [client for client in self._clients if client.user is None and not client.closing]
         of = Counter(network_of(client.host) for client in strangers)
@@ -220,7 +220,7 @@ class AmiServer:
                         return
                     if client.user is not None:
                         deadline.reschedule(None)
-                    # Whoever asks for more than he reads waits.
+                    # A client that asks for more than it reads waits.
                     await writer.drain()
 
     def logged_in(self, client: Client, user: User) -> None:
@@ -233,7 +233,7 @@ class AmiServer:
         log.warning("AMI: login of %r from %s failed", name[:64], client.host)
 
     def publish(self, events: Iterable[AmiEvent]) -> None:
-        """Sends events to whoever wants them; each is formatted once."""
+        """Sends events to every client that wants them; each is formatted once."""
         clients = [client for client in self._clients if client.user is not None]
         if not clients:
             return

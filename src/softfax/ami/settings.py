@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How the manager interface is set up."""
+"""Settings of the manager interface."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Getvar can read of a channel: its variables, and the few functions that make sense of a fax."""
+"""Getvar: a channel's variables, and the few dialplan functions that make sense for a fax."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Fields = Iterable[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Action:
-    """What a client sent: headers in order, as they came. `problem` is the error text of a block that is no action."""
+    """An action as received: its headers in order. `problem` is the error text for a block that is not an action."""
 
     headers: tuple[tuple[str, str], ...] = ()
     problem: str = ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the verbs share: options of calls and faxes, addresses, signals, the watch over a fax under way."""
+"""Shared parts of the verbs: options of calls and faxes, addresses, signals, watching an active fax."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def add_fax_options(parser: argparse.ArgumentParser) -> None:
 
 
 def fax_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
-    """What `add_fax_options` was given, by the names of `FaxOptions`, and what is named besides."""
+    """Values given for `add_fax_options`, by the names of `FaxOptions`, and those named besides."""
     found: dict[str, Any] = {}
     for name, option in _CALL_OPTIONS.items():
         if option.kind is bool:
@@ -160,7 +160,7 @@ def sip_config(options: argparse.Namespace, *, listen: str = "", towards: str | 
 
 
 def _account(options: argparse.Namespace, register: str | None, towards: str | None) -> SipAccount | None:
-    """The one account of the command line, if it is told of any."""
+    """The account of the command line, if its options describe one."""
     proxy, from_uri = getattr(options, "proxy", None), getattr(options, "from_uri", None)
     server = register or proxy or towards
     if server is None or not (register or proxy or from_uri or options.user):

@@ -84,7 +84,7 @@ def _check(path: Path | None, as_json: bool) -> int:
 
 
 def _of_verbs(path: Path) -> list[ConfigProblem]:
-    """What is wrong in the tables of the other verbs, which may stand in the same file."""
+    """Mistakes in the tables of the other verbs, which may share the file."""
     from softfax.cli.main import VERBS, build_parser
     from softfax.ops.check import ConfigProblem
     from softfax.ops.toml_lines import key_lines, line_of

@@ -115,7 +115,7 @@ def _fields(callback: StoredCallback) -> dict[str, Any]:
 
 
 def _place(callback: StoredCallback) -> str:
-    """Where to, without a query, which may hold a token."""
+    """Destination without its query, which may hold a token."""
     return callback.target.at(callback.path_suffix).url.partition("?")[0]
 
 

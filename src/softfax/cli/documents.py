@@ -87,7 +87,7 @@ def add_document_options(parser: argparse.ArgumentParser) -> None:
 
 
 def raster_settings(options: argparse.Namespace) -> RasterSettings:
-    """How pages are made."""
+    """Settings for rendering pages."""
     return RasterSettings(
         resolution=options.resolution,
         paper=options.paper,
@@ -99,7 +99,7 @@ def raster_settings(options: argparse.Namespace) -> RasterSettings:
 
 
 def document_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """What `softfax.documents.start`, `prepare` and `convert` take besides files and settings. Raises UsageError."""
+    """Arguments of `softfax.documents.start`, `prepare` and `convert` besides files and settings. Raises UsageError."""
     return {
         "pages": options.pages or "",
         "cover": _cover(options),

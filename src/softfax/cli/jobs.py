@@ -41,7 +41,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def add_station_options(parser: argparse.ArgumentParser) -> None:
-    """How the station is reached."""
+    """Add the options for the station's URL and token."""
     parser.add_argument("--url", metavar="URL", help="the station's HTTP (SOFTFAX_URL, [http] listen, 127.0.0.1:8038)")
     parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
     parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")

@@ -239,7 +239,7 @@ def _move(bars: Progress, task: Any, case: _Case) -> None:
 
 
 def _compare(case: _Case) -> bool:
-    """Whether every page arrived, dot for dot, in the TIFF and in the PDF."""
+    """Return True if every page arrived dot for dot, in the TIFF and in the PDF."""
     if case.received is None or not case.received.get("documents") or case.sent is None or not case.sent.success:
         return False
     pdf = Path(case.received["documents"][0])

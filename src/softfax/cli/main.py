@@ -42,7 +42,7 @@ _READ_THEMSELVES = frozenset({"config", "doctor", "restore"})
 
 
 class _ArgumentParser(argparse.ArgumentParser):
-    """Says in one line what is wrong, and where help is."""
+    """Argument parser that reports an error in one line and names the help."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
         print(f"{self.prog}: {message}; see `{self.prog} --help`", file=sys.stderr)
@@ -50,7 +50,7 @@ class _ArgumentParser(argparse.ArgumentParser):
 
 
 class _Verb(Protocol):
-    """What the module of a verb has."""
+    """Interface of a verb's module."""
 
     DEFAULTS: dict[str, Any]
 
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("softfax: interrupted", file=sys.stderr)
         return int(ExitStatus.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone; nothing is left to tell, and Python must not complain at exit.
+        # The reader of our output has gone; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return int(ExitStatus.FAX_FAILED)
 

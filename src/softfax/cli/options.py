@@ -65,14 +65,14 @@ def find_config(named: str | None) -> Path | None:
 
 
 def _service_environment(config: Path | None) -> dict[str, str]:
-    """What systemd gives the service that has this configuration (EnvironmentFile= of the unit), as passwords."""
+    """Environment that systemd gives the service with this configuration (EnvironmentFile= of the unit), such as passwords."""
     if config is None or config.absolute() != MACHINE_CONFIG:
         return {}
     return read_environment(MACHINE_CONFIG.with_name("environment"))
 
 
 def new_config_path(environ: Mapping[str, str]) -> Path:
-    """Where a configuration is written that none is named for: root's is the machine's."""
+    """Default path of a new configuration: for root, that of the machine."""
     return MACHINE_CONFIG if os.geteuid() == 0 else _own_config(environ)
 
 
@@ -100,7 +100,7 @@ def _convert(name: str, action: argparse.Action, value: Any, origin: str) -> Any
 
 
 def _names(action: argparse.Action) -> list[str]:
-    """What an option is called in the file and, in capitals, in the environment."""
+    """Name of an option in the file and, in capitals, in the environment."""
     long = [option[2:].replace("-", "_") for option in action.option_strings if option.startswith("--")]
     return list(dict.fromkeys([*long, action.dest]))
 
@@ -147,7 +147,7 @@ def _nearest(key: str, known: Collection[str]) -> str:
 
 
 def _of_station(verb: str, file: Mapping[str, Any]) -> dict[str, Any]:
-    """What the tables of a station (`softfax serve`) say of calls and faxes; for the verbs that make them."""
+    """Values for calls and faxes from a station's tables (`softfax serve`), for the verbs that make calls."""
     fax = file.get("fax")
     if verb not in ("send", "receive", "swml") or not isinstance(fax, dict):
         return {}
@@ -211,7 +211,7 @@ def _value(
     path: Path | None,
     default: Any,
 ) -> Any:
-    """What the environment or the file says of an option that was not typed."""
+    """Value of an option from the environment or the file, where it was not typed."""
     elsewhere = getattr(action, "elsewhere", ())
     for name in _names(action):
         variable = f"SOFTFAX_{name.upper()}"

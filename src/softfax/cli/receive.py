@@ -102,7 +102,7 @@ def _settings(options: argparse.Namespace, inbox: Inbox, role: Role) -> FaxSetti
 
 
 def _lacks(options: argparse.Namespace) -> Lacks:
-    """What our DIS leaves out."""
+    """Capabilities that our DIS leaves out."""
     above = {
         "standard": Lacks.FINE | Lacks.SUPERFINE | Lacks.HIGH,
         "fine": Lacks.SUPERFINE | Lacks.HIGH,

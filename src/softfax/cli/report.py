@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What people and programs see of a fax: JSON lines on standard output, progress bars or plain lines on standard error."""
+"""Output about a fax: JSON lines on standard output, progress bars or plain lines on standard error."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def _describe_result(r: FaxResult) -> str:
 
 
 def _remedy(result: FaxResult) -> str:
-    """What to do, behind what happened; nothing where the next call is planned already."""
+    """Remedy to print after a failure; empty where the next call is planned already."""
     said = result.to_json()
     cause = classify(said)
     return "" if cause is None or result.retry_at else f"; {remedy(cause, said)}"
 
 
 def _nobody_reads(stream: IO[str]) -> None:
-    """What is still to be told goes nowhere: a fax under way, or a station, goes on without its reader."""
+    """Discard further output: an active fax, or a station, goes on without its reader."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -90,7 +90,7 @@ class _Console(Terminal):
 class Reporter:
     """Takes the events of one fax or of many and shows them. `json_lines`: objects on standard output, text elsewhere.
 
-    Whoever reads may go; then nothing is shown any more.
+    If the reader goes away, nothing more is shown.
     """
 
     json_lines: bool = False

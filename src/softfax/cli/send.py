@@ -55,7 +55,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, the caller's identity")
     parser.add_argument("--proxy", metavar="URI", help="outbound proxy, and the server of plain numbers")
     parser.add_argument("--timeout", metavar="S", type=seconds, help="seconds to wait for an answer (60)")
-    parser.add_argument("--answer", action="store_true", default=None, help="wait for a call and fax to whoever calls")
+    parser.add_argument(
+        "--answer", action="store_true", default=None, help="wait for a call and send the fax to the caller"
+    )
     add_document_options(parser)
     add_ami_option(parser)
 

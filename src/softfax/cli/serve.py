@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serves until it is told to stop. Raises SoftfaxError where it cannot start."""
+    """Serve until a signal stops it. Raises SoftfaxError where it cannot start."""
     # Only this verb waits for the station's machinery to load.
     from softfax.cli.serving import Serving
     from softfax.ops.check import load_config

@@ -80,7 +80,7 @@ class Serving:
         return int(ExitStatus.INTERRUPTED if self.forced.is_set() else ExitStatus.OK)
 
     def _parts(self, station: Station) -> WebServer:
-        """What a station has besides its calls; each is added to it, in the order in which they start."""
+        """Parts of a station besides its calls; each is added to it, in starting order."""
         queue = FaxQueue(station)
         mailboxes = Mailboxes(station, queue)
         metrics = Metrics(station, queue)

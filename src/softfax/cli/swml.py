@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _data_folder(named: str | None) -> Iterator[Path]:
-    """Where callbacks wait: as named, else the first folder of ours that no other run is using at the moment."""
+    """Folder for waiting callbacks: as named, else the first of ours that no other run is using."""
     if named:
         yield Path(named)
         return

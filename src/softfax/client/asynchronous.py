@@ -29,8 +29,9 @@ class AsyncSoftfaxClient:
     """A station's API: `async with AsyncSoftfaxClient(url, token=…) as station`. Without `url`: SOFTFAX_URL, else this machine's.
 
     Every method raises AnswerError: NoStationError, NotAllowedError, NotFoundError, ConflictError, RefusedError, ThrottledError.
-    What can do no harm twice is asked `tries` times where the station does not answer, or is busy. `verify` names a PEM file of
-    authorities to trust instead of this machine's; false trusts anybody. `client` is an httpx client to be used instead of ours.
+    Requests that are safe to repeat are made `tries` times where the station does not answer, or is busy. `verify` names a PEM
+    file of authorities to trust instead of this machine's; false trusts any server. `client` is an httpx client to use instead
+    of ours.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class AsyncSoftfaxClient:
         return (await self._ask("GET", f"/v1/faxes/{wire_id(fax_id)}/pages/{number}.png", params=query)).content
 
     async def status(self) -> dict[str, Any]:
-        """How the station is."""
+        """Return the station's status."""
         found: dict[str, Any] = await self._json("GET", "/v1/status")
         return found
 
@@ -175,7 +176,7 @@ class AsyncSoftfaxClient:
     async def events(
         self, *, fax_id: str = "", types: Iterable[str] = (), progress: bool = False, after: int | None = None
     ) -> AsyncIterator[StreamEvent]:
-        """What happens, from event `after` on, or from now. Connects again where the connection breaks, and misses nothing."""
+        """Yield events, from number `after` on or from now. Reconnects when the connection breaks, and misses nothing."""
         parser = wire.EventParser(after)
         query = wire.event_query(fax_id, types, progress)
         failures = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a station refuses, and a station that does not answer."""
+"""Errors of the client: a station that refuses, and one that does not answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AnswerError(SoftfaxError):
 
     @property
     def under_way(self) -> bool:
-        """Whether the same request, by its Idempotency-Key, is being done: its answer comes when it is asked again."""
+        """True if a request with the same Idempotency-Key is being processed: repeat it to get the answer."""
         return self.status == 409 and str(self.body.get("type", "")).endswith(":idempotency")
 
 
@@ -52,7 +52,7 @@ class NotAllowedError(AnswerError):
 
 
 class NotFoundError(AnswerError):
-    """There is no such thing (404)."""
+    """Not found (404)."""
 
 
 class ConflictError(AnswerError):

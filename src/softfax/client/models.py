@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a station says, typed. Keys that a newer station has besides are in `raw`."""
+"""Answers of a station, typed. Keys that a newer station adds are in `raw`."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class SoftfaxClient:
         return self._run(self._station.page(fax_id, number, width=width))
 
     def status(self) -> dict[str, Any]:
-        """How the station is."""
+        """Return the station's status."""
         return self._run(self._station.status())
 
     def sessions(self) -> Sequence[dict[str, Any]]:
@@ -121,7 +121,7 @@ class SoftfaxClient:
     def events(
         self, *, fax_id: str = "", types: Iterable[str] = (), progress: bool = False, after: int | None = None
     ) -> Iterator[StreamEvent]:
-        """What happens, from event `after` on, or from now."""
+        """Yield events, from number `after` on or from now."""
         return self._each(self._station.events(fax_id=fax_id, types=types, progress=progress, after=after))
 
     def wait(self, fax_id: str, timeout_s: float | None = None) -> Fax:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What both clients share: requests as httpx sends them, answers, and server-sent events as they come."""
+"""Shared parts of both clients: requests for httpx, answers, and server-sent events."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Query = dict[str, str | int]
 
 
 def settings_of(url: str, token: str, timeout_s: float, verify: bool | str) -> dict[str, Any]:
-    """How httpx is set up. Raises UsageError."""
+    """Return the settings for httpx. Raises UsageError."""
     url = url or os.environ.get("SOFTFAX_URL", "") or DEFAULT_URL
     try:
         parts = urlsplit(url)
@@ -62,7 +62,7 @@ def settings_of(url: str, token: str, timeout_s: float, verify: bool | str) -> d
 
 
 def _trusted(verify: bool | str) -> ssl.SSLContext | bool:
-    """Whose certificates count: a file, or those of this machine, of SSL_CERT_FILE and of httpx. Raises UsageError."""
+    """Trusted certificates: a file, or those of this machine, of SSL_CERT_FILE and of httpx. Raises UsageError."""
     if verify is False:
         return False
     try:
@@ -84,7 +84,7 @@ def no_station(error: Exception, url: object) -> NoStationError:
 
 
 def failed(response: httpx.Response) -> AnswerError:
-    """What an answer that is an error says."""
+    """Return the exception for an error answer."""
     try:
         body: object = response.json()
     except ValueError:
@@ -188,5 +188,5 @@ class EventParser:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What tells the station where to go on."""
+        """Request headers that resume the stream after the last event."""
         return {"Last-Event-ID": str(self.last_id)} if self.last_id is not None else {}

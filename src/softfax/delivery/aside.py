@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Rows that cannot be read are set aside: taken out of their table, kept as they are in one of their own, and named.
 
-Reading goes on without them. Whoever finds one gives notice, in whatever transaction that is; it is moved in one of its own.
+Reading goes on without them. The code that finds one gives notice, in any transaction; it is moved in one of its own.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Aside:
             return [*noticed, *set_aside(connection)][:SHOWN_MAX]
 
     def mentioned(self, names: Iterable[str]) -> set[str]:
-        """Those of these names, as of folders, that stand in a row set aside: what belongs to it is kept with it. Blocks."""
+        """Return those of these names, such as folders, that a row set aside mentions: their files are kept. Blocks."""
         with self._engine.connect() as connection:
             contents = list(connection.execute(sa.select(_aside.c.content)).scalars())
         with self._lock:
@@ -127,7 +127,7 @@ class Aside:
 
 
 def set_aside(connection: sa.Connection) -> list[SetAside]:
-    """What a database has set aside, the newest first. Empty where it has no table for it yet."""
+    """Rows set aside in a database, the newest first. Empty where it has no table for them yet."""
     if not sa.inspect(connection).has_table(_aside.name):
         return []
     query = sa.select(_aside).order_by(_aside.c.number.desc()).limit(SHOWN_MAX)

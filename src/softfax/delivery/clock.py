@@ -29,10 +29,10 @@ def _steady() -> float:
 
 
 class ClockWatch:
-    """Tells those in `told` by how many seconds the clock was set: forward, or, negative, back. `told` runs in a thread."""
+    """Calls the functions in `subscribers`, in a thread, with the seconds that the clock was set forward or, negative, back."""
 
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _steady) -> None:
-        self.told: list[Callable[[float], None]] = []
+        self.subscribers: list[Callable[[float], None]] = []
         self._wall, self._steady = wall, steady
         self._apart = wall() - steady()
         self._suspect_until = 0.0
@@ -52,11 +52,11 @@ class ClockWatch:
 
     @property
     def suspect(self) -> bool:
-        """Whether the clock was set far forward not long ago: what seems old may not be."""
+        """True if the clock was set far forward not long ago, so that ages cannot be trusted."""
         return self._steady() < self._suspect_until
 
     def look(self) -> float:
-        """How far the clock was set since the last look, in seconds; those who have to know are told. 0 where it was not."""
+        """Return by how many seconds the clock was set since the last look, 0 if it was not; subscribers are notified."""
         apart = self._wall() - self._steady()
         step_s = apart - self._apart
         if abs(step_s) < STEP_S:
@@ -67,9 +67,9 @@ class ClockWatch:
         log.warning("the clock was set %s by %.0f s", "forward" if step_s > 0 else "back", abs(step_s))
         if step_s >= SUSPECT_S:
             self._suspect_until = self._steady() + SUSPECT_S
-        for told in self.told:
+        for subscriber in self.subscribers:
             try:
-                told(step_s)
+                subscriber(step_s)
             except Exception:
                 log.exception("what waits could not be moved with the clock")
         return step_s

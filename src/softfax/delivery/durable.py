@@ -87,7 +87,7 @@ def _text(data: bytes) -> str:
 
 
 def _json(text: str) -> Any:
-    """What is damaged in a column of DBOS's counts as nothing: it would spoil every answer that it stands in."""
+    """Decode a JSON column of DBOS; a damaged value is None, since it would spoil every query that returns it."""
     try:
         return json.loads(text)
     except ValueError:
@@ -103,7 +103,7 @@ class Durable:
         self.pace = Pace()
         self.aside = aside.Aside(self.engine)
         self.clock = ClockWatch()
-        self.clock.told.append(self._clock_set)
+        self.clock.subscribers.append(self._clock_set)
         self._executor = executor
         self._client: DBOSClient | None = None
         self._launched = False
@@ -169,7 +169,7 @@ class Durable:
         self.clock.start()
 
     def _clock_set(self, step_s: float) -> None:
-        """What is delayed comes after as long a wait as was meant; set forward, it comes sooner, and no harm is done."""
+        """Keep delays as long as they were meant when the clock is set back; set forward, they end sooner, without harm."""
         if step_s < 0:
             table = "workflow_status" if self.url.startswith("sqlite") else "dbos.workflow_status"
             moved = sa.text(
@@ -179,7 +179,7 @@ class Durable:
                 connection.execute(moved, {"ms": int(step_s * 1000)})
 
     def _take_over(self) -> None:
-        """What was under way under another name ([data] name) is ours too: there is one station on a database."""
+        """Take over jobs begun under another name ([data] name): a database belongs to one station."""
         under_way = self.client.list_workflows(status="PENDING", load_input=False, load_output=False)
         left = [one.workflow_id for one in under_way if one.executor_id != self._executor]
         if left:
@@ -199,7 +199,7 @@ class Durable:
 
 
 def database_error(url: str, error: BaseException) -> LocalError:
-    """What SQLAlchemy says of a database, in our words and without its password."""
+    """Return an error of SQLAlchemy's in our words, without the password."""
     sqlite = url.startswith("sqlite")
     shown = sa.make_url(url).render_as_string(hide_password=True).removeprefix("sqlite:///").replace("+psycopg", "")
     reason = str(getattr(error, "orig", None) or error).splitlines()[0].removeprefix("connection failed: ")
@@ -212,5 +212,5 @@ def database_error(url: str, error: BaseException) -> LocalError:
 
 
 def _launch_failed(record: logging.LogRecord) -> bool:
-    """Leaves out that a launch failed, at length: whoever launches is told, and says it in one line."""
+    """Drops the long log entry about a failed launch: the caller gets the error, and reports it in one line."""
     return not record.getMessage().startswith("DBOS failed to launch")

@@ -46,7 +46,7 @@ _ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxSettings:
-    """How callbacks are delivered. `workers` rounds at once, `workers_per_target` of them to one target.
+    """Settings for delivering callbacks: `workers` rounds at once, `workers_per_target` of them to one target.
 
     `keep_delivered_s` is how long an event id is remembered once delivered, `keep_dead_s` how long a dead one can be replayed.
     """
@@ -141,7 +141,7 @@ class Outbox:
         if _current is not None:
             raise LocalError("an outbox is open in this process already", "close it first")
         self._durable.prepare(METADATA)
-        self._durable.clock.told.append(self.store.clock_set)
+        self._durable.clock.subscribers.append(self.store.clock_set)
         _current = self
 
     def start(self) -> None:
@@ -170,7 +170,7 @@ class Outbox:
         await asyncio.to_thread(self.stop)
 
     def stop(self) -> None:
-        """What `close` does, blocking."""
+        """Do the blocking part of `close`."""
         global _current
         self._stopping.set()
         with self._changed:
@@ -272,7 +272,7 @@ class Outbox:
     # ---- delivering -----------------------------------------------------------------------------------------------
 
     def _round(self, sequence_id: str, round_id: str) -> str:
-        """Posts what waits. Returns what came of it, for whoever reads the workflow's record."""
+        """Post the waiting callbacks. Returns a summary for the workflow's record."""
         poster = Poster(self.settings.allow_private, self.settings.timeout_s)
         self._posters.add(poster)
         delivered = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How often the durable engine looks for rounds that are due.
+"""Polling rate of the durable engine for rounds that are due.
 
 It is not told of them: it asks the database, and each question costs a millisecond or two of a core. So it asks often while there
 is something to do and seldom when a station stands idle, as it does most of its life.

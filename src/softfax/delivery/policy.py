@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What becomes of a callback after an attempt, when the next one is made, how requests are signed. Pure functions."""
+"""Outcome of a callback's attempt, time of the next one, and signatures of requests. Pure functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RETRY_AFTER_MAX_S = 24 * 3600.0
 
 
 class DeliveryOutcome(Enum):
-    """What an attempt came to."""
+    """Outcome of an attempt."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
@@ -28,7 +28,7 @@ class DeliveryOutcome(Enum):
 
 @dataclass(frozen=True)
 class PostResult:
-    """What came back: an HTTP status, or 0 and why there is none. `final` errors cannot get better by waiting."""
+    """Result of a POST: an HTTP status, or 0 and the reason. `final` errors do not get better by waiting."""
 
     status: int = 0
     error: str = ""
@@ -95,7 +95,7 @@ def sign(secret: str, body: bytes, timestamp: int) -> str:
 
 
 def verify(secret: str, body: bytes, header: str, *, now: float, tolerance_s: float = 300.0) -> bool:
-    """Whether a Softfax-Signature is that of `body` and not older or newer than `tolerance_s`."""
+    """Return True if a Softfax-Signature is that of `body` and not older or newer than `tolerance_s`."""
     fields = dict(part.partition("=")[::2] for part in header.split(","))
     stamp = fields.get("t", "")
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12) or abs(now - int(stamp)) > tolerance_s:

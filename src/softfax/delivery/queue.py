@@ -22,7 +22,7 @@ ROUND = "softfax.deliver_round"
 
 
 def enqueue_round(client: Callable[[], DBOSClient]) -> Callable[[sa.Connection, str, str, str, float], None]:
-    """What a `Store` calls to enqueue a round in a transaction of its own."""
+    """Return a function that enqueues a round within a transaction of a `Store`."""
 
     def enqueue(connection: sa.Connection, sequence_id: str, round_id: str, target_key: str, delay_s: float) -> None:
         options: dict[str, Any] = {

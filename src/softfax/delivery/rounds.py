@@ -54,7 +54,7 @@ class Rounds:
         self._durable: Durable | None = None
 
     def prepare(self, durable: Durable) -> None:
-        """Before the durable engine is launched. Raises LocalError where somebody does this kind in this process."""
+        """Register before the durable engine is launched. Raises LocalError if this kind is registered already."""
         if self.kind in _workers:
             raise LocalError(f"{self.kind} are worked on in this process already", "close that first")
         _workers[self.kind], self._durable = self._work, durable
@@ -106,7 +106,7 @@ class Rounds:
         self._client.enqueue_in_transaction(connection, options, subject, round_id)  # type: ignore[arg-type]
 
     def active(self, round_ids: Iterable[str]) -> set[str]:
-        """Those that are still to come or run."""
+        """Rounds that are pending or running."""
         ids = list(round_ids)
         found: set[str] = set()
         for start in range(0, len(ids), 500):
@@ -117,7 +117,7 @@ class Rounds:
         return found
 
     def failed(self) -> list[str]:
-        """Those that ended without having been done, as when the database failed under them."""
+        """Rounds that ended without being done, as when the database failed."""
         found = self._client.list_workflows(
             name=_name(self.kind), status=_FAILED, limit=10_000, load_input=False, load_output=False
         )

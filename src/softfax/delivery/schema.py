@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The version of the tables in a station's database: older ones are brought up to date, newer ones refused; one station on each.
 
-Tables that are missing are made by whoever owns them. What is written here is what an existing table needs besides.
+Missing tables are created by the module that owns them. What is written here is what an existing table needs besides.
 """
 
 from __future__ import annotations

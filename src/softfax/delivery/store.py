@@ -2,7 +2,7 @@
 """Callbacks on disk: what waits, what was delivered, what is dead, and which sequence a round works on.
 
 A sequence is the callbacks of one fax to one target, in order. While any of them waits, exactly one round (a workflow) is
-enqueued, delayed or running for it: `round_id`. Whoever changes that does so in the transaction that changes the callbacks, so
+enqueued, delayed or running for it: `round_id`. That is changed in the transaction that changes the callbacks, so
 neither a crash nor a race leaves a callback that nobody works on, or two that work on the same sequence.
 """
 
@@ -203,7 +203,7 @@ class Store:
     # ---- a round ------------------------------------------------------------------------------------------------
 
     def waiting(self, sequence_id: str, round_id: str, limit: int) -> list[StoredCallback]:
-        """What waits, in order. Nothing left, or not the round in charge: the round is over, and noted so."""
+        """Waiting callbacks in order. With none left, or for a round not in charge, the round is noted as over."""
         query = _query().where(_callbacks.c.sequence_id == sequence_id, _callbacks.c.state == WAITING).limit(limit)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(_callbacks.c.number)).all()
@@ -278,7 +278,7 @@ class Store:
             return self._stored(connection.execute(query).all())
 
     def get(self, key: int | str) -> builtins.list[StoredCallback]:
-        """Those with this number, or event id, or of this fax."""
+        """Callbacks with this number or event id, or of this fax."""
         if isinstance(key, int) or (key.isascii() and key.isdigit() and len(key) < 16):
             where = _callbacks.c.number == int(key)
         else:
@@ -288,7 +288,7 @@ class Store:
         return self._stored(rows)
 
     def counts(self) -> dict[CallbackState, int]:
-        """How many are in each state."""
+        """Number of callbacks in each state."""
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_callbacks.c.state, sa.func.count()).group_by(_callbacks.c.state)).all()
         return {WAITING: 0, DELIVERED: 0, DEAD: 0, **{str(state): int(count) for state, count in rows}}

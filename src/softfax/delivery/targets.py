@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a callback goes, and in whose words."""
+"""Target of a callback and its dialect."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CallbackTarget:
 
     @property
     def key(self) -> str:
-        """What tells targets apart: the same for the same URL, dialect, style and user. No secret can be read from it."""
+        """Key of a target: the same for the same URL, dialect, style and user. No secret can be read from it."""
         text = "\0".join((self.url, self.dialect, self.style, self.user))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

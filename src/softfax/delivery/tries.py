@@ -60,7 +60,7 @@ class Tries:
         durable.prepare(self._table.metadata)
         self._engine, self._aside = durable.engine, durable.aside
         self._rounds.prepare(durable)
-        durable.clock.told.append(self._clock_set)
+        durable.clock.subscribers.append(self._clock_set)
 
     def start(self, workers: int, each: int | None = None) -> None:
         """Begins with what is due, so many rows at a time, `each` of them for one target."""
@@ -72,7 +72,7 @@ class Tries:
         self._stopping = True
 
     def close(self) -> None:
-        """What waits, waits for the next start."""
+        """Stop; waiting rows wait for the next start."""
         self._rounds.stop()
 
     @property
@@ -83,7 +83,7 @@ class Tries:
         return self._engine
 
     def _clock_set(self, step_s: float) -> None:
-        """What waits is as old as it was, and not given up for its age."""
+        """Shift the age of waiting rows, so that none is given up because the clock was set."""
         t = self._table.c
         with self.database.begin() as connection:
             connection.execute(self._table.update().where(t.state == WAITING).values(begun=t.begun + step_s))
@@ -159,7 +159,7 @@ class Tries:
         return wait_s
 
     def counts(self, *columns: str) -> dict[tuple[str, ...], int]:
-        """How many rows there are of each combination of these columns."""
+        """Number of rows for each combination of these columns."""
         named = [self._table.c[name] for name in columns]
         with self.database.connect() as connection:
             rows = connection.execute(sa.select(*named, sa.func.count()).group_by(*named)).all()

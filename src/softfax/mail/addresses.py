@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which number an address means, who may send, and what a trusted mail server found out about a sender. Pure."""
+"""E-mail addresses: the number one stands for, permitted senders, and a trusted mail server's verdict on a sender. Pure."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def parse_recipient(address: str, domains: Sequence[str]) -> Recipient:
 
 
 def is_sender(address: str) -> bool:
-    """Whether an address is one that e-mail is taken from: one name at one host, nothing quoted, nothing that lists hold."""
+    """Return True if an address may be a sender's: one name at one host, nothing quoted, nothing that lists hold."""
     return len(address) <= ADDRESS_MAX and address.isprintable() and _SENDER.fullmatch(address) is not None
 
 
 def matches(pattern: str, address: str) -> bool:
-    """Whether an address fits `name@host`, `@host` or `*`."""
+    """Return True if an address matches `name@host`, `@host` or `*`."""
     address = address.lower()
     return pattern in ("*", address) or (pattern.startswith("@") and address.rpartition("@")[2] == pattern[1:])
 
@@ -65,7 +65,7 @@ def sender_rule(address: str, rules: Iterable[MailSenderConfig]) -> MailSenderCo
 
 
 def passed(results: Iterable[str], authserv_id: str, domain: str) -> bool:
-    """Whether Authentication-Results (RFC 8601) of this server say that `domain` in From is genuine.
+    """Return True if this server's Authentication-Results (RFC 8601) confirm `domain` in From.
 
     DMARC passed for it, or DKIM by it or a domain above it, or SPF for it. The server has to take out what others wrote in its
     name (RFC 8601 §5).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who may connect, how many at a time, and how often somebody may try a password."""
+"""Limits on SMTP clients: permitted networks, connections at a time, and password attempts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from softfax.sip.accounts import network
 
 __all__ = ["LOGIN_S", "Door"]
 
-#: How long somebody from no trusted network may take until he has said who he is.
+#: Time that a client from no trusted network has until it is logged in.
 LOGIN_S = 60.0
 #: Connections of one such address.
 STRANGERS_MAX = 5
@@ -33,7 +33,7 @@ class Door:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def trusts(self, address: str) -> bool:
-        """Whether e-mail is taken from an address without a password."""
+        """Return True if an address may send e-mail without a password."""
         peer = _ip(address)
         nets = [network(text) for text in self._trusted()]
         return peer is not None and any(peer.version == net.version and peer in net for net in nets)
@@ -63,11 +63,11 @@ class Door:
 
     @property
     def connections(self) -> int:
-        """How many there are."""
+        """Number of connections."""
         return self._known + self._inside.total()
 
     def may_try(self, address: str) -> bool:
-        """Whether a password of this address is looked at."""
+        """Return True if a password from this address may be checked."""
         times = self._failures.get(network_of(address), deque())
         return len([t for t in times if t > self._clock() - FAILURES_S]) < FAILURES
 

@@ -136,7 +136,7 @@ class MailGateway:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """Host and port of the listener."""
         if self._server is None:
             raise LocalError("SMTP does not run", "enter the station first")
         host, port = self._server.sockets[0].getsockname()[:2]
@@ -164,7 +164,7 @@ class MailGateway:
     async def handle_EHLO(
         self, _: Any, session: Session, envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
-        """EHLO. A login is offered only where somebody could log in."""
+        """Answer EHLO. AUTH is offered only where logins are possible."""
         session.host_name = hostname
         return [said for said in responses if self.config.user or not said.startswith("250-AUTH")]
 
@@ -243,7 +243,7 @@ class MailGateway:
         return rule
 
     def _count(self, address: str, rule: MailSenderConfig, more: int, *, used: int = 0) -> None:
-        """Whether a sender may send so many more in this hour; `used` are noted."""
+        """Return True if a sender may send so many more in this hour; `used` are counted."""
         now = time.monotonic()
         times = self._used[address.lower()]
         while times and times[0] < now - HOUR_S:
@@ -328,7 +328,7 @@ class MailGateway:
     def refused(self, session: Session, envelope: Envelope, answer: str, sender: str = "") -> str:
         """Counts and logs an e-mail that is not taken; returns the answer."""
         self.seen["refused"] += 1
-        peer = session.peer[0] if session.peer else "somebody"
+        peer = session.peer[0] if session.peer else "a sender"
         shown = line(0, "", sender or envelope.mail_from or "").removeprefix("0  ")[:80] or "no sender"
         log.warning("e-mail of %s (%s) was refused: %s", shown, peer, answer)
         return answer

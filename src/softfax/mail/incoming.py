@@ -48,7 +48,7 @@ class Incoming:
 
     @property
     def cut(self) -> bool:
-        """Whether more came than is worth throwing away."""
+        """True if more came than is worth reading to its end."""
         return self._octets > (1 + DISCARDED_MAX) * self._max
 
     def feed(self, data: bytes) -> bytes | None:

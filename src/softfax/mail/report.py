@@ -34,15 +34,15 @@ _WHY = {
     Cause.BUSY: "The number was busy whenever it was called. Send the fax again later, or ask whether the line is free.",
     Cause.NO_ANSWER: "Nobody answered. Check the number, and ask whether the fax machine there is switched on.",
     Cause.REFUSED: "The number does not exist, or takes no faxes. Check the number.",
-    Cause.UNREACHABLE: "The telephone network could not be reached from here. Tell whoever looks after the fax station.",
-    Cause.NOT_FAX: "Somebody answered, but no fax machine: a person, an announcement or silence. Check the number.",
+    Cause.UNREACHABLE: "The telephone network could not be reached. Please inform the administrator of the fax station.",
+    Cause.NOT_FAX: "The call was answered, but not by a fax machine: a person, an announcement or silence. Check the number.",
     Cause.TRAINING: "The two fax machines could not agree: the line is poor. Send the fax again later.",
     Cause.BROKEN: "The connection broke off. Send the pages again that did not arrive.",
     Cause.DOCUMENT: "The document could not be drawn as fax pages. Save it as PDF and send it again.",
-    Cause.OURS: "The fax station failed. Tell whoever looks after it.",
+    Cause.OURS: "The fax station failed. Please inform its administrator.",
     Cause.CRASH: "The fax station stopped during the call. Ask the recipient what arrived before you send it again.",
     Cause.CANCELLED: "",
-    Cause.FORBIDDEN: "The fax station may not call this number. Tell whoever looks after it.",
+    Cause.FORBIDDEN: "The fax station may not call this number. Please inform its administrator.",
 }
 
 
@@ -125,7 +125,7 @@ def _recipient_fields(facts: ReportFacts) -> dict[str, str]:
 
 
 def _line(text: str) -> str:
-    """Text in one line, whoever it is from."""
+    """Text in one line, from any source."""
     return " ".join(clean(text, instead=" ").split())
 
 

@@ -97,7 +97,7 @@ class MailReports:
             self._upkeep.cancel()
 
     async def close(self) -> None:
-        """What waits, waits for the next start."""
+        """Stop; waiting reports wait for the next start."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10.0)
         self._tries.close()
@@ -136,7 +136,7 @@ class MailReports:
             task.add_done_callback(self._tasks.discard)
 
     async def _ended(self, fax_id: str) -> None:
-        """Writes down that somebody is to be told, once for each time a fax ends."""
+        """Records a report that is due, once for each end of a fax."""
         try:
             fax = await self.queue.get(fax_id)
             if fax is not None and fax.terminal and FROM in fax.tags:
@@ -204,7 +204,7 @@ class MailReports:
     # ---- looking ------------------------------------------------------------------------------------------------
 
     def counts(self) -> Mapping[str, int]:
-        """How many reports wait, are sent and were given up. Blocks."""
+        """Number of reports waiting, sent and given up. Blocks."""
         found = {state: count for (state,), count in self._tries.counts("state").items() if state != SPARED}
         return dict.fromkeys((WAITING, SENT, DEAD), 0) | found
 

@@ -35,7 +35,7 @@ READ_OCTETS = 65_536
 
 
 class Connection(SMTP):  # type: ignore[misc]
-    """aiosmtpd's server, with limits on how many there are and how long somebody unknown may stay."""
+    """aiosmtpd's server, with limits on the number of connections and on the time that a client without a login may stay."""
 
     def __init__(self, gateway: MailGateway, **more: Any) -> None:
         super().__init__(gateway, **more)
@@ -51,7 +51,7 @@ class Connection(SMTP):  # type: ignore[misc]
         if not self._counted and not self._enter(transport):
             return
         super().connection_made(transport)
-        # It fails when the client goes in the middle of a command, of which nobody has to be told.
+        # It fails when the client goes in the middle of a command, which is not worth a log entry.
         self._handler_coroutine.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def _enter(self, transport: asyncio.BaseTransport) -> bool:
@@ -139,7 +139,7 @@ def make_server(gateway: MailGateway, loop: asyncio.AbstractEventLoop, context: 
     config = gateway.config
 
     def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-        peer = str(session.peer[0]) if session.peer else "somebody"
+        peer = str(session.peer[0]) if session.peer else "a client"
         if not gateway.door.may_try(peer):
             return AuthResult(
                 success=False, handled=False, message="454 4.7.0 too many wrong passwords; try again later"

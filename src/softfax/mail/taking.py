@@ -47,7 +47,7 @@ class Mail:
 
     @property
     def key(self) -> str:
-        """The same for an e-mail that comes again because its acceptance was not heard; empty where that cannot be told."""
+        """The same for an e-mail that comes again because its acceptance was not heard; empty where that is unknown."""
         named = self.letter.message_id or self.letter.date
         if not named:
             return ""
@@ -104,7 +104,7 @@ async def _made(queue: FaxQueue, config: MailConfig, mail: Mail, folder: Path, n
 
 
 def _is_in(folder: Path, queue: FaxQueue, faxes: list[Fax]) -> bool:
-    """Whether faxes have their documents in a folder. Not known where there are none: then it is left."""
+    """Return True if faxes keep their documents in a folder. Unknown where there are none: then it stays."""
     kept = queue.store.kept(faxes[0].id) if faxes else None
     return kept is None or kept.request is None or kept.request.folder == folder
 

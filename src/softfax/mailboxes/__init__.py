@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where received faxes go: each target of a mailbox is tried until it takes the fax."""
+"""Delivery of received faxes: each target of a mailbox is tried until it takes the fax."""
 
 from __future__ import annotations
 

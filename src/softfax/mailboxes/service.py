@@ -92,7 +92,7 @@ class Mailboxes:
             self._upkeep.cancel()
 
     async def close(self) -> None:
-        """What waits, waits for the next start."""
+        """Stop; waiting deliveries wait for the next start."""
         self._tries.close()
 
     async def _keep_up(self) -> None:
@@ -217,18 +217,18 @@ class Mailboxes:
     # ---- looking ------------------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:
-        """How many deliveries wait, are done and were given up. Blocks."""
+        """Number of deliveries waiting, done and given up. Blocks."""
         found = {state: count for (state,), count in self._tries.counts("state").items()}
         return dict.fromkeys((WAITING, DONE, DEAD), 0) | found
 
 
 def _target_of(key: str) -> str:
-    """What a delivery's key says beside the fax."""
+    """Target in a delivery's key, beside the fax."""
     return key.partition(".")[2]
 
 
 def _name(row: Any) -> str:
-    """A target as people are told of it: its mailbox and kind, and which one it is after the first."""
+    """Name of a target for people: its mailbox and kind, and a number after the first."""
     if not row.mailbox:
         return f"forwarding {row.kind}"
     return f"{row.mailbox} {row.kind}" + (f" {row.place + 1}" if row.place else "")

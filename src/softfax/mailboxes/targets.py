@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a received fax is taken to: folder, e-mail, store, printer, program. Each function blocks, and raises MailboxError."""
+"""Targets of received faxes: folder, e-mail, store, printer, program. Each function blocks, and raises MailboxError."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class Item:
 
     @property
     def created(self) -> datetime:
-        """When it began to come in, in the time of this machine."""
+        """Local time at which the fax began to come in."""
         return datetime.fromisoformat(str(self.fax["created"])).astimezone()
 
     @property
     def facts(self) -> dict[str, str]:
-        """What templates and programs may know."""
+        """Values for templates and programs."""
         f = self.fax
         facts = {
             "fax_id": str(f["id"]),
@@ -155,13 +155,13 @@ def email(target: EmailTarget, smtp: SmtpConfig, item: Item, key: str = "") -> N
 
 def send(message: EmailMessage, smtp: SmtpConfig, *, sender: str | None = None) -> None:
     """Hands an e-mail to the server; `sender` is where it comes back to if not to From, and may be empty: nowhere."""
-    with _told(smtp, str(message["To"])), _connected(smtp) as server:
+    with _as_mailbox_errors(smtp, str(message["To"])), _connected(smtp) as server:
         server.send_message(message, from_addr=sender)
 
 
 def greet(smtp: SmtpConfig) -> None:
-    """Whether the server lets us in, as `send` would come; nothing is sent."""
-    with _told(smtp, ""), _connected(smtp) as server:
+    """Log in to the server as `send` would, and send nothing."""
+    with _as_mailbox_errors(smtp, ""), _connected(smtp) as server:
         server.noop()
 
 
@@ -182,8 +182,8 @@ def _connected(smtp: SmtpConfig) -> Iterator[smtplib.SMTP]:
 
 
 @contextlib.contextmanager
-def _told(smtp: SmtpConfig, to: str) -> Iterator[None]:
-    """What goes wrong becomes a MailboxError."""
+def _as_mailbox_errors(smtp: SmtpConfig, to: str) -> Iterator[None]:
+    """Turn errors into MailboxError."""
     try:
         yield
     except smtplib.SMTPAuthenticationError:
@@ -210,7 +210,7 @@ def _plain(text: bytes | str) -> str:
 
 
 def _for_good(code: int, text: str) -> bool:
-    """Whether another try is of no use: not where a login or a permission is missing (RFC 4954 §6, RFC 3463 §3.8)."""
+    """Return True if another attempt is of no use: not where a login or a permission is missing (RFC 4954 §6, RFC 3463 §3.8)."""
     return code >= 500 and code != 530 and not text.startswith("5.7.")
 
 
@@ -233,7 +233,7 @@ def store(target: S3Target, item: Item) -> None:
             "an S3 store needs minio, which is not installed", install_remedy("minio"), final=True
         ) from None
     secret = target.secret_key or os.environ.get("SOFTFAX_S3_SECRET_KEY", "")
-    # It tries again by itself, for minutes; here that is done by whoever called.
+    # It tries again by itself, for minutes; here the caller does it.
     pool = urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=STORE_CONNECT_S, read=STORE_READ_S),
         retries=False,

@@ -45,7 +45,7 @@ _LEFT_OUT = ("uploads", f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm", f"{DATAB
 
 @dataclass(frozen=True)
 class Archive:
-    """What an archive says of itself."""
+    """Description of an archive, as stored in it."""
 
     version: str
     created: datetime
@@ -58,7 +58,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Restored:
-    """What was put back. `uncertain` faxes waited when the backup was made, and may have been sent since."""
+    """Result of a restore. `uncertain` faxes waited when the backup was made, and may have been sent since."""
 
     archive: Archive
     files: int
@@ -196,7 +196,7 @@ def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def read_archive(path: Path) -> tuple[Archive, bytes | None]:
-    """What an archive says of itself, and the configuration in it. Raises UsageError for what is none of ours."""
+    """Read an archive's description and configuration. Raises UsageError for a file that is not one of ours."""
     try:
         with tarfile.open(path) as tar:
             first = tar.next()

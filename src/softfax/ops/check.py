@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is wrong with a configuration file: every mistake with its line, and what is right but unwise on this machine."""
+"""Check of a configuration file: every mistake with its line, and warnings about what is unwise on this machine."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class ConfigProblem:
 
 @dataclass
 class Checked:
-    """What came of it. `config` is None where the file cannot be read as one."""
+    """Result of a check. `config` is None where the file cannot be read as one."""
 
     config: StationConfig | None
     findings: list[ConfigProblem] = field(default_factory=list)
 
     @property
     def mistaken(self) -> bool:
-        """Whether the station would not start with it."""
+        """True if the station would not start with it."""
         return self.config is None or any(finding.mistake for finding in self.findings)
 
 
@@ -208,7 +208,7 @@ def _host(uri: str) -> str:
 
 
 def is_loopback(listen: str) -> bool:
-    """Whether HOST:PORT is for this machine alone."""
+    """Return True if HOST:PORT is for this machine alone."""
     host = parse_listen(listen)[0].strip("[]")
     try:
         return ip_address(host).is_loopback
@@ -229,7 +229,7 @@ def _open_doors(config: StationConfig) -> Iterator[Warned]:
     if not is_loopback(config.sip.listen) and config.fax.receive and not config.account:
         yield (
             ("sip", "listen"),
-            f"calls are answered at {config.sip.listen} from anybody",
+            f"calls from any address are answered at {config.sip.listen}",
             "add [[account]], or a firewall",
         )
     if is_loopback(config.sip.listen) and any(not _near(account.server) for account in config.account):
@@ -249,7 +249,7 @@ def _near(server: str) -> bool:
 
 
 def _any(table: BaseModel, *words: str) -> bool:
-    """Whether a key of the table that has one of the words in its name is set."""
+    """Return True if a key of the table with one of the words in its name is set."""
     return any(getattr(table, name) for name in type(table).model_fields if any(word in name for word in words))
 
 
@@ -265,7 +265,7 @@ def _folders(config: StationConfig) -> Iterator[Warned]:
 
 
 def folder_problem(folder: Path) -> str:
-    """Why nothing can be written there; empty where it can, or where the folder can be made."""
+    """Reason why a folder cannot be written to; empty where it can, or where it can be made."""
     existing = folder
     # What may not even be looked at counts as not there: then it is the folder above that says no.
     while not os.path.exists(existing) and existing != existing.parent:

@@ -22,7 +22,7 @@ _IDS = ("fax_id", "call_id", "session")
 
 
 def in_journal(environ: dict[str, str] | None = None) -> bool:
-    """Whether systemd takes our standard error into the journal, and the journal can be reached."""
+    """Return True if systemd takes our standard error into the journal, and the journal can be reached."""
     stream = (environ if environ is not None else os.environ).get("JOURNAL_STREAM", "")
     try:
         there = os.fstat(sys.stderr.fileno())

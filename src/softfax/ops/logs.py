@@ -62,7 +62,7 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
     level = environ.get("SOFTFAX_LOG", "").upper() or config.log.level.upper()
     root.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
     if _on_terminal(config) and root.level == logging.INFO:
-        # Whoever sits there is told by the station what happens; the log has what went wrong.
+        # At a terminal the station prints what happens; the log has what went wrong.
         root.setLevel(logging.WARNING)
     # What others' libraries say in passing is of no use here.
     for name in (
@@ -81,12 +81,12 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
 
 
 def keeps_events(config: StationConfig) -> bool:
-    """Whether events of faxes, and what the station says itself (`said`), belong into the log: not where its lines are."""
+    """Return True if events of faxes and the station's own lines (`said`) belong in the log: not where they are printed."""
     return config.log.format == "json" or _where(config) != "stderr"
 
 
 def in_the_journal(config: StationConfig) -> bool:
-    """Whether the journal takes the log, and standard output too: then what is in the log is said there alone."""
+    """Return True if the journal takes both the log and standard output: then log records go there alone."""
     return _where(config) == "journald" and in_journal()
 
 

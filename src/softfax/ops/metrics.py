@@ -68,7 +68,7 @@ Source = Callable[[], Awaitable[Iterable[Metric]]]
 
 
 class Observed(Protocol):
-    """What is asked of a station (`softfax.station.Station`)."""
+    """The part of `softfax.station.Station` that metrics read."""
 
     @property
     def config(self) -> StationConfig: ...
@@ -86,13 +86,13 @@ class Observed(Protocol):
 
 
 class CountedQueue(Protocol):
-    """What is asked of a queue (`softfax.queue.queue.FaxQueue`)."""
+    """The part of `softfax.queue.queue.FaxQueue` that metrics read."""
 
     async def counts(self) -> QueueCounts: ...
 
 
 class _Snapshot(Collector):
-    """What was read off the station last."""
+    """Values read from the station last."""
 
     def __init__(self) -> None:
         self.metrics: list[Metric] = []
@@ -201,7 +201,7 @@ class Metrics:
     # ---- when asked -----------------------------------------------------------------------------------------------
 
     async def text(self) -> bytes:
-        """What `/metrics` answers, of `CONTENT_TYPE`. A part that cannot tell is left out."""
+        """Body of `/metrics`, of `CONTENT_TYPE`. A part that fails is left out."""
         metrics = [*_of_station(self._station)]
         for read in (self._of_queue, self._of_outbox, self._of_disk, *self.sources):
             try:

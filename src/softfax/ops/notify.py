@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tells a service manager how the station is: sd_notify(3). Does nothing where nobody asked for it."""
+"""Reports the station's status to a service manager: sd_notify(3). Does nothing without NOTIFY_SOCKET."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ _RECEIVED = re.compile(r"(?:\d{8}T\d{6}Z-.*-[0-9a-f]{24}|\.[0-9a-f]{24})\.(?:pdf
 
 
 class Owner(Protocol):
-    """What is asked of a station (`softfax.station.Station`)."""
+    """The part of `softfax.station.Station` that sweeping uses."""
 
     @property
     def config(self) -> StationConfig: ...
@@ -53,7 +53,7 @@ class Owner(Protocol):
 
 
 class SweptQueue(Protocol):
-    """What is asked of the queue (`softfax.queue.queue.FaxQueue`)."""
+    """The part of `softfax.queue.queue.FaxQueue` that sweeping uses."""
 
     events: Any
 
@@ -65,7 +65,7 @@ class SweptQueue(Protocol):
 
 @dataclass
 class Swept:
-    """What one look came to."""
+    """Result of one sweep."""
 
     faxes: int = 0
     traces: int = 0
@@ -84,7 +84,7 @@ class Retention:
         self._task: asyncio.Task[None] | None = None
 
     def prepare(self, durable: Durable) -> None:
-        """Has no tables of its own."""
+        """Do nothing: there are no tables of its own."""
 
     async def start(self) -> None:
         """Looks now and then."""
@@ -121,7 +121,7 @@ class Retention:
 
     @property
     def traces(self) -> Path:
-        """Where traces are."""
+        """Folder of the traces."""
         return getattr(self._station, "trace_folder", None) or self._station.config.data.dir / "traces"
 
     async def sweep(self) -> Swept:
@@ -212,13 +212,13 @@ class Retention:
         swept.kept_bytes = size
 
     def _size(self) -> int:
-        """What faxes, traces and received files take."""
+        """Size of faxes, traces and received files."""
         inbox = sum(size for _, _, size in _older(self._station.config.inbox_dir, float("inf"), _RECEIVED))
         return inbox + _tree(self._queue.folder) + _tree(self.traces)
 
 
 def _older(folder: Path, before: float, name: re.Pattern[str] | None = None) -> Iterator[tuple[Path, float, int]]:
-    """What stands in a folder and was last changed before a time: path, that time, size."""
+    """Entries of a folder last changed before a time: path, time of the change, size."""
     try:
         entries = list(os.scandir(folder))
     except OSError:

@@ -133,7 +133,7 @@ def _limits(field: FieldInfo) -> str:
 
 
 def _placeholder(annotation: Any) -> str:
-    """What stands for a value that has no default."""
+    """Placeholder for a value without a default."""
     if values := _values(annotation):
         return toml_value(values[0])
     kinds = {part for part in (annotation, *get_args(annotation)) if isinstance(part, type)}

@@ -137,7 +137,7 @@ class FaxQueue:
         durable.prepare(tables.METADATA)
         if durable.fresh:
             self._check_new()
-        durable.clock.told.append(lambda step_s: self.store.clock_set(step_s))
+        durable.clock.subscribers.append(lambda step_s: self.store.clock_set(step_s))
         for index in tables.faxes.indexes:
             # One that came after the table.
             index.create(durable.engine, checkfirst=True)

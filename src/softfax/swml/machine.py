@@ -55,7 +55,7 @@ class ReceiveFax:
 
 @dataclass(frozen=True)
 class Fetched:
-    """How a fax went, in the words of the variables."""
+    """Outcome of a fax, in the words of the variables."""
 
     document: str
     identity: str

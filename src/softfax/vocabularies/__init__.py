@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a fax says in the words of others: pure functions from the typed events to the bodies of callbacks.
+"""Vocabularies of other systems: pure functions from the typed events to the bodies of callbacks.
 
 A vocabulary is one module here with `DIALECT`, its name, and `callbacks(update)`, which gives none, one or several
 `CallbackBody`s for an event. A new one is found by being here.
@@ -37,7 +37,7 @@ def dialects() -> tuple[str, ...]:
 
 
 def callbacks(dialect: str, update: FaxUpdate) -> list[CallbackBody]:
-    """What is to be posted for an event, in order. Raises UsageError for an unknown dialect."""
+    """Bodies to post for an event, in order. Raises UsageError for an unknown dialect."""
     try:
         translate = _vocabularies()[dialect]
     except KeyError:

@@ -23,5 +23,5 @@ class CallbackBody:
 
 
 def later(result: FaxResult) -> str:
-    """What tells the end of a fax from an earlier one: somebody may have had it sent once more."""
+    """Suffix that tells the end of a fax from an earlier one, after it was sent once more."""
     return f"-{result.attempt}" if (result.attempt or 1) > 1 else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who may connect, how many at a time, and how often somebody may try a password."""
+"""Limits on SMTP clients: permitted networks, connections at a time, and password attempts."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_exit_status_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     [
         (ACCOUNT + '[sip]\nlisten = "0.0.0.0:5060"\n', None),
         (ACCOUNT.replace("127.0.0.1", "10.1.1.1"), r"SIP is listened for at 127.0.0.1:5060, which a PBX elsewhere"),
-        ('[sip]\nlisten = "0.0.0.0:5060"\n', r"c.toml:2: warning: calls are answered at 0.0.0.0:5060 from anybody"),
+        ('[sip]\nlisten = "0.0.0.0:5060"\n', r"c.toml:2: warning: calls from any address are answered at 0.0.0.0:5060"),
         (ACCOUNT + "[ami]\n", r"c.toml:5: warning: nobody can log in at the manager interface"),
         (ACCOUNT + '[ami]\nlisten = "[::]:5038"\n', r"c.toml:6: warning: AMI secrets cross the network in clear"),
         (ACCOUNT + '[inbox]\ndir = "/proc/x"\n', r"c.toml:6: warning: /proc/x cannot be made"),

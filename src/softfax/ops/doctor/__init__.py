@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Looks at a station's machine and configuration as somebody called for help would, and tells the remedy."""
+"""Examines a station's machine and configuration, and names the remedy for what is wrong."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the doctor found."""
+"""Findings of the doctor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["CheckArea", "Finding", "Status", "failed", "ok", "skipped", "warning
 
 
 class Status(StrEnum):
-    """How good it is."""
+    """Status of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -19,7 +19,7 @@ class Status(StrEnum):
 
 
 class CheckArea(StrEnum):
-    """What was looked at, in the order in which it is shown."""
+    """Areas that are examined, in the order in which they are shown."""
 
     CONFIGURATION = "configuration"
     LIBRARIES = "libraries"
@@ -49,17 +49,17 @@ class Finding:
 
 
 def ok(area: CheckArea, text: str) -> Finding:
-    """It is well."""
+    """A finding that all is well."""
     return Finding(area, Status.OK, text)
 
 
 def warning(area: CheckArea, text: str, remedy: str) -> Finding:
-    """It works, but."""
+    """A finding of something that works, with a reservation."""
     return Finding(area, Status.WARNING, text, remedy)
 
 
 def failed(area: CheckArea, text: str, remedy: str) -> Finding:
-    """It does not work."""
+    """A finding of something that does not work."""
     return Finding(area, Status.FAILED, text, remedy)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What this machine has: libraries, disk, clock, fonts, programs, limits."""
+"""Checks of this machine: libraries, disk, clock, fonts, programs, limits."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def record_findings(config: StationConfig) -> Iterator[Finding]:
 
 
 def clock_findings() -> Iterator[Finding]:
-    """Whether somebody keeps the clock right."""
+    """Check that a service keeps the clock right."""
     if time.time() < 1_700_000_000:
         yield failed(CheckArea.CLOCK, f"it is {time.strftime('%Y-%m-%d')} by this clock", "set the clock")
         return

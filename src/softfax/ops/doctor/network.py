@@ -111,7 +111,7 @@ def _tls(config: StationConfig, account: AccountConfig) -> ssl.SSLContext:
 
 
 async def mail_findings(config: StationConfig) -> list[Finding]:
-    """Whether the mail server lets us in, where e-mails go out: reports, and received faxes."""
+    """Check logins to the mail servers for outgoing e-mail: reports and received faxes."""
     if config.mail is None and not any(mailbox.email for mailbox in config.mailbox):
         return []
     smtp = config.smtp.model_copy(update={"timeout_s": min(config.smtp.timeout_s, PROBE_S)})
@@ -126,7 +126,7 @@ async def mail_findings(config: StationConfig) -> list[Finding]:
 
 
 async def nat_findings(config: StationConfig, stun: str = "") -> list[Finding]:
-    """Whether far ends see the address we write into SIP and SDP. `stun` is a server to ask."""
+    """Check that far ends see the address we write into SIP and SDP. `stun` is a server to ask."""
     out: list[Finding] = []
     for account in config.account:
         host, port = _host_port(account.server)
@@ -161,7 +161,7 @@ async def _nat(config: StationConfig, account: AccountConfig, server: str, stun:
         return ok(CheckArea.NETWORK, f"{account.label}: behind NAT, shows {public}")
     return warning(
         CheckArea.NETWORK,
-        f"{account.label}: {local} is private and {server} public: far ends are told an address they cannot reach",
+        f"{account.label}: {local} is private and {server} public: far ends are given an address they cannot reach",
         "set public_address, or stun, of the account; many trunks find out by themselves",
     )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether the ports of a configuration are free, and who has them where they are not; whether the station runs."""
+"""Checks of a configuration's ports, the programs that hold them, and a running station."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Protocol = Literal["udp", "tcp"]
 
 
 async def station_runs(config: StationConfig) -> bool:
-    """Whether a station answers at [http] listen."""
+    """Return True if a station answers at [http] listen."""
     return (await ask_station(config, "/healthz")) is not None
 
 
 async def ask_station(config: StationConfig, path: str) -> Any:
-    """What the running station answers to GET, as JSON or text; None where it does not. SOFTFAX_TOKEN is shown to it."""
+    """Return the running station's answer to GET, as JSON or text; None where there is none. Sends SOFTFAX_TOKEN."""
     if not config.http.enabled:
         return None
     return await asyncio.to_thread(_get, config, path)

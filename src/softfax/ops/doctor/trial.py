@@ -70,7 +70,7 @@ def _alone(config: StationConfig, folder: Path) -> StationConfig:
 
 
 def verdict(result: FaxResult, progress: ProgressEvent | None) -> list[Finding]:
-    """What the result says of the line."""
+    """Finding about the line from a trial fax's result."""
     if not result.success:
         said = result.to_json()
         cause = classify(said)
