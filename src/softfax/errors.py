@@ -134,7 +134,7 @@ class StarvedError(LocalError):
 
 
 class TransitionError(SoftfaxError):
-    """A state machine was told to go where its table does not lead: a fault of this program."""
+    """A transition that a state machine's table does not allow: a fault of this program."""
 
 
 def is_starved(error: BaseException) -> bool:

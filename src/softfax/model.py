@@ -52,14 +52,14 @@ __all__ = [
 
 
 class Mode(StrEnum):
-    """How the fax travelled: `T38` or G.711 `audio` (Asterisk's FAXMODE words)."""
+    """Transport of a fax: `T38` or G.711 `audio` (Asterisk's FAXMODE words)."""
 
     T38 = "T38"
     AUDIO = "audio"
 
 
 class Direction(StrEnum):
-    """Which way the image goes, seen from here."""
+    """Direction of the image, seen from here."""
 
     SEND = "send"
     RECEIVE = "receive"
@@ -149,7 +149,7 @@ class Event:
     time: datetime = field(default_factory=_now)
 
     def keys(self) -> Iterable[str]:
-        """Those of the JSON object: an event may be read as that, `event["state"]`, `dict(event)`."""
+        """Keys of the JSON object: an event may be read as one, `event["state"]`, `dict(event)`."""
         return self.to_json().keys()
 
     def __getitem__(self, key: str) -> Any:
@@ -249,7 +249,7 @@ class PageEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FaxResult(Event):
-    """How a fax ended: the last event of every fax.
+    """Result of a fax: its last event.
 
     `success` means that the far end confirmed the last page (MCF) or, receiving, that we did. `result_code` is 0 for
     success, else the T.30 completion code (spandsp's T30_ERR_*), or a code of ours above 1000 where T.30 never began.
@@ -294,7 +294,7 @@ class FaxResult(Event):
 
 
 class FaxState(StrEnum):
-    """Where a fax is, see the module's table."""
+    """State of a fax in the queue, see the module's table."""
 
     QUEUED = "queued"
     PREPARING = "preparing"
@@ -322,7 +322,7 @@ TERMINAL = frozenset(
 
 
 class Cause(StrEnum):
-    """Why an attempt failed, as far as it matters for the next one."""
+    """Cause of a failed attempt, as far as it matters for the next one."""
 
     BUSY = "busy"
     NO_ANSWER = "no-answer"
@@ -362,7 +362,7 @@ class Attempt:
 class Fax:
     """A fax as it is kept. `pages` are those confirmed (sent) or received so far; `reason` and `remedy` are for people;
     `warnings` are lines about what of its documents is not on its pages;
-    `retried_after` is how many attempts there were when somebody last asked for more."""
+    `retried_after` is how many attempts there were when more were last asked for."""
 
     id: str
     direction: Direction
@@ -400,12 +400,12 @@ class Fax:
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """True once nothing more happens by itself."""
         return self.state in TERMINAL and not (self.state is FaxState.UNCERTAIN and self.next_attempt is not None)
 
     @property
     def success(self) -> bool:
-        """Whether it went through."""
+        """True if the fax went through."""
         return self.state in (FaxState.DELIVERED, FaxState.RECEIVED)
 
     def to_json(self) -> dict[str, Any]:
@@ -433,7 +433,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressEvent(Event):
-    """How far a fax under way is: about one a second, for those who watch; it is neither kept nor called back.
+    """Progress of an active fax: about one a second, for live displays; neither kept nor called back.
 
     `bytes` are those of the page so far, `page_bytes` all of it where that is known; `rows` those received so far.
     """
@@ -469,7 +469,7 @@ class JobEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FaxContext:
-    """What stays the same during one fax: who, whom, which ids. With an event it is all that any vocabulary needs.
+    """Facts that stay the same during one fax: parties and ids. With an event it is all that any vocabulary needs.
 
     `unique_id` is `epoch.sequence` and `channel` a name like `PJSIP/pbx-00000001`, as Asterisk forms them. `caller_number`
     is who placed the call and `called_number` whom it was for, whichever side we are; `entry_point` is the line or account

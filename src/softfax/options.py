@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What can be asked of a fax: every option once, with its type, its limits, its name outside and the station's default.
+"""Options of a fax: each once, with its type, limits, external name and the station's default.
 
 From here come the bodies of requests and the fields of forms (`softfax.web.requests`), `[fax]` of the configuration, the flags
-of the command line, the rows of the queue, the orders of a station, what a process for calls is told, and the settings of the
+of the command line, the rows of the queue, the orders of a station, the messages to a process for calls, and the settings of the
 engine. A new option is a line here, and what is done about it where it takes effect.
 """
 
@@ -37,7 +37,7 @@ Rate = Literal[2400, 4800, 7200, 9600, 12000, 14400]
 
 
 class ModePolicy(StrEnum):
-    """Which transport is wanted: T.38 with G.711 as fallback, T.38 or nothing, G.711 alone."""
+    """Permitted transports: T.38 with G.711 as fallback, T.38 alone, G.711 alone."""
 
     AUTO = "auto"
     T38 = "t38"
@@ -63,7 +63,7 @@ def _ident(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """What an option is outside of Python: its name in JSON and TOML, its type with its limits, a line about it. `default` is the
+    """An option outside of Python: its name in JSON and TOML, its type with limits, its description. `default` is the
     station's, where `[fax]` may name another."""
 
     name: str
@@ -86,7 +86,7 @@ _O = TypeVar("_O", bound="FaxOptions")
 
 @dataclass(frozen=True, kw_only=True)
 class FaxOptions:
-    """What is asked of a fax. None, 0 or an empty text stands for what the station's configuration says."""
+    """Options of a fax. None, 0 or an empty text stands for the value in the station's configuration."""
 
     mode: ModePolicy | None = field(
         default=None,
@@ -118,7 +118,7 @@ class FaxOptions:
 
     @property
     def drawn_at(self) -> Resolution:
-        """What its pages are drawn at."""
+        """Resolution at which the pages are drawn."""
         return self.resolution or "fine"
 
     def with_defaults(self: _O, defaults: FaxOptions) -> _O:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a SIP status means that ends a call before it is answered (RFC 3261 §21): one table for all who have to know."""
+"""Meaning of a SIP status that ends a call before it is answered (RFC 3261 §21): one table for every use."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _UNKNOWN, _REFUSED, _SERVER_ERROR = SipStatus(""), SipStatus("", remedy=_SERVER)
 
 
 def status(code: int) -> SipStatus:
-    """What a status means; one that is not in the table means what its class does, and 0 that there was none."""
+    """Return the meaning of a status. One that is not in the table has the meaning of its class; 0 means there was none."""
     if code in _TABLE:
         return _TABLE[code]
     if code >= 600:

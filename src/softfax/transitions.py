@@ -21,7 +21,7 @@ S = TypeVar("S", bound=Enum)
 
 
 class Phase(Enum):
-    """Where the call of a fax is."""
+    """Phase of a fax's call."""
 
     CALLING = "calling"
     UP = "up"
@@ -46,7 +46,7 @@ class Transitions(Generic[S]):
     table: Mapping[S, State[S]]
 
     def allows(self, before: S, after: S) -> bool:
-        """Whether the table leads there."""
+        """Return True if the table allows the transition."""
         return before is after or after in self.table[before].to
 
     def move(self, before: S, after: S) -> S:
@@ -148,6 +148,6 @@ FAXES: Transitions[FaxState] = Transitions(
         FaxState.FAILED: State("nothing", _AGAIN),
         FaxState.CANCELLED: State("nothing", _AGAIN),
         FaxState.EXPIRED: State("nothing", _AGAIN),
-        FaxState.UNCERTAIN: State("a decision by somebody", _AGAIN),
+        FaxState.UNCERTAIN: State("an operator's decision", _AGAIN),
     },
 )
