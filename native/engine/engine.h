@@ -125,9 +125,10 @@ SFX_API int sfx_engine_load(sfx_engine *engine, unsigned shard, sfx_load *out);
 /* ---- sessions ----------------------------------------------------------------------------------------------- */
 
 enum {
-    SFX_FLAG_ECM = 1 << 0,       /* error correction mode (T.30 Annex A) allowed */
-    SFX_FLAG_CALLER = 1 << 1,    /* this side placed the call (sends CNG; T.30 "calling party") */
-    SFX_FLAG_TRACE = 1 << 2,     /* SFX_EVENT_FRAME for every control frame */
+    SFX_FLAG_ECM = 1 << 0,    /* error correction mode (T.30 Annex A) allowed */
+    SFX_FLAG_CALLER = 1 << 1, /* this side placed the call (sends CNG; T.30 "calling party") */
+    SFX_FLAG_TRACE = 1 << 2,  /* SFX_EVENT_FRAME for every control frame */
+    SFX_FLAG_POLLER = 1 << 4, /* this side placed the call to receive: the far end may say its DIS at the same time */
     SFX_FLAG_SYMMETRIC = 1 << 3, /* send to where packets come from, whatever address is signalled */
 };
 

@@ -181,6 +181,7 @@ typedef struct t30_run {
     bool finished;                            /* phase E has been */
     bool muted;                               /* being replaced: no more events */
     bool preamble_heard;
+    bool waits_for_dis;      /* longer than T4 */
     bool commanded;          /* a DCS was said */
     bool local_tcf;          /* over T.38 the gateways make the training check */
     unsigned training_ticks; /* since one was to come */

@@ -9,6 +9,7 @@
 #define UNTIMED_LONG_TICKS 500 /* 10 s, until the far end says its DIS again after EOM */
 
 #define T2_SAMPLES (7 * 8000)
+#define DIS_SAMPLES (3 * 8000)        /* CSI and DIS after their preamble, and some */
 #define T4_TICKS 150                  /* 3 s after a command it is said again */
 #define T4_LEAST_TICKS 25             /* … and not at once where the answer came late and damaged */
 #define NO_TCF_SAMPLES (9 * 8000 / 2) /* training and its check are over 3 s after the DCS */
@@ -148,6 +149,19 @@ static void watch_damaged_answer(t30_run *run) {
     t->timer_t2_t4_is = TIMER_IS_T4;
 }
 
+/* Who calls to receive says DIS, as a sender expects that is called. A far end that has nothing to send says its own at
+ * the same time, and again after as long: it is heard in a longer wait, and T.30 ends. */
+static void wait_for_dis(t30_run *run) {
+    t30_state_t *t = run->t30;
+
+    if (!(run->session->config.flags & SFX_FLAG_POLLER) || t->state != STATE_R || t->phase != T30_PHASE_B_RX)
+        run->waits_for_dis = false;
+    else if (!run->waits_for_dis && t->timer_t2_t4_is == TIMER_IS_T4 && t->timer_t2_t4 > 0) {
+        t->timer_t2_t4 += DIS_SAMPLES;
+        run->waits_for_dis = true;
+    }
+}
+
 /* Each frame stops T2 and T4, and spandsp starts none where what was to follow does not come, or where it returns to
  * phase B: both sides would wait for each other until the call is too long. */
 static void watch_untimed(t30_run *run) {
@@ -175,6 +189,7 @@ void run_watch_timers(t30_run *run) {
     watch_queued_phase(run);
     hold_page(run);
     watch_damaged_answer(run);
+    wait_for_dis(run);
     /* A command that was not understood is said again after T4, 3 s; spandsp gives up 200 ms after its carrier. */
     if (t->timer_t2_t4_is == TIMER_IS_T2B && is_receiving_page(t)) {
         t->timer_t2_t4 = T2_SAMPLES;

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import Engine, EngineEvent, EventType, LineSettings, T30Settings, UdptlSettings
+from softfax.engine import (
+    Engine,
+    EngineEvent,
+    EventType,
+    LineSettings,
+    T30Settings,
+    UdptlSettings,
+    completion_text,
+    run_line,
+)
 from softfax.fax import t30
 from tests.native.test_line import fax
 
@@ -123,3 +132,18 @@ def test_no_collision_makes_an_identity_of_other_octets(tmp_path: Path, delay_ms
 
     assert result.last(result.sender, EventType.COMPLETE).text in ("", "RECEIVER 2")
     assert result.last(result.receiver, EventType.COMPLETE).text in ("", "SENDER 1")
+
+
+@pytest.mark.parametrize("mode", ["T38", "PCMU"])
+def test_where_there_is_nothing_to_poll_it_is_heard_soon(tmp_path: Path, mode: str) -> None:
+    """Both say their DIS at the same time: the one that called listens for longer, and hears that there is nothing."""
+    with Engine(shards=1) as engine:
+        ours = engine.session(T30Settings(caller=False, poller=True, rx_file=tmp_path / "ours.tif"))
+        theirs = engine.session(T30Settings(caller=False, rx_file=tmp_path / "theirs.tif"))
+        run_line(ours, theirs, LineSettings(mode=mode, limit_s=120))
+        (end,) = [e for e in engine.events() if e.session == ours.id and e.type is EventType.COMPLETE]
+        ours.close()
+        theirs.close()
+
+    assert completion_text(end.code) == "Far end is not able to transmit"
+    assert end.time_s < 16

@@ -65,6 +65,7 @@ class Flag(IntFlag):
     CALLER = 1 << 1
     TRACE = 1 << 2
     SYMMETRIC = 1 << 3
+    POLLER = 1 << 4
 
 
 class DisVerdict(IntEnum):

@@ -98,6 +98,7 @@ class T30Settings(FaxOptions):
     stall_s: float = 0.0
     max_pages: int = 0
     symmetric: bool = False
+    poller: bool = False
     trace: bool = False
     lacks: Lacks = field(default_factory=lambda: Lacks(0))
 
@@ -116,6 +117,7 @@ class T30Settings(FaxOptions):
             (self.caller, Flag.CALLER),
             (self.trace, Flag.TRACE),
             (self.symmetric, Flag.SYMMETRIC),
+            (self.poller, Flag.POLLER),
         ):
             flags |= flag if on else Flag(0)
         return SessionConfig(

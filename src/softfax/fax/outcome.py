@@ -26,6 +26,7 @@ CRASHED = 2000
 T30_T0_EXPIRED, T30_T1_EXPIRED = 2, 3
 #: No fax was heard: T0, T1, and spandsp's RX_NOFAX.
 T30_SILENCE = frozenset({T30_T0_EXPIRED, T30_T1_EXPIRED, 28})
+T30_TX_INCAPABLE = 10
 T30_FILE_ERRORS = range(41, 47)
 T30_CALLDROPPED = 49
 T30_FILE_ERROR = 41
@@ -79,6 +80,8 @@ def from_t30(code: int, text: str) -> Outcome:
         return OK
     if code in (T30_T0_EXPIRED, T30_T1_EXPIRED):
         return Outcome(False, "TIMEOUT", "no fax was heard from the far end", code)
+    if code == T30_TX_INCAPABLE:
+        return Outcome(False, text, "there is nothing to poll: the far end has no document ready for its caller", code)
     if code in T30_FILE_ERRORS:
         return Outcome(False, "FILE_ERROR", text, code)
     if code == T30_CALLDROPPED:

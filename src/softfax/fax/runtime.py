@@ -30,7 +30,7 @@ from softfax.fax.feed import DocumentFeed
 from softfax.fax.outcome import Outcome
 from softfax.fax.preview import png_of
 from softfax.fax.session import AudioPath, FaxSession, T38Path
-from softfax.fax.settings import FaxSettings
+from softfax.fax.settings import FaxSettings, Role
 from softfax.fax.trace import TraceSettings
 from softfax.fax.tracing import Ring, SipMessages, Tracing
 from softfax.model import CallState, Direction, Event, FaxResult, new_fax_id
@@ -98,6 +98,7 @@ class ActiveFax:
         self.engine: EngineSession = runtime.engine.session(
             T30Settings(
                 caller=settings.direction is Direction.SEND,
+                poller=settings.direction is Direction.RECEIVE and settings.role is Role.CALLER,
                 tx_file=settings.document if settings.direction is Direction.SEND else None,
                 rx_file=settings.document if settings.direction is Direction.RECEIVE else None,
                 **options_of(settings),
