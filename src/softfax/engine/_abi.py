@@ -69,7 +69,7 @@ class Flag(IntFlag):
 
 
 class DisVerdict(IntEnum):
-    """What became of a far end's DIS (the code of an event `DIS`): answered, or let go by because of the pages."""
+    """Treatment of a far end's DIS (the code of an event `DIS`): answered, or let go by because of the pages."""
 
     TAKEN = 1
     UNFIT = 2
@@ -77,7 +77,7 @@ class DisVerdict(IntEnum):
 
 
 class Lacks(IntFlag):
-    """What a receiver does not offer in its DIS (T.30 table 2), though it could."""
+    """Capabilities that a receiver leaves out of its DIS (T.30 table 2)."""
 
     FINE = 1 << 0
     SUPERFINE = 1 << 1
@@ -187,7 +187,7 @@ class SessionStats(c.Structure):
 
 
 class SrtpSuite(IntEnum):
-    """How SRTP packets are protected (RFC 4568 §6.2)."""
+    """Crypto suites of SRTP (RFC 4568 §6.2)."""
 
     AES_CM_128_HMAC_SHA1_80 = 1
     AES_CM_128_HMAC_SHA1_32 = 2

@@ -59,7 +59,7 @@ _LAWS = {"PCMU": 0, "PCMA": 8}
 
 @dataclass(frozen=True, slots=True)
 class ThreadLoad:
-    """How one of the engine's threads keeps up: ticks, how late they began and how long they took, in all since its start; the
+    """Load of one of the engine's threads: ticks, how late they began and how long they took, in all since its start; the
     latest since it was asked before; its sessions."""
 
     ticks: int
@@ -84,10 +84,10 @@ class EngineEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class T30Settings(FaxOptions):
-    """What T.30 is to do: the options of the fax, of which none is left open. Exactly one of `tx_file` (a fax TIFF to send) and
+    """Settings of T.30: the options of the fax, of which none is left open. Exactly one of `tx_file` (a fax TIFF to send) and
     `rx_file` (a TIFF to write) is set.
 
-    `caller`: the calling side of T.30, which sends CNG and waits for DIS: the sender of the image, whoever placed the call.
+    `caller`: the calling side of T.30, which sends CNG and waits for DIS: the sender of the image, even if the other side called.
     `ident` is the local station id (CSI/TSI, at most 20 characters of T.30 §5.3.6.2.4); `max_rate_bps` 2400 to 14400.
     `lacks` is what a receiver keeps out of its DIS.
     """
@@ -151,7 +151,7 @@ class PageFormat:
         return PageRecord(self.width, self.rows, self.x_dpm, self.y_dpm, (c.c_uint32 * 3)(*self.codes))
 
     def fits(self, dis: bytes) -> bool:
-        """Whether a far end with this DIS or DTC (address octet first) takes the page (T.30 table 2)."""
+        """Return True if a far end with this DIS or DTC (address octet first) takes the page (T.30 table 2)."""
         return bool(library().sfx_page_fits(c.byref(self.to_c()), dis, len(dis)))
 
 
@@ -169,7 +169,7 @@ class PagePreview:
 
 @dataclass(frozen=True, kw_only=True)
 class UdptlSettings:
-    """How T.38 is sent (RFC 3362, T.38 Annex D). `max_datagram` is the far end's limit in octets, 0 if it gave none."""
+    """Settings for sending T.38 (RFC 3362, T.38 Annex D). `max_datagram` is the far end's limit in octets, 0 if it gave none."""
 
     version: int = 0
     error_correction: ErrorCorrection = ErrorCorrection.REDUNDANCY
@@ -283,7 +283,7 @@ class EngineSession:
         )
 
     def document(self, pages: Sequence[PageFormat], *, more: bool, path: Path | None = None) -> None:
-        """Says which pages the document has so far (all of them) and whether more will be appended to its file.
+        """Set the pages that the document has so far (all of them); `more` if others will be appended to its file.
 
         From then on the engine sends while later pages are made, lets a DIS go by that asks for other pages (event `DIS`
         with `DisVerdict`), and takes for each run of pages the smallest code the far end decodes. `path` replaces the file.
@@ -382,7 +382,7 @@ class Engine:
         return float(self._lib.sfx_engine_cpu_us(self.handle)) / 1e6
 
     def load(self) -> list[ThreadLoad]:
-        """How each thread keeps up."""
+        """Load of each thread."""
         record = LoadRecord()
         found: list[ThreadLoad] = []
         while self._lib.sfx_engine_load(self.handle, len(found), c.byref(record)) == 0:

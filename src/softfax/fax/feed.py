@@ -21,7 +21,7 @@ A4_LENGTH_MM, B4_LENGTH_MM = 297.0, 364.0
 
 
 def far_end_of(dis: bytes) -> FarEnd:
-    """What a DIS or DTC (address octet first) says the far end takes (T.30 table 2)."""
+    """Capabilities of the far end by its DIS or DTC (address octet first; T.30 table 2)."""
 
     def bit(number: int) -> bool:
         octet = 3 + (number - 1) // 8
@@ -48,8 +48,8 @@ def page_format(page: PageInfo) -> PageFormat:
 class DocumentFeed:
     """Joins a `PageJob` to the engine session that sends it. Lives on the asyncio loop.
 
-    `on_pages(total, complete)` tells how many pages there are, as far as known; `on_failed` that a page could not be made
-    while the fax was under way. The job belongs to whoever made it; jobs made here end with `close`.
+    `on_pages(total, complete)` reports the number of pages known so far; `on_failed` that a page could not be made while
+    the fax was under way. A job given to it belongs to its maker; jobs made here end with `close`.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where received faxes go: a folder with one PDF per fax, written whole or not at all."""
+"""The inbox: a folder with one PDF for each received fax, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Inbox:
                 await asyncio.to_thread(_remove_empty, spool)
                 return dataclasses.replace(result, documents=[])
             if pages > len(marks):
-                # Whoever received them was gone before it could say so.
+                # The process that received them was gone before it could report them.
                 result = dataclasses.replace(result, pages=max(pages, result.pages))
             return await asyncio.to_thread(self._deliver, result, spool, remote, marks)
         except (SoftfaxError, OSError) as error:

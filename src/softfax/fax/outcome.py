@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How a fax ended, in Asterisk's words: pure functions from T.30 completion codes and SIP statuses."""
+"""Outcome of a fax in Asterisk's words: pure functions from T.30 completion codes and SIP statuses."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def from_t30(code: int, text: str) -> Outcome:
 
 
 def hostile_text(kind: int) -> str:
-    """What the guard caught, in words."""
+    """Text for what the guard caught."""
     return _HOSTILE.get(kind, "the far end broke the rules of T.30")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a fax session is joined to: its call, its engine session, time; and the media that the call brings."""
+"""Ports of a fax session: its call, its engine session, time; and the media that the call brings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class T38Path:
 
 
 class CallPort(Protocol):
-    """What a fax asks of its SIP call. All return at once."""
+    """The SIP call as a fax uses it. All methods return at once."""
 
     @property
     def call_id(self) -> str: ...
@@ -59,7 +59,7 @@ class CallPort(Protocol):
 
 
 class EnginePort(Protocol):
-    """What a fax asks of its engine session (`softfax.engine.EngineSession`)."""
+    """The engine session as a fax uses it (`softfax.engine.EngineSession`)."""
 
     def start_audio(
         self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int, srtp: SrtpSettings | None = None

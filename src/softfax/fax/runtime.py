@@ -145,7 +145,7 @@ class ActiveFax:
         self.session.t38_up(T38Path(os.dup(self._udptl.fileno()), media.remote, self._udptl_settings(media)))
 
     def _udptl_settings(self, media: T38Media) -> UdptlSettings:
-        """What both sides said holds, whoever offered: an answer may say less than the offer."""
+        """Settings by both SDPs, offer and answer: an answer may say less than the offer."""
         far, local = media.parameters, media.local
         correction = "none" if local.error_correction == "none" else far.error_correction
         return UdptlSettings(
@@ -165,7 +165,7 @@ class ActiveFax:
     # ---- what the runtime needs ---------------------------------------------------------------------------------
 
     def policy(self) -> T38Policy:
-        """What the user agent answers to an offer of T.38, and what it offers for us."""
+        """Policy of the user agent for T.38: its answer to an offer, and its own offer."""
         settings = self.session.settings
         wish = settings.t38
         local = T38Parameters(

@@ -106,17 +106,17 @@ class FaxSession:
 
     @property
     def ended(self) -> bool:
-        """Whether the result is out."""
+        """True once the result is out."""
         return self.phase is Phase.ENDED
 
     @property
     def accepts_t38(self) -> bool:
-        """Whether an offer of T.38 from the far end is taken."""
+        """True if an offer of T.38 from the far end is accepted."""
         return self.settings.accepts_t38 and self.phase in (Phase.CALLING, Phase.UP, Phase.FAXING)
 
     @property
     def page_marks(self) -> list[PageMark]:
-        """How each page went, in order, a page that was sent again counting again."""
+        """Marks of the pages, in order; a page that was sent again counts again."""
         return self._progress.page_marks
 
     # ---- what happens: the call -----------------------------------------------------------------------------------
@@ -346,7 +346,7 @@ class FaxSession:
         if self.phase is Phase.CALLING or self.engine is None or not self._media_running:
             self._finish(self._outcome)
             return
-        # The far end is told by DCN; on audio that is a second of V.21.
+        # DCN goes to the far end; on audio that is a second of V.21.
         self._move(Phase.CLOSING)
         self._stop_timer("answer", "offer", "t38", "call")
         self.engine.cancel()
@@ -479,7 +479,7 @@ class FaxSession:
         self.on_event(event)
 
     def _guarded(self, action: Callable[[EnginePort], None]) -> bool:
-        """Runs an engine operation; a failure of it ends the fax instead of reaching the caller, who is told by False."""
+        """Runs an engine operation; a failure ends the fax, and the caller gets False."""
         assert self.engine is not None
         try:
             action(self.engine)
@@ -550,7 +550,7 @@ class FaxSession:
 
     @property
     def outcome(self) -> Outcome | None:
-        """How it ended, once it did."""
+        """Outcome, once the fax has ended."""
         return self._outcome
 
 

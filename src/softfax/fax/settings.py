@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What one fax is to be: direction, transport, identity, limits."""
+"""Settings of one fax: direction, transport, identity, limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["FaxSettings", "Role", "T38Preferences", "Timeouts"]
 
 
 class Role(StrEnum):
-    """Who placed the call."""
+    """Role of this side in the call."""
 
     CALLER = "caller"
     ANSWERER = "answerer"
@@ -24,7 +24,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
-    """How long to wait, in seconds.
+    """Time limits, in seconds.
 
     `answer_s`: until the far end answers the call. `t38_s`: in mode `t38`, until T.38 is agreed once the call is up.
     `stall_s`: without a packet from the far end. `linger_s`: for the far end's BYE, once T.30 is over. `call_s`: the whole
@@ -40,7 +40,7 @@ class Timeouts:
 
 @dataclass(frozen=True, kw_only=True)
 class T38Preferences:
-    """What T.38 is wanted like with one PBX or trunk; how much of it comes about is the mode's and the far end's to say.
+    """Preferences for T.38 with one PBX or trunk, within what the mode and the far end allow.
 
     `offer`: we offer T.38 ourselves. `accept`: we take the far end's offer. Neither is G.711 alone. `first_invite`: our
     first INVITE offers T.38 and nothing else; refused, the call is placed again with audio.
@@ -71,8 +71,8 @@ class FaxSettings(FaxOptions):
     """One fax on a call: its options, of which none is left open. `document` is the fax TIFF to send, or the TIFF to receive
     into; `documents` are the names for the result.
 
-    `t38` is how T.38 is wanted where `mode` allows it. In T.30 the sender of the image is the calling side, whoever placed
-    the call. `lacks` is what a receiver does not offer.
+    `t38` are the preferences for T.38 where `mode` allows it. In T.30 the sender of the image is the calling side, even if
+    the other side called. `lacks` is what a receiver does not offer.
     """
 
     direction: Direction
@@ -96,22 +96,22 @@ class FaxSettings(FaxOptions):
 
     @property
     def offers_t38(self) -> bool:
-        """Whether we offer T.38 at all."""
+        """True if we offer T.38 at all."""
         return self.mode is not ModePolicy.AUDIO and self.t38.offer
 
     @property
     def accepts_t38(self) -> bool:
-        """Whether the far end's offer of T.38 is taken."""
+        """True if the far end's offer of T.38 is accepted."""
         return self.mode is not ModePolicy.AUDIO and self.t38.accept
 
     @property
     def offers_t38_on_v21(self) -> bool:
-        """Whether a caller that sends offers T.38 when it hears the far end's V.21."""
+        """True if a caller that sends offers T.38 when it hears the far end's V.21."""
         return self.offers_t38 and self.t38.on_v21
 
     @property
     def t38_offer_delay_s(self) -> float | None:
-        """How long after the answer T.38 is offered without further reason; None for never."""
+        """Delay from the answer to our offer of T.38, in seconds; None for no offer by time."""
         if not self.offers_t38:
             return None
         if self.role is Role.ANSWERER:

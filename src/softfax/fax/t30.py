@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What T.30 control frames say, in words: names and fields (ITU-T T.30 §5.3.6, table 2). Pure; whatever octets come in."""
+"""T.30 control frames in words: names and fields (ITU-T T.30 §5.3.6, table 2). Pure; takes any octets."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ Kind = Literal["sip", "t30", "signal", "media", "note"]
 
 @dataclass(frozen=True)
 class TraceSettings:
-    """Where traces go, and of which faxes. `capture_bytes` is what is kept of the packets of each; 0 for none."""
+    """Folder of the traces, and the faxes that get one. `capture_bytes` limits the packets kept of each; 0 for none."""
 
     folder: Path
     when: When = "failed"
@@ -132,7 +132,7 @@ class Trace:
         self.add("signal", signal.name, direction=way, detail=_SIGNALS[signal], fields=fields)
 
     def to_json(self) -> dict[str, Any]:
-        """What is written, and what the HTTP API gives."""
+        """JSON as written, and as the HTTP API returns it."""
         return {
             "fax_id": self.fax_id,
             "attempt": self.attempt,
@@ -179,14 +179,14 @@ def _stamp(when: datetime) -> str:
 
 
 def trace_path(folder: Path, fax_id: str, attempt: int = 1) -> Path:
-    """Where the trace of one call for a fax is. Raises ValueError for what is no fax id."""
+    """Path of the trace of one call for a fax. Raises ValueError for a malformed fax id."""
     if not re.fullmatch(r"[0-9a-f]{24}", fax_id):
         raise ValueError("no fax id")
     return folder / f"{fax_id}-{attempt}.json.gz"
 
 
 def pcap_path(folder: Path, fax_id: str, attempt: int = 1) -> Path:
-    """Where its packets are. Raises ValueError for what is no fax id."""
+    """Path of its packets. Raises ValueError for a malformed fax id."""
     return trace_path(folder, fax_id).with_name(f"{fax_id}-{attempt}.pcap")
 
 

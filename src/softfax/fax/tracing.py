@@ -77,7 +77,7 @@ class SipMessages:
             self._claimed[call_id] = self._calls.pop(call_id, deque())
 
     def of(self, call_id: str) -> list[_Message]:
-        """Those of a call, which are forgotten here."""
+        """Messages of a call, which are forgotten here."""
         messages = self._claimed.pop(call_id, None)
         if messages is None:
             messages = self._calls.pop(call_id, deque())
@@ -103,7 +103,7 @@ class Tracing:
         return pcap_path(self._settings.folder, self.trace.fax_id, self.trace.attempt)
 
     def capture(self, engine: EngineSession) -> None:
-        """Has the fax's packets kept, if that is wanted; before its media begins. What keeps it from that is logged."""
+        """Begin to capture the fax's packets, if configured, before its media begin. A failure is logged."""
         if not self._settings.capture_bytes:
             return
         try:
@@ -183,7 +183,7 @@ class Tracing:
 
     @property
     def busy(self) -> bool:
-        """Whether there is something to write yet."""
+        """True while there is something to write."""
         return self._due is not None or not (self._saving is None or self._saving.done())
 
     def _write(self) -> None:
@@ -235,7 +235,7 @@ def _datagram(message: _Message, local: tuple[str, int]) -> Datagram:
 
 
 def _own_address(far: tuple[str, int]) -> str:
-    """Which of our addresses the routes choose for a far end."""
+    """Our address that the routing table chooses for a far end."""
     family = socket.AF_INET6 if ":" in far[0] else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

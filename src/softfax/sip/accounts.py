@@ -36,7 +36,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class KnownAccount:
-    """An account as incoming calls are told by: its contact's `line`, and the addresses and ports of its servers."""
+    """Marks of an account's incoming calls: its contact's `line`, and the addresses and ports of its servers."""
 
     account: SipAccount
     line: str = ""
@@ -50,7 +50,7 @@ class KnownAccount:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a call comes from: an account, or nobody's (empty), and then the account whose user or number is called by it."""
+    """Origin of a call: an account, or none (empty), and then the account whose user or number it calls."""
 
     account: str = ""
     called: str = ""
@@ -58,7 +58,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who we are in an INVITE: the URI in From with its display name, and headers beside it."""
+    """Our identity in an INVITE: the URI in From with its display name, and headers beside it."""
 
     from_uri: str
     headers: tuple[tuple[str, str], ...] = ()
@@ -123,7 +123,7 @@ def check_accounts(accounts: Sequence[SipAccount]) -> None:
 
 
 def origin_of(known: Iterable[KnownAccount], request_uri: str, source: str, hosts: Collection[str] = ()) -> Origin:
-    """Where an INVITE comes from.
+    """Return the origin of an INVITE.
 
     The contact that we registered decides. Else it is an account's if the packet comes from its server or, where it names them,
     from its `trusted` networks (`source`); among several, user and numbers decide. What the text says of its sender never does:
@@ -176,9 +176,9 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def identity(account: SipAccount | None, own_uri: str, domain: str, caller: CallerId | None) -> Identity | None:
-    """How `caller` is shown; None where nothing differs from our own URI.
+    """Identity that shows `caller`; None where nothing differs from our own URI.
 
-    A server that knows us by a user is told who calls beside From, unless the account says otherwise; all else is told in From.
+    A server that knows us by a user gets the caller's number beside From, unless the account says otherwise; else it is in From.
     """
     if caller is None or not (caller.user or caller.name):
         return None

@@ -99,7 +99,7 @@ class Call:
         self._send_offer()
 
     def stay_in_audio(self, fixed: bool) -> None:
-        """Says whether offers of T.38 are refused (488) because the fax is under way in audio; one of ours is taken back."""
+        """Refuse offers of T.38 (488), or not, because the fax is under way in audio; one of ours is withdrawn."""
         self._in_audio = fixed
         if fixed and self._offer_timer is not None:
             self._cancel_timer()
@@ -195,7 +195,7 @@ class IncomingCall(Call):
         self._agent.post(lambda stack: stack.answer(self))
 
     def ring(self) -> None:
-        """Tells the caller that it rings (180)."""
+        """Send 180 Ringing."""
         self._agent.post(lambda stack: stack.ring(self))
 
     def reject(self, code: int = 603) -> None:
@@ -264,7 +264,7 @@ class UserAgent:
 
     @property
     def bound_address(self) -> tuple[str, int]:
-        """Where SIP is listened on."""
+        """Address and port on which SIP listens."""
         return self._stack.bound_address
 
     # ---- accounts -----------------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ class UserAgent:
         return self.config.accounts
 
     async def set_accounts(self, accounts: Sequence[SipAccount]) -> None:
-        """Has these accounts and no others. Calls go on; accounts that stay as they are are not touched.
+        """Replace all accounts by these. Calls go on; unchanged accounts are not touched.
 
         Others are unregistered, and given up when their last call has ended; what is new or changed is not registered before
         `register`. Raises UsageError.
@@ -380,7 +380,7 @@ class UserAgent:
 
     @property
     def refused(self) -> Refused:
-        """What was refused before it became a call."""
+        """Counts of what was refused before it became a call."""
         return self._stack.refused
 
     def close_to_calls(self, closed: bool) -> None:

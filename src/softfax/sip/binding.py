@@ -35,7 +35,7 @@ _SYSTEM_REASONS = {
 
 
 def reason_of(error: Any) -> str:
-    """Why PJSIP refused something, in its words."""
+    """Reason for PJSIP's refusal, in its words."""
     return re.sub(r"\s*\(PJ\w+\)", "", str(error.reason)) or "refused by the SIP stack"
 
 

@@ -36,7 +36,7 @@ class GlueEventType(IntEnum):
 
 
 class Unanswered(IntEnum):
-    """Why a challenge is not answered, see glue.h."""
+    """Reason for leaving a challenge unanswered, see glue.h."""
 
     NOT_THE_SERVER = 1
     CALL_OF_A_STRANGER = 2
@@ -61,7 +61,7 @@ class _Event(c.Structure):
 
 
 class FirstOffer(IntEnum):
-    """What a first INVITE offers; T.38 beside one line of audio is left for later."""
+    """Media that a first INVITE offers; T.38 beside one line of audio is left for later."""
 
     AUDIO = 0
     T38 = 1
@@ -79,8 +79,8 @@ class _Counters(c.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What was refused since the start: calls while there was no room; of unknown sources, calls over their budget, connections,
-    and those that were ended."""
+    """Counts of refusals since the start: calls while there was no room; of unknown sources, calls over their budget,
+    connections, and those that were ended."""
 
     overload: int = 0
     calls: int = 0
@@ -189,11 +189,11 @@ class Glue:
         return int(self._lib.sfx_sip_cancel_offer(call_id))
 
     def codecs(self, account_id: int, laws: Sequence[int]) -> int:
-        """What audio an account's calls have: 0 for PCMU, 8 for PCMA, in the order of preference. Returns a pj_status_t."""
+        """Set the codecs of an account's calls: 0 for PCMU, 8 for PCMA, in the order of preference. Returns a pj_status_t."""
         return int(self._lib.sfx_sip_codecs(account_id, (c.c_int * len(laws))(*laws), len(laws)))
 
     def describe(self, account_id: int, wanted: bool) -> int:
-        """Whether an account's calls are asked of by events `SDP`. Returns a pj_status_t."""
+        """Turn events `SDP` for an account's calls on or off. Returns a pj_status_t."""
         return int(self._lib.sfx_sip_describe(account_id, int(wanted)))
 
     def sdp(self, text: str) -> int:
@@ -206,7 +206,7 @@ class Glue:
         return int(self._lib.sfx_sip_options(account_id, uri.encode(), token))
 
     def known(self, networks: Sequence[str], tokens: Sequence[str]) -> int:
-        """Says which networks (ADDRESS/BITS) and registered contacts are those of accounts. Returns a pj_status_t."""
+        """Set the networks (ADDRESS/BITS) and registered contacts that belong to accounts. Returns a pj_status_t."""
 
         def texts(of: Sequence[str]) -> c.Array[c.c_char_p]:
             return (c.c_char_p * len(of))(*(text.encode() for text in of))
@@ -214,12 +214,12 @@ class Glue:
         return int(self._lib.sfx_sip_known(texts(networks), len(networks), texts(tokens), len(tokens)))
 
     def limit(self, unacknowledged_calls: int, connections: int) -> None:
-        """Says what unknown sources may have in all: calls that wait for their ACK, and connections."""
+        """Limit what unknown sources may have in all: calls that wait for their ACK, and connections."""
         self._lib.sfx_sip_limit(unacknowledged_calls, connections)
 
     @property
     def refused(self) -> Refused:
-        """What unknown sources were refused; from any thread."""
+        """Counts of what unknown sources were refused; from any thread."""
         counted = self._counters
         return Refused(
             int(counted.calls_overload),
@@ -253,19 +253,19 @@ class Glue:
         self._lib.sfx_sip_forget(account_id)
 
     def by_tls(self, call_id: int) -> bool:
-        """Whether the INVITE of a call that is coming in came over TLS."""
+        """Return True if the INVITE of a call that is coming in came over TLS."""
         return bool(self._lib.sfx_sip_by_tls(call_id))
 
     def first_offer(self, call_id: int) -> FirstOffer:
-        """What the INVITE of a call that is coming in offers."""
+        """Return the media that the INVITE of a call that is coming in offers."""
         return FirstOffer(self._lib.sfx_sip_first_offer(call_id))
 
     def warn(self, call_id: int, code: int, text: str) -> None:
-        """Says why the 488 that follows refuses a call or an offer: a warn-code of RFC 3261 §20.43 and a text."""
+        """Set the Warning of the 488 that follows: a warn-code of RFC 3261 §20.43 and a text."""
         self._lib.sfx_sip_warn(call_id, code, text.replace('"', "'").encode())
 
     def may_send_media(self, call_id: int, host: str, port: int) -> bool:
-        """Whether the far end of a call may have media sent to an address."""
+        """Return True if the far end of a call may have media sent to an address."""
         return bool(self._lib.sfx_sip_may_send_media(call_id, host.encode(), port))
 
     def look_up(self, host: str, port: int, transport: str) -> list[tuple[str, int]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the text of a SIP message says, as far as an owner of calls wants to know: headers, numbers, its SDP. Pure."""
+"""The text of a SIP message: headers, numbers and SDP, as far as owners of calls need them. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["REQUEST_URI", "display_name", "headers_of", "number_of", "sdp_of"]
 REQUEST_URI = "Request-URI"
 VALUE_MAX = 512
 HEADERS_MAX = 100
-#: RFC 3261 §7.3.3, RFC 3515, RFC 3892: those that somebody asks for.
+#: RFC 3261 §7.3.3, RFC 3515, RFC 3892: those sent on request.
 _COMPACT = {"f": "From", "t": "To", "i": "Call-Id", "m": "Contact", "c": "Content-Type", "s": "Subject"}
 _ADDRESS = re.compile(r'\s*(?:(?:"(?:[^"\\]|\\.)*"|[^<"])*)<([^>]*)>')
 _URI = re.compile(r"\s*(?:sips?:(?:([^@>\s]{1,256})@)?([^>;,?\s]{1,128})|tel:([^>;,?\s]{1,128}))", re.I)

@@ -82,7 +82,7 @@ def _check_certificate(account: SipAccount) -> None:
 
 
 def is_numeric(host: str) -> bool:
-    """Whether a host is an address."""
+    """Return True if a host is an address."""
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the invite session reports of a call, and our answers to offers of T.38. In the SIP thread."""
+"""Reports of the invite session about a call, and our answers to offers of T.38. In the SIP thread."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEDIA_UNAVAILABLE = 304  # a warn-code (RFC 3261 §20.43)
 
 
 def glue_event(agent: UserAgent, call: Call, event: GlueEvent, glue: Glue) -> None:
-    """What the invite session reports of a call; in the SIP thread. Offers of T.38 are answered here and now."""
+    """Handle a report of the invite session about a call, in the SIP thread. Offers of T.38 are answered at once."""
     if event.type is GlueEventType.AUDIO:
         _audio_negotiated(agent, call, event)
     elif event.type is GlueEventType.T38_OFFER:
@@ -65,7 +65,7 @@ def glue_event(agent: UserAgent, call: Call, event: GlueEvent, glue: Glue) -> No
 
 
 def _t38_media(event: GlueEvent) -> T38Media:
-    """What is negotiated. Raises SdpError, which an offer that we answered cannot: it has been read before."""
+    """Return the negotiated T.38. Raises SdpError; not for an offer that we answered, which was read before."""
     remote = sdp.parse(event.remote_sdp)
     line, local_line = sdp.t38_line(remote), sdp.t38_line(sdp.parse(event.local_sdp))
     if line is None or local_line is None:

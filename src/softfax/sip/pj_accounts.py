@@ -131,7 +131,7 @@ class PjAccounts:
         self.anonymous = self._endpoint = None
 
     def put(self, known: Sequence[KnownAccount]) -> None:
-        """Has these accounts and no others. Those that stay as they are are not touched; calls of the others go on.
+        """Replace all accounts by these. Unchanged ones are not touched; calls of the others go on.
 
         Raises UsageError for one that PJSIP does not take; then those before it are in force.
         """
@@ -195,7 +195,7 @@ class PjAccounts:
             self._give_up(pj_account)
 
     def select(self, prm: Any) -> None:
-        """Says whose a request from outside a dialog is (a callback of the endpoint); nobody's until that is known."""
+        """Find the account of a request outside a dialog (a callback of the endpoint); none until it is known."""
         self.origin = Origin()
         prm.accountIndex = int(self.anonymous.getId())
         head = message_of(prm.rdata.wholeMsg)[:8192].partition("\r\n\r\n")[0]

@@ -44,7 +44,7 @@ class Crypto:
 
 @dataclass(frozen=True)
 class SrtpKeys:
-    """What a call's packets are encrypted with: master keys with salts, and how many packets theirs is good for (0: 2^48)."""
+    """Keys of a call: master keys with salts, and the number of packets that theirs is good for (0: 2^48)."""
 
     suite: Suite
     ours: bytes = field(repr=False)
@@ -130,7 +130,7 @@ def check_offer(policy: SrtpPolicy, offer: str) -> None:
 
 
 def _sections(text: str) -> tuple[list[str], list[list[str]]]:
-    """What stands before the first media line, and the lines of each media description."""
+    """Split into the lines before the first media line, and those of each media description."""
     head: list[str] = []
     sections: list[list[str]] = []
     for line in text.replace("\r\n", "\n").split("\n"):

@@ -40,7 +40,7 @@ _RATES = (2400, 4800, 7200, 9600, 12000, 14400)
 
 
 class SdpError(ValueError):
-    """What the far end sent is no SDP, or no media we can use; `warning` is the warn-code of RFC 3261 §20.43."""
+    """Malformed SDP, or no media that we can use; `warning` is the warn-code of RFC 3261 §20.43."""
 
     def __init__(self, text: str, warning: int = 399) -> None:
         super().__init__(text)
@@ -65,7 +65,7 @@ class MediaLine:
 
     @property
     def is_inactive(self) -> bool:
-        """Whether nothing is to flow either way for now (RFC 4566 §6)."""
+        """True if nothing is to flow either way for now (RFC 4566 §6)."""
         return self.attribute("inactive") is not None
 
     def attribute(self, name: str) -> str | None:
@@ -188,7 +188,7 @@ def t38_line(sdp: Sdp) -> MediaLine | None:
 
 
 def t38_remote(sdp: Sdp, line: MediaLine) -> tuple[str, int]:
-    """Where the far end wants its UDPTL. Raises SdpError unless it is a numeric unicast address."""
+    """Address and port for the far end's UDPTL. Raises SdpError unless it is a numeric unicast address."""
     address = numeric_address(sdp, line)
     if address.is_multicast or address.is_unspecified:
         raise SdpError(f"nothing can be sent to {address}")
@@ -196,7 +196,7 @@ def t38_remote(sdp: Sdp, line: MediaLine) -> tuple[str, int]:
 
 
 def numeric_address(sdp: Sdp, line: MediaLine) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Where the media of a line are. Raises SdpError for a name, which would have to be looked up."""
+    """Numeric address of a line's media. Raises SdpError for a name, which would have to be looked up."""
     text = line.address or sdp.address
     try:
         return ipaddress.ip_address(text or "")
@@ -264,7 +264,7 @@ def offer_t38(local: tuple[str, int], parameters: T38Parameters) -> str:
 
 
 def effective(far: T38Parameters, ours: T38Parameters) -> T38Parameters:
-    """What an answer to `far` says: no newer version and no higher rate than offered, the offered rate management (T.38
+    """Parameters for an answer to `far`: no newer version and no higher rate than offered, the offered rate management (T.38
     D.2.3), the offered error correction unless ours is none, our own datagram limit."""
     return replace(
         ours,

@@ -18,14 +18,14 @@ log = logging.getLogger("softfax.sip")
 
 @dataclass
 class Security:
-    """What one call does about SRTP, and its keys."""
+    """SRTP policy and keys of one call."""
 
     policy: SrtpPolicy = "off"
     refuse: bool = False
     keys: LocalKeys = field(default_factory=LocalKeys)
 
     def takes(self, offer: str) -> bool:
-        """Whether a call that comes in with this offer can be answered; the reason is logged."""
+        """Return True if a call that comes in with this offer can be answered; the reason is logged."""
         if self.refuse:
             log.warning("a call is refused: the account called requires SRTP, and it did not come from there over TLS")
             return False

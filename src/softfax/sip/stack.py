@@ -149,7 +149,7 @@ class Stack:
         return self._glue.look_up(host, port, transport)
 
     def may_send(self, call: Call, host: str, port: int) -> bool:
-        """Whether the far end of a call may have media sent to an address."""
+        """Return True if the far end of a call may have media sent to an address."""
         return self._glue.may_send_media(call._index, host, port)
 
     async def ask(self, command: Callable[[Stack], None]) -> None:
@@ -250,7 +250,7 @@ class Stack:
 
     @property
     def refused(self) -> Refused:
-        """What was refused before it became a call; from any thread."""
+        """Counts of what was refused before it became a call; from any thread."""
         return self._glue.refused
 
     def close_to_calls(self, closed: bool) -> None:
@@ -260,7 +260,7 @@ class Stack:
     # ---- commands, in the SIP thread --------------------------------------------------------------------------------
 
     def put_accounts(self, known: Sequence[KnownAccount]) -> None:
-        """Has these accounts and no others. Raises UsageError."""
+        """Replace all accounts by these. Raises UsageError."""
         self.pj_accounts.put(known)
 
     def registration(self, name: str, wanted: bool) -> None:
@@ -447,7 +447,7 @@ class Stack:
         self.agent.tell(self.agent.incoming_call, call)
 
     def may_redirect(self, pj_call: _PjCall, target: str) -> bool:
-        """Whether a call goes on to where a 3xx leads. Those of accounts do not: who is called is for the owner to decide.
+        """Return True if a call follows a 3xx. Calls of accounts do not: the owner decides who is called.
 
         No call is led on more than `SipConfig.redirects` times, nor to the same target twice.
         """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a start of PJSIP needs, and failures of starts and registrations in our errors."""
+"""Starting PJSIP, and failures of starts and registrations as our errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def start_error(error: BaseException, config: SipConfig) -> SoftfaxError:
 
 
 def registration_error(account: SipAccount, code: int, reason: str) -> RegistrationError | AuthenticationError:
-    """Why a registration failed."""
+    """Error for a failed registration."""
     if code in (401, 403, 407):
         return AuthenticationError(
             f"{account.server} rejected the user or password ({code} {reason})",
@@ -68,7 +68,7 @@ def registration_error(account: SipAccount, code: int, reason: str) -> Registrat
 
 
 def user_agent() -> str:
-    """What we call ourselves."""
+    """Our User-Agent."""
     from softfax._version import __version__
 
     return f"softfax/{__version__}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the SIP user agent and its owner say to each other."""
+"""Types shared by the SIP user agent and its owner."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class SipAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class SipConfig:
-    """The user agent. `listen` is HOST:PORT, port 0 for any free one. Beyond loopback only what is said is listened on.
+    """The user agent. `listen` is HOST:PORT, port 0 for any free one. Beyond loopback it listens only where configured.
 
     `transport` is what calls without an account are placed over. Both UDP and TCP are listened on, at the same port (RFC 3261
     §18), but with `tls` TLS alone. Accounts over TLS beside that, and each client certificate, get a TLS port of their own, any
@@ -142,7 +142,7 @@ class SipConfig:
 
 @dataclass(frozen=True)
 class CallerId:
-    """Who is shown as calling: a number (or a SIP user) and a name, either may be empty. What cannot stand in SIP is left out."""
+    """Caller ID to show: a number (or a SIP user) and a name, either may be empty. What SIP cannot carry is left out."""
 
     number: str = ""
     name: str = ""
@@ -182,10 +182,10 @@ class T38Media:
 
 @dataclass(frozen=True)
 class T38Policy:
-    """What an offer of T.38 gets, and what ours says. `local_udptl` tells our bound UDPTL address, in the SIP thread.
+    """Answer to an offer of T.38, and our own offer. `local_udptl` returns our bound UDPTL address, in the SIP thread.
 
     With `first_invite` a call of ours begins with an offer of T.38 alone. Where that is refused, it is placed again with audio,
-    if there `may_be_audio`; nobody is told of the first.
+    if there `may_be_audio`; the first is not reported.
     """
 
     accept: bool
@@ -196,7 +196,7 @@ class T38Policy:
 
 
 class CallHandler(Protocol):
-    """Who owns a call. All are called on the event loop, in the order of what happened; nothing follows `ended`."""
+    """Owner of a call. All methods are called on the event loop, in the order of the events; nothing follows `ended`."""
 
     def on_state(self, call: Call, state: str, sip_code: int, reason: str) -> None:
         """`state` is calling, ringing, early, answered or ended."""
@@ -228,7 +228,7 @@ def split_uri(uri: str) -> tuple[str, str, str, int | None, str]:
 
 
 def same_target(uri: str) -> tuple[str, str, int]:
-    """What of a SIP URI says who is called: user, host and port. Raises UsageError."""
+    """User, host and port of a SIP URI, which identify the called party. Raises UsageError."""
     scheme, user, host, port, _ = split_uri(uri.strip())
     return user.partition(";")[0].lower(), host.lower(), port or (5061 if scheme == "sips" else 5060)
 
@@ -242,7 +242,7 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 
 def is_unspecified(host: str) -> bool:
-    """Whether `host` is 0.0.0.0 or ::, which nobody can be reached at."""
+    """Return True if `host` is 0.0.0.0 or ::, which cannot be sent to."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
