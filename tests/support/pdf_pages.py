@@ -5,34 +5,58 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["lines", "pdf", "text"]
+__all__ = ["assemble", "lines", "pdf", "stream", "text"]
 
 WORDS = "Blood count within the normal range, potassium 4.1 mmol/l, no change since March."
 
 
-def pdf(path: Path, content: str, size: tuple[float, float] = (595, 842)) -> Path:
-    """Writes a page; fonts are F (Helvetica) and B (bold)."""
-    stream = zlib.compress(content.encode("latin-1"))
-    box = f"[0 0 {size[0]} {size[1]}]"
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        f"<< /Type /Page /Parent 2 0 R /MediaBox {box} /Contents 4 0 R /Resources << /Font << /F 5 0 R /B 6 0 R >> >> >>".encode(),
-        b"<< /Filter /FlateDecode /Length %d >>\nstream\n%b\nendstream" % (len(stream), stream),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>",
-    ]
-    out, offsets = bytearray(b"%PDF-1.5\n"), []
+def pdf(
+    path: Path,
+    content: str,
+    size: tuple[float, float] = (595, 842),
+    *,
+    page: str = "",
+    catalog: str = "",
+    resources: str = "",
+    objects: Sequence[str | bytes] = (),
+) -> Path:
+    """Writes a page; fonts are F (Helvetica) and B (bold). `objects` are numbered from 7, `page` and the like refer to them."""
+    path.write_bytes(
+        assemble(
+            [
+                f"<< /Type /Catalog /Pages 2 0 R {catalog} >>",
+                "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+                f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {size[0]} {size[1]}] /Contents 4 0 R "
+                f"/Resources << /Font << /F 5 0 R /B 6 0 R >> {resources} >> {page} >>",
+                stream(content),
+                "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+                "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>",
+                *objects,
+            ]
+        )
+    )
+    return path
+
+
+def stream(data: str | bytes, entries: str = "") -> bytes:
+    """A stream object, deflated."""
+    packed = zlib.compress(data.encode("latin-1") if isinstance(data, str) else data)
+    return b"<< %b /Filter /FlateDecode /Length %d >>\nstream\n%b\nendstream" % (entries.encode(), len(packed), packed)
+
+
+def assemble(objects: Sequence[str | bytes], trailer: str = "/Root 1 0 R", version: str = "1.7") -> bytes:
+    """A file of objects, numbered from 1, with its cross-reference table."""
+    out, offsets = bytearray(f"%PDF-{version}\n".encode()), []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
-        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body.encode("latin-1") if isinstance(body, str) else body)
     table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
     count = len(objects) + 1
-    trailer = f"xref\n0 {count}\n0000000000 65535 f \n{table}trailer << /Size {count} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
-    path.write_bytes(bytes(out) + trailer.encode())
-    return path
+    end = f"xref\n0 {count}\n0000000000 65535 f \n{table}trailer << /Size {count} {trailer} >>\nstartxref\n{len(out)}\n%%EOF\n"
+    return bytes(out) + end.encode()
 
 
 def text(x: float, y: float, size: float, words: str, font: str = "F", grey: float = 0.0, turned: float = 0.0) -> str:

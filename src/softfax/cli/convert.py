@@ -9,7 +9,7 @@ from typing import Any
 
 from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
 from softfax.cli.report import Reporter
-from softfax.documents import convert as convert_documents
+from softfax.documents.convert import convert as convert_documents
 from softfax.documents.types import CALL_S, NOMINAL_BPS
 from softfax.errors import ExitStatus, UsageError
 

@@ -16,6 +16,9 @@ from softfax.errors import DocumentEmptyError, DocumentTooLargeError, DocumentUn
 __all__ = ["OpenDocument", "open_document"]
 
 HEAD = 4096
+#: How much of a file's beginning and end is searched for what only a PDF has.
+SEARCHED = 1 << 16
+OBJECT = re.compile(rb"(?<!\d)\d{1,8} \d{1,5} obj\b")
 #: What names promise a file to be; other names promise nothing that matters here.
 _PICTURES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
 
@@ -55,7 +58,7 @@ def open_document(source: Source, limits: DocumentLimits) -> OpenDocument:
     Such text is an error page that was saved under the document's name more often than anything to be faxed.
     """
     head, suffix = _head(source, limits), PurePath(source.shown).suffix.lower()
-    if b"%PDF-" in head[:1024]:
+    if b"%PDF-" in head[:1024] or (suffix == ".pdf" and _has_objects(source)):
         from softfax.documents.pdf import PdfDocument
 
         return _named(PdfDocument(source, limits), source, "a PDF" if suffix in _PICTURES else "")
@@ -79,6 +82,15 @@ def _named(document: OpenDocument, source: Source, kind: str) -> OpenDocument:
     if kind:
         vars(document)["warning"] = f"{source.shown} is {kind}, whatever its name says, and is faxed as one"
     return document
+
+
+def _has_objects(source: Source) -> bool:
+    """Whether a file without the head of a PDF is one all the same: something else stands before it, or its head is gone."""
+    with source.path.open("rb") as file:
+        begin = file.read(SEARCHED)
+        file.seek(max(0, source.path.stat().st_size - SEARCHED))
+        end = file.read()
+    return OBJECT.search(begin) is not None and (b"endobj" in begin or b"startxref" in end)
 
 
 def _head(source: Source, limits: DocumentLimits) -> bytes:

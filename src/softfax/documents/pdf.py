@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,52 +15,93 @@ import pypdfium2.raw as raw
 from PIL import Image
 
 from softfax.documents.complete import draw_whole
-from softfax.documents.pdf_writer import LEAST_UNITS
+from softfax.documents.pdf_open import OpenPdf
 from softfax.documents.ranges import parse_ranges
-from softfax.documents.scale import dots_per_inch, user_unit
-from softfax.documents.types import DocumentLimits, FaxImage, PageClass, Source
-from softfax.errors import (
-    DocumentEmptyError,
-    DocumentPasswordError,
-    DocumentTooLargeError,
-    DocumentUnsupportedError,
-)
+from softfax.documents.scale import dots_per_inch
+from softfax.documents.types import DocumentLimits, FaxImage, PageClass, Sheet, Source
+from softfax.errors import DocumentTooLargeError, DocumentUnsupportedError
 
 __all__ = ["PdfDocument"]
 
 Grey = npt.NDArray[np.uint8]
 
 POINTS = 72
+#: The shortest page, as our own PDFs of a few rows have it (`softfax.documents.pdf_writer`).
+LEAST_UNITS = 3.0
+LETTER = (612.0, 792.0)
 SIDE_MAX_INCHES = 400.0
 OBJECTS_LOOKED_AT = 20_000
 #: How far the mean of 16 by 16 dots may be off, of 255, where a page is drawn a fraction of a dot beside its own.
 ALIKE = 64
 WHITE = (255, 255, 255, 255)
+NOT_DRAWN = "could not be drawn"
+ANNOTATIONS_MAX = 10_000
+#: Annotations that nobody misses on paper.
+NOT_MISSED = frozenset(
+    {raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP, raw.FPDF_ANNOT_TEXT, raw.FPDF_ANNOT_FILEATTACHMENT, raw.FPDF_ANNOT_SOUND,
+     raw.FPDF_ANNOT_MOVIE, raw.FPDF_ANNOT_SCREEN, raw.FPDF_ANNOT_PRINTERMARK, raw.FPDF_ANNOT_TRAPNET}
+)  # fmt: skip
+#: What a form of Adobe's own kind shows to programs that do not know it.
+PLEASE_WAIT = re.compile(r"please wait|adobe reader|not supported|viewer", re.I)
 
 
 class PdfSheet:
-    """One page of a PDF with its annotations and what is filled into its form."""
+    """One page of a PDF with its annotations and what is filled into its form, as it prints."""
 
-    def __init__(self, document: pdfium.PdfDocument, index: int, shown: str, limits: DocumentLimits) -> None:
-        self._where = f"page {index + 1} of {shown}"
-        try:
-            self._page = document[index]
-            width, height = self._page.get_size()
-        except pdfium.PdfiumError:
-            raise DocumentUnsupportedError(f"{self._where} is damaged", "open it and save it again") from None
+    def __init__(self, page: pdfium.PdfPage, where: str, limits: DocumentLimits, unit: float, note: str) -> None:
+        self._page, self._where = page, where
+        width, height = self._page.get_size()
         if not (0 < width < math.inf and 0 < height < math.inf):
-            raise DocumentUnsupportedError(f"{self._where} has no size", "open it and save it again")
-        unit = self._unit()
+            width, height = LETTER
         width, height = width * unit, height * unit
-        if max(width, height) > SIDE_MAX_INCHES * POINTS:
-            raise DocumentTooLargeError(f"{self._where} is larger than any paper", "print it smaller")
         self._check_images(limits)
-        self._form = document.formenv
-        #: Said once the page is drawn, where PDFium could not draw all of it.
-        self.warning = ""
-        self.width_inches: float | None = width / POINTS
-        self.height_inches: float | None = height / POINTS
+        self._form = page.formenv
+        #: Said once the page is drawn: what is not on it, and what PDFium could not draw.
+        self.warning = "; ".join(filter(None, (note and f"{where} {note}", self._set_to_print())))
+        # What is larger than any paper is made as large as the paper.
+        real = max(width, height) <= SIDE_MAX_INCHES * POINTS
+        self.width_inches: float | None = width / POINTS if real else None
+        self.height_inches: float | None = height / POINTS if real else None
         self.aspect = height / width
+
+    def _set_to_print(self) -> str:
+        """Shows the fields that print and hides the others, which PDFium does for the other annotations by itself.
+
+        Returns a line for people where something is on the screen that is not on the fax.
+        """
+        page, hidden = self._page.raw, 0
+        for index in range(min(raw.FPDFPage_GetAnnotCount(page), ANNOTATIONS_MAX)):
+            note = raw.FPDFPage_GetAnnot(page, index)
+            if not note:
+                continue
+            try:
+                kind, flags = raw.FPDFAnnot_GetSubtype(note), raw.FPDFAnnot_GetFlags(note)
+                prints = bool(flags & raw.FPDF_ANNOT_FLAG_PRINT) and not flags & raw.FPDF_ANNOT_FLAG_HIDDEN
+                seen = not flags & (raw.FPDF_ANNOT_FLAG_HIDDEN | raw.FPDF_ANNOT_FLAG_NOVIEW)
+                if seen and not prints and kind not in NOT_MISSED:
+                    hidden += self._has_content(note, kind)
+                if kind == raw.FPDF_ANNOT_WIDGET:
+                    raw.FPDFAnnot_SetFlags(note, raw.FPDF_ANNOT_FLAG_PRINT if prints else raw.FPDF_ANNOT_FLAG_HIDDEN)
+            finally:
+                raw.FPDFPage_CloseAnnot(note)
+        if not hidden:
+            return ""
+        what = "a note or field that is" if hidden == 1 else f"{hidden} notes or fields that are"
+        return f"{self._where} has {what} set not to be printed, and left out"
+
+    def _has_content(self, note: Any, kind: int) -> bool:
+        """Whether an annotation shows something that a reader may miss: not a button, nor an empty field."""
+        if kind != raw.FPDF_ANNOT_WIDGET:
+            return bool(raw.FPDFAnnot_GetAP(note, raw.FPDF_ANNOT_APPEARANCEMODE_NORMAL, None, 0) > 2)
+        if not self._form:
+            return False
+        field = raw.FPDFAnnot_GetFormFieldType(self._form.raw, note)
+        if field in (raw.FPDF_FORMFIELD_CHECKBOX, raw.FPDF_FORMFIELD_RADIOBUTTON):
+            return bool(raw.FPDFAnnot_IsChecked(self._form.raw, note))
+        if field in (raw.FPDF_FORMFIELD_TEXTFIELD, raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX):
+            # In octets of UTF-16, the end included.
+            return bool(raw.FPDFAnnot_GetFormFieldValue(self._form.raw, note, None, 0) > 2)
+        return False
 
     def _check_images(self, limits: DocumentLimits) -> None:
         """PDFium leaves out silently an image that does not fit into memory: better said than a page without it."""
@@ -72,18 +114,6 @@ class PdfSheet:
                 continue
             if width * height > limits.source_pixels:
                 raise DocumentTooLargeError(f"{self._where} has an image of too many pixels", "make it smaller")
-
-    def _unit(self) -> int:
-        """The page's UserUnit, as our own PDFs of very long faxes have it: a picture alone, on all the width."""
-        if raw.FPDFPage_CountObjects(self._page.raw) != 1:
-            return 1
-        try:
-            for picture in self._page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=1):
-                dots, _ = picture.get_px_size()
-                return user_unit(dots, dots * POINTS / self._page.get_width())
-        except pdfium.PdfiumError:
-            pass
-        return 1
 
     def fax(self, limits: DocumentLimits) -> FaxImage | None:
         """The page dot for dot where it is a fax page already, as in our own PDFs: one CCITT image on all of it, nothing else."""
@@ -120,8 +150,8 @@ class PdfSheet:
     def render(self, width: int, rows: int) -> Image.Image:
         """Draws the page; PDFium scales across and down by itself, so no dot is resampled."""
         drawn, missing = draw_whole(self._draw, width, rows)
-        if missing and not self.warning:
-            self.warning = f"parts of {self._where} could not be drawn"
+        if missing and NOT_DRAWN not in self.warning:
+            self.warning = "; ".join(filter(None, (self.warning, f"parts of {self._where} {NOT_DRAWN}")))
         return Image.fromarray(drawn)
 
     def _draw(self, width: int, rows: int, left: int, top: int, window_width: int, window_rows: int) -> Grey:
@@ -129,7 +159,7 @@ class PdfSheet:
         bitmap = pdfium.PdfBitmap.new_native(window_width, window_rows, raw.FPDFBitmap_Gray)
         try:
             bitmap.fill_rect(WHITE, 0, 0, window_width, window_rows)
-            flags = raw.FPDF_ANNOT | raw.FPDF_GRAYSCALE
+            flags = raw.FPDF_ANNOT | raw.FPDF_GRAYSCALE | raw.FPDF_PRINTING
             placed = (-left, -top, width, rows, 0, flags)
             raw.FPDF_RenderPageBitmap(bitmap.raw, self._page.raw, *placed)
             if self._form:
@@ -148,40 +178,59 @@ class PdfDocument:
 
     def __init__(self, source: Source, limits: DocumentLimits) -> None:
         self._shown, self._limits = source.shown, limits
-        try:
-            self._document = pdfium.PdfDocument(source.path, password=source.password or None)
-            if self._document.get_formtype():
-                self._document.init_forms()
-        except pdfium.PdfiumError as error:
-            raise _not_opened(source, str(error)) from None
-        pages = len(self._document)
-        if not pages:
-            raise DocumentEmptyError(f"{source.shown} has no pages", "check the file")
+        self._pdf = pdf = OpenPdf(source)
+        pages, notes = len(pdf), pdf.notes
+        if self._waits():
+            notes.append(
+                "is an XFA form, of which only a page in its place can be faxed: print it to a PDF with Adobe Reader"
+            )
+        self.warning = "; ".join(f"{source.shown} {note}" for note in notes)
         self._selected = parse_ranges(source.pages).select(pages, source.shown) if source.pages else list(range(pages))
         if len(self._selected) > limits.pages:
             raise DocumentTooLargeError(
                 f"{source.shown} has {len(self._selected)} pages", f"send at most {limits.pages}"
             )
 
+    def _waits(self) -> bool:
+        """Whether all there is of a form is a page that asks for another program."""
+        if self._pdf.form_type == raw.FORMTYPE_XFA_FULL:
+            return True
+        if self._pdf.form_type != raw.FORMTYPE_XFA_FOREGROUND or len(self._pdf) > 1:
+            return False
+        page, _ = self._pdf.page(0)
+        try:
+            return page is not None and PLEASE_WAIT.search(page.get_textpage().get_text_range()) is not None
+        except pdfium.PdfiumError:
+            return False
+
     def __len__(self) -> int:
         return len(self._selected)
 
-    def __iter__(self) -> Iterator[PdfSheet | FaxImage]:
+    def __iter__(self) -> Iterator[Sheet | FaxImage]:
+        damaged = 0
         for index in self._selected:
-            sheet = PdfSheet(self._document, index, self._shown, self._limits)
+            sheet = self._sheet(index)
+            if sheet is None:
+                damaged += 1
+                if damaged == len(self._selected):
+                    raise DocumentUnsupportedError(f"{self._shown} is damaged", "open it and save it again")
+                yield _missing(index, self._shown)
+                continue
             yield sheet.fax(self._limits) or sheet
             sheet.close()
-        self._document.close()
+        self._pdf.close()
+
+    def _sheet(self, index: int) -> PdfSheet | None:
+        page, note = self._pdf.page(index)
+        if page is None:
+            return None
+        return PdfSheet(page, f"page {index + 1} of {self._shown}", self._limits, self._pdf.unit(index), note)
 
 
-def _not_opened(source: Source, reason: str) -> DocumentPasswordError | DocumentEmptyError | DocumentUnsupportedError:
-    if "assword" in reason:
-        if source.password:
-            return DocumentPasswordError(f"the password does not open {source.shown}", "check it")
-        return DocumentPasswordError(
-            f"{source.shown} is encrypted", "give its password with --document-password or SOFTFAX_DOCUMENT_PASSWORD"
-        )
-    # PDFium refuses a page tree without pages; that is no damage.
-    if re.search(rb"/Count\s+0\b", source.path.read_bytes()):
-        return DocumentEmptyError(f"{source.shown} has no pages", "check the file")
-    return DocumentUnsupportedError(f"{source.shown} is damaged, or not a PDF", "open it and save it again")
+def _missing(index: int, shown: str) -> Sheet:
+    """A page in place of one that cannot be read."""
+    from softfax.documents.text import text_sheets
+
+    (sheet,) = text_sheets(f"Page {index + 1} of {shown} is damaged and cannot be read.")
+    vars(sheet)["warning"] = f"page {index + 1} of {shown} is damaged: a page that says so is in its place"
+    return sheet

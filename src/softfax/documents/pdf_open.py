@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Opens PDFs with PDFium; what it cannot read, or has fewer pages of, is written anew by qpdf first."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as raw
+
+from softfax.documents.pdf_structure import PROBLEMS, Structure, read_structure
+from softfax.documents.types import Source
+from softfax.errors import DocumentEmptyError, DocumentPasswordError, DocumentUnsupportedError
+
+__all__ = ["OpenPdf"]
+
+#: So many pages are tried to see which of two readings of a file is the better.
+READABLE_MAX = 2000
+DAMAGED = "is damaged and was mended: see whether its pages are all there"
+
+
+class OpenPdf:
+    """A PDF, mended where it has to be: its pages, their units, and notes for people. Raises DocumentError."""
+
+    def __init__(self, source: Source) -> None:
+        # The owner's password, for changes, opens nothing that is not open without one.
+        for password in dict.fromkeys((source.password, "")):
+            self._structure = structure = read_structure(source.path, password)
+            document, problem = _opened(source.path, password)
+            if document or structure:
+                break
+        if not document and not structure and "assword" in problem:
+            raise _locked(source)
+        self.notes = list(structure.notes) if structure else []
+        if structure and (document is None or structure.changed or structure.pages != len(document)):
+            anew = _written(structure)
+            if anew is not None and (document is None or _is_better(anew, document)):
+                if document is None or len(document) != len(anew):
+                    self.notes.insert(0, DAMAGED)
+                document = anew
+        if document is None:
+            raise _not_opened(source, problem)
+        if not len(document):
+            raise DocumentEmptyError(f"{source.shown} has no pages", "check the file")
+        self._documents = [document]
+        self.form_type: int = document.get_formtype()
+
+    def __len__(self) -> int:
+        return len(self._documents[0])
+
+    def unit(self, index: int) -> float:
+        """The UserUnit of a page."""
+        return self._structure.units.get(index, 1.0) if self._structure else 1.0
+
+    def page(self, index: int) -> tuple[pdfium.PdfPage | None, str]:
+        """A page, and what is to be said of it; None for one that cannot be read."""
+        page = self._loaded(0, index)
+        contents = self._structure.contents(index) if self._structure else None
+        if page is not None and (contents is None or contents.draws <= (raw.FPDFPage_CountObjects(page.raw) > 0)):
+            return page, "is damaged, and parts of it may be missing" if contents and contents.damaged else ""
+        mended = self._mended(index)
+        if mended is None:
+            return page, "is damaged, and what is on it cannot be shown" if page else ""
+        if page is not None:
+            page.close()
+        return mended, "was damaged and is mended: see whether something is missing"
+
+    def _mended(self, index: int) -> pdfium.PdfPage | None:
+        """The page as qpdf writes it, its contents unpacked as far as they can be."""
+        if len(self._documents) == 1 and self._structure is not None:
+            for number in range(min(self._structure.pages, READABLE_MAX)):
+                self._structure.unpack(number)
+            written = _written(self._structure)
+            if written is not None:
+                self._documents.append(written)
+        page = self._loaded(1, index)
+        if page is not None and raw.FPDFPage_CountObjects(page.raw) > 0:
+            return page
+        return None
+
+    def _loaded(self, which: int, index: int) -> pdfium.PdfPage | None:
+        try:
+            return self._documents[which][index]
+        except (pdfium.PdfiumError, IndexError):
+            return None
+
+    def close(self) -> None:
+        """Frees what PDFium holds of it."""
+        for document in self._documents:
+            document.close()
+
+
+def _opened(path: Path | bytes, password: str) -> tuple[pdfium.PdfDocument | None, str]:
+    """A document of PDFium's, or why there is none."""
+    try:
+        document = pdfium.PdfDocument(path, password=password or None)
+        # Before anything else: PDFium lays out fields while it loads a page.
+        document.init_forms()
+        return document, ""
+    except pdfium.PdfiumError as error:
+        return None, str(error)
+
+
+def _written(structure: Structure) -> pdfium.PdfDocument | None:
+    """The document as qpdf writes it."""
+    try:
+        return _opened(structure.written(), "")[0]
+    except PROBLEMS:
+        return None
+
+
+def _is_better(anew: pdfium.PdfDocument, document: pdfium.PdfDocument) -> bool:
+    return len(anew) == len(document) or _readable(anew) >= _readable(document)
+
+
+def _readable(document: pdfium.PdfDocument) -> int:
+    """How many pages can be opened."""
+    count = 0
+    for index in range(min(len(document), READABLE_MAX)):
+        try:
+            document[index].close()
+        except pdfium.PdfiumError:
+            continue
+        count += 1
+    return count
+
+
+def _locked(source: Source) -> DocumentPasswordError:
+    if source.password:
+        return DocumentPasswordError(
+            f"the password does not open {source.shown}", "give the one that is asked for when it is opened"
+        )
+    return DocumentPasswordError(
+        f"{source.shown} is encrypted, and opens with a password",
+        "give the one that is asked for when it is opened, with --document-password or SOFTFAX_DOCUMENT_PASSWORD",
+    )
+
+
+def _not_opened(source: Source, reason: str) -> DocumentEmptyError | DocumentUnsupportedError:
+    data = source.path.read_bytes()
+    if "ecurity" in reason and b"/Encrypt" in data:
+        return DocumentUnsupportedError(
+            f"{source.shown} is encrypted in a way that no password opens (for a certificate, or by rights management)",
+            "print it to another PDF with the program that opens it",
+        )
+    # PDFium refuses a page tree without pages; that is no damage.
+    if re.search(rb"/Count\s+0\b", data):
+        return DocumentEmptyError(f"{source.shown} has no pages", "check the file")
+    return DocumentUnsupportedError(f"{source.shown} is damaged, or not a PDF", "open it and save it again")
