@@ -23,6 +23,7 @@ from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
 from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.queue.queue import FaxQueue
 from softfax.station import FaxOrder, Station
+from tests.support.pdf_pages import pdf, text
 from tests.support.receiver import receiver
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
 
@@ -340,5 +341,23 @@ def test_one_key_asked_by_several_at_once_is_one_fax(tmp_path: Path, letter: Pat
             for number in range(5):
                 orders = (r.queue.submit([request("ok", letter)], key=f"k{number}", body_hash="b") for _ in range(6))
                 assert len({faxes[0].id for faxes in await asyncio.gather(*orders)}) == 1
+
+    asyncio.run(run())
+
+
+def test_what_a_document_loses_is_in_the_result(tmp_path: Path) -> None:
+    field = "<< /Type /Annot /Subtype /Widget /FT /Tx /T (a) /V (Words) /F 0 /Rect [20 700 180 720] >>"
+    form = "/AcroForm << /Fields [7 0 R] >>"
+    file = pdf(tmp_path / "form.pdf", text(60, 700, 20, "Form"), page="/Annots [7 0 R]", catalog=form, objects=[field])
+
+    async def run() -> None:
+        async with running(tmp_path) as r:
+            fax = await r.send("1001", file)
+            ended = await r.until(fax.id)
+        assert ended.state is FaxState.DELIVERED
+        assert ended.result is not None
+        (line,) = ended.result["warnings"]
+        assert "not to be printed" in line
+        assert [a.result["warnings"] for a in ended.attempts if a.result] == [[line]]
 
     asyncio.run(run())

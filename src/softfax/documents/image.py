@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from softfax.documents.colour import Convert, from_deep, lightness, managed
+from softfax.documents.deep_tiff import DeepPage, deep_pages
 from softfax.documents.ranges import parse_ranges
 from softfax.documents.types import DocumentLimits, FaxImage, PageClass, Source
 from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
@@ -17,12 +17,14 @@ from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsuppo
 __all__ = ["ImageDocument"]
 
 FORMATS = (
-    "PNG", "JPEG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "PCX", "PSD", "ICO", "SGI", "QOI",
+    "PNG", "JPEG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "PCX", "DCX", "PSD", "ICO", "CUR", "ICNS",
+    "SGI", "SUN", "MSP", "QOI",
 )  # fmt: skip
 #: Nothing in their first octets says what these are: their names do.
 NAMED_FORMATS = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}
-#: What white is in pictures of more than 8 bits a dot, where the file does not say: the least that is no less than the brightest.
-WHITES = (1.0, 255.0, 65_535.0, 2.0**31 - 1, 2.0**32 - 1)
+#: Those whose pictures are pages, and those whose pictures follow each other on a screen.
+PAGED, MOVING = ("TIFF", "DCX"), ("GIF", "PNG", "WEBP", "AVIF", "HEIF")
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 KNOWN = "PDF, TIFF, PNG, JPEG, GIF, BMP, WebP, AVIF, JPEG 2000, PSD or text"
 DPI_LEAST, DPI_MOST = 30.0, 2400.0
 TIFF_HEADS = (b"II*\0", b"MM\0*")
@@ -39,14 +41,19 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+#: Modes without what lies behind a picture, or by number.
+OPAQUE = {"RGBA": "RGB", "RGBa": "RGB", "RGBX": "RGB", "P": "RGB", "PA": "RGB", "LA": "L", "La": "L"}
 LYING = frozenset(TURNS[value] for value in (5, 6, 7, 8))
 
 
 class ImageSheet:
-    """A picture (mode `L`): at its own size where it says one that makes sense, else as large as the paper."""
+    """A picture: at its own size where it says one that makes sense, else as large as the paper.
 
-    def __init__(self, image: Image.Image, dpi: tuple[float, float]) -> None:
-        self._image = image
+    `convert` makes greys of it once it is scaled; without it they are.
+    """
+
+    def __init__(self, image: Image.Image, dpi: tuple[float, float], convert: Convert | None = None) -> None:
+        self._image, self._convert = image, convert
         width, height = image.width / dpi[0], image.height / dpi[1]
         # Cameras and screenshots say 72 or 96 without meaning it; such a picture is as large as the paper.
         meant = dpi[0] >= 100
@@ -58,10 +65,10 @@ class ImageSheet:
         """Scales by area when shrinking, so that thin lines stay and no edge rings."""
         shrinks = width < self._image.width
         method = Image.Resampling.HAMMING if shrinks else Image.Resampling.BICUBIC
-        grey = self._image
-        if grey.size == (width, rows):
-            return grey
-        return grey.resize((width, rows), method, reducing_gap=3.0 if shrinks else None)
+        scaled = self._image
+        if scaled.size != (width, rows):
+            scaled = scaled.resize((width, rows), method, reducing_gap=3.0 if shrinks else None)
+        return self._convert(scaled) if self._convert else scaled
 
 
 class ImageDocument:
@@ -70,10 +77,13 @@ class ImageDocument:
     def __init__(self, source: Source, limits: DocumentLimits) -> None:
         Image.MAX_IMAGE_PIXELS = limits.source_pixels
         self._source, self._limits = source, limits
-        with _problems(source):
-            named = NAMED_FORMATS.get(source.path.suffix.lower())
-            self._image = Image.open(source.path, formats=FORMATS if named is None else (*FORMATS, named))
-            frames = self._count(limits.pages * 2) if self._image.format == "TIFF" else 1
+        frames, self._deep = deep_pages(source.path)
+        self._image: Image.Image | None = None
+        self.warning = ""
+        # Where the first page is of a kind that Pillow does not know, it opens none.
+        if 0 not in self._deep:
+            with _problems(source):
+                frames = self._open()
         self._selected = (
             parse_ranges(source.pages).select(frames, source.shown) if source.pages else list(range(frames))
         )
@@ -81,15 +91,27 @@ class ImageDocument:
             raise DocumentTooLargeError(
                 f"{source.shown} has {len(self._selected)} pages", f"send at most {limits.pages}"
             )
-        self._check_size()
 
-    def _count(self, most: int) -> int:
+    def _open(self) -> int:
+        """Opens the file with Pillow; returns how many pages it has."""
+        named = NAMED_FORMATS.get(self._source.path.suffix.lower())
+        if _is_heif(self._source):
+            named = "HEIF"
+        # Not by its path: what Pillow maps into memory it turns wrongly.
+        self._file = self._source.path.open("rb")
+        self._image = image = Image.open(self._file, formats=FORMATS if named is None else (*FORMATS, named))
+        self._check_size(image.size)
+        if image.format in MOVING and getattr(image, "is_animated", False):
+            self.warning = f"{self._source.shown} has several pictures, of which the first is faxed"
+        return self._count(image, self._limits.pages * 2) if image.format in PAGED else 1
+
+    def _count(self, image: Image.Image, most: int) -> int:
         """The pages of a TIFF, found one after the other and no further than `most`."""
         for frame in range(1, most + 1):
             try:
-                self._image.seek(frame)
+                image.seek(frame)
             except EOFError:
-                self._image.seek(0)
+                image.seek(0)
                 return frame
         raise DocumentTooLargeError(f"{self._source.shown} has more than {most} pages", "split it")
 
@@ -99,39 +121,78 @@ class ImageDocument:
     def __iter__(self) -> Iterator[ImageSheet | FaxImage]:
         for index in self._selected:
             with _problems(self._source):
-                self._image.seek(index)
-                self._check_size()
-                page = self._page()
+                page = self._deep_page(self._deep[index]) if index in self._deep else self._seen(index)
             yield page
-        self._image.close()
+        if self._image is not None:
+            self._image.close()
+            self._file.close()
 
-    def _check_size(self) -> None:
-        if self._image.width * self._image.height > self._limits.source_pixels:
+    def _check_size(self, size: tuple[int, int]) -> None:
+        if size[0] * size[1] > self._limits.source_pixels:
             raise DocumentTooLargeError(f"{self._source.shown} has too many pixels", "make it smaller")
 
-    def _page(self) -> ImageSheet | FaxImage:
-        image = self._image
-        dpi = _resolution(image)
-        if image.mode == "1" and image.height <= self._limits.page_rows and "A" not in image.getbands():
+    def _deep_page(self, page: DeepPage) -> ImageSheet:
+        self._check_size(page.size)
+        picture, turn, (x_dpi, y_dpi) = (
+            _grey(_on_white(page.image())),
+            TURNS.get(page.orientation),
+            _sensible(*page.dpi),
+        )
+        if turn is None:
+            return ImageSheet(picture, (x_dpi, y_dpi))
+        return ImageSheet(picture.transpose(turn), (y_dpi, x_dpi) if turn in LYING else (x_dpi, y_dpi))
+
+    def _seen(self, index: int) -> ImageSheet | FaxImage:
+        """A page that Pillow reads."""
+        if self._image is None:
+            self._open()
+        assert self._image is not None
+        self._image.seek(index)
+        self._check_size(self._image.size)
+        return self._page(self._image)
+
+    def _page(self, image: Image.Image) -> ImageSheet | FaxImage:
+        dpi, stored = _resolution(image), _turn(image)
+        if stored in LYING:
+            dpi = (dpi[1], dpi[0])
+        elif image.mode == "1" and image.height <= self._limits.page_rows and "A" not in image.getbands():
             page_class = PageClass.of_image(image.width, *dpi)
             if page_class is not None:
                 bits = _t6_bits(image, self._source)
-                turn = _turn(image)
-                if turn is None:
-                    return FaxImage(image.convert("1"), page_class, bits)
-                if turn not in LYING:
-                    return FaxImage(image.convert("1").transpose(turn), page_class)
-        if image.format == "JPEG":
-            image.draft("L", (4096, 6144))
-            dpi = (dpi[0] * image.width / self._image.width, dpi[1] * image.height / self._image.height)
+                return FaxImage(_upright(image.convert("1"), image), page_class, bits if stored is None else None)
+        mode = OPAQUE.get(image.mode, image.mode)
+        convert = managed(image.info.get("icc_profile"), mode)
+        if image.format in ("JPEG", "MPO"):
+            before = image.width
+            image.draft("L" if convert is None else mode, (4096, 6144))
+            dpi = (dpi[0] * image.width / before, dpi[1] * image.width / before)
         image.load()
-        turn = _turn(image)
-        grey = _grey(
-            _on_white(image), inverted=_tag(image, TAG_PHOTOMETRIC) == WHITE_IS_ZERO, bits=_tag(image, TAG_BITS)
-        )
-        if turn is not None:
-            grey = grey.transpose(turn)
-        return ImageSheet(grey, (dpi[1], dpi[0]) if turn in LYING else dpi)
+        picture = _on_white(image)
+        picture = _grey(picture) if convert is None else picture.convert(mode)
+        return ImageSheet(_upright(picture, image), dpi, convert)
+
+
+def _upright(picture: Image.Image, loaded: Image.Image) -> Image.Image:
+    """What was made of a loaded picture, upright. Pillow turns TIFFs by itself, which say nothing of it then."""
+    turn = _turn(loaded)
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _is_heif(source: Source) -> bool:
+    """Whether a file is a HEIC picture, as telephones take them; what reads it is there then. Raises DocumentUnsupportedError."""
+    with source.path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] != b"ftyp" or head[8:12] not in HEIF_BRANDS:
+        return False
+    try:
+        import pillow_heif
+    except ImportError:
+        raise DocumentUnsupportedError(
+            f"{source.shown} is a HEIC picture, which needs the package pillow-heif",
+            "pip install softfax[heif], or save the picture as JPEG",
+        ) from None
+    pillow_heif.register_heif_opener()
+    return True
 
 
 def _tag(image: Image.Image, tag: int) -> int | None:
@@ -151,41 +212,35 @@ def _resolution(image: Image.Image) -> tuple[float, float]:
         x, y = (float(v) for v in image.info.get("dpi", (0, 0))[:2])
     except (TypeError, ValueError, ZeroDivisionError):
         return 72.0, 72.0
+    return _sensible(x, y)
+
+
+def _sensible(x: float, y: float) -> tuple[float, float]:
     if DPI_LEAST <= x <= DPI_MOST and DPI_LEAST <= y <= DPI_MOST:
         return x, y
     return 72.0, 72.0
 
 
-def _grey(image: Image.Image, *, inverted: bool, bits: int | None) -> Image.Image:
+def _grey(image: Image.Image) -> Image.Image:
     """The picture as mode `L`. White is the white of its format, never the brightest dot of this page."""
     if image.mode == "L":
         return image
     if image.mode.startswith("I") or image.mode == "F":
-        grey = _from_deep(image, bits)
+        grey = from_deep(image, 16 if image.format in ("PNG", "PPM") else _tag(image, TAG_BITS))
         # Pillow turns pictures of 8 bits round by itself.
-        return Image.fromarray(255 - grey if inverted else grey)
+        return Image.fromarray(255 - grey if _tag(image, TAG_PHOTOMETRIC) == WHITE_IS_ZERO else grey)
     if image.mode == "LAB":
-        return image.getchannel(0)
+        return lightness(image)
     return image.convert("L")
-
-
-def _from_deep(image: Image.Image, bits: int | None) -> npt.NDArray[np.uint8]:
-    """The greys of a picture of 16 or 32 bits a dot, or of floating point, from 0 to 255."""
-    values = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        return np.asarray((values >> max(0, (bits or 16) - 8)).clip(0, 255).astype(np.uint8))
-    values = np.nan_to_num(values.astype(np.float32), posinf=WHITES[-1], neginf=0.0)
-    brightest = float(values.max(initial=0))
-    white = next((white for white in WHITES if brightest <= white), WHITES[-1])
-    return np.asarray((values * (255 / white)).clip(0, 255).astype(np.uint8))
 
 
 def _on_white(image: Image.Image) -> Image.Image:
     """Without transparency."""
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    deep = image.mode.startswith(("I", "F"))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or ("transparency" in image.info and not deep):
         flat = Image.new("RGBA", image.size, "white")
         flat.alpha_composite(image.convert("RGBA"))
-        return flat.convert("L")
+        return flat.convert(OPAQUE.get(image.mode, "RGB"))
     return image
 
 

@@ -17,6 +17,7 @@ __all__ = ["OpenPdf"]
 
 #: So many pages are tried to see which of two readings of a file is the better.
 READABLE_MAX = 2000
+PAGES_MANY, PAGE_OCTETS_LEAST = 20_000, 3
 DAMAGED = "is damaged and was mended: see whether its pages are all there"
 
 
@@ -26,8 +27,10 @@ class OpenPdf:
     def __init__(self, source: Source) -> None:
         # The owner's password, for changes, opens nothing that is not open without one.
         for password in dict.fromkeys((source.password, "")):
-            self._structure = structure = read_structure(source.path, password)
             document, problem = _opened(source.path, password)
+            self._structure = structure = (
+                None if _is_endless(document, source) else read_structure(source.path, password)
+            )
             if document or structure:
                 break
         if not document and not structure and "assword" in problem:
@@ -38,6 +41,8 @@ class OpenPdf:
             if anew is not None and (document is None or _is_better(anew, document)):
                 if document is None or len(document) != len(anew):
                     self.notes.insert(0, DAMAGED)
+                if document is None and not structure.draws:
+                    raise _not_opened(source, problem)
                 document = anew
         if document is None:
             raise _not_opened(source, problem)
@@ -89,6 +94,11 @@ class OpenPdf:
         """Frees what PDFium holds of it."""
         for document in self._documents:
             document.close()
+
+
+def _is_endless(document: pdfium.PdfDocument | None, source: Source) -> bool:
+    """Whether a file has more pages than anybody faxes, and not only says so: nothing else needs to be known of it."""
+    return document is not None and PAGES_MANY < len(document) < source.path.stat().st_size / PAGE_OCTETS_LEAST
 
 
 def _opened(path: Path | bytes, password: str) -> tuple[pdfium.PdfDocument | None, str]:

@@ -92,6 +92,12 @@ class Structure:
             any(PAINTS.search(data or b"") is not None for data, _ in parts), any(damaged for _, damaged in parts)
         )
 
+    @property
+    def draws(self) -> bool:
+        """Whether there is anything on one of the pages."""
+        known = (self.contents(index) for index in range(self.pages))
+        return any(contents is None or contents.draws for contents in known)
+
     def unpack(self, index: int) -> None:
         """Replaces a page's contents by what can be unpacked of them."""
         try:

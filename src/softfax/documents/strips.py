@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from softfax.errors import DocumentUnsupportedError
 
-__all__ = ["CHUNK", "Strip", "copy_bits", "open_regular", "read_strips"]
+__all__ = ["CHUNK", "Strip", "copy_bits", "open_regular", "read_directories", "read_strips"]
 
 CHUNK = 1 << 20
 PAGES_MAX = 10_000
@@ -57,16 +57,23 @@ def open_regular(path: Path, mode: int = os.O_RDONLY) -> BinaryIO:
 def read_strips(path: Path) -> list[Strip]:
     """The pages of a TIFF. Raises DocumentUnsupportedError for what is none, or is damaged; OSError."""
     with open_regular(path) as file:
-        order = _ORDERS.get(file.read(4), "")
         size = os.fstat(file.fileno()).st_size
         try:
-            if not order:
-                raise ValueError("no TIFF")
-            return [_strip(values, size) for values in _directories(file, order)]
+            return [_strip(values, size) for values in read_directories(file)[1]]
         except (ValueError, struct.error, IndexError) as error:
             raise DocumentUnsupportedError(
                 f"{path.name} is not a fax that can be read ({error})", "take another copy of it"
             ) from None
+
+
+def read_directories(file: BinaryIO) -> tuple[str, Iterator[dict[int, list[float]]]]:
+    """The order of a TIFF's octets (`<`, `>`) and the numbers of each page's directory, by tag. Raises ValueError, struct.error,
+    IndexError, at once or while they are read.
+    """
+    order = _ORDERS.get(file.read(4), "")
+    if not order:
+        raise ValueError("no TIFF")
+    return order, _directories(file, order)
 
 
 def copy_bits(file: BinaryIO, strip: Strip) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from softfax.documents import FarEnd, PageInfo, PageJob
@@ -48,18 +48,19 @@ def page_format(page: PageInfo) -> PageFormat:
 class DocumentFeed:
     """Joins a `PageJob` to the engine session that sends it. Lives on the asyncio loop.
 
-    `on_pages(total, complete)` reports the number of pages known so far; `on_failed` that a page could not be made while
-    the fax was under way. A job given to it belongs to its maker; jobs made here end with `close`.
-    """
+            `on_pages(total, complete, warnings)` tells how many pages there are, as far as known, and what is to be said of them;
+        `on_failed` that a page could not be made while the fax was under way. The job belongs to whoever made it; jobs made here
+        end with `close`.
+        """
 
     def __init__(
         self,
         job: PageJob,
         engine: EngineSession,
-        on_pages: Callable[[int | None, bool], None],
+        on_pages: Callable[[int | None, bool, Sequence[str]], None],
         on_failed: Callable[[DocumentError], None],
     ) -> None:
-        self._job = job
+        self._job = self._first = job
         self._engine = engine
         self._on_pages, self._on_failed = on_pages, on_failed
         self._loop = asyncio.get_running_loop()
@@ -74,6 +75,10 @@ class DocumentFeed:
     def pages(self) -> list[PageInfo]:
         """The pages there are so far."""
         return list(self._job.pages)
+
+    def _warnings(self) -> list[str]:
+        """What is to be said of the documents."""
+        return list(dict.fromkeys(line for job in (self._first, *self._made) for line in job.warnings))
 
     def engine_event(self, event: EngineEvent) -> None:
         """Takes the engine's events of type DIS."""
@@ -112,7 +117,7 @@ class DocumentFeed:
             self._on_failed(self._job.error)
             return
         self._tell_engine(None)
-        self._on_pages(self._job.total, self._job.done)
+        self._on_pages(self._job.total, self._job.done, self._warnings())
 
     def _replace(self, job: PageJob) -> None:
         self._pending = None

@@ -8,7 +8,7 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from softfax.documents import PageJob
@@ -226,8 +226,9 @@ class ActiveFax:
             self.feed.engine_event(event)
         self.session.engine_event(event)
 
-    def _on_pages(self, total: int | None, complete: bool) -> None:
+    def _on_pages(self, total: int | None, complete: bool, warnings: Sequence[str]) -> None:
         self.session.pages_total = total
+        self.session.warnings = warnings
         self.session.more_pages = not complete
 
     def _on_document_failed(self, error: DocumentError) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from softfax.engine import EngineEvent, EventType, completion_text
@@ -86,6 +86,8 @@ class FaxSession:
     pages_total: int | None = None
     more_pages: bool = False
     """Whether pages are still being made."""
+    warnings: Sequence[str] = ()
+    """What is to be said of the documents."""
 
     def __post_init__(self) -> None:
         self.pages_total = self.settings.pages_total
@@ -546,6 +548,7 @@ class FaxSession:
             call_id=self._call_id,
             fax_id=self.fax_id,
             sip_code=o.sip_code or self._last_sip[0],
+            warnings=list(self.warnings) or None,
         )
 
     @property

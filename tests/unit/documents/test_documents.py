@@ -18,12 +18,12 @@ from softfax.documents import (
     DocumentLimits,
     DocumentMetadata,
     RasterSettings,
-    convert,
     deliver_pdf,
     prepare,
     read_pages,
     start,
 )
+from softfax.documents.convert import convert
 from softfax.documents.tiff import TiffWriter, encode_t6
 from softfax.errors import (
     DocumentEmptyError,

@@ -50,7 +50,7 @@ async def fax(tmp_path: Path, file: Path, settings: RasterSettings, lacks: Lacks
             out.failed = error
             a.cancel()
 
-        feed = DocumentFeed(job, a, lambda total, done: out.totals.append((total, done)), failed)
+        feed = DocumentFeed(job, a, lambda total, done, _: out.totals.append((total, done)), failed)
 
         def drain() -> None:
             for event in engine.events():
