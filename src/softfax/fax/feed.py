@@ -48,10 +48,10 @@ def page_format(page: PageInfo) -> PageFormat:
 class DocumentFeed:
     """Joins a `PageJob` to the engine session that sends it. Lives on the asyncio loop.
 
-            `on_pages(total, complete, warnings)` tells how many pages there are, as far as known, and what is to be said of them;
-        `on_failed` that a page could not be made while the fax was under way. The job belongs to whoever made it; jobs made here
-        end with `close`.
-        """
+    `on_pages(total, complete, warnings)` reports the number of pages known so far, and lines about what the documents lost;
+    `on_failed` that a page could not be made while the fax was under way. A job given to it belongs to its maker; jobs made
+    here end with `close`.
+    """
 
     def __init__(
         self,
