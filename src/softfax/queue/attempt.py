@@ -62,7 +62,7 @@ class SendAttempt:
         self._ended: datetime | None = None
 
     async def run(self) -> str:
-        """Returns what came of it, for whoever reads the workflow's record."""
+        """Returns a summary for the workflow's record."""
         kept, queue = self.kept, self.queue
         if kept.dialled:
             return await self._after_crash()
@@ -89,7 +89,7 @@ class SendAttempt:
         return await self._call()
 
     def _closed_s(self, now: datetime) -> float:
-        """How long the number may not be called, in seconds; 0 where it may."""
+        """Time for which the number may not be called, in seconds; 0 if it may be called now."""
         opens = self.queue.station.rules.opens(self.number, now)
         return (opens - now).total_seconds() if opens is not None else 0.0
 
@@ -209,14 +209,14 @@ class SendAttempt:
         self.queue.say(dataclasses.replace(kept.fax, state=FaxState.SENDING, attempts=attempts), kept.context)
 
     async def ended(self, call: FaxCall, result: FaxResult) -> FaxResult:
-        """Writes down what came of the call, before anybody is told."""
+        """Record the call's result, before it is reported."""
         await self.queue.recorder.done(self.kept.fax.id)
         return await self._settle(result)
 
     # ---- ends ---------------------------------------------------------------------------------------------------
 
     async def _settle(self, result: FaxResult) -> FaxResult:
-        """Writes down what follows from the result of an attempt; the result as it is told. Holds it until it is written."""
+        """Writes down what follows from the result of an attempt; the result as it is reported. Holds it until it is written."""
         while True:
             try:
                 told = await self._written(result)
@@ -230,7 +230,7 @@ class SendAttempt:
                 return told
 
     async def _written(self, result: FaxResult) -> FaxResult | None:
-        """None where somebody cancelled the fax meanwhile."""
+        """None where the fax was cancelled meanwhile."""
         queue, attempt = self.queue, self.attempt
         assert attempt is not None
         cancelled = await asyncio.to_thread(queue.store.is_cancelled, self.kept.fax.id)
@@ -339,7 +339,7 @@ class SendAttempt:
         return "confirmed before"
 
     async def _after_crash(self) -> str:
-        """It was dialled, and then the station ended: what the far end confirmed is known, what it has is not."""
+        """Settle an attempt that was dialled before the station ended: the pages confirmed are known, those received are not."""
         attempt = self.kept.fax.attempts[-1]
         self.attempt, self._dialled = attempt, True
         why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
@@ -354,7 +354,7 @@ class SendAttempt:
 
 
 def _may_be_there(attempts: Sequence[Attempt], first_page: int) -> bool:
-    """Whether a page may have reached the far end in a call that was cut by a crash, unconfirmed as far as is known."""
+    """Return True if an unconfirmed page may have reached the far end in a call that a crash cut off."""
     return any(a.cause is Cause.CRASH and first_page <= a.first_page + a.pages for a in attempts)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Why a fax failed, from its result: what matters for the next attempt, and what people can do. Pure."""
+"""Cause of a failed fax, from its result: it decides the next attempt, and the remedy. Pure."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
         return Cause.REFUSED
     if code in T30_TRAINING:
         return Cause.TRAINING
-    # Hung up before any fax was heard, by whoever answered.
+    # The answerer hung up before any fax was heard.
     if code == T30_CALLDROPPED and not result.get("remote_station_id") and not result.get("bitrate"):
         return Cause.NOT_FAX
     return Cause.BROKEN

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One at a time for each of many things, which are remembered for as long as somebody has or awaits them."""
+"""One at a time for each of many things, which are remembered for as long as they are held or awaited."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the queue refuses."""
+"""Errors of the queue."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class IdempotencyError(UsageError):
 
 
 class NoFaxError(UsageError):
-    """There is no such fax."""
+    """Unknown fax."""
 
     def __init__(self, fax_id: str) -> None:
         super().__init__(f"there is no fax {fax_id[:40]}", "`softfax jobs` lists them")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which ways have failed, and whether another is tried at once. Pure."""
+"""Failover: the routes that have failed, and the decision to use another at once. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def failed_over(attempts: Iterable[Attempt], choices: Collection[Route]) -> set[
 
 
 def _of_the_way(result: FaxResult) -> bool:
-    """Whether it was the trunk that failed, and not the document or who was called."""
+    """Return True if the trunk failed, rather than the document or the called party."""
     # T.38 is refused on a call that has been answered.
     answered = result.result_code < NO_T30 or result.error == "T38_NEG_ERROR"
     return result.error != "FILE_ERROR" and fails_over(result.sip_code, answered=answered)

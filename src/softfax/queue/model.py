@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is asked of the queue. The life of a fax is a table in `softfax.transitions`."""
+"""Requests to the queue. The life of a fax is a table in `softfax.transitions`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryRules:
-    """How often is tried, and how long is waited. None stands for what the station's configuration says."""
+    """Number of attempts and the waits between them. None stands for the value in the station's configuration."""
 
     attempts: int | None = None
     wait_s: float | None = None
@@ -68,7 +68,7 @@ class FaxRequest(FaxOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class FaxFilter:
-    """Which faxes are wanted, the newest first. `text` is looked for in numbers, names, station ids, documents and tags.
+    """Filter for lists of faxes, the newest first. `text` is looked for in numbers, names, station ids, documents and tags.
 
     `cursor` is that of the list before (`FaxList.cursor`).
     """
@@ -98,7 +98,7 @@ class FaxList:
 
 @dataclass(frozen=True, kw_only=True)
 class QueueCounts:
-    """How full the queue is. `oldest_s` is how long the fax that has been due longest has waited, 0 for none."""
+    """Numbers of faxes in the queue. `oldest_s` is the wait of the fax that has been due longest, 0 for none."""
 
     by_state: Mapping[FaxState, int]
     due: int

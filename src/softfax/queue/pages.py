@@ -124,7 +124,7 @@ def _written(document: Document) -> str:
 
 
 def sync(folders: Iterable[Path]) -> None:
-    """What lies in these folders is on disk when this returns."""
+    """Bring the contents of these folders to disk before it returns."""
     for folder in folders:
         for path in folder.iterdir():
             if path.is_file():

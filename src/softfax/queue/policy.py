@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""When a fax is tried again. Pure: the time comes in, a decision goes out."""
+"""Retries of a fax. Pure: the time comes in, a decision goes out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SLOW_BPS = 9600
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a fax: its state, and when it is tried again, if it is."""
+    """Decision about a fax: its state, and the time of the next attempt, if there is one."""
 
     state: FaxState
     next_at: datetime | None = None
@@ -37,7 +37,7 @@ def after(
     deadline: datetime | None,
     number: str,
 ) -> Verdict:
-    """What follows an attempt that failed.
+    """Decide what follows an attempt that failed.
 
     `attempts` is how many have been made, without those that failed by our fault; `same_causes` how many of the last ones in
     a row had this cause, this one included.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The queue: takes faxes, keeps them, calls when it is their turn, and knows what became of each.
 
-What was dialled is written down before it is dialled; what the far end confirmed, when it confirms it; the result, before anybody
-is told. So after a crash it is known of each fax whether a call may have been made for it, and no fax is sent twice unsaid.
+A call is recorded before it is dialled; confirmed pages, as the far end confirms them; the result, before it is reported. So
+after a crash it is known of each fax whether a call may have been made for it, and no fax is sent twice without saying so.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class FaxQueue:
 
     @property
     def folder(self) -> Path:
-        """Where documents and pages of faxes are kept, a folder for each fax or broadcast."""
+        """Folder of documents and pages, with a folder for each fax or broadcast."""
         return self.station.config.data.dir / "faxes"
 
     # ---- life ---------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class FaxQueue:
             )
 
     async def start(self) -> None:
-        """Tells what an earlier station left untold, and begins to call."""
+        """Report what an earlier station left unreported, and begin to call."""
         self._loop = asyncio.get_running_loop()
         await self.events.start()
         self.station.subscribe(self.events.add)
@@ -188,7 +188,7 @@ class FaxQueue:
 
     async def close(self) -> None:
         """After the calls have ended: writes what is left."""
-        # Nobody is told any more: what ends now is told at the next start.
+        # Nothing is reported any more: what ends now is reported at the next start.
         self.closed = True
         self._started.set()
         await self._end_rounds()
@@ -204,11 +204,11 @@ class FaxQueue:
         self.slots.freed()
 
     def under_way(self, fax_id: str) -> bool:
-        """Whether a round of a fax is being done."""
+        """Return True if a round of the fax is running."""
         return fax_id in self._attempts
 
     async def _tell_again(self, kept: StoredFax) -> None:
-        """The end of a fax that may not have been told: whoever keeps what he is told drops it the second time."""
+        """The end of a fax that may not have been reported: subscribers that keep reports drop the second one."""
         if kept.fax.result is not None:
             self.tell(kept)
             await self.recorder.hand_on(kept.fax, kept.fax.result)
@@ -216,7 +216,7 @@ class FaxQueue:
         await self.told(kept.fax.id, kept.fax.ended)
 
     def tell(self, kept: StoredFax) -> None:
-        """Those whom a fax named are told of it from here on."""
+        """Notify the callback targets that a fax named from here on."""
         if kept.request is not None:
             self.station.tell(kept.fax.id, kept.request.callbacks)
 
@@ -259,7 +259,7 @@ class FaxQueue:
         return faxes
 
     async def asked(self, key: str, body_hash: str) -> Sequence[Fax] | None:
-        """What an earlier request with this key got, but for what was erased; None where there was none.
+        """Answer to an earlier request with this key, without what was erased; None where there was none.
 
         Raises IdempotencyError.
         """
@@ -317,7 +317,7 @@ class FaxQueue:
         return await asyncio.to_thread(self.store.list, wanted)
 
     async def counts(self) -> QueueCounts:
-        """How full the queue is."""
+        """Numbers of faxes in the queue."""
         return await asyncio.to_thread(self.store.counts)
 
     async def raster(self, fax_id: str) -> Path | None:
@@ -347,7 +347,7 @@ class FaxQueue:
         return None
 
     def resolution(self, request: FaxRequest) -> attempt.Resolution:
-        """What a request is drawn at."""
+        """Resolution at which a request's pages are drawn."""
         return request.resolution or self.station.config.fax.options.drawn_at
 
     async def _kept(self, fax_id: str) -> StoredFax:
@@ -421,7 +421,7 @@ class FaxQueue:
         return (await self._kept(fax_id)).fax
 
     async def note(self, fax_id: str, reason: str, remedy: str = "") -> None:
-        """Says on the record of a fax what went wrong with it afterwards, as a mailbox that does not take it."""
+        """Note a later problem on the record of a fax, such as a mailbox that does not take it."""
         await asyncio.to_thread(self.store.note, fax_id, reason, remedy)
 
     async def erase(self, fax_id: str) -> None:
@@ -518,14 +518,14 @@ class FaxQueue:
         await asyncio.to_thread(self._put_off, kept, wait_s, reason)
 
     def _put_off(self, kept: StoredFax, wait_s: float, reason: str) -> None:
-        # Not all at once, and not much later than was meant: somebody may wait for the hour at which calls are allowed.
+        # Not all at once, and not much later than was meant: some wait for the hour at which calls are allowed.
         at = datetime.now(UTC) + timedelta(seconds=wait_s + random.uniform(0.0, min(wait_s / 2, SPREAD_S)))
         state = kept.fax.state if kept.dialled else FaxState.WAITING if kept.fax.attempts else FaxState.QUEUED
         fax = dataclasses.replace(kept.fax, state=state, next_attempt=at, reason=reason or kept.fax.reason)
         self.store.settle(fax, round_id=next_round(kept.round_id), from_round=kept.round_id, keep_cancelled=True)
 
     async def park(self, kept: StoredFax, why: str = "") -> None:
-        """There is no line, or by a fault of ours no room for another call: it keeps its place, and gets one when there is."""
+        """Park a fax while there is no channel slot, or no room for another call: it keeps its place, and gets the next one."""
         wait_s = self.slots.parking_s() * random.uniform(1.0, 1.5)
         if kept.fax.deadline is not None:
             # Where no line comes, that it has expired is said in time.
@@ -557,7 +557,7 @@ class FaxQueue:
         return True
 
     def say(self, fax: Fax, context: FaxContext) -> None:
-        """Tells everybody of a fax's state."""
+        """Publish a fax's state."""
         event = JobEvent(
             state=str(fax.state),
             reason=fax.reason,
@@ -571,7 +571,7 @@ class FaxQueue:
 
 
 def _context(fax: Fax, uri: str) -> FaxContext:
-    """What is said of a fax that is no call at the moment."""
+    """Context of a fax that is not on a call."""
     return FaxContext(
         fax_id=fax.id,
         direction=fax.direction,
@@ -591,7 +591,7 @@ def _context(fax: Fax, uri: str) -> FaxContext:
 
 
 def _next_attempt(fax: Fax) -> str | None:
-    """When it is its turn, as events say it; None where it is, or has been."""
+    """Time of the next attempt, as in events; None where it is due or over."""
     if fax.next_attempt is None or fax.state not in (FaxState.QUEUED, FaxState.WAITING, FaxState.UNCERTAIN):
         return None
     return fax.next_attempt.isoformat(timespec="microseconds").replace("+00:00", "Z")

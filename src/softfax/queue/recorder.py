@@ -45,7 +45,7 @@ class Recorder:
         self._own[fax_id] = (attempt, total)
 
     async def done(self, fax_id: str) -> None:
-        """It has ended; what there was to write of it is written when this returns."""
+        """Forget a fax that has ended; everything is written when this returns."""
         self._own.pop(fax_id, None)
         await self.written()
 
@@ -65,7 +65,7 @@ class Recorder:
             return  # what comes before it is dialled
         fax = self._others.get(context.fax_id)
         if fax is None:
-            # The end of a fax that was never a call of this station's is told, not recorded.
+            # The end of a fax that was never a call of this station's is reported, not recorded.
             if isinstance(event, FaxResult) or not context.channel:
                 return
             fax = self._others[context.fax_id] = _fax(context)
@@ -89,12 +89,12 @@ class Recorder:
         await self._queue.told(fax.id, fax.ended)
 
     async def hand_on(self, fax: Fax, result: FaxResult) -> None:
-        """A received fax, to whoever takes it further; they know one that they had before."""
+        """Hand on a received fax; its takers recognize one that they had before."""
         for hook in self._queue.on_received if fax.direction is Direction.RECEIVE else ():
             try:
                 await hook(fax, result)
             except Exception:
-                log.exception("fax %s was received, and somebody does not take it", fax.id)
+                log.exception("fax %s was received, and could not be handed on", fax.id)
 
     async def interrupted(self, kept: StoredFax) -> None:
         """A fax that was under way when an earlier station ended: what had come of it is kept."""
@@ -157,7 +157,7 @@ class Recorder:
 
 
 def _fax(context: FaxContext) -> Fax:
-    """A fax that the queue did not order: received, or sent or fetched by somebody's own call."""
+    """A fax that the queue did not order: received, or sent or polled by another's call."""
     now = datetime.now(UTC)
     receiving = context.direction is Direction.RECEIVE
     return Fax(

@@ -58,7 +58,7 @@ def columns(fax: Fax) -> dict[str, Any]:
     for name in _DATA_TIMES:
         whole[name] = stamp(whole[name])
     words = [fax.to, fax.caller_number, fax.caller_name, fax.remote_station_id, *fax.documents, *fax.tags.values()]
-    # Numbers also as their digits alone, between marks: however somebody writes them, they are found.
+    # Numbers also as their digits alone, between marks: they are found in any notation.
     numbers = {f"#{digits}#" for n in (fax.to, fax.caller_number) if (digits := _digits(n))}
     own["search"] = " ".join(word for word in (*sorted(numbers), *words) if word).lower()[:2000]
     own["data"] = json.dumps(whole, ensure_ascii=False, default=list)
@@ -129,7 +129,7 @@ def attempt_of(row: Any) -> Attempt:
 
 
 def conditions(wanted: FaxFilter) -> Iterable[sa.ColumnElement[bool]]:
-    """What the rows have to fulfil; all of it."""
+    """Conditions that the rows have to meet, all of them."""
     f = tables.faxes.c
     if wanted.direction is not None:
         yield f.direction == wanted.direction

@@ -112,7 +112,7 @@ class ChannelSlots:
         return self._numbers.total() - sum(c.order is not None and c.order.watch is not None for c in calls)
 
     def room_again(self) -> None:
-        """There is room for calls."""
+        """Look again: there is room for calls."""
         if self.no_room:
             self.no_room = False
             self.freed()
@@ -156,7 +156,7 @@ class ChannelSlots:
     # ---- those that wait for one --------------------------------------------------------------------------------
 
     def parking_s(self) -> float:
-        """How long a fax that finds no line sleeps, in seconds, if it gets none before."""
+        """Sleep of a fax that finds no channel slot, in seconds, unless it gets one before."""
         return PARKED_S + PARKED_EACH_S * self._parked
 
     def parked(self) -> None:
@@ -171,7 +171,7 @@ class ChannelSlots:
         self.freed()
 
     def claim(self, fax_id: str) -> bool:
-        """What was promised to a fax is free for it to take; false where nothing was."""
+        """Take a fax's promised slot off the list, for it to use; false if none was promised."""
         promised = self._promised.pop(fax_id, None)
         if promised is None:
             return False
@@ -181,7 +181,7 @@ class ChannelSlots:
         return True
 
     def unclaimed(self, fax_id: str) -> None:
-        """What was promised to a fax, if it has not taken it, is free for others."""
+        """Free a fax's promised slot for others, if it has not taken it."""
         if self.claim(fax_id):
             self.freed()
 
@@ -245,5 +245,5 @@ class ChannelSlots:
                 self.unclaimed(turn.fax_id)
 
     def _is_done(self, fax_id: str) -> bool:
-        """Whether a round of it is under way that has its line, or does not ask for one."""
+        """Return True if a round of it is running that has its channel slot, or needs none."""
         return self._queue.under_way(fax_id) and fax_id not in self._asking

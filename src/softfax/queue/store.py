@@ -2,8 +2,8 @@
 """Faxes on disk, and every transition between their states.
 
 While a fax waits for a call, exactly one round (a workflow of the durable engine) is enqueued, delayed or running for it:
-`round_id`. Whoever changes that does so in the transaction that changes the fax, so that neither a crash nor a race leaves a fax
-that nobody works on, or two calls for one. Everything here blocks; from any thread.
+`round_id`. It changes in the transaction that changes the fax, so that neither a crash nor a race leaves a fax without a round,
+or two calls for one. Everything here blocks; from any thread.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class QueueStore:
         try:
             return self._submit(faxes, key, body_hash)
         except sa.exc.IntegrityError:
-            # Somebody with the same key came at the same time, and was faster.
+            # Another request with the same key came at the same time, and was faster.
             if (found := self.asked(key, body_hash) if key else None) is None:
                 raise
             return found, False
@@ -213,13 +213,13 @@ class QueueStore:
         keep_cancelled: bool = False,
         unless_cancelled: bool = False,
     ) -> bool:
-        """Writes what became of a fax, by the table `FAXES`. With `round_id` another round is enqueued for `fax.next_attempt`.
-        An end that is not `told` yet is told later, at the latest after the next start. Its result is the attempt's, if there is
-        one.
+        """Record the transition of a fax, by the table `FAXES`. With `round_id` another round is enqueued for `fax.next_attempt`.
+        An end that is not `told` yet is reported later, at the latest after the next start. Its result is the attempt's, if
+        there is one.
 
         False, and nothing is written, where the fax is no longer in `from_round` (empty for none), or, with `unless_cancelled`,
-        where somebody has cancelled it. Raises TransitionError.
-        What people noted of it meanwhile (tags, mailbox, read or not) stays as it is on disk.
+        where it has been cancelled. Raises TransitionError.
+        What was noted on it meanwhile (tags, mailbox, read or not) stays as it is on disk.
         """
         now = time.time()
         values: dict[str, Any] = {}
@@ -273,7 +273,7 @@ class QueueStore:
             return self._kept(connection, fax_id) if marked.rowcount else None
 
     def is_cancelled(self, fax_id: str) -> bool:
-        """Whether somebody wants it to end."""
+        """Return True if the fax is to be cancelled."""
         with self._engine.connect() as connection:
             found = connection.execute(sa.select(tables.faxes.c.cancelled).where(tables.faxes.c.id == fax_id)).scalar()
             return bool(found)
@@ -298,7 +298,7 @@ class QueueStore:
             return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
 
     def told(self, fax_id: str, ended: datetime | None) -> None:
-        """The end of a fax is in the keeping of whoever tells it; the one at this time, not that of a later call."""
+        """Note that the end of a fax at this time, not that of a later call, has been handed on for reporting."""
         f = tables.faxes.c
         with self._engine.begin() as connection:
             connection.execute(
@@ -324,7 +324,7 @@ class QueueStore:
 
     def clock_set(self, step_s: float) -> None:
         """The clock was set. Back: those that wait are due after as long as was meant. Forward: they have as long until their
-        deadline as they had, unless somebody named it.
+        deadline as they had, unless it was given as a time of day.
         """
         if step_s < 0:
             f, now = tables.faxes.c, time.time()
@@ -392,7 +392,7 @@ class QueueStore:
         return {row.fax_id: row.result for row in connection.execute(query)} if ids else {}
 
     def counts(self) -> QueueCounts:
-        """How full the queue is."""
+        """Numbers of faxes in the queue."""
         f, now = tables.faxes.c, time.time()
         with self._engine.connect() as connection:
             by_state = connection.execute(sa.select(f.state, sa.func.count()).group_by(f.state)).all()
@@ -436,7 +436,7 @@ class QueueStore:
             connection.execute(tables.faxes.delete().where(tables.faxes.c.id == fax_id))
 
     def note(self, fax_id: str, reason: str, remedy: str, cause: Cause | None = None) -> None:
-        """Says on a record what went wrong afterwards, or why it waits."""
+        """Note on a record a later problem, or the reason why it waits."""
         with self._engine.begin() as connection:
             row = self._row(connection, fax_id)
             if row is not None and self._fax(row) is not None:
@@ -450,11 +450,11 @@ class QueueStore:
                 )
 
     def uses(self, folder: str) -> bool:
-        """Whether any fax has its documents in this folder of the queue's."""
+        """Return True if any fax has its documents in this folder of the queue's."""
         return bool(self.used({folder}))
 
     def used(self, folders: Collection[str]) -> set[str]:
-        """Those of these folders of the queue's in which faxes have their documents."""
+        """Return those of these folders of the queue's in which faxes have their documents."""
         f = tables.faxes.c
         left, found = sorted(folders), set[str]()
         with self._engine.connect() as connection:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whose turn it is: the faxes that are due, in order, and the rounds that work on them. Blocks; from any thread."""
+"""Turns: the faxes that are due, in order, and the rounds that work on them. Blocks; from any thread."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Turns:
         self._engine, self._enqueue = engine, enqueue
 
     def due(self, limit: int, after: tuple[int, int] | None = None) -> list[Turn]:
-        """Those whose turn it is, the first first; `after` is priority and seq of the last one before."""
+        """Faxes that are due, in order; `after` is priority and seq of the last one before."""
         f = tables.faxes.c
         query = (
             sa.select(f.seq, f.id, f.round_id, f.to, f.priority)

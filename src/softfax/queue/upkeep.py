@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a queue does beside its faxes: rounds that were lost, rounds that are over, old keys, folders that nobody uses."""
+"""Upkeep of the queue: lost rounds, rounds that are over, old keys, unused folders."""
 
 from __future__ import annotations
 

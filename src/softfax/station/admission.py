@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether a call that comes in is taken, and whose it is. Pure: the configuration, the call and what is known come in."""
+"""Admission of incoming calls, and the account each belongs to. Pure: the configuration, the call and its history come in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ANONYMOUS = frozenset({"", "anonymous", "unknown", "unavailable", "restricted",
 
 @dataclass(frozen=True, kw_only=True)
 class CallFacts:
-    """What a call says of itself; numbers as the far end wrote them. `known`: it comes from where its account's calls do."""
+    """Facts of a call; numbers as the far end wrote them. `known`: it comes from where its account's calls do."""
 
     account: str = ""
     known: bool = True
@@ -51,7 +51,7 @@ class ActiveCall:
 
 @dataclass(frozen=True)
 class CallerHistory:
-    """What is known of a caller: calls in the last hour, and calls of the last day in which no fax was heard."""
+    """History of a caller: calls in the last hour, and calls of the last day in which no fax was heard."""
 
     calls: int = 0
     silent: int = 0
@@ -119,7 +119,7 @@ def _count(values: Iterable[str]) -> Counter[str]:
 
 
 def is_anonymous(caller_number: str) -> bool:
-    """Whether a caller shows no number (RFC 3323 §4.1.1.3, RFC 3325 §9.1, and what PBXs write)."""
+    """Return True if a caller shows no number (RFC 3323 §4.1.1.3, RFC 3325 §9.1, and what PBXs write)."""
     return caller_number.lower() in _ANONYMOUS or caller_number.lower().endswith(".invalid")
 
 
@@ -159,7 +159,7 @@ def _forms(config: StationConfig, number: str) -> tuple[str, ...]:
 
 
 def _fit(pattern: str, forms: Sequence[str]) -> int | None:
-    """How well a number fits a pattern: the more the longer; None where it does not."""
+    """Match of a number with a pattern: the longer the better; None where it does not match."""
     stem = pattern.removesuffix("*")
     for form in forms:
         if form == pattern:
@@ -177,7 +177,7 @@ class Screen:
         self._silent: dict[str, deque[float]] = {}
 
     def history(self, caller: str, now: float) -> CallerHistory:
-        """What is known of a caller; `now` in seconds."""
+        """History of a caller; `now` in seconds."""
         return CallerHistory(
             sum(now - at < HOUR_S for at in self._calls.get(caller, ())),
             sum(now - at < DAY_S for at in self._silent.get(caller, ())),

@@ -15,7 +15,7 @@ __all__ = ["FaxCall"]
 
 
 def _nothing() -> None:
-    """What a call that nobody can end does when it is cancelled."""
+    """Cancel a call that cannot be ended."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -23,7 +23,7 @@ class FaxCall:
     """A fax under way. `context` never changes, `session` is the latest FAXSession record, `result` comes last.
 
     `call_state` is None until the call is placed (documents are being prepared). `mode` is None until media runs.
-    `progress` is how far it is, while somebody watches. `order` is None for calls that came in;
+    `progress` is kept while it is watched. `order` is None for calls that came in;
     `variables` are those of the order. A call that came in from an address of no account is not `known`.
     """
 
@@ -59,7 +59,7 @@ class FaxCall:
 
     @property
     def ended(self) -> bool:
-        """Whether the result is there."""
+        """True once the result is there."""
         return self.result.done()
 
     def cancel(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Joins a station's events to the outbox: who is told of a fax, and in whose words."""
+"""Joins a station's events to the outbox: the targets of a fax, and their dialects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Words = Callable[[str, FaxUpdate], "Iterable[CallbackBody]"]
 
 
 class PutCallback(Protocol):
-    """What is asked of the outbox (`softfax.delivery.Outbox`)."""
+    """The outbox as the sink uses it (`softfax.delivery.Outbox`)."""
 
     def put(
         self, target: CallbackTarget, *, fax_id: str, event_id: str, body: bytes, path_suffix: str = ""
@@ -44,7 +44,7 @@ class CallbackSink:
         self._targets = tuple(targets)
 
     def watch(self, fax_id: str, targets: Sequence[CallbackTarget]) -> None:
-        """`targets` are told of this fax too, until its result."""
+        """Notify `targets` of this fax too, until its result."""
         if targets:
             self._of_fax[fax_id] = tuple(targets)
 

@@ -51,14 +51,14 @@ PROGRESS_S = 1.0
 MEASURE_S, MEASURE_IDLE_S = 0.5, 2.0
 #: Why a fax waits, or is not dialled.
 NO_ROOM = "this machine is at its limit: another call would take from those under way"
-#: How long a fax that is told to end may take.
+#: Time that a fax has to end after it was cancelled.
 GRACE_S = 8.0
 #: An order that finds no room waits so long for it, looking so often.
 ROOM_WAIT_S, ROOM_CHECK_S = 30.0, 0.25
 
 
 class CallHost(Protocol):
-    """Where calls are made: in this process (`Calls`), or in others (`softfax.station.workers.Workers`)."""
+    """Host of calls: this process (`Calls`), or others (`softfax.station.workers.Workers`)."""
 
     async def start(self) -> None:
         """Listens. Raises PortInUseError, NativeError, UsageError."""
@@ -71,7 +71,7 @@ class CallHost(Protocol):
 
     @property
     def bound_address(self) -> tuple[str, int]:
-        """Where SIP is listened on."""
+        """Address and port on which SIP listens."""
 
     async def preview(self, fax_id: str) -> bytes | None:
         """The page being received as far as its lines have come, as PNG."""
@@ -148,7 +148,7 @@ class Calls:
 
     @property
     def bound_address(self) -> tuple[str, int]:
-        """Where SIP is listened on."""
+        """Address and port on which SIP listens."""
         return self._running().agent.bound_address
 
     def _running(self) -> FaxRuntime:
@@ -159,7 +159,7 @@ class Calls:
     # ---- load ---------------------------------------------------------------------------------------------------
 
     def room(self, account: str = "") -> int:
-        """How many calls more it takes now."""
+        """Number of further calls that it takes now."""
         del account
         return self._meter.room(self._calls_up)
 
@@ -176,7 +176,7 @@ class Calls:
         self._meter.calls_max, self._meter.limited = min(calls, possible), possible < calls
 
     async def _measure(self) -> None:
-        """Tells how the process keeps up, and closes it to calls that would take from those that are up."""
+        """Report the load, and close the process to calls that would take from those that are up."""
         loop = asyncio.get_running_loop()
         told: Load | None = None
         while True:
@@ -320,7 +320,7 @@ class Calls:
         if fax.caller and result.result_code in outcome.T30_SILENCE:
             self._screen.silent(fax.caller, time.monotonic())
         marks = tuple(active.session.page_marks)
-        # Whoever counts packets does so at the end, also where nobody has watched.
+        # Packets are counted at the end, also where progress was not watched.
         counters = _progress(active, fax_id, ended=True)
         if counters is not None:
             self._report(wire.FaxEvent(fax_id, counters, active.session.mode))
@@ -441,7 +441,7 @@ def _floor(config: StationConfig) -> DiskFloor:
 
 
 def _progress(active: ActiveFax, fax_id: str, *, ended: bool = False) -> ProgressEvent | None:
-    """How far a fax is, once pages go over; at its end, what its counters were."""
+    """Progress of a fax, once pages go over; at its end, its counters."""
     stats = active.progress()
     if not stats.page and not (ended and stats.rtp_rx_packets + stats.udptl_rx_packets):
         return None

@@ -48,7 +48,7 @@ class Counters:
 
 
 def views(calls: Sequence[FaxCall]) -> list[SessionView]:
-    """What FAXSessions lists: the sessions of answered calls."""
+    """Sessions for FAXSessions: those of answered calls."""
     return [
         SessionView(
             channel=call.context.channel,

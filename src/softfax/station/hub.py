@@ -36,7 +36,7 @@ class Hub:
         return len(self._sinks)
 
     def publish(self, update: FaxUpdate) -> None:
-        """Tells everybody."""
+        """Pass an update to every subscriber."""
         for key, sink in list(self._sinks.items()):
             if key not in self._sinks:
                 continue

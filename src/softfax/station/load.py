@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How a process for calls keeps up, and how many calls more it can take. Pure: measurements and the time come in.
+"""Load of a process for calls, and its room for more. Pure: measurements and the time come in.
 
 The engine gives each session a tick every 20 ms. Where ticks begin late or take most of the time there is, another call
 would take from those that are up: a fax bears a delay of a second, but one that grows breaks all of them. What a call
@@ -33,7 +33,7 @@ SMOOTHING = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Refusals:
-    """What was refused since the process started: calls because it could not keep up, and because all channel slots were taken;
+    """Counts of refusals since the process started: calls because it could not keep up, and because all channel slots were taken;
     from addresses of no account, calls over their budget, connections, and connections that were ended."""
 
     overload: int = 0
@@ -45,7 +45,7 @@ class Refusals:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """How a process keeps up. `busy` is the part of its time that its busiest thread needs for the calls, `late_ms` how late
+    """Load of a process. `busy` is the part of its time that its busiest thread needs for the calls, `late_ms` how late
     ticks begin on average, `latest_ms` at most; `room` is how many calls more it takes now, `capacity` how many in all."""
 
     busy: float = 0.0
@@ -114,7 +114,7 @@ class LoadMeter:
 
     @staticmethod
     def total(loads: Sequence[Load]) -> Load:
-        """That of several processes together: the worst of each measurement, the sum of each count."""
+        """Combine the loads of several processes: the worst of each measurement, the sum of each count."""
         refused = [load.refused for load in loads]
         return Load(
             busy=max((load.busy for load in loads), default=0.0),
@@ -129,15 +129,15 @@ class LoadMeter:
 
     @property
     def overloaded(self) -> bool:
-        """Whether the machine does not keep up, or did not a moment ago."""
+        """True if the machine does not keep up, or did not a moment ago."""
         return self._now_s < self._overloaded_until_s
 
     def is_full(self, calls: int) -> bool:
-        """Whether another call that comes in would take from those under way, however many channel slots are free."""
+        """True if another call that comes in would take from those under way, however many channel slots are free."""
         return calls > 0 and (calls < self.calls_max or self.limited) and not self._room(calls, 2 * FRESH_MAX)
 
     def room(self, calls: int) -> int:
-        """How many calls more may be placed beside those under way."""
+        """Number of further calls that may be placed beside those under way."""
         return self._room(calls, FRESH_MAX)
 
     def _room(self, calls: int, fresh_max: int) -> int:
@@ -151,7 +151,7 @@ class LoadMeter:
         return max(0, min(int(left), fresh_max) - self._fresh())
 
     def load(self, calls: int, refused: Refusals) -> Load:
-        """What others are told."""
+        """Load, as reported to others."""
         room = self.room(calls)
         return Load(
             busy=round(self._busy, 3),

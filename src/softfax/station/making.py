@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What faxes of a station are made of: names and numbers as Asterisk forms them, settings, results of those that never began."""
+"""Parts of a station's faxes: names and numbers as Asterisk forms them, settings, results of those that never began."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Identities:
 
 
 def t38_preferences(config: StationConfig, account: str) -> T38Preferences:
-    """What T.38 is wanted like through an account."""
+    """Preferences for T.38 through an account."""
     return next((a.t38_preferences() for a in config.account if a.label == account), T38Preferences())
 
 
@@ -94,7 +94,7 @@ def outgoing_settings(
 def placing(
     order: FaxOrder, config: StationConfig, context: FaxContext, settings: FaxSettings, uri: str
 ) -> wire.PlaceCall:
-    """What is said to the process that makes the call."""
+    """Message to the process that makes the call."""
     pages = None
     if order.direction is Direction.SEND:
         header = None
@@ -120,7 +120,7 @@ def placing(
 
 
 def incoming_settings(config: StationConfig, *, fax_id: str, document: Path, account: str = "") -> FaxSettings:
-    """What an incoming call gets."""
+    """Settings for an incoming call."""
     fax = config.fax
     return FaxSettings(
         direction=Direction.RECEIVE,
@@ -145,7 +145,7 @@ def sip_config(config: StationConfig) -> SipConfig:
         tls_private_key=str(sip.tls_private_key) if sip.tls_private_key else None,
         tls_ca=str(sip.tls_ca) if sip.tls_ca else None,
         tls_verify=sip.tls_verify,
-        # More than are answered, so that there is somebody to say 486.
+        # More than are answered, so that there is a slot to answer 486 from.
         max_calls=min(sip.max_calls, CALLS_PER_PROCESS) + 8,
         unacknowledged=config.slots().unacknowledged,
         connections=sip.connections,
@@ -156,19 +156,19 @@ def sip_config(config: StationConfig) -> SipConfig:
 
 
 def trace_settings(config: StationConfig) -> TraceSettings | None:
-    """What is kept of calls."""
+    """Settings for traces of calls."""
     if config.trace.when == "never":
         return None
     return TraceSettings(trace_folder(config), config.trace.when, CAPTURE_BYTES if config.trace.packets else 0)
 
 
 def trace_folder(config: StationConfig) -> Path:
-    """Where traces are."""
+    """Folder of the traces."""
     return config.data.dir / "traces"
 
 
 def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arrived:
-    """What a call that came in says of itself."""
+    """Facts of a call that came in."""
     headers = call.headers
     return wire.Arrived(
         fax_id=fax_id,
@@ -182,7 +182,7 @@ def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arri
 
 
 def _called(config: StationConfig, call: IncomingCall) -> str:
-    """What has the number that was called: the request, or the header that the account names.
+    """Source of the called number: the request, or the header that the account names.
 
     Who registers is often called by the name it registered; the number is in P-Called-Party-ID (RFC 7315 §4.2) or To then.
     """
@@ -208,7 +208,7 @@ def _rate(wanted_bps: int) -> int:
 
 
 def _modem_rate(modems: frozenset[str]) -> int:
-    """What the modems allowed can do: V.27ter 4800, V.29 9600, V.17 14400 bit/s."""
+    """Rate of the permitted modems: V.27ter 4800, V.29 9600, V.17 14400 bit/s."""
     names = {name.upper().replace(".", "").removesuffix("TER") for name in modems}
     return 14400 if not names or "V17" in names else 9600 if "V29" in names else 4800
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is asked of a station, and what it tells about its faxes."""
+"""Orders to a station, and its reports about faxes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["FaxOrder", "FaxStats", "OrderWatch", "Service", "SessionView"]
 
 
 class OrderWatch(Protocol):
-    """Who placed an order and must know of it before others do. Lives in the process of the station, on its loop."""
+    """Owner of an order, which gets its events before others do. Lives in the process of the station, on its loop."""
 
     async def ready(self, call: FaxCall) -> None:
         """The pages are made; the call is placed when this has returned. A SoftfaxError raised here ends the fax undialled."""
 
     async def ended(self, call: FaxCall, result: FaxResult) -> FaxResult:
-        """The result is there. What is returned (it may say `retry_at`) is told to everybody else."""
+        """The result is there. The returned result (it may have `retry_at`) is published to all others."""
 
 
 class Service(Protocol):
@@ -43,12 +43,12 @@ class Service(Protocol):
         """Begins nothing new; calls under way are ended by the station afterwards. Called before SIP goes down."""
 
     async def close(self) -> None:
-        """The calls have ended and everybody was told: writes what is left. Called before the durable engine ends."""
+        """Write what is left, after the calls have ended and all was reported. Called before the durable engine ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaxOrder(FaxOptions):
-    """One fax to be made by a call of ours: to send documents, or to fetch what the far end has for us.
+    """One fax to be made by a call of ours: to send documents, or to poll the far end for its documents.
 
     `destination` is a SIP URI, or a number, which is called through `account` (by the routes of the configuration if empty);
     with `route`, through that one. `documents` are files or URLs, in order. `receive_into` is a folder, or the name of a .tif
@@ -59,8 +59,8 @@ class FaxOrder(FaxOptions):
     Of a queue: `fax_id` is that of the fax (made where it is empty) and `attempt` counts its calls. `first_page` is the first
     page that the far end has not confirmed; a fax that goes on there says so in its header. `raster` is a TIFF made before of the
     same documents at the same resolution without header, which is used while the far end takes it as it is. `password`
-    opens encrypted documents. `watch` is asked before the
-    call is placed and before the result is told.
+    opens encrypted documents. `watch` is called before the
+    call is placed and before the result is reported.
     """
 
     destination: str

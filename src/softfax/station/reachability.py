@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether the server of an account without a registration is there: asked by SIP OPTIONS, and said when it changes."""
+"""Reachability of the server of an account without a registration: probed by SIP OPTIONS, reported when it changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ State = Literal["trying", "reachable", "unreachable"]
 
 
 class Prober(Protocol):
-    """What is asked of the user agent (`softfax.sip.UserAgent`)."""
+    """The user agent as used here (`softfax.sip.UserAgent`)."""
 
     async def probe(self, name: str, timeout_s: float = ...) -> tuple[int, str]: ...
 
@@ -34,7 +34,7 @@ class Prober(Protocol):
 class Reachability:
     """Of one account. Any answer will do, also a refusal of OPTIONS.
 
-    `say` is told every change that people should know, in one line; `on_change` every change of the view.
+    `say` gets every change that people should know, in one line; `on_change` every change of the view.
     """
 
     agent: Prober

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where one fax is received into: the inbox, a folder, or a file of a given name."""
+"""Destination of a received fax: the inbox, a folder, or a file of a given name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Destination:
 
     @classmethod
     def of(cls, into: Path | None, inbox: Inbox) -> Destination:
-        """What `FaxOrder.receive_into` means. Raises UsageError, LocalError where nothing could be written."""
+        """Destination named by `FaxOrder.receive_into`. Raises UsageError, LocalError where nothing could be written."""
         if into is None:
             return cls(inbox)
         if into.suffix.lower() not in (".pdf", ".tif", ".tiff"):

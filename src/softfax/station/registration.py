@@ -27,7 +27,7 @@ State = Literal["registered", "trying", "failed", "unregistered"]
 
 
 class Registrar(Protocol):
-    """What is asked of the user agent (`softfax.sip.UserAgent`)."""
+    """The user agent as used here (`softfax.sip.UserAgent`)."""
 
     def watch_registration(self, name: str, sink: Callable[[int, str, int], None]) -> Callable[[], None]: ...
 
@@ -38,7 +38,7 @@ class Registrar(Protocol):
 class Registration:
     """The registration of one account.
 
-    `say` is told every change that people should know, in one line; `on_change` every change of the view.
+    `say` gets every change that people should know, in one line; `on_change` every change of the view.
     """
 
     agent: Registrar
@@ -58,7 +58,7 @@ class Registration:
 
     @property
     def registered(self) -> bool:
-        """Whether calls can come through it."""
+        """True if calls can come through it."""
         return self.state == "registered"
 
     def view(self) -> RegistrationView:

@@ -27,7 +27,7 @@ class Registrations:
         self._applying = asyncio.Lock()
 
     async def apply(self, agent: UserAgent, accounts: Sequence[SipAccount]) -> None:
-        """Has these accounts and no others; calls go on, and what stays as it is stays registered. Raises UsageError."""
+        """Replace all accounts by these; calls go on, and unchanged accounts stay registered. Raises UsageError."""
         async with self._applying:
             wanted = {account.name: account for account in accounts}
             for name, (account, _, task) in list(self._kept.items()):

@@ -15,7 +15,7 @@ __all__ = ["Registry"]
 
 
 class Registry(ABC):
-    """What a station, and a single command seen as one, show of their faxes."""
+    """Interface to the faxes of a station, or of a single command seen as one."""
 
     def __init__(self) -> None:
         self._hub = Hub()
@@ -33,11 +33,11 @@ class Registry(ABC):
         return None
 
     def sessions(self) -> list[SessionView]:
-        """What FAXSessions lists: the sessions of answered calls."""
+        """Sessions for FAXSessions: those of answered calls."""
         return views(self.calls())
 
     def stats(self) -> FaxStats:
-        """What FAXStats says."""
+        """Counters for FAXStats."""
         return self._counters.stats(self.calls())
 
     def hangup(self, call: FaxCall) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which accounts a number goes through, in which order, and how each wants it written. Pure."""
+"""Routing: the accounts that a number goes through, in order, and the notation each wants. Pure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class RewriteRule:
 
 @dataclass(frozen=True, kw_only=True)
 class DialPlan:
-    """How numbers are dialled here. Without a `country` they stay as dialled."""
+    """Dial plan for numbers. Without a `country` they stay as dialled."""
 
     country: str = ""
     national_prefix: str = "0"
@@ -67,7 +67,7 @@ class DialPlan:
     rules: tuple[RewriteRule, ...] = ()
 
     def normal(self, dialled: str) -> str:
-        """A number in E.164 with its +, where it can be told; else as dialled, without blanks and the like."""
+        """A number in E.164 with its +, where it can be derived; else as dialled, without blanks and the like."""
         # +49 (0)30: the zero is for those who dial within the country.
         number = _compact(re.sub(r"^(\+[0-9 ]{1,5})\(0\)", r"\1", dialled))
         number = _by(self.rules, number)
@@ -130,7 +130,7 @@ class Routing:
     plan: DialPlan = DialPlan()
 
     def number_key(self, to: str) -> str:
-        """A number as numbers are compared: in E.164 where it can be told; of a SIP URI, its user."""
+        """A number as numbers are compared: in E.164 where it can be derived; of a SIP URI, its user."""
         text = number_of(to) if ":" in to else to
         return self.plan.normal(text) or text
 
@@ -220,5 +220,5 @@ def available(
 
 
 def fails_over(sip_code: int, *, answered: bool) -> bool:
-    """Whether the next way is tried after a call that ended with this SIP status; never once the far end has answered."""
+    """Return True if the next route is used after a call that ended with this SIP status; never once the far end has answered."""
     return not answered and status(sip_code).of_trunk

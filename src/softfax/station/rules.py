@@ -31,7 +31,7 @@ class Rules:
         return self._config().routing().number_key(to)
 
     def is_forbidden(self, number: str) -> bool:
-        """Whether a number, as it is compared, is on the do-not-fax list."""
+        """Return True if a number, as it is compared, is on the do-not-fax list."""
         return number in self.do_not_fax
 
     def check(self, to: str) -> str:
@@ -57,7 +57,7 @@ class Rules:
             raise OutOfHoursError(to)
 
     def free(self, routes: Sequence[Route], active: Mapping[str, int], down: Collection[str]) -> tuple[Route, ...]:
-        """Those whose account has a channel slot left, given the calls up on each account; accounts that are down last."""
+        """Choices whose account has a channel slot left, given the calls up on each account; accounts that are down come last."""
         limits = {account.label: account.max_calls for account in self._config().account}
         return available(routes, limits=limits, active=active, down=down)
 

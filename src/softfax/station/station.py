@@ -102,7 +102,7 @@ HostFactory = Callable[[StationConfig, Report], CallHost]
 
 
 class _Fax:
-    """What the station itself knows of a fax, besides the `FaxCall` that others see."""
+    """The station's own record of a fax, besides the `FaxCall` that others see."""
 
     def __init__(self, call: FaxCall, destination: Destination | None, remote_uri: str) -> None:
         self.call = call
@@ -171,7 +171,7 @@ class Station(Registry):
                 _prepare(self._inbox)
             if self.config.callbacks.enabled or self._services:
                 await self._open_durable()
-            # Only now: what comes in may be told to somebody.
+            # Only now: what comes in can be reported.
             host = self._make_host(self.config, self._report)
             await host.start()
             self._host = host
@@ -227,7 +227,7 @@ class Station(Registry):
 
     @property
     def bound_address(self) -> tuple[str, int]:
-        """Where SIP is listened on; of the first process where there are several."""
+        """Address and port on which SIP listens; of the first process where there are several."""
         return self._running().bound_address
 
     def _running(self) -> CallHost:
@@ -262,7 +262,7 @@ class Station(Registry):
 
     @property
     def draining(self) -> bool:
-        """Whether no orders are taken any more."""
+        """True if no orders are taken any more."""
         return self._draining
 
     async def idle(self, timeout_s: float | None = None) -> bool:
@@ -280,11 +280,11 @@ class Station(Registry):
         return [fax.call for fax in self._faxes.values()]
 
     def publish(self, update: FaxUpdate) -> None:
-        """Tells everybody of something that happened to a fax which is no call, or not yet."""
+        """Publish an event of a fax that is not on a call, or not yet."""
         self._hub.publish(update)
 
     def tell(self, fax_id: str, targets: Sequence[CallbackTarget]) -> None:
-        """`targets` are told of this fax too, until the result after which no other follows."""
+        """Notify `targets` of this fax too, until the result after which no other follows."""
         if self._callbacks is not None:
             self._callbacks.watch(fax_id, targets)
 
@@ -307,7 +307,7 @@ class Station(Registry):
 
     @property
     def trace_folder(self) -> Path:
-        """Where traces of faxes are (`softfax.fax.trace.load_trace`)."""
+        """Folder of the faxes' traces (`softfax.fax.trace.load_trace`)."""
         return making.trace_folder(self.config)
 
     def registrations(self) -> list[RegistrationView]:
@@ -323,7 +323,7 @@ class Station(Registry):
         return self._host.views() if isinstance(self._host, Workers) else []
 
     def room(self, account: str = "") -> int:
-        """How many calls more the station takes now through an account, so that those under way lose nothing."""
+        """Number of further calls that the station takes now through an account, so that those under way lose nothing."""
         host = self._running()
         return host.room(account) if isinstance(host, (Calls, Workers)) else self.config.sip.max_calls
 
@@ -551,7 +551,7 @@ class Station(Registry):
         await self._end(fax, result)
 
     async def salvage(self, context: FaxContext) -> FaxResult:
-        """What is left of a fax that was being received when an earlier station ended: its result, with the pages that came."""
+        """Save a fax that was being received when an earlier station ended: its result, with the pages that came."""
         why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
         result = making.failed(context, why, 0.0)
         destination = Destination(self._inbox)

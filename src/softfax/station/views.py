@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a station shows of itself: its registrations and the processes its calls run in."""
+"""Views of a station: its registrations and the processes its calls run in."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a station and the process that runs its calls say to each other, and how that travels.
+"""Messages between a station and the process that runs its calls, and their framing.
 
 Orders go to the calls, reports come from them. Where the calls are in a process of their own, each is a JSON object behind its
 length in four octets; nothing of it is evaluated, so that a process taken over by a far end can lie, but not more.
@@ -122,7 +122,7 @@ class Reload(Message):
 
 @dataclass(frozen=True)
 class Watch(Message):
-    """Whether somebody wants to see the progress of faxes under way."""
+    """Turn reports of progress on or off."""
 
     on: bool
 
@@ -153,7 +153,7 @@ class Started(Message):
 
 @dataclass(frozen=True)
 class StartFailed(Message):
-    """It cannot start; `kind` is a class of `softfax.errors`."""
+    """Report of a failed start; `kind` is a class of `softfax.errors`."""
 
     kind: str
     problem: str
@@ -228,7 +228,7 @@ class Registered(Message):
 
 @dataclass(frozen=True)
 class Measured(Message):
-    """How the process keeps up."""
+    """Load of the process."""
 
     load: Load
 

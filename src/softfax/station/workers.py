@@ -88,7 +88,7 @@ class _Worker:
 
     @property
     def room(self) -> int:
-        """How many calls more it takes, as far as is known."""
+        """Number of further calls that it takes, as far as is known."""
         return max(0, self.load.room - self.ordered) if self.state == "running" else 0
 
     async def start(self) -> None:
@@ -125,7 +125,7 @@ class _Worker:
         raise NativeError(f"the process for calls did not start ({self.last_end})", "see the log")
 
     async def _started(self, reader: asyncio.StreamReader) -> wire.Message | None:
-        """Whether it listens, or why not."""
+        """Return the process's `Started` or `StartFailed`; None if it ended without either."""
         while message := await wire.read(reader):
             if isinstance(message, (wire.Started, wire.StartFailed)):
                 return message
@@ -299,15 +299,15 @@ class Workers:
 
     @property
     def bound_address(self) -> tuple[str, int]:
-        """Where SIP is listened on by the first."""
+        """Address and port on which the first listens."""
         return self._workers[0].address
 
     def views(self) -> list[WorkerView]:
-        """How they are."""
+        """Views of the processes."""
         return [worker.view for worker in self._workers]
 
     def room(self, account: str) -> int:
-        """How many calls more they take now through an account. Where the process is gone, it is that which is told."""
+        """Number of further calls that they take now through an account; 1 without a process, so that the order itself fails."""
         candidates = self._candidates(account)
         return sum(worker.room for worker in candidates) if candidates else 1
 

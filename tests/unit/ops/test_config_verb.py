@@ -151,7 +151,7 @@ MISTAKES = [
     (ACCOUNT + 'transport = "tls"\ntls_certificate = "no.pem"\ntls_private_key = "/dev/null"\n', "6: no.pem cannot be read: No such file or directory; name a PEM file"),
     (ACCOUNT + '[sip]\ntls_ca = "none.pem"\n', "6: none.pem cannot be read: No such file or directory; name a PEM file"),
     (ACCOUNT + '[http]\nlisten = "127.0.0.1:5060"\n', "6: http.listen is at port 5060 like sip.listen; give it another port"),
-    ('[http]\nlisten = "0.0.0.0:8038"\n', "2: http.listen: whoever reaches 0.0.0.0:8038 could send faxes and read them; add a [[http.token]], or listen on 127.0.0.1"),
+    ('[http]\nlisten = "0.0.0.0:8038"\n', "2: http.listen: anyone who reaches 0.0.0.0:8038 could send faxes and read them; add a [[http.token]], or listen on 127.0.0.1"),
     ('[ami]\nlisten = "127.0.0.1:-1"\n', "2: ami.listen: not an address to listen on: '127.0.0.1:-1'; write HOST:PORT, port 0 for any free one"),
     ('[[ami.user]]\nname = "a"\n', "2: AMI user a has no secret and cannot log in; add secret, or set SOFTFAX_AMI_SECRET"),
     ('[[ami.user]]\nname = "a"\npermit = ["here"]\n', "3: ami.user[1].permit: not an address or network: 'here'; write 192.0.2.1 or 192.0.2.0/24"),

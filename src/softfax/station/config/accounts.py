@@ -132,7 +132,7 @@ class T38Config(Table):
     unencrypted: bool = Field(False, description="T.38, which nothing encrypts, also where srtp is required")
 
     def wish(self) -> T38Preferences:
-        """What a fax is told."""
+        """Preferences of a fax."""
         return T38Preferences(
             offer=self.use == "offer",
             accept=self.use != "never",
@@ -262,7 +262,7 @@ class AccountConfig(Table):
         return self.name or split_uri(self.server)[2].strip("[]")
 
     def sip_account(self, sip: SipTable) -> SipAccount:
-        """What the user agent is told."""
+        """Settings for the user agent."""
         return SipAccount(
             name=self.label,
             server=self.server,
@@ -290,14 +290,14 @@ class AccountConfig(Table):
         )
 
     def t38_preferences(self) -> T38Preferences:
-        """What a fax is told of T.38: nothing encrypts it, so where SRTP is required there is none unless it is allowed."""
+        """Preferences of a fax for T.38: nothing encrypts it, so where SRTP is required there is none unless it is allowed."""
         wish = self.t38.wish()
         if self.srtp == "required" and not self.t38.unencrypted:
             wish = replace(wish, offer=False, accept=False, first_invite=False)
         return wish
 
     def trunk(self) -> Trunk:
-        """What routing is told."""
+        """Values for routing."""
         return Trunk(
             name=self.label,
             server=self.server,
@@ -323,7 +323,7 @@ class DialingConfig(Table):
     rule: tuple[RuleConfig, ...] = Field((), max_length=100, description="what is written otherwise before all else")
 
     def plan(self) -> DialPlan:
-        """What routing is told."""
+        """Values for routing."""
         return DialPlan(
             country=self.country,
             national_prefix=self.national_prefix,
@@ -340,12 +340,12 @@ class RouteConfig(Table):
     cost: float = Field(0.0, ge=0, le=1e6, description="routes of the same prefix are taken from the lowest")
 
     def route(self) -> RouteEntry:
-        """What routing is told."""
+        """Values for routing."""
         return RouteEntry(prefix=self.prefix, accounts=self.accounts, cost=self.cost)
 
 
 def check_routing(sip: SipTable, accounts: Sequence[AccountConfig], routes: Sequence[RouteConfig]) -> None:
-    """What can only be seen with all tables at hand. Raises ValueError."""
+    """Check what can only be seen with all tables at hand. Raises ValueError."""
     names = [account.label for account in accounts]
     for index, (account, name) in enumerate(zip(accounts, names, strict=True)):
         if name in names[:index]:
@@ -362,7 +362,7 @@ def check_routing(sip: SipTable, accounts: Sequence[AccountConfig], routes: Sequ
 
 
 def no_such_account(name: str, names: Sequence[str]) -> str:
-    """What is wrong with a name that no account has."""
+    """Message about a name that no account has."""
     close = difflib.get_close_matches(name, names, n=1)
     remedy = f"did you mean {close[0]}?" if close else f"use one of {', '.join(names)}" if names else "add [[account]]"
     return f"there is no account {name}; {remedy}"

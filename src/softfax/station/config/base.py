@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What all tables of the configuration have in common."""
+"""Base of all tables of the configuration."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 
 def state_dir() -> Path:
-    """Where a user's station keeps its data: $XDG_STATE_HOME/softfax, usually ~/.local/state/softfax."""
+    """Data folder of a user's station: $XDG_STATE_HOME/softfax, usually ~/.local/state/softfax."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "softfax"
 
 
 def said(check: Callable[[], T]) -> T:
-    """What a check of ours returns; what it objects to becomes an error that pydantic knows the place of."""
+    """Run a check of ours; its UsageError becomes an error whose place pydantic knows."""
     try:
         return check()
     except UsageError as error:

@@ -26,7 +26,7 @@ ENVIRONMENT = "environment"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host as written is this machine alone."""
+    """Return True if a host as written is this machine alone."""
     if host.lower() == "localhost":
         return True
     try:
@@ -123,7 +123,7 @@ class HttpConfig(Table):
             raise ValueError("tls_certificate and tls_private_key go together; write both")
         if self.enabled and not self.protected and not is_loopback(self.address[0]):
             raise Misplaced(
-                f"whoever reaches {self.listen} could send faxes and read them; add a [[http.token]], or listen on 127.0.0.1",
+                f"anyone who reaches {self.listen} could send faxes and read them; add a [[http.token]], or listen on 127.0.0.1",
                 "listen",
             )
         return self
@@ -135,12 +135,12 @@ class HttpConfig(Table):
 
     @property
     def https(self) -> bool:
-        """Whether it speaks TLS."""
+        """True if it speaks TLS."""
         return self.tls_certificate is not None
 
     @property
     def protected(self) -> bool:
-        """Whether anybody has to say who they are."""
+        """True if clients have to authenticate."""
         return bool(self.token or self.proxy_user_header)
 
 

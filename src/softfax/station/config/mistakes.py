@@ -83,7 +83,7 @@ def _unknown(place: tuple[int | str, ...], key: str, known: Sequence[str]) -> Mi
 
 
 def _wanted(kind: str, context: Mapping[str, Any], error: Any, field: FieldInfo | None) -> str:
-    """What a value has to be, in words."""
+    """Text of what a value has to be."""
     plain = _PLAIN.get(kind)
     if kind == "tuple_type":
         return f"a list, as [{_quoted(error['input'])}]"
@@ -141,7 +141,7 @@ def _shown(value: Any) -> str:
 
 
 def _hidden(place: tuple[int | str, ...], field: FieldInfo | None) -> bool:
-    """Whether what was written may be a secret."""
+    """Return True if the value written may be a secret."""
     name = next((part for part in reversed(place) if isinstance(part, str)), "")
     return (field is not None and field.repr is False) or bool(re.search(r"secret|password|token|url$", name))
 

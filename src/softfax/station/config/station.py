@@ -96,7 +96,7 @@ class StationConfig(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What a program or file says; `load` puts in the secrets of the environment, and nothing else of it counts."""
+        """Use the values of a program or file; `load` adds the secrets of the environment, and nothing else of it counts."""
         return (init_settings,)
 
     @property
@@ -128,7 +128,7 @@ class StationConfig(BaseSettings):
 
     @staticmethod
     def plain(path: Path | None, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-        """What a TOML file and the environment say of a station, not yet checked. Raises ConfigError."""
+        """Values of a station from a TOML file and the environment, not yet checked. Raises ConfigError."""
         table = read_toml(path) if path is not None else {}
         table = {
             key: value
@@ -149,11 +149,11 @@ class StationConfig(BaseSettings):
 
     @property
     def inbox_dir(self) -> Path:
-        """Where received faxes go."""
+        """Folder of received faxes."""
         return self.inbox.dir or self.data.dir / "received"
 
     def sip_accounts(self) -> tuple[SipAccount, ...]:
-        """The accounts, as the user agent is told."""
+        """The accounts, for the user agent."""
         return tuple(account.sip_account(self.sip) for account in self.account)
 
     def slots(self) -> Slots:
@@ -161,7 +161,7 @@ class StationConfig(BaseSettings):
         return self.sip.slots(accounts=bool(self.account), trusted=any(one.trusted for one in self.account))
 
     def routing(self) -> Routing:
-        """Which accounts numbers go through."""
+        """Routing of numbers through accounts."""
         return Routing(
             trunks=tuple(account.trunk() for account in self.account),
             routes=tuple(route.route() for route in self.route),
@@ -169,7 +169,7 @@ class StationConfig(BaseSettings):
         )
 
     def targets(self) -> tuple[CallbackTarget, ...]:
-        """Who is told of every fax."""
+        """Targets that are notified of every fax."""
         return tuple(
             CallbackTarget(
                 url=t.url,

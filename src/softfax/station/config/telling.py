@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""[ami] and [callbacks]: who is told of faxes, and who may ask."""
+"""[ami] and [callbacks]: notifications of faxes, and access to the manager interface."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class AmiConfig(Table):
 
 
 class CallbackConfig(Table):
-    """[[callbacks.target]]: who is told of every fax."""
+    """[[callbacks.target]]: a target that is notified of every fax."""
 
     url: str = Field(description="http:// or https:// URL to post to")
     dialect: Dialect = Field("json", description="in whose words: json, signalwire or simotel")
@@ -98,7 +98,7 @@ class CallbacksConfig(Table):
     """[callbacks]: HTTP requests that tell of faxes."""
 
     enabled: bool = Field(True, description="false: no callbacks are sent, and nothing is kept in [data]")
-    target: tuple[CallbackConfig, ...] = Field((), description="who is told of every fax")
+    target: tuple[CallbackConfig, ...] = Field((), description="targets that are notified of every fax")
     secret: str = Field("", repr=False, description="signs requests to targets without a secret of their own")
     allow_private: bool = Field(False, description="post to private addresses (loopback, 10.0.0.0/8 …) too")
     timeout_s: Seconds = Field(10.0, description="how long one request may take, connection and answer together")
