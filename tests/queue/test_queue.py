@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from softfax.delivery import CallbackTarget
 from softfax.errors import DocumentError, DoNotFaxError, UsageError
 from softfax.model import Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, JobEvent
+from softfax.queue import tables
 from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
 from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.queue.queue import FaxQueue
@@ -149,8 +151,26 @@ def test_what_becomes_of_faxes(tmp_path: Path, letter: Path) -> None:
             logged = await r.queue.events.since(0, fax_id=cut.id)
             assert [e.event["event"] for e in logged if e.event["event"] in ("job", "result")].count("result") == 2
             assert [e.id for e in logged] == sorted({e.id for e in logged})
+            # A result is kept once, with the attempt it is of; the log of events names it.
+            told = [{**result.to_json(), "fax_id": cut.id} for result in r.results(cut.id)]
+            async with asyncio.timeout(LIMIT_S):
+                while (await asyncio.to_thread(_bodies, r, cut.id)).count("stored") != 2:
+                    await asyncio.sleep(0.05)
+            assert "status_string" not in await asyncio.to_thread(_bodies, r, cut.id)
+            logged = await r.queue.events.since(0, fax_id=cut.id)
+            assert [e.event for e in logged if e.event["event"] == "result"] == told
 
     asyncio.run(run())
+
+
+def _bodies(r: Running, fax_id: str) -> str:
+    """What the log of events has of a fax, and the row of the fax."""
+    assert r.station.durable is not None
+    events, faxes = tables.events.c, tables.faxes.c
+    with r.station.durable.engine.connect() as connection:
+        found = connection.execute(sa.select(events.body).where(events.fax_id == fax_id)).scalars().all()
+        row = connection.execute(sa.select(faxes.data, faxes.result_event).where(faxes.id == fax_id)).one()
+    return "\n".join([*found, *row])
 
 
 def test_asking_refusing_cancelling_and_trying_once_more(tmp_path: Path, letter: Path) -> None:

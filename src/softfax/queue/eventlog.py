@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -15,13 +16,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from softfax.delivery.durable import Durable
-from softfax.model import FaxUpdate
+from softfax.model import FaxResult, FaxUpdate
 from softfax.queue import tables
 
 __all__ = ["EventLog", "LoggedEvent"]
 
 log = logging.getLogger("softfax.queue")
 
+#: The key of a result that is kept elsewhere: of which attempt it is.
+STORED = "stored"
 WRITE_S = 0.2
 WRITE_BATCH = 1000
 #: Beyond any clock: what is larger, or no number, is none of ours.
@@ -37,6 +40,29 @@ class LoggedEvent:
     id: int
     fax_id: str
     event: dict[str, Any]
+
+
+def _stored(connection: sa.Connection, fax_id: str, attempt: int) -> dict[str, Any]:
+    """The result that is kept of an attempt, or of a fax that the queue does not send (0). Raises ValueError for none."""
+    a, f = tables.attempts.c, tables.faxes.c
+    query = (
+        sa.select(a.result).where(a.fax_id == fax_id, a.number == attempt)
+        if attempt
+        # A fax of the queue may get another.
+        else sa.select(f.result_event).where(f.id == fax_id, f.request == "")
+    )
+    found: dict[str, Any] = json.loads(connection.execute(query).scalar() or "")
+    return found
+
+
+def _body(connection: sa.Connection, event: LoggedEvent) -> str:
+    """An event as it is kept: of a result that is kept already, where it is."""
+    if event.event.get("event") == FaxResult.event:
+        attempt = event.event.get("attempt") or 0
+        with contextlib.suppress(ValueError):
+            if _stored(connection, event.fax_id, attempt) == event.event:
+                return json.dumps({STORED: attempt})
+    return json.dumps(event.event, ensure_ascii=False)
 
 
 class EventLog:
@@ -122,17 +148,18 @@ class EventLog:
         query = sa.select(e.id, e.fax_id, e.body).where(e.id > last_id).order_by(e.id).limit(limit)
         if fax_id:
             query = query.where(e.fax_id == fax_id)
-        with self._durable().engine.connect() as connection:
-            found = connection.execute(query).all()
         events = []
-        for row in found:
-            try:
-                body = json.loads(row.body)
-                if not isinstance(body, dict) or not isinstance(row.id, int) or not isinstance(row.fax_id, str):
-                    raise ValueError("no event")
-                events.append(LoggedEvent(row.id, row.fax_id, body))
-            except (ValueError, TypeError) as error:
-                self._durable().aside.notice(tables.events, {"id": row.id}, error)
+        with self._durable().engine.connect() as connection:
+            for row in connection.execute(query).all():
+                try:
+                    body = json.loads(row.body)
+                    if not isinstance(body, dict) or not isinstance(row.id, int) or not isinstance(row.fax_id, str):
+                        raise ValueError("no event")
+                    if STORED in body:
+                        body = _stored(connection, row.fax_id, body[STORED])
+                    events.append(LoggedEvent(row.id, row.fax_id, body))
+                except (ValueError, TypeError) as error:
+                    self._durable().aside.notice(tables.events, {"id": row.id}, error)
         return events
 
     async def _write_on(self) -> None:
@@ -155,11 +182,11 @@ class EventLog:
             self._writing = []
 
     def _insert(self, batch: list[tuple[LoggedEvent, float]]) -> None:
-        rows = [
-            {"id": e.id, "fax_id": e.fax_id, "time": at, "body": json.dumps(e.event, ensure_ascii=False)}
-            for e, at in batch
-        ]
         with self._durable().engine.begin() as connection:
+            rows = [
+                {"id": event.id, "fax_id": event.fax_id, "time": at, "body": _body(connection, event)}
+                for event, at in batch
+            ]
             # A write that was broken off may have gone through.
             first, last = rows[0]["id"], rows[-1]["id"]
             connection.execute(tables.events.delete().where(tables.events.c.id.between(first, last)))
