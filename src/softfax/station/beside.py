@@ -12,7 +12,6 @@ from softfax.model import (
     CallEvent,
     CallState,
     Event,
-    FaxContext,
     FaxResult,
     FaxUpdate,
     NegotiatedEvent,
@@ -79,14 +78,12 @@ class Beside(Registry):
         headers = sip.headers if isinstance(sip, IncomingCall) else {}
         outgoing = settings.role is Role.CALLER
         caller = headers.get("P-Asserted-Identity") or headers.get("From") or remote
-        channel = self._identities.channel(making.host_of(remote) or "fax")
-        context = FaxContext(
+        context = self._identities.context(
+            making.host_of(remote) or "fax",
             fax_id=active.session.fax_id,
             direction=settings.direction,
             outgoing=outgoing,
             session_number=active.session.number,
-            unique_id=self._identities.unique_id(channel),
-            channel=channel,
             caller_number=settings.ident if outgoing else number_of(caller),
             caller_name="" if outgoing else display_name(caller),
             called_number=number_of(remote if outgoing else headers.get("Request-URI", "")),

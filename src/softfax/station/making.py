@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from softfax.errors import UsageError
 from softfax.fax import outcome
@@ -56,6 +57,16 @@ class Identities:
     def channel(self, via: str) -> str:
         """A channel name as chan_pjsip forms them."""
         return f"PJSIP/{via}-{next(self.channels) & 0xFFFFFFFF:08x}"
+
+    def context(self, via: str, *, session_number: int = 0, **what: Any) -> FaxContext:
+        """The context of a fax that is a call, through an account or with a host."""
+        channel = self.channel(via)
+        return FaxContext(
+            session_number=session_number or next(self.sessions),
+            channel=channel,
+            unique_id=self.unique_id(channel),
+            **what,
+        )
 
     def unique_id(self, channel: str) -> str:
         """`epoch.sequence`, the sequence being that of the channel."""

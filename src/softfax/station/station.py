@@ -345,14 +345,11 @@ class Station(Registry):
         fax_id = order.fax_id or new_fax_id()
         document = destination.spool_path(fax_id) if destination else Path("fax.tif")
         settings = making.outgoing_settings(order, self.config, fax_id=fax_id, document=document, account=account)
-        channel = self._identities.channel(account or split_uri(uri)[2].strip("[]"))
-        context = FaxContext(
+        context = self._identities.context(
+            account or split_uri(uri)[2].strip("[]"),
             fax_id=fax_id,
             direction=order.direction,
             outgoing=True,
-            session_number=next(self._identities.sessions),
-            unique_id=self._identities.unique_id(channel),
-            channel=channel,
             caller_number=order.caller_number or self._own_number(account) or settings.ident,
             caller_name=order.caller_name,
             called_number=number_of(uri),
@@ -444,14 +441,11 @@ class Station(Registry):
             await self._end(fax, making.failed(fax.call.context, why, fax.call.age_s))
 
     def _arrived(self, call: wire.Arrived) -> None:
-        channel = self._identities.channel(call.account or making.host_of(call.remote_uri) or "anonymous")
-        context = FaxContext(
+        context = self._identities.context(
+            call.account or making.host_of(call.remote_uri) or "anonymous",
             fax_id=call.fax_id,
             direction=Direction.RECEIVE,
             outgoing=False,
-            session_number=next(self._identities.sessions),
-            unique_id=self._identities.unique_id(channel),
-            channel=channel,
             caller_number=number_of(call.caller),
             caller_name=display_name(call.caller),
             called_number=number_of(call.called),
