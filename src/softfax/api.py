@@ -49,7 +49,7 @@ async def send(
     asked = FaxOptions(mode=ModePolicy(mode), **options).with_defaults(STANDARD)
     check_ident(asked.ident)
     with tempfile.TemporaryDirectory(prefix="softfax-") as workdir:
-        raster = RasterSettings(resolution=asked.resolution or "fine")
+        raster = RasterSettings(resolution=asked.resolution or "fine", scan=asked.scan or "auto")
         job = await asyncio.to_thread(start, files, raster, Path(workdir))
         try:
             await asyncio.to_thread(job.wait_ready)

@@ -25,6 +25,7 @@ __all__ = [
     "Option",
     "Rate",
     "Resolution",
+    "Scan",
     "check_ident",
     "options_of",
     "outside_options",
@@ -32,6 +33,8 @@ __all__ = [
 
 IDENT_MAX = 20
 Resolution = Literal["standard", "fine", "superfine", "300", "400"]
+#: Whether scans are straightened, and cleaned of the dark around the paper and of the paper's grey.
+Scan = Literal["auto", "on", "off"]
 #: Rates of V.27ter, V.29 and V.17, in bit/s.
 Rate = Literal[2400, 4800, 7200, 9600, 12000, 14400]
 
@@ -105,6 +108,10 @@ class FaxOptions:
     resolution: Resolution | None = field(
         default=None,
         metadata=_outside(Resolution, "204x98, 204x196, 204x391, 300x300 or 408x391 dpi", default="fine"),
+    )
+    scan: Scan | None = field(
+        default=None,
+        metadata=_outside(Scan, "straighten and clean scans: auto where certain, on, off", default="auto"),
     )
     account: str = field(default="", metadata=_outside(_text(80), "account to call through"))
     caller_number: str = field(default="", metadata=_outside(_text(80), "the number the far end is shown", name="from"))

@@ -51,7 +51,7 @@ _NAME = re.compile(r"^[A-Za-z0-9_.!~*'&=+$-]{1,64}$")
 _CALL_OPTIONS = {
     name: option
     for name, option in outside_options().items()
-    if option.default is not None and name not in ("header", "resolution")
+    if option.default is not None and name not in ("header", "resolution", "scan")
 }
 CALL_DEFAULTS |= {
     f"no_{o.name}" if o.kind is bool else o.name: o.kind is not bool and o.default for o in _CALL_OPTIONS.values()

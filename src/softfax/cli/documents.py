@@ -19,6 +19,7 @@ DOCUMENT_DEFAULTS: dict[str, Any] = {
     "resolution": "fine",
     "paper": "auto",
     "halftone": "dots",
+    "scan": "auto",
     "cut": False,
     "no_fit": False,
     "pages": "",
@@ -62,6 +63,11 @@ def add_document_options(parser: argparse.ArgumentParser) -> None:
         choices=["dots", "fine-dots", "diffusion", "none"],
         help="how pictures are made black and white (dots)",
     )
+    group.add_argument(
+        "--scan",
+        choices=["auto", "on", "off"],
+        help="straighten scans, remove dark edges and holes, make the paper white (auto: where it is certain)",
+    )
     group.add_argument("--cut", action="store_true", default=None, help="cut what is longer than A4 into pages")
     group.add_argument(
         "--no-fit",
@@ -92,6 +98,7 @@ def raster_settings(options: argparse.Namespace) -> RasterSettings:
         resolution=options.resolution,
         paper=options.paper,
         halftone=options.halftone,
+        scan=options.scan,
         fit=not options.no_fit,
         cut_mm=A4_LENGTH_MM if options.cut else None,
         password=options.document_password or "",

@@ -52,6 +52,8 @@ class ImageSheet:
     `convert` makes greys of it once it is scaled; without it they are.
     """
 
+    is_picture = True
+
     def __init__(self, image: Image.Image, dpi: tuple[float, float], convert: Convert | None = None) -> None:
         self._image, self._convert = image, convert
         width, height = image.width / dpi[0], image.height / dpi[1]

@@ -33,6 +33,8 @@ SIDE_MAX_INCHES = 400.0
 OBJECTS_LOOKED_AT = 20_000
 #: How far the mean of 16 by 16 dots may be off, of 255, where a page is drawn a fraction of a dot beside its own.
 ALIKE = 64
+#: A text rendering mode (ISO 32000-1 table 106).
+INVISIBLE = 3
 WHITE = (255, 255, 255, 255)
 NOT_DRAWN = "could not be drawn"
 ANNOTATIONS_MAX = 10_000
@@ -114,6 +116,27 @@ class PdfSheet:
                 continue
             if width * height > limits.source_pixels:
                 raise DocumentTooLargeError(f"{self._where} has an image of too many pixels", "make it smaller")
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether the page is one picture and nothing to be seen besides, as scanners make them; letters that OCR put behind it
+        do not count."""
+        pictures = 0
+        if raw.FPDFPage_CountObjects(self._page.raw) > OBJECTS_LOOKED_AT or raw.FPDFPage_GetAnnotCount(self._page.raw):
+            return False
+        try:
+            for one in self._page.get_objects(max_depth=2):
+                if one.type == raw.FPDF_PAGEOBJ_IMAGE:
+                    left, bottom, right, top = one.get_bounds()
+                    width, height = self._page.get_size()
+                    pictures += (right - left) * (top - bottom) > 0.9 * width * height
+                    continue
+                hidden = one.type == raw.FPDF_PAGEOBJ_TEXT and raw.FPDFTextObj_GetTextRenderMode(one.raw) == INVISIBLE
+                if not hidden and one.type != raw.FPDF_PAGEOBJ_FORM:
+                    return False
+        except pdfium.PdfiumError:
+            return False
+        return pictures == 1
 
     def fax(self, limits: DocumentLimits) -> FaxImage | None:
         """The page dot for dot where it is a fax page already, as in our own PDFs: one CCITT image on all of it, nothing else."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from softfax.options import Resolution
+    from softfax.options import Resolution, Scan
 
 from PIL import Image
 
@@ -189,7 +189,8 @@ class RasterSettings:
     """How documents become fax pages.
 
     `paper` chooses the width: `auto` takes B4 or A3 for pages of that size where the far end has it. `cut_mm` cuts what is
-    longer into pages of that length; None leaves any length. `halftone` is for pictures. `fit` moves and shrinks what
+    longer into pages of that length; None leaves any length. `halftone` is for pictures, `scan` tells whether scans are
+    straightened and cleaned. `fit` moves and shrinks what
     stands outside the area that every fax machine prints. `far_end` is what the receiver takes. `first_page` is the first page
     that is made: those before it are counted, but left out.
     """
@@ -197,6 +198,7 @@ class RasterSettings:
     resolution: Resolution = "fine"
     paper: Paper = "auto"
     halftone: Halftone = "dots"
+    scan: Scan = "auto"
     fit: bool = True
     cut_mm: float | None = None
     password: str = ""

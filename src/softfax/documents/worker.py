@@ -143,6 +143,7 @@ class _Header:
 
 def _work(request: dict[str, Any], settings: RasterSettings) -> None:
     from softfax.documents.raster import raster
+    from softfax.documents.scan import straightened
     from softfax.documents.tiff import TiffWriter
 
     total, sheets = _sheets(request, settings)
@@ -158,7 +159,7 @@ def _work(request: dict[str, Any], settings: RasterSettings) -> None:
             if exact and number + 1 < settings.first_page:
                 number += 1
                 continue
-            for page in raster(sheet, settings, name):
+            for page in raster(straightened(sheet, settings.scan), settings, name):
                 number += 1
                 if number > settings.limits.pages:
                     raise DocumentTooLargeError("the fax has too many pages", f"send at most {settings.limits.pages}")

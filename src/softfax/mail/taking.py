@@ -92,7 +92,9 @@ async def take(queue: FaxQueue, config: MailConfig, mail: Mail) -> list[Fax]:
 
 async def _made(queue: FaxQueue, config: MailConfig, mail: Mail, folder: Path, name: str) -> list[FaxRequest]:
     """The requests, their pages made. Raises as `take` does."""
-    requests = await asyncio.to_thread(_requests, config, mail, folder, name)
+    scan = queue.station.config.fax.options.scan
+    found = await asyncio.to_thread(_requests, config, mail, folder, name)
+    requests = [dataclasses.replace(request, scan=scan) for request in found]
     make = partial(pages.make, requests[0], folder, queue.resolution(requests[0]), warnings=mail.letter.left_out)
     made = await asyncio.to_thread(make)
     documents = requests[0].documents

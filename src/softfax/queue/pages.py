@@ -59,7 +59,9 @@ def keep_documents(documents: Sequence[Document], folder: Path) -> tuple[Documen
 
 def _key(request: FaxRequest, resolution: Resolution) -> str:
     what = [[str(d.path), d.url, d.pages] for d in request.documents]
-    said = json.dumps([what, dict(request.cover or {}), resolution], sort_keys=True, default=str)
+    said = json.dumps(
+        [what, dict(request.cover or {}), resolution, request.scan or "auto"], sort_keys=True, default=str
+    )
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
@@ -100,7 +102,7 @@ def make(
     work.mkdir(mode=0o700, parents=True)
     files = [_written(d) for d in request.documents]
     password = next((d.password for d in request.documents if d.password), "")
-    settings = RasterSettings(resolution=resolution, password=password)
+    settings = RasterSettings(resolution=resolution, scan=request.scan or "auto", password=password)
     optional = frozenset(d.url or str(d.path) for d in request.documents if d.optional)
     with start(files, settings, work, cover=request.cover, allow_private=allow_private, optional=optional) as job:
         while stop is not None and not job.wait(LOOK_S):

@@ -285,7 +285,12 @@ class FaxQueue:
             raise UsageError("the fax could not be sent before its deadline", "move it, or see [[queue.hours]]")
         fax_id = new_fax_id()
         folder = request.folder or self.folder / (request.broadcast_id or fax_id)
-        request = dataclasses.replace(request, documents=pages.keep_documents(request.documents, folder), folder=folder)
+        request = dataclasses.replace(
+            request,
+            documents=pages.keep_documents(request.documents, folder),
+            folder=folder,
+            scan=request.scan or config.fax.options.scan,
+        )
         ready = pages.made(request, folder, self.resolution(request))
         asked = dataclasses.replace(request, account=request.account or routes[0].account)
         fax = Fax(

@@ -424,7 +424,9 @@ def _have(task: asyncio.Task[None]) -> None:
 
 
 def _start_job(pages: wire.Pages, workdir: Path) -> PageJob:
-    raster = RasterSettings(resolution=pages.resolution, password=pages.password, first_page=pages.first_page)
+    raster = RasterSettings(
+        resolution=pages.resolution, scan=pages.scan, password=pages.password, first_page=pages.first_page
+    )
     return start(
         pages.documents,
         raster,

@@ -119,6 +119,7 @@ def placing(
             header=header,
             cover=order.cover,
             password=order.password,
+            scan=order.scan or config.fax.options.scan or "auto",
             first_page=order.first_page,
             raster=order.raster,
             allow_private=config.fax.allow_private_documents,

@@ -56,7 +56,7 @@ OTHER_KEYS = frozenset(
         " cover_note cover_sender cover_sender_company cover_sender_number cover_subject cover_template cover_to"
         " cover_to_company cover_to_number cut dir direction document_password follow force from from_uri halftone header"
         " header_by ident json keep_tiff limit listen max_paper max_rate max_resolution mode no_ecm no_fit number ocr output"
-        " pages paper password preview proxy public_address received register resend resolution search sent since state"
+        " pages paper password preview proxy public_address received register resend resolution scan search sent since state"
         " stun tag time_zone timeout tls_ca tls_certificate tls_insecure tls_private_key to transport unread url user",
     )
 )
