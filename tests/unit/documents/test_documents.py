@@ -251,8 +251,8 @@ def test_text_under_the_name_of_a_document_is_no_fax(tmp_path: Path, name: str, 
     with pytest.raises(DocumentUnsupportedError, match="not what its name says") as caught:
         prepare([tmp_path / name], FINE, tmp_path)
     assert f"{name} holds {kind}" in str(caught.value)
-    (tmp_path / "page.html").write_text(content)
-    assert len(prepare([tmp_path / "page.html"], FINE, tmp_path).pages) == 1
+    (tmp_path / "page.txt").write_text(content)
+    assert len(prepare([tmp_path / "page.txt"], FINE, tmp_path).pages) == 1
 
 
 @pytest.mark.parametrize(
