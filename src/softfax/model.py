@@ -401,7 +401,7 @@ class Fax:
     @property
     def terminal(self) -> bool:
         """True once nothing more happens by itself."""
-        return self.state in TERMINAL and not (self.state is FaxState.UNCERTAIN and self.next_attempt is not None)
+        return self.state in TERMINAL
 
     @property
     def success(self) -> bool:

@@ -15,7 +15,8 @@ __all__ = ["SipStatus", "status"]
 class SipStatus:
     """`phrase` is that of RFC 3261, `word` Asterisk's DIALSTATUS, `q850` the cause Asterisk gives the channel, `text` what people
     read (empty: that it was refused), `cause` and `remedy` are the queue's. One that is `of_trunk` says something about the trunk
-    rather than about who is called: another route may do.
+    rather than about who is called: another route may do. One that is
+    `gone` says that the trunk does not answer, or takes no calls.
     """
 
     phrase: str
@@ -25,6 +26,7 @@ class SipStatus:
     text: str = ""
     remedy: str = ""
     of_trunk: bool = False
+    gone: bool = False
 
 
 _NUMBER = "check the number, and how it is written for this account or PBX"
@@ -36,8 +38,10 @@ _SERVER = "call again later; if it stays so, ask the operator of the server or t
 _UNWANTED = "ask the recipient whether calls from this number are accepted"
 
 
-def _server(phrase: str, q850: int = 34, text: str = "") -> SipStatus:
-    return SipStatus(phrase, Cause.UNREACHABLE, q850, "CONGESTION" if text else "CHANUNAVAIL", text, _SERVER, True)
+def _server(phrase: str, q850: int = 34, text: str = "", gone: bool = False) -> SipStatus:
+    return SipStatus(
+        phrase, Cause.UNREACHABLE, q850, "CONGESTION" if text else "CHANUNAVAIL", text, _SERVER, True, gone
+    )
 
 
 _TABLE: Mapping[int, SipStatus] = {
@@ -53,7 +57,7 @@ _TABLE: Mapping[int, SipStatus] = {
     ),
     408: SipStatus(
         "Request Timeout", Cause.NO_ANSWER, 18, "NOANSWER", "no answer",
-        "the server does not answer: check its address, and the network", True,
+        "the server does not answer: check its address, and the network", True, True,
     ),
     409: SipStatus("Conflict", q850=41),
     410: SipStatus("Gone", Cause.REFUSED, 22, text="the number is gone", remedy=_NUMBER),
@@ -75,9 +79,9 @@ _TABLE: Mapping[int, SipStatus] = {
     491: SipStatus("Request Pending"),
     500: _server("Server Internal Error", 38, "the far end's server failed"),
     501: _server("Not Implemented", 21),
-    502: _server("Bad Gateway", 27, "the far end's gateway failed"),
-    503: _server("Service Unavailable", 34, "the far end is congested or cannot be reached"),
-    504: _server("Server Time-out", 102),
+    502: _server("Bad Gateway", 27, "the far end's gateway failed", gone=True),
+    503: _server("Service Unavailable", 34, "the far end is congested or cannot be reached", gone=True),
+    504: _server("Server Time-out", 102, gone=True),
     600: SipStatus("Busy Everywhere", Cause.BUSY, 17, "BUSY", "the far end is busy", _BUSY),
     603: SipStatus("Decline", Cause.REFUSED, 21, text="the far end declined the call", remedy=_UNWANTED),
     604: SipStatus("Does Not Exist Anywhere", Cause.REFUSED, 1, remedy=_NUMBER),

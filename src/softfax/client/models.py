@@ -13,7 +13,7 @@ from softfax.model import TERMINAL, Attempt, of_json
 
 __all__ = ["ENDED", "Attempt", "Fax", "Page", "StreamEvent", "Upload", "order"]
 
-#: States after which nothing more happens, but for an `uncertain` fax with a `next_attempt`.
+#: States after which nothing more happens by itself.
 ENDED = TERMINAL
 
 

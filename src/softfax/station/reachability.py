@@ -12,14 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 from softfax.model import REASON_REMEDIES
+from softfax.sipstatus import status
 from softfax.station.views import RegistrationView
 
 __all__ = ["Prober", "Reachability"]
 
 log = logging.getLogger("softfax.station")
-
-#: No answer and no way there, as PJSIP says them; a server that answers 503 takes no calls either.
-_GONE = frozenset({408, 502, 503, 504})
 
 State = Literal["trying", "reachable", "unreachable"]
 
@@ -70,7 +68,7 @@ class Reachability:
             await asyncio.sleep(wait_s)
 
     def _answered(self, code: int, reason: str) -> None:
-        state: State = "unreachable" if code in _GONE else "reachable"
+        state: State = "unreachable" if status(code).gone else "reachable"
         said = reason if reason in REASON_REMEDIES else f"{code} {reason}"
         self.problem = f"{self.server} does not answer ({said})" if state == "unreachable" else ""
         if state == self.state:

@@ -15,7 +15,7 @@ const due = new Map();
 const QUIET = new Set(["progress"]);
 const ENDED = new Set(["delivered", "received", "failed", "cancelled", "expired", "uncertain"]);
 
-export const ended = (fax) => ENDED.has(fax.state) && !(fax.state === "uncertain" && fax.next_attempt);
+export const ended = (fax) => ENDED.has(fax.state);
 export const trouble = (fax) =>
   ["failed", "expired", "uncertain"].includes(fax.state) || (fax.state === "waiting" && fax.reason);
 export const sent = (fax) => fax.direction === "send";
