@@ -235,7 +235,7 @@ def _one(h: Any, fake: Fake, groups: tuple[str, ...], *_: Any) -> None:
     if fax:
         h.answer(200, fax)
     else:
-        h.problem(404, "There is no such fax")
+        h.problem(404, "Fax not found")
 
 
 def _change(h: Any, fake: Fake, groups: tuple[str, ...], _q: Any, body: Any) -> None:
@@ -246,7 +246,7 @@ def _change(h: Any, fake: Fake, groups: tuple[str, ...], _q: Any, body: Any) -> 
 def _end(h: Any, fake: Fake, groups: tuple[str, ...], query: Any, _b: Any) -> None:
     fax = fake.faxes.get(groups[0])
     if not fax:
-        h.problem(404, "There is no such fax")
+        h.problem(404, "Fax not found")
     elif "erase" in query:
         del fake.faxes[groups[0]]
         h.answer(204)

@@ -130,7 +130,7 @@ def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
             assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
             assert again.json()["broadcast_id"] == broadcast["broadcast_id"]
             lost = await c.post("/v1/faxes", json=order)
-            assert (lost.status_code, lost.json()["title"]) == (404, "There is no such upload")
+            assert (lost.status_code, lost.json()["title"]) == (404, "Upload not found")
             async with r.client() as admin:
                 for fax in broadcast["faxes"]:
                     done = await ended(admin, fax["id"])

@@ -60,7 +60,7 @@ class ConflictError(AnswerError):
 
 
 class RefusedError(AnswerError):
-    """The request makes no sense, or is too large (400, 413, 415, 422)."""
+    """Invalid or too large request (400, 413, 415, 422)."""
 
 
 class ThrottledError(AnswerError):

@@ -77,7 +77,7 @@ class DocumentFeed:
         return list(self._job.pages)
 
     def _warnings(self) -> list[str]:
-        """What is to be said of the documents."""
+        """Warnings about the documents."""
         return list(dict.fromkeys(line for job in (self._first, *self._made) for line in job.warnings))
 
     def engine_event(self, event: EngineEvent) -> None:

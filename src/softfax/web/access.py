@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who asks, and what they may: tokens, logins of the page, users that a reverse proxy names, this machine."""
+"""Authentication and scopes: tokens, logins of the page, users that a reverse proxy names, this machine."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody who may ask. `kind` tells how they are known: by a token, a login, a proxy's word, or as this machine."""
+    """An authenticated client. `kind` is the way it is known: by a token, a login, a proxy's word, or as this machine."""
 
     name: str
     scopes: frozenset[str]
     kind: Literal["token", "login", "proxy", "local"]
 
     def may(self, scope: str) -> bool:
-        """Whether it may do what `scope` stands for."""
+        """Return True if it may do what `scope` stands for."""
         return scope in self.scopes or "admin" in self.scopes
 
 
 @dataclass(frozen=True)
 class Requester:
-    """Where a request came from, trusted proxies seen through. `peer` is the connection's other end, `proxied` whether that is
+    """Origin of a request, behind trusted proxies. `peer` is the connection's other end; `proxied` is true if that is
     one of them."""
 
     address: str
@@ -68,7 +68,7 @@ class _Token:
 
 
 class Access:
-    """Decides who somebody is. `reload` takes another configuration; logins of tokens that are gone end with it."""
+    """Authenticates requests. `reload` takes another configuration; logins of tokens that are gone end with it."""
 
     def __init__(self, config: HttpConfig, store: WebStore | None) -> None:
         self._store = store
@@ -91,7 +91,7 @@ class Access:
     # ---- where from ---------------------------------------------------------------------------------------------
 
     def requester(self, peer: str, scheme: str, headers: Mapping[str, str]) -> Requester:
-        """Who is behind trusted proxies: the last address of X-Forwarded-For that is none of them."""
+        """Client behind trusted proxies: the last address of X-Forwarded-For that is none of them."""
         if not self._trusted(peer):
             return Requester(peer, peer, scheme == "https", False)
         address = peer
@@ -117,7 +117,7 @@ class Access:
     # ---- who ----------------------------------------------------------------------------------------------------
 
     def principal(self, requester: Requester, headers: Mapping[str, str], cookie: str) -> Principal | None:
-        """Who asks; None for nobody known. Raises Problem for what is refused whoever asks."""
+        """Principal of a request; None if it is not authenticated. Raises Problem for what is refused to all."""
         if not self.config.protected:
             return self._local(requester, headers)
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -172,7 +172,7 @@ class Access:
         return Principal(token.name, token.scopes, "login")
 
     def _checked(self, requester: Requester, given: str) -> _Token:
-        """The token whose secret was given. Raises Problem; whoever guesses has to wait, also for the right answer.
+        """The token whose secret was given. Raises Problem; a client that guesses has to wait, also for the right answer.
 
         A token that was right from the same address within the hour is not kept waiting by others who are wrong there.
         """
@@ -203,7 +203,7 @@ class Access:
     # ---- logins of the page -------------------------------------------------------------------------------------
 
     async def log_in(self, requester: Requester, secret: str) -> tuple[str, Principal]:
-        """A cookie for whoever knows a token, and who that is. Raises Problem."""
+        """A cookie for a client that knows a token, and its principal. Raises Problem."""
         token = self._checked(requester, secret)
         cookie = secrets.token_urlsafe(32)
         until = time.time() + self.config.session_hours * 3600
@@ -227,7 +227,7 @@ class Access:
 
 
 def unauthorized(detail: str) -> Problem:
-    """Who asks has to say who they are."""
+    """Problem 401: authentication is required."""
     return Problem(
         401,
         "Who are you?",
@@ -241,7 +241,7 @@ def unauthorized(detail: str) -> Problem:
 def check_origin(method: str, headers: Mapping[str, str], principal: Principal | None) -> None:
     """Refuses what another site's page lets a browser send with our cookie, or to this machine. Raises Problem.
 
-    Whoever has sent a token meant it: no page can make a browser do so.
+    A request with a token is deliberate: no page can make a browser send one.
     """
     if method in ("GET", "HEAD", "OPTIONS") or (principal is not None and principal.kind == "token"):
         return

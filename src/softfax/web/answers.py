@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is answered, as OpenAPI says it. Bodies do not go through these; the tests hold every answer against them, key by key."""
+"""Answers, for OpenAPI. Bodies do not go through these models; the tests compare every answer with them, key by key."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class ProblemOut(Out):
 
 
 class FaxLinks(Out):
-    """Where else something of the fax is."""
+    """Links to other parts of the fax."""
 
     self: str
     document: str
@@ -108,7 +108,7 @@ class FaxLinks(Out):
 
 
 class ResultOut(_keys_of(FaxResult)):  # type: ignore[misc]
-    """How a call ended: the event `result`."""
+    """Result of a call: the event `result`."""
 
     error: str = Field(description="Asterisk's FAXERROR or DIALSTATUS word where one fits")
     result_code: int = Field(description="0, the T.30 completion code, or 1000 plus the SIP status")
@@ -139,7 +139,7 @@ class FaxOut(_keys_of(Fax, but=("attempts", "result"))):  # type: ignore[misc]
     pages: int = Field(description="confirmed by the far end, or received")
     warnings: list[str] = Field(description="what of its documents is not on its pages, for people")
     reason: str = Field(description="why it failed or waits, for people")
-    retried_after: int = Field(description="how many attempts there were when somebody last asked for more")
+    retried_after: int = Field(description="number of attempts when more were last asked for")
     attempts: list[AttemptOut] = Field(description="empty in lists")
     result: ResultOut | None
     links: FaxLinks
@@ -192,7 +192,7 @@ class EventList(Out):
 
 
 class ProgressOut(_keys_of(ProgressEvent)):  # type: ignore[misc]
-    """How far a fax is, while somebody watches."""
+    """Progress of a fax, while it is watched."""
 
 
 class SessionOut(_keys_of(SessionEvent, but=("event",))):  # type: ignore[misc]
@@ -298,7 +298,7 @@ class RefusedOut(Out):
 
 
 class LoadOut(Out):
-    """How the machine keeps up with its calls. `busy` is the part of its time that the busiest thread needs for them, `late_ms`
+    """Load of the machine. `busy` is the part of its time that the busiest thread needs for them, `late_ms`
     how late their ticks begin on average, `latest_ms` at most. `room` is how many calls more it takes now, `capacity` in all."""
 
     busy: float
@@ -312,7 +312,7 @@ class LoadOut(Out):
 
 
 class StatusOut(Out):
-    """How the station is."""
+    """Status of the station."""
 
     version: str
     uptime_s: float
@@ -373,7 +373,7 @@ def _defaults() -> type[Out]:
 
 
 class DefaultsOut(_defaults()):  # type: ignore[misc]
-    """What the station does where a fax does not say."""
+    """Defaults of the station for options that a fax leaves out."""
 
     priority: int
     attempts: int
@@ -401,7 +401,7 @@ class SwmlOut(Out):
 
 
 class LoginOut(Out):
-    """Who is logged in, and what for."""
+    """Name and scopes of the client that is logged in."""
 
     name: str
     kind: Literal["token", "login", "proxy", "local"]
@@ -409,7 +409,7 @@ class LoginOut(Out):
 
 
 class HealthOut(Out):
-    """Whether it runs; for `/readyz`, what does not."""
+    """Health of the station; for `/readyz`, the parts that do not run."""
 
     status: Literal["ok", "not ready"]
     problems: list[str]
@@ -428,7 +428,7 @@ class TraceEntryOut(Out):
 
 
 class TraceOut(Out):
-    """What was said in a call, in order of time."""
+    """Messages of a call, in order of time."""
 
     fax_id: str
     attempt: int

@@ -28,7 +28,7 @@ _ROUTERS = (faxes, documents, uploads, events, station, lists, swml, login, page
 
 
 def create_web(station: StationLike, queue: FaxQueueLike, store: WebStore, **more: Any) -> Web:
-    """What the endpoints work with, by the station's configuration. `more` are other fields of `Web`."""
+    """Make the state of the endpoints by the station's configuration. `more` are other fields of `Web`."""
     config = station.config.http
     return Web(
         station=station,
@@ -75,6 +75,6 @@ def create_app(web: Web) -> FastAPI:
 
 
 def guarded(app: FastAPI) -> Guard:
-    """What is served."""
+    """The application that is served, behind its guard."""
     web: Web = app.state.web
     return Guard(app, web.access, web.cookie)

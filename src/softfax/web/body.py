@@ -54,13 +54,13 @@ class Form:
 
 
 def is_form(content_type: str) -> bool:
-    """Whether a body is a form."""
+    """Return True if a body is a form."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind in ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 def disk_full(detail: str) -> Problem:
-    """There is no room for what came."""
+    """Problem 507: no disk space for the request."""
     return Problem(507, "The disk is full", detail, "Make room on the station's disk.", kind="disk-full")
 
 
@@ -122,7 +122,7 @@ async def _urlencoded(stream: AsyncIterator[bytes]) -> Form:
 
 
 class _Reading:
-    """What the parser says, part by part. Called in the loop; `flush` in a thread, while the parser rests."""
+    """Callbacks of the parser, part by part. Called in the loop; `flush` in a thread, while the parser rests."""
 
     def __init__(self, folder: Path, files_max: int) -> None:
         self.form = Form()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Entity tags (RFC 9110 §8.8.3): who has something already is told so instead of getting it again."""
+"""Entity tags (RFC 9110 §8.8.3): a client that has something already gets 304 instead of it."""
 
 from __future__ import annotations
 

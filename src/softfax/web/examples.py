@@ -161,16 +161,16 @@ PROBLEMS: Mapping[int, Any] = {
         ),
         _problem(403, "scope", "Not allowed", "monitor may not do this: it takes send.", "Use a token with that scope."),
         _problem(
-            404, "not-found", "There is no such fax", f"there is no fax {FAX}", "`softfax jobs` lists them"
+            404, "not-found", "Fax not found", f"there is no fax {FAX}", "`softfax jobs` lists them"
         ),
         _problem(408, "too-slow", "The request took too long", "It was not complete after 30 s."),
         _problem(409, "ended", "Its state does not allow this", f"fax {FAX} has ended (delivered)"),
-        _problem(410, "erased", "It was erased", "The fax that this key stood for is gone.", "Use another key."),
+        _problem(410, "erased", "Erased", "The fax that this key stood for is gone.", "Use another key."),
         _problem(413, "too-large", "Too large", "At most 101 MB fit in one request.", "Send less at once."),
-        _problem(415, "media-type", "Not this kind of body", "Send application/json or multipart/form-data."),
+        _problem(415, "media-type", "Unsupported media type", "Send application/json or multipart/form-data."),
         {"type": "about:blank", "title": HTTPStatus(416).phrase, "status": 416},
         _problem(
-            422, "invalid", "The request makes no sense", "to: it is missing",
+            422, "invalid", "Invalid request", "to: it is missing",
             errors=[{"at": "to", "in": "body", "detail": "it is missing"}],
         ),
         _problem(429, "throttled", "Too many requests", "More than 3000 a minute.", "Try again in 2 seconds."),
@@ -179,7 +179,7 @@ PROBLEMS: Mapping[int, Any] = {
             "remedy": "The station's log says more, under the Request-Id of this answer.",
         },
         _problem(501, "no-mail", "E-mail is not set up", "Nothing can be forwarded by it.", "Add [mail] to the configuration."),
-        _problem(502, "failed", "It did not work", "The mail server refused the message.", "Try again later."),
+        _problem(502, "failed", "Failed", "The mail server refused the message.", "Try again later."),
         _problem(
             503, "unavailable", "The station cannot do this now", "the station is stopping",
             "send the fax again when it runs",

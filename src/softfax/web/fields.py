@@ -70,7 +70,7 @@ def _no_constant(text: str) -> Any:
 
 
 def form_values(form: Form) -> Any:
-    """What a form says of a fax, as the JSON would. Raises Problem, RequestValidationError.
+    """Options of a fax from a form, as the JSON has them. Raises Problem, RequestValidationError.
 
     Either a field `request` with the JSON, or fields with its keys: `to`, `url` and `upload` may come several times, `tag.NAME`
     and `cover.NAME` name parts, and `cover`, `retry`, `callbacks`, `tags`, `documents` may be JSON.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What every request passes before the application sees it: who asks, how often, from where, how much they send; and what every
-answer says to browsers."""
+"""Checks of every request before the application sees it: authentication, rate, origin and size; and the headers of every answer
+for browsers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _HEADERS = tuple(
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     }.items()
 )
-#: Answered whoever asks: no fax and no number is seen there.
+#: Public: no fax and no number is seen there.
 _PUBLIC = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/favicon.ico"})
 _UPLOADS = frozenset({"/v1/uploads", "/v1/faxes"})
 _ENDLESS = frozenset({"/v1/events"})
@@ -140,7 +140,7 @@ class Guard:
             )
         headers = _joined(scope["headers"])
         if "transfer-encoding" in headers and "content-length" in headers:
-            # Whoever stands between may have read another request out of it (RFC 9112 §6.1).
+            # A proxy between may have read another request out of it (RFC 9112 §6.1).
             raise Problem(
                 400, "This is no HTTP/1.1", "It says its length twice.", kind="no-http", headers={"Connection": "close"}
             )
@@ -182,7 +182,7 @@ class Guard:
             )
 
     def _size(self, path: str, method: str) -> tuple[int, float]:
-        """How many bytes a request may bring, and how long that may take."""
+        """Limit on the bytes of a request, and the time for them."""
         if method == "POST" and path in _UPLOADS:
             return self.access.config.max_upload_mb * 1_000_000 + FRAME_BYTES, self.access.config.upload_timeout_s
         return JSON_MAX, JSON_S

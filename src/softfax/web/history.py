@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How many faxes went through, by day and of late, counted from the queue's records."""
+"""Numbers of faxes that went through, by day and of late, counted from the queue's records."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How often somebody may ask: buckets that fill again with time."""
+"""Rate limits: buckets that fill again with time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is wrong with a request, in words for whoever wrote it: where, and what to write instead."""
+"""Messages about an invalid request for its author: the place, and what to write instead."""
 
 from __future__ import annotations
 

@@ -32,21 +32,19 @@ Key = Annotated[
 
 
 def key_of(request: Request, given: str, work: str = "") -> str:
-    """What a key is kept as: that of one token or user, and of one kind of work; empty for none."""
+    """Key as stored: that of one token or user, and of one kind of work; empty for none."""
     # A key has no blank, whatever a name has.
     return f"{name_of(request)} {work}{' ' if work else ''}{given.strip(chr(34))}" if given else ""
 
 
 def digest_of(*what: Any) -> str:
-    """What tells one request from another."""
+    """Digest that tells one request from another."""
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 def erased(what: str) -> Problem:
-    """What became of the first request is gone."""
-    return Problem(
-        410, "It was erased", f"The {what} that this key stood for is gone.", "Use another key.", kind="erased"
-    )
+    """Problem 410: the first request's result was erased."""
+    return Problem(410, "Erased", f"The {what} that this key stood for is gone.", "Use another key.", kind="erased")
 
 
 @asynccontextmanager
@@ -68,5 +66,5 @@ async def once(web: Web, key: str) -> AsyncIterator[None]:
 
 
 async def remembered(web: Web, key: str, digest: str) -> str | None:
-    """What was noted of an earlier request with this key; None where there was none. Raises IdempotencyError."""
+    """Record of an earlier request with this key; None where there was none. Raises IdempotencyError."""
     return await asyncio.to_thread(web.store.remembered, key, digest) if key else None

@@ -31,27 +31,27 @@ _WORDS: Mapping[int, str] = {
     400: "The body cannot be read",
     401: "No token, or a wrong one",
     403: "The token's scopes do not allow it, or the request came from elsewhere",
-    404: "There is no such thing",
-    405: "Not with this method",
+    404: "Not found",
+    405: "Method not allowed",
     408: "The request took too long to come in",
     409: "Its state does not allow it, or the same request is under way",
-    410: "What the key stood for was erased",
+    410: "The result for this key was erased",
     413: "Too large",
-    415: "Not this kind of body",
-    422: "It makes no sense",
+    415: "Unsupported media type",
+    422: "Invalid request",
     429: "Too many requests; see Retry-After",
     500: "The station failed",
     501: "Not set up",
-    502: "It did not work",
-    503: "Not now; see Retry-After",
+    502: "Failed",
+    503: "Unavailable now; see Retry-After",
     507: "The disk is full",
 }
 TAGS = [
-    {"name": "faxes", "description": "What is sent and received"},
+    {"name": "faxes", "description": "Faxes sent and received"},
     {"name": "documents", "description": "Pages, documents and traces of faxes"},
     {"name": "uploads", "description": "Documents made into pages before they are sent"},
-    {"name": "events", "description": "What happens, as it happens"},
-    {"name": "station", "description": "How the station is"},
+    {"name": "events", "description": "Events as they happen"},
+    {"name": "station", "description": "Status of the station"},
     {"name": "lists", "description": "Address book, do-not-fax list"},
     {"name": "swml", "description": "Runs of SWML documents"},
     {"name": "login", "description": "Sessions of the web page"},
@@ -86,7 +86,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    # Bodies that are read by hand, and what is said of errors.
+    # Bodies that are read by hand, and error answers.
     _, own = models_json_schema(
         [(FaxIn, "validation"), (SwmlIn, "validation"), (ProblemOut, "serialization")],
         ref_template="#/components/schemas/{model}",
@@ -142,7 +142,7 @@ _SAYING: Mapping[str, tuple[str, ...]] = {
 }
 _OF_FILES = ("ETag", "Accept-Ranges", "Content-Disposition")
 _GOOD: Mapping[str, str] = {"200": "What was asked for", "201": "It is made", "202": "It is taken", "204": "It is done"}
-#: For whoever is known, whatever their scopes.
+#: For every authenticated client, of any scope.
 _KNOWN = frozenset({"whoAmI", "logOut"})
 #: Answered with an entity tag, of which If-None-Match can be asked.
 _TAGGED = frozenset({"listFaxes", "getFax", "getFaxPage", "getUploadPage"})
@@ -168,7 +168,7 @@ _ID = {"getContact": "contact_id", "deleteContact": "contact_id"}
 
 
 def _linked(operation: dict[str, Any]) -> None:
-    """Says what can be asked with the id in an answer."""
+    """Add links: operations that take the id in an answer."""
     for status, response in operation["responses"].items():
         if status in ("201", "202") and operation["operationId"] in _LINKS:
             response["links"] = {
@@ -227,7 +227,7 @@ def _example_of(content: dict[str, Any], status: str) -> None:
 
 
 def _scopes(app: FastAPI) -> dict[tuple[str, str], tuple[str, ...]]:
-    """What each operation takes."""
+    """Scopes of each operation."""
     out = {}
     for route in app.routes:
         if isinstance(route, APIRoute):

@@ -63,7 +63,7 @@ class PageFiles:
         build = first.removeprefix("v-") if first.startswith("v-") else ""
         asset = self._assets.get(rest if build else name)
         if asset is None:
-            raise Problem(404, "There is no such file", kind="not-found")
+            raise Problem(404, "File not found", kind="not-found")
         lasting = build == self._build
         headers = {
             "Cache-Control": "public, max-age=31536000, immutable" if lasting else "no-cache",

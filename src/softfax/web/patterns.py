@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What texts in requests look like, as regular expressions that JSON Schema knows too."""
+"""Patterns of texts in requests, as regular expressions that JSON Schema knows too."""
 
 from __future__ import annotations
 

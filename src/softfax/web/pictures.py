@@ -77,7 +77,7 @@ def page_png(file: Path, number: int, width: int | None = None) -> bytes | None:
 
 
 def page_count(file: Path) -> int:
-    """How many pages a fax TIFF has so far. Blocks; 0 where it cannot be read."""
+    """Number of pages of a fax TIFF so far. Blocks; 0 where it cannot be read."""
     try:
         with Image.open(file) as image:
             return int(getattr(image, "n_frames", 1))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is said when a request fails: problem details (RFC 9457), with a `remedy` for people."""
+"""Answers to requests that fail: problem details (RFC 9457), with a `remedy` for people."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ MEDIA_TYPE = "application/problem+json"
 ERRORS_MAX = 20
 #: What files say that are not ours, or on a disk that fails; or where there are too many open.
 _CANNOT_WRITE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
-#: Errors of the queue that say more than that the request makes no sense.
+#: Errors of the queue that say more than that the request is invalid.
 _SAID: tuple[tuple[type[SoftfaxError], int, str, str], ...] = (
     (IdempotencyError, 422, "idempotency", "The key was used for another request"),
     (DoNotFaxError, 403, "do-not-fax", "Number is on the do-not-fax list"),
-    (NoFaxError, 404, "not-found", "There is no such fax"),
+    (NoFaxError, 404, "not-found", "Fax not found"),
     (EndedError, 409, "ended", "Its state does not allow this"),
     (DocumentTooLargeError, 413, "document-too-large", "The document is too large"),
     (DocumentError, 422, "document", "The document cannot be faxed"),
     (DiskFullError, 507, "disk-full", "The disk is full"),
     (LocalError, 503, "unavailable", "The station cannot do this now"),
-    (UsageError, 422, "invalid", "The request makes no sense"),
-    (SoftfaxError, 502, "failed", "It did not work"),
+    (UsageError, 422, "invalid", "Invalid request"),
+    (SoftfaxError, 502, "failed", "Failed"),
 )
 
 
@@ -102,7 +102,7 @@ def problem_of(error: Exception, request_id: str = "") -> Problem:
     if isinstance(error, SoftfaxError):
         return _of_softfax(error)
     if isinstance(error, ClientDisconnect):
-        return Problem(400, "The request broke off", kind="broken-off")  # nobody reads it
+        return Problem(400, "Incomplete request", kind="broken-off")  # nobody reads it
     if is_full(error):
         log.error("request %s failed: the disk is full", request_id)
         return Problem(507, "The disk is full", "", "Make room on the station's disk.", kind="disk-full")
@@ -126,7 +126,7 @@ def problem_of(error: Exception, request_id: str = "") -> Problem:
 
 
 def invalid(where: str, what: str, place: str = "body") -> RequestValidationError:
-    """A value that makes no sense, said as the framework says it."""
+    """An invalid value, reported as the framework reports it."""
     return RequestValidationError([{"type": "value_error", "loc": (place, where), "msg": what, "input": None}])
 
 
@@ -137,14 +137,14 @@ def _of_framework(error: HTTPException) -> Problem:
     if error.status_code == 400 and "parsing the body" in said:
         return Problem(400, "The body is not JSON", "It cannot be read.", kind="no-json")
     if error.status_code == 404 and (not said or said == phrase):
-        return Problem(404, "There is no such thing", "", "/openapi.json says what there is.", kind="not-found")
+        return Problem(404, "Not found", "", "/openapi.json says what there is.", kind="not-found")
     return Problem(error.status_code, phrase, said if said != phrase else "", headers=headers)
 
 
 def _of_validation(error: RequestValidationError) -> Problem:
     found = error.errors()
     if found and all(one["loc"][:1] == ("path",) for one in found):
-        return Problem(404, "There is no such thing", kind="not-found")
+        return Problem(404, "Not found", kind="not-found")
     if any(one["type"] == "json_invalid" for one in found):
         return Problem(400, "The body is not JSON", str(found[0].get("ctx", {}).get("error", "")), kind="no-json")
     errors = [mistake(one) for one in found[:ERRORS_MAX]]
@@ -152,7 +152,7 @@ def _of_validation(error: RequestValidationError) -> Problem:
     said = first["detail"] if first["at"] == first["in"] else f"{first['at']}: {first['detail']}"
     return Problem(
         422,
-        "The request makes no sense",
+        "Invalid request",
         said + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""),
         kind="invalid",
         errors=errors,
@@ -179,17 +179,17 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def _other_body(request: Request, error: Exception) -> Problem | None:
-    """Where JSON is wanted and something else came."""
+    """Problem 415: JSON is wanted, and something else came."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not isinstance(error, RequestValidationError) or kind.endswith(("/json", "+json")):
         return None
     if any(one["loc"] == ("body",) and one["type"] != "missing" for one in error.errors()):
-        return Problem(415, "Not this kind of body", "Send application/json.", kind="media-type")
+        return Problem(415, "Unsupported media type", "Send application/json.", kind="media-type")
     return None
 
 
 def _methods(request: Request) -> list[str]:
-    """What can be done where a request went, by all the routes there."""
+    """Methods allowed at a request's path, of all its routes."""
     found: set[str] = set()
     for route in request.app.routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What may be asked for, as pydantic checks it: the bodies of requests."""
+"""Bodies of requests, as pydantic checks them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _whole(value: object) -> object:
 
 
 def _moment(value: object) -> object:
-    """A time as RFC 3339 writes it. A plus in a query string means a blank to whoever decodes it."""
+    """A time as RFC 3339 writes it. A plus in a query string is decoded as a blank."""
     if isinstance(value, str):
         if not re.match(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", value):
             raise ValueError("write it as 2026-11-21T09:30:00Z")
@@ -187,7 +187,7 @@ class CoverIn(In):
 
 
 class RetryIn(In):
-    """How often is tried; what is not said is the station's."""
+    """Retries; the station's values for what is left out."""
 
     attempts: Annotated[int, Field(ge=1, le=100), WHOLE] | None = None
     wait_s: Annotated[float, Field(ge=0, le=7 * 86400), WHOLE] | None = None
@@ -197,7 +197,7 @@ class RetryIn(In):
 
 
 class CallbackIn(In):
-    """Who is told of this fax besides those of the configuration."""
+    """Callback target of this fax, besides those of the configuration."""
 
     url: Url
     dialect: Dialect = "json"
@@ -265,7 +265,7 @@ class FaxIn(OptionsIn):
     tags: Tags = Field(default={}, description="what you know it by")
 
     def options(self) -> dict[str, Any]:
-        """What is asked for, by the names of `FaxOptions`; what is not said is left out."""
+        """Options given, by the names of `FaxOptions`."""
         given = {name: getattr(self, name) for name in outside_options()}
         cover = self.cover.fields() if self.cover is not None else None
         return {name: value for name, value in given.items() if value is not None} | {
@@ -290,7 +290,7 @@ class FaxIn(OptionsIn):
 
 
 class Change(In):
-    """What can be changed of a fax."""
+    """Changes to a fax."""
 
     unread: bool | None = None
     tags: Tags | None = Field(None, description="all its tags from now on")
@@ -298,7 +298,7 @@ class Change(In):
 
 
 class ForwardIn(In):
-    """Where a fax goes once more: as a fax to one or several destinations, or by e-mail."""
+    """Destination to forward a fax to: one or several numbers, or an e-mail address."""
 
     to: Destinations | None = None
     email: Annotated[str, StringConstraints(max_length=254, pattern=EMAIL), LINE] | None = None

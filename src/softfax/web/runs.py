@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs of SWML documents that somebody asked for over HTTP. They end with the station; what became of each is kept."""
+"""Runs of SWML documents that were ordered over HTTP. They end with the station; what became of each is kept."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Runs:
         self._runs: dict[str, tuple[dict[str, Any], SwmlRunner, asyncio.Task[None]]] = {}
 
     async def start(self) -> None:
-        """Those that an earlier station left are over."""
+        """End the runs that an earlier station left."""
         await asyncio.to_thread(self._store.interrupt_runs)
 
     async def stop(self) -> None:
@@ -105,7 +105,7 @@ class Runs:
         await asyncio.shield(asyncio.to_thread(self._store.put_run, run["id"], run["state"], run))
 
     async def get(self, run_id: str) -> dict[str, Any] | None:
-        """How far a run is."""
+        """State of a run."""
         if run_id in self._runs:
             run, runner, _ = self._runs[run_id]
             state = "running" if run["state"] == "cancelling" else run["state"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the web asks of a station and its queue: `softfax.station.Station` and `softfax.queue.queue.FaxQueue`, or stand-ins."""
+"""Station and queue as the web uses them: `softfax.station.Station` and `softfax.queue.queue.FaxQueue`, or stand-ins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["EventLogLike", "FaxQueueLike", "LoggedEventLike", "MetricsLike", "St
 
 
 class StationLike(Protocol):
-    """What is asked of a station."""
+    """The station as the web uses it."""
 
     @property
     def config(self) -> StationConfig: ...
@@ -70,7 +70,7 @@ class EventLogLike(Protocol):
 
 
 class FaxQueueLike(Protocol):
-    """What is asked of a queue."""
+    """The queue as the web uses it."""
 
     @property
     def folder(self) -> Path: ...
@@ -116,6 +116,6 @@ class FaxQueueLike(Protocol):
 
 
 class MetricsLike(Protocol):
-    """What `/metrics` answers (`softfax.ops.metrics.Metrics`)."""
+    """Source of `/metrics` (`softfax.ops.metrics.Metrics`)."""
 
     async def text(self) -> bytes: ...

@@ -73,7 +73,7 @@ class _Protocol(H11Protocol):
         self._await_head()
 
     def _of_one(self) -> int:
-        """How many connections its network has: half of all are left to others, also by a proxy in front."""
+        """Limit on the connections of one network: half of all are left to others, also by a proxy in front."""
         return sum(getattr(other, "network", "") == self.network for other in self.connections)
 
     def data_received(self, data: bytes) -> None:
@@ -92,12 +92,12 @@ class _Protocol(H11Protocol):
         self._got_head()
 
     def send_400_response(self, msg: str) -> None:
-        """What cannot be read is answered as everything that is wrong."""
+        """Answer what cannot be read with problem details, as every other error."""
         self._got_head()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
-        response = Problem(400, "This is not HTTP/1.1", kind="no-http").response()
+        response = Problem(400, "Malformed HTTP/1.1", kind="no-http").response()
         headers = [*response.raw_headers, (b"connection", b"close")]
         for event in (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
@@ -123,7 +123,7 @@ class _Protocol(H11Protocol):
 
 
 def connections_max() -> int:
-    """How many connections there may be."""
+    """Limit on connections."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return CONNECTIONS_MAX if files == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, files // 2)
 
@@ -248,7 +248,7 @@ class WebServer:
     # ---- while it runs ------------------------------------------------------------------------------------------
 
     def _reload(self, config: StationConfig) -> None:
-        """Another configuration: tokens, limits, certificates. Streams end and connect again, by whoever still may."""
+        """Another configuration: tokens, limits, certificates. Streams end, and clients that still may connect again."""
         if self.web is None or self._guard is None:
             return
         same = self.web.access.config == config.http

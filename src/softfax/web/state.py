@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the endpoints work with, found by the application they belong to."""
+"""State of the endpoints, found by the application they belong to."""
 
 from __future__ import annotations
 
@@ -72,19 +72,19 @@ Mine = Annotated[Web, Depends(_web)]
 
 
 def principal_of(request: Request) -> Principal | None:
-    """Who asks."""
+    """Principal of a request."""
     found: Principal | None = request.scope["state"].get("principal")
     return found
 
 
 def requester_of(request: Request) -> Requester:
-    """Where it comes from."""
+    """Origin of a request."""
     found: Requester = request.scope["state"]["requester"]
     return found
 
 
 def name_of(request: Request) -> str:
-    """What who asks is called in the log, and what their idempotency keys are kept under."""
+    """Name of a request's client in the log, under which its idempotency keys are kept."""
     principal = principal_of(request)
     return f"{principal.kind[0]}.{principal.name}" if principal is not None else ""
 
@@ -116,7 +116,7 @@ def _check_query(request: Request) -> None:
     for key in request.query_params if known else ():
         if key not in known and not key.startswith("tag."):
             raise Problem(
-                422, "The request makes no sense", f"There is no parameter {key[:40]!r}.", f"Use {', '.join(sorted(known))}.",
+                422, "Invalid request", f"There is no parameter {key[:40]!r}.", f"Use {', '.join(sorted(known))}.",
                 kind="invalid",
             )  # fmt: skip
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the web keeps in the station's database: the address book, logins of the page, runs of SWML, what was done under
-Idempotency-Keys. Blocking; from any thread."""
+"""Tables of the web in the station's database: the address book, logins of the page, runs of SWML, requests by
+their Idempotency-Key. Blocking; from any thread."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Login:
 
     @staticmethod
     def key_of(cookie: str) -> str:
-        """What is kept of a cookie."""
+        """Digest of a cookie, as stored."""
         return hashlib.sha256(cookie.encode()).hexdigest()
 
 
@@ -160,18 +160,18 @@ class WebStore:
         return Contact(id=contact_id, **{key: row[key] for key in ("name", "number", "company", "email", "notes")})
 
     def delete_contact(self, contact_id: str) -> bool:
-        """Whether there was such an entry."""
+        """Delete an entry; false if there was none."""
         with self._engine.begin() as connection:
             return bool(connection.execute(_contacts.delete().where(_contacts.c.id == contact_id)).rowcount)
 
     # ---- logins -------------------------------------------------------------------------------------------------
 
     def logins(self) -> list[Login]:
-        """Those that have not run out; the others are forgotten."""
+        """Logins that have not expired; the others are deleted."""
         with self._engine.begin() as connection:
             connection.execute(_logins.delete().where(_logins.c.until < time.time()))
             rows = connection.execute(sa.select(_logins)).all()
-        # One that is damaged is no login: whoever had it logs in again.
+        # A damaged one is no login: its user logs in again.
         return [
             Login(key=row.key, token=row.token, fingerprint=row.fingerprint, until=row.until)
             for row in rows
@@ -196,7 +196,7 @@ class WebStore:
     # ---- Idempotency-Key ----------------------------------------------------------------------------------------
 
     def remembered(self, key: str, digest: str) -> str | None:
-        """What was noted under a key within a day; None where nothing was. Raises IdempotencyError for another request."""
+        """Record under a key within a day; None where there is none. Raises IdempotencyError for another request."""
         query = sa.select(_done).where(_done.c.key == key, _done.c.at > time.time() - DONE_KEPT_S)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
@@ -234,7 +234,7 @@ class WebStore:
                 connection.execute(_runs.delete().where(_runs.c.number <= newest - RUNS_KEPT))
 
     def run(self, run_id: str) -> dict[str, Any] | None:
-        """What was kept of a run."""
+        """Record of a run."""
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(_runs).where(_runs.c.id == run_id)).one_or_none()
         try:

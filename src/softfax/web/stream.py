@@ -48,7 +48,7 @@ class Streams:
         self._open.add(stream)
 
     def remove(self, stream: EventStream) -> None:
-        """It has ended."""
+        """Remove a subscriber whose stream has ended."""
         self._open.discard(stream)
 
     def __len__(self) -> int:
@@ -102,7 +102,7 @@ class EventStream(Response):
             begin = self._events.last_id
             headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            # Who comes for the first time is told where the numbers stand, to go on there should this break before an event.
+            # A new client gets the current number, to resume there should the stream break before an event.
             here = f"id: {begin}\n" if self._after is None else ""
             await self._send(send, f"{here}retry: {RETRY_MS}\n\n".encode())
             last = await self._replay(send)

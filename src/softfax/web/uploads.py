@@ -117,7 +117,7 @@ class Uploads:
             try:
                 return await asyncio.to_thread(self._convert, folder, file, resolution, cover, pages, password, stop)
             finally:
-                # Whoever waited for it has gone: so may the process that makes it.
+                # Its waiting client has gone: the process that makes it may end too.
                 stop.set()
 
     def _convert(
@@ -136,7 +136,7 @@ class Uploads:
             try:
                 while not job.wait(0.5):
                     if stop.is_set():
-                        raise Problem(408, "The request was given up")
+                        raise Problem(408, "Request timed out")
             except DocumentError as error:
                 raise _named(error, file) from None
             job.tiff.rename(folder / FAX_NAME)
@@ -163,7 +163,7 @@ class Uploads:
             hours = f"{self.kept_s / 3600:g}"
             raise Problem(
                 404,
-                "There is no such upload",
+                "Upload not found",
                 f"Uploads are kept for {hours} hours.",
                 "Upload the document again.",
                 kind="not-found",
@@ -217,14 +217,14 @@ def copy_into(path: Path, folder: Path) -> Path:
         except OSError:
             shutil.copyfile(path, target)
     except FileNotFoundError:
-        raise Problem(404, "There is no such document", "It was deleted meanwhile.", kind="not-found") from None
+        raise Problem(404, "Document not found", "It was deleted meanwhile.", kind="not-found") from None
     except OSError as error:
         raise disk_full(str(error.strerror)) from None
     return target
 
 
 def coming(request: Request) -> int:
-    """How many bytes a request says it brings; 0 where it does not say."""
+    """Content-Length of a request; 0 without one."""
     said = request.headers.get("content-length", "")
     return int(said) if said.isdigit() else 0
 

@@ -33,7 +33,7 @@ router = APIRouter(tags=["documents"])
 PNG: dict[int | str, dict[str, Any]] = {
     200: {"description": "The picture", "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
 }
-#: Ranges of bytes whose ends are in order are left to whoever cuts them out.
+#: Ranges of bytes whose ends are in order; FileResponse cuts them out.
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{1,15}-\d{0,15}|-\d{1,15})(\s*,\s*(\d{1,15}-\d{0,15}|-\d{1,15}))*\s*\Z", re.I)
 PageNumber = Annotated[int, PathParam(alias="n", ge=1, le=100_000, description="1 is the first page")]
 Width = Annotated[
@@ -47,7 +47,7 @@ def _file(kind: str) -> dict[int | str, dict[str, Any]]:
         200: {"description": "The file", "content": {kind: {"schema": {"type": "string", "format": "binary"}}}},
         206: {"description": "A part of it, as Range asks", "content": {kind: {}}},
         304: {"description": "The one of If-None-Match"},
-        416: {"description": "There is no such part"},
+        416: {"description": "Range not satisfiable"},
     }
 
 
@@ -178,7 +178,7 @@ Attempt = Annotated[int | None, Query(ge=1, le=1000, description="which call; th
 @router.get(
     "/v1/faxes/{id}/trace",
     operation_id="getFaxTrace",
-    summary="What was said in a call",
+    summary="Trace of a call",
     response_model=TraceOut,
     dependencies=[needs("read")],
     responses=problems(401, 403, 404),
@@ -191,7 +191,7 @@ async def trace(fax_id: FaxId, web: Mine, attempt: Attempt = None) -> Response:
 @router.get(
     "/v1/faxes/{id}/trace.txt",
     operation_id="getFaxTraceText",
-    summary="What was said in a call, as text",
+    summary="Trace of a call, as text",
     response_class=Response,
     dependencies=[needs("read")],
     responses=problems(401, 403, 404)

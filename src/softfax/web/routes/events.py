@@ -33,7 +33,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/v1/events",
     operation_id="streamEvents",
-    summary="What happens, as it happens",
+    summary="Events as they happen",
     response_class=Response,
     dependencies=[needs("events")],
     responses=problems(400, 401, 403, 422, 503) | STREAM,

@@ -149,7 +149,7 @@ async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[F
         return valid(FaxIn, form_values(form)), form.files
     if content_type.partition(";")[0].strip().lower() == "application/json":
         return valid(FaxIn, await read_json(request)), []
-    raise Problem(415, "Not this kind of body", "Send application/json or multipart/form-data.", kind="media-type")
+    raise Problem(415, "Unsupported media type", "Send application/json or multipart/form-data.", kind="media-type")
 
 
 async def _documents(
@@ -197,7 +197,7 @@ def _requests(
 
 
 class _Kept:
-    """Whether the documents of a request are somebody's by now."""
+    """Mark of the documents of a request that the queue has taken over."""
 
     taken = False
 
@@ -235,7 +235,7 @@ async def _submit(
     who = principal_of(request)
     again = " (asked again)" if before is not None else ""
     what = f"fax {faxes[0].id}" if len(faxes) == 1 else f"{len(faxes)} faxes, broadcast {faxes[0].broadcast_id}"
-    log.info("%s ordered %s%s", who.name if who else "somebody", what, again)
+    log.info("%s ordered %s%s", who.name if who else "a client", what, again)
     headers = REPLAYED if again else {}
     if many:
         body = {"broadcast_id": faxes[0].broadcast_id, "faxes": [fax_json(fax) for fax in faxes]}
@@ -293,7 +293,7 @@ async def list_faxes(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description="of the list before")] = "",
 ) -> Response:
-    """Those that fit all that is asked; `tag.NAME=VALUE` asks for a tag. Attempts are left out."""
+    """Faxes that match every filter; `tag.NAME=VALUE` filters by a tag. Attempts are left out."""
     found = await web.queue.list(
         FaxFilter(
             direction=direction,
@@ -331,7 +331,7 @@ async def get_fax(request: Request, fax_id: FaxId, web: Mine) -> Response:
 @router.get(
     "/v1/faxes/{id}/events",
     operation_id="getFaxEvents",
-    summary="What happened to a fax",
+    summary="Events of a fax",
     response_model=EventList,
     dependencies=[needs("read", "events")],
     responses=problems(401, 403, 404),
@@ -356,7 +356,7 @@ async def fax_events(fax_id: FaxId, web: Mine, after: Annotated[int, Query(ge=0,
     responses=problems(400, 401, 403, 404, 422),
 )
 async def change_fax(fax_id: FaxId, web: Mine, change: Change) -> Response:
-    """What is not named stays."""
+    """Fields that are left out stay as they are."""
     return answer(
         fax_json(await web.queue.update(fax_id, unread=change.unread, tags=change.tags, mailbox=change.mailbox))
     )

@@ -29,7 +29,7 @@ Word = r"^[^\x00-\x1f\x7f]*$"
 
 
 def _no_contact() -> Problem:
-    return Problem(404, "There is no such entry", "It may have been deleted.", kind="not-found")
+    return Problem(404, "Entry not found", "It may have been deleted.", kind="not-found")
 
 
 @router.get(
@@ -96,7 +96,7 @@ async def get_contact(contact_id: ContactId, web: Mine) -> Response:
     responses=problems(401, 403, 404),
 )
 async def delete_contact(contact_id: ContactId, web: Mine) -> Response:
-    """It is gone."""
+    """Delete an entry."""
     if not await asyncio.to_thread(web.store.delete_contact, contact_id):
         raise _no_contact()
     return Response(status_code=204)
@@ -149,7 +149,7 @@ async def forbid(web: Mine, entry: ForbiddenIn) -> Response:
     responses=problems(401, 403, 404, 422),
 )
 async def allow(number: Annotated[str, PathParam(min_length=1, max_length=128, pattern=Word)], web: Mine) -> Response:
-    """It is taken off the list."""
+    """Take a number off the do-not-fax list."""
     if not await web.queue.allow(number):
-        raise Problem(404, "It is not on the list", number[:40], kind="not-found")
+        raise Problem(404, "Number is not on the do-not-fax list", number[:40], kind="not-found")
     return Response(status_code=204)

@@ -38,7 +38,7 @@ def _cookie(web: Web, request: Request, value: str, seconds: int) -> dict[str, s
     responses=problems(400, 401, 403, 422),
 )
 async def log_in(request: Request, web: Mine, login: LoginIn) -> Response:
-    """A token for a cookie that no script can read; whoever may ask without a token gets none."""
+    """A token for a cookie that no script can read; a client that needs no token gets none."""
     if not web.config.protected:
         principal = principal_of(request)
         return answer(_who(principal)) if principal is not None else answer({})
@@ -49,12 +49,12 @@ async def log_in(request: Request, web: Mine, login: LoginIn) -> Response:
 @router.get(
     "/v1/login",
     operation_id="whoAmI",
-    summary="Who is logged in",
+    summary="Login of this request",
     response_model=LoginOut,
     responses=problems(401, 403),
 )
 async def who_am_i(request: Request) -> Response:
-    """Whose token or login the request came with."""
+    """Name and scopes of the token or login that the request came with."""
     principal = principal_of(request)
     if principal is None:
         raise unauthorized("Nobody is logged in.")

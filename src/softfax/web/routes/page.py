@@ -30,7 +30,7 @@ async def index(request: Request) -> Response:
 
 @router.get("/favicon.ico")
 async def icon(request: Request) -> Response:
-    """What browsers ask for unasked."""
+    """The icon that browsers request by themselves."""
     return _page(request).response(request, "icon.svg")
 
 

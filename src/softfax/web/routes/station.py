@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How the station is: status, calls under way, accounts, mailboxes; health and metrics for machines."""
+"""The station: status, active calls, accounts, mailboxes; health and metrics for machines."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _fields(view: Any) -> dict[str, Any]:
 @router.get(
     "/v1/status",
     operation_id="getStatus",
-    summary="How the station is",
+    summary="Status of the station",
     response_model=StatusOut,
     dependencies=[needs("read", "metrics")],
     responses=problems(401, 403),
@@ -155,7 +155,7 @@ async def accounts(web: Mine) -> Response:
 @router.get(
     "/v1/mailboxes",
     operation_id="listMailboxes",
-    summary="Whose received faxes are",
+    summary="Mailboxes of received faxes",
     response_model=MailboxList,
     dependencies=[needs("read")],
     responses=problems(401, 403),
@@ -173,18 +173,16 @@ async def mailboxes(web: Mine) -> Response:
 # ---- for machines --------------------------------------------------------------------------------------------------------
 
 
-@router.get(
-    "/healthz", operation_id="health", summary="Whether it runs", response_model=HealthOut, responses=problems()
-)
+@router.get("/healthz", operation_id="health", summary="Liveness", response_model=HealthOut, responses=problems())
 async def health() -> Response:
-    """It does."""
+    """Liveness: always 200."""
     return answer({"status": "ok", "problems": []})
 
 
 @router.get(
     "/readyz",
     operation_id="ready",
-    summary="Whether it can send and receive",
+    summary="Readiness to send and receive",
     response_model=HealthOut,
     responses=problems() | {503: {"description": "Not ready", "model": HealthOut}},
 )

@@ -82,7 +82,7 @@ async def run_swml(
     elif kind in YAML:
         wanted = valid(SwmlIn, {"to": to, "document": await _text(request)})
     else:
-        raise Problem(415, "Not this kind of body", "Send application/json or application/yaml.", kind="media-type")
+        raise Problem(415, "Unsupported media type", "Send application/json or application/yaml.", kind="media-type")
     text = wanted.document if isinstance(wanted.document, str) else json.dumps(wanted.document)
     document = await asyncio.to_thread(load, text)
     key, digest = key_of(request, idempotency_key, "swml"), digest_of(wanted.to, text)
@@ -115,10 +115,10 @@ async def _text(request: Request) -> str:
     responses=problems(401, 403, 404),
 )
 async def get_run(run_id: RunId, web: Mine) -> Response:
-    """How far it is, its variables, its faxes."""
+    """State of a run, its variables, its faxes."""
     found: dict[str, Any] | None = await web.swml.get(run_id)
     if found is None:
-        raise Problem(404, "There is no such run", kind="not-found")
+        raise Problem(404, "Run not found", kind="not-found")
     return answer(found)
 
 
@@ -134,5 +134,5 @@ async def cancel_run(run_id: RunId, web: Mine) -> Response:
     """The fax under way ends with it."""
     found = await web.swml.cancel(run_id)
     if found is None:
-        raise Problem(404, "There is no such run", kind="not-found")
+        raise Problem(404, "Run not found", kind="not-found")
     return answer(found)

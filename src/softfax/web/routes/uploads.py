@@ -57,7 +57,7 @@ async def upload(request: Request, web: Mine, resolution: Wanted = None) -> Resp
     """One document; its pages are made at once, and it is kept for a day to be sent."""
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
-        raise Problem(415, "Not this kind of body", "Send multipart/form-data with a `file`.", kind="media-type")
+        raise Problem(415, "Unsupported media type", "Send multipart/form-data with a `file`.", kind="media-type")
     await asyncio.to_thread(check_room, web.station.config, coming(request))
     folder = await asyncio.to_thread(web.uploads.new_folder)
     try:
@@ -115,7 +115,7 @@ async def upload_page(
     """The very dots that are sent."""
     found = await web.uploads.get(upload_id)
     if number > len(found.pages):
-        raise Problem(404, "There is no such page", f"It has {len(found.pages)}.", kind="not-found")
+        raise Problem(404, "Page not found", f"It has {len(found.pages)}.", kind="not-found")
     return await picture(request, web, found.tiff, number, width)
 
 
