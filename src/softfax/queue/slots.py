@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lines of the queue: which are taken, which way a fax goes, and who is next when one is free.
+"""Channel slots of the queue: those that are taken, the route of a fax, and the fax that gets the next free one.
 
-A fax whose turn comes while no line is free for it is parked: its round sleeps long. When a line is free, the first of those that
-are due and fit on it, by priority and then by age, gets the line promised and a round that is taken at once. So priorities hold
-however many wait, and those that wait cost nothing.
+A fax that is due while no slot is free for it is parked: its round sleeps long. When a slot is free, the first of the faxes that
+are due and fit, by priority and then by age, is promised the slot and gets a round at once. So priorities hold however many
+wait, and those that wait cost nothing.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ __all__ = ["ChannelSlots"]
 
 log = logging.getLogger("softfax.queue")
 
-#: How long a promised line is kept for a fax whose round does not come: the durable engine looks four times a second.
+#: Time for which a promised slot is kept for a fax whose round does not come: the durable engine looks four times a second.
 PROMISE_S = 15.0
 #: A parked fax looks again by itself after this long, and the later the more there are: the promise is what it waits for.
 PARKED_S, PARKED_EACH_S = 60.0, 0.1
 LOOK_AGAIN_S = 1.0
-#: How many of those that are due are looked at for a free line, and how many at a time.
+#: Faxes that are due and looked at for a free slot, in all and at a time.
 LOOKED_AT, LOOK = 2000, 100
-#: Rounds at a time besides those that can have a line: who needs none (a SIP URI called straight) does not wait for one.
+#: Rounds at a time besides those that can have a slot: a fax that needs none (a SIP URI called directly) does not wait for one.
 SPARE_ROUNDS = 4
 
 
@@ -54,7 +54,7 @@ class ChannelSlots:
         self.no_room = False
         self._soon: asyncio.TimerHandle | None = None
         self._free = asyncio.Event()
-        #: Rounds under way that wait until free lines have been handed out.
+        #: Rounds under way that wait until free slots have been handed out.
         self._asking: set[str] = set()
         self._handed_out = asyncio.Event()
         self._handed_out.set()
@@ -63,7 +63,7 @@ class ChannelSlots:
     # ---- life ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begins to hand out lines; an earlier station may have left parked faxes."""
+        """Begin to hand out slots; an earlier station may have left parked faxes."""
         self._parked = 1
         self.freed()
         self._task = asyncio.ensure_future(self._hand_out())
@@ -85,13 +85,13 @@ class ChannelSlots:
 
     @property
     def rounds(self) -> int:
-        """Rounds at a time: no more than there are lines for, where the accounts say how many they have."""
+        """Rounds at a time: no more than there are slots, where the accounts limit them."""
         trunks = self._queue.station.config.routing().trunks
         if not trunks or not all(trunk.max_calls for trunk in trunks):
             return self.calls
         return min(self.calls, sum(trunk.max_calls for trunk in trunks) + SPARE_ROUNDS)
 
-    # ---- lines --------------------------------------------------------------------------------------------------
+    # ---- slots --------------------------------------------------------------------------------------------------
 
     def choose(self, fax: Fax, routes: Sequence[Route], number: str) -> Route | None:
         """The route of the next attempt; None while all channel slots are taken."""
@@ -124,7 +124,7 @@ class ChannelSlots:
 
     @contextlib.contextmanager
     def taken(self, number: str, account: str) -> Iterator[None]:
-        """A line is taken for as long as the block lasts."""
+        """Take a slot for as long as the block lasts."""
         self._count(number, account, 1)
         try:
             yield
@@ -139,13 +139,13 @@ class ChannelSlots:
             del self._numbers[number]
 
     def freed(self) -> None:
-        """A line may be free."""
+        """Look for waiting faxes: a slot may be free."""
         if self._parked and not self._stopped:
             self._handed_out.clear()
             self._free.set()
 
     async def others_first(self, fax_id: str) -> None:
-        """A round that has come by itself takes no free line from those that have waited for one: it stands among them."""
+        """Let a round that has come by itself queue up: it takes no free slot from those that have waited for one."""
         if fax_id not in self._promised and not self._handed_out.is_set():
             self._asking.add(fax_id)
             try:
@@ -160,7 +160,7 @@ class ChannelSlots:
         return PARKED_S + PARKED_EACH_S * self._parked
 
     def parked(self) -> None:
-        """Another fax waits for a line."""
+        """Count another fax that waits for a slot."""
         self._parked += 1
         if self._soon is None:
             # One may have become free while this one looked.
@@ -197,13 +197,13 @@ class ChannelSlots:
             try:
                 await self._look()
             except Exception:
-                log.exception("free lines could not be handed out")
+                log.exception("free channel slots could not be handed out")
                 asyncio.get_running_loop().call_later(5.0, self.freed)
             if not self._free.is_set():
                 self._handed_out.set()
 
     async def _look(self) -> None:
-        """Promises free lines to those that are due, the first first."""
+        """Promise free slots to the faxes that are due, in order."""
         after: tuple[int, int] | None = None
         for _ in range(0, LOOKED_AT, LOOK):
             if self._numbers.total() >= self.calls:
@@ -214,7 +214,7 @@ class ChannelSlots:
                     await self._offer(turn)
                 except Exception as error:
                     # One that cannot be read holds up no other.
-                    log.error("fax %r gets no line: %s", turn.fax_id, error)
+                    log.error("fax %r gets no channel slot: %s", turn.fax_id, error)
             if len(turns) < LOOK:
                 if after is None and not turns:
                     self._parked = 0
@@ -222,7 +222,7 @@ class ChannelSlots:
             after = (turns[-1].priority, turns[-1].seq)
 
     async def _offer(self, turn: Turn) -> None:
-        """A line, where there is one for it."""
+        """Promise a slot to a fax, where one is free for it."""
         queue, number = self._queue, self._queue.station.rules.number_key(turn.to)
         if turn.fax_id in self._promised or self._is_done(turn.fax_id):
             return
