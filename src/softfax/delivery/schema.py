@@ -27,6 +27,8 @@ log = logging.getLogger("softfax.delivery")
 #: 1: callbacks alone. 2: the queue, mailboxes, e-mail and the web page beside them. 3: a result is kept once.
 VERSION = 3
 LOCK_WAIT_S = 5.0
+#: Rows that are looked at at a time.
+SOME = 500
 
 _METADATA = sa.MetaData()
 _schema = sa.Table(
@@ -44,19 +46,26 @@ def _results_once(connection: sa.Connection) -> None:
     attempts = sa.table("softfax_attempts", *map(sa.column, ("fax_id", "result")))
     if not sa.inspect(connection).has_table(faxes.name):
         return
-    of_attempts: dict[str, list[str]] = {}
-    for row in connection.execute(sa.select(attempts).where(attempts.c.result != "")):
-        of_attempts.setdefault(row.fax_id, []).append(row.result)
-    for row in connection.execute(sa.select(faxes)).all():
-        try:
-            data = json.loads(row.data)
-            result = data.pop("result", None)
-            known = any(json.loads(one) == result for one in of_attempts.get(row.id, ()))
-        except (ValueError, TypeError, AttributeError):
-            continue  # it is set aside when it is read
-        own = "" if result is None or known else json.dumps(result, ensure_ascii=False)
-        values = {"data": json.dumps(data, ensure_ascii=False), "result_event": own}
-        connection.execute(faxes.update().where(faxes.c.id == row.id).values(**values))
+    ids = connection.execute(sa.select(faxes.c.id)).scalars().all()
+    update = faxes.update().where(faxes.c.id == sa.bindparam("fax"))
+    update = update.values(data=sa.bindparam("new"), result_event=sa.bindparam("own"))
+    for start in range(0, len(ids), SOME):
+        some = ids[start : start + SOME]
+        of_attempts: dict[str, list[str]] = {}
+        changed: list[dict[str, str]] = []
+        for row in connection.execute(sa.select(attempts).where(attempts.c.fax_id.in_(some), attempts.c.result != "")):
+            of_attempts.setdefault(row.fax_id, []).append(row.result)
+        for row in connection.execute(sa.select(faxes).where(faxes.c.id.in_(some))).all():
+            try:
+                data = json.loads(row.data)
+                result = data.pop("result", None)
+                known = any(json.loads(one) == result for one in of_attempts.get(row.id, ()))
+            except (ValueError, TypeError, AttributeError):
+                continue  # it is set aside when it is read
+            own = "" if result is None or known else json.dumps(result, ensure_ascii=False)
+            changed.append({"fax": row.id, "new": json.dumps(data, ensure_ascii=False), "own": own})
+        if changed:
+            connection.execute(update, changed)
 
 
 #: From a version to the next. Each runs in the transaction that notes the new version.

@@ -11,7 +11,7 @@ const { coverFields, draft, keyOf, order } = await import("../../../src/softfax/
 
 const failed = { direction: "send", state: "failed", cause: "busy", reason: "the line is busy", remedy: "", pages: 0 };
 
-test("an uncertain fax that is sent again has not ended", () => {
+test("an uncertain fax has ended", () => {
   assert.ok(ended({ state: "uncertain" }));
 });
 
