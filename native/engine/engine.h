@@ -222,7 +222,8 @@ typedef struct sfx_t38_config {
 SFX_API int sfx_session_start_t38(sfx_session *session, int fd, const char *remote, uint16_t port,
                                   const sfx_t38_config *config);
 /* Where the call is signalled from, for a call by a stranger: media to any other host stop once a second of them has
- * gone unanswered, so that nobody can have a third party flooded by naming it. A numeric address; before the media. */
+ * gone unanswered, so that no caller can have a third party flooded by naming it. A numeric address; before the media.
+ */
 SFX_API int sfx_session_peer(sfx_session *session, const char *host);
 /* While held, what comes by audio does not reach T.30: used while an offer of T.38 is under way. Timers go on. */
 SFX_API int sfx_session_hold(sfx_session *session, int hold);

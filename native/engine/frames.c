@@ -7,7 +7,8 @@
 
 #define CRP_MOST 6 /* a far end that asks more often is one that does not answer */
 
-/* ---- what is said of frames -------------------------------------------------------------------------------------- */
+/* ---- reports of frames ---------------------------------------------------------------------------------------------
+ */
 
 static void emit_frame(t30_run *run, uint32_t type, bool received, const uint8_t *msg, int len) {
     sfx_event event = {.type = type, .code = received};

@@ -112,7 +112,7 @@ static int start_audio(t30_run *run, bool caller) {
 }
 
 /* Without error correction in UDPTL each octet of a frame is a packet that must not be lost: V.21 is slow enough to
- * send it three times. Copies have the same number, by which they are told. */
+ * send it three times. Copies have the same number, by which they are recognized. */
 static int copies_of(const udptl_tx *tx, const uint8_t *ifp, int count) {
     bool protected = tx->error_correction != SFX_EC_NONE && tx->entries;
     return !protected && ifp[0] == IFP_V21_DATA && count < PLAIN_COPIES ? PLAIN_COPIES : count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Passwords of accounts, and who may have an answer to a challenge made with one. PJSIP is given none: it would answer
- * every challenge within a call, whoever makes it, and so help who calls us to guess the password, or to place a call
+ * every challenge within a call, from any server, and so help who calls us to guess the password, or to place a call
  * with it. Here a challenge is answered only
  *
  * - for a request that went to a server of the account, by its address and port, when the response came from one;

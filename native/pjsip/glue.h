@@ -35,7 +35,7 @@ enum sfx_sip_unanswered {
     SFX_SIP_ANSWERED,
     SFX_SIP_NOT_THE_SERVER,     /* the request, or its response, is of another than the account's server */
     SFX_SIP_CALL_OF_A_STRANGER, /* within a call that came in from elsewhere */
-    SFX_SIP_BEHIND_A_PROXY,     /* within a call, by somebody behind the server */
+    SFX_SIP_BEHIND_A_PROXY,     /* within a call, by a party behind the server */
     SFX_SIP_ANOTHER_REALM,      /* a realm that is not the server's */
 };
 
@@ -119,7 +119,7 @@ SFX_SIP_API unsigned sfx_sip_calls_max(void);
 /* What was refused since the start; read from any thread. */
 typedef struct sfx_sip_counters {
     atomic_ulong calls_refused;       /* over the budget of unknown sources */
-    atomic_ulong calls_overload;      /* from anybody, while there is no room */
+    atomic_ulong calls_overload;      /* from any source, while there is no room */
     atomic_ulong connections_refused; /* as they were accepted */
     atomic_ulong connections_ended;   /* silent for too long, or to make room */
 } sfx_sip_counters;

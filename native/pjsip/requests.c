@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Requests that are no calls. A fax machine is asked whether it is there (OPTIONS) and may be told things within a call
- * (INFO); it takes no orders to call somebody (REFER), no subscriptions and no messages. pjsua would do all of that,
+ * (INFO); it takes no orders to make calls (REFER), no subscriptions and no messages. pjsua would do all of that,
  * and leaves what it does not know without an answer, so that the far end repeats it for half a minute.
  */
 #include <pjsua-lib/pjsua.h>

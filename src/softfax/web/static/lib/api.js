@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The station's HTTP API. Whoever is not logged in any more is asked over the page, and the request goes on after that.
+// The station's HTTP API. When a login has expired, a dialog asks for it over the page, and the request then goes on.
 import { store } from "./store.js";
 
 export class ApiError extends Error {

@@ -21,7 +21,7 @@ export const trouble = (fax) =>
 export const sent = (fax) => fax.direction === "send";
 
 // Who is on the other side, as people say it.
-// Whoever has no number is better known by the identification on the fax.
+// A far end without a number is better known by the identification on the fax.
 export const isNumber = (text) => /^\+?[\d*#]{2,}$/.test(text || "");
 export const otherSide = (fax) =>
   sent(fax) ? fax.to : isNumber(fax.caller_number) ? fax.caller_number : fax.remote_station_id || fax.caller_number;

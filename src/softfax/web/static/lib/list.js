@@ -16,7 +16,7 @@ const STATES = {
   cancelled: "cancelled",
 };
 const NOTHING = { ids: [], cursor: "", state: "loading", error: null, total: null };
-// What was fetched is shown again at once when somebody comes back, and then fetched anew.
+// On return, the list fetched before is shown at once, and then fetched anew.
 const kept = {};
 
 function edge(day, days) {

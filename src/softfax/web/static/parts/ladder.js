@@ -63,7 +63,7 @@ function columns(lanes, width) {
   return Object.fromEntries(lanes.map((name, i) => [name, place(i)]));
 }
 
-// Where each entry stands; what was long silent between two is told apart.
+// Positions of the entries; a long silence between two is marked.
 function layout(entries, lines) {
   const rows = [];
   const pauses = [];

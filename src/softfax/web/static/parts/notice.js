@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is said in place: waiting, nothing there, what went wrong and what to do; and what is said to a screen reader.
+// Notices in place: waiting, empty, errors with their remedy; and announcements for a screen reader.
 
 import { online } from "../lib/api.js";
 import { sentences } from "../lib/format.js";

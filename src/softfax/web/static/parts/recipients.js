@@ -112,7 +112,7 @@ const More = ({ to, paste, clear }) => html`
 
 const skipped = (bad) => t("to.skipped", { n: bad.length, what: bad.slice(0, 3).join(", ") });
 
-// to: [{number, name, company}], typing: what stands in the field; change({to, typing}) is told of both.
+// to: [{number, name, company}], typing: what stands in the field; change({to, typing}) gets both.
 export function Recipients({ to, typing, change, id = "to" }) {
   const { options, at, setAt, clear } = useCompletion(typing, to);
   const [problem, setProblem] = useState("");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Keys: two in a row go somewhere (g i), one does something. Not while somebody types.
+// Keys: two in a row go somewhere (g i), one does something. Not while typing.
 import { html } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { Dialog } from "./dialog.js";

@@ -21,7 +21,7 @@ const FILTERS = {
   receive: ["", "unread", "received", "failed"],
   send: ["", "active", "delivered", "failed", "cancelled"],
 };
-// Where somebody was in a list when a fax of it was opened.
+// Scroll position of a list when a fax of it was opened.
 const NOWHERE = { ask: "", top: 0, id: "" };
 let left = NOWHERE;
 
@@ -195,7 +195,7 @@ function useArrows(box, columns) {
   }, [columns]);
 }
 
-// The list is drawn where it was scrolled to a moment after, and perhaps once more; unless somebody has gone on meanwhile.
+// The list is drawn where it was scrolled to a moment after, and perhaps once more; unless it has been scrolled meanwhile.
 function focusSoon(id, until = performance.now() + 3000) {
   const at = /** @type {HTMLElement} */ (document.activeElement);
   if (at !== document.body && at?.id !== "content" && at?.dataset.fax !== id) return;
@@ -204,7 +204,7 @@ function focusSoon(id, until = performance.now() + 3000) {
   if (performance.now() < until) requestAnimationFrame(() => focusSoon(id, until));
 }
 
-// Whoever comes back from a fax is where they were.
+// Going back from a fax returns to the same place.
 function useReturn(ask, drawn) {
   useLayoutEffect(
     () => () => {

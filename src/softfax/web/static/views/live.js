@@ -198,7 +198,7 @@ function otherOf(call, fax) {
 }
 
 function Picture({ call, fax, at }) {
-  // Lines are counted only once somebody has looked at them.
+  // Rows are counted only once they have been looked at.
   const coming = Boolean(call.progress?.bytes || call.progress?.rows);
   return html`
     <a class="call-picture" href=${`#/fax/${call.fax_id}`} aria-label=${t("fax.open")}>

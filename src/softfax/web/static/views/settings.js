@@ -31,7 +31,7 @@ const Choice = ({ name, label, value, options, pick }) => html`
   </fieldset>
 `;
 
-// Who logged in here may log out here; whoever a proxy has let in, or who sits at the machine, is told no more than that.
+// A login made here can be ended here; for one by a proxy, or at the machine itself, only its name is shown.
 function Login({ who, failed }) {
   if (!["login", "proxy"].includes(who?.kind)) return null;
   const here = who.kind === "login";
