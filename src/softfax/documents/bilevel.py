@@ -131,7 +131,7 @@ def _bands(wanted: Mask) -> Iterator[slice]:
 
 
 def _straight(dots: Mask) -> Mask:
-    """Those that stand in a row of `HAIRLINE_DOTS` or more."""
+    """Keep the dots that stand in a row of `HAIRLINE_DOTS` or more."""
     kept = running(np.minimum, dots.view(np.uint8), HAIRLINE_DOTS, 1, 0)
     return running(np.maximum, kept, HAIRLINE_DOTS, 1, 0).view(bool)
 

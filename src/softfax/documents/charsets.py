@@ -143,7 +143,7 @@ def decode(data: bytes, charset: str = "") -> str:
 
 
 def _is_utf_8(data: bytes, codec: str) -> bool:
-    """Whether octets are UTF-8 although they are called something else."""
+    """Return True if octets are UTF-8 although they are labelled otherwise."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -185,14 +185,14 @@ def decode_text(data: bytes) -> str:
 
 
 def _mostly_utf_8(data: bytes) -> bool:
-    """Whether what is not ASCII is UTF-8 but for a few damaged characters."""
+    """Return True if all but a few damaged characters beyond ASCII are UTF-8."""
     head = data[: 1 << 16]
     whole = sum(map(len, _UTF_8_WORDS.findall(head)))
     return whole > 0.8 * sum(byte >= 0x80 for byte in head)
 
 
 def _is_arabic(data: bytes) -> bool:
-    """Whether bytes above 127 come as words of Windows-1256, not as single accents among Latin letters."""
+    """Return True if bytes above 127 come as words of Windows-1256, not as single accents among Latin letters."""
     words = re.findall(rb"[\x80-\xff]+", data[: 1 << 16])
     high = sum(map(len, words))
     letters = sum(byte in _ARABIC_1256 or byte in _ARABIC_ONLY_1256 or byte >= 0xE0 for word in words for byte in word)

@@ -23,7 +23,7 @@ PROFILE_MAX = 16 << 20
 
 
 def managed(profile: object, mode: str) -> Convert | None:
-    """What makes greys of a picture by its ICC profile; None where that says no more than sRGB does."""
+    """Converter of a picture to greys by its ICC profile; None where the profile adds nothing to sRGB."""
     if not isinstance(profile, bytes) or not 128 < len(profile) <= PROFILE_MAX:
         return None
     from PIL import ImageCms
@@ -67,7 +67,7 @@ def from_deep(image: Image.Image, bits: int | None) -> npt.NDArray[np.uint8]:
 
 
 def white_of(values: npt.NDArray[Any], bits: int, *, signed: bool = False, floating: bool = False) -> float:
-    """What white is among samples. Those of 32 bits and more, and of floating point, mostly use a part of their range."""
+    """White level of the samples. Those of 32 bits and more, and of floating point, mostly use a part of their range."""
     if not floating and bits <= 16:
         return 2.0 ** (bits - signed) - 1
     finite = values[np.isfinite(values)] if floating else values

@@ -53,7 +53,7 @@ _VALIGNS = ("top", "middle", "bottom")
 
 @dataclass(frozen=True, kw_only=True)
 class CoverFields:
-    """What a cover page says. `pages` counts all pages of the fax, the cover included; 0 where unknown.
+    """Fields of a cover page. `pages` counts all pages of the fax, the cover included; 0 where unknown.
 
     In templates `sender` is called {from}, and its company and number likewise.
     """

@@ -54,7 +54,7 @@ class DeepPage:
 
     @property
     def is_deep(self) -> bool:
-        """Whether Pillow gets it wrong, or does not open it, and it can be read here."""
+        """True if Pillow reads it wrongly, or not at all, and it can be read here."""
         photometric, bits = self._tag(PHOTOMETRIC, -1), self._tags.get(BITS, [1])
         alike = len(set(bits)) == 1 and self._samples >= COLOURS.get(photometric, 99)
         whole = self._bits % 8 == 0 or (self._bits > 8 and TILE_OFFSETS not in self._tags)
@@ -157,7 +157,7 @@ class DeepPage:
 
 
 def deep_pages(path: Path) -> tuple[int, dict[int, DeepPage]]:
-    """How many pages a TIFF has, and those that are to be read here, by their numbers from 0."""
+    """Number of pages of a TIFF, and those that are to be read here, by their numbers from 0."""
     try:
         with open_regular(path) as file:
             order, directories = read_directories(file)

@@ -66,7 +66,7 @@ _WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 @dataclass(frozen=True, kw_only=True)
 class FetchLimits:
-    """What fetching one document may cost: its size, redirects followed, seconds to connect, between bytes, and in all."""
+    """Limits on fetching one document: its size, redirects followed, seconds to connect, between bytes, and in all."""
 
     bytes: int = 256 << 20
     redirects: int = 5
@@ -186,7 +186,7 @@ def _disposition_name(disposition: str) -> str:
 
 def _safe(name: str) -> str:
     name = re.split(r"[/\\]", name)[-1]
-    # Control characters, direction marks and lone surrogates deceive whoever reads the name.
+    # Control characters, direction marks and lone surrogates deceive the reader of the name.
     name = clean(name, instead="")
     name = " ".join(name.split()).lstrip(". -~")
     stem, dot, ending = name.rpartition(".")
@@ -263,7 +263,7 @@ def _ask(link: Link, place: _Url) -> http.client.HTTPResponse:
 
 
 def _take(answer: http.client.HTTPResponse, url: str, workdir: Path, limits: FetchLimits) -> Path:
-    """What was asked for, as a file. Raises DocumentError, OSError."""
+    """Save the requested document as a file. Raises DocumentError, OSError."""
     shown = redacted(url)
     if answer.status in (401, 403, 407):
         raise DocumentError(f"{shown} may not be fetched ({answer.status})", "check name and password")

@@ -40,7 +40,7 @@ class Rule:
 
 @dataclass
 class Row:
-    """What stands side by side. `before` is the space above it, which vanishes at a page's top.
+    """A row of things side by side. `before` is the space above it, which vanishes at a page's top.
 
     `glued` forbids a page break after it. `bars` are bars beside the text (x, width), drawn on from row to row.
     """

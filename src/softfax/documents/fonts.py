@@ -117,7 +117,7 @@ def glyph(style: Style, number: int, x_ppem: float, y_ppem: float) -> Glyph:
 
 
 def _has(style: Style, char: str) -> bool:
-    """Whether a font has a character, or the parts that HarfBuzz will make it of (ۀ is ە and ٔ)."""
+    """Return True if a font has a character, or the parts that HarfBuzz will make it of (ۀ is ە and ٔ)."""
     known = face(style).characters
     return ord(char) in known or all(ord(part) in known for part in normalize("NFD", char))
 
@@ -130,7 +130,7 @@ def face_for(char: str, style: Style) -> Style:
 
 @lru_cache(4096)
 def substitute(char: str) -> str:
-    """What stands for a character that no font has: its compatible spelling (﷼ is ریال) if that can be set, else itself."""
+    """Substitute for a character that no font has: its compatible spelling (﷼ is ریال) if that can be set, else itself."""
     spelt = normalize("NFKC", char)
     return spelt if not _has(Style.SANS, char) and all(_has(Style.SANS, c) for c in spelt) else char
 

@@ -54,13 +54,13 @@ class Foreign(Enum):
 
     @property
     def several(self) -> bool:
-        """Whether it holds documents of its own."""
+        """True if it holds documents of its own."""
         return self in (Foreign.MAIL, Foreign.OUTLOOK, Foreign.TNEF)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignLimits:
-    """What opening one may cost."""
+    """Limits on opening one."""
 
     file_bytes: int = 64 << 20
     output_bytes: int = 256 << 20
@@ -79,7 +79,7 @@ class MadeFile:
 
 @functools.cache
 def draws_web_pages() -> bool:
-    """Whether what draws web pages is installed."""
+    """Return True if the renderer of web pages is installed."""
     return is_installed("weasyprint") and ctypes.util.find_library("pango-1.0") is not None
 
 

@@ -219,7 +219,7 @@ class _Server:
         _tell(status, pid)
 
     def reap(self) -> None:
-        """Say of those that have ended how."""
+        """Report the status of the processes that have ended."""
         while self.running:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:

@@ -27,7 +27,7 @@ PART_CHARACTERS_MAX = 300
 
 @dataclass(frozen=True, kw_only=True)
 class HeaderLine:
-    """What the line says. `when` is aware; it is shown in `time_zone` (an IANA name; empty: this machine's).
+    """Contents of the line. `when` is aware; it is shown in `time_zone` (an IANA name; empty: this machine's).
 
     `station` is the sender's name or business, `number` its fax number, `recipient` whom the fax is for. `total` is None
     while nobody knows how many pages there are; `continued` says that the pages before were
@@ -69,7 +69,7 @@ def _zone(name: str) -> ZoneInfo | None:
 
 
 def header_rows(y_dpi: float) -> int:
-    """How many rows the strip has at this resolution."""
+    """Number of rows of the strip at this resolution."""
     return round(STRIP_MM / 25.4 * y_dpi)
 
 
@@ -80,7 +80,7 @@ def _type(y_dpi: float) -> Type:
 
 @lru_cache(256)
 def _middle(station: str, number: str, recipient: str, kind: Type, width: float) -> Line:
-    """Who and to whom; the name is what gives way where the room is short."""
+    """Sender and receiver; the name gives way where space is short."""
 
     def isolated(text: str) -> str:
         return f"\u2068{text}\u2069" if text else ""

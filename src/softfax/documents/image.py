@@ -175,13 +175,13 @@ class ImageDocument:
 
 
 def _upright(picture: Image.Image, loaded: Image.Image) -> Image.Image:
-    """What was made of a loaded picture, upright. Pillow turns TIFFs by itself, which say nothing of it then."""
+    """Turn a loaded picture upright. Pillow turns TIFFs by itself, and then drops their orientation."""
     turn = _turn(loaded)
     return picture if turn is None else picture.transpose(turn)
 
 
 def _is_heif(source: Source) -> bool:
-    """Whether a file is a HEIC picture, as telephones take them; what reads it is there then. Raises DocumentUnsupportedError."""
+    """Return True if a file is a HEIC picture, as telephones take them. Raises DocumentUnsupportedError without a reader."""
     with source.path.open("rb") as file:
         head = file.read(12)
     if head[4:8] != b"ftyp" or head[8:12] not in HEIF_BRANDS:
@@ -205,7 +205,7 @@ def _tag(image: Image.Image, tag: int) -> int | None:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What makes a picture upright, by its EXIF or TIFF orientation."""
+    """Transposition that turns a picture upright, by its EXIF or TIFF orientation."""
     return TURNS.get(image.getexif().get(TAG_ORIENTATION, 0))
 
 
@@ -262,7 +262,7 @@ def _t6_bits(image: Image.Image, source: Source) -> bytes | None:
 
 
 class _problems:
-    """What goes wrong in a picture's decoder, in one clear line."""
+    """Errors of a picture's decoder, as one clear line."""
 
     def __init__(self, source: Source) -> None:
         self._shown = source.shown

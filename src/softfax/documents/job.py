@@ -29,7 +29,7 @@ from softfax.errors import (
 __all__ = ["PageJob", "RasterJob", "StampedJob", "process_kept_ready"]
 
 CPU_SIGNALS = (-24,)  # SIGXCPU
-#: By somebody, or by the kernel where memory ends: SIGHUP, SIGINT, SIGKILL, SIGTERM.
+#: By a user, or by the kernel where memory ends: SIGHUP, SIGINT, SIGKILL, SIGTERM.
 KILLED = (-1, -2, -9, -15)
 TRAPS = (-4, -5, -6, -11)  # what PDFium does where memory ends
 #: What took too long with less of the processor than this was held up by others, not by the document.
@@ -105,7 +105,7 @@ class PageJob:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """What the pages are made of, as files of this machine; without those that were left out, once all are opened."""
+        """Sources of the pages, as files of this machine; without those that were left out, once all are opened."""
         return tuple(source for index, source in enumerate(self._sources) if index not in self._left_out)
 
     def again(self, tiff: Path, far_end: FarEnd, on_change: Callable[[], None]) -> RasterJob:

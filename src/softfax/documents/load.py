@@ -85,7 +85,7 @@ def _named(document: OpenDocument, source: Source, kind: str) -> OpenDocument:
 
 
 def _has_objects(source: Source) -> bool:
-    """Whether a file without the head of a PDF is one all the same: something else stands before it, or its head is gone."""
+    """Return True if a file without the head of a PDF is one all the same: something stands before it, or its head is gone."""
     with source.path.open("rb") as file:
         begin = file.read(SEARCHED)
         file.seek(max(0, source.path.stat().st_size - SEARCHED))

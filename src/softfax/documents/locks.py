@@ -48,7 +48,7 @@ def unlocked(path: Path, name: str, password: str) -> bytes:
 
 
 def _certainly(data: bytes) -> bool:
-    """Whether a file needs a password; old ones of Microsoft's need to be read for that, and are left to LibreOffice."""
+    """Return True if a file needs a password; old ones of Microsoft's need to be read for that, and are left to LibreOffice."""
     return not data.startswith(OLE2) or "EncryptedPackage\0".encode("utf-16-le") in data
 
 
@@ -99,7 +99,7 @@ def _unknown(name: str) -> DocumentUnsupportedError:
 
 @dataclass(frozen=True)
 class _Lock:
-    """How one part of a package is encrypted."""
+    """Encryption of one part of a package."""
 
     cipher: str
     vector: bytes

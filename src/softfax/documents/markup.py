@@ -50,7 +50,7 @@ _OTHER_SIGNS = re.compile(
 
 
 def looks_like_markup(name: str, text: str) -> bool:
-    """Whether a file is Markdown: by its name, or by a heading that stands alone and one more sign that nothing else has."""
+    """Return True if a file is Markdown: by its name, or by a heading that stands alone and one more sign of its own."""
     if name.lower().endswith(_ENDINGS):
         return True
     head = text[:100_000].replace("\r\n", "\n")
@@ -95,7 +95,7 @@ def typeset(data: bytes, name: str, *, pages_max: int = 1000, paper: Paper = A4)
 
 @dataclass(frozen=True)
 class _Column:
-    """Where blocks go: their column, the bars beside it, the depth of lists, whether list items are set close."""
+    """Position of blocks: their column, the bars beside it, the depth of lists, whether list items are set close."""
 
     x: float
     width: float

@@ -61,7 +61,7 @@ def _number(file: BinaryIO, form: str, at: int) -> int | None:
 
 
 def _after(file: BinaryIO, order: str, at: int, size: int) -> int | None:
-    """Where the place of the next directory stands, behind the one at `at`; None where its page is not whole."""
+    """Offset of the link to the next directory, behind the one at `at`; None where its page is not whole."""
     count = _number(file, order + "H", at)
     if not count or count > ENTRIES_MAX:
         return None

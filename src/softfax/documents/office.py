@@ -53,7 +53,7 @@ class OfficeKind(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class OfficeLimits:
-    """What converting one office file may cost. Memory is address space; LibreOffice takes about 1 GB of that for a letter."""
+    """Limits on converting one office file. Memory is address space; LibreOffice takes about 1 GB of that for a letter."""
 
     file_bytes: int = 64 << 20
     output_bytes: int = 256 << 20
@@ -107,7 +107,7 @@ _SETTINGS = (
 
 
 def is_office(path: Path) -> bool:
-    """Whether a file is one for LibreOffice, by its content. False for what cannot be read."""
+    """Return True if a file is one for LibreOffice, by its content. False for what cannot be read."""
     return _look(path) is not None
 
 
@@ -118,7 +118,7 @@ def office_kind(path: Path) -> OfficeKind | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether an office file needs a password, or may need one: of the old kinds only their insides tell."""
+    """Return True if an office file needs a password, or may need one: of the old kinds only their insides tell."""
     found = _look(path)
     return found is not None and (found[1] in _OLD or _encrypted(path, found[1]))
 
@@ -251,7 +251,7 @@ def _program() -> str | None:
 
 
 def _opens(program: str, kind: OfficeKind) -> bool:
-    """Whether the part that opens such files is installed; taken for granted where that cannot be told."""
+    """Return True if the part that opens such files is installed, or if that is unknown."""
     folder = Path(program).resolve().parent
     known = [(folder / each.library).exists() for each in OfficeKind]
     return (folder / kind.library).exists() or not any(known)

@@ -92,7 +92,7 @@ class PdfSheet:
         return f"{self._where} has {what} set not to be printed, and left out"
 
     def _has_content(self, note: Any, kind: int) -> bool:
-        """Whether an annotation shows something that a reader may miss: not a button, nor an empty field."""
+        """Return True if an annotation shows something that a reader may miss: not a button, nor an empty field."""
         if kind != raw.FPDF_ANNOT_WIDGET:
             return bool(raw.FPDFAnnot_GetAP(note, raw.FPDF_ANNOT_APPEARANCEMODE_NORMAL, None, 0) > 2)
         if not self._form:
@@ -119,7 +119,7 @@ class PdfSheet:
 
     @property
     def is_picture(self) -> bool:
-        """Whether the page is one picture and nothing to be seen besides, as scanners make them; letters that OCR put behind it
+        """True if the page is one picture and nothing else visible, as scanners make them; letters that OCR put behind it
         do not count."""
         pictures = 0
         if raw.FPDFPage_CountObjects(self._page.raw) > OBJECTS_LOOKED_AT or raw.FPDFPage_GetAnnotCount(self._page.raw):
@@ -215,7 +215,7 @@ class PdfDocument:
             )
 
     def _waits(self) -> bool:
-        """Whether all there is of a form is a page that asks for another program."""
+        """Return True if all there is of a form is a page that asks for another program."""
         if self._pdf.form_type == raw.FORMTYPE_XFA_FULL:
             return True
         if self._pdf.form_type != raw.FORMTYPE_XFA_FOREGROUND or len(self._pdf) > 1:

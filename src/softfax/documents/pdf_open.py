@@ -97,7 +97,7 @@ class OpenPdf:
 
 
 def _is_endless(document: pdfium.PdfDocument | None, source: Source) -> bool:
-    """Whether a file has more pages than anybody faxes, and not only says so: nothing else needs to be known of it."""
+    """Return True if a file really has more pages than can be faxed: nothing else needs to be known of it."""
     return document is not None and PAGES_MANY < len(document) < source.path.stat().st_size / PAGE_OCTETS_LEAST
 
 
@@ -125,7 +125,7 @@ def _is_better(anew: pdfium.PdfDocument, document: pdfium.PdfDocument) -> bool:
 
 
 def _readable(document: pdfium.PdfDocument) -> int:
-    """How many pages can be opened."""
+    """Number of pages that can be opened."""
     count = 0
     for index in range(min(len(document), READABLE_MAX)):
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What PDFium does not tell of a PDF or gets wrong, read and mended by qpdf: pages of damaged files, layers and fields as they
+"""Parts of a PDF that PDFium omits or gets wrong, read and mended by qpdf: pages of damaged files, layers and fields as they
 print, units, forms and portfolios that cannot be faxed. Runs only inside the worker process.
 
 Written anew is only what has to be: a file that PDFium reads as it should is left to it.
@@ -42,7 +42,7 @@ PAINTS = re.compile(
 
 @dataclass(frozen=True)
 class Contents:
-    """What is known of a page's contents: whether they draw something, and whether a part of them could not be unpacked."""
+    """Facts about a page's contents: whether they draw something, and whether a part of them could not be unpacked."""
 
     draws: bool
     damaged: bool
@@ -94,7 +94,7 @@ class Structure:
 
     @property
     def draws(self) -> bool:
-        """Whether there is anything on one of the pages."""
+        """Return True if there is anything on one of the pages."""
         known = (self.contents(index) for index in range(self.pages))
         return any(contents is None or contents.draws for contents in known)
 
@@ -230,7 +230,7 @@ def _unpacked(part: Any) -> tuple[bytes | None, bool]:
 
 
 def _inflated(packed: bytes, unpacker: Any) -> bytes:
-    """What can be unpacked before the damage."""
+    """Unpack what comes before the damage."""
     out = bytearray()
     try:
         for start in range(0, len(packed), CHUNK):
@@ -254,7 +254,7 @@ def _inherited(thing: Any, key: str) -> Any:
 
 
 def _overlap(box: Any, other: Any) -> bool:
-    """Whether two rectangles have something in common; what is no rectangle is left to PDFium."""
+    """Return True if two rectangles overlap; a malformed rectangle is left to PDFium."""
     try:
         sides = [sorted((float(r[i]), float(r[i + 2]))) for i in (0, 1) for r in (box, other)]
     except PROBLEMS:
@@ -263,7 +263,7 @@ def _overlap(box: Any, other: Any) -> bool:
 
 
 def _state(group: Any, category: Any) -> Iterator[Any]:
-    """What a layer recommends for one use: `/Print` has PrintState, and so on."""
+    """State that a layer recommends for one use: `/Print` has PrintState, and so on."""
     usage = group.get("/Usage", Dictionary()).get(str(category), Dictionary())
     state = usage.get(f"{category}State")
     if state is not None:

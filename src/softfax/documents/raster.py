@@ -44,7 +44,7 @@ class FaxPage:
 
 @dataclass(frozen=True)
 class _Placement:
-    """Where a sheet stands on the page, in dots: offset and size; the page is `height` rows long."""
+    """Position of a sheet on the page, in dots: offset and size; the page is `height` rows long."""
 
     left: int
     top: int
@@ -93,7 +93,7 @@ def class_for(sheet: Sheet, settings: RasterSettings) -> PageClass:
 
 
 def fits(page: PageClass, rows: int, far_end: FarEnd) -> bool:
-    """Whether a page that exists already is taken as it is."""
+    """Return True if a page that exists already is taken as it is."""
     named = {(204, 98): "standard", (204, 196): "fine", (204, 391): "superfine", (300, 300): "300", (408, 391): "400"}
     short = far_end.length_mm is None or rows / page.rows_per_mm <= far_end.length_mm
     return far_end.takes(named[page.x_dpi, page.y_dpi]) and page.size <= far_end.size and short
@@ -189,7 +189,7 @@ def _inside(white: npt.NDArray[np.bool_], page: PageClass, place: _Placement) ->
 
 
 def _push(low: float, high: float, least: float, most: float) -> int:
-    """How far to move what lies from `low` to `high` to have it within the limits, or in their middle if it is larger."""
+    """Shift that brings what lies from `low` to `high` within the limits, or to their middle if it is larger."""
     if high - low > most - least:
         return round((least + most) / 2 - (low + high) / 2)
     return round(max(0.0, least - low) - max(0.0, high - most))

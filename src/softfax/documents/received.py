@@ -24,7 +24,7 @@ ROWS_IN_COMMON = 0.3
 
 
 def is_sent_again(first: Dots, second: Dots) -> bool:
-    """Whether `second` is the page `first` over again, bad rows apart."""
+    """Return True if `second` is the page `first` over again, bad rows apart."""
     if first.shape[1] != second.shape[1]:
         return False
     rows = [row.tobytes() for row in np.packbits(first[first.any(axis=1)], axis=1)]

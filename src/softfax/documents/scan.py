@@ -68,7 +68,7 @@ BLOCK = 48
 
 @dataclass(frozen=True)
 class ScanFindings:
-    """What is to be done about a page: degrees to turn it clockwise, and by how much it shrinks for that; the grey of its paper,
+    """Corrections to a page: degrees to turn it clockwise, and by how much it shrinks for that; the grey of its paper,
     by place, and what is no part of it, both as small pictures of the whole page."""
 
     angle: float = 0.0
@@ -121,7 +121,7 @@ def straightened(sheet: Sheet | FaxImage, scan: Scan) -> Sheet | FaxImage:
 
 
 def look_at(page: Grey, *, certain: bool = True) -> ScanFindings | None:
-    """What is to be done about a page in greys, at some 100 dots an inch; None for nothing."""
+    """Find the corrections to a page in greys, at some 100 dots an inch; None for none."""
     if min(page.shape) < 2 * LOOK_DPI:
         return None
     inner = _inner(page)
@@ -200,7 +200,7 @@ def _skew(ink: Mask) -> tuple[float, float]:
 
 
 def _is_type(ink: Mask, angle: float) -> bool:
-    """Whether what runs at an angle is made of small pieces, as lines of type are, and not of long strokes, as drawings are."""
+    """Return True if what runs at an angle is made of small pieces, as lines of type are, and not of long strokes."""
     image = Image.fromarray(ink).convert("L")
     white = Image.eval(image, lambda v: 255 - v)
     straight = np.asarray(_turned(white, ScanFindings(angle), ink.shape[0] / ink.shape[1])) < 200
@@ -223,7 +223,7 @@ def _best_angle(y: npt.NDArray[np.int64], x: npt.NDArray[np.int64]) -> tuple[flo
 
 
 def _sharpness(y: npt.NDArray[np.int64], x: npt.NDArray[np.int64], angle: float) -> float:
-    """How much the rows of a page differ from their neighbours, were it turned by an angle."""
+    """Difference between neighbouring rows of a page, were it turned by an angle."""
     rows = np.rint(y + x * math.tan(math.radians(angle))).astype(np.int64)
     profile = np.bincount(rows - rows.min()).astype(float)
     return float((np.diff(profile) ** 2).sum())
@@ -323,7 +323,7 @@ def _holes(ink: Mask, angle: float) -> Mask:
 
 
 def _are_alike(one: Spot, other: Spot, lean: float) -> bool:
-    """Whether two spots are of one size and one below the other, on a page that leans over."""
+    """Return True if two spots are of one size and one below the other, on a page that leans over."""
     aside = (other[2] + other[3]) - (one[2] + one[3]) - (other[0] + other[1] - one[0] - one[1]) * lean
     return abs(aside) < 4 * MM and abs((other[1] - other[0]) - (one[1] - one[0])) < 1.5 * MM
 

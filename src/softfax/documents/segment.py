@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What on a grey page is type, what is tint and what is a picture: decided by strokes and by areas.
+"""Separation of a grey page into type, tint and pictures, by strokes and by areas.
 
 A stroke is what is thinner than `STROKE_MM`: type, rules, handwriting. Taking all dark strokes away (a grey closing) leaves
 the ground they stand on; what they differ from it by is their contrast, whatever their colour and whatever the ground's. What
@@ -81,7 +81,7 @@ MID_TONES_OF_TYPE = 0.001
 
 
 class Kind(IntEnum):
-    """How an area of the ground is reproduced."""
+    """Reproduction of an area of the ground."""
 
     PAPER = 0
     INK = 1
@@ -211,7 +211,7 @@ def _watermark(ground: Grey, contrast: Grey, dark: Grey, dots_per_mm: float, row
 
 @dataclass(frozen=True)
 class _Tiles:
-    """What is known of each block: mean and lowest level of the ground, its range, shares of dots, and its extremes."""
+    """Measurements of each block: mean and lowest level of the ground, its range, shares of dots, and its extremes."""
 
     level: npt.NDArray[np.float64]
     deepest: Grey
@@ -382,13 +382,13 @@ def _letters(areas: list[Area], labels: npt.NDArray[np.int32], darkest: Grey) ->
 
 
 def _filled(cells: Mask) -> bool:
-    """Whether an area fills its box, nearly."""
+    """Return True if an area nearly fills its box."""
     ys, xs = np.nonzero(cells)
     return bool(ys.size and ys.size >= FILLED * (np.ptp(ys) + 1) * (np.ptp(xs) + 1))
 
 
 def _many(cells: Mask) -> bool:
-    """Whether strokes stand in an area, and not a slip of its edge alone."""
+    """Return True if strokes stand in an area, and not a slip of its edge alone."""
     return int(cells.sum()) > STROKE_BLOCKS
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where documents come from: files, standard input, URLs, office programs. What comes out are files the worker opens."""
+"""Sources of documents: files, standard input, URLs, office programs. The results are files that the worker opens."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _BINARY = re.compile(b"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Whether a file that begins so is text: no control bytes that text has not, or UTF-16 that says so."""
+    """Return True if a file that begins so is text: no control bytes that text has not, or UTF-16 that says so."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return True
     return not _BINARY.search(head)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What documents are made of: settings, limits, classes of fax pages, sheets and pages."""
+"""Types of documents: settings, limits, classes of fax pages, sheets and pages."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def nominal_x_dpi(width: int) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class FarEnd:
-    """What a receiver takes, from its DIS (T.30 table 2). `size` is the widest paper: 0 A4, 1 B4, 2 A3.
+    """Capabilities of a receiver, from its DIS (T.30 table 2). `size` is the widest paper: 0 A4, 1 B4, 2 A3.
 
     `length_mm` is the longest page, None for any length.
     """
@@ -136,7 +136,7 @@ class FarEnd:
     length_mm: float | None = None
 
     def takes(self, resolution: str) -> bool:
-        """Whether a named resolution is received."""
+        """Return True if a named resolution is received."""
         able = {"standard": True, "fine": self.fine, "superfine": self.superfine, "300": self.r300, "400": self.r400}
         return able[resolution]
 
@@ -152,7 +152,7 @@ ANY_FAR_END = FarEnd()
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentLimits:
-    """What opening documents may cost. Memory, CPU and wall time bound the process that does it, `page_s` each of its pages."""
+    """Limits on opening documents. Memory, CPU and wall time bound the process that does it, `page_s` each of its pages."""
 
     file_bytes: int = 256 << 20
     pages: int = 1000
@@ -186,7 +186,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class RasterSettings:
-    """How documents become fax pages.
+    """Settings for turning documents into fax pages.
 
     `paper` chooses the width: `auto` takes B4 or A3 for pages of that size where the far end has it. `cut_mm` cuts what is
     longer into pages of that length; None leaves any length. `halftone` is for pictures, `scan` tells whether scans are
@@ -278,7 +278,7 @@ class PreparedDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentMetadata:
-    """What a delivered PDF says of its fax."""
+    """Metadata about the fax in a delivered PDF."""
 
     sender: str = ""
     recipient: str = ""

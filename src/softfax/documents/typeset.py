@@ -89,7 +89,7 @@ _shape_cached = lru_cache(8192)(_shape_now)
 
 
 def _faces(text: str, style: Style) -> list[Style]:
-    """Which font each character is drawn with; marks and joiners go with what they follow."""
+    """Font of each character; marks and joiners go with what they follow."""
     if text.isascii():
         return [style] * len(text)
     out: list[Style] = []
@@ -184,7 +184,7 @@ class Paragraph:
                 yield begin, match.end()
 
     def _forced_break(self, begin: int, end: int, width: float) -> int:
-        """Where a word from `begin` is broken to fit; after at least one character."""
+        """Place to break a word from `begin` so that it fits; after at least one character."""
         high = min(end, begin + LINE_CHARACTERS_MAX)
         low, room = begin, width + 0.01
         while low < high:

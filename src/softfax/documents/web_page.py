@@ -154,7 +154,7 @@ class _MissingGlyphs(logging.Handler):
 
 
 def _beyond(document: Any) -> tuple[float, bool]:
-    """How much wider than the paper what stands on it is, and whether there is anything."""
+    """Width of the contents beyond the paper, and whether there are any."""
     most, seen = 0.0, False
     for page in document.pages:
         left, right = 0.0, page.width

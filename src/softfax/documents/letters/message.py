@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an e-mail has to be faxed: subject, text and attachments. Pure; takes anything, within limits."""
+"""Contents of an e-mail to be faxed: subject, text and attachments. Pure; takes anything, within limits."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def read_message(content: bytes, limits: MessageLimits | None = None, *, automat
 
 
 def read_packed(data: bytes, limits: MessageLimits) -> Letter:
-    """What Outlook packed into a winmail.dat that comes by itself. Raises MailError."""
+    """Read a winmail.dat of Outlook's that comes by itself. Raises MailError."""
     reader = LetterReader(limits, Parts(limits.parts))
     reader.take_packed(data)
     reader.settle()
@@ -151,7 +151,7 @@ def read_packed(data: bytes, limits: MessageLimits) -> Letter:
 
 
 def head_of(message: Message) -> list[str]:
-    """Who wrote what to whom, a line each."""
+    """Sender, recipients, date and subject, a line each."""
     return [f"{key}: {said}" for key in ("From", "To", "Cc", "Date", "Subject") if (said := header(message, key))]
 
 
@@ -288,7 +288,7 @@ class LetterReader:
         self.add_letter(stem, head_of(message), inner)
 
     def take_packed(self, data: bytes) -> None:
-        """What Outlook packed into winmail.dat: the text, where it has one, and the files."""
+        """Take the contents of Outlook's winmail.dat: the text, where it has one, and the files."""
         try:
             text, files = read_tnef(data)
         except (*DAMAGED, TnefError):
@@ -348,7 +348,7 @@ def _inner(part: Message, kind: str) -> Message:
 
 
 def _whole(attachment: Attachment, *, pdf: bool = False) -> Attachment:
-    """What is left of a PDF that was mangled on its way would be faxed as text."""
+    """Check that a PDF arrived whole: one mangled on its way would be faxed as text."""
     pdf = pdf or attachment.name.lower().endswith(".pdf")
     if pdf and b"%PDF-" not in attachment.data[:PDF_BEGINS_WITHIN]:
         raise MailError(f"{attachment.name} is not a PDF", "open it and save it again")
@@ -364,7 +364,7 @@ def _with_pictures(html: str, pictures: dict[str, tuple[str, Attachment]]) -> st
 
 
 def _automatic(message: Message) -> str:
-    """Why nobody wrote this (RFC 3834 §5, RFC 2919); empty for what somebody did."""
+    """Reason to take an e-mail for automatic (RFC 3834 §5, RFC 2919); empty for a person's."""
     for value in message.get_all("Auto-Submitted") or ():
         submitted = decoded(value).partition(";")[0].strip().lower()
         if submitted != "no":

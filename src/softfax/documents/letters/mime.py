@@ -72,7 +72,7 @@ class _Part(Message):
 
     @property
     def raw(self) -> bytes | None:
-        """What stands in the e-mail, octet for octet; `get_payload` reads it as text first. None for a part of parts."""
+        """Contents as in the e-mail, octet for octet; `get_payload` reads it as text first. None for a part of parts."""
         payload: object = vars(self).get("_payload")
         return payload.encode("ascii", "surrogateescape") if isinstance(payload, str) else None
 
@@ -111,7 +111,7 @@ class Parts:
 
 
 def looks_like_mail(head: bytes, *, named: bool = False) -> bool:
-    """Whether a file that begins so is an e-mail; one that is `named` so has to have but one header."""
+    """Return True if a file that begins so is an e-mail; one `named` so needs only one header."""
     lines = head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").splitlines()[:60]
     if lines and lines[0].startswith(b"From "):
         del lines[0]
@@ -131,7 +131,7 @@ def looks_like_mail(head: bytes, *, named: bool = False) -> bool:
 
 
 def _encoding(part: Message) -> str:
-    """How a part is encoded, as programs write it."""
+    """Transfer encoding of a part, as programs write it."""
     said = re.sub(r"[^a-z0-9]", "", str(part.get("Content-Transfer-Encoding", ""))[:80].lower())
     if said.startswith("base64"):
         return "base64"

@@ -17,7 +17,7 @@ DICTIONARY = (
 
 
 class RtfError(ValueError):
-    """It is cut off, or no compressed RTF."""
+    """Truncated, or not compressed RTF."""
 
 
 def unpacked(data: bytes) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Outlook and Exchange pack into winmail.dat (TNEF, [MS-OXTNEF]): the files, with their names. Pure, within limits."""
+"""Files that Outlook and Exchange pack into winmail.dat (TNEF, [MS-OXTNEF]), with their names. Pure, within limits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VARIABLE = (0, 0x1E, UNICODE, OBJECT, 0x102)
 
 
 class TnefError(ValueError):
-    """It is cut off, or no TNEF."""
+    """Truncated, or not TNEF."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TnefFile:
 
 
 def is_tnef(data: bytes) -> bool:
-    """Whether data begin as TNEF does."""
+    """Return True if data begin as TNEF does."""
     return data.startswith(SIGNATURE)
 
 
@@ -103,7 +103,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _properties(data: bytes) -> dict[int, bytes]:
-    """Those asked for of a list of properties ([MS-OXTNEF] §2.1.3.4), of several values the first. Raises TnefError."""
+    """Return the requested properties of a list ([MS-OXTNEF] §2.1.3.4), of several values the first. Raises TnefError."""
     reader = _PropertyReader(data)
     found: dict[int, bytes] = {}
     for _ in range(reader.number()):
