@@ -11,7 +11,7 @@ from softfax.documents.text import draw_foot
 from softfax.documents.typeset import Canvas, Line
 from softfax.errors import DocumentTooLargeError
 
-__all__ = ["TOP", "FlowSheet", "Placed", "Row", "Rule", "keep_together", "paginate"]
+__all__ = ["BOTTOM", "TOP", "FlowSheet", "Placed", "Row", "Rule", "keep_together", "paginate"]
 
 TOP = 62.0
 BOTTOM = 58.0

@@ -38,9 +38,10 @@ class _TextDocument:
         from softfax.documents.markup import typeset
         from softfax.documents.ranges import parse_ranges
 
-        made = typeset(source.path.read_bytes(), source.shown, pages_max=limits.pages)
-        self.warning = made.warning
-        sheets = list(made.sheets)
+        sheets, self.warning = _table_pages(source, limits)
+        if not sheets:
+            made = typeset(source.path.read_bytes(), source.shown, pages_max=limits.pages)
+            sheets, self.warning = list(made.sheets), made.warning
         if source.pages:
             sheets = [sheets[i] for i in parse_ranges(source.pages).select(len(sheets), source.shown)]
         self._sheets = sheets
@@ -50,6 +51,21 @@ class _TextDocument:
 
     def __iter__(self) -> Iterator[Sheet]:
         yield from self._sheets
+
+
+def _table_pages(source: Source, limits: DocumentLimits) -> tuple[list[Sheet], str]:
+    """The pages of a table kept as text, and a warning; none where it is no table."""
+    from softfax.documents.charsets import decode_text
+    from softfax.documents.fonts import missing_warning
+    from softfax.documents.table_text import TABLE_NAMES, read_table, table_sheets
+
+    if PurePath(source.shown).suffix.lower() not in TABLE_NAMES:
+        return [], ""
+    table = read_table(decode_text(source.path.read_bytes()))
+    if table is None:
+        return [], ""
+    sheets = table_sheets(table, pages_max=limits.pages, name=source.shown)
+    return list(sheets), missing_warning("".join(cell for row in table for cell in row))
 
 
 def open_document(source: Source, limits: DocumentLimits) -> OpenDocument:
