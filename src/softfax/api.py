@@ -174,14 +174,11 @@ def _memory_result(
     values = negotiated.values if negotiated else (0,) * 8
     code = complete.code if complete else outcome.T30_CALLDROPPED
     end = outcome.from_t30(code, completion_text(code))
-    return FaxResult(
-        session=1,
+    return end.result(
         direction=Direction.SEND,
-        success=end.success,
-        status="SUCCESS" if end.success else "FAILED",
-        error=end.error,
-        status_string=end.text,
-        result_code=end.code,
+        fax_id=new_fax_id(),
+        duration_s=seconds,
+        session=1,
         mode=mode,
         pages=complete.values[0] if complete else 0,
         pages_total=total,
@@ -191,9 +188,5 @@ def _memory_result(
         resolution=outcome.resolution_name(values[3], values[4]),
         local_station_id="sender",
         remote_station_id=complete.text if complete else "",
-        bad_rows=0,
-        duration_s=round(seconds, 3),
         documents=[str(f) for f in files],
-        call_id="",
-        fax_id=new_fax_id(),
     )

@@ -260,26 +260,26 @@ class FaxResult(Event):
     """
 
     event = "result"
-    session: int
+    session: int = 0
     direction: Direction
     success: bool
     status: str
     error: str
     status_string: str
     result_code: int
-    mode: Mode
-    pages: int
-    pages_total: int | None
-    bitrate: int
-    ecm: bool
-    encoding: str
-    resolution: str
-    local_station_id: str
-    remote_station_id: str
-    bad_rows: int
-    duration_s: float
-    documents: list[str]
-    call_id: str
+    mode: Mode = Mode.AUDIO
+    pages: int = 0
+    pages_total: int | None = None
+    bitrate: int = 0
+    ecm: bool = False
+    encoding: str = ""
+    resolution: str = "0x0"
+    local_station_id: str = ""
+    remote_station_id: str = ""
+    bad_rows: int = 0
+    duration_s: float = 0.0
+    documents: list[str] = field(default_factory=list)
+    call_id: str = ""
     fax_id: str
     sip_code: int = 0
     bad_pages: list[int] | None = None

@@ -36,7 +36,7 @@ def json_line(event: str, **fields: Any) -> str:
 def refusal(options: argparse.Namespace, error: SoftfaxError) -> str:
     """The result of a fax, or of a conversion, that never began: why, in FAXERROR's words."""
     from softfax.fax import outcome
-    from softfax.model import Direction, FaxResult, Mode, new_fax_id
+    from softfax.model import Direction, new_fax_id
 
     word, code = "INIT_ERROR", outcome.T30_CALLDROPPED
     if isinstance(error, DocumentError):
@@ -49,10 +49,11 @@ def refusal(options: argparse.Namespace, error: SoftfaxError) -> str:
         return json_line("result", success=False, status="FAILED", error=word, status_string=str(error), result_code=code,
                          pages=0, pages_total=0, documents=list(options.files), output=options.output)  # fmt: skip
     files = list(options.items) if options.answer else list(options.items)[1:]
-    result = FaxResult(
-        session=0, direction=Direction.SEND, success=False, status="FAILED", error=word, status_string=str(error),
-        result_code=code, mode=Mode.AUDIO, pages=0, pages_total=0, bitrate=0, ecm=False, encoding="", resolution="0x0",
-        local_station_id=options.ident or "", remote_station_id="", bad_rows=0, duration_s=0.0, documents=files, call_id="",
+    result = outcome.Outcome(False, word, str(error), code).result(
+        direction=Direction.SEND,
         fax_id=new_fax_id(),
-    )  # fmt: skip
+        duration_s=0.0,
+        local_station_id=options.ident or "",
+        documents=files,
+    )
     return json_text(result.to_json())

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from softfax.model import REASON_REMEDIES
+from softfax.model import REASON_REMEDIES, Direction, FaxResult
 from softfax.sipstatus import status
 
 __all__ = [
@@ -56,6 +57,20 @@ class Outcome:
     code: int
     reached: bool = True
     sip_code: int = 0
+
+    def result(self, *, direction: Direction, fax_id: str, duration_s: float, **known: Any) -> FaxResult:
+        """The result of a fax that ended so, with what else is known of it."""
+        return FaxResult(
+            direction=direction,
+            success=self.success,
+            status="SUCCESS" if self.success else "FAILED",
+            error=self.error,
+            status_string=self.text,
+            result_code=self.code,
+            fax_id=fax_id,
+            duration_s=round(duration_s, 3),
+            **known,
+        )
 
 
 OK = Outcome(True, "NO_ERROR", "OK", 0)

@@ -525,14 +525,11 @@ class FaxSession:
     def _make_result(self) -> FaxResult:
         p, s = self._progress, self.settings
         o = self._outcome or Outcome(False, "UNKNOWN", "the fax ended without a reason", outcome.T30_CALLDROPPED)
-        return FaxResult(
-            session=self.number,
+        return o.result(
             direction=s.direction,
-            success=o.success,
-            status="SUCCESS" if o.success else "FAILED",
-            error=o.error,
-            status_string=o.text,
-            result_code=o.code,
+            fax_id=self.fax_id,
+            duration_s=self.scheduler.time() - self._began,
+            session=self.number,
             mode=self.mode,
             pages=p.pages,
             pages_total=self.pages_total if s.direction is Direction.SEND else p.pages,
@@ -543,10 +540,8 @@ class FaxSession:
             local_station_id=s.ident,
             remote_station_id=p.remote_station_id,
             bad_rows=p.bad_rows,
-            duration_s=round(self.scheduler.time() - self._began, 3),
             documents=list(s.documents),
             call_id=self._call_id,
-            fax_id=self.fax_id,
             sip_code=o.sip_code or self._last_sip[0],
             warnings=list(self.warnings) or None,
         )

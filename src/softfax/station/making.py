@@ -17,7 +17,7 @@ from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
 from softfax.fax.settings import FaxSettings, Role, T38Preferences, Timeouts
 from softfax.fax.trace import TraceSettings
-from softfax.model import Direction, FaxContext, FaxResult, Mode, Operation, SessionEvent, SessionState
+from softfax.model import Direction, FaxContext, FaxResult, Operation, SessionEvent, SessionState
 from softfax.options import check_ident, options_of
 from softfax.sip import CALLS_PER_PROCESS, IncomingCall, SipConfig, split_uri
 from softfax.sip.headers import REQUEST_URI, number_of
@@ -238,28 +238,14 @@ def first_session(context: FaxContext) -> SessionEvent:
 
 def failed(context: FaxContext, why: Outcome, duration_s: float) -> FaxResult:
     """The result of a fax that was never dialled."""
-    return FaxResult(
-        session=context.session_number,
+    return why.result(
         direction=context.direction,
-        success=False,
-        status="FAILED",
-        error=why.error,
-        status_string=why.text,
-        result_code=why.code,
-        mode=Mode.AUDIO,
-        pages=0,
-        pages_total=None if context.direction is Direction.SEND else 0,
-        bitrate=0,
-        ecm=False,
-        encoding="",
-        resolution="0x0",
-        local_station_id=context.ident,
-        remote_station_id="",
-        bad_rows=0,
-        duration_s=round(duration_s, 3),
-        documents=list(context.documents),
-        call_id="",
         fax_id=context.fax_id,
+        duration_s=duration_s,
+        session=context.session_number,
+        pages_total=None if context.direction is Direction.SEND else 0,
+        local_station_id=context.ident,
+        documents=list(context.documents),
     )
 
 

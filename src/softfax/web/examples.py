@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from softfax.options import outside_options
+
 __all__ = ["BODIES", "FAX", "PARAMETERS", "PROBLEMS", "TIME"]
 
 FAX = "4b0e7d5a9c1f2e3d4a5b6c7d"
@@ -100,9 +102,9 @@ BODIES: Mapping[str, Any] = {
     "AccountList": {
         "accounts": [{"name": "pbx", "server": "sip:pbx.example", "user": "fax", "register": True}],
         "defaults": {
-            "mode": "auto", "resolution": "fine", "ecm": True, "ident": "+49 30 1111", "header": "Praxis am See",
-            "max_rate": 14400, "priority": 5, "attempts": 8,
-            "on_uncertain": "report", "give_up_s": 172800.0,
+            **{o.name: getattr(o.default, "value", o.default) for o in outside_options().values() if o.default is not None},
+            "ident": "+49 30 1111", "header": "Praxis am See", "priority": 5, "attempts": 8, "on_uncertain": "report",
+            "give_up_s": 172800.0,
         },
     },
     "BroadcastOut": {"broadcast_id": "b" * 24, "faxes": [{**_FAX, "broadcast_id": "b" * 24}]},
