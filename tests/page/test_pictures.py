@@ -51,15 +51,17 @@ def name_of(view: str, width: int, theme: str) -> Path:
 def pictures(browser: Browser, width: int, theme: str, locale: str) -> dict[str, bytes]:
     """Every view, as PNG."""
     made = {}
+    context = views.context(browser, width, theme, locale)
+    page = context.new_page()
     with views.steady():
         for view, place, prepare in views.VIEWS:
-            # Each view has a station and a browser's memory of its own.
+            # Each view has a station of its own, at a port of its own: what the browser keeps goes by that. The process that draws
+            # them is one.
             fake = Fake()
             views.set_scene(fake)
-            context = views.context(browser, width, theme, locale)
-            made[view] = views.show(context.new_page(), fake.url, place, prepare)
-            context.close()
+            made[view] = views.show(page, fake.url, place, prepare)
             fake.close()
+    context.close()
     return made
 
 

@@ -152,6 +152,7 @@ def context(browser: Browser, width: int, theme: Any, locale: str) -> BrowserCon
 def show(page: Page, url: str, place: str, prepare: Callable[[Page], None] | None) -> bytes:
     """A view, as PNG: from its top, as far as a picture goes."""
     page.goto("about:blank")
+    page.mouse.move(0, 0)
     page.goto(f"{url}{place}")
     page.wait_for_selector("h1, .empty")
     page.wait_for_function("() => !document.querySelector('.loading')")

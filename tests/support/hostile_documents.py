@@ -414,7 +414,7 @@ CASES: list[Case] = [
     Case("pdf-image-lies", _bytes(lambda: one_page(content=b"/I Do", extra={6: stream(b"x", b"/Type/XObject/Subtype/Image/Width 2000000000/Height 2000000000/BitsPerComponent 8/ColorSpace/DeviceRGB")}))),
     Case("pdf-object-stream-bomb", _bytes(object_stream_bomb), DAMAGED + "|" + TOO_LARGE),
     Case("pdf-form-bomb", _bytes(form_bomb)),
-    Case("pdf-many-curves", _bytes(lambda: many_curves(4_000))),
+    Case("pdf-many-curves", _bytes(lambda: many_curves(2_000))),
     Case("pdf-200-inches", _bytes(lambda: one_page(box=b"[0 0 14400 14400]")), "", 1),
     Case("pdf-200-inches-long", _bytes(lambda: one_page(box=b"[0 0 595 14400]"))),
     Case("pdf-long-and-thin", _bytes(lambda: one_page(box=b"[0 0 1 14400]"))),

@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
-from softfax.documents.pdf_writer import PdfWriter
 from softfax.documents.strips import Strip, copy_bits, open_regular, read_strips
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.documents.types import MM, DocumentMetadata, PageClass, PageInfo
@@ -86,6 +85,9 @@ def deliver_pdf(
     """Writes the PDF of a fax TIFF; returns its pages. T.6 of one strip a page is passed through byte for byte, whatever the
     size of its pages; what came in another form is encoded anew, without loss. Raises DocumentUnsupportedError, OSError.
     """
+    # Takes longer to load than all the rest of what makes pages.
+    from softfax.documents.pdf_writer import PdfWriter
+
     strips = read_strips(tiff)
     if not strips:
         raise DocumentUnsupportedError(f"{tiff.name} has no pages", "nothing was received: let it be sent again")

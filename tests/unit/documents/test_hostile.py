@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from softfax.documents import DocumentLimits, RasterSettings, prepare, read_page
 from softfax.errors import DocumentError, DocumentTooLargeError
 from tests.support import hostile_documents
 from tests.support.command import environment, softfax_command
+from tests.support.converting import Converted, Converter
 from tests.support.hostile_documents import CASES, Case
 
 #: Of a processor; the clock only ends what hangs, so that a busy machine does not fail a test.
@@ -27,52 +27,14 @@ TIME_MAX_S = 60.0
 MEMORY_MAX_MB = 1100
 
 
-@dataclass(frozen=True)
-class Outcome:
-    status: int
-    stderr: str
-    stdout: str
-    seconds: float
-    cpu_s: float
-    memory_mb: int
-    left: list[str]
-    """What is left in the folder of temporary files."""
+@pytest.fixture(scope="module")
+def converter() -> Iterator[Converter]:
+    converter = Converter()
+    yield converter
+    converter.close()
 
 
-def convert(folder: Path, file: str, *options: str) -> Outcome:
-    """`softfax convert`; killed if it takes much too long."""
-    temporary = folder / "temporary"
-    temporary.mkdir()
-    began = time.monotonic()
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-        process = subprocess.Popen(
-            [softfax_command(), "convert", file, "-o", "out.tif", *options],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            cwd=folder,
-            env={**environment(), "TMPDIR": str(temporary)},
-        )
-        watchdog = threading.Timer(TIME_MAX_S, process.terminate)
-        watchdog.start()
-        try:
-            # Of the process and of those it waited for.
-            _, status, usage = os.wait4(process.pid, 0)
-        finally:
-            watchdog.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return Outcome(
-        process.returncode,
-        (folder / "stderr").read_bytes().decode(errors="backslashreplace"),
-        (folder / "stdout").read_text(),
-        time.monotonic() - began,
-        usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss >> 10,
-        sorted(os.listdir(temporary)),
-    )
-
-
-def assert_one_clear_line(outcome: Outcome) -> None:
+def assert_one_clear_line(outcome: Converted) -> None:
     assert outcome.status == 2, outcome
     assert outcome.stderr.startswith("softfax: ")
     assert outcome.stderr.endswith("\n")
@@ -84,11 +46,11 @@ def assert_one_clear_line(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_hostile_documents(tmp_path: Path, case: Case) -> None:
+def test_hostile_documents(converter: Converter, tmp_path: Path, case: Case) -> None:
     name = "doc" + case.ending
     case.write(tmp_path / name)
 
-    outcome = convert(tmp_path, name, *case.options)
+    outcome = converter.run(tmp_path, name, "-o", "out.tif", *case.options, limit_s=TIME_MAX_S)
 
     if (tmp_path / name).is_file() and not (tmp_path / name).is_symlink():
         (tmp_path / name).unlink()  # some are large
@@ -130,11 +92,11 @@ def test_scripts_are_ignored_and_the_page_is_right(tmp_path: Path) -> None:
         ("bell\x07.pdf", False),
     ],
 )
-def test_names_are_shown_harmlessly(tmp_path: Path, name: str, there: bool) -> None:
+def test_names_are_shown_harmlessly(converter: Converter, tmp_path: Path, name: str, there: bool) -> None:
     if there:
         (tmp_path / name).write_bytes(b"%PDF-1.4 broken")
 
-    assert_one_clear_line(convert(tmp_path, name))
+    assert_one_clear_line(converter.run(tmp_path, name, "-o", "out.tif", limit_s=TIME_MAX_S))
 
 
 @pytest.mark.parametrize("name", ["a\0b.pdf", "x" * 5000])
