@@ -35,8 +35,8 @@ else
   done
 fi
 release=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$site/softfax/_version.py")
-rm -rf "$library"/*/site-packages/{bin,*/tests,*.dist-info/RECORD}
-find "$library" -name __pycache__ -prune -exec rm -rf {} +
+rm -rf "$library"/*/site-packages/{bin,*.dist-info/RECORD}
+find "$library" \( -name __pycache__ -o -name tests \) -prune -exec rm -rf {} +
 "$PY" deploy/debian/same.py "$library"
 
 # A virtual environment without pip: what the station starts with sys.executable finds the same modules.
