@@ -218,6 +218,9 @@ async def _rows(folder: Path, tables: list[str], caplog: pytest.LogCaptureFixtur
         spoiled = sum(_spoil(database, table) for table in tables)
         if "softfax_callback_sequences" in tables:
             database.execute("UPDATE softfax_callback_sequences SET target = 'garbage'")
+        if "workflow_status" in tables:
+            # Over for long: they are forgotten as the station starts.
+            database.execute("UPDATE workflow_status SET completed_at = 1 WHERE typeof(completed_at) = 'integer'")
     assert spoiled
     caplog.set_level(logging.WARNING)
     async with running(folder) as parts:

@@ -6,6 +6,7 @@ What is measured is a conversion's own, and that of the process that opens the d
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -90,10 +91,8 @@ def _convert(order: dict[str, str | list[str]]) -> int:
 
 
 def _serve() -> int:
-    import softfax.cli.convert
-    import softfax.documents.convert
-    import softfax.documents.begin  # noqa: F401
-
+    for name in ("softfax.cli.main", "softfax.cli.convert", "softfax.documents.convert", "softfax.documents.begin"):
+        importlib.import_module(name)
     while line := sys.stdin.readline():
         order = json.loads(line)
         pid = os.fork()

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,15 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+#: Of DBOS's table, what is asked of it here.
+_workflows = sa.Table(
+    "workflow_status",
+    sa.MetaData(),
+    *(sa.Column(name, sa.Text) for name in ("workflow_uuid", "name", "status", "executor_id")),
+    sa.Column("completed_at", sa.BigInteger),
+)
 
 
 class Durable:
@@ -180,11 +190,43 @@ class Durable:
 
     def _take_over(self) -> None:
         """Take over jobs begun under another name ([data] name): a database belongs to one station."""
-        under_way = self.client.list_workflows(status="PENDING", load_input=False, load_output=False)
-        left = [one.workflow_id for one in under_way if one.executor_id != self._executor]
+        left = self.workflows(["PENDING"], not_by=self._executor)
         if left:
             log.warning("%d rounds of a station of another name are taken over", len(left))
             DBOS.resume_workflows(left)
+
+    def workflows(
+        self,
+        states: Sequence[str],
+        *,
+        name: str = "",
+        ids: Sequence[str] | None = None,
+        ended_before_s: float | None = None,
+        not_by: str = "",
+        limit: int = 10_000,
+    ) -> list[str]:
+        """Ids of workflows in these states. DBOS's own list would decode every column of each, and end at one that is damaged."""
+        query = sa.select(_workflows.c.workflow_uuid).where(_workflows.c.status.in_(states)).limit(limit)
+        if name:
+            query = query.where(_workflows.c.name == name)
+        if ids is not None:
+            query = query.where(_workflows.c.workflow_uuid.in_(ids))
+        if ended_before_s is not None:
+            query = query.where(_workflows.c.completed_at <= int(ended_before_s * 1000))
+        if not_by:
+            query = query.where(_workflows.c.executor_id != not_by)
+        if not self.url.startswith("sqlite"):
+            query = query.execution_options(schema_translate_map={None: "dbos"})
+        with self.engine.connect() as connection:
+            return [str(key) for key in connection.execute(query).scalars()]
+
+    def forget(self, states: Sequence[str], name: str, ended_before_s: float) -> None:
+        """Forget the workflows of a name that ended before then. Blocks."""
+        last: list[str] = []
+        # One with a damaged key stays.
+        while (ended := self.workflows(states, name=name, ended_before_s=ended_before_s, limit=500)) and ended != last:
+            self.client.delete_workflows(ended)
+            last = ended
 
     def close(self) -> None:
         """Stops the workers. Blocks until their threads have ended."""

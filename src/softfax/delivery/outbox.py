@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dbos import DBOS
@@ -355,24 +354,13 @@ class Outbox:
             log.warning("%d sequences of callbacks had lost their workflow and are taken up again", adopted)
         now = time.time()
         self.store.forget(now - self.settings.keep_delivered_s, now - self.settings.keep_dead_s)
-        client = self._durable.client
-        before = (datetime.now(UTC) - timedelta(seconds=UPKEEP_S)).isoformat()
-        while not self._stopping.is_set():
-            ended = client.list_workflows(
-                name=ROUND, status=_ENDED, completed_before=before, limit=500, load_input=False, load_output=False
-            )
-            if not ended:
-                return
-            client.delete_workflows([status.workflow_id for status in ended])
+        self._durable.forget(_ENDED, ROUND, now - UPKEEP_S)
 
     def _active_rounds(self, round_ids: Iterable[str]) -> set[str]:
         ids = list(round_ids)
         if not ids:
             return set()
-        found = self._durable.client.list_workflows(
-            workflow_ids=ids, status=_ACTIVE, load_input=False, load_output=False
-        )
-        return {status.workflow_id for status in found}
+        return set(self._durable.workflows(_ACTIVE, ids=ids))
 
     # ---- people -----------------------------------------------------------------------------------------------------
 

@@ -107,29 +107,19 @@ class Rounds:
 
     def active(self, round_ids: Iterable[str]) -> set[str]:
         """Rounds that are pending or running."""
+        assert self._durable is not None
         ids = list(round_ids)
         found: set[str] = set()
         for start in range(0, len(ids), 500):
-            some = self._client.list_workflows(
-                workflow_ids=ids[start : start + 500], status=_ACTIVE, load_input=False, load_output=False
-            )
-            found |= {status.workflow_id for status in some}
+            found |= set(self._durable.workflows(_ACTIVE, ids=ids[start : start + 500]))
         return found
 
     def failed(self) -> list[str]:
         """Rounds that ended without being done, as when the database failed."""
-        found = self._client.list_workflows(
-            name=_name(self.kind), status=_FAILED, limit=10_000, load_input=False, load_output=False
-        )
-        return [status.workflow_id for status in found]
+        assert self._durable is not None
+        return self._durable.workflows(_FAILED, name=_name(self.kind))
 
-    def forget(self, before: str) -> None:
-        """Forgets rounds that ended before then (RFC 3339)."""
-        while True:
-            ended = self._client.list_workflows(
-                name=_name(self.kind), status=_ENDED, completed_before=before, limit=500,
-                load_input=False, load_output=False,
-            )  # fmt: skip
-            if not ended:
-                return
-            self._client.delete_workflows([status.workflow_id for status in ended])
+    def forget(self, before_s: float) -> None:
+        """Forgets rounds that ended before then."""
+        assert self._durable is not None
+        self._durable.forget(_ENDED, _name(self.kind), before_s)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -104,7 +103,7 @@ class Tries:
             self._aside.move()
         with self.database.begin() as connection:
             connection.execute(self._table.delete().where(t.state != WAITING, t.ended < time.time() - KEEP_S))
-        self._rounds.forget((datetime.now(UTC) - timedelta(seconds=UPKEEP_S)).isoformat())
+        self._rounds.forget(time.time() - UPKEEP_S)
 
     # ---- rows ---------------------------------------------------------------------------------------------------
 

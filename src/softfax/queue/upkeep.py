@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from softfax.queue import pages
@@ -61,7 +61,7 @@ class Upkeep:
         queue.aside.move()
         self.adopt(queue.store.turns.rounds() if whole else queue.store.turns.rounds(queue.rounds.failed()))
         queue.store.upkeep(now.timestamp() - KEYS_KEPT_S)
-        queue.rounds.forget((now - timedelta(seconds=EVERY_S)).isoformat())
+        queue.rounds.forget(now.timestamp() - EVERY_S)
         if whole:
             self._shred_loose(now.timestamp())
 
