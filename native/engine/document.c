@@ -51,7 +51,7 @@ static bool length_fits(const sfx_page *p, const uint8_t *dis, size_t len) {
     return bit(dis, len, 20) || (uint64_t)p->rows * 1000 <= limit_mm * (uint64_t)p->y_dpm;
 }
 
-int sfx_page_fits(const sfx_page *page, const uint8_t *dis, size_t len) {
+bool page_fits(const sfx_page *page, const uint8_t *dis, size_t len) {
     return page->y_dpm > 0 && resolution_fits(page, dis, len) && width_fits(page, dis, len) &&
            length_fits(page, dis, len);
 }
@@ -60,7 +60,7 @@ int document_judge_dis(const sfx_document *d, unsigned first, const uint8_t *dis
     if (d->held >= HELD_MAX)
         return SFX_DIS_TAKEN; /* nothing better came: T.30 says what is wrong */
     for (unsigned i = first; i < d->count; i++)
-        if (!sfx_page_fits(&d->pages[i], dis, len > 0 ? (size_t)len : 0))
+        if (!page_fits(&d->pages[i], dis, len > 0 ? (size_t)len : 0))
             return SFX_DIS_UNFIT;
     return first >= d->count && d->more ? SFX_DIS_WAITING : SFX_DIS_TAKEN;
 }

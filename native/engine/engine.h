@@ -266,8 +266,6 @@ typedef struct sfx_page {
  */
 SFX_API int sfx_session_document(sfx_session *session, const char *path, const sfx_page *pages, unsigned count,
                                  int more);
-/* Whether a far end with this DIS or DTC (address octet first) takes the page; for tests. */
-SFX_API int sfx_page_fits(const sfx_page *page, const uint8_t *dis, size_t len);
 
 /* ---- the in-memory line ------------------------------------------------------------------------------------- */
 
@@ -289,15 +287,8 @@ typedef struct sfx_line_config {
  * both reached phase E, -ETIMEDOUT at the limit. `*simulated_us` is how long the call took. */
 SFX_API int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us);
 
-/* ---- parts by themselves ------------------------------------------------------------------------------------ */
+/* ---- spandsp ---------------------------------------------------------------------------------------------------- */
 
-/* SRTP by itself: what a session does with its packets. Both return the new length, or -EBADMSG, -EALREADY for a packet
- * seen before, -EINVAL where `size` octets are too few. */
-typedef struct sfx_srtp sfx_srtp;
-SFX_API int sfx_srtp_create(const sfx_srtp_config *config, sfx_srtp **out);
-SFX_API void sfx_srtp_destroy(sfx_srtp *srtp);
-SFX_API int sfx_srtp_protect(sfx_srtp *srtp, uint8_t *packet, size_t len, size_t size);
-SFX_API int sfx_srtp_unprotect(sfx_srtp *srtp, uint8_t *packet, size_t len);
 /* Whether the decoder of received pages is kept within its bounds (decoder.c). */
 SFX_API int sfx_decoder_guarded(void);
 /* The name of spandsp's completion code, never NULL. */

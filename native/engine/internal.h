@@ -85,6 +85,8 @@ typedef struct sfx_document {
 } sfx_document;
 
 void document_free(sfx_document *d);
+/* Whether a far end with this DIS or DTC (address octet first) takes the page. */
+bool page_fits(const sfx_page *page, const uint8_t *dis, size_t len);
 /* What to do with a DIS or DTC when page `first` is next: enum sfx_dis. */
 int document_judge_dis(const sfx_document *d, unsigned first, const uint8_t *dis, int len);
 /* Chooses the code of each page from `first` on; `allowed` is a mask of 1 << T4_COMPRESSION_ITU_*. */

@@ -72,7 +72,7 @@ void path_send(sfx_session *s, const uint8_t *packet, size_t len) {
         if (len > RTP_HEADER + RTP_FRAME)
             return;
         memcpy(sealed, packet, len);
-        size = sfx_srtp_protect(s->srtp, sealed, len, sizeof sealed);
+        size = srtp_protect(s->srtp, sealed, len, sizeof sealed);
         if (size < 0)
             return;
         packet = sealed;
@@ -183,7 +183,7 @@ static bool read_batches(sfx_session *s, packet_sink *deliver, int fd, int most,
             int len = header->msg_flags & MSG_TRUNC || !keep ? -EMSGSIZE : (int)batch.msgs[i].msg_len;
             /* Before its source is believed: a forged packet must not draw the far end's address to itself. */
             if (len >= 0 && s->srtp && s->kind == MEDIA_AUDIO)
-                len = sfx_srtp_unprotect(s->srtp, batch.buffers[i], (size_t)len);
+                len = srtp_unprotect(s->srtp, batch.buffers[i], (size_t)len);
             if (len >= 0 && s->capture)
                 capture_packet(s->capture, false, &batch.from[i], capture_time(header), batch.buffers[i], (size_t)len);
             if (len >= 0 && take_packet(s, deliver, &batch.from[i], header->msg_namelen, batch.buffers[i], (size_t)len))

@@ -59,7 +59,7 @@ static void media_close(sfx_session *s, bool muted) {
     path_close(s);
     s->kind = MEDIA_NONE;
     udptl_close(s);
-    sfx_srtp_destroy(s->srtp);
+    srtp_destroy(s->srtp);
     s->srtp = NULL;
 }
 
@@ -264,9 +264,9 @@ int sfx_session_srtp(sfx_session *s, const sfx_srtp_config *config) {
     if (config && s->srtp) {
         err = srtp_rekey(s->srtp, config);
     } else if (config) {
-        err = sfx_srtp_create(config, &s->srtp);
+        err = srtp_create(config, &s->srtp);
     } else {
-        sfx_srtp_destroy(s->srtp);
+        srtp_destroy(s->srtp);
         s->srtp = NULL;
     }
     pthread_mutex_unlock(&s->lock);

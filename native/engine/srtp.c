@@ -139,7 +139,7 @@ int srtp_rekey(sfx_srtp *s, const sfx_srtp_config *config) {
     return 0;
 }
 
-int sfx_srtp_create(const sfx_srtp_config *config, sfx_srtp **out) {
+int srtp_create(const sfx_srtp_config *config, sfx_srtp **out) {
     sfx_srtp *s = calloc(1, sizeof *s);
     int err = s ? srtp_rekey(s, config) : -ENOMEM;
 
@@ -150,7 +150,7 @@ int sfx_srtp_create(const sfx_srtp_config *config, sfx_srtp **out) {
     return err;
 }
 
-void sfx_srtp_destroy(sfx_srtp *s) {
+void srtp_destroy(sfx_srtp *s) {
     if (!s)
         return;
     key_free(s->tx);
@@ -190,7 +190,7 @@ static int tag_of(srtp_key *k, const uint8_t *packet, size_t len, uint64_t index
                : -EIO;
 }
 
-int sfx_srtp_protect(sfx_srtp *s, uint8_t *packet, size_t len, size_t size) {
+int srtp_protect(sfx_srtp *s, uint8_t *packet, size_t len, size_t size) {
     int header = rtp_header_length(packet, len);
     uint8_t tag[AUTH_SIZE];
     uint16_t seq;
@@ -255,7 +255,7 @@ static void mark(srtp_source *source, uint64_t index) {
     }
 }
 
-int sfx_srtp_unprotect(sfx_srtp *s, uint8_t *packet, size_t len) {
+int srtp_unprotect(sfx_srtp *s, uint8_t *packet, size_t len) {
     size_t body = len > s->rx->tag ? len - s->rx->tag : 0;
     int header = rtp_header_length(packet, body);
     uint8_t tag[AUTH_SIZE];

@@ -23,7 +23,7 @@ typedef struct srtp_source {
     uint64_t window; /* bit n: index - n has been seen */
 } srtp_source;
 
-struct sfx_srtp {
+typedef struct sfx_srtp {
     sfx_srtp_config config;
     srtp_key *tx, *rx;
     uint32_t tx_ssrc;
@@ -32,8 +32,14 @@ struct sfx_srtp {
     srtp_source sources[SRTP_SOURCES];
     unsigned source_count;
     uint64_t accepted, rejected, replayed;
-};
+} sfx_srtp;
 
+int srtp_create(const sfx_srtp_config *config, sfx_srtp **out);
+void srtp_destroy(sfx_srtp *srtp);
+/* Both return the new length, or -EBADMSG, -EALREADY for a packet seen before, -EINVAL where `size` octets are too few.
+ */
+int srtp_protect(sfx_srtp *srtp, uint8_t *packet, size_t len, size_t size);
+int srtp_unprotect(sfx_srtp *srtp, uint8_t *packet, size_t len);
 /* Takes new keys; a direction whose key stays goes on where it was. On failure nothing changes. */
 int srtp_rekey(sfx_srtp *srtp, const sfx_srtp_config *config);
 

@@ -23,6 +23,18 @@ int sfx_test_behind_nat(const char *signalled, const char *seen) {
     return !address_parse(signalled, 1, &a, &len) && !address_parse(seen, 1, &b, &len) && address_behind_nat(&a, &b);
 }
 
+int sfx_test_page_fits(const sfx_page *page, const uint8_t *dis, size_t len) { return page_fits(page, dis, len); }
+
+int sfx_test_srtp_create(const sfx_srtp_config *config, sfx_srtp **out) { return srtp_create(config, out); }
+
+void sfx_test_srtp_destroy(sfx_srtp *srtp) { srtp_destroy(srtp); }
+
+int sfx_test_srtp_protect(sfx_srtp *srtp, uint8_t *packet, size_t len, size_t size) {
+    return srtp_protect(srtp, packet, len, size);
+}
+
+int sfx_test_srtp_unprotect(sfx_srtp *srtp, uint8_t *packet, size_t len) { return srtp_unprotect(srtp, packet, len); }
+
 int sfx_test_t38(const uint8_t *datagrams, size_t len, int caller, const char *rx_file) {
     sfx_engine *engine;
     sfx_session *s;

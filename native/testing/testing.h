@@ -45,6 +45,14 @@ SFX_API int sfx_test_t38(const uint8_t *datagrams, size_t len, int caller, const
  * network alone. */
 SFX_API int sfx_test_behind_nat(const char *signalled, const char *seen);
 
+/* Whether a far end with this DIS or DTC (address octet first) takes the page. */
+SFX_API int sfx_test_page_fits(const sfx_page *page, const uint8_t *dis, size_t len);
+/* SRTP by itself, as in srtp.h. */
+SFX_API int sfx_test_srtp_create(const sfx_srtp_config *config, sfx_srtp **out);
+SFX_API void sfx_test_srtp_destroy(sfx_srtp *srtp);
+SFX_API int sfx_test_srtp_protect(sfx_srtp *srtp, uint8_t *packet, size_t len, size_t size);
+SFX_API int sfx_test_srtp_unprotect(sfx_srtp *srtp, uint8_t *packet, size_t len);
+
 /* mutate.c: spoils the IFP packet of a UDPTL datagram (in a buffer of DATAGRAM_SIZE); returns its new length. */
 size_t mutate_datagram(uint64_t *random, uint32_t seed, uint8_t *datagram, size_t len);
 

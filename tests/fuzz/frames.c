@@ -13,7 +13,7 @@ static void check_alone(const uint8_t *frame, size_t len) {
         guard_rate_known(frame, (int)len);
     if (len >= 3 && !dcs_decode(frame, (int)len, &dcs))
         MUST(dcs.width >= 1728 && dcs.width <= 4864 && dcs.y_dpm > 0);
-    sfx_page_fits(&page, frame, len);
+    page_fits(&page, frame, len);
 }
 
 static void step(sfx_session *s, fuzz_input *in) {

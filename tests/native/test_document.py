@@ -31,6 +31,7 @@ PACE_US = 150
 NOTHING = Lacks(0)
 DPM = {98: 3850, 196: 7700, 391: 15400, 300: 11811}
 X_DPM = {204: 8031, 300: 11811, 408: 16063}
+from tests.support.engine_testing import page_fits
 
 
 def page(number: int, *, width: int = 1728, rows: int = 300) -> Image.Image:
@@ -182,7 +183,7 @@ def test_a_page_the_far_end_cannot_take_is_replaced(
 
     def react(session: EngineSession, event: EngineEvent) -> None:
         if event.type is EventType.DIS and event.code == DisVerdict.UNFIT:
-            assert not describe(image, x_dpi, y_dpi).fits(event.data)
+            assert not page_fits(describe(image, x_dpi, y_dpi), event.data)
             session.document([describe(plain, 204, 98)], more=False, path=tmp_path / "plain.tif")
 
     sent = send(

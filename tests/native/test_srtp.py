@@ -13,8 +13,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from softfax.engine import Srtp, SrtpSettings, SrtpSuite
+from softfax.engine import SrtpSettings, SrtpSuite
 from softfax.errors import NativeError, UsageError
+from tests.support.engine_testing import Srtp
 
 # RFC 3711 B.3: a master key with its salt, and what is derived from it.
 MASTER = bytes.fromhex("E1F97A0D3E018BE0D64FA32C06DE4139" + "0EC675AD498AFEEBB6960B3AABE6")

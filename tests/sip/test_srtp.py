@@ -9,9 +9,10 @@ import socket
 
 import pytest
 
-from softfax.engine import Srtp, SrtpSettings, SrtpSuite
+from softfax.engine import SrtpSettings, SrtpSuite
 from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
 from tests.sip.test_far_ends import far  # noqa: F401
+from tests.support.engine_testing import Srtp
 
 pytestmark = pytest.mark.sip
 

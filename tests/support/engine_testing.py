@@ -7,14 +7,27 @@ It holds the shipped library's own objects and what is in native/testing. `load`
 from __future__ import annotations
 
 import ctypes as c
+import errno
+import functools
 import os
 from enum import IntEnum
 from pathlib import Path
 
-from softfax.engine import EngineSession, LineSettings
+from softfax.engine import EngineSession, LineSettings, PageFormat, SrtpSettings
 from softfax.engine._abi import LineConfig, check, library
 
-__all__ = ["TEST_LIBRARY", "Fault", "behind_nat", "feed_t38", "feed_udptl", "load", "misbehave", "run_impaired_line"]
+__all__ = [
+    "TEST_LIBRARY",
+    "Fault",
+    "Srtp",
+    "behind_nat",
+    "feed_t38",
+    "feed_udptl",
+    "load",
+    "misbehave",
+    "page_fits",
+    "run_impaired_line",
+]
 
 #: The sanitizers' builds have theirs elsewhere.
 TEST_LIBRARY = Path(
@@ -99,3 +112,49 @@ def behind_nat(signalled: str, seen: str) -> bool:
     function = library().sfx_test_behind_nat
     function.argtypes = [c.c_char_p, c.c_char_p]
     return bool(function(signalled.encode(), seen.encode()))
+
+
+@functools.cache
+def _parts() -> c.CDLL:
+    """The test library for parts without a session; the process may have the shipped library for its engine."""
+    lib = c.CDLL(str(TEST_LIBRARY))
+    lib.sfx_test_page_fits.argtypes = [c.c_void_p, c.c_char_p, c.c_size_t]
+    lib.sfx_test_srtp_destroy.argtypes = [c.c_void_p]
+    lib.sfx_test_srtp_protect.argtypes = [c.c_void_p, c.c_void_p, c.c_size_t, c.c_size_t]
+    lib.sfx_test_srtp_unprotect.argtypes = [c.c_void_p, c.c_void_p, c.c_size_t]
+    return lib
+
+
+def page_fits(page: PageFormat, dis: bytes) -> bool:
+    """Return True if a far end with this DIS or DTC (address octet first) takes the page (T.30 table 2)."""
+    return bool(_parts().sfx_test_page_fits(c.byref(page.to_c()), dis, len(dis)))
+
+
+class Srtp:
+    """One side of a call without a session: what a session does with its packets."""
+
+    def __init__(self, settings: SrtpSettings) -> None:
+        self._lib = _parts()
+        self._handle = c.c_void_p()
+        check(self._lib.sfx_test_srtp_create(c.byref(settings.to_c()), c.byref(self._handle)), "preparing SRTP")
+
+    def close(self) -> None:
+        """Forgets the keys."""
+        handle, self._handle = self._handle, c.c_void_p()
+        self._lib.sfx_test_srtp_destroy(handle)
+
+    def protect(self, packet: bytes) -> bytes:
+        """An RTP packet, encrypted and authenticated. Raises NativeError for what is no RTP."""
+        buffer = c.create_string_buffer(packet, len(packet) + 10)
+        size = self._lib.sfx_test_srtp_protect(self._handle, buffer, len(packet), len(buffer))
+        check(min(size, 0), "encrypting a packet")
+        return buffer.raw[:size]
+
+    def unprotect(self, packet: bytes) -> bytes | None:
+        """The RTP packet in an SRTP packet; None for one that is not authentic, or was seen before."""
+        buffer = c.create_string_buffer(packet, len(packet) or 1)
+        size = self._lib.sfx_test_srtp_unprotect(self._handle, buffer, len(packet))
+        if size in (-errno.EBADMSG, -errno.EALREADY):
+            return None
+        check(min(size, 0), "decrypting a packet")
+        return buffer.raw[:size]

@@ -15,7 +15,7 @@ from softfax.engine.core import (
     completion_text,
     run_line,
 )
-from softfax.engine.srtp import Srtp, SrtpSettings
+from softfax.engine.srtp import SrtpSettings
 
 __all__ = [
     "DisVerdict",
@@ -30,7 +30,6 @@ __all__ = [
     "PagePreview",
     "SessionStats",
     "Signal",
-    "Srtp",
     "SrtpSettings",
     "SrtpSuite",
     "T30Settings",

@@ -150,10 +150,6 @@ class PageFormat:
         """The C struct."""
         return PageRecord(self.width, self.rows, self.x_dpm, self.y_dpm, (c.c_uint32 * 3)(*self.codes))
 
-    def fits(self, dis: bytes) -> bool:
-        """Return True if a far end with this DIS or DTC (address octet first) takes the page (T.30 table 2)."""
-        return bool(library().sfx_page_fits(c.byref(self.to_c()), dis, len(dis)))
-
 
 @dataclass(frozen=True, slots=True)
 class PagePreview:
