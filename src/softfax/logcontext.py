@@ -12,7 +12,7 @@ _current: ContextVar[Mapping[str, object] | None] = ContextVar("softfax_log", de
 
 
 def fax(fax_id: str, **more: object) -> None:
-    """From here on this task, and the threads and tasks it starts, work for a fax; `more` are call_id and session if known."""
+    """Set the fax that this task, and the threads and tasks it starts, work for; `more` are call_id and session if known."""
     _current.set({"fax_id": fax_id, **more})
 
 

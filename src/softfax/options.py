@@ -129,7 +129,7 @@ class FaxOptions:
         return self.resolution or "fine"
 
     def with_defaults(self: _O, defaults: FaxOptions) -> _O:
-        """The same with what is not said taken from `defaults`."""
+        """Return the options, with those left out taken from `defaults`."""
         open_ = {name: getattr(defaults, name) for name in outside_options() if self._is_open(name)}
         return dataclasses.replace(self, **open_) if open_ else self
 
@@ -138,7 +138,7 @@ class FaxOptions:
         return value is None or value == "" or (value == 0 and value is not False)
 
     def _settle(self) -> None:
-        """For classes in which nothing is left open: what is not said is the standard's."""
+        """Decorate a class in which no option is left open: those left out have the standard's value."""
         for name, option in outside_options().items():
             if self._is_open(name) and option.default is not None:
                 object.__setattr__(self, name, option.default)

@@ -30,7 +30,7 @@ def clean(text: str, most: int = 0, instead: str = "\N{REPLACEMENT CHARACTER}") 
 
 
 def paragraphs(text: str) -> str:
-    """The same for text of several lines: ends of lines and tabs stay."""
+    """Clean text of several lines: ends of lines and tabs stay."""
     if text.isprintable():
         return text
     parts = re.split(r"(\r?\n|\t)", text)

@@ -16,7 +16,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "softfax"
 #: Made by SWIG.
 GENERATED = {"_native"}
 #: A docstring begins with a verb or a noun.
-FIRST = re.compile(r"(What|Who|Whom|Whose|Whether|That|Which|Where|When|How|Why|There|It|Those)\b")
+FIRST = re.compile(
+    r"(What|Who|Whom|Whose|Whether|That|Which|Where|When|How|Why|There|It|Those|The same|As|Of|In|By|From|For|Nothing|Until)\b"
+)
 WORDS = re.compile(
     r"\b(whoever|whomever|somebody|anybody|no such thing|what is said|is told|are told|was told|be told)\b", re.I
 )

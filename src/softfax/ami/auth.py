@@ -71,7 +71,7 @@ class Users:
         return user if user and user.secret and right and user.networks.allow(host) else None
 
     def with_key(self, name: str, key: str, challenge: str, host: str) -> User | None:
-        """The same for the answer to an MD5 challenge; without a challenge nobody."""
+        """Return the user for the answer to an MD5 challenge; None without a challenge."""
         user = self._users.get(name.lower())
         wanted = md5_key(challenge, user.secret if user else secrets.token_hex(8))
         right = hmac.compare_digest(wanted.encode(), _octets(key.lower()))

@@ -30,7 +30,7 @@ class Client:
 
     @property
     def name(self) -> str:
-        """For the log."""
+        """Name for the log."""
         return f"{self.user.name}@{self.host}" if self.user else self.host
 
     def may(self, needed: Permission) -> bool:

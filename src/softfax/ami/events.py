@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From the events of a fax to those of the manager interface, in Asterisk's order and fields. Pure.
+"""Translation of a fax's events to those of the manager interface, in Asterisk's order and fields. Pure.
 
 A `FaxChannel` takes the updates of one fax and gives the events each one means:
 

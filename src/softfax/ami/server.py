@@ -340,7 +340,7 @@ class AmiServer:
         return answer
 
     def _refuse(self, wanted: Originate, answer: asyncio.Future[bool], error: str, text: str) -> None:
-        """Nothing is dialled: says why, as Asterisk would after the call, or that there is no such channel."""
+        """Report an Originate that is not dialled, as Asterisk would after the call, or as an unknown channel."""
         answer.set_result(False)
         origin = wanted.origin
         if error:

@@ -274,7 +274,7 @@ def _show(fax: Fax, as_json: bool) -> None:
 
 
 def _follow(station: SoftfaxClient, options: argparse.Namespace) -> int:
-    """All faxes until interrupted, or one until it has ended: then its exit status."""
+    """Follow all faxes until interrupted, or one until it has ended: then its exit status."""
     if len(options.ids) > 1:
         raise UsageError("only one fax can be followed", "name one, or none for all")
     fax = found(station, options.ids[0]) if options.ids else None

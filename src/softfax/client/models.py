@@ -25,7 +25,7 @@ class Fax(model.Fax):
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Fax:
-        """Of the API's JSON."""
+        """Make one from the API's JSON."""
         return of_json(cls, body, raw=body)
 
 
@@ -54,7 +54,7 @@ class Upload:
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Upload:
-        """Of the API's JSON."""
+        """Make one from the API's JSON."""
         return of_json(cls, body)
 
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class SoftfaxClient:
-    """As `AsyncSoftfaxClient`, method for method, for one thread in which no event loop runs."""
+    """Synchronous form of `AsyncSoftfaxClient`, method for method, for one thread without an event loop."""
 
     def __init__(
         self,

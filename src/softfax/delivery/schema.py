@@ -83,7 +83,7 @@ def schema_version(connection: sa.Connection) -> int:
 
 
 def bring_up_to_date(engine: sa.Engine) -> bool:
-    """Before any table of ours is touched; whether there were none yet.
+    """Check the version before any table of ours is touched. Returns True if there were none yet.
 
     Raises LocalError for a database of a newer softfax; SQLAlchemyError.
     """

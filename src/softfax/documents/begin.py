@@ -61,7 +61,7 @@ def start(
 def prepare(
     files: Sequence[str | os.PathLike[str]], settings: RasterSettings, workdir: Path, **options: Any
 ) -> PreparedDocument:
-    """As `start`, and waits for the last page. Raises DocumentError before anything is dialled."""
+    """Do as `start`, and wait for the last page. Raises DocumentError before anything is dialled."""
     with start(files, settings, workdir, **options) as job:
         try:
             return job.prepared()

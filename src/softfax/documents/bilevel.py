@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From grey to black and white: type by its contrast to the ground, pictures by halftone, decided by area within a page."""
+"""Grey to black and white: type by its contrast to the ground, pictures by halftone, decided by area within a page."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def missing_warning(text: Iterable[str]) -> str:
 
 
 def boxes_warning(unknown: Sequence[str]) -> str:
-    """The same for characters that are known to have been drawn so."""
+    """Warning about characters that are known to have been drawn as boxes."""
     if not unknown:
         return ""
     named = ", ".join(f"U+{ord(c):04X} {name(c, '').lower()}".strip() for c in unknown[:WARN_CHARACTERS])

@@ -176,7 +176,7 @@ class _Server:
         self.running: dict[int, int] = {}
 
     def serve(self) -> None:
-        """Until the owner is gone."""
+        """Serve until the owner is gone."""
         woken, wake = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(woken, False)

@@ -42,7 +42,7 @@ _forks: ForkServer | None = None
 
 @contextmanager
 def process_kept_ready() -> Iterator[ForkServer]:
-    """As long as it lasts, the processes of jobs are forked from one that is kept ready."""
+    """Context in which the processes of jobs are forked from one that is kept ready."""
     global _forks
     with ForkServer() as forks:
         _forks = forks
@@ -109,7 +109,7 @@ class PageJob:
         return tuple(source for index, source in enumerate(self._sources) if index not in self._left_out)
 
     def again(self, tiff: Path, far_end: FarEnd, on_change: Callable[[], None]) -> RasterJob:
-        """The same documents for a far end that takes less, into another file."""
+        """Make the same documents for a far end that takes less, into another file."""
         return RasterJob(
             self.sources,
             tiff,

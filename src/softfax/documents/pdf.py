@@ -163,7 +163,7 @@ class PdfSheet:
         return self._page.get_height() <= LEAST_UNITS and rows_inches < LEAST_UNITS / POINTS
 
     def _looks_like(self, dots: Image.Image) -> bool:
-        """Not a mask, turned, mirrored, inverted or cut off: the page as it is drawn has the same ink in the same places."""
+        """True unless it is a mask, turned, mirrored, inverted or cut off: the page as drawn has its ink in the same places."""
         small = (max(1, dots.width // 16), max(1, dots.height // 16))
         drawn, kept = (
             np.asarray(i.convert("L").reduce(16).resize(small), np.int16) for i in (self.render(*dots.size), dots)

@@ -27,7 +27,7 @@ class _Page:
     from_end: bool = False
 
     def index(self, count: int) -> int:
-        """From 0; outside [0, count) if there is no such page."""
+        """Number of the page from 0; outside [0, count) if there is none."""
         return count - self.number if self.from_end else self.number - 1
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From sheets to fax pages: which class of page, where on it the sheet stands, and the dots."""
+"""Fax pages from sheets: the class of page, the sheet's place on it, and the dots."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Turned:
         self.aspect = 1 / sheet.aspect
 
     def render(self, width: int, rows: int) -> Image.Image:
-        """As the sheet, turned."""
+        """The sheet, turned."""
         return self._sheet.render(rows, width).transpose(Image.Transpose.ROTATE_90)
 
 

@@ -91,7 +91,7 @@ class ScannedSheet:
         return str(getattr(self._sheet, "warning", ""))
 
     def render(self, width: int, rows: int) -> Image.Image:
-        """As the sheet, straight and on white."""
+        """The sheet, straight and on white."""
         found = self._found
         # Flat dots are turned as square ones, or strokes would be lost between rows.
         taller = 2 if found.angle and rows < 0.7 * width * self.aspect else 1

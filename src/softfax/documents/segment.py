@@ -406,7 +406,7 @@ def _run(cells: Mask) -> float:
 
 
 def _thickness(cells: Mask) -> int:
-    """In blocks: how often the rim can be taken off, twice."""
+    """Depth in blocks: the number of times that the rim can be taken off, twice."""
     times = 0
     while cells.any() and times < 40:
         cells = _inner(cells)

@@ -58,7 +58,7 @@ def read_table(text: str) -> Table | None:
 
 
 def _delimiter(text: str) -> tuple[str, str]:
-    """What stands between cells, empty where nothing does; and the text without a line that says so to spreadsheets."""
+    """Delimiter of the cells, empty where there is none; and the text without a line that names it to spreadsheets."""
     if said := re.match(r"sep=(.)\r?\n", text):
         return said[1], text[said.end() :]
     best, most = "", 0.0

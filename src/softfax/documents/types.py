@@ -207,7 +207,7 @@ class RasterSettings:
     limits: DocumentLimits = field(default_factory=DocumentLimits)
 
     def for_far_end(self, far_end: FarEnd) -> RasterSettings:
-        """The same pages for a receiver that takes less."""
+        """Settings of the same pages for a receiver that takes less."""
         return replace(self, far_end=far_end)
 
     @property

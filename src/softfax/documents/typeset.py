@@ -259,7 +259,7 @@ class Line:
 
     @property
     def width(self) -> float:
-        """In points."""
+        """Width in points."""
         return sum(run.shaped.advance * run.kind.points / face(run.shaped.style).upem for run in self.runs())
 
 

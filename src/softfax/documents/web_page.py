@@ -62,7 +62,7 @@ def web_pdf(data: bytes, name: str) -> tuple[bytes, str]:
 
 
 def archive_pdf(data: bytes, name: str) -> tuple[bytes, str]:
-    """The same of a web page saved with all it needs (MHTML, RFC 2557)."""
+    """Text of a web page saved with all it needs (MHTML, RFC 2557)."""
     try:
         message = Parts(PARTS_MAX).parse(data)
         parts = [part for part in message.walk() if not part.is_multipart()]
@@ -91,7 +91,7 @@ def _places(part: Message) -> list[str]:
 
 
 def _decoded(data: bytes) -> str:
-    """By byte order mark, what the page says of itself, or its octets."""
+    """Decode by byte order mark, by the page's declaration, or by its octets."""
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return decode_text(data)
     said = _XML.match(data[:1024].lstrip()) or _META.search(data[:8192])

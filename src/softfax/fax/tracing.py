@@ -154,7 +154,7 @@ class Tracing:
         self._due = asyncio.get_running_loop().call_later(LINGER_S, self._write)
 
     def drop(self) -> None:
-        """Nothing of it is wanted."""
+        """Drop it: nothing of it is wanted."""
         try:
             self._pcap.unlink(missing_ok=True)
         except OSError as error:

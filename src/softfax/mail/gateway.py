@@ -106,7 +106,7 @@ class MailGateway:
     # ---- life ---------------------------------------------------------------------------------------------------
 
     def prepare(self, durable: Durable) -> None:
-        """Nothing of its own is kept: an e-mail becomes faxes of the queue."""
+        """Do nothing: an e-mail becomes faxes of the queue, and nothing else is kept."""
 
     async def start(self) -> None:
         """Listens. Raises PortInUseError, ConfigError."""
@@ -157,7 +157,7 @@ class MailGateway:
             connection.drop()
 
     async def close(self) -> None:
-        """Nothing is left to write."""
+        """Do nothing: nothing is left to write."""
 
     # ---- the dialogue: what aiosmtpd asks -----------------------------------------------------------------------
 

@@ -154,7 +154,7 @@ def _text(facts: ReportFacts) -> str:
 
 
 def _why(fax: Fax) -> list[str]:
-    """In plain words; empty where there is nothing to say."""
+    """Explanation in plain words; empty where there is none."""
     if fax.state in (FaxState.DELIVERED, FaxState.CANCELLED):
         return []
     why = _WHY[fax.cause] if fax.cause is not None else ""

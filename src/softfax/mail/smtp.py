@@ -81,7 +81,7 @@ class Connection(SMTP):  # type: ignore[misc]
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Nothing is read of a connection that is one too many."""
+        """Refuse a connection beyond the limit, without reading from it."""
         if self._counted:
             super().data_received(data)
 
@@ -119,7 +119,7 @@ class Connection(SMTP):  # type: ignore[misc]
         await self.push(answer)
 
     def eof_received(self) -> bool | None:
-        """As aiosmtpd does."""
+        """Do as aiosmtpd does."""
         return bool(super().eof_received()) if self._counted else False
 
     def connection_lost(self, error: Exception | None) -> None:

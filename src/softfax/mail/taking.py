@@ -47,7 +47,7 @@ class Mail:
 
     @property
     def key(self) -> str:
-        """The same for an e-mail that comes again because its acceptance was not heard; empty where that is unknown."""
+        """Key of an e-mail, equal when it comes again because its acceptance was not heard; empty where that is unknown."""
         named = self.letter.message_id or self.letter.date
         if not named:
             return ""

@@ -187,7 +187,7 @@ class Mailboxes:
         return Item(fax=fax.to_json(), pdf=path, tiff=tiff if tiff.is_file() else None)
 
     def _webhook(self, target: Any, item: Item) -> None:
-        """By way of the outbox, which delivers in order, signs, and tries again."""
+        """Deliver by way of the outbox, which keeps the order, signs, and retries."""
         if self.station.outbox is None:
             raise MailboxError("callbacks are switched off", "set enabled = true in [callbacks]", final=True)
         body: dict[str, Any] = {"event": "received", "time": datetime.now(UTC).isoformat(), "fax": dict(item.fax)}

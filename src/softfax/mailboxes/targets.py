@@ -90,7 +90,7 @@ class Item:
         return re.sub(r"\{(\w+)\}", lambda match: facts.get(match[1], match[0]), text)
 
     def argument(self, text: str) -> str:
-        """The same for an argument of a program: no fact can make an option of it."""
+        """Fill in an argument of a program: no fact can make an option of it."""
         filled = self.fill(text)
         return filled if text.startswith("-") or not filled.lstrip().startswith("-") else argument(filled)
 

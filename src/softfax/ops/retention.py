@@ -98,7 +98,7 @@ class Retention:
             self._task = None
 
     async def close(self) -> None:
-        """Nothing is left to write."""
+        """Do nothing: nothing is left to write."""
 
     async def _keep_on(self) -> None:
         await asyncio.sleep(FIRST_S)

@@ -65,7 +65,7 @@ class TableKeys:
 
     @property
     def heading(self) -> str:
-        """As TOML writes it."""
+        """Format a value as TOML writes it."""
         return f"[[{self.path}]]" if self.array else f"[{self.path}]"
 
 
@@ -147,7 +147,7 @@ def _placeholder(annotation: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON and TOML know values."""
+    """Convert a value to what JSON and TOML know."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, Enum):

@@ -326,14 +326,14 @@ class SendAttempt:
         return text
 
     async def _tell(self, result: FaxResult) -> None:
-        """For what the station has no call."""
+        """Settle an attempt for which the station has no call."""
         result = await self._settle(result)
         self.queue.station.publish(FaxUpdate(self.kept.context, result))
         if result.retry_at is None:
             await self.queue.told(self.kept.fax.id, self._ended)
 
     async def _delivered_before(self) -> str:
-        """All pages were confirmed in earlier calls that broke after the last one."""
+        """Settle a fax whose pages were all confirmed in earlier calls that broke after the last one."""
         failed = making.failed(self.kept.context, outcome.OK, 0.0)
         await self._tell(dataclasses.replace(failed, success=True, status="SUCCESS", direction=Direction.SEND))
         return "confirmed before"

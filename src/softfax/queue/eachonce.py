@@ -14,7 +14,7 @@ Thing = TypeVar("Thing", bound=Hashable)
 
 
 class EachOnce(Generic[Thing]):
-    """Of one asyncio loop."""
+    """Locks of one asyncio loop."""
 
     def __init__(self) -> None:
         self._locks: dict[Thing, tuple[asyncio.Lock, int]] = {}

@@ -187,7 +187,7 @@ class FaxQueue:
         self.slots.stop()
 
     async def close(self) -> None:
-        """After the calls have ended: writes what is left."""
+        """Write what is left after the calls have ended."""
         # Nothing is reported any more: what ends now is reported at the next start.
         self.closed = True
         self._started.set()
@@ -519,7 +519,7 @@ class FaxQueue:
             return "failed"
 
     async def postpone(self, kept: StoredFax, wait_s: float = BUSY_S, reason: str = "") -> None:
-        """The same attempt, a little later. What was dialled stays so."""
+        """Delay the same attempt a little. What was dialled stays so."""
         await asyncio.to_thread(self._put_off, kept, wait_s, reason)
 
     def _put_off(self, kept: StoredFax, wait_s: float, reason: str) -> None:

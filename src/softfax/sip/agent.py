@@ -384,7 +384,7 @@ class UserAgent:
         return self._stack.refused
 
     def close_to_calls(self, closed: bool) -> None:
-        """While `closed`, calls that come in are refused with 503 and Retry-After, before anything is made of them."""
+        """Refuse incoming calls with 503 and Retry-After, while `closed`, before anything is made of them."""
         self._stack.close_to_calls(closed)
 
     def call(

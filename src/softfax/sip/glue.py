@@ -229,7 +229,7 @@ class Glue:
         )
 
     def close_to_calls(self, closed: bool) -> None:
-        """While `closed`, calls that come in are refused (503) before anything is made of them; from any thread."""
+        """Refuse incoming calls (503), while `closed`, before anything is made of them; from any thread."""
         self._lib.sfx_sip_close_to_calls(int(closed))
 
     @property

@@ -55,7 +55,7 @@ class Security:
 
 
 def security_of(account: SipAccount | None, *, by_tls: bool, stranger: bool = False) -> Security:
-    """For a new call of an account. Without TLS there are keys only where that is allowed, so what requires SRTP is refused.
+    """Security of a new call of an account. Without TLS there are keys only where allowed; else required SRTP fails the call.
 
     So is a `stranger` who calls its user or number. Others who do are nobody's calls, without keys.
     """

@@ -254,7 +254,7 @@ class Stack:
         return self._glue.refused
 
     def close_to_calls(self, closed: bool) -> None:
-        """While `closed`, calls that come in are refused with 503; from any thread."""
+        """Refuse incoming calls with 503, while `closed`; from any thread."""
         self._glue.close_to_calls(closed)
 
     # ---- commands, in the SIP thread --------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ class Calls:
         return sum(fax.incoming or fax.active is not None for fax in self._faxes.values())
 
     def _have_room_for(self, calls: int) -> None:
-        """As many calls as are wanted, or as are possible."""
+        """Make room for as many calls as configured, or as are possible."""
         possible = calls_possible()
         if possible < min(calls, CALLS_PER_PROCESS):
             log.warning("%d calls at a time are possible, for want of files that may be opened", possible)

@@ -30,7 +30,7 @@ class Prober(Protocol):
 
 @dataclass(eq=False)
 class Reachability:
-    """Of one account. Any answer will do, also a refusal of OPTIONS.
+    """Reachability of one account. Any answer will do, also a refusal of OPTIONS.
 
     `say` gets every change that people should know, in one line; `on_change` every change of the view.
     """
@@ -47,7 +47,7 @@ class Reachability:
     next_try: datetime | None = None
 
     def view(self) -> RegistrationView:
-        """As it is now, for the API and for metrics."""
+        """Current state, for the API and for metrics."""
         return RegistrationView(
             account=self.name,
             server=self.server,

@@ -62,7 +62,7 @@ class Registration:
         return self.state == "registered"
 
     def view(self) -> RegistrationView:
-        """As it is now, for the API and for metrics."""
+        """Current state, for the API and for metrics."""
         return RegistrationView(
             account=self.name,
             server=self.server,

@@ -64,7 +64,7 @@ class Registrations:
         self._report(wire.Registered(self.views()))
 
     def views(self) -> tuple[RegistrationView, ...]:
-        """As they are now, in the order of the configuration."""
+        """Current states, in the order of the configuration."""
         return tuple(
             self._kept[account.name][1].view()
             if account.name in self._kept

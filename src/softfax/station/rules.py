@@ -20,7 +20,7 @@ __all__ = ["Rules", "next_open"]
 
 
 class Rules:
-    """Of one station. `do_not_fax` maps numbers as they are compared to a reason and a time; the queue keeps it on disk."""
+    """Rules of one station. `do_not_fax` maps numbers as they are compared to a reason and a time; the queue keeps it on disk."""
 
     def __init__(self, config: Callable[[], StationConfig]) -> None:
         self._config = config

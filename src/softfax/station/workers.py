@@ -257,7 +257,7 @@ def _signal_name(number: int) -> str:
 
 
 class Workers:
-    """All of them. A `CallHost`."""
+    """All processes for calls. A `CallHost`."""
 
     def __init__(self, config: StationConfig, report: Report, command: Sequence[str] = ()) -> None:
         self._report = report

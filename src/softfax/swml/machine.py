@@ -38,7 +38,7 @@ class SwmlRunError(SoftfaxError):
 
 @dataclass(frozen=True)
 class SendFax:
-    """To be sent: answered by a `Fetched`."""
+    """A fax to send: answered by a `Fetched`."""
 
     document: str
     header_info: str = ""
@@ -48,7 +48,7 @@ class SendFax:
 
 @dataclass(frozen=True)
 class ReceiveFax:
-    """To be received: answered by a `Fetched`."""
+    """A fax to receive: answered by a `Fetched`."""
 
     status_url: str = ""
 

@@ -79,7 +79,7 @@ def _check_json(text: str) -> None:
 
 
 class _Builder:
-    """From YAML's nodes to ours. Aliases count each time they are used: a document cannot grow by them."""
+    """Convert YAML's nodes to ours. Aliases count each time they are used: a document cannot grow by them."""
 
     def __init__(self) -> None:
         self._count = 0

@@ -269,7 +269,7 @@ def _digest(secret: str) -> bytes:
 
 
 def _fingerprint(token: _Token) -> str:
-    """Not the digest itself: who reads the database learns nothing that can be tried."""
+    """Fingerprint of a token, not its digest: a reader of the database learns nothing that can be tried."""
     return hashlib.sha256(b"softfax login " + token.digest).hexdigest()
 
 

@@ -141,7 +141,7 @@ class _Reading:
         self._pieces: list[bytes] = []
 
     def callbacks(self) -> Any:
-        """As the parser wants them."""
+        """Callbacks for the parser."""
         return {
             "on_part_begin": self._begin,
             "on_part_data": self._part,

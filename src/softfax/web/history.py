@@ -86,7 +86,7 @@ def _day(rows: Iterable[_Row]) -> dict[str, int]:
 
 
 def _share(rows: Iterable[_Row]) -> dict[str, Any]:
-    """Of the faxes sent that ended by themselves."""
+    """Share of successes among sent faxes that ended by themselves."""
     delivered = failed = 0
     for direction, state, count, _ in rows:
         if direction != Direction.SEND:

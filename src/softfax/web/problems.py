@@ -92,7 +92,7 @@ class Problem(HTTPException):
 
 
 def problem_of(error: Exception, request_id: str = "") -> Problem:
-    """Any exception as a problem; what is not foreseen is logged, and says nothing of our inside."""
+    """Convert any exception to a problem; an unexpected one is logged, and its answer shows nothing of our inside."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, HTTPException):

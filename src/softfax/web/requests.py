@@ -182,7 +182,7 @@ class CoverIn(In):
         return template
 
     def fields(self) -> dict[str, Any]:
-        """As the cover page's maker wants them."""
+        """Fields for the maker of cover pages."""
         return self.model_dump(exclude_defaults=True)
 
 
@@ -210,7 +210,7 @@ class CallbackIn(In):
         return said(lambda: check_url(url))
 
     def target(self) -> CallbackTarget:
-        """As the outbox wants it."""
+        """Target for the outbox."""
         return CallbackTarget(url=self.url, dialect=self.dialect, style=self.style, secret=self.secret)
 
 
@@ -274,7 +274,7 @@ class FaxIn(OptionsIn):
         }
 
     def check_times(self) -> None:
-        """Not part of the model: what was asked in time may be asked again later. Raises RequestValidationError."""
+        """Check times apart from the model: a request made in time may be repeated later. Raises RequestValidationError."""
         now = datetime.now(UTC)
         for name in ("not_before", "deadline"):
             when = getattr(self, name)
@@ -285,7 +285,7 @@ class FaxIn(OptionsIn):
 
     @property
     def destinations(self) -> list[str]:
-        """All of them, each once."""
+        """All destinations, each once."""
         return list(dict.fromkeys([self.to] if isinstance(self.to, str) else self.to))
 
 

@@ -33,7 +33,7 @@ class _Guarded:
         self._station, self._faxes = station, faxes
 
     def originate(self, order: FaxOrder) -> FaxCall:
-        """As the station's. Raises UsageError."""
+        """Place a fax as the station does. Raises UsageError."""
         for document in order.documents:
             if not re.match(r"https?://", document, re.I):
                 raise UsageError("a document has to be an http or https URL", "put it where it can be fetched")

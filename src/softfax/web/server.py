@@ -243,7 +243,7 @@ class WebServer:
         self._server = None
 
     async def close(self) -> None:
-        """Nothing is left: what it keeps is on disk at once."""
+        """Do nothing: all it keeps is on disk at once."""
 
     # ---- while it runs ------------------------------------------------------------------------------------------
 

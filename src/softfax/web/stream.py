@@ -55,7 +55,7 @@ class Streams:
         return len(self._open)
 
     def close(self) -> None:
-        """All end after what they have."""
+        """End all streams after what they have."""
         for stream in list(self._open):
             stream.end()
 

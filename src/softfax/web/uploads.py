@@ -55,7 +55,7 @@ class StoredUpload:
     wanted: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """As the API says it."""
+        """Upload for the API."""
         pages: list[dict[str, Any]] = [
             {
                 "number": number,
@@ -83,7 +83,7 @@ class StoredUpload:
 
 
 def page_resolution(page: PageInfo) -> str:
-    """As the events say it: 204x196."""
+    """Resolution as in events: 204x196."""
     return f"{round(page.x_dpi)}x{round(page.y_dpi)}"
 
 
@@ -203,7 +203,7 @@ class Uploads:
 
 
 def copy_into(path: Path, folder: Path) -> Path:
-    """The same document in another folder, under a name of ours; without another copy of its bytes where the disk can.
+    """Put a document into another folder, under a name of ours; without another copy of its bytes where the disk can.
 
     Blocks. Raises Problem where it has gone, or the disk is full.
     """
@@ -250,7 +250,7 @@ def _write_meta(upload: StoredUpload, folder: Path) -> None:
 
 
 def _named(error: DocumentError, file: File | None) -> DocumentError:
-    """The same error with the name that people gave the document."""
+    """Return the error with the name that people gave the document."""
     return type(error)(_with_name(error.problem, file), error.remedy)
 
 

@@ -44,7 +44,7 @@ class Finding:
     remedy: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """For `--json`."""
+        """Finding for `--json`."""
         return {"area": self.area, "status": self.status, "text": self.text, "remedy": self.remedy}
 
 

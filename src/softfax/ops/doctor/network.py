@@ -191,7 +191,7 @@ async def _asked(stun: str, local: str, public: str, label: str) -> Finding:
 
 
 async def registration_findings(config: StationConfig, running: bool) -> list[Finding]:
-    """Of a running station what it says; else each account is registered, and unregistered again."""
+    """Report a running station's registrations; else register each account, and unregister it again."""
     wanted = [account for account in config.account if account.register_]
     if not wanted:
         return []

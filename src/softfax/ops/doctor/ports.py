@@ -116,7 +116,7 @@ def _look(name: str, listen: str, protocols: tuple[Protocol, ...], running: bool
 
 
 def _binds(host: str, port: int, protocol: Protocol) -> int | None:
-    """None where the port can be had, else the errno."""
+    """Try to bind a port: None where it is free, else the errno."""
     kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
     try:
         family, _, _, _, address = socket.getaddrinfo(host or "127.0.0.1", port, type=kind, flags=socket.AI_PASSIVE)[0]

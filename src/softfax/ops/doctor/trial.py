@@ -53,7 +53,7 @@ async def call_findings(config: StationConfig, number: str, *, account: str = ""
 
 
 def _alone(config: StationConfig, folder: Path) -> StationConfig:
-    """The same, but nothing of it is for others: no registration, no callbacks, no doors."""
+    """Configuration for a trial, which reaches no others: no registration, no callbacks, no listeners."""
     host = parse_listen(config.sip.listen)[0]
     changes: dict[str, Any] = {
         "sip": config.sip.model_copy(update={"listen": f"[{host}]:0" if ":" in host else f"{host}:0"}),

@@ -67,7 +67,7 @@ def _not_there(what: str) -> Problem:
     responses=problems(401, 403, 404, 422) | _file("application/pdf"),
 )
 async def document_pdf(request: Request, fax_id: FaxId, web: Mine) -> Response:
-    """As it was faxed or received: the same dots, in their true size."""
+    """The document as faxed or received: the same dots, in their true size."""
     fax = await known(web, fax_id)
     path = await web.queue.document(fax.id)
     return await _send(request, path, f"fax-{fax.id}.pdf", "application/pdf", "PDF")
@@ -163,7 +163,7 @@ async def picture(request: Request, web: Web, file: Path | None, number: int, wi
     responses=problems(401, 403, 404) | PNG,
 )
 async def live(fax_id: FaxId, web: Mine) -> Response:
-    """As far as its lines have come; 404 when none is coming in."""
+    """The page coming in, as far as its rows have come; 404 when there is none."""
     png = await web.station.preview(fax_id)
     if png is None:
         raise Problem(404, "No page is coming in", "", kind="not-found")

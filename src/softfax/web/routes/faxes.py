@@ -324,7 +324,7 @@ async def list_faxes(
     responses=problems(401, 403, 404),
 )
 async def get_fax(request: Request, fax_id: FaxId, web: Mine) -> Response:
-    """All that is kept of it."""
+    """The whole record of a fax."""
     return tagged(request, fax_json(await known(web, fax_id)))
 
 
@@ -398,7 +398,7 @@ async def cancel_fax(
     responses=problems(401, 403, 404, 409, 422),
 )
 async def retry_fax(request: Request, fax_id: FaxId, web: Mine, idempotency_key: Key = "") -> Response:
-    """From the first page that the far end has not confirmed."""
+    """Send a fax once more, from the first page that the far end has not confirmed."""
     key, digest = key_of(request, idempotency_key, "retry"), digest_of(fax_id)
     where = {"Location": f"/v1/faxes/{fax_id}"}
     async with once(web, key):
@@ -422,7 +422,7 @@ async def retry_fax(request: Request, fax_id: FaxId, web: Mine, idempotency_key:
 async def forward_fax(
     request: Request, fax_id: FaxId, web: Mine, where: ForwardIn, idempotency_key: Key = ""
 ) -> Response:
-    """As a new fax to one destination or several, dot for dot, or by e-mail."""
+    """Send a fax on, dot for dot, as a new fax to one destination or several, or by e-mail."""
     fax = await known(web, fax_id)
     if where.email is not None:
         if web.forward_email is None:

@@ -46,7 +46,7 @@ async def contacts(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str, Query(max_length=300, pattern=Word, description="of the list before")] = "",
 ) -> Response:
-    """By name."""
+    """Entries, by name."""
     found, more = await asyncio.to_thread(web.store.contacts, q, limit, cursor)
     return answer({"contacts": [dataclasses.asdict(one) for one in found], "cursor": more})
 
@@ -119,7 +119,7 @@ def _forbidden(number: str, reason: str, since: float) -> dict[str, Any]:
     responses=problems(401, 403),
 )
 async def forbidden(web: Mine) -> Response:
-    """All of them."""
+    """All numbers on the list."""
     found = web.station.rules.do_not_fax
     return answer({"numbers": [_forbidden(number, *why) for number, why in found.items()]})
 

@@ -98,7 +98,7 @@ def _existing(folder: Any) -> Any:
     responses=problems(401, 403),
 )
 async def sessions(web: Mine) -> Response:
-    """From the first page being made to the last being confirmed."""
+    """Active faxes, from the first page being made to the last being confirmed."""
     return answer({"sessions": [_session(call) for call in web.station.calls()]})
 
 
@@ -132,7 +132,7 @@ def _session(call: FaxCall) -> dict[str, Any]:
     responses=problems(401, 403),
 )
 async def accounts(web: Mine) -> Response:
-    """As the configuration names them, and what is done where a fax does not say."""
+    """Accounts of the configuration, and defaults for what a fax leaves out."""
     config = web.station.config
     found = [
         {"name": account.label, "server": account.server, "user": account.user, "register": account.register_}
@@ -161,7 +161,7 @@ async def accounts(web: Mine) -> Response:
     responses=problems(401, 403),
 )
 async def mailboxes(web: Mine) -> Response:
-    """As the configuration names them."""
+    """Mailboxes of the configuration."""
     found: Sequence[Any] = (
         web.mailboxes()
         if web.mailboxes is not None
@@ -209,7 +209,7 @@ async def ready(web: Mine) -> Response:
     | {200: {"description": "The metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(web: Mine) -> Response:
-    """In the text format."""
+    """Metrics in Prometheus' text format."""
     if web.metrics is None:
         raise Problem(404, "There are no metrics", kind="not-found")
     return Response(await web.metrics.text(), media_type=METRICS_TYPE)

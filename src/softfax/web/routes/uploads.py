@@ -97,7 +97,7 @@ async def _converted(web: Web, form: Form, folder: Any, resolution: Resolution) 
     responses=problems(401, 403, 404),
 )
 async def get_upload(upload_id: UploadId, web: Mine) -> Response:
-    """As it was answered when it came."""
+    """An upload, as it was answered when it came."""
     return answer((await web.uploads.get(upload_id)).to_json())
 
 
