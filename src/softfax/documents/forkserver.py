@@ -168,7 +168,7 @@ def _begun(status: IO[bytes]) -> int | None:
 # ---- in the process that is kept ready -------------------------------------------------------------------------------------
 
 
-class _Server:
+class _ForkingProcess:
     """Forks a process for each message, and says how each has ended."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -257,7 +257,7 @@ def main() -> None:
     from softfax.documents import cover, header, image, markup, pdf, raster, tiff, worker  # noqa: F401
 
     with socket.socket(fileno=int(sys.argv[1])) as control:
-        _Server(control).serve()
+        _ForkingProcess(control).serve()
 
 
 if __name__ == "__main__":
