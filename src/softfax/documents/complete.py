@@ -37,7 +37,7 @@ def draw_whole(draw: Draw, width: int, rows: int) -> tuple[Grey, float]:
     """Draws a page so that nothing is missing; returns it and the share of its blocks that could not be drawn completely."""
     page = _in_bands(draw, width, rows, BAND)
     small_width, small_rows = -(-width // SCALE), -(-rows // SCALE)
-    expected = _ink(_in_bands(draw, small_width, small_rows, BAND // 2))
+    expected = _ink(_in_bands(draw, small_width, small_rows, 2 * BAND))
     missing = _missing(page, expected)
     if not missing.any():
         return page, 0.0
