@@ -18,6 +18,8 @@ __all__ = ["OpenDocument", "open_document"]
 HEAD = 4096
 #: How much of a file's beginning and end is searched for what only a PDF has.
 SEARCHED = 1 << 16
+#: The head of a PPM, PGM or PBM; the dots of a light page after it look like letters.
+PNM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\s+)*\d+\s+\d+\s")
 OBJECT = re.compile(rb"(?<!\d)\d{1,8} \d{1,5} obj\b")
 #: What names promise a file to be; other names promise nothing that matters here.
 _PICTURES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
@@ -80,7 +82,7 @@ def open_document(source: Source, limits: DocumentLimits) -> OpenDocument:
         return _named(PdfDocument(source, limits), source, "a PDF" if suffix in _PICTURES else "")
     from softfax.documents.text import looks_like_text
 
-    if looks_like_text(head):
+    if looks_like_text(head) and not PNM.match(head):
         if suffix == ".pdf" or suffix in _PICTURES:
             html = re.match(rb"\s*<(!doctype html|html|head|body)\b", head, re.I) is not None
             raise DocumentUnsupportedError(
