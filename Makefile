@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 LOG := .build/log
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help all build develop packages test-packages loopback test lint lint-page format docs bench asan tsan fuzz wheel wheels wheel-check sbom audit samples clean
+.PHONY: help all build develop packages test-packages loopback test corpus corpus-packages lint lint-page format docs bench asan tsan fuzz wheel wheels wheel-check sbom audit samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
@@ -32,6 +32,12 @@ loopback: build ## fax samples/ between two SIP stations on this machine, over T
 
 test: test-packages develop ## run every test
 	@$(PY) -m pytest -n auto $(PYTEST_ARGS)
+
+corpus-packages:
+	@tools/bootstrap.sh corpus
+
+corpus: corpus-packages develop ## have tesseract read documents of every kind, and their faxes; CORPUS_ARGS names some
+	@$(PY) -m tests.corpus $(CORPUS_ARGS)
 
 # What checks the web page, by its lock file; another node than the distribution's brings its npm.
 node_modules/.complete: package.json package-lock.json

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bootstrap.sh [test]   makes sure the Debian packages that building (and testing) needs are there; installs them as root or
+# bootstrap.sh [test | corpus]   makes sure the Debian packages that building (and testing) needs are there; installs them as root or
 # with sudo, or names them and stops.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,6 +13,9 @@ if [ "${1:-}" = test ]; then
              clang libclang-rt-14-dev libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 tesseract-ocr)
   # Another node than the distribution's brings its npm and does not go with this one.
   command -v npm >/dev/null || packages+=(nodejs npm)
+fi
+if [ "${1:-}" = corpus ]; then
+  packages+=(tesseract-ocr tesseract-ocr-eng poppler-utils ghostscript chromium libreoffice-writer-nogui fonts-liberation)
 fi
 python=${PYTHON:-python3}
 # An interpreter of the distribution's needs its headers and venv as packages; any other brings them.

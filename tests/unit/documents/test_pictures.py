@@ -14,6 +14,7 @@ from PIL import Image, features
 
 from softfax.documents import DocumentLimits, RasterSettings, Source, prepare, read_pages
 from softfax.documents.image import ImageDocument, ImageSheet
+from softfax.documents.load import open_document
 from softfax.errors import DocumentUnsupportedError
 
 SHAPE = (300, 200)
@@ -102,6 +103,12 @@ def test_what_lies_behind_a_deep_picture_is_white(tmp_path: Path) -> None:
     values[30:90, 20:120, 3], values[150:200, 20:120, 3] = 65535, 32768
     tifffile.imwrite(tmp_path / "behind.tif", values, photometric="rgb", extrasamples=["unassalpha"])
     assert_tones(drawn(tmp_path / "behind.tif")[0])
+
+
+def test_a_light_picture_is_no_text(tmp_path: Path) -> None:
+    Image.new("RGB", SHAPE[::-1], (255, 250, 225)).save(tmp_path / "light.ppm")
+    document = open_document(Source(path=tmp_path / "light.ppm"), DocumentLimits())
+    assert isinstance(document, ImageDocument)
 
 
 def test_a_dark_page_of_16_bits_stays_dark(tmp_path: Path) -> None:
