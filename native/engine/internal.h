@@ -183,10 +183,10 @@ typedef struct t30_run {
     bool finished;                            /* phase E has been */
     bool muted;                               /* being replaced: no more events */
     bool preamble_heard;
-    bool waits_for_dis;      /* longer than T4 */
-    bool commanded;          /* a DCS was said */
-    bool local_tcf;          /* over T.38 the gateways make the training check */
-    unsigned training_ticks; /* since one was to come */
+    bool waits_for_dis, waits_before; /* longer than T4; and that once more */
+    bool commanded;                   /* a DCS was said */
+    bool local_tcf;                   /* over T.38 the gateways make the training check */
+    unsigned training_ticks;          /* since one was to come */
     /* waits.c, in ticks: T.30 waits without a timer; a phase waits for the carrier to fall; no energy was on the line;
      * a page has been held; a frame has been waited for beyond its time */
     unsigned untimed_ticks, queued_ticks, quiet_ticks, held_ticks, slow_ticks, answer_ticks;

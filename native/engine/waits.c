@@ -9,7 +9,8 @@
 #define UNTIMED_LONG_TICKS 500 /* 10 s, until the far end says its DIS again after EOM */
 
 #define T2_SAMPLES (7 * 8000)
-#define DIS_SAMPLES (3 * 8000)        /* CSI and DIS after their preamble, and some */
+#define DIS_SAMPLES (3 * 8000) /* CSI and DIS after their preamble, and some */
+#define LATE_DIS_SAMPLES (9 * 8000)
 #define T4_TICKS 150                  /* 3 s after a command it is said again */
 #define T4_LEAST_TICKS 25             /* … and not at once where the answer came late and damaged */
 #define NO_TCF_SAMPLES (9 * 8000 / 2) /* training and its check are over 3 s after the DCS */
@@ -150,15 +151,15 @@ static void watch_damaged_answer(t30_run *run) {
 }
 
 /* Who calls to receive says DIS, as a sender expects that is called. A far end that has nothing to send says its own at
- * the same time, and again after as long: it is heard in a longer wait, and T.30 ends. */
+ * the same time, and again after T4, or ten seconds: it is heard in a longer wait, and T.30 ends. */
 static void wait_for_dis(t30_run *run) {
     t30_state_t *t = run->t30;
 
     if (!(run->session->config.flags & SFX_FLAG_POLLER) || t->state != STATE_R || t->phase != T30_PHASE_B_RX)
         run->waits_for_dis = false;
     else if (!run->waits_for_dis && t->timer_t2_t4_is == TIMER_IS_T4 && t->timer_t2_t4 > 0) {
-        t->timer_t2_t4 += DIS_SAMPLES;
-        run->waits_for_dis = true;
+        t->timer_t2_t4 += run->waits_before ? LATE_DIS_SAMPLES : DIS_SAMPLES;
+        run->waits_for_dis = run->waits_before = true;
     }
 }
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.peer.ami import Ami, Message
 from tests.peer.chroot import Chroot, PeerUnavailableError, ensure_chroot
 
-__all__ = ["Asterisk", "PeerAddress", "make_certificate", "originate"]
+__all__ = ["Asterisk", "PeerAddress", "free_port", "make_certificate", "originate"]
 
 TEMPLATES = Path(__file__).parent / "etc"
 START_LIMIT_S = 30.0
@@ -50,6 +50,7 @@ class PeerAddress:
     """The instance's folder, as seen from inside the chroot."""
     station_id: str
     tls_port: int
+    iax_port: int
 
     def uri(self, extension: str) -> str:
         return f"sip:{extension}@127.0.0.1:{self.sip_port}"
@@ -144,7 +145,8 @@ class Asterisk:
                 (folder / "lib" / shared.name).symlink_to(f"/var/lib/asterisk/{shared.name}")
         if self.send_file:
             shutil.copy(self.send_file, folder / "fax" / "send.tif")
-        sip_port, ami_port, tls_port = _free_port(udp=True), _free_port(udp=False), _free_port(udp=False)
+        sip_port, ami_port, tls_port = free_port(udp=True), free_port(udp=False), free_port(udp=False)
+        iax_port = free_port(udp=True)
         address = PeerAddress(
             sip_port=sip_port,
             ami_port=ami_port,
@@ -158,6 +160,7 @@ class Asterisk:
             folder=inside,
             station_id=f"ASTERISK {chroot.major}",
             tls_port=tls_port,
+            iax_port=iax_port,
         )
         make_certificate(folder / "etc" / "tls.pem", folder / "etc" / "tls.key")
         _configure(folder / "etc", address, chroot)
@@ -182,6 +185,7 @@ def _configure(folder: Path, address: PeerAddress, chroot: Chroot) -> None:
         "VERSION": chroot.major,
         "SIP": address.sip_port,
         "TLS": address.tls_port,
+        "IAX": address.iax_port,
         "AMI": address.ami_port,
         "AMI_USER": address.ami_user,
         "AMI_SECRET": address.ami_secret,
@@ -227,7 +231,7 @@ async def _booted(address: PeerAddress, limit_s: float) -> bool:
     return False
 
 
-def _free_port(*, udp: bool) -> int:
+def free_port(*, udp: bool) -> int:
     """A TCP port of 127.0.0.1 that is free now, for UDP as well if asked."""
     for _ in range(50):
         with (
