@@ -50,6 +50,8 @@ PLEASE_WAIT = re.compile(r"please wait|adobe reader|not supported|viewer", re.I)
 class PdfSheet:
     """One page of a PDF with its annotations and what is filled into its form, as it prints."""
 
+    has_strokes = True
+
     def __init__(self, page: pdfium.PdfPage, where: str, limits: DocumentLimits, unit: float, note: str) -> None:
         self._page, self._where = page, where
         width, height = self._page.get_size()

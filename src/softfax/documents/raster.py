@@ -28,6 +28,8 @@ TALL = 2.4
 ROLL_PAPERS = 6
 TURN_FROM = 1.05
 CUT_SEARCH = 0.15
+#: Rows an inch of standard resolution, and how much the darker half of such a row counts where strokes are drawn.
+FLAT_DPI, THIN_COUNTS = 98, 0.7
 #: A page that is a little too long is shrunk rather than cut.
 SHRINK_TO_LENGTH = 0.9
 
@@ -60,6 +62,7 @@ class _Turned:
         self._sheet = sheet
         self.width_inches, self.height_inches = sheet.height_inches, sheet.width_inches
         self.aspect = 1 / sheet.aspect
+        self.has_strokes = _is_drawn(sheet)
 
     def render(self, width: int, rows: int) -> Image.Image:
         """The sheet, turned."""
@@ -149,12 +152,29 @@ def _place(sheet: Sheet, page: PageClass, settings: RasterSettings) -> _Placemen
 
 
 def _draw(sheet: Sheet, page: PageClass, place: _Placement) -> Image.Image:
-    drawn = sheet.render(place.width, place.rows)
+    drawn = (
+        _flat(sheet, place) if page.y_dpi == FLAT_DPI and _is_drawn(sheet) else sheet.render(place.width, place.rows)
+    )
     if (place.width, place.rows) == (page.width, place.height):
         return drawn
     canvas = Image.new("L", (page.width, place.height), 255)
     canvas.paste(drawn, (place.left, place.top))
     return canvas
+
+
+def _is_drawn(sheet: Sheet) -> bool:
+    """Tell whether a sheet is made of strokes, as a PDF is that is no picture."""
+    return bool(getattr(sheet, "has_strokes", False)) and not getattr(sheet, "is_picture", False)
+
+
+def _flat(sheet: Sheet, place: _Placement) -> Image.Image:
+    """The sheet in rows as high as those of standard resolution, without losing strokes that are thinner than one.
+
+    The bar of a small e covers a third of a row: by area alone it would be too light to be black.
+    """
+    pairs = np.asarray(sheet.render(place.width, 2 * place.rows), np.float32).reshape(place.rows, 2, place.width)
+    grey = pairs.mean(axis=1) * (1 - THIN_COUNTS) + pairs.min(axis=1) * THIN_COUNTS
+    return Image.fromarray(grey.round().astype(np.uint8))
 
 
 def _inside(white: npt.NDArray[np.bool_], page: PageClass, place: _Placement) -> _Placement | None:
