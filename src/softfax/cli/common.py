@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import math
 import re
 import signal
@@ -14,6 +15,7 @@ from enum import StrEnum
 from typing import Any, get_args
 
 from softfax.cli.report import POLL_S, Reporter
+from softfax.documents import RasterSettings
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import ActiveFax
 from softfax.model import FaxResult
@@ -47,11 +49,10 @@ DEFAULT_LISTEN = "127.0.0.1:5060"
 _NUMBER = re.compile(r"^\+?[0-9A-Da-d*#().\- ]{1,40}$")
 #: An extension that has a name: the user part of a SIP URI.
 _NAME = re.compile(r"^[A-Za-z0-9_.!~*'&=+$-]{1,64}$")
+_OF_PAGES = {"header", *(one.name for one in dataclasses.fields(RasterSettings))}
 #: Options of a fax that are not those of its pages.
 _CALL_OPTIONS = {
-    name: option
-    for name, option in outside_options().items()
-    if option.default is not None and name not in ("header", "resolution", "scan")
+    name: option for name, option in outside_options().items() if option.default is not None and name not in _OF_PAGES
 }
 CALL_DEFAULTS |= {
     f"no_{o.name}" if o.kind is bool else o.name: o.kind is not bool and o.default for o in _CALL_OPTIONS.values()

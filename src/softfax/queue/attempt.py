@@ -137,11 +137,9 @@ class SendAttempt:
         assert request.folder is not None
         try:
             async with queue.making.of(request.folder):
-                resolution = queue.resolution(request)
+                filled = queue.filled(request)
                 private = config.fax.allow_private_documents
-                make = partial(
-                    pages.make, request, request.folder, resolution, allow_private=private, stop=queue.stop_making
-                )
+                make = partial(pages.make, filled, request.folder, allow_private=private, stop=queue.stop_making)
                 made = await asyncio.get_running_loop().run_in_executor(queue.makers, make)
         except DocumentUnreachableError as error:
             return await self._undialled("FILE_ERROR", str(error), outcome.NO_T30)

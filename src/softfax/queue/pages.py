@@ -16,7 +16,7 @@ from pathlib import Path
 from softfax.documents import DocumentMetadata, RasterSettings, deliver_pdf, start
 from softfax.errors import DocumentInterruptedError, DocumentUnsupportedError
 from softfax.model import FaxContext
-from softfax.options import Resolution
+from softfax.options import options_of
 from softfax.outside import clean
 from softfax.queue.model import Document, FaxRequest
 
@@ -57,17 +57,16 @@ def keep_documents(documents: Sequence[Document], folder: Path) -> tuple[Documen
     return tuple(kept)
 
 
-def _key(request: FaxRequest, resolution: Resolution) -> str:
+def _key(request: FaxRequest) -> str:
     what = [[str(d.path), d.url, d.pages] for d in request.documents]
-    said = json.dumps(
-        [what, dict(request.cover or {}), resolution, request.scan or "auto"], sort_keys=True, default=str
-    )
+    raster = options_of(request, RasterSettings).values()
+    said = json.dumps([what, dict(request.cover or {}), *raster], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
-def made(request: FaxRequest, folder: Path, resolution: Resolution) -> Made | None:
-    """The pages, if they have been made."""
-    stem = folder / f"fax-{_key(request, resolution)}"
+def made(request: FaxRequest, folder: Path) -> Made | None:
+    """The pages of a request in which no option is left open, if they have been made."""
+    stem = folder / f"fax-{_key(request)}"
     try:
         said = json.loads(stem.with_suffix(".json").read_text())
         tiff = stem.with_suffix(".tif")
@@ -83,26 +82,26 @@ def made(request: FaxRequest, folder: Path, resolution: Resolution) -> Made | No
 def make(
     request: FaxRequest,
     folder: Path,
-    resolution: Resolution,
     *,
     allow_private: bool = False,
     warnings: Sequence[str] = (),
     stop: threading.Event | None = None,
 ) -> Made:
-    """Makes the pages; blocks. `warnings` are those known before. What URLs and office files became is kept beside them.
+    """Makes the pages of a request in which no option is left open; blocks. `warnings` are those known before. What URLs and
+    office files became is kept beside them.
 
     Raises DocumentError; DocumentInterruptedError once `stop` is set.
     """
-    found = made(request, folder, resolution)
+    found = made(request, folder)
     if found is not None:
         return found
-    key = _key(request, resolution)
+    key = _key(request)
     work = folder / f"work-{key}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700, parents=True)
     files = [_written(d) for d in request.documents]
     password = next((d.password for d in request.documents if d.password), "")
-    settings = RasterSettings(resolution=resolution, scan=request.scan or "auto", password=password)
+    settings = RasterSettings(**options_of(request, RasterSettings), password=password)
     optional = frozenset(d.url or str(d.path) for d in request.documents if d.optional)
     with start(files, settings, work, cover=request.cover, allow_private=allow_private, optional=optional) as job:
         while stop is not None and not job.wait(LOOK_S):

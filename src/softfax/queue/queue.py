@@ -24,6 +24,7 @@ from softfax.delivery.aside import Aside
 from softfax.delivery.durable import Durable
 from softfax.delivery.rounds import FAXES, Rounds
 from softfax.diskspace import DiskFloor, make_private
+from softfax.documents import RasterSettings
 from softfax.documents.fetch import redacted
 from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
@@ -41,7 +42,7 @@ from softfax.model import (
     new_fax_id,
 )
 from softfax.options import options_of
-from softfax.queue import attempt, pages, recorder, tables
+from softfax.queue import pages, recorder, tables
 from softfax.queue.attempt import SendAttempt
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, NoFaxError
@@ -289,9 +290,10 @@ class FaxQueue:
             request,
             documents=pages.keep_documents(request.documents, folder),
             folder=folder,
-            scan=request.scan or config.fax.options.scan,
+            # Its pages stay as they are, whatever the configuration says later.
+            **options_of(self.filled(request), RasterSettings),
         )
-        ready = pages.made(request, folder, self.resolution(request))
+        ready = pages.made(self.filled(request), folder)
         asked = dataclasses.replace(request, account=request.account or routes[0].account)
         fax = Fax(
             id=fax_id,
@@ -329,7 +331,7 @@ class FaxQueue:
         """The fax TIFF: as it is sent, without header, once its pages are made; as it was received, where that was kept."""
         kept = await self._kept(fax_id)
         if kept.request is not None and kept.request.folder is not None:
-            made = await asyncio.to_thread(pages.made, kept.request, kept.request.folder, self.resolution(kept.request))
+            made = await asyncio.to_thread(pages.made, self.filled(kept.request), kept.request.folder)
             return made.tiff if made else None
         return self._received(kept, ".tif")
 
@@ -351,9 +353,9 @@ class FaxQueue:
                 return path
         return None
 
-    def resolution(self, request: FaxRequest) -> attempt.Resolution:
-        """Resolution at which a request's pages are drawn."""
-        return request.resolution or self.station.config.fax.options.drawn_at
+    def filled(self, request: FaxRequest) -> FaxRequest:
+        """Return a request with what it leaves open taken from the configuration."""
+        return request.with_defaults(self.station.config.fax.options)
 
     async def _kept(self, fax_id: str) -> StoredFax:
         kept = await asyncio.to_thread(self.store.kept, fax_id)

@@ -33,6 +33,7 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
+from softfax.options import FaxOptions, options_of
 from softfax.sip import CALLS_PER_PROCESS, CallerId, IncomingCall, SipAccount, calls_possible
 from softfax.sip.headers import number_of
 from softfax.station import making, wire
@@ -275,7 +276,7 @@ class Calls:
         with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
             try:
                 if order.pages is not None:
-                    job = await asyncio.to_thread(_start_job, order.pages, Path(workdir))
+                    job = await asyncio.to_thread(_start_job, order.pages, settings, Path(workdir))
                     await asyncio.to_thread(job.wait_ready)
                     settings = dataclasses.replace(settings, document=job.tiff)
                 await self._wait_for_room()
@@ -423,15 +424,13 @@ def _have(task: asyncio.Task[None]) -> None:
         log.error("not all accounts are in force: %s", error)
 
 
-def _start_job(pages: wire.Pages, workdir: Path) -> PageJob:
-    raster = RasterSettings(
-        resolution=pages.resolution, scan=pages.scan, password=pages.password, first_page=pages.first_page
-    )
+def _start_job(pages: wire.Pages, options: FaxOptions, workdir: Path) -> PageJob:
+    raster = RasterSettings(**options_of(options, RasterSettings), password=pages.password, first_page=pages.first_page)
     return start(
         pages.documents,
         raster,
         workdir,
-        cover=pages.cover,
+        cover=options.cover,
         header=pages.header,
         allow_private=pages.allow_private,
         raster=pages.raster,

@@ -92,7 +92,7 @@ def outgoing_settings(
         document=document,
         documents=order.documents,
         # The header line is drawn on the pages.
-        **options_of(asked) | {"account": account, "header": "", "cover": None, "max_rate_bps": rate_bps},
+        **options_of(asked) | {"account": account, "header": "", "max_rate_bps": rate_bps},
         t38=t38_preferences(config, account),
         timeouts=Timeouts(
             answer_s=order.answer_timeout_s or fax.answer_timeout_s, t38_s=order.t38_timeout_s or fax.t38_timeout_s
@@ -115,11 +115,8 @@ def placing(
                       "continued": order.first_page > 1}  # fmt: skip
         pages = wire.Pages(
             documents=order.documents,
-            resolution=order.resolution or config.fax.options.drawn_at,
             header=header,
-            cover=order.cover,
             password=order.password,
-            scan=order.scan or config.fax.options.scan or "auto",
             first_page=order.first_page,
             raster=order.raster,
             allow_private=config.fax.allow_private_documents,

@@ -20,7 +20,6 @@ from pydantic import TypeAdapter
 from softfax.fax.session import PageMark
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, Mode
-from softfax.options import Resolution, Scan
 from softfax.station.load import Load
 from softfax.station.views import RegistrationView
 
@@ -69,11 +68,8 @@ class Pages:
     """Pages to be made (`softfax.documents.start`)."""
 
     documents: tuple[str, ...]
-    resolution: Resolution
     header: Mapping[str, Any] | None = None
-    cover: Mapping[str, Any] | None = None
     password: str = ""
-    scan: Scan = "auto"
     first_page: int = 1
     raster: Path | None = None
     allow_private: bool = False

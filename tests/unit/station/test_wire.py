@@ -26,7 +26,7 @@ SETTINGS = FaxSettings(
 CONTEXT = FaxContext(
     fax_id="f", direction=Direction.SEND, outgoing=True, session_number=1, unique_id="1.1", channel="c"
 )
-PAGES = wire.Pages(documents=("a.pdf", "https://x/b"), resolution="fine", header={"station": "x"}, raster=Path("r.tif"))
+PAGES = wire.Pages(documents=("a.pdf", "https://x/b"), header={"station": "x"}, raster=Path("r.tif"))
 RESULT = making.failed(CONTEXT, Outcome(False, "BUSY", "busy", 1486), 1.5)
 MESSAGES: list[wire.Message] = [
     wire.PlaceCall(uri="sip:1@x", settings=SETTINGS, pages=PAGES),
