@@ -7,11 +7,11 @@ PY := $(VENV)/bin/python
 LOG := .build/log
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help all build develop packages test-packages loopback test corpus corpus-packages lint lint-page format docs bench asan tsan fuzz wheel wheels wheel-check sbom audit samples clean
+.PHONY: help all build develop packages test-packages loopback test corpus corpus-packages lint lint-page format docs bench asan tsan fuzz wheel wheels wheel-check check-debian sbom audit samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
 packages:
 	@tools/bootstrap.sh
@@ -87,6 +87,9 @@ wheels: wheel ## the same: one wheel serves every Python from 3.11 on, on this m
 
 wheel-check: wheel ## install the wheel on a bare Debian (SUITE=bookworm) and fax with it
 	@PY=$(PY) tools/wheel-check.sh $(SUITE)
+
+check-debian: develop ## `make loopback` on a bare Debian (SUITE=trixie), from source; some minutes
+	@PY=$(PY) tools/debian-check.sh $(SUITE)
 
 sbom: develop ## the software bill of materials (CycloneDX), in dist/
 	@mkdir -p dist && $(PY) tools/sbom.py dist/softfax.cdx.json && echo "  sbom       dist/softfax.cdx.json"
