@@ -257,7 +257,7 @@ class SendAttempt:
             pages=confirmed,
             pages_total=total,
             documents=list(fax.documents),
-            warnings=list(fax.warnings) or None,
+            warnings=list(dict.fromkeys([*fax.warnings, *(result.warnings or ())])) or None,
             retry_at=verdict.next_at.isoformat() if verdict.next_at is not None else None,
         )
         attempt = dataclasses.replace(attempt, result=result)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from softfax.documents.load import open_document
-from softfax.documents.types import DocumentLimits, Source
-from tests.corpus import DOCUMENTS, Item, damaged, office, pdfs, pictures
+from softfax.documents.sources import gather
+from softfax.documents.types import DocumentLimits
+from tests.corpus import DOCUMENTS, Item, damaged, office, others, pdfs, pictures
 from tests.corpus.measure import write
 
-KINDS = (damaged, office, pdfs, pictures)
+KINDS = (damaged, office, others, pdfs, pictures)
 WRITTEN = [item for item in DOCUMENTS if not item.needs]
 
 
@@ -24,5 +25,5 @@ def test_there_are_many_and_each_has_a_name_of_its_own() -> None:
 
 @pytest.mark.parametrize("item", WRITTEN, ids=lambda item: item.name)
 def test_it_opens(tmp_path: Path, item: Item) -> None:
-    document = open_document(Source(path=write(item, tmp_path)), DocumentLimits())
-    assert len(document) >= 1
+    sources = gather([write(item, tmp_path)], tmp_path / "work", limits=DocumentLimits())
+    assert all(len(open_document(source, DocumentLimits())) >= 1 for source in sources)
