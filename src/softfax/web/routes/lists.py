@@ -22,6 +22,8 @@ from softfax.web.state import Mine, answer, needs
 
 __all__ = ["router"]
 
+#: Numbers in one answer.
+LISTED_MAX = 100_000
 router = APIRouter(tags=["lists"])
 
 ContactId = Annotated[str, PathParam(pattern=FAX_ID, description="id of an entry")]
@@ -120,8 +122,8 @@ def _forbidden(number: str, reason: str, since: float) -> dict[str, Any]:
 )
 async def forbidden(web: Mine) -> Response:
     """All numbers on the list."""
-    found = web.station.rules.do_not_fax
-    return answer({"numbers": [_forbidden(number, *why) for number, why in found.items()]})
+    newest_first = sorted(web.station.rules.do_not_fax.items(), key=lambda entry: entry[1][1], reverse=True)
+    return answer({"numbers": [_forbidden(number, *why) for number, why in newest_first[:LISTED_MAX]]})
 
 
 @router.post(
