@@ -155,8 +155,9 @@ def test_who_says_nothing_keeps_out_nobody_at_another_address() -> None:
             silent = [await Octets.connect(server) for _ in range(3)]
             with pytest.raises((ConnectionError, AssertionError)):
                 await Octets.connect(server)
-            for host in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
-                client = await Octets.connect(server, source=host)
+            # Held: from Python 3.13 on, a connection that nothing holds is closed.
+            held = [await Octets.connect(server, source=f"127.0.0.{n}") for n in (2, 3, 4)]
+            for client in held:
                 assert "accepted" in await client.login()
             # Where strangers come from many addresses, the one that has most of them makes room.
             others = [await Octets.connect(server, source=f"127.0.1.{n}") for n in range(1, 3)]

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -212,12 +213,14 @@ def promtool() -> str:
     """The machine's, else that of a package that is not installed for it."""
     if found := shutil.which("promtool"):
         return found
-    try:
-        return str(unpacked("prometheus") / "usr/bin/promtool")
-    except (OSError, subprocess.CalledProcessError):
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no promtool for this machine (Debian: prometheus)", pytrace=False)
-        pytest.skip("there is no promtool for this machine (Debian: prometheus)")
+    # A package of its own from Debian 13 on.
+    for package in ("promtool", "prometheus"):
+        with suppress(OSError, subprocess.CalledProcessError):
+            if (program := unpacked(package) / "usr/bin/promtool").exists():
+                return str(program)
+    if os.environ.get("CI") == "true":
+        pytest.fail("there is no promtool for this machine (Debian: promtool)", pytrace=False)
+    pytest.skip("there is no promtool for this machine (Debian: promtool)")
 
 
 def test_promtool_takes_the_rules(tmp_path: Path, promtool: str) -> None:
