@@ -225,7 +225,7 @@ def with_picture(
     image = head.encode() + b"\nstream\n" + data + b"\nendstream"
     pdf(
         path,
-        f"q {width * 0.36} 0 0 {rows * 0.36} 60 400 cm /I Do Q",
+        f"q {width * 0.36} 0 0 {rows * 0.36} 60 300 cm /I Do Q",
         resources="/XObject << /I 7 0 R >>",
         objects=[image],
     )
