@@ -206,7 +206,7 @@ def note(run: Run, faxes: list[Fax]) -> None:
     run.first_attempt = sum(fax.state == "delivered" and len(fax.attempts) == 1 for fax in faxes)
     run.failures = dict(
         Counter(
-            f"{attempt.cause}: {(attempt.result or {}).get('error_text') or (attempt.result or {}).get('status_string')}"
+            f"{attempt.cause}: {attempt.result.status_string if attempt.result else 'no result'}"
             for fax in faxes
             for attempt in fax.attempts
             if attempt.cause
