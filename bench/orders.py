@@ -30,7 +30,8 @@ from PIL import Image
 
 from softfax.client import AsyncSoftfaxClient
 from softfax.client.models import Fax
-from softfax.documents import RasterSettings, convert
+from softfax.documents import RasterSettings
+from softfax.documents.convert import convert
 from softfax.documents.header import header_rows
 from tests.support.served import Served, serving
 

@@ -20,9 +20,9 @@
 #define SLOW_MS 1000u     /* a call not answered by then waits like one without its ACK */
 #define BUCKETS 512
 #define ADDRESS_PER_S 20.0
-#define ADDRESS_BURST 50.0
+#define ADDRESS_BURST 120.0
 #define ALL_PER_S 60.0
-#define ALL_BURST 120.0
+#define ALL_BURST 240.0
 /* An ACK gives its call's place back: who reads our answers may begin more of them, as many as a big order takes. */
 #define RETURNED_PER_S 60.0
 #define RETURNED_BURST 600.0

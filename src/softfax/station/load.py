@@ -28,6 +28,8 @@ COST, COST_MIN = 0.002, 0.0004
 MEASURED_FROM, FRESH_S = 8, 5.0
 #: Calls that may begin within that time; of those that come in, twice as many: a refusal costs an attempt, waiting does not.
 FRESH_MAX = 300
+#: Calls that may be placed within a second: a far end that gets more at once has to refuse some.
+PLACED_MAX = 60
 SMOOTHING = 0.3
 
 
@@ -152,7 +154,7 @@ class LoadMeter:
 
     def load(self, calls: int, refused: Refusals) -> Load:
         """Load, as reported to others."""
-        room = self.room(calls)
+        room = self._room(calls, FRESH_MAX)
         return Load(
             busy=round(self._busy, 3),
             late_ms=round(self._late_s * 1e3, 1),
