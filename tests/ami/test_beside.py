@@ -41,7 +41,7 @@ class Client:
         writer.close()
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        for _ in range(200):
+        for _ in range(900):
             try:
                 return await asyncio.open_connection("127.0.0.1", self.port)
             except OSError:

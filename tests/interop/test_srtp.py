@@ -56,7 +56,7 @@ def test_faxes_both_ways_by_srtp(tmp_path: Path, asterisk: PeerAddress) -> None:
             sent = [station.send(number, [letter], account=name) for name, number in ways.items()]
             assert asyncio.run(_received_from(asterisk))["Status"] == "SUCCESS"
             done = [station.wait(fax.id, timeout_s=90) for fax in sent]
-            assert [(fax.state, fax.pages, (fax.result or {})["mode"]) for fax in done] == [
+            assert [(fax.state, fax.pages, fax.result and fax.result.mode) for fax in done] == [
                 ("delivered", 1, "audio")
             ] * 2
             served.wait("received: 1 page")

@@ -39,7 +39,7 @@ DIALOGS = (
 
 def settle(page: Page) -> None:
     page.wait_for_selector("h1")
-    page.wait_for_function("() => !document.querySelector('.loading')")
+    page.wait_for_function("() => !document.querySelector('.loading')", timeout=90_000)
     page.wait_for_timeout(150)
 
 

@@ -50,7 +50,7 @@ def test_a_fax_by_the_api(tmp_path: Path) -> None:
             again = here.send(f"sip:5551@{host}", [letter], tags={"case": "17"}, key="once")
             assert again.id == fax.id
             done = here.wait(fax.id, timeout_s=240)
-            assert (done.state, done.pages, (done.result or {}).get("mode")) == ("delivered", 1, "T38")
+            assert (done.state, done.pages, done.result and done.result.mode) == ("delivered", 1, "T38")
             # The far end has confirmed the page before it has made a document of it.
             until(lambda: [f.state for f in there.list(limit=10)] == ["received"])
             received = list(there.list(limit=10))

@@ -231,7 +231,7 @@ def test_nothing_is_fetched_and_no_file_of_this_machine_shown(
 ) -> None:
     """Also where the network cannot be taken away."""
     if not isolated:
-        monkeypatch.setattr(office, "_without_network", tuple)
+        monkeypatch.setattr(office, "without_network", tuple)
     site, asked = requests
     secret = tmp_path / "secret.png"
     Image.new("L", (200, 200), 0).save(secret)
