@@ -302,7 +302,7 @@ def rig() -> Case:
             )
         )
         campaign.take_peer(outcome, await end)
-        campaign.take_peer(outcome, await asyncio.wait_for(receiver, 15))
+        campaign.take_peer(outcome, await asyncio.wait_for(receiver, 60))
 
     return case
 

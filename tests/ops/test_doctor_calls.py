@@ -32,7 +32,7 @@ def test_a_test_fax(tmp_path: Path) -> None:
                 {"sip": {"listen": "127.0.0.1:5060"}, "data": {"dir": tmp_path / "data"}}, ""
             )
             findings = await call_findings(config, f"sip:1@{uri}")
-            await asyncio.wait_for(receiver.wait(), 20)
+            await asyncio.wait_for(receiver.wait(), 90)
         finally:
             if receiver.returncode is None:
                 receiver.kill()

@@ -280,7 +280,7 @@ def test_an_account_over_tls_shows_its_certificate(tmp_path: Path) -> None:
             await side.until("ended", 30)
             assert not done.is_set()
             agent.call(f"sip:1@127.0.0.1:{{port}}", Side("with"), t38=policy(), account="with")
-            await asyncio.wait_for(done.wait(), 20)
+            await asyncio.wait_for(done.wait(), 60)
             listener.close()
         async def outer():
             agent = await UserAgent.start(SipConfig(tls_ca={str(server)!r}))

@@ -198,7 +198,7 @@ def test_orders_that_cannot_be(tmp_path: Path, letter: str) -> None:
                     station.originate(order)
             assert not updates
             call = station.originate(FaxOrder(destination="sip:a@127.0.0.1:1", documents=("/nowhere/x.pdf",)))
-            result = await asyncio.wait_for(call.result, 20)
+            result = await asyncio.wait_for(call.result, 60)
             assert (result.error, result.success, result.pages, result.sip_code) == ("FILE_ERROR", False, 0, 0)
             assert call.call_state is None
             assert isinstance(updates[-1].event, FaxResult)
@@ -227,7 +227,7 @@ def test_nobody_answers_and_hangup(tmp_path: Path, letter: str) -> None:
                 call = station.originate(FaxOrder(destination=other.uri, documents=(letter,)))
                 await _until(lambda: call.call_state is CallState.ANSWERED, 20)
                 station.hangup(call)
-                result = await asyncio.wait_for(call.result, 10)
+                result = await asyncio.wait_for(call.result, 60)
                 assert (result.error, result.success) == ("CANCEL", False)
                 assert (station.stats().completed_faxes, station.stats().failed_faxes) == (1, 1)
 
