@@ -29,8 +29,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto`: twice as many workers as processors, because a test with a real-time call mostly waits."""
-    return 2 * len(os.sched_getaffinity(0))
+    """`-n auto`: a worker more than there are processors, because a test with a real-time call mostly waits."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.fixture(scope="session")
