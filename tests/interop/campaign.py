@@ -11,8 +11,10 @@ import asyncio
 import shutil
 import time
 import traceback
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tests.interop.outcome import Outcome
 from tests.peer.ami import Ami, Message
@@ -21,7 +23,7 @@ from tests.support.command import SoftfaxProcess
 from tests.support.pages import draw_page, write_fax_tiff
 from tests.support.peer import campaign_peer
 
-__all__ = ["CASE_LIMIT_S", "Campaign"]
+__all__ = ["CASE_LIMIT_S", "Campaign", "attempt", "command"]
 
 CASE_LIMIT_S = 200.0
 STARTING_AT_ONCE = 2
@@ -86,22 +88,28 @@ class Campaign:
             outcome.received.append(str(kept))
 
 
-async def _run_case(campaign: Campaign, name: str, folder: Path) -> None:
-    from tests.interop.cases import CASES
-
-    outcome = Outcome(name)
+async def attempt(outcome: Outcome, work: Awaitable[None], limit_s: float) -> float:
+    """Runs a case; its problem, if it has one, is in its outcome. Returns the seconds it took."""
     began = time.monotonic()
     try:
-        async with asyncio.timeout(CASE_LIMIT_S):
-            await CASES[name](campaign, outcome)
+        async with asyncio.timeout(limit_s):
+            await work
     except TimeoutError:
         outcome.problem = f"not over after {time.monotonic() - began:.0f} s"
     except Exception:
         outcome.problem = traceback.format_exc()
+    return time.monotonic() - began
+
+
+async def _run_case(campaign: Campaign, name: str, folder: Path) -> None:
+    from tests.interop.cases import CASES
+
+    outcome = Outcome(name)
+    seconds = await attempt(outcome, CASES[name](campaign, outcome), CASE_LIMIT_S)
     outcome.save(folder)
     result = outcome.results[-1] if outcome.results else {}
     print(
-        f"{name:<24} {time.monotonic() - began:6.1f} s  exit {outcome.exit_status}  {result.get('mode', '-')} "
+        f"{name:<24} {seconds:6.1f} s  exit {outcome.exit_status}  {result.get('mode', '-')} "
         f"{result.get('pages', '-')} pages {result.get('status_string', '')} {outcome.complaints} {outcome.problem}",
         flush=True,
     )
@@ -119,8 +127,11 @@ async def _run(peer_state: Path, folder: Path, cases: list[str], owner: int | No
         await ami.close()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def command(
+    description: str | None, run: Callable[[Path, Path, list[str], int | None], Coroutine[Any, Any, None]]
+) -> None:
+    """Runs the cases that the command line names, until they have ended or their owner has."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--peer", type=Path, required=True, help="the state file of tests.peer")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--owner", type=int, help="end when this process is gone")
@@ -128,8 +139,8 @@ def main() -> None:
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     with suppress(asyncio.CancelledError):
-        asyncio.run(_run(asked.peer, asked.folder.resolve(), asked.cases, asked.owner))
+        asyncio.run(run(asked.peer, asked.folder.resolve(), asked.cases, asked.owner))
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, _run)

@@ -6,17 +6,16 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import shutil
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from tests.interop.campaign import attempt, command
 from tests.interop.cases import IDENT, LISTEN
 from tests.interop.outcome import Outcome
 from tests.peer.asterisk import PeerAddress
@@ -153,20 +152,13 @@ async def _run_case(rig: Rig, name: str, folder: Path) -> None:
     modem, case = CASES[name]
     outcome = Outcome(name)
     async with rig.modems[modem]:
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                await case(rig, outcome, modem)
-        except TimeoutError:
-            outcome.problem = f"not over after {time.monotonic() - began:.0f} s"
-        except Exception:
-            outcome.problem = traceback.format_exc()
+        seconds = await attempt(outcome, case(rig, outcome, modem), LIMIT_S)
     if outcome.exit_status:
         outcome.stderr += rig.hylafax.log()
     outcome.save(folder)
     result = outcome.results[-1] if outcome.results else {}
     print(
-        f"{name:<20} {time.monotonic() - began:6.1f} s  exit {outcome.exit_status}  {result.get('pages', '-')} pages "
+        f"{name:<20} {seconds:6.1f} s  exit {outcome.exit_status}  {result.get('pages', '-')} pages "
         f"{result.get('bitrate')} {result.get('status_string', '')} {outcome.problem}",
         flush=True,
     )
@@ -185,17 +177,5 @@ async def _run(peer_state: Path, folder: Path, cases: list[str], owner: int | No
         hylafax.stop()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer", type=Path, required=True, help="the state file of tests.peer")
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--owner", type=int, help="end when this process is gone")
-    parser.add_argument("cases", nargs="+")
-    asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    with suppress(asyncio.CancelledError):
-        asyncio.run(_run(asked.peer, asked.folder.resolve(), asked.cases, asked.owner))
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, _run)
