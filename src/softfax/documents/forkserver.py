@@ -10,7 +10,6 @@ process's number, and at its end its status as `Popen.returncode` has it.
 
 from __future__ import annotations
 
-import array
 import contextlib
 import os
 import selectors
@@ -127,24 +126,18 @@ class ForkServer:
             os.fdopen(our_stdout, "rb"),
             os.fdopen(our_status, "rb"),
         )
-        try:
-            with self._lock:
-                if self._control is None:
-                    raise OSError("closed")
+        # Where the message does not go out, the pipe of the status ends once our copies of its other end are closed.
+        with self._lock, contextlib.suppress(OSError):
+            if self._control is not None:
                 socket.send_fds(self._control, [b"job"], [stdin, stdout, status])
-        except OSError:
-            for file in ours:
-                file.close()
-            return None
-        finally:
-            for descriptor in (stdin, stdout, status):
-                os.close(descriptor)
+        for descriptor in (stdin, stdout, status):
+            os.close(descriptor)
         pid = _begun(ours[2])
-        if pid is None:
-            for file in ours:
-                file.close()
-            return None
-        return WorkerProcess(*ours, pid)
+        if pid is not None:
+            return WorkerProcess(*ours, pid)
+        for file in ours:
+            file.close()
+        return None
 
     def _close(self) -> None:
         if self._control is not None:
@@ -197,13 +190,9 @@ class _ForkingProcess:
 
     def take(self) -> bool:
         """Take one message; False at the end of them."""
-        message, ancillary, _, _ = self.control.recvmsg(16, socket.CMSG_LEN(DESCRIPTORS * array.array("i").itemsize))
+        message, descriptors, _, _ = socket.recv_fds(self.control, 16, DESCRIPTORS)
         if not message:
             return False
-        descriptors = array.array("i")
-        for level, kind, data in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
         if len(descriptors) == DESCRIPTORS:
             self.fork(*descriptors)
         return True
@@ -244,7 +233,7 @@ def _work(stdin: int, stdout: int) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.dup2(stdin, 0)
         os.dup2(stdout, 1)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 16 else 1 << 16)
+        os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
         worker.main()
         status = 0
     finally:
