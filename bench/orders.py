@@ -56,7 +56,7 @@ class Cost:
 
 @dataclass
 class Run:
-    """What was measured."""
+    """Measurements of one order."""
 
     faxes: int
     mode: str
@@ -108,7 +108,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cost(pid: int) -> Cost:
-    """What a station has cost so far."""
+    """CPU of a station so far."""
     total = engine = 0
     for one in tree(pid):
         with contextlib.suppress(OSError):

@@ -149,12 +149,13 @@ static int may_begin(const source *from, uint64_t now_ms) {
 
 /* Only who has read the answer knows our tag. */
 static void acknowledged(uint64_t id, const pj_str_t *our_tag) {
-    uint64_t now_ms = glue_now_ms();
     pending *p = find(id);
+    uint64_t now_ms;
     bucket *b;
 
     if (!p || !p->answered || p->answered != mix(calls.seed, our_tag))
         return;
+    now_ms = glue_now_ms();
     b = bucket_of(&p->from, now_ms);
     *p = calls.list[--calls.count];
     refill(&calls.returned, RETURNED_PER_S, RETURNED_BURST, now_ms);
