@@ -87,7 +87,7 @@ class Speaker:
         self.write((text + "".join(f"{line}\r\n" for line in lines) + "\r\n").encode())
         return await self.expect(lambda m: m[0][0] == "Response", after=before)
 
-    async def expect(self, match: Callable[[Message], bool], *, after: int = 0, limit_s: float = 15) -> Message:
+    async def expect(self, match: Callable[[Message], bool], *, after: int = 0, limit_s: float = 90) -> Message:
         """The first message that matches among those from number `after` on."""
         async with asyncio.timeout(limit_s):
             while True:

@@ -68,7 +68,7 @@ class Campaign:
         outcome.events, outcome.noise, outcome.stderr = process.events, process.noise, process.stderr
         return outcome
 
-    async def peer_result(self, outcome: Outcome, call_id: str, limit_s: float = 15) -> None:
+    async def peer_result(self, outcome: Outcome, call_id: str, limit_s: float = 60) -> None:
         """Takes Asterisk's FaxResult of a call it received into the outcome, and what it received."""
 
         def matches(m: Message) -> bool:

@@ -54,7 +54,7 @@ class Ami:
         return future
 
     async def action(
-        self, name: str, variables: Mapping[str, str] | None = None, *, limit_s: float = 15, **fields: str
+        self, name: str, variables: Mapping[str, str] | None = None, *, limit_s: float = 60, **fields: str
     ) -> Message:
         """Sends an action and returns its response."""
         action_id = fields.setdefault("ActionID", f"a{next(self._ids)}")

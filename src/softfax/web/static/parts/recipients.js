@@ -37,28 +37,29 @@ async function complete(text) {
   return out.slice(0, 8);
 }
 
-// What fits what is typed, a moment after it is: {options, at, setAt, clear}.
+// What fits what is typed, a moment after it is: {options, at, setAt, clear, look}; `look` asks at once.
 function useCompletion(typing, to) {
   const [options, setOptions] = useState([]);
   const [at, setAt] = useState(-1);
   const asked = useRef(0);
-  useEffect(() => {
+  const look = async () => {
     const text = typing.trim();
     const turn = (asked.current += 1);
-    if (text.length < LEAST) {
+    const found = text.length < LEAST ? [] : await complete(text);
+    if (turn !== asked.current) return;
+    setOptions(found.filter((one) => !has(to, one.number)));
+    setAt(-1);
+  };
+  useEffect(() => {
+    asked.current += 1;
+    if (typing.trim().length < LEAST) {
       setOptions([]);
       return undefined;
     }
-    const look = async () => {
-      const found = await complete(text);
-      if (turn !== asked.current) return;
-      setOptions(found.filter((one) => !has(to, one.number)));
-      setAt(-1);
-    };
     const timer = setTimeout(look, PAUSE_MS);
     return () => clearTimeout(timer);
   }, [typing]);
-  return { options, at, setAt, clear: () => setOptions([]) };
+  return { options, at, setAt, clear: () => setOptions([]), look };
 }
 
 // A word that was found is a name, and which one is asked; else it is an extension, as a PBX may have it.
@@ -114,7 +115,7 @@ const skipped = (bad) => t("to.skipped", { n: bad.length, what: bad.slice(0, 3).
 
 // to: [{number, name, company}], typing: what stands in the field; change({to, typing}) gets both.
 export function Recipients({ to, typing, change, id = "to" }) {
-  const { options, at, setAt, clear } = useCompletion(typing, to);
+  const { options, at, setAt, clear, look } = useCompletion(typing, to);
   const [problem, setProblem] = useState("");
   const [pasting, setPasting] = useState(false);
   const field = useRef();
@@ -140,6 +141,11 @@ export function Recipients({ to, typing, change, id = "to" }) {
       clear();
       if (document.activeElement !== field.current && !latest.current.options.length) latest.current.commit();
     }, LEFT_MS);
+  };
+  // Who comes back, or is sent back to choose, finds the list open.
+  const entered = () => {
+    clearTimeout(leaving.current);
+    if (typing && !options.length) look();
   };
   useEffect(() => () => clearTimeout(leaving.current), []);
   const key = (event) => {
@@ -198,6 +204,7 @@ export function Recipients({ to, typing, change, id = "to" }) {
           onInput=${input}
           onKeyDown=${key}
           onPaste=${paste}
+          onFocus=${entered}
           onBlur=${left}
         />
       </div>
