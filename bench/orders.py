@@ -16,6 +16,7 @@ import contextlib
 import io
 import json
 import os
+import socket
 import sys
 import tempfile
 import time
@@ -41,6 +42,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 TICKS = os.sysconf("SC_CLK_TCK")
 LIMIT_S = 1800.0
 FINE_DPI = 196.0
+CALLS_PER_PROCESS = 1000
 
 
 @dataclass
@@ -121,10 +123,17 @@ def cost(pid: int) -> Cost:
     return Cost(engine / TICKS, (total - engine) / TICKS)
 
 
+def any_port() -> int:
+    """A UDP port that was free a moment ago, since a station of several processes counts its ports from the first."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
 def config(calls: int, mode: str) -> str:
     return f"""
 [sip]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{any_port()}"
 max_calls = {calls}
 unknown_calls = {calls}
 sending_calls = 0
@@ -228,6 +237,12 @@ async def following(*clients: AsyncSoftfaxClient) -> AsyncIterator[list[Watcher]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def ports_of(host: str, processes: int) -> list[str]:
+    """Addresses of a station's processes for calls: each has a SIP port of its own, two above the one before."""
+    address, _, port = host.rpartition(":")
+    return [f"{address}:{int(port) + 2 * n}" for n in range(processes)]
+
+
 async def measure(here: Served, there: Served, options: argparse.Namespace) -> Run:
     """One order, from its POST to the last fax."""
     run = Run(options.faxes, options.mode)
@@ -238,7 +253,8 @@ async def measure(here: Served, there: Served, options: argparse.Namespace) -> R
     ):
         before = cost(here.process.pid), cost(there.process.pid)
         begun = time.monotonic()
-        to = [f"sip:{5000 + n}@{there.host}" for n in range(options.faxes)]
+        doors = ports_of(there.host, -(-options.calls // CALLS_PER_PROCESS))
+        to = [f"sip:{5000 + n}@{doors[n % len(doors)]}" for n in range(options.faxes)]
         faxes = await sender.broadcast(to, [options.document])
         watching = asyncio.create_task(watch_calls(sender, min(options.faxes, options.calls), run, begun))
         ended = await all_ended(sender, faxes)
