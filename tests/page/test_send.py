@@ -146,6 +146,23 @@ def test_a_name_of_the_address_book_is_not_dialled(fake: Fake, watch: Watch) -> 
     assert fake.asked_for("POST", "/v1/faxes")[0]["to"] == "+49301234567"
 
 
+def test_the_list_is_open_for_who_comes_back(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    field = page.get_by_label("To", exact=True)
+    field.fill("praxis")
+    found = page.locator("#to-list [role=option]").first
+    expect(found).to_be_visible()
+    field.blur()
+    field.focus()
+    page.wait_for_timeout(500)
+    expect(found).to_be_visible()
+    field.blur()
+    expect(found).to_be_hidden()
+    field.focus()
+    found.click()
+    expect(page.locator(".chip")).to_have_count(1)
+
+
 def test_the_keyboard_comes_to_the_recipient_before_the_pages(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url)
     attach(page, "letter.pdf", "invoice.pdf")
