@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 8
+#define SFX_ABI_VERSION 9
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -281,6 +281,13 @@ typedef struct sfx_line_config {
     uint32_t loss_from_ms, loss_until_ms; /* packets are lost between these times only; 0 and 0 = always */
     uint64_t limit_us;                    /* simulated time at which the call is cut */
     sfx_t38_config t38;
+    /* Of audio, as an analogue line has them; 0 for none. */
+    int32_t skew_ppm;        /* the sample clock of `b` is that much faster than that of `a` */
+    uint32_t phase_permille; /* by so much of a sample their clocks are apart at first */
+    int32_t gain_db;         /* below 0: a quiet line */
+    uint32_t snr_db;         /* noise, below what a modem sends on that line */
+    uint32_t echo_db;        /* an echo of what each side sends, so much quieter */
+    uint32_t echo_ms;        /* … and so late; 1000 at most */
 } sfx_line_config;
 
 /* Joins two fresh sessions (one SFX_FLAG_CALLER) and runs them to the end without sockets or a clock. Returns 0 when

@@ -117,6 +117,14 @@ static bool is_believed(t30_run *run, int fcf) {
     return is_introduction(fcf) || path_trusted(run->session);
 }
 
+/* Frames that PPR asks for and that were taken for received are sent again: they are still there. */
+static void on_ppr(t30_state_t *t, const uint8_t *msg, int len) {
+    t->retries = 0; /* an answer: tries of different rounds do not add up */
+    for (int i = 0; len == 35 && i < t->ecm_frames && i < 256; i++)
+        if (msg[3 + i / 8] & 1 << i % 8 && t->ecm_len[i] < 0)
+            t->ecm_len[i] = (int16_t)(t->octets_per_ecm_frame + 4);
+}
+
 /* A final frame of the far end. */
 static void on_command(t30_run *run, uint8_t *msg, int len) {
     t30_state_t *t = run->t30;
@@ -138,7 +146,7 @@ static void on_command(t30_run *run, uint8_t *msg, int len) {
         run->repeats_asked++;
         return;
     } else if (fcf == (T30_PPR & 0xfe)) {
-        t->retries = 0; /* an answer: tries of different rounds do not add up */
+        on_ppr(t, msg, len);
     }
     run->repeats_asked = 0;
     /* A repeated EOP asks for our answer again and changes nothing. */

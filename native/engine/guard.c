@@ -92,9 +92,13 @@ static bool is_heard(const t30_state_t *t, const uint8_t *msg, int len) {
  * T.30: it is clipped to what is known of it, and says so by the extend bit of its last octet. */
 void __wrap_t30_hdlc_accept(void *user, const uint8_t *msg, int len, int ok) {
     uint8_t changed[LONGEST_FRAME];
+    const t30_state_t *t = user;
+    t30_run *run = t->real_time_frame_user_data;
 
     if (!is_heard(user, msg, len))
         return;
+    if (run && ok && len > FCF && msg[1] & FINAL_BIT)
+        v21_forget(&run->v21);
     if (ok && (has_text(msg, len) || has_bits(msg, len))) {
         int start = last_start(msg, len);
         msg += start;

@@ -170,6 +170,28 @@ enum {
 /* ---- t30.c, pages.c, frames.c: one run of T.30, over audio or T.38
  * ------------------------------------------------------------------ */
 
+/* v21.c: frames of V.21 in which packets were lost. */
+#define V21_LOST 2         /* beside 0 and 1: a bit that did not come */
+#define V21_MOST_BITS 1024 /* 3.4 s */
+#define V21_COPIES 2
+
+typedef struct v21_frame {
+    unsigned count; /* 0: none */
+    uint8_t raw[V21_MOST_BITS];
+} v21_frame;
+
+typedef struct v21_rx {
+    unsigned count, lost; /* bits since the last flag */
+    bool framed;          /* there was one */
+    bool doubtful;        /* the next bit is half lost */
+    uint8_t raw[V21_MOST_BITS];
+    v21_frame copies[V21_COPIES]; /* that could not be read */
+    unsigned next_copy;
+} v21_rx;
+
+/* A frame was understood: what is said next is another. */
+void v21_forget(v21_rx *v);
+
 enum media_kind { MEDIA_NONE, MEDIA_AUDIO, MEDIA_T38 };
 
 typedef struct sfx_session sfx_session;
@@ -197,6 +219,11 @@ typedef struct t30_run {
     fsk_tx_state_t *goodbye; /* sends DCN once T.30 was ended by us, on audio */
     hdlc_tx_state_t *goodbye_hdlc;
     dcs_info dcs;
+    v21_rx v21;
+    unsigned repaired;  /* frames of V.21 */
+    unsigned since_gap; /* samples since the last that were lost */
+    int16_t last_audio[RTP_FRAME];
+    int last_samples;      /* of them */
     unsigned max_rate_bps; /* the session's, and of T.38 what both sides said */
     uint64_t page_began_us;
     uint64_t image_bytes;
@@ -253,6 +280,10 @@ void run_watch_timers(t30_run *run);
 /* Samples came from the line. */
 void waits_heard(t30_run *run, const int16_t *amp, int samples);
 
+/* losses.c: samples came, or were lost, on audio. */
+void losses_heard(t30_run *run, const int16_t *amp, int samples);
+void losses_fill(t30_run *run, int samples);
+
 /* Makes up for a training check that is made elsewhere. Once a tick. */
 void run_watch_training(t30_run *run);
 
@@ -298,10 +329,26 @@ struct session_hooks {
 /* ---- line.c -------------------------------------------------------------------------------------------------------
  */
 
-/* xorshift64*: repeatable by its seed. */
+/* random.c: xorshift64*, repeatable by its seed. */
 uint32_t line_roll(uint64_t *state);
 
 typedef void line_forward(void *user, const uint8_t *packet, size_t len);
+
+/* skew.c: a line between two sample clocks. `ppm`: the far clock is that much faster. */
+typedef struct skew skew;
+skew *skew_create(int law, int32_t ppm, uint32_t phase_permille);
+void skew_destroy(skew *k);
+/* Takes an RTP packet of G.711; what becomes of it goes to `forward`, in none, one or two packets. */
+void skew_packet(skew *k, const uint8_t *packet, size_t len, line_forward *forward, void *user);
+
+/* sound.c: what one side hears. NULL where memory is short, or the echo too late. */
+typedef struct sound sound;
+sound *sound_create(const sfx_line_config *config, int law, uint64_t seed);
+void sound_destroy(sound *s);
+/* That side sends a packet, which comes back as its echo. */
+void sound_said(sound *s, const uint8_t *packet, size_t len);
+/* A packet for that side, which is changed. */
+void sound_heard(sound *s, uint8_t *packet, size_t len);
 
 /* What the test library does to packets on their way. */
 typedef struct line_hooks {

@@ -24,15 +24,10 @@ typedef struct line_end {
     line_packet *packets; /* LINE_QUEUE of them */
     unsigned next;
     uint64_t lost_until_us;
+    skew *skew;              /* NULL where both have one sample clock */
+    sound *own, *far;        /* what this side hears, and the other; NULL where a line leaves audio as it is */
     const line_hooks *hooks; /* NULL but in tests */
 } line_end;
-
-uint32_t line_roll(uint64_t *state) {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return (uint32_t)(*state * UINT64_C(0x2545F4914F6CDD1D) >> 32);
-}
 
 static bool chance(line_end *end, uint32_t ppm) { return ppm && line_roll(end->random) % 1000000u < ppm; }
 
@@ -71,13 +66,29 @@ static void line_carry(void *user, const uint8_t *packet, size_t len) {
         line_put(end, packet, len);
 }
 
+/* Audio comes out of the far end of an analogue line. */
+static void line_sound(line_end *end, const uint8_t *packet, size_t len) {
+    uint8_t heard[DATAGRAM_SIZE];
+
+    if (end->own && len <= sizeof heard) {
+        sound_said(end->own, packet, len);
+        memcpy(heard, packet, len);
+        sound_heard(end->far, heard, len);
+        packet = heard;
+    }
+    if (end->skew)
+        skew_packet(end->skew, packet, len, line_carry, end);
+    else
+        line_carry(end, packet, len);
+}
+
 static void line_sink(sfx_session *s, const uint8_t *packet, size_t len) {
     line_end *end = s->sink_user;
 
     if (end->hooks)
         end->hooks->packet(end->hooks->user, s, end->random, packet, len, line_carry, end);
     else
-        line_carry(end, packet, len);
+        line_sound(end, packet, len);
 }
 
 /* Hands what is due to `to`, in the order of its arrival. */
@@ -116,6 +127,24 @@ static int line_open(line_end *end, bool first) {
     return err;
 }
 
+/* What an analogue line does to audio, each way. */
+static int line_distort(line_end ends[2], const sfx_line_config *c) {
+    int law = c->mode == 3 ? SFX_LAW_PCMA : SFX_LAW_PCMU;
+    bool skewed = c->skew_ppm || c->phase_permille, sounds = c->gain_db || c->snr_db || c->echo_db;
+
+    if (c->mode == 2)
+        return 0;
+    if (c->phase_permille >= 1000 || c->echo_ms > 1000)
+        return -EINVAL;
+    for (int i = 0; i < 2; i++) {
+        if (skewed && !(ends[i].skew = skew_create(law, i ? -c->skew_ppm : c->skew_ppm, c->phase_permille)))
+            return -ENOMEM;
+        if (sounds && !(ends[i].own = ends[!i].far = sound_create(c, law, c->seed * 2ull + (unsigned)i)))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static void line_step(line_end *a, line_end *b) {
     line_end *ends[2] = {a, b};
     *a->now_us += TICK_US;
@@ -132,6 +161,8 @@ static void line_close(line_end *end) {
     sfx_session_stop_media(end->session);
     end->session->sink = NULL;
     free(end->packets);
+    skew_destroy(end->skew);
+    sound_destroy(end->own);
 }
 
 int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, const line_hooks *hooks,
@@ -146,6 +177,8 @@ int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, cons
     err = line_open(&ends[0], true);
     if (!err)
         err = line_open(&ends[1], false);
+    if (!err)
+        err = line_distort(ends, config);
     while (!err && (!over_at || now < over_at)) {
         line_step(&ends[0], &ends[1]);
         if (config->pace_us)

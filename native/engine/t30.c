@@ -171,6 +171,7 @@ int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38) {
 
     memset(run, 0, sizeof *run);
     run->session = s;
+    run->since_gap = RTP_LONGEST_GAP;
     run->stored_link = DISK_FIRST_LINK;
     run->max_rate_bps = s->config.max_rate_bps;
     if (kind == MEDIA_T38 && t38->max_rate_bps > 0)
@@ -263,12 +264,13 @@ void run_feed_audio(sfx_session *s, int16_t *amp, int samples) {
         memcpy(copy, amp, (size_t)samples * sizeof *amp);
         modem_connect_tones_rx(run->tones, copy, samples);
     }
-    if (amp)
-        waits_heard(run, amp, samples);
-    if (amp && !s->held)
-        fax_rx(run->fax, amp, samples);
-    else
-        fax_rx_fillin(run->fax, samples);
+    if (!amp || s->held) {
+        losses_fill(run, samples);
+        return;
+    }
+    waits_heard(run, amp, samples);
+    losses_heard(run, amp, samples);
+    fax_rx(run->fax, amp, samples);
 }
 
 const char *sfx_t30_completion_text(int code) {

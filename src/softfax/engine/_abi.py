@@ -30,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 8
+ABI_VERSION = 9
 
 
 class EventType(IntEnum):
@@ -256,6 +256,12 @@ class LineConfig(c.Structure):
         ("loss_until_ms", c.c_uint32),
         ("limit_us", c.c_uint64),
         ("t38", T38Record),
+        ("skew_ppm", c.c_int32),
+        ("phase_permille", c.c_uint32),
+        ("gain_db", c.c_int32),
+        ("snr_db", c.c_uint32),
+        ("echo_db", c.c_uint32),
+        ("echo_ms", c.c_uint32),
     ]
 
 

@@ -197,6 +197,9 @@ class LineSettings:
     `pace_us` is the real time that 20 ms of simulated time take at least, for an owner who has to react to events.
     With `burst_s` each loss takes all packets of one direction for so long. With `loss_until_s` packets are lost
     only from `loss_from_s` to then.
+
+    Audio alone has what an analogue line does: the second side's sample clock `skew_ppm` faster and `phase` of a sample away, a
+    level of `gain_db`, noise `snr_db` below a modem's signal, an echo `echo_db` quieter and `echo_ms` late.
     """
 
     mode: str = "T38"
@@ -211,6 +214,12 @@ class LineSettings:
     loss_until_s: float = 0.0
     limit_s: float = 7200.0
     udptl: UdptlSettings = field(default_factory=UdptlSettings)
+    skew_ppm: int = 0
+    phase: float = 0.0
+    gain_db: int = 0
+    snr_db: int = 0
+    echo_db: int = 0
+    echo_ms: int = 0
 
     def to_c(self) -> LineConfig:
         """The C struct; raises UsageError for an unknown mode."""
@@ -230,6 +239,12 @@ class LineSettings:
             loss_until_ms=int(self.loss_until_s * 1000),
             limit_us=int(self.limit_s * 1e6),
             t38=self.udptl.to_c(),
+            skew_ppm=self.skew_ppm,
+            phase_permille=round(self.phase * 1000),
+            gain_db=self.gain_db,
+            snr_db=self.snr_db,
+            echo_db=self.echo_db,
+            echo_ms=self.echo_ms,
         )
 
 

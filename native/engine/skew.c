@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "testing.h"
+#include "internal.h"
 
 #define TAPS 48
 #define PHASES 512
