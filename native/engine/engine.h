@@ -22,10 +22,11 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 9
+#define SFX_ABI_VERSION 10
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
+typedef struct sfx_gateway sfx_gateway;
 
 /* ---- events ------------------------------------------------------------------------------------------------- */
 
@@ -130,6 +131,7 @@ enum {
     SFX_FLAG_TRACE = 1 << 2,  /* SFX_EVENT_FRAME for every control frame */
     SFX_FLAG_POLLER = 1 << 4, /* this side placed the call to receive: the far end may say its DIS at the same time */
     SFX_FLAG_SYMMETRIC = 1 << 3, /* send to where packets come from, whatever address is signalled */
+    SFX_FLAG_LEG = 1 << 5,       /* no T.30 of its own: a leg of a gateway, without files */
 };
 
 /* What a receiver shall not say that it can do in its DIS, though it could. */
@@ -237,6 +239,25 @@ SFX_API int sfx_session_stop_media(sfx_session *session);
 SFX_API int sfx_session_capture(sfx_session *session, const char *path, uint64_t max_bytes);
 SFX_API int sfx_session_stats_get(sfx_session *session, sfx_session_stats *out);
 
+/* ---- gateways --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Joins two sessions with SFX_FLAG_LEG whose media have not begun. From then on what comes by one leg goes out by the
+ * other: G.711 to G.711 sample for sample (and octet for octet under one law), T.38 to T.38 packet by packet under each
+ * leg's own numbers, and through modems where one leg has T.38 and the other G.711. Either leg's media may begin,
+ * change and end at any time.
+ *
+ * Events tell what passes, of the leg by which it came: V21 (over G.711), SIGNAL (CNG, CED), FRAME (with
+ * SFX_FLAG_TRACE), COMMANDED (by DCS), NEGOTIATED (by CFR; text = sender's ident, data = receiver's), PAGE (by its
+ * answer; code 1 for the last) and COMPLETE (by DCN; code 0 where MCF to the last page came before).
+ */
+SFX_API int sfx_gateway_create(sfx_session *a, sfx_session *b, sfx_gateway **out);
+/* Stops the media of both legs and parts them; before either session is destroyed. */
+SFX_API void sfx_gateway_destroy(sfx_gateway *gateway);
+/* While held, voice is replaced by silence, and T.38 that would go through modems waits: used while an offer of T.38 is
+ * under way. */
+SFX_API int sfx_gateway_hold(sfx_gateway *gateway, int hold);
+
 /* ---- the page being received ------------------------------------------------------------------------------------ */
 
 typedef struct sfx_preview {
@@ -293,6 +314,10 @@ typedef struct sfx_line_config {
 /* Joins two fresh sessions (one SFX_FLAG_CALLER) and runs them to the end without sockets or a clock. Returns 0 when
  * both reached phase E, -ETIMEDOUT at the limit. `*simulated_us` is how long the call took. */
 SFX_API int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us);
+
+/* Joins four: a caller and an answerer, each on a line of its own to a leg of one gateway. As sfx_line_run(). */
+SFX_API int sfx_line_run_gateway(sfx_session *caller, sfx_session *leg_a, sfx_session *leg_b, sfx_session *answerer,
+                                 const sfx_line_config *a, const sfx_line_config *b, uint64_t *simulated_us);
 
 /* ---- spandsp ---------------------------------------------------------------------------------------------------- */
 

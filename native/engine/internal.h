@@ -194,8 +194,6 @@ void v21_forget(v21_rx *v);
 
 enum media_kind { MEDIA_NONE, MEDIA_AUDIO, MEDIA_T38 };
 
-typedef struct sfx_session sfx_session;
-
 typedef struct t30_run {
     sfx_session *session;
     t30_state_t *t30; /* inside fax or terminal */
@@ -359,9 +357,11 @@ typedef struct line_hooks {
     bool one_unpaced; /* over T.38 the first session sends whole frames, the second as ever */
 } line_hooks;
 
-/* As sfx_line_run(); `hooks` may be NULL. */
+/* As sfx_line_run() and sfx_line_run_gateway(); `hooks` may be NULL. */
 int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, const line_hooks *hooks,
              uint64_t *simulated_us);
+int line_run_gateway(sfx_session *const sessions[4], const sfx_line_config *const configs[2], const line_hooks *hooks,
+                     uint64_t *simulated_us);
 
 /* ---- preview.c ----------------------------------------------------------------------------------------------------
  */
@@ -400,6 +400,30 @@ void path_send(sfx_session *s, const uint8_t *packet, size_t len);
 /* Whether the far end is known to be who sends: a stranger's frames end no call. */
 bool path_trusted(const sfx_session *s);
 
+/* ---- ifp.c: IFP packets of ours on their way --------------------------------------------------------------------- */
+
+/* Sends an IFP packet in `count` copies of one datagram. Returns 0 or -EMSGSIZE. */
+int ifp_send(sfx_session *s, const uint8_t *ifp, size_t len, unsigned count);
+
+/* ---- gateway.c: what a session does that is a leg of a gateway ----------------------------------------------------
+ */
+
+typedef struct gateway_leg gateway_leg;
+
+/* Its media begin, change, or end (MEDIA_NONE). */
+int gateway_media(sfx_session *s, enum media_kind kind, int law, const sfx_t38_config *t38);
+/* Samples came by it; `amp` NULL: samples that were lost. They may be written to. */
+void gateway_hear(sfx_session *s, int16_t *amp, int samples);
+/* An IFP packet came by it. */
+void gateway_take(sfx_session *s, const uint8_t *ifp, size_t len, uint16_t seq);
+/* Nothing has come by it for so long that it is silence. */
+void gateway_starve(sfx_session *s);
+/* Sends what is due. Once a tick. */
+void gateway_tick(sfx_session *s);
+/* Whether something is to come by it now. */
+bool gateway_awaits(const sfx_session *s);
+void gateway_stats(sfx_session *s, sfx_session_stats *out);
+
 /* ---- session.c, shard.c, engine.c -------------------------------------------------------------------------------- */
 
 typedef struct shard shard;
@@ -424,6 +448,7 @@ struct sfx_session {
     packet_sink *sink;
     void *sink_user;
 
+    gateway_leg *leg; /* NULL: it has T.30 of its own */
     t30_run run;
     rtp_rx rtp_rx;
     rtp_tx rtp_tx;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The in-memory line: two sessions joined without sockets or a clock, with loss, duplication and jitter if wanted. */
+/* The in-memory line: sessions joined without sockets or a clock, with loss, duplication and jitter if wanted. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,13 +145,13 @@ static int line_distort(line_end ends[2], const sfx_line_config *c) {
     return 0;
 }
 
-static void line_step(line_end *a, line_end *b) {
-    line_end *ends[2] = {a, b};
-    *a->now_us += TICK_US;
-    for (int i = 0; i < 2; i++) {
-        sfx_session *s = ends[i]->session;
+/* Ends 0 and 1 are those of one line, 2 and 3 of another. */
+static void line_step(line_end *ends, int count) {
+    *ends->now_us += TICK_US;
+    for (int i = 0; i < count; i++) {
+        sfx_session *s = ends[i].session;
         pthread_mutex_lock(&s->lock);
-        line_deliver(ends[!i], s);
+        line_deliver(&ends[i ^ 1], s);
         session_tick(s);
         pthread_mutex_unlock(&s->lock);
     }
@@ -165,36 +165,71 @@ static void line_close(line_end *end) {
     sound_destroy(end->own);
 }
 
+static int open_all(line_end *ends, int count) {
+    int err = 0;
+
+    for (int i = 0; i < count && !err; i++)
+        err = line_open(&ends[i], i == 0);
+    for (int i = 0; i < count && !err; i += 2)
+        err = line_distort(&ends[i], ends[i].config);
+    return err;
+}
+
+/* Until the first and the last session have ended. */
+static int run_all(line_end *ends, int count, uint64_t *now) {
+    const sfx_line_config *config = ends->config;
+    const sfx_session *a = ends[0].session, *b = ends[count - 1].session;
+    uint64_t over_at = 0;
+    int err = open_all(ends, count);
+
+    while (!err && (!over_at || *now < over_at)) {
+        line_step(ends, count);
+        if (config->pace_us)
+            usleep(config->pace_us);
+        if (!over_at && a->run.finished && b->run.finished)
+            over_at = *now + 1;
+        /* One side has ended: the other gets the time a far end's hang-up takes to come, then the call is cut. */
+        else if (!over_at && (a->run.finished || b->run.finished))
+            over_at = *now + SETTLE_US;
+        else if (over_at > *now + 1 && a->run.finished && b->run.finished)
+            over_at = *now;
+        if (*now > config->limit_us)
+            err = -ETIMEDOUT;
+    }
+    for (int i = 0; i < count; i++)
+        line_close(&ends[i]);
+    return err;
+}
+
+static bool is_line(const sfx_line_config *config) { return config->mode >= 1 && config->mode <= 3; }
+
 int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, const line_hooks *hooks,
              uint64_t *simulated_us) {
-    uint64_t now = 0, over_at = 0, random = config->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    uint64_t now = 0, random = config->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     line_end ends[2] = {{.config = config, .session = a, .now_us = &now, .random = &random, .hooks = hooks},
                         {.config = config, .session = b, .now_us = &now, .random = &random, .hooks = hooks}};
     int err;
 
-    if (config->mode < 1 || config->mode > 3 || a == b)
+    if (!is_line(config) || a == b)
         return -EINVAL;
-    err = line_open(&ends[0], true);
-    if (!err)
-        err = line_open(&ends[1], false);
-    if (!err)
-        err = line_distort(ends, config);
-    while (!err && (!over_at || now < over_at)) {
-        line_step(&ends[0], &ends[1]);
-        if (config->pace_us)
-            usleep(config->pace_us);
-        if (!over_at && a->run.finished && b->run.finished)
-            over_at = now + 1;
-        /* One side has ended: the other gets the time a far end's hang-up takes to come, then the call is cut. */
-        else if (!over_at && (a->run.finished || b->run.finished))
-            over_at = now + SETTLE_US;
-        else if (over_at > now + 1 && a->run.finished && b->run.finished)
-            over_at = now;
-        if (now > config->limit_us)
-            err = -ETIMEDOUT;
-    }
-    line_close(&ends[0]);
-    line_close(&ends[1]);
+    err = run_all(ends, 2, &now);
+    if (simulated_us)
+        *simulated_us = now;
+    return err;
+}
+
+int line_run_gateway(sfx_session *const sessions[4], const sfx_line_config *const configs[2], const line_hooks *hooks,
+                     uint64_t *simulated_us) {
+    uint64_t now = 0, random = configs[0]->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    line_end ends[4];
+    int err;
+
+    if (!is_line(configs[0]) || !is_line(configs[1]) || !sessions[1]->leg || !sessions[2]->leg)
+        return -EINVAL;
+    for (int i = 0; i < 4; i++)
+        ends[i] = (line_end){
+            .config = configs[i / 2], .session = sessions[i], .now_us = &now, .random = &random, .hooks = hooks};
+    err = run_all(ends, 4, &now);
     if (simulated_us)
         *simulated_us = now;
     return err;
@@ -202,4 +237,12 @@ int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, cons
 
 int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us) {
     return line_run(a, b, config, NULL, simulated_us);
+}
+
+int sfx_line_run_gateway(sfx_session *caller, sfx_session *leg_a, sfx_session *leg_b, sfx_session *answerer,
+                         const sfx_line_config *a, const sfx_line_config *b, uint64_t *simulated_us) {
+    sfx_session *const sessions[4] = {caller, leg_a, leg_b, answerer};
+    const sfx_line_config *const configs[2] = {a, b};
+
+    return line_run_gateway(sessions, configs, NULL, simulated_us);
 }

@@ -51,4 +51,11 @@ PINNED(offsetof(t38_terminal_state_t, t38_fe) == 79368);
 PINNED(offsetof(t38_terminal_state_t, t38_fe.current_tx_type) == 80156);
 PINNED(offsetof(t38_terminal_state_t, t38_fe.us_per_tx_chunk) == 79372);
 PINNED(sizeof(hdlc_tx_state_t) == 504);
+PINNED(sizeof(t38_gateway_state_t) == 99656);
+PINNED(offsetof(t38_gateway_state_t, t38x.corrupt_current_frame) == 208);
+PINNED(offsetof(t38_gateway_state_t, audio.modems.hdlc_rx.len) == 1240);
+PINNED(offsetof(t38_gateway_state_t, audio.modems.hdlc_rx.rx_length_errors) == 1272);
+PINNED(offsetof(t38_gateway_state_t, core.hdlc_to_modem.in) == 83124);
+PINNED(offsetof(t38_gateway_state_t, core.to_t38.data_ptr) == 13456);
+PINNED(sizeof(t38_gateway_hdlc_buf_t) == 272);
 #endif

@@ -43,6 +43,8 @@ void law_decode(int law, const uint8_t *in, int16_t *amp, size_t n) {
         amp[i] = table[in[i]];
 }
 
+int law_silence(int law) { return encode_table[law == SFX_LAW_PCMA][0]; }
+
 /* ---- sending ------------------------------------------------------------------------------------------------- */
 
 void rtp_tx_init(rtp_tx *tx, int payload_type, int law, uint32_t random) {
@@ -62,19 +64,34 @@ static void put32(uint8_t *p, uint32_t v) {
     p[3] = (uint8_t)v;
 }
 
-size_t rtp_build(rtp_tx *tx, const int16_t *amp, uint8_t *out) {
+void rtp_tx_skip(rtp_tx *tx, unsigned packets, uint32_t samples, int paused) {
+    tx->seq = (uint16_t)(tx->seq + packets);
+    tx->timestamp += samples;
+    tx->first = tx->first || paused;
+}
+
+static size_t put_header(rtp_tx *tx, size_t samples, uint8_t *out) {
     out[0] = 0x80;
     out[1] = (uint8_t)(tx->payload_type | (tx->first ? 0x80 : 0));
     out[2] = (uint8_t)(tx->seq >> 8);
     out[3] = (uint8_t)tx->seq;
     put32(out + 4, tx->timestamp);
     put32(out + 8, tx->ssrc);
-    law_encode(tx->law, amp, out + RTP_HEADER, RTP_FRAME);
     tx->first = 0;
     tx->seq++;
-    tx->timestamp += RTP_FRAME;
+    tx->timestamp += (uint32_t)samples;
     tx->packets++;
-    return RTP_HEADER + RTP_FRAME;
+    return RTP_HEADER + samples;
+}
+
+size_t rtp_build(rtp_tx *tx, const int16_t *amp, uint8_t *out) {
+    law_encode(tx->law, amp, out + RTP_HEADER, RTP_FRAME);
+    return put_header(tx, RTP_FRAME, out);
+}
+
+size_t rtp_build_octets(rtp_tx *tx, const uint8_t *octets, size_t len, uint8_t *out) {
+    memcpy(out + RTP_HEADER, octets, len);
+    return put_header(tx, len, out);
 }
 
 /* ---- receiving ----------------------------------------------------------------------------------------------- */
@@ -160,7 +177,12 @@ static void play(rtp_rx *rx, uint32_t timestamp, int law, const uint8_t *payload
     fill(rx, gap < missing ? gap : missing, deliver, user);
     rx->skipped = 0;
     law_decode(law, payload, amp, len);
+    rx->paused = gap - missing > 0 && gap <= RTP_LONGEST_PAUSE ? gap - missing : 0;
+    rx->octets = payload;
+    rx->octets_law = law;
     deliver(user, amp, (int)len);
+    rx->octets = NULL;
+    rx->paused = 0;
     rx->timestamp = timestamp + (uint32_t)len;
     rx->expected++;
     rx->waiting = 0;

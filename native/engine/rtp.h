@@ -10,16 +10,17 @@
 #include <stdint.h>
 
 #define RTP_HEADER 12
-#define RTP_FRAME 160        /* samples in 20 ms */
-#define RTP_MAX_PAYLOAD 480  /* 60 ms */
-#define RTP_WINDOW 16        /* packets held while an earlier one is missing; a power of two */
-#define RTP_REORDER 4        /* later packets that may overtake a missing one before it is given up */
-#define RTP_PATIENCE 4       /* ticks (20 ms) before a missing one is given up */
-#define RTP_STARVED 10       /* ticks without a packet before T.30's timers go on without samples */
-#define RTP_LONGEST_GAP 8000 /* samples of a burst of losses that are filled: 1 s */
-#define RTP_OTHER 3          /* ticks without a packet before another SSRC of the far end counts */
-#define RTP_STRAYS 3         /* packets in sequence from elsewhere that are a far end which counts anew */
-#define RTP_SILENT 50        /* ticks without a packet that are silence: the far end sends none while it is quiet */
+#define RTP_FRAME 160            /* samples in 20 ms */
+#define RTP_MAX_PAYLOAD 480      /* 60 ms */
+#define RTP_WINDOW 16            /* packets held while an earlier one is missing; a power of two */
+#define RTP_REORDER 4            /* later packets that may overtake a missing one before it is given up */
+#define RTP_PATIENCE 4           /* ticks (20 ms) before a missing one is given up */
+#define RTP_STARVED 10           /* ticks without a packet before T.30's timers go on without samples */
+#define RTP_LONGEST_GAP 8000     /* samples of a burst of losses that are filled: 1 s */
+#define RTP_OTHER 3              /* ticks without a packet before another SSRC of the far end counts */
+#define RTP_LONGEST_PAUSE 480000 /* samples: a minute */
+#define RTP_STRAYS 3             /* packets in sequence from elsewhere that are a far end which counts anew */
+#define RTP_SILENT 50            /* ticks without a packet that are silence: the far end sends none while it is quiet */
 
 /* `samples` linear samples, or a gap of that length where `amp` is NULL. */
 typedef void (*rtp_deliver)(void *user, int16_t *amp, int samples);
@@ -40,8 +41,11 @@ typedef struct rtp_rx {
     uint32_t timestamp; /* expected */
     uint32_t ssrc;
     unsigned waiting, starved, stray, skipped;
-    uint16_t stray_seq; /* of the last one from elsewhere */
-    int moved;          /* the far end is elsewhere now: the next packet counts, whatever its SSRC */
+    uint16_t stray_seq;    /* of the last one from elsewhere */
+    int moved;             /* the far end is elsewhere now: the next packet counts, whatever its SSRC */
+    const uint8_t *octets; /* of the samples that are being delivered, and their law */
+    int octets_law;
+    int paused; /* samples of time before them in which the far end sent nothing */
     unsigned held_count;
     uint64_t packets, lost, late, filled;
     rtp_held held[RTP_WINDOW];
@@ -75,8 +79,14 @@ void rtp_tick(rtp_rx *rx, rtp_deliver deliver, void *user);
 void rtp_tx_init(rtp_tx *tx, int payload_type, int law, uint32_t random);
 /* Writes a packet of RTP_FRAME samples to `out` (RTP_HEADER + RTP_FRAME octets); returns its length. */
 size_t rtp_build(rtp_tx *tx, const int16_t *amp, uint8_t *out);
+/* The same of at most RTP_FRAME octets that are encoded already. */
+size_t rtp_build_octets(rtp_tx *tx, const uint8_t *octets, size_t len, uint8_t *out);
+/* Time in which nothing was sent, and numbers of packets that were lost before they came here. `paused`: the far end
+ * said nothing, and begins anew (RFC 3551 §4.1). */
+void rtp_tx_skip(rtp_tx *tx, unsigned packets, uint32_t samples, int paused);
 
 void law_init(void);
+int law_silence(int law);
 void law_encode(int law, const int16_t *amp, uint8_t *out, size_t n);
 void law_decode(int law, const uint8_t *in, int16_t *amp, size_t n);
 

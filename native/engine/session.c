@@ -14,8 +14,9 @@ static char *copy_or_null(const char *text) { return text && *text ? strdup(text
 
 int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx_session **out) {
     sfx_session *s;
+    bool leg = config && config->flags & SFX_FLAG_LEG;
 
-    if (!engine || !config || !out || (!config->tx_file == !config->rx_file))
+    if (!engine || !config || !out || (!config->tx_file == !config->rx_file) != leg)
         return -EINVAL;
     if (config->max_rate_bps < 2400 || (config->ident && strlen(config->ident) > 20))
         return -EINVAL;
@@ -33,7 +34,7 @@ int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx
     s->ident = copy_or_null(config->ident);
     s->header = copy_or_null(config->header);
     s->config.tx_file = s->config.rx_file = s->config.ident = s->config.header = NULL;
-    if (!s->tx_file && !s->rx_file) {
+    if (!s->tx_file && !s->rx_file && !leg) {
         sfx_session_destroy(s);
         return -ENOMEM;
     }
@@ -56,6 +57,8 @@ static void udptl_close(sfx_session *s) {
 
 static void media_close(sfx_session *s, bool muted) {
     run_end(s, muted);
+    if (s->leg)
+        gateway_media(s, MEDIA_NONE, 0, NULL);
     path_close(s);
     s->kind = MEDIA_NONE;
     udptl_close(s);
@@ -159,10 +162,15 @@ int sfx_session_document(sfx_session *s, const char *path, const sfx_page *pages
 
 /* ---- media ------------------------------------------------------------------------------------------------------ */
 
+/* Whether there is something to be run: a leg has to be joined first. */
+static bool may_run(const sfx_session *s) { return s->leg || !(s->config.flags & SFX_FLAG_LEG); }
+
 int session_media_audio(sfx_session *s, int law, int payload_type) {
     uint32_t random = 0;
     int err = 0;
 
+    if (!may_run(s))
+        return -EINVAL;
     if (getrandom(&random, sizeof random, 0) < 0)
         return -errno;
     rtp_rx_init(&s->rtp_rx, payload_type, law);
@@ -170,8 +178,11 @@ int session_media_audio(sfx_session *s, int law, int payload_type) {
         rtp_tx_init(&s->rtp_tx, payload_type, law, random);
         run_end(s, true);
         udptl_close(s);
-        err = run_start(s, MEDIA_AUDIO, NULL);
+        if (!s->leg)
+            err = run_start(s, MEDIA_AUDIO, NULL);
     }
+    if (s->leg)
+        err = gateway_media(s, MEDIA_AUDIO, law, NULL);
     s->rtp_tx.payload_type = payload_type;
     s->rtp_tx.law = law;
     s->kind = err ? MEDIA_NONE : MEDIA_AUDIO;
@@ -182,6 +193,8 @@ int session_media_audio(sfx_session *s, int law, int payload_type) {
 int session_media_t38(sfx_session *s, const sfx_t38_config *c) {
     int err = 0;
 
+    if (!may_run(s))
+        return -EINVAL;
     if (c->error_correction < SFX_EC_NONE || c->error_correction > SFX_EC_FEC || c->redundancy < 0 || c->fec_span < 0)
         return -EINVAL;
     if (s->kind != MEDIA_T38) {
@@ -193,8 +206,11 @@ int session_media_t38(sfx_session *s, const sfx_t38_config *c) {
         udptl_rx_init(s->udptl_rx);
         udptl_tx_init(s->udptl_tx);
         run_end(s, true);
-        err = run_start(s, MEDIA_T38, c);
+        if (!s->leg)
+            err = run_start(s, MEDIA_T38, c);
     }
+    if (s->leg)
+        err = gateway_media(s, MEDIA_T38, 0, c);
     udptl_tx_set(s->udptl_tx, c->error_correction, (unsigned)c->redundancy, (unsigned)c->fec_span,
                  (size_t)(c->max_datagram > 0 ? c->max_datagram : 0));
     s->kind = err ? MEDIA_NONE : MEDIA_T38;
@@ -275,10 +291,20 @@ int sfx_session_srtp(sfx_session *s, const sfx_srtp_config *config) {
 
 /* ---- packets ---------------------------------------------------------------------------------------------------- */
 
-static void deliver_audio(void *user, int16_t *amp, int samples) { run_feed_audio(user, amp, samples); }
+static void deliver_audio(void *user, int16_t *amp, int samples) {
+    sfx_session *s = user;
+    if (s->leg)
+        gateway_hear(s, amp, samples);
+    else
+        run_feed_audio(s, amp, samples);
+}
 
 static void deliver_ifp(void *user, const uint8_t *ifp, size_t len, uint16_t seq) {
     sfx_session *s = user;
+    if (s->leg) {
+        gateway_take(s, ifp, len, seq);
+        return;
+    }
     signals_ifp(s, ifp, len);
     if (s->run.terminal)
         t38_core_rx_ifp_packet(t38_terminal_get_t38_core_state(s->run.terminal), ifp, (int)len, seq);
@@ -329,15 +355,36 @@ static void pass_silence(sfx_session *s) {
 static bool is_awaited(const sfx_session *s) {
     const t30_state_t *t = s->run.t30;
 
+    if (s->leg)
+        return gateway_awaits(s);
     if (s->kind != MEDIA_T38 || !t)
         return true;
     return t->phase <= T30_PHASE_B_RX || t->phase == T30_PHASE_C_NON_ECM_RX || t->phase == T30_PHASE_C_ECM_RX ||
            t->phase == T30_PHASE_D_RX;
 }
 
+/* A leg has no T.30 whose time passes; its packets are not to wait here. */
+static void tick_leg(sfx_session *s) {
+    if (s->fd >= 0)
+        path_receive(s, session_packet);
+    if (s->kind == MEDIA_AUDIO) {
+        rtp_tick(&s->rtp_rx, deliver_audio, s);
+        if (s->rtp_rx.starved > RTP_SILENT)
+            gateway_starve(s);
+    } else if (s->kind == MEDIA_T38) {
+        udptl_tick(s->udptl_rx, deliver_ifp, s);
+    }
+    gateway_tick(s);
+    watch_stall(s);
+}
+
 void session_tick(sfx_session *s) {
     s->now_us += TICK_US;
     source_tick(&s->source, TICK_US, is_awaited(s));
+    if (s->leg) {
+        tick_leg(s);
+        return;
+    }
     /* T.38 has no sample clock: every second tick is soon enough, and half the system calls. */
     if (s->fd >= 0 && (s->kind == MEDIA_AUDIO || s->now_us % (2 * TICK_US) == 0))
         path_receive(s, session_packet);
@@ -384,7 +431,9 @@ int sfx_session_stats_get(sfx_session *s, sfx_session_stats *out) {
     out->retries = (uint32_t)s->run.retries;
     if (s->capture)
         capture_count(s->capture, &out->captured, &out->capture_left_out);
-    if (out->active) {
+    if (s->leg)
+        gateway_stats(s, out);
+    if (out->active && !s->leg) {
         t30_get_transfer_statistics(s->run.t30, &t);
         out->rate_bps = (uint32_t)t.bit_rate;
         out->rows = preview_rows(s);

@@ -7,8 +7,6 @@
 #include "internal.h"
 
 #define TRAINING_TICKS 150 /* 3 s: as long as training and its check take */
-#define PLAIN_COPIES 3
-#define IFP_V21_DATA 0xc0 /* T.38 §7.2: with a field of data, V.21 */
 
 void run_watch_decoder(t30_run *run) {
     int what = decoder_caught();
@@ -111,30 +109,9 @@ static int start_audio(t30_run *run, bool caller) {
     return 0;
 }
 
-/* Without error correction in UDPTL each octet of a frame is a packet that must not be lost: V.21 is slow enough to
- * send it three times. Copies have the same number, by which they are recognized. */
-static int copies_of(const udptl_tx *tx, const uint8_t *ifp, int count) {
-    bool protected = tx->error_correction != SFX_EC_NONE && tx->entries;
-    return !protected && ifp[0] == IFP_V21_DATA && count < PLAIN_COPIES ? PLAIN_COPIES : count;
-}
-
 static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int len, int count) {
-    sfx_session *s = user;
-    uint8_t datagram[DATAGRAM_SIZE];
-    int n = udptl_build(s->udptl_tx, ifp, (size_t)(len > 0 ? len : 0), datagram, sizeof datagram);
-
     (void)core;
-    if (n < 0)
-        return -1;
-    if (s->hooks && s->hooks->loses_ifp && s->hooks->loses_ifp(&s->run))
-        return 0;
-    /* `count` copies of the same datagram: what matters (indicators, ends of frames) survives without a reply to it. */
-    count = copies_of(s->udptl_tx, ifp, count);
-    for (int i = 0; i < count; i++) {
-        path_send(s, datagram, (size_t)n);
-        s->udptl_sent++;
-    }
-    return 0;
+    return ifp_send(user, ifp, (size_t)(len > 0 ? len : 0), count > 0 ? (unsigned)count : 0) < 0 ? -1 : 0;
 }
 
 static int start_t38(t30_run *run, bool caller, const sfx_t38_config *c) {

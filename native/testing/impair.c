@@ -26,6 +26,17 @@ static void on_packet(void *user, const sfx_session *from, uint64_t *random, con
     }
 }
 
+int sfx_test_line_run_gateway(sfx_session *caller, sfx_session *leg_a, sfx_session *leg_b, sfx_session *answerer,
+                              const sfx_line_config *a, const sfx_line_config *b,
+                              const sfx_test_impairments *impairments, uint64_t *simulated_us) {
+    sfx_session *const sessions[4] = {caller, leg_a, leg_b, answerer};
+    const sfx_line_config *const configs[2] = {a, b};
+    impairment i = {.wanted = impairments, .a = a->mode == 2 ? caller : answerer, .seed = a->seed};
+    line_hooks hooks = {.packet = on_packet, .user = &i};
+
+    return line_run_gateway(sessions, configs, &hooks, simulated_us);
+}
+
 int sfx_test_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config,
                       const sfx_test_impairments *impairments, uint64_t *simulated_us) {
     sfx_line_config changed = *config;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parts of the engine by themselves, for tests and fuzzing. */
+#include <errno.h>
+
 #include "testing.h"
 
 static void drop(void *user, const uint8_t *ifp, size_t len, uint16_t seq) {
@@ -62,6 +64,68 @@ int sfx_test_t38(const uint8_t *datagrams, size_t len, int caller, const char *r
         pthread_mutex_unlock(&s->lock);
         sfx_session_destroy(s);
     }
+    sfx_engine_destroy(engine);
+    return err;
+}
+
+static sfx_session *leg_create(sfx_engine *engine) {
+    sfx_session_config config = {.flags = SFX_FLAG_LEG | SFX_FLAG_TRACE, .max_rate_bps = 14400};
+    sfx_session *s = NULL;
+
+    return sfx_session_create(engine, &config, &s) < 0 ? NULL : s;
+}
+
+static void leg_step(sfx_session *s, const uint8_t *packet, size_t len) {
+    pthread_mutex_lock(&s->lock);
+    if (len)
+        session_packet(s, packet, len);
+    session_tick(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void feed_legs(sfx_session *t38, sfx_session *audio, const uint8_t *packets, size_t len) {
+    size_t at = 0;
+
+    while (at + 3 <= len) {
+        uint8_t kind = packets[at];
+        size_t n = (size_t)packets[at + 1] << 8 | packets[at + 2];
+        at += 3;
+        if (kind & 2) {
+            for (size_t i = 0; i < (n & 63); i++) {
+                leg_step(t38, NULL, 0);
+                leg_step(audio, NULL, 0);
+            }
+            continue;
+        }
+        if (n > len - at)
+            n = len - at;
+        leg_step(t38, packets + at, kind & 1 ? 0 : n);
+        leg_step(audio, packets + at, kind & 1 ? n : 0);
+        at += n;
+    }
+}
+
+int sfx_test_gateway(const uint8_t *packets, size_t len) {
+    sfx_t38_config t38 = {.error_correction = SFX_EC_REDUNDANCY, .redundancy = 3, .fec_span = 3};
+    sfx_session *a = NULL, *b = NULL;
+    sfx_gateway *gateway = NULL;
+    sfx_engine *engine;
+    int err = sfx_engine_create(1, &engine);
+
+    if (err < 0)
+        return err;
+    a = leg_create(engine);
+    b = leg_create(engine);
+    err = a && b ? sfx_gateway_create(a, b, &gateway) : -ENOMEM;
+    if (!err)
+        err = session_media_t38(a, &t38);
+    if (!err)
+        err = session_media_audio(b, SFX_LAW_PCMU, SFX_LAW_PCMU);
+    if (!err)
+        feed_legs(a, b, packets, len);
+    sfx_gateway_destroy(gateway);
+    sfx_session_destroy(a);
+    sfx_session_destroy(b);
     sfx_engine_destroy(engine);
     return err;
 }

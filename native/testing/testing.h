@@ -36,11 +36,19 @@ typedef struct sfx_test_impairments {
 SFX_API int sfx_test_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config,
                               const sfx_test_impairments *impairments, uint64_t *simulated_us);
 
+/* As sfx_line_run_gateway(), with packets spoilt of the caller, or of the answerer where the caller has no T.38. */
+SFX_API int sfx_test_line_run_gateway(sfx_session *caller, sfx_session *leg_a, sfx_session *leg_b,
+                                      sfx_session *answerer, const sfx_line_config *a, const sfx_line_config *b,
+                                      const sfx_test_impairments *impairments, uint64_t *simulated_us);
+
 /* Feeds one UDPTL datagram to a decoder made and dropped for it; returns the number of IFP packets in it or -EBADMSG.
  */
 SFX_API int sfx_test_udptl(const uint8_t *datagram, size_t len);
 /* Feeds `count` length-prefixed (16 bit, big endian) datagrams to one T.38 terminal. */
 SFX_API int sfx_test_t38(const uint8_t *datagrams, size_t len, int caller, const char *rx_file);
+/* Feeds packets to a gateway, as many as there are: each begins with an octet (bit 0: by the leg with G.711, else T.38;
+ * bit 1: nothing but so many ticks), then a length of 16 bits. */
+SFX_API int sfx_test_gateway(const uint8_t *packets, size_t len);
 /* Whether packets go to where those of the far end are seen to come from, since the address it says is of its own
  * network alone. */
 SFX_API int sfx_test_behind_nat(const char *signalled, const char *seen);

@@ -13,7 +13,7 @@ import os
 from enum import IntEnum
 from pathlib import Path
 
-from softfax.engine import EngineSession, LineSettings, PageFormat, SrtpSettings
+from softfax.engine import EngineSession, Gateway, LineSettings, PageFormat, SrtpSettings
 from softfax.engine._abi import LineConfig, check, library
 
 __all__ = [
@@ -21,11 +21,13 @@ __all__ = [
     "Fault",
     "Srtp",
     "behind_nat",
+    "feed_gateway",
     "feed_t38",
     "feed_udptl",
     "load",
     "misbehave",
     "page_fits",
+    "run_impaired_gateway_line",
     "run_impaired_line",
 ]
 
@@ -93,6 +95,23 @@ def run_impaired_line(
     return simulated_us.value / 1e6, not timed_out
 
 
+def run_impaired_gateway_line(
+    caller: EngineSession, gateway: Gateway, answerer: EngineSession, a: LineSettings, b: LineSettings, *, mutate: float
+) -> tuple[float, bool]:
+    """Join four as `run_gateway_line` does; of the IFP packets of one end, the fraction `mutate` is spoilt."""
+    function = library().sfx_test_line_run_gateway
+    lines = [c.POINTER(LineConfig)] * 2
+    function.argtypes = [*[c.c_void_p] * 4, *lines, c.POINTER(_Impairments), c.POINTER(c.c_uint64)]
+    simulated_us = c.c_uint64()
+    handles = (one.handle for one in (caller, gateway.a, gateway.b, answerer))
+    wanted = _Impairments(int(mutate * 1e6), 0, 0)
+    status = function(*handles, c.byref(a.to_c()), c.byref(b.to_c()), c.byref(wanted), c.byref(simulated_us))
+    timed_out = status == -110
+    if not timed_out:
+        check(status, "the in-memory line")
+    return simulated_us.value / 1e6, not timed_out
+
+
 def feed_udptl(datagram: bytes) -> int:
     """Feed one datagram to a fresh UDPTL decoder: the number of IFP packets in it, or a negative errno."""
     function = library().sfx_test_udptl
@@ -105,6 +124,13 @@ def feed_t38(datagrams: bytes, caller: bool, rx_file: Path) -> None:
     function = library().sfx_test_t38
     function.argtypes = [c.c_char_p, c.c_size_t, c.c_int, c.c_char_p]
     function(datagrams, len(datagrams), int(caller), os.fsencode(rx_file))
+
+
+def feed_gateway(packets: bytes) -> None:
+    """Feed packets to a gateway between T.38 and G.711, as `sfx_test_gateway` takes them."""
+    function = library().sfx_test_gateway
+    function.argtypes = [c.c_char_p, c.c_size_t]
+    check(function(packets, len(packets)), "feeding a gateway")
 
 
 def behind_nat(signalled: str, seen: str) -> bool:

@@ -15,6 +15,7 @@ from softfax.engine.core import (
     completion_text,
     run_line,
 )
+from softfax.engine.gateway import Gateway, LegSettings, run_gateway_line
 from softfax.engine.srtp import SrtpSettings
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "EngineSession",
     "ErrorCorrection",
     "EventType",
+    "Gateway",
     "Lacks",
+    "LegSettings",
     "LineSettings",
     "PageFormat",
     "PagePreview",
@@ -36,5 +39,6 @@ __all__ = [
     "ThreadLoad",
     "UdptlSettings",
     "completion_text",
+    "run_gateway_line",
     "run_line",
 ]

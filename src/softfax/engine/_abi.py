@@ -30,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 9
+ABI_VERSION = 10
 
 
 class EventType(IntEnum):
@@ -66,6 +66,7 @@ class Flag(IntFlag):
     TRACE = 1 << 2
     SYMMETRIC = 1 << 3
     POLLER = 1 << 4
+    LEG = 1 << 5
 
 
 class DisVerdict(IntEnum):
@@ -289,6 +290,13 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_preview_free": (None, [c.POINTER(PreviewRecord)]),
     "sfx_session_document": (c.c_int, [c.c_void_p, c.c_char_p, c.POINTER(PageRecord), c.c_uint, c.c_int]),
     "sfx_line_run": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(LineConfig), c.POINTER(c.c_uint64)]),
+    "sfx_line_run_gateway": (
+        c.c_int,
+        [*[c.c_void_p] * 4, c.POINTER(LineConfig), c.POINTER(LineConfig), c.POINTER(c.c_uint64)],
+    ),
+    "sfx_gateway_create": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(c.c_void_p)]),
+    "sfx_gateway_destroy": (None, [c.c_void_p]),
+    "sfx_gateway_hold": (c.c_int, [c.c_void_p, c.c_int]),
     "sfx_decoder_guarded": (c.c_int, []),
     "sfx_t30_completion_text": (c.c_char_p, [c.c_int]),
 }

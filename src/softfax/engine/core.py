@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from softfax.engine._abi import (
     ErrorCorrection,
@@ -248,10 +249,16 @@ class LineSettings:
         )
 
 
+class SessionSettings(Protocol):
+    """Settings of a session, of T.30 or as a leg of a gateway."""
+
+    def to_c(self) -> SessionConfig: ...
+
+
 class EngineSession:
     """One fax session of an engine. Its owner closes it; `close` is final and may be called twice."""
 
-    def __init__(self, engine: Engine, settings: T30Settings) -> None:
+    def __init__(self, engine: Engine, settings: SessionSettings) -> None:
         self._lib = library()
         self._handle: c.c_void_p | None = c.c_void_p()
         self._closing = threading.Lock()
