@@ -5,7 +5,9 @@
 
 #include "internal.h"
 
-#define CRP_MOST 6 /* a far end that asks more often is one that does not answer */
+#define PPR_BEFORE_CTC 4 /* T.30 annex A */
+#define WORTH_IT 4       /* one frame in so many came through: the rate stays */
+#define CRP_MOST 6       /* a far end that asks more often is one that does not answer */
 
 /* ---- reports of frames ---------------------------------------------------------------------------------------------
  */
@@ -117,12 +119,67 @@ static bool is_believed(t30_run *run, int fcf) {
     return is_introduction(fcf) || path_trusted(run->session);
 }
 
+/* The next rate below (T.30 table 2) with a modem that both sides have. False where there is none. */
+static bool lower_rate(t30_state_t *t) {
+    /* By spandsp's table of rates, from 14400 on. */
+    static const int modems[] = {T30_SUPPORT_V17, T30_SUPPORT_V17, T30_SUPPORT_V17,    T30_SUPPORT_V29,
+                                 T30_SUPPORT_V17, T30_SUPPORT_V29, T30_SUPPORT_V27TER, T30_SUPPORT_V27TER};
+
+    for (int i = t->current_fallback + 1; i < (int)(sizeof modems / sizeof *modems); i++)
+        if (modems[i] & t->current_permitted_modems) {
+            t->current_fallback = i;
+            return true;
+        }
+    return false;
+}
+
+/* The fourth PPR is answered by CTC, or by EOR where nothing came through. Where little or nothing did, CTC names a
+ * lower rate, until there is none. */
+static void choose_rate(t30_run *run, unsigned gained) {
+    t30_state_t *t = run->t30;
+
+    if (t->ppr_count + 1 < PPR_BEFORE_CTC || gained * WORTH_IT >= run->frames_tried)
+        return;
+    if (lower_rate(t) && !gained)
+        t->ecm_progress = 1;
+}
+
 /* Frames that PPR asks for and that were taken for received are sent again: they are still there. */
-static void on_ppr(t30_state_t *t, const uint8_t *msg, int len) {
+static void on_ppr(t30_run *run, const uint8_t *msg, int len) {
+    t30_state_t *t = run->t30;
+    unsigned gained = (unsigned)t->ecm_progress;
+
     t->retries = 0; /* an answer: tries of different rounds do not add up */
-    for (int i = 0; len == 35 && i < t->ecm_frames && i < 256; i++)
-        if (msg[3 + i / 8] & 1 << i % 8 && t->ecm_len[i] < 0)
+    if (len != 35)
+        return;
+    if (!t->ppr_count)
+        run->frames_tried = 0;
+    for (int i = 0; i < t->ecm_frames && i < 256; i++) {
+        bool asked = msg[3 + i / 8] & 1 << i % 8;
+
+        run->frames_tried += t->ecm_len[i] >= 0;
+        gained += t->ecm_len[i] >= 0 && !asked;
+        if (asked && t->ecm_len[i] < 0)
             t->ecm_len[i] = (int16_t)(t->octets_per_ecm_frame + 4);
+    }
+    choose_rate(run, gained);
+}
+
+/* As if the PPR came again that it answers. */
+void frames_repeat_ctc(t30_run *run) {
+    t30_state_t *t = run->t30;
+    uint8_t ppr[35] = {0xff, 0x13, T30_PPR};
+
+    for (int i = 0; i < t->ecm_frames && i < 256; i++)
+        if (t->ecm_len[i] >= 0)
+            ppr[3 + i / 8] |= (uint8_t)(1 << i % 8);
+    t->retries++;
+    t->state = STATE_IV_PPS_Q;
+    t->ppr_count = PPR_BEFORE_CTC - 1;
+    t->ecm_progress = 1;
+    run->replays = true;
+    t30_hdlc_accept(t, ppr, sizeof ppr, TRUE);
+    run->replays = false;
 }
 
 /* A final frame of the far end. */
@@ -141,12 +198,13 @@ static void on_command(t30_run *run, uint8_t *msg, int len) {
         expect_dcs(run);
     } else if (fcf == (T30_PPS & 0xfe)) {
         expect_pps(t, msg, len);
+        t->short_train = true; /* long training after CTC was once, whether or not it was heard */
     } else if (fcf == (T30_CRP & 0xfe) && run->repeats_asked < CRP_MOST) {
         t->retries--; /* spandsp counts it as a try of ours that went unanswered */
         run->repeats_asked++;
         return;
     } else if (fcf == (T30_PPR & 0xfe)) {
-        on_ppr(t, msg, len);
+        on_ppr(run, msg, len);
     }
     run->repeats_asked = 0;
     /* A repeated EOP asks for our answer again and changes nothing. */
@@ -162,6 +220,8 @@ static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *ms
     bool final;
     int fcf;
 
+    if (run->replays && received)
+        return;
     if (!received && hooks && hooks->frame)
         hooks->frame(hooks, run, (uint8_t *)(uintptr_t)msg, len); /* in a buffer of spandsp's that can be written */
     if (hostile && !(hooks && hooks->unguarded)) {

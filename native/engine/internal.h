@@ -210,6 +210,8 @@ typedef struct t30_run {
     /* waits.c, in ticks: T.30 waits without a timer; a phase waits for the carrier to fall; no energy was on the line;
      * a page has been held; a frame has been waited for beyond its time */
     unsigned untimed_ticks, queued_ticks, quiet_ticks, held_ticks, slow_ticks, answer_ticks;
+    unsigned frames_tried;   /* of a block, since the last CTC */
+    bool replays;            /* a frame of the far end is said to spandsp again */
     unsigned repeats_asked;  /* by CRP, one after the other */
     int last_command;        /* what ended the last page that was received and kept: T30_MPS, T30_EOM, T30_EOP … */
     bool last_confirmed;     /* we said MCF to EOP, and nothing else since */
@@ -250,6 +252,8 @@ enum {
     STATE_F_POST_RCP_RNR = 16,
     STATE_R = 17,
     STATE_T = 18,
+    STATE_IV_PPS_Q = 25,
+    STATE_IV_CTC = 27,
 };
 
 /* Its operations: what its file is used for. */
@@ -300,6 +304,8 @@ int pages_settle(t30_run *run);
 void pages_resume(t30_run *run);
 
 /* frames.c: frames, before spandsp acts on them. */
+/* Sends CTC again, which was not answered; spandsp does not. */
+void frames_repeat_ctc(t30_run *run);
 void frames_watch(t30_run *run);
 
 /* ---- signals.c: for traces ----------------------------------------------------------------------------------------

@@ -13,12 +13,13 @@
 #define FLAG_BITS 8
 #define LEAST_BITS 40        /* address, control, FCF, checksum */
 #define MOST_OCTETS 128      /* a frame of T.30 lasts 3 s at most */
-#define MOST_STEPS 400000    /* bits looked at for one frame: some 2 ms */
+#define MOST_STEPS 600000    /* bits looked at for one frame: some 3 ms */
 #define MOST_CANDIDATES 1024 /* so many frames looked at leave the checksum six bits in which to be wrong */
 #define COMMON_LEAST 24      /* known bits of both that make two frames copies of each other */
 #define GOOD_CRC 0xf0b8
 #define CLOCK_TURN (8000 * 100) /* of fsk.c: a bit of the clock that it counts its rate by */
-#define SPACES 3                /* flags that may have been lost at each end of a frame */
+#define PPR_OCTETS 35
+#define SPACES 3 /* flags that may have been lost at each end of a frame */
 
 enum { ADDRESS = 0xff, CONTROL = 0x03, FINAL_BIT = 0x10 };
 
@@ -50,6 +51,8 @@ static int kind_of(uint8_t fcf) {
 
 typedef struct search {
     const t30_state_t *t30;
+    bool sends_image;
+    unsigned past_end;  /* see allowed() */
     const uint8_t *raw; /* what lies between two flags, with the bits that HDLC stuffs */
     unsigned count;
     unsigned steps, candidates, found;
@@ -104,6 +107,20 @@ static bool is_plausible(const search *q, unsigned octets) {
     return kinds[kind].fcf != T30_PPS || pps_fits(q->t30, frame);
 }
 
+/* Which values a lost bit may have: 1 for 0, 2 for 1, 3 for both. Of PPR's, frames that were confirmed before are not
+ * asked for again, and those after the last are all asked for, or none is (`past_end`). */
+static unsigned allowed(const search *q, const place *p) {
+    unsigned number = p->bits - 3 * 8;
+
+    if (p->ones == 5)
+        return 1;
+    if (!q->sends_image || p->bits < 3 * 8 || number >= 256 || (q->frame[2] & 0xfe) != (T30_PPR & 0xfe))
+        return 3;
+    if (number >= (unsigned)q->t30->ecm_frames)
+        return q->past_end;
+    return q->t30->ecm_len[number] < 0 ? 1 : 3;
+}
+
 /* Takes one bit at a place; false where no frame has it there. */
 static bool take(search *q, place *p, unsigned bit) {
     if (p->ones == 5) {
@@ -131,6 +148,12 @@ static void end(search *q, const place *p) {
         return;
     if (q->found && q->best_len == octets - 2 && !memcmp(q->best, q->frame, q->best_len))
         return;
+    /* Of two ways to read a PPR all frames are sent that one of them asks for. */
+    if (q->found && q->best_len == PPR_OCTETS && octets - 2 == PPR_OCTETS) {
+        for (unsigned i = 3; i < PPR_OCTETS; i++)
+            q->best[i] |= q->frame[i];
+        return;
+    }
     q->found++;
     q->best_len = octets - 2;
     memcpy(q->best, q->frame, q->best_len);
@@ -145,10 +168,11 @@ static void walk(search *q, place p) { /* NOLINT(misc-no-recursion) */
             return;
         p.at++;
         if (bit == LOST) {
+            unsigned values = allowed(q, &p);
             place other = p;
-            if (take(q, &other, 1))
+            if (values == 3 && take(q, &other, 1))
                 walk(q, other);
-            bit = 0;
+            bit = values == 2;
         }
         if (!take(q, &p, bit))
             return;
@@ -164,23 +188,31 @@ static bool may_be_flags(const uint8_t *raw, unsigned bits) {
     return true;
 }
 
-/* The frame between two flags, of which some may have been lost too. Returns its length; 0 where there is none, or more
- * than one. */
-static unsigned repair(const t30_state_t *t30, const uint8_t *raw, unsigned count, uint8_t *frame) {
-    search q = {.t30 = t30};
-
+static void search_all(search *q, const uint8_t *raw, unsigned count) {
     for (unsigned before = 0; before < SPACES * FLAG_BITS; before += FLAG_BITS) {
         if (before + LEAST_BITS > count || !may_be_flags(raw, before))
             break;
         for (unsigned after = 0; after < SPACES * FLAG_BITS; after += FLAG_BITS) {
             if (before + after + LEAST_BITS > count || !may_be_flags(raw + count - after, after))
                 break;
-            q.raw = raw + before;
-            q.count = count - before - after;
-            walk(&q, (place){.crc = 0xffff});
+            q->raw = raw + before;
+            q->count = count - before - after;
+            walk(q, (place){.crc = 0xffff});
         }
     }
-    if (q.found != 1 || q.candidates > MOST_CANDIDATES || q.steps > MOST_STEPS)
+}
+
+/* The frame between two flags, of which some may have been lost too. Returns its length; 0 where there is none, or more
+ * than one. */
+static unsigned repair(const t30_run *run, const uint8_t *raw, unsigned count, uint8_t *frame) {
+    search q = {.t30 = run->t30, .sends_image = run->session->tx_file && run->t30->ecm_frames > 0, .past_end = 2};
+
+    search_all(&q, raw, count);
+    if (!q.found && q.sends_image) {
+        q.past_end = 1;
+        search_all(&q, raw, count);
+    }
+    if (q.found != 1 || q.steps > MOST_STEPS || (q.candidates > MOST_CANDIDATES && q.best_len != PPR_OCTETS))
         return 0;
     memcpy(frame, q.best, q.best_len);
     return q.best_len;
@@ -222,11 +254,11 @@ void v21_forget(v21_rx *v) {
 static void end_frame(t30_run *run, hdlc_rx_state_t *h, unsigned count) {
     v21_rx *v = &run->v21;
     uint8_t merged[V21_MOST_BITS], frame[MOST_OCTETS];
-    unsigned len = repair(run->t30, v->raw, count, frame);
+    unsigned len = repair(run, v->raw, count, frame);
 
     for (unsigned i = 0; !len && i < V21_COPIES; i++)
         if (merge(&v->copies[i], v->raw, count, merged))
-            len = repair(run->t30, merged, count, frame);
+            len = repair(run, merged, count, frame);
     if (!len) {
         keep(v, v->raw, count);
         return;

@@ -15,6 +15,7 @@
 #define T4_LEAST_TICKS 25             /* … and not at once where the answer came late and damaged */
 #define NO_TCF_SAMPLES (9 * 8000 / 2) /* training and its check are over 3 s after the DCS */
 
+#define TRIES 3               /* of a command */
 #define LAST_TICKS 2          /* of a timer that ends the call */
 #define SLOW_TICKS 500        /* 10 s: a far end that is slow to say something has no longer than that */
 #define SLOW_SILENT_US 500000 /* … and says something in this */
@@ -150,6 +151,16 @@ static void watch_damaged_answer(t30_run *run) {
     t->timer_t2_t4_is = TIMER_IS_T4;
 }
 
+/* CTC that is not answered is said again when T4 ends, as any command. */
+static void watch_unanswered_ctc(t30_run *run) {
+    t30_state_t *t = run->t30;
+
+    if (t->state != STATE_IV_CTC || t->timer_t2_t4_is != TIMER_IS_T4 || t->timer_t2_t4 <= 0 ||
+        t->timer_t2_t4 > LAST_TICKS * RTP_FRAME || t->retries + 1 >= TRIES)
+        return;
+    frames_repeat_ctc(run);
+}
+
 /* Who calls to receive says DIS, as a sender expects that is called. A far end that has nothing to send says its own at
  * the same time, and again after T4, or ten seconds: it is heard in a longer wait, and T.30 ends. */
 static void wait_for_dis(t30_run *run) {
@@ -190,6 +201,7 @@ void run_watch_timers(t30_run *run) {
     watch_queued_phase(run);
     hold_page(run);
     watch_damaged_answer(run);
+    watch_unanswered_ctc(run);
     wait_for_dis(run);
     /* A command that was not understood is said again after T4, 3 s; spandsp gives up 200 ms after its carrier. */
     if (t->timer_t2_t4_is == TIMER_IS_T2B && is_receiving_page(t)) {

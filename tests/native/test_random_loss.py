@@ -69,3 +69,17 @@ def test_a_packet_lost_in_training_costs_nothing(tmp_path: Path) -> None:
         assert result.identical
         assert result.last(result.sender, EventType.NEGOTIATED).values[0] == 14400
         assert result.seconds == pytest.approx(whole.seconds, abs=0.5)
+
+
+def test_a_lost_ctc_is_said_again_and_the_page_goes_on(tmp_path: Path) -> None:
+    """After the fourth PPR of a block the sender says CTC, which spandsp never repeats."""
+    traced = {"trace": True}
+    seen = False
+    for seed in range(1, 9):
+        line = LineSettings(mode="PCMU", loss=0.05, seed=seed, limit_s=900)
+        result = fax(tmp_path, line, rows=1100, density=0.3, sender=traced, receiver=traced)
+        asked = [e.time_s for e in result.sender if e.type is EventType.FRAME and t30.decode(e.data).name == "CTC"]
+        if asked and result.last(result.sender, EventType.COMPLETE).code == 0:
+            assert result.identical
+            seen = True
+    assert seen
