@@ -34,6 +34,18 @@ const pj_sockaddr *peer_named_by(void);
 /* credentials.c: a name was looked up with this port, 0 for none. */
 void credentials_resolved(const char *name, unsigned port, const pjsip_server_addresses *found);
 void credentials_stop(void);
+
+/* servers.c: a server has failed, for so long as it said itself (0: it did not); has answered; whether it has failed.
+ */
+void servers_failed(const pj_sockaddr *address, unsigned retry_after_s);
+void servers_answered(const pj_sockaddr *address);
+int servers_is_failed(const pj_sockaddr *address);
+/* Puts those that have failed last. */
+void servers_order(pjsip_server_addresses *found);
+/* How many others there are to send a request to that have not failed. */
+unsigned servers_left(const pjsip_tx_data *tdata);
+void servers_forget(void);
+
 int credentials_is_account(int acc_id);
 
 #endif

@@ -25,10 +25,13 @@ enum sfx_sip_event_type {
                             answer to `remote_sdp`; `code` is the account. sfx_sip_sdp() before returning puts another
                             in its place, else 488 */
     SFX_SIP_OPTIONS,     /* the sfx_sip_options() with the token `call_id` was answered with `code`; `remote_sdp` is the
-                            reason */
+                            reason, `payload_type` 1 if a server gave it, `direction` the seconds of its Retry-After */
     SFX_SIP_MESSAGE,     /* a SIP message, `code` 1 sent, 0 received; `remote`, `port`, its text in `remote_sdp` */
     SFX_SIP_UNANSWERED,  /* a challenge to the account `call_id` by `remote`, `port` gets no answer: `code` is an
                             sfx_sip_unanswered, `remote_sdp` the realm where that is why */
+    SFX_SIP_ENDED,       /* a call ends, before its owner is told: `code` and `remote` are why; `direction` is an
+                            sfx_sip_ended_by, `remote_sdp` the head of the far end's message */
+    SFX_SIP_UNREGISTERED, /* the connection is gone that the account `call_id` was registered by */
 };
 
 enum sfx_sip_unanswered {
@@ -37,6 +40,12 @@ enum sfx_sip_unanswered {
     SFX_SIP_CALL_OF_A_STRANGER, /* within a call that came in from elsewhere */
     SFX_SIP_BEHIND_A_PROXY,     /* within a call, by a party behind the server */
     SFX_SIP_ANOTHER_REALM,      /* a realm that is not the server's */
+};
+
+enum sfx_sip_ended_by {
+    SFX_SIP_BY_NOBODY,  /* no response, or nothing could be sent */
+    SFX_SIP_BY_FAR_END, /* its BYE or final response */
+    SFX_SIP_BY_US,      /* our BYE or refusal, PJSIP's own included */
 };
 
 typedef struct sfx_sip_event {
@@ -103,6 +112,13 @@ SFX_SIP_API int sfx_sip_by_tls(int call_id);
 SFX_SIP_API int sfx_sip_may_send_media(int call_id, const char *host, int port);
 /* Sends OPTIONS to `uri` as an account does; SFX_SIP_OPTIONS follows, unless a pj_status_t other than 0 is returned. */
 SFX_SIP_API int sfx_sip_options(int acc_id, const char *uri, int token);
+/* Whether a call that ends before it was answered has another server to be placed at; only while its end is reported.
+ */
+SFX_SIP_API int sfx_sip_next_server(int call_id);
+/* Whether a server has failed and is left for last, by its address; from any thread. */
+SFX_SIP_API int sfx_sip_is_failed(const char *host, int port);
+/* The Contact that an account registers. Returns a pj_status_t. */
+SFX_SIP_API int sfx_sip_contact(int acc_id, char *out, int size);
 /* Networks (ADDRESS/BITS) of accounts, and the parameters of the contacts they registered: what comes from elsewhere is
  * limited. PJ_EINVAL if one of them is none; the others hold. */
 SFX_SIP_API int sfx_sip_known(const char *const *networks, int network_count, const char *const *tokens,
@@ -151,6 +167,10 @@ int sdp_audio_lines(const struct pjmedia_sdp_session *sdp);
 /* media.c → t38.c: whether audio can be sent where an offer wants it; says why not, for the 488. */
 struct pjsua_call;
 int media_reaches(const struct pjsua_call *call, const struct pjmedia_sdp_session *offer);
+/* ended.c → t38.c: reports a call that has been disconnected by an event. */
+struct pjsip_inv_session;
+struct pjsip_event;
+void ended_report(struct pjsip_inv_session *inv, const struct pjsip_event *e);
 /* warnings.c → loop.c, t38.c. */
 int warnings_start(void);
 void warnings_stop(void);

@@ -14,6 +14,12 @@ static void on_answer(void *token, pjsip_event *e) {
     if (e->type == PJSIP_EVENT_TSX_STATE) {
         const pjsip_transaction *tsx = e->body.tsx_state.tsx;
         event.code = tsx->status_code;
+        if (e->body.tsx_state.type == PJSIP_EVENT_RX_MSG) {
+            const pjsip_retry_after_hdr *after =
+                pjsip_msg_find_hdr(e->body.tsx_state.src.rdata->msg_info.msg, PJSIP_H_RETRY_AFTER, NULL);
+            event.payload_type = 1;
+            event.direction = after && after->ivalue > 0 ? after->ivalue : 0;
+        }
         pj_ansi_snprintf(reason, sizeof reason, "%.*s", (int)tsx->status_text.slen, tsx->status_text.ptr);
     }
     event.remote_sdp = reason;

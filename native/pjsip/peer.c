@@ -140,6 +140,18 @@ static void send_to(pjsip_tx_data *tdata, const pj_sockaddr *to, pjsip_transport
 pj_status_t __real_pjsip_dlg_send_request(pjsip_dialog *dlg, pjsip_tx_data *tdata, int mod_data_id, void *mod_data);
 pj_status_t __wrap_pjsip_dlg_send_request(pjsip_dialog *dlg, pjsip_tx_data *tdata, int mod_data_id, void *mod_data);
 
+/* PJSIP ends a call whose answer it cannot use by a BYE, and only then acknowledges the answer (RFC 3261 §13.2.2.4). */
+static void acknowledge_first(pjsip_dialog *dlg, const pjsip_tx_data *tdata) {
+    pjsip_inv_session *inv = pjsip_dlg_get_inv_session(dlg);
+    pjsip_tx_data *ack = NULL;
+
+    if (tdata->msg->line.req.method.id != PJSIP_BYE_METHOD || !inv || inv->role != PJSIP_ROLE_UAC || inv->last_ack ||
+        !inv->invite_tsx || inv->invite_tsx->status_code / 100 != 2)
+        return;
+    if (pjsip_inv_create_ack(inv, inv->invite_tsx->cseq, &ack) == PJ_SUCCESS)
+        pjsip_dlg_send_request(dlg, ack, -1, NULL);
+}
+
 /* A request within a call goes to where the far end is, when it names an address that it may not, or, a stranger who
  * called us, any but its own. That is also what a far end behind NAT wants. */
 pj_status_t __wrap_pjsip_dlg_send_request(pjsip_dialog *dlg, pjsip_tx_data *tdata, int mod_data_id, void *mod_data) {
@@ -152,6 +164,7 @@ pj_status_t __wrap_pjsip_dlg_send_request(pjsip_dialog *dlg, pjsip_tx_data *tdat
     pj_status_t status;
     int stranger = dlg->role == PJSIP_ROLE_UAS && !(call && is_account(call->acc_id));
 
+    acknowledge_first(dlg, tdata);
     if (!from || !to || !to->tag.slen || pjsip_get_request_dest(tdata, &dest) != PJ_SUCCESS)
         return __real_pjsip_dlg_send_request(dlg, tdata, mod_data_id, mod_data);
     if (parse(&dest.addr.host,

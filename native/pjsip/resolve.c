@@ -214,8 +214,10 @@ static void leave_out(lookup *l) {
 static void tell(lookup *l) {
     if (l->guarded)
         leave_out(l);
-    if (l->status == PJ_SUCCESS && !l->guarded)
+    if (l->status == PJ_SUCCESS && !l->guarded) {
         credentials_resolved(l->name, l->port, &l->found);
+        servers_order(&l->found);
+    }
     (*l->cb)(l->status, l->token, l->status == PJ_SUCCESS ? &l->found : NULL);
 }
 

@@ -182,6 +182,7 @@ static void on_state_changed(pjsip_inv_session *inv, pjsip_event *e) {
     if (inv->state == PJSIP_INV_STATE_DISCONNECTED) {
         connections_release(s->held);
         s->held = NULL;
+        ended_report(inv, e);
     }
     (*pjsua_callbacks.on_state_changed)(inv, e);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Far ends that ICMP reports as unreachable, over UDP.
+ * Far ends that ICMP reports as unreachable, over UDP, and servers that are silent or refuse (503) while others are
+ * left.
  *
  * PJSIP repeats a request for half a minute whatever ICMP says. Here the socket keeps these errors (IP_RECVERR) with
  * the address that they are about, and a request that has had no response ends at the second, of which each needs a
  * transmission: the second is due half a second after the first, and a single error, stray or forged, ends nothing.
+ *
+ * A server that says nothing is waited for as long as RFC 3261 says only where it is the last (servers.c).
  *
  * An error is also pending on the socket, where it would fail the next read or the next message to any other far end.
  * PJSIP sees none of that: the linker wraps pj_sock_sendto and pj_sock_recvfrom.
@@ -22,6 +25,7 @@
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
 
+#include "auth.h"
 #include "glue.h"
 
 #define REQUESTS_MAX (PJSUA_MAX_CALLS + 2 * PJSUA_MAX_ACC)
@@ -29,15 +33,20 @@
 #define ERRORS_MAX 64 /* addresses at a time; of what is beyond, the next transmission brings another */
 #define ERRORS_WANTED 2u
 #define TRIES 8
-#define REQUEST_MS 35000u /* PJSIP's own end of a request without a response, and a little */
+#define REQUEST_MS 35000u           /* PJSIP's own end of a request without a response, and a little */
+#define SILENT_MS 6000u             /* four transmissions */
+#define SILENT_CONNECTION_MS 10000u /* it may take 7 s to come about */
 
-/* A request without a response. */
+/* A request without a final response. */
 typedef struct request {
     char key[KEY_OCTETS]; /* of its transaction */
     size_t key_size;
     pj_sockaddr to;
     uint64_t sent_ms;
     unsigned transmissions, errors;
+    int by_udp, has_others; /* servers to ask instead */
+    int is_answered;        /* by a provisional response at least: it goes on */
+    int is_silent;          /* and known to be */
 } request;
 
 /* What is about a port says that the host is there. */
@@ -197,22 +206,20 @@ static request *add(const pj_str_t *key) {
     return r;
 }
 
-/* A request that may be ended. One within a call may not, nor an INVITE sent again with a password: it was answered. */
+/* A request that is watched: none within a call. */
 static int is_first(const pjsip_tx_data *tdata) {
     const pjsip_to_hdr *to = pjsip_msg_find_hdr(tdata->msg, PJSIP_H_TO, NULL);
+    const pjsip_method_e method = tdata->msg->line.req.method.id;
 
-    if (!to || to->tag.slen)
-        return 0;
-    switch (tdata->msg->line.req.method.id) {
-    case PJSIP_INVITE_METHOD:
-        return !pjsip_msg_find_hdr(tdata->msg, PJSIP_H_AUTHORIZATION, NULL) &&
-               !pjsip_msg_find_hdr(tdata->msg, PJSIP_H_PROXY_AUTHORIZATION, NULL);
-    case PJSIP_REGISTER_METHOD:
-    case PJSIP_OPTIONS_METHOD:
-        return 1;
-    default:
-        return 0;
-    }
+    return to && !to->tag.slen &&
+           (method == PJSIP_INVITE_METHOD || method == PJSIP_REGISTER_METHOD || method == PJSIP_OPTIONS_METHOD);
+}
+
+/* An INVITE sent again with a password was answered, and may not be ended. */
+static int was_answered(const pjsip_tx_data *tdata) {
+    return tdata->msg->line.req.method.id == PJSIP_INVITE_METHOD &&
+           (pjsip_msg_find_hdr(tdata->msg, PJSIP_H_AUTHORIZATION, NULL) ||
+            pjsip_msg_find_hdr(tdata->msg, PJSIP_H_PROXY_AUTHORIZATION, NULL));
 }
 
 /* The socket is PJSIP's, and may be another after a start. */
@@ -245,11 +252,16 @@ static pj_status_t on_request_sent(pjsip_tx_data *tdata) {
     pjsip_transport *transport = tdata->tp_info.transport;
     pj_str_t key;
     request *r;
+    int by_udp;
 
-    if (!transport || (transport->key.type & ~(unsigned)PJSIP_TRANSPORT_IPV6) != PJSIP_TRANSPORT_UDP || !via ||
-        !is_first(tdata))
+    if (!transport || !via || !is_first(tdata))
         return PJ_SUCCESS;
-    watch(transport);
+    by_udp = (transport->key.type & ~(unsigned)PJSIP_TRANSPORT_IPV6) == PJSIP_TRANSPORT_UDP;
+    if (by_udp)
+        watch(transport);
+    /* Those before it PJSIP could not even send to. */
+    for (unsigned i = 0; i < tdata->dest_info.cur_addr && i < tdata->dest_info.addr.count; i++)
+        servers_failed(&tdata->dest_info.addr.entry[i].addr, 0);
     if (!key_of(tdata->pool, &tdata->msg->line.req.method, via, &key))
         return PJ_SUCCESS;
     r = find(&key);
@@ -258,8 +270,20 @@ static pj_status_t on_request_sent(pjsip_tx_data *tdata) {
     if (r) {
         pj_sockaddr_cp(&r->to, &tdata->tp_info.dst_addr);
         r->transmissions++;
+        r->by_udp = by_udp;
+        r->has_others = servers_left(tdata) > 0;
+        r->is_answered |= was_answered(tdata);
     }
     return PJ_SUCCESS;
+}
+
+static void heard(const pj_sockaddr *server, const pjsip_msg *response) {
+    const pjsip_retry_after_hdr *after = pjsip_msg_find_hdr(response, PJSIP_H_RETRY_AFTER, NULL);
+
+    if (response->line.status.code == PJSIP_SC_SERVICE_UNAVAILABLE)
+        servers_failed(server, after && after->ivalue > 0 ? (unsigned)after->ivalue : 0);
+    else
+        servers_answered(server);
 }
 
 static pj_bool_t on_response(pjsip_rx_data *rdata) {
@@ -268,8 +292,12 @@ static pj_bool_t on_response(pjsip_rx_data *rdata) {
 
     if (all.request_count && key_of(rdata->tp_info.pool, &rdata->msg_info.cseq->method, rdata->msg_info.via, &key)) {
         r = find(&key);
-        if (r)
-            drop(r);
+        if (r) {
+            heard(&r->to, rdata->msg_info.msg);
+            r->is_answered = 1;
+            if (rdata->msg_info.msg->line.status.code >= 200)
+                drop(r);
+        }
     }
     return PJ_FALSE;
 }
@@ -278,12 +306,11 @@ static pj_bool_t on_response(pjsip_rx_data *rdata) {
  */
 
 /* softfax.model has the same words, and what to do about it. */
-static const pj_str_t *reason_of(int is_port) {
-    static char port_text[] = "nothing listens at the far end's address and port (ICMP: port unreachable)",
-                host_text[] = "the far end's address cannot be reached (ICMP: host unreachable)";
-    static const pj_str_t port = {port_text, sizeof port_text - 1}, host = {host_text, sizeof host_text - 1};
-    return is_port ? &port : &host;
-}
+static char port_text[] = "nothing listens at the far end's address and port (ICMP: port unreachable)",
+            host_text[] = "the far end's address cannot be reached (ICMP: host unreachable)",
+            silent_text[] = "the server does not answer";
+static const pj_str_t port_reason = {port_text, sizeof port_text - 1}, host_reason = {host_text, sizeof host_text - 1},
+                      silent_reason = {silent_text, sizeof silent_text - 1};
 
 const pj_str_t *__real_pjsip_get_status_text(int code);
 const pj_str_t *__wrap_pjsip_get_status_text(int code);
@@ -300,18 +327,38 @@ const pj_str_t *__wrap_pjsip_get_status_text(int code) {
     return ours;
 }
 
-static void end(const request *r, int is_port) {
+static void end(const request *r, const pj_str_t *why) {
     pj_str_t key = {(char *)(pj_size_t)r->key, (pj_ssize_t)r->key_size};
     pjsip_transaction *tsx = pjsip_tsx_layer_find_tsx2(&key, PJ_TRUE);
 
     if (!tsx)
         return;
     if (tsx->role == PJSIP_ROLE_UAC && tsx->state == PJSIP_TSX_STATE_CALLING && !tsx->status_code) {
-        reason = reason_of(is_port);
+        reason = why;
         pjsip_tsx_terminate(tsx, PJSIP_SC_TSX_TRANSPORT_ERROR);
         reason = NULL;
     }
     pj_grp_lock_dec_ref(tsx->grp_lock);
+}
+
+/* The next server is asked while there is one; of the last, it is noted. */
+static void end_silent(void) {
+    const uint64_t now_ms = glue_now_ms();
+
+    for (unsigned i = all.request_count; i-- > 0;) {
+        request *r = &all.requests[i], ended;
+
+        if (i >= all.request_count || r->is_answered || r->is_silent ||
+            now_ms - r->sent_ms < (r->by_udp ? SILENT_MS : SILENT_CONNECTION_MS))
+            continue;
+        r->is_silent = 1;
+        servers_failed(&r->to, 0);
+        if (!r->has_others)
+            continue;
+        ended = *r;
+        drop(r);
+        end(&ended, &silent_reason);
+    }
 }
 
 void unreachable_sweep(void) {
@@ -323,7 +370,7 @@ void unreachable_sweep(void) {
 
             if (i >= all.request_count) /* what ended sent something */
                 continue;
-            if (pj_sockaddr_cmp(&r->to, &all.errors[e].to))
+            if (r->is_answered || !r->by_udp || pj_sockaddr_cmp(&r->to, &all.errors[e].to))
                 continue;
             r->errors += all.errors[e].count;
             if (r->errors > r->transmissions)
@@ -332,9 +379,11 @@ void unreachable_sweep(void) {
                 continue;
             ended = *r;
             drop(r);
-            end(&ended, all.errors[e].is_port);
+            servers_failed(&ended.to, 0);
+            end(&ended, all.errors[e].is_port ? &port_reason : &host_reason);
         }
     all.error_count = 0;
+    end_silent();
 }
 
 /* Below transactions, where the address is known. */
@@ -348,6 +397,7 @@ int unreachable_start(void) {
     module.id = -1;
     all.sock = PJ_INVALID_SOCKET;
     all.request_count = all.error_count = 0;
+    servers_forget();
     return pjsip_endpt_register_module(pjsua_var.endpt, &module);
 }
 

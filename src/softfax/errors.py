@@ -152,12 +152,13 @@ class NativeError(LocalError):
 
 
 class CallError(SoftfaxError):
-    """The call could not be made. `sip_code` is the final SIP status, 0 where there was none."""
+    """The call could not be made. `sip_code` is the final SIP status, 0 where there was none; `retry_after_s` its Retry-After."""
 
     exit_status = ExitStatus.CALL_FAILED
 
-    def __init__(self, problem: str, remedy: str = "", *, sip_code: int = 0) -> None:
+    def __init__(self, problem: str, remedy: str = "", *, sip_code: int = 0, retry_after_s: int = 0) -> None:
         super().__init__(problem, remedy)
+        self.retry_after_s = retry_after_s
         self.sip_code = sip_code
 
 

@@ -25,12 +25,14 @@ __all__ = [
     "NO_ROUTE",
     "PORT_UNREACHABLE",
     "REASON_REMEDIES",
+    "SERVER_SILENT",
     "TERMINAL",
     "Attempt",
     "CallEvent",
     "CallState",
     "Cause",
     "Direction",
+    "EndedBy",
     "Event",
     "Fax",
     "FaxContext",
@@ -63,6 +65,13 @@ class Direction(StrEnum):
 
     SEND = "send"
     RECEIVE = "receive"
+
+
+class EndedBy(StrEnum):
+    """The side that ended a call."""
+
+    SOFTFAX = "softfax"
+    FAR_END = "far-end"
 
 
 class CallState(StrEnum):
@@ -176,6 +185,7 @@ HOST_UNREACHABLE = "the far end's address cannot be reached (ICMP: host unreacha
 CONNECTION_REFUSED = "nothing listens at the far end's address and port (connection refused)"
 CONNECTION_TIMED_OUT = "the far end's address takes no connection (nothing comes back)"
 NO_ROUTE = "there is no route to the far end's address"
+SERVER_SILENT = "the server does not answer"
 #: What people can do about them.
 REASON_REMEDIES: Mapping[str, str] = {
     NAME_UNKNOWN: "check the name of the host, and DNS",
@@ -184,6 +194,7 @@ REASON_REMEDIES: Mapping[str, str] = {
     CONNECTION_TIMED_OUT: "check the address, the port and the transport, and the firewalls between",
     HOST_UNREACHABLE: "check the address, the network and the firewalls between",
     NO_ROUTE: "check the address, and the network and routes of this machine",
+    SERVER_SILENT: "check its address and port, and the firewalls between",
 }
 
 
@@ -257,6 +268,8 @@ class FaxResult(Event):
     `warnings` are lines about what of the documents sent is not on their pages.
     `attempt` counts the calls for one fax of a queue; `retry_at` (RFC 3339) tells that another follows, so this is not the end.
     `pages_total` is None where nobody has counted the pages; in JSON it is `pages` then.
+    `q850` is the cause of the telephone network (ITU-T Q.850) that the far end gave, `ended_by` the side that ended the call of a
+    fax that failed, `retry_after_s` for how long the far end asks not to be called again.
     """
 
     event = "result"
@@ -282,6 +295,9 @@ class FaxResult(Event):
     call_id: str = ""
     fax_id: str
     sip_code: int = 0
+    q850: int | None = None
+    ended_by: EndedBy | None = None
+    retry_after_s: int | None = None
     bad_pages: list[int] | None = None
     warnings: list[str] | None = None
     attempt: int | None = None

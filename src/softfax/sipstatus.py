@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from softfax.model import Cause
 
-__all__ = ["SipStatus", "status"]
+__all__ = ["SipStatus", "cause_shown", "phrase_of", "status"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ _TABLE: Mapping[int, SipStatus] = {
     410: SipStatus("Gone", Cause.REFUSED, 22, text="the number is gone", remedy=_NUMBER),
     415: SipStatus("Unsupported Media Type", remedy=_CODECS),
     420: SipStatus("Bad Extension", q850=3),
+    422: SipStatus("Session Interval Too Small", Cause.REFUSED),
     480: SipStatus(
         "Temporarily Unavailable", Cause.NO_ANSWER, 19, "NOANSWER", "the far end is unavailable at the moment",
         "call again later; at the PBX, check that the extension is registered",
@@ -94,10 +95,45 @@ _NONE = SipStatus("", of_trunk=True)
 _UNKNOWN, _REFUSED, _SERVER_ERROR = SipStatus(""), SipStatus("", remedy=_SERVER), _server("")
 
 
-def status(code: int) -> SipStatus:
-    """Return the meaning of a status. One that is not in the table has the meaning of its class; 0 means there was none."""
+#: The status that says the same as a cause of the telephone network (ITU-T Q.850), which tells what is wrong more exactly than
+#: the status of the gateway in between (RFC 3398 §7.2.4.1). Causes that say nothing more are not among them (16, 31, 127).
+_BY_CAUSE: Mapping[int, int] = {
+    1: 404, 2: 404, 3: 404, 17: 486, 18: 480, 19: 480, 20: 480, 21: 603, 22: 410, 27: 502, 28: 484, 34: 503, 38: 503, 41: 503,
+    42: 503, 44: 503, 47: 503, 55: 403, 57: 403, 58: 503, 65: 488, 69: 501, 70: 488, 79: 501, 87: 403, 88: 488, 102: 504,
+}  # fmt: skip
+#: Words for causes, where the far end has none.
+_CAUSE_WORDS: Mapping[int, str] = {
+    1: "unallocated number", 2: "no route to the transit network", 3: "no route to the destination",
+    16: "normal call clearing", 17: "user busy", 18: "no user responding", 19: "no answer from the user",
+    20: "subscriber absent", 21: "call rejected", 22: "number changed", 27: "destination out of order",
+    28: "invalid number format", 31: "normal, unspecified", 34: "no circuit available", 38: "network out of order",
+    41: "temporary failure", 42: "switching equipment congestion", 44: "requested circuit not available",
+    47: "resource unavailable", 55: "incoming calls barred", 57: "bearer capability not authorized",
+    58: "bearer capability not available", 65: "bearer capability not implemented", 79: "service not implemented",
+    87: "user not member of the group", 88: "incompatible destination", 102: "recovery on timer expiry",
+    127: "interworking, unspecified",
+}  # fmt: skip
+
+
+def status(code: int, q850: int = 0) -> SipStatus:
+    """Return the meaning of a status, by the cause of Q.850 beside it where that tells more.
+
+    One that is not in the table has the meaning of its class; 0 means there was none.
+    """
+    code = _BY_CAUSE.get(q850, code) if code >= 300 else code
     if code in _TABLE:
         return _TABLE[code]
     if code >= 600:
         return _REFUSED
     return _SERVER_ERROR if code >= 500 else _UNKNOWN if code else _NONE
+
+
+def phrase_of(code: int) -> str:
+    """The phrase of a status in RFC 3261; empty for one that is not in the table."""
+    return _TABLE[code].phrase if code in _TABLE else ""
+
+
+def cause_shown(q850: int, words: str = "") -> str:
+    """A cause of Q.850 for people."""
+    words = words or _CAUSE_WORDS.get(q850, "")
+    return f"Q.850 cause {q850}" + (f", {words}" if words else "")

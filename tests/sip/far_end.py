@@ -120,15 +120,15 @@ class FarEnd:
         head = f"{text}Content-Length: {len(octets)}\r\n\r\n".encode("latin-1")
         self.sock.sendto(head + octets, (HERE, self.port_of_agent))
 
-    def respond(self, request: Message, status: str, *headers: str, body: str = "") -> None:
-        """A response, `status` like "200 OK"."""
+    def respond(self, request: Message, status: str, *headers: str, body: str = "", contact: bool = True) -> None:
+        """A response, `status` like "200 OK", with a Contact unless that is not wanted."""
         to = request.header("To")
         if "tag=" not in to and not status.startswith("100"):
             to += f";tag={self.tag}"
         lines = [f"SIP/2.0 {status}", *(f"Via: {v}" for v in request.all("Via"))]
         lines += [f"From: {request.header('From')}", f"To: {to}", f"Call-ID: {request.header('Call-ID')}"]
         lines += [f"CSeq: {request.header('CSeq')}", *headers]
-        if not any(h.lower().startswith("contact:") for h in headers):
+        if contact and not any(h.lower().startswith("contact:") for h in headers):
             lines.append(f"Contact: <{self.uri}>")
         if body:
             lines.append("Content-Type: application/sdp")

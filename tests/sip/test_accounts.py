@@ -135,9 +135,9 @@ def test_a_trunk_is_asked_for_and_nat_is_kept_open(far: FarEnd) -> None:  # noqa
         MAKE
         + """
 async def main(agent):
-    print(await agent.probe("trunk"))
-    print(await agent.probe("trunk", 0.7))
-    print(await agent.probe("nobody"))
+    for name, seconds in (("trunk", 8), ("trunk", 0.7), ("nobody", 8)):
+        answer = await agent.probe(name, seconds)
+        print(answer.code, answer.answered, answer.retry_after_s)
     await agent.set_accounts([*agent.accounts, account("pbx", agent.accounts[0].server[14:], user="fax", register=True, keepalive_s=1)])
     await agent.register("pbx")
     await asyncio.to_thread(sys.stdin.readline)
@@ -149,7 +149,7 @@ async def main(agent):
     assert options.start == f"OPTIONS sip:{HERE}:{far.port} SIP/2.0"
     assert "sip:+49301@" in options.header("From")
     far.port_of_agent = agent.port
-    far.respond(options, "404 Not Found")
+    far.respond(options, "404 Not Found", "Retry-After: 77 (later);duration=5")
     unanswered = far.expect("OPTIONS")
     register = far.expect("REGISTER")
     far.respond(register, "200 OK", f"Contact: {register.header('Contact')};expires=300")
@@ -158,7 +158,7 @@ async def main(agent):
         assert packet.startswith(unanswered.start.encode())
     agent.say("enough")
     far.respond(far.expect("REGISTER"), "200 OK")
-    assert agent.output() == ["(404, '')", "(408, 'no answer')", "(503, 'no route there')"]
+    assert agent.output() == ["404 True 77", "408 False 0", "503 False 0"]
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,8 @@ async def main():
         await agent.register("pbx", 20)
     except RegistrationError as error:
         print(error)
-    print(*await agent.probe("trunk", 20))
+    answer = await agent.probe("trunk", 20)
+    print(answer.code, answer.reason, answer.answered)
     await agent.close()
 asyncio.run(main())
 """
@@ -209,4 +210,4 @@ asyncio.run(main())
     server, registration, options = output.splitlines()
     assert f"{server}: {PORT_UNREACHABLE}" in registration
     assert "check the address and the port" in registration
-    assert options == f"503 {PORT_UNREACHABLE}"
+    assert options == f"503 {PORT_UNREACHABLE} False"

@@ -127,8 +127,10 @@ _CAUSES = {
 }
 
 
-def cause_of_sip(code: int) -> int:
-    """The Q.850 cause that Asterisk gives a call refused with this SIP status; 0 where there was none."""
+def cause_of_sip(code: int, q850: int = 0) -> int:
+    """The Q.850 cause of a call refused with this SIP status: the far end's, else Asterisk's for it; 0 where there was none."""
+    if q850 and code >= 300:
+        return q850
     return status(code).q850 if code >= 400 else 0
 
 

@@ -280,7 +280,7 @@ class FaxChannel:
         return self.files
 
     def _not_answered(self, result: FaxResult) -> list[AmiEvent]:
-        cause = cause_of_sip(result.sip_code)
+        cause = cause_of_sip(result.sip_code, result.q850 or 0)
         if not self.context.outgoing:
             return [self._hangup(cause)]
         if result.error in NO_FAX:

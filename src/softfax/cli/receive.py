@@ -34,6 +34,7 @@ from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.options import check_ident
 from softfax.sip import IncomingCall, SipConfig
+from softfax.station.registration import Registration
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
@@ -158,9 +159,12 @@ class _Receiver:
             runtime.on_incoming = self._incoming
             self._runtime = runtime
             host, port = runtime.agent.bound_address
+            keeping: asyncio.Task[None] | None = None
             if options.register:
-                await runtime.agent.register(ACCOUNT)
+                held_s = await runtime.agent.register(ACCOUNT)
                 self.reporter.text(f"registered at {options.register}")
+                kept = Registration(runtime.agent, ACCOUNT, self.reporter.text, server=options.register)
+                keeping = asyncio.ensure_future(kept.keep(held_s))
             self.reporter.text(
                 f"listening at sip:{host}:{port} ({options.transport}), faxes go to {self.inbox.directory}"
             )
@@ -171,6 +175,8 @@ class _Receiver:
                         active.cancel()
                 while self.tasks:
                     await asyncio.wait(self.tasks)
+                if keeping is not None:
+                    keeping.cancel()
                 if interrupted():
                     return int(ExitStatus.INTERRUPTED)
         if timed_out:

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from softfax.model import REASON_REMEDIES, Direction, FaxResult
-from softfax.sipstatus import status
+from softfax.model import REASON_REMEDIES, Direction, EndedBy, FaxResult
+from softfax.sip.ended import CallEnd
+from softfax.sipstatus import cause_shown, phrase_of, status
 
 __all__ = [
     "OK",
     "Outcome",
+    "cut",
     "encoding_name",
+    "ended_unanswered",
     "from_sip",
     "from_t30",
     "hostile_text",
@@ -30,6 +33,8 @@ T30_SILENCE = frozenset({T30_T0_EXPIRED, T30_T1_EXPIRED, 28})
 T30_TX_INCAPABLE = 10
 T30_FILE_ERRORS = range(41, 47)
 T30_CALLDROPPED = 49
+#: Of ITU-T Q.850.
+NORMAL_CLEARING = 16
 T30_FILE_ERROR = 41
 
 _ENCODINGS = {1: "T.4 1-D", 2: "T.4 2-D", 3: "T.6"}
@@ -76,17 +81,42 @@ class Outcome:
 OK = Outcome(True, "NO_ERROR", "OK", 0)
 
 
-def from_sip(code: int, reason: str = "") -> Outcome:
-    """A call that ended before it was answered."""
-    known = status(code)
-    text = f"{known.text or 'the call was refused'} ({code} {known.phrase if known.text else reason})".replace(
-        " )", ")"
-    )
+def from_sip(code: int, reason: str = "", q850: int = 0, words: str = "") -> Outcome:
+    """A call that ended before it was answered; `q850` is the far end's cause and `words` its text, or that of its Warning."""
+    known = status(code, q850)
+    shown = f"{code} {phrase_of(code) if known.text else reason}".strip()
+    if q850 or words:
+        shown += f"; {cause_shown(q850, words) if q850 else words}"
+    text = f"{known.text or 'the call was refused'} ({shown})"
     if code == 0:
         text = reason or "the call could not be placed"
     elif reason in REASON_REMEDIES:
         text = reason
     return Outcome(False, known.word, text, NO_T30 + code, reached=False, sip_code=code)
+
+
+def ended_unanswered(end: CallEnd, sip_code: int) -> Outcome:
+    """A call that ended before it was answered, but not by a refusal of the far end's."""
+    if end.by is EndedBy.SOFTFAX:
+        code = end.code or sip_code
+        why = end.why or phrase_of(code)
+        text = f"softfax refused the call ({code}{f': {why}' if why else ''})"
+        return Outcome(False, status(code).word, text, NO_T30 + code, reached=False, sip_code=code)
+    if end.by is None and sip_code == 408:
+        return Outcome(
+            False, "TIMEOUT", "the caller did not confirm the call (no ACK)", NO_T30 + 408, reached=False, sip_code=408
+        )
+    return Outcome(False, "CANCEL", "the caller gave up", NO_T30 + 487, reached=False)
+
+
+def cut(judged: Outcome, end: CallEnd, *, began: bool) -> Outcome:
+    """The outcome of a call that was cut after it was answered, which T.30 has judged: by whom, and why. `began`: T.30 had."""
+    if end.by is EndedBy.SOFTFAX and end.why:
+        code = T30_CALLDROPPED if began else NO_T30 + end.code
+        return Outcome(False, "HANGUP", f"softfax ended the call: {end.why}", code, sip_code=end.code)
+    if end.q850 and end.q850 != NORMAL_CLEARING:
+        return replace(judged, text=f"{judged.text} ({cause_shown(end.q850, end.words)})")
+    return judged
 
 
 def from_t30(code: int, text: str) -> Outcome:

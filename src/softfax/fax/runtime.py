@@ -126,7 +126,7 @@ class ActiveFax:
             self._runtime.messages.claim(call.call_id)
         if state == "ended":
             self._remember_stats()
-        self.session.call_state(_CALL_STATES[state], sip_code, reason)
+        self.session.call_state(_CALL_STATES[state], sip_code, reason, call.end)
 
     def on_audio(self, call: Call, media: AudioMedia) -> None:
         """G.711 is negotiated."""

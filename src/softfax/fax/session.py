@@ -22,6 +22,7 @@ from softfax.model import (
     CallEvent,
     CallState,
     Direction,
+    EndedBy,
     Event,
     FaxResult,
     Mode,
@@ -33,6 +34,7 @@ from softfax.model import (
     new_fax_id,
 )
 from softfax.options import ModePolicy
+from softfax.sip.ended import CallEnd
 from softfax.transitions import CALL_PHASES, SESSIONS, Phase
 from softfax.vocabularies.asterisk import present
 
@@ -41,6 +43,7 @@ __all__ = ["AudioPath", "FaxSession", "PageMark", "T38Path"]
 log = logging.getLogger("softfax.fax")
 
 FCF_MCF = 0x8C
+UNTOLD = CallEnd()
 DCN_ON_AUDIO_S = 1.4
 DCN_ON_T38_S = 0.2
 
@@ -103,6 +106,7 @@ class FaxSession:
         self._media_running = False
         self._answered = False
         self._early: AudioPath | T38Path | None = None
+        self._call_end = CallEnd()
 
     # ---- what the owner reads -----------------------------------------------------------------------------------
 
@@ -130,8 +134,8 @@ class FaxSession:
         if self.settings.role is Role.CALLER:
             self._start_timer("answer", self.settings.timeouts.answer_s, self._no_answer)
 
-    def call_state(self, state: CallState, sip_code: int = 0, reason: str = "") -> None:
-        """The SIP call is in another state. After `ended` nothing more is expected."""
+    def call_state(self, state: CallState, sip_code: int = 0, reason: str = "", end: CallEnd = UNTOLD) -> None:
+        """The SIP call is in another state. After `ended` nothing more is expected; `end` tells whose end it is, and why."""
         if self.ended:
             return
         if state is not CallState.ANSWERED or not self._answered:
@@ -144,7 +148,8 @@ class FaxSession:
             if self.phase is Phase.CALLING:
                 self._on_answered()
         elif state is CallState.ENDED:
-            self._on_call_ended(sip_code, reason)
+            self._call_end = end
+            self._on_call_ended(sip_code, reason, end)
 
     def audio_up(self, path: AudioPath) -> None:
         """Audio is negotiated (first, or again after T.38). The socket is the session's from here on."""
@@ -392,12 +397,13 @@ class FaxSession:
         if self._guarded(path.start):
             self._session_state(SessionState.OPEN)
 
-    def _on_call_ended(self, sip_code: int, reason: str) -> None:
-        if self.phase is Phase.CALLING and self._outcome is None:
-            if self.settings.role is Role.CALLER:
-                self._outcome = outcome.from_sip(sip_code, reason)
+    def _on_call_ended(self, sip_code: int, reason: str, end: CallEnd) -> None:
+        settled = self._outcome is not None
+        if self.phase is Phase.CALLING and not settled:
+            if self.settings.role is Role.CALLER and end.by is not EndedBy.SOFTFAX:
+                self._outcome = outcome.from_sip(sip_code, reason, end.q850, end.words)
             else:
-                self._outcome = Outcome(False, "CANCEL", "the caller gave up", outcome.NO_T30 + 487, reached=False)
+                self._outcome = outcome.ended_unanswered(end, sip_code)
         if self._outcome is None and self._media_running:
             # Cut off in the middle: what the far end has of the fax nobody knows.
             self._session_state(SessionState.UNKNOWN)
@@ -405,6 +411,8 @@ class FaxSession:
         if self._outcome is None:
             # The engine had nothing to say: T.30 had not begun.
             self._outcome = Outcome(False, "HANGUP", "the far end hung up", outcome.T30_CALLDROPPED)
+        if not settled and self._answered and not self._outcome.success:
+            self._outcome = outcome.cut(self._outcome, end, began=self._media_running)
         self._end()
 
     def _finish(self, result: Outcome) -> None:
@@ -543,6 +551,9 @@ class FaxSession:
             documents=list(s.documents),
             call_id=self._call_id,
             sip_code=o.sip_code or self._last_sip[0],
+            q850=self._call_end.q850 or None,
+            ended_by=None if o.success else self._call_end.by,
+            retry_after_s=self._call_end.retry_after_s or None,
             warnings=list(self.warnings) or None,
         )
 

@@ -315,6 +315,7 @@ class SendAttempt:
             now=now,
             deadline=fax.deadline,
             number=self.number,
+            retry_after_s=(attempt.result.retry_after_s if attempt.result is not None else None) or 0,
         )
 
     async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from softfax.fax.outcome import CRASHED, NO_T30, T30_CALLDROPPED, T30_FILE_ERRORS, T30_T0_EXPIRED, T30_T1_EXPIRED
-from softfax.model import REASON_REMEDIES, Cause
+from softfax.model import REASON_REMEDIES, Cause, EndedBy
 from softfax.sipstatus import status
 
 __all__ = ["classify", "remedy"]
@@ -62,7 +62,7 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
     if error in ("INIT_ERROR", "MEMORY_ERROR"):
         return Cause.OURS
     if code >= NO_T30:
-        return status(sip or code - NO_T30).cause
+        return status(sip or code - NO_T30, int(result.get("q850") or 0)).cause
     if code in T30_NOT_FAX:
         return Cause.NOT_FAX
     if code in T30_NO_MATCH:
@@ -70,7 +70,8 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
     if code in T30_TRAINING:
         return Cause.TRAINING
     # The answerer hung up before any fax was heard.
-    if code == T30_CALLDROPPED and not result.get("remote_station_id") and not result.get("bitrate"):
+    unheard = not result.get("remote_station_id") and not result.get("bitrate")
+    if code == T30_CALLDROPPED and unheard and result.get("ended_by") != EndedBy.SOFTFAX:
         return Cause.NOT_FAX
     return Cause.BROKEN
 
@@ -84,8 +85,9 @@ def remedy(cause: Cause, result: Mapping[str, Any] | None = None) -> str:
         return "use mode auto, which goes on as audio where T.38 is refused; or switch T.38 on at the far end or PBX"
     if (reason := str(result.get("status_string", ""))) in REASON_REMEDIES:
         return REASON_REMEDIES[reason]
-    if code >= NO_T30 and cause is not Cause.CANCELLED and status(sip).remedy:
-        return status(sip).remedy
+    refused = status(sip, int(result.get("q850") or 0))
+    if code >= NO_T30 and cause is not Cause.CANCELLED and refused.remedy:
+        return refused.remedy
     if result.get("direction") == "receive" and cause in _RECEIVING:
         return _RECEIVING[cause]
     return _MODES if code in T30_NO_MATCH else _REMEDIES[cause]

@@ -34,4 +34,4 @@ def _of_the_way(result: FaxResult) -> bool:
     """Return True if the trunk failed, rather than the document or the called party."""
     # T.38 is refused on a call that has been answered.
     answered = result.result_code < NO_T30 or result.error == "T38_NEG_ERROR"
-    return result.error != "FILE_ERROR" and fails_over(result.sip_code, answered=answered)
+    return result.error != "FILE_ERROR" and fails_over(result.sip_code, answered=answered, q850=result.q850 or 0)

@@ -36,11 +36,13 @@ def after(
     now: datetime,
     deadline: datetime | None,
     number: str,
+    retry_after_s: int = 0,
 ) -> Verdict:
     """Decide what follows an attempt that failed.
 
     `attempts` is how many have been made, without those that failed by our fault; `same_causes` how many of the last ones in
-    a row had this cause, this one included.
+    a row had this cause, this one included. `retry_after_s` is for how long the far end asks not to be called; a fax that would
+    pass its deadline by that is tried before.
     """
     if cause is Cause.CANCELLED:
         return Verdict(FaxState.CANCELLED)
@@ -55,7 +57,9 @@ def after(
     if cause in (Cause.NOT_FAX, Cause.REFUSED) and same_causes > len(waits):
         return Verdict(FaxState.FAILED)
     wait_s = rules.wait_s if rules.wait_s is not None else waits[min(same_causes, len(waits)) - 1]
-    at = next_open(number, now + timedelta(seconds=wait_s), config.hours)
+    at = next_open(number, now + timedelta(seconds=max(wait_s, retry_after_s)), config.hours)
+    if retry_after_s > wait_s and (at is None or (deadline is not None and at > deadline)):
+        at = next_open(number, now + timedelta(seconds=wait_s), config.hours)
     if at is None or (deadline is not None and at > deadline):
         return Verdict(FaxState.UNCERTAIN if cause is Cause.CRASH else FaxState.FAILED)
     return Verdict(FaxState.WAITING, at)

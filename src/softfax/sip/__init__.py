@@ -2,6 +2,8 @@
 """SIP: the user agent on pjsua2, with T.38."""
 
 from softfax.sip.agent import Call, IncomingCall, UserAgent
+from softfax.sip.ended import CallEnd
+from softfax.sip.requests import RequestAnswer
 from softfax.sip.sdes import SrtpKeys, SrtpPolicy
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.types import (
@@ -26,9 +28,11 @@ __all__ = [
     "FILES_PER_CALL",
     "AudioMedia",
     "Call",
+    "CallEnd",
     "CallHandler",
     "CallerId",
     "IncomingCall",
+    "RequestAnswer",
     "SipAccount",
     "SipConfig",
     "SrtpKeys",

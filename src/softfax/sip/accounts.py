@@ -36,11 +36,15 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class KnownAccount:
-    """Marks of an account's incoming calls: its contact's `line`, and the addresses and ports of its servers."""
+    """Marks of an account's incoming calls: its contact's `line`, and the addresses and ports of its servers.
+
+    `next_hop` are those of them that its requests go to.
+    """
 
     account: SipAccount
     line: str = ""
     servers: frozenset[tuple[str, int]] = field(default_factory=frozenset)
+    next_hop: frozenset[tuple[str, int]] = field(default_factory=frozenset)
 
     @property
     def addresses(self) -> frozenset[str]:

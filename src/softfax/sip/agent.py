@@ -12,10 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import SoftfaxError, UsageError
-from softfax.model import REASON_REMEDIES
+from softfax.model import EndedBy
 from softfax.sip.accounts import KnownAccount, check_accounts
+from softfax.sip.ended import CallEnd
 from softfax.sip.glue import PJ_EPENDING, Refused
 from softfax.sip.names import hosts_of, is_numeric, known_account, numeric
+from softfax.sip.requests import RequestAnswer, Requests
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.secure import Security
 from softfax.sip.types import (
@@ -44,6 +46,8 @@ GLARE_TRIES = 4
 LOOK_UP_AGAIN_S = 300.0
 #: An answer to OPTIONS; over UDP they are said five times within it.
 PROBE_S = 8.0
+#: An answer to REGISTER; PJSIP gives up after 32 s.
+REGISTER_S = 35.0
 
 
 class Call:
@@ -70,6 +74,10 @@ class Call:
         # Set on the loop, read in the SIP thread: T.30 is so far in audio that T.38 would only begin the fax anew.
         self._in_audio = False
         self.handler: CallHandler | None = None
+        #: How it ended, once it has.
+        self.end = CallEnd()
+        #: Set where we end it for a reason that its owner does not know.
+        self._why, self._why_code = "", 0
         #: The account it goes through or came by; empty for none.
         self.account = ""
         self.call_id = ""
@@ -134,11 +142,22 @@ class Call:
 
     # ---- told by the stack, on the loop -------------------------------------------------------------------------
 
-    def _deliver_state(self, state: str, code: int, reason: str) -> None:
+    def _end_for(self, why: str, code: int) -> None:
+        """Ends it for a reason of ours."""
+        self._why, self._why_code = why, code
+        self.hangup(code)
+
+    def _own_end(self, code: int) -> CallEnd:
+        return CallEnd(by=EndedBy.SOFTFAX, code=self._why_code or code, why=self._why)
+
+    def _deliver_state(self, state: str, code: int, reason: str, end: CallEnd | None = None) -> None:
         if self._ended:
             return
         if state == "ended":
             self._ended = True
+            self.end = (
+                self._own_end(code) if self._hangup_wanted and (end is None or end.by is None) else end or CallEnd()
+            )
             self._cancel_timer()
             self._agent.forget(self)
         if self.handler is not None:
@@ -211,11 +230,10 @@ class UserAgent:
         self._stack = stack
         self._loop = asyncio.get_running_loop()
         self._calls: set[Call] = set()
-        self._asked: dict[str, asyncio.Future[tuple[int, str]]] = {}
-        self._probes: dict[int, asyncio.Future[tuple[int, str]]] = {}
-        self._probe_count = 0
+        #: REGISTER and OPTIONS under way.
+        self.requests = Requests(self.post, self._another_server)
         self._registered: set[str] = set()
-        self._watchers: dict[str, Callable[[int, str, int], None]] = {}
+        self._watchers: dict[str, Callable[[str], None]] = {}
         self._known: dict[str, KnownAccount] = {}
         self._looking_up: asyncio.Task[None] | None = None
         self._incoming: Callable[[IncomingCall], CallHandler | int] | None = None
@@ -302,73 +320,59 @@ class UserAgent:
                 if not all(is_numeric(host) for host, _ in hosts_of(one.account)):
                     again = await known_account(one.account, self._stack.bound_address[0], self._stack.look_up)
                     if self._known.get(name) is one and again.servers:
-                        self._known[name] = replace(one, servers=again.servers)
+                        self._known[name] = replace(one, servers=again.servers, next_hop=again.next_hop)
             known = list(self._known.values())
             self.post(lambda stack, known=known: stack.put_accounts(known))  # type: ignore[misc]
 
-    def watch_registration(self, name: str, sink: Callable[[int, str, int], None]) -> Callable[[], None]:
-        """Every answer of an account's registrar goes to `sink`: SIP status, reason, and for how many seconds it holds.
+    def watch_registration(self, name: str, lost: Callable[[str], None]) -> Callable[[], None]:
+        """Tells `lost` why the registration of an account holds no more, where no answer of its registrar says so.
 
-        One sink an account. Returns what ends that.
+        One for an account. Returns what ends that.
         """
-        self._watchers[name] = sink
+        self._watchers[name] = lost
 
         def end() -> None:
-            if self._watchers.get(name) is sink:
+            if self._watchers.get(name) is lost:
                 del self._watchers[name]
 
         return end
 
-    async def register(self, name: str, timeout_s: float = 35.0) -> None:
-        """Registers an account and keeps the registration fresh. Raises RegistrationError, AuthenticationError, UsageError."""
+    async def register(self, name: str, timeout_s: float = REGISTER_S) -> int:
+        """Registers an account, once; returns for how many seconds that holds. The owner refreshes it.
+
+        Raises RegistrationError, AuthenticationError, UsageError.
+        """
         from softfax.sip.starting import registration_error
 
         account = self._account(name)
-        code, reason = await self._registration(name, True, timeout_s)
-        if code != 200:
-            raise registration_error(account, code, reason)
+        answer = await self.requests.register(name, True, timeout_s)
+        if answer.code != 200 or not answer.expires_s:
+            raise registration_error(account, answer)
         self._registered.add(name)
+        return answer.expires_s
 
     async def unregister(self, name: str, timeout_s: float = 3.0) -> None:
         """Takes a registration back, if there is one; that the registrar does not answer is logged and no error."""
         if name not in self._registered:
             return
         self._registered.discard(name)
-        code, reason = await self._registration(name, False, timeout_s)
-        if code != 200:
-            log.warning("%s did not confirm the end of the registration (%d %s)", name, code, reason)
+        answer = await self.requests.register(name, False, timeout_s)
+        if answer.code != 200:
+            log.warning("%s did not confirm the end of the registration (%d %s)", name, answer.code, answer.reason)
 
-    async def probe(self, name: str, timeout_s: float = PROBE_S) -> tuple[int, str]:
-        """Asks the server of an account whether it is there, by OPTIONS (RFC 3261 §11): the SIP status; 408 for no answer."""
-        self._probe_count = token = self._probe_count % 0x7FFFFFFF + 1
-        asked = self._probes[token] = self._loop.create_future()
-        self.post(lambda stack: stack.options(name, token))
-        try:
-            code, reason = await asyncio.wait_for(asked, timeout_s)
-        except TimeoutError:
-            code, reason = 408, ""
-        finally:
-            del self._probes[token]
-        if reason in REASON_REMEDIES:
-            return code, reason
-        return code, {408: "no answer", 502: "bad gateway", 503: "no route there"}.get(code, "")
+    def registration_lost(self, name: str, why: str) -> None:
+        """Loss of the connection that an account was registered by; on the loop."""
+        if name in self._watchers:
+            self._watchers[name](why)
 
-    def probed(self, token: int, code: int, reason: str) -> None:
-        """OPTIONS were answered; on the loop."""
-        asked = self._probes.get(token)
-        if asked is not None and not asked.done():
-            asked.set_result((code, reason))
+    async def probe(self, name: str, timeout_s: float = PROBE_S) -> RequestAnswer:
+        """Asks the server of an account whether it is there, by OPTIONS (RFC 3261 §11); 408 for no answer."""
+        return await self.requests.probe(name, timeout_s)
 
-    async def _registration(self, name: str, wanted: bool, timeout_s: float) -> tuple[int, str]:
-        asked = self._asked[name] = self._loop.create_future()
-        self.post(lambda stack: stack.registration(name, wanted))
-        try:
-            return await asyncio.wait_for(asked, timeout_s)
-        except TimeoutError:
-            return 408, "no answer"
-        finally:
-            if self._asked.get(name) is asked:
-                del self._asked[name]
+    def _another_server(self, name: str) -> bool:
+        """Return True if an account has a server that has not failed."""
+        known = self._known.get(name)
+        return known is not None and any(not self._stack.is_failed(host, port) for host, port in known.next_hop)
 
     def _account(self, name: str) -> SipAccount:
         for account in self.config.accounts:
@@ -472,11 +476,3 @@ class UserAgent:
     def message(self, sent: bool, far: str, text: str) -> None:
         """A SIP message was sent or received; on the loop."""
         self.on_message(sent, far, text)
-
-    def registration_changed(self, name: str, code: int, reason: str, expires_s: int) -> None:
-        """A registrar answered; on the loop."""
-        asked = self._asked.get(name)
-        if asked is not None and not asked.done():
-            asked.set_result((code, reason))
-        if name in self._watchers:
-            self._watchers[name](code, reason, expires_s)

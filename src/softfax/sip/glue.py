@@ -33,6 +33,8 @@ class GlueEventType(IntEnum):
     OPTIONS = 7
     MESSAGE = 8
     UNANSWERED = 9
+    ENDED = 10
+    UNREGISTERED = 11
 
 
 class Unanswered(IntEnum):
@@ -123,6 +125,8 @@ class Glue:
             lib.sfx_sip_codecs.argtypes = [c.c_int, c.POINTER(c.c_int), c.c_int]
             lib.sfx_sip_describe.argtypes = [c.c_int, c.c_int]
             lib.sfx_sip_sdp.argtypes = [c.c_char_p]
+            lib.sfx_sip_next_server.argtypes, lib.sfx_sip_is_failed.argtypes = [c.c_int], [c.c_char_p, c.c_int]
+            lib.sfx_sip_contact.argtypes = [c.c_int, c.c_char_p, c.c_int]
             lib.sfx_sip_options.argtypes = [c.c_int, c.c_char_p, c.c_int]
             lib.sfx_sip_credentials.argtypes = [c.c_int, c.c_char_p, c.c_char_p, c.c_char_p]
             lib.sfx_sip_servers.argtypes = [c.c_int, c.POINTER(c.c_char_p), c.POINTER(c.c_int), c.c_int]
@@ -204,6 +208,19 @@ class Glue:
         """Sends OPTIONS to `uri`; the event `OPTIONS` follows with the token as its `call_id`,
         unless a pj_status_t other than 0 is returned."""
         return int(self._lib.sfx_sip_options(account_id, uri.encode(), token))
+
+    def next_server(self, call_id: int) -> bool:
+        """Return True if a call that ends unanswered has another server to be placed at; only while its end is reported."""
+        return bool(self._lib.sfx_sip_next_server(call_id))
+
+    def is_failed(self, host: str, port: int) -> bool:
+        """Return True if a server, by its address, has failed and is left for last; from any thread."""
+        return bool(self._lib.sfx_sip_is_failed(host.encode(), port))
+
+    def contact(self, account_id: int) -> str:
+        """The Contact that an account registers; empty for none."""
+        out = c.create_string_buffer(1024)
+        return "" if self._lib.sfx_sip_contact(account_id, out, len(out)) else out.value.decode("utf-8", "replace")
 
     def known(self, networks: Sequence[str], tokens: Sequence[str]) -> int:
         """Set the networks (ADDRESS/BITS) and registered contacts that belong to accounts. Returns a pj_status_t."""

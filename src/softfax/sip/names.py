@@ -54,7 +54,8 @@ async def known_account(account: SipAccount, local_host: str, look_up: LookUp) -
     found = await asyncio.gather(
         *(_servers(host, port, account.transport, look_up) for host, port in hosts_of(account))
     )
-    return KnownAccount(account, servers=frozenset().union(*found))
+    # The proxy, which comes last, where there is one.
+    return KnownAccount(account, servers=frozenset().union(*found), next_hop=found[-1])
 
 
 def hosts_of(account: SipAccount) -> list[tuple[str, int]]:

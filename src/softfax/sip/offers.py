@@ -86,7 +86,7 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
     except sdp.SdpError as error:
         log.warning("a call is ended: %s", error)
         os.close(event.fd)
-        agent.tell(call.hangup, 488)
+        agent.tell(call._end_for, str(error), 488)
         return
     told = (*here, event.remote, event.port, event.payload_type, event.law, event.direction, srtp)
     media = AudioMedia(

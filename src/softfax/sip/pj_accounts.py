@@ -13,8 +13,12 @@ from typing import Any
 from softfax.errors import UsageError
 from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, Origin, known_networks, origin_of
 from softfax.sip.binding import clean, message_of, pj, reason_of, status_reason
+from softfax.sip.contacts import binding_of
+from softfax.sip.ended import retry_after_s
 from softfax.sip.glue import Glue, GlueEvent, Unanswered
+from softfax.sip.headers import headers_of
 from softfax.sip.names import hosts_of
+from softfax.sip.requests import RequestAnswer
 from softfax.sip.types import (
     ANYWHERE,
     ANYWHERE_6,
@@ -63,6 +67,8 @@ class PjAccount(pj.Account):  # type: ignore[misc]
         self.own_uri = self.domain = ""
         self.public_address = ""
         self.calls = 0
+        #: The last REGISTER is to register, not to take that back.
+        self.wants = True
         self.retired = False
 
     def give_up(self) -> None:
@@ -79,7 +85,7 @@ class PjAccount(pj.Account):  # type: ignore[misc]
     def onRegState(self, prm: Any) -> None:
         try:
             if not self.retired:
-                self._owner.on_registration(self.name, int(prm.code), status_reason(prm.reason), int(prm.expiration))
+                self._owner.registered(self, prm)
         except Exception:
             log.exception("a registration event was lost")
 
@@ -92,7 +98,7 @@ class PjAccounts:
         config: SipConfig,
         glue: Glue,
         on_incoming: Callable[[PjAccount, Any], None],
-        on_registration: Callable[[str, int, str, int], None],
+        on_registration: Callable[[str, RequestAnswer], None],
     ) -> None:
         self._config = config
         self._glue = glue
@@ -204,11 +210,38 @@ class PjAccounts:
         self.origin = origin_of(self._known.values(), request_uri, source_host(prm), hosts)
         prm.accountIndex = int((self._by_name.get(self.origin.account) or self.anonymous).getId())
 
+    def register(self, name: str, wanted: bool) -> None:
+        """Sends REGISTER, or one that takes the registration back; `on_registration` follows."""
+        pj_account = self._by_name.get(name)
+        if pj_account is None:
+            self.on_registration(name, RequestAnswer(0, "there is no such account", answered=False))
+            return
+        try:
+            pj_account.wants = wanted
+            pj_account.setRegistration(wanted)
+        except pj.Error as error:
+            self.on_registration(name, RequestAnswer(0, reason_of(error), answered=False))
+
+    def registered(self, pj_account: PjAccount, prm: Any) -> None:
+        """A REGISTER was answered, or could not be sent."""
+        code, reason, message = int(prm.code), status_reason(prm.reason), message_of(prm.rdata.wholeMsg)
+        head = message.partition("\r\n\r\n")[0]
+        expires_s = 0
+        if code == 200 and pj_account.wants:
+            contact = self._glue.contact(int(pj_account.getId()))
+            expires_s, reason = binding_of(head, pj_account.token, contact)
+        after_s = retry_after_s(headers_of(head).get("Retry-After", ""))
+        self.on_registration(
+            pj_account.name, RequestAnswer(code, reason, expires_s, after_s, answered=bool(message.strip()))
+        )
+
+    def name_of(self, account_id: int) -> str:
+        """The name of an account by its number in PJSIP; empty for none."""
+        return next((a.name for a in self._by_name.values() if int(a.getId()) == account_id), "")
+
     def unanswered(self, event: GlueEvent) -> None:
         """A challenge to an account got no answer: said once for each reason, since far ends may send any number."""
-        name = next(
-            (pj_account.name for pj_account in self._by_name.values() if int(pj_account.getId()) == event.call_id), ""
-        )
+        name = self.name_of(event.call_id)
         problem = UNANSWERED[Unanswered(event.code)].format(realm=clean(event.remote_sdp))
         if (name, problem) in self._unanswered or len(self._unanswered) >= UNANSWERED_MAX:
             return
@@ -256,12 +289,16 @@ class PjAccounts:
             config.regConfig.contactUriParams = f";{LINE_PARAMETER}={pj_account.token}"
         config.regConfig.registerOnAdd = False
         config.regConfig.timeoutSec = account.expires_s
+        # The owner tries again, and nobody else.
+        config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
         if account.public_address:
             config.sipConfig.contactForced = f"<sip:{account.user or 'softfax'}@{shown}:{port}{suffix}>"
         if account.proxy:
             loose = account.proxy if ";" in account.proxy else f"{account.proxy};lr"
             config.sipConfig.proxies.append(_with_transport(loose, suffix))
         config.natConfig.udpKaIntervalSec = account.keepalive_s
+        # Contact names the port that is listened on, not that of a connection, which may be closed.
+        config.natConfig.contactUseSrcPort = False
 
     def _of_media(self, config: Any, public_address: str, srtp: bool) -> None:
         host = self._bound[0]

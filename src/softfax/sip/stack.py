@@ -14,16 +14,18 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import NativeError, SoftfaxError
-from softfax.model import NAME_UNKNOWN
+from softfax.model import NAME_UNKNOWN, NO_ROUTE, EndedBy
 from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount, identity
 from softfax.sip.agent import Call, IncomingCall
 from softfax.sip.binding import clean, library_path, message_of, pj, reason_of, status_reason
+from softfax.sip.ended import FAR_END, OURS, CallEnd, end_of
 from softfax.sip.glue import PJ_EPENDING, FirstOffer, Glue, GlueEvent, GlueEventType, Refused
 from softfax.sip.headers import headers_of, sdp_of
 from softfax.sip.offers import answer_for, check_first, glue_event, local_udptl
 from softfax.sip.pj_accounts import PjAccount, PjAccounts, port_of, server_uri, source_host
 from softfax.sip.redact import redact
+from softfax.sip.requests import RequestAnswer
 from softfax.sip.secure import security_of
 from softfax.sip.starting import EADDRINUSE, ERRNO_BASE, raise_file_limit, start_error, user_agent
 from softfax.sip.types import CallerId, SipConfig, T38Policy, parse_listen, same_target
@@ -38,6 +40,8 @@ log = logging.getLogger("softfax.sip")
 RUN_MS = 10_000
 PORT_TRIES = 16
 RETRY_AFTER_S = 10
+#: Servers that one call is placed at, one after the other.
+SERVERS_MAX = 8
 #: What says that our offer is the trouble, and not the call (RFC 3261 §21.4.13, §21.4.26, §21.6.4).
 T38_UNWANTED = frozenset({415, 488, 606})
 _running = threading.Lock()
@@ -68,10 +72,14 @@ class _PjCall(pj.Call):  # type: ignore[misc]
         self._stack = stack
         self.pj_account = pj_account
         self.call = call
-        #: Our offer of T.38 in the first INVITE, how the call is placed again if it is refused, and whether this is that.
+        #: Our offer of T.38 in the first INVITE, how the call is placed again if it is refused, and at another server if this
+        #: one fails; and whether this is such a call.
         self.first_offer = ""
         self.again = False
         self.place_again: Callable[[Stack], None] | None = None
+        self.place_elsewhere: Callable[[Stack], None] | None = None
+        #: How it ended, as the far end has it.
+        self.end = CallEnd()
         #: Whom this call was for, and those that it has been led to.
         self.targets = [call.remote_uri]
         self.led_to = ""
@@ -147,6 +155,10 @@ class Stack:
     def look_up(self, host: str, port: int, transport: str) -> list[tuple[str, int]]:
         """Addresses and ports of a SIP server (RFC 3263); in any thread, and it blocks."""
         return self._glue.look_up(host, port, transport)
+
+    def is_failed(self, host: str, port: int) -> bool:
+        """Return True if a server has failed and is left for last; from any thread."""
+        return self._glue.is_failed(host, port)
 
     def may_send(self, call: Call, host: str, port: int) -> bool:
         """Return True if the far end of a call may have media sent to an address."""
@@ -265,14 +277,7 @@ class Stack:
 
     def registration(self, name: str, wanted: bool) -> None:
         """Starts the registration of an account, or ends it."""
-        pj_account = self.pj_accounts.find(name)
-        if pj_account is None:
-            self._on_registration(name, 404, "there is no such account", 0)
-            return
-        try:
-            pj_account.setRegistration(wanted)
-        except pj.Error as error:
-            self._on_registration(name, 503, reason_of(error), 0)
+        self.pj_accounts.register(name, wanted)
 
     def options(self, name: str, token: int) -> None:
         """Asks the server of an account whether it is there."""
@@ -282,10 +287,18 @@ class Stack:
             or pj_account.account is None
             or self._glue.options(int(pj_account.getId()), server_uri(pj_account.account), token)
         ):
-            self.agent.tell(self.agent.probed, token, 503, "")
+            self.agent.tell(self.agent.requests.probed, token, RequestAnswer(503, NO_ROUTE, answered=False))
 
-    def call(self, call: Call, uri: str, account: str, caller: CallerId | None = None, again: bool = False) -> None:
-        """Sends the INVITE; `again` with audio, where T.38 in the first was refused."""
+    def call(
+        self,
+        call: Call,
+        uri: str,
+        account: str,
+        caller: CallerId | None = None,
+        again: bool = False,
+        servers: int = SERVERS_MAX,
+    ) -> None:
+        """Sends the INVITE; `again` with audio, where T.38 in the first was refused. It may be placed at so many `servers`."""
         if call._hangup_wanted:
             self.agent.tell(call._deliver_state, "ended", 487, "cancelled before it was sent")
             return
@@ -299,7 +312,9 @@ class Stack:
             )
             return
         pj_call = _PjCall(self, pj_account, call)
-        pj_call.again = again
+        pj_call.again = again or servers < SERVERS_MAX
+        if servers > 1:
+            pj_call.place_elsewhere = lambda stack: stack.call(call, uri, account, caller, again, servers - 1)
         policy = call._policy
         if policy is not None and policy.first_invite and not again:
             pj_call.first_offer = self._t38_offer(call, policy)
@@ -403,8 +418,8 @@ class Stack:
         call.remote_uri = clean(info.remoteUri)
         self._calls[call._index] = pj_call
 
-    def _on_registration(self, name: str, code: int, reason: str, expires_s: int) -> None:
-        self.agent.tell(self.agent.registration_changed, name, code, reason, expires_s)
+    def _on_registration(self, name: str, answer: RequestAnswer) -> None:
+        self.agent.tell(self.agent.requests.registered, name, answer)
 
     def on_incoming(self, pj_account: PjAccount, prm: Any) -> None:
         """A call comes in."""
@@ -472,21 +487,35 @@ class Stack:
             pj_call.call._index = int(pj_call.getId())
             pj_call.call.call_id = clean(info.callIdString)
             self._calls[pj_call.call._index] = pj_call
+        if state in ("ringing", "early", "answered"):
+            pj_call.place_elsewhere = None
         if state == "answered":
             pj_call.place_again = None
-        if state == "ended" and pj_call.place_again is not None and info.lastStatusCode in T38_UNWANTED:
+        place_again = self._placed_again(pj_call, info) if state == "ended" else None
+        if place_again is not None:
             self._calls.pop(pj_call.call._index, None)
             pj_call.call._index = -1
-            self.post(pj_call.place_again)
+            self.post(place_again)
         elif state is not None and not (state == "calling" and pj_call.again):
             # PJSIP says 487 of a redirection that is not followed.
             led_to = pj_call.led_to if state == "ended" else ""
             code, reason = (302, f"redirected to {led_to}") if led_to else (int(info.lastStatusCode), _said(info))
-            self.agent.tell(pj_call.call._deliver_state, state, code, reason)
+            self.agent.tell(pj_call.call._deliver_state, state, code, reason, pj_call.end)
         if state == "ended":
             self._calls.pop(pj_call.call._index, None)
             # The object must outlive this callback.
             self._commands.append(functools.partial(_forget, pj_call))
+
+    def _placed_again(self, pj_call: _PjCall, info: Any) -> Callable[[Stack], None] | None:
+        """Return the command that places a call again, with audio or at the next server (RFC 3263 §4.3); None if it has ended."""
+        if pj_call.place_again is not None and info.lastStatusCode in T38_UNWANTED:
+            return pj_call.place_again
+        if pj_call.place_elsewhere is None or pj_call.call._hangup_wanted:
+            return None
+        if not self._glue.next_server(pj_call.call._index):
+            return None
+        log.warning("a call to %s: %s; the next server is asked", pj_call.call.remote_uri, _said(info))
+        return pj_call.place_elsewhere
 
     def _on_glue(self, event: GlueEvent) -> None:
         if event.type is GlueEventType.MESSAGE:
@@ -501,10 +530,21 @@ class Stack:
             self.pj_accounts.unanswered(event)
             return
         if event.type is GlueEventType.OPTIONS:
-            self.agent.tell(self.agent.probed, event.call_id, event.code, status_reason(event.remote_sdp))
+            reason = status_reason(event.remote_sdp)
+            # PJSIP's own statuses, where no server answered.
+            answered = event.payload_type == 1
+            answer = RequestAnswer(event.code, reason, retry_after_s=event.direction, answered=answered)
+            self.agent.tell(self.agent.requests.probed, event.call_id, answer)
+            return
+        if event.type is GlueEventType.UNREGISTERED:
+            name = self.pj_accounts.name_of(event.call_id)
+            self.agent.tell(self.agent.registration_lost, name, "its connection was closed")
             return
         pj_call = self._calls.get(event.call_id)
-        if pj_call is not None:
+        if event.type is GlueEventType.ENDED:
+            if pj_call is not None:
+                pj_call.end = _end_of(event)
+        elif pj_call is not None:
             glue_event(self.agent, pj_call.call, event, self._glue)
         elif event.fd >= 0:
             os.close(event.fd)
@@ -555,6 +595,15 @@ def _refusal(code: int) -> Any:
     header.hName, header.hValue = "Retry-After", str(RETRY_AFTER_S)
     prm.txOption.headers.append(header)
     return prm
+
+
+def _end_of(event: GlueEvent) -> CallEnd:
+    """The end of a call by an event `ENDED`."""
+    if event.direction == FAR_END:
+        return end_of(event.remote_sdp)
+    if event.direction == OURS:
+        return CallEnd(by=EndedBy.SOFTFAX, code=event.code, why=clean(event.remote))
+    return CallEnd(code=event.code)
 
 
 def _said(info: Any) -> str:

@@ -9,6 +9,7 @@ import resource
 from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
 from softfax.model import REASON_REMEDIES
 from softfax.sip.binding import pj, reason_of
+from softfax.sip.requests import RequestAnswer
 from softfax.sip.types import FILES_WANTED, ONLY_ACCOUNT, SipAccount, SipConfig
 
 __all__ = ["EADDRINUSE", "ERRNO_BASE", "raise_file_limit", "registration_error", "start_error", "user_agent"]
@@ -33,8 +34,9 @@ def start_error(error: BaseException, config: SipConfig) -> SoftfaxError:
     return NativeError(f"the SIP stack did not start: {error}", "`softfax doctor` looks at ports, libraries and limits")
 
 
-def registration_error(account: SipAccount, code: int, reason: str) -> RegistrationError | AuthenticationError:
-    """Error for a failed registration."""
+def registration_error(account: SipAccount, answer: RequestAnswer) -> RegistrationError | AuthenticationError:
+    """Error for a failed registration. What no server said is not told as a server's."""
+    code, reason = answer.code, answer.reason
     if code in (401, 403, 407):
         return AuthenticationError(
             f"{account.server} rejected the user or password ({code} {reason})",
@@ -42,28 +44,34 @@ def registration_error(account: SipAccount, code: int, reason: str) -> Registrat
             if account.name == ONLY_ACCOUNT
             else f"check user and password of account {account.name}",
             sip_code=code,
+            retry_after_s=answer.retry_after_s,
         )
+    problem, remedy = _registration_problem(account.server, answer)
+    return RegistrationError(problem, remedy, sip_code=code, retry_after_s=answer.retry_after_s)
+
+
+def _registration_problem(server: str, answer: RequestAnswer) -> tuple[str, str]:
+    """The problem and the remedy of a registration that failed."""
+    code, reason = answer.code, answer.reason
     if "certificate verification" in reason or "CERTIFICATE" in reason:
-        return RegistrationError(
-            f"the certificate of {account.server} is not trusted", "name its authority in tls_ca", sip_code=code
-        )
+        return f"the certificate of {server} is not trusted", "name its authority in tls_ca"
     if "PJ_ERESOLVE" in reason:
-        return RegistrationError(
-            f"the name of {account.server} is not known", "check the server's name, and the name server", sip_code=code
-        )
-    if reason in REASON_REMEDIES:
-        return RegistrationError(f"{account.server}: {reason}", REASON_REMEDIES[reason], sip_code=code)
-    if code == 408:
-        return RegistrationError(
-            f"{account.server} does not answer",
-            "check its address and port, and the firewalls between",
-            sip_code=code,
-        )
+        return f"the name of {server} is not known", "check the server's name, and the name server"
+    if not answer.answered and reason in REASON_REMEDIES:
+        return f"{server}: {reason}", REASON_REMEDIES[reason]
+    if code == 408 and not answer.answered:
+        return f"{server} does not answer", "check its address and port, and the firewalls between"
     said = re.sub(r"\s*\(PJ\w+\)", "", reason)
-    return RegistrationError(
-        f"{account.server} did not accept the registration ({code} {said})",
+    if not answer.answered:
+        return (
+            f"no REGISTER could be sent to {server} ({said})",
+            "check its address, port and transport, and whether it can be reached from here",
+        )
+    if code == 200:
+        return f"{server} answered 200 and registered nothing ({said})", "ask the operator of the server"
+    return (
+        f"{server} did not accept the registration ({code} {said})",
         "check the server's address, and whether it may be reached from here",
-        sip_code=code,
     )
 
 

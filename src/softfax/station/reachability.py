@@ -12,12 +12,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 from softfax.model import REASON_REMEDIES
-from softfax.sipstatus import status
+from softfax.sip import RequestAnswer
 from softfax.station.views import RegistrationView
 
 __all__ = ["Prober", "Reachability"]
 
 log = logging.getLogger("softfax.station")
+
+_SAID = {408: "no answer"}
 
 State = Literal["trying", "reachable", "unreachable"]
 
@@ -25,7 +27,7 @@ State = Literal["trying", "reachable", "unreachable"]
 class Prober(Protocol):
     """The user agent as used here (`softfax.sip.UserAgent`)."""
 
-    async def probe(self, name: str, timeout_s: float = ...) -> tuple[int, str]: ...
+    async def probe(self, name: str, timeout_s: float = ...) -> RequestAnswer: ...
 
 
 @dataclass(eq=False)
@@ -60,16 +62,18 @@ class Reachability:
     async def keep(self) -> None:
         """Runs until it is cancelled."""
         while True:
-            code, reason = await self.agent.probe(self.name)
+            answer = await self.agent.probe(self.name)
             # A little early, so that many accounts do not ask at once for ever.
-            wait_s = self.interval_s * random.uniform(0.9, 1.0)
+            wait_s = max(self.interval_s * random.uniform(0.9, 1.0), float(answer.retry_after_s))
             self.next_try = datetime.now(UTC) + timedelta(seconds=wait_s)
-            self._answered(code, reason)
+            self._answered(answer)
             await asyncio.sleep(wait_s)
 
-    def _answered(self, code: int, reason: str) -> None:
-        state: State = "unreachable" if status(code).gone else "reachable"
-        said = reason if reason in REASON_REMEDIES else f"{code} {reason}"
+    def _answered(self, answer: RequestAnswer) -> None:
+        state: State = "unreachable" if answer.of_server else "reachable"
+        said = _SAID.get(answer.code, answer.reason) if answer.reason not in REASON_REMEDIES else answer.reason
+        if answer.answered:
+            said = f"{answer.code} {answer.reason}".strip()
         self.problem = f"{self.server} does not answer ({said})" if state == "unreachable" else ""
         if state == self.state:
             return

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Keeps an account registered: tries again for as long as it runs, with growing waits, and says so."""
+"""Keeps an account registered: refreshes it, tries again for as long as it runs, with growing waits, and says so.
+
+Nothing else sends REGISTER: PJSIP is kept from it (native/pjsip/registration.c).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
-from softfax.errors import AuthenticationError, SoftfaxError
+from softfax.errors import AuthenticationError, CallError, SoftfaxError
 from softfax.station.views import RegistrationView
 
 __all__ = ["Registrar", "Registration"]
@@ -22,6 +25,8 @@ FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 300.0
 #: A registrar that knows us and says no is asked less often: many lock a user out, or a whole address, after a few tries.
 REFUSED_WAIT_S = 60.0
+#: However little a registrar grants.
+SHORTEST_REFRESH_S = 2.0
 
 State = Literal["registered", "trying", "failed", "unregistered"]
 
@@ -29,9 +34,9 @@ State = Literal["registered", "trying", "failed", "unregistered"]
 class Registrar(Protocol):
     """The user agent as used here (`softfax.sip.UserAgent`)."""
 
-    def watch_registration(self, name: str, sink: Callable[[int, str, int], None]) -> Callable[[], None]: ...
+    def watch_registration(self, name: str, lost: Callable[[str], None]) -> Callable[[], None]: ...
 
-    async def register(self, name: str, timeout_s: float = ...) -> None: ...
+    async def register(self, name: str, timeout_s: float = ...) -> int: ...
 
 
 @dataclass(eq=False)
@@ -54,7 +59,7 @@ class Registration:
 
     def __post_init__(self) -> None:
         self._lost = asyncio.Event()
-        self._back = asyncio.Event()
+        self._why = ""
 
     @property
     def registered(self) -> bool:
@@ -83,57 +88,77 @@ class Registration:
             self.expires_s = 0
         self.on_change()
 
-    def _changed(self, code: int, reason: str, expires_s: int) -> None:
-        """The registrar answered, also to a refresh that nobody asked for here."""
-        if code == 200:
-            self.expires_s = expires_s
-            self._back.set()
-        elif self.registered:
-            self.problem = f"{code} {reason}".strip()
-            self._lost.set()
+    def _is_lost(self, why: str) -> None:
+        """Take note of a loss that no answer of the registrar reports."""
+        self._why = why
+        self._lost.set()
 
-    async def keep(self) -> None:
-        """Runs until it is cancelled."""
-        end = self.agent.watch_registration(self.name, self._changed)
+    async def keep(self, held_s: int = 0) -> None:
+        """Runs until it is cancelled. With `held_s` there is a registration already, which holds for so long."""
+        end = self.agent.watch_registration(self.name, self._is_lost)
         try:
-            await self._keep()
+            await self._keep(held_s)
         finally:
             end()
 
-    async def _keep(self) -> None:
-        failures = 0
-        while True:
-            self._back.clear()
-            if self.state != "failed":
-                self._set("trying")
-            try:
-                await self.agent.register(self.name)
-            except SoftfaxError as error:
-                failures += 1
-                if await self._wait(failures, error):
-                    continue
-            failures = 0
-            self._lost.clear()
+    async def _keep(self, held_s: int) -> None:
+        failures = losses = 0
+        if held_s:
+            self.expires_s = held_s
             self._set("registered")
-            log.info("registered at %s", self.name, extra={"said": True})
-            self.say(f"registered at {self.name}")
-            await self._lost.wait()
-            problem = self.problem
-            log.warning("%s: the registration is lost (%s)", self.name, problem, extra={"said": True})
-            self.say(f"the registration at {self.name} is lost ({problem})")
-            self._set("failed", problem)
+            losses = await self._hold(losses)
+        while True:
+            if self.state not in ("failed", "registered"):
+                self._set("trying")
+            self._lost.clear()
+            try:
+                self.expires_s = await self.agent.register(self.name)
+            except SoftfaxError as error:
+                if self.registered:
+                    self._tell_lost(error.problem)
+                failures += 1
+                await self._wait(failures, error)
+                continue
+            failures = 0
+            if not self.registered:
+                log.info("registered at %s", self.name, extra={"said": True})
+                self.say(f"registered at {self.name}")
+            self._set("registered")
+            losses = await self._hold(losses)
 
-    async def _wait(self, failures: int, error: SoftfaxError) -> bool:
-        """Waits for the next try; false if the registration has come by itself meanwhile."""
+    async def _hold(self, losses: int) -> int:
+        """Waits until the registration is due again, or lost; how often in a row it has been lost."""
+        try:
+            await asyncio.wait_for(self._lost.wait(), self.refresh_s(self.expires_s))
+        except TimeoutError:
+            return 0
+        self._tell_lost(self._why)
+        # A registrar that drops each connection is not asked without end.
+        wait_s = self.wait_s(losses + 1)
+        self._set("failed", self._why, wait_s=wait_s)
+        await asyncio.sleep(wait_s)
+        return losses + 1
+
+    def _tell_lost(self, problem: str) -> None:
+        log.warning("%s: the registration is lost (%s)", self.name, problem, extra={"said": True})
+        self.say(f"the registration at {self.name} is lost ({problem})")
+        self._set("failed", problem)
+
+    async def _wait(self, failures: int, error: SoftfaxError) -> None:
+        """Waits for the next try, for as long as the registrar wants to be left alone at least."""
         wait_s = self.wait_s(failures, refused=isinstance(error, AuthenticationError))
+        if isinstance(error, CallError) and error.retry_after_s > wait_s:
+            # A little later, so that not all who were sent away come back at once.
+            wait_s = error.retry_after_s * random.uniform(1.0, 1.1)
         self._set("failed", error.problem, wait_s=wait_s)
         log.warning("%s: %s; trying again in %.0f s", self.name, error, wait_s, extra={"said": True})
         self.say(f"not registered at {self.name}: {error}; trying again in {wait_s:.0f} s")
-        try:
-            await asyncio.wait_for(self._back.wait(), wait_s)
-        except TimeoutError:
-            return True
-        return False
+        await asyncio.sleep(wait_s)
+
+    @staticmethod
+    def refresh_s(expires_s: int) -> float:
+        """Seconds after which a registration is made again, so that there is time for another try before it ends."""
+        return max(SHORTEST_REFRESH_S, min(expires_s - 30.0, expires_s * 0.9) if expires_s > 60 else expires_s / 2)
 
     @staticmethod
     def wait_s(failures: int, *, refused: bool = False) -> float:

@@ -219,6 +219,9 @@ def available(
     return tuple(sorted(free, key=lambda c: c.account in down))
 
 
-def fails_over(sip_code: int, *, answered: bool) -> bool:
-    """Return True if the next route is used after a call that ended with this SIP status; never once the far end has answered."""
-    return not answered and status(sip_code).of_trunk
+def fails_over(sip_code: int, *, answered: bool, q850: int = 0) -> bool:
+    """Return True if the next route is used after a call that ended with this SIP status; never once the far end has answered.
+
+    `q850` is the cause of the telephone network that came with it: a number that is busy is so through any trunk.
+    """
+    return not answered and status(sip_code, q850).of_trunk

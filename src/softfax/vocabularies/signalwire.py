@@ -53,7 +53,8 @@ def result_code(result: FaxResult) -> int:
         return 0
     if 0 < result.result_code <= T30_LAST:
         return result.result_code
-    unanswered = result.result_code >= NO_T30 and status(result.result_code - NO_T30).cause is Cause.NO_ANSWER
+    refused = status(result.result_code - NO_T30, result.q850 or 0)
+    unanswered = result.result_code >= NO_T30 and refused.cause is Cause.NO_ANSWER
     return T30_T0_EXPIRED if unanswered else T30_CALLDROPPED
 
 

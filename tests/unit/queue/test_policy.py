@@ -174,3 +174,33 @@ def test_a_deadline_ends_it() -> None:
         deadline=NOW + timedelta(seconds=59), number="1",
     )  # fmt: skip
     assert (verdict.state, verdict.next_at) == (FaxState.FAILED, None)
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "deadline_s", "wait_s"),
+    [(0, None, 60), (5, None, 60), (600, None, 600), (600, 700, 600), (600, 300, 60), (600, 30, None)],
+)
+def test_a_far_end_that_names_a_time_is_not_called_before(
+    retry_after_s: int, deadline_s: int | None, wait_s: int | None
+) -> None:
+    """Unless the fax would pass its deadline by that."""
+    verdict = after(
+        Cause.BUSY, same_causes=1, attempts=1, rules=RetryRules(), config=QueueConfig(), now=NOW, number="+49301",
+        deadline=None if deadline_s is None else NOW + timedelta(seconds=deadline_s), retry_after_s=retry_after_s,
+    )  # fmt: skip
+    assert verdict.next_at == (None if wait_s is None else NOW + timedelta(seconds=wait_s))
+
+
+@pytest.mark.parametrize(
+    ("sip", "q850", "cause"),
+    [
+        (480, 1, Cause.REFUSED),
+        (500, 17, Cause.BUSY),
+        (404, 34, Cause.UNREACHABLE),
+        (503, 16, Cause.UNREACHABLE),
+        (486, 127, Cause.BUSY),
+        (480, 19, Cause.NO_ANSWER),
+    ],
+)
+def test_the_cause_of_the_telephone_network_tells_more_than_the_status(sip: int, q850: int, cause: Cause) -> None:
+    assert classify({"error": "X", "result_code": 1000 + sip, "sip_code": sip, "q850": q850}) is cause

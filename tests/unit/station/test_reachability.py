@@ -8,7 +8,8 @@ import asyncio
 import pytest
 
 from softfax.errors import UsageError
-from softfax.sip import SipAccount
+from softfax.model import NO_ROUTE
+from softfax.sip import RequestAnswer, SipAccount
 from softfax.sip.accounts import check_accounts
 from softfax.station import wire
 from softfax.station.registrations import Registrations
@@ -18,14 +19,14 @@ from softfax.station.routes import Route, available
 class Agent:
     """A user agent whose server answers as listed, the last for ever."""
 
-    def __init__(self, *answers: tuple[int, str]) -> None:
+    def __init__(self, *answers: RequestAnswer) -> None:
         self.answers = list(answers)
         self.asked: list[str] = []
 
     async def set_accounts(self, accounts: tuple[SipAccount, ...]) -> None:
         pass
 
-    async def probe(self, name: str, timeout_s: float = 8.0) -> tuple[int, str]:
+    async def probe(self, name: str, timeout_s: float = 8.0) -> RequestAnswer:
         await asyncio.sleep(0)
         self.asked.append(name)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -36,7 +37,13 @@ def test_what_changes_is_said_once_and_reported(monkeypatch: pytest.MonkeyPatch)
     other = SipAccount(name="other", server="sip:192.0.2.2")
 
     async def run() -> None:
-        agent = Agent((405, ""), (200, ""), (408, "no answer"), (503, "no route there"), (200, ""), (0, "end"))
+        agent = Agent(
+            RequestAnswer(405),
+            RequestAnswer(200),
+            RequestAnswer(408, answered=False),
+            RequestAnswer(503, NO_ROUTE, answered=False),
+            RequestAnswer(200),
+        )
         seen: list[wire.Message] = []
         registrations = Registrations(seen.append)
         await registrations.apply(agent, (trunk, other))  # type: ignore[arg-type]
@@ -45,11 +52,11 @@ def test_what_changes_is_said_once_and_reported(monkeypatch: pytest.MonkeyPatch)
             await asyncio.sleep(0)
         states = [message.views[0] for message in seen if isinstance(message, wire.Registered)]
         assert [view.state for view in states] == ["trying", "reachable", "unreachable", "reachable"]
-        assert states[2].problem == "sip:192.0.2.1 does not answer (408 no answer)"
+        assert states[2].problem == "sip:192.0.2.1 does not answer (no answer)"
         assert states[2].since >= states[1].since
         assert states[3].problem == ""
         assert [m.text for m in seen if isinstance(m, wire.Notice)] == [
-            "no answer from trunk: sip:192.0.2.1 does not answer (408 no answer); check its address, and whether it knows ours",
+            "no answer from trunk: sip:192.0.2.1 does not answer (no answer); check its address, and whether it knows ours",
             "trunk answers again",
         ]
         assert set(agent.asked) == {"trunk"}

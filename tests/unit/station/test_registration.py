@@ -23,21 +23,21 @@ REFUSED = AuthenticationError("sip:pbx rejected the user or password (403 No)", 
 class Agent:
     """A user agent whose registrar refuses the first tries of some accounts."""
 
-    def __init__(self, failures: int = 0, error: SoftfaxError = LATER, of: str = "") -> None:
-        self.failures, self.error, self.of = failures, error, of
+    def __init__(self, failures: int = 0, error: SoftfaxError = LATER, of: str = "", held_s: int = 120) -> None:
+        self.failures, self.error, self.of, self.held_s = failures, error, of, held_s
         self.tries: list[str] = []
         self.accounts: tuple[SipAccount, ...] = ()
-        self.sinks: dict[str, Callable[[int, str, int], None]] = {}
+        self.sinks: dict[str, Callable[[str], None]] = {}
 
-    def watch_registration(self, name: str, sink: Callable[[int, str, int], None]) -> Callable[[], None]:
-        self.sinks[name] = sink
+    def watch_registration(self, name: str, lost: Callable[[str], None]) -> Callable[[], None]:
+        self.sinks[name] = lost
         return lambda: self.sinks.pop(name, None) and None
 
-    async def register(self, name: str, timeout_s: float = 35.0) -> None:
+    async def register(self, name: str, timeout_s: float = 35.0) -> int:
         self.tries.append(name)
         if (not self.of or name == self.of) and self.tries.count(name) <= self.failures:
             raise self.error
-        self.sinks[name](200, "OK", 120)
+        return self.held_s
 
     async def set_accounts(self, accounts: tuple[SipAccount, ...]) -> None:
         self.accounts = tuple(accounts)
@@ -70,28 +70,68 @@ def test_it_is_tried_until_it_works_and_again_when_it_is_lost() -> None:
         assert views[1].problem == "sip:pbx did not accept the registration (503 Later)"
         assert (views[-1].expires_s, views[-1].problem, views[-1].next_try) == (120, "", None)
         assert views[-1].since <= datetime.now(UTC)
-        agent.sinks["pbx"](200, "OK", 60)
-        assert kept.view().expires_s == 60
-        agent.sinks["pbx"](408, "Request Timeout", 0)
+        agent.sinks["pbx"]("its connection was closed")
         await until(lambda: len(said) >= 6)
-        assert said[4:] == ["the registration at pbx is lost (408 Request Timeout)", "registered at pbx"]
+        assert said[4:] == ["the registration at pbx is lost (its connection was closed)", "registered at pbx"]
         task.cancel()
 
     asyncio.run(asyncio.wait_for(run(), 10))
 
 
-def test_one_that_comes_back_by_itself_is_not_waited_for() -> None:
+def test_it_is_refreshed_before_it_ends_and_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
-        agent = Agent(failures=1)
-        kept = Registration(agent, "pbx")
+        monkeypatch.setattr(Registration, "refresh_s", staticmethod(lambda expires_s: 0.001))
+        agent, said = Agent(), []
+        kept = Registration(agent, "pbx", said.append)
         task = asyncio.ensure_future(kept.keep())
-        await until(lambda: kept.state == "failed")
-        agent.sinks["pbx"](200, "OK", 300)
-        await until(lambda: kept.registered)
-        assert agent.tries == ["pbx"]
+        await until(lambda: len(agent.tries) > 5)
+        assert said == ["registered at pbx"]
+        assert kept.view().expires_s == 120
+        # A refresh that fails is told once as the loss, and tried again with the usual waits.
+        agent.failures, agent.error = len(agent.tries) + 1, LATER
+        await until(lambda: len(said) >= 3)
+        assert said[1].startswith("the registration at pbx is lost (sip:pbx did not accept the registration")
+        assert said[2].startswith("not registered at pbx: ")
         task.cancel()
 
-    asyncio.run(asyncio.wait_for(run(), 1))
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_one_that_there_is_already_is_kept() -> None:
+    async def run() -> None:
+        agent, said = Agent(), []
+        kept = Registration(agent, "pbx", said.append)
+        task = asyncio.ensure_future(kept.keep(300))
+        await until(lambda: kept.registered)
+        await asyncio.sleep(0)
+        assert (agent.tries, said, kept.view().expires_s) == ([], [], 300)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+@pytest.mark.parametrize(
+    ("expires_s", "least", "most"), [(300, 200, 270), (3600, 3000, 3570), (60, 30, 55), (61, 30, 55), (1, 2, 2)]
+)
+def test_there_is_time_for_another_try_before_it_ends(expires_s: int, least: float, most: float) -> None:
+    assert least <= Registration.refresh_s(expires_s) <= most
+
+
+def test_a_registrar_that_names_a_time_is_left_alone_until_then() -> None:
+    async def run() -> None:
+        for error, least, most in (
+            (RegistrationError("busy", sip_code=503, retry_after_s=120), 120, 133),
+            (AuthenticationError("no", sip_code=403, retry_after_s=1), 30, 61),
+        ):
+            kept = Registration(Agent(failures=1, error=error), "pbx")
+            task = asyncio.ensure_future(kept.keep())
+            await until(lambda kept=kept: kept.state == "failed")
+            view = kept.view()
+            assert view.next_try is not None
+            assert least - 1 <= (view.next_try - view.since).total_seconds() <= most
+            task.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 5))
 
 
 def test_a_rejected_password_is_one_line_with_the_remedy_and_tried_less_often() -> None:

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Servers that have failed (RFC 3263 §4.3): silent, unreachable, or 503. While another of the same name is left, they
+ * come last. PJSIP by itself takes the first address for ever, over UDP whatever becomes of it.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include <pjsua-lib/pjsua.h>
+#include <pjsua-lib/pjsua_internal.h>
+
+#include "auth.h"
+#include "glue.h"
+
+#define FAILED_MAX 128
+#define FIRST_S 60u /* doubled each time it fails again */
+#define LONGEST_S 600u
+#define RETRY_AFTER_MAX_S 3600u
+
+typedef struct failed_server {
+    pj_sockaddr address;
+    unsigned times;
+    uint64_t until_ms;
+} failed_server;
+
+/* Written in the thread of PJSIP, read in any. */
+static struct {
+    pthread_mutex_t lock;
+    failed_server all[FAILED_MAX];
+    unsigned count;
+} failed = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static failed_server *find(const pj_sockaddr *address) {
+    for (unsigned i = 0; i < failed.count; i++)
+        if (!pj_sockaddr_cmp(&failed.all[i].address, address))
+            return &failed.all[i];
+    return NULL;
+}
+
+static failed_server *oldest(void) {
+    failed_server *found = &failed.all[0];
+
+    for (unsigned i = 1; i < failed.count; i++)
+        if (failed.all[i].until_ms < found->until_ms)
+            found = &failed.all[i];
+    return found;
+}
+
+void servers_failed(const pj_sockaddr *address, unsigned retry_after_s) {
+    uint64_t now_ms = glue_now_ms();
+    unsigned wait_s;
+    failed_server *f;
+
+    pthread_mutex_lock(&failed.lock);
+    f = find(address);
+    if (!f) {
+        f = failed.count < FAILED_MAX ? &failed.all[failed.count++] : oldest();
+        pj_bzero(f, sizeof *f);
+        pj_sockaddr_cp(&f->address, address);
+    }
+    wait_s = f->times < 4 ? FIRST_S << f->times : LONGEST_S;
+    if (wait_s > LONGEST_S)
+        wait_s = LONGEST_S;
+    if (retry_after_s)
+        wait_s = retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S;
+    /* Failures of requests that were under way together are one. */
+    if (f->until_ms <= now_ms)
+        f->times++;
+    if (f->until_ms < now_ms + wait_s * 1000u)
+        f->until_ms = now_ms + wait_s * 1000u;
+    pthread_mutex_unlock(&failed.lock);
+}
+
+void servers_answered(const pj_sockaddr *address) {
+    failed_server *f;
+
+    pthread_mutex_lock(&failed.lock);
+    f = find(address);
+    if (f)
+        *f = failed.all[--failed.count];
+    pthread_mutex_unlock(&failed.lock);
+}
+
+int servers_is_failed(const pj_sockaddr *address) {
+    const failed_server *f;
+    int is;
+
+    pthread_mutex_lock(&failed.lock);
+    f = find(address);
+    is = f && f->until_ms > glue_now_ms();
+    pthread_mutex_unlock(&failed.lock);
+    return is;
+}
+
+void servers_order(pjsip_server_addresses *found) {
+    pjsip_server_addresses ordered = {0};
+
+    for (int want = 0; want <= 1; want++)
+        for (unsigned i = 0; i < found->count; i++)
+            if (servers_is_failed(&found->entry[i].addr) == want)
+                ordered.entry[ordered.count++] = found->entry[i];
+    *found = ordered;
+}
+
+unsigned servers_left(const pjsip_tx_data *tdata) {
+    const pjsip_server_addresses *all = &tdata->dest_info.addr;
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < all->count; i++)
+        left += i != tdata->dest_info.cur_addr && !servers_is_failed(&all->entry[i].addr);
+    return left;
+}
+
+int sfx_sip_next_server(int call_id) {
+    const pjsua_call *call;
+    const pjsip_tx_data *invite;
+
+    if (call_id < 0 || call_id >= (int)pjsua_var.ua_cfg.max_calls)
+        return 0;
+    call = &pjsua_var.calls[call_id];
+    invite = call->inv ? call->inv->invite_req : NULL;
+    return invite && call->inv->role == PJSIP_ROLE_UAC && invite->dest_info.cur_addr < invite->dest_info.addr.count &&
+           servers_is_failed(&invite->dest_info.addr.entry[invite->dest_info.cur_addr].addr) && servers_left(invite);
+}
+
+int sfx_sip_is_failed(const char *host, int port) {
+    pj_str_t text = pj_str((char *)(pj_size_t)host);
+    int family = strchr(host, ':') ? pj_AF_INET6() : pj_AF_INET();
+    pj_sockaddr address;
+
+    pj_sockaddr_init(family, &address, NULL, (pj_uint16_t)port);
+    return pj_inet_pton(family, &text, pj_sockaddr_get_addr(&address)) == PJ_SUCCESS && servers_is_failed(&address);
+}
+
+void servers_forget(void) {
+    pthread_mutex_lock(&failed.lock);
+    failed.count = 0;
+    pthread_mutex_unlock(&failed.lock);
+}

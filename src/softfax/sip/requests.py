@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Requests of accounts that are no calls: REGISTER, and OPTIONS that ask whether a server is there. On the loop.
+
+Nothing is tried again here but at another server of the same name (RFC 3263 §4.3); when, is the owner's to decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from softfax.model import REASON_REMEDIES
+from softfax.sipstatus import status
+
+if TYPE_CHECKING:
+    from softfax.sip.stack import Stack
+
+__all__ = ["RequestAnswer", "Requests"]
+
+log = logging.getLogger("softfax.sip")
+
+#: Servers of one name that are asked one after the other.
+SERVERS_MAX = 8
+
+
+@dataclass(frozen=True)
+class RequestAnswer:
+    """RequestAnswer to a request. One that is not `answered` is ours: no response came (408), or nothing could be sent, and why.
+
+    `expires_s` is for how long a registration holds (0 of a 200: it registers nothing, for `reason`), `retry_after_s` when the
+    server wants to be asked again.
+    """
+
+    code: int
+    reason: str = ""
+    expires_s: int = 0
+    retry_after_s: int = 0
+    answered: bool = True
+
+    @property
+    def of_server(self) -> bool:
+        """True if another server may answer otherwise."""
+        return not self.answered or status(self.code).gone
+
+
+class Requests:
+    """REGISTER and OPTIONS under way. `another(name)` tells whether an account has a server left that has not failed."""
+
+    def __init__(self, post: Callable[[Callable[[Stack], None]], None], another: Callable[[str], bool]) -> None:
+        self._post = post
+        self._another = another
+        self._registering: dict[str, asyncio.Future[RequestAnswer]] = {}
+        self._probes: dict[int, asyncio.Future[RequestAnswer]] = {}
+        self._probe_count = 0
+
+    async def register(self, name: str, wanted: bool, timeout_s: float) -> RequestAnswer:
+        """Registers an account, or takes its registration back."""
+        answer = await self._register(name, wanted, timeout_s)
+        for _ in range(SERVERS_MAX - 1):
+            if not wanted or not answer.of_server or not self._another(name):
+                break
+            log.warning("account %s: REGISTER (%s); the next server is asked", name, _shown(answer))
+            answer = await self._register(name, wanted, timeout_s)
+        return answer
+
+    async def _register(self, name: str, wanted: bool, timeout_s: float) -> RequestAnswer:
+        asked = self._registering[name] = asyncio.get_running_loop().create_future()
+        self._post(lambda stack: stack.registration(name, wanted))
+        try:
+            return await asyncio.wait_for(asked, timeout_s)
+        except TimeoutError:
+            return RequestAnswer(408, "no answer", answered=False)
+        finally:
+            if self._registering.get(name) is asked:
+                del self._registering[name]
+
+    def registered(self, name: str, answer: RequestAnswer) -> None:
+        """A REGISTER was answered, or has failed."""
+        asked = self._registering.get(name)
+        if asked is not None and not asked.done():
+            asked.set_result(answer)
+
+    async def probe(self, name: str, timeout_s: float) -> RequestAnswer:
+        """Asks the server of an account whether it is there, by OPTIONS (RFC 3261 §11); 408 for no answer."""
+        answer = await self._probe(name, timeout_s)
+        for _ in range(SERVERS_MAX - 1):
+            if not answer.of_server or not self._another(name):
+                break
+            log.warning("account %s: OPTIONS (%s); the next server is asked", name, _shown(answer))
+            answer = await self._probe(name, timeout_s)
+        return answer
+
+    async def _probe(self, name: str, timeout_s: float) -> RequestAnswer:
+        self._probe_count = token = self._probe_count % 0x7FFFFFFF + 1
+        asked = self._probes[token] = asyncio.get_running_loop().create_future()
+        self._post(lambda stack: stack.options(name, token))
+        try:
+            return await asyncio.wait_for(asked, timeout_s)
+        except TimeoutError:
+            return RequestAnswer(408, answered=False)
+        finally:
+            del self._probes[token]
+
+    def probed(self, token: int, answer: RequestAnswer) -> None:
+        """OPTIONS were answered, or have failed."""
+        asked = self._probes.get(token)
+        if asked is not None and not asked.done():
+            asked.set_result(answer)
+
+
+def _shown(answer: RequestAnswer) -> str:
+    """An answer for the log."""
+    if not answer.answered and (answer.reason in REASON_REMEDIES or not answer.code):
+        return answer.reason
+    return f"{answer.code} {answer.reason or status(answer.code).phrase}".strip()
