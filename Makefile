@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 LOG := .build/log
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help all build develop packages test-packages loopback test corpus corpus-packages lint lint-page format docs bench asan tsan fuzz wheel wheels wheel-check check-debian sbom audit samples clean
+.PHONY: help all build develop packages test-packages loopback test corpus corpus-packages lint lint-page format docs bench lines asan tsan fuzz wheel wheels wheel-check check-debian sbom audit samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
@@ -60,6 +60,9 @@ docs: develop ## docs/settings.md and the tables of states, as they are in the c
 bench: test-packages develop ## CPU and memory per call, against spandsp alone and Asterisk; and a whole station: one order to 500 far ends
 	@$(PY) -m bench $(BENCH_ARGS)
 	@$(if $(BENCH_ARGS),,$(PY) -m bench.orders)
+
+lines: develop ## fax over bad lines in memory, and count what comes through; LINES_ARGS names kinds of line
+	@$(VENV)/bin/softfax impair $(LINES_ARGS)
 
 define sanitized
 	@mkdir -p $(LOG); cmake -S . -B .build/$(1) -G Ninja -DSOFTFAX_ENGINE_ONLY=ON -DSOFTFAX_WERROR=ON -DSOFTFAX_SANITIZE=$(2) -DPython_EXECUTABLE=$(PY) >$(LOG)/$(1).log 2>&1 && \

@@ -45,19 +45,20 @@ __all__ = ["StationConfig"]
 OTHER_TABLES = frozenset(
     re.findall(
         r"\w+",
-        "send receive loopback convert serve jobs status cancel config doctor backup restore deliveries swml",
+        "send receive loopback convert serve jobs status cancel config doctor backup restore deliveries swml impair",
     )
 )
 #: Their options, which may stand at the top, for all of them (docs/configuration.md).
 OTHER_KEYS = frozenset(
     re.findall(
         r"\w+",
-        "all allow_private ami answer call callback_wait count cover cover_from cover_from_company cover_from_number"
-        " cover_note cover_sender cover_sender_company cover_sender_number cover_subject cover_template cover_to"
-        " cover_to_company cover_to_number cut dir direction document_password follow force from from_uri halftone header"
-        " header_by ident json keep_tiff limit listen max_paper max_rate max_resolution mode no_ecm no_fit number ocr output"
-        " pages paper password preview proxy public_address received register resend resolution scan search sent since state"
-        " stun tag time_zone timeout tls_ca tls_certificate tls_insecure tls_private_key to transport unread url user",
+        "all allow_private ami answer burst call callback_wait count cover cover_from cover_from_company"
+        " cover_from_number cover_note cover_sender cover_sender_company cover_sender_number cover_subject cover_template"
+        " cover_to cover_to_company cover_to_number cut delay dir direction document document_password duplicate echo echo_delay"
+        " faxes follow force from from_uri gain halftone header header_by ident jitter json keep_tiff limit listen loss"
+        " max_paper max_rate max_resolution mode no_ecm no_fit noise number ocr output pages paper password phase preview proxy"
+        " public_address received redundancy register relay resend resolution scan search seed sent since skew state stun tag"
+        " time_zone timeout tls_ca tls_certificate tls_insecure tls_private_key to transport unread url user",
     )
 )
 
