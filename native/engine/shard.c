@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The clock: threads that each give a tick to their sessions every 20 ms. */
 #include <errno.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "internal.h"
 
+#define MEDIA_NICE (-10)
 #define CATCH_UP_TICKS 50 /* after a stall (a suspended machine, a stopped process) at most one second is made up */
 
 static uint64_t now_us(clockid_t clock) {
@@ -43,6 +45,9 @@ static void *shard_main(void *arg) {
     shard *h = arg;
     uint64_t due = now_us(CLOCK_MONOTONIC) + TICK_US, began;
 
+    /* This thread alone (Linux), where RLIMIT_NICE or CAP_SYS_NICE allows it: pages that are being made can wait, a
+     * modem cannot. */
+    (void)setpriority(PRIO_PROCESS, 0, MEDIA_NICE);
     pthread_mutex_lock(&h->lock);
     while (!h->stop) {
         if (!h->sessions) {
