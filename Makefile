@@ -6,6 +6,8 @@ VENV := $(CURDIR)/.venv
 PY := $(VENV)/bin/python
 LOG := .build/log
 export PYTHON
+# A station is many processes: modules are compiled once, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help all build develop packages test-packages loopback test corpus corpus-packages lint lint-page format docs bench lines asan tsan fuzz wheel wheels wheel-check check-debian sbom audit samples clean
 

@@ -218,6 +218,7 @@ def test_cover_page_later_and_options(fake: Fake, watch: Watch) -> None:
     page.get_by_label("Not before").fill("2027-03-01T08:30")
     page.get_by_text("More options").click()
     page.get_by_label("Attempts").select_option("3")
+    page.get_by_label("Straighten and clean scans").select_option(label="off")
     page.get_by_role("radio", name="Superfine").check()
     expect(page.get_by_role("button", name="Look at page 2 closely")).to_be_visible()
     page.get_by_role("button", name="Send later").click()
@@ -226,8 +227,8 @@ def test_cover_page_later_and_options(fake: Fake, watch: Watch) -> None:
     assert order["cover"] == {"subject": "Offer", "to_number": "0301234567"}
     assert order["not_before"].startswith("2027-03-01T")
     assert order["retry"] == {"attempts": 3}
-    assert order["resolution"] == "superfine"
-    assert fake.asked_for("POST", "/v1/uploads")[-1] == {"resolution": ["superfine"]}
+    assert (order["resolution"], order["scan"]) == ("superfine", "off")
+    assert fake.asked_for("POST", "/v1/uploads")[-1] == {"resolution": ["superfine"], "scan": ["off"]}
 
 
 def test_a_file_that_is_no_document(fake: Fake, watch: Watch, tmp_path: Path) -> None:

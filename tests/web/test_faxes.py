@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from tests.support.receiver import receiver
 from tests.web.rig import READER, SENDER, Running, running, until
@@ -141,6 +141,37 @@ def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
                     f"/v1/faxes?broadcast_id={broadcast['broadcast_id']}&cursor={found.json()['cursor']}"
                 )
                 assert (len(rest.json()["faxes"]), rest.json()["cursor"]) == (1, "")
+
+    asyncio.run(run())
+
+
+def leaning() -> bytes:
+    """A scan of a page with rules, on grey paper, that leans over."""
+    page = Image.new("L", (1240, 1754), 215)
+    pen = ImageDraw.Draw(page)
+    for row in range(200, 1500, 40):
+        pen.rectangle((150, row, 1090, row + 5), fill=20)
+    made = io.BytesIO()
+    page.rotate(2, Image.Resampling.BICUBIC, fillcolor=215).save(made, "PNG", dpi=(150, 150))
+    return made.getvalue()
+
+
+def test_a_scan_is_sent_as_it_was_looked_at(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as r, r.client() as c:
+            seen: dict[str, bytes] = {}
+            for scan in ("on", "off"):
+                answer = await c.post(f"/v1/uploads?scan={scan}", files={"file": ("scan.png", leaning())})
+                assert answer.status_code == 201, answer.text
+                upload = answer.json()["id"]
+                seen[scan] = (await c.get(f"/v1/uploads/{upload}/pages/1.png")).content
+            assert seen["on"] != seen["off"]
+            fax = (
+                await c.post("/v1/faxes", json={"to": "sip:ok-1@far.example", "documents": [{"upload": upload}]})
+            ).json()
+            assert (await ended(c, fax["id"]))["state"] == "delivered"
+            assert (await c.get(f"/v1/faxes/{fax['id']}/pages/1.png")).content == seen["off"]
+            assert (await c.post("/v1/uploads?scan=x", files={"file": ("scan.png", leaning())})).status_code == 422
 
     asyncio.run(run())
 

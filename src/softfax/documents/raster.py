@@ -124,7 +124,7 @@ def raster(source: Sheet | FaxImage, settings: RasterSettings, name: str) -> Ite
         raise DocumentTooLargeError(f"a page of {name} is too long for a fax", "cut it into pages")
     dots = bilevel(_draw(sheet, page, place), page, settings.halftone)
     if settings.fit and sheet.width_inches is not None:
-        moved = _inside(np.asarray(dots.image), page, place)
+        moved = _inside(dots.image, page, place)
         if moved is not None:
             dots = bilevel(_draw(sheet, page, moved), page, settings.halftone)
     for part in _cut(dots.image, settings.longest_mm * page.rows_per_mm):
@@ -177,18 +177,17 @@ def _flat(sheet: Sheet, place: _Placement) -> Image.Image:
     return Image.fromarray(grey.round().astype(np.uint8))
 
 
-def _inside(white: npt.NDArray[np.bool_], page: PageClass, place: _Placement) -> _Placement | None:
+def _inside(dots: Image.Image, page: PageClass, place: _Placement) -> _Placement | None:
     """A better place, where ink stands outside what machines print: moved, and shrunk if it must be; None if all is well."""
-    columns = np.flatnonzero(~white.all(axis=0))
-    if not columns.size:
+    box = dots.point([255] + [0] * 255).getbbox()  # of the black dots, which are 0
+    if box is None:
         return None
-    lines = np.flatnonzero(~white.all(axis=1))
+    left, top, right, bottom = box
     side = round(UNPRINTED_SIDE_MM * page.dots_per_mm)
     sheet_mm = place.height / page.rows_per_mm
     # The ends matter where the sheet fills its paper; a longer or shorter one is printed as its length allows.
     fills = abs(sheet_mm - A4_MM[1] * page.width_mm / 215) < 12
     end = round(UNPRINTED_END_MM / 2 * page.rows_per_mm) if fills else 0
-    left, right, top, bottom = columns[0], columns[-1] + 1, lines[0], lines[-1] + 1
     room_x, room_y = page.width - 2 * side, place.height - 2 * end
     if left >= side and right <= page.width - side and top >= end and bottom <= place.height - end:
         return None

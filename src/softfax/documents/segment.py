@@ -118,9 +118,12 @@ def running(op: Callable[..., Grey], a: Grey, size: int, axis: int, edge: int) -
     if size <= 1:
         return a
     before = size // 2
-    pad = [(0, 0), (0, 0)]
-    pad[axis] = (before, size - 1 - before)
-    m = np.pad(a, pad, constant_values=edge)
+    shape = list(a.shape)
+    shape[axis] += size - 1
+    m = np.empty(shape, a.dtype)
+    along = m if axis == 0 else m.T
+    along[:before], along[before + a.shape[axis] :] = edge, edge
+    along[before : before + a.shape[axis]] = a if axis == 0 else a.T
     width = 1
 
     def cut(start: int, length: int) -> Grey:
@@ -197,6 +200,8 @@ def _watermark(ground: Grey, contrast: Grey, dark: Grey, dots_per_mm: float, row
     box = np.s_[ys[0] * BLOCK : (ys[-1] + 1) * BLOCK, xs[0] * BLOCK : (xs[-1] + 1) * BLOCK]
     ground, contrast = ground[box], contrast[box]
     across, down = (2 * round(WATERMARK_MM * per_mm / 2) + 1 for per_mm in (dots_per_mm, rows_per_mm))
+    if not _any_thick(contrast, across, down):
+        return False
     thick = _opening(contrast, across, down)
     thick[(thick < WATERMARK_LEAST) | (thick > WATERMARK_MOST)] = 0
     own = by_block(np.maximum, thick, 0) > 0
@@ -207,6 +212,16 @@ def _watermark(ground: Grey, contrast: Grey, dark: Grey, dots_per_mm: float, row
     ground -= np.minimum(thick, contrast)
     contrast -= np.minimum(thick, contrast)
     return True
+
+
+def _any_thick(contrast: Grey, across: int, down: int) -> bool:
+    """Return False where no window of so many dots has the least contrast throughout: by the pairs of dots within it."""
+    rows, width = (side - side % 2 for side in contrast.shape)
+    pairs = np.minimum(contrast[:rows:2, :width], contrast[1:rows:2, :width])
+    pairs = np.minimum(pairs[:, ::2], pairs[:, 1::2])
+    for size, axis in ((down // 2, 0), (across // 2, 1)):
+        pairs = running(np.minimum, pairs, size, axis, 0)
+    return bool(pairs.max(initial=0) >= WATERMARK_LEAST)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from softfax.documents.fetch import FetchLimits, fetch
 from softfax.documents.foreign import Foreign, MadeFile, foreign_kind, open_foreign
 from softfax.documents.office import convert_office, is_locked, is_office
 from softfax.documents.ranges import parse_ranges, split_source
@@ -66,6 +65,8 @@ def gather(
                 path, shown = _standard_input(folder, limits), "standard input"
             elif ANY_URL.match(name):
                 folder.mkdir()
+                from softfax.documents.fetch import FetchLimits, fetch
+
                 path = fetch(name, folder, FetchLimits(bytes=limits.file_bytes), allow_private=allow_private)
                 shown = path.name
             else:

@@ -12,7 +12,9 @@ from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+
+# Pillow loads all it knows where a format is named that it has not loaded.
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError  # noqa: F401
 
 from softfax.documents.types import PageClass, PageInfo
 from softfax.errors import DocumentUnsupportedError
@@ -30,7 +32,7 @@ def _encode(page: Image.Image, compression: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     # Pillow holds white as 1 and the encoder takes bits as they are, where T.4 and T.6 have white as 0.
     # (Its own inversion is of bytes, and white is 1 or 255 by who drew it.)
-    inverted = Image.fromarray(~np.asarray(page, dtype=bool))
+    inverted = Image.frombytes("1", page.size, (~np.frombuffer(page.tobytes(), np.uint8)).tobytes())
     inverted.save(buffer, "TIFF", compression=compression, strip_size=page.width * page.height, **options)
     buffer.seek(0)
     with Image.open(buffer) as written:

@@ -213,6 +213,7 @@ PARAMETERS: Mapping[str, Any] = {
     "progress": True,
     "q": "ada letter",
     "resolution": "fine",
+    "scan": "auto",
     "since": TIME,
     "to": "+49301234567",
     "types": "job,result",

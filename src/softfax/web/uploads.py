@@ -24,7 +24,7 @@ from softfax.diskspace import free_bytes, make_private
 from softfax.documents import PageInfo, RasterSettings, start
 from softfax.documents.types import CALL_S, DocumentLimits
 from softfax.errors import DocumentError
-from softfax.options import Resolution
+from softfax.options import Resolution, Scan
 from softfax.station import StationConfig
 from softfax.web.body import File, disk_full
 from softfax.web.patterns import UPLOAD_ID
@@ -107,15 +107,19 @@ class Uploads:
         file: File | None,
         *,
         resolution: Resolution,
+        scan: Scan,
         cover: Mapping[str, Any] | None = None,
         pages: str = "",
         password: str = "",
     ) -> StoredUpload:
         """Makes the pages of a file that lies in `folder`, or of a cover page. Raises DocumentError, UsageError, Problem."""
+        settings = RasterSettings(
+            resolution=resolution, scan=scan, password=password, limits=DocumentLimits(wall_s=300.0)
+        )
         stop = threading.Event()
         async with self._turn:
             try:
-                return await asyncio.to_thread(self._convert, folder, file, resolution, cover, pages, password, stop)
+                return await asyncio.to_thread(self._convert, folder, file, settings, cover, pages, stop)
             finally:
                 # Its waiting client has gone: the process that makes it may end too.
                 stop.set()
@@ -124,13 +128,11 @@ class Uploads:
         self,
         folder: Path,
         file: File | None,
-        resolution: Resolution,
+        settings: RasterSettings,
         cover: Mapping[str, Any] | None,
         pages: str,
-        password: str,
         stop: threading.Event,
     ) -> StoredUpload:
-        settings = RasterSettings(resolution=resolution, password=password, limits=DocumentLimits(wall_s=300.0))
         sources = [file.path] if file is not None else []
         with start(sources, settings, folder, pages=pages, cover=cover) as job:
             try:
@@ -151,7 +153,12 @@ class Uploads:
             warnings=tuple(_with_name(line, file) for line in warnings),
             resolution=page_resolution(made[0]) if made else "",
             expires=time.time() + self.kept_s,
-            wanted={"pages": pages, "password": password, "resolution": resolution},
+            wanted={
+                "pages": pages,
+                "password": settings.password,
+                "resolution": settings.resolution,
+                "scan": settings.scan,
+            },
         )
         _write_meta(upload, folder)
         return upload

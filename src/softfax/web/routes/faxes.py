@@ -9,7 +9,6 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +20,7 @@ from starlette.responses import Response
 
 from softfax.errors import SoftfaxError
 from softfax.model import Direction, Fax, FaxState, new_fax_id
-from softfax.options import Resolution
+from softfax.options import FaxOptions, Resolution, Scan
 from softfax.queue.errors import NoFaxError
 from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
@@ -49,6 +48,7 @@ FaxId = Annotated[
 ]
 Word = r"^[^\x00-\x1f\x7f]*$"
 _RESOLUTION: TypeAdapter[Resolution | None] = TypeAdapter(Resolution | None)
+_SCAN: TypeAdapter[Scan | None] = TypeAdapter(Scan | None)
 
 
 def _many(most: int) -> dict[str, Any]:
@@ -131,7 +131,7 @@ async def send_fax(request: Request, web: Mine, idempotency_key: Key = "") -> Re
             if not documents and wanted.cover is None:
                 raise invalid("documents", "there is nothing to send")
             made = _requests(web, wanted, wanted.destinations, documents, folder, isinstance(wanted.to, list))
-            return [replace(one, resolution=one.resolution or seen) for one in made]
+            return [one.with_defaults(seen) for one in made]
 
         return await _submit(
             request, web, requests, idempotency_key, _hash(wanted, files), isinstance(wanted.to, list), kept
@@ -154,9 +154,10 @@ async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[F
 
 async def _documents(
     web: Web, wanted: FaxIn, files: Sequence[File], folder: Path
-) -> tuple[tuple[Document, ...], Resolution | None]:
-    """The documents, and the resolution at which the first upload among them was looked at."""
-    out, seen = [], None
+) -> tuple[tuple[Document, ...], FaxOptions]:
+    """The documents, and how the first upload among them was drawn when it was looked at."""
+    out: list[Document] = []
+    seen: FaxOptions | None = None
     for one in wanted.documents:
         if one.url is not None:
             out.append(Document(url=one.url, name=one.name, pages=one.pages, password=one.password))
@@ -166,10 +167,13 @@ async def _documents(
         # As it was looked at, unless something else is said.
         pages = one.pages or upload.wanted.get("pages", "")
         password = one.password or upload.wanted.get("password", "")
-        seen = seen or _RESOLUTION.validate_python(upload.wanted.get("resolution"))
+        seen = seen or FaxOptions(
+            resolution=_RESOLUTION.validate_python(upload.wanted.get("resolution")),
+            scan=_SCAN.validate_python(upload.wanted.get("scan")),
+        )
         out.append(Document(path=path, name=one.name or upload.name, pages=pages, password=password))
     out += [Document(path=file.path, name=file.name) for file in files]
-    return tuple(out), seen
+    return tuple(out), seen or FaxOptions()
 
 
 def _requests(

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax.documents.ranges import parse_ranges
-from softfax.options import Resolution
+from softfax.options import FaxOptions, Resolution, Scan
 from softfax.station.config.base import said
 from softfax.web.answers import UploadOut
 from softfax.web.body import Form, read_form
@@ -30,6 +30,7 @@ router = APIRouter(tags=["uploads"])
 
 UploadId = Annotated[str, PathParam(alias="id", pattern=UPLOAD_ID, description="id of an upload", examples=["0" * 32])]
 Wanted = Annotated[Resolution | None, Query(description="of the pages; the station's if it is not said")]
+Cleaned = Annotated[Scan | None, Query(description="straighten and clean scans; as the station does if it is not said")]
 FORM: dict[str, Any] = {
     "type": "object",
     "required": ["file"],
@@ -53,7 +54,7 @@ FORM: dict[str, Any] = {
     responses=problems(400, 401, 403, 408, 413, 415, 422, 503, 507),
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM}}}},
 )
-async def upload(request: Request, web: Mine, resolution: Wanted = None) -> Response:
+async def upload(request: Request, web: Mine, resolution: Wanted = None, scan: Cleaned = None) -> Response:
     """One document; its pages are made at once, and it is kept for a day to be sent."""
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
@@ -62,14 +63,15 @@ async def upload(request: Request, web: Mine, resolution: Wanted = None) -> Resp
     folder = await asyncio.to_thread(web.uploads.new_folder)
     try:
         form = await read_form(content_type, request.stream(), folder, 1)
-        made = await _converted(web, form, folder, resolution or web.station.config.fax.options.drawn_at)
+        drawn = FaxOptions(resolution=resolution, scan=scan).with_defaults(web.station.config.fax.options)
+        made = await _converted(web, form, folder, drawn)
     except BaseException:
         await asyncio.shield(asyncio.to_thread(drop, folder))
         raise
     return answer(made.to_json(), 201, {"Location": f"/v1/uploads/{made.id}"})
 
 
-async def _converted(web: Web, form: Form, folder: Any, resolution: Resolution) -> StoredUpload:
+async def _converted(web: Web, form: Form, folder: Any, drawn: FaxOptions) -> StoredUpload:
     if len(form.files) != 1:
         raise invalid("file", "send one document")
     file, pages, password = form.files[0], "".join(form.all("pages")), "".join(form.all("password"))
@@ -85,7 +87,9 @@ async def _converted(web: Web, form: Form, folder: Any, resolution: Resolution) 
             said(lambda: parse_ranges(pages))
         except ValueError as error:
             raise invalid("pages", str(error)) from None
-    return await web.uploads.convert(folder, file, resolution=resolution, pages=pages, password=password)
+    return await web.uploads.convert(
+        folder, file, resolution=drawn.drawn_at, scan=drawn.scan or "auto", pages=pages, password=password
+    )
 
 
 @router.get(
@@ -149,7 +153,7 @@ async def cover(web: Mine, fields: CoverIn, resolution: Wanted = None) -> Respon
     try:
         wanted = resolution or web.station.config.fax.options.drawn_at
         shown = {"template": fields.template, **fields.fields()}
-        made = await web.uploads.convert(folder, None, resolution=wanted, cover=shown)
+        made = await web.uploads.convert(folder, None, resolution=wanted, scan="off", cover=shown)
     except BaseException:
         await asyncio.shield(asyncio.to_thread(drop, folder))
         raise

@@ -25,6 +25,7 @@ const EMPTY = {
   },
   options: {
     resolution: "",
+    scan: "",
     mode: "",
     ecm: "",
     priority: "",
@@ -70,8 +71,9 @@ async function convert(key) {
   }
   running.get(key)?.abort();
   edit(key, { state: "uploading", progress: 0, error: null });
-  const resolution = draft.get().options.resolution;
-  const job = upload(`/v1/uploads${resolution ? `?resolution=${resolution}` : ""}`, kept.file, kept.name, (part) =>
+  const { resolution, scan } = draft.get().options;
+  const asked = new URLSearchParams(Object.entries({ resolution, scan }).filter(([, value]) => value)).toString();
+  const job = upload(`/v1/uploads${asked && `?${asked}`}`, kept.file, kept.name, (part) =>
     edit(key, { progress: part, state: part < 1 ? "uploading" : "converting" }),
   );
   running.set(key, job);
@@ -120,9 +122,9 @@ export function moveFile(key, step) {
   });
 }
 
-// Another resolution makes other pages of the same documents.
-export function changeResolution(resolution) {
-  changeOptions({ resolution });
+// Options that make other pages of the same documents.
+export function changePages(options) {
+  changeOptions(options);
   for (const file of draft.get().files)
     if (["ready", "converting", "uploading"].includes(file.state)) convert(file.key);
 }
@@ -180,7 +182,8 @@ export function order(d, recipients = d.to) {
   };
   const { options, cover } = d;
   if (cover.on) out.cover = coverFields(cover, recipients);
-  for (const key of ["resolution", "mode", "account", "ident", "header"]) if (options[key]) out[key] = options[key];
+  for (const key of ["resolution", "scan", "mode", "account", "ident", "header"])
+    if (options[key]) out[key] = options[key];
   if (options.ecm) out.ecm = options.ecm === "on";
   if (options.priority) out.priority = Number(options.priority);
   if (d.when === "later" && d.at) out.not_before = iso(d.at);

@@ -2,7 +2,7 @@
 // When and how: what a clerk may leave alone.
 
 import { get } from "../lib/api.js";
-import { change, changeOptions, changeResolution } from "../lib/draft.js";
+import { change, changeOptions, changePages } from "../lib/draft.js";
 import { duration, moment } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
@@ -84,6 +84,7 @@ const usualResolution = (d, usual) =>
   RESOLUTIONS[d.files.find((file) => file.state === "ready")?.result.resolution] || usual?.resolution || "";
 const MODES = { auto: "options.auto", t38: "T.38", audio: "G.711" };
 const modeWord = (mode) => (mode === "auto" ? t(MODES.auto) : MODES[mode]);
+const scanWord = (scan) => t(scan === "auto" ? "options.scan_auto" : scan);
 // The default, with what it is where that is known.
 const byDefault = (word) => ["", word ? t("options.usual_is", { what: word }) : t("options.usual")];
 
@@ -112,8 +113,14 @@ export function Options({ d }) {
           label=${t("options.resolution")}
           name="resolution"
           value=${options.resolution || usualResolution(d, usual)}
-          pick=${changeResolution}
+          pick=${(resolution) => changePages({ resolution })}
           options=${["standard", "fine", "superfine"].map((key) => [key, t(`options.${key}`)])}
+        />
+        <${Select}
+          label=${t("options.scan")}
+          value=${options.scan}
+          set=${(scan) => changePages({ scan })}
+          options=${[byDefault(usual?.scan && scanWord(usual.scan)), ...["auto", "on", "off"].map((scan) => [scan, scanWord(scan)])]}
         />
         <${Select}
           label=${t("options.mode")}
