@@ -9,7 +9,7 @@ export PYTHON
 # A station is many processes: modules are compiled once, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help all build develop packages test-packages loopback test corpus corpus-packages lint lint-page format docs bench lines asan tsan fuzz wheel wheels wheel-check check-debian sbom audit samples clean
+.PHONY: help all build develop packages test-packages loopback test corpus corpus-packages lint lint-page format docs bench lines conformance asan tsan fuzz wheel wheels wheel-check check-debian sbom audit samples clean
 
 help: ## this list
 	@echo "softfax: make TARGET"
@@ -65,6 +65,9 @@ bench: test-packages develop ## CPU and memory per call, against spandsp alone a
 
 lines: develop ## fax over bad lines in memory, and count what comes through; LINES_ARGS names kinds of line
 	@$(VENV)/bin/softfax impair $(LINES_ARGS)
+
+conformance: test-packages develop ## T.30's procedures against scripted far ends, each by name; CONFORMANCE_ARGS names some
+	@$(PY) -m tests.conformance $(CONFORMANCE_ARGS)
 
 define sanitized
 	@mkdir -p $(LOG); cmake -S . -B .build/$(1) -G Ninja -DSOFTFAX_ENGINE_ONLY=ON -DSOFTFAX_WERROR=ON -DSOFTFAX_SANITIZE=$(2) -DPython_EXECUTABLE=$(PY) >$(LOG)/$(1).log 2>&1 && \

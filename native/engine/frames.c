@@ -250,7 +250,7 @@ static void on_frame(t30_state_t *t, void *user, int received, const uint8_t *ms
     }
     if (received)
         run->untimed_ticks = 0;
-    else if (final)
+    else if (final && fcf != (T30_DCN & 0xfe)) /* which is said where none came */
         run->last_confirmed = fcf == T30_MCF && run->last_command == T30_EOP;
     if (received && final)
         on_command(run, (uint8_t *)(uintptr_t)msg, len);

@@ -210,6 +210,7 @@ typedef struct t30_run {
     /* waits.c, in ticks: T.30 waits without a timer; a phase waits for the carrier to fall; no energy was on the line;
      * a page has been held; a frame has been waited for beyond its time */
     unsigned untimed_ticks, queued_ticks, quiet_ticks, held_ticks, slow_ticks, answer_ticks;
+    unsigned farewell_ticks; /* DCN has been waited for */
     unsigned frames_tried;   /* of a block, since the last CTC */
     bool replays;            /* a frame of the far end is said to spandsp again */
     unsigned repeats_asked;  /* by CRP, one after the other */

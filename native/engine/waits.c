@@ -161,6 +161,19 @@ static void watch_unanswered_ctc(t30_run *run) {
     frames_repeat_ctc(run);
 }
 
+/* DCN that does not come once the last page was confirmed ends the call by T2, as T.30 has it; spandsp would say its
+ * DIS. */
+static bool watch_farewell(t30_run *run) {
+    const t30_state_t *t = run->t30;
+    bool waits = run->last_confirmed && !t->rx_signal_present && t->phase == T30_PHASE_D_RX;
+
+    run->farewell_ticks = waits ? run->farewell_ticks + 1 : 0;
+    if (run->farewell_ticks < T2_SAMPLES / RTP_FRAME)
+        return false;
+    t30_terminate(run->t30);
+    return true;
+}
+
 /* Who calls to receive says DIS, as a sender expects that is called. A far end that has nothing to send says its own at
  * the same time, and again after T4, or ten seconds: it is heard in a longer wait, and T.30 ends. */
 static void wait_for_dis(t30_run *run) {
@@ -196,6 +209,8 @@ void run_watch_timers(t30_run *run) {
         return;
     if (run->quiet_ticks < ENERGY_TICKS)
         run->quiet_ticks++;
+    if (watch_farewell(run))
+        return;
     watch_lost_end(run);
     watch_lost_training(run);
     watch_queued_phase(run);

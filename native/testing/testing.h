@@ -41,6 +41,15 @@ SFX_API int sfx_test_line_run_gateway(sfx_session *caller, sfx_session *leg_a, s
                                       sfx_session *answerer, const sfx_line_config *a, const sfx_line_config *b,
                                       const sfx_test_impairments *impairments, uint64_t *simulated_us);
 
+/* scripted.c: runs one session over T.38 against a script: `tick` comes every 20 ms of simulated time, and ends it by
+ * another value than 0; `packet` has what the session sends; sfx_test_say() is for what the script says. -ETIMEDOUT at
+ * the limit. */
+typedef void sfx_test_packet(void *user, const uint8_t *packet, size_t len);
+typedef int sfx_test_tick(void *user, uint64_t now_us);
+SFX_API int sfx_test_scripted(sfx_session *session, const sfx_t38_config *t38, uint64_t limit_us,
+                              sfx_test_packet *packet, sfx_test_tick *tick, void *user, uint64_t *simulated_us);
+SFX_API void sfx_test_say(sfx_session *session, const uint8_t *packet, size_t len);
+
 /* Feeds one UDPTL datagram to a decoder made and dropped for it; returns the number of IFP packets in it or -EBADMSG.
  */
 SFX_API int sfx_test_udptl(const uint8_t *datagram, size_t len);
