@@ -103,7 +103,7 @@ enum sfx_sip_first_offer {
 };
 /* What the INVITE of a call that is coming in offers; only while that is reported. */
 SFX_SIP_API int sfx_sip_first_offer(int call_id);
-/* Why the offer being delivered, or the call coming in, is refused by the 488 that follows: a warn-code and text. */
+/* Why the offer being delivered, or the call coming in, is refused by what follows: a warn-code and text. */
 SFX_SIP_API void sfx_sip_warn(int call_id, int code, const char *text);
 /* Whether the INVITE of a call that is coming in came over TLS; only while that is reported. */
 SFX_SIP_API int sfx_sip_by_tls(int call_id);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A refusal of media says why (488 and its Warning, RFC 3261 §20.43). */
+/* A refusal says why (Warning, RFC 3261 §20.43): one of media always, others where the owner has a reason. */
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
 
@@ -39,10 +39,14 @@ static pj_status_t on_tx_response(pjsip_tx_data *tdata) {
     pjsip_hdr *there;
     int code = NO_MEDIA, ours;
 
-    if (tdata->msg->line.status.code != PJSIP_SC_NOT_ACCEPTABLE_HERE || !cseq || tdata->buf.cur > tdata->buf.start ||
+    const int status = tdata->msg->line.status.code;
+
+    if (status < 300 || !cseq || tdata->buf.cur > tdata->buf.start ||
         (cseq->method.id != PJSIP_INVITE_METHOD && pj_strcmp2(&cseq->method.name, "UPDATE")))
         return PJ_SUCCESS;
     ours = is_wanted(tdata);
+    if (!ours && status != PJSIP_SC_NOT_ACCEPTABLE_HERE)
+        return PJ_SUCCESS;
     if (ours) {
         code = wanted.code;
         pj_strdup2(tdata->pool, &text, wanted.text);

@@ -107,6 +107,19 @@ class FarEnd:
             others.append(message.start)
         raise AssertionError(f"no {kind} {cseq} came; instead: {others}")
 
+    def any_of(self, *kinds: str, seconds: float = 20.0) -> Message:
+        """The next message of any of these kinds."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and select.select([self.sock], [], [], left)[0]:
+            data, source = self.sock.recvfrom(65535)
+            message = parse(data, source) if data.strip() else None
+            if message is None or (key := (message.start, message.header("CSeq"), message.header("Via"))) in self._seen:
+                continue
+            self._seen.add(key)
+            if message.kind in kinds:
+                return message
+        raise AssertionError(f"none of {kinds} came")
+
     def _learn(self, message: Message) -> None:
         if message.start.startswith("SIP/2.0"):
             return

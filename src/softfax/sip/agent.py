@@ -207,6 +207,8 @@ class IncomingCall(Call):
         #: Of a call that comes from no account: the one whose user or number it is for.
         self.called_account = ""
         self.headers: dict[str, str] = {}
+        #: Text of the Warning of a refusal.
+        self.warning = ""
 
     def answer(self, *, t38: T38Policy) -> None:
         """Answers with 200; `t38` says what offers of T.38 get."""
@@ -220,6 +222,10 @@ class IncomingCall(Call):
     def reject(self, code: int = 603) -> None:
         """Refuses the call with a SIP status of 300 to 699."""
         self.hangup(code)
+
+    def refused_for(self, why: str) -> None:
+        """Set the Warning (RFC 3261 §20.43) of the refusal that follows."""
+        self.warning = why
 
 
 class UserAgent:
@@ -240,6 +246,8 @@ class UserAgent:
         self._unclaimed: list[IncomingCall] = []
         #: Set by the owner, with `SipConfig.trace`: told of every SIP message, secrets taken out (sent by us, far end, text).
         self.on_message: Callable[[bool, str, str], None] = lambda sent, far, text: None
+        #: Set by the owner: takes calls that were refused before it was asked, with the SIP status and the reason.
+        self.on_refused: Callable[[IncomingCall, int, str], None] = lambda call, code, why: None
 
     @classmethod
     async def start(cls, config: SipConfig) -> UserAgent:
@@ -472,6 +480,10 @@ class UserAgent:
             call.hangup(decision)
         else:
             call.handler = decision
+
+    def refused_call(self, call: IncomingCall, code: int, why: str) -> None:
+        """Refusal of a call for its media; on the loop."""
+        self.on_refused(call, code, why)
 
     def message(self, sent: bool, far: str, text: str) -> None:
         """A SIP message was sent or received; on the loop."""

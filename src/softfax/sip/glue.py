@@ -278,7 +278,7 @@ class Glue:
         return FirstOffer(self._lib.sfx_sip_first_offer(call_id))
 
     def warn(self, call_id: int, code: int, text: str) -> None:
-        """Set the Warning of the 488 that follows: a warn-code of RFC 3261 §20.43 and a text."""
+        """Set the Warning of the refusal that follows: a warn-code of RFC 3261 §20.43 and a text."""
         self._lib.sfx_sip_warn(call_id, code, text.replace('"', "'").encode())
 
     def may_send_media(self, call_id: int, host: str, port: int) -> bool:

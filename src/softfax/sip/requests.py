@@ -28,7 +28,7 @@ SERVERS_MAX = 8
 
 @dataclass(frozen=True)
 class RequestAnswer:
-    """RequestAnswer to a request. One that is not `answered` is ours: no response came (408), or nothing could be sent, and why.
+    """Answer to a request. One that is not `answered` is ours: no response came (408), or nothing could be sent, and why.
 
     `expires_s` is for how long a registration holds (0 of a 200: it registers nothing, for `reason`), `retry_after_s` when the
     server wants to be asked again.

@@ -24,18 +24,16 @@ class Security:
     refuse: bool = False
     keys: LocalKeys = field(default_factory=LocalKeys)
 
-    def takes(self, offer: str) -> bool:
-        """Return True if a call that comes in with this offer can be answered; the reason is logged."""
+    def problem(self, offer: str) -> str:
+        """The reason why a call that comes in with this offer cannot be answered; empty where it can."""
         if self.refuse:
-            log.warning("a call is refused: the account called requires SRTP, and it did not come from there over TLS")
-            return False
+            return "the account called requires SRTP, and the call did not come from there over TLS"
         try:
             if offer.strip():
                 sdes.check_offer(self.policy, offer)
         except sdp.SdpError as error:
-            log.warning("a call is refused: %s", error)
-            return False
-        return True
+            return str(error)
+        return ""
 
     def describe(self, event: GlueEvent) -> str | None:
         """Our SDP of an event `SDP`, with keys in it; None refuses the far end's offer (488)."""

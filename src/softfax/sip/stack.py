@@ -40,6 +40,8 @@ log = logging.getLogger("softfax.sip")
 RUN_MS = 10_000
 PORT_TRIES = 16
 RETRY_AFTER_S = 10
+#: A warn-code (RFC 3261 §20.43).
+MISCELLANEOUS = 399
 #: Servers that one call is placed at, one after the other.
 SERVERS_MAX = 8
 #: What says that our offer is the trouble, and not the call (RFC 3261 §21.4.13, §21.4.26, §21.6.4).
@@ -352,9 +354,15 @@ class Stack:
 
     def _refuse(self, call: IncomingCall, why: sdp.SdpError) -> None:
         """Refuses a call for its media, and says why."""
-        log.warning("a call from %s is refused: %s", call.source, why)
+        log.warning(
+            "a call from %s at %s to account %s is refused (488): %s",
+            clean(call.remote_uri), call.source, call.account or "none", why,
+        )  # fmt: skip
+        call._why, call._why_code = str(why), 488
         self._glue.warn(call._index, why.warning, str(why))
         self.hangup(call, 488)
+        if call.handler is None:
+            self.agent.tell(self.agent.refused_call, call, 488, str(why))
 
     def ring(self, call: IncomingCall) -> None:
         """Sends 180."""
@@ -365,8 +373,11 @@ class Stack:
     def hangup(self, call: Call, code: int) -> None:
         """Ends a call in whatever way its state asks for."""
         pj_call = self._calls.get(call._index)
-        if pj_call is not None:
-            pj_call.hangup(_refusal(code) if code == 503 else _operation(code))
+        if pj_call is None:
+            return
+        if isinstance(call, IncomingCall) and call.warning and code >= 300:
+            self._glue.warn(call._index, MISCELLANEOUS, call.warning)
+        pj_call.hangup(_refusal(code) if code == 503 else _operation(code))
 
     def offer_t38(self, call: Call) -> None:
         """Sends our offer."""
@@ -443,8 +454,9 @@ class Stack:
         except Exception:
             pj_call.hangup(_operation(500))
             raise
-        if not call._security.takes(body):
-            pj_call.hangup(_operation(488))
+        problem = call._security.problem(body)
+        if problem:
+            self._refuse(call, sdp.SdpError(problem))
             return
         try:
             offer = sdp.parse(body) if body.strip() else None

@@ -182,7 +182,7 @@ class T38Media:
 
 @dataclass(frozen=True)
 class T38Policy:
-    """RequestAnswer to an offer of T.38, and our own offer. `local_udptl` returns our bound UDPTL address, in the SIP thread.
+    """Answer to an offer of T.38, and our own offer. `local_udptl` returns our bound UDPTL address, in the SIP thread.
 
     With `first_invite` a call of ours begins with an offer of T.38 alone. Where that is refused, it is placed again with audio,
     if there `may_be_audio`; the first is not reported.

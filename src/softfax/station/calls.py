@@ -36,8 +36,9 @@ from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
 from softfax.options import FaxOptions, options_of
 from softfax.sip import CALLS_PER_PROCESS, CallerId, IncomingCall, SipAccount, calls_possible
 from softfax.sip.headers import number_of
+from softfax.sipstatus import status
 from softfax.station import making, wire
-from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit
+from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, mailbox_of
 from softfax.station.config import StationConfig
 from softfax.station.load import Load, LoadMeter, Refusals
 from softfax.station.registrations import Registrations
@@ -121,6 +122,7 @@ class Calls:
             remedy = "change [sip] listen" + (", or stop what listens there" if "in use" in error.problem else "")
             raise PortInUseError(f"SIP: {error.problem}", remedy) from None
         self._runtime.on_incoming = self._incoming
+        self._runtime.agent.on_refused = self._record_refusal
         self._have_room_for(self.config.slots().calls)
         self._measuring = asyncio.ensure_future(self._measure())
         # Not before it is said that we listen.
@@ -330,17 +332,16 @@ class Calls:
     # ---- incoming -----------------------------------------------------------------------------------------------
 
     def _incoming(self, call: IncomingCall) -> tuple[FaxSettings, Callable[[Event], None]] | int:
-        if self._draining:
-            return 503
-        if not self.config.fax.receive:
-            return 480
         problem = self._floor.problem()
+        if self._draining:
+            return self._refuse(call, 503, "the station is about to stop")
+        if not self.config.fax.receive:
+            return self._refuse(call, 480, "no faxes are received here")
         if problem:
-            log.error("a call from %s is refused: %s", call.remote_uri, problem)
-            return 480
+            return self._refuse(call, 480, problem, "no faxes can be received at the moment")
         if self._meter.is_full(self._calls_up):
             self._overload += 1
-            return 503
+            return self._refuse(call, 503, NO_ROOM, "too many calls at the moment")
         arrived = making.arrived(self.config, call, new_fax_id())
         caller = number_of(arrived.caller)
         called = number_of(arrived.called)
@@ -350,8 +351,9 @@ class Calls:
         decision = admit(self.config, facts, active, self._screen.history(caller, now))
         if isinstance(decision, Refusal):
             self._no_slot += decision.sip_code == 486
-            log.warning("a call from %s is refused: %s", call.remote_uri, decision.reason)
-            return decision.sip_code
+            # Who is blocked is not told so.
+            told = decision.reason if decision.sip_code == 486 else "the call is not taken"
+            return self._refuse(call, decision.sip_code, decision.reason, told)
         self._screen.called(caller, now)
         self._meter.begun(asyncio.get_running_loop().time())
         arrived = dataclasses.replace(arrived, mailbox=decision.mailbox, ident=decision.ident)
@@ -364,6 +366,25 @@ class Calls:
         self._report(arrived)
         self._run(fax_id, fax, self._receive(fax_id, fax))
         return settings, partial(self._on_event, fax_id, fax)
+
+    def _refuse(self, call: IncomingCall, code: int, why: str, told: str = "") -> int:
+        """Refuse a call, with a line in the log, a Warning (`told`), and a record where it came from an account."""
+        account = call.account or call.called_account or "none"
+        log.warning("a call from %s to account %s is refused (%d): %s", call.remote_uri, account, code, why)
+        call.refused_for(told or why)
+        self._record_refusal(call, code, why)
+        return code
+
+    def _record_refusal(self, call: IncomingCall, code: int, why: str) -> None:
+        """Report a call that was for us and was refused as a fax that failed; strangers leave a line in the log alone."""
+        if not call.known:
+            return
+        arrived = making.arrived(self.config, call, new_fax_id())
+        mailbox = mailbox_of(self.config, number_of(arrived.called))
+        arrived = dataclasses.replace(arrived, mailbox=mailbox.name if mailbox is not None else "")
+        self._report(arrived)
+        text = f"softfax refused the call ({code}: {why})"
+        self._report(wire.NotDialled(arrived.fax_id, status(code).word, text, outcome.NO_T30 + code))
 
     async def _receive(self, fax_id: str, fax: _PlacedFax) -> None:
         logcontext.fax(fax_id)
