@@ -10,6 +10,8 @@
 
 /* digest.c: the challenges worth an answer, the best algorithm of each realm; returns how many. */
 unsigned digest_choose(const pjsip_msg *response, const pjsip_www_authenticate_hdr **chosen);
+/* Whether a challenge is of no use for its quality of protection alone. */
+int digest_wants_other_qop(const pjsip_msg *response);
 /* Takes the last answer out of the request; an error where another would be of no use. */
 pj_status_t digest_may_answer(const pjsip_www_authenticate_hdr *challenge, pjsip_tx_data *request);
 /* The answer, for the nonce_count-th use of the nonce. */

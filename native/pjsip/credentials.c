@@ -272,6 +272,8 @@ pj_status_t __wrap_pjsip_auth_clt_reinit_req(pjsip_auth_clt_sess *sess, const pj
     if (why != SFX_SIP_ANSWERED)
         return unanswered(acc_id, why, rdata, NULL);
     count = digest_choose(rdata->msg_info.msg, chosen);
+    if (!count && digest_wants_other_qop(rdata->msg_info.msg))
+        return unanswered(acc_id, SFX_SIP_ANOTHER_QOP, rdata, NULL);
     for (unsigned i = 0; i < count; i++) {
         const pjsip_digest_challenge *challenge = &chosen[i]->challenge.digest;
         pjsip_authorization_hdr *answer;

@@ -68,6 +68,16 @@ static int is_usable(const pjsip_www_authenticate_hdr *header) {
            (!challenge->qop.slen || has_auth(&challenge->qop));
 }
 
+int digest_wants_other_qop(const pjsip_msg *response) {
+    for (const pjsip_hdr *h = response->hdr.next; h != &response->hdr; h = h->next) {
+        const pjsip_www_authenticate_hdr *one = (const pjsip_www_authenticate_hdr *)h;
+        if ((h->type == PJSIP_H_WWW_AUTHENTICATE || h->type == PJSIP_H_PROXY_AUTHENTICATE) &&
+            one->challenge.digest.qop.slen && !has_auth(&one->challenge.digest.qop))
+            return 1;
+    }
+    return 0;
+}
+
 unsigned digest_choose(const pjsip_msg *response, const pjsip_www_authenticate_hdr **chosen) {
     unsigned count = 0;
 

@@ -40,6 +40,7 @@ enum sfx_sip_unanswered {
     SFX_SIP_CALL_OF_A_STRANGER, /* within a call that came in from elsewhere */
     SFX_SIP_BEHIND_A_PROXY,     /* within a call, by a party behind the server */
     SFX_SIP_ANOTHER_REALM,      /* a realm that is not the server's */
+    SFX_SIP_ANOTHER_QOP,        /* a quality of protection that is not spoken (auth-int) */
 };
 
 enum sfx_sip_ended_by {

@@ -82,6 +82,34 @@ def test_a_refusal_is_told_with_its_retry_after_and_nothing_more_is_sent(far: Fa
     agent.output()
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "told"),
+    [
+        (
+            "302 Moved",
+            ["Contact: <sip:other.example>"],
+            "RegistrationError 302 0 sip:{}:{} sends registrations elsewhere (302, to <sip:other.example>)",
+        ),
+        (
+            "401 Unauthorized",
+            ['WWW-Authenticate: Digest realm="test", nonce="n", algorithm=MD5, qop="auth-int"'],
+            "AuthenticationError 401 0 sip:{}:{} got no answer to its challenge (401): it wants the quality of protection auth-int",
+        ),
+    ],
+)
+def test_what_is_not_followed_or_answered_is_told_for_what_it_is(
+    far: FarEnd,  # noqa: F811
+    status: str,
+    headers: list[str],
+    told: str,
+) -> None:
+    agent = registering(far)
+    answered(agent, far, status, *headers)
+    agent.hear(told.format(HERE, far.port))
+    agent.say("end")
+    agent.output()
+
+
 def test_nothing_is_sent_when_a_registration_that_was_granted_is_due(far: FarEnd) -> None:  # noqa: F811
     """The owner refreshes it; PJSIP would have done so after two of its three seconds."""
     agent = registering(far, ", keepalive_s=0")

@@ -93,7 +93,7 @@ class ActiveFax:
         self.session.drain = runtime.drain
         self._udptl: socket.socket | None = None
         if settings.offers_t38 or settings.accepts_t38:
-            self._udptl = _udp_socket(runtime.media_host)
+            self._udptl = _udp_socket(runtime.media_host, runtime.agent.config.dscp_media)
         self.call: Call | None = None
         self.engine: EngineSession = runtime.engine.session(
             T30Settings(
@@ -141,7 +141,7 @@ class ActiveFax:
         """T.38 is negotiated, or refreshed."""
         del call
         if self._udptl is None:
-            self._udptl = _udp_socket(self._runtime.media_host)
+            self._udptl = _udp_socket(self._runtime.media_host, self._runtime.agent.config.dscp_media)
         self.session.t38_up(T38Path(os.dup(self._udptl.fileno()), media.remote, self._udptl_settings(media)))
 
     def _udptl_settings(self, media: T38Media) -> UdptlSettings:
@@ -406,11 +406,15 @@ class FaxRuntime:
         await self.close()
 
 
-def _udp_socket(host: str) -> socket.socket:
-    """A bound UDP socket for UDPTL on any free port of `host`."""
+def _udp_socket(host: str, dscp: int) -> socket.socket:
+    """A bound UDP socket for UDPTL on any free port of `host`, whose packets are marked with a DSCP."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
         sock.bind((host, 0))
         sock.setblocking(False)
     except OSError as error:

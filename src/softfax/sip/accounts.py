@@ -31,6 +31,8 @@ ACCOUNTS_MAX = 60
 REALM_MAX = 255
 _URI_PARTS = re.compile(r"sips?:(?:([^@<>\s]{0,256})@)?(\[[0-9A-Fa-f:.]{2,45}\]|[^:;?<>\s]{1,255})", re.I)
 
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -184,6 +186,13 @@ def identity(account: SipAccount | None, own_uri: str, domain: str, caller: Call
 
     A server that knows us by a user gets the caller's number beside From, unless the account says otherwise; else it is in From.
     """
+    if (account is not None and account.caller == "anonymous") or (caller is not None and caller.is_suppressed):
+        # The server knows who calls, and keeps it to itself (RFC 3323 §4.1.1.3, RFC 3325 §9.3).
+        asserted = (
+            own_uri if caller is None or caller.is_suppressed or not caller.user else f"sip:{caller.user}@{domain}"
+        )
+        known = (("P-Asserted-Identity", f"<{asserted}>"),) if account is not None else ()
+        return Identity(ANONYMOUS, (("Privacy", "id"), *known))
     if caller is None or not (caller.user or caller.name):
         return None
     known_by_user = account is not None and bool(account.user or account.from_uri) and account.caller != "from"

@@ -44,6 +44,7 @@ class Unanswered(IntEnum):
     CALL_OF_A_STRANGER = 2
     BEHIND_A_PROXY = 3
     ANOTHER_REALM = 4
+    ANOTHER_QOP = 5
 
 
 class _Event(c.Structure):

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from softfax.outside import clean
 
-__all__ = ["REQUEST_URI", "display_name", "headers_of", "number_of", "sdp_of"]
+__all__ = ["REQUEST_URI", "display_name", "headers_of", "is_private", "number_of", "sdp_of"]
 
 #: The key in `headers_of` of what is no header: the URI in the start line.
 REQUEST_URI = "Request-URI"
@@ -18,6 +19,7 @@ HEADERS_MAX = 100
 _COMPACT = {"f": "From", "t": "To", "i": "Call-Id", "m": "Contact", "c": "Content-Type", "s": "Subject"}
 _ADDRESS = re.compile(r'\s*(?:(?:"(?:[^"\\]|\\.)*"|[^<"])*)<([^>]*)>')
 _URI = re.compile(r"\s*(?:sips?:(?:([^@>\s]{1,256})@)?([^>;,?\s]{1,128})|tel:([^>;,?\s]{1,128}))", re.I)
+_CONTEXT = re.compile(r";phone-context=(\+[0-9]{1,15})(?=[;?>\s]|$)", re.I)
 _NUMBER = re.compile(r"[0-9A-Za-z+*#.,_()/ -]{1,128}")
 
 
@@ -45,15 +47,26 @@ def headers_of(head: str) -> dict[str, str]:
 def number_of(text: str) -> str:
     """The number or user of a SIP or tel URI, or of a header with one, the first of several; its host where there is none.
 
-    Parameters (`;npdi`, `;phone-context=…`) and a password are left out; what is escaped is read where it is part of a number.
+    Parameters (`;npdi`) and a password are left out; what is escaped is read where it is part of a number. A local number with
+    a global `;phone-context=+49` is the number that it stands for (RFC 3966 §5.1.5).
     """
     address = _ADDRESS.match(text)
     match = _URI.match(address[1] if address else text)
     if match is None:
         return ""
-    user = (match[1] or match[3] or "").partition(";")[0].partition(":")[0]
+    user, _, parameters = (match[1] or match[3] or "").partition(";")
+    user = user.partition(":")[0]
+    # A tel URI's parameters are beside what was matched.
+    context = _CONTEXT.search(f";{parameters}" if match[1] else (address[1] if address else text)[match.end() :])
     plain = unquote(user)
+    if context and re.fullmatch(r"[0-9().\-]{1,32}", plain):
+        return context[1] + re.sub(r"[().\-]", "", plain)
     return clean((plain if _NUMBER.fullmatch(plain) else user)[:128] or match[2] or "")
+
+
+def is_private(headers: Mapping[str, str]) -> bool:
+    """Return True if the caller wants to stay unknown to whom it calls (RFC 3325 §9.3)."""
+    return bool({"id", "user", "header"} & set(re.split(r"[;\s]+", headers.get("Privacy", "").lower())))
 
 
 def display_name(header: str) -> str:

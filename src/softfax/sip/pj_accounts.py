@@ -50,6 +50,7 @@ UNANSWERED = {
     Unanswered.NOT_THE_SERVER: "it is not from a server of the account",
     Unanswered.CALL_OF_A_STRANGER: "the call did not come from a server of the account",
     Unanswered.BEHIND_A_PROXY: "within a call it may be from anyone behind the server, which is a proxy",
+    Unanswered.ANOTHER_QOP: "it wants the quality of protection auth-int, which is not spoken here",
     Unanswered.ANOTHER_REALM: "its realm {realm!r} is not the one that the server showed first, nor named in realms",
 }
 UNANSWERED_MAX = 200
@@ -69,6 +70,8 @@ class PjAccount(pj.Account):  # type: ignore[misc]
         self.calls = 0
         #: The last REGISTER is to register, not to take that back.
         self.wants = True
+        #: Why a challenge to it got no answer.
+        self.unanswered = ""
         self.retired = False
 
     def give_up(self) -> None:
@@ -217,7 +220,7 @@ class PjAccounts:
             self.on_registration(name, RequestAnswer(0, "there is no such account", answered=False))
             return
         try:
-            pj_account.wants = wanted
+            pj_account.wants, pj_account.unanswered = wanted, ""
             pj_account.setRegistration(wanted)
         except pj.Error as error:
             self.on_registration(name, RequestAnswer(0, reason_of(error), answered=False))
@@ -230,9 +233,11 @@ class PjAccounts:
         if code == 200 and pj_account.wants:
             contact = self._glue.contact(int(pj_account.getId()))
             expires_s, reason = binding_of(head, pj_account.token, contact)
+        target = clean(headers_of(head).get("Contact", ""))[:200] if 300 <= code < 400 else ""
         after_s = retry_after_s(headers_of(head).get("Retry-After", ""))
         self.on_registration(
-            pj_account.name, RequestAnswer(code, reason, expires_s, after_s, answered=bool(message.strip()))
+            pj_account.name,
+            RequestAnswer(code, reason, expires_s, after_s, bool(message.strip()), target, pj_account.unanswered),
         )
 
     def name_of(self, account_id: int) -> str:
@@ -243,6 +248,8 @@ class PjAccounts:
         """A challenge to an account got no answer: said once for each reason, since far ends may send any number."""
         name = self.name_of(event.call_id)
         problem = UNANSWERED[Unanswered(event.code)].format(realm=clean(event.remote_sdp))
+        if name:
+            self._by_name[name].unanswered = problem
         if (name, problem) in self._unanswered or len(self._unanswered) >= UNANSWERED_MAX:
             return
         self._unanswered.add((name, problem))
@@ -305,6 +312,7 @@ class PjAccounts:
         config.mediaConfig.transportConfig.boundAddress = host
         # Any free pair, instead of counting up from 4000 into what other programs have taken.
         config.mediaConfig.transportConfig.port = 0
+        _mark(config.mediaConfig.transportConfig, self._config.dscp_media)
         if public_address:
             config.mediaConfig.transportConfig.publicAddress = public_address
         # One family: with both, media sockets of one would be bound to the address of the other.
@@ -336,6 +344,7 @@ class PjAccounts:
         config = pj.TransportConfig()
         config.port = port
         config.boundAddress = host
+        _mark(config, self._config.dscp_sip)
         if self._config.public_address:
             config.publicAddress = self._config.public_address
         if kind == "tls":
@@ -346,6 +355,12 @@ class PjAccounts:
             tls.verifyServer = self._config.tls_verify
             tls.proto = TLS_VERSIONS
         return TRANSPORT_KINDS[kind] | (pj.PJSIP_TRANSPORT_IPV6 if ":" in host else 0), config
+
+
+def _mark(config: Any, dscp: int) -> None:
+    """Marks the packets of a transport."""
+    if dscp:
+        config.qosParams.flags, config.qosParams.dscp_val = pj.PJ_QOS_PARAM_HAS_DSCP, dscp
 
 
 def _with_transport(uri: str, suffix: str) -> str:

@@ -31,7 +31,8 @@ class RequestAnswer:
     """Answer to a request. One that is not `answered` is ours: no response came (408), or nothing could be sent, and why.
 
     `expires_s` is for how long a registration holds (0 of a 200: it registers nothing, for `reason`), `retry_after_s` when the
-    server wants to be asked again.
+    server wants to be asked again, `target` where a redirection leads to,
+    `unanswered` why its challenge got no answer.
     """
 
     code: int
@@ -39,6 +40,8 @@ class RequestAnswer:
     expires_s: int = 0
     retry_after_s: int = 0
     answered: bool = True
+    target: str = ""
+    unanswered: str = ""
 
     @property
     def of_server(self) -> bool:

@@ -68,6 +68,11 @@ class MediaLine:
         """True if nothing is to flow either way for now (RFC 4566 §6)."""
         return self.attribute("inactive") is not None
 
+    @property
+    def is_held(self) -> bool:
+        """True if its side wants nothing sent for now."""
+        return self.is_inactive or self.attribute("sendonly") is not None
+
     def attribute(self, name: str) -> str | None:
         """The first attribute of that name, regardless of case; None where there is none."""
         for key, value in self.attributes:
@@ -188,8 +193,10 @@ def t38_line(sdp: Sdp) -> MediaLine | None:
 
 
 def t38_remote(sdp: Sdp, line: MediaLine) -> tuple[str, int]:
-    """Address and port for the far end's UDPTL. Raises SdpError unless it is a numeric unicast address."""
+    """Address and port for the far end's UDPTL; of nobody while it holds. Raises SdpError unless numeric, unicast."""
     address = numeric_address(sdp, line)
+    if line.is_held and not address.is_multicast:
+        return "::" if address.version == 6 else "0.0.0.0", line.port
     if address.is_multicast or address.is_unspecified:
         raise SdpError(f"nothing can be sent to {address}")
     return str(address), line.port
@@ -289,6 +296,8 @@ def answer_t38(offer: Sdp, local: tuple[str, int], ours: T38Parameters) -> tuple
     for line in offer.media:
         if line is chosen:
             lines += _t38_lines(local[1], said)
+            if line.is_held:
+                lines.append("a=inactive" if line.is_inactive else "a=recvonly")
         else:
             lines.append(f"m={line.media} 0 {line.transport} {' '.join(line.formats)}")
     return "\r\n".join(lines) + "\r\n", said

@@ -37,6 +37,13 @@ def start_error(error: BaseException, config: SipConfig) -> SoftfaxError:
 def registration_error(account: SipAccount, answer: RequestAnswer) -> RegistrationError | AuthenticationError:
     """Error for a failed registration. What no server said is not told as a server's."""
     code, reason = answer.code, answer.reason
+    if code in (401, 407) and answer.unanswered:
+        return AuthenticationError(
+            f"{account.server} got no answer to its challenge ({code}): {answer.unanswered}",
+            "see what its operator can change",
+            sip_code=code,
+            retry_after_s=answer.retry_after_s,
+        )
     if code in (401, 403, 407):
         return AuthenticationError(
             f"{account.server} rejected the user or password ({code} {reason})",
@@ -66,6 +73,11 @@ def _registration_problem(server: str, answer: RequestAnswer) -> tuple[str, str]
         return (
             f"no REGISTER could be sent to {server} ({said})",
             "check its address, port and transport, and whether it can be reached from here",
+        )
+    if 300 <= code < 400:
+        return (
+            f"{server} sends registrations elsewhere ({code}{f', to {answer.target}' if answer.target else ''})",
+            "set the account's server to that, if it is right: redirections are not followed",
         )
     if code == 200:
         return f"{server} answered 200 and registered nothing ({said})", "ask the operator of the server"

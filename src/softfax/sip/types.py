@@ -46,12 +46,13 @@ __all__ = [
 
 Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["PCMU", "PCMA"]
-CallerPolicy = Literal["p-asserted-identity", "remote-party-id", "from"]
+CallerPolicy = Literal["p-asserted-identity", "remote-party-id", "from", "anonymous"]
 # Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route.
 #: Calls at a time that one user agent has been measured with; PJSIP is built for twice as many (native/pjsip/config_site.h).
 CALLS_PER_PROCESS = 1000
 #: Descriptors that a process asks for, those of a call (RTP, RTCP, UDPTL, duplicates of the engine's, its file), and the rest.
 FILES_WANTED, FILES_PER_CALL, FILES_ITSELF = 16384, 8, 200
+DSCP_CS3, DSCP_EF = 24, 46
 ANYWHERE, ANYWHERE_6 = "sip:192.0.2.1", "sip:[2001:db8::1]"
 #: The name of an account that nobody named, being the only one.
 ONLY_ACCOUNT = "account"
@@ -70,9 +71,9 @@ class SipAccount:
     is asked for. `keepalive_s` is how often something is sent through NAT while registered, 0 for never.
 
     `caller` is how a caller's identity is shown: in P-Asserted-Identity (RFC 3325) or Remote-Party-ID with our own URI in From,
-    or in From itself; an account without a user and `from_uri` has it in From in any case. `codecs` are offered and preferred
-    in this order. A call belongs to the account if it comes to the contact that was registered, or from its server, or with
-    `trusted` from those networks alone; `user` and `numbers` decide between accounts that share a server.
+    or in From itself; an account without a user and `from_uri` has it in From in any case. `anonymous` suppresses it. `codecs`
+    are offered and preferred in this order. A call belongs to the account if it comes to the contact that was registered, or from
+    its server, or with `trusted` from those networks alone; `user` and `numbers` decide between accounts that share a server.
 
     The password answers challenges of the servers alone, for the `realms` named, or without any for the one shown first.
 
@@ -115,7 +116,8 @@ class SipConfig:
     §18), but with `tls` TLS alone. Accounts over TLS beside that, and each client certificate, get a TLS port of their own, any
     free one. A call without an account is led on by 3xx at most `redirects` times. `public_address` is what Contact and SDP show
     instead of the local address. With `trace` the user agent's `on_message` gets every SIP message. Sources that belong to no
-    account may have `unacknowledged` calls that wait for their ACK, and `connections` over TCP and TLS.
+    account may have `unacknowledged` calls that wait for their ACK, and `connections` over TCP and TLS. `dscp_sip` and
+    `dscp_media` mark what is sent (DSCP, RFC 4594), 0 for nothing.
     """
 
     listen: str = "127.0.0.1:0"
@@ -132,6 +134,8 @@ class SipConfig:
     offer_timeout_s: float = 10.0
     redirects: int = 5
     user_agent: str = ""
+    dscp_sip: int = DSCP_CS3
+    dscp_media: int = DSCP_EF
     trace: bool = False
 
     @property
@@ -151,6 +155,11 @@ class CallerId:
     def user(self) -> str:
         """The number as the user of a SIP URI."""
         return re.sub(r"[^0-9A-Za-z+*#._-]", "", self.number)[:64].replace("#", "%23")
+
+    @property
+    def is_suppressed(self) -> bool:
+        """True if neither number nor name is to be shown: the number is `anonymous`."""
+        return self.number.strip().lower() == "anonymous"
 
     def display(self) -> str:
         """The name as a quoted display name (RFC 3261 §25.1), with a blank after it; empty for none."""

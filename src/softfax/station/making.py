@@ -20,7 +20,7 @@ from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Operation, SessionEvent, SessionState
 from softfax.options import check_ident, options_of
 from softfax.sip import CALLS_PER_PROCESS, IncomingCall, SipConfig, split_uri
-from softfax.sip.headers import REQUEST_URI, number_of
+from softfax.sip.headers import REQUEST_URI, is_private, number_of
 from softfax.station import wire
 from softfax.station.config import StationConfig
 from softfax.station.orders import FaxOrder
@@ -159,6 +159,8 @@ def sip_config(config: StationConfig) -> SipConfig:
         unacknowledged=config.slots().unacknowledged,
         connections=sip.connections,
         user_agent=sip.user_agent,
+        dscp_sip=sip.dscp_sip,
+        dscp_media=sip.dscp_media,
         # Who is called has been asked for: a do-not-fax list, limits, routes. A far end does not change it.
         redirects=0,
     )
@@ -183,7 +185,9 @@ def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arri
         fax_id=fax_id,
         account=call.account,
         remote_uri=call.remote_uri,
-        caller=headers.get("P-Asserted-Identity") or headers.get("From") or call.remote_uri,
+        caller=(headers.get("P-Asserted-Identity") if not is_private(headers) else "")
+        or headers.get("From")
+        or call.remote_uri,
         called=_called(config, call) or call.local_uri,
         ident=config.fax.options.ident,
         known=call.known,

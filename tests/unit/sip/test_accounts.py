@@ -150,3 +150,21 @@ def test_calls_from_the_servers_and_trusted_networks_of_accounts_are_known() -> 
     known = [KnownAccount(trunk, line="token1", servers=frozenset({("192.0.2.10", 5060), ("fe80::1%eth0", 5060)}))]
     networks = {"192.0.2.10/32", "fe80::1/128", "198.51.100.0/24", "2001:db8::/32"}
     assert {str(one) for one in known_networks(known)} == networks
+
+
+def test_a_number_that_is_suppressed_is_asserted_to_the_server_alone() -> None:
+    own, domain = "sip:fax@pbx.example", "pbx.example"
+    always = SipAccount(name="x", server="sip:pbx.example", user="fax", caller="anonymous")
+    usually = SipAccount(name="x", server="sip:pbx.example", user="fax")
+    shown = identity(always, own, domain, CallerId("+49301", "Clinic"))
+    assert shown is not None
+    assert shown.from_uri == '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    assert shown.headers == (("Privacy", "id"), ("P-Asserted-Identity", "<sip:+49301@pbx.example>"))
+    for account in (always, usually):
+        shown = identity(account, own, domain, CallerId("anonymous"))
+        assert shown is not None
+        assert shown.headers == (("Privacy", "id"), ("P-Asserted-Identity", f"<{own}>"))
+    # Without an account there is nobody to assert it to.
+    shown = identity(None, own, domain, CallerId("Anonymous"))
+    assert shown is not None
+    assert shown.headers == (("Privacy", "id"),)

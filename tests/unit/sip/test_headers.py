@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softfax.sip.headers import display_name, headers_of, number_of, sdp_of
+from softfax.sip.headers import display_name, headers_of, is_private, number_of, sdp_of
 from softfax.station import StationConfig, making
 
 
@@ -94,3 +94,23 @@ def test_whatever_stands_there(head: str, body: str) -> None:
         assert "\n" not in number_of(text)
     assert isinstance(headers_of(head), dict)
     sdp_of(f"x\r\nContent-Type: multipart/mixed;boundary={body[:9]}", head)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("<sip:30123;phone-context=+49@gw.example;user=phone>", "+4930123"),
+        ("tel:30-123;phone-context=+49;x=1", "+4930123"),
+        ("<tel:30123;phone-context=example.com>", "30123"),
+        ("tel:+4930;phone-context=+1", "+4930"),
+        ("sip:fax;phone-context=+49@gw.example", "fax"),
+    ],
+)
+def test_a_local_number_with_a_global_context_is_what_it_stands_for(text: str, number: str) -> None:
+    assert number_of(text) == number
+
+
+def test_a_caller_that_wants_to_stay_unknown() -> None:
+    assert is_private({"Privacy": "critical; ID"})
+    assert not is_private({"Privacy": "none"})
+    assert not is_private({})

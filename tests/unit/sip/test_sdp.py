@@ -202,3 +202,16 @@ def test_listening_addresses() -> None:
     for bad in ("5060", "host", "host:99999", "a b:1"):
         with pytest.raises(UsageError):
             parse_listen(bad)
+
+
+@pytest.mark.parametrize(("said", "answered"), [("sendonly", "recvonly"), ("inactive", "inactive")])
+def test_t38_on_hold_goes_to_nobody(said: str, answered: str) -> None:
+    offer = sdp.parse(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=image 4000 udptl t38\r\n"
+        f"a={said}\r\n"
+    )
+    line = sdp.t38_line(offer)
+    assert line is not None
+    assert sdp.t38_remote(offer, line) == ("0.0.0.0", 4000)
+    text, _ = sdp.answer_t38(offer, ("192.0.2.2", 5000), sdp.T38Parameters())
+    assert f"a={answered}\r\n" in text

@@ -87,6 +87,8 @@ class SipTable(Table):
         description="connections over TCP and TLS from addresses of no account; a network has a quarter of it, an address a"
         " sixteenth",
     )  # fmt: skip
+    dscp_sip: int = Field(24, ge=0, le=63, description="DSCP of SIP messages (CS3); 0 for none")
+    dscp_media: int = Field(46, ge=0, le=63, description="DSCP of audio and T.38 (EF); 0 for none")
     user_agent: str = Field("", max_length=80, description="what we call ourselves in User-Agent (softfax/VERSION)")
 
     def slots(self, *, accounts: bool, trusted: bool) -> Slots:
@@ -187,7 +189,9 @@ class AccountConfig(Table):
         le=3600,
         description="seconds between empty lines that keep NAT open, while registered over UDP; 0 for none",
     )
-    caller: CallerPolicy = Field("p-asserted-identity", description="where the caller's number is shown")
+    caller: CallerPolicy = Field(
+        "p-asserted-identity", description="where the caller's number is shown; anonymous: nowhere"
+    )
     srtp: SrtpPolicy = Field(
         "off", description="encrypt audio: off; optional: if the server does too; required: or no call"
     )
