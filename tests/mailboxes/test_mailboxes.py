@@ -326,7 +326,7 @@ def test_what_was_under_way_when_a_station_was_killed_is_done_again(
     start = Mailboxes.start
 
     async def late(mailboxes: Mailboxes) -> None:
-        """The durable engine takes it up before the other parts of the station have started."""
+        """It starts after the other parts of the station."""
         await asyncio.sleep(1)
         await start(mailboxes)
 

@@ -94,9 +94,6 @@ def main() -> None:
     """Forks a station for each line; says its pid."""
     folder, path, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    # Imported by the first station otherwise, again and again.
-    import dbos._sys_db_sqlite  # noqa: F401
-
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:

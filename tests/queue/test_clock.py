@@ -50,8 +50,8 @@ def test_a_step_is_told_once_and_slewing_never(step_s: float, caplog: pytest.Log
 
 
 def _set(one: Running, step_s: float) -> None:
-    assert one.station.durable is not None
-    for told in one.station.durable.clock.subscribers:
+    assert one.station.database is not None
+    for told in one.station.database.clock.subscribers:
         told(step_s)
 
 
@@ -122,8 +122,8 @@ def test_retention_erases_nothing_after_a_clock_that_was_set_far_forward(
             await until(is_delivered)
             in_a_year = datetime.now(UTC).timestamp() + 365 * DAY_S
             retention = Retention(one.station, one.queue, now=lambda: in_a_year)
-            assert one.station.durable is not None
-            clock = one.station.durable.clock
+            assert one.station.database is not None
+            clock = one.station.database.clock
             clock._suspect_until = clock._steady() + 1000.0
             held = (await retention.sweep()).faxes
             clock._suspect_until = 0.0

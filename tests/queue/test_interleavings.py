@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 
 from softfax.delivery import CallbackTarget
-from softfax.delivery.durable import WORKFLOW_VERSION
 from softfax.documents import RasterJob
 from softfax.errors import PortInUseError
 from softfax.model import Cause, Fax, FaxState
@@ -267,27 +266,21 @@ def test_the_first_come_first_where_lines_are_few(tmp_path: Path, letter: Path) 
 
 
 def left_under_way(folder: Path, fax_id: str, state: str = "queued") -> None:
-    """As a station leaves the first round of a fax when it is killed."""
+    """As a station leaves a fax that it has claimed when it is killed."""
     engine = sa.create_engine(f"sqlite:///{folder / 'data' / 'softfax.sqlite'}")
     with engine.begin() as connection:
-        as_killed = (
-            "UPDATE workflow_status SET status = 'PENDING', executor_id = 'softfax', application_version = :version"
-            " WHERE workflow_uuid = :id"
-        )
-        values = {"id": f"{fax_id}.1", "version": WORKFLOW_VERSION}
-        assert connection.execute(sa.text(as_killed), values).rowcount == 1
         left = (
-            "UPDATE softfax_faxes SET next_attempt = 1, due = 1, state = :state,"
+            "UPDATE softfax_faxes SET next_attempt = 1, due = 1, state = :state, held = true, token = token + 1,"
             " data = json_set(data, '$.not_before', NULL) WHERE id = :id"
         )
-        connection.execute(sa.text(left), {"state": state, "id": fax_id})
+        assert connection.execute(sa.text(left), {"state": state, "id": fax_id}).rowcount == 1
 
 
 def test_a_start_that_fails_ends_and_leaves_everything_for_the_next(
     tmp_path: Path, letter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def in_use(self: SimulatedCalls) -> None:
-        await asyncio.sleep(1.0)  # rounds are there by then
+        await asyncio.sleep(1.0)  # what is due would have been claimed by then
         raise PortInUseError("127.0.0.1:5060 is in use")
 
     async def run() -> None:

@@ -99,7 +99,7 @@ def test_killed_at_fifty_moments_of_a_busy_hour(tmp_path: Path) -> None:
             if body["event"] == "result" and "retry_at" not in body:
                 ends.setdefault(body["fax_id"], set()).add(request.headers["softfax-event-id"])
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'data' / 'softfax.sqlite'}")
-    store = QueueStore(engine, lambda *_: None)
+    store = QueueStore(engine)
     with engine.connect() as connection:
         ids = connection.execute(sa.select(tables.faxes.c.id)).scalars().all()
     faxes = [fax for fax_id in ids if (fax := store.get(fax_id)) is not None]

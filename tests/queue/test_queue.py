@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A station's queue on a real database and the real durable engine, with simulated far ends that count what reaches them."""
+"""A station's queue on a real database and real claims, with simulated far ends that count what reaches them."""
 
 from __future__ import annotations
 
@@ -165,9 +165,9 @@ def test_what_becomes_of_faxes(tmp_path: Path, letter: Path) -> None:
 
 def _bodies(r: Running, fax_id: str) -> str:
     """What the log of events has of a fax, and the row of the fax."""
-    assert r.station.durable is not None
+    assert r.station.database is not None
     events, faxes = tables.events.c, tables.faxes.c
-    with r.station.durable.engine.connect() as connection:
+    with r.station.database.engine.connect() as connection:
         found = connection.execute(sa.select(events.body).where(events.fax_id == fax_id)).scalars().all()
         row = connection.execute(sa.select(faxes.data, faxes.result_event).where(faxes.id == fax_id)).one()
     return "\n".join([*found, *row])

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from softfax.delivery import CallbackTarget, Outbox, OutboxSettings, RetryPolicy
+from softfax.delivery.database import Database, database_url
 
 BATCH = 250
 
@@ -21,7 +22,8 @@ async def main(data_dir: Path, url: str, faxes: int, events: int, accepted: Path
     """Puts and delivers."""
     target = CallbackTarget(url=url, secret="a secret")
     policy = RetryPolicy(first_s=0.1, longest_s=0.5, give_up_s=600.0)
-    outbox = await Outbox.open(data_dir, OutboxSettings(retry=policy, allow_private=True, poll_s=0.1))
+    outbox = Outbox(Database(database_url(data_dir)), OutboxSettings(retry=policy, allow_private=True))
+    await asyncio.to_thread(outbox.begin)
     lines = accepted.read_text().splitlines(keepends=True) if accepted.exists() else []
     # A line cut short by a kill counts for nothing: its event is put again, and known by its id.
     whole = [line for line in lines if line.endswith("\n")]

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from unittest.mock import patch
 
 import httpx
 
@@ -78,9 +77,7 @@ async def running(
     queue = FaxQueue(station)
     web = WebServer(station, queue)
     station.add(web)
-    # The durable engine looks for what is due this often.
-    with patch("softfax.delivery.rounds.POLL_S", 0.1):
-        await station.__aenter__()
+    await station.__aenter__()
     try:
         yield Running(station, queue, web, far_ends)
     finally:

@@ -13,8 +13,7 @@ from softfax.cli.options import find_config
 from softfax.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from softfax.delivery.queue import OfflineOutbox
-    from softfax.delivery.store import StoredCallback
+    from softfax.delivery.store import Store, StoredCallback
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
@@ -41,18 +40,18 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             f"{options.what} which callbacks?", "name them by number; `softfax deliveries list` shows them"
         )
-    from softfax.delivery.queue import OfflineOutbox
+    from softfax.delivery.offline import offline_callbacks
     from softfax.station.config import StationConfig
 
     config = StationConfig.load(find_config(options.config))
-    with OfflineOutbox(config.data.dir, config.data.url) as outbox:
+    with offline_callbacks(config.data.dir, config.data.url) as store:
         if options.what == "list":
-            return _list(outbox, options)
-        return _show(outbox, options) if options.what == "show" else _replay(outbox, options)
+            return _list(store, options)
+        return _show(store, options) if options.what == "show" else _replay(store, options)
 
 
-def _list(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
-    callbacks = outbox.store.list(options.state, limit=options.limit)
+def _list(store: Store, options: argparse.Namespace) -> int:
+    callbacks = store.list(options.state, limit=options.limit)
     for callback in callbacks:
         if options.json:
             print(json_line("delivery", **_fields(callback)))
@@ -66,9 +65,9 @@ def _list(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
     return int(ExitStatus.OK)
 
 
-def _show(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
+def _show(store: Store, options: argparse.Namespace) -> int:
     for key in options.keys:
-        for callback in _found(outbox, key):
+        for callback in _found(store, key):
             whole = _fields(callback) | {
                 "headers": dict(callback.headers),
                 "body": callback.body.decode("utf-8", "replace"),
@@ -77,12 +76,12 @@ def _show(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
     return int(ExitStatus.OK)
 
 
-def _replay(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
+def _replay(store: Store, options: argparse.Namespace) -> int:
     if options.keys == ["all"]:
-        chosen = outbox.store.list(DEAD, limit=100_000)
+        chosen = store.list(DEAD, limit=100_000)
     else:
-        chosen = [callback for key in options.keys for callback in _found(outbox, key)]
-    replayed = [callback.number for callback in chosen if outbox.store.replay(callback.number)]
+        chosen = [callback for key in options.keys for callback in _found(store, key)]
+    replayed = [callback.number for callback in chosen if store.replay(callback.number)]
     if options.json:
         print(json_line("replayed", replayed=replayed))
     else:
@@ -90,8 +89,8 @@ def _replay(outbox: OfflineOutbox, options: argparse.Namespace) -> int:
     return int(ExitStatus.OK if len(replayed) == len(chosen) else ExitStatus.FAX_FAILED)
 
 
-def _found(outbox: OfflineOutbox, key: str) -> list[StoredCallback]:
-    found = outbox.store.get(key)
+def _found(store: Store, key: str) -> list[StoredCallback]:
+    found = store.get(key)
     if not found:
         raise UsageError(f"there is no callback {key}", "`softfax deliveries list` shows the dead ones")
     return found

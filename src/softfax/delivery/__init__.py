@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Loads the durable engine when it is used."""
+    """Loads the outbox, and with it the database, when it is used."""
     if name in ("Outbox", "OutboxSettings"):
         from softfax.delivery import outbox
 

@@ -2,8 +2,8 @@
 """Callbacks that arrive: written to disk, then posted in order per fax and target, again and again until it works.
 
 `Outbox.put` only hands over; a thread writes what has gathered in one transaction. Each sequence (the callbacks of one fax to one
-target) is worked on by one DBOS workflow at a time, a round: it posts what waits, in order, and ends when nothing does, or with
-the first that fails, having enqueued the next round for later. Rounds of different faxes run side by side.
+target) is a job: what waits is posted in order until nothing does, or until the first that fails, with which the job is due
+again later. Jobs of different faxes run side by side.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from dbos import DBOS
 
 from softfax.delivery import store as states
-from softfax.delivery.durable import Durable, database_url
+from softfax.delivery.database import Database
+from softfax.delivery.jobs import Job, Pool
 from softfax.delivery.policy import DeliveryOutcome, PostResult, RetryPolicy, judge, sign
 from softfax.delivery.post import Poster
-from softfax.delivery.queue import QUEUE, ROUND, enqueue_round
 from softfax.delivery.store import METADATA, Callback, Store, StoredCallback
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import LocalError, UsageError
@@ -36,16 +33,13 @@ log = logging.getLogger("softfax.delivery")
 BODY_BYTES_MAX = 1 << 20
 EVENT_ID_MAX = 120
 WRITE_BATCH = 500
-ROUND_BATCH = 50
-UPKEEP_S = 60.0
-FAILED_ROUND_WAIT_S = 5.0
-_ACTIVE = ["PENDING", "ENQUEUED", "DELAYED"]
-_ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
+POST_BATCH = 50
+CALLBACKS = "callbacks"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxSettings:
-    """Settings for delivering callbacks: `workers` rounds at once, `workers_per_target` of them to one target.
+    """Settings for delivering callbacks: `workers` sequences at once, `workers_per_target` of them to one target.
 
     `keep_delivered_s` is how long an event id is remembered once delivered, `keep_dead_s` how long a dead one can be replayed.
     """
@@ -55,40 +49,25 @@ class OutboxSettings:
     allow_private: bool = False
     workers: int = 16
     workers_per_target: int = 8
-    poll_s: float = 0.25
     waiting_max: int = 100_000
     keep_delivered_s: float = 7 * 24 * 3600.0
     keep_dead_s: float = 90 * 24 * 3600.0
 
 
-#: The outbox whose rounds DBOS runs in this process; DBOS itself is one per process.
-_current: Outbox | None = None
-
-
-@DBOS.workflow(name=ROUND, max_recovery_attempts=None)
-def _deliver_round(sequence_id: str, round_id: str) -> str:
-    """One round. The tables hold the truth, so that running it again after a crash goes on where it was."""
-    outbox = _current
-    if outbox is None:
-        raise LocalError("callbacks are not delivered by this process")
-    return outbox._round(sequence_id, round_id)
-
-
 class Outbox:
-    """The callbacks of a station. `open` starts delivering what an earlier process left."""
+    """The callbacks of a station. Those that an earlier process left are delivered first.
+
+    `known` are configured targets: their passwords and secrets are taken from there, not stored.
+    """
 
     def __init__(
-        self,
-        durable: Durable,
-        settings: OutboxSettings | None = None,
-        *,
-        known: Iterable[CallbackTarget] = (),
+        self, database: Database, settings: OutboxSettings | None = None, *, known: Iterable[CallbackTarget] = ()
     ) -> None:
         self.settings = settings or OutboxSettings()
-        self._durable = durable
-        self._own_durable = False
+        self._database = database
+        self._owns_database = False
         self._known = {target.key: target for target in known}
-        self.store = Store(durable.engine, enqueue_round(lambda: durable.client), durable.aside)
+        self.store = Store(database.engine, database.aside)
         self._waiting: deque[tuple[Callback, Future[bool]]] = deque()
         #: How many were ever put, and written.
         self._put = self._written = 0
@@ -97,72 +76,35 @@ class Outbox:
         #: Attempts that failed, since the start.
         self.failures = 0
         self._posters: set[Poster] = set()
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
 
     def reload(self, settings: OutboxSettings, known: Iterable[CallbackTarget]) -> None:
-        """Other settings, from the next round on; the number of workers stays."""
+        """Other settings, from the next job on; the number of workers stays."""
         self.settings = settings
         self._known = {**self._known, **{target.key: target for target in known}}
 
-    @classmethod
-    async def open(
-        cls,
-        data_dir: Path,
-        settings: OutboxSettings | None = None,
-        *,
-        url: str = "",
-        known: Iterable[CallbackTarget] = (),
-        name: str = "softfax",
-    ) -> Outbox:
-        """Opens the database in `data_dir`, or at `url`, and goes on with what it holds. Raises LocalError.
-
-        `known` are configured targets: their passwords and secrets are taken from there, not stored.
-        `name` tells stations on one PostgreSQL database apart.
-        """
-        outbox = cls(Durable(database_url(data_dir, url), executor=name), settings, known=known)
-        await asyncio.to_thread(outbox.begin)
-        return outbox
-
     def begin(self) -> None:
-        """Prepares, launches the durable engine, which is its own, and starts. Blocks for a moment."""
-        self.prepare()
-        self._own_durable = True
+        """Prepare and start, with a database of its own. Blocks for a moment. Raises LocalError."""
+        self._owns_database = True
         try:
-            self._durable.launch()
+            self.prepare()
+            self._database.clock.start()
             self.start()
         except BaseException:
             self.stop()
             raise
 
     def prepare(self) -> None:
-        """Makes the tables; before the durable engine is launched. Blocks for a moment."""
-        global _current
-        if _current is not None:
-            raise LocalError("an outbox is open in this process already", "close it first")
-        self._durable.prepare(METADATA)
-        self._durable.clock.subscribers.append(self.store.clock_set)
-        _current = self
+        """Make the tables. Blocks for a moment."""
+        self._database.prepare(METADATA)
+        self._database.clock.subscribers.append(self.store.clock_set)
 
     def start(self) -> None:
-        """Begins to deliver; the durable engine is launched. Blocks for a moment."""
-        global _current
-        try:
-            queue = DBOS.register_queue(
-                QUEUE,
-                worker_concurrency=self.settings.workers,
-                partition_worker_concurrency=min(self.settings.workers_per_target, self.settings.workers),
-                polling_interval_sec=self.settings.poll_s,
-                on_conflict="always_update",
-            )
-            self._durable.pace.add(queue, self.settings.poll_s)
-            self.upkeep()
-        except BaseException:
-            _current = None
-            raise
-        for work in (self._write_loop, self._upkeep_loop):
-            thread = threading.Thread(target=work, name=f"softfax-outbox-{work.__name__}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        """Begin to deliver. Blocks for a moment."""
+        workers, each = self.settings.workers, self.settings.workers_per_target
+        self._database.jobs.start(Pool(CALLBACKS, self.store.jobs, self._deliver, self.upkeep, workers, each))
+        self._thread = threading.Thread(target=self._write_loop, name="softfax-outbox", daemon=True)
+        self._thread.start()
 
     async def close(self) -> None:
         """Writes what was put, ends what is being posted, stops. What is not delivered waits for the next start."""
@@ -170,23 +112,17 @@ class Outbox:
 
     def stop(self) -> None:
         """Do the blocking part of `close`."""
-        global _current
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
         for poster in list(self._posters):
             poster.abort()
-        for thread in self._threads:
-            thread.join(timeout=30.0)
-        self._threads.clear()
-        # Rounds end by themselves now, each having noted where it stands.
-        end = time.monotonic() + self.settings.timeout_s
-        while self._posters and time.monotonic() < end:
-            time.sleep(0.02)
-        if self._own_durable:
-            self._durable.close()
-        if _current is self:
-            _current = None
+        if self._thread is not None:
+            self._thread.join(timeout=30.0)
+        # Jobs end by themselves now, each having noted where it stands.
+        self._database.jobs.stop(CALLBACKS, self.settings.timeout_s)
+        if self._owns_database:
+            self._database.close()
 
     # ---- putting ------------------------------------------------------------------------------------------------
 
@@ -252,7 +188,6 @@ class Outbox:
                     return
                 batch = [self._waiting[i] for i in range(min(len(self._waiting), WRITE_BATCH))]
             try:
-                self._durable.pace.busy()
                 news = self.store.put([callback for callback, _ in batch], hide)
             except Exception as error:
                 log.error("callbacks cannot be written: %s", str(error).splitlines()[0])
@@ -261,6 +196,7 @@ class Outbox:
                         done.set_exception(LocalError("the callback could not be written"))
                     return
                 continue
+            self._database.jobs.wake(CALLBACKS)
             with self._changed:
                 for _ in batch:
                     self._waiting.popleft()
@@ -270,33 +206,21 @@ class Outbox:
 
     # ---- delivering -----------------------------------------------------------------------------------------------
 
-    def _round(self, sequence_id: str, round_id: str) -> str:
-        """Post the waiting callbacks. Returns a summary for the workflow's record."""
+    def _deliver(self, job: Job) -> None:
+        """Post the waiting callbacks of a sequence."""
         poster = Poster(self.settings.allow_private, self.settings.timeout_s)
         self._posters.add(poster)
-        delivered = 0
         try:
-            while callbacks := self.store.waiting(sequence_id, round_id, ROUND_BATCH):
+            while callbacks := self.store.waiting(job, POST_BATCH):
                 for callback in callbacks:
-                    if self._stopping.is_set():
-                        self.store.postpone(sequence_id, round_id, 0.0)
-                        return f"stopped after {delivered}"
-                    attempt = self._attempt(poster, callback)
+                    attempt = self._attempt(poster, callback) if not self._stopping.is_set() else PostResult()
                     if self._stopping.is_set() and not attempt.status:
                         # Broken off by us: no failed attempt.
-                        self.store.postpone(sequence_id, round_id, 0.0)
-                        return f"stopped after {delivered}"
-                    if not self._settle(callback, attempt, round_id):
-                        return f"postponed after {delivered}"
-                    delivered += 1
-            return f"done after {delivered}"
-        except Exception:
-            # A workflow that failed is never run again; its successor is.
-            log.exception("a round of callbacks failed and is repeated")
-            self.store.postpone(sequence_id, round_id, FAILED_ROUND_WAIT_S)
-            return f"failed after {delivered}"
+                        self.store.jobs.release(job, time.time())
+                        return
+                    if not self._settle(callback, attempt, job):
+                        return
         finally:
-            self._durable.pace.busy()
             self._posters.discard(poster)
             poster.close()
 
@@ -310,8 +234,8 @@ class Outbox:
             headers["Softfax-Signature"] = sign(known.secret, callback.body, int(time.time()))
         return poster.post(known, callback.body, headers)
 
-    def _settle(self, callback: StoredCallback, attempt: PostResult, round_id: str) -> bool:
-        """Notes the outcome; false if the callback stays first in line for a later round."""
+    def _settle(self, callback: StoredCallback, attempt: PostResult, job: Job) -> bool:
+        """Note the outcome; false if the callback stays first and its sequence waits."""
         attempts = callback.attempts + 1
         verdict = judge(attempt)
         self.failures += verdict is not DeliveryOutcome.DELIVERED
@@ -322,8 +246,7 @@ class Outbox:
             age_s = time.time() - callback.retried_from
             wait_s = self.settings.retry.wait_s(attempts, age_s, attempt.retry_after_s)
             if wait_s is not None:
-                failed = (callback.number, attempts, attempt.status, attempt.error)
-                self.store.postpone(callback.sequence_id, round_id, max(wait_s, 0.05), failed)
+                self.store.failed(job, callback.number, attempts, attempt.status, attempt.error, max(wait_s, 0.05))
                 return False
         log.error(
             "callback %d of fax %s to %s is given up after %d attempts: %s; `softfax deliveries replay %d` tries it again",
@@ -337,30 +260,11 @@ class Outbox:
         self.store.ended(callback.number, states.DEAD, attempts, attempt.status, attempt.error)
         return True
 
-    # ---- upkeep ---------------------------------------------------------------------------------------------------
-
-    def _upkeep_loop(self) -> None:
-        while not self._stopping.wait(UPKEEP_S):
-            try:
-                self.upkeep()
-            except Exception:
-                log.exception("the upkeep of callbacks failed")
-
     def upkeep(self) -> None:
-        """Takes up sequences that nobody works on, and forgets what is long over."""
-        adopted = self.store.adopt(self._active_rounds)
-        self._durable.aside.move()
-        if adopted:
-            log.warning("%d sequences of callbacks had lost their workflow and are taken up again", adopted)
+        """Forget what is long over, and set aside what cannot be read."""
+        self._database.aside.move()
         now = time.time()
         self.store.forget(now - self.settings.keep_delivered_s, now - self.settings.keep_dead_s)
-        self._durable.forget(_ENDED, ROUND, now - UPKEEP_S)
-
-    def _active_rounds(self, round_ids: Iterable[str]) -> set[str]:
-        ids = list(round_ids)
-        if not ids:
-            return set()
-        return set(self._durable.workflows(_ACTIVE, ids=ids))
 
     # ---- people -----------------------------------------------------------------------------------------------------
 
@@ -370,4 +274,6 @@ class Outbox:
 
     def replay(self, number: int) -> bool:
         """Queues a dead callback once more; false if there is no such. It may then arrive after later ones of its fax."""
-        return self.store.replay(number)
+        replayed = self.store.replay(number)
+        self._database.jobs.wake(CALLBACKS)
+        return replayed

@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,12 +21,13 @@ import sqlalchemy as sa
 from softfax._version import __version__
 from softfax.errors import LocalError
 
-__all__ = ["VERSION", "StationLock", "bring_up_to_date", "schema_version"]
+__all__ = ["VERSION", "StationLock", "bring_up_to_date", "current", "schema_version"]
 
 log = logging.getLogger("softfax.delivery")
 
-#: 1: callbacks alone. 2: the queue, mailboxes, e-mail and the web page beside them. 3: a result is kept once.
-VERSION = 3
+#: 1: callbacks alone. 2: the queue, mailboxes, e-mail and the web page beside them. 3: a result is kept once. 4: jobs are rows
+#: that are claimed, instead of workflows of DBOS.
+VERSION = 4
 LOCK_WAIT_S = 5.0
 #: Rows that are looked at at a time.
 SOME = 500
@@ -68,8 +70,51 @@ def _results_once(connection: sa.Connection) -> None:
             connection.execute(update, changed)
 
 
+#: Tables of DBOS in SQLite; those in PostgreSQL have a schema of their own, which may be another's too.
+_OF_DBOS = (
+    "application_versions", "dbos_migrations", "event_dispatch_kv", "notifications", "operation_outputs", "queues", "streams",
+    "workflow_events", "workflow_events_history", "workflow_input", "workflow_output", "workflow_schedules", "workflow_status",
+)  # fmt: skip
+#: Tables whose rows became jobs, and which of them have something to do.
+_BECAME_JOBS = {
+    "softfax_faxes": "round_id != ''",
+    "softfax_callback_sequences":
+        "EXISTS (SELECT 1 FROM softfax_callbacks WHERE sequence_id = softfax_callback_sequences.id AND state = 'waiting')",
+    "softfax_mailbox_deliveries": "state = 'waiting'",
+    "softfax_mail_reports": "state = 'waiting'",
+}  # fmt: skip
+
+
+def _claims(connection: sa.Connection) -> None:
+    """Rows that had a round are jobs, due when they were, or now."""
+    sqlite = connection.dialect.name == "sqlite"
+    for table, waiting in _BECAME_JOBS.items():
+        here = sa.inspect(connection)
+        names = {column["name"] for column in here.get_columns(table)} if here.has_table(table) else set()
+        if "round_id" not in names:
+            continue
+        new = {"due": "FLOAT NOT NULL DEFAULT 0", "token": "BIGINT NOT NULL DEFAULT 0",
+               "held": "BOOLEAN NOT NULL DEFAULT false"}  # fmt: skip
+        changes = [f"due = CASE WHEN {waiting} THEN {'due' if 'due' in names else 1} ELSE 0 END"]
+        if table == "softfax_faxes":
+            new["deadline"] = "FLOAT"
+            of_sqlite = "CASE WHEN json_valid(data) THEN json_extract(data, '$.deadline') END"
+            changes.append("deadline = " + (of_sqlite if sqlite else "(data::json ->> 'deadline')::float"))
+            changes.append(f"held = ({waiting} AND state IN ('preparing', 'sending'))")
+        indexes = [index["name"] for index in here.get_indexes(table) if re.search("round|_turn$", str(index["name"]))]
+        for change in (
+            *(f"ALTER TABLE {table} ADD COLUMN {name} {new[name]}" for name in new.keys() - names),
+            f"UPDATE {table} SET {', '.join(changes)}",
+            *(f"DROP INDEX {name}" for name in indexes),
+            *(f"ALTER TABLE {table} DROP COLUMN {name}" for name in {"round_id", "generation"} & names),
+        ):
+            connection.execute(sa.text(change))
+    for table in _OF_DBOS if sqlite else ():
+        connection.execute(sa.text(f"DROP TABLE IF EXISTS {table}"))
+
+
 #: From a version to the next. Each runs in the transaction that notes the new version.
-_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: lambda connection: None, 2: _results_once}
+_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: lambda connection: None, 2: _results_once, 3: _claims}
 
 
 def schema_version(connection: sa.Connection) -> int:
@@ -80,6 +125,11 @@ def schema_version(connection: sa.Connection) -> int:
         if found is not None:
             return int(found)
     return 1 if any(name.startswith("softfax_") and name != _schema.name for name in names) else 0
+
+
+def current(connection: sa.Connection) -> bool:
+    """Return True if a database has tables of this version."""
+    return schema_version(connection) == VERSION
 
 
 def bring_up_to_date(engine: sa.Engine) -> bool:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Callbacks on disk: what waits, what was delivered, what is dead, and which sequence a round works on.
+"""Callbacks on disk: what waits, what was delivered, what is dead.
 
-A sequence is the callbacks of one fax to one target, in order. While any of them waits, exactly one round (a workflow) is
-enqueued, delayed or running for it: `round_id`. That is changed in the transaction that changes the callbacks, so
-neither a crash nor a race leaves a callback that nobody works on, or two that work on the same sequence.
+A sequence is the callbacks of one fax to one target, in order; it is a job as long as any of them waits. That is changed in the
+transaction that changes the callbacks, so that neither a crash nor a race leaves a callback that nobody delivers, or two that
+work on the same sequence.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import builtins
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,9 @@ import sqlalchemy.dialects.postgresql as postgresql
 import sqlalchemy.dialects.sqlite as sqlite
 
 from softfax.delivery.aside import Aside
+from softfax.delivery.jobs import Job, JobTable, job_columns, job_indexes
 from softfax.delivery.targets import CallbackTarget
+from softfax.errors import LocalError
 
 __all__ = ["METADATA", "Callback", "CallbackState", "Store", "StoredCallback"]
 
@@ -37,9 +39,9 @@ _sequences = sa.Table(
     sa.Column("fax_id", sa.String(64), nullable=False),
     sa.Column("target_key", sa.String(32), nullable=False),
     sa.Column("target", sa.Text, nullable=False),
-    sa.Column("generation", sa.BigInteger, nullable=False),
-    sa.Column("round_id", sa.String(120), nullable=False, index=True),
+    *job_columns(),
 )
+job_indexes(_sequences)
 _callbacks = sa.Table(
     "softfax_callbacks",
     METADATA,
@@ -104,23 +106,20 @@ class StoredCallback:
     last_error: str
 
 
-#: Enqueues a round in the given transaction: connection, sequence, round id, target key, delay in seconds (0 for at once).
-Enqueue = Callable[[sa.Connection, str, str, str, float], None]
-
-
 class Store:
     """The tables, and every transition on them. Blocking; from any thread."""
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue, aside: Aside | None = None) -> None:
+    def __init__(self, engine: sa.Engine, aside: Aside | None = None) -> None:
         self._engine = engine
         self._aside = aside or Aside(engine)
-        self._enqueue = enqueue
+        #: The sequences; of one target as many at a time as it may get.
+        self.jobs = JobTable(engine, _sequences, _sequences.c.target_key)
         self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     # ---- putting ------------------------------------------------------------------------------------------------
 
     def put(self, callbacks: Sequence[Callback], hide: frozenset[str] = frozenset()) -> list[bool]:
-        """Writes callbacks in order, in one transaction; false for one that was put before. Rounds begin as needed.
+        """Writes callbacks in order, in one transaction; false for one that was put before. Their sequences are due.
 
         Targets whose key is in `hide` are stored without password and secret.
         """
@@ -157,73 +156,47 @@ class Store:
                 target = callback.target
                 if target.key in hide:
                     target = dataclasses.replace(target, password="", secret="")
-                row = self._sequence(connection, callback, target)
-                if not row.round_id:
-                    self._begin_round(connection, row, 0.0)
+                new = self._insert(_sequences).values(
+                    id=sequence_id,
+                    fax_id=callback.fax_id,
+                    target_key=target.key,
+                    target=json.dumps(dataclasses.asdict(target)),
+                    due=time.time(),
+                )
+                # One whose first callback waits for a retry goes on waiting.
+                due = sa.case((_sequences.c.due > 0, _sequences.c.due), else_=new.excluded.due)
+                connection.execute(new.on_conflict_do_update(index_elements=["id"], set_={"due": due}))
         return news
 
-    def _sequence(self, connection: sa.Connection, callback: Callback, target: CallbackTarget) -> Any:
-        """The row of a callback's sequence, made if there is none, and ours until the transaction ends."""
-        new = (
-            self._insert(_sequences)
-            .values(
-                id=callback.sequence_id,
-                fax_id=callback.fax_id,
-                target_key=target.key,
-                target=json.dumps(dataclasses.asdict(target)),
-                generation=0,
-                round_id="",
-            )
-            .on_conflict_do_nothing(index_elements=["id"])
-        )
-        row = None
-        while row is None:
-            # On PostgreSQL a sequence long done may be forgotten between the two.
-            connection.execute(new)
-            row = self._locked(connection, callback.sequence_id)
-        return row
+    # ---- a job --------------------------------------------------------------------------------------------------
 
-    def _locked(self, connection: sa.Connection, sequence_id: str) -> Any:
-        """The sequence's row, ours until the transaction ends (SQLite has one writer at a time anyway)."""
-        return connection.execute(
-            sa.select(_sequences).where(_sequences.c.id == sequence_id).with_for_update()
-        ).one_or_none()
+    def waiting(self, job: Job, limit: int) -> list[StoredCallback]:
+        """Waiting callbacks of a claimed sequence, in order. With none left, the job is noted as done."""
+        query = _query().where(_callbacks.c.sequence_id == job.key, _callbacks.c.state == WAITING)
+        query = query.order_by(_callbacks.c.number).limit(limit)
+        for _ in range(3):
+            with self._engine.connect() as connection:
+                rows = connection.execute(query.where(self.jobs.mine(job))).all()
+            if rows:
+                if found := self._stored(rows):
+                    return found
+                self._aside.move()
+            elif self._done(job, query):
+                return []
+        raise LocalError("callbacks that cannot be read cannot be set aside", "see what the log says of the database")
 
-    def _begin_round(self, connection: sa.Connection, row: Any, delay_s: float) -> None:
-        generation = int(row.generation) + 1
-        round_id = f"{row.id}.{generation}"
-        self._set_round(connection, row.id, generation, round_id)
-        self._enqueue(connection, row.id, round_id, row.target_key, delay_s)
-
-    def _set_round(self, connection: sa.Connection, sequence_id: str, generation: int, round_id: str) -> None:
-        connection.execute(
-            sa.update(_sequences).where(_sequences.c.id == sequence_id).values(generation=generation, round_id=round_id)
-        )
-
-    # ---- a round ------------------------------------------------------------------------------------------------
-
-    def waiting(self, sequence_id: str, round_id: str, limit: int) -> list[StoredCallback]:
-        """Waiting callbacks in order. With none left, or for a round not in charge, the round is noted as over."""
-        query = _query().where(_callbacks.c.sequence_id == sequence_id, _callbacks.c.state == WAITING).limit(limit)
-        with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(_callbacks.c.number)).all()
-            in_charge = connection.execute(
-                sa.select(_sequences.c.round_id).where(_sequences.c.id == sequence_id)
-            ).scalar()
-        if in_charge != round_id:
-            return []
-        if rows:
-            if found := self._stored(rows):
-                return found
-            self._aside.move()
-            return self.waiting(sequence_id, round_id, limit)
+    def _done(self, job: Job, query: sa.Select[Any]) -> bool:
+        """Let a sequence go that has nothing left; false if it has, by what was put meanwhile."""
         with self._engine.begin() as connection:
-            self._touch(connection, sequence_id)
-            sequence = self._locked(connection, sequence_id)
-            rows = connection.execute(query.order_by(_callbacks.c.number)).all()
-            if not rows and sequence is not None and sequence.round_id == round_id:
-                self._set_round(connection, sequence_id, sequence.generation, "")
-        return self._stored(rows)
+            # A write first: what puts a callback waits until this has ended, or this for what it has put.
+            mine = sa.update(_sequences).where(self.jobs.mine(job))
+            if (
+                connection.execute(mine.values(token=job.token)).rowcount
+                and connection.execute(query).first() is not None
+            ):
+                return False
+            connection.execute(mine.values(due=0.0, held=False))
+        return True
 
     def _stored(self, rows: Iterable[Any]) -> builtins.list[StoredCallback]:
         """Callbacks of their rows, but for those that cannot be read and are set aside."""
@@ -235,12 +208,6 @@ class Store:
                 self._aside.notice(_callbacks, {"number": row.number}, error)
         return found
 
-    def _touch(self, connection: sa.Connection, sequence_id: str) -> None:
-        """Makes this a writing transaction from its first statement: SQLite could not turn a reading one into it later."""
-        connection.execute(
-            sa.update(_sequences).where(_sequences.c.id == sequence_id).values(generation=_sequences.c.generation)
-        )
-
     def ended(self, number: int, state: CallbackState, attempts: int, status: int, error: str) -> None:
         """A callback is delivered or dead."""
         with self._engine.begin() as connection:
@@ -250,22 +217,16 @@ class Store:
                 .values(state=state, attempts=attempts, ended_at=time.time(), last_status=status, last_error=error)
             )
 
-    def postpone(
-        self, sequence_id: str, round_id: str, delay_s: float, failed: tuple[int, int, int, str] | None = None
-    ) -> None:
-        """Ends this round and enqueues the next. `failed` is number, attempts, status and error of the first in line."""
+    def failed(self, job: Job, number: int, attempts: int, status: int, error: str, wait_s: float) -> None:
+        """An attempt of the first callback failed: the sequence waits with it."""
+        due = time.time() + wait_s
         with self._engine.begin() as connection:
-            self._touch(connection, sequence_id)
-            row = self._locked(connection, sequence_id)
-            if failed is not None:
-                number, attempts, status, error = failed
-                connection.execute(
-                    sa.update(_callbacks)
-                    .where(_callbacks.c.number == number)
-                    .values(attempts=attempts, last_status=status, last_error=error, next_at=time.time() + delay_s)
-                )
-            if row is not None and row.round_id == round_id:
-                self._begin_round(connection, row, delay_s)
+            connection.execute(
+                sa.update(_callbacks)
+                .where(_callbacks.c.number == number)
+                .values(attempts=attempts, last_status=status, last_error=error, next_at=due)
+            )
+            connection.execute(sa.update(_sequences).where(self.jobs.mine(job)).values(held=False, due=due))
 
     # ---- people -------------------------------------------------------------------------------------------------
 
@@ -301,15 +262,11 @@ class Store:
                 .where(_callbacks.c.number == number, _callbacks.c.state == DEAD)
                 .values(state=WAITING, attempts=0, ended_at=0.0, retried_from=time.time(), next_at=time.time())
             )
-            if not changed.rowcount:
-                return False
-            sequence_id = connection.execute(
-                sa.select(_callbacks.c.sequence_id).where(_callbacks.c.number == number)
-            ).scalar_one()
-            row = self._locked(connection, sequence_id)
-            if row is not None and not row.round_id:
-                self._begin_round(connection, row, 0.0)
-            return True
+            of_it = sa.select(_callbacks.c.sequence_id).where(_callbacks.c.number == number).scalar_subquery()
+            idle = sa.and_(_sequences.c.id == of_it, _sequences.c.due <= 0)
+            if changed.rowcount:
+                connection.execute(sa.update(_sequences).where(idle).values(due=time.time()))
+            return bool(changed.rowcount)
 
     def clock_set(self, step_s: float) -> None:
         """The clock was set forward by so much, or back: what waits is as old as it was."""
@@ -320,26 +277,9 @@ class Store:
                 .where(c.state == WAITING)
                 .values(retried_from=c.retried_from + step_s, next_at=c.next_at + min(step_s, 0.0))
             )
+        self.jobs.clock_set(step_s)
 
     # ---- upkeep -------------------------------------------------------------------------------------------------
-
-    def adopt(self, active: Callable[[Iterable[str]], set[str]]) -> int:
-        """Enqueues a round for every waiting sequence whose own has vanished; `active` tells which of the given live."""
-        waits = sa.exists().where(_callbacks.c.sequence_id == _sequences.c.id, _callbacks.c.state == WAITING)
-        with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(_sequences.c.id, _sequences.c.round_id).where(waits)).all()
-        adopted = 0
-        for start in range(0, len(rows), 500):
-            chunk = rows[start : start + 500]
-            alive = active([row.round_id for row in chunk if row.round_id])
-            for row in chunk:
-                if row.round_id not in alive:
-                    try:
-                        self.postpone(row.id, row.round_id, 0.0)
-                        adopted += 1
-                    except (ValueError, TypeError) as error:
-                        self._aside.notice(_sequences, {"id": row.id}, error, [(_callbacks, {"sequence_id": row.id})])
-        return adopted
 
     def forget(self, delivered_before: float, dead_before: float) -> int:
         """Deletes what ended before these times, and sequences that have nothing left; the number of callbacks deleted."""
@@ -351,7 +291,7 @@ class Store:
             deleted = connection.execute(sa.delete(_callbacks).where(old)).rowcount
             if deleted:
                 used = sa.exists().where(_callbacks.c.sequence_id == _sequences.c.id)
-                connection.execute(sa.delete(_sequences).where(_sequences.c.round_id == "", ~used))
+                connection.execute(sa.delete(_sequences).where(_sequences.c.due <= 0, ~used))
         return deleted
 
 

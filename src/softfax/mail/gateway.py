@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from softfax.delivery.durable import Durable
+from softfax.delivery.database import Database
 from softfax.diskspace import DiskFloor, is_full
 from softfax.documents.foreign import draws_web_pages
 from softfax.documents.letters.message import Letter, MailError, MessageLimits, read_message
@@ -105,7 +105,7 @@ class MailGateway:
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
-    def prepare(self, durable: Durable) -> None:
+    def prepare(self, database: Database) -> None:
         """Do nothing: an e-mail becomes faxes of the queue, and nothing else is kept."""
 
     async def start(self) -> None:

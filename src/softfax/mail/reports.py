@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from softfax.delivery import RetryPolicy
-from softfax.delivery.durable import Durable
-from softfax.delivery.rounds import MAIL
-from softfax.delivery.tries import DEAD, UPKEEP_S, WAITING, Tries
+from softfax.delivery.database import Database
+from softfax.delivery.jobs import job_columns, job_indexes
+from softfax.delivery.retried import DEAD, WAITING, RetriedJobs
 from softfax.errors import SoftfaxError
 from softfax.mail.report import ReportFacts, report
 from softfax.mailboxes.targets import MailboxError, send
@@ -52,12 +52,13 @@ _reports = sa.Table(
     sa.Column("fax_id", sa.String(24), nullable=False, index=True),
     sa.Column("address", sa.String(400), nullable=False),
     sa.Column("state", sa.String(10), nullable=False, index=True),
-    sa.Column("round_id", sa.String(60), nullable=False),
+    *job_columns(),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("begun", sa.Float, nullable=False),
     sa.Column("ended", sa.Float, nullable=False),
     sa.Column("problem", sa.Text, nullable=False),
 )
+job_indexes(_reports)
 
 
 def tags_of(sender: str, recipient: str, subject: str, message_id: str, tag: str) -> dict[str, str]:
@@ -71,48 +72,41 @@ class MailReports:
 
     def __init__(self, station: Station, queue: FaxQueue, policy: RetryPolicy = POLICY) -> None:
         self.station, self.queue = station, queue
-        self._tries = Tries(MAIL, _reports, policy, self._work)
+        self._jobs = RetriedJobs("reports by e-mail", _reports, policy, self._work)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._upkeep: asyncio.Task[None] | None = None
+        self._catching_up: asyncio.Task[None] | None = None
         station.add(self)
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
-    def prepare(self, durable: Durable) -> None:
-        """Makes the table, before the durable engine is launched. Blocks, in a thread."""
-        self._tries.prepare(durable)
+    def prepare(self, database: Database) -> None:
+        """Make the table. Blocks, in a thread."""
+        self._jobs.prepare(database)
 
     async def start(self) -> None:
         """Goes on with what waits, and takes up what ended untold."""
         self._loop = asyncio.get_running_loop()
         self.station.subscribe(self._take)
-        await asyncio.to_thread(self._tries.start, WORKERS)
-        self._upkeep = asyncio.ensure_future(self._keep_up())
+        await asyncio.to_thread(self._jobs.start, WORKERS)
+        self._catching_up = asyncio.ensure_future(self._take_up())
 
     async def stop(self) -> None:
         """Begins nothing new."""
-        self._tries.stop()
-        if self._upkeep is not None:
-            self._upkeep.cancel()
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+        await asyncio.to_thread(self._jobs.stop)
 
     async def close(self) -> None:
         """Stop; waiting reports wait for the next start."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10.0)
-        self._tries.close()
 
-    async def _keep_up(self) -> None:
+    async def _take_up(self) -> None:
         try:
             await self._catch_up()
         except Exception:
             log.exception("the reports that an earlier station left could not be found")
-        while True:
-            try:
-                await asyncio.to_thread(self._tries.upkeep)
-            except Exception:
-                log.exception("the upkeep of e-mail failed")
-            await asyncio.sleep(UPKEEP_S)
 
     async def _catch_up(self) -> None:
         since = datetime.now(UTC) - timedelta(seconds=LOOK_BACK_S)
@@ -155,22 +149,23 @@ class MailReports:
         return config.report == "always" or fax.state is not FaxState.DELIVERED or bool(fax.warnings)
 
     def _put(self, key: str, fax_id: str, address: str, state: str) -> None:
-        self._tries.put(key, f"{key}.mail", state, fax_id=fax_id, address=address[:400])
+        self._jobs.put(key, state, fax_id=fax_id, address=address[:400])
 
     # ---- sending ------------------------------------------------------------------------------------------------
 
-    def _work(self, row: Any) -> str:
-        """One report, tried; in a thread of the durable engine."""
+    def _work(self, row: Any) -> None:
+        """Try to send a report; in a thread."""
         try:
             self._send(row)
         except MailboxError as error:
-            return self._failed(row, error)
+            self._failed(row, error)
+            return
         except Exception as error:
             log.exception("the report of fax %s could not be made", row.fax_id)
-            return self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
-        self._tries.end(row, SENT)
+            self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
+            return
+        self._jobs.done(row, SENT)
         log.info("the report of fax %s went to %s", row.fax_id, row.address)
-        return "sent"
 
     def _send(self, row: Any) -> None:
         fax, config = self.queue.store.get(row.fax_id), self.station.config
@@ -193,19 +188,18 @@ class MailReports:
         )
         send(report(facts, row.address, config.smtp.sender, tiff, page), config.smtp, sender="")
 
-    def _failed(self, row: Any, error: MailboxError) -> str:
-        wait_s = self._tries.failed(row, str(error), final=error.final)
+    def _failed(self, row: Any, error: MailboxError) -> None:
+        wait_s = self._jobs.failed(row, str(error), final=error.final)
         if wait_s is None:
             log.error("the report of fax %s to %s is given up: %s", row.fax_id, row.address, error)
         else:
             log.warning("the report of fax %s waits: %s; tried again in %.0f s", row.fax_id, error, wait_s)
-        return "failed"
 
     # ---- looking ------------------------------------------------------------------------------------------------
 
     def counts(self) -> Mapping[str, int]:
         """Number of reports waiting, sent and given up. Blocks."""
-        found = {state: count for (state,), count in self._tries.counts("state").items() if state != SPARED}
+        found = {state: count for (state,), count in self._jobs.counts("state").items() if state != SPARED}
         return dict.fromkeys((WAITING, SENT, DEAD), 0) | found
 
     async def metrics(self) -> Iterable[Metric]:

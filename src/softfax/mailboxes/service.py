@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Takes received faxes to the targets of their mailboxes, again and again until each has its own; nothing is lost on the way.
 
-A delivery is one fax to one target. It is written down with its first round in one transaction, before anything is tried.
+A delivery is one fax to one target: a job that is written down before anything is tried.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from softfax.delivery import CallbackTarget, RetryPolicy
-from softfax.delivery.durable import Durable
-from softfax.delivery.rounds import MAILBOXES
-from softfax.delivery.tries import DEAD, UPKEEP_S, WAITING, Tries
+from softfax.delivery.database import Database
+from softfax.delivery.jobs import job_columns, job_indexes
+from softfax.delivery.retried import DEAD, WAITING, RetriedJobs
 from softfax.errors import SoftfaxError, UsageError
 from softfax.mailboxes import targets
 from softfax.mailboxes.targets import Item, MailboxError
@@ -54,12 +54,16 @@ _deliveries = sa.Table(
     sa.Column("place", sa.Integer, nullable=False),
     sa.Column("options", sa.Text, nullable=False),
     sa.Column("state", sa.String(10), nullable=False, index=True),
-    sa.Column("round_id", sa.String(160), nullable=False),
+    *job_columns(),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("begun", sa.Float, nullable=False),
     sa.Column("ended", sa.Float, nullable=False),
     sa.Column("problem", sa.Text, nullable=False),
 )
+job_indexes(_deliveries)
+_d = _deliveries.c
+#: A delivery's target, beside the fax.
+_TARGET = _d.mailbox + "." + _d.kind + "." + sa.cast(_d.place, sa.String)
 
 
 class Mailboxes:
@@ -67,41 +71,28 @@ class Mailboxes:
 
     def __init__(self, station: Station, queue: FaxQueue, policy: RetryPolicy = POLICY) -> None:
         self.station, self.queue = station, queue
-        self._tries = Tries(MAILBOXES, _deliveries, policy, self._work, _target_of)
+        self._jobs = RetriedJobs("mailbox deliveries", _deliveries, policy, self._work, _TARGET)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._upkeep: asyncio.Task[None] | None = None
         queue.on_received.append(self._received)
         station.add(self)
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
-    def prepare(self, durable: Durable) -> None:
-        """Makes the table, before the durable engine is launched. Blocks, in a thread."""
-        self._tries.prepare(durable)
+    def prepare(self, database: Database) -> None:
+        """Make the table. Blocks, in a thread."""
+        self._jobs.prepare(database)
 
     async def start(self) -> None:
         """Goes on with what waits."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._tries.start, WORKERS, WORKERS_EACH)
-        self._upkeep = asyncio.ensure_future(self._keep_up())
+        await asyncio.to_thread(self._jobs.start, WORKERS, WORKERS_EACH)
 
     async def stop(self) -> None:
         """Begins nothing new."""
-        self._tries.stop()
-        if self._upkeep is not None:
-            self._upkeep.cancel()
+        await asyncio.to_thread(self._jobs.stop)
 
     async def close(self) -> None:
-        """Stop; waiting deliveries wait for the next start."""
-        self._tries.close()
-
-    async def _keep_up(self) -> None:
-        while True:
-            try:
-                await asyncio.to_thread(self._tries.upkeep)
-            except Exception:
-                log.exception("the upkeep of mailboxes failed")
-            await asyncio.sleep(UPKEEP_S)
+        """Nothing is left to do: waiting deliveries wait for the next start."""
 
     # ---- taking -------------------------------------------------------------------------------------------------
 
@@ -128,7 +119,7 @@ class Mailboxes:
         family = GaugeMetricFamily(
             "softfax_mailbox_deliveries", "Received faxes on the way to targets.", labels=["kind", "state"]
         )
-        for (kind, state), count in (await asyncio.to_thread(self._tries.counts, "kind", "state")).items():
+        for (kind, state), count in (await asyncio.to_thread(self._jobs.counts, "kind", "state")).items():
             family.add_metric([kind, state], count)
         return [family]
 
@@ -137,24 +128,23 @@ class Mailboxes:
 
     def _put(self, fax_id: str, mailbox: str, kind: str, place: int, options: Mapping[str, Any]) -> None:
         key = f"{fax_id}.{mailbox}.{kind}.{place}"
-        self._tries.put(
-            key, key, fax_id=fax_id, mailbox=mailbox, kind=kind, place=place, options=json.dumps(dict(options))
-        )
+        self._jobs.put(key, fax_id=fax_id, mailbox=mailbox, kind=kind, place=place, options=json.dumps(dict(options)))
 
     # ---- delivering ---------------------------------------------------------------------------------------------
 
-    def _work(self, row: Any) -> str:
-        """One delivery, tried; in a thread of the durable engine."""
+    def _work(self, row: Any) -> None:
+        """Try a delivery; in a thread."""
         try:
             self._deliver(row)
         except MailboxError as error:
-            return self._failed(row, error)
+            self._failed(row, error)
+            return
         except Exception as error:
             log.exception("fax %s could not be delivered", row.fax_id)
-            return self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
-        self._tries.end(row, DONE)
+            self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
+            return
+        self._jobs.done(row, DONE)
         log.info("fax %s was delivered to %s", row.fax_id, _name(row))
-        return "delivered"
 
     def _deliver(self, row: Any) -> None:
         item, config = self._item(row.fax_id), self.station.config
@@ -204,27 +194,21 @@ class Mailboxes:
         except (SoftfaxError, TimeoutError) as error:
             raise MailboxError(f"the webhook could not be queued ({error})", "") from None
 
-    def _failed(self, row: Any, error: MailboxError) -> str:
-        wait_s = self._tries.failed(row, str(error), final=error.final)
+    def _failed(self, row: Any, error: MailboxError) -> None:
+        wait_s = self._jobs.failed(row, str(error), final=error.final)
         where = _name(row)
         if wait_s is None:
             log.error("fax %s is given up for %s: %s", row.fax_id, where, error)
         else:
             log.warning("fax %s waits for %s: %s; tried again in %.0f s", row.fax_id, where, error, wait_s)
         self.queue.store.note(row.fax_id, f"not delivered to {where}: {error.problem}", error.remedy)
-        return "failed"
 
     # ---- looking ------------------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:
         """Number of deliveries waiting, done and given up. Blocks."""
-        found = {state: count for (state,), count in self._tries.counts("state").items()}
+        found = {state: count for (state,), count in self._jobs.counts("state").items()}
         return dict.fromkeys((WAITING, DONE, DEAD), 0) | found
-
-
-def _target_of(key: str) -> str:
-    """Target in a delivery's key, beside the fax."""
-    return key.partition(".")[2]
 
 
 def _name(row: Any) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from softfax._version import __version__
-from softfax.delivery.durable import DATABASE_NAME, Durable, database_engine, database_url
+from softfax.delivery.database import DATABASE_NAME, Database, database_engine, database_url
 from softfax.delivery.schema import StationLock
 from softfax.errors import LocalError, UsageError
 from softfax.model import FaxState
@@ -355,11 +355,11 @@ def _received(source: Path, inbox: Path) -> None:
 
 def _doubt(config: StationConfig, archive: Archive) -> int:
     """Faxes that waited end as uncertain: nobody knows here what was sent after the backup."""
-    durable = Durable(database_url(config.data.dir))
+    database = Database(database_url(config.data.dir))
     try:
         # A backup of an older version has older tables, or none.
-        durable.prepare(tables.METADATA)
-        store = QueueStore(durable.engine, lambda connection, fax_id, round_id, priority, delay_s: None, durable.aside)
+        database.prepare(tables.METADATA)
+        store = QueueStore(database.engine, database.aside)
         count = 0
         for kept in store.waiting():
             fax = dataclasses.replace(
@@ -373,4 +373,4 @@ def _doubt(config: StationConfig, archive: Archive) -> int:
             count += store.settle(fax)
         return count
     finally:
-        durable.close()
+        database.close()

@@ -66,7 +66,6 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
         root.setLevel(logging.WARNING)
     # What others' libraries say in passing is of no use here.
     for name in (
-        "dbos",
         "sqlalchemy",
         "asyncio",
         "uvicorn",

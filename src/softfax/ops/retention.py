@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from softfax.delivery.durable import Durable
+from softfax.delivery.database import Database
 from softfax.errors import SoftfaxError
 from softfax.model import TERMINAL
 from softfax.queue import tables
@@ -49,7 +49,7 @@ class Owner(Protocol):
     def config(self) -> StationConfig: ...
 
     @property
-    def durable(self) -> Durable | None: ...
+    def database(self) -> Database | None: ...
 
 
 class SweptQueue(Protocol):
@@ -83,7 +83,7 @@ class Retention:
         self._now = now
         self._task: asyncio.Task[None] | None = None
 
-    def prepare(self, durable: Durable) -> None:
+    def prepare(self, database: Database) -> None:
         """Do nothing: there are no tables of its own."""
 
     async def start(self) -> None:
@@ -129,8 +129,8 @@ class Retention:
         keep = self._station.config.retention
         now = self._now()
         swept = Swept()
-        durable = self._station.durable
-        if durable is not None and durable.clock.suspect:
+        database = self._station.database
+        if database is not None and database.clock.suspect:
             swept.problems.append(
                 "the clock was set far forward: nothing is erased for a day, as what seems old may not be"
             )
@@ -171,14 +171,14 @@ class Retention:
 
     def _oldest(self, before: float = float("inf")) -> list[str]:
         """The faxes that ended first, before a time."""
-        durable = self._station.durable
-        if durable is None:
+        database = self._station.database
+        if database is None:
             return []
         f = tables.faxes.c
         query = sa.select(f.id).where(f.ended.is_not(None), f.state.in_(_TERMINAL)).order_by(f.ended).limit(STEP)
         if before != float("inf"):
             query = query.where(f.ended < before)
-        with durable.engine.connect() as connection:
+        with database.engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
     # ---- files ----------------------------------------------------------------------------------------------------

@@ -1,25 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One turn of a fax in the queue: its pages, its way, its call, and what follows from the result."""
+"""One attempt of a fax in the queue: its pages, its call, and what follows from the result."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from softfax.errors import (
-    DocumentError,
-    DocumentInterruptedError,
-    DocumentUnreachableError,
-    LocalError,
-    UsageError,
-)
+from softfax.errors import DocumentError, DocumentInterruptedError, DocumentUnreachableError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.model import Attempt, Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate
@@ -28,12 +21,11 @@ from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
 from softfax.queue.failover import failed_over
 from softfax.queue.policy import Verdict, after, slower
-from softfax.queue.store import StoredFax
 from softfax.station import FaxCall, FaxOrder, making
-from softfax.station.calls import NO_ROOM
 from softfax.station.routes import Route
 
 if TYPE_CHECKING:
+    from softfax.queue.claims import FaxClaim
     from softfax.queue.queue import FaxQueue
 
 __all__ = ["Resolution", "SendAttempt"]
@@ -42,95 +34,67 @@ log = logging.getLogger("softfax.queue")
 
 #: Why a fax is sent again from the first unconfirmed page after a crash; stands in the header of its pages.
 RESENT = "sent again"
-#: How soon is looked again for a way to a number that the configuration has none for.
-NO_WAY_S = 60.0
+#: How soon is looked again for a route to a number that the configuration has none for.
+NO_ROUTE_S = 60.0
 #: How soon a result is written again where the database did not take it.
 HELD_S = 1.0
 
 
 class SendAttempt:
-    """A round of one fax. Is the `OrderWatch` of its call."""
+    """The work on a claimed fax. Is the `OrderWatch` of its call."""
 
-    def __init__(self, queue: FaxQueue, kept: StoredFax) -> None:
-        assert kept.request is not None
-        self.queue, self.kept, self.request = queue, kept, kept.request
-        self.attempt: Attempt | None = None
-        self.number = queue.station.rules.number_key(kept.fax.to)
-        self.routes: tuple[Route, ...] = ()
+    def __init__(self, queue: FaxQueue, claim: FaxClaim) -> None:
+        assert claim.stored.request is not None
+        self.queue, self.claim, self.kept, self.request = queue, claim, claim.stored, claim.stored.request
+        self.attempt = claim.attempt
         #: Whether it may be written down as dialled: from then on the far end may have been called.
         self._dialled = False
         self._ended: datetime | None = None
 
-    async def run(self) -> str:
-        """Returns a summary for the workflow's record."""
-        kept, queue = self.kept, self.queue
+    async def run(self) -> None:
+        """Make an attempt, or end the fax or put it off."""
+        if self.attempt is None:
+            await self._without_call()
+            return
+        # One that a crash left prepared is begun anew.
+        attempts = tuple(a for a in self.kept.fax.attempts if a.number != self.attempt.number)
+        self.kept = dataclasses.replace(self.kept, fax=dataclasses.replace(self.kept.fax, attempts=attempts))
+        self._say()
+        await self._fax(self.attempt)
+
+    def _say(self, **values: Any) -> None:
+        """Publish the state of the fax with this attempt."""
+        assert self.attempt is not None
+        fax = self.kept.fax
+        self.queue.say(dataclasses.replace(fax, attempts=(*fax.attempts, self.attempt), **values), self.kept.context)
+
+    async def _without_call(self) -> None:
+        """End a fax, or put it off, that may not be called now."""
+        queue, kept, fax, now = self.queue, self.kept, self.kept.fax, datetime.now(UTC)
+        rules = queue.station.rules
+        number = rules.number_key(fax.to)
         if kept.dialled:
-            return await self._after_crash()
-        if kept.cancelled:
+            await self._after_crash()
+        elif kept.cancelled:
             await queue.end(kept, FaxState.CANCELLED, Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED))
-            return "cancelled"
-        now = datetime.now(UTC)
-        if kept.fax.deadline is not None and now > kept.fax.deadline:
-            why = Outcome(False, "TIMEOUT", _expired(kept.fax), outcome.NO_T30, reached=False)
+        elif fax.deadline is not None and now > fax.deadline:
+            why = Outcome(False, "TIMEOUT", _expired(fax), outcome.NO_T30, reached=False)
             await queue.end(kept, FaxState.EXPIRED, why)
-            return "expired"
-        if queue.station.rules.is_forbidden(self.number):
+        elif rules.is_forbidden(number):
             why = Outcome(False, "CANCEL", "the number is on the do-not-fax list", outcome.NO_T30, reached=False)
             await queue.end(kept, FaxState.CANCELLED, why)
-            return "on the do-not-fax list"
-        if kept.fax.not_before is not None and now < kept.fax.not_before:
-            # The clock was set back.
-            await queue.postpone(kept, (kept.fax.not_before - now).total_seconds())
-            return "not yet"
-        closed_s = self._closed_s(now)
-        if closed_s:
-            await queue.postpone(kept, closed_s)
-            return "not now"
-        return await self._call()
+        else:
+            # The clock was set back, or it is outside of the hours.
+            opens = max(rules.opens(number, now) or now, fax.not_before or now)
+            wait_s, why_not = (opens - now).total_seconds(), ""
+            try:
+                rules.routes(fax.to, self.request.account)
+            except UsageError as error:
+                # The configuration was another when the fax was taken.
+                wait_s, why_not = max(wait_s, NO_ROUTE_S), str(error)
+            await queue.postpone(kept, wait_s, why_not)
 
-    def _closed_s(self, now: datetime) -> float:
-        """Time for which the number may not be called, in seconds; 0 if it may be called now."""
-        opens = self.queue.station.rules.opens(self.number, now)
-        return (opens - now).total_seconds() if opens is not None else 0.0
-
-    async def _call(self) -> str:
-        queue, fax = self.queue, self.kept.fax
-        await queue.slots.others_first(fax.id)
-        queue.slots.claim(fax.id)
-        try:
-            self.routes = queue.station.rules.routes(fax.to, self.request.account)
-        except UsageError as error:
-            # The configuration was another when the fax was taken.
-            await queue.postpone(self.kept, NO_WAY_S, str(error))
-            return "no way"
-        route = queue.slots.choose(fax, self.routes, self.number)
-        if route is None:
-            await queue.park(self.kept, NO_ROOM if queue.slots.no_room else "")
-            return "no line"
-        with queue.slots.taken(self.number, route.account):
-            number = 1 + max((a.number for a in fax.attempts if a.ended is not None), default=0)
-            begun = Attempt(
-                number=number, started=datetime.now(UTC), account=route.account, destination=route.uri,
-                first_page=fax.pages + 1, resent=_may_be_there(fax.attempts, fax.pages + 1),
-            )  # fmt: skip
-            taken = await asyncio.to_thread(queue.store.begin, fax.id, self.kept.round_id, begun)
-            if taken is None:
-                return await self.again()
-            self.attempt = begun
-            queue.say(taken, self.kept.context)
-            return await self._fax(route, begun)
-
-    async def again(self) -> str:
-        """The fax was cancelled while its turn began."""
-        kept = await asyncio.to_thread(self.queue.store.take, self.kept.fax.id, self.kept.round_id)
-        if kept is not None:
-            self.kept = kept
-            await self.queue.end(
-                kept, FaxState.CANCELLED, Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED)
-            )
-        return "cancelled"
-
-    async def _fax(self, route: Route, begun: Attempt) -> str:
+    async def _fax(self, begun: Attempt) -> None:
         """Pages, then the call."""
         queue, request, fax = self.queue, self.request, self.kept.fax
         config = queue.station.config
@@ -145,8 +109,7 @@ class SendAttempt:
             return await self._undialled("FILE_ERROR", str(error), outcome.NO_T30)
         except DocumentInterruptedError as error:
             if queue.stop_making.is_set():
-                await queue.postpone(self.kept)
-                return "stopping"
+                return await queue.postpone(self.kept)
             return await self._undialled("INIT_ERROR", str(error), outcome.T30_CALLDROPPED)
         except (DocumentError, UsageError) as error:
             # The latter for URLs that lead to where nobody's documents are.
@@ -161,25 +124,24 @@ class SendAttempt:
         if begun.first_page > made.pages:
             return await self._delivered_before()
         try:
-            call = queue.station.originate(self._order(route, made, begun))
+            call = queue.station.originate(self._order(made, begun))
         except LocalError:
-            await queue.postpone(self.kept)
-            return "no line"
+            return await queue.postpone(self.kept)
         except UsageError as error:
             return await self._undialled("INVALID_ARGUMENTS", str(error))
         result = await call.result
         if result.retry_at is None:
             await queue.told(fax.id, self._ended)
-        return f"attempt {begun.number}: {result.status_string}"
+        return None
 
-    def _order(self, route: Route, made: pages.Made, begun: Attempt) -> FaxOrder:
+    def _order(self, made: pages.Made, begun: Attempt) -> FaxOrder:
         request, fax, options = self.request, self.kept.fax, options_of(self.request)
         header = fax.header
         if begun.resent:
             header = f"{header} ({RESENT})" if header else RESENT
         return FaxOrder(
             destination=fax.to,
-            route=route,
+            route=Route(begun.account, begun.destination),
             documents=made.documents or (str(made.tiff),),
             raster=made.tiff,
             first_page=begun.first_page,
@@ -198,13 +160,11 @@ class SendAttempt:
         """The pages are made: writes down that it is dialled, before it is."""
         assert self.attempt is not None
         self.attempt = dataclasses.replace(self.attempt, unique_id=call.context.unique_id)
-        kept, store = self.kept, self.queue.store
-        self._dialled = True
-        if not await asyncio.to_thread(store.dialled, kept.fax.id, kept.round_id, self.attempt):
+        kept, self._dialled = self.kept, True
+        if not await asyncio.to_thread(self.queue.store.dialled, self.claim, self.attempt):
             raise UsageError("cancelled")
         self.queue.recorder.own(kept.fax.id, self.attempt, kept.fax.pages_total)
-        attempts = (*kept.fax.attempts, self.attempt)
-        self.queue.say(dataclasses.replace(kept.fax, state=FaxState.SENDING, attempts=attempts), kept.context)
+        self._say(state=FaxState.SENDING)
 
     async def ended(self, call: FaxCall, result: FaxResult) -> FaxResult:
         """Record the call's result, before it is reported."""
@@ -277,16 +237,16 @@ class SendAttempt:
             result=result,
         )
         self._ended = fax.ended
-        round_id = f"{fax.id}.{attempt.number + 1}" if verdict.next_at is not None else None
+        again = verdict.next_at is not None
         settle = partial(
-            queue.store.settle, fax, attempt=attempt, told=round_id is not None, round_id=round_id,
-            from_round=self.kept.round_id, unless_cancelled=round_id is not None,
+            queue.store.settle, fax, attempt=attempt, told=again, again=again, token=self.claim.token,
+            unless_cancelled=again,
         )  # fmt: skip
         if await asyncio.to_thread(settle):
             asyncio.get_running_loop().call_soon(
                 queue.say, dataclasses.replace(fax, attempts=(*self.kept.fax.attempts, attempt)), self.kept.context
             )
-        elif round_id is not None and await asyncio.to_thread(queue.store.is_cancelled, fax.id):
+        elif again and await asyncio.to_thread(queue.store.is_cancelled, fax.id):
             return None
         return result
 
@@ -299,7 +259,7 @@ class SendAttempt:
         fax, config = self.kept.fax, self.queue.station.config
         ended = [a for a in fax.attempts if a.ended is not None]
         causes = [a.cause for a in ended[fax.retried_after :]] + [cause]
-        if failed_over((*ended, attempt), self.routes):
+        if failed_over((*ended, attempt), self.claim.routes):
             return Verdict(FaxState.WAITING, now)
         same = 0
         for earlier in reversed(causes):
@@ -314,15 +274,13 @@ class SendAttempt:
             config=config.queue,
             now=now,
             deadline=fax.deadline,
-            number=self.number,
+            number=self.queue.station.rules.number_key(fax.to),
             retry_after_s=(attempt.result.retry_after_s if attempt.result is not None else None) or 0,
         )
 
-    async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR) -> str:
+    async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR) -> None:
         """The attempt ends before there is a call."""
-        result = making.failed(self.kept.context, Outcome(False, error, text, code), 0.0)
-        await self._tell(result)
-        return text
+        await self._tell(making.failed(self.kept.context, Outcome(False, error, text, code), 0.0))
 
     async def _tell(self, result: FaxResult) -> None:
         """Settle an attempt for which the station has no call."""
@@ -331,13 +289,12 @@ class SendAttempt:
         if result.retry_at is None:
             await self.queue.told(self.kept.fax.id, self._ended)
 
-    async def _delivered_before(self) -> str:
+    async def _delivered_before(self) -> None:
         """Settle a fax whose pages were all confirmed in earlier calls that broke after the last one."""
         failed = making.failed(self.kept.context, outcome.OK, 0.0)
         await self._tell(dataclasses.replace(failed, success=True, status="SUCCESS", direction=Direction.SEND))
-        return "confirmed before"
 
-    async def _after_crash(self) -> str:
+    async def _after_crash(self) -> None:
         """Settle an attempt that was dialled before the station ended: the pages confirmed are known, those received are not."""
         attempt = self.kept.fax.attempts[-1]
         self.attempt, self._dialled = attempt, True
@@ -349,12 +306,6 @@ class SendAttempt:
             self.kept, fax=dataclasses.replace(self.kept.fax, attempts=earlier), context=context
         )
         await self._tell(result)
-        return "after a crash"
-
-
-def _may_be_there(attempts: Sequence[Attempt], first_page: int) -> bool:
-    """Return True if an unconfirmed page may have reached the far end in a call that a crash cut off."""
-    return any(a.cause is Cause.CRASH and first_page <= a.first_page + a.pages for a in attempts)
 
 
 def _line(error: Exception) -> str:

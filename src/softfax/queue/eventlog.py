@@ -15,9 +15,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from softfax.delivery.durable import Durable
+from softfax.delivery.database import Database
 from softfax.model import FaxResult, FaxUpdate
 from softfax.queue import tables
+from softfax.station.hub import Hub
 
 __all__ = ["EventLog", "LoggedEvent"]
 
@@ -68,10 +69,11 @@ def _body(connection: sa.Connection, event: LoggedEvent) -> str:
 class EventLog:
     """Numbers never go back, also not after a crash: they begin with the clock. Lives on the asyncio loop."""
 
-    def __init__(self, durable: Callable[[], Durable]) -> None:
-        self._durable = durable
-        self._sinks: dict[int, Callable[[LoggedEvent], None]] = {}
-        self._next_sink = 0
+    def __init__(self, database: Callable[[], Database]) -> None:
+        self._database = database
+        self._hub = Hub[LoggedEvent]()
+        #: Every event goes to a sink, which must not block; the function returned ends that.
+        self.subscribe = self._hub.subscribe
         self._waiting: deque[tuple[LoggedEvent, float]] = deque()
         self._writing: list[tuple[LoggedEvent, float]] = []
         self._wake = asyncio.Event()
@@ -102,22 +104,7 @@ class EventLog:
             self._waiting.popleft()
         self._waiting.append((event, update.event.time.timestamp()))
         self._wake.set()
-        for key, sink in list(self._sinks.items()):
-            if key in self._sinks:
-                try:
-                    sink(event)
-                except Exception:
-                    log.exception("a listener to events failed")
-
-    def subscribe(self, sink: Callable[[LoggedEvent], None]) -> Callable[[], None]:
-        """Every event goes to `sink`, which must not block. Returns what ends that."""
-        key, self._next_sink = self._next_sink, self._next_sink + 1
-        self._sinks[key] = sink
-
-        def unsubscribe() -> None:
-            self._sinks.pop(key, None)
-
-        return unsubscribe
+        self._hub.publish(event)
 
     async def since(self, last_id: int, limit: int = 1000, fax_id: str = "") -> list[LoggedEvent]:
         """Up to `limit` events after `last_id`, in order, of one fax if it is named; also those not written yet."""
@@ -133,13 +120,13 @@ class EventLog:
     def forget(self, before: float, keep: int) -> None:
         """Forgets events older than `before` (seconds since 1970), and all but the newest `keep`. Blocks."""
         e = tables.events.c
-        with self._durable().engine.begin() as connection:
+        with self._database().engine.begin() as connection:
             connection.execute(tables.events.delete().where(e.time < before))
             newest = sa.select(e.id).order_by(e.id.desc()).offset(keep).limit(1).scalar_subquery()
             connection.execute(tables.events.delete().where(e.id <= newest))
 
     def _last(self) -> int:
-        with self._durable().engine.connect() as connection:
+        with self._database().engine.connect() as connection:
             newest = sa.select(sa.func.max(tables.events.c.id)).where(tables.events.c.id < NUMBER_MAX)
             return int(connection.execute(newest).scalar() or 0)
 
@@ -149,7 +136,7 @@ class EventLog:
         if fax_id:
             query = query.where(e.fax_id == fax_id)
         events = []
-        with self._durable().engine.connect() as connection:
+        with self._database().engine.connect() as connection:
             for row in connection.execute(query).all():
                 try:
                     body = json.loads(row.body)
@@ -159,7 +146,7 @@ class EventLog:
                         body = _stored(connection, row.fax_id, body[STORED])
                     events.append(LoggedEvent(row.id, row.fax_id, body))
                 except (ValueError, TypeError) as error:
-                    self._durable().aside.notice(tables.events, {"id": row.id}, error)
+                    self._database().aside.notice(tables.events, {"id": row.id}, error)
         return events
 
     async def _write_on(self) -> None:
@@ -182,7 +169,7 @@ class EventLog:
             self._writing = []
 
     def _insert(self, batch: list[tuple[LoggedEvent, float]]) -> None:
-        with self._durable().engine.begin() as connection:
+        with self._database().engine.begin() as connection:
             rows = [
                 {"id": event.id, "fax_id": event.fax_id, "time": at, "body": _body(connection, event)}
                 for event, at in batch

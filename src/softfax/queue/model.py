@@ -12,14 +12,7 @@ from softfax.delivery.targets import CallbackTarget
 from softfax.model import Direction, Fax, FaxState
 from softfax.options import FaxOptions
 
-__all__ = [
-    "Document",
-    "FaxFilter",
-    "FaxList",
-    "FaxRequest",
-    "QueueCounts",
-    "RetryRules",
-]
+__all__ = ["Document", "FaxFilter", "FaxList", "FaxRequest", "QueueCounts", "RetryRules"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The queue: takes faxes, keeps them, calls when it is their turn, and knows what became of each.
+"""The queue: takes faxes, keeps them, calls when they are due, and knows what became of each.
 
 A call is recorded before it is dialled; confirmed pages, as the far end confirms them; the result, before it is reported. So
 after a crash it is known of each fax whether a call may have been made for it, and no fax is sent twice without saying so.
@@ -15,61 +15,42 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from softfax.delivery.aside import Aside
-from softfax.delivery.durable import Durable
-from softfax.delivery.rounds import FAXES, Rounds
+from softfax.delivery.database import Database
 from softfax.diskspace import DiskFloor, make_private
-from softfax.documents import RasterSettings
-from softfax.documents.fetch import redacted
 from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
-from softfax.model import (
-    TERMINAL,
-    Cause,
-    Direction,
-    Fax,
-    FaxContext,
-    FaxResult,
-    FaxState,
-    FaxUpdate,
-    JobEvent,
-    new_fax_id,
-)
-from softfax.options import options_of
-from softfax.queue import pages, recorder, tables
+from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent
+from softfax.queue import pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
+from softfax.queue.claims import FAXES, FaxClaim, FaxClaims
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, NoFaxError
 from softfax.queue.eventlog import EventLog
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
-from softfax.queue.slots import ChannelSlots
 from softfax.queue.store import QueueStore, StoredFax
-from softfax.queue.turns import next_round
-from softfax.queue.upkeep import Upkeep
-from softfax.sip.headers import number_of
-from softfax.station import Station, StationConfig, making
+from softfax.station import Station, making
 
 __all__ = ["FaxQueue"]
 
 log = logging.getLogger("softfax.queue")
 
-DOCUMENTS_MAX = 100
 DESTINATIONS_MAX = 10_000
-#: What can be done about a machine that is at its limit.
-WAITS_FOR_ROOM = "it is sent as soon as there is room; give the station more processors, or fewer calls at a time"
-#: How soon a fax that could not begin looks again.
+#: How soon a fax that could not begin is due again.
 BUSY_S = 3.0
-FAILED_ROUND_S = 5.0
+FAILED_S = 5.0
 #: Over how long those are spread that are due at the same time.
 SPREAD_S = 10.0
-#: How long rounds may take to end when the station stops.
-ROUNDS_END_S = 3.0
+KEYS_KEPT_S = LOOSE_FOLDER_S = 24 * 3600.0
+#: How long work on faxes may take to end when the station stops.
+END_S = 3.0
 #: Documents of so many orders are made into pages at once: one a processor.
 MAKERS = len(os.sched_getaffinity(0))
 
@@ -83,41 +64,38 @@ class FaxQueue:
         self.station = station
         #: Awaited, one after the other, once a received fax is recorded.
         self.on_received: list[OnReceived] = []
-        self.rounds = Rounds(FAXES, self._run)
-        self.slots = ChannelSlots(self)
         #: What makes pages has threads of its own: a document that takes long holds up nothing that is written down.
         self.makers = ThreadPoolExecutor(MAKERS, thread_name_prefix="softfax-pages")
         self.making: EachOnce[Path] = EachOnce()
         self._attempts: EachOnce[str] = EachOnce()
-        self._started = threading.Event()
         #: Set when the station stops: pages that are being made wait for the next start.
         self.stop_making = threading.Event()
-        self._under_way: set[asyncio.Task[str]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._stopping = self.closed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._upkeep = Upkeep(self)
-        self._store: QueueStore | None = None
-        self._durable: Durable | None = None
-        self.events = EventLog(self._engine)
+        self._opened: tuple[Database, QueueStore] | None = None
+        self.events = EventLog(lambda: self.database)
         self.recorder = recorder.Recorder(self)
         station.add(self)
 
     @property
     def store(self) -> QueueStore:
         """The tables. Raises LocalError before the station runs."""
-        if self._store is None:
-            raise LocalError("the queue does not run", "enter the station first")
-        return self._store
+        return self._open()[1]
 
-    def _engine(self) -> Durable:
-        if self._durable is None:
+    @property
+    def database(self) -> Database:
+        """The database. Raises LocalError before the station runs."""
+        return self._open()[0]
+
+    def _open(self) -> tuple[Database, QueueStore]:
+        if self._opened is None:
             raise LocalError("the queue does not run", "enter the station first")
-        return self._durable
+        return self._opened
 
     @property
     def aside(self) -> Aside:
         """Records that cannot be read."""
-        return self._engine().aside
+        return self.database.aside
 
     @property
     def folder(self) -> Path:
@@ -126,8 +104,8 @@ class FaxQueue:
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
-    def prepare(self, durable: Durable) -> None:
-        """Makes the tables, before the durable engine is launched. Blocks, in a thread."""
+    def prepare(self, database: Database) -> None:
+        """Make the tables. Blocks, in a thread."""
         try:
             make_private(self.folder)
         except OSError as error:
@@ -135,17 +113,13 @@ class FaxQueue:
                 f"documents cannot be kept in {self.folder} ({error.strerror})",
                 "check [data] dir, its rights and its disk",
             ) from None
-        durable.prepare(tables.METADATA)
-        if durable.fresh:
+        database.prepare(tables.METADATA)
+        if database.fresh:
             self._check_new()
-        durable.clock.subscribers.append(lambda step_s: self.store.clock_set(step_s))
-        for index in tables.faxes.indexes:
-            # One that came after the table.
-            index.create(durable.engine, checkfirst=True)
-        self._durable = durable
-        self.rounds.prepare(durable)
-        self._store = QueueStore(durable.engine, self.rounds.enqueue, durable.aside)
-        self.station.rules.do_not_fax = self._store.forbidden()
+        store = QueueStore(database.engine, database.aside)
+        self._opened = database, store
+        database.clock.subscribers.append(store.clock_set)
+        self.station.rules.do_not_fax = store.forbidden()
 
     def _check_new(self) -> None:
         """A database without tables beside documents of faxes has lost its records: to begin anew would be to lose the faxes too,
@@ -161,7 +135,6 @@ class FaxQueue:
 
     async def start(self) -> None:
         """Report what an earlier station left unreported, and begin to call."""
-        self._loop = asyncio.get_running_loop()
         await self.events.start()
         self.station.subscribe(self.events.add)
         self.station.subscribe(self.recorder.take)
@@ -172,40 +145,40 @@ class FaxQueue:
                 except Exception:
                     # Of many faxes one is no reason not to start; the next start takes it up again.
                     log.exception("fax %s is left as an earlier station left it", kept.fax.id)
-        await asyncio.to_thread(self.rounds.start, self.slots.rounds)
-        self.station.on_reload.append(self._reloaded)
-        self.station.on_room.append(self.slots.room_again)
-        await asyncio.to_thread(self.aside.move)
-        self._upkeep.start()
-        self.slots.start()
-        self._started.set()
+        claims = FaxClaims(self, asyncio.get_running_loop())
+        # Another configuration may have more channel slots, or routes to where there was none.
+        self.station.on_reload.append(lambda config: self.wake())
+        self.station.on_room.append(claims.room_again)
+        self.database.jobs.start(claims)
 
     async def stop(self) -> None:
         """Begins nothing new. Faxes under way are ended by the station; those that wait, wait for the next start."""
         self._stopping = True
         self.stop_making.set()
-        self._upkeep.stop()
-        self.slots.stop()
+        if self._opened is not None:
+            await asyncio.to_thread(self.database.jobs.stop, FAXES)
 
     async def close(self) -> None:
         """Write what is left after the calls have ended."""
         # Nothing is reported any more: what ends now is reported at the next start.
         self.closed = True
-        self._started.set()
-        await self._end_rounds()
+        await self._end_work()
         await self.recorder.close()
         await self.events.stop()
-        self.rounds.stop()
         self.makers.shutdown(wait=False, cancel_futures=True)
 
-    def _reloaded(self, config: StationConfig) -> None:
-        """Another configuration may have more lines, or ways to where there was none."""
-        changed = asyncio.ensure_future(asyncio.to_thread(self.rounds.start, self.slots.rounds))
-        changed.add_done_callback(lambda done: done.exception())
-        self.slots.freed()
+    @property
+    def takes_nothing(self) -> bool:
+        """True once no more faxes are called."""
+        return self._stopping or self.station.draining
+
+    def wake(self) -> None:
+        """Look for faxes that can be called: one may be due, or a channel slot free. From any thread."""
+        if self._opened is not None:
+            self.database.jobs.wake(FAXES)
 
     def under_way(self, fax_id: str) -> bool:
-        """Return True if a round of the fax is running."""
+        """Return True if a fax that was claimed is being worked on."""
         return fax_id in self._attempts
 
     async def _tell_again(self, kept: StoredFax) -> None:
@@ -248,12 +221,13 @@ class FaxQueue:
                 )
             raise DiskFullError(problem, "make room, or lower min_free_mb in [retention]")
         now = datetime.now(UTC)
-        new = await asyncio.to_thread(lambda: [self._checked(request, now) for request in requests])
+        new = await asyncio.to_thread(lambda: [taking.checked(self, request, now) for request in requests])
         folders = {request.folder for _, request, _ in new if request.folder is not None}
         await asyncio.to_thread(pages.sync, folders)
         ids, fresh = await asyncio.to_thread(self.store.submit, new, key, body_hash)
         faxes = [fax for fax_id in ids if (fax := await self.get(fax_id)) is not None]
         if fresh:
+            self.wake()
             for (_, request, context), fax in zip(new, faxes, strict=True):
                 self.station.tell(fax.id, request.callbacks)
                 self.say(fax, context)
@@ -270,48 +244,6 @@ class FaxQueue:
     def _floor(self) -> DiskFloor:
         config = self.station.config
         return DiskFloor((config.data.dir,), config.retention.min_free_mb)
-
-    def _checked(self, request: FaxRequest, now: datetime) -> tuple[Fax, FaxRequest, FaxContext]:
-        """A fax of a request. Raises UsageError, DocumentError."""
-        config, rules = self.station.config, self.station.rules
-        routes = rules.routes(request.to, request.account)
-        if not len(request.documents) + bool(request.cover) > 0 or len(request.documents) > DOCUMENTS_MAX:
-            raise UsageError(f"{len(request.documents)} documents in one fax", f"use 1 to {DOCUMENTS_MAX}")
-        if request.callbacks and self.station.outbox is None:
-            raise UsageError("callbacks are switched off", "set enabled = true in [callbacks]")
-        begin = max(now, request.not_before or now)
-        due = rules.opens(rules.number_key(request.to), begin)
-        deadline = request.deadline or begin + timedelta(seconds=config.queue.give_up_s)
-        if due is None or due > deadline:
-            raise UsageError("the fax could not be sent before its deadline", "move it, or see [[queue.hours]]")
-        fax_id = new_fax_id()
-        folder = request.folder or self.folder / (request.broadcast_id or fax_id)
-        request = dataclasses.replace(
-            request,
-            documents=pages.keep_documents(request.documents, folder),
-            folder=folder,
-            # Its pages stay as they are, whatever the configuration says later.
-            **options_of(self.filled(request), RasterSettings),
-        )
-        ready = pages.made(self.filled(request), folder)
-        asked = dataclasses.replace(request, account=request.account or routes[0].account)
-        fax = Fax(
-            id=fax_id,
-            direction=Direction.SEND,
-            state=FaxState.QUEUED,
-            created=now,
-            updated=now,
-            to=request.to,
-            **options_of(asked.with_defaults(config.fax.options), Fax),
-            documents=tuple(d.name or redacted(d.url or "") for d in request.documents),
-            priority=request.priority,
-            not_before=request.not_before,
-            deadline=deadline,
-            next_attempt=due,
-            broadcast_id=request.broadcast_id,
-            warnings=ready.warnings if ready is not None else (),
-        )
-        return fax, request, _context(fax, routes[0].uri)
 
     # ---- looking ------------------------------------------------------------------------------------------------
 
@@ -383,7 +315,7 @@ class FaxQueue:
             self.tell(kept)
             if await self.end(kept, FaxState.CANCELLED, why):
                 break
-            # It was put off meanwhile, or its turn has begun, which finds the mark.
+            # It was put off meanwhile, or an attempt has begun, which finds the mark.
             kept = await self._kept(fax_id)
         return (await self._kept(fax_id)).fax
 
@@ -404,11 +336,11 @@ class FaxQueue:
             kept.fax, state=FaxState.WAITING, next_attempt=due, deadline=deadline, ended=None, reason="", remedy="",
             cause=None, retried_after=len(kept.fax.attempts), not_before=None,
         )  # fmt: skip
-        round_id = f"{fax_id}.r{int(now.timestamp() * 1000)}"
         self.tell(kept)
         # Of two who ask at once, one is too late.
-        if not await asyncio.to_thread(partial(self.store.settle, fax, round_id=round_id, from_round="")):
+        if not await asyncio.to_thread(partial(self.store.settle, fax, again=True, token=kept.token)):
             raise EndedError(f"fax {fax_id} is being sent once more already", "")
+        self.wake()
         self.say(fax, kept.context)
         return fax
 
@@ -464,86 +396,52 @@ class FaxQueue:
         self.station.rules.do_not_fax.pop(key, None)
         return found
 
-    # ---- rounds -------------------------------------------------------------------------------------------------
+    def tidy(self, whole: bool) -> None:
+        """Set aside what cannot be read, forget old keys; of the `whole`, remove folders of orders never taken. Blocks."""
+        now = time.time()
+        self.aside.move()
+        self.store.upkeep(now - KEYS_KEPT_S)
+        old = {f.name: f for f in self.folder.iterdir() if whole and now - f.lstat().st_mtime > LOOSE_FOLDER_S}
+        for name in old.keys() - self.store.used(old.keys()) - self.aside.mentioned(old):
+            try:
+                pages.shred(old[name])
+            except OSError as error:
+                log.warning("%s cannot be removed: %s", old[name], error.strerror)
 
-    def _run(self, fax_id: str, round_id: str) -> str:
-        """A round; in a thread of the durable engine."""
-        self._started.wait()
-        if self._loop is None or self.closed:
-            return "the station did not start"  # the next one takes it up
-        try:
-            return asyncio.run_coroutine_threadsafe(self._begun(fax_id, round_id), self._loop).result()
-        except CancelledError:
-            # Broken off by `close`: it is no one's turn until the next start.
-            kept = self.store.take(fax_id, round_id)
-            if kept is not None:
-                self._put_off(kept, BUSY_S, "")
-            return "stopping"
+    # ---- work ---------------------------------------------------------------------------------------------------
 
-    async def _begun(self, fax_id: str, round_id: str) -> str:
-        task = asyncio.ensure_future(self._round(fax_id, round_id))
+    async def work(self, claim: FaxClaim) -> None:
+        """Do what is to be done about a claimed fax."""
+        task = asyncio.current_task()
+        assert task is not None
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return await task
+        async with self._attempts.of(claim.key):
+            try:
+                self.tell(claim.stored)
+                await SendAttempt(self, claim).run()
+            except Exception:
+                log.exception("the work on fax %s failed and is repeated", claim.key)
+                await self.postpone(claim.stored, FAILED_S)
 
-    async def _end_rounds(self) -> None:
-        """Lets those end that end by themselves; breaks off those that wait for something, as a document from a slow server."""
+    async def _end_work(self) -> None:
+        """Let the work end that ends by itself; break off what waits for something, as a document from a slow server."""
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=ROUNDS_END_S)
+            await asyncio.wait(self._under_way, timeout=END_S)
         for task in list(self._under_way):
             task.cancel()
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=ROUNDS_END_S)
+            await asyncio.wait(self._under_way, timeout=END_S)
 
-    async def _round(self, fax_id: str, round_id: str) -> str:
-        async with self._attempts.of(fax_id):
-            try:
-                return await self._do_round(fax_id, round_id)
-            finally:
-                self.slots.unclaimed(fax_id)
-
-    async def _do_round(self, fax_id: str, round_id: str) -> str:
-        try:
-            kept = await asyncio.to_thread(self.store.take, fax_id, round_id)
-            if kept is None:
-                return "not its turn"
-            if self._stopping or self.station.draining:
-                await self.postpone(kept)
-                return "stopping"
-            self.tell(kept)
-            return await SendAttempt(self, kept).run()
-        except Exception:
-            # A workflow that failed is never run again; its successor is.
-            log.exception("a round of fax %s failed and is repeated", fax_id)
-            kept = await asyncio.to_thread(self.store.take, fax_id, round_id)
-            if kept is not None:
-                await self.postpone(kept, FAILED_ROUND_S)
-            return "failed"
-
-    async def postpone(self, kept: StoredFax, wait_s: float = BUSY_S, reason: str = "") -> None:
-        """Delay the same attempt a little. What was dialled stays so."""
-        await asyncio.to_thread(self._put_off, kept, wait_s, reason)
-
-    def _put_off(self, kept: StoredFax, wait_s: float, reason: str) -> None:
+    async def postpone(self, stored: StoredFax, wait_s: float = BUSY_S, reason: str = "") -> None:
+        """Let a claimed fax be due again in a while. What was dialled stays so."""
         # Not all at once, and not much later than was meant: some wait for the hour at which calls are allowed.
         at = datetime.now(UTC) + timedelta(seconds=wait_s + random.uniform(0.0, min(wait_s / 2, SPREAD_S)))
-        state = kept.fax.state if kept.dialled else FaxState.WAITING if kept.fax.attempts else FaxState.QUEUED
-        fax = dataclasses.replace(kept.fax, state=state, next_attempt=at, reason=reason or kept.fax.reason)
-        self.store.settle(fax, round_id=next_round(kept.round_id), from_round=kept.round_id, keep_cancelled=True)
-
-    async def park(self, kept: StoredFax, why: str = "") -> None:
-        """Park a fax while there is no channel slot, or no room for another call: it keeps its place, and gets the next one."""
-        wait_s = self.slots.parking_s() * random.uniform(1.0, 1.5)
-        if kept.fax.deadline is not None:
-            # Where no line comes, that it has expired is said in time.
-            wait_s = min(wait_s, max(0.0, (kept.fax.deadline - datetime.now(UTC)).total_seconds()) + 1.0)
-        state = FaxState.WAITING if kept.fax.attempts else FaxState.QUEUED
-        await asyncio.to_thread(
-            self.store.turns.park, kept.fax.id, kept.round_id, next_round(kept.round_id), state, wait_s
-        )
-        if why and kept.fax.reason != why:
-            await asyncio.to_thread(self.store.note, kept.fax.id, why, WAITS_FOR_ROOM, Cause.OURS)
-        self.slots.parked()
+        fax = dataclasses.replace(stored.fax, next_attempt=at, reason=reason or stored.fax.reason)
+        if fax.state is FaxState.PREPARING:
+            tried = any(attempt.ended for attempt in fax.attempts)
+            fax = dataclasses.replace(fax, state=FaxState.WAITING if tried else FaxState.QUEUED)
+        await asyncio.to_thread(partial(self.store.settle, fax, again=True, token=stored.token, keep_cancelled=True))
 
     async def end(self, kept: StoredFax, state: FaxState, why: Outcome) -> bool:
         """Ends a fax without a call; false where something else became of it meanwhile."""
@@ -556,7 +454,7 @@ class FaxQueue:
             pages_total=fax.pages_total,
         )  # fmt: skip
         fax = dataclasses.replace(fax, result=result)
-        if not await asyncio.to_thread(partial(self.store.settle, fax, told=False, from_round=kept.round_id)):
+        if not await asyncio.to_thread(partial(self.store.settle, fax, told=False, token=kept.token)):
             return False
         self.station.publish(FaxUpdate(kept.context, result))
         self.say(fax, kept.context)
@@ -575,26 +473,6 @@ class FaxQueue:
             fax_id=fax.id,
         )
         self.station.publish(FaxUpdate(context, event))
-
-
-def _context(fax: Fax, uri: str) -> FaxContext:
-    """Context of a fax that is not on a call."""
-    return FaxContext(
-        fax_id=fax.id,
-        direction=fax.direction,
-        outgoing=True,
-        session_number=0,
-        unique_id=f"{int(fax.created.timestamp())}.{int(fax.id[:8], 16)}",
-        channel="",
-        caller_number=fax.caller_number,
-        caller_name=fax.caller_name,
-        called_number=number_of(uri),
-        entry_point=fax.account,
-        ident=fax.ident,
-        header=fax.header,
-        documents=fax.documents,
-        tags=dict(fax.tags),
-    )
 
 
 def _next_attempt(fax: Fax) -> str | None:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from softfax.fax import outcome
+from softfax.fax.outcome import Outcome
 from softfax.model import Attempt, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, PageEvent
 from softfax.queue.causes import classify, remedy
 from softfax.queue.store import StoredFax
+from softfax.station import making
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
@@ -101,10 +104,6 @@ class Recorder:
         if kept.fax.direction is Direction.RECEIVE:
             result = await self._queue.station.salvage(kept.context)
         else:
-            from softfax.fax import outcome
-            from softfax.fax.outcome import Outcome
-            from softfax.station import making
-
             why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
             result = dataclasses.replace(making.failed(kept.context, why, 0.0), pages=kept.fax.pages)
         self._end(kept.fax, result)

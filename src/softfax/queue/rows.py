@@ -32,14 +32,14 @@ __all__ = [
 _RESULT: TypeAdapter[FaxResult] = TypeAdapter(FaxResult)
 #: What of a fax is a column of its own; the rest is JSON.
 _OWN = ("id", "direction", "state", "to", "caller_number", "account", "mailbox", "broadcast_id", "unread", "priority",
-        "pages", "pages_total", "created", "updated", "ended", "next_attempt")  # fmt: skip
-_TIMES = ("created", "updated", "ended", "next_attempt")
-_DATA_TIMES = ("not_before", "deadline")
+        "pages", "pages_total", "created", "updated", "ended", "next_attempt", "deadline")  # fmt: skip
+_TIMES = ("created", "updated", "ended", "next_attempt", "deadline")
+_DATA_TIMES = ("not_before",)
 _NUMBERS = (int, float)
 _NUMERIC = frozenset({"unread", "priority", "pages", "pages_total", *_TIMES})
 #: What is a whole number, and how large it may be.
 _WHOLE = {"unread": 1, "priority": 9, "pages": 2**31, "pages_total": 2**31}
-_NULLABLE = frozenset({"pages_total", "ended", "next_attempt"})
+_NULLABLE = frozenset({"pages_total", "ended", "next_attempt", "deadline"})
 _DATA_KINDS: dict[str, type] = {
     "tags": dict, "documents": tuple, "bad_pages": tuple, "warnings": tuple, "reason": str, "remedy": str, "header": str,
     "ident": str, "caller_name": str, "remote_station_id": str, "retried_after": int, "resolution": str,
@@ -81,6 +81,7 @@ def fax_of(row: Any, attempts: tuple[Attempt, ...], of_last: str = "") -> Fax:
     Raises ValueError, TypeError, KeyError and the like where the row is damaged.
     """
     data = json.loads(row.data)
+    data.pop("deadline", None)  # a station of before kept it here
     values = {name: getattr(row, name) for name in _OWN}
     for name, value in values.items():
         if not isinstance(value, _NUMBERS if name in _NUMERIC else str) and not (value is None and name in _NULLABLE):

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Faxes on disk, and every transition between their states.
 
-While a fax waits for a call, exactly one round (a workflow of the durable engine) is enqueued, delayed or running for it:
-`round_id`. It changes in the transaction that changes the fax, so that neither a crash nor a race leaves a fax without a round,
-or two calls for one. Everything here blocks; from any thread.
+A fax that waits for a call is a job. Each write that follows from a claim names its token, and what ends the claim changes it, so
+that neither a crash nor a race leaves a fax that nobody calls, or two calls for one. Everything here blocks; from any thread.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from softfax.delivery.aside import Aside
+from softfax.delivery.jobs import DUE, HELD, Job, JobTable
 from softfax.errors import UsageError
 from softfax.model import TERMINAL, Attempt, Cause, Fax, FaxContext, FaxState
 from softfax.queue import rows, tables
 from softfax.queue.errors import IdempotencyError
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
-from softfax.queue.turns import DUE, Enqueue, Turns
 from softfax.transitions import FAXES
 
 __all__ = ["QueueStore", "StoredFax"]
@@ -39,35 +38,39 @@ _CONTEXT: TypeAdapter[FaxContext] = TypeAdapter(FaxContext)
 _FOLDER = re.compile(r'"folder":\s*"(?:[^"]*/)?([^"/]+)"')
 _TERMINAL = tuple(str(state) for state in TERMINAL)
 _STATES = frozenset(FaxState)
+#: In these a fax waits for a call; in the others it has a channel slot, as long as it is held.
+_WAITING = (str(FaxState.QUEUED), str(FaxState.WAITING))
+_CALLING = (str(FaxState.PREPARING), str(FaxState.SENDING))
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredFax:
-    """A fax with what the queue needs to go on with it. `request` is None for faxes that the queue does not send."""
+    """A fax with what the queue needs to go on with it. `request` is None for faxes that the queue does not send.
+
+    `token` is that of the last claim; a claim that another followed changes nothing any more.
+    """
 
     fax: Fax
     context: FaxContext
     request: FaxRequest | None
-    round_id: str
+    token: int
     dialled: bool
     cancelled: bool
 
 
-class QueueStore:
-    """The tables."""
+class QueueStore(JobTable):
+    """The tables. Faxes that wait for a call are jobs."""
 
-    def __init__(self, engine: sa.Engine, enqueue: Enqueue, aside: Aside | None = None) -> None:
-        self._engine = engine
+    def __init__(self, engine: sa.Engine, aside: Aside | None = None) -> None:
+        super().__init__(engine, tables.faxes)
         self._aside = aside or Aside(engine)
-        self._enqueue = enqueue
-        self.turns = Turns(engine, enqueue)
 
     # ---- putting ------------------------------------------------------------------------------------------------
 
     def submit(
         self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str
     ) -> tuple[list[str], bool]:
-        """Writes faxes to be sent, with their rounds; the ids, and whether they are new. Raises IdempotencyError."""
+        """Writes faxes to be sent; the ids, and whether they are new. Raises IdempotencyError."""
         try:
             return self._submit(faxes, key, body_hash)
         except sa.exc.IntegrityError:
@@ -80,32 +83,21 @@ class QueueStore:
         self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str
     ) -> tuple[list[str], bool]:
         now = time.time()
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             if key:
                 if (found := self._asked(connection, key, body_hash)) is not None:
                     return found, False
                 ids = json.dumps([fax.id for fax, _, _ in faxes])
                 connection.execute(tables.keys.insert().values(key=key, hash=body_hash, fax_ids=ids, created=now))
             for fax, request, context in faxes:
-                round_id = f"{fax.id}.1"
-                connection.execute(
-                    tables.faxes.insert().values(
-                        **rows.columns(fax),
-                        round_id=round_id,
-                        due=rows.stamp(fax.next_attempt) or now,
-                        request=_REQUEST.dump_json(request).decode(),
-                        context=_CONTEXT.dump_json(context).decode(),
-                        told=True,
-                        cancelled=False,
-                    )
+                self._insert(
+                    connection, fax, context, _REQUEST.dump_json(request).decode(), rows.stamp(fax.next_attempt) or now
                 )
-                delay_s = max(0.0, (rows.stamp(fax.next_attempt) or now) - now)
-                self._enqueue(connection, fax.id, round_id, fax.priority, delay_s)
         return [fax.id for fax, _, _ in faxes], True
 
     def asked(self, key: str, body_hash: str) -> builtins.list[str] | None:
         """The ids that an earlier request with this key got; None where there was none. Raises IdempotencyError."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return self._asked(connection, key, body_hash)
 
     @staticmethod
@@ -129,65 +121,56 @@ class QueueStore:
 
     def record(self, fax: Fax, context: FaxContext) -> bool:
         """Writes a fax that the queue does not send; false if it is there."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             if self._row(connection, fax.id) is not None:
                 return False
-            connection.execute(
-                tables.faxes.insert().values(
-                    **rows.columns(fax),
-                    round_id="",
-                    due=0.0,
-                    request="",
-                    context=_CONTEXT.dump_json(context).decode(),
-                    told=True,
-                    cancelled=False,
-                )
-            )
+            self._insert(connection, fax, context)
         return True
 
-    # ---- rounds -------------------------------------------------------------------------------------------------
+    @staticmethod
+    def _insert(connection: sa.Connection, fax: Fax, context: FaxContext, request: str = "", due: float = 0.0) -> None:
+        more = {"request": request, "due": due, "told": True, "cancelled": False}
+        columns = rows.columns(fax) | {"context": _CONTEXT.dump_json(context).decode()}
+        connection.execute(tables.faxes.insert().values(**columns, **more))
 
-    def take(self, fax_id: str, round_id: str) -> StoredFax | None:
-        """A fax whose turn it is, if the round is its own; what was left of an attempt by a crash is as it was left."""
-        with self._engine.connect() as connection:
-            kept = self._kept(connection, fax_id)
-        if kept is None or kept.round_id != round_id or kept.fax.state in TERMINAL:
+    # ---- attempts -----------------------------------------------------------------------------------------------
+
+    def begin(self, connection: sa.Connection, stored: StoredFax, attempt: Attempt | None) -> StoredFax | None:
+        """Claim a fax within a transaction, to prepare an attempt, or without one to end it or put it off. None where something
+        else became of it meanwhile.
+        """
+        f, fax = tables.faxes.c, stored.fax
+        free: builtins.list[Any] = [f.id == fax.id, f.token == stored.token, f.held.is_(False), sa.text(DUE)]
+        values: dict[str, Any] = {"held": True, "token": f.token + 1}
+        if attempt is not None:
+            fax = dataclasses.replace(fax, state=FAXES.move(fax.state, FaxState.PREPARING), account=attempt.account)
+            free += [f.state == stored.fax.state, f.cancelled.is_(False)]
+            values |= {"state": fax.state, "account": fax.account, "updated": time.time()}
+        claimed = tables.faxes.update().where(*free).values(**values).returning(f.token)
+        if (token := connection.execute(claimed).scalar()) is None:
             return None
-        return kept
+        if attempt is not None:
+            # A crash may have left it prepared.
+            connection.execute(tables.attempts.delete().where(*_attempt(fax.id, attempt.number)))
+            connection.execute(tables.attempts.insert().values(**rows.attempt_columns(fax.id, attempt), dialled=False))
+        return dataclasses.replace(stored, fax=fax, token=token)
 
-    def begin(self, fax_id: str, round_id: str, attempt: Attempt) -> Fax | None:
-        """A new attempt prepares; None where the fax was cancelled or taken meanwhile."""
-        with self._engine.begin() as connection:
-            if not self._moved(connection, fax_id, round_id, FaxState.PREPARING):
-                return None
-            connection.execute(
-                tables.attempts.delete().where(
-                    tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == attempt.number
-                )
-            )
-            connection.execute(tables.attempts.insert().values(**rows.attempt_columns(fax_id, attempt), dialled=False))
-        return self.get(fax_id)
-
-    def dialled(self, fax_id: str, round_id: str, attempt: Attempt) -> bool:
+    def dialled(self, job: Job, attempt: Attempt) -> bool:
         """The call is about to be placed; false, and it must not be, where the fax was cancelled or taken meanwhile."""
-        with self._engine.begin() as connection:
-            if not self._moved(connection, fax_id, round_id, FaxState.SENDING):
+        f, fax_id = tables.faxes.c, job.key
+        free = sa.and_(self.mine(job), f.state.in_(_CALLING), f.cancelled.is_(False))
+        with self.engine.begin() as connection:
+            moved = tables.faxes.update().where(free).values(state=str(FaxState.SENDING), updated=time.time())
+            if not connection.execute(moved).rowcount:
                 return False
-            connection.execute(
-                tables.attempts.update()
-                .where(tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == attempt.number)
-                .values(**rows.attempt_columns(fax_id, attempt), dialled=True)
-            )
+            dialled = tables.attempts.update().where(*_attempt(fax_id, attempt.number))
+            connection.execute(dialled.values(**rows.attempt_columns(fax_id, attempt), dialled=True))
         return True
 
     def pages(self, fax_id: str, number: int, confirmed: int, of_fax: int, total: int | None) -> None:
         """So many pages of an attempt are confirmed, and so many of the fax."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                tables.attempts.update()
-                .where(tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == number)
-                .values(pages=confirmed)
-            )
+        with self.engine.begin() as connection:
+            connection.execute(tables.attempts.update().where(*_attempt(fax_id, number)).values(pages=confirmed))
             values: dict[str, Any] = {"updated": time.time(), "pages": of_fax}
             if total is not None:
                 values["pages_total"] = total
@@ -195,7 +178,7 @@ class QueueStore:
 
     def warn(self, fax_id: str, warnings: Sequence[str]) -> None:
         """Notes what of a fax's documents is not on its pages, before it is sent."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             row = self._row(connection, fax_id)
             if row is None:
                 return
@@ -208,63 +191,56 @@ class QueueStore:
         *,
         attempt: Attempt | None = None,
         told: bool = True,
-        round_id: str | None = None,
-        from_round: str | None = None,
+        again: bool = False,
+        token: int | None = None,
         keep_cancelled: bool = False,
         unless_cancelled: bool = False,
     ) -> bool:
-        """Record the transition of a fax, by the table `FAXES`. With `round_id` another round is enqueued for `fax.next_attempt`.
+        """Record the transition of a fax, by the table `FAXES`. With `again` it is due once more at `fax.next_attempt`.
         An end that is not `told` yet is reported later, at the latest after the next start. Its result is the attempt's, if
         there is one.
 
-        False, and nothing is written, where the fax is no longer in `from_round` (empty for none), or, with `unless_cancelled`,
-        where it has been cancelled. Raises TransitionError.
+        False, and nothing is written, where the fax has another `token`, or, with `unless_cancelled`, where it has been
+        cancelled. Raises TransitionError.
         What was noted on it meanwhile (tags, mailbox, read or not) stays as it is on disk.
         """
-        now = time.time()
-        values: dict[str, Any] = {}
-        values["updated"] = now
+        f, now = tables.faxes.c, time.time()
+        values: dict[str, Any] = {"updated": now, "token": f.token + 1, "held": False}
         if attempt is not None:
             values["result_event"] = ""
         elif not told:
             values["result_event"] = rows.result_text(fax.result)
         if fax.terminal:
-            values |= {"told": told, "round_id": "", "due": 0.0}
-        if round_id is not None:
-            values |= {"round_id": round_id, "due": rows.stamp(fax.next_attempt) or now}
+            values |= {"told": told, "due": 0.0}
+        if again:
+            values["due"] = rows.stamp(fax.next_attempt) or now
             if not keep_cancelled:
                 values["cancelled"] = False
-        where = [tables.faxes.c.id == fax.id]
-        if from_round is not None:
-            where.append(tables.faxes.c.round_id == from_round)
+        where = [f.id == fax.id]
+        if token is not None:
+            where.append(f.token == token)
         if unless_cancelled:
-            where.append(tables.faxes.c.cancelled.is_(False))
-        with self._engine.begin() as connection:
+            where.append(f.cancelled.is_(False))
+        with self.engine.begin() as connection:
             row = self._row(connection, fax.id)
             if row is None or (before := self._fax(row)) is None:
                 return False
             noted = {"tags": json.loads(row.data)["tags"], "mailbox": row.mailbox, "unread": row.unread}
             values = {**rows.columns(dataclasses.replace(fax, **noted)), **values}
-            where.append(tables.faxes.c.state == before.state)
-            if from_round in (None, row.round_id):
+            where.append(f.state == before.state)
+            if token in (None, row.token):
                 FAXES.move(before.state, fax.state)
             if not connection.execute(tables.faxes.update().where(*where).values(**values)).rowcount:
                 return False
             if attempt is not None:
-                connection.execute(
-                    tables.attempts.update()
-                    .where(tables.attempts.c.fax_id == fax.id, tables.attempts.c.number == attempt.number)
-                    .values(**rows.attempt_columns(fax.id, attempt))
-                )
-            if round_id is not None:
-                delay_s = max(0.0, (rows.stamp(fax.next_attempt) or now) - now)
-                self._enqueue(connection, fax.id, round_id, fax.priority, delay_s)
+                ended = tables.attempts.update().where(*_attempt(fax.id, attempt.number))
+                connection.execute(ended.values(**rows.attempt_columns(fax.id, attempt)))
         return True
 
     def cancel(self, fax_id: str) -> StoredFax | None:
         """Marks a fax as cancelled; it says what it is then. None where there is none, or it has ended."""
         f = tables.faxes.c
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             marked = connection.execute(
                 tables.faxes.update()
                 .where(f.id == fax_id, f.state.not_in(_TERMINAL))
@@ -274,95 +250,117 @@ class QueueStore:
 
     def is_cancelled(self, fax_id: str) -> bool:
         """Return True if the fax is to be cancelled."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             found = connection.execute(sa.select(tables.faxes.c.cancelled).where(tables.faxes.c.id == fax_id)).scalar()
             return bool(found)
 
-    @staticmethod
-    def _moved(connection: sa.Connection, fax_id: str, round_id: str, state: FaxState) -> bool:
-        """Another state for a fax in its round; false where it was cancelled or taken meanwhile. Raises TransitionError."""
+    # ---- claims -------------------------------------------------------------------------------------------------
+
+    def taken(self) -> builtins.list[tuple[str, str]]:
+        """(destination, account) of each channel slot that a fax has."""
         f = tables.faxes.c
-        mine = sa.and_(f.id == fax_id, f.round_id == round_id, f.state.not_in(_TERMINAL), f.cancelled.is_(False))
-        before = connection.execute(sa.select(f.state).where(mine)).scalar()
-        if before is None:
-            return False
-        values = {"state": FAXES.move(FaxState(before), state), "updated": time.time()}
-        return bool(connection.execute(tables.faxes.update().where(mine, f.state == before).values(**values)).rowcount)
+        query = sa.select(f.to, f.account).where(sa.text(HELD), f.state.in_(_CALLING))
+        with self.engine.connect() as connection:
+            return [(row.to, row.account) for row in connection.execute(query)]
+
+    def ending(self, limit: int) -> builtins.list[StoredFax]:
+        """Faxes that need no channel slot: past their deadline, or dialled when an earlier station ended."""
+        f, now = tables.faxes.c, time.time()
+        free = (sa.text(DUE), f.held.is_(False))
+        late = sa.select(f.id).where(*free, f.deadline <= now).order_by(f.deadline).limit(limit)
+        dialled = sa.select(f.id).where(*free, f.state == str(FaxState.SENDING), f.due <= now).limit(limit)
+        return self._all(late) or self._all(dialled)
+
+    def _all(self, ids: sa.Select[Any]) -> builtins.list[StoredFax]:
+        with self.engine.connect() as connection:
+            found = connection.execute(ids).scalars().all()
+            return [kept for fax_id in found if (kept := self._kept(connection, fax_id)) is not None]
+
+    def due(self, limit: int, after: tuple[int, int] | None = None) -> Sequence[Any]:
+        """Faxes that are due, in order, with what a search needs; `after` is the last two of the one before."""
+        f = tables.faxes.c
+        query = (
+            sa.select(f.id, f.to, f.request, f.cancelled, f.priority, f.seq)
+            # As in the index of their order, and so that no other is used.
+            .where(sa.text(DUE), f.due + 0.0 <= time.time(), f.held.is_(False))
+            .where(sa.func.coalesce(f.state, "").in_((*_WAITING, str(FaxState.PREPARING))))
+            .order_by(f.priority.desc(), f.seq)
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(sa.or_(f.priority < after[0], sa.and_(f.priority == after[0], f.seq > after[1])))
+        with self.engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def next_due(self) -> float | None:
+        """Return when the next fax is due, or past its deadline, that is not yet."""
+        f, now = tables.faxes.c, time.time()
+        query = sa.select(f.deadline).where(sa.text(DUE), f.held.is_(False), f.deadline > now)
+        with self.engine.connect() as connection:
+            deadline = connection.execute(query.order_by(f.deadline).limit(1)).scalar()
+        found = [at for at in (deadline, super().next_due()) if isinstance(at, (int, float))]
+        return min(found, default=None)
+
+    def own_up(self, running: Collection[str]) -> builtins.list[str]:
+        """Release faxes that are held by nobody. What was being prepared waits again; what was dialled is settled."""
+        f, a = tables.faxes.c, tables.attempts.c
+        lost = super().own_up(running)
+        for fax_id in lost:
+            tried = sa.exists().where(a.fax_id == fax_id, a.ended.is_not(None))
+            state = sa.case((tried, str(FaxState.WAITING)), else_=str(FaxState.QUEUED))
+            left = tables.faxes.update().where(f.id == fax_id, f.state == str(FaxState.PREPARING), f.held.is_(False))
+            with self.engine.begin() as connection:
+                connection.execute(left.values(state=state, due=time.time()))
+        return lost
 
     # ---- telling ------------------------------------------------------------------------------------------------
 
     def untold(self) -> builtins.list[StoredFax]:
         """Faxes that have ended, whose end may not have been told."""
-        with self._engine.connect() as connection:
-            ids = connection.execute(sa.select(tables.faxes.c.id).where(tables.faxes.c.told.is_(False))).scalars().all()
-            return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
+        return self._all(sa.select(tables.faxes.c.id).where(tables.faxes.c.told.is_(False)))
 
     def told(self, fax_id: str, ended: datetime | None) -> None:
         """Note that the end of a fax at this time, not that of a later call, has been handed on for reporting."""
         f = tables.faxes.c
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(
                 tables.faxes.update().where(f.id == fax_id, f.ended == rows.stamp(ended)).values(told=True)
             )
 
     def interrupted(self) -> builtins.list[StoredFax]:
-        """Faxes that were under way when the station ended and that no round will take up: received, or placed by others."""
-        under_way = [FaxState.RECEIVING, FaxState.SENDING]
-        with self._engine.connect() as connection:
-            query = sa.select(tables.faxes.c.id).where(
-                tables.faxes.c.state.in_(under_way), tables.faxes.c.round_id == ""
-            )
-            ids = connection.execute(query).scalars().all()
-            return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
+        """Faxes that were under way when the station ended and that are no job of the queue's: received, or placed by others."""
+        under_way, f = [FaxState.RECEIVING, FaxState.SENDING], tables.faxes.c
+        return self._all(sa.select(f.id).where(f.state.in_(under_way), f.request == ""))
 
     def waiting(self) -> builtins.list[StoredFax]:
-        """Faxes with a round of their own, each with all that is known: for few."""
-        with self._engine.connect() as connection:
-            query = sa.select(tables.faxes.c.id).where(tables.faxes.c.round_id != "")
-            ids = connection.execute(query).scalars().all()
-            return [kept for fax_id in ids if (kept := self._kept(connection, fax_id)) is not None]
+        """Faxes that wait for a call or are called, each with all that is known: for few."""
+        return self._all(sa.select(tables.faxes.c.id).where(sa.text(DUE)))
 
     def clock_set(self, step_s: float) -> None:
         """The clock was set. Back: those that wait are due after as long as was meant. Forward: they have as long until their
         deadline as they had, unless it was given as a time of day.
         """
-        if step_s < 0:
-            f, now = tables.faxes.c, time.time()
-            with self._engine.begin() as connection:
-                connection.execute(
-                    tables.faxes.update()
-                    .where(f.round_id != "", f.state.in_(DUE), f.due > now)
-                    .values(due=f.due + step_s, next_attempt=f.next_attempt + step_s)
-                )
-            return
-        for kept in self.waiting():
-            fax, request = kept.fax, kept.request
-            if request is None or request.deadline is not None or fax.deadline is None:
-                continue
-            data = {"deadline": rows.stamp(fax.deadline + timedelta(seconds=step_s))}
-            with self._engine.begin() as connection:
-                # As it is now: the fax may have moved on.
-                found = connection.execute(
-                    tables.faxes.update()
-                    .where(tables.faxes.c.id == fax.id, tables.faxes.c.round_id != "")
-                    .values(updated=tables.faxes.c.updated)
-                    .returning(tables.faxes.c.data)
-                ).scalar()
-                if found is not None:
-                    text = json.dumps({**json.loads(found), **data}, ensure_ascii=False)
-                    connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax.id).values(data=text))
+        f = tables.faxes.c
+        with self.engine.begin() as connection:
+            waiting = tables.faxes.update().where(sa.text(DUE))
+            if step_s < 0:
+                later = waiting.where(f.state.in_(_WAITING), f.due > time.time())
+                connection.execute(later.values(due=f.due + step_s, next_attempt=f.next_attempt + step_s))
+            else:
+                of_ours = waiting.where(f.request.contains('"deadline":null'))
+                connection.execute(of_ours.values(deadline=f.deadline + step_s))
 
     # ---- looking ------------------------------------------------------------------------------------------------
 
     def get(self, fax_id: str) -> Fax | None:
         """One fax with its attempts."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             row = self._row(connection, fax_id)
             return self._fax(row, connection) if row is not None else None
 
     def kept(self, fax_id: str) -> StoredFax | None:
         """One fax with all that the queue knows."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return self._kept(connection, fax_id)
 
     def list(self, wanted: FaxFilter) -> FaxList:
@@ -376,7 +374,7 @@ class QueueStore:
             query = query.where(f.seq < int(wanted.cursor))
         for condition in rows.conditions(wanted):
             query = query.where(condition)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             found = connection.execute(query).all()
             last = self._last_results(connection, [row.id for row in found[:limit] if not row.result_event])
         cursor = str(found[limit - 1].seq) if len(found) > limit else ""
@@ -394,10 +392,10 @@ class QueueStore:
     def counts(self) -> QueueCounts:
         """Numbers of faxes in the queue."""
         f, now = tables.faxes.c, time.time()
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             by_state = connection.execute(sa.select(f.state, sa.func.count()).group_by(f.state)).all()
             due, oldest = connection.execute(
-                sa.select(sa.func.count(), sa.func.min(f.due)).where(f.state.in_(DUE), f.due <= now)
+                sa.select(sa.func.count(), sa.func.min(f.due)).where(f.state.in_(_WAITING), f.due <= now)
             ).one()
         return QueueCounts(
             by_state={FaxState(state): count for state, count in by_state if state in _STATES},
@@ -409,13 +407,13 @@ class QueueStore:
         """(ended, direction, state, pages) of the faxes that ended since then."""
         f = tables.faxes.c
         query = sa.select(f.ended, f.direction, f.state, f.pages).where(f.ended >= since)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(query).all()]
 
     def update(self, fax_id: str, values: Mapping[str, Any]) -> bool:
         """Sets columns; `tags` is a mapping. False where there is no such fax."""
         changed = dict(values)
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             row = self._row(connection, fax_id)
             if row is None:
                 return False
@@ -430,14 +428,14 @@ class QueueStore:
 
     def erase(self, fax_id: str) -> None:
         """Forgets a fax."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(tables.attempts.delete().where(tables.attempts.c.fax_id == fax_id))
             connection.execute(tables.events.delete().where(tables.events.c.fax_id == fax_id))
             connection.execute(tables.faxes.delete().where(tables.faxes.c.id == fax_id))
 
     def note(self, fax_id: str, reason: str, remedy: str, cause: Cause | None = None) -> None:
         """Note on a record a later problem, or the reason why it waits."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             row = self._row(connection, fax_id)
             if row is not None and self._fax(row) is not None:
                 data = {**json.loads(row.data), "reason": reason[:1000], "remedy": remedy[:1000]}
@@ -457,7 +455,7 @@ class QueueStore:
         """Return those of these folders of the queue's in which faxes have their documents."""
         f = tables.faxes.c
         left, found = sorted(folders), set[str]()
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             for start in range(0, len(left), 500):
                 some = left[start : start + 500]
                 for column in (f.id, f.broadcast_id):
@@ -478,13 +476,13 @@ class QueueStore:
 
     def forbid(self, number: str, reason: str) -> None:
         """Puts a number on it."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(tables.forbidden.delete().where(tables.forbidden.c.number == number))
             connection.execute(tables.forbidden.insert().values(number=number, reason=reason, created=time.time()))
 
     def allow(self, number: str) -> bool:
         """Takes a number off it; false if it was not there."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             return bool(
                 connection.execute(tables.forbidden.delete().where(tables.forbidden.c.number == number)).rowcount
             )
@@ -492,7 +490,7 @@ class QueueStore:
     def forbidden(self) -> dict[str, tuple[str, float]]:
         """The do-not-fax list, the newest first: why, and since when."""
         query = sa.select(tables.forbidden).order_by(tables.forbidden.c.created.desc())
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             # A number stays forbidden, whatever its row says besides.
             return {
                 str(row.number): (str(row.reason), row.created if isinstance(row.created, float) else 0.0)
@@ -503,7 +501,7 @@ class QueueStore:
 
     def upkeep(self, keys_before: float) -> None:
         """Forgets old idempotency keys."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(tables.keys.delete().where(tables.keys.c.created < keys_before))
 
     # ---- rows ---------------------------------------------------------------------------------------------------
@@ -563,7 +561,12 @@ class QueueStore:
             fax=rows.fax_of(row, attempts),
             context=_CONTEXT.validate_json(row.context),
             request=_REQUEST.validate_json(row.request) if row.request else None,
-            round_id=row.round_id,
+            token=row.token,
             dialled=bool(last) and bool(attempts) and attempts[-1].ended is None,
             cancelled=row.cancelled,
         )
+
+
+def _attempt(fax_id: str, number: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the condition of an attempt's row."""
+    return tables.attempts.c.fax_id == fax_id, tables.attempts.c.number == number

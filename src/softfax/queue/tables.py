@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from softfax.delivery.jobs import job_columns, job_indexes, waiting
+
 __all__ = ["METADATA", "attempts", "events", "faxes", "forbidden", "keys"]
 
 METADATA = sa.MetaData()
@@ -30,8 +32,8 @@ faxes = sa.Table(
     sa.Column("updated", sa.Float, nullable=False),
     sa.Column("ended", sa.Float),
     sa.Column("next_attempt", sa.Float),
-    sa.Column("due", sa.Float, nullable=False),
-    sa.Column("round_id", sa.String(64), nullable=False),
+    sa.Column("deadline", sa.Float),
+    *job_columns(),
     sa.Column("cancelled", sa.Boolean, nullable=False),
     sa.Column("told", sa.Boolean, nullable=False),
     sa.Column("search", sa.Text, nullable=False),
@@ -49,11 +51,11 @@ sa.Index("softfax_faxes_unread", _c.unread, _c.seq)
 sa.Index("softfax_faxes_created", _c.created)
 sa.Index("softfax_faxes_ended", _c.ended)
 sa.Index("softfax_faxes_broadcast", _c.broadcast_id)
-sa.Index("softfax_faxes_round", _c.round_id)
 sa.Index("softfax_faxes_told", _c.told)
-#: Those that wait for a call, the first first.
-sa.Index("softfax_faxes_turn", _c.priority.desc(), _c.seq, sqlite_where=sa.text("round_id != ''"),
-         postgresql_where=sa.text("round_id != ''"))  # fmt: skip
+job_indexes(faxes)
+#: Those that wait for a call, the first first; and those that wait until their deadline.
+waiting("softfax_faxes_order", _c.priority.desc(), _c.seq)
+waiting("softfax_faxes_deadline", _c.deadline)
 
 attempts = sa.Table(
     "softfax_attempts",

@@ -14,7 +14,7 @@ from softfax.options import FaxOptions
 from softfax.station.routes import Route
 
 if TYPE_CHECKING:
-    from softfax.delivery.durable import Durable
+    from softfax.delivery.database import Database
     from softfax.station.call import FaxCall
 
 __all__ = ["FaxOrder", "FaxStats", "OrderWatch", "Service", "SessionView"]
@@ -33,17 +33,17 @@ class OrderWatch(Protocol):
 class Service(Protocol):
     """A part of a station that keeps things on disk. Added by `Station.add` before the station is entered."""
 
-    def prepare(self, durable: Durable) -> None:
-        """Makes its tables and registers its workflows, before the durable engine is launched. Blocks, in a thread."""
+    def prepare(self, database: Database) -> None:
+        """Make its tables. Blocks, in a thread."""
 
     async def start(self) -> None:
-        """The durable engine and SIP are up: begins to work."""
+        """All tables are made and SIP is up: begins to work."""
 
     async def stop(self) -> None:
         """Begins nothing new; calls under way are ended by the station afterwards. Called before SIP goes down."""
 
     async def close(self) -> None:
-        """Write what is left, after the calls have ended and all was reported. Called before the durable engine ends."""
+        """Write what is left, after the calls have ended and all was reported. Called before the database is closed."""
 
 
 @dataclass(frozen=True, kw_only=True)

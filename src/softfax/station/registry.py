@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from softfax.model import FaxUpdate
 from softfax.station.call import FaxCall
 from softfax.station.counters import Counters, views
 from softfax.station.hub import Hub, Sink
@@ -18,7 +19,7 @@ class Registry(ABC):
     """Interface to the faxes of a station, or of a single command seen as one."""
 
     def __init__(self) -> None:
-        self._hub = Hub()
+        self._hub = Hub[FaxUpdate]()
         self._counters = Counters()
 
     @abstractmethod

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
-from softfax.delivery.durable import Durable, database_url
+from softfax.delivery.database import Database, database_url
 from softfax.delivery.targets import CallbackTarget
 from softfax.diskspace import make_private
 from softfax.documents import process_kept_ready
@@ -133,7 +133,7 @@ class Station(Registry):
         #: Told what people should know, one line at a time.
         self.say: Callable[[str], None] = lambda text: None
         self.outbox: Outbox | None = None
-        self.durable: Durable | None = None
+        self.database: Database | None = None
         self.rules = Rules(lambda: self.config)
         self._services: list[Service] = []
         #: Told of another configuration when it is in force.
@@ -142,7 +142,7 @@ class Station(Registry):
         self.on_room: list[Callable[[], None]] = []
         self._isolated = isolated
         self._make_host: HostFactory = calls or (Workers if isolated else Calls)
-        self._watchers = Hub()
+        self._watchers = Hub[FaxUpdate]()
         self._faxes: dict[str, _Fax] = {}
         self._identities = making.Identities()
         self._inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
@@ -170,7 +170,7 @@ class Station(Registry):
             if self.config.fax.receive:
                 _prepare(self._inbox)
             if self.config.callbacks.enabled or self._services:
-                await self._open_durable()
+                await self._open_database()
             # Only now: what comes in can be reported.
             host = self._make_host(self.config, self._report)
             await host.start()
@@ -204,24 +204,24 @@ class Station(Registry):
             await asyncio.wait(self._tasks, timeout=10.0)
         self._host = None
 
-    async def _open_durable(self) -> None:
+    async def _open_database(self) -> None:
         data = self.config.data
-        durable = self.durable = Durable(database_url(data.dir, data.url), executor=data.name)
-        self._exit.push_async_callback(asyncio.to_thread, durable.close)
-        outbox = self.outbox = Outbox(durable, _outbox_settings(self.config), known=self.config.targets())
+        database = self.database = Database(database_url(data.dir, data.url), name=data.name)
+        self._exit.push_async_callback(asyncio.to_thread, database.close)
+        outbox = self.outbox = Outbox(database, _outbox_settings(self.config), known=self.config.targets())
         self._exit.push_async_callback(outbox.close)
 
-        def launch() -> None:
+        def begin() -> None:
             outbox.prepare()
             for service in self._services:
-                service.prepare(durable)
-            durable.launch()
+                service.prepare(database)
+            database.clock.start()
             outbox.start()
 
         # Before they are prepared: one that cannot start leaves nothing behind in this process.
         for service in self._services:
             self._exit.push_async_callback(service.close)
-        await asyncio.to_thread(launch)
+        await asyncio.to_thread(begin)
         self._callbacks = CallbackSink(self.outbox, self.config.targets())
         self._exit.callback(self.subscribe(self._callbacks))
 

@@ -19,7 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from softfax.delivery.durable import Durable
+from softfax.delivery.database import Database
 from softfax.errors import ConfigError, LocalError, PortInUseError
 from softfax.model import Fax
 from softfax.peers import Places, network_of
@@ -163,10 +163,10 @@ class WebServer:
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
-    def prepare(self, durable: Durable) -> None:
+    def prepare(self, database: Database) -> None:
         """Makes its tables. Blocks, in a thread."""
-        durable.prepare(METADATA)
-        self._store = WebStore(durable.engine)
+        database.prepare(METADATA)
+        self._store = WebStore(database.engine)
 
     async def start(self) -> None:
         """Listens. Raises PortInUseError, ConfigError, LocalError."""

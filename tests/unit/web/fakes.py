@@ -15,7 +15,7 @@ import httpx
 import sqlalchemy as sa
 
 from softfax.delivery.aside import Aside
-from softfax.delivery.durable import database_engine
+from softfax.delivery.database import database_engine
 from softfax.errors import DoNotFaxError, UsageError
 from softfax.model import TERMINAL, Direction, Fax, FaxState, FaxUpdate, new_fax_id
 from softfax.queue import tables

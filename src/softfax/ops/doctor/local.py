@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from softfax.delivery.aside import set_aside
-from softfax.delivery.durable import database_engine, database_error, database_url
+from softfax.delivery.database import database_engine, database_error, database_url
 from softfax.diskspace import free_bytes
 from softfax.documents.fonts import FOLDER, Style
 from softfax.errors import SoftfaxError

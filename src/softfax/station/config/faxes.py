@@ -59,7 +59,7 @@ class DataConfig(Table):
         "", repr=False, description="database elsewhere: postgresql://USER@HOST/NAME (a SQLite file in dir)"
     )
     name: Annotated[str, matching(r"[A-Za-z0-9_.-]{1,40}", "use up to 40 letters, digits and _.-")] = Field(
-        "softfax", description="this station in the records of its database"
+        "softfax", description="this station among the connections of a PostgreSQL server"
     )
 
     @field_validator("url")

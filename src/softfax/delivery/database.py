@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The station's database: SQLite, one file in its data folder, or PostgreSQL by URL.
+
+One station works on it. Who has tables in it makes them first (`prepare`); then jobs are claimed (`jobs`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from softfax.delivery import aside
+from softfax.delivery.clock import ClockWatch
+from softfax.delivery.jobs import Jobs
+from softfax.delivery.schema import StationLock, bring_up_to_date
+from softfax.diskspace import make_private
+from softfax.errors import LocalError, UsageError
+
+__all__ = ["DATABASE_NAME", "Database", "database_engine", "database_error", "database_url"]
+
+DATABASE_NAME = "softfax.sqlite"
+BUSY_TIMEOUT_MS = 30_000
+
+
+def database_url(data_dir: Path, url: str = "") -> str:
+    """The URL of the database: `url` (sqlite:///FILE or postgresql://…), or the file in the data folder."""
+    if not url:
+        return f"sqlite:///{data_dir.absolute() / DATABASE_NAME}"
+    if re.match(r"sqlite:///.", url):
+        return url
+    match = re.match(r"postgres(?:ql)?(?:\+psycopg)?://(.+)", url)
+    if match is None:
+        raise UsageError("the database URL names no database softfax knows", "use postgresql://… or sqlite:///FILE")
+    return f"postgresql+psycopg://{match[1]}"
+
+
+def database_engine(url: str, *, pool_size: int = 20, must_exist: bool = False, name: str = "softfax") -> sa.Engine:
+    """A SQLAlchemy engine; SQLite with a write-ahead log that is on disk before a commit returns. Raises LocalError."""
+    if not url.startswith("sqlite"):
+        options: dict[str, Any] = {"connect_args": {"application_name": name}, "pool_pre_ping": True}
+        return sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, **options)
+    path = Path(url.removeprefix("sqlite:///"))
+    if must_exist and not path.is_file():
+        raise LocalError(f"there is no database {path}", "name the station's configuration with --config")
+    try:
+        make_private(path.parent)
+        # What is in it (documents' names, numbers, passwords of receivers) is for the station's user alone.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise LocalError(f"the database {path} cannot be opened ({error.strerror})", "check [data] dir") from None
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        # An octet that is no UTF-8 spoils what it stands in, not the answer with all its rows.
+        connection.text_factory = _text
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+class Database:
+    """A station's database. `name` is that of the station in the server's own lists."""
+
+    def __init__(self, url: str, *, name: str = "softfax") -> None:
+        self.url = url
+        self.engine = database_engine(url, name=name)
+        self.jobs = Jobs()
+        self.aside = aside.Aside(self.engine)
+        self.clock = ClockWatch()
+        self._up_to_date = False
+        #: Whether the database had no tables of ours before.
+        self.fresh = False
+        self._lock = StationLock(url, self.engine)
+
+    def prepare(self, metadata: sa.MetaData) -> None:
+        """Make the tables and indexes that are missing.
+
+        Raises LocalError where the database cannot be used, is of a newer softfax, or another station runs on it.
+        """
+        try:
+            if not self._up_to_date:
+                self._lock.acquire()
+                self.fresh = bring_up_to_date(self.engine)
+                aside.METADATA.create_all(self.engine)
+                self._up_to_date = True
+            metadata.create_all(self.engine)
+            with self.engine.begin() as connection:
+                for table in metadata.tables.values():
+                    for index in table.indexes:
+                        # One that came after its table.
+                        index.create(connection, checkfirst=True)
+        except sa.exc.SQLAlchemyError as error:
+            self._lock.release()
+            raise database_error(self.url, error) from None
+
+    def close(self) -> None:
+        """Claim no more jobs, and let another station in. Blocks until the threads have ended."""
+        self.clock.stop()
+        self.jobs.close()
+        self._lock.release()
+        self.engine.dispose()
+
+
+def database_error(url: str, error: BaseException) -> LocalError:
+    """Return an error of SQLAlchemy's in our words, without the password."""
+    sqlite = url.startswith("sqlite")
+    shown = sa.make_url(url).render_as_string(hide_password=True).removeprefix("sqlite:///").replace("+psycopg", "")
+    reason = str(getattr(error, "orig", None) or error).splitlines()[0].removeprefix("connection failed: ")
+    if reason == "database is locked":
+        return LocalError(f"the database {shown} is locked by another program", "end what has it open, and start again")
+    if reason == "file is not a database":
+        return LocalError(f"{shown} is not a database", "move it away, or put a backup back: softfax restore")
+    remedy = "check [data] dir, its rights and the room on its disk" if sqlite else "check [data] url, and its server"
+    return LocalError(f"the database {shown} cannot be used ({reason})", remedy)

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Jobs: work that is due at a time. Attempts of faxes, callbacks, deliveries to mailboxes and reports by e-mail are claimed here.
+
+A job is a row of its owner's table with the columns of `job_columns`: `due` (0 where there is nothing to do), `held` while it is
+worked on, and `token`, a number that each claim makes one larger. Every write of a worker names the token it got, so that one
+whose job was taken from it changes nothing. One thread claims for all kinds, in short transactions; it sleeps until the next
+job is due, or until it is woken. The same statements run on SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import sqlalchemy as sa
+
+__all__ = ["DUE", "HELD", "Job", "JobTable", "Jobs", "Kind", "Pool", "alone", "job_columns", "job_indexes", "waiting"]
+
+log = logging.getLogger("softfax.delivery")
+
+#: How often is looked for work that another process made due: `softfax deliveries replay`.
+POLL_S = 5.0
+#: How often is looked for jobs that are held by nobody, as a lost answer of the database leaves them, and for what is long over.
+UPKEEP_S = 60.0
+#: After an error of the database, or of a worker, it is tried again this soon.
+FAILED_S, REPEATED_S = 1.0, 5.0
+#: The key of the lock under which jobs are claimed in PostgreSQL.
+CLAIMS = 4711
+#: Rows with work, and those that are worked on, as partial indexes name them, which are found by these words.
+DUE, HELD = "due > 0", "held = true"
+
+
+def job_columns() -> tuple[sa.Column[Any], ...]:
+    """Return the columns that make the rows of a table jobs."""
+    return (
+        sa.Column("due", sa.Float, nullable=False, server_default="0"),
+        sa.Column("token", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),
+    )
+
+
+def waiting(name: str, *columns: sa.ColumnElement[Any]) -> sa.Index:
+    """Return an index of the rows with work."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(DUE), postgresql_where=sa.text(DUE))
+
+
+def job_indexes(table: sa.Table) -> None:
+    """Index a table by when its jobs are due, and those that are worked on."""
+    waiting(f"{table.name}_due", table.c.due)
+    sa.Index(f"{table.name}_held", table.c.id, sqlite_where=sa.text(HELD), postgresql_where=sa.text(HELD))
+
+
+def alone(connection: sa.Connection) -> None:
+    """Let no other claim, nor on SQLite write, until the transaction ends. To be called first in it."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CLAIMS)))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A claimed job."""
+
+    key: str
+    token: int
+
+
+class JobTable:
+    """The rows of a table as jobs. `parts` groups them: no more than so many of one group are worked on at a time. Blocks."""
+
+    def __init__(self, engine: sa.Engine, table: sa.Table, parts: sa.ColumnElement[str] | None = None) -> None:
+        self.engine, self._table, self._key = engine, table, table.c.id
+        self._parts = sa.literal("") if parts is None else parts
+        t = table.c
+        self._waiting = (sa.text(DUE), t.held.is_(False))
+
+    def claim(self, most: int, each: int) -> list[Job]:
+        """Claim up to `most` jobs that are due, the longest due first, with up to `each` of a group at work."""
+        t, now = self._table.c, time.time()
+        query = sa.select(self._key, self._parts.label("part")).where(*self._waiting, t.due <= now).order_by(t.due)
+        with self.engine.connect() as connection:
+            if connection.execute(query.limit(1)).first() is None:
+                return []
+        claimed: list[Job] = []
+        with self.engine.begin() as connection:
+            alone(connection)
+            held = sa.select(self._parts).where(sa.text(HELD))
+            busy = Counter[str](connection.execute(held).scalars())
+            progress = True
+            while progress and len(claimed) < most:
+                full = [part for part, count in busy.items() if count >= each]
+                found = connection.execute(query.where(self._parts.not_in(full)).limit(most - len(claimed))).all()
+                progress = False
+                for key, part in found:
+                    if busy[part] < each:
+                        claimed.append(self._take(connection, key))
+                        busy[part] += 1
+                        progress = True
+        return claimed
+
+    def _take(self, connection: sa.Connection, key: str) -> Job:
+        t = self._table.c
+        taken = self._table.update().where(self._key == key).values(held=True, token=t.token + 1).returning(t.token)
+        return Job(key, connection.execute(taken).scalar_one())
+
+    def mine(self, job: Job) -> sa.ColumnElement[bool]:
+        """Condition of every write about a job: that it is still the claimant's."""
+        return sa.and_(self._key == job.key, self._table.c.token == job.token, self._table.c.held)
+
+    def release(self, job: Job, due: float = 0.0, **values: Any) -> bool:
+        """Let a job go, to be claimed again when it is `due` (0 for never), and set columns with it; false if it was taken."""
+        with self.engine.begin() as connection:
+            changed = self._table.update().where(self.mine(job)).values(held=False, due=due, **values)
+            return bool(connection.execute(changed).rowcount)
+
+    def next_due(self) -> float | None:
+        """Return when the next job is due that is not yet."""
+        t = self._table.c
+        query = sa.select(t.due).where(*self._waiting, t.due > time.time()).order_by(t.due).limit(1)
+        with self.engine.connect() as connection:
+            found = connection.execute(query).scalar()
+        return float(found) if isinstance(found, (int, float)) else None
+
+    def clock_set(self, step_s: float) -> None:
+        """Keep waits as long as they were meant when the clock is set back; set forward, they end sooner, without harm."""
+        t = self._table.c
+        if step_s < 0:
+            with self.engine.begin() as connection:
+                moved = self._table.update().where(sa.text(DUE), t.due > time.time())
+                connection.execute(moved.values(due=t.due + step_s))
+
+    def own_up(self, running: Collection[str]) -> list[str]:
+        """Release jobs that are held, but not `running`: an earlier process held them, or a claim got lost; their keys."""
+        t = self._table.c
+        with self.engine.connect() as connection:
+            held = connection.execute(sa.select(self._key).where(sa.text(HELD))).scalars().all()
+        lost = [key for key in held if key not in running]
+        for key in lost:
+            with self.engine.begin() as connection:
+                values = {"held": False, "token": t.token + 1}
+                connection.execute(self._table.update().where(self._key == key, t.held).values(values))
+        return lost
+
+
+J = TypeVar("J", bound=Job)
+
+
+class Kind(Protocol[J]):
+    """Jobs of one kind. All is called in the thread that claims, and may block for a moment."""
+
+    @property
+    def name(self) -> str:
+        """Name of the kind."""
+
+    @property
+    def rows(self) -> JobTable:
+        """Its rows."""
+
+    def claim(self, running: int) -> Sequence[J]:
+        """Claim jobs that can be worked on now beside so many; none where no more can."""
+
+    def begin(self, job: J) -> Future[Any]:
+        """Begin to work on a claimed job, elsewhere."""
+
+    def upkeep(self) -> None:
+        """Tidy up; called at the start and once a minute."""
+
+    def close(self) -> None:
+        """Begin nothing more."""
+
+
+class Pool:
+    """A kind whose jobs are worked on in threads: `workers` at a time, `each` of one group. `work` releases its job."""
+
+    def __init__(
+        self,
+        name: str,
+        rows: JobTable,
+        work: Callable[[Job], None],
+        upkeep: Callable[[], None],
+        workers: int,
+        each: int | None = None,
+    ) -> None:
+        self.name, self.rows, self.upkeep, self._work = name, rows, upkeep, work
+        self._workers, self._each = workers, min(each or workers, workers)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"softfax-{name}")
+
+    def claim(self, running: int) -> Sequence[Job]:
+        """Claim as many as there are threads for."""
+        return self.rows.claim(self._workers - running, self._each) if running < self._workers else ()
+
+    def begin(self, job: Job) -> Future[None]:
+        """Work on a job in a thread."""
+        return self._threads.submit(self._run, job)
+
+    def _run(self, job: Job) -> None:
+        try:
+            self._work(job)
+        except Exception:
+            log.exception("a job of %s failed and is repeated", self.name)
+            self.rows.release(job, time.time() + REPEATED_S)
+
+    def close(self) -> None:
+        """Let the threads go that have nothing to do."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Claimed:
+    """A kind, and what of it is under way."""
+
+    def __init__(self, kind: Kind[Any]) -> None:
+        self.kind = kind
+        self.running: dict[Future[Any], Job] = {}
+        self.look_at = self.upkeep_at = 0.0
+
+
+class Jobs:
+    """The thread that claims jobs, of one database."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._kinds: dict[str, _Claimed] = {}
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self, kind: Kind[Any]) -> None:
+        """Begin to claim jobs of a kind, what an earlier process held first."""
+        with self._changed:
+            self._kinds[kind.name] = _Claimed(kind)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="softfax-jobs", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def wake(self, name: str) -> None:
+        """Look for jobs of a kind now: one may be due, or there is room for one. From any thread; waits for nothing."""
+        with self._changed:
+            if (claimed := self._kinds.get(name)) is not None:
+                claimed.look_at = 0.0
+                self._changed.notify_all()
+
+    def stop(self, name: str, timeout_s: float = 0.0) -> bool:
+        """Claim no more jobs of a kind; false where those under way have not ended after so long. Blocks."""
+        with self._changed:
+            claimed = self._kinds.pop(name, None)
+            self._changed.notify_all()
+            ended = claimed is None or self._changed.wait_for(lambda: not claimed.running, timeout_s)
+        if claimed is not None:
+            claimed.kind.close()
+        return ended
+
+    def close(self) -> None:
+        """Claim nothing more. Blocks until the thread has ended."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout=30.0)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._stopping:
+                    next_look = min((one.look_at for one in self._kinds.values()), default=float("inf"))
+                    wait_s = next_look - time.monotonic()
+                    if wait_s <= 0:
+                        break
+                    self._changed.wait(min(wait_s, POLL_S))
+                if self._stopping:
+                    return
+                due = [one for one in self._kinds.values() if one.look_at <= time.monotonic()]
+                for one in due:
+                    one.look_at = float("inf")  # a wake from here on counts
+            for one in due:
+                look_at = self._look(one)
+                with self._changed:
+                    one.look_at = min(one.look_at, look_at)
+
+    def _look(self, one: _Claimed) -> float:
+        """Claim what can be; when to look again, as time.monotonic() counts."""
+        now = time.monotonic()
+        try:
+            if now >= one.upkeep_at:
+                with self._changed:
+                    running = {job.key for job in one.running.values()}
+                one.kind.rows.own_up(running)
+                one.kind.upkeep()
+                one.upkeep_at = now + UPKEEP_S
+            jobs = one.kind.claim(len(one.running))
+            for job in jobs:
+                self._begin(one, job)
+            if jobs:
+                return 0.0
+            next_due = one.kind.rows.next_due()
+        except Exception as error:
+            one.upkeep_at = 0.0
+            if isinstance(error, sa.exc.SQLAlchemyError):
+                log.error("no %s can be claimed: %s", one.kind.name, str(error).splitlines()[0])
+            else:
+                log.exception("no %s can be claimed", one.kind.name)
+            return now + FAILED_S
+        return now + (POLL_S if next_due is None else min(POLL_S, max(0.0, next_due - time.time())))
+
+    def _begin(self, one: _Claimed, job: Job) -> None:
+        with self._changed:
+            if self._kinds.get(one.kind.name) is not one:
+                return  # stopped meanwhile: the next start finds it
+            future = one.kind.begin(job)
+            one.running[future] = job
+
+        def ended(done: Future[Any]) -> None:
+            with self._changed:
+                one.running.pop(done, None)
+                one.look_at = 0.0
+                if not done.cancelled() and (error := done.exception()) is not None:
+                    one.upkeep_at = 0.0
+                    log.error("a job of %s was broken off: %s", one.kind.name, str(error).splitlines()[:1])
+                self._changed.notify_all()
+
+        future.add_done_callback(ended)

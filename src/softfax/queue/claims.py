@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Claims of faxes that are due: the first by priority and then by age that a channel slot of an account and of its number is free
+for. So priorities hold however many wait, and those that wait cost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from softfax.delivery.jobs import Job, alone
+from softfax.errors import UsageError
+from softfax.model import Attempt, Cause, Fax
+from softfax.queue.failover import failed_over
+from softfax.queue.store import StoredFax
+from softfax.station.calls import NO_ROOM
+from softfax.station.routes import Route
+
+if TYPE_CHECKING:
+    from softfax.queue.queue import FaxQueue
+
+__all__ = ["FAXES", "FaxClaim", "FaxClaims"]
+
+log = logging.getLogger("softfax.queue")
+
+FAXES = "faxes"
+#: Faxes that are claimed in one transaction, and those that are due and looked at for a free slot, in all and at a time.
+AT_ONCE, LOOKED_AT, LOOK = 20, 2000, 100
+#: How often all folders are looked at: there may be very many.
+FOLDERS_EVERY_S = 6 * 3600.0
+#: How long the station's loop may take to say what is free.
+ROOM_S = 30.0
+#: What can be done about a machine that is at its limit.
+WAITS_FOR_ROOM = "it is sent as soon as there is room; give the station more processors, or fewer calls at a time"
+
+
+@dataclass(frozen=True)
+class FaxClaim(Job):
+    """A claimed fax: with the route of an attempt that has a channel slot, or without, to be ended or put off."""
+
+    stored: StoredFax
+    routes: tuple[Route, ...] = ()
+    attempt: Attempt | None = None
+
+
+@dataclass(frozen=True)
+class _Room:
+    """The station's calls at one moment: those that are not the queue's, by account, the number of those that are, the accounts
+    that are down, and how many calls more the machine takes through each.
+    """
+
+    others: Counter[str]
+    ordered: int
+    down: Collection[str]
+    left: Mapping[str, int]
+
+
+class _Search:
+    """One search for faxes that can be called, with the channel slots that are taken as it goes on."""
+
+    def __init__(self, queue: FaxQueue, room: _Room) -> None:
+        self._queue, self._room, self._rules = queue, room, queue.station.rules
+        config = queue.station.config
+        self._calls, self._per_number = config.queue.calls or config.sip.max_calls, config.queue.calls_per_number
+        self._numbers, self._accounts = Counter[str](), Counter(room.others)
+        for to, account in queue.store.taken():
+            self._take(self._rules.number_key(to), account)
+        #: Faxes with a free slot that the machine has no room for.
+        self.no_room = 0
+
+    def _take(self, number: str, account: str) -> None:
+        self._numbers[number] += 1
+        self._accounts[account] += 1
+
+    @property
+    def full(self) -> bool:
+        """Return True if no fax more can be called."""
+        return self._numbers.total() >= self._calls or self.no_room >= AT_ONCE
+
+    def look(self, row: Any) -> FaxClaim | None:
+        """A claim of a fax that is due, if there is a slot for it, or if it needs none."""
+        number = self._rules.number_key(row.to)
+        if not row.cancelled and (self._numbers[number] >= self._per_number or self._is_full_for(row)):
+            return None
+        stored = self._queue.store.kept(row.id)
+        if stored is None or stored.request is None:
+            return None
+        claim = FaxClaim(row.id, stored.token, stored)
+        if stored.cancelled:
+            return claim
+        fax, now = stored.fax, datetime.now(UTC)
+        try:
+            routes = self._rules.routes(fax.to, stored.request.account)
+        except UsageError:
+            return claim
+        if self._rules.opens(number, now) not in (now, None) or now < (fax.not_before or now):
+            return claim
+        failed = failed_over(fax.attempts, routes)
+        left = [route for route in routes if route.account not in failed]
+        free = self._rules.free(left, self._accounts, self._room.down)
+        starting = self._numbers.total() - self._room.ordered
+        roomy = [route for route in free if self._room.left.get(route.account, 0) > starting]
+        if not roomy:
+            if free:
+                self._wait_for_room(fax)
+            return None
+        self._take(number, roomy[0].account)
+        return dataclasses.replace(claim, routes=routes, attempt=_attempt(fax, roomy[0]))
+
+    def _is_full_for(self, row: Any) -> bool:
+        """Return True if all accounts of a fax are full, before all that is known of it is read."""
+        try:
+            routes = self._rules.routes(row.to, json.loads(row.request)["account"])
+        except (UsageError, ValueError, KeyError, TypeError):
+            return False
+        return not self._rules.free(routes, self._accounts, self._room.down)
+
+    def _wait_for_room(self, fax: Fax) -> None:
+        self.no_room += 1
+        if fax.reason != NO_ROOM:
+            self._queue.store.note(fax.id, NO_ROOM, WAITS_FOR_ROOM, Cause.OURS)
+
+
+class FaxClaims:
+    """A kind of jobs (`softfax.delivery.jobs.Kind`). Called in the thread that claims."""
+
+    name = FAXES
+
+    def __init__(self, queue: FaxQueue, loop: asyncio.AbstractEventLoop) -> None:
+        self._queue, self.rows, self._loop = queue, queue.store, loop
+        self._folders_at = 0.0
+        #: Whether a fax found a channel slot, and a machine without room for another call.
+        self._no_room = False
+
+    def claim(self, running: int) -> Sequence[FaxClaim]:
+        """Claim the faxes that end without a call, then those that a channel slot is free for, in order."""
+        store = self._queue.store
+        if self._queue.takes_nothing:
+            return ()
+        found = [FaxClaim(one.fax.id, one.token, one) for one in store.ending(AT_ONCE)] or self._due()
+        claimed = []
+        if found:
+            with store.engine.begin() as connection:
+                alone(connection)
+                for claim in found:
+                    stored = store.begin(connection, claim.stored, claim.attempt)
+                    if stored is not None:
+                        claimed.append(dataclasses.replace(claim, token=stored.token, stored=stored))
+        return claimed
+
+    def _due(self) -> list[FaxClaim]:
+        """Faxes that are due and that a slot is free for, or that may not be called now."""
+        found, search = list[FaxClaim](), None
+        for row in self._in_order():
+            search = search or self._begin_search()
+            if search.full or len(found) >= AT_ONCE:
+                break
+            try:
+                claim = search.look(row)
+            except Exception as error:
+                # One that cannot be read holds up no other.
+                log.error("fax %r gets no channel slot: %s", row.id, error)
+                continue
+            if claim is not None:
+                found.append(claim)
+        self._no_room = search is not None and search.no_room > 0
+        return found
+
+    def _in_order(self) -> Iterator[Any]:
+        after: tuple[int, int] | None = None
+        for _ in range(0, LOOKED_AT, LOOK):
+            rows = self.rows.due(LOOK, after)
+            yield from rows
+            if len(rows) < LOOK:
+                return
+            after = (rows[-1].priority, rows[-1].seq)
+
+    def _begin_search(self) -> _Search:
+        return _Search(self._queue, asyncio.run_coroutine_threadsafe(self._room(), self._loop).result(ROOM_S))
+
+    async def _room(self) -> _Room:
+        station = self._queue.station
+        calls, accounts = station.calls(), ["", *(one.label for one in station.config.account)]
+        queued = [call.order is not None and call.order.watch is not None for call in calls]
+        others = Counter(call.account for call, ours in zip(calls, queued, strict=True) if call.known and not ours)
+        return _Room(others, sum(queued), station.down(), {name: station.room(name) for name in accounts})
+
+    def begin(self, job: FaxClaim) -> Future[None]:
+        """Work on a claimed fax, on the station's loop."""
+        return asyncio.run_coroutine_threadsafe(self._queue.work(job), self._loop)
+
+    def upkeep(self) -> None:
+        """Tidy the tables, and now and then the folders, which takes longer: elsewhere."""
+        whole = time.monotonic() >= self._folders_at
+        if whole:
+            self._folders_at = time.monotonic() + FOLDERS_EVERY_S
+        self._queue.makers.submit(self._tidy, whole)
+
+    def _tidy(self, whole: bool) -> None:
+        try:
+            self._queue.tidy(whole)
+        except Exception:
+            log.exception("the upkeep of the queue failed")
+
+    def close(self) -> None:
+        """Nothing is to be done: what is under way ends on the loop."""
+
+    def room_again(self) -> None:
+        """Look again: there is room for calls. On the station's loop."""
+        if self._no_room:
+            self._no_room = False
+            self._queue.wake()
+
+
+def _attempt(fax: Fax, route: Route) -> Attempt:
+    """The next attempt of a fax."""
+    number = 1 + max((a.number for a in fax.attempts if a.ended is not None), default=0)
+    first_page = fax.pages + 1
+    # An unconfirmed page may have reached the far end in a call that a crash cut off.
+    resent = any(a.cause is Cause.CRASH and first_page <= a.first_page + a.pages for a in fax.attempts)
+    return Attempt(
+        number=number, started=datetime.now(UTC), account=route.account, destination=route.uri, first_page=first_page,
+        resent=resent,
+    )  # fmt: skip

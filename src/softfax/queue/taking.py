@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A fax of a request, as it is taken."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from softfax.documents import RasterSettings
+from softfax.documents.fetch import redacted
+from softfax.errors import UsageError
+from softfax.model import Direction, Fax, FaxContext, FaxState, new_fax_id
+from softfax.options import options_of
+from softfax.queue import pages
+from softfax.queue.model import FaxRequest
+from softfax.sip.headers import number_of
+
+if TYPE_CHECKING:
+    from softfax.queue.queue import FaxQueue
+
+__all__ = ["checked"]
+
+DOCUMENTS_MAX = 100
+
+
+def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, FaxRequest, FaxContext]:
+    """A fax of a request. Raises UsageError, DocumentError."""
+    config, rules = queue.station.config, queue.station.rules
+    routes = rules.routes(request.to, request.account)
+    if not len(request.documents) + bool(request.cover) > 0 or len(request.documents) > DOCUMENTS_MAX:
+        raise UsageError(f"{len(request.documents)} documents in one fax", f"use 1 to {DOCUMENTS_MAX}")
+    if request.callbacks and queue.station.outbox is None:
+        raise UsageError("callbacks are switched off", "set enabled = true in [callbacks]")
+    begin = max(now, request.not_before or now)
+    due = rules.opens(rules.number_key(request.to), begin)
+    deadline = request.deadline or begin + timedelta(seconds=config.queue.give_up_s)
+    if due is None or due > deadline:
+        raise UsageError("the fax could not be sent before its deadline", "move it, or see [[queue.hours]]")
+    fax_id = new_fax_id()
+    folder = request.folder or queue.folder / (request.broadcast_id or fax_id)
+    request = dataclasses.replace(
+        request,
+        documents=pages.keep_documents(request.documents, folder),
+        folder=folder,
+        # Its pages stay as they are, whatever the configuration says later.
+        **options_of(queue.filled(request), RasterSettings),
+    )
+    ready = pages.made(queue.filled(request), folder)
+    asked = dataclasses.replace(request, account=request.account or routes[0].account)
+    fax = Fax(
+        id=fax_id,
+        direction=Direction.SEND,
+        state=FaxState.QUEUED,
+        created=now,
+        updated=now,
+        to=request.to,
+        **options_of(asked.with_defaults(config.fax.options), Fax),
+        documents=tuple(d.name or redacted(d.url or "") for d in request.documents),
+        priority=request.priority,
+        not_before=request.not_before,
+        deadline=deadline,
+        next_attempt=due,
+        broadcast_id=request.broadcast_id,
+        warnings=ready.warnings if ready is not None else (),
+    )
+    return fax, request, _context(fax, routes[0].uri)
+
+
+def _context(fax: Fax, uri: str) -> FaxContext:
+    """Context of a fax that is not on a call."""
+    return FaxContext(
+        fax_id=fax.id,
+        direction=fax.direction,
+        outgoing=True,
+        session_number=0,
+        unique_id=f"{int(fax.created.timestamp())}.{int(fax.id[:8], 16)}",
+        channel="",
+        caller_number=fax.caller_number,
+        caller_name=fax.caller_name,
+        called_number=number_of(uri),
+        entry_point=fax.account,
+        ident=fax.ident,
+        header=fax.header,
+        documents=fax.documents,
+        tags=dict(fax.tags),
+    )

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The queue on PostgreSQL: the same faxes come to the same ends as on SQLite, in order, and go on after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from softfax.delivery.database import database_url
+from softfax.model import Cause, FaxState
+from tests.queue.test_queue import QUICK, running
+from tests.support.postgresql import postgresql
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with postgresql() as url:
+        yield url
+
+
+def test_faxes_end_wait_and_go_on(database: str, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("One\fTwo\fThree")
+    tables: dict[str, Any] = {
+        "data": {"dir": tmp_path / "data", "url": database},
+        "queue": {**QUICK, "give_up_s": 3600},
+    }
+
+    async def first() -> str:
+        async with running(tmp_path, **tables) as r:
+            numbers = ("ok", "busy", "refused", "cut2", "crash1")
+            faxes = {number: await r.send(number, letter) for number in numbers}
+            ended = {number: await r.until(fax.id) for number, fax in faxes.items()}
+            assert {n: (f.state, f.cause, len(f.attempts), f.pages) for n, f in ended.items()} == {
+                "ok": (FaxState.DELIVERED, None, 1, 3),
+                "busy": (FaxState.FAILED, Cause.BUSY, 3, 0),
+                "refused": (FaxState.FAILED, Cause.REFUSED, 1, 0),
+                "cut2": (FaxState.DELIVERED, None, 2, 3),
+                "crash1": (FaxState.UNCERTAIN, Cause.CRASH, 1, 1),
+            }
+            held = await r.send("held", letter, deadline=datetime.now(UTC) + timedelta(hours=1))
+            await r.until(held.id, FaxState.SENDING)
+            # The number has no channel slot for another.
+            late = await r.send("held", letter, deadline=datetime.now(UTC) + timedelta(seconds=4))
+            assert (await r.until(late.id)).state is FaxState.EXPIRED
+            waiting = await r.send("ok-later", letter, not_before=datetime.now(UTC) + timedelta(hours=1))
+            cancelled = await r.send("ok-never", letter, not_before=datetime.now(UTC) + timedelta(hours=1))
+            assert (await r.queue.cancel(cancelled.id)).state is FaxState.CANCELLED
+            await asyncio.to_thread(r.queue.store.clock_set, -7200.0)
+            r.far_ends.release.set()
+            assert (await r.until(held.id)).state is FaxState.DELIVERED
+            return waiting.id
+
+    async def again(fax_id: str) -> None:
+        engine = sa.create_engine(database_url(tmp_path, database))
+        left = sa.text(
+            "UPDATE softfax_faxes SET held = true, state = 'preparing', due = 1,"
+            " data = (data::jsonb - 'not_before' || '{\"not_before\": null}')::text WHERE id = :id"
+        )
+        with engine.begin() as connection:
+            assert connection.execute(left, {"id": fax_id}).rowcount == 1
+        engine.dispose()
+        async with running(tmp_path, **tables) as r:
+            assert (await r.until(fax_id)).state is FaxState.DELIVERED
+
+    asyncio.run(again(asyncio.run(first())))
