@@ -91,7 +91,7 @@ class JobTable:
         claimed: list[Job] = []
         with self.engine.begin() as connection:
             alone(connection)
-            held = sa.select(self._parts).where(sa.text(HELD))
+            held = sa.select(self._parts).select_from(self._table).where(sa.text(HELD))
             busy = Counter[str](connection.execute(held).scalars())
             progress = True
             while progress and len(claimed) < most:
