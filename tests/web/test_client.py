@@ -221,7 +221,7 @@ def test_mistakes_are_one_line_with_a_remedy(
 
 def test_an_ambiguous_short_id_is_said_so(there: Running, softfax: Softfax, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = iter(["abcd" + "0" * 20, "abcd" + "1" * 20])
-    monkeypatch.setattr("softfax.queue.queue.new_fax_id", lambda: next(ids))
+    monkeypatch.setattr("softfax.queue.taking.new_fax_id", lambda: next(ids))
     with SoftfaxClient(there.url, token=ADMIN) as station:
         later = datetime.now(UTC) + timedelta(hours=1)
         for _ in range(2):

@@ -4,17 +4,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.station.test_outbox_postgresql import postgresql
+import pytest
+
+from tests.support.postgresql import postgresql
 from tests.web.rig import running
 from tests.web.test_faxes import ended, sent
 
-__all__ = ["postgresql"]
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with postgresql() as url:
+        yield url
 
 
-def test_faxes_on_postgresql(tmp_path: Path, postgresql: str) -> None:
-    data = {"dir": tmp_path / "data", "url": postgresql}
+def test_faxes_on_postgresql(tmp_path: Path, database: str) -> None:
+    data = {"dir": tmp_path / "data", "url": database}
 
     async def first() -> dict[str, str]:
         async with running(tmp_path, data=data) as r, r.client() as c:

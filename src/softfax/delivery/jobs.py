@@ -20,7 +20,19 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-__all__ = ["DUE", "HELD", "Job", "JobTable", "Jobs", "Kind", "Pool", "alone", "job_columns", "job_indexes", "waiting"]
+__all__ = [
+    "DUE",
+    "HELD",
+    "Job",
+    "JobKind",
+    "JobTable",
+    "Jobs",
+    "Pool",
+    "alone",
+    "job_columns",
+    "job_indexes",
+    "waiting",
+]
 
 log = logging.getLogger("softfax.delivery")
 
@@ -152,7 +164,7 @@ class JobTable:
 J = TypeVar("J", bound=Job)
 
 
-class Kind(Protocol[J]):
+class JobKind(Protocol[J]):
     """Jobs of one kind. All is called in the thread that claims, and may block for a moment."""
 
     @property
@@ -215,7 +227,7 @@ class Pool:
 class _Claimed:
     """A kind, and what of it is under way."""
 
-    def __init__(self, kind: Kind[Any]) -> None:
+    def __init__(self, kind: JobKind[Any]) -> None:
         self.kind = kind
         self.running: dict[Future[Any], Job] = {}
         self.look_at = self.upkeep_at = 0.0
@@ -230,7 +242,7 @@ class Jobs:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def start(self, kind: Kind[Any]) -> None:
+    def start(self, kind: JobKind[Any]) -> None:
         """Begin to claim jobs of a kind, what an earlier process held first."""
         with self._changed:
             self._kinds[kind.name] = _Claimed(kind)

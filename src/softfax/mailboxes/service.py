@@ -92,7 +92,7 @@ class Mailboxes:
         await asyncio.to_thread(self._jobs.stop)
 
     async def close(self) -> None:
-        """Nothing is left to do: waiting deliveries wait for the next start."""
+        """End: waiting deliveries wait for the next start."""
 
     # ---- taking -------------------------------------------------------------------------------------------------
 

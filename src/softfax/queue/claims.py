@@ -131,7 +131,7 @@ class _Search:
 
 
 class FaxClaims:
-    """A kind of jobs (`softfax.delivery.jobs.Kind`). Called in the thread that claims."""
+    """A kind of jobs (`softfax.delivery.jobs.JobKind`). Called in the thread that claims."""
 
     name = FAXES
 
@@ -212,7 +212,7 @@ class FaxClaims:
             log.exception("the upkeep of the queue failed")
 
     def close(self) -> None:
-        """Nothing is to be done: what is under way ends on the loop."""
+        """Leave what is under way to end on the loop."""
 
     def room_again(self) -> None:
         """Look again: there is room for calls. On the station's loop."""
