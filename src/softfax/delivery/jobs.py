@@ -20,19 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-__all__ = [
-    "DUE",
-    "HELD",
-    "Job",
-    "JobKind",
-    "JobTable",
-    "Jobs",
-    "Pool",
-    "alone",
-    "job_columns",
-    "job_indexes",
-    "waiting",
-]
+__all__ = ["DUE", "HELD", "Job", "JobTable", "Jobs", "Pool", "Work", "alone", "job_columns", "job_indexes", "waiting"]
 
 log = logging.getLogger("softfax.delivery")
 
@@ -164,7 +152,7 @@ class JobTable:
 J = TypeVar("J", bound=Job)
 
 
-class JobKind(Protocol[J]):
+class Work(Protocol[J]):
     """Jobs of one kind. All is called in the thread that claims, and may block for a moment."""
 
     @property
@@ -227,7 +215,7 @@ class Pool:
 class _Claimed:
     """A kind, and what of it is under way."""
 
-    def __init__(self, kind: JobKind[Any]) -> None:
+    def __init__(self, kind: Work[Any]) -> None:
         self.kind = kind
         self.running: dict[Future[Any], Job] = {}
         self.look_at = self.upkeep_at = 0.0
@@ -242,7 +230,7 @@ class Jobs:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def start(self, kind: JobKind[Any]) -> None:
+    def start(self, kind: Work[Any]) -> None:
         """Begin to claim jobs of a kind, what an earlier process held first."""
         with self._changed:
             self._kinds[kind.name] = _Claimed(kind)

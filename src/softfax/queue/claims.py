@@ -131,7 +131,7 @@ class _Search:
 
 
 class FaxClaims:
-    """A kind of jobs (`softfax.delivery.jobs.JobKind`). Called in the thread that claims."""
+    """A kind of jobs (`softfax.delivery.jobs.Work`). Called in the thread that claims."""
 
     name = FAXES
 
