@@ -208,7 +208,7 @@ class FarEnd:
 class Agent:
     """Our user agent in a process of its own, running `main(agent)` of a script; says its port first."""
 
-    def __init__(self, script: str, config: str = "") -> None:
+    def __init__(self, script: str, config: str = "", seconds: float = 40) -> None:
         runner = f"""
 async def outer():
     agent = await UserAgent.start(SipConfig(**{{"listen": "127.0.0.1:0", **dict({config})}}))
@@ -216,7 +216,7 @@ async def outer():
         running = asyncio.ensure_future(main(agent))
         await asyncio.sleep(0)  # it has said what becomes of calls before one can come
         print(agent.bound_address[1], flush=True)
-        await asyncio.wait_for(running, 40)
+        await asyncio.wait_for(running, {seconds})
     finally:
         await agent.close()
 asyncio.run(outer())

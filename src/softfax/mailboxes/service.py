@@ -26,7 +26,7 @@ from softfax.delivery.retried import DEAD, WAITING, RetriedJobs
 from softfax.errors import SoftfaxError, UsageError
 from softfax.mailboxes import targets
 from softfax.mailboxes.targets import Item, MailboxError
-from softfax.model import Fax, FaxResult
+from softfax.model import Fax, FaxResult, rfc3339
 from softfax.queue.errors import NoFaxError
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station
@@ -180,7 +180,7 @@ class Mailboxes:
         """Deliver by way of the outbox, which keeps the order, signs, and retries."""
         if self.station.outbox is None:
             raise MailboxError("callbacks are switched off", "set enabled = true in [callbacks]", final=True)
-        body: dict[str, Any] = {"event": "received", "time": datetime.now(UTC).isoformat(), "fax": dict(item.fax)}
+        body: dict[str, Any] = {"event": "received", "time": rfc3339(datetime.now(UTC)), "fax": dict(item.fax)}
         if target.document and item.pdf.stat().st_size <= DOCUMENT_BYTES_MAX:
             body["document"] = base64.b64encode(item.pdf.read_bytes()).decode()
         try:

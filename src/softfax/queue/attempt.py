@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from softfax.errors import DocumentError, DocumentInterruptedError, DocumentUnreachableError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
-from softfax.model import Attempt, Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate
+from softfax.model import Attempt, Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, rfc3339
 from softfax.options import Resolution, options_of
 from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
@@ -218,7 +218,7 @@ class SendAttempt:
             pages_total=total,
             documents=list(fax.documents),
             warnings=list(dict.fromkeys([*fax.warnings, *(result.warnings or ())])) or None,
-            retry_at=verdict.next_at.isoformat() if verdict.next_at is not None else None,
+            retry_at=rfc3339(verdict.next_at) if verdict.next_at is not None else None,
         )
         attempt = dataclasses.replace(attempt, result=result)
         fax = dataclasses.replace(

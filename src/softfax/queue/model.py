@@ -63,13 +63,14 @@ class FaxRequest(FaxOptions):
 class FaxFilter:
     """Filter for lists of faxes, the newest first. `text` is looked for in numbers, names, station ids, documents and tags.
 
-    `cursor` is that of the list before (`FaxList.cursor`).
+    `notations` are the ways that `number` may be written. `cursor` is that of the list before (`FaxList.cursor`).
     """
 
     direction: Direction | None = None
     states: frozenset[FaxState] = frozenset()
     text: str = ""
     number: str = ""
+    notations: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     since: datetime | None = None
     until: datetime | None = None

@@ -146,9 +146,11 @@ def conditions(wanted: FaxFilter) -> Iterable[sa.ColumnElement[bool]]:
     if wanted.until is not None:
         yield f.created < wanted.until.timestamp()
     if wanted.number:
-        same = [f.to == wanted.number, f.caller_number == wanted.number]
-        if digits := _digits(wanted.number):
-            same.append(f.search.contains(f"#{digits}#", autoescape=True))
+        same = []
+        for number in wanted.notations or (wanted.number,):
+            same += [f.to == number, f.caller_number == number]
+            if digits := _digits(number):
+                same.append(f.search.contains(f"#{digits}#", autoescape=True))
         yield sa.or_(*same)
     for word in wanted.text.lower().split()[:10]:
         yield f.search.contains(word, autoescape=True)

@@ -140,7 +140,7 @@ class Routing:
         text = destination.strip()
         if re.match(r"<?sips?:", text, re.I):
             return (self._straight(text.strip("<>"), named),)
-        if not _WRITTEN.match(text):
+        if not _WRITTEN.match(text) or not _is_number_or_name(text):
             raise UsageError(f"not a SIP URI or a number: {text[:80]!r}", "write sip:NUMBER@HOST, or a number")
         number = self.plan.normal(text)
         if not number.lstrip("+"):
@@ -186,6 +186,11 @@ class Routing:
         uri = f"{scheme}:{_user(written)}@{host}{f':{port}' if port else ''}{parameters}"
         split_uri(uri)
         return Route(trunk.name, uri)
+
+
+def _is_number_or_name(text: str) -> bool:
+    """Return False for words: the name of an extension has no blanks, and some digit."""
+    return not re.search(r"[A-Za-z_]", text) or (not re.search(r"[() ]", text) and bool(re.search(r"[0-9]", text)))
 
 
 def _by(rules: Sequence[RewriteRule], number: str) -> str:

@@ -14,9 +14,11 @@ from zoneinfo import ZoneInfo
 from softfax.errors import DoNotFaxError, LocalError, OutOfHoursError
 from softfax.station.config import StationConfig
 from softfax.station.config.queue import WEEK, HoursConfig
-from softfax.station.routes import Route, available
+from softfax.station.routes import NumberFormat, Route, available
 
 __all__ = ["Rules", "next_open"]
+
+WRITTEN: tuple[NumberFormat, ...] = ("national", "international", "digits")
 
 
 class Rules:
@@ -29,6 +31,12 @@ class Rules:
     def number_key(self, to: str) -> str:
         """A number as it is compared: in international form where the dial plan knows how; the user of a SIP URI."""
         return self._config().routing().number_key(to)
+
+    def notations(self, number: str) -> tuple[str, ...]:
+        """The ways that a number may be written, by the dial plan."""
+        routing = self._config().routing()
+        key = routing.number_key(number)
+        return tuple(dict.fromkeys((number, key, *(routing.plan.written(key, how) for how in WRITTEN))))
 
     def is_forbidden(self, number: str) -> bool:
         """Return True if a number, as it is compared, is on the do-not-fax list."""

@@ -41,6 +41,7 @@ from softfax.model import (
     SessionEvent,
     SessionState,
     new_fax_id,
+    rfc3339,
 )
 from softfax.sip import split_uri
 from softfax.sip.headers import display_name, number_of
@@ -573,7 +574,7 @@ class Station(Registry):
             except Exception:
                 log.exception("the end of fax %s was not taken", call.context.fax_id)
                 # So it is no end: who placed the order finds out later what became of it.
-                result = dataclasses.replace(result, retry_at=datetime.now(UTC).isoformat())
+                result = dataclasses.replace(result, retry_at=rfc3339(datetime.now(UTC)))
         self._hub.publish(FaxUpdate(call.context, result))
         self._faxes.pop(call.context.fax_id, None)
         if not call.result.done():

@@ -30,7 +30,9 @@ from softfax.station.config.http import Scope
 __all__ = [
     "AccountList",
     "AttemptOut",
+    "BroadcastLinks",
     "BroadcastOut",
+    "BroadcastState",
     "ContactList",
     "ContactOut",
     "EventList",
@@ -45,6 +47,7 @@ __all__ = [
     "ProblemOut",
     "SessionList",
     "StatusOut",
+    "SwmlListOut",
     "SwmlOut",
     "TraceOut",
     "UploadOut",
@@ -150,6 +153,24 @@ class BroadcastOut(Out):
 
     broadcast_id: str
     faxes: list[FaxOut]
+
+
+class BroadcastLinks(Out):
+    """Places of a broadcast and its faxes."""
+
+    self: str
+    faxes: str
+
+
+class BroadcastState(Out):
+    """Progress of a broadcast: its faxes by their states, and the pages confirmed. It has `ended` when all of them have."""
+
+    broadcast_id: str
+    total: int
+    by_state: dict[str, int]
+    ended: bool
+    pages: int
+    links: BroadcastLinks
 
 
 class FaxListOut(Out):
@@ -436,3 +457,9 @@ class TraceOut(Out):
     entries: list[TraceEntryOut]
     left_out: int = 0
     statistics: dict[str, Any] = {}
+
+
+class SwmlListOut(Out):
+    """Runs of SWML documents, the newest first."""
+
+    runs: list[SwmlOut]

@@ -108,6 +108,10 @@ BODIES: Mapping[str, Any] = {
         },
     },
     "BroadcastOut": {"broadcast_id": "b" * 24, "faxes": [{**_FAX, "broadcast_id": "b" * 24}]},
+    "BroadcastState": {
+        "broadcast_id": "b" * 24, "total": 3, "by_state": {"delivered": 2, "waiting": 1}, "ended": False, "pages": 5,
+        "links": {"self": f"/v1/broadcasts/{'b' * 24}", "faxes": f"/v1/faxes?broadcast_id={'b' * 24}"},
+    },
     "Change": {"unread": False, "tags": {"matter": "2026-17"}},
     "ContactIn": _CONTACT,
     "ContactList": {"contacts": [{"id": CONTACT, **_CONTACT}], "cursor": ""},
@@ -133,6 +137,7 @@ BODIES: Mapping[str, Any] = {
         "to": "+49 30 1234567",
         "document": {"version": "1.0.0", "sections": {"main": [{"send_fax": {"document": "https://example.com/a.pdf"}}]}},
     },
+    "SwmlListOut": {"runs": [_SWML]},
     "SwmlOut": _SWML,
     "TraceOut": {
         "fax_id": FAX, "attempt": 1, "began": TIME, "entries": [_TRACE_ENTRY], "left_out": 0,

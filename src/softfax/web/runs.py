@@ -112,6 +112,11 @@ class Runs:
             return run | {"variables": _plain(runner.machine.vars), "state": state}
         return await asyncio.to_thread(self._store.run, run_id)
 
+    async def list(self, limit: int) -> list[dict[str, Any]]:
+        """States of the runs, the newest first."""
+        ids = await asyncio.to_thread(self._store.run_ids, limit)
+        return [run for run_id in ids if (run := await self.get(run_id)) is not None]
+
     async def cancel(self, run_id: str) -> dict[str, Any] | None:
         """Ends a run; None where there is none. Raises Problem where it has ended."""
         if run_id in self._runs:

@@ -243,6 +243,12 @@ class WebStore:
             log.error("the run %s of SWML cannot be read", run_id)
             return None
 
+    def run_ids(self, limit: int) -> list[str]:
+        """Ids of the runs, the newest first."""
+        with self._engine.connect() as connection:
+            query = sa.select(_runs.c.id).order_by(_runs.c.number.desc()).limit(limit)
+            return [str(one) for one in connection.execute(query).scalars()]
+
     def interrupt_runs(self) -> None:
         """Runs that an earlier station left."""
         with self._engine.begin() as connection:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from softfax.errors import ConfigError, UsageError
 from softfax.station import StationConfig
 from softfax.station.routes import DialPlan, RewriteRule, Route, RouteEntry, Routing, Trunk, available, fails_over
+from softfax.station.rules import Rules
 
 PLAN = DialPlan(country="49", rules=(RewriteRule(r"110|112", r"\g<0>"), RewriteRule(r"\*7(\d+)", r"+4930\1")))
 
@@ -107,6 +108,9 @@ def test_a_station_without_routes_or_without_accounts() -> None:
         (ROUTING, "ä", "", "not a SIP URI or a number: 'ä'"),
         (ROUTING, "sip:", "", "not a SIP URI: 'sip:'"),
         (ROUTING, "()", "", "nothing is left of the number"),
+        (ROUTING, "xx yy zz", "", "not a SIP URI or a number: 'xx yy zz'"),
+        (ROUTING, "abc", "", "not a SIP URI or a number: 'abc'"),
+        (ROUTING, "fax 2", "", "not a SIP URI or a number: 'fax 2'"),
         (Routing(trunks=TRUNKS, plan=PLAN), "00", "", "nothing is left of the number"),
         (
             Routing(trunks=TRUNKS, routes=(RouteEntry(prefix="+1", accounts=("pbx",)),)),
@@ -286,3 +290,9 @@ def test_tables_become_accounts_and_ways(tmp_path: Path) -> None:
 def test_a_wrong_table_is_named(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         load(tmp_path, text)
+
+
+def test_a_number_is_found_in_every_notation() -> None:
+    rules = Rules(lambda: StationConfig.checked({"dialing": {"country": "49"}}, "the test"))
+    assert {"+4930123", "030123", "004930123", "4930123"} <= set(rules.notations("030 123"))
+    assert rules.notations("030 123")[0] == "030 123"

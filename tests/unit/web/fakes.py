@@ -246,6 +246,7 @@ def fits(fax: Fax, wanted: FaxFilter) -> bool:
         and (not wanted.states or fax.state in wanted.states)
         and all(fax.tags.get(key) == value for key, value in wanted.tags.items())
         and wanted.text.lower() in f"{fax.to} {' '.join(fax.documents)}".lower()
+        and wanted.broadcast_id in ("", fax.broadcast_id)
         and (wanted.unread is None or fax.unread is wanted.unread)
         and (wanted.since is None or fax.created >= wanted.since)
         and (wanted.until is None or fax.created < wanted.until)

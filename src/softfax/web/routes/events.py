@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
+from softfax.model import Event
 from softfax.web.openapi import problems
-from softfax.web.problems import Problem
+from softfax.web.problems import Problem, invalid
 from softfax.web.state import Mine, needs
 from softfax.web.stream import EventStream
 
@@ -18,6 +19,8 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["events"])
 
+#: The kinds of events there are.
+KINDS = frozenset(kind.event for kind in Event.__subclasses__())
 _EXAMPLE = (
     'retry: 1000\n\nid: 1795255200123\nevent: job\ndata: {"event":"job","time":"2026-11-21T09:30:00.000000Z","state":"queued",'
     '"reason":"","attempt":0,"pages":0,"fax_id":"4b0e7d5a9c1f2e3d4a5b6c7d"}\n\n'
@@ -58,6 +61,9 @@ async def events(
 ) -> Any:
     """Each event has its number as `id`, its kind as `event`, and the JSON line as `data`. With Last-Event-ID none is missed."""
     after = last or last_event_id
+    wanted = frozenset(name for name in types.split(",") if name)
+    if unknown := sorted(wanted - KINDS):
+        raise invalid("types", f"there is no event {unknown[0]!r}; use {', '.join(sorted(KINDS))}", "query")
     if web.stopping:
         raise Problem(503, "The station is stopping", headers={"Retry-After": "5"})
     return EventStream(
@@ -66,6 +72,6 @@ async def events(
         web.station,
         after=int(after) if re.fullmatch(r"[0-9]+", after) else None,
         fax_id=fax_id,
-        types=frozenset(name for name in types.split(",") if name),
+        types=wanted,
         progress=progress,
     )

@@ -179,6 +179,8 @@ async def _documents(
 def _requests(
     web: Web, wanted: FaxIn, destinations: Sequence[str], documents: tuple[Document, ...], folder: Path, many: bool
 ) -> list[FaxRequest]:
+    # A number is one number however it is written; the first way counts.
+    destinations = list({web.station.rules.number_key(to): to for to in reversed(destinations)}.values())[::-1]
     if len(destinations) > web.config.max_recipients:
         most = web.config.max_recipients
         raise invalid("to", f"at most {most} destinations go into one request")
@@ -304,6 +306,7 @@ async def list_faxes(
             states=frozenset(FaxState(name) for name in state.split(",") if name),
             text=q,
             number=number,
+            notations=web.station.rules.notations(number) if number else (),
             tags=tags_of(request),
             since=since,
             until=until,

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax.swml.document import load
-from softfax.web.answers import SwmlOut
+from softfax.web.answers import SwmlListOut, SwmlOut
 from softfax.web.fields import read_json, valid
 from softfax.web.once import REPLAYED, Key, digest_of, erased, key_of, once, remembered
 from softfax.web.openapi import problems
@@ -104,6 +104,19 @@ async def _text(request: Request) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise Problem(400, "The body is not UTF-8", kind="no-text") from None
+
+
+@router.get(
+    "/v1/swml",
+    operation_id="listSwml",
+    summary="Runs of SWML documents, the newest first",
+    response_model=SwmlListOut,
+    dependencies=[needs("read", "send")],
+    responses=problems(401, 403, 422),
+)
+async def list_runs(web: Mine, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Response:
+    """Runs under way, and those that have ended, a thousand at most."""
+    return answer({"runs": await web.swml.list(limit)})
 
 
 @router.get(

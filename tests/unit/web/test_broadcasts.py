@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A broadcast is one thing over HTTP, and a number one number however it is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from softfax.model import FaxState
+from tests.unit.web.fakes import FakeQueue, Site, a_fax, site
+
+ID = "9d08fa08479c9884bfc825af"
+
+
+def with_client(tmp_path: Path, work: Callable[[httpx.AsyncClient, FakeQueue], Awaitable[None]], **config: Any) -> None:
+    async def run(made: Site) -> None:
+        async with made.client() as client:
+            await work(client, made.queue)
+
+    steps = site(tmp_path, **config)
+    asyncio.run(run(next(steps)))
+    next(steps, None)
+
+
+def test_progress_and_cancelling(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient, queue: FakeQueue) -> None:
+        states = (FaxState.DELIVERED, FaxState.FAILED, FaxState.QUEUED, FaxState.WAITING)
+        faxes = [queue.add(a_fax(state=state, broadcast_id=ID, pages=1)) for state in states]
+        queue.add(a_fax())
+        found = (await client.get(f"/v1/broadcasts/{ID}")).json()
+        assert found == {
+            "broadcast_id": ID,
+            "total": 4,
+            "by_state": {"delivered": 1, "failed": 1, "queued": 1, "waiting": 1},
+            "ended": False,
+            "pages": 4,
+            "links": {"self": f"/v1/broadcasts/{ID}", "faxes": f"/v1/faxes?broadcast_id={ID}"},
+        }
+        gone = (await client.delete(f"/v1/broadcasts/{ID}")).json()
+        assert gone["by_state"] == {"cancelled": 2, "delivered": 1, "failed": 1}
+        assert gone["ended"]
+        assert queue.faxes[faxes[0].id].state is FaxState.DELIVERED
+        assert (await client.get("/v1/broadcasts/" + "0" * 24)).status_code == 404
+
+    with_client(tmp_path, work)
+
+
+def test_a_number_that_is_written_twice_is_called_once(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient, queue: FakeQueue) -> None:
+        to = ["030 1234567", "+49 30 1234567", "0049301234567", "030 7"]
+        body = {"to": to, "cover": {"subject": "once"}}
+        answer = await client.post("/v1/faxes", json=body)
+        assert answer.status_code == 202, answer.text
+        assert [one.to for one in queue.requests] == ["030 1234567", "030 7"]
+
+    with_client(tmp_path, work, dialing={"country": "49"})
+
+
+def test_an_unknown_event_is_a_mistake(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient, queue: FakeQueue) -> None:
+        answer = await client.get("/v1/events?types=result,resutl")
+        assert answer.status_code == 422
+        assert "there is no event 'resutl'" in answer.text
+
+    with_client(tmp_path, work)
+
+
+def test_runs_are_listed(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient, queue: FakeQueue) -> None:
+        document = {"sections": {"main": ["hangup"]}}
+        ids = [
+            (await client.post("/v1/swml", json={"to": "sip:fax@192.0.2.1", "document": document})).json()["id"]
+            for _ in range(3)
+        ]
+        runs = (await client.get("/v1/swml?limit=2")).json()["runs"]
+        assert [run["id"] for run in runs] == [ids[2], ids[1]]
+
+    with_client(tmp_path, work)
