@@ -61,10 +61,11 @@ class Mode(StrEnum):
 
 
 class Direction(StrEnum):
-    """Direction of the image, seen from here."""
+    """Direction of the image, seen from here; by a gateway it passes."""
 
     SEND = "send"
     RECEIVE = "receive"
+    GATEWAY = "gateway"
 
 
 class EndedBy(StrEnum):

@@ -75,7 +75,8 @@ class FarEnd:
     cseq: int = 100
 
     def __post_init__(self) -> None:
-        self.sock.bind((self.host, 0))
+        if not self.sock.getsockname()[1]:
+            self.sock.bind((self.host, 0))
         self._seen: set[tuple[str, str, str]] = set()
 
     @property

@@ -103,6 +103,11 @@ class FaxChannel:
         self._dialled = False
 
     @property
+    def _is_gateway(self) -> bool:
+        """True for a gateway's call, which Asterisk has no events of its own for, nor variables of its fax."""
+        return self.context.direction is Direction.GATEWAY
+
+    @property
     def files(self) -> tuple[str, ...]:
         """The names of the documents: as the originator gave them, else as the station says."""
         if self.origin is not None and self.origin.files:
@@ -131,6 +136,9 @@ class FaxChannel:
         self._began = True
         chan, origin = self.channel, self.origin
         said = [chan.event("Newchannel")]
+        if self._is_gateway:
+            # As when FAXOPT(gateway) is set; they stay so, whatever becomes of the fax.
+            return said + self._variables("SUCCESS", "NO_ERROR", "gateway operation started successfully")
         if not self.context.outgoing:
             return said
         line = (("Extension", chan.extension), ("Application", "AppDial2"), ("AppData", "(Outgoing Line)"))
@@ -176,6 +184,8 @@ class FaxChannel:
         self.answered = True
         self.channel.state = ChannelState.UP
         said = [self.channel.event("Newstate")]
+        if self._is_gateway:
+            return said
         if self.context.outgoing:
             said.append(self.channel.event("DialEnd", ("DialStatus", "ANSWER"), prefix="Dest"))
             said += self._originate_response(REASON_ANSWERED)
@@ -192,13 +202,15 @@ class FaxChannel:
 
     def _on_session(self, event: SessionEvent) -> list[AmiEvent]:
         self.session = event
+        if self._is_gateway:
+            return []
         if event.state is SessionState.OPEN and (self.mode is Mode.T38 or (self.origin and self.origin.audio_only)):
             return self._progress()
         return []
 
     def _on_negotiated(self, event: NegotiatedEvent) -> list[AmiEvent]:
         self.mode = event.mode
-        return self._progress()
+        return [] if self._is_gateway else self._progress()
 
     def _progress(self) -> list[AmiEvent]:
         """Asterisk has settled on T.38 or audio when it says this, so it is not said before a fallback can be ruled out."""
@@ -227,6 +239,8 @@ class FaxChannel:
         self.mode = result.mode
         if not self.answered:
             return self._not_answered(result)
+        if self._is_gateway:
+            return [self._hangup(NORMAL_CLEARING if self.hangup_cause is None else self.hangup_cause)]
         early = self.session is None or self.session.data_rate is None or result.error in EARLY_ERRORS
         said = [] if early else self._progress()
         far_end = self._far_end_hung_up(result)
@@ -361,7 +375,7 @@ def fax_error(result: FaxResult) -> tuple[str, str]:
 
 
 def _application(direction: Direction) -> str:
-    return "SendFAX" if direction is Direction.SEND else "ReceiveFAX"
+    return {Direction.SEND: "SendFAX", Direction.GATEWAY: "Dial"}.get(direction, "ReceiveFAX")
 
 
 _HANDLERS: dict[type[Event], Callable[..., list[AmiEvent]]] = {

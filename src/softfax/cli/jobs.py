@@ -179,7 +179,7 @@ def _list(faxes: Iterable[Fax], options: argparse.Namespace) -> None:
         [
             Text(fax.id[:24] if options.all else fax.id[:12]),
             Text(clock(fax.created)),
-            Text("→" if fax.direction == "send" else "←"),
+            Text({"send": "→", "gateway": "↔"}.get(fax.direction, "←")),
             Text(_far(fax)),
             Text(fax.state + (" *" if fax.unread else ""), STYLES.get(fax.state, "")),
             Text(_pages(fax)),

@@ -45,7 +45,9 @@ def describe(event: Event) -> str | None:
             far = f", far end {event.remote_station_id}" if event.remote_station_id else ""
             return f"{mode}, {event.bitrate} bit/s, {ecm}, {event.encoding}, {event.resolution} dpi{far}"
         case PageEvent():
-            verb = "sent" if event.direction is Direction.SEND else "received"
+            verb = _VERBS[event.direction]
+            if event.direction is Direction.GATEWAY:
+                return f"page {event.number} {verb} in {event.seconds:.1f} s"
             bad = f", {event.bad_rows} bad rows" if event.bad_rows else ""
             return f"page {event.number} {verb}: {event.bytes / 1000:.1f} kB in {event.seconds:.1f} s{bad}"
         case FaxResult():
@@ -53,12 +55,15 @@ def describe(event: Event) -> str | None:
     return None
 
 
+_VERBS = {Direction.SEND: "sent", Direction.RECEIVE: "received", Direction.GATEWAY: "passed on"}
+
+
 def _describe_result(r: FaxResult) -> str:
     pages = f"{r.pages} page{'' if r.pages == 1 else 's'}"
     sending = r.direction is Direction.SEND
     where = "" if sending or not r.documents else f" → {', '.join(r.documents)}"
     if r.success:
-        return f"{'sent' if sending else 'received'}: {pages} in {r.duration_s:.1f} s{where}"
+        return f"{_VERBS[r.direction]}: {pages} in {r.duration_s:.1f} s{where}"
     done = f" after {pages}" if r.pages else ""
     again = f"; next call at {clock(datetime.fromisoformat(r.retry_at))}" if r.retry_at else ""
     return f"failed{done}: {r.status_string}{where}{again}"

@@ -10,40 +10,37 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from softfax.documents import PageJob
 from softfax.engine import (
     Engine,
     EngineEvent,
     EngineSession,
-    ErrorCorrection,
     EventType,
     SessionStats,
-    SrtpSettings,
-    SrtpSuite,
     T30Settings,
-    UdptlSettings,
 )
 from softfax.errors import DocumentError, DocumentInterruptedError, LocalError, TransitionError
 from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed
+from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
 from softfax.fax.outcome import Outcome
 from softfax.fax.preview import png_of
-from softfax.fax.session import AudioPath, FaxSession, T38Path
+from softfax.fax.session import FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, Role
 from softfax.fax.trace import TraceSettings
 from softfax.fax.tracing import Ring, SipMessages, Tracing
-from softfax.model import CallState, Direction, Event, FaxResult, new_fax_id
+from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.options import ModePolicy, options_of
 from softfax.sip import (
     AudioMedia,
     Call,
     CallerId,
+    CallHandler,
     IncomingCall,
     SipConfig,
-    SrtpKeys,
     T38Media,
-    T38Parameters,
     T38Policy,
     UserAgent,
 )
@@ -53,24 +50,21 @@ __all__ = ["ActiveFax", "FaxRuntime", "IncomingHandler"]
 log = logging.getLogger("softfax.fax")
 
 EventSink = Callable[[Event], None]
-#: Decides what an incoming call gets: settings and a sink for its events (and, to send, the pages), or the SIP status that
-#: refuses it.
+#: Decides what an incoming call gets: settings and a sink for its events (and, to send, the pages), a handler of its own, or the
+#: SIP status that refuses it.
 IncomingHandler = Callable[
-    [IncomingCall], "tuple[FaxSettings, EventSink] | tuple[FaxSettings, EventSink, PageJob] | int"
+    [IncomingCall], "tuple[FaxSettings, EventSink] | tuple[FaxSettings, EventSink, PageJob] | CallHandler | int"
 ]
+#: Takes the events of an engine session.
+EngineSink = Callable[[EngineEvent], None]
 
-_CORRECTION = {
-    "redundancy": ErrorCorrection.REDUNDANCY,
-    "fec": ErrorCorrection.FEC,
-    "none": ErrorCorrection.NONE,
-}
-_CALL_STATES = {
-    "calling": CallState.CALLING,
-    "ringing": CallState.RINGING,
-    "early": CallState.RINGING,
-    "answered": CallState.ANSWERED,
-    "ended": CallState.ENDED,
-}
+
+class OtherCall(Protocol):
+    """Calls that are no single fax's."""
+
+    @property
+    def result(self) -> asyncio.Future[FaxResult]: ...
+    def cancel(self) -> None: ...
 
 
 class ActiveFax:
@@ -93,7 +87,7 @@ class ActiveFax:
         self.session.drain = runtime.drain
         self._udptl: socket.socket | None = None
         if settings.offers_t38 or settings.accepts_t38:
-            self._udptl = _udp_socket(runtime.media_host, runtime.agent.config.dscp_media)
+            self._udptl = udp_socket(runtime.media_host, runtime.agent.config.dscp_media)
         self.call: Call | None = None
         self.engine: EngineSession = runtime.engine.session(
             T30Settings(
@@ -126,36 +120,20 @@ class ActiveFax:
             self._runtime.messages.claim(call.call_id)
         if state == "ended":
             self._remember_stats()
-        self.session.call_state(_CALL_STATES[state], sip_code, reason, call.end)
+        self.session.call_state(CALL_STATES[state], sip_code, reason, call.end)
 
     def on_audio(self, call: Call, media: AudioMedia) -> None:
         """G.711 is negotiated."""
         del call
-        srtp = _srtp_settings(media.srtp) if media.srtp is not None else None
-        host, port = media.remote
-        if not media.send:  # on hold (RFC 3264 §8.4): nothing is sent to nowhere
-            host = "::" if ":" in host else "0.0.0.0"
-        self.session.audio_up(AudioPath(media.fd, (host, port), media.codec, media.payload_type, srtp))
+        self.session.audio_up(audio_path(media))
 
     def on_t38(self, call: Call, media: T38Media) -> None:
         """T.38 is negotiated, or refreshed."""
         del call
         if self._udptl is None:
-            self._udptl = _udp_socket(self._runtime.media_host, self._runtime.agent.config.dscp_media)
-        self.session.t38_up(T38Path(os.dup(self._udptl.fileno()), media.remote, self._udptl_settings(media)))
-
-    def _udptl_settings(self, media: T38Media) -> UdptlSettings:
-        """Settings by both SDPs, offer and answer: an answer may say less than the offer."""
-        far, local = media.parameters, media.local
-        correction = "none" if local.error_correction == "none" else far.error_correction
-        return UdptlSettings(
-            version=min(far.version, local.version),
-            error_correction=_CORRECTION[correction],
-            redundancy=self.session.settings.t38.redundancy,
-            max_datagram=far.max_datagram or 0,
-            max_rate_bps=min(far.max_bitrate_bps, local.max_bitrate_bps),
-            local_tcf=local.rate_management == "localTCF",
-        )
+            self._udptl = udp_socket(self._runtime.media_host, self._runtime.agent.config.dscp_media)
+        udptl = udptl_settings(media, self.session.settings.t38.redundancy)
+        self.session.t38_up(T38Path(os.dup(self._udptl.fileno()), media.remote, udptl))
 
     def on_t38_refused(self, call: Call, sip_code: int, reason: str) -> None:
         """The far end refused our offer of T.38."""
@@ -168,15 +146,9 @@ class ActiveFax:
         """Policy of the user agent for T.38: its answer to an offer, and its own offer."""
         settings = self.session.settings
         wish = settings.t38
-        local = T38Parameters(
-            version=wish.version,
-            max_bitrate_bps=min(settings.max_rate_bps, wish.max_rate_bps),
-            max_datagram=wish.max_datagram,
-            error_correction=wish.error_correction,
-        )
         return T38Policy(
             accept=settings.accepts_t38,
-            parameters=local,
+            parameters=t38_parameters(wish, settings.max_rate_bps),
             local_udptl=self._local_udptl,
             first_invite=settings.offers_t38 and wish.first_invite,
             may_be_audio=settings.mode is not ModePolicy.T38,
@@ -252,7 +224,7 @@ class ActiveFax:
             if self.feed is not None:
                 self.feed.close()
             if self.tracing is not None:
-                self.tracing.end(event, self.call.call_id if self.call is not None else "", self._last)
+                self.tracing.end(event, [self.call.call_id] if self.call is not None else [], self._last)
                 self._runtime.keep(self.tracing)
                 if isinstance(self.call, IncomingCall) and not self.call.known and not event.success:
                     self._runtime.ring.add(self.tracing)
@@ -277,6 +249,9 @@ class FaxRuntime:
         #: Set by the owner: told of every event of every fax, after the fax's own sink.
         self.on_event: Callable[[ActiveFax, Event], None] = lambda active, event: None
         self._active: dict[int, ActiveFax] = {}
+        self._watched: dict[int, EngineSink] = {}
+        #: What else has calls: ended with the runtime.
+        self.others: set[OtherCall] = set()
         self._loop = asyncio.get_running_loop()
         self._stop = _Stop()
         #: What is kept of the messages and frames of faxes from now on. SIP messages are had where `start` was given it.
@@ -343,11 +318,11 @@ class FaxRuntime:
         active.call = active.session.call = call
         return active
 
-    def _incoming(self, call: IncomingCall) -> ActiveFax | int:
+    def _incoming(self, call: IncomingCall) -> CallHandler | int:
         if self._stop.requested:
             return 503
         decision = self.on_incoming(call)
-        if isinstance(decision, int):
+        if not isinstance(decision, tuple):
             return decision
         active = self._new_fax(*decision)
         active.call = active.session.call = call
@@ -372,9 +347,19 @@ class FaxRuntime:
         """A trace will be written in a moment, at the latest when this is closed."""
         self._traced = [*(one for one in self._traced if one.busy), tracing]
 
+    def watch(self, session: int, sink: EngineSink | None) -> None:
+        """Hand the events of an engine session that is no fax's to `sink`; None ends that."""
+        if sink is None:
+            self._watched.pop(session, None)
+        else:
+            self._watched[session] = sink
+
     def drain(self) -> None:
         """Hands the engine's events to their faxes."""
         for event in self.engine.events():
+            if event.session in self._watched:
+                self._watched[event.session](event)
+                continue
             active = self._active.get(event.session)
             if active is not None:
                 try:
@@ -387,10 +372,10 @@ class FaxRuntime:
     async def close(self, *, grace_s: float = 5.0) -> None:
         """Cancels what is under way, waits for the results, unregisters and stops."""
         self._stop.requested = True
-        faxes = self.faxes
-        for active in faxes:
+        under_way: list[OtherCall] = [*self.faxes, *self.others]
+        for active in under_way:
             active.cancel()
-        waiting: list[Awaitable[FaxResult]] = [active.result for active in faxes]
+        waiting: list[Awaitable[FaxResult]] = [active.result for active in under_way]
         if waiting:
             await asyncio.wait([asyncio.ensure_future(w) for w in waiting], timeout=grace_s)
         await self.agent.close()
@@ -404,24 +389,3 @@ class FaxRuntime:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
-
-
-def _udp_socket(host: str, dscp: int) -> socket.socket:
-    """A bound UDP socket for UDPTL on any free port of `host`, whose packets are marked with a DSCP."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
-        else:
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
-        sock.bind((host, 0))
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        raise LocalError(f"no UDP port for T.38 on {host} ({error.strerror})", "check the listening address") from None
-    return sock
-
-
-def _srtp_settings(keys: SrtpKeys) -> SrtpSettings:
-    return SrtpSettings(suite=SrtpSuite[keys.suite], tx_key=keys.ours, rx_key=keys.theirs, rx_lifetime=keys.lifetime)

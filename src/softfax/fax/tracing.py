@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +94,7 @@ class Tracing:
     ) -> None:
         self.trace = Trace(fax_id, attempt=attempt)
         self._settings, self._messages, self._local = settings, messages, local
-        self._call_id = ""
+        self._call_ids: tuple[str, ...] = ()
         self._due: asyncio.TimerHandle | None = None
         self._saving: asyncio.Future[None] | None = None
         self._unwanted = False
@@ -112,12 +113,13 @@ class Tracing:
         except (OSError, NativeError) as error:
             log.error("the packets of fax %s are not kept: %s", self.trace.fax_id, error)
 
-    def engine_event(self, event: EngineEvent) -> None:
-        """Takes an event of the fax's engine session."""
+    def engine_event(self, event: EngineEvent, *, sent: bool = False) -> None:
+        """Takes an event of the fax's engine session; `sent`: what it received goes out again, to whom the trace is of."""
+        received = event.code == 1 and not sent
         if event.type is EventType.FRAME:
-            self.trace.frame(event.code == 1, event.data)
+            self.trace.frame(received, event.data)
         elif event.type is EventType.SIGNAL:
-            self.trace.signal(event.code == 1, Signal(event.values[0]), event.values[1], event.values[2])
+            self.trace.signal(received, Signal(event.values[0]), event.values[1], event.values[2])
 
     def event(self, event: Event) -> None:
         """Takes an event of the fax."""
@@ -136,10 +138,10 @@ class Tracing:
         elif isinstance(event, FaxResult):
             self.trace.add("note", event.status, detail=event.status_string, now=event.time)
 
-    def end(self, result: FaxResult, call_id: str, stats: SessionStats | None) -> None:
-        """Writes it a moment later, if it is wanted; from the loop."""
+    def end(self, result: FaxResult, call_ids: Sequence[str], stats: SessionStats | None) -> None:
+        """Writes it a moment later, if it is wanted, with the SIP messages of its calls; from the loop."""
         if self._settings.when != "always" and result.success:
-            self._messages.of(call_id)
+            self._forget(call_ids)
             self.drop()
             return
         if stats is not None:
@@ -150,8 +152,12 @@ class Tracing:
             # That nothing was lost is worth knowing of what was used.
             used = {f"{medium}_rx_lost" for medium in ("rtp", "udptl") if counted[f"{medium}_rx_packets"]}
             self.trace.statistics = {name: count for name, count in counted.items() if count or name in used}
-        self._call_id = call_id
+        self._call_ids = tuple(call_ids)
         self._due = asyncio.get_running_loop().call_later(LINGER_S, self._write)
+
+    def _forget(self, call_ids: Sequence[str]) -> None:
+        for call_id in call_ids:
+            self._messages.of(call_id)
 
     def drop(self) -> None:
         """Drop it: nothing of it is wanted."""
@@ -166,7 +172,7 @@ class Tracing:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-            self._messages.of(self._call_id)
+            self._forget(self._call_ids)
         asyncio.get_running_loop().run_in_executor(None, self._unlink)
 
     def _unlink(self) -> None:
@@ -188,7 +194,7 @@ class Tracing:
 
     def _write(self) -> None:
         self._due = None
-        messages = self._messages.of(self._call_id)
+        messages = [message for call_id in self._call_ids for message in self._messages.of(call_id)]
         for message in messages:
             self.trace.sip(message.sent, message.far, message.text, now=message.time)
         self.trace.sort()

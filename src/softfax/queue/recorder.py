@@ -15,7 +15,20 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
-from softfax.model import Attempt, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, PageEvent
+from softfax.model import (
+    Attempt,
+    Direction,
+    Event,
+    Fax,
+    FaxContext,
+    FaxResult,
+    FaxState,
+    FaxUpdate,
+    JobEvent,
+    Operation,
+    PageEvent,
+    SessionEvent,
+)
 from softfax.queue.causes import classify, remedy
 from softfax.queue.store import StoredFax
 from softfax.station import making
@@ -69,7 +82,7 @@ class Recorder:
         fax = self._others.get(context.fax_id)
         if fax is None:
             # The end of a fax that was never a call of this station's is reported, not recorded.
-            if isinstance(event, FaxResult) or not context.channel:
+            if isinstance(event, FaxResult) or not context.channel or not _is_fax(context, event):
                 return
             fax = self._others[context.fax_id] = _fax(context)
             self._write(partial(self._queue.store.record, fax, context))
@@ -153,6 +166,13 @@ class Recorder:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+
+
+def _is_fax(context: FaxContext, event: Event) -> bool:
+    """Return False for a gateway's call in which no fax has been heard yet: it may be one that is spoken on."""
+    if context.direction is not Direction.GATEWAY:
+        return True
+    return isinstance(event, SessionEvent) and event.operation is Operation.GATEWAY
 
 
 def _fax(context: FaxContext) -> Fax:

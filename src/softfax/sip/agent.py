@@ -219,6 +219,10 @@ class IncomingCall(Call):
         """Send 180 Ringing."""
         self._agent.post(lambda stack: stack.ring(self))
 
+    def progress(self) -> None:
+        """Send 183 with our SDP: audio is agreed before the answer. Only where the INVITE offers audio."""
+        self._agent.post(lambda stack: stack.progress(self))
+
     def reject(self, code: int = 603) -> None:
         """Refuses the call with a SIP status of 300 to 699."""
         self.hangup(code)

@@ -370,6 +370,12 @@ class Stack:
         if pj_call is not None:
             pj_call.answer(_operation(180))
 
+    def progress(self, call: IncomingCall) -> None:
+        """Sends 183 with SDP."""
+        pj_call = self._calls.get(call._index)
+        if pj_call is not None:
+            pj_call.answer(_operation(183))
+
     def hangup(self, call: Call, code: int) -> None:
         """Ends a call in whatever way its state asks for."""
         pj_call = self._calls.get(call._index)

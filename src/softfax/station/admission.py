@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from softfax.station.config import StationConfig
+from softfax.station.config import GatewayConfig, StationConfig
 from softfax.station.config.mailboxes import MailboxConfig
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Refusal",
     "Screen",
     "admit",
+    "gateway_of",
     "is_anonymous",
     "mailbox_of",
 ]
@@ -150,6 +151,25 @@ def mailbox_of(config: StationConfig, called_number: str) -> MailboxConfig | Non
             if fit is not None and (best is None or fit > best[0]):
                 best = (fit, mailbox)
     return best[1] if best else None
+
+
+def gateway_of(config: StationConfig, call: CallFacts) -> GatewayConfig | None:
+    """The gateway by which a call goes on, None where it is for this station. Calls from addresses of no account never do."""
+    if not call.known or not call.account:
+        return None
+    called, caller = _forms(config, call.called_number), _forms(config, call.caller_number)
+    return next(
+        (
+            one
+            for one in config.gateway
+            if call.account in one.from_ and _any_fits(one.numbers, called) and _any_fits(one.callers, caller)
+        ),
+        None,
+    )
+
+
+def _any_fits(patterns: Sequence[str], forms: Sequence[str]) -> bool:
+    return not patterns or any(_fit(pattern, forms) is not None for pattern in patterns)
 
 
 def _forms(config: StationConfig, number: str) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ class FaxCall:
     result: asyncio.Future[FaxResult]
     order: FaxOrder | None = None
     account: str = ""
+    #: The account by which a gateway's call goes on.
+    onward: str = ""
     known: bool = True
     call_state: CallState | None = None
     mode: Mode | None = None

@@ -29,16 +29,18 @@ from softfax.errors import (
     UsageError,
 )
 from softfax.fax import outcome
+from softfax.fax.bridging import GatewaySettings
+from softfax.fax.gateway import ActiveGateway, Onward
 from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
 from softfax.options import FaxOptions, options_of
-from softfax.sip import CALLS_PER_PROCESS, CallerId, IncomingCall, SipAccount, calls_possible
+from softfax.sip import CALLS_PER_PROCESS, CallerId, CallHandler, IncomingCall, SipAccount, calls_possible
 from softfax.sip.headers import number_of
 from softfax.sipstatus import status
 from softfax.station import making, wire
-from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, mailbox_of
+from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, gateway_of, mailbox_of
 from softfax.station.config import StationConfig
 from softfax.station.load import Load, LoadMeter, Refusals
 from softfax.station.registrations import Registrations
@@ -87,6 +89,9 @@ class _PlacedFax:
         self.mailbox = arrived.mailbox if arrived is not None else ""
         self.incoming, self.known = arrived is not None, arrived is None or arrived.known
         self.active: ActiveFax | None = None
+        self.gateway: ActiveGateway | None = None
+        #: The account by which a gateway's call goes on.
+        self.onward = ""
         self.task: asyncio.Task[None] | None = None
         self.may_dial = asyncio.Event()
         self.why: Outcome | None = None
@@ -169,7 +174,7 @@ class Calls:
     @property
     def _calls_up(self) -> int:
         """Calls, without those that wait for their pages."""
-        return sum(fax.incoming or fax.active is not None for fax in self._faxes.values())
+        return sum((fax.incoming or fax.active is not None) + (fax.gateway is not None) for fax in self._faxes.values())
 
     def _have_room_for(self, calls: int) -> None:
         """Make room for as many calls as configured, or as are possible."""
@@ -218,6 +223,10 @@ class Calls:
                 self._faxes[message.fax_id].may_dial.set()
         elif isinstance(message, wire.Cancel):
             self._cancel(message)
+        elif isinstance(message, wire.Bridge):
+            self._bridge(message)
+        elif isinstance(message, wire.Refuse):
+            self._refuse_gateway(message)
         elif isinstance(message, wire.Drain):
             self._draining = True
         elif isinstance(message, wire.Watch):
@@ -236,8 +245,9 @@ class Calls:
         fax = self._faxes.get(message.fax_id)
         if fax is None:
             return
-        if fax.active is not None:
-            fax.active.cancel()
+        under_way = fax.active or fax.gateway
+        if under_way is not None:
+            under_way.cancel()
         elif fax.task is not None:
             fax.why = Outcome(False, message.error, message.text, outcome.T30_CALLDROPPED, reached=False)
             fax.task.cancel()
@@ -331,14 +341,9 @@ class Calls:
 
     # ---- incoming -----------------------------------------------------------------------------------------------
 
-    def _incoming(self, call: IncomingCall) -> tuple[FaxSettings, Callable[[Event], None]] | int:
-        problem = self._floor.problem()
+    def _incoming(self, call: IncomingCall) -> tuple[FaxSettings, Callable[[Event], None]] | CallHandler | int:
         if self._draining:
             return self._refuse(call, 503, "the station is about to stop")
-        if not self.config.fax.receive:
-            return self._refuse(call, 480, "no faxes are received here")
-        if problem:
-            return self._refuse(call, 480, problem, "no faxes can be received at the moment")
         if self._meter.is_full(self._calls_up):
             self._overload += 1
             return self._refuse(call, 503, NO_ROOM, "too many calls at the moment")
@@ -346,8 +351,13 @@ class Calls:
         caller = number_of(arrived.caller)
         called = number_of(arrived.called)
         facts = CallFacts(account=call.account, known=call.known, caller_number=caller, called_number=called)
+        rule = gateway_of(self.config, facts)
+        unready = self._unready() if rule is None else None
+        if unready is not None:
+            return self._refuse(call, 480, *unready)
         now = time.monotonic()
         active = [ActiveCall(f.account, f.mailbox, f.incoming, f.known) for f in self._faxes.values()]
+        active += [ActiveCall(f.onward, "", False) for f in self._faxes.values() if f.gateway is not None]
         decision = admit(self.config, facts, active, self._screen.history(caller, now))
         if isinstance(decision, Refusal):
             self._no_slot += decision.sip_code == 486
@@ -358,6 +368,8 @@ class Calls:
         self._meter.begun(asyncio.get_running_loop().time())
         arrived = dataclasses.replace(arrived, mailbox=decision.mailbox, ident=decision.ident)
         fax_id = arrived.fax_id
+        if rule is not None:
+            return self._pass_on(call, dataclasses.replace(arrived, mailbox="", gateway=rule.name), caller)
         document = making.spool_path(self.config, fax_id)
         settings = making.incoming_settings(self.config, fax_id=fax_id, document=document, account=call.account)
         settings = dataclasses.replace(settings, ident=decision.ident)
@@ -386,6 +398,13 @@ class Calls:
         text = f"softfax refused the call ({code}: {why})"
         self._report(wire.NotDialled(arrived.fax_id, status(code).word, text, outcome.NO_T30 + code))
 
+    def _unready(self) -> tuple[str, str] | None:
+        """Reasons for receiving no faxes, for the log and for the caller; None where they are received."""
+        if not self.config.fax.receive:
+            return "no faxes are received here", ""
+        problem = self._floor.problem()
+        return (problem, "no faxes can be received at the moment") if problem else None
+
     async def _receive(self, fax_id: str, fax: _PlacedFax) -> None:
         logcontext.fax(fax_id)
         # The fax begins when the decision to answer has been returned.
@@ -401,13 +420,50 @@ class Calls:
         fax.active = active
         await self._finish(fax_id, fax, active, active.call.remote_uri if active.call is not None else "")
 
+    # ---- gateways -----------------------------------------------------------------------------------------------
+
+    def _pass_on(self, call: IncomingCall, arrived: wire.Arrived, caller: str) -> CallHandler:
+        """A call that goes on by a gateway: where to, the station says."""
+        fax_id = arrived.fax_id
+        fax = _PlacedFax(call.account, arrived, caller)
+        settings = GatewaySettings(fax_id=fax_id, t38=making.t38_preferences(self.config, call.account))
+        fax.gateway = ActiveGateway(self._running(), call, settings, partial(self._on_event, fax_id, fax))
+        self._faxes[fax_id] = fax
+        self._close_if_full()
+        self._report(arrived)
+        self._run(fax_id, fax, self._end_of_gateway(fax_id, fax, fax.gateway))
+        return fax.gateway.handler
+
+    def _bridge(self, order: wire.Bridge) -> None:
+        fax = self._faxes.get(order.fax_id)
+        if fax is None or fax.gateway is None:
+            return
+        onward = [Onward(r.account, r.uri, making.t38_preferences(self.config, r.account)) for r in order.routes]
+        fax.onward = order.routes[0].account if order.routes else ""
+        caller = CallerId(order.caller_number, order.caller_name)
+        fax.gateway.begin(onward, caller, answer_s=order.answer_timeout_s)
+
+    def _refuse_gateway(self, order: wire.Refuse) -> None:
+        fax = self._faxes.get(order.fax_id)
+        if fax is not None and fax.gateway is not None:
+            log.warning("a gateway's call from %s is refused: %s", fax.account, order.text)
+            why = Outcome(False, order.error, order.text, outcome.NO_T30 + order.sip_code, reached=False)
+            fax.gateway.session.refuse(why, order.sip_code)
+
+    async def _end_of_gateway(self, fax_id: str, fax: _PlacedFax, gateway: ActiveGateway) -> None:
+        logcontext.fax(fax_id)
+        result = await gateway.result
+        fax.ended = True
+        self._report(wire.Ended(fax_id, result, gateway.call.remote_uri))
+
     # ---- events -------------------------------------------------------------------------------------------------
 
     def _on_event(self, fax_id: str, fax: _PlacedFax, event: Event) -> None:
         """Takes what the fax session says. Its result goes with the end."""
         if isinstance(event, FaxResult):
             return
-        mode = fax.active.session.mode if fax.active is not None else None
+        under_way = fax.active or fax.gateway
+        mode = under_way.session.mode if under_way is not None else None
         self._report(wire.FaxEvent(fax_id, event, mode))
 
     def _watch(self, on: bool) -> None:

@@ -53,7 +53,8 @@ def views(calls: Sequence[FaxCall]) -> list[SessionView]:
         SessionView(
             channel=call.context.channel,
             session_number=call.context.session_number,
-            session_type=_KINDS[call.mode],
+            # Asterisk knows none of a gateway's.
+            session_type=_KINDS[None if call.context.direction is Direction.GATEWAY else call.mode],
             operation=call.session.operation,
             state=call.state,
             files=call.context.documents,

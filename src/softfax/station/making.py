@@ -226,12 +226,18 @@ def _modem_rate(modems: frozenset[str]) -> int:
     return 14400 if not names or "V17" in names else 9600 if "V29" in names else 4800
 
 
+_OPERATIONS = {
+    Direction.SEND: Operation.SEND,
+    Direction.RECEIVE: Operation.RECEIVE,
+    Direction.GATEWAY: Operation.V21,  # until a fax is heard
+}
+
+
 def first_session(context: FaxContext) -> SessionEvent:
     """The record of a session that is reserved and has no statistics yet."""
-    sending = context.direction is Direction.SEND
     return SessionEvent(
         session_number=context.session_number,
-        operation=Operation.SEND if sending else Operation.RECEIVE,
+        operation=_OPERATIONS[context.direction],
         state=SessionState.RESERVED,
         fax_id=context.fax_id,
     )

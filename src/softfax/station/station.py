@@ -51,6 +51,7 @@ from softfax.station.callbacks import CallbackSink
 from softfax.station.calls import CallHost, Calls, Report
 from softfax.station.config import StationConfig
 from softfax.station.hub import Hub, Sink
+from softfax.station.onward import going_on
 from softfax.station.orders import FaxOrder, Service
 from softfax.station.receiving import Destination, page_count
 from softfax.station.registry import Registry
@@ -442,10 +443,11 @@ class Station(Registry):
             await self._end(fax, making.failed(fax.call.context, why, fax.call.age_s))
 
     def _arrived(self, call: wire.Arrived) -> None:
+        direction = Direction.GATEWAY if call.gateway else Direction.RECEIVE
         context = self._identities.context(
             call.account or making.host_of(call.remote_uri) or "anonymous",
             fax_id=call.fax_id,
-            direction=Direction.RECEIVE,
+            direction=direction,
             outgoing=False,
             caller_number=number_of(call.caller),
             caller_name=display_name(call.caller),
@@ -453,9 +455,13 @@ class Station(Registry):
             entry_point=call.account,
             mailbox=call.mailbox,
             ident=call.ident,
-            documents=(str(self._inbox.directory),),
+            documents=() if call.gateway else (str(self._inbox.directory),),
         )
-        self._add(context, Destination(self._inbox), call.remote_uri, None, call.account).call.known = call.known
+        destination = None if call.gateway else Destination(self._inbox)
+        fax = self._add(context, destination, call.remote_uri, None, call.account)
+        fax.call.known = call.known
+        if call.gateway:
+            self._running().order(going_on(self.config, self.rules, call.gateway, fax.call, self.calls(), self.down()))
 
     def _add(
         self, context: FaxContext, destination: Destination | None, uri: str, order: FaxOrder | None, account: str
@@ -499,7 +505,7 @@ class Station(Registry):
             event = call.session = dataclasses.replace(event, session_number=call.context.session_number)
         elif isinstance(event, CallEvent):
             call.call_state, call.sip_code = event.state, event.sip_code
-            if event.state is CallState.ANSWERED:
+            if event.state is CallState.ANSWERED and call.context.direction is not Direction.GATEWAY:
                 self._counters.attempt(call.context.direction)
                 fax.answered = True
         elif isinstance(event, NegotiatedEvent):

@@ -21,10 +21,12 @@ from softfax.fax.session import PageMark
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, Mode
 from softfax.station.load import Load
+from softfax.station.routes import Route
 from softfax.station.views import RegistrationView
 
 __all__ = [
     "Arrived",
+    "Bridge",
     "Cancel",
     "Dial",
     "Drain",
@@ -39,6 +41,7 @@ __all__ = [
     "Picture",
     "PlaceCall",
     "Ready",
+    "Refuse",
     "Registered",
     "Reload",
     "Show",
@@ -103,6 +106,27 @@ class Cancel(Message):
     fax_id: str
     error: str = "CANCEL"
     text: str = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridge(Message):
+    """A gateway's call goes on by the first of these routes that leads anywhere."""
+
+    fax_id: str
+    routes: tuple[Route, ...]
+    answer_timeout_s: float = 60.0
+    caller_number: str = ""
+    caller_name: str = ""
+
+
+@dataclass(frozen=True)
+class Refuse(Message):
+    """A gateway's call goes nowhere: the status that its caller gets, and why."""
+
+    fax_id: str
+    sip_code: int
+    error: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -176,8 +200,8 @@ class NotDialled(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Arrived(Message):
-    """A call came in and is being answered. `caller` and `called` are headers or URIs, as the far end wrote them; `known`: it
-    comes from where its account's calls do."""
+    """A call came in and is being answered, or waits for `Bridge` where it is for a `gateway`. `caller` and `called` are headers
+    or URIs, as the far end wrote them; `known`: it comes from where its account's calls do."""
 
     fax_id: str
     account: str
@@ -187,6 +211,7 @@ class Arrived(Message):
     ident: str
     mailbox: str = ""
     known: bool = True
+    gateway: str = ""
 
 
 @dataclass(frozen=True)

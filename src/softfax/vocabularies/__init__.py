@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 
 from softfax.errors import UsageError
-from softfax.model import FaxUpdate
+from softfax.model import Direction, FaxUpdate
+from softfax.vocabularies import native
 from softfax.vocabularies.callback import CallbackBody
 
 __all__ = ["CallbackBody", "callbacks", "dialects"]
@@ -42,4 +43,7 @@ def callbacks(dialect: str, update: FaxUpdate) -> list[CallbackBody]:
         translate = _vocabularies()[dialect]
     except KeyError:
         raise UsageError(f"no dialect of callbacks: {dialect}", "use " + ", ".join(dialects())) from None
+    # Other systems know what they send and receive.
+    if update.context.direction is Direction.GATEWAY and dialect != native.DIALECT:
+        return []
     return list(translate(update))

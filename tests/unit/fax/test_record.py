@@ -69,7 +69,7 @@ def test_all_eight_states_occur() -> None:
     assert seen == {state.value for state in SessionState}
 
 
-@pytest.mark.parametrize("direction", list(Direction))
+@pytest.mark.parametrize("direction", [Direction.SEND, Direction.RECEIVE])
 def test_what_the_record_says_as_the_fax_goes_on(direction: Direction) -> None:
     r = rig(direction, Role.CALLER if direction is Direction.SEND else Role.ANSWERER)
     r.answered()

@@ -446,7 +446,7 @@ OF_THE_ENGINE = frozenset(
 @settings(max_examples=400, deadline=None)
 @given(
     st.lists(st.sampled_from(sorted(HAPPENINGS)), max_size=14),
-    st.sampled_from(list(Direction)),
+    st.sampled_from([Direction.SEND, Direction.RECEIVE]),
     st.sampled_from(list(Role)),
     st.sampled_from(list(ModePolicy)),
 )

@@ -12,6 +12,7 @@ from unittest.mock import Mock
 import pytest
 
 from softfax.engine import ErrorCorrection, UdptlSettings
+from softfax.fax.media import udptl_settings
 from softfax.fax.runtime import ActiveFax
 from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import Direction
@@ -61,7 +62,8 @@ async def _asked(made: FaxSettings, far: T38Parameters | None) -> tuple[T38Polic
     )
     line = ActiveFax(runtime, made, lambda event: None)
     policy = line.policy()
-    udptl = line._udptl_settings(T38Media(("127.0.0.1", 4000), far, policy.parameters)) if far else None
+    agreed = T38Media(("127.0.0.1", 4000), far, policy.parameters) if far else None
+    udptl = udptl_settings(agreed, made.t38.redundancy) if agreed else None
     has_socket = line._udptl is not None
     if line._udptl is not None:
         line._udptl.close()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from softfax.station.config.accounts import AccountConfig, DialingConfig, RouteConfig, RuleConfig, SipTable, T38Config
 from softfax.station.config.base import state_dir
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
+from softfax.station.config.gateways import GatewayConfig
 from softfax.station.config.station import StationConfig
 from softfax.station.config.telling import AmiConfig, AmiUserConfig, CallbackConfig, CallbacksConfig
 
@@ -18,6 +19,7 @@ __all__ = [
     "DataConfig",
     "DialingConfig",
     "FaxConfig",
+    "GatewayConfig",
     "InboxConfig",
     "RouteConfig",
     "RuleConfig",

@@ -30,6 +30,7 @@ from softfax.station.config.accounts import (
 )
 from softfax.station.config.base import Misplaced, said
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
+from softfax.station.config.gateways import GatewayConfig, check_gateways
 from softfax.station.config.http import HttpConfig, add_http_secret
 from softfax.station.config.mail import MailConfig
 from softfax.station.config.mailboxes import MailboxConfig, ScreeningConfig, SmtpConfig
@@ -72,6 +73,7 @@ class StationConfig(BaseSettings):
     account: tuple[AccountConfig, ...] = ()
     dialing: DialingConfig = DialingConfig()
     route: tuple[RouteConfig, ...] = ()
+    gateway: tuple[GatewayConfig, ...] = ()
     fax: FaxConfig = FaxConfig()
     inbox: InboxConfig = InboxConfig()
     data: DataConfig = Field(default_factory=DataConfig)
@@ -108,6 +110,7 @@ class StationConfig(BaseSettings):
     @model_validator(mode="after")
     def _accounts(self) -> StationConfig:
         check_routing(self.sip, self.account, self.route)
+        check_gateways(self.gateway, self.account)
         needed = -(-self.sip.max_calls // CALLS_PER_PROCESS)
         if self.processes < needed:
             text = f"{self.sip.max_calls} calls want {needed} processes; set count = {needed} in [workers]"

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Joins a gateway's call to the SIP user agent and the engine: two calls, two legs, one `GatewaySession`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from softfax.engine import EngineEvent, EngineSession, Gateway, LegSettings, SessionStats
+from softfax.fax.bridging import GatewaySession, GatewaySettings, Placed
+from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
+from softfax.fax.ports import EnginePort, T38Path
+from softfax.fax.runtime import EngineSink, EventSink, FaxRuntime
+from softfax.fax.settings import T38Preferences
+from softfax.fax.tracing import Tracing
+from softfax.model import Event, FaxResult
+from softfax.sip import AudioMedia, Call, CallerId, IncomingCall, T38Media, T38Policy
+from softfax.sipstatus import status
+
+__all__ = ["ActiveGateway", "Onward"]
+
+log = logging.getLogger("softfax.fax")
+
+#: What a gateway's modems can do.
+MAX_RATE_BPS = 14400
+
+
+@dataclass(frozen=True)
+class Onward:
+    """A way on: an account (empty for none), the URI that is called by it, and its preferences for T.38."""
+
+    account: str
+    uri: str
+    t38: T38Preferences
+
+
+class _Leg:
+    """One leg: its SIP call, its engine session, its UDPTL socket. Implements the call handler of `softfax.sip`."""
+
+    def __init__(self, active: ActiveGateway, number: int, engine: EngineSession) -> None:
+        self._active, self.number, self.engine = active, number, engine
+        self._udptl: socket.socket | None = udp_socket(
+            active.runtime.media_host, active.runtime.agent.config.dscp_media
+        )
+        self.wanted = T38Preferences()
+        self.call: Call | None = None
+
+    def policy(self, wanted: T38Preferences, *, first_invite: bool = False) -> T38Policy:
+        """Policy of its call for T.38."""
+        self.wanted = wanted
+        return T38Policy(
+            accept=wanted.accept,
+            parameters=t38_parameters(wanted, MAX_RATE_BPS),
+            local_udptl=self._local_udptl,
+            first_invite=first_invite and wanted.offer,
+        )
+
+    def _local_udptl(self) -> tuple[str, int]:
+        """Our UDPTL address; called in the thread of the user agent."""
+        assert self._udptl is not None
+        host, port = self._udptl.getsockname()[:2]
+        return str(host), int(port)
+
+    def on_state(self, call: Call, state: str, sip_code: int, reason: str) -> None:
+        """The SIP call changed state; one that was given up for another route is no more."""
+        if call is self.call:
+            self._active.claim(call)
+            self._active.session.call_state(self.number, CALL_STATES[state], sip_code, reason)
+
+    def on_audio(self, call: Call, media: AudioMedia) -> None:
+        """G.711 is negotiated."""
+        if call is self.call:
+            self._active.session.audio_up(self.number, audio_path(media))
+        else:
+            os.close(media.fd)
+
+    def on_t38(self, call: Call, media: T38Media) -> None:
+        """T.38 is negotiated, or refreshed."""
+        if call is self.call and self._udptl is not None:
+            udptl = udptl_settings(media, self.wanted.redundancy)
+            path = T38Path(os.dup(self._udptl.fileno()), media.remote, udptl)
+            self._active.session.t38_up(self.number, path)
+
+    def on_t38_refused(self, call: Call, sip_code: int, reason: str) -> None:
+        """The far end refused our offer of T.38."""
+        if call is self.call:
+            self._active.session.t38_refused(self.number, sip_code, reason)
+
+    def close(self) -> None:
+        """Gives the socket up."""
+        if self._udptl is not None:
+            self._udptl.close()
+
+
+class _Incoming:
+    """The call that came in, as a `GatewaySession` uses it."""
+
+    def __init__(self, call: IncomingCall, policy: T38Policy) -> None:
+        self._call, self._policy = call, policy
+        self.offer_t38, self.stay_in_audio, self.hangup = call.offer_t38, call.stay_in_audio, call.hangup
+        self.ring = call.ring
+
+    @property
+    def call_id(self) -> str:
+        """Its Call-ID."""
+        return self._call.call_id
+
+    def progress(self) -> None:
+        """Gives the caller early media, where it offered audio."""
+        if not self._call.first_offer:
+            self._call.progress()
+
+    def answer(self) -> None:
+        """Answers the call."""
+        self._call.answer(t38=self._policy)
+
+
+class _Outgoing:
+    """The call of the second leg."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.offer_t38, self.stay_in_audio, self.hangup = call.offer_t38, call.stay_in_audio, call.hangup
+
+    @property
+    def call_id(self) -> str:
+        """Its Call-ID."""
+        return self._call.call_id
+
+    def ring(self) -> None:
+        """Do nothing: it is the far end that rings."""
+
+    progress = answer = ring
+
+
+class _Engine:
+    """The engine's gateway, as a `GatewaySession` uses it."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.legs: Sequence[EnginePort] = (gateway.a, gateway.b)
+        self.hold = gateway.hold
+
+    def packets(self, leg: int) -> int:
+        """Number of packets that have come by a leg."""
+        stats = (self._gateway.a, self._gateway.b)[leg].stats()
+        return stats.rtp_rx_packets + stats.udptl_rx_packets
+
+
+class ActiveGateway:
+    """A call through a gateway, from the INVITE to the result. Its owner says by `begin` where it leads."""
+
+    def __init__(self, runtime: FaxRuntime, call: IncomingCall, settings: GatewaySettings, on_event: EventSink) -> None:
+        self.runtime, self._sink = runtime, on_event
+        loop = asyncio.get_running_loop()
+        self.result: asyncio.Future[FaxResult] = loop.create_future()
+        leg = LegSettings(stall_s=settings.stall_s, trace=settings.trace or runtime.trace is not None)
+        self._gateway = Gateway(runtime.engine, leg, leg)
+        self._legs = _Leg(self, 0, self._gateway.a), _Leg(self, 1, self._gateway.b)
+        self._legs[0].call = self.call = call
+        self._onward: list[Onward] = []
+        self._caller: CallerId | None = None
+        self._claimed: list[str] = []
+        self._last: tuple[SessionStats, SessionStats] | None = None
+        self.tracing = (
+            Tracing(settings.fax_id, 1, runtime.trace, runtime.messages, runtime.agent.bound_address)
+            if runtime.trace is not None
+            else None
+        )
+        if self.tracing is not None:
+            self.tracing.capture(self._gateway.a)
+        self.session = GatewaySession(
+            settings=settings,
+            scheduler=loop,
+            on_event=self._on_event,
+            gateway=_Engine(self._gateway),
+            incoming=_Incoming(call, self._legs[0].policy(settings.t38)),
+            place=self._place,
+            fails_over=lambda code: bool(self._onward) and status(code).of_trunk,
+        )
+        self.session.drain = runtime.drain
+        for one in self._legs:
+            runtime.watch(one.engine.id, self._sink_of(one))
+        runtime.others.add(self)
+
+    @property
+    def handler(self) -> _Leg:
+        """Handler of the call that came in."""
+        return self._legs[0]
+
+    def begin(self, onward: Sequence[Onward], caller: CallerId | None = None, *, answer_s: float = 60.0) -> None:
+        """Places the second call, by the first of these ways that leads anywhere; it may ring for `answer_s`."""
+        self._onward, self._caller = list(onward), caller
+        self.session.begin(answer_s)
+
+    def cancel(self) -> None:
+        """Ends both calls."""
+        self.session.cancel()
+
+    def stats(self) -> tuple[SessionStats, SessionStats]:
+        """The engine's counters of both legs; at the end, what they were."""
+        return self._last if self._last is not None else (self._gateway.a.stats(), self._gateway.b.stats())
+
+    def claim(self, call: Call) -> None:
+        """The messages of a call are for the trace."""
+        if self.tracing is not None and call.call_id and call.call_id not in self._claimed:
+            self._claimed.append(call.call_id)
+            self.runtime.messages.claim(call.call_id)
+
+    def _place(self) -> Placed | None:
+        if not self._onward:
+            return None
+        way, leg = self._onward.pop(0), self._legs[1]
+        t38_alone = bool(self.call.first_offer) and not self.call.offers_audio
+        leg.call = self.runtime.agent.call(
+            way.uri,
+            leg,
+            t38=leg.policy(way.t38, first_invite=t38_alone),
+            caller=self._caller,
+            account=way.account,
+        )
+        return _Outgoing(leg.call), way.t38
+
+    def _sink_of(self, leg: _Leg) -> EngineSink:
+        def take(event: EngineEvent) -> None:
+            if self.tracing is not None:
+                # Seen from the first leg: what came by the second was sent to it.
+                self.tracing.engine_event(event, sent=leg.number == 1)
+            self.session.engine_event(leg.number, event)
+
+        return take
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, FaxResult):
+            self._last = self.stats()
+        if self.tracing is not None:
+            self.tracing.event(event)
+        try:
+            self._sink(event)
+        except Exception:
+            log.exception("an event handler failed")
+        if isinstance(event, FaxResult):
+            self._close(event)
+
+    def _close(self, result: FaxResult) -> None:
+        for leg in self._legs:
+            self.runtime.watch(leg.engine.id, None)
+        self.runtime.others.discard(self)
+        self._gateway.close()
+        for leg in self._legs:
+            leg.close()
+        if self.tracing is not None:
+            self.tracing.end(result, self._claimed, self._last[0] if self._last is not None else None)
+            self.runtime.keep(self.tracing)
+        if not self.result.done():
+            self.result.set_result(result)

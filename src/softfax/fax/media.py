@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Media as SIP negotiates them, in the words of a fax session and the engine; UDPTL sockets."""
+
+from __future__ import annotations
+
+import socket
+
+from softfax.engine import ErrorCorrection, SrtpSettings, SrtpSuite, UdptlSettings
+from softfax.errors import LocalError
+from softfax.fax.ports import AudioPath
+from softfax.fax.settings import T38Preferences
+from softfax.model import CallState
+from softfax.sip import AudioMedia, SrtpKeys, T38Media, T38Parameters
+
+__all__ = ["CALL_STATES", "audio_path", "t38_parameters", "udp_socket", "udptl_settings"]
+
+CALL_STATES = {
+    "calling": CallState.CALLING,
+    "ringing": CallState.RINGING,
+    "early": CallState.RINGING,
+    "answered": CallState.ANSWERED,
+    "ended": CallState.ENDED,
+}
+_CORRECTION = {
+    "redundancy": ErrorCorrection.REDUNDANCY,
+    "fec": ErrorCorrection.FEC,
+    "none": ErrorCorrection.NONE,
+}
+
+
+def audio_path(media: AudioMedia) -> AudioPath:
+    """Audio for the engine. On hold (RFC 3264 §8.4) nothing is sent to nowhere."""
+    srtp = _srtp_settings(media.srtp) if media.srtp is not None else None
+    host, port = media.remote
+    if not media.send:
+        host = "::" if ":" in host else "0.0.0.0"
+    return AudioPath(media.fd, (host, port), media.codec, media.payload_type, srtp)
+
+
+def udptl_settings(media: T38Media, redundancy: int) -> UdptlSettings:
+    """Settings by both SDPs, offer and answer: an answer may say less than the offer."""
+    far, local = media.parameters, media.local
+    correction = "none" if local.error_correction == "none" else far.error_correction
+    return UdptlSettings(
+        version=min(far.version, local.version),
+        error_correction=_CORRECTION[correction],
+        redundancy=redundancy,
+        max_datagram=far.max_datagram or 0,
+        max_rate_bps=min(far.max_bitrate_bps, local.max_bitrate_bps),
+        local_tcf=local.rate_management == "localTCF",
+    )
+
+
+def t38_parameters(wish: T38Preferences, max_rate_bps: int) -> T38Parameters:
+    """Our parameters of T.38, in an offer or an answer."""
+    return T38Parameters(
+        version=wish.version,
+        max_bitrate_bps=min(max_rate_bps, wish.max_rate_bps),
+        max_datagram=wish.max_datagram,
+        error_correction=wish.error_correction,
+    )
+
+
+def udp_socket(host: str, dscp: int) -> socket.socket:
+    """A bound UDP socket for UDPTL on any free port of `host`, whose packets are marked with a DSCP."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+        sock.bind((host, 0))
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise LocalError(f"no UDP port for T.38 on {host} ({error.strerror})", "check the listening address") from None
+    return sock
+
+
+def _srtp_settings(keys: SrtpKeys) -> SrtpSettings:
+    return SrtpSettings(suite=SrtpSuite[keys.suite], tx_key=keys.ours, rx_key=keys.theirs, rx_lifetime=keys.lifetime)

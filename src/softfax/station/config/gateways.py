@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""[[gateway]]: calls that are not answered here, but go on to another account, with their fax between T.38 and G.711."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from softfax.station.config.accounts import AccountConfig, no_such_account
+from softfax.station.config.base import Misplaced, Seconds, Table, matching
+from softfax.station.config.mailboxes import NumberPattern
+
+__all__ = ["GatewayConfig", "check_gateways"]
+
+Name = Annotated[str, matching(r"[A-Za-z0-9_.-]{1,40}", "use up to 40 letters, digits and _.-")]
+
+
+class GatewayConfig(Table):
+    """[[gateway]]: calls of some accounts that go on by others; the first that fits counts. Nothing is passed on without one."""
+
+    name: Name = Field(description="what records and logs call it")
+    from_: tuple[str, ...] = Field(
+        alias="from",
+        min_length=1,
+        max_length=20,
+        description="accounts whose calls go on; they have to come from there",
+    )
+    numbers: tuple[NumberPattern, ...] = Field(
+        (), max_length=100, description="called numbers, +4930* for all that begin so; all where there are none"
+    )
+    callers: tuple[NumberPattern, ...] = Field(
+        (), max_length=100, description="numbers that may call, in the same way; all where there are none"
+    )
+    to: str = Field("", max_length=200, description="number or SIP URI that is called instead of the one called")
+    accounts: tuple[str, ...] = Field(
+        (), max_length=20, description="accounts by which calls go on, the first one first (as [[route]] says)"
+    )
+    answer_timeout_s: Seconds = Field(60.0, description="how long it may ring")
+
+
+def check_gateways(gateways: Sequence[GatewayConfig], accounts: Sequence[AccountConfig]) -> None:
+    """Check that accounts exist, and that no call goes back to where it came from. Raises Misplaced."""
+    names = [account.label for account in accounts]
+    for index, one in enumerate(gateways):
+        if one.name in (other.name for other in gateways[:index]):
+            raise Misplaced(f"another gateway is called {one.name} too; give each a name", "gateway", index, "name")
+        for key, wanted in (("from", one.from_), ("accounts", one.accounts)):
+            for number, name in enumerate(wanted):
+                if name not in names:
+                    raise Misplaced(no_such_account(name, names), "gateway", index, key, number)
+        for number, name in enumerate(one.accounts):
+            if name in one.from_:
+                text = f"calls of {name} would go back to it; name another account"
+                raise Misplaced(text, "gateway", index, "accounts", number)

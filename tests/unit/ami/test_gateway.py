@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A gateway's call in the manager interface: variables and session as Asterisk has them, and no event of its own."""
+
+from __future__ import annotations
+
+from softfax.ami.events import FaxChannel
+from softfax.model import (
+    CallEvent,
+    CallState,
+    Direction,
+    FaxContext,
+    FaxResult,
+    Mode,
+    NegotiatedEvent,
+    Operation,
+    SessionEvent,
+    SessionState,
+)
+from softfax.vocabularies.asterisk import session_fields
+
+CONTEXT = FaxContext(
+    fax_id="f",
+    direction=Direction.GATEWAY,
+    outgoing=False,
+    session_number=5,
+    unique_id="1.2",
+    channel="PJSIP/loop-00000002",
+    caller_number="5551",
+    called_number="1234",
+)
+
+
+def session(operation: Operation, ecm: bool | None, rate: int | None, page: int | None) -> SessionEvent:
+    return SessionEvent(
+        session_number=5,
+        operation=operation,
+        state=SessionState.ACTIVE,
+        error_correction_mode=ecm,
+        data_rate=rate,
+        page_number=page,
+    )
+
+
+def test_its_events() -> None:
+    channel = FaxChannel(CONTEXT)
+    said = channel.update(CallEvent(state=CallState.CALLING))
+    variables = {value["Variable"]: value["Value"] for value in (dict(e.fields) for e in said) if "Variable" in value}
+    assert variables["FAXSTATUS"] == "SUCCESS"
+    assert variables["FAXERROR"] == "NO_ERROR"
+    assert variables["FAXSTATUSSTRING"] == "gateway operation started successfully"
+    assert (variables["FAXMODE"], variables["FAXPAGES"]) == ("audio", "0")
+    assert not {"FAXBITRATE", "FAXRESOLUTION"} & set(variables)
+    assert [e.name for e in channel.update(CallEvent(state=CallState.ANSWERED))] == ["Newstate"]
+    negotiated = NegotiatedEvent(
+        mode=Mode.T38, bitrate=14400, ecm=True, encoding="T.6", resolution="204x98", remote_station_id=""
+    )
+    assert channel.update(session(Operation.GATEWAY, True, 14400, 1)) == channel.update(negotiated) == []
+    result = FaxResult(
+        direction=Direction.GATEWAY, success=True, status="SUCCESS", error="NO_ERROR", status_string="OK",
+        result_code=0, fax_id="f", pages=2,
+    )  # fmt: skip
+    (hangup,) = channel.update(result)
+    assert (hangup.name, dict(hangup.fields)["Cause"]) == ("Hangup", "16")
+
+
+def test_its_session() -> None:
+    listening = session_fields(session(Operation.V21, None, None, None))
+    assert listening == [("SessionNumber", "5"), ("Operation", "V.21"), ("State", "Active")]
+    assert session_fields(session(Operation.GATEWAY, False, 0, 1))[3:] == [
+        ("ErrorCorrectionMode", "no"),
+        ("DataRate", "0"),
+        ("PageNumber", "1"),
+    ]
+    assert session_fields(session(Operation.GATEWAY, True, 14400, 3))[3:] == [
+        ("ErrorCorrectionMode", "yes"),
+        ("DataRate", "14400"),
+        ("PageNumber", "3"),
+    ]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which calls a gateway passes on, and where to: rules, no way back, the do-not-fax list, channel slots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from softfax.errors import ConfigError, DoNotFaxError, LocalError, UsageError
+from softfax.station import StationConfig
+from softfax.station.admission import CallFacts, gateway_of
+from softfax.station.onward import routes_onward
+from softfax.station.rules import Rules
+
+TABLES: dict[str, Any] = {
+    "dialing": {"country": "49"},
+    "account": [
+        {"name": "pbx", "server": "sip:10.0.0.2"},
+        {"name": "trunk", "server": "sip:trunk.example", "max_calls": 1},
+        {"name": "spare", "server": "sip:spare.example", "number_format": "national"},
+    ],
+    "route": [{"accounts": ["pbx", "spare"]}],
+    "gateway": [
+        {
+            "name": "few",
+            "from": ["pbx"],
+            "numbers": ["+4930*"],
+            "callers": ["+4989123"],
+            "accounts": ["trunk", "spare"],
+        },
+        {"name": "in", "from": ["trunk", "spare"], "to": "200", "accounts": ["pbx"]},
+        {"name": "routed", "from": ["pbx"], "numbers": ["0221*"]},
+    ],
+}
+
+
+def config(**tables: Any) -> StationConfig:
+    return StationConfig.checked({**TABLES, **tables}, "the test")
+
+
+def facts(account: str, called: str, caller: str = "089123", known: bool = True) -> CallFacts:
+    return CallFacts(account=account, known=known, caller_number=caller, called_number=called)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (facts("pbx", "030555"), "few"),
+        (facts("pbx", "+4930555"), "few"),
+        (facts("pbx", "030555", caller="089124"), None),
+        (facts("pbx", "0221555"), "routed"),
+        (facts("pbx", "040555"), None),
+        (facts("trunk", "anything", caller=""), "in"),
+        (facts("trunk", "anything", known=False), None),
+        (facts("", "030555"), None),
+    ],
+)
+def test_the_first_rule_that_fits(call: CallFacts, name: str | None) -> None:
+    found = gateway_of(config(), call)
+    assert (found.name if found else None) == name
+
+
+def ways(name: str, account: str, called: str, active: dict[str, int] | None = None, **forbidden: Any) -> list[str]:
+    made = config()
+    rules = Rules(lambda: made)
+    rules.do_not_fax.update(forbidden)
+    rule = next(one for one in made.gateway if one.name == name)
+    return [f"{r.account} {r.uri}" for r in routes_onward(made, rules, rule, account, called, active or {})]
+
+
+def test_numbers_are_written_as_each_account_wants_them() -> None:
+    assert ways("few", "pbx", "+4930555") == ["trunk sip:+4930555@trunk.example", "spare sip:030555@spare.example"]
+    assert ways("in", "trunk", "+4930123") == ["pbx sip:200@10.0.0.2"]
+
+
+def test_no_call_goes_back() -> None:
+    assert ways("routed", "pbx", "0221555") == ["spare sip:0221555@spare.example"]
+    with pytest.raises(UsageError):
+        ways("in", "pbx", "1")
+    with pytest.raises(ConfigError, match="go back"):
+        config(gateway=[{"name": "circle", "from": ["pbx"], "accounts": ["pbx"]}])
+
+
+def test_the_do_not_fax_list_holds() -> None:
+    with pytest.raises(DoNotFaxError):
+        ways("few", "pbx", "+4930555", **{"+4930555": ("asked", 0.0)})
+
+
+def test_full_accounts_are_passed_over() -> None:
+    assert ways("few", "pbx", "+4930555", {"trunk": 1}) == ["spare sip:030555@spare.example"]
+    made = config(gateway=[{"name": "one", "from": ["pbx"], "accounts": ["trunk"]}])
+    with pytest.raises(LocalError):
+        routes_onward(made, Rules(lambda: made), made.gateway[0], "pbx", "1", {"trunk": 1})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"from": ["nobody"]}, {"from": ["pbx"], "accounts": ["nobody"]}, {"from": []}, {"from": ["pbx"], "name": ""}],
+)
+def test_mistakes_are_found(rule: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        config(gateway=[{"name": "x", **rule}])
