@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from softfax.delivery.database import database_url
+from softfax.delivery.database import Database, database_url
+from softfax.delivery.schema import StationLock
 from softfax.model import Cause, FaxState
-from tests.queue.test_queue import QUICK, running
+from tests.queue.test_queue import LIMIT_S, QUICK, running
 from tests.support.postgresql import postgresql
+
+LIMITS = {"idle_in_transaction_session_timeout": "5s", "lock_timeout": "4s", "statement_timeout": "10s"}
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +73,47 @@ def test_faxes_end_wait_and_go_on(database: str, tmp_path: Path) -> None:
             assert (await r.until(fax_id)).state is FaxState.DELIVERED
 
     asyncio.run(again(asyncio.run(first())))
+
+
+def test_a_station_that_lost_its_lock_calls_nobody(database: str, tmp_path: Path) -> None:
+    """As at a failover of the server: the session that has the lock is ended, and another station is quicker to take it."""
+    letter = tmp_path / "letter.txt"
+    letter.write_text("One")
+    url = database_url(tmp_path, database)
+
+    async def run() -> None:
+        async with running(tmp_path, data={"dir": tmp_path / "data", "url": database}) as r:
+            held = await r.send("held", letter)
+            await r.until(held.id, FaxState.SENDING)
+            engine = sa.create_engine(url)
+            other = StationLock(url, engine)
+            taking = asyncio.ensure_future(asyncio.to_thread(other.acquire, 60.0))
+            await asyncio.sleep(1.0)
+            with engine.begin() as connection:
+                ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid != pg_backend_pid()"
+                assert connection.execute(sa.text(ended)).rowcount >= 1
+            await taking
+            async with asyncio.timeout(LIMIT_S):
+                while r.station.database.jobs.may():  # type: ignore[union-attr]
+                    await asyncio.sleep(0.1)
+            waiting = await r.send("ok", letter)
+            # What is under way goes on, and is written down.
+            r.far_ends.release.set()
+            assert (await r.until(held.id)).state is FaxState.DELIVERED
+            await asyncio.sleep(2.0)
+            assert (await r.queue.get(waiting.id)).state is FaxState.QUEUED  # type: ignore[union-attr]
+            assert r.far_ends.calls == ["held"]
+            await asyncio.to_thread(other.release)
+            assert (await r.until(waiting.id)).state is FaxState.DELIVERED
+            engine.dispose()
+
+    asyncio.run(run())
+
+
+def test_a_transaction_that_is_held_is_ended(database: str, tmp_path: Path) -> None:
+    """What a station has locked when it is stopped is free again after some seconds."""
+    made = Database(database_url(tmp_path, database))
+    with made.engine.connect() as connection:
+        limits = {name: connection.execute(sa.text(f"SHOW {name}")).scalar() for name in LIMITS}
+    made.engine.dispose()
+    assert limits == LIMITS

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from softfax.delivery.policy import RetryPolicy
 from softfax.delivery.targets import CallbackTarget
 
 __all__ = ["CallbackTarget", "Outbox", "OutboxSettings", "RetryPolicy"]
 
 if TYPE_CHECKING:
     from softfax.delivery.outbox import Outbox, OutboxSettings
-    from softfax.delivery.policy import RetryPolicy
 
 
 def __getattr__(name: str) -> Any:
@@ -20,8 +20,4 @@ def __getattr__(name: str) -> Any:
         from softfax.delivery import outbox
 
         return getattr(outbox, name)
-    if name == "RetryPolicy":
-        from softfax.delivery.policy import RetryPolicy
-
-        return RetryPolicy
     raise AttributeError(f"module 'softfax.delivery' has no attribute {name!r}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ __all__ = ["DATABASE_NAME", "Database", "database_engine", "database_error", "da
 
 DATABASE_NAME = "softfax.sqlite"
 BUSY_TIMEOUT_MS = 30_000
+#: A station that is stopped within a transaction holds its locks for no longer than this, and one that lost its server notices.
+POSTGRESQL: Mapping[str, Any] = {
+    "options": "-c idle_in_transaction_session_timeout=5s -c lock_timeout=4s -c statement_timeout=10s",
+    "connect_timeout": 10, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
+}  # fmt: skip
 
 
 def database_url(data_dir: Path, url: str = "") -> str:
@@ -41,8 +47,10 @@ def database_url(data_dir: Path, url: str = "") -> str:
 def database_engine(url: str, *, pool_size: int = 20, must_exist: bool = False, name: str = "softfax") -> sa.Engine:
     """A SQLAlchemy engine; SQLite with a write-ahead log that is on disk before a commit returns. Raises LocalError."""
     if not url.startswith("sqlite"):
-        options: dict[str, Any] = {"connect_args": {"application_name": name}, "pool_pre_ping": True}
-        return sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, **options)
+        options = {"application_name": name, **POSTGRESQL}
+        return sa.create_engine(
+            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=options
+        )
     path = Path(url.removeprefix("sqlite:///"))
     if must_exist and not path.is_file():
         raise LocalError(f"there is no database {path}", "name the station's configuration with --config")
@@ -75,13 +83,13 @@ class Database:
     def __init__(self, url: str, *, name: str = "softfax") -> None:
         self.url = url
         self.engine = database_engine(url, name=name)
-        self.jobs = Jobs()
         self.aside = aside.Aside(self.engine)
         self.clock = ClockWatch()
         self._up_to_date = False
         #: Whether the database had no tables of ours before.
         self.fresh = False
         self._lock = StationLock(url, self.engine)
+        self.jobs = Jobs(self._lock.holds)
 
     def prepare(self, metadata: sa.MetaData) -> None:
         """Make the tables and indexes that are missing.

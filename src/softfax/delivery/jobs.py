@@ -30,8 +30,6 @@ POLL_S = 5.0
 UPKEEP_S = 60.0
 #: After an error of the database, or of a worker, it is tried again this soon.
 FAILED_S, REPEATED_S = 1.0, 5.0
-#: The key of the lock under which jobs are claimed in PostgreSQL.
-CLAIMS = 4711
 #: Rows with work, and those that are worked on, as partial indexes name them, which are found by these words.
 DUE, HELD = "due > 0", "held = true"
 
@@ -61,7 +59,7 @@ def alone(connection: sa.Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CLAIMS)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("softfax claims"))))
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,8 @@ class JobTable:
     def next_due(self) -> float | None:
         """Return when the next job is due that is not yet."""
         t = self._table.c
-        query = sa.select(t.due).where(*self._waiting, t.due > time.time()).order_by(t.due).limit(1)
+        # SQLite seeks by the first of two conditions on a column: not past all that are due.
+        query = sa.select(t.due).where(t.due > time.time(), *self._waiting).order_by(t.due).limit(1)
         with self.engine.connect() as connection:
             found = connection.execute(query).scalar()
         return float(found) if isinstance(found, (int, float)) else None
@@ -222,9 +221,10 @@ class _Claimed:
 
 
 class Jobs:
-    """The thread that claims jobs, of one database."""
+    """The thread that claims jobs, of one database, as long as this station `may` work on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, may: Callable[[], bool] = lambda: True) -> None:
+        self.may = may
         self._changed = threading.Condition()
         self._kinds: dict[str, _Claimed] = {}
         self._stopping = False
@@ -278,8 +278,9 @@ class Jobs:
                 due = [one for one in self._kinds.values() if one.look_at <= time.monotonic()]
                 for one in due:
                     one.look_at = float("inf")  # a wake from here on counts
+            may = self.may()
             for one in due:
-                look_at = self._look(one)
+                look_at = self._look(one) if may else time.monotonic() + FAILED_S
                 with self._changed:
                     one.look_at = min(one.look_at, look_at)
 

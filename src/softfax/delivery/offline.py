@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from softfax.delivery.database import database_engine, database_error, database_url
-from softfax.delivery.schema import current
+from softfax.delivery.schema import VERSION, schema_version
 from softfax.delivery.store import METADATA, Store
 from softfax.errors import LocalError
 
@@ -24,7 +24,8 @@ def offline_callbacks(data_dir: Path, url: str = "") -> Iterator[Store]:
     engine = database_engine(url, pool_size=2, must_exist=True)
     try:
         with engine.connect() as connection:
-            if not (current(connection) and METADATA.tables.keys() <= set(sa.inspect(connection).get_table_names())):
+            there = set(sa.inspect(connection).get_table_names())
+            if schema_version(connection) != VERSION or not METADATA.tables.keys() <= there:
                 raise LocalError("there are no callbacks of this version in this database", "start the station once")
         yield Store(engine)
     except sa.exc.SQLAlchemyError as error:

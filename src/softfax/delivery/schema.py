@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from softfax._version import __version__
 from softfax.errors import LocalError
 
-__all__ = ["VERSION", "StationLock", "bring_up_to_date", "current", "schema_version"]
+__all__ = ["VERSION", "StationLock", "bring_up_to_date", "schema_version"]
 
 log = logging.getLogger("softfax.delivery")
 
@@ -29,6 +29,8 @@ log = logging.getLogger("softfax.delivery")
 #: that are claimed, instead of workflows of DBOS.
 VERSION = 4
 LOCK_WAIT_S = 5.0
+#: How often is asked whether it is still there.
+ASK_S = 1.0
 #: Rows that are looked at at a time.
 SOME = 500
 
@@ -127,17 +129,16 @@ def schema_version(connection: sa.Connection) -> int:
     return 1 if any(name.startswith("softfax_") and name != _schema.name for name in names) else 0
 
 
-def current(connection: sa.Connection) -> bool:
-    """Return True if a database has tables of this version."""
-    return schema_version(connection) == VERSION
-
-
 def bring_up_to_date(engine: sa.Engine) -> bool:
     """Check the version before any table of ours is touched. Returns True if there were none yet.
 
     Raises LocalError for a database of a newer softfax; SQLAlchemyError.
     """
     with engine.begin() as connection:
+        if connection.dialect.name != "sqlite":
+            # There may be many rows, and no other station.
+            for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
         found = schema_version(connection)
         if found == VERSION:
             return False
@@ -159,13 +160,14 @@ def bring_up_to_date(engine: sa.Engine) -> bool:
 class StationLock:
     """One station at a time on a database: a locked file beside SQLite, an advisory lock in PostgreSQL.
 
-    It goes with the process.
+    It goes with the process, and in PostgreSQL with the connection, which a failover ends: who works under it asks `holds`.
     """
 
     def __init__(self, url: str, engine: sa.Engine) -> None:
         self._url, self._engine = url, engine
         self._file: int | None = None
         self._connection: sa.Connection | None = None
+        self._lost, self._asked = False, 0.0
 
     def acquire(self, wait_s: float = LOCK_WAIT_S) -> None:
         """Blocks for as long as `wait_s` while a station that was killed goes. Raises LocalError."""
@@ -180,13 +182,40 @@ class StationLock:
                 )
             time.sleep(0.1)
 
+    def holds(self) -> bool:
+        """Return True if the lock is still there, or could be taken again."""
+        if self._file is not None or time.monotonic() < self._asked + ASK_S:
+            return not self._lost
+        self._asked = time.monotonic()
+        if self._connection is not None and not self._lost:
+            try:
+                self._connection.execute(sa.text("SELECT 1"))
+                return True
+            except sa.exc.SQLAlchemyError:
+                self._drop()
+        try:
+            taken = self._take_advisory()
+        except sa.exc.SQLAlchemyError:
+            self._drop()
+            taken = False
+        if taken or not self._lost:
+            done = "it is taken again" if taken else "nothing is sent until this station has it again"
+            log.warning("the lock on the database was lost: %s", done)
+        self._lost = not taken
+        return taken
+
     def release(self) -> None:
         """Lets another in."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
+        self._drop()
+
+    def _drop(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(sa.exc.SQLAlchemyError):
+                # Not back to the pool: the lock goes with the session.
+                self._connection.invalidate()
                 self._connection.close()
             self._connection = None
 

@@ -127,26 +127,14 @@ class Store:
         with self._engine.begin() as connection:
             touched: dict[str, Callback] = {}
             for callback in callbacks:
-                done = connection.execute(
-                    self._insert(_callbacks)
-                    .values(
-                        sequence_id=callback.sequence_id,
-                        event_id=callback.event_id,
-                        state=WAITING,
-                        path_suffix=callback.path_suffix,
-                        headers=json.dumps(callback.headers),
-                        body=callback.body,
-                        put_at=callback.put_at,
-                        retried_from=callback.put_at,
-                        attempts=0,
-                        next_at=callback.put_at,
-                        ended_at=0.0,
-                        last_status=0,
-                        last_error="",
-                    )
-                    .on_conflict_do_nothing(index_elements=["sequence_id", "event_id"])
-                    .returning(_callbacks.c.number)
-                )
+                new = self._insert(_callbacks).values(
+                    sequence_id=callback.sequence_id, event_id=callback.event_id, state=WAITING,
+                    path_suffix=callback.path_suffix, headers=json.dumps(callback.headers), body=callback.body,
+                    put_at=callback.put_at, retried_from=callback.put_at, next_at=callback.put_at, attempts=0, ended_at=0.0,
+                    last_status=0, last_error="",
+                )  # fmt: skip
+                new = new.on_conflict_do_nothing(index_elements=["sequence_id", "event_id"])
+                done = connection.execute(new.returning(_callbacks.c.number))
                 news.append(done.first() is not None)
                 if news[-1]:
                     touched.setdefault(callback.sequence_id, callback)

@@ -110,8 +110,9 @@ class _Search:
         starting = self._numbers.total() - self._room.ordered
         roomy = [route for route in free if self._room.left.get(route.account, 0) > starting]
         if not roomy:
-            if free:
-                self._wait_for_room(fax)
+            self.no_room += bool(free)
+            if free and fax.reason != NO_ROOM:
+                self._queue.store.note(fax.id, NO_ROOM, WAITS_FOR_ROOM, cause=Cause.OURS)
             return None
         self._take(number, roomy[0].account)
         return dataclasses.replace(claim, routes=routes, attempt=_attempt(fax, roomy[0]))
@@ -123,11 +124,6 @@ class _Search:
         except (UsageError, ValueError, KeyError, TypeError):
             return False
         return not self._rules.free(routes, self._accounts, self._room.down)
-
-    def _wait_for_room(self, fax: Fax) -> None:
-        self.no_room += 1
-        if fax.reason != NO_ROOM:
-            self._queue.store.note(fax.id, NO_ROOM, WAITS_FOR_ROOM, Cause.OURS)
 
 
 class FaxClaims:
@@ -161,7 +157,9 @@ class FaxClaims:
         """Faxes that are due and that a slot is free for, or that may not be called now."""
         found, search = list[FaxClaim](), None
         for row in self._in_order():
-            search = search or self._begin_search()
+            if search is None:
+                room = asyncio.run_coroutine_threadsafe(self._room(), self._loop)
+                search = _Search(self._queue, room.result(ROOM_S))
             if search.full or len(found) >= AT_ONCE:
                 break
             try:
@@ -183,9 +181,6 @@ class FaxClaims:
             if len(rows) < LOOK:
                 return
             after = (rows[-1].priority, rows[-1].seq)
-
-    def _begin_search(self) -> _Search:
-        return _Search(self._queue, asyncio.run_coroutine_threadsafe(self._room(), self._loop).result(ROOM_S))
 
     async def _room(self) -> _Room:
         station = self._queue.station

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import Hashable
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 __all__ = ["EachOnce"]
 
@@ -14,26 +14,14 @@ Thing = TypeVar("Thing", bound=Hashable)
 
 
 class EachOnce(Generic[Thing]):
-    """Locks of one asyncio loop."""
+    """Locks of one asyncio loop: `async with each.of(thing)`. Who holds or awaits one keeps it."""
 
     def __init__(self) -> None:
-        self._locks: dict[Thing, tuple[asyncio.Lock, int]] = {}
+        self._locks: WeakValueDictionary[Thing, asyncio.Lock] = WeakValueDictionary()
 
     def __contains__(self, thing: Thing) -> bool:
         return thing in self._locks
 
-    @contextlib.asynccontextmanager
-    async def of(self, thing: Thing) -> AsyncIterator[None]:
-        """The block has the thing for itself."""
-        lock, users = self._locks.get(thing, (None, 0))
-        lock = lock or asyncio.Lock()
-        self._locks[thing] = lock, users + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            users = self._locks[thing][1] - 1
-            if users:
-                self._locks[thing] = lock, users
-            else:
-                del self._locks[thing]
+    def of(self, thing: Thing) -> asyncio.Lock:
+        """Return the lock of a thing."""
+        return self._locks.setdefault(thing, asyncio.Lock())

@@ -213,7 +213,8 @@ class FaxQueue:
             return list(before)
         if not 0 < len(requests) <= DESTINATIONS_MAX:
             raise UsageError(f"{len(requests)} destinations in one order", f"use 1 to {DESTINATIONS_MAX}")
-        problem = await asyncio.to_thread(self._floor().problem)
+        floor = DiskFloor((self.station.config.data.dir,), self.station.config.retention.min_free_mb)
+        problem = await asyncio.to_thread(floor.problem)
         if problem:
             if "full" not in problem:
                 raise LocalError(
@@ -224,14 +225,13 @@ class FaxQueue:
         new = await asyncio.to_thread(lambda: [taking.checked(self, request, now) for request in requests])
         folders = {request.folder for _, request, _ in new if request.folder is not None}
         await asyncio.to_thread(pages.sync, folders)
-        ids, fresh = await asyncio.to_thread(self.store.submit, new, key, body_hash)
-        faxes = [fax for fax_id in ids if (fax := await self.get(fax_id)) is not None]
-        if fresh:
-            self.wake()
-            for (_, request, context), fax in zip(new, faxes, strict=True):
-                self.station.tell(fax.id, request.callbacks)
-                self.say(fax, context)
-        return faxes
+        if not await asyncio.to_thread(self.store.submit, new, key, body_hash):
+            return list(await self.asked(key, body_hash) or ())
+        for fax, request, context in new:
+            self.station.tell(fax.id, request.callbacks)
+            self.say(fax, context)
+        self.wake()
+        return [fax for fax, _, _ in new]
 
     async def asked(self, key: str, body_hash: str) -> Sequence[Fax] | None:
         """Answer to an earlier request with this key, without what was erased; None where there was none.
@@ -240,10 +240,6 @@ class FaxQueue:
         """
         ids = await asyncio.to_thread(self.store.asked, key, body_hash)
         return None if ids is None else [fax for fax_id in ids if (fax := await self.get(fax_id)) is not None]
-
-    def _floor(self) -> DiskFloor:
-        config = self.station.config
-        return DiskFloor((config.data.dir,), config.retention.min_free_mb)
 
     # ---- looking ------------------------------------------------------------------------------------------------
 

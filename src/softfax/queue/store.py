@@ -67,33 +67,28 @@ class QueueStore(JobTable):
 
     # ---- putting ------------------------------------------------------------------------------------------------
 
-    def submit(
-        self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str
-    ) -> tuple[list[str], bool]:
-        """Writes faxes to be sent; the ids, and whether they are new. Raises IdempotencyError."""
+    def submit(self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str) -> bool:
+        """Writes faxes to be sent; false, and nothing is written, where the key was used before. Raises IdempotencyError."""
         try:
             return self._submit(faxes, key, body_hash)
         except sa.exc.IntegrityError:
             # Another request with the same key came at the same time, and was faster.
-            if (found := self.asked(key, body_hash) if key else None) is None:
+            if not key or self.asked(key, body_hash) is None:
                 raise
-            return found, False
+            return False
 
-    def _submit(
-        self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str
-    ) -> tuple[list[str], bool]:
+    def _submit(self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str) -> bool:
         now = time.time()
         with self.engine.begin() as connection:
             if key:
-                if (found := self._asked(connection, key, body_hash)) is not None:
-                    return found, False
+                if self._asked(connection, key, body_hash) is not None:
+                    return False
                 ids = json.dumps([fax.id for fax, _, _ in faxes])
                 connection.execute(tables.keys.insert().values(key=key, hash=body_hash, fax_ids=ids, created=now))
             for fax, request, context in faxes:
-                self._insert(
-                    connection, fax, context, _REQUEST.dump_json(request).decode(), rows.stamp(fax.next_attempt) or now
-                )
-        return [fax.id for fax, _, _ in faxes], True
+                due = rows.stamp(fax.next_attempt) or now
+                self._insert(connection, fax, context, _REQUEST.dump_json(request).decode(), due)
+        return True
 
     def asked(self, key: str, body_hash: str) -> builtins.list[str] | None:
         """The ids that an earlier request with this key got; None where there was none. Raises IdempotencyError."""
@@ -178,12 +173,7 @@ class QueueStore(JobTable):
 
     def warn(self, fax_id: str, warnings: Sequence[str]) -> None:
         """Notes what of a fax's documents is not on its pages, before it is sent."""
-        with self.engine.begin() as connection:
-            row = self._row(connection, fax_id)
-            if row is None:
-                return
-            data = json.dumps(json.loads(row.data) | {"warnings": list(warnings)}, ensure_ascii=False)
-            connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(data=data))
+        self._change(fax_id, warnings=list(warnings))
 
     def settle(
         self,
@@ -433,19 +423,17 @@ class QueueStore(JobTable):
             connection.execute(tables.events.delete().where(tables.events.c.fax_id == fax_id))
             connection.execute(tables.faxes.delete().where(tables.faxes.c.id == fax_id))
 
-    def note(self, fax_id: str, reason: str, remedy: str, cause: Cause | None = None) -> None:
-        """Note on a record a later problem, or the reason why it waits."""
+    def note(self, fax_id: str, reason: str, remedy: str, **cause: Cause) -> None:
+        """Note on a record a later problem, or the reason why it waits, and its `cause`."""
+        self._change(fax_id, reason=reason[:1000], remedy=remedy[:1000], **cause)
+
+    def _change(self, fax_id: str, **data: Any) -> None:
         with self.engine.begin() as connection:
             row = self._row(connection, fax_id)
             if row is not None and self._fax(row) is not None:
-                data = {**json.loads(row.data), "reason": reason[:1000], "remedy": remedy[:1000]}
-                if cause is not None:
-                    data["cause"] = str(cause)
-                connection.execute(
-                    tables.faxes.update()
-                    .where(tables.faxes.c.id == fax_id)
-                    .values(data=json.dumps(data, ensure_ascii=False), updated=time.time())
-                )
+                text = json.dumps({**json.loads(row.data), **data}, ensure_ascii=False)
+                changed = tables.faxes.update().where(tables.faxes.c.id == fax_id)
+                connection.execute(changed.values(data=text, updated=time.time()))
 
     def uses(self, folder: str) -> bool:
         """Return True if any fax has its documents in this folder of the queue's."""
