@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 10
+#define SFX_ABI_VERSION 11
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -318,6 +318,33 @@ SFX_API int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *
 /* Joins four: a caller and an answerer, each on a line of its own to a leg of one gateway. As sfx_line_run(). */
 SFX_API int sfx_line_run_gateway(sfx_session *caller, sfx_session *leg_a, sfx_session *leg_b, sfx_session *answerer,
                                  const sfx_line_config *a, const sfx_line_config *b, uint64_t *simulated_us);
+
+/* ---- faxes of others, for captures ------------------------------------------------------------------------------ */
+
+enum sfx_heard_kind {
+    SFX_HEARD_FRAME = 1,    /* of V.21; from its address on, without checksum */
+    SFX_HEARD_DAMAGED,      /* likewise, its checksum wrong */
+    SFX_HEARD_IMAGE_FRAME,  /* of the modem of the page */
+    SFX_HEARD_DATA,         /* of it, without error correction: an octet, first bit lowest */
+    SFX_HEARD_TRAINED,      /* that modem */
+    SFX_HEARD_CARRIER_DOWN, /* of it */
+};
+
+/* One side of a call in G.711. */
+typedef struct sfx_listener sfx_listener;
+typedef void sfx_heard(void *user, int kind, const uint8_t *data, size_t len);
+
+SFX_API sfx_listener *sfx_listener_create(int law, sfx_heard *heard, void *user);
+SFX_API void sfx_listener_destroy(sfx_listener *listener);
+/* Bits 11 to 14 of the DCS whose modem comes next, -1 for none; whether its training is short, and frames are in it. */
+SFX_API int sfx_listener_expect(sfx_listener *listener, int dcs_rate, int short_train, int frames);
+SFX_API void sfx_listener_hear(sfx_listener *listener, const uint8_t *payload, size_t len);
+/* Samples that were lost. */
+SFX_API void sfx_listener_miss(sfx_listener *listener, int samples);
+/* Writes a TIFF of one page of its data on the line, the bit sent first lowest: `encoding` is 1 (1-D), 2 or 3 (T.6).
+ * Returns its rows. */
+SFX_API int sfx_page_write(const char *path, int encoding, int width, int x_dpm, int y_dpm, const uint8_t *data,
+                           size_t len);
 
 /* ---- spandsp ---------------------------------------------------------------------------------------------------- */
 

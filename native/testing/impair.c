@@ -50,3 +50,26 @@ int sfx_test_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *con
     }
     return line_run(a, b, &changed, impairments->mutate_ppm ? &hooks : NULL, simulated_us);
 }
+
+typedef struct tap {
+    const sfx_session *a;
+    sfx_test_tapped *tapped;
+    void *user;
+} tap;
+
+static void on_tapped(void *user, const sfx_session *from, uint64_t *random, const uint8_t *packet, size_t len,
+                      line_forward *forward, void *forward_user) {
+    const tap *t = user;
+
+    (void)random;
+    t->tapped(t->user, from == t->a, from->now_us, packet, len);
+    forward(forward_user, packet, len);
+}
+
+int sfx_test_line_tap(sfx_session *a, sfx_session *b, const sfx_line_config *config, sfx_test_tapped *tapped,
+                      void *user, uint64_t *simulated_us) {
+    tap t = {a, tapped, user};
+    line_hooks hooks = {.packet = on_tapped, .user = &t};
+
+    return line_run(a, b, config, &hooks, simulated_us);
+}

@@ -50,6 +50,11 @@ SFX_API int sfx_test_scripted(sfx_session *session, const sfx_t38_config *t38, u
                               sfx_test_packet *packet, sfx_test_tick *tick, void *user, uint64_t *simulated_us);
 SFX_API void sfx_test_say(sfx_session *session, const uint8_t *packet, size_t len);
 
+/* As sfx_line_run(), with each packet shown as it is sent. */
+typedef void sfx_test_tapped(void *user, int of_a, uint64_t time_us, const uint8_t *packet, size_t len);
+SFX_API int sfx_test_line_tap(sfx_session *a, sfx_session *b, const sfx_line_config *config, sfx_test_tapped *tapped,
+                              void *user, uint64_t *simulated_us);
+
 /* Feeds one UDPTL datagram to a decoder made and dropped for it; returns the number of IFP packets in it or -EBADMSG.
  */
 SFX_API int sfx_test_udptl(const uint8_t *datagram, size_t len);

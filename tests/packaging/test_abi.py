@@ -34,6 +34,7 @@ ENUMS = {
     _abi.Lacks: "SFX_LACKS_",
     _abi.ErrorCorrection: "SFX_EC_",
     _abi.SrtpSuite: "SFX_SRTP_",
+    _abi.HeardKind: "SFX_HEARD_",
 }
 #: Where C is shorter than Python, which has the names of the standards.
 SHORT = {"T4_2D": "2D", "AES_CM_128_HMAC_SHA1_80": "SHA1_80", "AES_CM_128_HMAC_SHA1_32": "SHA1_32"}

@@ -29,6 +29,7 @@ __all__ = [
     "page_fits",
     "run_impaired_gateway_line",
     "run_impaired_line",
+    "run_tapped_line",
 ]
 
 #: The sanitizers' builds have theirs elsewhere.
@@ -110,6 +111,18 @@ def run_impaired_gateway_line(
     if not timed_out:
         check(status, "the in-memory line")
     return simulated_us.value / 1e6, not timed_out
+
+
+def run_tapped_line(a: EngineSession, b: EngineSession, line: LineSettings) -> list[tuple[bool, int, bytes]]:
+    """Join two sessions as `run_line` does; returns each packet: True for one of the first, when in microseconds, octets."""
+    kind = c.CFUNCTYPE(None, c.c_void_p, c.c_int, c.c_uint64, c.POINTER(c.c_uint8), c.c_size_t)
+    seen: list[tuple[bool, int, bytes]] = []
+    tapped = kind(lambda _, of_a, time_us, packet, size: seen.append((bool(of_a), time_us, bytes(packet[:size]))))
+    function = library().sfx_test_line_tap
+    function.argtypes = [c.c_void_p, c.c_void_p, c.POINTER(LineConfig), kind, c.c_void_p, c.POINTER(c.c_uint64)]
+    simulated_us = c.c_uint64()
+    check(function(a.handle, b.handle, c.byref(line.to_c()), tapped, None, c.byref(simulated_us)), "the in-memory line")
+    return seen
 
 
 def feed_udptl(datagram: bytes) -> int:

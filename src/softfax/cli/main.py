@@ -35,6 +35,7 @@ VERBS = {
     "restore": "put a backup back; the station must not run",
     "deliveries": "list callbacks that were given up or wait, or queue them again",
     "swml": "run a SWML document (YAML or JSON)",
+    "trace": "show a captured fax call: what was said, its pages, what went wrong",
     "impair": "fax over bad lines and count what comes through, or relay packets badly",
 }
 

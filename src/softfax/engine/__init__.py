@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Binding to the native engine: T.30 over G.711 and T.38, on threads and a clock of its own."""
 
-from softfax.engine._abi import DisVerdict, ErrorCorrection, EventType, Lacks, SessionStats, Signal, SrtpSuite
+from softfax.engine._abi import (
+    DisVerdict,
+    ErrorCorrection,
+    EventType,
+    HeardKind,
+    Lacks,
+    SessionStats,
+    Signal,
+    SrtpSuite,
+)
 from softfax.engine.core import (
     Engine,
     EngineEvent,
@@ -16,6 +25,7 @@ from softfax.engine.core import (
     run_line,
 )
 from softfax.engine.gateway import Gateway, LegSettings, run_gateway_line
+from softfax.engine.listener import Listener, write_page
 from softfax.engine.srtp import SrtpSettings
 
 __all__ = [
@@ -26,9 +36,11 @@ __all__ = [
     "ErrorCorrection",
     "EventType",
     "Gateway",
+    "HeardKind",
     "Lacks",
     "LegSettings",
     "LineSettings",
+    "Listener",
     "PageFormat",
     "PagePreview",
     "SessionStats",
@@ -41,4 +53,5 @@ __all__ = [
     "completion_text",
     "run_gateway_line",
     "run_line",
+    "write_page",
 ]

@@ -30,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 10
+ABI_VERSION = 11
 
 
 class EventType(IntEnum):
@@ -266,6 +266,19 @@ class LineConfig(c.Structure):
     ]
 
 
+class HeardKind(IntEnum):
+    """Kinds of what a listener hears."""
+
+    FRAME = 1
+    DAMAGED = 2
+    IMAGE_FRAME = 3
+    DATA = 4
+    TRAINED = 5
+    CARRIER_DOWN = 6
+
+
+HEARD = c.CFUNCTYPE(None, c.c_void_p, c.c_int, c.POINTER(c.c_uint8), c.c_size_t)
+
 _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_abi_version": (c.c_int, []),
     "sfx_engine_create": (c.c_int, [c.c_uint, c.POINTER(c.c_void_p)]),
@@ -297,6 +310,12 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_gateway_create": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(c.c_void_p)]),
     "sfx_gateway_destroy": (None, [c.c_void_p]),
     "sfx_gateway_hold": (c.c_int, [c.c_void_p, c.c_int]),
+    "sfx_listener_create": (c.c_void_p, [c.c_int, HEARD, c.c_void_p]),
+    "sfx_listener_destroy": (None, [c.c_void_p]),
+    "sfx_listener_expect": (c.c_int, [c.c_void_p, c.c_int, c.c_int, c.c_int]),
+    "sfx_listener_hear": (None, [c.c_void_p, c.c_char_p, c.c_size_t]),
+    "sfx_listener_miss": (None, [c.c_void_p, c.c_int]),
+    "sfx_page_write": (c.c_int, [c.c_char_p, c.c_int, c.c_int, c.c_int, c.c_int, c.c_char_p, c.c_size_t]),
     "sfx_decoder_guarded": (c.c_int, []),
     "sfx_t30_completion_text": (c.c_char_p, [c.c_int]),
 }
