@@ -36,10 +36,14 @@ WRITE_BATCH = 500
 POST_BATCH = 50
 CALLBACKS = "callbacks"
 
+#: A receiver that answers so gets nothing for so long (RFC 9110 §15.5.11).
+GONE, GONE_S = 410, 3600.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxSettings:
-    """Settings for delivering callbacks: `workers` sequences at once, `workers_per_target` of them to one target.
+    """Settings for delivering callbacks: `workers` sequences at once, `workers_per_target` of them to one target. `secret` signs
+    the requests to targets without one of their own.
 
     `keep_delivered_s` is how long an event id is remembered once delivered, `keep_dead_s` how long a dead one can be replayed.
     """
@@ -49,6 +53,7 @@ class OutboxSettings:
     allow_private: bool = False
     workers: int = 16
     workers_per_target: int = 8
+    secret: str = field(default="", repr=False)
     waiting_max: int = 100_000
     keep_delivered_s: float = 7 * 24 * 3600.0
     keep_dead_s: float = 90 * 24 * 3600.0
@@ -75,12 +80,15 @@ class Outbox:
         self._stopping = threading.Event()
         #: Attempts that failed, since the start.
         self.failures = 0
+        #: Targets that answered 410, and until when they are left alone.
+        self._gone: dict[str, float] = {}
         self._posters: set[Poster] = set()
         self._thread: threading.Thread | None = None
 
     def reload(self, settings: OutboxSettings, known: Iterable[CallbackTarget]) -> None:
         """Other settings, from the next job on; the number of workers stays."""
         self.settings = settings
+        self._gone.clear()
         self._known = {**self._known, **{target.key: target for target in known}}
 
     def begin(self) -> None:
@@ -230,14 +238,21 @@ class Outbox:
         headers = dict(callback.headers)
         headers["Softfax-Event-Id"] = callback.event_id
         headers["Softfax-Fax-Id"] = callback.fax_id
-        if known.secret:
-            headers["Softfax-Signature"] = sign(known.secret, callback.body, int(time.time()))
+        secret = known.secret or self.settings.secret
+        if secret:
+            headers["Softfax-Signature"] = sign(secret, callback.body, int(time.time()))
+        if time.monotonic() < self._gone.get(target.key, 0.0):
+            return PostResult(status=GONE, error="the receiver has said that it is gone (410)")
         return poster.post(known, callback.body, headers)
 
     def _settle(self, callback: StoredCallback, attempt: PostResult, job: Job) -> bool:
         """Note the outcome; false if the callback stays first and its sequence waits."""
         attempts = callback.attempts + 1
         verdict = judge(attempt)
+        if attempt.status == GONE and time.monotonic() >= self._gone.get(callback.target.key, 0.0):
+            self._gone[callback.target.key] = time.monotonic() + GONE_S
+            url = callback.target.url.partition("?")[0]
+            log.error("%s says that it is gone (410): nothing is sent there for an hour, or until a reload", url)
         self.failures += verdict is not DeliveryOutcome.DELIVERED
         if verdict is DeliveryOutcome.DELIVERED:
             self.store.ended(callback.number, states.DELIVERED, attempts, attempt.status, "")
@@ -274,6 +289,7 @@ class Outbox:
 
     def replay(self, number: int) -> bool:
         """Queues a dead callback once more; false if there is no such. It may then arrive after later ones of its fax."""
+        self._gone.clear()
         replayed = self.store.replay(number)
         self._database.jobs.wake(CALLBACKS)
         return replayed

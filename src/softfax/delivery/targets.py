@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 from softfax.errors import UsageError
 
-__all__ = ["CallbackTarget", "Dialect", "Style", "check_url"]
+__all__ = ["CallbackTarget", "Dialect", "EventKind", "Style", "check_url"]
 
+#: The kinds of events that callbacks are made of (`softfax.model`).
+EventKind = Literal["call", "session", "negotiated", "page", "job", "result"]
 Dialect = Literal["signalwire", "simotel", "json"]
 #: `url`: every event to the same URL. `url-event`: the event's name is added to the path, as Simotel can do.
 Style = Literal["url", "url-event"]
@@ -23,6 +25,8 @@ URL_LENGTH_MAX = 2048
 class CallbackTarget:
     """One receiver of callbacks. `user` and `password` are sent as basic authentication; `secret` signs the request.
 
+    `events` are the kinds of events that it gets, none for all.
+
     Raises UsageError for a URL that callbacks cannot be posted to.
     """
 
@@ -32,6 +36,7 @@ class CallbackTarget:
     user: str = ""
     password: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
+    events: tuple[EventKind, ...] = ()
 
     def __post_init__(self) -> None:
         check_url(self.url)

@@ -326,11 +326,15 @@ class FaxQueue:
                 f"fax {fax_id} is {kept.fax.state}", "only faxes that were not delivered are sent once more"
             )
         now = datetime.now(UTC)
-        due = self.station.rules.opens(self.station.rules.check(kept.fax.to), now) or now
-        deadline = due + timedelta(seconds=self.station.config.queue.give_up_s)
+        # A time that was asked for and has not come yet still holds; so does a deadline that has not passed.
+        not_before = max(now, kept.fax.not_before or now)
+        due = self.station.rules.opens(self.station.rules.check(kept.fax.to), not_before) or not_before
+        deadline = kept.fax.deadline
+        if deadline is None or deadline <= due:
+            deadline = due + timedelta(seconds=self.station.config.queue.give_up_s)
         fax = dataclasses.replace(
             kept.fax, state=FaxState.WAITING, next_attempt=due, deadline=deadline, ended=None, reason="", remedy="",
-            cause=None, retried_after=len(kept.fax.attempts), not_before=None,
+            cause=None, retried_after=len(kept.fax.attempts), not_before=not_before if not_before > now else None,
         )  # fmt: skip
         self.tell(kept)
         # Of two who ask at once, one is too late.

@@ -6,16 +6,20 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import SoftfaxError
-from softfax.model import FaxResult, FaxUpdate
+from softfax.model import TERMINAL, Event, FaxResult, FaxUpdate, JobEvent
 from softfax.vocabularies import CallbackBody, callbacks
 
 __all__ = ["CallbackSink", "PutCallback", "Words"]
 
 log = logging.getLogger("softfax.station")
+
+#: Faxes with a result and no last state whose targets are remembered.
+ENDED_KEPT = 1000
 
 
 #: Turns an update into callbacks of a dialect.
@@ -30,6 +34,15 @@ class PutCallback(Protocol):
     ) -> object: ...
 
 
+@dataclass
+class _Watched:
+    """Targets of one fax, and what of its end they have been notified of."""
+
+    targets: tuple[CallbackTarget, ...]
+    has_result: bool = False
+    has_ended: bool = False
+
+
 class CallbackSink:
     """A sink of a station: the configured targets, and those that single faxes brought with them."""
 
@@ -37,29 +50,47 @@ class CallbackSink:
         self._outbox = outbox
         self._words = words
         self._targets = tuple(targets)
-        self._of_fax: dict[str, tuple[CallbackTarget, ...]] = {}
+        self._of_fax: dict[str, _Watched] = {}
 
     def reload(self, targets: Iterable[CallbackTarget]) -> None:
         """Other configured targets, from now on."""
         self._targets = tuple(targets)
 
     def watch(self, fax_id: str, targets: Sequence[CallbackTarget]) -> None:
-        """Notify `targets` of this fax too, until its result."""
+        """Notify `targets` of this fax too, until its end: its result, and its last state in the queue, in either order."""
         if targets:
-            self._of_fax[fax_id] = tuple(targets)
+            self._of_fax[fax_id] = _Watched(tuple(targets))
 
     def __call__(self, update: FaxUpdate) -> None:
         fax_id = update.context.fax_id
-        targets = {target.key: target for target in (*self._targets, *self._of_fax.get(fax_id, ()))}
+        watched = self._of_fax.get(fax_id)
+        if watched is not None and watched.has_result and not isinstance(update.event, JobEvent):
+            watched = None
+        targets = {target.key: target for target in (*self._targets, *(watched.targets if watched else ()))}
         for target in targets.values():
             try:
                 self._tell(target, update)
             except SoftfaxError as error:
                 log.error("fax %s: a callback to %s is lost: %s", fax_id, target.url.partition("?")[0], error)
-        if isinstance(update.event, FaxResult) and update.event.retry_at is None:
+        if watched is not None:
+            self._noted(fax_id, watched, update.event)
+
+    def _noted(self, fax_id: str, watched: _Watched, event: Event) -> None:
+        """Forget the targets of a fax that has ended. One that is in no queue has no state there: of these the last are kept."""
+        if isinstance(event, FaxResult) and event.retry_at is None:
+            watched.has_result = True
+        elif isinstance(event, JobEvent):
+            watched.has_ended = event.state in TERMINAL
+        if watched.has_result and watched.has_ended:
             self._of_fax.pop(fax_id, None)
+        elif watched.has_result:
+            with_result = [one for one, other in self._of_fax.items() if other.has_result]
+            for one in with_result[:-ENDED_KEPT]:
+                del self._of_fax[one]
 
     def _tell(self, target: CallbackTarget, update: FaxUpdate) -> None:
+        if target.events and update.event.event not in target.events:
+            return
         for callback in self._words(target.dialect, update):
             self._outbox.put(
                 target,

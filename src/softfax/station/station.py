@@ -96,6 +96,7 @@ def _outbox_settings(config: StationConfig) -> OutboxSettings:
         allow_private=c.allow_private,
         workers=c.workers,
         workers_per_target=c.workers_per_target,
+        secret=c.secret,
     )
 
 

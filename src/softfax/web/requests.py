@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from softfax.delivery.targets import CallbackTarget, Dialect, Style, check_url
+from softfax.delivery.targets import CallbackTarget, Dialect, EventKind, Style, check_url
 from softfax.documents.cover import cover_templates
 from softfax.documents.ranges import parse_ranges
 from softfax.netguard import check_host
@@ -203,6 +203,9 @@ class CallbackIn(In):
     dialect: Dialect = "json"
     style: Style = "url"
     secret: Annotated[str, StringConstraints(max_length=500), LINE] = Field("", description="signs the requests")
+    events: Annotated[list[EventKind], Field(max_length=10)] = Field(
+        default=[], description="kinds of events that it gets; all where there are none"
+    )
 
     @field_validator("url")
     @classmethod
@@ -211,7 +214,9 @@ class CallbackIn(In):
 
     def target(self) -> CallbackTarget:
         """Target for the outbox."""
-        return CallbackTarget(url=self.url, dialect=self.dialect, style=self.style, secret=self.secret)
+        return CallbackTarget(
+            url=self.url, dialect=self.dialect, style=self.style, secret=self.secret, events=tuple(self.events)
+        )
 
 
 def _field(option: Option) -> tuple[Any, Any]:

@@ -194,3 +194,32 @@ def test_a_database_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> N
         Outbox(Database(database_url(tmp_path))).begin()
     with pytest.raises(UsageError, match="no database softfax knows"):
         database_url(tmp_path, "mysql://x/y")
+
+
+def test_the_secret_of_all_signs_for_targets_without_one(tmp_path: Path) -> None:
+    with receiver() as there:
+        settings = OutboxSettings(retry=FAST, allow_private=True, secret="of all")
+        outbox = Outbox(Database(database_url(tmp_path)), settings)
+        outbox.begin()
+        try:
+            put(outbox, CallbackTarget(url=f"{there.url}/a"), "e1", "fax1")
+            put(outbox, CallbackTarget(url=f"{there.url}/b", secret="its own"), "e2", "fax2")
+            until(lambda: len(there.requests) == 2)
+        finally:
+            outbox.stop()
+        for request in there.requests:
+            secret = "of all" if request.path == "/a" else "its own"
+            assert verify(secret, request.body, request.headers["softfax-signature"], now=time.time())
+
+
+def test_a_receiver_that_is_gone_is_left_alone(tmp_path: Path) -> None:
+    with receiver(lambda request: (410, {})) as there, an_outbox(tmp_path) as outbox:
+        target = CallbackTarget(url=f"{there.url}/gone")
+        for fax in range(3):
+            put(outbox, target, f"e{fax}", f"fax{fax}")
+            until(lambda fax=fax: len(outbox.dead()) == fax + 1)
+        assert len(there.requests) == 1
+        assert {dead.last_status for dead in outbox.dead()} == {410}
+        outbox.reload(outbox.settings, ())
+        put(outbox, target, "again", "fax9")
+        until(lambda: len(there.requests) == 2)

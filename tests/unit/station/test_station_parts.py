@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from softfax.delivery import CallbackTarget
 from softfax.errors import UsageError
 from softfax.fax.settings import Role
-from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate
+from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate, JobEvent
 from softfax.options import ModePolicy
 from softfax.station import FaxOrder, StationConfig
 from softfax.station.callbacks import CallbackSink
@@ -126,6 +127,24 @@ def test_callbacks_go_to_the_configured_and_to_those_of_the_fax_until_its_result
     outbox.put_.clear()
     sink(UPDATE)
     assert [url for url, _ in outbox.put_] == ["http://a/"]
+
+
+def test_targets_of_a_fax_get_its_last_state_and_what_they_chose() -> None:
+    """The queue says `delivered` after the result, and `cancelled` before it."""
+    delivered, waiting = JobEvent(state="delivered"), JobEvent(state="waiting")
+    again = dataclasses.replace(failed(CONTEXT, _failure(), 1.0), retry_at="2026-11-21T09:00:00Z")
+    result = failed(CONTEXT, _failure(), 1.0)
+    for events, told in (
+        ((), ["result", "job", "result", "job"]),
+        (("job",), ["job", "job"]),
+        (("result",), ["result", "result"]),
+    ):
+        outbox = _Outbox()
+        sink = CallbackSink(outbox)
+        sink.watch(CONTEXT.fax_id, [CallbackTarget(url="http://b/", events=events)])
+        for event in (again, waiting, result, delivered, delivered, result):
+            sink(FaxUpdate(CONTEXT, event))
+        assert [body["event"] for _, body in outbox.put_] == told
 
 
 def test_the_event_name_is_in_the_path_only_where_that_is_the_style() -> None:

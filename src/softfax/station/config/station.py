@@ -182,6 +182,7 @@ class StationConfig(BaseSettings):
                 user=t.user,
                 password=t.password,
                 secret=t.secret or self.callbacks.secret,
+                events=t.events,
             )
             for t in self.callbacks.target
         )

@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from softfax.delivery.targets import Dialect, Style, check_url
+from softfax.delivery.targets import Dialect, EventKind, Style, check_url
 from softfax.sip.accounts import network
 from softfax.sip.types import parse_listen
 from softfax.station.config.base import Misplaced, Seconds, Table, said
@@ -87,6 +87,9 @@ class CallbackConfig(Table):
     user: str = Field("", description="user for basic authentication")
     password: str = Field("", repr=False, description="its password")
     secret: str = Field("", repr=False, description="signs the requests; or SOFTFAX_CALLBACK_SECRET for all targets")
+    events: tuple[EventKind, ...] = Field(
+        (), description="kinds of events: call, session, negotiated, page, job, result (all)"
+    )
 
     @field_validator("url")
     @classmethod
@@ -99,7 +102,7 @@ class CallbacksConfig(Table):
 
     enabled: bool = Field(True, description="false: no callbacks are sent, and nothing is kept in [data]")
     target: tuple[CallbackConfig, ...] = Field((), description="targets that are notified of every fax")
-    secret: str = Field("", repr=False, description="signs requests to targets without a secret of their own")
+    secret: str = Field("", repr=False, description="signs all requests whose target has no secret of its own")
     allow_private: bool = Field(False, description="post to private addresses (loopback, 10.0.0.0/8 …) too")
     timeout_s: Seconds = Field(10.0, description="how long one request may take, connection and answer together")
     retry_first_s: Seconds = Field(2.0, description="the longest first wait after a failure; doubles each time")
