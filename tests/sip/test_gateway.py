@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import secrets
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -72,10 +77,18 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     running.close()
 
 
+@dataclass
+class Passing:
+    """The command at a port, and the trunk's socket."""
+
+    port: int
+    trunk: socket.socket
+
+
 class Pair:
     """A caller behind the PBX, or elsewhere, and the trunk."""
 
-    def __init__(self, gateway: Gateway, host: str = PBX) -> None:
+    def __init__(self, gateway: Gateway | Passing, host: str = PBX) -> None:
         self.caller = FarEnd(gateway.port, host)
         self.trunk = FarEnd(gateway.port, TRUNK, gateway.trunk)
         self.branch = "z9hG4bK" + secrets.token_hex(6)
@@ -221,3 +234,41 @@ def test_voice_is_offered_no_t38(gateway: Gateway) -> None:
     with pytest.raises(AssertionError):
         pair.trunk.expect("INVITE", 4)
     pair.hang_up()
+
+
+def test_the_command_passes_calls_on() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trunk:
+        trunk.bind((TRUNK, 0))
+        command = [
+            sys.executable,
+            "-m",
+            "softfax.cli.main",
+            "gateway",
+            "--listen",
+            f"{HERE}:0",
+            "--json",
+            "--count",
+            "1",
+        ]
+        command += ["--number", "4711", f"sip:{PBX}", f"sip:{TRUNK}:{trunk.getsockname()[1]}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stderr is not None
+                line = process.stderr.readline()
+                found = re.search(r"listening at sip:[^:]+:([0-9]+) ", line)
+                assert found, line + process.stderr.read()
+                pair = Pair(Passing(int(found[1]), trunk))
+                cseq = pair.dial()
+                invite = pair.trunk.expect("INVITE")
+                assert invite.start.startswith("INVITE sip:4711@")
+                pair.trunk.respond(invite, "486 Busy Here")
+                pair.trunk.expect("ACK")
+                pair.caller.expect("486", cseq=cseq)
+                pair.caller.request("ACK", cseq=int(cseq.split()[0]), branch=pair.branch)
+                out, _ = process.communicate(timeout=60)
+            finally:
+                process.kill()
+        pair.caller.close()
+    events = [json.loads(line) for line in out.splitlines()]
+    assert process.returncode == 1
+    assert (events[-1]["event"], events[-1]["direction"], events[-1]["error"]) == ("result", "gateway", "BUSY")

@@ -25,6 +25,7 @@ VERBS = {
     "receive": "answer calls and keep their faxes",
     "loopback": "fax between two stations on this machine",
     "convert": "make a document the pages of a fax, or a fax a document",
+    "gateway": "pass calls on, with the fax between T.38 and G.711",
     "serve": "run a station",
     "jobs": "list the faxes of a running station, or follow them",
     "status": "show how a running station is",

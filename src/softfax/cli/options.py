@@ -175,6 +175,8 @@ def fill_defaults(
     environ = {**_service_environment(path), **environ}
     file = read_toml(path) if path is not None else {}
     table = file.get(options.verb, {})
+    if isinstance(table, list):
+        table = {}  # [[gateway]] is a station's
     if path is not None and options.verb != "serve":
         _check_keys(path, options.verb, parser, file, table)
     top = {key: value for key, value in file.items() if not isinstance(value, (dict, list))}

@@ -46,7 +46,8 @@ __all__ = ["StationConfig"]
 OTHER_TABLES = frozenset(
     re.findall(
         r"\w+",
-        "send receive loopback convert serve jobs status cancel config doctor backup restore deliveries swml impair trace",
+        "send receive loopback convert serve jobs status cancel config doctor backup restore deliveries swml impair trace"
+        " gateway",
     )
 )
 #: Their options, which may stand at the top, for all of them (docs/configuration.md).
