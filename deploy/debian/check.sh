@@ -15,7 +15,7 @@ fail() { tail -n 20 "$log" >&2; echo "softfax: $1, see $log" >&2; exit 1; }
 mirror=$("$PY" -c 'import sys; sys.path.insert(0, "tools"); import native; print(native.debian_mirror() or "")')
 if [ ! -e "$bare/.complete" ]; then
   rm -rf "$bare"
-  debootstrap --variant=minbase --include=python3,adduser --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
+  debootstrap --variant=minbase --include=python3,adduser,libpango-1.0-0,libpangoft2-1.0-0,libharfbuzz-subset0 --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
     "$suite" "$bare" "$mirror" >>"$log" 2>&1 || fail "the bare system could not be made"
   touch "$bare/.complete"
 fi
@@ -31,6 +31,8 @@ in_bare sh -c 'getent passwd softfax; stat -c "%A %U:%G %n" /etc/softfax /etc/so
 in_bare setpriv --reuid softfax --regid softfax --init-groups env XDG_STATE_HOME=/var/lib softfax config check /etc/softfax/softfax.toml
 cp -r samples "$bare/tmp/"
 in_bare setpriv --reuid softfax --regid softfax --init-groups env HOME=/var/lib/softfax softfax loopback /tmp/samples/form.tif
+echo '<h1>Offer</h1><p>As agreed.' >"$bare/tmp/offer.html"
+in_bare setpriv --reuid softfax --regid softfax --init-groups env HOME=/var/lib/softfax softfax convert /tmp/offer.html -o /tmp/offer.tif
 in_bare dpkg --install "/$(basename "$deb")" >>"$log" 2>&1 || fail "it does not install over itself"
 in_bare dpkg --purge softfax >>"$log" 2>&1 || fail "the package cannot be taken off"
 left=$(in_bare find / -xdev -path /proc -prune -o -name 'softfax*' -print | grep -v -e '^/softfax_' -e '^/tmp/' || true)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-WANTED = ("web", "mail", "postgresql", "s3")
+WANTED = ("documents", "mail", "s3")
 
 project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 extras = project.get("optional-dependencies", {})
