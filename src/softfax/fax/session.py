@@ -19,6 +19,7 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.ports import AudioPath, CallPort, EnginePort, Scheduler, T38Path, Timer
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import (
+    SERVER_SILENT,
     CallEvent,
     CallState,
     Direction,
@@ -401,7 +402,8 @@ class FaxSession:
         settled = self._outcome is not None
         if self.phase is Phase.CALLING and not settled:
             if self.settings.role is Role.CALLER and end.by is not EndedBy.SOFTFAX:
-                self._outcome = outcome.from_sip(sip_code, reason, end.q850, end.words)
+                silent = end.by is None and sip_code == 408  # no response at all
+                self._outcome = outcome.from_sip(sip_code, SERVER_SILENT if silent else reason, end.q850, end.words)
             else:
                 self._outcome = outcome.ended_unanswered(end, sip_code)
         if self._outcome is None and self._media_running:

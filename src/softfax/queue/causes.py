@@ -61,6 +61,8 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
         return Cause.DOCUMENT
     if error in ("INIT_ERROR", "MEMORY_ERROR"):
         return Cause.OURS
+    if str(result.get("status_string", "")) in REASON_REMEDIES:
+        return Cause.UNREACHABLE
     if code >= NO_T30:
         return status(sip or code - NO_T30, int(result.get("q850") or 0)).cause
     if code in T30_NOT_FAX:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -56,6 +57,7 @@ from softfax.station.orders import FaxOrder, Service
 from softfax.station.receiving import Destination, page_count
 from softfax.station.registry import Registry
 from softfax.station.reloading import Reloading, reloading
+from softfax.station.resting import Resting
 from softfax.station.routes import Route
 from softfax.station.rules import Rules
 from softfax.station.views import RegistrationView, WorkerView
@@ -136,6 +138,7 @@ class Station(Registry):
         #: Told what people should know, one line at a time.
         self.say: Callable[[str], None] = lambda text: None
         self.outbox: Outbox | None = None
+        self._resting = Resting()
         self.database: Database | None = None
         self.rules = Rules(lambda: self.config)
         self._services: list[Service] = []
@@ -319,7 +322,8 @@ class Station(Registry):
 
     def down(self) -> set[str]:
         """The accounts that calls do not get through at the moment."""
-        return {view.account for view in self._registrations if view.state in ("failed", "unreachable")}
+        gone = {view.account for view in self._registrations if view.state in ("failed", "unreachable")}
+        return gone | self._resting.accounts(time.monotonic())
 
     def workers(self) -> list[WorkerView]:
         """The processes that calls run in; none where they run in this one."""
@@ -525,6 +529,8 @@ class Station(Registry):
     async def _ended(self, fax: _Fax, message: wire.Ended) -> None:
         """T.30 is over; what was received becomes a document."""
         result = dataclasses.replace(message.result, session=fax.call.context.session_number)
+        if fax.call.order is not None:
+            self._resting.note(fax.call.account, result, time.monotonic())
         if fax.destination is not None:
             remote = message.remote_uri or fax.remote_uri
             result = await fax.destination.deliver(result, message.marks, remote)

@@ -35,6 +35,8 @@ __all__ = [
     "BroadcastState",
     "ContactList",
     "ContactOut",
+    "DeliveryListOut",
+    "DeliveryOut",
     "EventList",
     "FaxLinks",
     "FaxListOut",
@@ -457,6 +459,28 @@ class TraceOut(Out):
     entries: list[TraceEntryOut]
     left_out: int = 0
     statistics: dict[str, Any] = {}
+
+
+class DeliveryOut(Out):
+    """A callback: where it goes, what came back last, and since when it waits. Queries of URLs are left out."""
+
+    number: int
+    state: str
+    fax_id: str
+    event_id: str
+    url: str
+    dialect: str
+    attempts: int
+    last_status: int
+    last_error: str
+    put: AwareDatetime
+    ended: AwareDatetime | None
+
+
+class DeliveryListOut(Out):
+    """Callbacks, the oldest first."""
+
+    deliveries: list[DeliveryOut]
 
 
 class SwmlListOut(Out):

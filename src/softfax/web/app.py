@@ -13,7 +13,19 @@ from softfax.web.openapi import describe
 from softfax.web.page import PageFiles
 from softfax.web.pictures import Pictures
 from softfax.web.problems import add_handlers
-from softfax.web.routes import broadcasts, documents, events, faxes, lists, login, page, station, swml, uploads
+from softfax.web.routes import (
+    broadcasts,
+    deliveries,
+    documents,
+    events,
+    faxes,
+    lists,
+    login,
+    page,
+    station,
+    swml,
+    uploads,
+)
 from softfax.web.runs import Runs
 from softfax.web.seam import FaxQueueLike, StationLike
 from softfax.web.state import Web
@@ -24,7 +36,7 @@ from softfax.web.uploads import Uploads
 __all__ = ["create_app", "create_web", "guarded"]
 
 COOKIE = "softfax"
-_ROUTERS = (faxes, broadcasts, documents, uploads, events, station, lists, swml, login, page)
+_ROUTERS = (faxes, broadcasts, deliveries, documents, uploads, events, station, lists, swml, login, page)
 
 
 def create_web(station: StationLike, queue: FaxQueueLike, store: WebStore, **more: Any) -> Web:

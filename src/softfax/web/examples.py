@@ -17,6 +17,10 @@ UPLOAD = "0123456789abcdef0123456789abcdef"
 TIME = "2026-11-21T09:30:00.000000Z"
 LATER = "2026-11-21T09:31:02.500000Z"
 
+_DELIVERY: dict[str, Any] = {
+    "number": 17, "state": "dead", "fax_id": FAX, "event_id": f"{FAX}-1-result", "url": "https://crm.example/fax",
+    "dialect": "json", "attempts": 31, "last_status": 500, "last_error": "HTTP status 500", "put": TIME, "ended": LATER,
+}  # fmt: skip
 _FAX: dict[str, Any] = {
     "id": FAX, "direction": "send", "state": "queued", "created": TIME, "updated": TIME, "to": "+49301234567",
     "caller_number": "", "caller_name": "", "account": "pbx", "mailbox": "", "documents": ["letter.pdf"], "priority": 5,
@@ -117,6 +121,8 @@ BODIES: Mapping[str, Any] = {
     "ContactList": {"contacts": [{"id": CONTACT, **_CONTACT}], "cursor": ""},
     "ContactOut": {"id": CONTACT, **_CONTACT},
     "CoverIn": {"to": "Ada Example", "sender": "Bob", "subject": "Offer", "note": "As agreed."},
+    "DeliveryListOut": {"deliveries": [_DELIVERY]},
+    "DeliveryOut": _DELIVERY,
     "EventList": {"events": [_EVENT]},
     "FaxIn": {
         "to": "+49 30 1234567", "documents": [{"url": "https://example.com/letter.pdf"}], "tags": {"matter": "2026-17"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from softfax.delivery import Outbox
 from softfax.delivery.aside import Aside
 from softfax.model import Fax, FaxUpdate
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
@@ -43,6 +44,9 @@ class StationLike(Protocol):
     def registrations(self) -> list[RegistrationView]: ...
 
     def workers(self) -> list[WorkerView]: ...
+
+    @property
+    def outbox(self) -> Outbox | None: ...
 
 
 class LoggedEventLike(Protocol):

@@ -84,6 +84,17 @@ def test_the_cause_and_words_of_a_refusal_stand_in_its_text(code: int, end: Call
     assert (result.ended_by, result.q850) == ("far-end", end.q850 or None)
 
 
+def test_a_server_that_does_not_listen_is_no_recipient_who_does_not_answer() -> None:
+    for end, text, cause in (
+        (CallEnd(), "the server does not answer", Cause.UNREACHABLE),
+        (CallEnd(EndedBy.FAR_END), "no answer (408 Request Timeout)", Cause.NO_ANSWER),
+    ):
+        r = rig()
+        r.session.begin()
+        result, found = ended(r, 408, end)
+        assert (result.status_string, found) == (text, cause)
+
+
 def test_what_the_network_says_of_a_call_that_was_cut() -> None:
     r = rig()
     r.answered()

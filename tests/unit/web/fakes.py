@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
+from softfax.delivery import Outbox
 from softfax.delivery.aside import Aside
 from softfax.delivery.database import database_engine
 from softfax.errors import DoNotFaxError, UsageError
@@ -85,6 +86,7 @@ class FakeStation:
         self.views: list[RegistrationView] = []
         self.processes: list[WorkerView] = []
         self.ordered: list[FaxOrder] = []
+        self.outbox: Outbox | None = None
 
     def originate(self, order: FaxOrder) -> FaxCall:
         self.ordered.append(order)
