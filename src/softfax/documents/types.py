@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 from PIL import Image
 
+from softfax.resolutions import ACROSS_PER_METRE, DOWN_PER_METRE
+
 __all__ = [
     "ANY_FAR_END",
     "FAX_WIDTH",
@@ -57,9 +59,6 @@ NAME_MAX = 100
 _EXACT_DPI = {98: 3.85 * MM, 196: 7.7 * MM, 391: 15.4 * MM, 300: 300.0}
 _WIDTHS = {204: (1728, 2048, 2432), 300: (2592, 3072, 3648), 408: (3456, 4096, 4864)}
 _LINE_MM = (215.0, 255.0, 303.0)
-#: Dots per metre, as T.30 and spandsp count them.
-_X_DPM = {204: 8031, 300: 11811, 408: 16063}
-_Y_DPM = {98: 3850, 196: 7700, 391: 15400, 300: 11811}
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,12 @@ class PageClass:
     @property
     def x_dpm(self) -> int:
         """Dots per metre across, as T.30 counts."""
-        return _X_DPM[self.x_dpi]
+        return ACROSS_PER_METRE[self.x_dpi]
 
     @property
     def y_dpm(self) -> int:
         """Rows per metre, as T.30 counts."""
-        return _Y_DPM[self.y_dpi]
+        return DOWN_PER_METRE[self.y_dpi]
 
     @classmethod
     def of(cls, resolution: str, size: int = 0) -> PageClass:

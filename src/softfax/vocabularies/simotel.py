@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from softfax.model import CallEvent, CallState, FaxContext, FaxResult, FaxUpdate
+from softfax.resolutions import dots_per_metre
 from softfax.vocabularies.callback import CallbackBody, later
 
 __all__ = ["DIALECT", "OUTGOING", "callbacks"]
@@ -27,22 +28,36 @@ def callbacks(update: FaxUpdate) -> Iterator[CallbackBody]:
         if event.retry_at is not None:
             return
         state = "SUCCESS" if event.success else "FAILED"
-        yield _callback(context, state, _details(event), event.time, later(event))
+        details = _sent(event) if context.outgoing else _received(event)
+        yield _callback(context, state, details, event.time, later(event))
     elif context.outgoing and isinstance(event, CallEvent) and event.state is CallState.CALLING:
-        yield _callback(context, SENDING, _unknown(), event.time)
+        yield _callback(context, SENDING, _before(), event.time)
 
 
-def _unknown() -> dict[str, Any]:
+def _before() -> dict[str, Any]:
+    """Asterisk's variables before a fax, which Simotel passes on."""
     return {
-        "FAXSTATUS": None,
-        "FAXSTATUSSTRING": None,
-        "FAXERROR": None,
+        "FAXSTATUS": "FAILED",
+        "FAXSTATUSSTRING": "error starting fax session",
+        "FAXERROR": "INIT_ERROR",
         "REMOTESTATIONID": None,
         "FAXPAGES": "0",
         "FAXBITRATE": None,
         "FAXRESOLUTION": None,
         "REASON": "",
     }
+
+
+def _sent(result: FaxResult) -> dict[str, Any]:
+    """Details of a fax that was sent; REASON is the call's, where there was no fax."""
+    reason = "" if result.success or not result.sip_code else f"{result.sip_code} {result.status_string}"
+    return {**_details(result), "REASON": reason}
+
+
+def _received(result: FaxResult) -> dict[str, Any]:
+    """Details of a fax that was received, in T.30's words."""
+    text = "None" if result.success else result.status_string
+    return {**_details(result), "FAXERROR": text, "REMOTESTATIONID": result.remote_station_id or "unknown"}
 
 
 def _details(result: FaxResult) -> dict[str, Any]:
@@ -55,8 +70,7 @@ def _details(result: FaxResult) -> dict[str, Any]:
         "REMOTESTATIONID": result.remote_station_id or None,
         "FAXPAGES": str(result.pages),
         "FAXBITRATE": str(result.bitrate) if negotiated else None,
-        "FAXRESOLUTION": result.resolution if negotiated and result.resolution != "0x0" else None,
-        "REASON": "" if result.success or not result.sip_code else f"{result.sip_code} {result.status_string}",
+        "FAXRESOLUTION": dots_per_metre(result.resolution) if negotiated and result.resolution != "0x0" else None,
     }
 
 

@@ -200,7 +200,7 @@ def test_simotel_states_of_an_outgoing_fax() -> None:
     said = [c.body for e in events for c in callbacks("simotel", FaxUpdate(OUT, e))]
 
     assert [body["state"] for body in said] == ["SENDING", "SUCCESS"]
-    assert said[0]["info"]["FAXSTATUS"] is None
+    assert said[0]["info"] == SIMOTEL_OUTGOING["info"]
     assert said[1]["info"] == {
         "FAXSTATUS": "SUCCESS",
         "FAXSTATUSSTRING": "OK",
@@ -208,7 +208,7 @@ def test_simotel_states_of_an_outgoing_fax() -> None:
         "REMOTESTATIONID": "+15553214321",
         "FAXPAGES": "3",
         "FAXBITRATE": "14400",
-        "FAXRESOLUTION": "204x196",
+        "FAXRESOLUTION": "8031x7700",
         "REASON": "",
     }
 
@@ -220,7 +220,10 @@ def test_simotel_incoming() -> None:
     assert (body["entry_point"], body["src"], body["dst"]) == ("trunk", "+15553214321", "+15551231234")
     assert "info" not in body
     assert body["description"]["FAXPAGES"] == "3"
-    assert only("simotel", result(success=False, error="TIMEOUT"), IN)["state"] == "FAILED"
+    assert "REASON" not in body["description"]
+    ended = only("simotel", result(success=False, error="TIMEOUT", status_string="Timed out", remote_station_id=""), IN)
+    assert ended["state"] == "FAILED"
+    assert (ended["description"]["FAXERROR"], ended["description"]["REMOTESTATIONID"]) == ("Timed out", "unknown")
 
 
 def test_simotel_styles_and_ids() -> None:
