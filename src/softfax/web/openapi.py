@@ -16,6 +16,7 @@ from softfax.web.answers import ProblemOut
 from softfax.web.examples import BODIES, PARAMETERS, PROBLEMS
 from softfax.web.problems import MEDIA_TYPE
 from softfax.web.requests import FaxIn, SwmlIn
+from softfax.web.webhooks import WEBHOOKS
 
 __all__ = ["describe", "problems"]
 
@@ -110,6 +111,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             _linked(operation)
             _exemplify(operation)
     found["servers"] = [{"url": "/"}]
+    found["webhooks"] = WEBHOOKS
     return found
 
 
@@ -145,7 +147,7 @@ _GOOD: Mapping[str, str] = {"200": "What was asked for", "201": "It is made", "2
 #: For every authenticated client, of any scope.
 _KNOWN = frozenset({"whoAmI", "logOut"})
 #: Answered with an entity tag, of which If-None-Match can be asked.
-_TAGGED = frozenset({"listFaxes", "getFax", "getFaxPage", "getUploadPage"})
+_TAGGED = frozenset({"listFaxes", "getFax", "getBroadcast", "getFaxPage", "getUploadPage"})
 #: What an answer's id is good for: the schema of the answer, and the operations on what it names.
 _LINKS: Mapping[str, tuple[str, ...]] = {
     "sendFax": (
@@ -190,7 +192,7 @@ def _named(operation: dict[str, Any], status: str) -> tuple[str, ...]:
         any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ())),
     )
     names = _SAYING.get(status, ())
-    if status in ("201", "202") and operation["operationId"] != "forbid":
+    if status in ("201", "202") and operation["operationId"] not in ("forbid", "replayDelivery"):
         names = ("Location", "Idempotency-Replayed") if keyed else ("Location",)
     elif status in ("200", "206") and is_file:
         names = _OF_FILES if status == "200" else (*_OF_FILES, "Content-Range")

@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate, JobEvent
+from softfax.vocabularies import callbacks
 from softfax.web.examples import BODIES, PROBLEMS
 from tests.unit.web.fakes import site
 
@@ -48,6 +50,21 @@ def test_every_operation_is_described(described: dict[str, Any]) -> None:
                     assert media["examples"]["ProblemOut"]["value"]["status"] == int(status), name
         for kind, media in operation.get("requestBody", {}).get("content", {}).items():
             assert {"example", "examples"} & {*media, *media["schema"]}, f"{name}: {kind}"
+
+
+def test_callbacks_and_tags_are_described(described: dict[str, Any]) -> None:
+    """What a receiver really gets fits the description."""
+    schema = described["webhooks"]["faxEvent"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    check = jsonschema_rs.validator_for(schema)
+    context = FaxContext(
+        fax_id="4b0e7d5a9c1f2e3d4a5b6c7d", direction=Direction.SEND, outgoing=True, session_number=1, unique_id="1.1",
+        channel="PJSIP/x-1", tags={"matter": "2026-17"},
+    )  # fmt: skip
+    for event in (JobEvent(state="queued"), CallEvent(state=CallState.CALLING)):
+        for callback in callbacks("json", FaxUpdate(context, event)):
+            check.validate(callback.body)
+    parameters = described["paths"]["/v1/faxes"]["get"]["parameters"]
+    assert {"tags", "state", "number"} <= {one["name"] for one in parameters}
 
 
 def test_limits_are_described(described: dict[str, Any]) -> None:

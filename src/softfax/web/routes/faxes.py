@@ -55,6 +55,16 @@ def _many(most: int) -> dict[str, Any]:
     return {"type": "array", "items": {"type": "string", "maxLength": most}}
 
 
+#: Any number of parameters of their own.
+BY_TAG = {
+    "name": "tags",
+    "in": "query",
+    "description": "faxes with these tags: each is a parameter `tag.NAME=VALUE`",
+    "style": "form",
+    "explode": True,
+    "schema": {"type": "object", "patternProperties": {r"^tag\.": {"type": "string"}}, "additionalProperties": False},
+    "example": {"tag.matter": "2026-17"},
+}
 FORM = {
     "type": "object",
     "description": "Either `request` with the JSON of the fax and the files, or fields named as its keys, of which `to`, `url`, "
@@ -274,6 +284,7 @@ def _hash(wanted: FaxIn, files: Sequence[File]) -> str:
     response_model=FaxListOut,
     dependencies=[needs("read")],
     responses=problems(401, 403, 422),
+    openapi_extra={"parameters": [BY_TAG]},
 )
 async def list_faxes(
     request: Request,
