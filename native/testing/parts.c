@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parts of the engine by themselves, for tests and fuzzing. */
 #include <errno.h>
+#include <string.h>
 
 #include "testing.h"
 
@@ -105,27 +106,73 @@ static void feed_legs(sfx_session *t38, sfx_session *audio, const uint8_t *packe
     }
 }
 
-int sfx_test_gateway(const uint8_t *packets, size_t len) {
-    sfx_t38_config t38 = {.error_correction = SFX_EC_REDUNDANCY, .redundancy = 3, .fec_span = 3};
-    sfx_session *a = NULL, *b = NULL;
-    sfx_gateway *gateway = NULL;
+/* An engine with a gateway whose second leg has G.711, and the first T.38 if wanted. */
+typedef struct two_legs {
     sfx_engine *engine;
-    int err = sfx_engine_create(1, &engine);
+    sfx_session *a, *b;
+    sfx_gateway *gateway;
+} two_legs;
+
+static int legs_open(two_legs *legs, bool with_t38) {
+    sfx_t38_config t38 = {.error_correction = SFX_EC_REDUNDANCY, .redundancy = 3, .fec_span = 3};
+    int err = sfx_engine_create(1, &legs->engine);
 
     if (err < 0)
         return err;
-    a = leg_create(engine);
-    b = leg_create(engine);
-    err = a && b ? sfx_gateway_create(a, b, &gateway) : -ENOMEM;
+    legs->a = leg_create(legs->engine);
+    legs->b = leg_create(legs->engine);
+    err = legs->a && legs->b ? sfx_gateway_create(legs->a, legs->b, &legs->gateway) : -ENOMEM;
+    if (!err && with_t38)
+        err = session_media_t38(legs->a, &t38);
     if (!err)
-        err = session_media_t38(a, &t38);
-    if (!err)
-        err = session_media_audio(b, SFX_LAW_PCMU, SFX_LAW_PCMU);
-    if (!err)
-        feed_legs(a, b, packets, len);
-    sfx_gateway_destroy(gateway);
-    sfx_session_destroy(a);
-    sfx_session_destroy(b);
-    sfx_engine_destroy(engine);
+        err = session_media_audio(legs->b, SFX_LAW_PCMU, SFX_LAW_PCMU);
     return err;
+}
+
+static void legs_close(two_legs *legs) {
+    sfx_gateway_destroy(legs->gateway);
+    sfx_session_destroy(legs->a);
+    sfx_session_destroy(legs->b);
+    if (legs->engine)
+        sfx_engine_destroy(legs->engine);
+}
+
+int sfx_test_gateway(const uint8_t *packets, size_t len) {
+    two_legs legs = {0};
+    int err = legs_open(&legs, true);
+
+    if (!err)
+        feed_legs(legs.a, legs.b, packets, len);
+    legs_close(&legs);
+    return err;
+}
+
+static int heard(sfx_engine *engine) {
+    sfx_event event;
+    int mask = 0;
+
+    while (sfx_engine_events(engine, &event, 1) == 1) {
+        if (event.type == SFX_EVENT_V21)
+            mask |= SFX_TEST_HEARD_V21;
+        else if (event.type == SFX_EVENT_SIGNAL)
+            mask |= event.value[0] == SFX_SIGNAL_CNG ? SFX_TEST_HEARD_CNG : SFX_TEST_HEARD_CED;
+    }
+    return mask;
+}
+
+int sfx_test_overhear(const int16_t *amp, size_t samples) {
+    two_legs legs = {0};
+    int16_t frame[RTP_FRAME];
+    int mask = legs_open(&legs, false);
+
+    for (size_t at = 0; !mask && at + RTP_FRAME <= samples; at += RTP_FRAME) {
+        memcpy(frame, amp + at, sizeof frame);
+        pthread_mutex_lock(&legs.b->lock);
+        gateway_hear(legs.b, frame, RTP_FRAME);
+        pthread_mutex_unlock(&legs.b->lock);
+    }
+    if (!mask)
+        mask = heard(legs.engine);
+    legs_close(&legs);
+    return mask;
 }

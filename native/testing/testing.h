@@ -63,6 +63,10 @@ SFX_API int sfx_test_t38(const uint8_t *datagrams, size_t len, int caller, const
 /* Feeds packets to a gateway, as many as there are: each begins with an octet (bit 0: by the leg with G.711, else T.38;
  * bit 1: nothing but so many ticks), then a length of 16 bits. */
 SFX_API int sfx_test_gateway(const uint8_t *packets, size_t len);
+enum { SFX_TEST_HEARD_CNG = 1, SFX_TEST_HEARD_CED = 2, SFX_TEST_HEARD_V21 = 4 };
+
+/* What a gateway's leg on G.711 hears in samples: a mask of the above, or a negative errno value. */
+SFX_API int sfx_test_overhear(const int16_t *amp, size_t samples);
 /* Whether packets go to where those of the far end are seen to come from, since the address it says is of its own
  * network alone. */
 SFX_API int sfx_test_behind_nat(const char *signalled, const char *seen);

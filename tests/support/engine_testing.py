@@ -13,6 +13,9 @@ import os
 from enum import IntEnum
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from softfax.engine import EngineSession, Gateway, LineSettings, PageFormat, SrtpSettings
 from softfax.engine._abi import LineConfig, check, library
 
@@ -26,6 +29,7 @@ __all__ = [
     "feed_udptl",
     "load",
     "misbehave",
+    "overhear",
     "page_fits",
     "run_impaired_gateway_line",
     "run_impaired_line",
@@ -144,6 +148,14 @@ def feed_gateway(packets: bytes) -> None:
     function = library().sfx_test_gateway
     function.argtypes = [c.c_char_p, c.c_size_t]
     check(function(packets, len(packets)), "feeding a gateway")
+
+
+def overhear(samples: npt.NDArray[np.int16]) -> set[str]:
+    """The signals of a fax that a gateway hears in samples on G.711."""
+    function = library().sfx_test_overhear
+    function.argtypes = [c.c_void_p, c.c_size_t]
+    heard = check(function(np.ascontiguousarray(samples).ctypes.data, len(samples)), "listening")
+    return {name for bit, name in enumerate(("CNG", "CED", "V.21")) if heard & 1 << bit}
 
 
 def behind_nat(signalled: str, seen: str) -> bool:
