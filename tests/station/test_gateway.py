@@ -114,6 +114,8 @@ def test_a_fax_passes(tmp_path: Path, letter: str, caller: str, answerer: str, m
     async def scenario() -> None:
         received: list[FaxResult] = []
         async with three(tmp_path, caller=caller, answerer=answerer) as all_three:
+            progress: list[FaxUpdate] = []
+            all_three.gateway.watch_progress(progress.append)
             all_three.answerer.subscribe(lambda u: received.append(u.event) if isinstance(u.event, FaxResult) else None)
             sent = await asyncio.wait_for(all_three.call(letter).result, LIMIT_S)
             assert (sent.success, sent.pages, sent.remote_station_id) == (True, 2, "ANSWERER"), sent
@@ -130,5 +132,6 @@ def test_a_fax_passes(tmp_path: Path, letter: str, caller: str, answerer: str, m
         operations = [e.operation for e in all_three.events(SessionEvent)]
         assert operations[0] is Operation.V21
         assert operations[-1] is Operation.GATEWAY
+        assert progress[-1].event["page"] in (1, 2)
 
     run(scenario)

@@ -34,7 +34,7 @@ from softfax.fax.gateway import ActiveGateway, Onward
 from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings
-from softfax.model import Event, FaxResult, ProgressEvent, new_fax_id
+from softfax.model import Event, FaxResult, new_fax_id
 from softfax.options import FaxOptions, options_of
 from softfax.sip import CALLS_PER_PROCESS, CallerId, CallHandler, IncomingCall, SipAccount, calls_possible
 from softfax.sip.headers import number_of
@@ -43,6 +43,7 @@ from softfax.station import making, wire
 from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, gateway_of, mailbox_of
 from softfax.station.config import StationConfig
 from softfax.station.load import Load, LoadMeter, Refusals
+from softfax.station.progress import fax_progress, gateway_progress
 from softfax.station.registrations import Registrations
 
 __all__ = ["NO_ROOM", "CallHost", "Calls", "Report"]
@@ -334,7 +335,7 @@ class Calls:
             self._screen.silent(fax.caller, time.monotonic())
         marks = tuple(active.session.page_marks)
         # Packets are counted at the end, also where progress was not watched.
-        counters = _progress(active, fax_id, ended=True)
+        counters = fax_progress(active, fax_id, ended=True)
         if counters is not None:
             self._report(wire.FaxEvent(fax_id, counters, active.session.mode))
         self._report(wire.Ended(fax_id, result, remote_uri, marks))
@@ -454,6 +455,9 @@ class Calls:
         logcontext.fax(fax_id)
         result = await gateway.result
         fax.ended = True
+        counters = gateway_progress(gateway, fax_id, ended=True)
+        if counters is not None:
+            self._report(wire.FaxEvent(fax_id, counters, gateway.session.mode))
         self._report(wire.Ended(fax_id, result, gateway.call.remote_uri))
 
     # ---- events -------------------------------------------------------------------------------------------------
@@ -477,10 +481,12 @@ class Calls:
         while True:
             await asyncio.sleep(PROGRESS_S)
             for fax_id, fax in list(self._faxes.items()):
-                if fax.active is not None and not fax.ended:
-                    event = _progress(fax.active, fax_id)
-                    if event is not None:
-                        self._report(wire.FaxEvent(fax_id, event, fax.active.session.mode))
+                under_way = fax.active or fax.gateway
+                if under_way is None or fax.ended:
+                    continue
+                event = fax_progress(fax.active, fax_id) if fax.active else gateway_progress(fax.gateway, fax_id)
+                if event is not None:
+                    self._report(wire.FaxEvent(fax_id, event, under_way.session.mode))
 
     async def _show(self, message: wire.Show) -> None:
         png = await self.preview(message.fax_id)
@@ -516,25 +522,3 @@ def _start_job(pages: wire.Pages, options: FaxOptions, workdir: Path) -> PageJob
 
 def _floor(config: StationConfig) -> DiskFloor:
     return DiskFloor((config.data.dir, config.inbox_dir), config.retention.min_free_mb)
-
-
-def _progress(active: ActiveFax, fax_id: str, *, ended: bool = False) -> ProgressEvent | None:
-    """Progress of a fax, once pages go over; at its end, its counters."""
-    stats = active.progress()
-    if not stats.page and not (ended and stats.rtp_rx_packets + stats.udptl_rx_packets):
-        return None
-    sizes = active.page_bytes
-    return ProgressEvent(
-        direction=active.session.settings.direction,
-        page=stats.page or stats.pages_done,
-        bytes=stats.image_bytes,
-        page_bytes=sizes[stats.page - 1] if 0 < stats.page <= len(sizes) else None,
-        rows=stats.rows or None,
-        pages_total=active.session.pages_total,
-        rate_bps=stats.rate_bps,
-        packets=stats.udptl_rx_packets + stats.rtp_rx_packets,
-        lost=stats.udptl_rx_lost + stats.rtp_rx_lost,
-        recovered=stats.udptl_rx_recovered,
-        retries=stats.retries,
-        fax_id=fax_id,
-    )

@@ -153,7 +153,10 @@ function lossWord({ packets, lost, recovered }) {
   return recovered ? t("live.recovered", { n: recovered }) : t("live.no_loss");
 }
 
+const PASSING = { gateway: "stage.gateway", "V.21": "stage.passing" };
+
 function stageWord(call) {
+  if (call.stage === "pages" && PASSING[call.direction]) return t(PASSING[call.direction]);
   if (call.stage === "pages" || call.progress)
     return t(call.direction === "receive" ? "stage.receiving" : "stage.sending");
   return t(
@@ -250,7 +253,7 @@ function Call({ call: given }) {
   const { fax } = useFax(given.fax_id);
   const call = { ...given, direction: given.direction || fax?.direction || "send" };
   const [error, setError] = useState(null);
-  const receives = call.direction === "receive";
+  const receives = call.direction !== "send"; // a gateway is shown by who calls
   const who = destination(otherOf(call, fax));
   const stage = stageWord(call);
   useEffect(() => say(`${who}: ${stage}`), [stage]);

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Progress of calls under way, from the engine's counters."""
+
+from __future__ import annotations
+
+from softfax.fax.gateway import ActiveGateway
+from softfax.fax.runtime import ActiveFax
+from softfax.model import Direction, ProgressEvent
+
+__all__ = ["fax_progress", "gateway_progress"]
+
+
+def fax_progress(active: ActiveFax, fax_id: str, *, ended: bool = False) -> ProgressEvent | None:
+    """Progress of a fax, once pages go over; at its end, its counters."""
+    stats = active.progress()
+    if not stats.page and not (ended and stats.rtp_rx_packets + stats.udptl_rx_packets):
+        return None
+    sizes = active.page_bytes
+    return ProgressEvent(
+        direction=active.session.settings.direction,
+        page=stats.page or stats.pages_done,
+        bytes=stats.image_bytes,
+        page_bytes=sizes[stats.page - 1] if 0 < stats.page <= len(sizes) else None,
+        rows=stats.rows or None,
+        pages_total=active.session.pages_total,
+        rate_bps=stats.rate_bps,
+        packets=stats.udptl_rx_packets + stats.rtp_rx_packets,
+        lost=stats.udptl_rx_lost + stats.rtp_rx_lost,
+        recovered=stats.udptl_rx_recovered,
+        retries=stats.retries,
+        fax_id=fax_id,
+    )
+
+
+def gateway_progress(gateway: ActiveGateway | None, fax_id: str, *, ended: bool = False) -> ProgressEvent | None:
+    """Progress of a gateway's fax, once pages pass; at its end, the counters of both legs."""
+    if gateway is None:
+        return None
+    legs = gateway.stats()
+    a, packets = legs[0], sum(leg.udptl_rx_packets + leg.rtp_rx_packets for leg in legs)
+    if not a.page and not (ended and packets):
+        return None
+    return ProgressEvent(
+        direction=Direction.GATEWAY,
+        page=a.page or a.pages_done,
+        bytes=0,
+        rate_bps=a.rate_bps,
+        packets=packets,
+        lost=sum(leg.udptl_rx_lost + leg.rtp_rx_lost for leg in legs),
+        recovered=sum(leg.udptl_rx_recovered for leg in legs),
+        fax_id=fax_id,
+    )
