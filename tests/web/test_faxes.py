@@ -398,3 +398,26 @@ def test_a_swml_document_runs_once_for_each_key(tmp_path: Path) -> None:
             assert again.json()["variables"]["odd"] == "?!"
 
     asyncio.run(second(asyncio.run(first())))
+
+
+def test_what_is_known_of_a_number_is_shown_set_and_forgotten(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as r, r.client() as c, r.client(READER) as reader:
+            fax = await sent(c, "+493055")
+            assert (await ended(c, fax["id"]))["state"] == "delivered"
+
+            async def known() -> Any:
+                return (await reader.get("/v1/numbers")).json()["numbers"]
+
+            (found,) = await until(known)
+            assert (found["calls"], found["delivered"], found["mode"], found["max_rate"]) == (1, 1, None, None)
+            wanted = {"number": found["number"], "mode": "audio", "max_rate": 9600}
+            assert (await reader.post("/v1/numbers", json=wanted)).status_code == 403
+            assert (await c.post("/v1/numbers", json=wanted | {"max_rate": 9601})).status_code == 422
+            set_so = (await c.post("/v1/numbers", json=wanted)).json()
+            assert (set_so["mode"], set_so["max_rate"], set_so["delivered"]) == ("audio", 9600, 1)
+            path = f"/v1/numbers/{found['number']}"
+            assert (await c.delete(path)).status_code == 204
+            assert (await c.delete(path)).status_code == 404
+
+    asyncio.run(run())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import time
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from softfax.options import Resolution, options_of
 from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
 from softfax.queue.failover import failed_over
+from softfax.queue.memory import NumberMemory
 from softfax.queue.policy import Verdict, after, slower
 from softfax.station import FaxCall, FaxOrder, making
 from softfax.station.routes import Route
@@ -124,7 +126,7 @@ class SendAttempt:
         if begun.first_page > made.pages:
             return await self._delivered_before()
         try:
-            call = queue.station.originate(self._order(made, begun))
+            call = queue.station.originate(self._order(made, begun, await queue.memory.of(fax.to)))
         except LocalError:
             return await queue.postpone(self.kept)
         except UsageError as error:
@@ -134,8 +136,10 @@ class SendAttempt:
             await queue.told(fax.id, self._ended)
         return None
 
-    def _order(self, made: pages.Made, begun: Attempt) -> FaxOrder:
+    def _order(self, made: pages.Made, begun: Attempt, memory: NumberMemory) -> FaxOrder:
         request, fax, options = self.request, self.kept.fax, options_of(self.request)
+        now, defaults = time.time(), self.queue.station.config.fax.options
+        rate_bps = slower([a.cause for a in fax.attempts], request.max_rate_bps)
         header = fax.header
         if begun.resent:
             header = f"{header} ({RESENT})" if header else RESENT
@@ -146,7 +150,11 @@ class SendAttempt:
             raster=made.tiff,
             first_page=begun.first_page,
             **options
-            | {"header": header, "max_rate_bps": slower([a.cause for a in fax.attempts], request.max_rate_bps)},
+            | {
+                "header": header,
+                "mode": memory.mode_for(request.mode or defaults.mode, now),
+                "max_rate_bps": memory.rate_for(rate_bps or defaults.max_rate_bps, now),
+            },
             callbacks=request.callbacks,
             fax_id=fax.id,
             attempt=begun.number,
@@ -243,6 +251,8 @@ class SendAttempt:
             unless_cancelled=again,
         )  # fmt: skip
         if await asyncio.to_thread(settle):
+            if self._dialled:
+                await queue.memory.learn(fax.to, result, cause, attempt.account)
             asyncio.get_running_loop().call_soon(
                 queue.say, dataclasses.replace(fax, attempts=(*self.kept.fax.attempts, attempt)), self.kept.context
             )

@@ -34,6 +34,7 @@ from softfax.queue.claims import FAXES, FaxClaim, FaxClaims
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, NoFaxError
 from softfax.queue.eventlog import EventLog
+from softfax.queue.memory import QueueMemory
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.store import QueueStore, StoredFax
 from softfax.station import Station, making
@@ -75,6 +76,7 @@ class FaxQueue:
         self._opened: tuple[Database, QueueStore] | None = None
         self.events = EventLog(lambda: self.database)
         self.recorder = recorder.Recorder(self)
+        self.memory = QueueMemory(lambda: self.database.engine, station.rules.number_key)
         station.add(self)
 
     @property
@@ -401,6 +403,8 @@ class FaxQueue:
         now = time.time()
         self.aside.move()
         self.store.upkeep(now - KEYS_KEPT_S)
+        if whole:
+            self.memory.tidy()
         old = {f.name: f for f in self.folder.iterdir() if whole and now - f.lstat().st_mtime > LOOSE_FOLDER_S}
         for name in old.keys() - self.store.used(old.keys()) - self.aside.mentioned(old):
             try:

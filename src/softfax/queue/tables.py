@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from softfax.delivery.jobs import job_columns, job_indexes, waiting
 
-__all__ = ["METADATA", "attempts", "events", "faxes", "forbidden", "keys"]
+__all__ = ["METADATA", "attempts", "events", "faxes", "forbidden", "keys", "numbers"]
 
 METADATA = sa.MetaData()
 _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -101,4 +101,13 @@ forbidden = sa.Table(
     sa.Column("number", sa.String(128), primary_key=True),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
+)
+
+#: What is known of numbers from calls to them (`softfax.queue.memory`).
+numbers = sa.Table(
+    "softfax_numbers",
+    METADATA,
+    sa.Column("number", sa.String(128), primary_key=True),
+    sa.Column("updated", sa.Float, nullable=False, index=True),
+    sa.Column("data", sa.Text, nullable=False),
 )

@@ -46,6 +46,8 @@ __all__ = [
     "HealthOut",
     "LoginOut",
     "MailboxList",
+    "NumberList",
+    "NumberOut",
     "ProblemOut",
     "SessionList",
     "StatusOut",
@@ -372,6 +374,30 @@ class ForbiddenOut(Out):
 
 class ForbiddenList(Out):
     numbers: list[ForbiddenOut]
+
+
+class NumberOut(Out):
+    number: str
+    updated: AwareDatetime | None
+    calls: int
+    delivered: int
+    last_cause: str
+    transport: str
+    rate_bps: int
+    ecm: bool | None
+    resolution: str
+    account: str
+    remote_station_id: str
+    seconds_per_page: float
+    t38_failures: int
+    t38_failed: AwareDatetime | None
+    training_failed: AwareDatetime | None
+    mode: str | None
+    max_rate: int | None
+
+
+class NumberList(Out):
+    numbers: list[NumberOut]
 
 
 class MailboxOut(Out):

@@ -92,6 +92,12 @@ _STATUS = {
 }  # fmt: skip
 _CONTACT = {"name": "Ada Example", "number": "+49 30 1234567", "company": "Example Ltd", "email": "", "notes": ""}
 _FORBIDDEN = {"number": "+49301234567", "reason": "asked us", "added": TIME}
+_NUMBER = {
+    "number": "+49301234567", "updated": LATER, "calls": 12, "delivered": 11, "last_cause": "", "transport": "T38",
+    "rate_bps": 14400,
+    "ecm": True, "resolution": "204x196", "account": "pbx", "remote_station_id": "+49 30 1234567", "seconds_per_page": 24.5,
+    "t38_failures": 0, "t38_failed": None, "training_failed": None, "mode": None, "max_rate": 9600,
+}  # fmt: skip
 _TRACE_ENTRY = {
     "time": TIME, "t_s": 1.204, "kind": "t30", "direction": "received", "title": "DIS", "detail": "what it can",
     "fields": {"rate": "14400"},
@@ -137,6 +143,9 @@ BODIES: Mapping[str, Any] = {
     "LoginIn": {"token": "the secret of a token"},
     "LoginOut": {"name": "office", "kind": "token", "scopes": ["read", "send", "cancel", "events"]},
     "MailboxList": {"mailboxes": [{"name": "sales", "numbers": ["+49301111"]}]},
+    "NumberIn": {"number": "+49 30 1234567", "max_rate": 9600},
+    "NumberList": {"numbers": [_NUMBER]},
+    "NumberOut": _NUMBER,
     "SessionList": {"sessions": [_SESSION]},
     "StatusOut": _STATUS,
     "SwmlIn": {

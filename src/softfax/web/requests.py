@@ -26,7 +26,7 @@ from softfax.delivery.targets import CallbackTarget, Dialect, EventKind, Style, 
 from softfax.documents.cover import cover_templates
 from softfax.documents.ranges import parse_ranges
 from softfax.netguard import check_host
-from softfax.options import Option, Rate, outside_options
+from softfax.options import ModePolicy, Option, Rate, outside_options
 from softfax.station.config.base import said
 from softfax.web.patterns import EMAIL, FAX_ID, ONE, SEVERAL, TABLE, TAG_KEY, UPLOAD_ID, URL
 from softfax.web.problems import invalid
@@ -42,6 +42,7 @@ __all__ = [
     "ForwardIn",
     "LoginIn",
     "Moment",
+    "NumberIn",
     "RetryIn",
     "SwmlIn",
 ]
@@ -335,6 +336,14 @@ class ForbiddenIn(In):
 
     number: Destination
     reason: Short = ""
+
+
+class NumberIn(In):
+    """Transport and highest rate for a number."""
+
+    number: Destination
+    mode: ModePolicy | None = None
+    max_rate: Rate | None = None
 
 
 class LoginIn(In):

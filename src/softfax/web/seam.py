@@ -73,8 +73,27 @@ class EventLogLike(Protocol):
     async def since(self, last_id: int, limit: int, fax_id: str = "") -> Sequence[LoggedEventLike]: ...
 
 
+class NumberMemoryLike(Protocol):
+    """Memory of a number."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+class QueueMemoryLike(Protocol):
+    """Memories of numbers."""
+
+    async def newest(self, limit: int) -> Sequence[NumberMemoryLike]: ...
+
+    async def prefer(self, to: str, mode: str, max_rate_bps: int) -> NumberMemoryLike: ...
+
+    async def forget(self, to: str) -> bool: ...
+
+
 class FaxQueueLike(Protocol):
     """The queue as the web uses it."""
+
+    @property
+    def memory(self) -> QueueMemoryLike: ...
 
     @property
     def folder(self) -> Path: ...

@@ -21,6 +21,7 @@ from softfax.errors import DoNotFaxError, UsageError
 from softfax.model import TERMINAL, Direction, Fax, FaxState, FaxUpdate, new_fax_id
 from softfax.queue import tables
 from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
+from softfax.queue.memory import QueueMemory
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
 from softfax.station.rules import Rules
@@ -126,6 +127,12 @@ def _without_records() -> sa.Engine:
     return sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
 
 
+def _empty_memory() -> QueueMemory:
+    engine = _without_records()
+    tables.METADATA.create_all(engine)
+    return QueueMemory(lambda: engine, str.strip)
+
+
 @dataclass
 class FakeQueue:
     """Faxes in a dictionary."""
@@ -140,6 +147,7 @@ class FakeQueue:
     pdfs: dict[str, Path] = field(default_factory=dict)
     hold: asyncio.Event | None = None
     aside: Aside = field(default_factory=lambda: Aside(_without_records()))
+    memory: QueueMemory = field(default_factory=lambda: _empty_memory())
 
     def add(self, fax: Fax) -> Fax:
         self.faxes[fax.id] = fax

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The address book, and the do-not-fax list."""
+"""The address book, the do-not-fax list, and what is known of numbers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
 from starlette.responses import Response
 
-from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut
+from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut, NumberList, NumberOut
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem
-from softfax.web.requests import ContactIn, ForbiddenIn
+from softfax.web.requests import ContactIn, ForbiddenIn, NumberIn
+from softfax.web.seam import NumberMemoryLike
 from softfax.web.state import Mine, answer, needs
 
 __all__ = ["router"]
@@ -154,4 +155,69 @@ async def allow(number: Annotated[str, PathParam(min_length=1, max_length=128, p
     """Take a number off the do-not-fax list."""
     if not await web.queue.allow(number):
         raise Problem(404, "Number is not on the do-not-fax list", number[:40], kind="not-found")
+    return Response(status_code=204)
+
+
+# ---- what is known of numbers ------------------------------------------------------------------------------------------
+
+
+def _moment(seconds: float) -> str | None:
+    return (
+        datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        if seconds
+        else None
+    )
+
+
+def _known(memory: NumberMemoryLike) -> dict[str, Any]:
+    found = memory.to_json()
+    for name in ("updated", "t38_failed", "training_failed"):
+        found[name] = _moment(found[name])
+    found["max_rate"] = found.pop("max_rate_bps") or None
+    found["mode"] = found["mode"] or None
+    return found
+
+
+@router.get(
+    "/v1/numbers",
+    operation_id="listNumbers",
+    summary="What is known of numbers from calls to them",
+    response_model=NumberList,
+    dependencies=[needs("read")],
+    responses=problems(401, 403, 422),
+)
+async def known_numbers(web: Mine, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
+    """The last called first."""
+    return answer({"numbers": [_known(one) for one in await web.queue.memory.newest(limit)]})
+
+
+@router.post(
+    "/v1/numbers",
+    operation_id="putNumber",
+    summary="Set how a number is called",
+    response_model=NumberOut,
+    dependencies=[needs("admin")],
+    responses=problems(400, 401, 403, 422),
+)
+async def put_number(web: Mine, wanted: NumberIn) -> Response:
+    """Transport and highest rate for every fax to it that does not name its own; without them, what is learned counts."""
+    mode = wanted.mode.value if wanted.mode is not None else ""
+    return answer(_known(await web.queue.memory.prefer(wanted.number, mode, wanted.max_rate or 0)))
+
+
+@router.delete(
+    "/v1/numbers/{number}",
+    status_code=204,
+    operation_id="forgetNumber",
+    summary="Forget what is known of a number",
+    response_class=Response,
+    dependencies=[needs("admin")],
+    responses=problems(401, 403, 404, 422),
+)
+async def forget_number(
+    number: Annotated[str, PathParam(min_length=1, max_length=128, pattern=Word)], web: Mine
+) -> Response:
+    """Forget it: the next call begins as the first did."""
+    if not await web.queue.memory.forget(number):
+        raise Problem(404, "Nothing is known of the number", number[:40], kind="not-found")
     return Response(status_code=204)
