@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from softfax.errors import DoNotFaxError, LocalError, OutOfHoursError, SoftfaxError, UsageError
+from softfax.model import Direction, FaxContext
 from softfax.sip import split_uri
 from softfax.station import wire
 from softfax.station.call import FaxCall
@@ -17,11 +18,20 @@ from softfax.station.rules import Rules
 __all__ = ["going_on", "routes_onward"]
 
 
+#: So many calls from one number to another at a time go in a circle, by machines that send back to us what they got from us.
+CIRCLE = 8
+
+
 def going_on(
     config: StationConfig, rules: Rules, name: str, call: FaxCall, calls: Sequence[FaxCall], down: Collection[str]
 ) -> wire.Bridge | wire.Refuse:
     """Order for a call that came in for the gateway `name`; `calls` are all under way, with it."""
     context = call.context
+    if sum(_is_same(context, one.context) for one in calls) > CIRCLE:
+        text = (
+            f"{CIRCLE} calls from {context.caller_number} to {context.called_number} are under way: they go in a circle"
+        )
+        return wire.Refuse(context.fax_id, 482, "CHANUNAVAIL", text)
     active = Counter(account for one in calls if one.known for account in (one.account, one.onward) if account)
     try:
         rule = next((one for one in config.gateway if one.name == name), None)
@@ -37,6 +47,13 @@ def going_on(
         answer_timeout_s=rule.answer_timeout_s,
         caller_number=context.caller_number,
         caller_name=context.caller_name,
+    )
+
+
+def _is_same(one: FaxContext, other: FaxContext) -> bool:
+    return other.direction is Direction.GATEWAY and (one.caller_number, one.called_number) == (
+        other.caller_number,
+        other.called_number,
     )
 
 

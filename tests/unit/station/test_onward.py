@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from softfax.errors import ConfigError, DoNotFaxError, LocalError, UsageError
-from softfax.station import StationConfig
+from softfax.model import Direction, FaxContext, FaxResult
+from softfax.station import StationConfig, making, wire
 from softfax.station.admission import CallFacts, gateway_of
-from softfax.station.onward import routes_onward
+from softfax.station.call import FaxCall
+from softfax.station.onward import CIRCLE, going_on, routes_onward
 from softfax.station.rules import Rules
 
 TABLES: dict[str, Any] = {
@@ -92,6 +95,28 @@ def test_full_accounts_are_passed_over() -> None:
     made = config(gateway=[{"name": "one", "from": ["pbx"], "accounts": ["trunk"]}])
     with pytest.raises(LocalError):
         routes_onward(made, Rules(lambda: made), made.gateway[0], "pbx", "1", {"trunk": 1})
+
+
+async def _circle() -> list[wire.Message]:
+    made = config()
+    calls: list[FaxCall] = []
+    orders: list[wire.Message] = []
+    for number in range(CIRCLE + 1):
+        context = FaxContext(
+            fax_id=str(number), direction=Direction.GATEWAY, outgoing=False, session_number=number, unique_id="",
+            channel="", caller_number="089123", called_number="030555", entry_point="pbx",
+        )  # fmt: skip
+        result: asyncio.Future[FaxResult] = asyncio.get_running_loop().create_future()
+        calls.append(FaxCall(context=context, session=making.first_session(context), result=result))
+        orders.append(going_on(made, Rules(lambda: made), "few", calls[-1], calls, ()))
+    return orders
+
+
+def test_calls_in_a_circle_end() -> None:
+    *passed, last = asyncio.run(_circle())
+    assert all(isinstance(order, wire.Bridge) for order in passed)
+    assert isinstance(last, wire.Refuse)
+    assert last.sip_code == 482
 
 
 @pytest.mark.parametrize(
