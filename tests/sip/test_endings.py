@@ -112,3 +112,21 @@ async def main(agent):
     assert response.header("Warning").startswith("399 ")
     assert response.header("Warning").endswith("\"all '3' channel slots are taken\"")
     agent.output()
+
+
+def test_an_interval_that_is_too_short_is_refused_by_us(far: FarEnd) -> None:  # noqa: F811
+    agent = Agent(
+        f"""{TELLING}
+async def main(agent):
+    b = Telling("answerer")
+    def incoming(call):
+        call.answer(t38=policy()); return b
+    agent.incoming = incoming
+    await b.until("ended", 30)
+"""
+    )
+    far.port_of_agent = agent.port
+    response = far.invite("Session-Expires: 10", "Supported: timer", body=AUDIO, status="422")
+    assert response.header("Min-SE") == "90"
+    (line,) = agent.output()
+    assert line.startswith("softfax 422 0 0 ")

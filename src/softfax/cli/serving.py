@@ -13,7 +13,7 @@ from softfax.cli.ami_server import serve_ami
 from softfax.cli.report import Reporter
 from softfax.errors import ConfigError, ExitStatus, SoftfaxError
 from softfax.mailboxes.service import Mailboxes
-from softfax.model import FaxUpdate, JobEvent
+from softfax.model import Direction, FaxUpdate, JobEvent
 from softfax.ops import logs
 from softfax.ops.metrics import Metrics
 from softfax.ops.notify import Notifier
@@ -128,6 +128,9 @@ class Serving:
         if self.quiet and not self.reporter.json_lines:
             return
         context = update.context
+        # The result is the last line of a fax that is received.
+        if isinstance(update.event, JobEvent) and context.direction is Direction.RECEIVE:
+            return
         far = context.called_number if context.outgoing else context.caller_number
         number = "fax" if isinstance(update.event, JobEvent) else str(context.session_number)
         self.reporter.label = f"{number} {'to' if context.outgoing else 'from'} {far or 'unknown'}: "

@@ -169,7 +169,8 @@ class Metrics:
             self._bad_rows.labels(event.direction, mode).inc(max(0, event.bad_rows))
             self._page_s.labels(event.direction, mode).observe(event.seconds)
         elif isinstance(event, JobEvent):
-            if event.state in TERMINAL and event.next_attempt is None:
+            ours = update.context.direction is Direction.SEND  # a received fax is in no queue
+            if ours and event.state in TERMINAL and event.next_attempt is None:
                 self._jobs.labels(event.state).inc()
         elif isinstance(event, FaxResult):
             self._result(event, way)

@@ -86,23 +86,31 @@ class Recorder:
                 return
             fax = self._others[context.fax_id] = _fax(context)
             self._write(partial(self._queue.store.record, fax, context))
+            # Not within the event that is being told: all sinks get them in one order.
+            asyncio.get_running_loop().call_soon(self._say, fax, context)
         if isinstance(event, PageEvent) and event.quality != REFUSED:
             fax = self._others[context.fax_id] = dataclasses.replace(fax, pages=event.number)
             self._write(partial(self._queue.store.update, context.fax_id, {"pages": event.number}))
         elif isinstance(event, FaxResult):
             del self._others[context.fax_id]
-            self._end(fax, event)
+            self._end(fax, event, context)
 
-    def _end(self, fax: Fax, result: FaxResult) -> None:
+    def _end(self, fax: Fax, result: FaxResult, context: FaxContext) -> None:
         fax = ended(fax, result)
         self._write(partial(self._queue.store.settle, fax, told=False))
-        task = asyncio.ensure_future(self._told(fax, result))
+        task = asyncio.ensure_future(self._told(fax, result, context))
         task.add_done_callback(lambda done: done.exception())
 
-    async def _told(self, fax: Fax, result: FaxResult) -> None:
+    async def _told(self, fax: Fax, result: FaxResult, context: FaxContext) -> None:
         await self.written()
+        self._say(fax, context)
         await self.hand_on(fax, result)
         await self._queue.told(fax.id, fax.ended)
+
+    def _say(self, fax: Fax, context: FaxContext) -> None:
+        """Publish the state of a received fax, as the queue does for its own."""
+        if fax.direction is Direction.RECEIVE:
+            self._queue.say(fax, context)
 
     async def hand_on(self, fax: Fax, result: FaxResult) -> None:
         """Hand on a received fax; its takers recognize one that they had before."""
@@ -119,7 +127,7 @@ class Recorder:
         else:
             why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
             result = dataclasses.replace(making.failed(kept.context, why, 0.0), pages=kept.fax.pages)
-        self._end(kept.fax, result)
+        self._end(kept.fax, result, kept.context)
         await self.written()
         self._queue.station.publish(FaxUpdate(kept.context, result))
 
