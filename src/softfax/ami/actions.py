@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import resource
 import time
 from collections.abc import Awaitable, Callable
@@ -240,13 +241,14 @@ async def _fax_session(server: AmiServer, client: Client, action: Action) -> Non
     if number is None:
         client.error(action, "Invalid session ID")
         return
-    call = next((call for call in server.station.calls() if call.session.session_number == number), None)
+    call = next((c for c in server.station.calls() if number in (one for _, one in c.sessions)), None)
     if call is None:
         client.error(action, "Session not found")
         return
     client.success(action, "FAXSession event will follow")
     files = server.channel_of(call).files
-    client.reply_event(action, "FAXSession", *session_fields(call.session, files[0] if files else ""))
+    session = dataclasses.replace(call.session, session_number=number)
+    client.reply_event(action, "FAXSession", *session_fields(session, files[0] if files else ""))
 
 
 def _session_number(text: str) -> int | None:

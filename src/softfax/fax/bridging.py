@@ -188,8 +188,8 @@ class GatewaySession:
         """The first call has come in: the second is placed, and may ring for `answer_s` by all its routes together."""
         if self.ended:
             return
-        self._report_session(SessionState.RESERVED)
         self._report_call(CallState.CALLING)
+        self._report_session(SessionState.ACTIVE)
         self._start_timer("call", self.settings.call_s, self._too_long)
         self._start_timer("answer", answer_s, lambda: self._no_answer(answer_s))
         self._place_next(0, "")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from softfax.model import CallState, FaxContext, FaxResult, Mode, ProgressEvent, SessionEvent, SessionState
+from softfax.model import CallState, FaxContext, FaxResult, Mode, Operation, ProgressEvent, SessionEvent, SessionState
 from softfax.station.orders import FaxOrder
 
 __all__ = ["FaxCall"]
@@ -34,6 +34,9 @@ class FaxCall:
     account: str = ""
     #: The account by which a gateway's call goes on.
     onward: str = ""
+    #: The channel of its other leg, and the numbers of its sessions: one listens to each leg, then one carries the fax.
+    onward_channel: str = ""
+    numbers: tuple[int, int, int] | None = None
     known: bool = True
     call_state: CallState | None = None
     mode: Mode | None = None
@@ -48,6 +51,17 @@ class FaxCall:
     def state(self) -> SessionState:
         """The state of the fax session."""
         return self.session.state
+
+    @property
+    def sessions(self) -> tuple[tuple[str, int], ...]:
+        """Channel and number of each session it has now: a gateway's call has one a leg until a fax is heard."""
+        if self.numbers is None:
+            return ((self.context.channel, self.context.session_number),)
+        own, other, both = self.numbers
+        if self.session.operation is Operation.GATEWAY:
+            return ((self.context.channel, both),)
+        listening = ((self.context.channel, own), (self.onward_channel, other))
+        return listening if self.call_state is CallState.ANSWERED else listening[:1]
 
     @property
     def variables(self) -> Mapping[str, str]:

@@ -42,7 +42,7 @@ class Counters:
         dialled = [call for call in calls if call.call_state is not None]
         return dataclasses.replace(
             self._stats,
-            current_sessions=sum(call.state not in _NO_SESSION for call in calls),
+            current_sessions=sum(len(call.sessions) for call in calls if call.state not in _NO_SESSION),
             reserved_sessions=sum(call.state is SessionState.RESERVED for call in dialled),
         )
 
@@ -51,8 +51,8 @@ def views(calls: Sequence[FaxCall]) -> list[SessionView]:
     """Sessions for FAXSessions: those of answered calls."""
     return [
         SessionView(
-            channel=call.context.channel,
-            session_number=call.context.session_number,
+            channel=channel,
+            session_number=number,
             # Asterisk knows none of a gateway's.
             session_type=_KINDS[None if call.context.direction is Direction.GATEWAY else call.mode],
             operation=call.session.operation,
@@ -61,4 +61,5 @@ def views(calls: Sequence[FaxCall]) -> list[SessionView]:
         )
         for call in calls
         if call.state is not SessionState.RESERVED
+        for channel, number in call.sessions
     ]

@@ -68,6 +68,10 @@ class Identities:
             **what,
         )
 
+    def more_sessions(self, context: FaxContext) -> tuple[int, int, int]:
+        """Numbers of the sessions of a gateway's call, the first that of its context."""
+        return context.session_number, next(self.sessions), next(self.sessions)
+
     def unique_id(self, channel: str) -> str:
         """`epoch.sequence`, the sequence being that of the channel."""
         return f"{int(time.time())}.{int(channel.rpartition('-')[2], 16)}"

@@ -466,7 +466,10 @@ class Station(Registry):
         fax = self._add(context, destination, call.remote_uri, None, call.account)
         fax.call.known = call.known
         if call.gateway:
-            self._running().order(going_on(self.config, self.rules, call.gateway, fax.call, self.calls(), self.down()))
+            fax.call.numbers = self._identities.more_sessions(context)
+            order = going_on(self.config, self.rules, call.gateway, fax.call, self.calls(), self.down())
+            fax.call.onward_channel = self._identities.channel(fax.call.onward or "none")
+            self._running().order(order)
 
     def _add(
         self, context: FaxContext, destination: Destination | None, uri: str, order: FaxOrder | None, account: str
@@ -507,7 +510,8 @@ class Station(Registry):
                 self._watchers.publish(FaxUpdate(call.context, event))
             return
         if isinstance(event, SessionEvent):
-            event = call.session = dataclasses.replace(event, session_number=call.context.session_number)
+            call.session = event
+            event = call.session = dataclasses.replace(event, session_number=call.sessions[0][1])
         elif isinstance(event, CallEvent):
             call.call_state, call.sip_code = event.state, event.sip_code
             if event.state is CallState.ANSWERED and call.context.direction is not Direction.GATEWAY:

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from softfax.ami.events import FaxChannel
 from softfax.model import (
     CallEvent,
@@ -16,6 +20,9 @@ from softfax.model import (
     SessionEvent,
     SessionState,
 )
+from softfax.station.call import FaxCall
+from softfax.station.counters import Counters, views
+from softfax.station.orders import SessionView
 from softfax.vocabularies.asterisk import session_fields
 
 CONTEXT = FaxContext(
@@ -76,3 +83,30 @@ def test_its_session() -> None:
         ("DataRate", "14400"),
         ("PageNumber", "3"),
     ]
+
+
+async def _sessions(operation: Operation, answered: bool) -> tuple[list[SessionView], int]:
+    result: asyncio.Future[FaxResult] = asyncio.get_running_loop().create_future()
+    call = FaxCall(context=CONTEXT, session=session(operation, None, None, None), result=result, numbers=(5, 6, 7))
+    call.onward_channel, call.mode = "PJSIP/trunk-00000003", Mode.T38
+    call.call_state = CallState.ANSWERED if answered else CallState.RINGING
+    return views([call]), Counters().stats([call]).current_sessions
+
+
+@pytest.mark.parametrize(
+    ("operation", "answered", "listed"),
+    [
+        (Operation.V21, False, [("PJSIP/loop-00000002", 5)]),
+        (Operation.V21, True, [("PJSIP/loop-00000002", 5), ("PJSIP/trunk-00000003", 6)]),
+        (Operation.GATEWAY, True, [("PJSIP/loop-00000002", 7)]),
+    ],
+)
+def test_one_listens_to_each_leg_until_one_carries_the_fax(
+    operation: Operation, answered: bool, listed: list[tuple[str, int]]
+) -> None:
+    seen, current = asyncio.run(_sessions(operation, answered))
+    assert [(view.channel, view.session_number) for view in seen] == listed
+    assert {(view.operation, view.session_type, view.state.value, view.files) for view in seen} == {
+        (operation, "none", "Active", ())
+    }
+    assert current == len(listed)
