@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from softfax.delivery import aside
 from softfax.delivery.clock import ClockWatch
 from softfax.delivery.jobs import Jobs
-from softfax.delivery.schema import StationLock, bring_up_to_date
+from softfax.delivery.schema import StationLock, bring_up_to_date, without_limits
 from softfax.diskspace import make_private
 from softfax.errors import LocalError, UsageError
 
@@ -104,6 +104,7 @@ class Database:
                 self._up_to_date = True
             metadata.create_all(self.engine)
             with self.engine.begin() as connection:
+                without_limits(connection)
                 for table in metadata.tables.values():
                     for index in table.indexes:
                         # One that came after its table.

@@ -94,7 +94,9 @@ class JobTable:
             progress = True
             while progress and len(claimed) < most:
                 full = [part for part, count in busy.items() if count >= each]
-                found = connection.execute(query.where(self._parts.not_in(full)).limit(most - len(claimed))).all()
+                # On PostgreSQL a row that is being written is claimed later: to wait for it might be to wait for each other.
+                free = query.where(self._parts.not_in(full)).limit(most - len(claimed))
+                found = connection.execute(free.with_for_update(skip_locked=True)).all()
                 progress = False
                 for key, part in found:
                     if busy[part] < each:
@@ -218,6 +220,7 @@ class _Claimed:
         self.kind = kind
         self.running: dict[Future[Any], Job] = {}
         self.look_at = self.upkeep_at = 0.0
+        self.failing = False
 
 
 class Jobs:
@@ -303,10 +306,13 @@ class Jobs:
         except Exception as error:
             one.upkeep_at = 0.0
             if isinstance(error, sa.exc.SQLAlchemyError):
-                log.error("no %s can be claimed: %s", one.kind.name, str(error).splitlines()[0])
+                said = log.debug if one.failing else log.error  # once, not each second
+                said("no %s can be claimed: %s", one.kind.name, str(error).splitlines()[0])
             else:
                 log.exception("no %s can be claimed", one.kind.name)
+            one.failing = True
             return now + FAILED_S
+        one.failing = False
         return now + (POLL_S if next_due is None else min(POLL_S, max(0.0, next_due - time.time())))
 
     def _begin(self, one: _Claimed, job: Job) -> None:

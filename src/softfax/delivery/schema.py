@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from softfax._version import __version__
 from softfax.errors import LocalError
 
-__all__ = ["VERSION", "StationLock", "bring_up_to_date", "schema_version"]
+__all__ = ["VERSION", "StationLock", "bring_up_to_date", "schema_version", "without_limits"]
 
 log = logging.getLogger("softfax.delivery")
 
@@ -129,16 +129,20 @@ def schema_version(connection: sa.Connection) -> int:
     return 1 if any(name.startswith("softfax_") and name != _schema.name for name in names) else 0
 
 
+def without_limits(connection: sa.Connection) -> None:
+    """Let a transaction of a start take its time: there may be many rows, and no other station."""
+    if connection.dialect.name != "sqlite":
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
+
+
 def bring_up_to_date(engine: sa.Engine) -> bool:
     """Check the version before any table of ours is touched. Returns True if there were none yet.
 
     Raises LocalError for a database of a newer softfax; SQLAlchemyError.
     """
     with engine.begin() as connection:
-        if connection.dialect.name != "sqlite":
-            # There may be many rows, and no other station.
-            for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
-                connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
+        without_limits(connection)
         found = schema_version(connection)
         if found == VERSION:
             return False
