@@ -34,7 +34,7 @@ def test_order_retries_dead_letters_and_restart(database: str, tmp_path: Path) -
     def answer(request: Request) -> tuple[int, dict[str, str]]:
         event = request.headers["softfax-event-id"]
         if not whole and event == "e7":
-            return 410, {}
+            return 404, {}
         if int(event[1:]) % 31 == 3 and event not in failed:
             failed.add(event)
             return 503, {}
