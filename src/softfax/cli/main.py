@@ -36,6 +36,7 @@ VERBS = {
     "restore": "put a backup back; the station must not run",
     "deliveries": "list callbacks that were given up or wait, or queue them again",
     "swml": "run a SWML document (YAML or JSON)",
+    "probe": "call a number and report what answers, without sending a page",
     "trace": "show a captured fax call: what was said, its pages, what went wrong",
     "impair": "fax over bad lines and count what comes through, or relay packets badly",
 }

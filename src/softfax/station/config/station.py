@@ -46,7 +46,7 @@ __all__ = ["StationConfig"]
 OTHER_TABLES = frozenset(
     re.findall(
         r"\w+",
-        "send receive loopback convert serve jobs status cancel config doctor backup restore deliveries swml impair trace"
+        "send receive loopback convert serve jobs status cancel config doctor backup restore deliveries swml impair trace probe"
         " gateway",
     )
 )
