@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A station as a gateway between a real Asterisk and itself: from T.38 alone to G.711 alone and the other way round, dot for dot."""
+"""A station as a gateway between a real Asterisk and itself: from T.38 alone to G.711 alone, the other way round, and from T.38 with
+redundancy to T.38 with FEC, dot for dot."""
 
 from __future__ import annotations
 
@@ -25,20 +26,25 @@ def accounts(asterisk: PeerAddress) -> list[dict[str, Any]]:
     """The one Asterisk as two: where calls come from, and where they go to as an endpoint that has no T.38 or has it."""
     server = asterisk.uri("").replace("sip:@", "sip:")
     return [
-        {"name": "caller", "server": server, "numbers": ["1", "2"]},
+        {"name": "caller", "server": server, "numbers": ["1", "2", "3"]},
         {"name": "audio", "server": server, "user": "audio"},
         {"name": "t38", "server": server, "user": "fec"},
     ]
 
 
-RULES = [
-    {"name": "to-audio", "from": ["caller"], "numbers": ["1"], "to": "recv-audio", "accounts": ["audio"]},
-    {"name": "to-t38", "from": ["caller"], "numbers": ["2"], "to": "recv-t38only", "accounts": ["t38"]},
-]
+def rules(asterisk: PeerAddress) -> list[dict[str, Any]]:
+    """By the number called: to a receiver in G.711 alone, or in T.38 alone."""
+    audio = {"name": "to-audio", "numbers": ["1"], "to": asterisk.uri("recv-audio"), "accounts": ["audio"]}
+    t38 = {"name": "to-t38", "numbers": ["2", "3"], "to": asterisk.uri("recv-t38only"), "accounts": ["t38"]}
+    return [{**rule, "from": ["caller"]} for rule in (audio, t38)]
 
 
 #: By number: how Asterisk calls, and what each side of the gateway has.
-CALLS = {"1": ("out", "z", ("T38", "audio")), "2": ("out-audio", "F", ("audio", "T38"))}
+CALLS = {
+    "1": ("out", "z", ("T38", "audio")),
+    "2": ("out-audio", "F", ("audio", "T38")),
+    "3": ("out", "z", ("T38", "T38")),
+}
 
 
 def test_pages_are_identical(tmp_path: Path, asterisk: PeerAddress) -> None:
@@ -52,7 +58,7 @@ def test_pages_are_identical(tmp_path: Path, asterisk: PeerAddress) -> None:
             "data": {"dir": tmp_path / number},
             "callbacks": {"enabled": False},
             "account": accounts(asterisk),
-            "gateway": RULES,
+            "gateway": rules(asterisk),
         }
         ami = await asterisk.manager()
         try:
