@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
@@ -79,7 +80,7 @@ def routes_onward(
     destination = rule.to or called
     rules.permit(destination)
     if rule.accounts:
-        routes = tuple(route for name in rule.accounts for route in rules.routes(destination, name))
+        routes = tuple(r for name in rule.accounts for r in rules.routes(_at_server(config, name, destination), name))
     else:
         routes = rules.routes(destination)
     routes = tuple(route for route in routes if not _leads_back(config, route, account))
@@ -90,6 +91,15 @@ def routes_onward(
     if not free:
         raise LocalError(f"all channel slots for {destination} are taken", "raise max_calls of the account, or wait")
     return free
+
+
+def _at_server(config: StationConfig, account: str, destination: str) -> str:
+    """A called name that no plan of numbers knows, like fax or reception, as a URI at an account's server; else as it is."""
+    if not re.fullmatch(r"[A-Za-z_.-]{1,64}", destination):
+        return destination
+    server = next(one.server for one in config.account if one.label == account)
+    scheme, _, host, port, parameters = split_uri(server)
+    return f"{scheme}:{destination}@{host}{f':{port}' if port else ''}{parameters}"
 
 
 def _leads_back(config: StationConfig, route: Route, account: str) -> bool:

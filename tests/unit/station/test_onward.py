@@ -74,6 +74,7 @@ def ways(name: str, account: str, called: str, active: dict[str, int] | None = N
 
 def test_numbers_are_written_as_each_account_wants_them() -> None:
     assert ways("few", "pbx", "+4930555") == ["trunk sip:+4930555@trunk.example", "spare sip:030555@spare.example"]
+    assert ways("few", "pbx", "reception")[0] == "trunk sip:reception@trunk.example"
     assert ways("in", "trunk", "+4930123") == ["pbx sip:200@10.0.0.2"]
 
 
