@@ -242,11 +242,11 @@ class Jobs:
                 self._thread.start()
             self._changed.notify_all()
 
-    def wake(self, name: str) -> None:
-        """Look for jobs of a kind now: one may be due, or there is room for one. From any thread; waits for nothing."""
+    def wake(self, name: str, wait_s: float = 0.0) -> None:
+        """Look for jobs of a kind now or in a while: one is due then, or there is room. From any thread; waits for nothing."""
         with self._changed:
             if (claimed := self._kinds.get(name)) is not None:
-                claimed.look_at = 0.0
+                claimed.look_at = min(claimed.look_at, time.monotonic() + wait_s)
                 self._changed.notify_all()
 
     def stop(self, name: str, timeout_s: float = 0.0) -> bool:

@@ -174,10 +174,10 @@ class FaxQueue:
         """True once no more faxes are called."""
         return self._stopping or self.station.draining
 
-    def wake(self) -> None:
-        """Look for faxes that can be called: one may be due, or a channel slot free. From any thread."""
+    def wake(self, wait_s: float = 0.0) -> None:
+        """Look for faxes that can be called, now or in a while: one is due, or a channel slot free. From any thread."""
         if self._opened is not None:
-            self.database.jobs.wake(FAXES)
+            self.database.jobs.wake(FAXES, wait_s)
 
     def under_way(self, fax_id: str) -> bool:
         """Return True if a fax that was claimed is being worked on."""
@@ -232,7 +232,8 @@ class FaxQueue:
         for fax, request, context in new:
             self.station.tell(fax.id, request.callbacks)
             self.say(fax, context)
-        self.wake()
+        first = min(fax.next_attempt or now for fax, _, _ in new)
+        self.wake((first - datetime.now(UTC)).total_seconds())
         return [fax for fax, _, _ in new]
 
     async def asked(self, key: str, body_hash: str) -> Sequence[Fax] | None:
