@@ -54,6 +54,8 @@ def test_what_ends_before_it_is_dialled_is_a_fault_of_ours(tmp_path: Path, lette
                 fax = await r.until((await r.send(kind, letter)).id)
                 assert (fax.state, [a.cause for a in fax.attempts]) == (FaxState.DELIVERED, [Cause.OURS, None]), kind
                 assert not any(a.resent for a in fax.attempts)
+                # It is written down before it is told.
+                await r.all_told()
                 assert (r.far_ends.calls.count(kind), ends(r, fax.id)) == (1, 1)
 
     asyncio.run(run())
