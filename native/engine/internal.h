@@ -187,6 +187,8 @@ typedef struct v21_rx {
     uint8_t raw[V21_MOST_BITS];
     v21_frame copies[V21_COPIES]; /* that could not be read */
     unsigned next_copy;
+    unsigned budget; /* bits that may be looked at, and when there were more of them */
+    uint64_t refilled_us;
 } v21_rx;
 
 /* A frame was understood: what is said next is another. */

@@ -11,9 +11,11 @@
 
 #define LOST V21_LOST
 #define FLAG_BITS 8
-#define LEAST_BITS 40        /* address, control, FCF, checksum */
-#define MOST_OCTETS 128      /* a frame of T.30 lasts 3 s at most */
-#define MOST_STEPS 600000    /* bits looked at for one frame: some 3 ms */
+#define LEAST_BITS 40     /* address, control, FCF, checksum */
+#define MOST_OCTETS 128   /* a frame of T.30 lasts 3 s at most */
+#define MOST_STEPS 600000 /* bits looked at for one frame: some 3 ms */
+#define STEPS_A_SECOND 1000000
+#define MOST_BUDGET 6000000
 #define MOST_CANDIDATES 1024 /* so many frames looked at leave the checksum six bits in which to be wrong */
 #define COMMON_LEAST 24      /* known bits of both that make two frames copies of each other */
 #define GOOD_CRC 0xf0b8
@@ -55,7 +57,7 @@ typedef struct search {
     unsigned past_end;  /* see allowed() */
     const uint8_t *raw; /* what lies between two flags, with the bits that HDLC stuffs */
     unsigned count;
-    unsigned steps, candidates, found;
+    unsigned steps, most_steps, candidates, found;
     uint8_t frame[MOST_OCTETS], best[MOST_OCTETS];
     unsigned best_len;
 } search;
@@ -164,7 +166,7 @@ static void walk(search *q, place p) { /* NOLINT(misc-no-recursion) */
     while (p.at < q->count) {
         unsigned bit = q->raw[p.at];
 
-        if (++q->steps > MOST_STEPS || q->found > 1)
+        if (++q->steps > q->most_steps || q->found > 1)
             return;
         p.at++;
         if (bit == LOST) {
@@ -204,15 +206,20 @@ static void search_all(search *q, const uint8_t *raw, unsigned count) {
 
 /* The frame between two flags, of which some may have been lost too. Returns its length; 0 where there is none, or more
  * than one. */
-static unsigned repair(const t30_run *run, const uint8_t *raw, unsigned count, uint8_t *frame) {
-    search q = {.t30 = run->t30, .sends_image = run->session->tx_file && run->t30->ecm_frames > 0, .past_end = 2};
+static unsigned repair(t30_run *run, const uint8_t *raw, unsigned count, uint8_t *frame) {
+    v21_rx *v = &run->v21;
+    search q = {.most_steps = v->budget < MOST_STEPS ? v->budget : MOST_STEPS,
+                .t30 = run->t30,
+                .sends_image = run->session->tx_file && run->t30->ecm_frames > 0,
+                .past_end = 2};
 
     search_all(&q, raw, count);
     if (!q.found && q.sends_image) {
         q.past_end = 1;
         search_all(&q, raw, count);
     }
-    if (q.found != 1 || q.steps > MOST_STEPS || (q.candidates > MOST_CANDIDATES && q.best_len != PPR_OCTETS))
+    v->budget -= q.steps < v->budget ? q.steps : v->budget;
+    if (q.found != 1 || q.steps > q.most_steps || (q.candidates > MOST_CANDIDATES && q.best_len != PPR_OCTETS))
         return 0;
     memcpy(frame, q.best, q.best_len);
     return q.best_len;
@@ -250,11 +257,23 @@ void v21_forget(v21_rx *v) {
         v->copies[i].count = 0;
 }
 
+/* However many damaged frames a far end sends, looking at them takes no more than a hundredth of a processor. */
+static void refill(t30_run *run) {
+    v21_rx *v = &run->v21;
+    uint64_t passed_us = run->session->now_us - v->refilled_us, steps = passed_us * STEPS_A_SECOND / 1000000;
+
+    v->refilled_us = run->session->now_us;
+    v->budget = v->budget + steps < MOST_BUDGET ? v->budget + (unsigned)steps : MOST_BUDGET;
+}
+
 /* A flag: what came since the last one was a frame, and had lost bits in it. */
 static void end_frame(t30_run *run, hdlc_rx_state_t *h, unsigned count) {
     v21_rx *v = &run->v21;
     uint8_t merged[V21_MOST_BITS], frame[MOST_OCTETS];
-    unsigned len = repair(run, v->raw, count, frame);
+    unsigned len;
+
+    refill(run);
+    len = repair(run, v->raw, count, frame);
 
     for (unsigned i = 0; !len && i < V21_COPIES; i++)
         if (merge(&v->copies[i], v->raw, count, merged))
