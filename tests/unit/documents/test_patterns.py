@@ -25,6 +25,8 @@ Dots = npt.NDArray[np.bool_]
 SETTINGS = {"fine": RasterSettings(), "superfine": RasterSettings(resolution="superfine")}
 DOTS_PER_MM = 1728 / 215
 LEFT_MM = (215 - 210) / 2
+#: Dots per mm of what a page is compared with.
+SCALE = 4 * 203.99 / 25.4
 
 
 class Page:
@@ -54,20 +56,25 @@ def page_of(tmp_path_factory: pytest.TempPathFactory):
     return lambda number, resolution="fine": made(resolution)[number - 1]
 
 
+@cache
+def drawn(number: int) -> np.ndarray:
+    """Greys of a page as the PDF has it, at four times the resolution of a fax."""
+    page = pdfium.PdfDocument(SAMPLES / "patterns.pdf")[number - 1]
+    grey = page.render(scale=SCALE * 25.4 / 72, grayscale=True).to_numpy()
+    return grey.reshape(grey.shape[:2]).copy()
+
+
 def legible(page: Page, number: int, x: float, y: float, width: float, height: float) -> float:
     """How well type can be read: agreement of its ink with what the PDF says at four times the resolution, 0 to 1.
 
     It counts the dots of ink that came out black, give or take one dot, and those that are black where there is no ink.
     """
-    scale = 4 * 203.99 / 25.4
-    drawn = pdfium.PdfDocument(SAMPLES / "patterns.pdf")[number - 1].render(scale=scale * 25.4 / 72)
-    dark = 255 - np.asarray(drawn.to_pil().convert("L"), dtype=float)
     left, right = (round((v + LEFT_MM) * DOTS_PER_MM) for v in (x, x + width))
     top, bottom = (round(v * page.rows_per_mm) for v in (y, y + height))
     black = page.black[top:bottom, left:right]
-    xs = ((np.arange(left, right + 1) - 20) / DOTS_PER_MM * scale).round().astype(int)
-    ys = (np.arange(top, bottom + 1) / page.rows_per_mm * scale).round().astype(int)
-    part = dark[ys[0] : ys[-1], xs[0] : xs[-1]]
+    xs = ((np.arange(left, right + 1) - 20) / DOTS_PER_MM * SCALE).round().astype(int)
+    ys = (np.arange(top, bottom + 1) / page.rows_per_mm * SCALE).round().astype(int)
+    part = 255 - drawn(number)[ys[0] : ys[-1], xs[0] : xs[-1]].astype(float)
     ys, xs = ys - ys[0], xs - xs[0]
     means = np.add.reduceat(np.add.reduceat(part, ys[:-1], 0), xs[:-1], 1)
     means /= np.outer(np.diff(ys), np.diff(xs))
