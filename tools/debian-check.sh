@@ -27,6 +27,6 @@ rm -rf "$bare/root/softfax"
 git clone -q . "$bare/root/softfax"
 # Mounts go with the process.
 BARE=$bare exec unshare --mount sh -ec '
-  mount -t proc proc "$BARE/proc"; mount --rbind /dev "$BARE/dev"; mount -t tmpfs tmpfs "$BARE/tmp"
+  mount --bind "$BARE" "$BARE"; mount -t proc proc "$BARE/proc"; mount --rbind /dev "$BARE/dev"; mount -t tmpfs tmpfs "$BARE/tmp"
   exec chroot "$BARE" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
     PIP_CERT=/etc/ssl/certs/ca-certificates.crt sh -c "cd /root/softfax && exec make $0 LOOPBACK_ARGS=samples/form.tif"' "${MAKE_TARGET:-loopback}"

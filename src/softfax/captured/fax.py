@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from softfax.fax import t30
+from softfax.resolutions import ACROSS_PER_METRE, DOWN_PER_METRE
 
 __all__ = ["CapturedEntry", "CapturedPage", "FaxConversation"]
 
@@ -14,8 +15,6 @@ ENTRIES_MAX = 20000
 PAGE_BYTES_MAX = 8 << 20
 PAGES_MAX = 2000
 CALLER, ANSWERER = 0, 1
-_X_DPM = {"204": 8031, "300": 11811, "408": 16063}
-_Y_DPM = {"98": 3850, "196": 7700, "300": 11811, "391": 15400}
 _WIDTHS = {"A4": (1728, 2592, 3456), "B4": (2048, 3072, 4096), "A3": (2432, 3648, 4864)}
 _CODES = {"MH": 1, "MR": 2, "MMR": 3}
 _COMMANDS = {"DIS", "DTC", "DCS", "MPS", "EOM", "EOP", "CTC", "EOR", "RR", "PPS"}
@@ -203,7 +202,7 @@ class FaxConversation:
             self.pages.append(
                 CapturedPage(
                     1 + sum(page.verdict == "confirmed" for page in self.pages), bytes(self._page),
-                    _CODES.get(self._dcs.get("code", "MH"), 1), widths[scale], _X_DPM.get(x, 8031), _Y_DPM.get(y, 3850),
+                    _CODES.get(self._dcs.get("code", "MH"), 1), widths[scale], ACROSS_PER_METRE[int(x)], DOWN_PER_METRE[int(y)],
                     verdict,
                 )
             )  # fmt: skip
