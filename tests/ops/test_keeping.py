@@ -171,8 +171,10 @@ def test_a_backup_of_a_station_that_runs(tmp_path: Path, letter: Path, capsys: p
             assert doubtful is not None
             assert doubtful.state is FaxState.UNCERTAIN
             assert "restored from the backup of" in doubtful.reason
-            await r.queue.retry(waits)
-            assert (await r.until(waits)).state is FaxState.DELIVERED
+            retried = await r.queue.retry(waits)
+            assert (retried.state, retried.next_attempt) == (FaxState.WAITING, doubtful.not_before), (
+                "not before its time"
+            )
             assert "ok" not in r.far_ends.calls, "what was delivered is not sent again"
 
     asyncio.run(again())

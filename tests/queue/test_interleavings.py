@@ -110,6 +110,7 @@ def test_cancelled_at_any_moment(tmp_path: Path, letter: Path, monkeypatch: pyte
             monkeypatch.setattr(r.queue.store, "is_cancelled", cancelled_after_that)
             for fax in (preparing, failed):
                 fax = await r.until(fax.id)
+                await r.all_told()
                 assert (fax.state, fax.cause, ends(r, fax.id)) == (FaxState.CANCELLED, Cause.CANCELLED, 1)
             assert r.far_ends.calls == ["busy", "busy"]
 
@@ -171,6 +172,7 @@ def test_a_database_that_fails_holds_the_end_back(
 
                 monkeypatch.setattr(QueueStore, name, failing)
             fax = await r.until((await r.send("ok", letter)).id)
+            await r.all_told()
             assert (fax.state, fax.pages, len(fax.attempts), ends(r, fax.id)) == (FaxState.DELIVERED, 3, 1, 1)
             assert refused == ["pages", "pages", "settle", "settle"]
 

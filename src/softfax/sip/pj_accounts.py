@@ -304,8 +304,9 @@ class PjAccounts:
             loose = account.proxy if ";" in account.proxy else f"{account.proxy};lr"
             config.sipConfig.proxies.append(_with_transport(loose, suffix))
         config.natConfig.udpKaIntervalSec = account.keepalive_s
-        # Contact names the port that is listened on, not that of a connection, which may be closed.
-        config.natConfig.contactUseSrcPort = False
+        # Contact names the port that is listened on, not that of a connection, which may be closed. Without a certificate no
+        # TLS can be accepted: then the connection is all there is to be reached by.
+        config.natConfig.contactUseSrcPort = account.transport == "tls" and not account.tls_certificate
 
     def _of_media(self, config: Any, public_address: str, srtp: bool) -> None:
         host = self._bound[0]

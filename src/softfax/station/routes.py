@@ -189,8 +189,8 @@ class Routing:
 
 
 def _is_number_or_name(text: str) -> bool:
-    """Return False for words: the name of an extension has no blanks, and some digit."""
-    return not re.search(r"[A-Za-z_]", text) or (not re.search(r"[() ]", text) and bool(re.search(r"[0-9]", text)))
+    """Return False for several words: an extension's name is one."""
+    return not (re.search(r"[A-Za-z_]", text) and re.search(r"[() ]", text))
 
 
 def _by(rules: Sequence[RewriteRule], number: str) -> str:

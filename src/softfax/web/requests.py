@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -98,6 +99,16 @@ LINE, LINES, WHOLE = BeforeValidator(_one_line), BeforeValidator(_lines), Before
 Short = Annotated[str, StringConstraints(max_length=200), LINE]
 Text = Annotated[str, StringConstraints(max_length=20_000), LINES]
 Destination = Annotated[str, StringConstraints(min_length=1, max_length=400, strip_whitespace=True), LINE]
+
+
+def _is_number(text: str) -> str:
+    if not re.search(r"[0-9]", text) and not re.match(r"sips?:", text, re.I):
+        raise ValueError("it has no digit: write a number, or sip:NAME@HOST")
+    return text
+
+
+#: A number that is kept: of a contact, of the do-not-fax list. An order may name an extension, which is a word of its PBX.
+Number = Annotated[Destination, AfterValidator(_is_number)]
 #: One, or several: only what was meant is checked, so that an error is about that.
 Destinations = Annotated[
     Annotated[Destination, Tag(ONE)]
@@ -325,7 +336,7 @@ class ContactIn(In):
 
     id: Annotated[str, StringConstraints(pattern=FAX_ID)] | None = None
     name: Short = ""
-    number: Destination
+    number: Number
     company: Short = ""
     email: Annotated[str, StringConstraints(max_length=254), LINE] = ""
     notes: Annotated[str, StringConstraints(max_length=4000), LINES] = ""
@@ -334,14 +345,14 @@ class ContactIn(In):
 class ForbiddenIn(In):
     """A number for the do-not-fax list."""
 
-    number: Destination
+    number: Number
     reason: Short = ""
 
 
 class NumberIn(In):
     """Transport and highest rate for a number."""
 
-    number: Destination
+    number: Number
     mode: ModePolicy | None = None
     max_rate: Rate | None = None
 

@@ -56,6 +56,7 @@ async def _asked(made: FaxSettings, far: T38Parameters | None) -> tuple[T38Polic
         drain=Mock(),
         engine=Mock(),
         media_host="127.0.0.1",
+        agent=SimpleNamespace(config=SimpleNamespace(dscp_media=0)),
         on_event=Mock(),
         forget=Mock(),
         trace=None,

@@ -109,7 +109,6 @@ def test_a_station_without_routes_or_without_accounts() -> None:
         (ROUTING, "sip:", "", "not a SIP URI: 'sip:'"),
         (ROUTING, "()", "", "nothing is left of the number"),
         (ROUTING, "xx yy zz", "", "not a SIP URI or a number: 'xx yy zz'"),
-        (ROUTING, "abc", "", "not a SIP URI or a number: 'abc'"),
         (ROUTING, "fax 2", "", "not a SIP URI or a number: 'fax 2'"),
         (Routing(trunks=TRUNKS, plan=PLAN), "00", "", "nothing is left of the number"),
         (
