@@ -224,6 +224,7 @@ typedef struct t30_run {
     dcs_info dcs;
     v21_rx v21;
     unsigned repaired;  /* frames of V.21 */
+    unsigned ifps_sent; /* in this tick */
     unsigned since_gap; /* samples since the last that were lost */
     int16_t last_audio[RTP_FRAME];
     int last_samples;      /* of them */

@@ -172,12 +172,12 @@ static void fill(rtp_rx *rx, int samples, rtp_deliver deliver, void *user) {
 static void play(rtp_rx *rx, uint32_t timestamp, int law, const uint8_t *payload, size_t len, rtp_deliver deliver,
                  void *user) {
     int16_t amp[RTP_MAX_PAYLOAD];
-    int32_t gap = (int32_t)(timestamp - rx->timestamp), missing = (int32_t)(rx->skipped * len);
+    int64_t gap = (int32_t)(timestamp - rx->timestamp), missing = (int64_t)(rx->skipped * len);
 
-    fill(rx, gap < missing ? gap : missing, deliver, user);
+    fill(rx, (int32_t)(gap < missing ? gap : missing), deliver, user);
     rx->skipped = 0;
     law_decode(law, payload, amp, len);
-    rx->paused = gap - missing > 0 && gap <= RTP_LONGEST_PAUSE ? gap - missing : 0;
+    rx->paused = gap - missing > 0 && gap <= RTP_LONGEST_PAUSE ? (int32_t)(gap - missing) : 0;
     rx->octets = payload;
     rx->octets_law = law;
     deliver(user, amp, (int)len);

@@ -6,7 +6,8 @@
 
 #include "internal.h"
 
-#define TRAINING_TICKS 150 /* 3 s: as long as training and its check take */
+#define IFPS_AT_ONCE_MAX 256 /* a tick has a few */
+#define TRAINING_TICKS 150   /* 3 s: as long as training and its check take */
 
 void run_watch_decoder(t30_run *run) {
     int what = decoder_caught();
@@ -110,7 +111,13 @@ static int start_audio(t30_run *run, bool caller) {
 }
 
 static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int len, int count) {
+    t30_run *run = &((sfx_session *)user)->run;
+
     (void)core;
+    /* With neither a next frame nor an end of the signal spandsp would send empty fields for ever; this ends the call.
+     */
+    if (++run->ifps_sent > IFPS_AT_ONCE_MAX && run->terminal->t38_fe.us_per_tx_chunk)
+        return -1;
     return ifp_send(user, ifp, (size_t)(len > 0 ? len : 0), count > 0 ? (unsigned)count : 0) < 0 ? -1 : 0;
 }
 
@@ -219,6 +226,7 @@ void run_send_t38(t30_run *run) {
     fe = &run->terminal->t38_fe;
     if (fe->hdlc_tx.len < 0 && !fe->us_per_tx_chunk)
         fe->hdlc_tx.len = 0;
+    run->ifps_sent = 0;
     t38_terminal_send_timeout(run->terminal, RTP_FRAME);
 }
 
