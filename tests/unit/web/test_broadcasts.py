@@ -80,3 +80,15 @@ def test_runs_are_listed(tmp_path: Path) -> None:
         assert [run["id"] for run in runs] == [ids[2], ids[1]]
 
     with_client(tmp_path, work)
+
+
+def test_a_number_that_is_kept_has_a_digit(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient, queue: FakeQueue) -> None:
+        for path in ("/v1/contacts", "/v1/do-not-fax", "/v1/numbers"):
+            for number in ("abc", "xx yy zz", " "):
+                answer = await client.post(path, json={"number": number})
+                assert answer.status_code == 422, (path, number, answer.text)
+        for number in ("030 1234567", "sip:fax@pbx.example"):
+            assert (await client.post("/v1/contacts", json={"number": number})).status_code == 201
+
+    with_client(tmp_path, work)
