@@ -32,7 +32,7 @@ def _encode(page: Image.Image, compression: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     # Pillow holds white as 1 and the encoder takes bits as they are, where T.4 and T.6 have white as 0.
     # (Its own inversion is of bytes, and white is 1 or 255 by who drew it.)
-    inverted = Image.frombytes("1", page.size, (~np.frombuffer(page.tobytes(), np.uint8)).tobytes())
+    inverted = page.point([255] + [0] * 255)
     inverted.save(buffer, "TIFF", compression=compression, strip_size=page.width * page.height, **options)
     buffer.seek(0)
     with Image.open(buffer) as written:
