@@ -36,7 +36,7 @@ NOT_FINAL = {"CSI", "NSF", "TSI", "NSS", "SUB", "SID", "PWD", "FCD", "RCP"}
 
 
 class Departure(AssertionError):
-    """What the machine did is not what T.30 has it do."""
+    """The machine did something else than T.30 has it do."""
 
 
 @dataclass(frozen=True)

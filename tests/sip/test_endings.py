@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who ends a call and why, against far ends that say so, or give us reason to; an answer is acknowledged before the BYE it gets."""
+"""Ends of calls, by whom and why, against far ends that say so, or give us reason to; an answer is acknowledged before the BYE it gets."""
 
 from __future__ import annotations
 

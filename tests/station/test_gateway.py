@@ -46,7 +46,7 @@ class Three:
         return [u.event for u in self.passed if isinstance(u.event, kind)]
 
     async def result(self) -> FaxResult:
-        """What the gateway says of its call."""
+        """The gateway's word on its call."""
         async with asyncio.timeout(LIMIT_S):
             while not self.events(FaxResult):
                 await asyncio.sleep(0.05)

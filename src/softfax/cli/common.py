@@ -29,6 +29,7 @@ __all__ = [
     "DEFAULT_LISTEN",
     "add_call_options",
     "add_fax_options",
+    "count",
     "destination_uri",
     "exit_status",
     "fax_options",
@@ -215,3 +216,11 @@ async def watch(active: ActiveFax, reporter: Reporter) -> FaxResult:
             reporter.progress(active.progress(), active.page_bytes, active.session.pages_total)
     reporter.close()
     return active.result.result()
+
+
+def count(text: str) -> int:
+    """The value of an option that counts. Raises ArgumentTypeError."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("use 1 or more")
+    return value

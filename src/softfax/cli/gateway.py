@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from softfax.cli.common import CALL_DEFAULTS, DEFAULT_LISTEN, add_call_options, interruptible, seconds
+from softfax.cli.common import CALL_DEFAULTS, DEFAULT_LISTEN, add_call_options, count, interruptible, seconds
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus
 from softfax.model import Direction, FaxResult, FaxUpdate
@@ -19,13 +19,6 @@ from softfax.station import Station, StationConfig
 __all__ = ["DEFAULTS", "add_options", "run"]
 
 DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, "number": "", "count": 0, "timeout": 60.0}
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("use 1 or more")
-    return value
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("onward", metavar="TO", help="where they go, like sip:10.0.0.3:5080")
     add_call_options(parser)
     parser.add_argument("--number", metavar="NUMBER", help="call this number instead of the one called")
-    parser.add_argument("--count", metavar="N", type=_count, help="end after N calls (never)")
+    parser.add_argument("--count", metavar="N", type=count, help="end after N calls (never)")
     parser.add_argument("--timeout", metavar="S", type=seconds, help="how long TO may ring (60)")
 
 

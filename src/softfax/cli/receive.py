@@ -15,6 +15,7 @@ from softfax.cli.common import (
     DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
+    count,
     destination_uri,
     exit_status,
     fax_options,
@@ -42,13 +43,6 @@ DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, "dir": "received", "keep_tiff": Fal
 ANSWER_TIMEOUT_S = 60.0
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("use 1 or more")
-    return value
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.usage = "%(prog)s [options]"
@@ -61,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, for --call")
     parser.add_argument("--call", metavar="URI", help="call this station and fetch what it sends")
     parser.add_argument("--dir", metavar="DIR", help="folder for the PDFs (received)")
-    parser.add_argument("--count", metavar="N", type=_count, help="end after N faxes (never)")
+    parser.add_argument("--count", metavar="N", type=count, help="end after N faxes (never)")
     parser.add_argument("--keep-tiff", action="store_true", default=None, help="keep the TIFF beside the PDF")
     parser.add_argument(
         "--ocr", metavar="LANGUAGES", help="recognise text, like eng or deu+eng, where OCRmyPDF is installed"

@@ -27,7 +27,7 @@ from softfax.diskspace import DiskFloor, make_private
 from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
-from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent
+from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, rfc3339
 from softfax.queue import pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
 from softfax.queue.claims import FAXES, FaxClaim, FaxClaims
@@ -484,7 +484,7 @@ def _next_attempt(fax: Fax) -> str | None:
     """Time of the next attempt, as in events; None where it is due or over."""
     if fax.next_attempt is None or fax.state not in (FaxState.QUEUED, FaxState.WAITING, FaxState.UNCERTAIN):
         return None
-    return fax.next_attempt.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return rfc3339(fax.next_attempt)
 
 
 def _of_attempt(context: FaxContext, result: FaxResult) -> FaxContext:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from softfax.errors import LocalError, SoftfaxError, UsageError
-from softfax.model import Direction, new_fax_id
+from softfax.model import Direction, new_fax_id, rfc3339
 from softfax.station import FaxCall, FaxOrder
 from softfax.swml.document import SwmlDocument
 from softfax.swml.runner import SwmlRunner
@@ -142,4 +142,4 @@ def _text(text: str) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return rfc3339(datetime.now(UTC))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who ended a call, and why: a fax that failed says so as it was, and its cause follows from that."""
+"""The end of a call, by whom and why: a fax that failed says so as it was, and its cause follows from that."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
 from starlette.responses import Response
 
+from softfax.model import rfc3339
 from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut, NumberList, NumberOut
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
@@ -109,7 +110,7 @@ async def delete_contact(contact_id: ContactId, web: Mine) -> Response:
 
 
 def _forbidden(number: str, reason: str, since: float) -> dict[str, Any]:
-    added = datetime.fromtimestamp(since, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    added = rfc3339(datetime.fromtimestamp(since, UTC))
     return {"number": number, "reason": reason, "added": added}
 
 
@@ -162,11 +163,7 @@ async def allow(number: Annotated[str, PathParam(min_length=1, max_length=128, p
 
 
 def _moment(seconds: float) -> str | None:
-    return (
-        datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        if seconds
-        else None
-    )
+    return rfc3339(datetime.fromtimestamp(seconds, UTC)) if seconds else None
 
 
 def _known(memory: NumberMemoryLike) -> dict[str, Any]:
