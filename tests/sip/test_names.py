@@ -78,19 +78,25 @@ run(main)
 """
 
 
-def test_names_of_servers(tmp_path: Path) -> None:
-    resolv, script = tmp_path / "resolv.conf", tmp_path / "names.py"
+def run_apart(tmp_path: Path, text: str, limit_s: float) -> str:
+    """Runs a script in a network of its own, whose name server is on loopback; what it printed."""
+    resolv, script = tmp_path / "resolv.conf", tmp_path / "apart.py"
     resolv.write_text("nameserver 127.0.0.1\noptions timeout:2 attempts:2\n")
-    script.write_text(PRELUDE + NETWORK + SERVER + textwrap.dedent(MAIN))
+    script.write_text(PRELUDE + NETWORK + SERVER + text)
     if subprocess.run([*APART, "true"], check=False, capture_output=True).returncode:
         pytest.skip("no network of its own can be made here (unshare, as root)")
     done = subprocess.run(
         [*APART, f"mount --bind {resolv} /etc/resolv.conf && exec {sys.executable} {script}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=limit_s,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-1000:]
     assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def test_names_of_servers(tmp_path: Path) -> None:
+    run_apart(tmp_path, textwrap.dedent(MAIN), 60)

@@ -5,16 +5,12 @@ and calls alike (RFC 3263 §4.3); calls from any of them are the account's. In a
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from tests.sip.test_agent import PRELUDE
-from tests.sip.test_names import APART, NETWORK, SERVER
+from tests.sip.test_names import run_apart
 
 pytestmark = pytest.mark.sip
 
@@ -62,22 +58,7 @@ FAILURES = {
 
 
 def run(tmp_path: Path, main: str) -> str:
-    resolv, script = tmp_path / "resolv.conf", tmp_path / "servers.py"
-    resolv.write_text("nameserver 127.0.0.1\noptions timeout:2 attempts:2\n")
-    script.write_text(PRELUDE + NETWORK + SERVER + SERVERS + textwrap.dedent(main) + "\nrun(main)\n")
-    if subprocess.run([*APART, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("no network of its own can be made here (unshare, as root)")
-    done = subprocess.run(
-        [*APART, f"mount --bind {resolv} /etc/resolv.conf && exec {sys.executable} {script}"],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-1000:]
-    assert "Traceback" not in done.stderr
-    return done.stdout
+    return run_apart(tmp_path, SERVERS + textwrap.dedent(main) + "\nrun(main)\n", 90)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
