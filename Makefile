@@ -33,7 +33,7 @@ loopback: build ## fax samples/ between two SIP stations on this machine, over T
 	@$(VENV)/bin/softfax loopback $(LOOPBACK_ARGS)
 
 test: test-packages develop ## run every test
-	@$(PY) -m pytest -n auto $(PYTEST_ARGS)
+	@$(PY) -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 corpus-packages:
 	@tools/bootstrap.sh corpus
