@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,15 +64,19 @@ class _Room:
     left: Mapping[str, int]
 
 
-class _Search:
-    """One search for faxes that can be called, with the channel slots that are taken as it goes on."""
+#: The room of a claim that needs none.
+_NO_ROOM = _Room(Counter(), 0, (), {})
 
-    def __init__(self, queue: FaxQueue, room: _Room) -> None:
+
+class _Search:
+    """One search for faxes that can be called, with the channel slots that are taken as it goes on, and `taken` before it."""
+
+    def __init__(self, queue: FaxQueue, room: _Room, taken: Iterable[tuple[str, str]]) -> None:
         self._queue, self._room, self._rules = queue, room, queue.station.rules
         config = queue.station.config
         self._calls, self._per_number = config.queue.calls or config.sip.max_calls, config.queue.calls_per_number
         self._numbers, self._accounts = Counter[str](), Counter(room.others)
-        for to, account in queue.store.taken():
+        for to, account in taken:
             self._take(self._rules.number_key(to), account)
         #: Faxes with a free slot that the machine has no room for.
         self.no_room = 0
@@ -80,6 +84,19 @@ class _Search:
     def _take(self, number: str, account: str) -> None:
         self._numbers[number] += 1
         self._accounts[account] += 1
+
+    def takes(self, claim: FaxClaim) -> bool:
+        """Take the slots of a claim that was found; false where they were taken meanwhile."""
+        if claim.attempt is None:
+            return True
+        number, account = self._rules.number_key(claim.stored.fax.to), claim.attempt.account
+        route = Route(account, claim.attempt.destination)
+        if self.full or self._numbers[number] >= self._per_number:
+            return False
+        if not self._rules.free((route,), self._accounts, ()):
+            return False
+        self._take(number, account)
+        return True
 
     @property
     def full(self) -> bool:
@@ -138,28 +155,35 @@ class FaxClaims:
         self._no_room = False
 
     def claim(self, running: int) -> Sequence[FaxClaim]:
-        """Claim the faxes that end without a call, then those that a channel slot is free for, in order."""
+        """Claim the faxes that end without a call, then those that a channel slot is free for, in order. They are looked for
+        before the transaction, which is short, and counts the slots once more.
+        """
         store = self._queue.store
         if self._queue.takes_nothing:
             return ()
-        found = [FaxClaim(one.fax.id, one.token, one) for one in store.ending(AT_ONCE)] or self._due()
+        found, room = [FaxClaim(one.fax.id, one.token, one) for one in store.ending(AT_ONCE)], _NO_ROOM
+        if not found:
+            found, room = self._due()
         claimed = []
         if found:
             with store.engine.begin() as connection:
                 alone(connection)
+                slots = _Search(self._queue, room, store.taken(connection))
                 for claim in found:
-                    stored = store.begin(connection, claim.stored, claim.attempt)
+                    stored = store.begin(connection, claim.stored, claim.attempt) if slots.takes(claim) else None
                     if stored is not None:
                         claimed.append(dataclasses.replace(claim, token=stored.token, stored=stored))
         return claimed
 
-    def _due(self) -> list[FaxClaim]:
-        """Faxes that are due and that a slot is free for, or that may not be called now."""
-        found, search = list[FaxClaim](), None
+    def _due(self) -> tuple[list[FaxClaim], _Room]:
+        """Faxes that are due, with a free slot or not to be called now; and the room that they were found for."""
+        found, search, room = list[FaxClaim](), None, _NO_ROOM
         for row in self._in_order():
             if search is None:
-                room = asyncio.run_coroutine_threadsafe(self._room(), self._loop)
-                search = _Search(self._queue, room.result(ROOM_S))
+                room = asyncio.run_coroutine_threadsafe(self._room(), self._loop).result(ROOM_S)
+                with self.rows.engine.connect() as connection:
+                    taken = self.rows.taken(connection)
+                search = _Search(self._queue, room, taken)
             if search.full or len(found) >= AT_ONCE:
                 break
             try:
@@ -171,7 +195,7 @@ class FaxClaims:
             if claim is not None:
                 found.append(claim)
         self._no_room = search is not None and search.no_room > 0
-        return found
+        return found, room
 
     def _in_order(self) -> Iterator[Any]:
         after: tuple[int, int] | None = None

@@ -246,12 +246,12 @@ class QueueStore(JobTable):
 
     # ---- claims -------------------------------------------------------------------------------------------------
 
-    def taken(self) -> builtins.list[tuple[str, str]]:
+    @staticmethod
+    def taken(connection: sa.Connection) -> builtins.list[tuple[str, str]]:
         """(destination, account) of each channel slot that a fax has."""
         f = tables.faxes.c
         query = sa.select(f.to, f.account).where(sa.text(HELD), f.state.in_(_CALLING))
-        with self.engine.connect() as connection:
-            return [(row.to, row.account) for row in connection.execute(query)]
+        return [(row.to, row.account) for row in connection.execute(query)]
 
     def ending(self, limit: int) -> builtins.list[StoredFax]:
         """Faxes that need no channel slot: past their deadline, or dialled when an earlier station ended."""
