@@ -31,9 +31,9 @@ from PIL import Image
 
 from softfax.client import AsyncSoftfaxClient
 from softfax.client.models import Fax
-from softfax.documents import RasterSettings
 from softfax.documents.convert import convert
 from softfax.documents.header import header_rows
+from softfax.documents.types import RasterSettings
 from tests.support.served import Served, serving
 
 __all__ = ["main"]

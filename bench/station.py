@@ -19,7 +19,8 @@ from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import CallEvent, CallState, Direction, Event, FaxResult
 from softfax.options import ModePolicy
-from softfax.sip import IncomingCall, SipConfig
+from softfax.sip.agent import IncomingCall
+from softfax.sip.types import SipConfig
 
 
 def say(**fields: object) -> None:

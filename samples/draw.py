@@ -24,8 +24,8 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from softfax.documents import RasterSettings
 from softfax.documents.convert import convert
+from softfax.documents.types import RasterSettings
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))

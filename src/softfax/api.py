@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from softfax.documents import PreparedDocument, RasterSettings, prepare, read_pages, start
-from softfax.engine import Engine, EngineEvent, EventType, LineSettings, T30Settings, run_line
+from softfax.documents.begin import prepare, start
+from softfax.documents.tiff import read_pages
+from softfax.documents.types import PreparedDocument, RasterSettings
+from softfax.engine.abi import EventType
+from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, run_line
 from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction, Event, FaxResult, Mode, new_fax_id
 from softfax.options import STANDARD, FaxOptions, ModePolicy, Resolution, check_ident, options_of
-from softfax.sip import SipConfig, local_address_towards
+from softfax.sip.types import SipConfig, local_address_towards
 
 __all__ = ["LoopbackResult", "loopback", "send"]
 
@@ -167,7 +170,7 @@ def _memory_result(
     events: Sequence[EngineEvent], files: Sequence[str | Path], mode: Mode, seconds: float, total: int
 ) -> FaxResult:
     """The sender's result from its engine events."""
-    from softfax.engine import completion_text
+    from softfax.engine.core import completion_text
 
     negotiated = next((e for e in reversed(events) if e.type is EventType.NEGOTIATED), None)
     complete = next((e for e in events if e.type is EventType.COMPLETE), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from softfax.engine import T30Settings, completion_text
+from softfax.engine.core import T30Settings, completion_text
 from tests.conformance.farend import Departure, run_script
 from tests.conformance.scenarios import Scenario
 from tests.native.pages import write_pages

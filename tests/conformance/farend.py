@@ -11,8 +11,8 @@ import struct
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 
-from softfax.engine import Engine, EventType, T30Settings, UdptlSettings
-from softfax.engine._abi import T38Record, library
+from softfax.engine.abi import EventType, T38Record, library
+from softfax.engine.core import Engine, T30Settings, UdptlSettings
 from softfax.fax import t30
 
 __all__ = ["Departure", "FarEnd", "Heard", "Outcome", "Script", "dcs", "dis", "run_script"]

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from softfax.documents import RasterSettings, read_pages, start
+from softfax.documents.begin import start
+from softfax.documents.tiff import read_pages
+from softfax.documents.types import RasterSettings
 from tests.corpus import Grey, Item
 
 __all__ = ["Measured", "measure", "write"]

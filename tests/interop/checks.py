@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from softfax.documents import read_pages
+from softfax.documents.tiff import read_pages
 from tests.interop.cases import IDENT
 from tests.interop.outcome import Outcome
 from tests.support.pages import page_differences, read_tiff

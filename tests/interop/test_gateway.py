@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softfax.documents import read_pages
+from softfax.documents.tiff import read_pages
 from softfax.model import FaxResult
 from softfax.station import Station
 from tests.peer.asterisk import PeerAddress, originate

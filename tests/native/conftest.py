@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from softfax.engine import _abi
+from softfax.engine import abi
 from tests.support import engine_testing
 
 
@@ -15,5 +15,5 @@ from tests.support import engine_testing
 def engine_test_library() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOFTFAX_ENGINE", str(engine_testing.TEST_LIBRARY))
-        patch.setattr(_abi, "_library", None)
+        patch.setattr(abi, "_library", None)
         yield

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import Engine, EventType, T30Settings, UdptlSettings
+from softfax.engine.abi import EventType
+from softfax.engine.core import Engine, T30Settings, UdptlSettings
 from tests.native.pages import write_pages
 
 DIS = b"\xff\xc8\x01" + bytes.fromhex("007377") + b"\x01"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import Engine, EventType, SessionStats, T30Settings, UdptlSettings
+from softfax.engine.abi import EventType, SessionStats
+from softfax.engine.core import Engine, T30Settings, UdptlSettings
 from softfax.errors import NativeError
 from tests.native.pages import write_pages
 from tests.support.pcap import Packet, packets_of

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import EventType, LineSettings
+from softfax.engine.abi import EventType
+from softfax.engine.core import LineSettings
 from tests.native.test_line import fax
 
 

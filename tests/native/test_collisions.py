@@ -11,16 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import (
-    Engine,
-    EngineEvent,
-    EventType,
-    LineSettings,
-    T30Settings,
-    UdptlSettings,
-    completion_text,
-    run_line,
-)
+from softfax.engine.abi import EventType
+from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, UdptlSettings, completion_text, run_line
 from softfax.fax import t30
 from tests.native.test_line import fax
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import EngineEvent, EventType, LineSettings
+from softfax.engine.abi import EventType
+from softfax.engine.core import EngineEvent, LineSettings
 from softfax.fax import t30
 from tests.native.test_line import fax
 

@@ -14,18 +14,8 @@ import pytest
 from PIL import Image
 
 from softfax.documents.tiff import TiffWriter, read_pages
-from softfax.engine import (
-    DisVerdict,
-    Engine,
-    EngineEvent,
-    EngineSession,
-    EventType,
-    Lacks,
-    LineSettings,
-    PageFormat,
-    T30Settings,
-    run_line,
-)
+from softfax.engine.abi import DisVerdict, EventType, Lacks
+from softfax.engine.core import Engine, EngineEvent, EngineSession, LineSettings, PageFormat, T30Settings, run_line
 
 PACE_US = 150
 NOTHING = Lacks(0)

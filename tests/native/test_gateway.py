@@ -20,19 +20,9 @@ import numpy as np
 import pytest
 
 from softfax.documents.tiff import read_pages
-from softfax.engine import (
-    Engine,
-    EngineEvent,
-    ErrorCorrection,
-    EventType,
-    Gateway,
-    LegSettings,
-    LineSettings,
-    Signal,
-    T30Settings,
-    UdptlSettings,
-    run_gateway_line,
-)
+from softfax.engine.abi import ErrorCorrection, EventType, Signal
+from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, UdptlSettings
+from softfax.engine.gateway import Gateway, LegSettings, run_gateway_line
 from softfax.errors import NativeError
 from softfax.fax import t30
 from tests.native.pages import write_pages

@@ -16,14 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softfax.engine._abi import library
+from softfax.engine.abi import library
 from tests.native.pages import write_pages
 from tests.support.engine_testing import feed_udptl
 
 CHILD = """
 import sys
 from pathlib import Path
-from softfax.engine import Engine, EventType, LineSettings, T30Settings, run_line
+from softfax.engine.abi import EventType
+from softfax.engine.core import Engine, LineSettings, T30Settings, run_line
 from tests.support.engine_testing import Fault, misbehave
 mode, fault, guard, sent, received = sys.argv[1:]
 with Engine(shards=1) as engine:
@@ -154,7 +155,8 @@ SPOILT = """
 import random
 import sys
 from pathlib import Path
-from softfax.engine import Engine, ErrorCorrection, LineSettings, T30Settings, UdptlSettings
+from softfax.engine.abi import ErrorCorrection
+from softfax.engine.core import Engine, LineSettings, T30Settings, UdptlSettings
 from softfax.documents.tiff import read_pages
 from tests.support.engine_testing import run_impaired_line
 first, sent, received = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])

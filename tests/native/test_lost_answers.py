@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import EventType, LineSettings, UdptlSettings
+from softfax.engine.abi import EventType
+from softfax.engine.core import LineSettings, UdptlSettings
 from tests.native.test_line import fax
 from tests.support.engine_testing import Fault
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import Engine, EngineSession, T30Settings, UdptlSettings
+from softfax.engine.core import Engine, EngineSession, T30Settings, UdptlSettings
 from tests.support.engine_testing import behind_nat
 
 #: T.38 indicator "no signal" with no secondary packet.

@@ -9,7 +9,7 @@ import socket
 import time
 from pathlib import Path
 
-from softfax.engine import Engine, T30Settings
+from softfax.engine.core import Engine, T30Settings
 
 ALLOWED = os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_NICE)[0] >= 30
 

@@ -8,7 +8,8 @@ import socket
 import time
 from pathlib import Path
 
-from softfax.engine import Engine, EngineSession, EventType, T30Settings, UdptlSettings
+from softfax.engine.abi import EventType
+from softfax.engine.core import Engine, EngineSession, T30Settings, UdptlSettings
 from tests.native.pages import write_pages
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import Engine, EngineSession, EventType, T30Settings, UdptlSettings
+from softfax.engine.abi import EventType
+from softfax.engine.core import Engine, EngineSession, T30Settings, UdptlSettings
 from tests.support.pcap import packets_of
 
 #: T.38 indicators with no secondary packet: no signal, V.21 preamble.

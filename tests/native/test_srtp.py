@@ -13,7 +13,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from softfax.engine import SrtpSettings, SrtpSuite
+from softfax.engine.abi import SrtpSuite
+from softfax.engine.srtp import SrtpSettings
 from softfax.errors import NativeError, UsageError
 from tests.support.engine_testing import Srtp
 

@@ -12,29 +12,29 @@ from pathlib import Path
 
 import pytest
 
-from softfax.engine import _abi
+from softfax.engine import abi
 
 HEADER = Path(__file__).resolve().parents[2] / "native" / "engine" / "engine.h"
 STRUCTS = {
-    _abi.EventRecord: "sfx_event",
-    _abi.SessionConfig: "sfx_session_config",
-    _abi.PageRecord: "sfx_page",
-    _abi.SessionStats: "sfx_session_stats",
-    _abi.SrtpConfig: "sfx_srtp_config",
-    _abi.PreviewRecord: "sfx_preview",
-    _abi.T38Record: "sfx_t38_config",
-    _abi.LoadRecord: "sfx_load",
-    _abi.LineConfig: "sfx_line_config",
+    abi.EventRecord: "sfx_event",
+    abi.SessionConfig: "sfx_session_config",
+    abi.PageRecord: "sfx_page",
+    abi.SessionStats: "sfx_session_stats",
+    abi.SrtpConfig: "sfx_srtp_config",
+    abi.PreviewRecord: "sfx_preview",
+    abi.T38Record: "sfx_t38_config",
+    abi.LoadRecord: "sfx_load",
+    abi.LineConfig: "sfx_line_config",
 }
 ENUMS = {
-    _abi.EventType: "SFX_EVENT_",
-    _abi.Signal: "SFX_SIGNAL_",
-    _abi.Flag: "SFX_FLAG_",
-    _abi.DisVerdict: "SFX_DIS_",
-    _abi.Lacks: "SFX_LACKS_",
-    _abi.ErrorCorrection: "SFX_EC_",
-    _abi.SrtpSuite: "SFX_SRTP_",
-    _abi.HeardKind: "SFX_HEARD_",
+    abi.EventType: "SFX_EVENT_",
+    abi.Signal: "SFX_SIGNAL_",
+    abi.Flag: "SFX_FLAG_",
+    abi.DisVerdict: "SFX_DIS_",
+    abi.Lacks: "SFX_LACKS_",
+    abi.ErrorCorrection: "SFX_EC_",
+    abi.SrtpSuite: "SFX_SRTP_",
+    abi.HeardKind: "SFX_HEARD_",
 }
 #: Where C is shorter than Python, which has the names of the standards.
 SHORT = {"T4_2D": "2D", "AES_CM_128_HMAC_SHA1_80": "SHA1_80", "AES_CM_128_HMAC_SHA1_32": "SHA1_32"}
@@ -55,7 +55,7 @@ def layout() -> list[str]:
 def constants() -> list[str]:
     """Assertions that each constant has the value of the Python one."""
     kinds: dict[type[IntEnum], str] = ENUMS  # type: ignore[assignment]
-    lines = [f'_Static_assert(SFX_ABI_VERSION == {_abi.ABI_VERSION}, "version");']
+    lines = [f'_Static_assert(SFX_ABI_VERSION == {abi.ABI_VERSION}, "version");']
     for kind, prefix in kinds.items():
         lines += [f'_Static_assert({prefix}{SHORT.get(m.name, m.name)} == {int(m)}, "{m.name}");' for m in kind]
     return lines
@@ -80,9 +80,9 @@ def test_every_function_is_declared_with_as_many_arguments() -> None:
         name: 0 if arguments.strip() == "void" else arguments.count(",") + 1
         for name, arguments in re.findall(r"SFX_API [\w *]*?\b(sfx_\w+)\(([^)]*)\);", text)
     }
-    assert {name: len(arguments) for name, (_, arguments) in _abi._PROTOTYPES.items()} == declared
+    assert {name: len(arguments) for name, (_, arguments) in abi._PROTOTYPES.items()} == declared
 
 
 def test_every_struct_is_compared() -> None:
-    mirrors = {kind for kind in vars(_abi).values() if isinstance(kind, type) and issubclass(kind, c.Structure)}
+    mirrors = {kind for kind in vars(abi).values() if isinstance(kind, type) and issubclass(kind, c.Structure)}
     assert mirrors == set(STRUCTS)

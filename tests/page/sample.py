@@ -14,8 +14,8 @@ from typing import Any
 
 from PIL import Image
 
-from softfax.documents import RasterSettings
 from softfax.documents.convert import convert
+from softfax.documents.types import RasterSettings
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 DOCUMENTS = ("letter", "invoice", "form", "photo")

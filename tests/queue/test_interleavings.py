@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from softfax.delivery import CallbackTarget
-from softfax.documents import RasterJob
+from softfax.documents.job import RasterJob
 from softfax.errors import PortInUseError
 from softfax.model import Cause, Fax, FaxState
 from softfax.queue import pages

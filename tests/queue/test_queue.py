@@ -350,7 +350,8 @@ def test_rules_of_a_request_win(tmp_path: Path, letter: Path) -> None:
 
 
 def _raster(letter: Path, folder: Path) -> Path:
-    from softfax.documents import RasterSettings, prepare
+    from softfax.documents.begin import prepare
+    from softfax.documents.types import RasterSettings
 
     return prepare([letter], RasterSettings(resolution="standard"), folder).tiff
 

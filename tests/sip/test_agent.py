@@ -18,7 +18,9 @@ pytestmark = pytest.mark.sip
 
 PRELUDE = """
 import asyncio, os, socket, sys
-from softfax.sip import *
+from softfax.sip.agent import UserAgent
+from softfax.sip.sdp import T38Parameters
+from softfax.sip.types import *
 from softfax.sip.agent import IncomingCall
 from softfax.errors import *
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 import pytest
 
-from softfax.documents import read_pages
+from softfax.documents.tiff import read_pages
 from tests.support.command import SoftfaxProcess
 
 pytestmark = pytest.mark.sip

@@ -493,7 +493,7 @@ def test_messages_can_be_logged_and_show_no_secret(far: FarEnd) -> None:
 
 def test_who_calls_is_shown_without_an_account_as_from(far: FarEnd) -> None:
     from_code = (
-        'async def main(agent):\n    from softfax.sip import CallerId\n    a = Side("caller")\n'
+        'async def main(agent):\n    from softfax.sip.types import CallerId\n    a = Side("caller")\n'
         f'    call = agent.call("{far.uri}", a, t38=policy(), caller=CallerId("+49 30/123#4", \'Dr. "No" <x>\'))\n'
         '    await a.until("ended", 30)\n    print(*a.log, sep="\\n")\n'
     )
@@ -507,7 +507,7 @@ def test_who_calls_is_shown_without_an_account_as_from(far: FarEnd) -> None:
 
 def test_who_calls_is_asserted_where_a_pbx_knows_us_by_a_user(far: FarEnd) -> None:
     from_code = (
-        'async def main(agent):\n    from softfax.sip import CallerId\n    a = Side("caller")\n'
+        'async def main(agent):\n    from softfax.sip.types import CallerId\n    a = Side("caller")\n'
         f'    call = agent.call("{far.uri}", a, t38=policy(), account="pbx", caller=CallerId("+49301234", "Clinic"))\n'
         '    await a.until("ended", 30)\n    print(*a.log, sep="\\n")\n'
     )

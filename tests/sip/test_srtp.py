@@ -9,7 +9,8 @@ import socket
 
 import pytest
 
-from softfax.engine import SrtpSettings, SrtpSuite
+from softfax.engine.abi import SrtpSuite
+from softfax.engine.srtp import SrtpSettings
 from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
 from tests.sip.test_far_ends import far  # noqa: F401
 from tests.support.engine_testing import Srtp
@@ -126,7 +127,7 @@ FAXES = """
 from pathlib import Path
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role
-from softfax.engine import Engine
+from softfax.engine.core import Engine
 from softfax.model import Direction
 async def main(agent):
     runtime = FaxRuntime(Engine(1), agent)

@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from softfax.engine import EngineSession, Gateway, LineSettings, PageFormat, SrtpSettings
-from softfax.engine._abi import LineConfig, check, library
+from softfax.engine.abi import LineConfig, check, library
+from softfax.engine.core import EngineSession, LineSettings, PageFormat
+from softfax.engine.gateway import Gateway
+from softfax.engine.srtp import SrtpSettings
 
 __all__ = [
     "TEST_LIBRARY",

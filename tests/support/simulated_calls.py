@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from softfax.documents import read_pages
+from softfax.documents.tiff import read_pages
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.model import (

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from softfax.engine import Engine, EngineSession
+from softfax.engine.core import Engine, EngineSession
 from softfax.fax import runtime
 from softfax.station import worker
 from tests.support import engine_testing

@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from softfax.cli.common import CALL_DEFAULTS, add_fax_options, fax_options
-from softfax.engine import T30Settings
+from softfax.engine.core import T30Settings
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import Direction
 from softfax.options import STANDARD, FaxOptions, ModePolicy, options_of, outside_options

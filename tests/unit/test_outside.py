@@ -22,7 +22,7 @@ from softfax.cli.lines import json_line
 from softfax.cli.report import Reporter
 from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
-from softfax.engine import EventType
+from softfax.engine.abi import EventType
 from softfax.errors import UsageError
 from softfax.fax import t30
 from softfax.fax.trace import Trace, text_of
@@ -205,7 +205,7 @@ def test_a_print_job_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_events_of_the_engine_are_read_as_text() -> None:
     """Its identities are what a far end sent; they are cleaned where they enter."""
     from softfax.engine import core
-    from softfax.engine._abi import EventRecord
+    from softfax.engine.abi import EventRecord
 
     record = EventRecord(type=int(EventType.NEGOTIATED), text=b"\x1b[2J49 30\x9b1m")
     assert core._event(record).text == "\ufffd[2J49 30\ufffd1m"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from softfax.captured.fax import ANSWERER, CALLER, CapturedEntry, FaxConversation
 from softfax.captured.t38 import Indicator, T38Side, is_udptl
-from softfax.engine import HeardKind, Listener
+from softfax.engine.abi import HeardKind
+from softfax.engine.listener import Listener
 from softfax.fax.pcap import Datagram
 from softfax.outside import clean
 from softfax.sip.redact import redact

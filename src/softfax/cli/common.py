@@ -15,13 +15,12 @@ from enum import StrEnum
 from typing import Any, get_args
 
 from softfax.cli.report import POLL_S, Reporter
-from softfax.documents import RasterSettings
+from softfax.documents.types import RasterSettings
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import ActiveFax
 from softfax.model import FaxResult
 from softfax.options import Rate, outside_options
-from softfax.sip import SipAccount, SipConfig, local_address_towards, split_uri
-from softfax.sip.types import ONLY_ACCOUNT
+from softfax.sip.types import ONLY_ACCOUNT, SipAccount, SipConfig, local_address_towards, split_uri
 
 __all__ = [
     "ACCOUNT",

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from softfax.documents import RasterSettings
-from softfax.documents.types import RESOLUTIONS
+from softfax.documents.types import RESOLUTIONS, RasterSettings
 from softfax.errors import UsageError
 
 __all__ = ["DOCUMENT_DEFAULTS", "add_document_options", "document_arguments", "raster_settings"]

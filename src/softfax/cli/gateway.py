@@ -13,7 +13,7 @@ from softfax.cli.common import CALL_DEFAULTS, DEFAULT_LISTEN, add_call_options, 
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus
 from softfax.model import Direction, FaxResult, FaxUpdate
-from softfax.sip import split_uri
+from softfax.sip.types import split_uri
 from softfax.station import Station, StationConfig
 
 __all__ = ["DEFAULTS", "add_options", "run"]

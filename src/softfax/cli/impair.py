@@ -16,7 +16,8 @@ from rich.table import Table
 from softfax.cli.common import interruptible, seconds
 from softfax.cli.lines import json_line
 from softfax.cli.tables import show_table
-from softfax.documents import RasterSettings, prepare
+from softfax.documents.begin import prepare
+from softfax.documents.types import RasterSettings
 from softfax.errors import ExitStatus, UsageError
 from softfax.impair.cells import CELLS, Cell, audio, cells_named, t38
 from softfax.impair.faxes import CellResult, draw_pages, run_cells

@@ -24,13 +24,15 @@ from softfax.cli.common import interruptible
 from softfax.cli.lines import json_text
 from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
-from softfax.documents import PreparedDocument, RasterSettings, prepare, read_pages
+from softfax.documents.begin import prepare
+from softfax.documents.tiff import read_pages
+from softfax.documents.types import PreparedDocument, RasterSettings
 from softfax.errors import ExitStatus, LocalError, UsageError
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import Direction, FaxResult
 from softfax.options import ModePolicy
-from softfax.sip import SipConfig
+from softfax.sip.types import SipConfig
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 

@@ -17,7 +17,8 @@ from PIL import Image
 from softfax.cli.common import CALL_DEFAULTS, add_call_options, destination_uri, interruptible, seconds, sip_config
 from softfax.cli.lines import json_line
 from softfax.documents.tiff import TiffWriter
-from softfax.engine import EngineEvent, EventType, Signal
+from softfax.engine.abi import EventType, Signal
+from softfax.engine.core import EngineEvent
 from softfax.errors import ExitStatus
 from softfax.fax import t30
 from softfax.fax.runtime import ActiveFax, FaxRuntime

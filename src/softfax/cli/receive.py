@@ -27,14 +27,15 @@ from softfax.cli.common import (
 from softfax.cli.report import Reporter
 from softfax.diskspace import keep_private
 from softfax.documents.ocr import check_ocr
-from softfax.engine import Lacks
+from softfax.engine.abi import Lacks
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.inbox import Inbox
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.options import check_ident
-from softfax.sip import IncomingCall, SipConfig
+from softfax.sip.agent import IncomingCall
+from softfax.sip.types import SipConfig
 from softfax.station.registration import Registration
 
 __all__ = ["DEFAULTS", "add_options", "run"]

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from softfax.cli.lines import clock, json_line, json_text
 from softfax.cli.terminal import Terminal
-from softfax.engine import SessionStats
+from softfax.engine.abi import SessionStats
 from softfax.model import (
     CallEvent,
     CallState,

@@ -25,13 +25,15 @@ from softfax.cli.common import (
 )
 from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
 from softfax.cli.report import Reporter
-from softfax.documents import PageJob, start
+from softfax.documents.begin import start
+from softfax.documents.job import PageJob
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction
 from softfax.options import check_ident
-from softfax.sip import IncomingCall, SipConfig
+from softfax.sip.agent import IncomingCall
+from softfax.sip.types import SipConfig
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 

@@ -12,7 +12,7 @@ from PIL import Image
 from softfax.captured.calls import CapturedCall, calls_of
 from softfax.captured.packets import datagrams
 from softfax.cli.lines import json_line
-from softfax.engine import write_page
+from softfax.engine.listener import write_page
 from softfax.errors import ExitStatus, NativeError, UsageError
 
 __all__ = ["DEFAULTS", "add_options", "run"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from softfax.engine._abi import (
+from softfax.engine.abi import (
     ErrorCorrection,
     EventRecord,
     EventType,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes as c
 from dataclasses import dataclass
 
-from softfax.engine._abi import Flag, SessionConfig, check, library
+from softfax.engine.abi import Flag, SessionConfig, check, library
 from softfax.engine.core import Engine, EngineSession, LineSettings
 
 __all__ = ["Gateway", "LegSettings", "run_gateway_line"]

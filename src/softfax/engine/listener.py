@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from softfax.engine._abi import HEARD, HeardKind, check, library
+from softfax.engine.abi import HEARD, HeardKind, check, library
 
 __all__ = ["Listener", "write_page"]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes as c
 from dataclasses import dataclass, field
 
-from softfax.engine._abi import SrtpConfig, SrtpSuite
+from softfax.engine.abi import SrtpConfig, SrtpSuite
 from softfax.errors import UsageError
 
 __all__ = ["KEY_OCTETS", "SrtpSettings"]

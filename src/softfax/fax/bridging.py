@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from softfax.engine import EngineEvent, EventType
+from softfax.engine.abi import EventType
+from softfax.engine.core import EngineEvent
 from softfax.errors import SoftfaxError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome

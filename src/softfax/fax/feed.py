@@ -8,9 +8,10 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from softfax.documents import FarEnd, PageInfo, PageJob
-from softfax.documents.types import PageClass
-from softfax.engine import DisVerdict, EngineEvent, EngineSession, PageFormat
+from softfax.documents.job import PageJob
+from softfax.documents.types import FarEnd, PageClass, PageInfo
+from softfax.engine.abi import DisVerdict
+from softfax.engine.core import EngineEvent, EngineSession, PageFormat
 from softfax.errors import DocumentError, NativeError
 
 __all__ = ["DocumentFeed", "far_end_of", "page_format"]

@@ -10,7 +10,9 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from softfax.engine import EngineEvent, EngineSession, Gateway, LegSettings, SessionStats
+from softfax.engine.abi import SessionStats
+from softfax.engine.core import EngineEvent, EngineSession
+from softfax.engine.gateway import Gateway, LegSettings
 from softfax.fax.bridging import GatewaySession, GatewaySettings, Placed
 from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
 from softfax.fax.ports import EnginePort, T38Path
@@ -18,7 +20,8 @@ from softfax.fax.runtime import EngineSink, EventSink, FaxRuntime
 from softfax.fax.settings import T38Preferences
 from softfax.fax.tracing import Tracing
 from softfax.model import Event, FaxResult
-from softfax.sip import AudioMedia, Call, CallerId, IncomingCall, T38Media, T38Policy
+from softfax.sip.agent import Call, IncomingCall
+from softfax.sip.types import AudioMedia, CallerId, T38Media, T38Policy
 from softfax.sipstatus import status
 
 __all__ = ["ActiveGateway", "Onward"]

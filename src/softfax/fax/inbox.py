@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from softfax.diskspace import make_private
-from softfax.documents import DocumentMetadata, deliver_pdf
-from softfax.documents.deliver import PRIVATE
+from softfax.documents.deliver import PRIVATE, deliver_pdf
 from softfax.documents.mend import mend
 from softfax.documents.ocr import add_text
 from softfax.documents.received import drop_superseded
+from softfax.documents.types import DocumentMetadata
 from softfax.errors import LocalError, SoftfaxError
 from softfax.fax.outcome import T30_FILE_ERRORS
 from softfax.fax.session import PageMark

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import socket
 
-from softfax.engine import ErrorCorrection, SrtpSettings, SrtpSuite, UdptlSettings
+from softfax.engine.abi import ErrorCorrection, SrtpSuite
+from softfax.engine.core import UdptlSettings
+from softfax.engine.srtp import SrtpSettings
 from softfax.errors import LocalError
 from softfax.fax.ports import AudioPath
 from softfax.fax.settings import T38Preferences
 from softfax.model import CallState
-from softfax.sip import AudioMedia, SrtpKeys, T38Media, T38Parameters
+from softfax.sip.sdes import SrtpKeys
+from softfax.sip.sdp import T38Parameters
+from softfax.sip.types import AudioMedia, T38Media
 
 __all__ = ["CALL_STATES", "audio_path", "t38_parameters", "udp_socket", "udptl_settings"]
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from softfax.engine import SrtpSettings, UdptlSettings
+from softfax.engine.core import UdptlSettings
+from softfax.engine.srtp import SrtpSettings
 
 __all__ = ["AudioPath", "CallPort", "EnginePort", "Scheduler", "T38Path", "Timer"]
 

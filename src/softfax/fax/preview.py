@@ -7,7 +7,7 @@ import io
 
 from PIL import Image
 
-from softfax.engine import PagePreview
+from softfax.engine.core import PagePreview
 
 __all__ = ["png_of"]
 

@@ -12,15 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from softfax.documents import PageJob
-from softfax.engine import (
-    Engine,
-    EngineEvent,
-    EngineSession,
-    EventType,
-    SessionStats,
-    T30Settings,
-)
+from softfax.documents.job import PageJob
+from softfax.engine.abi import EventType, SessionStats
+from softfax.engine.core import Engine, EngineEvent, EngineSession, T30Settings
 from softfax.errors import DocumentError, DocumentInterruptedError, LocalError, TransitionError
 from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed
@@ -33,17 +27,8 @@ from softfax.fax.trace import TraceSettings
 from softfax.fax.tracing import Ring, SipMessages, Tracing
 from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.options import ModePolicy, options_of
-from softfax.sip import (
-    AudioMedia,
-    Call,
-    CallerId,
-    CallHandler,
-    IncomingCall,
-    SipConfig,
-    T38Media,
-    T38Policy,
-    UserAgent,
-)
+from softfax.sip.agent import Call, IncomingCall, UserAgent
+from softfax.sip.types import AudioMedia, CallerId, CallHandler, SipConfig, T38Media, T38Policy
 
 __all__ = ["ActiveFax", "FaxRuntime", "IncomingHandler"]
 

@@ -13,7 +13,8 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from softfax.engine import EngineEvent, EventType, completion_text
+from softfax.engine.abi import EventType
+from softfax.engine.core import EngineEvent, completion_text
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.fax.ports import AudioPath, CallPort, EnginePort, Scheduler, T38Path, Timer

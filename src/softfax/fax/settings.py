@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from softfax.engine import Lacks
+from softfax.engine.abi import Lacks
 from softfax.model import Direction
 from softfax.options import FaxOptions, ModePolicy
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from softfax.diskspace import make_private
-from softfax.engine import Signal
+from softfax.engine.abi import Signal
 from softfax.fax import t30
 from softfax.outside import clean, paragraphs
 

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from softfax.diskspace import make_private
-from softfax.engine import EngineEvent, EngineSession, EventType, SessionStats, Signal
+from softfax.engine.abi import EventType, SessionStats, Signal
+from softfax.engine.core import EngineEvent, EngineSession
 from softfax.errors import NativeError
 from softfax.fax.pcap import Datagram, merged
 from softfax.fax.trace import Trace, TraceSettings, pcap_path, trace_path, write_whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from softfax.engine import LineSettings, UdptlSettings
+from softfax.engine.core import LineSettings, UdptlSettings
 
 __all__ = ["CELLS", "Cell", "cells_named"]
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from softfax.documents import read_pages
-from softfax.documents.tiff import TiffWriter
+from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.errors import DocumentError
 from softfax.model import Cause, Fax, FaxState
 from softfax.outside import clean
@@ -193,7 +192,7 @@ def first_page_pdf(tiff: Path) -> bytes | None:
     """The first page of a fax TIFF as PDF, every dot of it; None where it has none. Raises DocumentError."""
     import tempfile
 
-    from softfax.documents import deliver_pdf
+    from softfax.documents.deliver import deliver_pdf
 
     for info, black in islice(read_pages(tiff), 1):
         with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from softfax.documents import DocumentMetadata, RasterSettings, deliver_pdf, start
+from softfax.documents.begin import start
+from softfax.documents.deliver import deliver_pdf
+from softfax.documents.types import DocumentMetadata, RasterSettings
 from softfax.errors import DocumentInterruptedError, DocumentUnsupportedError
 from softfax.model import FaxContext
 from softfax.options import options_of

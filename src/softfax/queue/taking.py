@@ -7,8 +7,8 @@ import dataclasses
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from softfax.documents import RasterSettings
 from softfax.documents.fetch import redacted
+from softfax.documents.types import RasterSettings
 from softfax.errors import UsageError
 from softfax.model import Direction, Fax, FaxContext, FaxState, new_fax_id
 from softfax.options import options_of

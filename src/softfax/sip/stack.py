@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The thread that owns PJSIP. The only module that imports pjsua2; its callbacks hand plain data to the event loop."""
+"""The thread that owns PJSIP: its commands, and what its callbacks say, handed to the event loop as plain data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from softfax.errors import NativeError, SoftfaxError
 from softfax.model import NAME_UNKNOWN, NO_ROUTE, EndedBy
 from softfax.sip import sdp
-from softfax.sip.accounts import KnownAccount, identity
+from softfax.sip.accounts import KnownAccount
 from softfax.sip.agent import Call, IncomingCall
 from softfax.sip.binding import clean, library_path, message_of, pj, reason_of, status_reason
 from softfax.sip.ended import FAR_END, OURS, CallEnd, end_of
@@ -24,6 +24,7 @@ from softfax.sip.glue import PJ_EPENDING, FirstOffer, Glue, GlueEvent, GlueEvent
 from softfax.sip.headers import headers_of, sdp_of
 from softfax.sip.offers import answer_for, check_first, glue_event, local_udptl
 from softfax.sip.pj_accounts import PjAccount, PjAccounts, port_of, server_uri, source_host
+from softfax.sip.pj_call import PjCall, PjEndpoint, operation, refusal, shown_as
 from softfax.sip.redact import redact
 from softfax.sip.requests import RequestAnswer
 from softfax.sip.secure import security_of
@@ -39,7 +40,6 @@ log = logging.getLogger("softfax.sip")
 
 RUN_MS = 10_000
 PORT_TRIES = 16
-RETRY_AFTER_S = 10
 #: A warn-code (RFC 3261 §20.43).
 MISCELLANEOUS = 399
 #: Servers that one call is placed at, one after the other.
@@ -47,69 +47,6 @@ SERVERS_MAX = 8
 #: What says that our offer is the trouble, and not the call (RFC 3261 §21.4.13, §21.4.26, §21.6.4).
 T38_UNWANTED = frozenset({415, 488, 606})
 _running = threading.Lock()
-
-
-class _Endpoint(pj.Endpoint):  # type: ignore[misc]
-    """Callbacks of the endpoint; none may raise."""
-
-    def __init__(self, accounts: PjAccounts) -> None:
-        super().__init__()
-        self._accounts = accounts
-
-    def onSelectAccount(self, prm: Any) -> None:
-        try:
-            self._accounts.select(prm)
-        except Exception:
-            log.exception("an incoming request belongs to no account")
-
-
-class _PjCall(pj.Call):  # type: ignore[misc]
-    """Callbacks of a call; none may raise."""
-
-    def __init__(self, stack: Stack, pj_account: PjAccount, call: Call, index: int = -1) -> None:
-        if index < 0:
-            super().__init__(pj_account)
-        else:
-            super().__init__(pj_account, index)
-        self._stack = stack
-        self.pj_account = pj_account
-        self.call = call
-        #: Our offer of T.38 in the first INVITE, how the call is placed again if it is refused, and at another server if this
-        #: one fails; and whether this is such a call.
-        self.first_offer = ""
-        self.again = False
-        self.place_again: Callable[[Stack], None] | None = None
-        self.place_elsewhere: Callable[[Stack], None] | None = None
-        #: How it ended, as the far end has it.
-        self.end = CallEnd()
-        #: Whom this call was for, and those that it has been led to.
-        self.targets = [call.remote_uri]
-        self.led_to = ""
-        call._public_address = pj_account.public_address
-        call._may_send = lambda host, port: stack.may_send(call, host, port)
-        call._security = security_of(
-            pj_account.account, by_tls=pj_account.account is not None and pj_account.account.transport == "tls"
-        )
-        stack.pj_accounts.began(pj_account)
-
-    def onCallSdpCreated(self, prm: Any) -> None:
-        # pjsua has made an offer of audio: its media are there when audio is wanted later.
-        if self.first_offer:
-            prm.sdp.wholeSdp, self.first_offer = self.first_offer, ""
-
-    def onCallState(self, prm: Any) -> None:
-        try:
-            self._stack.on_call_state(self)
-        except Exception:
-            log.exception("a call event was lost")
-
-    def onCallRedirected(self, prm: Any) -> int:
-        try:
-            if self._stack.may_redirect(self, clean(prm.targetUri)):
-                return int(pj.PJSIP_REDIRECT_ACCEPT_REPLACE)
-        except Exception:
-            log.exception("a redirection was not followed")
-        return int(pj.PJSIP_REDIRECT_STOP)
 
 
 class Stack:
@@ -122,9 +59,9 @@ class Stack:
         self._glue = Glue(library_path)
         self.pj_accounts = PjAccounts(config, self._glue, self.on_incoming, self._on_registration)
         self._commands: deque[Callable[[Stack], None]] = deque()
-        self._calls: dict[int, _PjCall] = {}
+        self._calls: dict[int, PjCall] = {}
         # A call has SDP before it has its number.
-        self._placing: _PjCall | None = None
+        self._placing: PjCall | None = None
         self._thread: threading.Thread | None = None
         self._ready: Future[None] = Future()
         self._stopping = False
@@ -183,7 +120,7 @@ class Stack:
 
     def _main(self) -> None:
         self._glue.quiet()
-        endpoint = _Endpoint(self.pj_accounts)
+        endpoint = PjEndpoint(self.pj_accounts)
         try:
             self._open(endpoint)
         except BaseException as error:
@@ -313,7 +250,7 @@ class Stack:
                 call._deliver_state, "ended", 0, f"all {self.config.max_calls} calls of this process are taken"
             )
             return
-        pj_call = _PjCall(self, pj_account, call)
+        pj_call = PjCall(self, pj_account, call)
         pj_call.again = again or servers < SERVERS_MAX
         if servers > 1:
             pj_call.place_elsewhere = lambda stack: stack.call(call, uri, account, caller, again, servers - 1)
@@ -324,7 +261,7 @@ class Stack:
                 pj_call.place_again = lambda stack: stack.call(call, uri, account, caller, True)
         self._placing = pj_call
         try:
-            pj_call.makeCall(uri, _shown_as(pj_account, caller, _operation()))
+            pj_call.makeCall(uri, shown_as(pj_account, caller, operation()))
         except pj.Error as error:
             self._commands.append(functools.partial(_forget, pj_call))
             self.agent.tell(call._deliver_state, "ended", 0, reason_of(error))
@@ -347,7 +284,7 @@ class Stack:
                     self._refuse(call, error)
                     return
         try:
-            pj_call.answer(_operation(200))
+            pj_call.answer(operation(200))
         except pj.Error as error:
             log.warning("a call could not be answered: %s", reason_of(error))
             self.hangup(call, 500)
@@ -368,13 +305,13 @@ class Stack:
         """Sends 180."""
         pj_call = self._calls.get(call._index)
         if pj_call is not None:
-            pj_call.answer(_operation(180))
+            pj_call.answer(operation(180))
 
     def progress(self, call: IncomingCall) -> None:
         """Sends 183 with SDP."""
         pj_call = self._calls.get(call._index)
         if pj_call is not None:
-            pj_call.answer(_operation(183))
+            pj_call.answer(operation(183))
 
     def hangup(self, call: Call, code: int) -> None:
         """Ends a call in whatever way its state asks for."""
@@ -383,7 +320,7 @@ class Stack:
             return
         if isinstance(call, IncomingCall) and call.warning and code >= 300:
             self._glue.warn(call._index, MISCELLANEOUS, call.warning)
-        pj_call.hangup(_refusal(code) if code == 503 else _operation(code))
+        pj_call.hangup(refusal(code) if code == 503 else operation(code))
 
     def offer_t38(self, call: Call) -> None:
         """Sends our offer."""
@@ -416,7 +353,7 @@ class Stack:
                 self.agent.tell(call._audio_offer_pending, tries - 1)
             return
         try:
-            pj_call.reinvite(_operation())
+            pj_call.reinvite(operation())
         except pj.Error as error:
             log.warning("audio is not offered: %s", reason_of(error))
 
@@ -427,7 +364,7 @@ class Stack:
 
     # ---- callbacks, in the SIP thread -------------------------------------------------------------------------------
 
-    def _adopt(self, pj_call: _PjCall) -> None:
+    def _adopt(self, pj_call: PjCall) -> None:
         call, info = pj_call.call, pj_call.getInfo()
         call._index = int(pj_call.getId())
         call.call_id = clean(info.callIdString)
@@ -447,7 +384,7 @@ class Stack:
             self.pj_accounts.origin.called,
         )
         call.known = pj_account.account is not None
-        pj_call = _PjCall(self, pj_account, call, int(prm.callId))
+        pj_call = PjCall(self, pj_account, call, int(prm.callId))
         called = pj_account.account or self.pj_accounts.account(call.called_account)
         call._security = security_of(
             called, by_tls=self._glue.by_tls(int(prm.callId)), stranger=pj_account.account is None
@@ -458,7 +395,7 @@ class Stack:
             call.headers = headers_of(head)
             body = sdp_of(head, body)
         except Exception:
-            pj_call.hangup(_operation(500))
+            pj_call.hangup(operation(500))
             raise
         problem = call._security.problem(body)
         if problem:
@@ -479,7 +416,7 @@ class Stack:
             call.first_offer, call.offers_audio = body, kind is FirstOffer.EITHER
         self.agent.tell(self.agent.incoming_call, call)
 
-    def may_redirect(self, pj_call: _PjCall, target: str) -> bool:
+    def may_redirect(self, pj_call: PjCall, target: str) -> bool:
         """Return True if a call follows a 3xx. Calls of accounts do not: the owner decides who is called.
 
         No call is led on more than `SipConfig.redirects` times, nor to the same target twice.
@@ -492,7 +429,7 @@ class Stack:
         pj_call.call.remote_uri, pj_call.led_to = target, ""
         return True
 
-    def on_call_state(self, pj_call: _PjCall) -> None:
+    def on_call_state(self, pj_call: PjCall) -> None:
         """The invite session changed state."""
         info = pj_call.getInfo()
         state = {
@@ -524,7 +461,7 @@ class Stack:
             # The object must outlive this callback.
             self._commands.append(functools.partial(_forget, pj_call))
 
-    def _placed_again(self, pj_call: _PjCall, info: Any) -> Callable[[Stack], None] | None:
+    def _placed_again(self, pj_call: PjCall, info: Any) -> Callable[[Stack], None] | None:
         """Return the command that places a call again, with audio or at the next server (RFC 3263 §4.3); None if it has ended."""
         if pj_call.place_again is not None and info.lastStatusCode in T38_UNWANTED:
             return pj_call.place_again
@@ -578,41 +515,9 @@ class Stack:
 # ---- helpers ---------------------------------------------------------------------------------------------------------
 
 
-def _forget(pj_call: _PjCall, stack: Stack) -> None:
+def _forget(pj_call: PjCall, stack: Stack) -> None:
     """Drops the last reference to a call once its callback has returned."""
     stack.pj_accounts.ended(pj_call.pj_account)
-
-
-def _shown_as(pj_account: PjAccount, caller: CallerId | None, prm: Any) -> Any:
-    """Puts the caller's identity into an INVITE."""
-    shown = identity(pj_account.account, pj_account.own_uri, pj_account.domain, caller)
-    if shown is not None:
-        prm.txOption.localUri = shown.from_uri
-        for name, value in shown.headers:
-            header = pj.SipHeader()
-            header.hName, header.hValue = name, value
-            prm.txOption.headers.append(header)
-    return prm
-
-
-def _operation(code: int = 0) -> Any:
-    """Parameters of a pjsua2 call operation: audio alone."""
-    prm = pj.CallOpParam(True)
-    prm.opt.audioCount = 1
-    prm.opt.videoCount = 0
-    prm.opt.textCount = 0
-    if code:
-        prm.statusCode = code
-    return prm
-
-
-def _refusal(code: int) -> Any:
-    """A refusal that says when to try again."""
-    prm = _operation(code)
-    header = pj.SipHeader()
-    header.hName, header.hValue = "Retry-After", str(RETRY_AFTER_S)
-    prm.txOption.headers.append(header)
-    return prm
 
 
 def _end_of(event: GlueEvent) -> CallEnd:

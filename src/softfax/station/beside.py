@@ -18,7 +18,7 @@ from softfax.model import (
     SessionEvent,
     SessionState,
 )
-from softfax.sip import IncomingCall
+from softfax.sip.agent import IncomingCall
 from softfax.sip.headers import display_name, number_of
 from softfax.station import making
 from softfax.station.call import FaxCall

@@ -19,7 +19,9 @@ from typing import Any, Protocol
 
 from softfax import logcontext
 from softfax.diskspace import DiskFloor
-from softfax.documents import PageJob, RasterSettings, start
+from softfax.documents.begin import start
+from softfax.documents.job import PageJob
+from softfax.documents.types import RasterSettings
 from softfax.errors import (
     DocumentError,
     DocumentInterruptedError,
@@ -36,8 +38,9 @@ from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, new_fax_id
 from softfax.options import FaxOptions, options_of
-from softfax.sip import CALLS_PER_PROCESS, CallerId, CallHandler, IncomingCall, SipAccount, calls_possible
+from softfax.sip.agent import IncomingCall
 from softfax.sip.headers import number_of
+from softfax.sip.types import CALLS_PER_PROCESS, CallerId, CallHandler, SipAccount, calls_possible
 from softfax.sipstatus import status
 from softfax.station import making, wire
 from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, gateway_of, mailbox_of

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from softfax.engine import ThreadLoad
+from softfax.engine.core import ThreadLoad
 
 __all__ = ["Load", "LoadMeter", "Refusals"]
 

@@ -19,8 +19,9 @@ from softfax.fax.settings import FaxSettings, Role, T38Preferences, Timeouts
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Operation, SessionEvent, SessionState
 from softfax.options import check_ident, options_of
-from softfax.sip import CALLS_PER_PROCESS, IncomingCall, SipConfig, split_uri
+from softfax.sip.agent import IncomingCall
 from softfax.sip.headers import REQUEST_URI, is_private, number_of
+from softfax.sip.types import CALLS_PER_PROCESS, SipConfig, split_uri
 from softfax.station import wire
 from softfax.station.config import StationConfig
 from softfax.station.orders import FaxOrder

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from softfax.errors import DoNotFaxError, LocalError, OutOfHoursError, SoftfaxError, UsageError
 from softfax.model import Direction, FaxContext
-from softfax.sip import split_uri
+from softfax.sip.types import split_uri
 from softfax.station import wire
 from softfax.station.call import FaxCall
 from softfax.station.config import GatewayConfig, StationConfig

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 from softfax.model import REASON_REMEDIES
-from softfax.sip import RequestAnswer
+from softfax.sip.requests import RequestAnswer
 from softfax.station.views import RegistrationView
 
 __all__ = ["Prober", "Reachability"]

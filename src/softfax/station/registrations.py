@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from softfax.sip import SipAccount, UserAgent
+from softfax.sip.agent import UserAgent
+from softfax.sip.types import SipAccount
 from softfax.station import wire
 from softfax.station.reachability import Reachability
 from softfax.station.registration import Registration

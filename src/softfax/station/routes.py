@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from softfax.errors import UsageError
-from softfax.sip import split_uri
 from softfax.sip.headers import number_of
+from softfax.sip.types import split_uri
 from softfax.sipstatus import status
 
 __all__ = [

@@ -23,7 +23,7 @@ from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.database import Database, database_url
 from softfax.delivery.targets import CallbackTarget
 from softfax.diskspace import make_private
-from softfax.documents import process_kept_ready
+from softfax.documents.job import process_kept_ready
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
@@ -44,8 +44,8 @@ from softfax.model import (
     new_fax_id,
     rfc3339,
 )
-from softfax.sip import split_uri
 from softfax.sip.headers import display_name, number_of
+from softfax.sip.types import split_uri
 from softfax.station import making, wire
 from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink

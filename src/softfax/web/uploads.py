@@ -21,8 +21,8 @@ from typing import Any
 from starlette.requests import Request
 
 from softfax.diskspace import free_bytes, make_private
-from softfax.documents import PageInfo, RasterSettings, start
-from softfax.documents.types import CALL_S, DocumentLimits
+from softfax.documents.begin import start
+from softfax.documents.types import CALL_S, DocumentLimits, PageInfo, RasterSettings
 from softfax.errors import DocumentError
 from softfax.options import Resolution, Scan
 from softfax.station import StationConfig

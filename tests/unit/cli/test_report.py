@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from softfax.cli.report import Reporter
-from softfax.engine import SessionStats
+from softfax.engine.abi import SessionStats
 
 
 class Terminal(io.StringIO):

@@ -10,10 +10,12 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 
-from softfax.documents import DocumentMetadata, RasterSettings, deliver_pdf, prepare, read_pages
+from softfax.documents.begin import prepare
+from softfax.documents.deliver import deliver_pdf
 from softfax.documents.pdf_writer import LEAST_UNITS, MOST_UNITS
 from softfax.documents.strips import read_strips
-from softfax.documents.tiff import TiffWriter
+from softfax.documents.tiff import TiffWriter, read_pages
+from softfax.documents.types import DocumentMetadata, RasterSettings
 from softfax.errors import DocumentUnsupportedError
 from softfax.web.pictures import page_png
 

@@ -14,17 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from softfax.documents import (
-    DocumentLimits,
-    DocumentMetadata,
-    RasterSettings,
-    deliver_pdf,
-    prepare,
-    read_pages,
-    start,
-)
+from softfax.documents.begin import prepare, start
 from softfax.documents.convert import convert
-from softfax.documents.tiff import TiffWriter, encode_t6
+from softfax.documents.deliver import deliver_pdf
+from softfax.documents.tiff import TiffWriter, encode_t6, read_pages
+from softfax.documents.types import DocumentLimits, DocumentMetadata, RasterSettings
 from softfax.errors import (
     DocumentEmptyError,
     DocumentError,

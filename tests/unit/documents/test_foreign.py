@@ -18,8 +18,11 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 
-from softfax.documents import DocumentLimits, RasterSettings, foreign, gather, start
+from softfax.documents import foreign
+from softfax.documents.begin import start
 from softfax.documents.foreign import Foreign, ForeignLimits, foreign_kind, open_foreign
+from softfax.documents.sources import gather
+from softfax.documents.types import DocumentLimits, RasterSettings
 from softfax.errors import DocumentError, DocumentPasswordError, DocumentTooLargeError, DocumentUnsupportedError
 from tests.support import office_files, outlook_files
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from softfax.documents import RasterSettings, prepare, read_pages, start
+from softfax.documents.begin import prepare, start
 from softfax.documents.header import header_rows
+from softfax.documents.tiff import read_pages
+from softfax.documents.types import RasterSettings
 
 HEADER = {"station": "Clinic", "number": "5551", "when": "2026-01-02T03:04:05+00:00", "time_zone": "UTC"}
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softfax.documents import DocumentLimits, RasterSettings, prepare, read_pages
+from softfax.documents.begin import prepare
+from softfax.documents.tiff import read_pages
+from softfax.documents.types import DocumentLimits, RasterSettings
 from softfax.errors import DocumentError, DocumentTooLargeError
 from tests.support import hostile_documents
 from tests.support.command import environment, softfax_command

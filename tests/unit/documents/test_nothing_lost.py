@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from softfax.documents import RasterSettings, prepare, read_pages
+from softfax.documents.begin import prepare
 from softfax.documents.complete import draw_whole
+from softfax.documents.tiff import read_pages
+from softfax.documents.types import RasterSettings
 from tests.support.pdf_pages import lines, pdf, text
 
 Dots = npt.NDArray[np.bool_]

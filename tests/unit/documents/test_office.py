@@ -19,8 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from softfax.documents import RasterSettings, office, prepare
+from softfax.documents import office
+from softfax.documents.begin import prepare
 from softfax.documents.office import OfficeKind, OfficeLimits, convert_office, is_office, office_kind
+from softfax.documents.types import RasterSettings
 from softfax.errors import DocumentError, DocumentPasswordError, DocumentTooLargeError, DocumentUnsupportedError
 from tests.support import office_files
 

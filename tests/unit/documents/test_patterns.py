@@ -13,9 +13,10 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 
-from softfax.documents import RasterSettings, prepare, read_pages
+from softfax.documents.begin import prepare
 from softfax.documents.bilevel import bilevel
-from softfax.documents.types import PageClass, PageInfo
+from softfax.documents.tiff import read_pages
+from softfax.documents.types import PageClass, PageInfo, RasterSettings
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 sys.path.insert(0, str(SAMPLES))

@@ -12,9 +12,11 @@ import pytest
 import tifffile
 from PIL import Image, features
 
-from softfax.documents import DocumentLimits, RasterSettings, Source, prepare, read_pages
+from softfax.documents.begin import prepare
 from softfax.documents.image import ImageDocument, ImageSheet
 from softfax.documents.load import open_document
+from softfax.documents.tiff import read_pages
+from softfax.documents.types import DocumentLimits, RasterSettings, Source
 from softfax.errors import DocumentUnsupportedError
 
 SHAPE = (300, 200)

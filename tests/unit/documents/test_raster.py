@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from softfax.documents import FarEnd, PageInfo, RasterSettings, prepare, read_pages
+from softfax.documents.begin import prepare
 from softfax.documents.convert import convert, write_previews
 from softfax.documents.received import is_sent_again
-from softfax.documents.tiff import TiffWriter, encode_t4, encode_t6
+from softfax.documents.tiff import TiffWriter, encode_t4, encode_t6, read_pages
+from softfax.documents.types import FarEnd, PageInfo, RasterSettings
 from softfax.errors import DocumentPasswordError
 
 FINE = RasterSettings()

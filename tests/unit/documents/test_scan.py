@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from softfax.documents import DocumentLimits, RasterSettings, Source, prepare
+from softfax.documents.begin import prepare
 from softfax.documents.image import ImageSheet
 from softfax.documents.load import open_document
 from softfax.documents.scan import ScanFindings, ScannedSheet, look_at, straightened
 from softfax.documents.text import text_sheets
-from softfax.documents.types import FaxImage, PageClass
+from softfax.documents.types import DocumentLimits, FaxImage, PageClass, RasterSettings, Source
 
 WIDTH, ROWS = 1654, 2339
 DPI = (200.0, 200.0)

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from softfax.documents import RasterJob, RasterSettings, StampedJob, prepare, read_pages, start
+from softfax.documents.begin import prepare, start
 from softfax.documents.header import HeaderLine, draw_header, header_rows
+from softfax.documents.job import RasterJob, StampedJob
 from softfax.documents.stamp import StampError, stamp
-from softfax.documents.tiff import TiffWriter
+from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.documents.tiff import read_pages as pages_of
-from softfax.documents.types import PageClass
+from softfax.documents.types import PageClass, RasterSettings
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 WHEN = datetime(2026, 11, 28, 16, 0, tzinfo=UTC)
@@ -72,7 +73,7 @@ def test_a_job_on_a_raster_needs_no_process_and_draws_anew_for_a_far_end(tmp_pat
         assert isinstance(job, StampedJob)
         assert job.done
         job.wait_ready()
-        from softfax.documents import FarEnd
+        from softfax.documents.types import FarEnd
 
         with job.again(tmp_path / "again.tif", FarEnd(fine=False, superfine=False), lambda: None) as again:
             assert isinstance(again, RasterJob)

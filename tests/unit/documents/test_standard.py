@@ -15,7 +15,8 @@ from PIL import Image
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen import canvas
 
-from softfax.documents import RasterSettings, prepare
+from softfax.documents.begin import prepare
+from softfax.documents.types import RasterSettings
 
 WORDS = [
     "the",

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softfax.documents import RasterSettings, prepare
+from softfax.documents.begin import prepare
 from softfax.documents.flow import FlowSheet
 from softfax.documents.table_text import read_table, table_sheets
+from softfax.documents.types import RasterSettings
 from softfax.errors import DocumentTooLargeError
 
 NAMES = ["Date", "Patient", "Amount"]

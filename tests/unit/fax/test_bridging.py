@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from softfax.engine import EngineEvent, EventType, UdptlSettings
+from softfax.engine.abi import EventType
+from softfax.engine.core import EngineEvent, UdptlSettings
 from softfax.fax.bridging import A, B, GatewaySession, GatewaySettings, onward_status
 from softfax.fax.ports import AudioPath, T38Path
 from softfax.fax.settings import T38Preferences

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from softfax.engine import EventType
+from softfax.engine.abi import EventType
 from softfax.fax.settings import Role
 from softfax.model import CallState, Cause, Direction, EndedBy, FaxResult
 from softfax.queue.causes import classify
-from softfax.sip import CallEnd
+from softfax.sip.ended import CallEnd
 from tests.unit.fax.test_session import Rig, rig
 
 REFRESH = CallEnd(by=EndedBy.SOFTFAX, code=408, why="No session refresh received.")

@@ -9,8 +9,11 @@ from pathlib import Path
 import pypdfium2 as pdfium
 import pytest
 
-from softfax.documents import FarEnd, PageInfo, RasterSettings, read_pages, start
-from softfax.engine import Engine, EngineEvent, EventType, Lacks, LineSettings, T30Settings, run_line
+from softfax.documents.begin import start
+from softfax.documents.tiff import read_pages
+from softfax.documents.types import FarEnd, PageInfo, RasterSettings
+from softfax.engine.abi import EventType, Lacks
+from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, run_line
 from softfax.errors import DocumentError
 from softfax.fax.feed import DocumentFeed, far_end_of
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from softfax.engine import EventType
+from softfax.engine.abi import EventType
 from softfax.fax.session import AudioPath
 from softfax.fax.settings import Role
 from softfax.model import CallState, Direction, Operation, SessionEvent, SessionState

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softfax.engine import EngineEvent, EventType, UdptlSettings
+from softfax.engine.abi import EventType
+from softfax.engine.core import EngineEvent, UdptlSettings
 from softfax.fax.session import AudioPath, FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import (

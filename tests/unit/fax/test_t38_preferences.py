@@ -11,13 +11,15 @@ from unittest.mock import Mock
 
 import pytest
 
-from softfax.engine import ErrorCorrection, UdptlSettings
+from softfax.engine.abi import ErrorCorrection
+from softfax.engine.core import UdptlSettings
 from softfax.fax.media import udptl_settings
 from softfax.fax.runtime import ActiveFax
 from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import Direction
 from softfax.options import ModePolicy
-from softfax.sip import T38Media, T38Parameters, T38Policy
+from softfax.sip.sdp import T38Parameters
+from softfax.sip.types import T38Media, T38Policy
 
 
 def settings(mode: str = "auto", *, role: Role = Role.CALLER, receive: bool = False, **wish: Any) -> FaxSettings:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softfax.engine import Signal
+from softfax.engine.abi import Signal
 from softfax.fax import t30
 from softfax.fax.pcap import Datagram, merged
 from softfax.fax.trace import Trace, TraceSettings, load_trace, pcap_path, text_of, trace_path

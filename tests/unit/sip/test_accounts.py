@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softfax.errors import UsageError
-from softfax.sip import CallerId, SipAccount
 from softfax.sip.accounts import KnownAccount, Origin, check_accounts, identity, known_networks, origin_of
+from softfax.sip.types import CallerId, SipAccount
 
 
 def known(name: str, *, line: str = "", addresses: tuple[str, ...] = (), **more: Any) -> KnownAccount:

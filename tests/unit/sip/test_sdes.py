@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softfax.errors import UsageError
-from softfax.sip import SipAccount, sdes
+from softfax.sip import sdes
 from softfax.sip.accounts import check_accounts
 from softfax.sip.sdes import LocalKeys, crypto_of
 from softfax.sip.sdp import SdpError
 from softfax.sip.secure import security_of
+from softfax.sip.types import SipAccount
 
 Policy = Literal["off", "optional", "required"]
 LONG, SHORT = sdes.SUITES

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from softfax.engine import ThreadLoad
-from softfax.sip import CALLS_PER_PROCESS
+from softfax.engine.core import ThreadLoad
+from softfax.sip.types import CALLS_PER_PROCESS
 from softfax.station.load import BUSY_MAX, CALM_S, FRESH_S, LATE_S, LOOP_LATE_S, Load, LoadMeter, Refusals
 
 STEP_S, TICK_S = 0.5, 0.02

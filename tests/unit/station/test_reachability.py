@@ -9,8 +9,9 @@ import pytest
 
 from softfax.errors import UsageError
 from softfax.model import NO_ROUTE
-from softfax.sip import RequestAnswer, SipAccount
 from softfax.sip.accounts import check_accounts
+from softfax.sip.requests import RequestAnswer
+from softfax.sip.types import SipAccount
 from softfax.station import wire
 from softfax.station.registrations import Registrations
 from softfax.station.routes import Route, available

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from softfax.errors import AuthenticationError, RegistrationError, SoftfaxError
-from softfax.sip import SipAccount
+from softfax.sip.types import SipAccount
 from softfax.station import registration, wire
 from softfax.station.registration import Registration
 from softfax.station.registrations import Registrations

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softfax.engine import Lacks
+from softfax.engine.abi import Lacks
 from softfax.fax.outcome import Outcome
 from softfax.fax.session import PageMark
 from softfax.fax.settings import FaxSettings, Role, Timeouts

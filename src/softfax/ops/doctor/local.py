@@ -23,7 +23,7 @@ from softfax.documents.fonts import FOLDER, Style
 from softfax.errors import SoftfaxError
 from softfax.ops.check import folder_problem
 from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, skipped, warning
-from softfax.sip import CALLS_PER_PROCESS, FILES_ITSELF, FILES_PER_CALL
+from softfax.sip.types import CALLS_PER_PROCESS, FILES_ITSELF, FILES_PER_CALL
 from softfax.station.config import StationConfig
 
 __all__ = [
@@ -53,7 +53,7 @@ os._exit(0)
 def library_findings() -> Iterator[Finding]:
     """The native libraries, as they load."""
     from softfax._version import __version__
-    from softfax.engine import Engine
+    from softfax.engine.core import Engine
 
     try:
         Engine().close()

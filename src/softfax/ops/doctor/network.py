@@ -18,9 +18,9 @@ from softfax.mailboxes.targets import MailboxError, greet
 from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, skipped, warning
 from softfax.ops.doctor.ports import ask_station
 from softfax.ops.doctor.sipping import Answer, probe
-from softfax.sip import SipAccount, UserAgent, local_address_towards, split_uri
+from softfax.sip.agent import UserAgent
 from softfax.sip.stun import public_address
-from softfax.sip.types import parse_listen
+from softfax.sip.types import SipAccount, local_address_towards, parse_listen, split_uri
 from softfax.station import making
 from softfax.station.config import AccountConfig, StationConfig
 

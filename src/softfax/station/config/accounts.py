@@ -15,10 +15,10 @@ from pydantic import Field, field_validator, model_validator
 from softfax.errors import UsageError
 from softfax.fax.settings import T38Preferences
 from softfax.options import Rate
-from softfax.sip import SipAccount, SrtpPolicy, split_uri
 from softfax.sip.accounts import check_accounts, network
+from softfax.sip.sdes import SrtpPolicy
 from softfax.sip.stun import stun_server
-from softfax.sip.types import CallerPolicy, Codec, Transport, parse_listen
+from softfax.sip.types import CallerPolicy, Codec, SipAccount, Transport, parse_listen, split_uri
 from softfax.station.config.base import Misplaced, Prefix, Table, address_here, matching, said
 from softfax.station.routes import DialPlan, NumberFormat, RewriteRule, RouteEntry, Trunk
 

@@ -17,8 +17,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from softfax.delivery.targets import CallbackTarget
 from softfax.settings_file import read_toml
-from softfax.sip import CALLS_PER_PROCESS, SipAccount
 from softfax.sip.accounts import check_accounts
+from softfax.sip.types import CALLS_PER_PROCESS, SipAccount
 from softfax.station.config.accounts import (
     AccountConfig,
     DialingConfig,

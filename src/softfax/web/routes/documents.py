@@ -15,8 +15,7 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from softfax.documents import read_pages
-from softfax.documents.tiff import TiffWriter
+from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.web.answers import TraceOut
 from softfax.web.etags import etag_of, unchanged
 from softfax.web.openapi import problems
