@@ -15,7 +15,7 @@ if [ "${1:-}" = test ]; then
   command -v npm >/dev/null || packages+=(nodejs npm)
 fi
 if [ "${1:-}" = corpus ]; then
-  packages+=(tesseract-ocr tesseract-ocr-eng poppler-utils ghostscript chromium libreoffice-writer-nogui fonts-liberation)
+  packages+=(tesseract-ocr tesseract-ocr-eng poppler-utils ghostscript librsvg2-bin texlive-latex-base lmodern chromium libreoffice-writer-nogui fonts-liberation)
 fi
 python=${PYTHON:-python3}
 # An interpreter of the distribution's needs its headers and venv as packages; any other brings them.

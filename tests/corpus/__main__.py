@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 from softfax.errors import DocumentError
-from tests.corpus import DOCUMENTS, damaged, office, others, pdfs, pictures
+from tests.corpus import DOCUMENTS, damaged, office, others, pdfs, pictures, printers
 from tests.corpus.measure import Measured, measure
 
 __all__: list[str] = []
 
-KINDS = (damaged, office, others, pdfs, pictures)
+KINDS = (damaged, office, others, pdfs, pictures, printers)
 FOLDER = Path(__file__).resolve().parents[2] / ".build" / "corpus"
 LEAST = 0.98
 PAGES_LEAST = 60
