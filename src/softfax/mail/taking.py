@@ -95,7 +95,7 @@ async def _made(queue: FaxQueue, config: MailConfig, mail: Mail, folder: Path, n
     scan = queue.station.config.fax.options.scan
     found = await asyncio.to_thread(_requests, config, mail, folder, name)
     requests = [dataclasses.replace(request, scan=scan) for request in found]
-    make = partial(pages.make, queue.filled(requests[0]), folder, warnings=mail.letter.left_out)
+    make = partial(pages.make, queue.filled(requests[0]), folder, warnings=mail.letter.left_out, files=queue.files)
     made = await asyncio.to_thread(make)
     documents = requests[0].documents
     certain = sum(not document.optional for document in documents)

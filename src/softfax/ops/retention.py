@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from softfax.delivery.database import Database
 from softfax.errors import SoftfaxError
+from softfax.filestore import FileStore, StoreError
 from softfax.model import TERMINAL
 from softfax.queue import tables
 from softfax.queue.pages import shred
@@ -37,6 +38,8 @@ FIRST_S = 60.0
 STEP = 20
 BREATH_S = 0.05
 EVENTS_KEPT = 5_000_000
+#: How long a station keeps files beside the store that has them.
+CACHED_S = DAY_S
 _TERMINAL = tuple(str(state) for state in TERMINAL)
 #: Files of ours in [inbox] dir: others' are left alone there.
 _RECEIVED = re.compile(r"(?:\d{8}T\d{6}Z-.*-[0-9a-f]{24}|\.[0-9a-f]{24})\.(?:pdf|tif)$")
@@ -56,6 +59,7 @@ class SweptQueue(Protocol):
     """The part of `softfax.queue.queue.FaxQueue` that sweeping uses."""
 
     events: Any
+    files: FileStore
 
     @property
     def folder(self) -> Path: ...
@@ -143,6 +147,7 @@ class Retention:
         if keep.received_days:
             old = _older(self._station.config.inbox_dir, now - keep.received_days * DAY_S, _RECEIVED)
             swept.received += await self._shred([path for path, _, _ in await asyncio.to_thread(list, old)], swept)
+        await self._of_store(now, swept)
         if keep.events_days:
             await asyncio.to_thread(self._queue.events.forget, now - keep.events_days * DAY_S, EVENTS_KEPT)
         if keep.max_mb:
@@ -182,6 +187,17 @@ class Retention:
             return list(connection.execute(query).scalars())
 
     # ---- files ----------------------------------------------------------------------------------------------------
+
+    async def _of_store(self, now: float, swept: Swept) -> None:
+        """Erase received documents from the store that stations share, and what this station need not keep beside it."""
+        files, config = self._queue.files, self._station.config
+        try:
+            if config.retention.received_days:
+                before = now - config.retention.received_days * DAY_S
+                await asyncio.to_thread(files.delete, await asyncio.to_thread(files.received, before))
+            await asyncio.to_thread(files.spare, self._queue.folder, config.inbox_dir, now - CACHED_S)
+        except StoreError as error:
+            swept.problems.append(str(error))
 
     async def _shred(self, paths: list[Path], swept: Swept) -> int:
         done = 0

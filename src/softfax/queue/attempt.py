@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from softfax.errors import DocumentError, DocumentInterruptedError, DocumentUnreachableError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
+from softfax.filestore import StoreError
 from softfax.model import Attempt, Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, rfc3339
 from softfax.options import Resolution, options_of
 from softfax.queue import pages
@@ -38,6 +39,8 @@ log = logging.getLogger("softfax.queue")
 RESENT = "sent again"
 #: How soon is looked again for a route to a number that the configuration has none for.
 NO_ROUTE_S = 60.0
+#: How soon the store of documents is asked again where it did not answer.
+STORE_S = 10.0
 #: How soon a result is written again where the database did not take it.
 HELD_S = 1.0
 
@@ -105,8 +108,12 @@ class SendAttempt:
             async with queue.making.of(request.folder):
                 filled = queue.filled(request)
                 private = config.fax.allow_private_documents
-                make = partial(pages.make, filled, request.folder, allow_private=private, stop=queue.stop_making)
+                make = partial(
+                    pages.make, filled, request.folder, allow_private=private, stop=queue.stop_making, files=queue.files
+                )
                 made = await asyncio.get_running_loop().run_in_executor(queue.makers, make)
+        except StoreError as error:
+            return await queue.postpone(self.kept, STORE_S, str(error))
         except DocumentUnreachableError as error:
             return await self._undialled("FILE_ERROR", str(error), outcome.NO_T30)
         except DocumentInterruptedError as error:

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from softfax.documents.begin import start
 from softfax.documents.deliver import deliver_pdf
 from softfax.documents.types import DocumentMetadata, RasterSettings
 from softfax.errors import DocumentInterruptedError, DocumentUnsupportedError
+from softfax.filestore import FileStore
 from softfax.model import FaxContext
 from softfax.options import options_of
 from softfax.outside import clean
@@ -25,6 +27,7 @@ from softfax.queue.model import Document, FaxRequest
 __all__ = ["Made", "keep_documents", "made", "make", "pdf_of", "shred", "sync"]
 
 CHUNK = 1 << 20
+LOCAL = FileStore()
 WARNINGS_MAX, WARNING_MAX = 50, 300
 #: How soon is seen that the station stops.
 LOOK_S = 0.2
@@ -46,8 +49,11 @@ def keep_documents(documents: Sequence[Document], folder: Path) -> tuple[Documen
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept = []
     for number, document in enumerate(documents, 1):
-        if document.path is None or folder.resolve() in document.path.resolve().parents:
+        if document.path is None:
             kept.append(document)
+            continue
+        if document.path.resolve().parent == folder.resolve():
+            kept.append(dataclasses.replace(document, path=folder / document.path.name))
             continue
         path = folder / f"{number}-{document.path.name[-80:]}"
         try:
@@ -60,7 +66,8 @@ def keep_documents(documents: Sequence[Document], folder: Path) -> tuple[Documen
 
 
 def _key(request: FaxRequest) -> str:
-    what = [[str(d.path), d.url, d.pages] for d in request.documents]
+    # By names in the folder: it may be another's on another machine.
+    what = [[d.path.name if d.path else "", d.url, d.pages] for d in request.documents]
     raster = options_of(request, RasterSettings).values()
     said = json.dumps([what, dict(request.cover or {}), *raster], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()[:12]
@@ -71,7 +78,7 @@ def made(request: FaxRequest, folder: Path) -> Made | None:
     stem = folder / f"fax-{_key(request)}"
     try:
         said = json.loads(stem.with_suffix(".json").read_text())
-        tiff = stem.with_suffix(".tif")
+        tiff = folder / Path(said.get("tiff", f"{stem.name}.tif")).name
         return (
             Made(tiff, int(said["pages"]), tuple(said["documents"]), tuple(said.get("warnings", ())))
             if tiff.is_file()
@@ -88,37 +95,42 @@ def make(
     allow_private: bool = False,
     warnings: Sequence[str] = (),
     stop: threading.Event | None = None,
+    files: FileStore = LOCAL,
 ) -> Made:
     """Makes the pages of a request in which no option is left open; blocks. `warnings` are those known before. What URLs and
-    office files became is kept beside them.
+    office files became is kept beside them. In a store that stations share, those are used that were there first.
 
-    Raises DocumentError; DocumentInterruptedError once `stop` is set.
+    Raises DocumentError; DocumentInterruptedError once `stop` is set; StoreError.
     """
+    files.bring(folder)
     found = made(request, folder)
     if found is not None:
+        files.keep(folder)
         return found
     key = _key(request)
     work = folder / f"work-{key}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700, parents=True)
-    files = [_written(d) for d in request.documents]
+    sources = [_written(d) for d in request.documents]
     password = next((d.password for d in request.documents if d.password), "")
     settings = RasterSettings(**options_of(request, RasterSettings), password=password)
     optional = frozenset(d.url or str(d.path) for d in request.documents if d.optional)
-    with start(files, settings, work, cover=request.cover, allow_private=allow_private, optional=optional) as job:
+    with start(sources, settings, work, cover=request.cover, allow_private=allow_private, optional=optional) as job:
         while stop is not None and not job.wait(LOOK_S):
             if stop.is_set():
                 raise DocumentInterruptedError("the station is stopping", "its pages are made when it runs again")
         pages = len(job.prepared().pages)
         documents = [f"{source.path}{f'#pages={source.pages}' if source.pages else ''}" for source in job.sources]
         warnings = [clean(line, WARNING_MAX) for line in (*warnings, *job.warnings)][:WARNINGS_MAX]
-        tiff = folder / f"fax-{key}.tif"
+        # A name of its own: another station may be making them too.
+        tiff = folder / f"fax-{key}{f'-{secrets.token_hex(4)}' if files.shared else ''}.tif"
         _sync(job.tiff)
         job.tiff.rename(tiff)
     new = folder / f"fax-{key}.json.new"
-    new.write_text(json.dumps({"pages": pages, "documents": documents, "warnings": warnings}))
+    new.write_text(json.dumps({"tiff": tiff.name, "pages": pages, "documents": documents, "warnings": warnings}))
     new.rename(folder / f"fax-{key}.json")
-    return Made(tiff, pages, tuple(documents), tuple(warnings))
+    files.keep(folder)
+    return made(request, folder) or Made(tiff, pages, tuple(documents), tuple(warnings))
 
 
 def _written(document: Document) -> str:

@@ -27,6 +27,7 @@ from softfax.diskspace import DiskFloor, make_private
 from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
+from softfax.filestore import FileStore, StoreError, received_key
 from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, rfc3339
 from softfax.queue import pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
@@ -74,8 +75,10 @@ class FaxQueue:
         self._under_way: set[asyncio.Task[Any]] = set()
         self._stopping = self.closed = False
         self._opened: tuple[Database, QueueStore] | None = None
+        self.files = FileStore(station.config.data.documents)
         self.events = EventLog(lambda: self.database)
         self.recorder = recorder.Recorder(self)
+        station.on_document.append(self.recorder.store)
         self.memory = QueueMemory(lambda: self.database.engine, station.rules.number_key)
         station.add(self)
 
@@ -115,10 +118,14 @@ class FaxQueue:
                 f"documents cannot be kept in {self.folder} ({error.strerror})",
                 "check [data] dir, its rights and its disk",
             ) from None
+        try:
+            self.files.open()
+        except StoreError as error:
+            log.error("%s: faxes that come are kept here until it can", error)
         database.prepare(tables.METADATA)
         if database.fresh:
             self._check_new()
-        store = QueueStore(database.engine, database.aside)
+        store = QueueStore(database.engine, database.aside, self.folder)
         self._opened = database, store
         database.clock.subscribers.append(store.clock_set)
         self.station.rules.do_not_fax = store.forbidden()
@@ -227,6 +234,8 @@ class FaxQueue:
         new = await asyncio.to_thread(lambda: [taking.checked(self, request, now) for request in requests])
         folders = {request.folder for _, request, _ in new if request.folder is not None}
         await asyncio.to_thread(pages.sync, folders)
+        for folder in folders:
+            await asyncio.to_thread(self.files.keep, folder)
         if not await asyncio.to_thread(self.store.submit, new, key, body_hash):
             return list(await self.asked(key, body_hash) or ())
         for fax, request, context in new:
@@ -262,27 +271,20 @@ class FaxQueue:
         """The fax TIFF: as it is sent, without header, once its pages are made; as it was received, where that was kept."""
         kept = await self._kept(fax_id)
         if kept.request is not None and kept.request.folder is not None:
+            await asyncio.to_thread(self.files.bring, kept.request.folder)
             made = await asyncio.to_thread(pages.made, self.filled(kept.request), kept.request.folder)
             return made.tiff if made else None
-        return self._received(kept, ".tif")
+        return await asyncio.to_thread(self.recorder.received, kept, ".tif")
 
     async def document(self, fax_id: str) -> Path | None:
         """The PDF as it is sent, once its pages are made, or as it was received."""
         kept = await self._kept(fax_id)
         if kept.request is None:
-            return self._received(kept, ".pdf")
+            return await asyncio.to_thread(self.recorder.received, kept, ".pdf")
         tiff = await self.raster(fax_id)
         if tiff is None:
             return None
         return await asyncio.to_thread(pages.pdf_of, tiff, tiff.with_suffix(".pdf"), kept.context)
-
-    @staticmethod
-    def _received(kept: StoredFax, suffix: str) -> Path | None:
-        for name in kept.fax.result.documents if kept.fax.result is not None else ():
-            path = Path(name).with_suffix(suffix)
-            if kept.fax.direction is Direction.RECEIVE and path.is_file():
-                return path
-        return None
 
     def filled(self, request: FaxRequest) -> FaxRequest:
         """Return a request with what it leaves open taken from the configuration."""
@@ -374,14 +376,17 @@ class FaxQueue:
         await asyncio.to_thread(self._erase, kept)
 
     def _erase(self, kept: StoredFax) -> None:
+        result = kept.fax.result if kept.fax.direction is Direction.RECEIVE else None
+        files = [Path(name).with_suffix(s) for name in (result.documents if result else ()) for s in (".pdf", ".tif")]
+        # Of a fax that was sent, they are found again by their folder where the store does not answer.
+        self.files.delete(received_key(path) for path in files)
         self.store.erase(kept.fax.id)
-        if kept.request is not None and kept.request.folder is not None:
-            if not self.store.uses(kept.request.folder.name):
-                pages.shred(kept.request.folder)
-        elif kept.fax.direction is Direction.RECEIVE and kept.fax.result is not None:
-            for name in kept.fax.result.documents:
-                for suffix in (".pdf", ".tif"):
-                    pages.shred(Path(name).with_suffix(suffix))
+        folder = kept.request.folder if kept.request is not None else None
+        if folder is not None and not self.store.uses(folder.name):
+            pages.shred(folder)
+            self.files.drop(folder.name)
+        for path in files:
+            pages.shred(path)
         for trace in self.station.trace_folder.glob(f"{kept.fax.id}-*"):
             pages.shred(trace)
 
@@ -406,12 +411,16 @@ class FaxQueue:
         self.store.upkeep(now - KEYS_KEPT_S)
         if whole:
             self.memory.tidy()
-        old = {f.name: f for f in self.folder.iterdir() if whole and now - f.lstat().st_mtime > LOOSE_FOLDER_S}
-        for name in old.keys() - self.store.used(old.keys()) - self.aside.mentioned(old):
-            try:
-                pages.shred(old[name])
-            except OSError as error:
-                log.warning("%s cannot be removed: %s", old[name], error.strerror)
+        if not whole:
+            return
+        old = {f.name for f in self.folder.iterdir() if now - f.lstat().st_mtime > LOOSE_FOLDER_S}
+        try:
+            old |= self.files.folders(now - LOOSE_FOLDER_S)
+            for name in old - self.store.used(old) - self.aside.mentioned(old):
+                pages.shred(self.folder / name)
+                self.files.drop(name)
+        except (OSError, StoreError) as error:
+            log.warning("documents of orders that were never taken cannot be removed: %s", error)
 
     # ---- work ---------------------------------------------------------------------------------------------------
 

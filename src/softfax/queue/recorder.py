@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
+from softfax.filestore import StoreError, received_key
 from softfax.model import (
     Attempt,
     Direction,
@@ -29,6 +31,7 @@ from softfax.model import (
     PageEvent,
     SessionEvent,
 )
+from softfax.queue import rows
 from softfax.queue.causes import classify, remedy
 from softfax.queue.store import StoredFax
 from softfax.station import making
@@ -44,6 +47,8 @@ log = logging.getLogger("softfax.queue")
 REFUSED = "bad"
 #: How soon is written again what the database did not take.
 HELD_S = 1.0
+#: How soon the store is asked again that did not take a received fax.
+STORE_S = 5.0
 
 
 class Recorder:
@@ -55,6 +60,7 @@ class Recorder:
         self._others: dict[str, Fax] = {}
         self._writes: asyncio.Queue[Callable[[], Any] | asyncio.Future[None]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._storing: set[asyncio.Task[None]] = set()
 
     def own(self, fax_id: str, attempt: Attempt, total: int | None) -> None:
         """A fax of the queue is about to be dialled: pages are noted down as they are confirmed to `attempt`."""
@@ -123,13 +129,65 @@ class Recorder:
     async def interrupted(self, kept: StoredFax) -> None:
         """A fax that was under way when an earlier station ended: what had come of it is kept."""
         if kept.fax.direction is Direction.RECEIVE:
-            result = await self._queue.station.salvage(kept.context)
+            result = kept.fax.result or await self._queue.station.salvage(kept.context)
+            if self._queue.files.shared:
+                # The store may not answer for long; the rest does not wait for it.
+                task = asyncio.ensure_future(self._end_stored(kept, result))
+                self._storing.add(task)
+                task.add_done_callback(self._storing.discard)
+                return
         else:
             why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
             result = dataclasses.replace(making.failed(kept.context, why, 0.0), pages=kept.fax.pages)
+        await self._end_interrupted(kept, result)
+
+    async def _end_stored(self, kept: StoredFax, result: FaxResult) -> None:
+        await self.store(kept.context, result)
+        await self._end_interrupted(kept, result)
+
+    async def _end_interrupted(self, kept: StoredFax, result: FaxResult) -> None:
         self._end(kept.fax, result, kept.context)
         await self.written()
         self._queue.station.publish(FaxUpdate(kept.context, result))
+
+    # ---- the shared store ---------------------------------------------------------------------------------------
+
+    async def store(self, context: FaxContext, result: FaxResult) -> None:
+        """Put a received fax into the store that stations share, before it counts as received. Its result is noted first.
+
+        Waits for as long as the store does not take it. Raises CancelledError where the station ends before: the next start
+        goes on with it.
+        """
+        files = [path for name in result.documents for path in _inbox_files(self._queue, name)]
+        if not self._queue.files.shared or not files:
+            return
+        self._write(partial(self._queue.store.update, context.fax_id, {"result_event": rows.result_text(result)}))
+        problem = ""
+        while True:
+            try:
+                for path in files:
+                    await asyncio.to_thread(self._queue.files.put, path, received_key(path))
+                return
+            except StoreError as error:
+                if not problem:
+                    log.error("fax %s is kept here until the store takes it: %s", context.fax_id, error)
+                problem = str(error)
+            if self._queue.stop_making.is_set():
+                raise asyncio.CancelledError(problem)
+            await asyncio.sleep(STORE_S)
+
+    def received(self, kept: StoredFax, suffix: str) -> Path | None:
+        """Return the document of a received fax, or its TIFF; from the store where another station received it. Blocks."""
+        if kept.fax.direction is not Direction.RECEIVE or kept.fax.result is None:
+            return None
+        for name in kept.fax.result.documents:
+            path = Path(name).with_suffix(suffix)
+            if path.is_file():
+                return path
+            here = self._queue.station.config.inbox_dir / path.name
+            if self._queue.files.shared and (here.is_file() or self._queue.files.get(received_key(path), here)):
+                return here
+        return None
 
     # ---- writing ------------------------------------------------------------------------------------------------
 
@@ -170,10 +228,20 @@ class Recorder:
 
     async def close(self) -> None:
         """Writes what is left."""
+        for task in self._storing:
+            task.cancel()
         await self.written()
         if self._task is not None:
             self._task.cancel()
             self._task = None
+
+
+def _inbox_files(queue: FaxQueue, name: str) -> list[Path]:
+    """A received document and its TIFF, of those that lie in the inbox: what an order put elsewhere is its owner's."""
+    path = Path(name)
+    if path.parent != queue.station.config.inbox_dir:
+        return []
+    return [one for suffix in (".pdf", ".tif") if (one := path.with_suffix(suffix)).is_file()]
 
 
 def _is_fax(context: FaxContext, event: Event) -> bool:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from pydantic import TypeAdapter
 
 from softfax.model import Attempt, Cause, Direction, Fax, FaxResult, FaxState
 from softfax.queue import tables
-from softfax.queue.model import FaxFilter
+from softfax.queue.model import FaxFilter, FaxRequest
 
 __all__ = [
     "attempt_columns",
@@ -23,6 +24,8 @@ __all__ = [
     "columns",
     "conditions",
     "fax_of",
+    "request_of",
+    "request_text",
     "result_of",
     "result_text",
     "stamp",
@@ -30,6 +33,7 @@ __all__ = [
 ]
 
 _RESULT: TypeAdapter[FaxResult] = TypeAdapter(FaxResult)
+_REQUEST: TypeAdapter[FaxRequest] = TypeAdapter(FaxRequest)
 #: What of a fax is a column of its own; the rest is JSON.
 _OWN = ("id", "direction", "state", "to", "caller_number", "account", "mailbox", "broadcast_id", "unread", "priority",
         "pages", "pages_total", "created", "updated", "ended", "next_attempt", "deadline")  # fmt: skip
@@ -73,6 +77,31 @@ def result_text(result: FaxResult | None) -> str:
 def result_of(text: str) -> FaxResult | None:
     """And back. Raises ValueError for what is none."""
     return _RESULT.validate_json(text) if text else None
+
+
+def request_text(request: FaxRequest) -> str:
+    """A request as it is kept: its folder and the files in it by name, wherever a station has them."""
+    if request.folder is not None:
+        request = _moved(request, Path(request.folder.name))
+    return _REQUEST.dump_json(request).decode()
+
+
+def request_of(text: str, folder: Path) -> FaxRequest | None:
+    """And back, with the files in `folder` of this station; also of a station of before, which kept whole paths."""
+    request = _REQUEST.validate_json(text) if text else None
+    return _moved(request, folder / request.folder.name) if request is not None and request.folder else request
+
+
+def _moved(request: FaxRequest, folder: Path) -> FaxRequest:
+    """A request with its files in another folder."""
+    assert request.folder is not None
+    documents = tuple(
+        dataclasses.replace(one, path=folder / one.path.name)
+        if one.path is not None and one.path.parent == request.folder
+        else one
+        for one in request.documents
+    )
+    return dataclasses.replace(request, folder=folder, documents=documents)
 
 
 def fax_of(row: Any, attempts: tuple[Attempt, ...], of_last: str = "") -> Fax:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,7 +32,6 @@ from softfax.transitions import FAXES
 
 __all__ = ["QueueStore", "StoredFax"]
 
-_REQUEST: TypeAdapter[FaxRequest] = TypeAdapter(FaxRequest)
 _CONTEXT: TypeAdapter[FaxContext] = TypeAdapter(FaxContext)
 
 #: The folder in a request as it is kept.
@@ -61,8 +61,10 @@ class StoredFax:
 class QueueStore(JobTable):
     """The tables. Faxes that wait for a call are jobs."""
 
-    def __init__(self, engine: sa.Engine, aside: Aside | None = None) -> None:
+    def __init__(self, engine: sa.Engine, aside: Aside | None = None, folder: Path = Path()) -> None:
+        """`folder` has those of the faxes' documents."""
         super().__init__(engine, tables.faxes)
+        self._folder = folder
         self._aside = aside or Aside(engine)
 
     # ---- putting ------------------------------------------------------------------------------------------------
@@ -87,7 +89,7 @@ class QueueStore(JobTable):
                 connection.execute(tables.keys.insert().values(key=key, hash=body_hash, fax_ids=ids, created=now))
             for fax, request, context in faxes:
                 due = rows.stamp(fax.next_attempt) or now
-                self._insert(connection, fax, context, _REQUEST.dump_json(request).decode(), due)
+                self._insert(connection, fax, context, rows.request_text(request), due)
         return True
 
     def asked(self, key: str, body_hash: str) -> builtins.list[str] | None:
@@ -452,8 +454,9 @@ class QueueStore(JobTable):
             others = [folder for folder in left if folder not in found]
             if len(others) <= 3:
                 for folder in others:
-                    named = f.request.contains(f'/{folder}"', autoescape=True)
-                    if connection.execute(sa.select(f.seq).where(named).limit(1)).first() is not None:
+                    # As it is kept, and as a station of before did.
+                    named = [f.request.contains(f'{before}{folder}"', autoescape=True) for before in '"/']
+                    if connection.execute(sa.select(f.seq).where(sa.or_(*named)).limit(1)).first() is not None:
                         found.add(folder)
             else:
                 requests = connection.execution_options(yield_per=1000).execute(sa.select(f.request)).scalars()
@@ -548,7 +551,7 @@ class QueueStore(JobTable):
         return StoredFax(
             fax=rows.fax_of(row, attempts),
             context=_CONTEXT.validate_json(row.context),
-            request=_REQUEST.validate_json(row.request) if row.request else None,
+            request=rows.request_of(row.request, self._folder),
             token=row.token,
             dialled=bool(last) and bool(attempts) and attempts[-1].ended is None,
             cancelled=row.cancelled,

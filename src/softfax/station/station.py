@@ -12,7 +12,7 @@ import dataclasses
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,6 +146,8 @@ class Station(Registry):
         self.on_reload: list[Callable[[StationConfig], None]] = []
         #: Told while there is room for calls.
         self.on_room: list[Callable[[], None]] = []
+        #: Awaited, one after the other, once the document of a received fax is made, before its result is reported.
+        self.on_document: list[Callable[[FaxContext, FaxResult], Awaitable[None]]] = []
         self._isolated = isolated
         self._make_host: HostFactory = calls or (Workers if isolated else Calls)
         self._watchers = Hub[FaxUpdate]()
@@ -536,9 +538,16 @@ class Station(Registry):
         if fax.call.order is not None:
             self._resting.note(fax.call.account, result, time.monotonic())
         if fax.destination is not None:
-            remote = message.remote_uri or fax.remote_uri
-            result = await fax.destination.deliver(result, message.marks, remote)
+            result = await self._deliver(fax, result, message.marks, message.remote_uri or fax.remote_uri)
         await self._end(fax, result)
+
+    async def _deliver(self, fax: _Fax, result: FaxResult, marks: Sequence[PageMark], remote: str) -> FaxResult:
+        """Make the document of what was received, and wait for those who keep it."""
+        assert fax.destination is not None
+        result = await fax.destination.deliver(result, marks, remote)
+        for kept in self.on_document:
+            await kept(fax.call.context, result)
+        return result
 
     async def _undialled(self, fax: _Fax, why: Outcome) -> None:
         if why.error == "FILE_ERROR":
@@ -559,7 +568,7 @@ class Station(Registry):
             bad_rows=sum(mark.bad_rows for mark in fax.marks),
         )
         if fax.destination is not None:
-            result = await fax.destination.deliver(result, fax.marks, fax.remote_uri)
+            result = await self._deliver(fax, result, fax.marks, fax.remote_uri)
         await self._end(fax, result)
 
     async def salvage(self, context: FaxContext) -> FaxResult:

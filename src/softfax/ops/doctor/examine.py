@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 
 from softfax.ops.check import check_config
-from softfax.ops.doctor import local, network, ports, trial
+from softfax.ops.doctor import local, network, ports, shared, trial
 from softfax.ops.doctor.findings import CheckArea, Finding, Status, failed, ok, skipped
 
 __all__ = ["examine"]
@@ -47,7 +47,9 @@ async def examine(
         (CheckArea.ACCOUNTS, network.account_findings(config)),
         (CheckArea.ACCOUNTS, network.registration_findings(config, running)),
         (CheckArea.DISK, _thread(lambda: local.disk_findings(config))),
+        (CheckArea.DISK, _thread(lambda: shared.store_findings(config))),
         (CheckArea.RECORDS, _thread(lambda: local.record_findings(config))),
+        (CheckArea.RECORDS, _thread(lambda: shared.replica_findings(config))),
         (CheckArea.CLOCK, _thread(local.clock_findings)),
         (CheckArea.DOCUMENTS, _thread(local.document_findings)),
         (CheckArea.LIMITS, _thread(lambda: local.limit_findings(config))),

@@ -58,9 +58,21 @@ class DataConfig(Table):
     url: str = Field(
         "", repr=False, description="database elsewhere: postgresql://USER@HOST/NAME (a SQLite file in dir)"
     )
+    documents: str = Field(
+        "",
+        description="store that several stations share for documents, pages and received faxes: s3://BUCKET/PREFIX, gs://…, "
+        "az://…, file:///FOLDER (folders of this machine alone)",
+    )
     name: Annotated[str, matching(r"[A-Za-z0-9_.-]{1,40}", "use up to 40 letters, digits and _.-")] = Field(
         "softfax", description="this station among the connections of a PostgreSQL server"
     )
+
+    @field_validator("documents")
+    @classmethod
+    def _documents(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(s3|gs|az)://[^\s?#@]+|file:///[^\s?#]+", value):
+            raise Unfit("write s3://BUCKET/PREFIX, gs://…, az://… or file:///FOLDER, or leave it out")
+        return value.rstrip("/")
 
     @field_validator("url")
     @classmethod
