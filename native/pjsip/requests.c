@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Requests that are no calls. A fax machine is asked whether it is there (OPTIONS) and may be told things within a call
- * (INFO); it takes no orders to make calls (REFER), no subscriptions and no messages. pjsua would do all of that,
- * and leaves what it does not know without an answer, so that the far end repeats it for half a minute.
+ * (INFO, and NOTIFY of its own REFER); it takes no orders to make calls (REFER), no subscriptions and no messages.
+ * pjsua would do all of that, and leaves what it does not know without an answer, so that the far end repeats it for
+ * half a minute.
  */
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
@@ -72,6 +73,19 @@ static pj_bool_t of_ended_call(const pjsip_rx_data *rdata) {
     return dlg && (!inv || inv->state == PJSIP_INV_STATE_DISCONNECTED);
 }
 
+/* A call in which we have sent REFER (RFC 3515 §2.4.4). */
+static pj_bool_t of_referring_call(const pjsip_rx_data *rdata) {
+    const pjsip_dialog *dlg = rdata->msg_info.to->tag.slen
+                                  ? pjsip_ua_find_dialog(&rdata->msg_info.cid->id, &rdata->msg_info.to->tag,
+                                                         &rdata->msg_info.from->tag, PJ_FALSE)
+                                  : NULL;
+
+    for (unsigned i = 0; dlg && i < dlg->usage_cnt; i++)
+        if (dlg->usage[i] == pjsip_evsub_instance())
+            return PJ_TRUE;
+    return PJ_FALSE;
+}
+
 static pj_bool_t is(const pjsip_method *method, const char *name) { return !pj_strcmp2(&method->name, name); }
 
 /* INFO: an empty one asks whether the call is there; keys that were pressed say nothing to a fax (RFC 2976 §2.2). */
@@ -110,6 +124,8 @@ static pj_bool_t on_request(pjsip_rx_data *rdata) {
         return rdata->msg_info.to->tag.slen ? PJ_FALSE : answer(rdata, PJSIP_SC_CALL_TSX_DOES_NOT_EXIST);
     if (is(method, "INFO"))
         return of_no_call(rdata) ? PJ_FALSE : answer(rdata, answer_to_info(rdata));
+    if (is(method, "NOTIFY") && of_referring_call(rdata))
+        return PJ_FALSE;
     return answer(rdata, PJSIP_SC_METHOD_NOT_ALLOWED);
 }
 

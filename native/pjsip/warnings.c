@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A refusal says why (Warning, RFC 3261 §20.43): one of media always, others where the owner has a reason. */
+/* A refusal says why (Warning, RFC 3261 §20.43): one of media always, others where the owner has a reason. A
+ * redirection leads where the owner says. */
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
 
@@ -32,6 +33,18 @@ static int is_wanted(const pjsip_tx_data *tdata) {
     return call->inv && call->inv->dlg && !pj_strcmp(&call->inv->dlg->call_id->id, &id->id);
 }
 
+/* The dialog has put in a Contact of its own; the owner's is a header of no type. */
+static void leave_owners_contact(pjsip_msg *msg) {
+    static const pj_str_t name = {(char *)(pj_size_t) "Contact", 7};
+    pjsip_hdr *dialogs = pjsip_msg_find_hdr(msg, PJSIP_H_CONTACT, NULL);
+    pjsip_hdr *first = dialogs ? pjsip_msg_find_hdr_by_name(msg, &name, NULL) : NULL;
+
+    if (first == dialogs && dialogs)
+        first = pjsip_msg_find_hdr_by_name(msg, &name, dialogs->next);
+    if (first)
+        pj_list_erase(dialogs);
+}
+
 static pj_status_t on_tx_response(pjsip_tx_data *tdata) {
     const pjsip_cseq_hdr *cseq = PJSIP_MSG_CSEQ_HDR(tdata->msg);
     static const pj_str_t name = {(char *)(pj_size_t) "Warning", 7};
@@ -44,6 +57,8 @@ static pj_status_t on_tx_response(pjsip_tx_data *tdata) {
     if (status < 300 || !cseq || tdata->buf.cur > tdata->buf.start ||
         (cseq->method.id != PJSIP_INVITE_METHOD && pj_strcmp2(&cseq->method.name, "UPDATE")))
         return PJ_SUCCESS;
+    if (status < 400)
+        leave_owners_contact(tdata->msg);
     ours = is_wanted(tdata);
     if (!ours && status != PJSIP_SC_NOT_ACCEPTABLE_HERE)
         return PJ_SUCCESS;

@@ -39,6 +39,8 @@ __all__ = [
     "FaxResult",
     "FaxState",
     "FaxUpdate",
+    "HeardEvent",
+    "HeardSignal",
     "JobEvent",
     "Mode",
     "NegotiatedEvent",
@@ -105,6 +107,16 @@ class Operation(StrEnum):
     SEND = "send"
     RECEIVE = "receive"
     NONE = "none"
+
+
+class HeardSignal(StrEnum):
+    """A sign of a fax in a call that is listened to; `NOTHING` where none came in time."""
+
+    CNG = "CNG"
+    CED = "CED"
+    V21 = "V.21"
+    T38 = "T.38"
+    NOTHING = "nothing"
 
 
 def new_fax_id() -> str:
@@ -241,6 +253,16 @@ class NegotiatedEvent(Event):
     encoding: str
     resolution: str
     remote_station_id: str
+    fax_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeardEvent(Event):
+    """The end of listening to a call that may be voice or fax, `seconds` after it began."""
+
+    event = "heard"
+    signal: HeardSignal
+    seconds: float
     fax_id: str = ""
 
 

@@ -314,6 +314,8 @@ def _words(event: StreamEvent) -> str:
         return str(body["state"]) + (f": {body['reason']}" if body.get("reason") else "") + again
     if event.kind == "call" and body["state"] in ("ringing", "answered"):
         return str(body["state"])
+    if event.kind == "heard":
+        return f"heard {body['signal']} after {body['seconds']:.1f} s"
     if event.kind == "negotiated":
         mode = "T.38" if body["mode"] == "T38" else "G.711"
         return f"{mode}, {body['bitrate']} bit/s, {'ECM' if body['ecm'] else 'no ECM'}, {body['resolution']} dpi"

@@ -21,6 +21,7 @@ from softfax.model import (
     Direction,
     Event,
     FaxResult,
+    HeardEvent,
     Mode,
     NegotiatedEvent,
     PageEvent,
@@ -39,6 +40,8 @@ def describe(event: Event) -> str | None:
             return None
         case CallEvent():
             return event.state.value
+        case HeardEvent():
+            return f"heard {event.signal} after {event.seconds:.1f} s"
         case NegotiatedEvent():
             mode = "T.38" if event.mode is Mode.T38 else "G.711"
             ecm = "ECM" if event.ecm else "no ECM"

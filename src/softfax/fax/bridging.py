@@ -227,9 +227,10 @@ class GatewaySession:
         if leg == B:
             self._stop_timer("answer")
             self.incoming.answer()
-            return
-        self._report_call(CallState.ANSWERED, 200, "OK")
-        self._report_session(SessionState.ACTIVE)
+        # A call that was listened to has been answered before.
+        if self.legs[A].answered and self.legs[B].answered:
+            self._report_call(CallState.ANSWERED, 200, "OK")
+            self._report_session(SessionState.ACTIVE)
 
     def _call_ended(self, leg: int, sip_code: int, reason: str) -> None:
         if leg == A and not self.legs[A].answered:

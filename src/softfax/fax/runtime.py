@@ -44,6 +44,21 @@ IncomingHandler = Callable[
 EngineSink = Callable[[EngineEvent], None]
 
 
+@dataclass
+class TakenCall:
+    """A call that was listened to and becomes a fax, with its media so far, all of them given away.
+
+    `asked`: it has been answered by us; `answered`: and that is acknowledged.
+    """
+
+    call: IncomingCall
+    udptl: socket.socket
+    audio: AudioMedia | None
+    t38: T38Media | None
+    answered: bool
+    asked: bool = False
+
+
 class OtherCall(Protocol):
     """Calls that are no single fax's."""
 
@@ -126,6 +141,12 @@ class ActiveFax:
         self.session.t38_refused(sip_code, reason)
 
     # ---- what the runtime needs ---------------------------------------------------------------------------------
+
+    def have_udptl(self, sock: socket.socket) -> None:
+        """Take a socket whose address the far end may know already."""
+        if self._udptl is not None:
+            self._udptl.close()
+        self._udptl = sock
 
     def policy(self) -> T38Policy:
         """Policy of the user agent for T.38: its answer to an offer, and its own offer."""
@@ -317,6 +338,30 @@ class FaxRuntime:
             self.messages.claim(call.call_id)
         active.session.begin()
         call.answer(t38=active.policy())
+        return active
+
+    def take_over(self, taken: TakenCall, settings: FaxSettings, on_event: EventSink) -> ActiveFax:
+        """A call that was listened to becomes a fax."""
+        call = taken.call
+        active = self._new_fax(settings, on_event)
+        active.have_udptl(taken.udptl)
+        active.call = active.session.call = call
+        call.handler = active
+        if active.tracing is not None:
+            self.messages.claim(call.call_id)
+        active.session.begin()
+        if taken.asked:
+            call.use(t38=active.policy())
+        else:
+            call.answer(t38=active.policy())
+        if taken.answered:
+            active.on_state(call, "answered", 200, "OK")
+        if taken.t38 is not None:
+            active.on_t38(call, taken.t38)
+        if taken.audio is not None and taken.t38 is None:
+            active.on_audio(call, taken.audio)
+        elif taken.audio is not None:
+            os.close(taken.audio.fd)
         return active
 
     def _new_fax(self, settings: FaxSettings, on_event: EventSink, job: PageJob | None = None) -> ActiveFax:

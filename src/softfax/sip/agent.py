@@ -73,6 +73,7 @@ class Call:
         self._said: T38Parameters | None = None
         # Set on the loop, read in the SIP thread: T.30 is so far in audio that T.38 would only begin the fax anew.
         self._in_audio = False
+        self._referred: Callable[[int, str], None] | None = None
         self.handler: CallHandler | None = None
         #: How it ended, once it has.
         self.end = CallEnd()
@@ -116,6 +117,17 @@ class Call:
     def offer_audio(self) -> None:
         """Offers G.711 again in a re-INVITE; `on_audio` follows if the far end takes it, else T.38 goes on."""
         self._send_audio_offer(PENDING_TRIES)
+
+    def refer(self, uri: str, done: Callable[[int, str], None]) -> None:
+        """Ask the far end to call `uri` (REFER, RFC 3515); `done` takes the status that it got there, or why it did not try."""
+        self._referred = done
+        if not self._ended:
+            self._agent.post(lambda stack: stack.refer(self, uri))
+
+    def _deliver_referred(self, code: int, reason: str) -> None:
+        done, self._referred = self._referred, None
+        if done is not None:
+            done(code, reason)
 
     def _send_audio_offer(self, tries: int) -> None:
         if not self._ended:
@@ -207,13 +219,22 @@ class IncomingCall(Call):
         #: Of a call that comes from no account: the one whose user or number it is for.
         self.called_account = ""
         self.headers: dict[str, str] = {}
-        #: Text of the Warning of a refusal.
-        self.warning = ""
+        #: Text of the Warning of a refusal, and Contact of a redirection.
+        self.warning = self.contact = ""
 
     def answer(self, *, t38: T38Policy) -> None:
         """Answers with 200; `t38` says what offers of T.38 get."""
         self._policy = t38
         self._agent.post(lambda stack: stack.answer(self))
+
+    def use(self, *, t38: T38Policy) -> None:
+        """Replace the policy for T.38."""
+
+        def put(stack: Stack) -> None:
+            del stack
+            self._policy = t38
+
+        self._agent.post(put)
 
     def ring(self) -> None:
         """Send 180 Ringing."""
@@ -226,6 +247,10 @@ class IncomingCall(Call):
     def reject(self, code: int = 603) -> None:
         """Refuses the call with a SIP status of 300 to 699."""
         self.hangup(code)
+
+    def redirect_to(self, uri: str) -> None:
+        """Set the Contact of the 302 that follows (RFC 3261 §21.3.3)."""
+        self.contact = uri
 
     def refused_for(self, why: str) -> None:
         """Set the Warning (RFC 3261 §20.43) of the refusal that follows."""

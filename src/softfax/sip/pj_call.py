@@ -79,6 +79,13 @@ class PjCall(pj.Call):  # type: ignore[misc]
         except Exception:
             log.exception("a call event was lost")
 
+    def onCallTransferStatus(self, prm: Any) -> None:
+        try:
+            if prm.finalNotify or prm.statusCode >= 200:
+                self._stack.agent.tell(self.call._deliver_referred, int(prm.statusCode), clean(prm.reason))
+        except Exception:
+            log.exception("the answer to a REFER was lost")
+
     def onCallRedirected(self, prm: Any) -> int:
         try:
             if self._stack.may_redirect(self, clean(prm.targetUri)):
@@ -111,10 +118,15 @@ def operation(code: int = 0) -> Any:
     return prm
 
 
-def refusal(code: int) -> Any:
-    """A refusal that says when to try again."""
+def refusal(code: int, contact: str = "") -> Any:
+    """A final response: a 503 says when to try again, a redirection where to."""
     prm = operation(code)
     header = pj.SipHeader()
-    header.hName, header.hValue = "Retry-After", str(RETRY_AFTER_S)
+    if code == 503:
+        header.hName, header.hValue = "Retry-After", str(RETRY_AFTER_S)
+    elif code == 302 and contact:
+        header.hName, header.hValue = "Contact", f"<{contact}>"
+    else:
+        return prm
     prm.txOption.headers.append(header)
     return prm

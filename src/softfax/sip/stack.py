@@ -320,7 +320,17 @@ class Stack:
             return
         if isinstance(call, IncomingCall) and call.warning and code >= 300:
             self._glue.warn(call._index, MISCELLANEOUS, call.warning)
-        pj_call.hangup(refusal(code) if code == 503 else operation(code))
+        pj_call.hangup(refusal(code, call.contact if isinstance(call, IncomingCall) else ""))
+
+    def refer(self, call: Call, uri: str) -> None:
+        """Sends REFER."""
+        pj_call = self._calls.get(call._index)
+        if pj_call is None:
+            return
+        try:
+            pj_call.xfer(f"<{uri}>", operation())
+        except pj.Error as error:
+            self.agent.tell(call._deliver_referred, 500, reason_of(error))
 
     def offer_t38(self, call: Call) -> None:
         """Sends our offer."""

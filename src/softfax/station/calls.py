@@ -33,10 +33,11 @@ from softfax.errors import (
 from softfax.fax import outcome
 from softfax.fax.bridging import GatewaySettings
 from softfax.fax.gateway import ActiveGateway, Onward
+from softfax.fax.listening import ListenSettings
 from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings
-from softfax.model import Event, FaxResult, new_fax_id
+from softfax.model import Event, FaxResult, HeardSignal, new_fax_id
 from softfax.options import FaxOptions, options_of
 from softfax.sip.agent import IncomingCall
 from softfax.sip.headers import number_of
@@ -44,7 +45,7 @@ from softfax.sip.types import CALLS_PER_PROCESS, CallerId, CallHandler, SipAccou
 from softfax.sipstatus import status
 from softfax.station import making, wire
 from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, gateway_of, mailbox_of
-from softfax.station.config import StationConfig
+from softfax.station.config import GatewayConfig, StationConfig
 from softfax.station.load import Load, LoadMeter, Refusals
 from softfax.station.progress import fax_progress, gateway_progress
 from softfax.station.registrations import Registrations
@@ -373,15 +374,20 @@ class Calls:
         arrived = dataclasses.replace(arrived, mailbox=decision.mailbox, ident=decision.ident)
         fax_id = arrived.fax_id
         if rule is not None:
-            return self._pass_on(call, dataclasses.replace(arrived, mailbox="", gateway=rule.name), caller)
-        document = making.spool_path(self.config, fax_id)
-        settings = making.incoming_settings(self.config, fax_id=fax_id, document=document, account=call.account)
-        settings = dataclasses.replace(settings, ident=decision.ident)
+            return self._pass_on(call, arrived, caller, rule)
+        settings = self._incoming_settings(arrived)
         fax = self._faxes[fax_id] = _PlacedFax(call.account, arrived, caller)
         self._close_if_full()
         self._report(arrived)
         self._run(fax_id, fax, self._receive(fax_id, fax))
         return settings, partial(self._on_event, fax_id, fax)
+
+    def _incoming_settings(self, arrived: wire.Arrived) -> FaxSettings:
+        document = making.spool_path(self.config, arrived.fax_id)
+        settings = making.incoming_settings(
+            self.config, fax_id=arrived.fax_id, document=document, account=arrived.account
+        )
+        return dataclasses.replace(settings, ident=arrived.ident)
 
     def _refuse(self, call: IncomingCall, code: int, why: str, told: str = "") -> int:
         """Refuse a call, with a line in the log, a Warning (`told`), and a record where it came from an account."""
@@ -426,17 +432,49 @@ class Calls:
 
     # ---- gateways -----------------------------------------------------------------------------------------------
 
-    def _pass_on(self, call: IncomingCall, arrived: wire.Arrived, caller: str) -> CallHandler:
-        """A call that goes on by a gateway: where to, the station says."""
+    def _pass_on(self, call: IncomingCall, arrived: wire.Arrived, caller: str, rule: GatewayConfig) -> CallHandler:
+        """A call that goes on by a gateway: where to, the station says. It may be listened to for a fax first."""
         fax_id = arrived.fax_id
-        fax = _PlacedFax(call.account, arrived, caller)
+        onward = dataclasses.replace(arrived, mailbox="", gateway=rule.name)
+        listens = bool(rule.listen) and self._unready() is None
+        fax = _PlacedFax(call.account, arrived if listens else onward, caller)
         settings = GatewaySettings(fax_id=fax_id, t38=making.t38_preferences(self.config, call.account))
-        fax.gateway = ActiveGateway(self._running(), call, settings, partial(self._on_event, fax_id, fax))
+        gateway = fax.gateway = ActiveGateway(self._running(), call, settings, partial(self._on_event, fax_id, fax))
         self._faxes[fax_id] = fax
         self._close_if_full()
+        if listens:
+            listening = ListenSettings(early=rule.listen == "early", seconds=rule.listen_s)
+            self._run(fax_id, fax, self._listen(fax, gateway, listening, arrived, onward))
+        else:
+            self._report(onward)
+            self._run(fax_id, fax, self._end_of_gateway(fax_id, fax, gateway))
+        return gateway.handler
+
+    async def _listen(
+        self,
+        fax: _PlacedFax,
+        gateway: ActiveGateway,
+        settings: ListenSettings,
+        arrived: wire.Arrived,
+        onward: wire.Arrived,
+    ) -> None:
+        """A call that may be voice or fax. The station hears of it once it is known which."""
+        fax_id = arrived.fax_id
+        logcontext.fax(fax_id)
+        heard = await gateway.listen(settings)
+        if heard is None or heard.signal is HeardSignal.NOTHING:
+            self._report(onward)
+            if heard is not None:
+                self._report(wire.FaxEvent(fax_id, heard))
+            await self._end_of_gateway(fax_id, fax, gateway)
+            return
         self._report(arrived)
-        self._run(fax_id, fax, self._end_of_gateway(fax_id, fax, fax.gateway))
-        return fax.gateway.handler
+        self._report(wire.FaxEvent(fax_id, heard))
+        taken, fax.gateway = gateway.release(), None
+        fax.active = self._running().take_over(
+            taken, self._incoming_settings(arrived), partial(self._on_event, fax_id, fax)
+        )
+        await self._finish(fax_id, fax, fax.active, taken.call.remote_uri)
 
     def _bridge(self, order: wire.Bridge) -> None:
         fax = self._faxes.get(order.fax_id)
@@ -445,7 +483,13 @@ class Calls:
         onward = [Onward(r.account, r.uri, making.t38_preferences(self.config, r.account)) for r in order.routes]
         fax.onward = order.routes[0].account if order.routes else ""
         caller = CallerId(order.caller_number, order.caller_name)
-        fax.gateway.begin(onward, caller, answer_s=order.answer_timeout_s)
+        bridge = partial(fax.gateway.begin, onward, caller, answer_s=order.answer_timeout_s)
+        if order.hand_on == "redirect":
+            fax.gateway.redirect(order.routes[0].uri)
+        elif order.hand_on == "refer":
+            fax.gateway.refer(order.routes[0].uri, bridge)
+        else:
+            bridge()
 
     def _refuse_gateway(self, order: wire.Refuse) -> None:
         fax = self._faxes.get(order.fax_id)

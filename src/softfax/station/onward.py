@@ -45,6 +45,7 @@ def going_on(
     return wire.Bridge(
         fax_id=context.fax_id,
         routes=routes,
+        hand_on=rule.hand_on,
         answer_timeout_s=rule.answer_timeout_s,
         caller_number=context.caller_number,
         caller_name=context.caller_name,

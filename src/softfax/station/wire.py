@@ -13,7 +13,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -110,10 +110,11 @@ class Cancel(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Bridge(Message):
-    """A gateway's call goes on by the first of these routes that leads anywhere."""
+    """A gateway's call goes on by the first of these routes that leads anywhere; `hand_on` says how, as in `[[gateway]]`."""
 
     fax_id: str
     routes: tuple[Route, ...]
+    hand_on: Literal["bridge", "refer", "redirect"] = "bridge"
     answer_timeout_s: float = 60.0
     caller_number: str = ""
     caller_name: str = ""

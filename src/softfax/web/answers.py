@@ -17,6 +17,7 @@ from softfax.model import (
     Event,
     Fax,
     FaxResult,
+    HeardEvent,
     JobEvent,
     Mode,
     NegotiatedEvent,
@@ -130,7 +131,8 @@ def _logged(kind: type[Event]) -> type[Out]:
     )
 
 
-_LOGGED = tuple(_logged(kind) for kind in (JobEvent, CallEvent, SessionEvent, NegotiatedEvent, PageEvent, FaxResult))
+_KINDS = (JobEvent, CallEvent, SessionEvent, HeardEvent, NegotiatedEvent, PageEvent, FaxResult)
+_LOGGED = tuple(_logged(kind) for kind in _KINDS)
 EventOut = Annotated[Union[_LOGGED], Field(discriminator="event")]  # type: ignore[valid-type]  # noqa: UP007
 
 

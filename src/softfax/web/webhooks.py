@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from softfax.model import CallEvent, JobEvent, NegotiatedEvent, PageEvent, SessionEvent
+from softfax.model import CallEvent, HeardEvent, JobEvent, NegotiatedEvent, PageEvent, SessionEvent
 from softfax.web.examples import FAX, TIME
 
 __all__ = ["WEBHOOKS"]
 
-_KINDS = [kind.event for kind in (CallEvent, SessionEvent, NegotiatedEvent, PageEvent, JobEvent)] + ["result"]
+_KINDS = [kind.event for kind in (CallEvent, SessionEvent, HeardEvent, NegotiatedEvent, PageEvent, JobEvent)] + [
+    "result"
+]
 _HEADERS = {
     "Softfax-Event-Id": ("the same for every attempt of one event", f"{FAX}-job-0123456789ab"),
     "Softfax-Fax-Id": ("the fax", FAX),

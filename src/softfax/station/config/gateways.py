@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""[[gateway]]: calls that are not answered here, but go on to another account, with their fax between T.38 and G.711."""
+"""[[gateway]]: calls that are not answered here, but go on to another account, with their fax between T.38 and G.711; and numbers
+for voice and fax, whose calls go on where no fax is heard."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -38,6 +39,15 @@ class GatewayConfig(Table):
         (), max_length=20, description="accounts by which calls go on, the first one first (as [[route]] says)"
     )
     answer_timeout_s: Seconds = Field(60.0, description="how long it may ring")
+    listen: Literal["", "early", "answer"] = Field(
+        "",
+        description="listen first, in early media (183) or answered, and receive here if a fax is heard; empty: pass on at once",
+    )
+    listen_s: Seconds = Field(6.0, description="how long it is listened")
+    hand_on: Literal["bridge", "refer", "redirect"] = Field(
+        "bridge",
+        description="pass the call on by one of ours, by REFER (after listening answered), or by 302 (before the answer)",
+    )
 
 
 def check_gateways(gateways: Sequence[GatewayConfig], accounts: Sequence[AccountConfig]) -> None:
@@ -46,6 +56,12 @@ def check_gateways(gateways: Sequence[GatewayConfig], accounts: Sequence[Account
     for index, one in enumerate(gateways):
         if one.name in (other.name for other in gateways[:index]):
             raise Misplaced(f"another gateway is called {one.name} too; give each a name", "gateway", index, "name")
+        if one.hand_on == "refer" and one.listen != "answer":
+            text = 'REFER is for a call that is answered; set listen = "answer"'
+            raise Misplaced(text, "gateway", index, "hand_on")
+        if one.hand_on == "redirect" and one.listen == "answer":
+            text = 'a call that is answered cannot be redirected; set listen = "early"'
+            raise Misplaced(text, "gateway", index, "hand_on")
         for key, wanted in (("from", one.from_), ("accounts", one.accounts)):
             for number, name in enumerate(wanted):
                 if name not in names:
