@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from softfax import _version
 from softfax.ami import variables
 from softfax.ami.access import Permission, event_mask, privilege
 from softfax.ami.auth import new_challenge
 from softfax.ami.channel import AmiEvent
 from softfax.ami.client import Client
+from softfax.ami.console import output
+from softfax.ami.endpoints import show_endpoints, show_registrations
 from softfax.ami.events import FaxChannel
 from softfax.ami.originate import BadOriginateError, read
-from softfax.ami.wire import Action
+from softfax.ami.watching import add_filter, user_event, wait_event
+from softfax.ami.wire import ASTERISK_VERSIONS, Action
 from softfax.station import FaxCall
 from softfax.vocabularies.asterisk import session_fields
 
@@ -30,12 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["ACTIONS", "BEFORE_LOGIN", "Command", "perform"]
 
 P = Permission
-AMI_VERSION = "5.0.4"
-ASTERISK_VERSION = "16.28.0"
 
 
 async def perform(server: AmiServer, client: Client, action: Action) -> None:
     """Carries out what a client sent, or says why not."""
+    await client.stop_waiting()
     if action.problem:
         client.error(action, action.problem)
         return
@@ -125,8 +126,8 @@ async def _core_settings(server: AmiServer, client: Client, action: Action) -> N
     client.respond(
         action,
         "Success",
-        ("AMIversion", AMI_VERSION),
-        ("AsteriskVersion", f"{ASTERISK_VERSION}-softfax-{_version.__version__}"),
+        ("AMIversion", ASTERISK_VERSIONS[server.settings.version][0]),
+        ("AsteriskVersion", server.asterisk_version),
         ("SystemName", ""),
         ("CoreMaxCalls", "0"),
         ("CoreMaxLoadAvg", "0.000000"),
@@ -168,6 +169,24 @@ async def _core_show_channels(server: AmiServer, client: Client, action: Action)
 
     rows = [entry(call, server.channel_of(call)) for call in server.station.calls()]
     client.reply_list(action, "Channels will follow", rows, "CoreShowChannelsComplete", start="start")
+
+
+async def _core_show_channel_map(server: AmiServer, client: Client, action: Action) -> None:
+    """No channel is connected to another here: the leg that a gateway's call goes on by is none of its own."""
+    if server.find(action.get("Channel")) is None:
+        client.error(action, "No such channel")
+        return
+    client.reply_list(action, "Channel map will follow", [], "CoreShowChannelMapComplete", start="start")
+
+
+async def _command(server: AmiServer, client: Client, action: Action) -> None:
+    line = action.get("Command")
+    if not line:
+        client.error(action, "No command provided")
+        return
+    known, lines = output(server, line)
+    head = ("Message", "Command output follows")
+    client.respond(action, "Success" if known else "Error", head, *(("Output", text) for text in lines))
 
 
 async def _status(server: AmiServer, client: Client, action: Action) -> None:
@@ -358,22 +377,34 @@ class Command:
 
 _COMMANDS = (
     Command("Challenge", "Generate Challenge for MD5 Auth.", P(0), _challenge),
+    Command("Command", "Execute Asterisk CLI Command.", P.COMMAND, _command),
     Command("CoreSettings", "Show PBX core settings (version etc).", P.SYSTEM | P.REPORTING, _core_settings),
+    Command(
+        "CoreShowChannelMap",
+        "List all channels connected to the specified channel.",
+        P.SYSTEM | P.REPORTING,
+        _core_show_channel_map,
+    ),
     Command("CoreShowChannels", "List currently active channels.", P.SYSTEM | P.REPORTING, _core_show_channels),
     Command("CoreStatus", "Show PBX core status variables.", P.SYSTEM | P.REPORTING, _core_status),
     Command("Events", "Control Event Flow.", P(0), _events),
     Command("FAXSession", "Responds with a detailed description of a single FAX session", P.CALL, _fax_session),
     Command("FAXSessions", "Lists active FAX sessions", P.CALL, _fax_sessions),
     Command("FAXStats", "Responds with fax statistics", P.REPORTING, _fax_stats),
+    Command("Filter", "Dynamically add filters for the current manager session.", P.SYSTEM, add_filter),
     Command("Getvar", "Gets a channel variable or function value.", P.CALL | P.REPORTING, _getvar),
     Command("Hangup", "Hangup channel.", P.SYSTEM | P.CALL, _hangup),
     Command("ListCommands", "List available manager commands.", P(0), _list_commands),
     Command("Login", "Login Manager.", P(0), _login),
     Command("Logoff", "Logoff Manager.", P(0), _logoff),
     Command("Originate", "Originate a call.", P.ORIGINATE, _originate),
+    Command("PJSIPShowEndpoints", "Lists PJSIP endpoints.", P.SYSTEM, show_endpoints),
+    Command("PJSIPShowRegistrationsOutbound", "Lists PJSIP outbound registrations.", P.SYSTEM, show_registrations),
     Command("Ping", "Keepalive command.", P(0), _ping),
     Command("Setvar", "Sets a channel variable or function value.", P.CALL, _setvar),
     Command("Status", "List channel status.", P.SYSTEM | P.CALL | P.REPORTING, _status),
+    Command("UserEvent", "Send an arbitrary event.", P.USER, user_event),
+    Command("WaitEvent", "Wait for an event to occur.", P(0), wait_event),
 )
 
 ACTIONS = {command.name.lower(): command for command in _COMMANDS}

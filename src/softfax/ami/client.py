@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import re
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 from softfax.ami.access import Permission
 from softfax.ami.auth import User
@@ -25,6 +27,12 @@ class Client:
         self.closing = False
         #: Set once the client has been dropped for not reading.
         self.overrun = False
+        #: Filters of its own: whether what matches is wanted, and what matches.
+        self.filters: list[tuple[bool, re.Pattern[str]]] = []
+        #: Set while there are events for a client that waits for one.
+        self.held_any = asyncio.Event()
+        self._held: list[bytes] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._writer = writer
         self._queue_octets = queue_octets
 
@@ -40,6 +48,43 @@ class Client:
     def wants(self, event: AmiEvent) -> bool:
         """Return True if the user may see the event and the event mask lets it through."""
         return self.user is not None and event.classes in (self.user.read & self.mask)
+
+    def passes(self, data: bytes) -> bool:
+        """Return True if its filters let an event through: one that wants it, if there are such, and none that does not."""
+        if not self.filters:
+            return True
+        text = data.decode("utf-8", "surrogateescape")
+        hits = [wanted for wanted, pattern in self.filters if pattern.search(text)]
+        return False not in hits and (True in hits or not any(wanted for wanted, _ in self.filters))
+
+    # ---- waiting for an event -----------------------------------------------------------------------------------------
+
+    def wait(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """Wait beside what the client does next, which ends that."""
+        self._waiting = asyncio.ensure_future(waiting)
+
+    async def stop_waiting(self) -> None:
+        """Have it answer now."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self.held_any.set()
+            await waiting
+
+    def hold(self) -> None:
+        """Hold events from now on."""
+        self._held = []
+        self.held_any.clear()
+
+    def let_go(self) -> None:
+        """Send what was held, and hold no more."""
+        held, self._held = self._held or [], None
+        for data in held:
+            self.send(data)
+
+    def gone(self) -> None:
+        """The connection is closed."""
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     # ---- sending ------------------------------------------------------------------------------------------------------
 
@@ -61,7 +106,17 @@ class Client:
     def push(self, event: AmiEvent) -> None:
         """Sends an event the client wants."""
         if self.wants(event):
-            self.send(encode(event.message()))
+            self.hear(encode(event.message()))
+
+    def hear(self, data: bytes) -> None:
+        """Send an event, or hold it, if the filters let it through."""
+        if not self.passes(data):
+            return
+        if self._held is None:
+            self.send(data)
+            return
+        self._held.append(data)
+        self.held_any.set()
 
     def respond(self, action: Action, response: str, *fields: tuple[str, str]) -> None:
         """The answer to an action: `Response`, `ActionID` if there was one, then `fields`."""
@@ -88,6 +143,7 @@ class Client:
         *,
         start: str = "Start",
         extra: str = "",
+        more: Iterable[tuple[str, str]] = (),
     ) -> None:
         """An answer that is a list: the response, its events, the event that ends it."""
         self.respond(action, "Success", ("EventList", start), ("Message", message))
@@ -98,7 +154,7 @@ class Client:
         fields = [("EventList", "Complete"), ("ListItems", str(count))]
         if extra:
             fields.append((extra, str(count)))
-        self.reply_event(action, complete, *fields)
+        self.reply_event(action, complete, *fields, *more)
 
 
 def _id(action: Action) -> list[tuple[str, str]]:

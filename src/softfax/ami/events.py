@@ -77,6 +77,8 @@ class FaxChannel:
     context: FaxContext
     origin: OriginateAction | None = None
     status_events: bool = True
+    #: The Asterisk whose fields are shown.
+    version: int = 16
     channel: Channel = field(init=False)
     session: SessionEvent | None = None
     mode: Mode = Mode.AUDIO
@@ -101,6 +103,7 @@ class FaxChannel:
         self._in_progress = False
         self._rang = False
         self._dialled = False
+        self._refused_with = 0
 
     @property
     def _is_gateway(self) -> bool:
@@ -237,6 +240,7 @@ class FaxChannel:
     def _on_result(self, result: FaxResult) -> list[AmiEvent]:
         self.ended = True
         self.mode = result.mode
+        self._refused_with = result.sip_code if not self.answered and result.sip_code >= 300 else 0
         if not self.answered:
             return self._not_answered(result)
         if self._is_gateway:
@@ -318,7 +322,10 @@ class FaxChannel:
         return [*said, *self._originate_response(REASON_NONE), self._hangup(0)]
 
     def _hangup(self, cause: int) -> AmiEvent:
-        return self.channel.event("Hangup", ("Cause", str(cause)), ("Cause-txt", cause_text(cause)))
+        fields = [("Cause", str(cause)), ("Cause-txt", cause_text(cause))]
+        if self.version >= 22 and self._refused_with:
+            fields.append(("TechCause", str(self._refused_with)))
+        return self.channel.event("Hangup", *fields)
 
     def _originate_response(self, reason: str) -> list[AmiEvent]:
         origin = self.origin

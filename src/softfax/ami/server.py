@@ -21,19 +21,22 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from softfax import _version
 from softfax.ami.access import Permission
 from softfax.ami.actions import perform
 from softfax.ami.auth import Throttle, User, Users, ip_address
 from softfax.ami.channel import AmiEvent
 from softfax.ami.client import Client
+from softfax.ami.console import Results
 from softfax.ami.events import FaxChannel, originate_response
 from softfax.ami.originate import Originate
 from softfax.ami.settings import AmiSettings, address, from_config, tls_context
-from softfax.ami.wire import BANNER, Framer, encode
+from softfax.ami.wire import ASTERISK_VERSIONS, Framer, banner, encode
 from softfax.errors import DocumentError, PortInUseError, SoftfaxError
-from softfax.model import FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
+from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
 from softfax.peers import Places, network_of
 from softfax.station import FaxCall, FaxOrder, FaxStats, SessionView
+from softfax.station.views import RegistrationView
 from softfax.tlsfront import TlsFront
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ class StationPort(Protocol):
     def find(self, key: str) -> FaxCall | None: ...
     def sessions(self) -> list[SessionView]: ...
     def stats(self) -> FaxStats: ...
+    def registrations(self) -> list[RegistrationView]: ...
     def hangup(self, call: FaxCall) -> None: ...
     def subscribe(self, sink: Callable[[FaxUpdate], None]) -> Callable[[], None]: ...
 
@@ -77,6 +81,9 @@ class AmiServer:
         self.users = Users(settings.users)
         self.throttle = Throttle(settings.max_failures, settings.failure_window_s)
         self.variables: dict[str, str] = {}
+        #: For the commands of the console: results of faxes, and the number of calls since the start.
+        self.results = Results()
+        self.calls_processed = 0
         self.began = datetime.now(UTC)
         self.started = time.monotonic()
         self._servers: list[asyncio.Server] = []
@@ -179,7 +186,7 @@ class AmiServer:
         assert task is not None
         self._clients[client] = task
         try:
-            client.send(BANNER)
+            client.send(banner(self.settings.version))
             await self._serve(client, reader, writer)
         except (OSError, TimeoutError, asyncio.CancelledError):
             # Gone, not logged in in time, or cancelled by close(), which asyncio's streams would log as an error.
@@ -188,6 +195,7 @@ class AmiServer:
             log.exception("AMI: the connection of %s is closed", client.name)
         finally:
             self._clients.pop(client, None)
+            client.gone()
             if client.overrun:
                 log.warning("AMI: %s does not read what it is sent and is disconnected", client.name)
             await _close(writer)
@@ -242,7 +250,7 @@ class AmiServer:
             for client in clients:
                 if client.wants(event):
                     data = data or encode(event.message())
-                    client.send(data)
+                    client.hear(data)
 
     # ---- faxes ----------------------------------------------------------------------------------------------------------
 
@@ -255,8 +263,10 @@ class AmiServer:
             call = self.station.find(update.context.fax_id)
             self.publish(fax.update(update.event, call.mode if call is not None else None))
             self._settle(update.context.fax_id, fax)
-            if isinstance(update.event, FaxResult):
-                self._forget(update.context.fax_id)
+            if isinstance(event, FaxResult):
+                if fax.answered and context.direction is not Direction.GATEWAY:
+                    self.results.add(event)
+                self._forget(context.fax_id)
         except Exception:
             log.exception("AMI: an event of fax %s is lost", update.context.fax_id)
 
@@ -269,9 +279,10 @@ class AmiServer:
         if fax is None:
             # A fax first heard of while an order is being placed is the one of that order.
             origin = self._placing.origin if self._placing is not None and context.outgoing else None
-            fax = FaxChannel(context, origin, self.settings.status_events)
+            fax = FaxChannel(context, origin, self.settings.status_events, self.settings.version)
             fax.channel.context = self.settings.context
             self._faxes[context.fax_id] = fax
+            self.calls_processed += 1
             if origin is not None and origin.unique_id:
                 self._by_unique_id[origin.unique_id] = context.fax_id
         return fax
@@ -291,6 +302,11 @@ class AmiServer:
         """The channel of a fax under way."""
         # A fax that has just ended is not taken up again.
         return self._faxes.get(call.context.fax_id) or FaxChannel(call.context, None, self.settings.status_events)
+
+    @property
+    def asterisk_version(self) -> str:
+        """The version that is shown."""
+        return f"{ASTERISK_VERSIONS[self.settings.version][1]}-softfax-{_version.__version__}"
 
     def files_of(self, view: SessionView) -> tuple[str, ...]:
         """The documents of a session, as outsiders know them."""

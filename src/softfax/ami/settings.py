@@ -28,6 +28,7 @@ class AmiSettings:
     `queue_octets` is what may wait for a client that does not read, before it is disconnected. A failed login is answered
     after `failure_delay_s`; after `max_failures` of them in `failure_window_s` an address is refused for that time.
     `status_events` sends FAXStatus for every fax, as `statusevents=yes` does in Asterisk, not only with option `s`.
+    `version` is the Asterisk whose fields and versions are shown, 16 or 22.
     """
 
     listen: str = "127.0.0.1:5038"
@@ -36,6 +37,7 @@ class AmiSettings:
     tls_private_key: Path | None = None
     users: tuple[User, ...] = ()
     status_events: bool = True
+    version: int = 16
     max_clients: int = 200
     max_unauthenticated: int = 50
     max_unauthenticated_of_one: int = 10
@@ -58,6 +60,7 @@ def from_config(table: AmiConfig) -> AmiSettings:
         tls_certificate=table.tls_certificate,
         tls_private_key=table.tls_private_key,
         status_events=table.status_events,
+        version=table.version,
         users=tuple(
             User(
                 name=user.name,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from softfax.ami.events import FaxChannel
+from softfax.model import Direction
 from softfax.station import FaxCall
 
 __all__ = ["value"]
@@ -26,6 +27,10 @@ def _faxopt(call: FaxCall, fax: FaxChannel) -> dict[str, str]:
     return {
         "ecm": "no" if ecm is False else "yes",
         "error": said.get("FAXERROR", ""),
+        # Detection is a [[gateway]] rule's, and over by the time there is a channel.
+        "faxdetect": "no",
+        "gateway": "yes" if call.context.direction is Direction.GATEWAY else "no",
+        "negotiate_both": "no",
         "filename": fax.files[0] if fax.files else "",
         "filenames": "&".join(fax.files),
         "headerinfo": call.context.header,
@@ -40,6 +45,7 @@ def _faxopt(call: FaxCall, fax: FaxChannel) -> dict[str, str]:
         "sessionid": str(session.session_number),
         "status": said.get("FAXSTATUS", ""),
         "statusstr": said.get("FAXSTATUSSTRING", ""),
+        "t38timeout": str(round(1000 * (order.t38_timeout_s if order and order.t38_timeout_s else 5.0))),
     }
 
 

@@ -11,10 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["BANNER", "HEADERS_MAX", "LINE_OCTETS_MAX", "Action", "Fields", "Framer", "decode", "encode"]
+__all__ = [
+    "ASTERISK_VERSIONS",
+    "HEADERS_MAX",
+    "LINE_OCTETS_MAX",
+    "Action",
+    "Fields",
+    "Framer",
+    "banner",
+    "decode",
+    "encode",
+]
 
-#: What Asterisk 16.28 greets with.
-BANNER = b"Asterisk Call Manager/5.0.4\r\n"
+#: Versions that can be spoken: of the protocol, and of Asterisk.
+ASTERISK_VERSIONS = {16: ("5.0.4", "16.28.0"), 22: ("11.0.0", "22.10.1")}
 
 #: Octets of a line, its end included.
 LINE_OCTETS_MAX = 1024
@@ -111,6 +121,11 @@ class Framer:
         key, colon, value = decode(line.partition(b"\0")[0]).partition(":")
         if colon:
             self._headers.append((key, value.lstrip(" \t")))
+
+
+def banner(version: int) -> bytes:
+    """The line that greets a client."""
+    return f"Asterisk Call Manager/{ASTERISK_VERSIONS[version][0]}\r\n".encode()
 
 
 def decode(octets: bytes) -> str:

@@ -24,6 +24,7 @@ from softfax.station import making
 from softfax.station.call import FaxCall
 from softfax.station.orders import FaxOrder
 from softfax.station.registry import Registry
+from softfax.station.views import RegistrationView
 
 __all__ = ["Beside"]
 
@@ -44,6 +45,10 @@ class Beside(Registry):
     def calls(self) -> list[FaxCall]:
         """The faxes under way."""
         return list(self._calls.values())
+
+    def registrations(self) -> list[RegistrationView]:
+        """None: there are no accounts here."""
+        return []
 
     def _on_event(self, active: ActiveFax, event: Event) -> None:
         # A moment later: the first event comes before the fax knows its call.

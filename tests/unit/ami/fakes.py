@@ -23,6 +23,7 @@ from softfax.model import (
     SessionState,
 )
 from softfax.station import FaxCall, FaxOrder, FaxStats, SessionView
+from softfax.station.views import RegistrationView
 
 
 class FakeStation:
@@ -31,6 +32,7 @@ class FakeStation:
     def __init__(self) -> None:
         self.orders: list[FaxOrder] = []
         self.refuse: Exception | None = None
+        self.accounts: list[RegistrationView] = []
         self.under_way: list[FaxCall] = []
         self.hung_up: list[FaxCall] = []
         self._sinks: list[Callable[[FaxUpdate], None]] = []
@@ -102,6 +104,9 @@ class FakeStation:
 
     def stats(self) -> FaxStats:
         return FaxStats(current_sessions=len(self.under_way), transmit_attempts=7)
+
+    def registrations(self) -> list[RegistrationView]:
+        return self.accounts
 
     def hangup(self, call: FaxCall) -> None:
         self.hung_up.append(call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -60,6 +60,7 @@ class AmiConfig(Table):
     tls_certificate: Path | None = Field(None, description="certificate (PEM)")
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
     status_events: bool = Field(True, description="send FAXStatus for every fax, not only with option s")
+    version: Literal[16, 22] = Field(16, description="the Asterisk whose banner and fields are shown: 16 or 22")
     user: tuple[AmiUserConfig, ...] = Field((), description="who may log in")
 
     @field_validator("listen", "tls_listen")
