@@ -56,6 +56,8 @@ void budget_limit(unsigned unacknowledged) { calls.limit = unacknowledged; }
 
 void budget_close(int closed) { atomic_store(&calls.closed, closed); }
 
+int budget_closed(void) { return atomic_load(&calls.closed); }
+
 int budget_is_refusing(void) { return calls.refusing; }
 
 /* ---- calls that wait for their ACK ----------------------------------------------------------------------------------
@@ -207,7 +209,7 @@ static pj_bool_t on_invite(pjsip_rx_data *rdata) {
 
     if (rdata->msg_info.to->tag.slen || is_retransmission(rdata))
         return PJ_FALSE;
-    if (atomic_load(&calls.closed)) {
+    if (budget_closed() == SFX_SIP_FULL) {
         refuse(rdata, &sfx_counters.calls_overload);
         return PJ_TRUE;
     }

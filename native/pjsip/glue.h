@@ -127,8 +127,9 @@ SFX_SIP_API int sfx_sip_known(const char *const *networks, int network_count, co
 /* What unknown sources may have in all: calls that wait for their ACK, and connections. */
 SFX_SIP_API void sfx_sip_limit(unsigned unacknowledged_calls, unsigned connections);
 
-/* While `closed`, calls that come in are refused (503 with Retry-After) before anything is made of them. From any
- * thread. */
+/* While `closed`, OPTIONS of no call are answered 503, and while full, calls that come in are refused (503 with
+ * Retry-After) before anything is made of them. From any thread. */
+enum { SFX_SIP_OPEN, SFX_SIP_FULL, SFX_SIP_DRAINING };
 SFX_SIP_API void sfx_sip_close_to_calls(int closed);
 /* The calls at a time that this build has room for. */
 SFX_SIP_API unsigned sfx_sip_calls_max(void);
@@ -196,11 +197,12 @@ void requests_stop(void);
 /* glue.c → budget.c, connections.c: a clock that only goes forward; a part of a limit, at least one. */
 uint64_t glue_now_ms(void);
 unsigned share_of(unsigned limit, unsigned parts);
-/* budget.c → loop.c, trace.c. */
+/* budget.c → loop.c, requests.c, trace.c. */
 int budget_start(void);
 void budget_stop(void);
 void budget_limit(unsigned unacknowledged);
 void budget_close(int closed);
+int budget_closed(void);
 int budget_is_refusing(void);
 /* connections.c → loop.c, budget.c: a message came; the owner's timer. */
 struct pjsip_rx_data;

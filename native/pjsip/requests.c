@@ -116,7 +116,11 @@ static pj_bool_t on_request(pjsip_rx_data *rdata) {
     case PJSIP_CANCEL_METHOD:
         return PJ_FALSE;
     case PJSIP_OPTIONS_METHOD:
-        return of_no_call(rdata) ? PJ_FALSE : answer(rdata, PJSIP_SC_OK);
+        if (of_no_call(rdata))
+            return PJ_FALSE;
+        /* Who spreads calls over stations asks whether this one takes any. */
+        return answer(rdata,
+                      rdata->msg_info.to->tag.slen || !budget_closed() ? PJSIP_SC_OK : PJSIP_SC_SERVICE_UNAVAILABLE);
     default:
         break;
     }

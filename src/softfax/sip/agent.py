@@ -424,9 +424,11 @@ class UserAgent:
         """Counts of what was refused before it became a call."""
         return self._stack.refused
 
-    def close_to_calls(self, closed: bool) -> None:
-        """Refuse incoming calls with 503 and Retry-After, while `closed`, before anything is made of them."""
-        self._stack.close_to_calls(closed)
+    def close_to_calls(self, full: bool, draining: bool = False) -> None:
+        """Answer OPTIONS with 503 while `full` or `draining`; while `full` refuse incoming calls with 503 and Retry-After before
+        anything is made of them.
+        """
+        self._stack.close_to_calls(full, draining)
 
     def call(
         self,

@@ -246,9 +246,12 @@ class Glue:
             int(counted.connections_ended),
         )
 
-    def close_to_calls(self, closed: bool) -> None:
-        """Refuse incoming calls (503), while `closed`, before anything is made of them; from any thread."""
-        self._lib.sfx_sip_close_to_calls(int(closed))
+    def close_to_calls(self, full: bool, draining: bool) -> None:
+        """Answer OPTIONS with 503 while `full` or `draining`; while `full` refuse incoming calls (503) before anything is made of
+        them. From any thread.
+        """
+        # SFX_SIP_FULL, SFX_SIP_DRAINING
+        self._lib.sfx_sip_close_to_calls(1 if full else 2 if draining else 0)
 
     @property
     def calls_max(self) -> int:

@@ -204,9 +204,9 @@ class Stack:
         """Counts of what was refused before it became a call; from any thread."""
         return self._glue.refused
 
-    def close_to_calls(self, closed: bool) -> None:
-        """Refuse incoming calls with 503, while `closed`; from any thread."""
-        self._glue.close_to_calls(closed)
+    def close_to_calls(self, full: bool, draining: bool) -> None:
+        """Answer OPTIONS with 503 while `full` or `draining`, and while `full` incoming calls; from any thread."""
+        self._glue.close_to_calls(full, draining)
 
     # ---- commands, in the SIP thread --------------------------------------------------------------------------------
 

@@ -214,7 +214,7 @@ class Calls:
         )
 
     def _close_if_full(self) -> None:
-        self._running().agent.close_to_calls(self._meter.is_full(self._calls_up))
+        self._running().agent.close_to_calls(self._meter.is_full(self._calls_up), self._draining)
 
     # ---- orders -------------------------------------------------------------------------------------------------
 
@@ -234,6 +234,7 @@ class Calls:
             self._refuse_gateway(message)
         elif isinstance(message, wire.Drain):
             self._draining = True
+            self._close_if_full()
         elif isinstance(message, wire.Watch):
             self._watch(message.on)
         elif isinstance(message, wire.Show):
