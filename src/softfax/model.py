@@ -28,6 +28,7 @@ __all__ = [
     "SERVER_SILENT",
     "TERMINAL",
     "Attempt",
+    "BroadcastEvent",
     "CallEvent",
     "CallState",
     "Cause",
@@ -52,6 +53,7 @@ __all__ = [
     "new_fax_id",
     "of_json",
     "rfc3339",
+    "without_paths",
 ]
 
 
@@ -401,7 +403,8 @@ class Attempt:
 class Fax:
     """A fax as it is kept. `pages` are those confirmed (sent) or received so far; `reason` and `remedy` are for people;
     `warnings` are lines about what of its documents is not on its pages;
-    `retried_after` is how many attempts there were when more were last asked for."""
+    `retried_after` is how many attempts there were when more were last asked for. `mode`, `ecm`, `max_rate`, `scan`, `retry` and
+    `cover` are what was ordered, None where that was left to the station."""
 
     id: str
     direction: Direction
@@ -409,7 +412,7 @@ class Fax:
     created: datetime
     updated: datetime
     to: str
-    caller_number: str = ""
+    caller: str = ""
     caller_name: str = ""
     account: str = ""
     mailbox: str = ""
@@ -426,7 +429,13 @@ class Fax:
     reason: str = ""
     remedy: str = ""
     cause: Cause | None = None
+    mode: str | None = None
     resolution: str = ""
+    ecm: bool | None = None
+    max_rate: int | None = None
+    scan: str | None = None
+    retry: Mapping[str, Any] | None = None
+    cover: Mapping[str, Any] | None = None
     header: str = ""
     ident: str = ""
     remote_station_id: str = ""
@@ -448,8 +457,29 @@ class Fax:
         return self.state in (FaxState.DELIVERED, FaxState.RECEIVED)
 
     def to_json(self) -> dict[str, Any]:
-        """The resource of the HTTP API: times as RFC 3339 in UTC, None as null."""
-        return _fields(self)
+        """The resource of the HTTP API: times as RFC 3339 in UTC, None as null, files by their names, and where the rest is."""
+        base = f"/v1/faxes/{self.id}"
+        links = {"self": base, "document": f"{base}/document.pdf", "pages": f"{base}/pages/{{n}}.png",
+                 "events": f"{base}/events", "trace": f"{base}/trace"}  # fmt: skip
+        return without_paths(_fields(self)) | {"links": links}
+
+
+def without_paths(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a fax or an event as it leaves this machine: of a file its name alone."""
+    out = dict(body)
+    if out.get("documents"):
+        out["documents"] = [_file_name(name) for name in out["documents"]]
+    if out.get("file_name"):
+        out["file_name"] = _file_name(out["file_name"])
+    if out.get("result"):
+        out["result"] = without_paths(out["result"])
+    if out.get("attempts"):
+        out["attempts"] = [without_paths(one) for one in out["attempts"]]
+    return out
+
+
+def _file_name(name: str) -> str:
+    return name if "://" in name else name.rstrip("/").rpartition("/")[2]
 
 
 def _fields(one: Any) -> dict[str, Any]:
@@ -503,6 +533,18 @@ class JobEvent(Event):
     pages: int = 0
     pages_total: int | None = None
     next_attempt: str | None = None
+    fax_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BroadcastEvent(Event):
+    """All faxes of a broadcast have ended: their number by state, and the pages confirmed. `fax_id` is that which ended last."""
+
+    event = "broadcast"
+    broadcast_id: str
+    total: int
+    by_state: Mapping[str, int]
+    pages: int
     fax_id: str = ""
 
 

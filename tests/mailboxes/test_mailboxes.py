@@ -257,7 +257,7 @@ def test_a_mail_server_that_will_change_its_mind_is_asked_again(code: int, said:
 
 
 def test_a_program_is_done_when_it_ends_and_ended_with_all_it_started(tmp_path: Path) -> None:
-    fax = dict.fromkeys(("caller_number", "caller_name", "to", "remote_station_id", "mailbox", "pages", "state"), "")
+    fax = dict.fromkeys(("caller", "caller_name", "to", "remote_station_id", "mailbox", "pages", "state"), "")
     item = targets.Item(fax={"id": "1", "created": "2026-07-01T22:30:00Z", **fax}, pdf=tmp_path / "x.pdf")
 
     def run(script: str, timeout_s: float = LIMIT_S) -> None:

@@ -222,8 +222,7 @@ def _list(h: Any, fake: Fake, _g: Any, query: dict[str, list[str]], _b: Any) -> 
         found = [
             f
             for f in found
-            if text
-            in " ".join([f["to"], f["caller_number"], f["caller_name"], *f["documents"], *f["tags"].values()]).lower()
+            if text in " ".join([f["to"], f["caller"], f["caller_name"], *f["documents"], *f["tags"].values()]).lower()
         ]
     start, limit = int(one("cursor") or 0), int(one("limit") or 50)
     more = str(start + limit) if start + limit < len(found) else ""

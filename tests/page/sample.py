@@ -112,7 +112,7 @@ def fax(number: int, direction: str = "receive", state: str = "", **values: Any)
     out: dict[str, Any] = {
         "id": f"{number + (0x500000 if sent else 0x100000):024x}", "direction": direction, "state": state, "created": stamp(created),
         "updated": stamp(created + timedelta(minutes=1)), "to": NUMBERS[number % len(NUMBERS)] if sent else "0309998887",
-        "caller_number": "" if sent else NUMBERS[(number + 2) % len(NUMBERS)], "caller_name": "" if sent else NAMES[number % len(NAMES)],
+        "caller": "" if sent else NUMBERS[(number + 2) % len(NUMBERS)], "caller_name": "" if sent else NAMES[number % len(NAMES)],
         "account": "office", "mailbox": "" if sent else ("reception", "accounts")[number % 2],
         "documents": [f"{name}.pdf"] if sent else [f"fax-{number}.pdf"], "priority": 5, "not_before": None, "deadline": None, "next_attempt": None,
         "ended": stamp(created + timedelta(minutes=1)), "pages": (total if sent or total < 2 else total - 1) if not broken else max(0, total - 2),

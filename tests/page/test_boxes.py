@@ -24,7 +24,7 @@ def test_the_inbox_shows_pages_and_what_is_unread(fake: Fake, watch: Watch) -> N
     page.wait_for_function("() => document.querySelectorAll('.tile .paper.ready').length > 5", timeout=60_000)
     expect(page.locator("nav .count").first).to_contain_text("3")
     page.locator(".tile.unread").first.click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text(sample.fax(0)["caller_number"])
+    expect(page.get_by_role("heading", level=1)).to_contain_text(sample.fax(0)["caller"])
     until(lambda: fake.asked_for("PATCH", ".*"))
     assert fake.asked_for("PATCH", ".*") == [{"unread": False}]
     page.keyboard.press("Escape")
@@ -119,9 +119,7 @@ def test_what_arrives_appears_by_itself(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url, "#/inbox")
     expect(page.locator("[data-fax]").first).to_be_visible()
     fake.put(
-        sample.fax(
-            0, id=f"{0xABC:024x}", created=sample.stamp(sample.datetime.now(sample.UTC)), caller_number="+4940555"
-        )
+        sample.fax(0, id=f"{0xABC:024x}", created=sample.stamp(sample.datetime.now(sample.UTC)), caller="+4940555")
     )
     fake.tell("result", fax_id=f"{0xABC:024x}", success=True)
     expect(page.locator("[data-fax]").first).to_contain_text("+4940555")
@@ -229,9 +227,7 @@ def test_who_may_not_is_not_offered_to(fake: Fake, watch: Watch) -> None:
 
 
 def test_caller_and_called_are_told_and_the_claim_once(fake: Fake, watch: Watch) -> None:
-    fax = fake.put(
-        sample.fax(1, caller_number="reception", caller_name="", to="fax-room", remote_station_id="+49 89 7654321")
-    )
+    fax = fake.put(sample.fax(1, caller="reception", caller_name="", to="fax-room", remote_station_id="+49 89 7654321"))
     page = watch.open(fake.url, f"#/fax/{fax['id']}")
     details = page.locator(".details")
     expect(details).to_contain_text("reception")

@@ -52,7 +52,7 @@ def set_scene(fake: Fake) -> None:
         out = direction == "send"
         fake.put(
             sample.fax(0, direction, "sending" if out else "receiving", id=number, created=sample.stamp(sample.now()),
-                       pages_total=3 if out else None, caller_number="" if out else "+493055512")
+                       pages_total=3 if out else None, caller="" if out else "+493055512")
         )  # fmt: skip
         fake.calls.append(
             {"fax_id": number, "operation": direction, "state": "Active", "session_number": page, "call_state": "answered",

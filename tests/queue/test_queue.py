@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from softfax.delivery import CallbackTarget
 from softfax.errors import DocumentError, DoNotFaxError, UsageError
-from softfax.model import Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, JobEvent
+from softfax.model import BroadcastEvent, Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, JobEvent
 from softfax.queue import tables
 from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
 from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
@@ -253,6 +253,37 @@ def test_asking_refusing_cancelling_and_trying_once_more(tmp_path: Path, letter:
     asyncio.run(run())
 
 
+def test_times_and_priority_of_a_fax_that_waits(tmp_path: Path, letter: Path) -> None:
+    async def run() -> None:
+        now = datetime.now(UTC)
+        async with running(tmp_path, step_s=0.3) as r:
+            later = await r.send("ok-later", letter, not_before=now + timedelta(hours=1), tags={"matter": "17"})
+            day = now + timedelta(days=1)
+            moved = await r.queue.update(later.id, not_before=day, deadline=day + timedelta(hours=1), priority=9)
+            assert (moved.priority, moved.not_before, moved.next_attempt, moved.tags) == (9, day, day, {"matter": "17"})
+            with pytest.raises(UsageError, match="before its deadline"):
+                await r.queue.update(later.id, deadline=now + timedelta(hours=2))
+            assert (await r.queue.get(later.id)).deadline == day + timedelta(hours=1)
+            # A claim on what was read before comes too late.
+            stale = await asyncio.to_thread(r.queue.store.kept, later.id)
+            await r.queue.update(later.id, priority=1)
+            with r.queue.store.engine.begin() as connection:
+                assert r.queue.store.begin(connection, stale, None) is None
+            # Now: it is called at once, and what is called or has ended is not moved any more.
+            await r.queue.update(later.id, not_before=now)
+            await r.until(later.id, FaxState.SENDING)
+            with pytest.raises(EndedError):
+                await r.queue.update(later.id, priority=3)
+            assert (await r.until(later.id)).state is FaxState.DELIVERED
+            with pytest.raises(EndedError):
+                await r.queue.update(later.id, not_before=day)
+        # It is on disk as it was changed.
+        async with running(tmp_path, step_s=0.3) as r:
+            assert (await r.queue.get(later.id)).priority == 1
+
+    asyncio.run(run())
+
+
 def test_a_broadcast_is_drawn_once_and_numbers_are_called_one_at_a_time(tmp_path: Path, letter: Path) -> None:
     async def run() -> None:
         async with running(tmp_path, step_s=0.05, sip={"max_calls": 4}) as r:
@@ -265,6 +296,39 @@ def test_a_broadcast_is_drawn_once_and_numbers_are_called_one_at_a_time(tmp_path
             assert len(r.far_ends.pages) == 45
             counts = await r.queue.counts()
             assert (dict(counts.by_state), counts.due) == ({FaxState.DELIVERED: 15}, 0)
+
+    asyncio.run(run())
+
+
+def test_the_end_of_a_broadcast_is_told_once(tmp_path: Path, letter: Path) -> None:
+    def ends(r: Running) -> list[BroadcastEvent]:
+        return [u.event for u in r.updates if isinstance(u.event, BroadcastEvent)]
+
+    async def run() -> None:
+        with receiver() as seen:
+            target = CallbackTarget(url=seen.url, events=("broadcast",))
+            later = {"not_before": datetime.now(UTC) + timedelta(hours=1)}
+            async with running(tmp_path) as r:
+                common: dict[str, Any] = {"broadcast_id": "b" * 24, "callbacks": (target,)}
+                wanted = [request(f"ok-{n}", letter, **common, **(later if n == 2 else {})) for n in range(3)]
+                faxes = await r.queue.submit(wanted)
+                for fax in faxes[:2]:
+                    await r.until(fax.id)
+                await r.all_told()
+                assert ends(r) == []
+            # The last one ends after a restart, and the end of all is told once.
+            async with running(tmp_path) as r:
+                await r.queue.cancel(faxes[2].id)
+                async with asyncio.timeout(LIMIT_S):
+                    while not seen.requests:
+                        await asyncio.sleep(0.02)
+                (end,) = ends(r)
+                assert (end.total, end.by_state, end.pages) == (3, {"cancelled": 1, "delivered": 2}, 6)
+                await r.queue.broadcasts.close()
+            async with running(tmp_path) as r:
+                assert ends(r) == []
+            (told,) = [json.loads(q.body) for q in seen.requests]
+            assert (told["event"], told["broadcast_id"]) == ("broadcast", "b" * 24)
 
     asyncio.run(run())
 

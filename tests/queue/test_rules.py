@@ -93,7 +93,7 @@ def test_an_order_to_the_station_and_swml(tmp_path: Path) -> None:
                 with pytest.raises(DoNotFaxError):
                     await SwmlRunner(station, load(SWML), to).run()
                 with pytest.raises(DoNotFaxError):
-                    await Runs(station, None).begin(load(SWML), to)  # type: ignore[arg-type]
+                    await Runs(station, queue, None).begin(load(SWML), to)  # type: ignore[arg-type]
             assert station.calls() == []
 
     run(test)

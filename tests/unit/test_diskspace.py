@@ -87,9 +87,7 @@ def test_copies_in_folders_of_mailboxes(
     (tmp_path / "x.pdf").write_bytes(b"%PDF")
     os.chmod(tmp_path / "x.pdf", 0o600)
     target = FolderTarget(dir=tmp_path / "box", **options)
-    facts = dict.fromkeys(
-        ("id", "caller_number", "caller_name", "to", "remote_station_id", "mailbox", "pages", "state"), ""
-    )
+    facts = dict.fromkeys(("id", "caller", "caller_name", "to", "remote_station_id", "mailbox", "pages", "state"), "")
     for _ in range(2):
         folder(target, Item(fax={**facts, "created": "2026-01-01T00:00:00Z"}, pdf=tmp_path / "x.pdf"))
 

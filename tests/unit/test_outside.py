@@ -155,7 +155,7 @@ def test_errors_are_one_line() -> None:
 
 def item(folder: Path, **facts: str) -> Item:
     said = {
-        "caller_number": "",
+        "caller": "",
         "caller_name": "",
         "to": "100",
         "remote_station_id": "",

@@ -47,7 +47,7 @@ def test_a_program_sends_waits_and_looks(there: Running, letter: Path) -> None:
         fax = station.send(
             "sip:ok-sync@far.example", [letter], key="k1", tags={"by": "sync"}, resolution="fine", caller="+4930123"
         )
-        assert (fax.state, fax.documents, fax.tags, fax.caller_number) == (
+        assert (fax.state, fax.documents, fax.tags, fax.caller) == (
             "queued", ("letter.txt",), {"by": "sync"}, "+4930123",
         )  # fmt: skip
         again = station.send(

@@ -108,7 +108,7 @@ def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
             )
             assert answer.status_code == 201, answer.text
             upload = answer.json()
-            assert (upload["name"], len(upload["pages"]), upload["resolution"]) == ("a.txt", 2, "204x196")
+            assert (upload["name"], len(upload["pages"]), upload["resolution"]) == ("a.txt", 2, "fine")
             assert upload["seconds"] > 6
             assert upload["call_s"] > 0
             page = await c.get(f"/v1/uploads/{upload['id']}/pages/1.png?width=100")
@@ -229,6 +229,20 @@ def test_a_url_is_asked_again_while_its_server_is_away(tmp_path: Path) -> None:
             assert (fax["state"], fax["pages"]) == ("delivered", 1)
             assert [a["cause"] for a in fax["attempts"]] == ["unreachable", None]
             assert "503" in fax["attempts"][0]["result"]["status_string"]
+            # By its own words, and with its own remedy; the name that people gave stands in messages.
+            gone = {
+                "to": "sip:ok@far.example",
+                "documents": [{"url": "http://127.0.0.1:1/x"}],
+                "retry": {"attempts": 1},
+            }
+            fax2 = await ended(c, (await c.post("/v1/faxes", json=gone)).json()["id"])
+            assert (fax2["cause"], "127.0.0.1:1" in fax2["reason"]) == ("unreachable", True), fax2["reason"]
+            assert fax2["remedy"]
+            assert fax2["remedy"] not in (fax2["reason"], "check the network, and the address of the server")
+            broken = {"file": ("Offer.pdf", b"%PDF-1.4 nothing")}
+            posted = await c.post("/v1/faxes", data={"to": "sip:ok@far.example"}, files=broken)
+            fax3 = await ended(c, posted.json()["id"])
+            assert (fax3["cause"], "Offer.pdf" in fax3["reason"]) == ("document", True), fax3["reason"]
             assert len(r.far_ends.calls) == 1
             # What is secret in a URL goes to its server, and is told nobody else.
             assert asked[1].startswith(b"GET /letter.txt?token=hunter3 ")

@@ -33,7 +33,7 @@ from softfax.ami.originate import Originate
 from softfax.ami.settings import AmiSettings, address, from_config, tls_context
 from softfax.ami.wire import ASTERISK_VERSIONS, Framer, banner, encode
 from softfax.errors import DocumentError, PortInUseError, SoftfaxError
-from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
+from softfax.model import BroadcastEvent, Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
 from softfax.peers import Places, network_of
 from softfax.station import FaxCall, FaxOrder, FaxStats, SessionView
 from softfax.station.views import RegistrationView
@@ -256,7 +256,8 @@ class AmiServer:
 
     def _on_update(self, update: FaxUpdate) -> None:
         context, event = update.context, update.event
-        if isinstance(event, JobEvent) or (isinstance(event, FaxResult) and not self._is_call(context.fax_id)):
+        queued = isinstance(event, (BroadcastEvent, JobEvent))
+        if queued or (isinstance(event, FaxResult) and not self._is_call(context.fax_id)):
             return
         try:
             fax = self._fax(context)

@@ -211,7 +211,7 @@ def _fit(rows: Sequence[Sequence[Text]]) -> None:
 def _far(fax: Fax) -> str:
     if fax.direction == "send":
         return fax.to
-    return fax.caller_number or fax.remote_station_id or "unknown"
+    return fax.caller or fax.remote_station_id or "unknown"
 
 
 def _pages(fax: Fax) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from softfax.errors import DocumentError, ExitStatus, SoftfaxError, UsageError
+from softfax.model import Direction, new_fax_id, rfc3339
 from softfax.outside import escaped_json
 
 __all__ = ["clock", "json_line", "json_text", "refusal"]
@@ -29,14 +30,12 @@ def json_text(value: object, indent: int | None = None) -> str:
 
 def json_line(event: str, **fields: Any) -> str:
     """An object as one line; `event` and `time` (RFC 3339, UTC, microseconds) come first, as in every object of ours."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return json_text({"event": event, "time": now, **fields})
+    return json_text({"event": event, "time": rfc3339(datetime.now(UTC)), **fields})
 
 
 def refusal(options: argparse.Namespace, error: SoftfaxError) -> str:
     """The result of a fax, or of a conversion, that never began: why, in FAXERROR's words."""
     from softfax.fax import outcome
-    from softfax.model import Direction, new_fax_id
 
     word, code = "INIT_ERROR", outcome.T30_CALLDROPPED
     if isinstance(error, DocumentError):

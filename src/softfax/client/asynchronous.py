@@ -14,7 +14,7 @@ import httpx
 
 from softfax.client import wire
 from softfax.client.errors import AnswerError, NoStationError, ThrottledError
-from softfax.client.models import Fax, StreamEvent, Upload, order
+from softfax.client.models import Fax, StreamEvent, Upload, order, timed
 
 __all__ = ["AsyncSoftfaxClient"]
 
@@ -168,8 +168,8 @@ class AsyncSoftfaxClient:
         return Fax.of(await self._json("POST", f"/v1/faxes/{wire_id(fax_id)}/retry"))
 
     async def update(self, fax_id: str, **changes: Any) -> Fax:
-        """Changes `unread`, `tags` or `mailbox`."""
-        return Fax.of(await self._json("PATCH", f"/v1/faxes/{wire_id(fax_id)}", json=changes))
+        """Changes `unread`, `tags`, `mailbox`; of a fax that waits `priority`, `not_before`, `deadline`. Raises ConflictError."""
+        return Fax.of(await self._json("PATCH", f"/v1/faxes/{wire_id(fax_id)}", json=timed(changes)))
 
     # ---- as it happens ------------------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from softfax import model
-from softfax.model import TERMINAL, Attempt, of_json
+from softfax.model import TERMINAL, Attempt, of_json, rfc3339
 
-__all__ = ["ENDED", "Attempt", "Fax", "Page", "StreamEvent", "Upload", "order"]
+__all__ = ["ENDED", "Attempt", "Fax", "Page", "StreamEvent", "Upload", "order", "timed"]
 
 #: States after which nothing more happens by itself.
 ENDED = TERMINAL
@@ -70,8 +70,10 @@ class StreamEvent:
 
 def order(to: str | list[str], **options: Any) -> dict[str, Any]:
     """The JSON of a fax to be sent: what is None is left out, times become RFC 3339, `caller` is called `from`."""
-    out: dict[str, Any] = {"to": to}
-    for key, value in options.items():
-        if value is not None:
-            out["from" if key == "caller" else key] = value.isoformat() if isinstance(value, datetime) else value
-    return out
+    given = timed({key: value for key, value in options.items() if value is not None})
+    return {"to": to} | {"from" if key == "caller" else key: value for key, value in given.items()}
+
+
+def timed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with times as RFC 3339."""
+    return {key: rfc3339(value) if isinstance(value, datetime) else value for key, value in values.items()}

@@ -10,6 +10,7 @@ import re
 import secrets
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ import httpx
 from softfax.client.errors import AnswerError, NoStationError, error_of
 from softfax.client.models import StreamEvent
 from softfax.errors import DocumentError, UsageError
+from softfax.model import rfc3339
 
 __all__ = [
     "EventParser",
@@ -138,7 +140,7 @@ def list_query(filters: Mapping[str, Any]) -> Query:
         elif isinstance(value, bool):
             out[key] = "true" if value else "false"
         else:
-            out[key] = value.isoformat() if hasattr(value, "isoformat") else value
+            out[key] = rfc3339(value) if isinstance(value, datetime) else value
     return out
 
 

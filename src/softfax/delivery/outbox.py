@@ -185,6 +185,16 @@ class Outbox:
             await asyncio.sleep(0.01)
         return True
 
+    async def delivered(self, fax_id: str, limit_s: float) -> bool:
+        """Waits until the callbacks of a fax have been delivered or given up; false where that takes too long."""
+        end = time.monotonic() + limit_s
+        await self.flush(limit_s)
+        while await asyncio.to_thread(self.store.waits, fax_id):
+            if time.monotonic() >= end:
+                return False
+            await asyncio.sleep(0.1)
+        return True
+
     def _write_loop(self) -> None:
         """Writes what was put, whatever gathered meanwhile in one transaction. A disk that fails is tried until it works."""
         hide = frozenset(self._known)

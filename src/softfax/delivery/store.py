@@ -236,6 +236,13 @@ class Store:
             rows = connection.execute(_query().where(where).order_by(_callbacks.c.number).limit(1000)).all()
         return self._stored(rows)
 
+    def waits(self, fax_id: str) -> bool:
+        """Return True if a callback of a fax is neither delivered nor given up."""
+        c = _callbacks.c
+        waiting = sa.select(c.number).where(c.sequence_id.startswith(f"{fax_id}.", autoescape=True), c.state == WAITING)
+        with self._engine.connect() as connection:
+            return connection.execute(waiting.limit(1)).first() is not None
+
     def counts(self) -> dict[CallbackState, int]:
         """Number of callbacks in each state."""
         with self._engine.connect() as connection:

@@ -13,7 +13,7 @@ from softfax.errors import UsageError
 __all__ = ["CallbackTarget", "Dialect", "EventKind", "Style", "check_url"]
 
 #: The kinds of events that callbacks are made of (`softfax.model`).
-EventKind = Literal["call", "session", "heard", "negotiated", "page", "job", "result"]
+EventKind = Literal["call", "session", "heard", "negotiated", "page", "job", "result", "broadcast"]
 Dialect = Literal["signalwire", "simotel", "json"]
 #: `url`: every event to the same URL. `url-event`: the event's name is added to the path, as Simotel can do.
 Style = Literal["url", "url-event"]

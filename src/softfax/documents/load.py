@@ -10,19 +10,17 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Protocol
 
+from softfax.documents.kinds import HEAD, PICTURES, check_name, looks_like_text
 from softfax.documents.types import DocumentLimits, FaxImage, Sheet, Source
 from softfax.errors import DocumentEmptyError, DocumentTooLargeError, DocumentUnsupportedError
 
 __all__ = ["OpenDocument", "open_document"]
 
-HEAD = 4096
 #: How much of a file's beginning and end is searched for what only a PDF has.
 SEARCHED = 1 << 16
 #: The head of a PPM, PGM or PBM; the dots of a light page after it look like letters.
-PNM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\s+)*\d+\s+\d+\s")
 OBJECT = re.compile(rb"(?<!\d)\d{1,8} \d{1,5} obj\b")
 #: What names promise a file to be; other names promise nothing that matters here.
-_PICTURES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
 
 
 class OpenDocument(Protocol):
@@ -71,24 +69,14 @@ def _table_pages(source: Source, limits: DocumentLimits) -> tuple[list[Sheet], s
 
 
 def open_document(source: Source, limits: DocumentLimits) -> OpenDocument:
-    """Open one document. Raises DocumentError with the remedy, also for text that its name calls a PDF or picture.
-
-    Such text is an error page that was saved under the document's name more often than anything to be faxed.
-    """
+    """Open one document. Raises DocumentError with the remedy, also for text that its name calls a PDF or picture."""
     head, suffix = _head(source, limits), PurePath(source.shown).suffix.lower()
     if b"%PDF-" in head[:1024] or (suffix == ".pdf" and _has_objects(source)):
         from softfax.documents.pdf import PdfDocument
 
-        return _named(PdfDocument(source, limits), source, "a PDF" if suffix in _PICTURES else "")
-    from softfax.documents.text import looks_like_text
-
-    if looks_like_text(head) and not PNM.match(head):
-        if suffix == ".pdf" or suffix in _PICTURES:
-            html = re.match(rb"\s*<(!doctype html|html|head|body)\b", head, re.I) is not None
-            raise DocumentUnsupportedError(
-                f"{source.shown} holds {'a web page (HTML)' if html else 'plain text'}, not what its name says",
-                "open it and look; to fax the text as it is, give it a name that ends in .txt",
-            )
+        return _named(PdfDocument(source, limits), source, "a PDF" if suffix in PICTURES else "")
+    if looks_like_text(head):
+        check_name(head, source.shown)
         return _TextDocument(source, limits)
     from softfax.documents.image import ImageDocument
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from softfax.documents.bilevel import bilevel
-from softfax.documents.types import MM, FarEnd, FaxImage, PageClass, RasterSettings, Sheet
+from softfax.documents.types import MM, RESOLUTION_NAMES, FarEnd, FaxImage, PageClass, RasterSettings, Sheet
 from softfax.errors import DocumentTooLargeError
 
 __all__ = ["FaxPage", "class_for", "fits", "raster"]
@@ -97,9 +97,8 @@ def class_for(sheet: Sheet, settings: RasterSettings) -> PageClass:
 
 def fits(page: PageClass, rows: int, far_end: FarEnd) -> bool:
     """Return True if a page that exists already is taken as it is."""
-    named = {(204, 98): "standard", (204, 196): "fine", (204, 391): "superfine", (300, 300): "300", (408, 391): "400"}
     short = far_end.length_mm is None or rows / page.rows_per_mm <= far_end.length_mm
-    return far_end.takes(named[page.x_dpi, page.y_dpi]) and page.size <= far_end.size and short
+    return far_end.takes(RESOLUTION_NAMES[f"{page.x_dpi}x{page.y_dpi}"]) and page.size <= far_end.size and short
 
 
 def raster(source: Sheet | FaxImage, settings: RasterSettings, name: str) -> Iterator[FaxPage]:

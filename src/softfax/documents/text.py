@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +12,7 @@ from softfax.documents.paper import A4, Paper, PaperSheet
 from softfax.documents.typeset import Canvas, Line, Paragraph, Type, clean, plain
 from softfax.errors import DocumentEmptyError, DocumentTooLargeError
 
-__all__ = ["TextSheet", "draw_foot", "looks_like_text", "text_sheets"]
+__all__ = ["TextSheet", "draw_foot", "text_sheets"]
 
 
 POINTS = 10.5
@@ -35,17 +34,9 @@ COLUMN_WIDTH = 1233 / 2048 * POINTS  # of DejaVu Sans Mono
 _LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _ESCAPES = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\^_()][A-Z0-9]?)")
 _OVERSTRIKE = re.compile("[^\x08\n]\x08")
-_BINARY = re.compile(b"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 # ---- bytes to text -------------------------------------------------------------------------------------------------------
-
-
-def looks_like_text(head: bytes) -> bool:
-    """Return True if a file that begins so is text: no control bytes that text has not, or UTF-16 that says so."""
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return True
-    return not _BINARY.search(head)
 
 
 # ---- text to pages -------------------------------------------------------------------------------------------------------

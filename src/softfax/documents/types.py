@@ -20,6 +20,7 @@ __all__ = [
     "ANY_FAR_END",
     "FAX_WIDTH",
     "RESOLUTIONS",
+    "RESOLUTION_NAMES",
     "Y_DPI",
     "DocumentLimits",
     "DocumentMetadata",
@@ -50,6 +51,9 @@ RESOLUTIONS: dict[str, tuple[int, int]] = {
     "400": (408, 391),
 }
 """Nominal dots per inch across and down, as TIFF files and people write them."""
+
+RESOLUTION_NAMES: dict[str, str] = {f"{x}x{y}": name for name, (x, y) in RESOLUTIONS.items()}
+"""And back, of dots per inch as events have them."""
 
 Y_DPI: dict[str, int] = {name: dpi[1] for name, dpi in RESOLUTIONS.items()}
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from softfax.diskspace import make_private
 from softfax.engine.abi import Signal
 from softfax.fax import t30
+from softfax.model import rfc3339
 from softfax.outside import clean, paragraphs
 
 __all__ = [
@@ -136,10 +137,10 @@ class Trace:
         return {
             "fax_id": self.fax_id,
             "attempt": self.attempt,
-            "began": _stamp(self.began),
+            "began": rfc3339(self.began),
             "entries": [
                 {
-                    "time": _stamp(e.time),
+                    "time": rfc3339(e.time),
                     "t_s": round((e.time - self.began).total_seconds(), 3),
                     "kind": e.kind,
                     "direction": e.direction,
@@ -172,10 +173,6 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def _way(sent: bool) -> str:
     return "sent" if sent else "received"
-
-
-def _stamp(when: datetime) -> str:
-    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def trace_path(folder: Path, fax_id: str, attempt: int = 1) -> Path:

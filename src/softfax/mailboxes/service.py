@@ -180,7 +180,8 @@ class Mailboxes:
         """Deliver by way of the outbox, which keeps the order, signs, and retries."""
         if self.station.outbox is None:
             raise MailboxError("callbacks are switched off", "set enabled = true in [callbacks]", final=True)
-        body: dict[str, Any] = {"event": "received", "time": rfc3339(datetime.now(UTC)), "fax": dict(item.fax)}
+        body: dict[str, Any] = {"event": "received", "time": rfc3339(datetime.now(UTC)), "fax_id": item.facts["fax_id"],
+                                "fax": dict(item.fax)}  # fmt: skip
         if target.document and item.pdf.stat().st_size <= DOCUMENT_BYTES_MAX:
             body["document"] = base64.b64encode(item.pdf.read_bytes()).decode()
         try:

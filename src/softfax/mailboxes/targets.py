@@ -71,10 +71,10 @@ class Item:
         f = self.fax
         facts = {
             "fax_id": str(f["id"]),
-            "caller": str(f["caller_number"]),
+            "caller": str(f["caller"]),
             "caller_name": str(f["caller_name"]),
             "called": str(f["to"]),
-            "station": str(f["remote_station_id"] or f["caller_number"] or "unknown"),
+            "station": str(f["remote_station_id"] or f["caller"] or "unknown"),
             "mailbox": str(f["mailbox"]),
             "pages": str(f["pages"]),
             "state": str(f["state"]),

@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ class SendAttempt:
         #: Whether it may be written down as dialled: from then on the far end may have been called.
         self._dialled = False
         self._ended: datetime | None = None
+        self._remedy = ""
 
     async def run(self) -> None:
         """Make an attempt, or end the fax or put it off."""
@@ -115,14 +117,14 @@ class SendAttempt:
         except StoreError as error:
             return await queue.postpone(self.kept, STORE_S, str(error))
         except DocumentUnreachableError as error:
-            return await self._undialled("FILE_ERROR", str(error), outcome.NO_T30)
+            return await self._undialled("FILE_ERROR", error.problem, outcome.NO_T30, error.remedy)
         except DocumentInterruptedError as error:
             if queue.stop_making.is_set():
                 return await queue.postpone(self.kept)
-            return await self._undialled("INIT_ERROR", str(error), outcome.T30_CALLDROPPED)
+            return await self._undialled("INIT_ERROR", error.problem, outcome.T30_CALLDROPPED, error.remedy)
         except (DocumentError, UsageError) as error:
             # The latter for URLs that lead to where nobody's documents are.
-            return await self._undialled("FILE_ERROR", str(error))
+            return await self._undialled("FILE_ERROR", error.problem, remedy=error.remedy)
         except OSError as error:
             why = f"the pages cannot be written ({error.strerror})"
             return await self._undialled("INIT_ERROR", why, outcome.T30_CALLDROPPED)
@@ -245,7 +247,7 @@ class SendAttempt:
             pages=confirmed,
             pages_total=total,
             reason="" if cause is None else result.status_string,
-            remedy="" if cause is None else remedy(cause, result.to_json()),
+            remedy="" if cause is None else self._remedy or remedy(cause, result.to_json()),
             cause=cause,
             account=attempt.account,
             remote_station_id=result.remote_station_id or fax.remote_station_id,
@@ -286,7 +288,7 @@ class SendAttempt:
         return after(
             cause,
             same_causes=same,
-            attempts=sum(c is not Cause.OURS for c in causes),
+            attempts=self._counted(causes, attempt),
             rules=self.request.retry,
             config=config.queue,
             now=now,
@@ -295,8 +297,15 @@ class SendAttempt:
             retry_after_s=(attempt.result.retry_after_s if attempt.result is not None else None) or 0,
         )
 
-    async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR) -> None:
-        """The attempt ends before there is a call."""
+    def _counted(self, causes: Sequence[Cause | None], attempt: Attempt) -> int:
+        """Attempts that count: calls, or where a document could not be fetched those; ours are no fault of either."""
+        ended = [a for a in self.kept.fax.attempts if a.ended is not None][self.kept.fax.retried_after :]
+        fetched = [_is_of_document(a) for a in (*ended, attempt)]
+        return sum(c is not Cause.OURS and f is fetched[-1] for c, f in zip(causes, fetched, strict=True))
+
+    async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR, remedy: str = "") -> None:
+        """The attempt ends before there is a call; `remedy` is a better one than that of its cause."""
+        self._remedy = remedy
         await self._tell(making.failed(self.kept.context, Outcome(False, error, text, code), 0.0))
 
     async def _tell(self, result: FaxResult) -> None:
@@ -323,6 +332,12 @@ class SendAttempt:
             self.kept, fax=dataclasses.replace(self.kept.fax, attempts=earlier), context=context
         )
         await self._tell(result)
+
+
+def _is_of_document(attempt: Attempt) -> bool:
+    """Return True for an attempt that ended before a call, as its documents could not be fetched."""
+    result = attempt.result
+    return result is not None and result.error == "FILE_ERROR" and result.result_code == outcome.NO_T30
 
 
 def _line(error: Exception) -> str:

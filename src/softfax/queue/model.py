@@ -83,7 +83,7 @@ class FaxFilter:
 
 @dataclass(frozen=True)
 class FaxList:
-    """A part of the list. `cursor` is empty where there are no more."""
+    """A part of the list. `cursor` is empty where there are no more; the first part has the `total` of all."""
 
     faxes: Sequence[Fax]
     cursor: str

@@ -17,7 +17,7 @@ from pathlib import Path
 from softfax.documents.begin import start
 from softfax.documents.deliver import deliver_pdf
 from softfax.documents.types import DocumentMetadata, RasterSettings
-from softfax.errors import DocumentInterruptedError, DocumentUnsupportedError
+from softfax.errors import DocumentError, DocumentInterruptedError, DocumentUnsupportedError
 from softfax.filestore import FileStore
 from softfax.model import FaxContext
 from softfax.options import options_of
@@ -107,10 +107,25 @@ def make(
     if found is not None:
         files.keep(folder)
         return found
-    key = _key(request)
-    work = folder / f"work-{key}"
+    work = folder / f"work-{_key(request)}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700, parents=True)
+    try:
+        return _make(request, folder, work, allow_private, warnings, stop, files)
+    except DocumentError as error:
+        raise type(error)(_as_named(error.problem, request), error.remedy) from None
+
+
+def _make(
+    request: FaxRequest,
+    folder: Path,
+    work: Path,
+    allow_private: bool,
+    warnings: Sequence[str],
+    stop: threading.Event | None,
+    files: FileStore,
+) -> Made:
+    key = _key(request)
     sources = [_written(d) for d in request.documents]
     password = next((d.password for d in request.documents if d.password), "")
     settings = RasterSettings(**options_of(request, RasterSettings), password=password)
@@ -121,7 +136,8 @@ def make(
                 raise DocumentInterruptedError("the station is stopping", "its pages are made when it runs again")
         pages = len(job.prepared().pages)
         documents = [f"{source.path}{f'#pages={source.pages}' if source.pages else ''}" for source in job.sources]
-        warnings = [clean(line, WARNING_MAX) for line in (*warnings, *job.warnings)][:WARNINGS_MAX]
+        lines = (*warnings, *(_as_named(line, request) for line in job.warnings))
+        warnings = [clean(line, WARNING_MAX) for line in lines][:WARNINGS_MAX]
         # A name of its own: another station may be making them too.
         tiff = folder / f"fax-{key}{f'-{secrets.token_hex(4)}' if files.shared else ''}.tif"
         _sync(job.tiff)
@@ -131,6 +147,14 @@ def make(
     new.rename(folder / f"fax-{key}.json")
     files.keep(folder)
     return made(request, folder) or Made(tiff, pages, tuple(documents), tuple(warnings))
+
+
+def _as_named(text: str, request: FaxRequest) -> str:
+    """A message with the names that people gave the documents, instead of those of their files here."""
+    for document in request.documents:
+        if document.path is not None and document.name:
+            text = text.replace(document.path.name, document.name)
+    return text
 
 
 def _written(document: Document) -> str:

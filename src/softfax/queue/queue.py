@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from softfax.delivery.aside import Aside
 from softfax.delivery.database import Database
@@ -31,6 +31,7 @@ from softfax.filestore import FileStore, StoreError, received_key
 from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, rfc3339
 from softfax.queue import pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
+from softfax.queue.broadcasts import Broadcasts
 from softfax.queue.claims import FAXES, FaxClaim, FaxClaims
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, NoFaxError
@@ -48,6 +49,8 @@ DESTINATIONS_MAX = 10_000
 #: How soon a fax that could not begin is due again.
 BUSY_S = 3.0
 FAILED_S = 5.0
+#: How often a change is tried of a fax that something else happens to.
+MOVES = 3
 #: Over how long those are spread that are due at the same time.
 SPREAD_S = 10.0
 KEYS_KEPT_S = LOOSE_FOLDER_S = 24 * 3600.0
@@ -79,6 +82,7 @@ class FaxQueue:
         self.events = EventLog(lambda: self.database)
         self.recorder = recorder.Recorder(self)
         station.on_document.append(self.recorder.store)
+        self.broadcasts = Broadcasts(self)
         self.memory = QueueMemory(lambda: self.database.engine, station.rules.number_key)
         station.add(self)
 
@@ -147,6 +151,7 @@ class FaxQueue:
         await self.events.start()
         self.station.subscribe(self.events.add)
         self.station.subscribe(self.recorder.take)
+        self.station.before_result.append(self.recorder.end)
         for work, left in ((self._tell_again, self.store.untold), (self.recorder.interrupted, self.store.interrupted)):
             for kept in await asyncio.to_thread(left):
                 try:
@@ -154,6 +159,7 @@ class FaxQueue:
                 except Exception:
                     # Of many faxes one is no reason not to start; the next start takes it up again.
                     log.exception("fax %s is left as an earlier station left it", kept.fax.id)
+        await self.broadcasts.start()
         claims = FaxClaims(self, asyncio.get_running_loop())
         # Another configuration may have more channel slots, or routes to where there was none.
         self.station.on_reload.append(lambda config: self.wake())
@@ -172,6 +178,7 @@ class FaxQueue:
         # Nothing is reported any more: what ends now is reported at the next start.
         self.closed = True
         await self._end_work()
+        await self.broadcasts.close()
         await self.recorder.close()
         await self.events.stop()
         self.makers.shutdown(wait=False, cancel_futures=True)
@@ -260,7 +267,7 @@ class FaxQueue:
         return await asyncio.to_thread(self.store.get, fax_id)
 
     async def list(self, wanted: FaxFilter) -> FaxList:
-        """The newest first, without attempts. Raises UsageError for a bad cursor."""
+        """The newest first. Raises UsageError for a bad cursor."""
         return await asyncio.to_thread(self.store.list, wanted)
 
     async def counts(self) -> QueueCounts:
@@ -356,13 +363,29 @@ class FaxQueue:
         unread: bool | None = None,
         tags: Mapping[str, str] | None = None,
         mailbox: str | None = None,
+        **times: Unpack[taking.Times],
     ) -> Fax:
-        """Changes what people note of a fax. Raises NoFaxError."""
+        """Changes what people note of a fax, and the priority and times of one that waits for a call.
+
+        Raises NoFaxError, EndedError, UsageError.
+        """
+        if times:
+            await self._move(fax_id, times)
         values = {"unread": unread, "tags": tags, "mailbox": mailbox}
         given = {name: value for name, value in values.items() if value is not None}
         if not await asyncio.to_thread(self.store.update, fax_id, given):
             raise NoFaxError(fax_id)
         return (await self._kept(fax_id)).fax
+
+    async def _move(self, fax_id: str, times: taking.Times) -> None:
+        now = datetime.now(UTC)
+        for _ in range(MOVES):
+            kept = await self._kept(fax_id)
+            fax, request = taking.moved(self, kept, times, now)
+            if await asyncio.to_thread(self.store.reschedule, kept, fax, request):
+                self.wake(((fax.next_attempt or now) - now).total_seconds())
+                return self.say(fax, kept.context)
+        raise EndedError(f"fax {fax_id} is about to be called", "try again")
 
     async def note(self, fax_id: str, reason: str, remedy: str = "") -> None:
         """Note a later problem on the record of a fax, such as a mailbox that does not take it."""
@@ -487,6 +510,8 @@ class FaxQueue:
             fax_id=fax.id,
         )
         self.station.publish(FaxUpdate(context, event))
+        if fax.terminal and fax.broadcast_id:
+            self.broadcasts.look(fax.broadcast_id)
 
 
 def _next_attempt(fax: Fax) -> str | None:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from softfax.documents.types import RESOLUTION_NAMES
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import StoreError, received_key
 from softfax.model import (
     Attempt,
+    BroadcastEvent,
     Direction,
     Event,
     Fax,
@@ -58,6 +60,8 @@ class Recorder:
         self._queue = queue
         self._own: dict[str, tuple[Attempt, int | None]] = {}
         self._others: dict[str, Fax] = {}
+        #: Those of them that have ended and are on disk so, and whose result is about to be reported.
+        self._ended: dict[str, Fax] = {}
         self._writes: asyncio.Queue[Callable[[], Any] | asyncio.Future[None]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._storing: set[asyncio.Task[None]] = set()
@@ -74,7 +78,11 @@ class Recorder:
     def take(self, update: FaxUpdate) -> None:
         """Takes an event."""
         context, event = update.context, update.event
-        if isinstance(event, JobEvent):
+        if isinstance(event, (BroadcastEvent, JobEvent)):
+            return
+        if context.fax_id in self._ended:
+            if isinstance(event, FaxResult):
+                self._report(self._ended.pop(context.fax_id), event, context)
             return
         if context.fax_id in self._own:
             if isinstance(event, PageEvent) and event.quality != REFUSED:
@@ -99,11 +107,21 @@ class Recorder:
             self._write(partial(self._queue.store.update, context.fax_id, {"pages": event.number}))
         elif isinstance(event, FaxResult):
             del self._others[context.fax_id]
-            self._end(fax, event, context)
+            self._report(self._end(fax, event), event, context)
 
-    def _end(self, fax: Fax, result: FaxResult, context: FaxContext) -> None:
+    async def end(self, context: FaxContext, result: FaxResult) -> None:
+        """Record the result of a fax that the queue did not order, before it is reported."""
+        fax = self._others.pop(context.fax_id, None)
+        if fax is not None:
+            self._ended[context.fax_id] = self._end(fax, result)
+            await self.written()
+
+    def _end(self, fax: Fax, result: FaxResult) -> Fax:
         fax = ended(fax, result)
         self._write(partial(self._queue.store.settle, fax, told=False))
+        return fax
+
+    def _report(self, fax: Fax, result: FaxResult, context: FaxContext) -> None:
         task = asyncio.ensure_future(self._told(fax, result, context))
         task.add_done_callback(lambda done: done.exception())
 
@@ -146,8 +164,9 @@ class Recorder:
         await self._end_interrupted(kept, result)
 
     async def _end_interrupted(self, kept: StoredFax, result: FaxResult) -> None:
-        self._end(kept.fax, result, kept.context)
+        fax = self._end(kept.fax, result)
         await self.written()
+        self._report(fax, result, kept.context)
         self._queue.station.publish(FaxUpdate(kept.context, result))
 
     # ---- the shared store ---------------------------------------------------------------------------------------
@@ -262,7 +281,7 @@ def _fax(context: FaxContext) -> Fax:
         created=now,
         updated=now,
         to=context.called_number,
-        caller_number=context.caller_number,
+        caller=context.caller_number,
         caller_name=context.caller_name,
         account=context.entry_point,
         mailbox=context.mailbox,
@@ -291,7 +310,7 @@ def ended(fax: Fax, result: FaxResult) -> Fax:
         reason="" if cause is None else result.status_string,
         remedy="" if cause is None else remedy(cause, result.to_json()),
         cause=cause,
-        resolution=result.resolution,
+        resolution=RESOLUTION_NAMES.get(result.resolution, ""),
         remote_station_id=result.remote_station_id,
         result=result,
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "columns",
     "conditions",
     "fax_of",
+    "ordered",
     "request_of",
     "request_text",
     "result_of",
@@ -35,7 +36,7 @@ __all__ = [
 _RESULT: TypeAdapter[FaxResult] = TypeAdapter(FaxResult)
 _REQUEST: TypeAdapter[FaxRequest] = TypeAdapter(FaxRequest)
 #: What of a fax is a column of its own; the rest is JSON.
-_OWN = ("id", "direction", "state", "to", "caller_number", "account", "mailbox", "broadcast_id", "unread", "priority",
+_OWN = ("id", "direction", "state", "to", "caller", "account", "mailbox", "broadcast_id", "unread", "priority",
         "pages", "pages_total", "created", "updated", "ended", "next_attempt", "deadline")  # fmt: skip
 _TIMES = ("created", "updated", "ended", "next_attempt", "deadline")
 _DATA_TIMES = ("not_before",)
@@ -48,6 +49,8 @@ _DATA_KINDS: dict[str, type] = {
     "tags": dict, "documents": tuple, "bad_pages": tuple, "warnings": tuple, "reason": str, "remedy": str, "header": str,
     "ident": str, "caller_name": str, "remote_station_id": str, "retried_after": int, "resolution": str,
 }  # fmt: skip
+_ORDERED = ("mode", "ecm", "max_rate", "scan", "retry", "cover")
+_KEPT_ELSEWHERE = frozenset({"attempts", "result", *_ORDERED})
 _ATTEMPT_KINDS: dict[str, Any] = {
     "number": int, "account": str, "destination": str, "unique_id": str, "first_page": int, "pages": int,
 }  # fmt: skip
@@ -55,15 +58,15 @@ _ATTEMPT_KINDS: dict[str, Any] = {
 
 def columns(fax: Fax) -> dict[str, Any]:
     """The columns of a fax that are its own."""
-    whole = {f.name: getattr(fax, f.name) for f in dataclasses.fields(fax) if f.name not in ("attempts", "result")}
+    whole = {f.name: getattr(fax, f.name) for f in dataclasses.fields(fax) if f.name not in _KEPT_ELSEWHERE}
     own = {name: whole.pop(name) for name in _OWN}
     for name in _TIMES:
         own[name] = stamp(own[name])
     for name in _DATA_TIMES:
         whole[name] = stamp(whole[name])
-    words = [fax.to, fax.caller_number, fax.caller_name, fax.remote_station_id, *fax.documents, *fax.tags.values()]
+    words = [fax.to, fax.caller, fax.caller_name, fax.remote_station_id, *fax.documents, *fax.tags.values()]
     # Numbers also as their digits alone, between marks: they are found in any notation.
-    numbers = {f"#{digits}#" for n in (fax.to, fax.caller_number) if (digits := _digits(n))}
+    numbers = {f"#{digits}#" for n in (fax.to, fax.caller) if (digits := _digits(n))}
     own["search"] = " ".join(word for word in (*sorted(numbers), *words) if word).lower()[:2000]
     own["data"] = json.dumps(whole, ensure_ascii=False, default=list)
     return own
@@ -104,8 +107,8 @@ def _moved(request: FaxRequest, folder: Path) -> FaxRequest:
     return dataclasses.replace(request, folder=folder, documents=documents)
 
 
-def fax_of(row: Any, attempts: tuple[Attempt, ...], of_last: str = "") -> Fax:
-    """A fax of its row. Its result is its own, or that of its last attempt (`of_last` where attempts are left out).
+def fax_of(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
+    """A fax of its row. Its result is its own, or that of its last attempt.
 
     Raises ValueError, TypeError, KeyError and the like where the row is damaged.
     """
@@ -130,8 +133,20 @@ def fax_of(row: Any, attempts: tuple[Attempt, ...], of_last: str = "") -> Fax:
         if not isinstance(data.get(name, kind()), kind):
             raise TypeError(f"{name} is {data[name]!r}")
     of_attempts = next((one.result for one in reversed(attempts) if one.result is not None), None)
-    result = result_of(row.result_event) or of_attempts or result_of(of_last)
-    return Fax(**values, **data, attempts=attempts, result=result)
+    result = result_of(row.result_event) or of_attempts
+    return Fax(**values, **data, **_ordered(row.request), attempts=attempts, result=result)
+
+
+def ordered(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was ordered of a fax, as it is shown: None for what the order left to the station."""
+    return {name: request.get(name) for name in _ORDERED} | {"max_rate": request.get("max_rate_bps") or None}
+
+
+def _ordered(request: str) -> dict[str, Any]:
+    try:
+        return ordered(json.loads(request)) if request else {}
+    except (ValueError, AttributeError):
+        return {}  # no reason not to show the rest
 
 
 def attempt_columns(fax_id: str, attempt: Attempt) -> dict[str, Any]:
@@ -177,7 +192,7 @@ def conditions(wanted: FaxFilter) -> Iterable[sa.ColumnElement[bool]]:
     if wanted.number:
         same = []
         for number in wanted.notations or (wanted.number,):
-            same += [f.to == number, f.caller_number == number]
+            same += [f.to == number, f.caller == number]
             if digits := _digits(number):
                 same.append(f.search.contains(f"#{digits}#", autoescape=True))
         yield sa.or_(*same)

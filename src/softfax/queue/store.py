@@ -229,6 +229,24 @@ class QueueStore(JobTable):
                 connection.execute(ended.values(**rows.attempt_columns(fax.id, attempt)))
         return True
 
+    def reschedule(self, stored: StoredFax, fax: Fax, request: FaxRequest) -> bool:
+        """Give a fax that waits for a call the times and the priority of `fax`; false where it is claimed or changed meanwhile.
+
+        The token changes too: a claim that is being made on what was read before fails.
+        """
+        f, due = tables.faxes.c, rows.stamp(fax.next_attempt)
+        with self.engine.begin() as connection:
+            row = self._row(connection, fax.id)
+            if row is None:
+                return False
+            data = json.dumps({**json.loads(row.data), "not_before": rows.stamp(fax.not_before)}, ensure_ascii=False)
+            waits = (f.id == fax.id, f.token == stored.token, f.data == row.data, f.state.in_(_WAITING))
+            changed = tables.faxes.update().where(*waits, f.held.is_(False), f.cancelled.is_(False)).values(
+                due=due, next_attempt=due, deadline=rows.stamp(fax.deadline), priority=fax.priority, data=data,
+                request=rows.request_text(request), token=f.token + 1, updated=time.time(),
+            )  # fmt: skip
+            return bool(connection.execute(changed).rowcount)
+
     def cancel(self, fax_id: str) -> StoredFax | None:
         """Marks a fax as cancelled; it says what it is then. None where there is none, or it has ended."""
         f = tables.faxes.c
@@ -348,7 +366,7 @@ class QueueStore(JobTable):
         """One fax with its attempts."""
         with self.engine.connect() as connection:
             row = self._row(connection, fax_id)
-            return self._fax(row, connection) if row is not None else None
+            return self._fax(row, self._attempts(connection, [fax_id]).get(fax_id, ())) if row is not None else None
 
     def kept(self, fax_id: str) -> StoredFax | None:
         """One fax with all that the queue knows."""
@@ -356,7 +374,7 @@ class QueueStore(JobTable):
             return self._kept(connection, fax_id)
 
     def list(self, wanted: FaxFilter) -> FaxList:
-        """The newest first, without attempts."""
+        """The newest first."""
         f = tables.faxes.c
         limit = max(1, min(wanted.limit, 1000))
         query = sa.select(tables.faxes).order_by(f.seq.desc()).limit(limit + 1)
@@ -368,18 +386,13 @@ class QueueStore(JobTable):
             query = query.where(condition)
         with self.engine.connect() as connection:
             found = connection.execute(query).all()
-            last = self._last_results(connection, [row.id for row in found[:limit] if not row.result_event])
+            attempts = self._attempts(connection, [row.id for row in found[:limit]])
+            # Of the first part alone: the others are parts of the same.
+            count = sa.select(sa.func.count()).select_from(tables.faxes).where(*rows.conditions(wanted))
+            total = None if wanted.cursor else connection.execute(count).scalar()
         cursor = str(found[limit - 1].seq) if len(found) > limit else ""
-        return FaxList(
-            [fax for row in found[:limit] if (fax := self._fax(row, of_last=last.get(row.id, ""))) is not None], cursor
-        )
-
-    @staticmethod
-    def _last_results(connection: sa.Connection, ids: Sequence[str]) -> dict[str, str]:
-        """The result of the last attempt of each fax that has had one, as it is kept."""
-        a = tables.attempts.c
-        query = sa.select(a.fax_id, a.result).where(a.fax_id.in_(ids), a.result != "").order_by(a.number)
-        return {row.fax_id: row.result for row in connection.execute(query)} if ids else {}
+        faxes = [fax for row in found[:limit] if (fax := self._fax(row, attempts.get(row.id, ()))) is not None]
+        return FaxList(faxes, cursor, total)
 
     def counts(self) -> QueueCounts:
         """Numbers of faxes in the queue."""
@@ -502,27 +515,30 @@ class QueueStore(JobTable):
         return connection.execute(sa.select(tables.faxes).where(tables.faxes.c.id == fax_id)).one_or_none()
 
     @staticmethod
-    def _attempts(connection: sa.Connection, fax_id: str) -> tuple[Attempt, ...]:
-        query = sa.select(tables.attempts).where(tables.attempts.c.fax_id == fax_id).order_by(tables.attempts.c.number)
-        return tuple(rows.attempt_of(row) for row in connection.execute(query))
+    def _attempts(connection: sa.Connection, ids: Sequence[str]) -> dict[str, builtins.list[Any]]:
+        """The rows of the attempts of each of these faxes, in order."""
+        a = tables.attempts.c
+        found: dict[str, builtins.list[Any]] = {}
+        for row in connection.execute(sa.select(tables.attempts).where(a.fax_id.in_(ids)).order_by(a.number)):
+            found.setdefault(row.fax_id, []).append(row)
+        return found
 
-    def _readable(self, connection: sa.Connection, row: Any) -> tuple[Attempt, ...]:
+    def _readable(self, row: Any, attempts: Sequence[Any]) -> tuple[Attempt, ...]:
         """The attempts of a fax. One that has ended is known also without those that cannot be read."""
         if row.state not in _TERMINAL:
-            return self._attempts(connection, row.id)
-        query = sa.select(tables.attempts).where(tables.attempts.c.fax_id == row.id).order_by(tables.attempts.c.number)
+            return tuple(map(rows.attempt_of, attempts))
         found = []
-        for attempt in connection.execute(query).all():
+        for attempt in attempts:
             try:
                 found.append(rows.attempt_of(attempt))
             except Exception as error:
                 self._aside.notice(tables.attempts, {"fax_id": row.id, "number": attempt.number}, error)
         return tuple(found)
 
-    def _fax(self, row: Any, connection: sa.Connection | None = None, of_last: str = "") -> Fax | None:
-        """A fax of its row, with its attempts where it is given the connection; None for a row that is set aside."""
+    def _fax(self, row: Any, attempts: Sequence[Any] = ()) -> Fax | None:
+        """A fax of its row and those of its attempts; None for a row that is set aside."""
         try:
-            return rows.fax_of(row, self._readable(connection, row) if connection is not None else (), of_last)
+            return rows.fax_of(row, self._readable(row, attempts))
         except Exception as error:
             self._spoiled(row, error)
             return None
@@ -545,7 +561,7 @@ class QueueStore(JobTable):
 
     def _kept_of(self, connection: sa.Connection, row: Any) -> StoredFax:
         fax_id = row.id
-        attempts = self._readable(connection, row)
+        attempts = self._readable(row, self._attempts(connection, [fax_id]).get(fax_id, ()))
         query = sa.select(tables.attempts.c.dialled).where(tables.attempts.c.fax_id == fax_id)
         last = connection.execute(query.order_by(tables.attempts.c.number.desc()).limit(1)).scalar()
         return StoredFax(

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from softfax.delivery.jobs import job_columns, job_indexes, waiting
 
-__all__ = ["METADATA", "attempts", "events", "faxes", "forbidden", "keys", "numbers"]
+__all__ = ["METADATA", "attempts", "broadcasts", "events", "faxes", "forbidden", "keys", "numbers"]
 
 METADATA = sa.MetaData()
 _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -20,7 +20,7 @@ faxes = sa.Table(
     sa.Column("direction", sa.String(8), nullable=False),
     sa.Column("state", sa.String(12), nullable=False),
     sa.Column("to", sa.String(512), nullable=False),
-    sa.Column("caller_number", sa.String(512), nullable=False),
+    sa.Column("caller_number", sa.String(512), nullable=False, key="caller"),
     sa.Column("account", sa.String(64), nullable=False),
     sa.Column("mailbox", sa.String(64), nullable=False),
     sa.Column("broadcast_id", sa.String(24), nullable=False),
@@ -56,6 +56,9 @@ job_indexes(faxes)
 #: Those that wait for a call, the first first; and those that wait until their deadline.
 waiting("softfax_faxes_order", _c.priority.desc(), _c.seq)
 waiting("softfax_faxes_deadline", _c.deadline)
+
+#: Broadcasts whose end has been reported.
+broadcasts = sa.Table("softfax_broadcasts", METADATA, sa.Column("id", sa.String(24), primary_key=True))
 
 attempts = sa.Table(
     "softfax_attempts",

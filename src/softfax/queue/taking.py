@@ -1,27 +1,57 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A fax of a request, as it is taken."""
+"""A fax of a request, as it is taken, and as it is changed while it waits."""
 
 from __future__ import annotations
 
 import dataclasses
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from softfax.documents.fetch import redacted
 from softfax.documents.types import RasterSettings
 from softfax.errors import UsageError
 from softfax.model import Direction, Fax, FaxContext, FaxState, new_fax_id
 from softfax.options import options_of
-from softfax.queue import pages
+from softfax.queue import pages, rows
+from softfax.queue.errors import EndedError
 from softfax.queue.model import FaxRequest
+from softfax.queue.store import StoredFax
 from softfax.sip.headers import number_of
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
 
-__all__ = ["checked"]
+__all__ = ["Times", "checked", "context_of", "moved"]
 
 DOCUMENTS_MAX = 100
+TOO_LATE = ("the fax could not be sent before its deadline", "move it, or see [[queue.hours]]")
+
+
+class Times(TypedDict, total=False):
+    """Priority and times of a fax that may be changed while it waits."""
+
+    priority: int
+    not_before: datetime
+    deadline: datetime
+
+
+def moved(queue: FaxQueue, kept: StoredFax, times: Times, now: datetime) -> tuple[Fax, FaxRequest]:
+    """A fax that waits, with another priority and other times, and its request. Raises UsageError, EndedError."""
+    fax, rules = kept.fax, queue.station.rules
+    if kept.request is None or fax.state not in (FaxState.QUEUED, FaxState.WAITING):
+        raise EndedError(f"fax {fax.id} is {fax.state}", "only faxes that wait for a call can be moved")
+    request = dataclasses.replace(kept.request, **times)
+    due: datetime | None = fax.next_attempt or now
+    deadline = request.deadline or fax.deadline
+    if "not_before" in times:
+        begin = max(now, times["not_before"])
+        due = rules.opens(rules.number_key(fax.to), begin)
+        deadline = request.deadline or begin + timedelta(seconds=queue.station.config.queue.give_up_s)
+    if due is None or (deadline is not None and max(due, now) >= deadline):
+        raise UsageError(*TOO_LATE)
+    return dataclasses.replace(
+        fax, priority=request.priority, not_before=request.not_before, deadline=deadline, next_attempt=due, updated=now
+    ), request
 
 
 def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, FaxRequest, FaxContext]:
@@ -36,7 +66,7 @@ def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, F
     due = rules.opens(rules.number_key(request.to), begin)
     deadline = request.deadline or begin + timedelta(seconds=config.queue.give_up_s)
     if due is None or due > deadline:
-        raise UsageError("the fax could not be sent before its deadline", "move it, or see [[queue.hours]]")
+        raise UsageError(*TOO_LATE)
     fax_id = new_fax_id()
     folder = request.folder or queue.folder / (request.broadcast_id or fax_id)
     request = dataclasses.replace(
@@ -55,7 +85,9 @@ def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, F
         created=now,
         updated=now,
         to=request.to,
-        **options_of(asked.with_defaults(config.fax.options), Fax),
+        caller=request.caller_number,
+        **options_of(asked.with_defaults(config.fax.options), Fax)
+        | rows.ordered(vars(request) | {"retry": dataclasses.asdict(request.retry)}),
         documents=tuple(d.name or redacted(d.url or "") for d in request.documents),
         priority=request.priority,
         not_before=request.not_before,
@@ -64,10 +96,10 @@ def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, F
         broadcast_id=request.broadcast_id,
         warnings=ready.warnings if ready is not None else (),
     )
-    return fax, request, _context(fax, routes[0].uri)
+    return fax, request, context_of(fax, routes[0].uri)
 
 
-def _context(fax: Fax, uri: str) -> FaxContext:
+def context_of(fax: Fax, uri: str) -> FaxContext:
     """Context of a fax that is not on a call."""
     return FaxContext(
         fax_id=fax.id,
@@ -76,9 +108,9 @@ def _context(fax: Fax, uri: str) -> FaxContext:
         session_number=0,
         unique_id=f"{int(fax.created.timestamp())}.{int(fax.id[:8], 16)}",
         channel="",
-        caller_number=fax.caller_number,
+        caller_number=fax.caller,
         caller_name=fax.caller_name,
-        called_number=number_of(uri),
+        called_number=number_of(uri) or uri,
         entry_point=fax.account,
         ident=fax.ident,
         header=fax.header,

@@ -6,12 +6,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import SoftfaxError
-from softfax.model import TERMINAL, Event, FaxResult, FaxUpdate, JobEvent
+from softfax.model import TERMINAL, BroadcastEvent, Direction, Event, FaxResult, FaxUpdate, JobEvent
 from softfax.vocabularies import CallbackBody, callbacks
 
 __all__ = ["CallbackSink", "PutCallback", "Words"]
@@ -46,8 +46,16 @@ class _Watched:
 class CallbackSink:
     """A sink of a station: the configured targets, and those that single faxes brought with them."""
 
-    def __init__(self, outbox: PutCallback, targets: Iterable[CallbackTarget] = (), words: Words = callbacks) -> None:
+    def __init__(
+        self,
+        outbox: PutCallback,
+        targets: Iterable[CallbackTarget] = (),
+        words: Words = callbacks,
+        link: Callable[[str], str | None] = lambda fax_id: None,
+    ) -> None:
         self._outbox = outbox
+        #: URL of a fax's document, where the station publishes it.
+        self._link = link
         self._words = words
         self._targets = tuple(targets)
         self._of_fax: dict[str, _Watched] = {}
@@ -67,6 +75,8 @@ class CallbackSink:
         if watched is not None and watched.has_result and not isinstance(update.event, JobEvent):
             watched = None
         targets = {target.key: target for target in (*self._targets, *(watched.targets if watched else ()))}
+        if targets and isinstance(update.event, FaxResult) and update.event.retry_at is None and _has_document(update):
+            update = replace(update, context=replace(update.context, document_url=self._link(fax_id)))
         for target in targets.values():
             try:
                 self._tell(target, update)
@@ -77,7 +87,9 @@ class CallbackSink:
 
     def _noted(self, fax_id: str, watched: _Watched, event: Event) -> None:
         """Forget the targets of a fax that has ended. One that is in no queue has no state there: of these the last are kept."""
-        if isinstance(event, FaxResult) and event.retry_at is None:
+        if isinstance(event, BroadcastEvent):
+            watched.has_result = watched.has_ended = True  # it is the last thing of all
+        elif isinstance(event, FaxResult) and event.retry_at is None:
             watched.has_result = True
         elif isinstance(event, JobEvent):
             watched.has_ended = event.state in TERMINAL
@@ -99,3 +111,10 @@ class CallbackSink:
                 body=json.dumps(callback.body, ensure_ascii=False, separators=(",", ":")).encode(),
                 path_suffix=callback.path_suffix if target.style == "url-event" else "",
             )
+
+
+def _has_document(update: FaxUpdate) -> bool:
+    """Return True for a result of which something was received, or whose pages were made."""
+    result = update.event
+    assert isinstance(result, FaxResult)
+    return bool(result.documents if update.context.direction is Direction.RECEIVE else result.pages_total)

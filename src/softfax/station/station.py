@@ -52,6 +52,7 @@ from softfax.station.callbacks import CallbackSink
 from softfax.station.calls import CallHost, Calls, Report
 from softfax.station.config import StationConfig
 from softfax.station.hub import Hub, Sink
+from softfax.station.links import DocumentLinks
 from softfax.station.onward import going_on
 from softfax.station.orders import FaxOrder, Service
 from softfax.station.receiving import Destination, page_count
@@ -148,6 +149,8 @@ class Station(Registry):
         self.on_room: list[Callable[[], None]] = []
         #: Awaited, one after the other, once the document of a received fax is made, before its result is reported.
         self.on_document: list[Callable[[FaxContext, FaxResult], Awaitable[None]]] = []
+        #: Awaited, one after the other, before the result of a fax that the queue did not order is reported.
+        self.before_result: list[Callable[[FaxContext, FaxResult], Awaitable[None]]] = []
         self._isolated = isolated
         self._make_host: HostFactory = calls or (Workers if isolated else Calls)
         self._watchers = Hub[FaxUpdate]()
@@ -155,6 +158,7 @@ class Station(Registry):
         self._identities = making.Identities()
         self._inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
         self._callbacks: CallbackSink | None = None
+        self.links = DocumentLinks(lambda: self.config)
         self._host: CallHost | None = None
         self._registrations: tuple[RegistrationView, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -230,7 +234,7 @@ class Station(Registry):
         for service in self._services:
             self._exit.push_async_callback(service.close)
         await asyncio.to_thread(begin)
-        self._callbacks = CallbackSink(self.outbox, self.config.targets())
+        self._callbacks = CallbackSink(self.outbox, self.config.targets(), link=self.links.of_result)
         self._exit.callback(self.subscribe(self._callbacks))
 
     @property
@@ -601,6 +605,9 @@ class Station(Registry):
                 log.exception("the end of fax %s was not taken", call.context.fax_id)
                 # So it is no end: who placed the order finds out later what became of it.
                 result = dataclasses.replace(result, retry_at=rfc3339(datetime.now(UTC)))
+        else:
+            for noted in self.before_result:
+                await noted(call.context, result)
         self._hub.publish(FaxUpdate(call.context, result))
         self._faxes.pop(call.context.fax_id, None)
         if not call.result.done():

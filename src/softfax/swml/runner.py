@@ -8,13 +8,15 @@ In SignalWire's world a call is there before the document runs, and its methods 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from softfax.delivery import Outbox
 from softfax.delivery.targets import CallbackTarget
-from softfax.model import Direction, FaxResult
-from softfax.station import FaxCall, FaxOrder, Station
+from softfax.model import Direction, FaxContext, FaxResult
+from softfax.station import FaxOrder
 from softfax.swml.document import SwmlDocument, SwmlError, load
 from softfax.swml.machine import (
     Effect,
@@ -28,19 +30,45 @@ from softfax.swml.machine import (
     SwmlRunError,
 )
 from softfax.swml.web import ask
-from softfax.vocabularies.signalwire import result_code
+from softfax.vocabularies.signalwire import call_ids, result_code
 
 __all__ = ["SwmlRunner"]
 
 FETCH_TIMEOUT_S = 15.0
+#: How long `execute` and `request` wait for the `finished` that they follow.
+TOLD_S = 15.0
+
+
+class Faxes(Protocol):
+    """The station as a run uses it."""
+
+    @property
+    def outbox(self) -> Outbox | None: ...
+
+    def originate(self, order: FaxOrder, /) -> RunCall: ...
+
+
+class RunCall(Protocol):
+    """A fax of a run. Its `context` is known once its `result` is."""
+
+    @property
+    def context(self) -> FaxContext: ...
+
+    @property
+    def result(self) -> Awaitable[FaxResult]: ...
+
+    def cancel(self) -> None: ...
 
 
 class SwmlRunner:
-    """One run of a document against one destination. `results` are those of its faxes, in order; `say` gets lines for people."""
+    """One run of a document against one destination. `results` are those of its faxes, in order; `say` gets lines for people.
+
+    `link` is where a received document is found, with {id} for the fax; without one it is a path.
+    """
 
     def __init__(
         self,
-        station: Station,
+        station: Faxes,
         document: SwmlDocument,
         destination: str,
         *,
@@ -48,6 +76,7 @@ class SwmlRunner:
         receive_into: Path | None = None,
         allow_private: bool = False,
         say: Callable[[str], None] = lambda line: None,
+        link: str = "",
     ) -> None:
         self._station = station
         self._destination = destination
@@ -55,7 +84,9 @@ class SwmlRunner:
         self._receive_into = receive_into
         self._allow_private = allow_private
         self._say = say
-        self._call: FaxCall | None = None
+        self._link = link
+        self._call: RunCall | None = None
+        self._told = ""
         self._cancelled = False
         self.results: list[FaxResult] = []
         self.machine = Machine(
@@ -88,6 +119,10 @@ class SwmlRunner:
     async def _do(self, effect: Effect) -> Any:
         if isinstance(effect, (SendFax, ReceiveFax)):
             return await self._fax(effect)
+        if self._told and self._station.outbox is not None:
+            # A server that is asked what is next has heard how the fax ended.
+            await self._station.outbox.delivered(self._told, TOLD_S)
+            self._told = ""
         if isinstance(effect, FetchDocument):
             answer = await self._ask(HttpRequest(effect.url, "POST", {}, dict(effect.body), FETCH_TIMEOUT_S))
             if not 200 <= answer.code < 300:
@@ -120,10 +155,11 @@ class SwmlRunner:
         result = await call.result
         self._call = None
         self.results.append(result)
-        documents = result.documents or list(call.context.documents)
+        self._told = call.context.fax_id if effect.status_url else ""
+        self.machine.call |= call_ids(call.context)
         ours, theirs = call.context.caller_number, call.context.called_number
         return Fetched(
-            document=call.context.document_url or (documents[0] if documents else ""),
+            document=effect.document if isinstance(effect, SendFax) else self._received(result),
             identity=result.local_station_id or ours,
             remote_identity=result.remote_station_id or theirs,
             pages=result.pages,
@@ -132,9 +168,12 @@ class SwmlRunner:
             success=result.success,
         )
 
-    def _order(self, effect: SendFax | ReceiveFax) -> FaxOrder:
-        from dataclasses import replace
+    def _received(self, result: FaxResult) -> str:
+        if result.documents and self._link:
+            return self._link.format(id=result.fax_id)
+        return result.documents[0] if result.documents else ""
 
+    def _order(self, effect: SendFax | ReceiveFax) -> FaxOrder:
         targets = (CallbackTarget(url=effect.status_url, dialect="signalwire"),) if effect.status_url else ()
         if isinstance(effect, ReceiveFax):
             return replace(

@@ -11,7 +11,7 @@ from softfax.model import Cause, Direction, FaxContext, FaxResult, FaxUpdate, Pa
 from softfax.sipstatus import status
 from softfax.vocabularies.callback import CallbackBody, later
 
-__all__ = ["DIALECT", "NAMESPACE", "callbacks", "error", "result_code"]
+__all__ = ["DIALECT", "NAMESPACE", "call_ids", "callbacks", "error", "result_code"]
 
 DIALECT = "signalwire"
 EVENT_TYPE = "calling.call.fax"
@@ -79,19 +79,27 @@ def _id(context: FaxContext, what: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{context.fax_id}/{what}"))
 
 
+def call_ids(context: FaxContext) -> dict[str, str]:
+    """Ids of a fax's call, which SWML's `execute` has too."""
+    made = {
+        "call_id": _id(context, "call"),
+        **{f"{what}_id": str(uuid.uuid5(NAMESPACE, what)) for what in ("node", "project", "space")},
+    }
+    return {name: context.tags.get(name) or value for name, value in made.items()}
+
+
 def _callback(update: FaxUpdate, kind: str, params: dict[str, Any], event: str) -> CallbackBody:
     context = update.context
-    tags = context.tags
-    call_id = tags.get("call_id") or _id(context, "call")
+    tags, ids = context.tags, call_ids(context)
     body = {
         "event_type": EVENT_TYPE,
-        "event_channel": tags.get("event_channel") or f"swml:{call_id}",
+        "event_channel": tags.get("event_channel") or f"swml:{ids['call_id']}",
         "timestamp": update.event.time.timestamp(),
-        "project_id": tags.get("project_id") or str(uuid.uuid5(NAMESPACE, "project")),
-        "space_id": tags.get("space_id") or str(uuid.uuid5(NAMESPACE, "space")),
+        "project_id": ids["project_id"],
+        "space_id": ids["space_id"],
         "params": {
-            "call_id": call_id,
-            "node_id": tags.get("node_id") or str(uuid.uuid5(NAMESPACE, "node")),
+            "call_id": ids["call_id"],
+            "node_id": ids["node_id"],
             "control_id": tags.get("control_id") or _id(context, "control"),
             "fax": {"type": kind, "params": params},
         },

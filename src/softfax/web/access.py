@@ -38,11 +38,11 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "
 
 @dataclass(frozen=True)
 class Principal:
-    """An authenticated client. `kind` is the way it is known: by a token, a login, a proxy's word, or as this machine."""
+    """An authenticated client. `kind` is the way it is known: by a token, a login, a proxy's word, a link, or as this machine."""
 
     name: str
     scopes: frozenset[str]
-    kind: Literal["token", "login", "proxy", "local"]
+    kind: Literal["token", "login", "proxy", "link", "local"]
 
     def may(self, scope: str) -> bool:
         """Return True if it may do what `scope` stands for."""

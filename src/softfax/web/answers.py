@@ -7,10 +7,11 @@ import dataclasses
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, Union, get_args, get_type_hints
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, create_model
 
 from softfax.model import (
     Attempt,
+    BroadcastEvent,
     CallEvent,
     CallState,
     Direction,
@@ -25,7 +26,7 @@ from softfax.model import (
     ProgressEvent,
     SessionEvent,
 )
-from softfax.options import outside_options
+from softfax.options import ModePolicy, Resolution, Scan, outside_options
 from softfax.station.config.http import Scope
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "BroadcastLinks",
     "BroadcastOut",
     "BroadcastState",
+    "CallbackOut",
     "ContactList",
     "ContactOut",
     "DeliveryListOut",
@@ -45,11 +47,13 @@ __all__ = [
     "ForbiddenList",
     "ForbiddenOut",
     "HealthOut",
+    "LinkOut",
     "LoginOut",
     "MailboxList",
     "NumberList",
     "NumberOut",
     "ProblemOut",
+    "ReceivedOut",
     "SessionList",
     "StatusOut",
     "SwmlListOut",
@@ -131,15 +135,41 @@ def _logged(kind: type[Event]) -> type[Out]:
     )
 
 
-_KINDS = (JobEvent, CallEvent, SessionEvent, HeardEvent, NegotiatedEvent, PageEvent, FaxResult)
+_KINDS = (JobEvent, CallEvent, SessionEvent, HeardEvent, NegotiatedEvent, PageEvent, FaxResult, BroadcastEvent)
 _LOGGED = tuple(_logged(kind) for kind in _KINDS)
 EventOut = Annotated[Union[_LOGGED], Field(discriminator="event")]  # type: ignore[valid-type]  # noqa: UP007
+
+
+def _called_back(kind: type[Event]) -> type[Out]:
+    """An event as a callback of the dialect json has it."""
+    tags: Any = Field({}, description="those of the fax, where it has any", json_schema_extra=_without_default)
+    url: Any = Field("", description="signed, where [http] public_url is set", json_schema_extra=_without_default)
+    more: dict[str, Any] = {"document_url": (str, url)} if kind is FaxResult else {}
+    return create_model(
+        f"{kind.__name__}Callback", __base__=ResultOut if kind is FaxResult else _keys_of(kind),
+        caller=(str, ...), called=(str, ...), tags=(dict[str, str], tags), **more,
+    )  # fmt: skip
+
+
+_CALLED_BACK = tuple(_called_back(kind) for kind in _KINDS)
+
+
+class CallbackOut(RootModel[Annotated[Union[_CALLED_BACK], Field(discriminator="event")]]):  # type: ignore[valid-type]  # noqa: UP007
+    """An event of a fax, with whom it is from and for, and its tags."""
 
 
 class AttemptOut(_keys_of(Attempt, but=("result",))):  # type: ignore[misc]
     """One call for a fax."""
 
     result: ResultOut | None
+
+
+class RetryOut(Out):
+    """Retries as ordered; null where that was left to the station."""
+
+    attempts: int | None
+    wait_s: float | None
+    on_uncertain: str | None
 
 
 class FaxOut(_keys_of(Fax, but=("attempts", "result"))):  # type: ignore[misc]
@@ -149,9 +179,29 @@ class FaxOut(_keys_of(Fax, but=("attempts", "result"))):  # type: ignore[misc]
     warnings: list[str] = Field(description="what of its documents is not on its pages, for people")
     reason: str = Field(description="why it failed or waits, for people")
     retried_after: int = Field(description="number of attempts when more were last asked for")
-    attempts: list[AttemptOut] = Field(description="empty in lists")
+    caller: str = Field(description="the number that calls")
+    mode: ModePolicy | None = Field(
+        description="as ordered; null where that was left to the station, as in the next ones"
+    )
+    resolution: Resolution | Literal[""] = Field(description="as ordered, or of what was received")
+    scan: Scan | None
+    retry: RetryOut | None = Field(description="as ordered")
+    cover: dict[str, str] | None = Field(description="as ordered")
+    attempts: list[AttemptOut]
     result: ResultOut | None
     links: FaxLinks
+
+
+class ReceivedOut(Out):
+    """A received fax, as the webhook of a mailbox gets it."""
+
+    event: Literal["received"]
+    time: AwareDatetime
+    fax_id: str
+    fax: FaxOut
+    document: str = Field(
+        "", description="the PDF in base64, where that was asked for", json_schema_extra=_without_default
+    )
 
 
 class BroadcastOut(Out):
@@ -184,7 +234,14 @@ class FaxListOut(Out):
 
     faxes: list[FaxOut]
     cursor: str
-    total: int | None
+    total: int | None = Field(description="of all its parts, in the first one; null in the others")
+
+
+class LinkOut(Out):
+    """A URL of a fax's document that needs no token until it expires."""
+
+    url: str
+    expires: AwareDatetime
 
 
 class PageOut(Out):
@@ -207,7 +264,7 @@ class UploadOut(Out):
     pages: list[PageOut]
     seconds: float = Field(description="to send all of it at 14400 bit/s, an estimate")
     call_s: float = Field(description="what the call takes besides its pages")
-    resolution: str
+    resolution: Resolution
     warnings: list[str]
     expires: AwareDatetime
 

@@ -52,7 +52,7 @@ def create_web(station: StationLike, queue: FaxQueueLike, store: WebStore, **mor
         ),
         pictures=Pictures(config.page_cache_mb * 1_000_000),
         streams=Streams(config.max_streams),
-        swml=Runs(station, store),
+        swml=Runs(station, queue, store),
         history=store.history,
         **{"cookie": COOKIE, **more},
     )
@@ -89,4 +89,4 @@ def create_app(web: Web) -> FastAPI:
 def guarded(app: FastAPI) -> Guard:
     """The application that is served, behind its guard."""
     web: Web = app.state.web
-    return Guard(app, web.access, web.cookie)
+    return Guard(app, web.access, web.cookie, web.station.links)

@@ -23,10 +23,11 @@ _DELIVERY: dict[str, Any] = {
 }  # fmt: skip
 _FAX: dict[str, Any] = {
     "id": FAX, "direction": "send", "state": "queued", "created": TIME, "updated": TIME, "to": "+49301234567",
-    "caller_number": "", "caller_name": "", "account": "pbx", "mailbox": "", "documents": ["letter.pdf"], "priority": 5,
+    "caller": "", "caller_name": "", "account": "pbx", "mailbox": "", "documents": ["letter.pdf"], "priority": 5,
     "not_before": None, "deadline": "2026-11-23T09:30:00.000000Z", "next_attempt": TIME, "ended": None, "pages": 0,
     "pages_total": None, "bad_pages": [], "warnings": [],
-    "reason": "", "remedy": "", "cause": None, "resolution": "fine", "header": "",
+    "reason": "", "remedy": "", "cause": None, "mode": None, "resolution": "fine", "ecm": None, "max_rate": 9600, "scan": "auto",
+    "retry": {"attempts": 3, "wait_s": None, "on_uncertain": None}, "cover": None, "header": "",
     "ident": "", "remote_station_id": "", "broadcast_id": "", "tags": {"matter": "2026-17"}, "unread": False,
     "retried_after": 0, "attempts": [], "result": None,
     "links": {
@@ -40,7 +41,7 @@ _EVENT = {
     "pages_total": 2, "fax_id": FAX,
 }  # fmt: skip
 _UPLOAD = {
-    "id": UPLOAD, "name": "letter.pdf", "bytes": 48211, "seconds": 14.9, "call_s": 14.0, "resolution": "204x196", "warnings": [],
+    "id": UPLOAD, "name": "letter.pdf", "bytes": 48211, "seconds": 14.9, "call_s": 14.0, "resolution": "fine", "warnings": [],
     "expires": "2026-11-22T09:30:00.000000Z",
     "pages": [
         {"number": 1, "width": 1728, "rows": 2287, "bytes": 11487, "seconds": 9.7, "resolution": "204x196"},
@@ -122,6 +123,10 @@ BODIES: Mapping[str, Any] = {
         "broadcast_id": "b" * 24, "total": 3, "by_state": {"delivered": 2, "waiting": 1}, "ended": False, "pages": 5,
         "links": {"self": f"/v1/broadcasts/{'b' * 24}", "faxes": f"/v1/faxes?broadcast_id={'b' * 24}"},
     },
+    "CallbackOut": {
+        "event": "job", "time": TIME, "state": "delivered", "reason": "", "attempt": 1, "pages": 3, "pages_total": 3,
+        "fax_id": FAX, "caller": "+4930123", "called": "+4930456", "tags": {"matter": "2026-17"},
+    },
     "Change": {"unread": False, "tags": {"matter": "2026-17"}},
     "ContactIn": _CONTACT,
     "ContactList": {"contacts": [{"id": CONTACT, **_CONTACT}], "cursor": ""},
@@ -133,19 +138,27 @@ BODIES: Mapping[str, Any] = {
     "FaxIn": {
         "to": "+49 30 1234567", "documents": [{"url": "https://example.com/letter.pdf"}], "tags": {"matter": "2026-17"}
     },
-    "FaxListOut": {"faxes": [_FAX], "cursor": "1041", "total": None},
+    "FaxListOut": {"faxes": [_FAX], "cursor": "1041", "total": 57},
     "FaxOut": _FAX,
     "ForbiddenIn": {"number": "+49 30 1234567", "reason": "asked us"},
     "ForbiddenList": {"numbers": [_FORBIDDEN]},
     "ForbiddenOut": _FORBIDDEN,
     "ForwardIn": {"to": "+49 30 7654321"},
     "HealthOut": {"status": "ok", "problems": []},
+    "LinkIn": {"expires_s": 3600},
+    "LinkOut": {
+        "url": f"https://fax.example/v1/faxes/{FAX}/document.pdf?expires=1795253400&signature=5d5d139563c95b59", "expires": LATER
+    },
     "LoginIn": {"token": "the secret of a token"},
     "LoginOut": {"name": "office", "kind": "token", "scopes": ["read", "send", "cancel", "events"]},
     "MailboxList": {"mailboxes": [{"name": "sales", "numbers": ["+49301111"]}]},
     "NumberIn": {"number": "+49 30 1234567", "max_rate": 9600},
     "NumberList": {"numbers": [_NUMBER]},
     "NumberOut": _NUMBER,
+    "ReceivedOut": {
+        "event": "received", "time": LATER, "fax_id": FAX,
+        "fax": {**_FAX, "direction": "receive", "state": "received", "retry": None, "tags": {}, "mailbox": "sales"},
+    },
     "SessionList": {"sessions": [_SESSION]},
     "StatusOut": _STATUS,
     "SwmlIn": {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from softfax.peers import network_of
+from softfax.station.links import DocumentLinks
 from softfax.web.access import Access, Principal, Requester, check_origin, unauthorized
 from softfax.web.limits import Buckets
 from softfax.web.problems import Problem, problem_of
@@ -44,6 +46,8 @@ _HEADERS = tuple(
 )
 #: Public: no fax and no number is seen there.
 _PUBLIC = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/favicon.ico"})
+#: Open to who has a link of ours.
+_LINKED = re.compile(r"/v1/faxes/[0-9a-f]{24}/document\.pdf")
 _UPLOADS = frozenset({"/v1/uploads", "/v1/faxes"})
 _ENDLESS = frozenset({"/v1/events"})
 
@@ -94,9 +98,10 @@ def _with_common(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tu
 class Guard:
     """The outermost layer. `cookie` is the name of the login's cookie."""
 
-    def __init__(self, app: ASGIApp, access: Access, cookie: str) -> None:
+    def __init__(self, app: ASGIApp, access: Access, cookie: str, links: DocumentLinks) -> None:
         self.app = app
         self.access = access
+        self.links = links
         self.cookie = cookie
         self._asked = Buckets(0)
         self.reload()
@@ -152,6 +157,9 @@ class Guard:
         principal = self._principal(requester, headers, public)
         scope["state"]["principal"] = principal
         self._often(requester, principal)
+        query = scope["query_string"].decode("latin-1")
+        if principal is None and _LINKED.fullmatch(path) and self.links.is_good(path, query):
+            principal = scope["state"]["principal"] = Principal("link", frozenset({"read"}), "link")
         if principal is None and not public:
             raise unauthorized("The station answers to those it knows.")
         check_origin(method, headers, principal)

@@ -25,7 +25,7 @@ _NAMED: Mapping[str, str] = {
     "broadcast_id": "an id has 24 hexadecimal digits",
     "cursor": "use the one of the list before",
     "fax_id": "an id has 24 hexadecimal digits",
-    "Idempotency-Key": "use at most 200 visible ASCII characters",
+    "Idempotency-Key": "use 1 to 199 visible ASCII characters",
     "Last-Event-ID": "use the number of an event",
     "last_event_id": "use the number of an event",
     "state": f"use one or several, with commas between, of {', '.join(FaxState)}",

@@ -21,17 +21,17 @@ __all__ = ["REPLAYED", "Key", "digest_of", "erased", "key_of", "once", "remember
 #: Said where an earlier request is answered.
 REPLAYED = {"Idempotency-Replayed": "true"}
 Key = Annotated[
-    str,
+    str | None,
     Header(
         alias="Idempotency-Key",
-        pattern=r"^[!-~]{0,200}$",
+        pattern=r'^"*[!#-~][!-~]{0,198}$',
         description="the same key with the same body does the work once, for a day",
         examples=["4f1c2d"],
     ),
 ]
 
 
-def key_of(request: Request, given: str, work: str = "") -> str:
+def key_of(request: Request, given: str | None, work: str = "") -> str:
     """Key as stored: that of one token or user, and of one kind of work; empty for none."""
     # A key has no blank, whatever a name has.
     return f"{name_of(request)} {work}{' ' if work else ''}{given.strip(chr(34))}" if given else ""

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from softfax._version import __version__
-from softfax.web.answers import ProblemOut
+from softfax.web.answers import CallbackOut, ProblemOut, ReceivedOut
 from softfax.web.examples import BODIES, PARAMETERS, PROBLEMS
 from softfax.web.problems import MEDIA_TYPE
 from softfax.web.requests import FaxIn, SwmlIn
@@ -25,6 +25,8 @@ Faxes out and in, by the station's queue. Times are RFC 3339 in UTC. Errors are 
 
 Tokens are sent as `Authorization: Bearer …`. What an operation takes is its scope: `read`, `send`, `cancel`, `events` or
 `metrics`; `admin` is all of them. Without tokens in the configuration the station answers its own machine alone.
+
+Every `GET` but the stream of events answers `HEAD` too.
 
 `POST` requests that take an `Idempotency-Key` do their work once, however often they are sent with the same key and body.
 """
@@ -89,9 +91,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas.pop("ValidationError", None)
     # Bodies that are read by hand, and error answers.
     _, own = models_json_schema(
-        [(FaxIn, "validation"), (SwmlIn, "validation"), (ProblemOut, "serialization")],
+        [
+            (FaxIn, "validation"), (SwmlIn, "validation"), (ProblemOut, "serialization"),
+            (CallbackOut, "serialization"), (ReceivedOut, "serialization"),
+        ],
         ref_template="#/components/schemas/{model}",
-    )
+    )  # fmt: skip
     schemas.update(own["$defs"])
     components["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "A [[http.token]] of the configuration"}
@@ -110,9 +115,22 @@ def describe(app: FastAPI) -> dict[str, Any]:
             _conditional(operation)
             _linked(operation)
             _exemplify(operation)
+        if "206" in operations.get("get", {}).get("responses", {}):
+            operations["head"] = _headers_alone(operations["get"])
     found["servers"] = [{"url": "/"}]
     found["webhooks"] = WEBHOOKS
     return found
+
+
+def _headers_alone(operation: Mapping[str, Any]) -> dict[str, Any]:
+    """The HEAD of a GET. All GETs answer it; it is described where there is a file, and so something to learn by it."""
+    responses = {
+        status: {key: value for key, value in response.items() if key != "content"}
+        for status, response in operation["responses"].items()
+        if status != "206"
+    }
+    name, summary = f"{operation['operationId']}Headers", f"{operation['summary']}: its headers"
+    return {**operation, "operationId": name, "summary": summary, "responses": responses}
 
 
 def _problems_only(operation: dict[str, Any]) -> None:
@@ -192,7 +210,7 @@ def _named(operation: dict[str, Any], status: str) -> tuple[str, ...]:
         any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ())),
     )
     names = _SAYING.get(status, ())
-    if status in ("201", "202") and operation["operationId"] not in ("forbid", "replayDelivery"):
+    if status in ("201", "202") and operation["operationId"] not in ("forbid", "linkFax", "replayDelivery"):
         names = ("Location", "Idempotency-Replayed") if keyed else ("Location",)
     elif status in ("200", "206") and is_file:
         names = _OF_FILES if status == "200" else (*_OF_FILES, "Content-Range")

@@ -41,11 +41,13 @@ __all__ = [
     "FaxIn",
     "ForbiddenIn",
     "ForwardIn",
+    "LinkIn",
     "LoginIn",
     "Moment",
     "NumberIn",
     "RetryIn",
     "SwmlIn",
+    "check_times",
 ]
 
 TAGS_MAX = 50
@@ -290,16 +292,6 @@ class FaxIn(OptionsIn):
             "tags": dict(self.tags),
         }
 
-    def check_times(self) -> None:
-        """Check times apart from the model: a request made in time may be repeated later. Raises RequestValidationError."""
-        now = datetime.now(UTC)
-        for name in ("not_before", "deadline"):
-            when = getattr(self, name)
-            if when is not None and not datetime(2000, 1, 1, tzinfo=UTC) <= when <= now + AHEAD:
-                raise invalid(name, "it is more than a year ahead" if when > now else "it is long past")
-        if self.deadline is not None and self.deadline <= max(now, self.not_before or now):
-            raise invalid("deadline", "it is before the fax can be sent")
-
     @property
     def destinations(self) -> list[str]:
         """All destinations, each once."""
@@ -312,6 +304,28 @@ class Change(In):
     unread: bool | None = None
     tags: Tags | None = Field(None, description="all its tags from now on")
     mailbox: Annotated[str, StringConstraints(max_length=40), LINE] | None = None
+    priority: Annotated[int, Field(ge=0, le=9), WHOLE] | None = Field(None, description="0 last, 9 first")
+    not_before: Moment | None = Field(None, description="not sent before then; at once where it has passed")
+    deadline: Moment | None = Field(None, description="given up after then")
+
+
+def check_times(given: FaxIn | Change) -> None:
+    """Check times apart from the model: a request made in time may be repeated later. Raises RequestValidationError."""
+    now = datetime.now(UTC)
+    for name in ("not_before", "deadline"):
+        when = getattr(given, name)
+        if when is not None and not datetime(2000, 1, 1, tzinfo=UTC) <= when <= now + AHEAD:
+            raise invalid(name, "it is more than a year ahead" if when > now else "it is long past")
+    if given.deadline is not None and given.deadline <= max(now, given.not_before or now):
+        raise invalid("deadline", "it is before the fax can be sent")
+
+
+class LinkIn(In):
+    """A link to a document."""
+
+    expires_s: Annotated[float, Field(gt=0, le=366 * 86400), WHOLE] | None = Field(
+        None, description="for so long; as long as [http] link_hours says if it is not said"
+    )
 
 
 class ForwardIn(In):

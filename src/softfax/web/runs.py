@@ -4,18 +4,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from softfax.delivery import Outbox
 from softfax.errors import LocalError, SoftfaxError, UsageError
-from softfax.model import Direction, new_fax_id, rfc3339
+from softfax.model import Direction, Fax, FaxContext, FaxResult, new_fax_id, of_json, rfc3339
+from softfax.options import options_of
+from softfax.queue.model import Document, FaxRequest, RetryRules
+from softfax.queue.taking import context_of
 from softfax.station import FaxCall, FaxOrder
 from softfax.swml.document import SwmlDocument
 from softfax.swml.runner import SwmlRunner
 from softfax.web.problems import Problem
-from softfax.web.seam import StationLike
+from softfax.web.seam import FaxQueueLike, LoggedEventLike, StationLike
 from softfax.web.store import WebStore
 
 __all__ = ["Runs"]
@@ -26,17 +32,79 @@ RUNS_MAX = 50
 LINES_MAX = 200
 
 
+class _QueuedFax:
+    """A fax of a run that the queue sends, by one call."""
+
+    def __init__(self, queue: FaxQueueLike, request: FaxRequest, began: Callable[[str], None]) -> None:
+        self._queue, self._began = queue, began
+        self._fax: Fax | None = None
+        self._cancelled = False
+        self._ending: asyncio.Task[None] | None = None
+        self.result: asyncio.Task[FaxResult] = asyncio.ensure_future(self._run(request))
+
+    @property
+    def context(self) -> FaxContext:
+        """Context of the fax, once it has ended."""
+        assert self._fax is not None
+        return context_of(self._fax, self._fax.to)
+
+    def cancel(self) -> None:
+        """End it, also under way."""
+        self._cancelled = True
+        if self._fax is not None:
+            self._ending = asyncio.ensure_future(self._cancel(self._fax.id))
+
+    async def _cancel(self, fax_id: str) -> None:
+        with contextlib.suppress(SoftfaxError):
+            await self._queue.cancel(fax_id)
+
+    async def _run(self, request: FaxRequest) -> FaxResult:
+        ended: dict[str, Mapping[str, Any]] = {}
+        changed = asyncio.Event()
+
+        def take(event: LoggedEventLike) -> None:
+            if event.event.get("event") == FaxResult.event and "retry_at" not in event.event:
+                ended[event.fax_id] = event.event
+                changed.set()
+
+        unsubscribe = self._queue.events.subscribe(take)
+        try:
+            (self._fax,) = await self._queue.submit([request])
+            self._began(self._fax.id)
+            if self._cancelled:
+                await self._cancel(self._fax.id)
+            while self._fax.id not in ended:
+                ended.clear()
+                changed.clear()
+                await changed.wait()
+            return of_json(FaxResult, ended[self._fax.id])
+        finally:
+            unsubscribe()
+
+
 class _Guarded:
     """The station as a stranger's document may use it: URLs alone, since a path would be a file of this machine."""
 
-    def __init__(self, station: StationLike, faxes: list[str]) -> None:
-        self._station, self._faxes = station, faxes
+    def __init__(self, station: StationLike, queue: FaxQueueLike, faxes: list[str]) -> None:
+        self._station, self._queue, self._faxes = station, queue, faxes
 
-    def originate(self, order: FaxOrder) -> FaxCall:
-        """Place a fax as the station does. Raises UsageError."""
+    @property
+    def outbox(self) -> Outbox | None:
+        """Callbacks of the station."""
+        return self._station.outbox
+
+    def originate(self, order: FaxOrder) -> FaxCall | _QueuedFax:
+        """Send a fax by the queue, or call for one. Raises UsageError."""
         for document in order.documents:
             if not re.match(r"https?://", document, re.I):
                 raise UsageError("a document has to be an http or https URL", "put it where it can be fetched")
+        if order.direction is Direction.SEND:
+            documents = tuple(Document(url=url) for url in order.documents)
+            once = FaxRequest(
+                to=order.destination, documents=documents, retry=RetryRules(attempts=1), callbacks=order.callbacks,
+                **options_of(order),
+            )  # fmt: skip
+            return _QueuedFax(self._queue, once, self._faxes.append)
         call = self._station.originate(order)
         self._faxes.append(call.context.fax_id)
         return call
@@ -45,8 +113,8 @@ class _Guarded:
 class Runs:
     """Begins runs, and knows those under way."""
 
-    def __init__(self, station: StationLike, store: WebStore) -> None:
-        self._station, self._store = station, store
+    def __init__(self, station: StationLike, queue: FaxQueueLike, store: WebStore) -> None:
+        self._station, self._queue, self._store = station, queue, store
         self._runs: dict[str, tuple[dict[str, Any], SwmlRunner, asyncio.Task[None]]] = {}
 
     async def start(self) -> None:
@@ -77,11 +145,12 @@ class Runs:
         }  # fmt: skip
         config = self._station.config
         runner = SwmlRunner(
-            _Guarded(self._station, faxes),  # type: ignore[arg-type]
+            _Guarded(self._station, self._queue, faxes),
             document,
             to,
             order=FaxOrder(destination=to, direction=Direction.SEND),
             allow_private=config.fax.allow_private_documents,
+            link="/v1/faxes/{id}/document.pdf",
             say=lambda line: said.append(_text(line)) if len(said) < LINES_MAX else None,
         )
         await asyncio.to_thread(self._store.put_run, str(run["id"]), "running", run, key, digest)

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from softfax.delivery import Outbox
 from softfax.delivery.aside import Aside
 from softfax.model import Fax, FaxUpdate
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.queue.taking import Times
 from softfax.station import FaxCall, FaxOrder, StationConfig
+from softfax.station.links import DocumentLinks
 from softfax.station.rules import Rules
 from softfax.station.views import RegistrationView, WorkerView
 
@@ -47,6 +49,9 @@ class StationLike(Protocol):
 
     @property
     def outbox(self) -> Outbox | None: ...
+
+    @property
+    def links(self) -> DocumentLinks: ...
 
 
 class LoggedEventLike(Protocol):
@@ -125,6 +130,7 @@ class FaxQueueLike(Protocol):
         unread: bool | None = None,
         tags: Mapping[str, str] | None = None,
         mailbox: str | None = None,
+        **times: Unpack[Times],
     ) -> Fax: ...
 
     async def erase(self, fax_id: str) -> None: ...

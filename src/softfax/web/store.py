@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,9 +102,10 @@ def _folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _searchable(values: Mapping[str, str]) -> str:
+def _searchable(values: Mapping[str, str], notations: Sequence[str]) -> str:
     words = [_folded(values[key]) for key in ("name", "company", "number", "email", "notes")]
-    return "\n".join([*words, re.sub(r"\D", "", values["number"])])
+    digits = dict.fromkeys(re.sub(r"\D", "", number) for number in (values["number"], *notations))
+    return "\n".join([*words, *digits])
 
 
 class WebStore:
@@ -141,10 +142,15 @@ class WebStore:
             row = connection.execute(sa.select(_contacts).where(_contacts.c.id == contact_id)).one_or_none()
         return _contact(row) if row is not None else None
 
-    def put_contact(self, values: Mapping[str, str], contact_id: str = "") -> Contact | None:
-        """A new entry, or another one in place of `contact_id`; None where there is none. Raises UsageError when it is full."""
+    def put_contact(
+        self, values: Mapping[str, str], contact_id: str = "", notations: Sequence[str] = ()
+    ) -> Contact | None:
+        """A new entry, or another one in place of `contact_id`; None where there is none. Raises UsageError when it is full.
+
+        It is found by each of the `notations` of its number.
+        """
         row = {key: values.get(key, "") for key in ("name", "number", "company", "email", "notes")}
-        row |= {"sort": _folded(row["name"] or row["number"])[:250], "search": _searchable(row)}
+        row |= {"sort": _folded(row["name"] or row["number"])[:250], "search": _searchable(row, notations)}
         with self._engine.begin() as connection:
             if contact_id:
                 changed = connection.execute(

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from softfax.model import FaxUpdate
+from softfax.model import FaxUpdate, without_paths
 from softfax.web.problems import Problem
 from softfax.web.seam import EventLogLike, LoggedEventLike, StationLike
 
@@ -201,7 +201,7 @@ class EventStream(Response):
 
 
 def _frame_of(event: LoggedEventLike) -> bytes:
-    return _frame(event.id, str(event.event.get("event", "message")), event.event)
+    return _frame(event.id, str(event.event.get("event", "message")), without_paths(event.event))
 
 
 def _frame(number: int | None, kind: str, body: Any) -> bytes:

@@ -24,6 +24,7 @@ from softfax.diskspace import free_bytes, make_private
 from softfax.documents.begin import start
 from softfax.documents.types import CALL_S, DocumentLimits, PageInfo, RasterSettings
 from softfax.errors import DocumentError
+from softfax.model import rfc3339
 from softfax.options import Resolution, Scan
 from softfax.station import StationConfig
 from softfax.web.body import File, disk_full
@@ -76,9 +77,7 @@ class StoredUpload:
             "call_s": CALL_S,
             "resolution": self.resolution,
             "warnings": list(self.warnings),
-            "expires": datetime.fromtimestamp(self.expires, UTC)
-            .isoformat(timespec="microseconds")
-            .replace("+00:00", "Z"),
+            "expires": rfc3339(datetime.fromtimestamp(self.expires, UTC)),
         }
 
 
@@ -151,7 +150,7 @@ class Uploads:
             bytes=file.size if file is not None else 0,
             pages=made,
             warnings=tuple(_with_name(line, file) for line in warnings),
-            resolution=page_resolution(made[0]) if made else "",
+            resolution=settings.resolution,
             expires=time.time() + self.kept_s,
             wanted={
                 "pages": pages,

@@ -17,8 +17,8 @@ test("an uncertain fax has ended", () => {
 
 test("a caller is known by the number, else by the identification", () => {
   assert.equal(otherSide({ direction: "send", to: "0301" }), "0301");
-  assert.equal(otherSide({ direction: "receive", caller_number: "0301", remote_station_id: "X" }), "0301");
-  assert.equal(otherSide({ direction: "receive", caller_number: "", remote_station_id: "+49 30 1" }), "+49 30 1");
+  assert.equal(otherSide({ direction: "receive", caller: "0301", remote_station_id: "X" }), "0301");
+  assert.equal(otherSide({ direction: "receive", caller: "", remote_station_id: "+49 30 1" }), "+49 30 1");
 });
 
 test("pages are told as far as they are known", () => {

@@ -19,7 +19,7 @@ def test_the_list_fits_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     faxes = [
         Fax(id="0" * 24, direction="send", state="delivered", created=now, updated=now, to=to, documents=("a.pdf",)),
         Fax(
-            id="1" * 24, direction="receive", state="received", created=now, updated=now, to="1", caller_number="+4930",
+            id="1" * 24, direction="receive", state="received", created=now, updated=now, to="1", caller="+4930",
             documents=("An offer for the renovation of the house in all its details.pdf",), pages=12, unread=True,
         ),
     ]  # fmt: skip

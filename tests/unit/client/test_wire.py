@@ -59,10 +59,10 @@ def test_what_is_said_is_what_comes(body: dict[str, Any]) -> None:
 def test_what_is_asked() -> None:
     when = datetime(2026, 11, 21, tzinfo=UTC)
     assert list_query({"state": ["a", "b"], "tags": {"k": "v"}, "unread": True, "since": when, "q": None, "number": ""}) == {
-        "state": "a,b", "tag.k": "v", "unread": "true", "since": "2026-11-21T00:00:00+00:00",
+        "state": "a,b", "tag.k": "v", "unread": "true", "since": "2026-11-21T00:00:00.000000Z",
     }  # fmt: skip
     assert order("1", caller="2", not_before=when, header=None) == {
-        "to": "1", "from": "2", "not_before": "2026-11-21T00:00:00+00:00",
+        "to": "1", "from": "2", "not_before": "2026-11-21T00:00:00.000000Z",
     }  # fmt: skip
     for bad in ("x", "ftp://a", "http://", "http://a:0", "http://a:99999"):
         with pytest.raises(UsageError):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from softfax.documents.bidi import embedding_levels, line_levels, visual_order
 from softfax.documents.charsets import decode_text
 from softfax.documents.fonts import FOLDER, Style, missing_warning
-from softfax.documents.text import looks_like_text, text_sheets
+from softfax.documents.kinds import looks_like_text
+from softfax.documents.text import text_sheets
 from softfax.documents.types import Sheet
 from softfax.documents.typeset import Paragraph, Type, plain, shortened
 from softfax.errors import DocumentEmptyError, DocumentTooLargeError

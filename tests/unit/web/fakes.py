@@ -24,6 +24,7 @@ from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
 from softfax.queue.memory import QueueMemory
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
+from softfax.station.links import DocumentLinks
 from softfax.station.rules import Rules
 from softfax.station.views import RegistrationView, WorkerView
 from softfax.web.app import create_app, create_web, guarded
@@ -88,6 +89,7 @@ class FakeStation:
         self.processes: list[WorkerView] = []
         self.ordered: list[FaxOrder] = []
         self.outbox: Outbox | None = None
+        self.links = DocumentLinks(lambda: self.config)
 
     def originate(self, order: FaxOrder) -> FaxCall:
         self.ordered.append(order)
@@ -225,8 +227,9 @@ class FakeQueue:
         unread: bool | None = None,
         tags: Mapping[str, str] | None = None,
         mailbox: str | None = None,
+        **times: Any,
     ) -> Fax:
-        given = {"unread": unread, "tags": tags, "mailbox": mailbox}
+        given = {"unread": unread, "tags": tags, "mailbox": mailbox, **times}
         return self.add(dataclasses.replace(self._known(fax_id), **{k: v for k, v in given.items() if v is not None}))
 
     async def erase(self, fax_id: str) -> None:

@@ -60,6 +60,30 @@ def test_a_number_that_is_written_twice_is_called_once(tmp_path: Path) -> None:
     with_client(tmp_path, work, dialing={"country": "49"})
 
 
+def test_a_contact_is_found_by_its_number_in_any_notation(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient, queue: FakeQueue) -> None:
+        await client.post("/v1/contacts", json={"name": "Ada", "number": "030 1234567"})
+        for q in ("030 1234567", "+49301234567", "+49 30 1234567", "0049301234567"):
+            assert len((await client.get("/v1/contacts", params={"q": q})).json()["contacts"]) == 1, q
+        # As does what is taken off a list.
+        await client.post("/v1/do-not-fax", json={"number": "030/1234567"})
+        assert (await client.delete("/v1/do-not-fax/030/1234567")).status_code == 204
+
+    with_client(tmp_path, work, dialing={"country": "49"})
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient, queue: FakeQueue) -> None:
+        page = ("letter.pdf", b"<html><body>Please log in</body></html>")
+        for path, fields in (("/v1/faxes", {"to": "030 1"}), ("/v1/uploads", {})):
+            answer = await client.post(path, data=fields, files={"file": page})
+            assert (answer.status_code, answer.json()["type"]) == (422, "urn:softfax:problem:document"), answer.text
+            assert "letter.pdf holds a web page (HTML)" in answer.json()["detail"]
+        assert queue.requests == []
+
+    with_client(tmp_path, work)
+
+
 def test_an_unknown_event_is_a_mistake(tmp_path: Path) -> None:
     async def work(client: httpx.AsyncClient, queue: FakeQueue) -> None:
         answer = await client.get("/v1/events?types=result,resutl")

@@ -9,10 +9,12 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate, JobEvent
+from softfax.fax import outcome
+from softfax.model import BroadcastEvent, CallEvent, CallState, Direction, FaxContext, FaxUpdate, JobEvent, PageEvent
+from softfax.station import making
 from softfax.vocabularies import callbacks
 from softfax.web.examples import BODIES, PROBLEMS
-from tests.unit.web.fakes import site
+from tests.unit.web.fakes import a_fax, site
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,7 @@ def test_every_operation_is_described(described: dict[str, Any]) -> None:
             said = {**parameter.get("schema", {}), **parameter}
             assert {"example", "examples"} & set(said), f"{name}: {parameter['name']}"
         for status, response in operation["responses"].items():
+            assert "content" not in response or not name.startswith("HEAD"), name
             for kind, media in response.get("content", {}).items():
                 if kind.endswith("json") and "$ref" in str(media):
                     assert media["examples"], f"{name}: {status}"
@@ -52,19 +55,32 @@ def test_every_operation_is_described(described: dict[str, Any]) -> None:
             assert {"example", "examples"} & {*media, *media["schema"]}, f"{name}: {kind}"
 
 
-def test_callbacks_and_tags_are_described(described: dict[str, Any]) -> None:
-    """What a receiver really gets fits the description."""
-    schema = described["webhooks"]["faxEvent"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    check = jsonschema_rs.validator_for(schema)
+def test_callbacks_tags_and_head_are_described(described: dict[str, Any]) -> None:
+    """What a receiver really gets has the keys of the description, and no other."""
+
+    def check(webhook: str, body: dict[str, Any]) -> None:
+        schema = described["webhooks"][webhook]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        jsonschema_rs.validator_for({**schema, "components": described["components"]}).validate(body)
+
     context = FaxContext(
         fax_id="4b0e7d5a9c1f2e3d4a5b6c7d", direction=Direction.SEND, outgoing=True, session_number=1, unique_id="1.1",
         channel="PJSIP/x-1", tags={"matter": "2026-17"},
     )  # fmt: skip
-    for event in (JobEvent(state="queued"), CallEvent(state=CallState.CALLING)):
+    session = making.first_session(context)
+    failed = making.failed(context, outcome.OK, 1.0)
+    page = PageEvent(direction=Direction.SEND, number=1, bytes=1, rows=1, bad_rows=0, seconds=1.0, quality="good")
+    end = BroadcastEvent(broadcast_id="b" * 24, total=1, by_state={"failed": 1}, pages=0)
+    events = (end, JobEvent(state="queued"), CallEvent(state=CallState.CALLING), session, failed, page)
+    for event in events:
         for callback in callbacks("json", FaxUpdate(context, event)):
-            check.validate(callback.body)
+            check("faxEvent", callback.body)
+            with pytest.raises(jsonschema_rs.ValidationError):
+                check("faxEvent", callback.body | {"more": 1})
+    check("faxReceived", BODIES["ReceivedOut"] | {"fax": a_fax(direction=Direction.RECEIVE).to_json()})
     parameters = described["paths"]["/v1/faxes"]["get"]["parameters"]
     assert {"tags", "state", "number"} <= {one["name"] for one in parameters}
+    head = described["paths"]["/v1/faxes/{id}/document.pdf"]["head"]
+    assert all("content" not in response for response in head["responses"].values())
 
 
 def test_limits_are_described(described: dict[str, Any]) -> None:

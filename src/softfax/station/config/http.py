@@ -92,6 +92,10 @@ class HttpConfig(Table):
     upload_timeout_s: float = Field(600.0, gt=0, le=7200, description="how long one request may take to come in")
     conversions: int = Field(2, ge=1, le=32, description="uploads turned into pages at a time")
     uploads_hours: float = Field(24.0, gt=0, le=24 * 30, description="how long an upload that is not sent is kept")
+    public_url: Annotated[str, matching(r"(https?://[^\s?#]+)?", "write it as https://fax.example")] = Field(
+        "", description="how others reach it; with it, callbacks of results have the URL of the document, signed"
+    )
+    link_hours: float = Field(168.0, gt=0, le=24 * 366, description="how long such a URL is good")
     max_streams: int = Field(200, ge=1, le=10_000, description="event streams at a time")
     page_cache_mb: int = Field(32, ge=0, le=4096, description="memory for pictures of pages")
 

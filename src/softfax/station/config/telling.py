@@ -89,7 +89,7 @@ class CallbackConfig(Table):
     password: str = Field("", repr=False, description="its password")
     secret: str = Field("", repr=False, description="signs the requests; or SOFTFAX_CALLBACK_SECRET for all targets")
     events: tuple[EventKind, ...] = Field(
-        (), description="kinds of events: call, session, heard, negotiated, page, job, result (all)"
+        (), description="kinds of events: call, session, heard, negotiated, page, job, result, broadcast (all)"
     )
 
     @field_validator("url")

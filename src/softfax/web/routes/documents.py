@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +17,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from softfax.documents.tiff import TiffWriter, read_pages
-from softfax.web.answers import TraceOut
+from softfax.model import rfc3339
+from softfax.web.answers import LinkOut, TraceOut
 from softfax.web.etags import etag_of, unchanged
 from softfax.web.openapi import problems
 from softfax.web.pictures import WIDTH_MAX, WIDTH_MIN
 from softfax.web.problems import Problem
+from softfax.web.requests import LinkIn
 from softfax.web.routes.faxes import FaxId, known
 from softfax.web.state import Mine, Web, answer, needs
 from softfax.web.traces import Form, find_trace
@@ -28,12 +31,16 @@ from softfax.web.traces import Form, find_trace
 __all__ = ["PNG", "PageNumber", "Width", "picture", "router"]
 
 router = APIRouter(tags=["documents"])
+#: How soon after its end a fax has its trace, and how often it is looked for until then.
+TRACE_WITHIN, TRACE_AGAIN_S = timedelta(seconds=2), 0.1
 
 PNG: dict[int | str, dict[str, Any]] = {
     200: {"description": "The picture", "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
 }
 #: Ranges of bytes whose ends are in order; FileResponse cuts them out.
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{1,15}-\d{0,15}|-\d{1,15})(\s*,\s*(\d{1,15}-\d{0,15}|-\d{1,15}))*\s*\Z", re.I)
+Expires = Annotated[int | None, Query(ge=0, lt=10**12, description="of a link", examples=[1795253400])]
+Signature = Annotated[str, Query(max_length=64, description="of a link", examples=["5d5d139563c95b59"])]
 PageNumber = Annotated[int, PathParam(alias="n", ge=1, le=100_000, description="1 is the first page")]
 Width = Annotated[
     int | None,
@@ -65,11 +72,30 @@ def _not_there(what: str) -> Problem:
     dependencies=[needs("read")],
     responses=problems(401, 403, 404, 422) | _file("application/pdf"),
 )
-async def document_pdf(request: Request, fax_id: FaxId, web: Mine) -> Response:
-    """The document as faxed or received: the same dots, in their true size."""
+async def document_pdf(
+    request: Request, fax_id: FaxId, web: Mine, expires: Expires = None, signature: Signature = ""
+) -> Response:
+    """The document as faxed or received: the same dots, in their true size. Open to who has a link with a good signature."""
     fax = await known(web, fax_id)
     path = await web.queue.document(fax.id)
     return await _send(request, path, f"fax-{fax.id}.pdf", "application/pdf", "PDF")
+
+
+@router.post(
+    "/v1/faxes/{id}/link",
+    status_code=201,
+    operation_id="linkFax",
+    summary="A URL of the document that needs no token",
+    response_model=LinkOut,
+    dependencies=[needs("read")],
+    responses=problems(400, 401, 403, 404, 422),
+)
+async def link(fax_id: FaxId, web: Mine, wanted: LinkIn) -> Response:
+    """Signed, and good until it expires; a path where [http] public_url does not say how others reach the station."""
+    await known(web, fax_id)
+    seconds = wanted.expires_s or web.config.link_hours * 3600
+    url, expires = await asyncio.to_thread(web.station.links.make, fax_id, seconds)
+    return answer({"url": url, "expires": rfc3339(datetime.fromtimestamp(expires, UTC))}, 201)
 
 
 @router.get(
@@ -218,8 +244,13 @@ async def trace_pcap(request: Request, fax_id: FaxId, web: Mine, attempt: Attemp
 
 async def _trace(web: Web, fax_id: str, attempt: int | None, what: Form) -> Any:
     """A trace in one of its forms. Raises Problem, NoFaxError."""
-    await known(web, fax_id)
-    found = await asyncio.to_thread(find_trace, web.station.trace_folder, fax_id, attempt, what)
+    fax = await known(web, fax_id)
+    while True:
+        found = await asyncio.to_thread(find_trace, web.station.trace_folder, fax_id, attempt, what)
+        # It is written a moment after the result, with what of SIP comes late.
+        if found is not None or fax.ended is None or datetime.now(UTC) - fax.ended > TRACE_WITHIN:
+            break
+        await asyncio.sleep(TRACE_AGAIN_S)
     if found is None:
         raise Problem(
             404, "There is no trace", "None was kept of this call.", "[trace] in the configuration says of which it is.",

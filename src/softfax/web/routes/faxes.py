@@ -18,8 +18,9 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from softfax.documents.kinds import HEAD, check_name
 from softfax.errors import SoftfaxError
-from softfax.model import Direction, Fax, FaxState, new_fax_id
+from softfax.model import Direction, Fax, FaxState, new_fax_id, without_paths
 from softfax.options import FaxOptions, Resolution, Scan
 from softfax.queue.errors import NoFaxError
 from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
@@ -31,11 +32,11 @@ from softfax.web.once import REPLAYED, Key, digest_of, erased, key_of, once, rem
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem, invalid
-from softfax.web.requests import Change, FaxIn, ForwardIn, Moment
+from softfax.web.requests import Change, FaxIn, ForwardIn, Moment, check_times
 from softfax.web.state import Mine, Web, answer, needs, principal_of
 from softfax.web.uploads import check_room, coming, copy_into, drop
 
-__all__ = ["FaxId", "fax_json", "known", "router"]
+__all__ = ["FaxId", "known", "router"]
 
 log = logging.getLogger("softfax.web")
 router = APIRouter(tags=["faxes"])
@@ -86,20 +87,6 @@ FORM = {
 }  # fmt: skip
 
 
-def fax_json(fax: Fax) -> dict[str, Any]:
-    """A fax as the API says it."""
-    base = f"/v1/faxes/{fax.id}"
-    return fax.to_json() | {
-        "links": {
-            "self": base,
-            "document": f"{base}/document.pdf",
-            "pages": f"{base}/pages/{{n}}.png",
-            "events": f"{base}/events",
-            "trace": f"{base}/trace",
-        }
-    }
-
-
 async def known(web: Web, fax_id: str) -> Fax:
     """A fax. Raises NoFaxError."""
     fax = await web.queue.get(fax_id)
@@ -129,14 +116,14 @@ async def known(web: Web, fax_id: str) -> Fax:
         }
     },
 )
-async def send_fax(request: Request, web: Mine, idempotency_key: Key = "") -> Response:
+async def send_fax(request: Request, web: Mine, idempotency_key: Key = None) -> Response:
     """Takes a fax into the queue; it is on disk when this answers. A list of destinations makes a fax for each of them."""
     folder = web.queue.folder / new_fax_id()
     async with _dropped_unless_taken(folder) as kept:
         wanted, files = await _read(request, web, folder)
 
         async def requests() -> list[FaxRequest]:
-            wanted.check_times()
+            check_times(wanted)
             documents, seen = await _documents(web, wanted, files, folder)
             if not documents and wanted.cover is None:
                 raise invalid("documents", "there is nothing to send")
@@ -156,10 +143,18 @@ async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[F
         form = await read_form(content_type, request.stream(), folder, web.config.max_files)
         if any(not file.size for file in form.files):
             raise Problem(422, "A document is empty", "It has no bytes.", "Choose another file.", kind="document")
+        for file in form.files:
+            await asyncio.to_thread(_check_name, file)
         return valid(FaxIn, form_values(form)), form.files
     if content_type.partition(";")[0].strip().lower() == "application/json":
         return valid(FaxIn, await read_json(request)), []
     raise Problem(415, "Unsupported media type", "Send application/json or multipart/form-data.", kind="media-type")
+
+
+def _check_name(file: File) -> None:
+    """Refuse a file at once that is not what its name says. Blocks. Raises DocumentError."""
+    with file.path.open("rb") as opened:
+        check_name(opened.read(HEAD), file.name)
 
 
 async def _documents(
@@ -233,7 +228,7 @@ async def _submit(
     request: Request,
     web: Web,
     make: Callable[[], Awaitable[list[FaxRequest]]],
-    given: str,
+    given: str | None,
     body_hash: str,
     many: bool,
     kept: _Kept,
@@ -254,9 +249,9 @@ async def _submit(
     log.info("%s ordered %s%s", who.name if who else "a client", what, again)
     headers = REPLAYED if again else {}
     if many:
-        body = {"broadcast_id": faxes[0].broadcast_id, "faxes": [fax_json(fax) for fax in faxes]}
+        body = {"broadcast_id": faxes[0].broadcast_id, "faxes": [fax.to_json() for fax in faxes]}
         return answer(body, 202, headers)
-    return answer(fax_json(faxes[0]), 202, headers | {"Location": f"/v1/faxes/{faxes[0].id}"})
+    return answer(faxes[0].to_json(), 202, headers | {"Location": f"/v1/faxes/{faxes[0].id}"})
 
 
 async def _take(web: Web, requests: list[FaxRequest], key: str, body_hash: str, kept: _Kept) -> list[Fax]:
@@ -310,7 +305,7 @@ async def list_faxes(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description="of the list before")] = "",
 ) -> Response:
-    """Faxes that match every filter; `tag.NAME=VALUE` filters by a tag. Attempts are left out."""
+    """Faxes that match every filter; `tag.NAME=VALUE` filters by a tag. The first part of a list has the `total` of all."""
     found = await web.queue.list(
         FaxFilter(
             direction=direction,
@@ -329,7 +324,7 @@ async def list_faxes(
         )
     )
     return tagged(
-        request, {"faxes": [fax_json(fax) for fax in found.faxes], "cursor": found.cursor, "total": found.total}
+        request, {"faxes": [fax.to_json() for fax in found.faxes], "cursor": found.cursor, "total": found.total}
     )
 
 
@@ -343,7 +338,7 @@ async def list_faxes(
 )
 async def get_fax(request: Request, fax_id: FaxId, web: Mine) -> Response:
     """The whole record of a fax."""
-    return tagged(request, fax_json(await known(web, fax_id)))
+    return tagged(request, (await known(web, fax_id)).to_json())
 
 
 @router.get(
@@ -359,7 +354,7 @@ async def fax_events(fax_id: FaxId, web: Mine, after: Annotated[int, Query(ge=0,
     found = await web.queue.events.since(after, EVENTS_MAX, fax_id)
     if not found:
         await known(web, fax_id)
-    return answer({"events": [{"id": one.id, **one.event} for one in found]})
+    return answer({"events": [{"id": one.id, **without_paths(one.event)} for one in found]})
 
 
 # ---- changing ------------------------------------------------------------------------------------------------------------
@@ -368,16 +363,16 @@ async def fax_events(fax_id: FaxId, web: Mine, after: Annotated[int, Query(ge=0,
 @router.patch(
     "/v1/faxes/{id}",
     operation_id="changeFax",
-    summary="Mark as read, change tags or mailbox",
+    summary="Mark as read; change tags, mailbox, times or priority",
     response_model=FaxOut,
     dependencies=[needs("send")],
-    responses=problems(400, 401, 403, 404, 422),
+    responses=problems(400, 401, 403, 404, 409, 422),
 )
 async def change_fax(fax_id: FaxId, web: Mine, change: Change) -> Response:
-    """Fields that are left out stay as they are."""
-    return answer(
-        fax_json(await web.queue.update(fax_id, unread=change.unread, tags=change.tags, mailbox=change.mailbox))
-    )
+    """Fields that are left out stay as they are. Times and priority are those of a fax that waits for a call: else 409."""
+    check_times(change)
+    changes = {name: value for name in Change.model_fields if (value := getattr(change, name)) is not None}
+    return answer((await web.queue.update(fax_id, **changes)).to_json())
 
 
 @router.delete(
@@ -396,7 +391,7 @@ async def cancel_fax(
 ) -> Response:
     """A call under way ends with DCN and BYE. One that has ended is not cancelled any more: 409."""
     if not erase:
-        return answer(fax_json(await web.queue.cancel(fax_id)))
+        return answer((await web.queue.cancel(fax_id)).to_json())
     principal = principal_of(request)
     if principal is None or not principal.may("admin"):
         raise Problem(403, "Not allowed", "Erasing takes the scope admin.", "Use such a token.", kind="scope")
@@ -415,17 +410,17 @@ async def cancel_fax(
     dependencies=[needs("send")],
     responses=problems(401, 403, 404, 409, 422),
 )
-async def retry_fax(request: Request, fax_id: FaxId, web: Mine, idempotency_key: Key = "") -> Response:
+async def retry_fax(request: Request, fax_id: FaxId, web: Mine, idempotency_key: Key = None) -> Response:
     """Send a fax once more, from the first page that the far end has not confirmed."""
     key, digest = key_of(request, idempotency_key, "retry"), digest_of(fax_id)
     where = {"Location": f"/v1/faxes/{fax_id}"}
     async with once(web, key):
         if await remembered(web, key, digest) is not None:
-            return answer(fax_json(await known(web, fax_id)), 202, where | REPLAYED)
+            return answer((await known(web, fax_id)).to_json(), 202, where | REPLAYED)
         fax = await web.queue.retry(fax_id)
         if key:
             await asyncio.to_thread(web.store.remember, key, digest, fax_id)
-    return answer(fax_json(fax), 202, where)
+    return answer(fax.to_json(), 202, where)
 
 
 @router.post(
@@ -438,7 +433,7 @@ async def retry_fax(request: Request, fax_id: FaxId, web: Mine, idempotency_key:
     responses=problems(400, 401, 403, 404, 409, 410, 422, 501, 502, 503),
 )
 async def forward_fax(
-    request: Request, fax_id: FaxId, web: Mine, where: ForwardIn, idempotency_key: Key = ""
+    request: Request, fax_id: FaxId, web: Mine, where: ForwardIn, idempotency_key: Key = None
 ) -> Response:
     """Send a fax on, dot for dot, as a new fax to one destination or several, or by e-mail."""
     fax = await known(web, fax_id)

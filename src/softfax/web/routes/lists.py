@@ -67,7 +67,8 @@ async def contacts(
 async def put_contact(web: Mine, contact: ContactIn) -> Response:
     """With `id` the entry of that id is changed."""
     values = contact.model_dump(exclude={"id"})
-    found = await asyncio.to_thread(web.store.put_contact, values, contact.id or "")
+    notations = web.station.rules.notations(contact.number)
+    found = await asyncio.to_thread(web.store.put_contact, values, contact.id or "", notations)
     if found is None:
         raise _no_contact()
     headers = {} if contact.id else {"Location": f"/v1/contacts/{found.id}"}
@@ -144,7 +145,7 @@ async def forbid(web: Mine, entry: ForbiddenIn) -> Response:
 
 
 @router.delete(
-    "/v1/do-not-fax/{number}",
+    "/v1/do-not-fax/{number:path}",
     status_code=204,
     operation_id="allow",
     summary="Take a number off the do-not-fax list",
@@ -203,7 +204,7 @@ async def put_number(web: Mine, wanted: NumberIn) -> Response:
 
 
 @router.delete(
-    "/v1/numbers/{number}",
+    "/v1/numbers/{number:path}",
     status_code=204,
     operation_id="forgetNumber",
     summary="Forget what is known of a number",

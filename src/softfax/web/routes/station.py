@@ -8,7 +8,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax._version import __version__
+from softfax.model import rfc3339, without_paths
 from softfax.options import outside_options
 from softfax.queue.model import FaxRequest
 from softfax.station import FaxCall
@@ -36,7 +37,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def _plain(value: Any) -> Any:
     """Times as the API writes them, enumerations as their words."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return rfc3339(value)
     return value.value if isinstance(value, Enum) else value
 
 
@@ -104,7 +105,7 @@ async def sessions(web: Mine) -> Response:
 
 def _session(call: FaxCall) -> dict[str, Any]:
     context = call.context
-    session = call.session.to_json()
+    session = without_paths(call.session.to_json())
     del session["event"]
     return session | {
         "fax_id": context.fax_id,

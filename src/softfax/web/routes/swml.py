@@ -70,7 +70,7 @@ async def run_swml(
     to: Annotated[
         str, Query(max_length=400, description="whom its faxes are for, where the body is the document itself")
     ] = "",
-    idempotency_key: Key = "",
+    idempotency_key: Key = None,
 ) -> Response:
     """Begins it. Its documents come from http and https URLs; what comes of it is at /v1/swml/{id}."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

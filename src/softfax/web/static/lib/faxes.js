@@ -24,7 +24,7 @@ export const sent = (fax) => fax.direction === "send";
 // A far end without a number is better known by the identification on the fax.
 export const isNumber = (text) => /^\+?[\d*#]{2,}$/.test(text || "");
 export const otherSide = (fax) =>
-  sent(fax) ? fax.to : isNumber(fax.caller_number) ? fax.caller_number : fax.remote_station_id || fax.caller_number;
+  sent(fax) ? fax.to : isNumber(fax.caller) ? fax.caller : fax.remote_station_id || fax.caller;
 export const documentNames = (fax) => fax?.documents?.join(", ") || "";
 
 export function put(fax) {

@@ -79,9 +79,8 @@ const Select = ({ label, value, options, set }) => html`
 `;
 
 // What the station does unasked; a resolution is also told by the documents it has made pages of.
-const RESOLUTIONS = { "204x98": "standard", "204x196": "fine", "204x391": "superfine" };
 const usualResolution = (d, usual) =>
-  RESOLUTIONS[d.files.find((file) => file.state === "ready")?.result.resolution] || usual?.resolution || "";
+  d.files.find((file) => file.state === "ready")?.result.resolution || usual?.resolution || "";
 const MODES = { auto: "options.auto", t38: "T.38", audio: "G.711" };
 const modeWord = (mode) => (mode === "auto" ? t(MODES.auto) : MODES[mode]);
 const scanWord = (scan) => t(scan === "auto" ? "options.scan_auto" : scan);

@@ -165,7 +165,7 @@ function Details({ fax }) {
         out
           ? html`<${Row} name=${t("fax.to")}><bdi>${destination(fax.to)}</bdi><//>`
           : html`
-              <${Row} name=${t("fax.from")}><bdi>${destination(fax.caller_number)}</bdi>${name}<//>
+              <${Row} name=${t("fax.from")}><bdi>${destination(fax.caller)}</bdi>${name}<//>
               <${Row} name=${t("fax.called")}>${fax.to && html`<bdi>${destination(fax.to)}</bdi>`}<//>
             `
       }

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""URLs of documents that are good for a while without a token: signed, with the time at which they expire."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from softfax.station.config import StationConfig
+
+__all__ = ["DocumentLinks"]
+
+KEY_NAME = "links.key"
+
+
+class DocumentLinks:
+    """The links of a station. They are signed with a key of its own, which is made when it is first needed."""
+
+    def __init__(self, config: Callable[[], StationConfig]) -> None:
+        self._config = config
+
+    @cached_property
+    def _key(self) -> bytes:
+        path: Path = self._config().data.dir / KEY_NAME
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_bytes()
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        return path.read_bytes()
+
+    def make(self, fax_id: str, seconds: float) -> tuple[str, float]:
+        """The URL of a fax's document, which is a path without `[http] public_url`, and when it expires. Blocks for a moment."""
+        expires = int(time.time() + seconds)
+        path = f"/v1/faxes/{fax_id}/document.pdf"
+        base = self._config().http.public_url.rstrip("/")
+        return f"{base}{path}?expires={expires}&signature={self._signature(path, expires)}", expires
+
+    def of_result(self, fax_id: str) -> str | None:
+        """The URL that a callback has; None where the station does not know how it is reached."""
+        http = self._config().http
+        return self.make(fax_id, http.link_hours * 3600)[0] if http.public_url else None
+
+    def is_good(self, path: str, query: str) -> bool:
+        """Return True for the path and the query of a link of ours that has not expired. Blocks for a moment."""
+        given = {name: values[0] for name, values in parse_qs(query, max_num_fields=10).items()}
+        expires, signature = given.get("expires", ""), given.get("signature", "")
+        if not (expires.isascii() and expires.isdigit() and len(expires) <= 12 and signature.isascii()):
+            return False
+        return time.time() < int(expires) and hmac.compare_digest(signature, self._signature(path, int(expires)))
+
+    def _signature(self, path: str, expires: int) -> str:
+        return hmac.new(self._key, f"{path} {expires}".encode(), hashlib.sha256).hexdigest()

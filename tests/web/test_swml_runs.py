@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A run of SWML over HTTP: its fax is one of the queue's, and a server that is asked what is next has heard how the fax ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+
+from tests.support.http_server import Server, answer
+from tests.support.receiver import Request, receiver
+from tests.web.rig import running, until
+
+DOCUMENT = """
+sections:
+  main:
+    - send_fax: {document: "%s/letter.txt", status_url: "%s/status"}
+    - execute: {dest: "%s/next", params: {result: "%%{send_fax_result}"}}
+"""
+
+
+def test_execute_comes_after_finished_with_the_id_of_the_call(tmp_path: Path) -> None:
+    tried = threading.Event()
+
+    def answers(request: Request) -> tuple[int, dict[str, str]]:
+        # The first try fails: what follows has to wait for the second.
+        first = request.path == "/status" and b'"finished"' in request.body and not tried.is_set()
+        if first:
+            tried.set()
+        return (503 if first else 200), {}
+
+    async def main() -> None:
+        files = Server()
+        files.answers["/letter.txt"] = answer(b"One line.\n", Content_Type="text/plain")
+        with receiver(answers) as seen:
+            callbacks = {"allow_private": True, "retry_first_s": 0.2}
+            async with (
+                running(tmp_path, fax={"allow_private_documents": True}, callbacks=callbacks) as r,
+                r.client() as c,
+            ):
+                text = DOCUMENT % (files.url(""), seen.url, seen.url)
+                begun = await c.post(
+                    "/v1/swml?to=sip:ok@far.example", content=text, headers={"Content-Type": "text/yaml"}
+                )
+                assert begun.status_code == 202, begun.text
+
+                async def over() -> dict[str, object] | None:
+                    found = (await c.get(begun.headers["location"])).json()
+                    return found if found["ended"] else None
+
+                run = await until(over)
+                (fax_id,) = run["faxes"]
+                fax = (await c.get(f"/v1/faxes/{fax_id}")).json()
+                assert (fax["state"], len(fax["attempts"]), fax["retry"]["attempts"]) == ("delivered", 1, 1)
+                assert (await c.get(fax["links"]["document"])).content.startswith(b"%PDF")
+        files.close()
+        assert [request.path for request in seen.requests].index("/next") == len(seen.requests) - 1
+        asked = json.loads(seen.requests[-1].body)
+        finished = json.loads(seen.requests[-2].body)["params"]
+        assert (asked["call"]["call_id"], finished["fax"]["type"]) == (finished["call_id"], "finished")
+        assert asked["params"] == {"result": "success"}
+        assert run["variables"]["send_fax_document"] == files.url("/letter.txt")
+
+    asyncio.run(main())
