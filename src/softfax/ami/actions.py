@@ -248,7 +248,7 @@ async def _fax_sessions(server: AmiServer, client: Client, action: Action) -> No
                 ("State", view.state.value),
                 ("Files", ",".join(server.files_of(view))),
             ]
-            for view in server.station.sessions()
+            for view in server.sessions()
         ]
 
     text = "FAXSessionsEntry event list will follow"

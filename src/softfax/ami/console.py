@@ -82,13 +82,14 @@ def _row(name: str, value: object, width: int = 20) -> str:
 
 def _fax_sessions(server: AmiServer, rest: Sequence[str]) -> list[str] | None:
     def row(*fields: str) -> str:
-        return " ".join(f"{text:<{width}.{width}}" for text, width in zip(fields, widths, strict=True))
+        *short, files = fields
+        cut = [f"{text:<{width}.{width}}" for text, width in zip(short, (30, 10, 10, 5, 10, 15), strict=True)]
+        return " ".join([*cut, f"{files:<30}"])
 
-    widths = (30, 10, 10, 5, 10, 15, 30)
     rows = [
         row(view.channel, view.technology, str(view.session_number), view.session_type, view.operation.value,
             view.state.value, ",".join(server.files_of(view)))
-        for view in server.station.sessions()
+        for view in server.sessions()
     ]  # fmt: skip
     head = row("Channel", "Tech", "FAXID", "Type", "Operation", "State", "File(s)")
     return None if rest else ["", "Current FAX Sessions:", "", head, *rows, "", f"{len(rows)} FAX sessions", ""]

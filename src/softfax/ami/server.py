@@ -304,6 +304,10 @@ class AmiServer:
         # A fax that has just ended is not taken up again.
         return self._faxes.get(call.context.fax_id) or FaxChannel(call.context, None, self.settings.status_events)
 
+    def sessions(self) -> list[SessionView]:
+        """The sessions in Asterisk's order: by the last digit of the number, then by age."""
+        return sorted(self.station.sessions(), key=lambda view: view.session_number % 10)
+
     @property
     def asterisk_version(self) -> str:
         """The version that is shown."""

@@ -32,6 +32,7 @@ class FakeStation:
     def __init__(self) -> None:
         self.orders: list[FaxOrder] = []
         self.refuse: Exception | None = None
+        self.counted: FaxStats | None = None
         self.accounts: list[RegistrationView] = []
         self.under_way: list[FaxCall] = []
         self.hung_up: list[FaxCall] = []
@@ -103,7 +104,7 @@ class FakeStation:
         ]
 
     def stats(self) -> FaxStats:
-        return FaxStats(current_sessions=len(self.under_way), transmit_attempts=7)
+        return self.counted or FaxStats(current_sessions=len(self.under_way), transmit_attempts=7)
 
     def registrations(self) -> list[RegistrationView]:
         return self.accounts
