@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from softfax.documents.halftone import screen
 from softfax.documents.segment import (
@@ -47,6 +47,10 @@ TINT_NOISE = 10
 #: What a tint leaves around a stroke on it, and how far a stroke on a plate differs from it.
 HALO_DOTS = 3
 ON_PLATE = 40
+#: Strokes on a shade that are type: how dark or light, and how far from their ground.
+NEARLY_BLACK, NEARLY_WHITE = 80, 160
+TYPE_ON_SHADE = 60
+USUAL_DOTS = 24
 OUTLINE_CONTRAST = 30
 #: A block with this contrast, or so many times the noise of paper, is not left without any.
 LOST_CONTRAST = 45
@@ -205,7 +209,7 @@ def _paint(
     rows, width = grey.shape
     for area in areas:
         cells = spread((labels == area.label).view(np.uint8)).view(bool)
-        if area.kind is not Kind.PICTURE:
+        if area.kind not in (Kind.PICTURE, Kind.SHADE):
             cells &= (labels == 0) | (labels == area.label)
         ys, xs = np.nonzero(cells)
         if not ys.size:
@@ -219,6 +223,9 @@ def _paint(
         part = white[box]
         if area.kind is Kind.PICTURE:
             part[inside] = screen(grey[box], halftone)[inside]
+            halftoned += int(inside.sum())
+        elif area.kind is Kind.SHADE:
+            part[inside] = _shade(grey, ground, strokes, box, halftone)[inside]
             halftoned += int(inside.sum())
         elif area.kind in (Kind.TINT, Kind.PLATE) and halftone != "none":
             part[inside] = _tint(grey, ground, strokes, lines, box, area, halftone)[inside]
@@ -246,25 +253,50 @@ def _tint(
     halftone: Halftone,
 ) -> Mask:
     """The dots of a plain tone. It steps back around strokes: white beside dark ones and, on a plate, black beside light ones."""
-    around = tuple(slice(max(0, side.start - HALO_DOTS), side.stop + HALO_DOTS) for side in box)
-    top, left = (side.start - wide.start for side, wide in zip(box, around, strict=True))
+    around = _around(box)
     # The corners of a tint are thin, and went with the strokes.
     own = (np.abs(grey[around].astype(np.int16) - area.level) <= TINT_NOISE) & ~lines[around]
-
-    def cut(mask: Mask) -> Mask:
-        return mask[top : top + box[0].stop - box[0].start, left : left + box[1].stop - box[1].start]
-
-    dots = screen(np.where(cut(own), grey[box], ground.ground[box]), halftone, picture=False)
-    dark = ~strokes[around] & ~own
-    light = np.zeros_like(dark)
+    inner = _within(box, around)
+    dots = screen(np.where(own[inner], grey[box], ground.ground[box]), halftone, picture=False)
     if area.kind is Kind.PLATE and ground.opened is not None:
         dark = grey[around] < area.level - ON_PLATE
         light = (grey[around] > area.level + ON_PLATE) & (grey[around] - ground.opened[around] > ON_PLATE)
-        by_dark, by_light = _near(dark, HALO_DOTS), _near(light, HALO_DOTS)
-        dots = (dots | cut(by_dark)) & ~cut(by_light & ~by_dark)
-    else:
-        dots |= cut(_near(dark, 0))
-    return np.asarray((dots | cut(light)) & ~cut(dark))
+        return _parted(dots, dark, light, inner)
+    dark = ~strokes[around] & ~own
+    return np.asarray((dots | _near(dark, 0)[inner]) & ~dark[inner])
+
+
+def _shade(grey: Grey, ground: Ground, strokes: Mask, box: tuple[slice, slice], halftone: Halftone) -> Mask:
+    """The dots of greys that run into each other. Type on them is what nearly is black, or white, against its own ground."""
+    around = _around(box)
+    # Between letters the ground of light type looks like strokes, and the other way round: what there is more of is the ground.
+    over, under = ground.ground[around], ground.ground[around] if ground.opened is None else ground.opened[around]
+    usual = np.asarray(Image.fromarray(grey[around]).filter(ImageFilter.BoxBlur(USUAL_DOTS)))
+    on_light = usual.astype(np.int16) - under > over.astype(np.int16) - usual
+    dark = on_light & ~strokes[around] & (grey[around] < NEARLY_BLACK) & (ground.contrast[around] > TYPE_ON_SHADE)
+    light = ~on_light & (grey[around] > NEARLY_WHITE) & (grey[around] - under > TYPE_ON_SHADE)
+    return _parted(screen(grey[box], halftone), dark, light, _within(box, around))
+
+
+def _around(box: tuple[slice, slice]) -> tuple[slice, slice]:
+    """A box with what is beside it."""
+    down, across = (slice(max(0, side.start - HALO_DOTS), side.stop + HALO_DOTS) for side in box)
+    return down, across
+
+
+def _within(box: tuple[slice, slice], around: tuple[slice, slice]) -> tuple[slice, slice]:
+    """Where a box lies in what is around it."""
+    down, across = (
+        slice(side.start - wide.start, side.stop - wide.start) for side, wide in zip(box, around, strict=True)
+    )
+    return down, across
+
+
+def _parted(dots: Mask, dark: Mask, light: Mask, inner: tuple[slice, slice]) -> Mask:
+    """Dots with dark strokes and white beside them, light strokes and black beside those."""
+    by_dark, by_light = _near(dark, HALO_DOTS), _near(light, HALO_DOTS)
+    dots = (dots | by_dark[inner]) & ~(by_light & ~by_dark)[inner]
+    return np.asarray((dots | light[inner]) & ~dark[inner])
 
 
 def _near(dots: Mask, gap: int) -> Mask:

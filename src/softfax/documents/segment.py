@@ -10,6 +10,7 @@ the ground itself shows, where it is neither paper nor ink, is cut into connecte
     ink       light strokes stand on it, or it is type            black
     tint      any other plain area, and type under other type     halftoned, white beside dark strokes
     plate     a plain area with strokes of both kinds, or few     the same, and black beside light strokes
+    shade     its greys vary, it has strokes, its edge is sharp   halftoned as a picture, and the same beside black and white type
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ STEM_MM, STEM_LONGEST_MM = 3.2, 20.0
 STROKE_LEVEL = 60
 #: Rows that are worked on at a time.
 BAND = 256
+#: The share of its rim where a drawing ends sharply on paper.
+SHARP_SHARE = 0.5
 #: Paper in shadow is not darker than this; what is, is a shaded drawing.
 SHADOW = 64
 #: A page with fewer mid-tones than this on its ground is type alone, smoothed at its edges.
@@ -92,6 +95,7 @@ class Kind(IntEnum):
     PLATE = 4
     #: Until it is known whether it is type or a watermark.
     LETTER = 5
+    SHADE = 6
 
 
 @dataclass(frozen=True)
@@ -307,7 +311,7 @@ def _divide(labels: npt.NDArray[np.int32], cells: Mask, label: int, known: _Tile
     if len(tones) < 2 or covered < FLAT_MASS:
         plain = tones[0][1] if tones else 0.0
         kind = _judge(cells, known, plain, plain)
-        if kind is Kind.PICTURE:
+        if kind in (Kind.PICTURE, Kind.SHADE):
             labels[_fill(cells)] = label
         return [Area(label, kind, float(np.median(known.level[own])))]
     levels = np.array([level for level, _ in tones])
@@ -361,7 +365,10 @@ def _judge(cells: Mask, known: _Tiles, plain: float, tone: float) -> Kind:
     if core is inner and smaller_mm > PICTURE_MIN_MM:
         rough_share = float((known.rough[core] > ROUGH).mean())
         deep = float(np.percentile(values, 5)) < SHADOW
-        if plain < FLAT_MASS and (rough_share > ROUGH_SHARE or dark_strokes < STROKES_SHARE or deep):
+        smooth = rough_share <= ROUGH_SHARE
+        if plain < FLAT_MASS and smooth and _cut_out(cells, known):
+            return Kind.SHADE
+        if plain < FLAT_MASS and (not smooth or dark_strokes < STROKES_SHARE or deep):
             return Kind.PICTURE
     median = float(np.median(values))
     thickness_mm = _thickness(cells) * min(known.cell_mm)
@@ -387,6 +394,15 @@ def _judge(cells: Mask, known: _Tiles, plain: float, tone: float) -> Kind:
     if thickness_mm <= TINT_MIN_MM:
         return Kind.INK
     return Kind.PLATE if dark or light else Kind.TINT
+
+
+def _cut_out(cells: Mask, known: _Tiles) -> bool:
+    """Return True if an area ends sharply on paper, as a drawing does; shadow on paper fades."""
+    rim = spread(cells.view(np.uint8)).view(bool) & ~cells & (known.lightest >= MID_HIGH)
+    nearest = running(
+        np.minimum, running(np.minimum, np.where(cells, known.deepest, 255).astype(np.uint8), 5, 0, 255), 5, 1, 255
+    )
+    return bool(rim.any() and (nearest[rim] < LIGHT).mean() > SHARP_SHARE)
 
 
 def _letters(areas: list[Area], labels: npt.NDArray[np.int32], darkest: Grey) -> list[Area]:

@@ -42,7 +42,7 @@ class Fax:
 
 @pytest.fixture
 def fax(tmp_path: Path):
-    return lambda content: Fax(pdf(tmp_path / "page.pdf", content), tmp_path)
+    return lambda content, **more: Fax(pdf(tmp_path / "page.pdf", content, **more), tmp_path)
 
 
 def agreement(fax: Fax, other: Fax, *box: float) -> float:
@@ -152,3 +152,40 @@ def test_shaded_rows_of_a_table_stay_apart(fax) -> None:
 def test_type_of_nearly_the_colour_of_its_ground_does_not_vanish(fax) -> None:
     page = fax("0.1 g 50 30 400 50 re f\n" + text(60, 60, 10, "Dark grey on nearly black", grey=0.3))
     assert (~page.box(60, 58, 120, 11)).mean() > 0.04
+
+
+def test_shaded_bars_keep_their_shades_and_a_curve_over_them(fax) -> None:
+    def height(x: float) -> float:
+        return 420 - 60 * math.sin((x - 70) / 45)
+
+    content = ""
+    for bar in range(6):
+        for strip in range(80):
+            content += f"{0.75 - 0.0045 * strip:.4f} g {70 + 75 * bar} {340 + 3 * strip} 50 3.2 re f\n"
+    curve = " ".join(f"{x} {height(x):.1f} {'m' if x == 70 else 'l'}" for x in range(70, 520, 5))
+    sheet = fax(f"{content} q /T gs 0.1 0.2 0.7 RG 6 w {curve} S Q", resources="/ExtGState << /T << /CA 0.5 >> >>")
+
+    for bar in range(6):
+        foot, top = (sheet.ink(75 + 75 * bar, y, 40, 20) for y in (345, 555))
+        assert foot < 0.5 < top < 0.95
+    for x in range(90, 500, 15):
+        # Where the curve rises steeply, a box of its width holds less of it.
+        on = sheet.ink(x - 2, height(x) - 2, 4, 4)
+        beside = max(sheet.ink(x - 2, height(x) + shift, 4, 4) for shift in (-22, 18))
+        assert on > beside + 0.08, x
+
+
+def test_type_on_a_shaded_plate_is_read_in_black_and_in_white(fax) -> None:
+    def shade(darkest: float, lightest: float, y: float) -> str:
+        return "".join(
+            f"{darkest + (lightest - darkest) * step / 260:.4f} g {40 + 2 * step} {y} 2.2 150 re f\n"
+            for step in range(260)
+        )
+
+    black, white = lines(50, 640, 6), lines(50, 440, 6, grey=1)
+    sheet = fax(shade(0.45, 0.95, 560) + black + shade(0.05, 0.45, 360) + white)
+    plain = fax(black + lines(50, 440, 6))
+
+    assert agreement(sheet, plain, 50, 570, 400, 90) > 0.9
+    type_on_dark, plain_type = sheet.box(50, 370, 400, 90), plain.box(50, 370, 400, 90)
+    assert (~type_on_dark & plain_type).sum() / plain_type.sum() > 0.85
