@@ -9,7 +9,7 @@ mkdir -p .build/log
 
 packages=(gcc g++ libc6-dev make cmake ninja-build pkg-config xz-utils bzip2 ca-certificates libtiff-dev libssl-dev uuid-dev)
 if [ "${1:-}" = test ]; then
-  packages+=(build-essential openssl iproute2 debootstrap sip-tester libreoffice-writer-nogui libreoffice-calc-nogui fonts-liberation chromium
+  packages+=(build-essential openssl curl iproute2 libpq5 debootstrap sip-tester libreoffice-writer-nogui libreoffice-calc-nogui fonts-liberation chromium
              clang libclang-rt-dev libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 tesseract-ocr)
   # Another node than the distribution's brings its npm and does not go with this one.
   command -v npm >/dev/null || packages+=(nodejs npm)

@@ -43,7 +43,7 @@ class BareDebian:
         as_user = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
         known = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"} | environ
         return [
-            *("nsenter", "-t", str(self._pid), "-m", "-n", "chroot", str(self.root), *as_user, "env", "-i"),
+            *("nsenter", "-t", str(self._pid), "-m", "-n", "-r", "chroot", str(self.root), *as_user, "env", "-i"),
             *(f"{name}={value}" for name, value in known.items()),
             *words,
         ]

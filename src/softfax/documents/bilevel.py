@@ -279,13 +279,13 @@ def _shade(grey: Grey, ground: Ground, strokes: Mask, box: tuple[slice, slice], 
 
 
 def _around(box: tuple[slice, slice]) -> tuple[slice, slice]:
-    """A box with what is beside it."""
+    """A box, widened by what a stroke has beside it."""
     down, across = (slice(max(0, side.start - HALO_DOTS), side.stop + HALO_DOTS) for side in box)
     return down, across
 
 
 def _within(box: tuple[slice, slice], around: tuple[slice, slice]) -> tuple[slice, slice]:
-    """Where a box lies in what is around it."""
+    """Slices of a box within what is around it."""
     down, across = (
         slice(side.start - wide.start, side.stop - wide.start) for side, wide in zip(box, around, strict=True)
     )
