@@ -216,7 +216,7 @@ typedef struct sfx_t38_config {
     int32_t max_datagram;     /* the far end's T38FaxMaxDatagram in octets, 0 = unknown */
     int32_t max_rate_bps;     /* T38MaxBitRate */
     int32_t local_tcf;        /* 1 = localTCF, 0 = transferredTCF */
-    int32_t no_pacing;        /* 1 = as fast as the line goes (only towards our own) */
+    int32_t no_pacing;        /* 1 = as fast as the network goes, if the far end's DIS says so too; 2 = in any case */
 } sfx_t38_config;
 
 /* Starts T.30 over T.38, in place of audio if that runs (its T.30 is dropped silently), or moves a running T.38, which

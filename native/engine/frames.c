@@ -188,6 +188,7 @@ static void on_command(t30_run *run, uint8_t *msg, int len) {
     int fcf = msg[2] & 0xfe;
 
     if (fcf == (T30_DIS & 0xfe)) {
+        unpaced_judge_dis(run, msg, len);
         on_dis(run, msg, len);
         /* What has been received is not to be written over. */
         if (t->operation_in_progress == OPERATION_RECEIVED)

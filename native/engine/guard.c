@@ -77,13 +77,18 @@ static void make_printable(uint8_t *text, int len) {
             text[i] = text[i] ? '?' : ' ';
 }
 
+static bool is_sending(int phase) {
+    return phase == T30_PHASE_B_TX || phase == T30_PHASE_C_NON_ECM_TX || phase == T30_PHASE_C_ECM_TX ||
+           phase == T30_PHASE_D_TX;
+}
+
 /* Over T.38 the far end is heard while we send, which no modem would do. What it says then was said before ours reached
  * it; spandsp would answer, in place of what is left of the frame being sent. Only its goodbye counts, a DCS that comes
  * while our DIS is said again, and who it is. */
 static bool is_heard(const t30_state_t *t, const uint8_t *msg, int len) {
     bool final = len > FCF && msg[1] & FINAL_BIT;
 
-    if ((t->phase != T30_PHASE_B_TX && t->phase != T30_PHASE_D_TX) || len < 0 || has_text(msg, len))
+    if (!is_sending(t->phase) || len < 0 || has_text(msg, len))
         return true;
     return final && (is_fcf(msg[FCF], T30_DCN) || (t->state == STATE_R && is_fcf(msg[FCF], T30_DCS)));
 }

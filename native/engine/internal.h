@@ -225,6 +225,9 @@ typedef struct t30_run {
     v21_rx v21;
     unsigned repaired;  /* frames of V.21 */
     unsigned ifps_sent; /* in this tick */
+    bool unpaced;       /* over T.38, to one that has no modem behind it either */
+    bool unpaced_anyhow;
+    unsigned empty_ifps;
     unsigned since_gap; /* samples since the last that were lost */
     int16_t last_audio[RTP_FRAME];
     int last_samples;      /* of them */
@@ -409,6 +412,19 @@ void path_close(sfx_session *s);
 void path_send(sfx_session *s, const uint8_t *packet, size_t len);
 /* Whether the far end is known to be who sends: a stranger's frames end no call. */
 bool path_trusted(const sfx_session *s);
+
+/* ---- unpaced.c: T.38 as fast as the network goes ------------------------------------------------------------------
+ */
+
+void unpaced_begin(t30_run *run, bool anyhow);
+/* Before something is sent. Once a tick. */
+void unpaced_tick(t30_run *run);
+/* An IFP packet is sent; false where nothing but empty ones come. */
+bool unpaced_sent(t30_run *run, int len);
+/* Paces all the same where the far end's DIS does not say that it has no modem behind it. */
+void unpaced_judge_dis(t30_run *run, const uint8_t *dis, int len);
+/* A training check begins, which says nothing. */
+void unpaced_trained(t30_run *run);
 
 /* ---- ifp.c: IFP packets of ours on their way --------------------------------------------------------------------- */
 

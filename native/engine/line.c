@@ -115,7 +115,7 @@ static int line_open(line_end *end, bool first) {
     int err;
 
     if (end->hooks && end->hooks->one_unpaced)
-        t38.no_pacing = first;
+        t38.no_pacing = first ? 2 : 0;
     end->packets = calloc(LINE_QUEUE, sizeof *end->packets);
     if (!end->packets)
         return -ENOMEM;

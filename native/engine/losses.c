@@ -66,9 +66,11 @@ void __wrap_t30_non_ecm_put_bit(void *user, int bit);
 
 void __wrap_t30_non_ecm_put_bit(void *user, int bit) {
     const t30_state_t *t = user;
-    const t30_run *run = t->real_time_frame_user_data;
+    t30_run *run = t->real_time_frame_user_data;
 
     if (bit > 0 && t->state == STATE_F_TCF && run && run->fax && run->since_gap < SHADOW)
         bit = 0;
     __real_t30_non_ecm_put_bit(user, bit);
+    if (bit == SIG_STATUS_TRAINING_SUCCEEDED && run)
+        unpaced_trained(run);
 }

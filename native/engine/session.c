@@ -386,7 +386,7 @@ void session_tick(sfx_session *s) {
         return;
     }
     /* T.38 has no sample clock: every second tick is soon enough, and half the system calls. */
-    if (s->fd >= 0 && (s->kind == MEDIA_AUDIO || s->now_us % (2 * TICK_US) == 0))
+    if (s->fd >= 0 && (s->kind == MEDIA_AUDIO || s->run.unpaced || s->now_us % (2 * TICK_US) == 0))
         path_receive(s, session_packet);
     if (s->kind == MEDIA_AUDIO) {
         rtp_tick(&s->rtp_rx, deliver_audio, s);

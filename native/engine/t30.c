@@ -116,7 +116,8 @@ static int on_ifp(t38_core_state_t *core, void *user, const uint8_t *ifp, int le
     (void)core;
     /* With neither a next frame nor an end of the signal spandsp would send empty fields for ever; this ends the call.
      */
-    if (++run->ifps_sent > IFPS_AT_ONCE_MAX && run->terminal->t38_fe.us_per_tx_chunk)
+    run->ifps_sent++;
+    if (run->unpaced ? !unpaced_sent(run, len) : run->ifps_sent > IFPS_AT_ONCE_MAX)
         return -1;
     return ifp_send(user, ifp, (size_t)(len > 0 ? len : 0), count > 0 ? (unsigned)count : 0) < 0 ? -1 : 0;
 }
@@ -138,7 +139,9 @@ static int start_t38(t30_run *run, bool caller, const sfx_t38_config *c) {
     if (c->max_rate_bps > 0)
         t38_set_fastest_image_data_rate(core, c->max_rate_bps);
     /* Paced: indicators and ends of data go out three times, on top of what UDPTL recovers. */
-    t38_terminal_set_config(run->terminal, c->no_pacing ? T38_TERMINAL_OPTION_NO_PACING : 0);
+    t38_terminal_set_config(run->terminal, 0);
+    if (c->no_pacing)
+        unpaced_begin(run, c->no_pacing > 1);
     return 0;
 }
 
@@ -218,14 +221,9 @@ void run_fetch_audio(sfx_session *s, int16_t *amp) {
 }
 
 void run_send_t38(t30_run *run) {
-    t38_terminal_front_end_state_t *fe;
-
     if (!run->terminal)
         return;
-    /* Told to end a transmission that has not begun, spandsp without pacing copies -1 octets. */
-    fe = &run->terminal->t38_fe;
-    if (fe->hdlc_tx.len < 0 && !fe->us_per_tx_chunk)
-        fe->hdlc_tx.len = 0;
+    unpaced_tick(run);
     run->ifps_sent = 0;
     t38_terminal_send_timeout(run->terminal, RTP_FRAME);
 }

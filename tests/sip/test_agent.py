@@ -31,7 +31,7 @@ class Side:
         self.log.append(what); self.changed.set()
     def on_state(self, call, state, code, reason): self.note(f"{state} {code}")
     def on_audio(self, call, media): os.close(media.fd); self.note(f"audio {media.codec}")
-    def on_t38(self, call, media): self.note(f"t38 {media.parameters.error_correction} {media.parameters.max_bitrate_bps}")
+    def on_t38(self, call, media): self.note(f"t38 {media.parameters.error_correction} {media.parameters.max_bitrate_bps}" + " direct" * media.direct)
     def on_t38_refused(self, call, code, reason): self.note(f"refused {code}")
     async def until(self, what, seconds=12):
         async def wait():
@@ -109,6 +109,21 @@ def test_a_refusal_leaves_the_call_and_a_second_try_may_work() -> None:
             assert not any(e.startswith("ended") for e in a.log + b.log)
             inc.hangup()
             await a.until("ended"); await b.until("ended")
+        run(main)
+    """)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_both_know_that_no_modem_is_between(both: bool) -> None:
+    run(f"""
+        async def main(agent):
+            a, b, out, inc = await pair(agent, policy(direct=True), policy(direct={both}))
+            inc.offer_t38()
+            await a.until("t38"); await b.until("t38")
+            for side in (a, b):
+                assert side.log[-1].endswith("direct") is {both}, side.log
+            out.hangup()
+            await b.until("ended")
         run(main)
     """)
 

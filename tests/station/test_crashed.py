@@ -53,7 +53,7 @@ def test_a_frame_from_the_far_end_costs_the_calls_of_one_process(tmp_path: Path)
     port = free_ports()
     (tmp_path / "victim").mkdir()
     text = CONFIG.format(folder=tmp_path / "victim", name="VICTIM") + TWO_PROCESSES
-    text = text.replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{port}"', 1)
+    text = text.replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{port}"\ndirect = false', 1)
     (tmp_path / "victim" / "softfax.toml").write_text(text)
     events: list[tuple[str, str]] = []
     with (

@@ -29,7 +29,7 @@ LIMIT_S = 120.0
 @asynccontextmanager
 async def isolated(folder: Path, **tables: dict[str, Any]) -> AsyncIterator[Station]:
     config = {
-        "sip": {"listen": "127.0.0.1:0"},
+        "sip": {"listen": "127.0.0.1:0", "direct": False},
         "data": {"dir": folder},
         "fax": {"ident": folder.name, "resolution": "standard", "mode": "t38"},
         "callbacks": {"enabled": False},

@@ -65,7 +65,7 @@ def served(folder: Path, extra: str = "") -> Iterator[Served]:
 @contextlib.asynccontextmanager
 async def a_station(folder: Path, **tables: dict[str, object]) -> AsyncIterator[Station]:
     config = {
-        "sip": {"listen": "127.0.0.1:0"},
+        "sip": {"listen": "127.0.0.1:0", "direct": False},  # at the pace of a modem, so that something can happen
         "data": {"dir": folder / "own"},
         "fax": {"ident": "OWN", "resolution": "standard", "mode": ModePolicy.T38},
         "callbacks": {"allow_private": True},

@@ -36,7 +36,7 @@ async def fax_to_itself(tmp_path: Path) -> tuple[FaxResult, dict[str, list[bytes
     letter = tmp_path / "letter.txt"
     letter.write_text("".join(f"{n}. A line of a letter that is long enough to take some time.\n" for n in range(14)))
     config = {
-        "sip": {"listen": "127.0.0.1:0"},
+        "sip": {"listen": "127.0.0.1:0", "direct": False},
         "data": {"dir": tmp_path / "data"},
         "inbox": {"dir": tmp_path / "received"},
         "fax": {"ident": "ITSELF", "resolution": "standard"},

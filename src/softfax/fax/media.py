@@ -25,6 +25,8 @@ CALL_STATES = {
     "answered": CallState.ANSWERED,
     "ended": CallState.ENDED,
 }
+#: Octets that one of ours takes: whole frames with three earlier ones, in one packet of Ethernet.
+DIRECT_DATAGRAM = 1400
 _CORRECTION = {
     "redundancy": ErrorCorrection.REDUNDANCY,
     "fec": ErrorCorrection.FEC,
@@ -49,19 +51,21 @@ def udptl_settings(media: T38Media, redundancy: int) -> UdptlSettings:
         version=min(far.version, local.version),
         error_correction=_CORRECTION[correction],
         redundancy=redundancy,
-        max_datagram=far.max_datagram or 0,
+        max_datagram=DIRECT_DATAGRAM if media.direct else far.max_datagram or 0,
         max_rate_bps=min(far.max_bitrate_bps, local.max_bitrate_bps),
         local_tcf=local.rate_management == "localTCF",
+        no_pacing=media.direct,
     )
 
 
-def t38_parameters(wish: T38Preferences, max_rate_bps: int) -> T38Parameters:
-    """Our parameters of T.38, in an offer or an answer."""
+def t38_parameters(wish: T38Preferences, max_rate_bps: int, *, direct: bool = False) -> T38Parameters:
+    """Our parameters of T.38, in an offer or an answer; `direct` where T.30 is ours."""
     return T38Parameters(
         version=wish.version,
         max_bitrate_bps=min(max_rate_bps, wish.max_rate_bps),
         max_datagram=wish.max_datagram,
         error_correction=wish.error_correction,
+        direct=direct and wish.direct,
     )
 
 

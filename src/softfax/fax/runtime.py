@@ -154,7 +154,7 @@ class ActiveFax:
         wish = settings.t38
         return T38Policy(
             accept=settings.accepts_t38,
-            parameters=t38_parameters(wish, settings.max_rate_bps),
+            parameters=t38_parameters(wish, settings.max_rate_bps, direct=True),
             local_udptl=self._local_udptl,
             first_invite=settings.offers_t38 and wish.first_invite,
             may_be_audio=settings.mode is not ModePolicy.T38,

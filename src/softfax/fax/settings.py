@@ -50,7 +50,8 @@ class T38Preferences:
 
     The rest is what we say of ourselves (T.38 Annex D): `version` 0 to 3; `error_correction` offered, and, in the answer to an
     offer, given as offered except that "none" stays none; `redundancy` is how many earlier packets each has with it;
-    `max_datagram` in octets, the largest we say we take; `max_rate_bps` as the fax's own limit if that is lower.
+    `max_datagram` in octets, the largest we say we take; `max_rate_bps` as the fax's own limit if that is lower. `direct`: as
+    fast as the network goes, with a far end that says the same and has no modem between either.
     """
 
     offer: bool = True
@@ -64,6 +65,7 @@ class T38Preferences:
     redundancy: int = 3
     max_datagram: int = 400
     max_rate_bps: int = 14400
+    direct: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

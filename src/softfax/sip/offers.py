@@ -66,11 +66,12 @@ def glue_event(agent: UserAgent, call: Call, event: GlueEvent, glue: Glue) -> No
 
 def _t38_media(event: GlueEvent) -> T38Media:
     """Return the negotiated T.38. Raises SdpError; not for an offer that we answered, which was read before."""
-    remote = sdp.parse(event.remote_sdp)
-    line, local_line = sdp.t38_line(remote), sdp.t38_line(sdp.parse(event.local_sdp))
+    remote, local = sdp.parse(event.remote_sdp), sdp.parse(event.local_sdp)
+    line, local_line = sdp.t38_line(remote), sdp.t38_line(local)
     if line is None or local_line is None:
         raise sdp.SdpError("no T.38")
-    return T38Media(sdp.t38_remote(remote, line), sdp.t38_parameters(line), sdp.t38_parameters(local_line))
+    direct = sdp.is_direct(remote, line) and sdp.is_direct(local, local_line)
+    return T38Media(sdp.t38_remote(remote, line), sdp.t38_parameters(line), sdp.t38_parameters(local_line), direct)
 
 
 def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:

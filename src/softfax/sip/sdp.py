@@ -15,6 +15,7 @@ __all__ = [
     "T38Parameters",
     "answer_t38",
     "check_family",
+    "is_direct",
     "numeric_address",
     "offer_t38",
     "parse",
@@ -36,6 +37,8 @@ RateManagement = Literal["transferredTCF", "localTCF"]
 
 _EC_BY_VALUE: dict[str, ErrorCorrectionName] = {"t38udpredundancy": "redundancy", "t38udpfec": "fec"}
 _VALUE_BY_EC = {"redundancy": "t38UDPRedundancy", "fec": "t38UDPFEC"}
+#: An attribute of our own: the address and port of the media.
+_DIRECT = "softfax-direct"
 _RATES = (2400, 4800, 7200, 9600, 12000, 14400)
 
 
@@ -91,7 +94,8 @@ class Sdp:
 
 @dataclass(frozen=True)
 class T38Parameters:
-    """T.38 as one side describes itself. `max_datagram` and `max_buffer` in octets, None where not given."""
+    """T.38 as one side describes itself. `max_datagram` and `max_buffer` in octets, None where not given. `direct`: its T.30 is
+    at the address of its media, with no modem between."""
 
     version: int = 0
     max_bitrate_bps: int = 14400
@@ -102,6 +106,7 @@ class T38Parameters:
     fill_bit_removal: bool = False
     transcoding_mmr: bool = False
     transcoding_jbig: bool = False
+    direct: bool = False
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
@@ -243,6 +248,11 @@ def t38_parameters(line: MediaLine) -> T38Parameters:
     )
 
 
+def is_direct(description: Sdp, line: MediaLine) -> bool:
+    """True if a line says that T.30 is at its very address. What stands between, a gateway or a relay, has another."""
+    return line.attribute(_DIRECT) == f"{line.address or description.address} {line.port}"
+
+
 # ---- writing -------------------------------------------------------------------------------------------------------
 
 
@@ -251,9 +261,9 @@ def _head(address: str) -> list[str]:
     return ["v=0", f"o=- 1 1 IN {family} {address}", "s=softfax", f"c=IN {family} {address}", "t=0 0"]
 
 
-def _t38_lines(port: int, p: T38Parameters) -> list[str]:
+def _t38_lines(local: tuple[str, int], p: T38Parameters) -> list[str]:
     lines = [
-        f"m=image {port} udptl t38",
+        f"m=image {local[1]} udptl t38",
         f"a=T38FaxVersion:{p.version}",
         f"a=T38MaxBitRate:{p.max_bitrate_bps}",
         f"a=T38FaxRateManagement:{p.rate_management}",
@@ -262,12 +272,14 @@ def _t38_lines(port: int, p: T38Parameters) -> list[str]:
         lines.append(f"a=T38FaxMaxDatagram:{p.max_datagram}")
     if p.error_correction != "none":
         lines.append(f"a=T38FaxUdpEC:{_VALUE_BY_EC[p.error_correction]}")
+    if p.direct:
+        lines.append(f"a={_DIRECT}:{local[0]} {local[1]}")
     return lines
 
 
 def offer_t38(local: tuple[str, int], parameters: T38Parameters) -> str:
     """An offer of T.38 alone."""
-    return "\r\n".join(_head(local[0]) + _t38_lines(local[1], parameters)) + "\r\n"
+    return "\r\n".join(_head(local[0]) + _t38_lines(local, parameters)) + "\r\n"
 
 
 def effective(far: T38Parameters, ours: T38Parameters) -> T38Parameters:
@@ -292,10 +304,11 @@ def answer_t38(offer: Sdp, local: tuple[str, int], ours: T38Parameters) -> tuple
         raise SdpError("the offer has no T.38")
     t38_remote(offer, chosen)
     said = effective(t38_parameters(chosen), ours)
+    said = replace(said, direct=ours.direct and is_direct(offer, chosen))
     lines = _head(local[0])
     for line in offer.media:
         if line is chosen:
-            lines += _t38_lines(local[1], said)
+            lines += _t38_lines(local, said)
             if line.is_held:
                 lines.append("a=inactive" if line.is_inactive else "a=recvonly")
         else:

@@ -182,11 +182,12 @@ class AudioMedia:
 
 @dataclass(frozen=True)
 class T38Media:
-    """T.38 as negotiated: where the far end listens, what it said, what we said."""
+    """T.38 as negotiated: where the far end listens, what it said, what we said; `direct`: no modem is between."""
 
     remote: tuple[str, int]
     parameters: T38Parameters
     local: T38Parameters
+    direct: bool = False
 
 
 @dataclass(frozen=True)

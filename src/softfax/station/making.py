@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,8 @@ class Identities:
 
 def t38_preferences(config: StationConfig, account: str) -> T38Preferences:
     """Preferences for T.38 through an account."""
-    return next((a.t38_preferences() for a in config.account if a.label == account), T38Preferences())
+    found = next((a.t38_preferences() for a in config.account if a.label == account), T38Preferences())
+    return replace(found, direct=config.sip.direct)
 
 
 def outgoing_settings(

@@ -80,7 +80,10 @@ def asked(made: FaxSettings, far: T38Parameters | None = None) -> tuple[T38Polic
 def test_what_we_say_of_ourselves() -> None:
     wish = {"version": 2, "error_correction": "fec", "max_datagram": 200, "max_rate_bps": 9600}
     policy, _, _ = asked(settings(**wish, first_invite=True))
-    assert policy.parameters == T38Parameters(version=2, error_correction="fec", max_datagram=200, max_bitrate_bps=9600)
+    assert policy.parameters == T38Parameters(
+        version=2, error_correction="fec", max_datagram=200, max_bitrate_bps=9600, direct=True
+    )
+    assert not asked(settings(direct=False))[0].parameters.direct
     assert (policy.accept, policy.first_invite, policy.may_be_audio) == (True, True, True)
     assert not asked(settings("t38", first_invite=True))[0].may_be_audio
     assert not asked(settings(first_invite=True, offer=False))[0].first_invite
@@ -101,3 +104,12 @@ def test_what_both_said_is_sent() -> None:
     _, udptl, _ = asked(settings(), T38Parameters(error_correction="none", max_datagram=None))
     assert udptl is not None
     assert (udptl.error_correction, udptl.max_datagram) == (ErrorCorrection.NONE, 0)
+
+
+def test_without_a_modem_between_nothing_is_paced() -> None:
+    far = T38Parameters(max_datagram=400)
+    assert not udptl_settings(T38Media(("127.0.0.1", 4000), far, far), 3).no_pacing
+    direct = udptl_settings(T38Media(("127.0.0.1", 4000), far, far, True), 3)
+    assert direct.no_pacing
+    # Whole frames with three earlier ones.
+    assert direct.max_datagram >= 4 * 264

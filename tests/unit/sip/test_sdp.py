@@ -215,3 +215,32 @@ def test_t38_on_hold_goes_to_nobody(said: str, answered: str) -> None:
     assert sdp.t38_remote(offer, line) == ("0.0.0.0", 4000)
     text, _ = sdp.answer_t38(offer, ("192.0.2.2", 5000), sdp.T38Parameters())
     assert f"a={answered}\r\n" in text
+
+
+def direct(text: str) -> bool:
+    description = sdp.parse(text)
+    line = sdp.t38_line(description)
+    assert line is not None
+    return sdp.is_direct(description, line)
+
+
+def test_a_far_end_is_direct_where_its_media_are_at_the_address_that_it_names() -> None:
+    offer = sdp.offer_t38(("192.0.2.1", 5000), T38Parameters(direct=True))
+    assert direct(offer)
+    assert direct(sdp.offer_t38(("2001:db8::1", 5000), T38Parameters(direct=True)))
+    # A relay or gateway puts its own address or port in, and one of T.38 leaves out what it does not know.
+    assert not direct(offer.replace("c=IN IP4 192.0.2.1", "c=IN IP4 192.0.2.7"))
+    assert not direct(offer.replace("m=image 5000", "m=image 6000"))
+    assert not direct(sdp.offer_t38(("192.0.2.1", 5000), T38Parameters()))
+    assert not direct(ASTERISK)
+
+
+def test_an_answer_is_direct_only_to_an_offer_that_is() -> None:
+    ours = T38Parameters(direct=True)
+    offer = sdp.offer_t38(("192.0.2.1", 5000), ours)
+    relayed = offer.replace("m=image 5000", "m=image 6000")
+
+    assert direct(sdp.answer_t38(sdp.parse(offer), ("192.0.2.2", 7000), ours)[0])
+    assert not direct(sdp.answer_t38(sdp.parse(offer), ("192.0.2.2", 7000), T38Parameters())[0])
+    assert "direct" not in sdp.answer_t38(sdp.parse(relayed), ("192.0.2.2", 7000), ours)[0]
+    assert "direct" not in sdp.answer_t38(sdp.parse(ASTERISK), ("192.0.2.2", 7000), ours)[0]

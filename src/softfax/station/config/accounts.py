@@ -89,6 +89,9 @@ class SipTable(Table):
     )  # fmt: skip
     dscp_sip: int = Field(24, ge=0, le=63, description="DSCP of SIP messages (CS3); 0 for none")
     dscp_media: int = Field(46, ge=0, le=63, description="DSCP of audio and T.38 (EF); 0 for none")
+    direct: bool = Field(
+        True, description="T.38 as fast as the network goes, between softfaxes with nothing between them"
+    )
     user_agent: str = Field("", max_length=80, description="what we call ourselves in User-Agent (softfax/VERSION)")
 
     def slots(self, *, accounts: bool, trusted: bool) -> Slots:
