@@ -23,6 +23,7 @@ from softfax.optional import install_remedy, is_installed
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, StationConfig
 from softfax.station.workers import Workers
+from softfax.swml.incoming import IncomingSwml
 from softfax.web.server import WebServer
 
 __all__ = ["Serving"]
@@ -87,6 +88,7 @@ class Serving:
         station.subscribe(metrics)
         metrics.sources.append(mailboxes.metrics)
         station.add(Retention(station, queue))
+        IncomingSwml(station)
         if self.config.mail is not None:
             self._mail(station, queue, metrics)
         web = WebServer(station, queue, metrics=metrics)

@@ -99,6 +99,8 @@ class _PlacedFax:
         self.onward = ""
         self.task: asyncio.Task[None] | None = None
         self.may_dial = asyncio.Event()
+        #: Set once a gateway's call that waits is to be received here.
+        self.taken = asyncio.Event()
         self.why: Outcome | None = None
         self.ended = False
 
@@ -230,6 +232,9 @@ class Calls:
             self._cancel(message)
         elif isinstance(message, wire.Bridge):
             self._bridge(message)
+        elif isinstance(message, wire.Take):
+            if message.fax_id in self._faxes:
+                self._faxes[message.fax_id].taken.set()
         elif isinstance(message, wire.Refuse):
             self._refuse_gateway(message)
         elif isinstance(message, wire.Drain):
@@ -358,7 +363,7 @@ class Calls:
         called = number_of(arrived.called)
         facts = CallFacts(account=call.account, known=call.known, caller_number=caller, called_number=called)
         rule = gateway_of(self.config, facts)
-        unready = self._unready() if rule is None else None
+        unready = self._unready() if rule is None or rule.swml else None
         if unready is not None:
             return self._refuse(call, 480, *unready)
         now = time.monotonic()
@@ -438,7 +443,7 @@ class Calls:
         fax_id = arrived.fax_id
         onward = dataclasses.replace(arrived, mailbox="", gateway=rule.name)
         listens = bool(rule.listen) and self._unready() is None
-        fax = _PlacedFax(call.account, arrived if listens else onward, caller)
+        fax = _PlacedFax(call.account, arrived if listens or rule.swml else onward, caller)
         settings = GatewaySettings(fax_id=fax_id, t38=making.t38_preferences(self.config, call.account))
         gateway = fax.gateway = ActiveGateway(self._running(), call, settings, partial(self._on_event, fax_id, fax))
         self._faxes[fax_id] = fax
@@ -446,10 +451,26 @@ class Calls:
         if listens:
             listening = ListenSettings(early=rule.listen == "early", seconds=rule.listen_s)
             self._run(fax_id, fax, self._listen(fax, gateway, listening, arrived, onward))
+        elif rule.swml:
+            waiting = dataclasses.replace(arrived, gateway=rule.name)
+            self._report(waiting)
+            self._run(fax_id, fax, self._await_document(fax, gateway, waiting))
         else:
             self._report(onward)
             self._run(fax_id, fax, self._end_of_gateway(fax_id, fax, gateway))
         return gateway.handler
+
+    async def _await_document(self, fax: _PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
+        """A call that a document of the station's decides on."""
+        logcontext.fax(arrived.fax_id)
+        taken = asyncio.ensure_future(fax.taken.wait())
+        either: set[asyncio.Future[Any]] = {gateway.result, taken}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        taken.cancel()
+        if gateway.result.done():
+            await self._end_of_gateway(arrived.fax_id, fax, gateway)
+        else:
+            await self._receive_taken(fax, gateway, arrived)
 
     async def _listen(
         self,
@@ -471,6 +492,10 @@ class Calls:
             return
         self._report(arrived)
         self._report(wire.FaxEvent(fax_id, heard))
+        await self._receive_taken(fax, gateway, arrived)
+
+    async def _receive_taken(self, fax: _PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
+        fax_id = arrived.fax_id
         taken, fax.gateway = gateway.release(), None
         fax.active = self._running().take_over(
             taken, self._incoming_settings(arrived), partial(self._on_event, fax_id, fax)

@@ -50,7 +50,7 @@ from softfax.station import making, wire
 from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink
 from softfax.station.calls import CallHost, Calls, Report
-from softfax.station.config import StationConfig
+from softfax.station.config import GatewayConfig, StationConfig
 from softfax.station.hub import Hub, Sink
 from softfax.station.links import DocumentLinks
 from softfax.station.onward import going_on
@@ -151,6 +151,8 @@ class Station(Registry):
         self.on_document: list[Callable[[FaxContext, FaxResult], Awaitable[None]]] = []
         #: Awaited, one after the other, before the result of a fax that the queue did not order is reported.
         self.before_result: list[Callable[[FaxContext, FaxResult], Awaitable[None]]] = []
+        #: Runs the document of a call that came in, by its rule; without one such calls are refused.
+        self.on_swml: Callable[[FaxCall, GatewayConfig], None] | None = None
         self._isolated = isolated
         self._make_host: HostFactory = calls or (Workers if isolated else Calls)
         self._watchers = Hub[FaxUpdate]()
@@ -471,11 +473,32 @@ class Station(Registry):
         destination = None if call.gateway else Destination(self._inbox)
         fax = self._add(context, destination, call.remote_uri, None, call.account)
         fax.call.known = call.known
-        if call.gateway:
+        rule = next((one for one in self.config.gateway if one.name == call.gateway and one.swml), None)
+        if rule is not None and self.on_swml is not None:
+            self.on_swml(fax.call, rule)
+        elif rule is not None:
+            self.refuse(fax.call, 480, "no SWML is run here")
+        elif call.gateway:
             fax.call.numbers = self._identities.more_sessions(context)
             order = going_on(self.config, self.rules, call.gateway, fax.call, self.calls(), self.down())
             fax.call.onward_channel = self._identities.channel(fax.call.onward or "none")
             self._running().order(order)
+
+    def refuse(self, call: FaxCall, sip_code: int, why: str) -> None:
+        """Refuse a call that waits for a document's decision."""
+        if self._host is not None:
+            self._host.order(wire.Refuse(call.context.fax_id, sip_code, "CANCEL", why))
+
+    def receive(self, call: FaxCall) -> None:
+        """Answer a call that waits for a document's decision, and receive its fax. Raises UsageError where it has ended."""
+        fax = self._faxes.get(call.context.fax_id)
+        if fax is None or fax.destination is not None:
+            raise UsageError("the call has ended", "receive its fax before")
+        documents = (str(self._inbox.directory),)
+        call.context = dataclasses.replace(call.context, direction=Direction.RECEIVE, documents=documents)
+        call.session = making.first_session(call.context)
+        fax.destination = Destination(self._inbox)
+        self._running().order(wire.Take(call.context.fax_id))
 
     def _add(
         self, context: FaxContext, destination: Destination | None, uri: str, order: FaxOrder | None, account: str

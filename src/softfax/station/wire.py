@@ -48,6 +48,7 @@ __all__ = [
     "StartFailed",
     "Started",
     "Stop",
+    "Take",
     "Watch",
     "decode",
     "encode",
@@ -128,6 +129,13 @@ class Refuse(Message):
     sip_code: int
     error: str
     text: str
+
+
+@dataclass(frozen=True)
+class Take(Message):
+    """The fax of a call that came in for a gateway, and waits, is received here."""
+
+    fax_id: str
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,12 @@ def _execute(node: Node) -> Any:
     return _fields(node, "execute", ("dest",), dest=_text, params=_map, meta=_map, on_return=_steps)
 
 
+def _transfer(node: Node) -> Any:
+    if isinstance(node.value, str):
+        return {"dest": node.value}
+    return _fields(node, "transfer", ("dest",), dest=_text, params=_map, meta=_map)
+
+
 def _request(node: Node) -> Any:
     given = _fields(
         node, "request", ("url",), url=_url, method=_text, headers=_map, body=_any, timeout=_seconds,
@@ -257,6 +263,7 @@ _METHODS: dict[str, Callable[[Node], Any]] = {
     "unset": _unset,
     "cond": _cond,
     "switch": _switch,
+    "transfer": _transfer,
     "goto": _goto,
     "label": _label,
     "hangup": _hangup,
@@ -273,7 +280,7 @@ def _check_targets(instructions: tuple[Instruction, ...], sections: Mapping[str,
             raise instruction.node.wrong(
                 f"there is no label {given['label']!r} here", "write - label: … in the same list"
             )
-        if instruction.method == "execute":
+        if instruction.method in ("execute", "transfer"):
             dest = given["dest"]
             if not re.match(r"https?://", dest, re.I) and dest not in sections and not _is_open(dest):
                 raise instruction.node.wrong(f"there is no section {dest!r}", "name a section or an http(s) URL")

@@ -223,6 +223,11 @@ class Machine:
         if given.get("on_return"):
             yield from self._list(given["on_return"])
 
+    def _transfer(self, instruction: Instruction) -> Steps:
+        """Execute without a way back."""
+        yield from self._execute(instruction)
+        raise _Hangup
+
     def _within(self, document: SwmlDocument, section: tuple[Instruction, ...], params: dict[str, Any]) -> Steps:
         self._depth += 1
         if self._depth > CALLS_MAX:
@@ -309,6 +314,7 @@ _STEPS = {
     "unset": Machine._unset,
     "cond": Machine._cond,
     "switch": Machine._switch,
+    "transfer": Machine._transfer,
     "goto": Machine._goto,
     "hangup": Machine._hangup,
     "return": Machine._return,

@@ -32,7 +32,7 @@ from softfax.swml.machine import (
 from softfax.swml.web import ask
 from softfax.vocabularies.signalwire import call_ids, result_code
 
-__all__ = ["SwmlRunner"]
+__all__ = ["RunCall", "SwmlRunner", "fetch"]
 
 FETCH_TIMEOUT_S = 15.0
 #: How long `execute` and `request` wait for the `finished` that they follow.
@@ -124,40 +124,19 @@ class SwmlRunner:
             await self._station.outbox.delivered(self._told, TOLD_S)
             self._told = ""
         if isinstance(effect, FetchDocument):
-            answer = await self._ask(HttpRequest(effect.url, "POST", {}, dict(effect.body), FETCH_TIMEOUT_S))
-            if not 200 <= answer.code < 300:
-                what = f"answered {answer.code}" if answer.code else "did not answer"
-                raise SwmlRunError(f"{effect.url[:80]} {what}", "it has to answer with a SWML document")
-            try:
-                # It takes up to a second for what a stranger may answer.
-                return await asyncio.to_thread(load, answer.body)
-            except SwmlError as error:
-                raise SwmlRunError(
-                    f"what {effect.url[:80]} answered is not SWML: {error.problem}", error.remedy
-                ) from None
-        return await self._ask(effect)
-
-    async def _ask(self, request: HttpRequest) -> HttpAnswer:
-        return await asyncio.to_thread(
-            ask,
-            request.url,
-            request.method,
-            request.headers,
-            request.body,
-            timeout_s=request.timeout_s,
-            allow_private=self._allow_private,
-        )
+            return await fetch(effect, self._allow_private)
+        return await _ask(effect, self._allow_private)
 
     async def _fax(self, effect: SendFax | ReceiveFax) -> Fetched:
-        if self.results:
-            self._say(f"another fax is another call: {self._destination} is called again")
-        call = self._call = self._station.originate(self._order(effect))
+        call = self._call = self._begin(effect)
         result = await call.result
         self._call = None
         self.results.append(result)
         self._told = call.context.fax_id if effect.status_url else ""
         self.machine.call |= call_ids(call.context)
         ours, theirs = call.context.caller_number, call.context.called_number
+        if not call.context.outgoing:
+            ours, theirs = theirs, ours
         return Fetched(
             document=effect.document if isinstance(effect, SendFax) else self._received(result),
             identity=result.local_station_id or ours,
@@ -167,6 +146,11 @@ class SwmlRunner:
             result_text=result.status_string,
             success=result.success,
         )
+
+    def _begin(self, effect: SendFax | ReceiveFax) -> RunCall:
+        if self.results:
+            self._say(f"another fax is another call: {self._destination} is called again")
+        return self._station.originate(self._order(effect))
 
     def _received(self, result: FaxResult) -> str:
         if result.documents and self._link:
@@ -192,3 +176,28 @@ class SwmlRunner:
             ident=ident or self._base.ident,
             callbacks=targets,
         )
+
+
+async def fetch(effect: FetchDocument, allow_private: bool) -> SwmlDocument:
+    """A document from a server. Raises SwmlRunError."""
+    answer = await _ask(HttpRequest(effect.url, "POST", {}, dict(effect.body), FETCH_TIMEOUT_S), allow_private)
+    if not 200 <= answer.code < 300:
+        what = f"answered {answer.code}" if answer.code else "did not answer"
+        raise SwmlRunError(f"{effect.url[:80]} {what}", "it has to answer with a SWML document")
+    try:
+        # It takes up to a second for what a stranger may answer.
+        return await asyncio.to_thread(load, answer.body)
+    except SwmlError as error:
+        raise SwmlRunError(f"what {effect.url[:80]} answered is not SWML: {error.problem}", error.remedy) from None
+
+
+async def _ask(request: HttpRequest, allow_private: bool) -> HttpAnswer:
+    return await asyncio.to_thread(
+        ask,
+        request.url,
+        request.method,
+        request.headers,
+        request.body,
+        timeout_s=request.timeout_s,
+        allow_private=allow_private,
+    )

@@ -314,3 +314,11 @@ def test_any_tree_is_a_document_or_a_clear_error(tree: object) -> None:
             answer = GOOD if isinstance(effect, (SendFax, ReceiveFax)) else HttpAnswer(0)
     except (StopIteration, SwmlRunError, SwmlError):
         pass
+
+
+def test_transfer_does_not_come_back() -> None:
+    text = main("- transfer: {dest: https://x/next, params: {a: 1}}", "- set: {after: 1}")
+    effects, machine = run(text, load(main("- set: {got: '%{params.a}'}")), to="5")
+    assert [type(effect) for effect in effects] == [FetchDocument]
+    assert machine.vars["got"] == 1
+    assert "after" not in machine.vars

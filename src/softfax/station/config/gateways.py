@@ -48,6 +48,11 @@ class GatewayConfig(Table):
         "bridge",
         description="pass the call on by one of ours, by REFER (after listening answered), or by 302 (before the answer)",
     )
+    swml: str = Field(
+        "",
+        max_length=1000,
+        description="file or http(s) URL of a SWML document that decides on the call, instead of passing it on",
+    )
 
 
 def check_gateways(gateways: Sequence[GatewayConfig], accounts: Sequence[AccountConfig]) -> None:
@@ -56,6 +61,9 @@ def check_gateways(gateways: Sequence[GatewayConfig], accounts: Sequence[Account
     for index, one in enumerate(gateways):
         if one.name in (other.name for other in gateways[:index]):
             raise Misplaced(f"another gateway is called {one.name} too; give each a name", "gateway", index, "name")
+        if one.swml and (one.listen or one.accounts or one.to):
+            text = "a document decides on the call: leave out listen, to and accounts"
+            raise Misplaced(text, "gateway", index, "swml")
         if one.hand_on == "refer" and one.listen != "answer":
             text = 'REFER is for a call that is answered; set listen = "answer"'
             raise Misplaced(text, "gateway", index, "hand_on")
