@@ -327,7 +327,7 @@ def _made(fake: Fake, document: str, name: str) -> dict[str, Any]:
         "pages": pages,
         "seconds": sum(float(p["seconds"]) for p in pages),
         "call_s": 14.0,
-        "resolution": "204x196",
+        "resolution": "fine",
         "warnings": [],
     }
 

@@ -117,7 +117,7 @@ def fax(number: int, direction: str = "receive", state: str = "", **values: Any)
         "documents": [f"{name}.pdf"] if sent else [f"fax-{number}.pdf"], "priority": 5, "not_before": None, "deadline": None, "next_attempt": None,
         "ended": stamp(created + timedelta(minutes=1)), "pages": (total if sent or total < 2 else total - 1) if not broken else max(0, total - 2),
         "pages_total": total if sent else None, "bad_pages": [], "warnings": [], "reason": reason if broken else "", "remedy": remedy if broken else "",
-        "cause": cause if broken else None, "resolution": "204x196", "header": "", "ident": "", "remote_station_id": "+49 89 7654321",
+        "cause": cause if broken else None, "resolution": "fine", "header": "", "ident": "", "remote_station_id": "+49 89 7654321",
         "broadcast_id": "", "tags": {"client": "brandt"} if number % 6 == 1 else {}, "unread": not sent and number < 3, "attempts": [attempt],
         "result": result, "links": {},
     }  # fmt: skip

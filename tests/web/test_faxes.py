@@ -111,6 +111,12 @@ def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
             assert (upload["name"], len(upload["pages"]), upload["resolution"]) == ("a.txt", 2, "fine")
             assert upload["seconds"] > 6
             assert upload["call_s"] > 0
+            # Pages that cannot be are refused at once.
+            cover = (await c.post("/v1/covers", json={"to": "Ada"})).json()
+            for pages in ("2", "3-1", "0", "x"):
+                beyond = {"to": "sip:ok@far.example", "documents": [{"upload": cover["id"], "pages": pages}]}
+                refused = await c.post("/v1/faxes", json=beyond)
+                assert refused.status_code == 422, (pages, refused.text)
             page = await c.get(f"/v1/uploads/{upload['id']}/pages/1.png?width=100")
             assert page.content.startswith(b"\x89PNG")
             cover = (await c.post("/v1/covers", json={"to": "Ada", "subject": "Offer"})).json()

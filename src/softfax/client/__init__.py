@@ -20,20 +20,40 @@ from softfax.client.errors import (
     RefusedError,
     ThrottledError,
 )
-from softfax.client.models import Attempt, Fax, Page, StreamEvent, Upload
+from softfax.client.models import (
+    Attempt,
+    Broadcast,
+    ContactEntry,
+    Delivery,
+    DocumentLink,
+    Fax,
+    Forbidden,
+    KnownNumber,
+    Page,
+    Run,
+    StreamEvent,
+    Upload,
+)
 from softfax.client.synchronous import SoftfaxClient
 
 __all__ = [
     "AnswerError",
     "AsyncSoftfaxClient",
     "Attempt",
+    "Broadcast",
     "ConflictError",
+    "ContactEntry",
+    "Delivery",
+    "DocumentLink",
     "Fax",
+    "Forbidden",
+    "KnownNumber",
     "NoStationError",
     "NotAllowedError",
     "NotFoundError",
     "Page",
     "RefusedError",
+    "Run",
     "SoftfaxClient",
     "StreamEvent",
     "ThrottledError",

@@ -15,6 +15,7 @@ import httpx
 from softfax.client import wire
 from softfax.client.errors import AnswerError, NoStationError, ThrottledError
 from softfax.client.models import Fax, StreamEvent, Upload, order, timed
+from softfax.client.places import AsyncPlaces, wire_id
 
 __all__ = ["AsyncSoftfaxClient"]
 
@@ -25,7 +26,7 @@ SILENCE_S = 60.0
 POLL_S = 30.0
 
 
-class AsyncSoftfaxClient:
+class AsyncSoftfaxClient(AsyncPlaces):
     """A station's API: `async with AsyncSoftfaxClient(url, token=…) as station`. Without `url`: SOFTFAX_URL, else this machine's.
 
     Every method raises AnswerError: NoStationError, NotAllowedError, NotFoundError, ConflictError, RefusedError, ThrottledError.
@@ -81,9 +82,6 @@ class AsyncSoftfaxClient:
                 raise found
             await asyncio.sleep(found.retry_after_s)
         raise AssertionError
-
-    async def _json(self, method: str, path: str, **arguments: Any) -> Any:
-        return wire.checked(await self._ask(method, path, **arguments))
 
     # ---- sending ------------------------------------------------------------------------------------------------
 
@@ -236,8 +234,3 @@ class AsyncSoftfaxClient:
                 return fax
             fax = await self.get(fax_id)
         return fax
-
-
-def wire_id(fax_id: str) -> str:
-    """An id as a part of a path."""
-    return "".join(ch for ch in fax_id if ch.isalnum()) or "none"

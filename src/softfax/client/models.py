@@ -11,7 +11,23 @@ from typing import Any
 from softfax import model
 from softfax.model import TERMINAL, Attempt, of_json, rfc3339
 
-__all__ = ["ENDED", "Attempt", "Fax", "Page", "StreamEvent", "Upload", "order", "timed"]
+__all__ = [
+    "ENDED",
+    "Attempt",
+    "Broadcast",
+    "ContactEntry",
+    "Delivery",
+    "DocumentLink",
+    "Fax",
+    "Forbidden",
+    "KnownNumber",
+    "Page",
+    "Run",
+    "StreamEvent",
+    "Upload",
+    "order",
+    "timed",
+]
 
 #: States after which nothing more happens by itself.
 ENDED = TERMINAL
@@ -56,6 +72,101 @@ class Upload:
     def of(cls, body: Mapping[str, Any]) -> Upload:
         """Make one from the API's JSON."""
         return of_json(cls, body)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broadcast:
+    """Progress of a broadcast."""
+
+    broadcast_id: str
+    total: int
+    by_state: Mapping[str, int]
+    ended: bool
+    pages: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentLink:
+    """A URL of a document that needs no token until it expires."""
+
+    url: str
+    expires: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactEntry:
+    """An entry of the address book."""
+
+    id: str
+    name: str
+    number: str
+    company: str = ""
+    email: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forbidden:
+    """A number of the do-not-fax list."""
+
+    number: str
+    reason: str = ""
+    added: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownNumber:
+    """What calls to a number taught, and how it is to be called."""
+
+    number: str
+    calls: int
+    delivered: int
+    updated: datetime | None = None
+    last_cause: str = ""
+    transport: str = ""
+    rate_bps: int = 0
+    ecm: bool | None = None
+    resolution: str = ""
+    account: str = ""
+    remote_station_id: str = ""
+    seconds_per_page: float = 0.0
+    t38_failures: int = 0
+    t38_failed: datetime | None = None
+    training_failed: datetime | None = None
+    mode: str | None = None
+    max_rate: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run of a SWML document."""
+
+    id: str
+    state: str
+    to: str
+    started: datetime
+    ended: datetime | None = None
+    problem: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    faxes: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A callback as it is kept."""
+
+    number: int
+    state: str
+    fax_id: str
+    event_id: str
+    url: str
+    dialect: str
+    attempts: int
+    last_status: int
+    last_error: str
+    put: datetime
+    ended: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 from softfax.client import wire
 from softfax.client.asynchronous import TRIES, AsyncSoftfaxClient
 from softfax.client.models import Fax, StreamEvent, Upload
+from softfax.client.places_sync import StationPlaces
 
 __all__ = ["SoftfaxClient"]
 
 T = TypeVar("T")
 
 
-class SoftfaxClient:
+class SoftfaxClient(StationPlaces):
     """Synchronous form of `AsyncSoftfaxClient`, method for method, for one thread without an event loop."""
 
     def __init__(

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax.documents.kinds import HEAD, check_name
+from softfax.documents.ranges import parse_ranges
 from softfax.errors import SoftfaxError
 from softfax.model import Direction, Fax, FaxState, new_fax_id, without_paths
 from softfax.options import FaxOptions, Resolution, Scan
@@ -168,6 +169,9 @@ async def _documents(
             out.append(Document(url=one.url, name=one.name, pages=one.pages, password=one.password))
             continue
         upload = await web.uploads.get(one.upload or "")
+        if one.pages and not upload.wanted.get("pages"):
+            # A document has no more pages than the fax of it: what lies beyond cannot be.
+            parse_ranges(one.pages).select(len(upload.pages), upload.name)
         path = await asyncio.to_thread(copy_into, upload.path, folder)
         # As it was looked at, unless something else is said.
         pages = one.pages or upload.wanted.get("pages", "")
