@@ -116,7 +116,7 @@ class Forbidden:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownNumber:
-    """What calls to a number taught, and how it is to be called."""
+    """Memory of a number from the calls to it, with the transport and rate that were set for it."""
 
     number: str
     calls: int

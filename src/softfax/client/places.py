@@ -74,7 +74,7 @@ class AsyncPlaces:
         return found
 
     async def trace_text(self, fax_id: str) -> str:
-        """The same, a line for each."""
+        """Trace of the last call for a fax, a line for each message."""
         return await self._text(f"/v1/faxes/{wire_id(fax_id)}/trace.txt")
 
     async def trace_pcap(self, fax_id: str) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The same parts of a station's API as in `softfax.client.places`, for programs without asyncio."""
+"""Parts of a station's API as in `softfax.client.places`, for programs without asyncio."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class StationPlaces:
         return self._run(self._station.trace(fax_id))
 
     def trace_text(self, fax_id: str) -> str:
-        """The same, a line for each."""
+        """Trace of the last call for a fax, a line for each message."""
         return self._run(self._station.trace_text(fax_id))
 
     def trace_pcap(self, fax_id: str) -> bytes:
