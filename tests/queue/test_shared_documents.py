@@ -115,3 +115,22 @@ def test_a_group_with_one_store(tmp_path: Path) -> None:
             await away(store, tmp_path)
 
     asyncio.run(run())
+
+
+def test_pages_on_the_disk_of_a_station_that_is_gone(tmp_path: Path) -> None:
+    """What only a lost machine had does not count as received."""
+    (store := tmp_path / "store").write_text("in the way: the store cannot be used")
+
+    async def run() -> None:
+        async with running(tmp_path, **tables_of(tmp_path, "a", f"file://{store}")) as a:
+            received = await receive(a)
+            async with asyncio.timeout(60):
+                while (await a.until(received, FaxState.RECEIVING)).result is None:
+                    await asyncio.sleep(0.1)
+        shutil.rmtree(tmp_path / "a")
+        store.unlink()
+        async with running(tmp_path, **tables_of(tmp_path, "b", f"file://{store}")) as b:
+            fax = await b.until(received)
+            assert (fax.state, "on the disk of that station" in fax.reason) == (FaxState.FAILED, True)
+
+    asyncio.run(run())

@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from softfax.documents.types import RESOLUTION_NAMES
 from softfax.fax import outcome
-from softfax.fax.outcome import Outcome
+from softfax.fax.outcome import T30_FILE_ERRORS, Outcome
 from softfax.filestore import StoreError, received_key
 from softfax.model import (
     Attempt,
@@ -161,6 +161,12 @@ class Recorder:
 
     async def _end_stored(self, kept: StoredFax, result: FaxResult) -> None:
         await self.store(kept.context, result)
+        if kept.fax.result is not None and await self._is_elsewhere(kept):
+            text = "received by a station that is gone; its pages are on the disk of that station"
+            result = dataclasses.replace(
+                result, success=False, status="FAILED", error="FILE_ERROR", status_string=text,
+                result_code=T30_FILE_ERRORS[0],
+            )  # fmt: skip
         await self._end_interrupted(kept, result)
 
     async def _end_interrupted(self, kept: StoredFax, result: FaxResult) -> None:
@@ -194,6 +200,14 @@ class Recorder:
             if self._queue.stop_making.is_set():
                 raise asyncio.CancelledError(problem)
             await asyncio.sleep(STORE_S)
+
+    async def _is_elsewhere(self, kept: StoredFax) -> bool:
+        """Return True if the document of a received fax is neither here nor in the store. Waits for the store."""
+        while True:
+            try:
+                return await asyncio.to_thread(self.received, kept, ".pdf") is None
+            except StoreError:
+                await asyncio.sleep(STORE_S)
 
     def received(self, kept: StoredFax, suffix: str) -> Path | None:
         """Return the document of a received fax, or its TIFF; from the store where another station received it. Blocks."""
