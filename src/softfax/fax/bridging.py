@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
 
 from softfax.engine.abi import EventType
 from softfax.engine.core import EngineEvent
 from softfax.errors import SoftfaxError
 from softfax.fax import outcome
+from softfax.fax.legs import A, B, GatewayPort, GatewaySettings, LegCall, Placed
 from softfax.fax.outcome import Outcome
-from softfax.fax.ports import AudioPath, EnginePort, Scheduler, T38Path, Timer
+from softfax.fax.ports import AudioPath, Scheduler, T38Path, Timer
 from softfax.fax.settings import T38Preferences
 from softfax.model import (
     CallEvent,
@@ -31,54 +31,9 @@ from softfax.model import (
 )
 from softfax.sipstatus import status
 
-__all__ = ["A", "B", "GatewayPort", "GatewaySession", "GatewaySettings", "LegCall", "Placed", "T38Use", "onward_status"]
+__all__ = ["GatewaySession", "T38Use", "onward_status"]
 
 log = logging.getLogger("softfax.fax")
-
-#: The legs: the call that came in, and the one that it leads to.
-A, B = 0, 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatewaySettings:
-    """Settings of one gateway's call. `t38` are the first leg's preferences for T.38; `stall_s` is how long nothing may come by
-    either leg."""
-
-    fax_id: str
-    number: int = 0
-    t38: T38Preferences = field(default_factory=T38Preferences)
-    stall_s: float = 60.0
-    call_s: float = 4 * 3600.0
-    trace: bool = False
-
-
-class LegCall(Protocol):
-    """The SIP call of a leg. All methods return at once."""
-
-    @property
-    def call_id(self) -> str: ...
-    def ring(self) -> None:
-        """Tells the caller that it rings."""
-
-    def progress(self) -> None:
-        """Gives the caller early media."""
-
-    def answer(self) -> None:
-        """Answers the call."""
-
-    def offer_t38(self) -> None: ...
-    def stay_in_audio(self, fixed: bool) -> None: ...
-    def hangup(self, code: int = 0) -> None: ...
-
-
-class GatewayPort(Protocol):
-    """The engine's gateway."""
-
-    @property
-    def legs(self) -> Sequence[EnginePort]: ...
-    def hold(self, held: bool) -> None: ...
-    def packets(self, leg: int) -> int:
-        """Number of packets that have come by a leg."""
 
 
 class T38Use(Enum):
@@ -91,8 +46,6 @@ class T38Use(Enum):
     REFUSED = "refused"
 
 
-#: The second leg's call, and the preferences of its account for T.38.
-Placed = tuple[LegCall, T38Preferences]
 #: Time in which DCN is said by modem, once the T.38 leg that said it has hung up.
 DCN_S = 1.7
 

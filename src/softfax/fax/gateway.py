@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from softfax.engine.abi import SessionStats
 from softfax.engine.core import EngineEvent, EngineSession
 from softfax.engine.gateway import Gateway, LegSettings
-from softfax.fax.bridging import GatewaySession, GatewaySettings, Placed
+from softfax.fax.bridging import GatewaySession
+from softfax.fax.legs import GatewaySettings, Placed
 from softfax.fax.listening import Listening, ListenSettings
 from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
 from softfax.fax.outcome import NO_T30, Outcome

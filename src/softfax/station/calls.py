@@ -31,8 +31,8 @@ from softfax.errors import (
     UsageError,
 )
 from softfax.fax import outcome
-from softfax.fax.bridging import GatewaySettings
 from softfax.fax.gateway import ActiveGateway, Onward
+from softfax.fax.legs import GatewaySettings
 from softfax.fax.listening import ListenSettings
 from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import ActiveFax, FaxRuntime

@@ -10,7 +10,8 @@ import pytest
 
 from softfax.engine.abi import EventType
 from softfax.engine.core import EngineEvent, UdptlSettings
-from softfax.fax.bridging import A, B, GatewaySession, GatewaySettings, onward_status
+from softfax.fax.bridging import GatewaySession, onward_status
+from softfax.fax.legs import A, B, GatewaySettings
 from softfax.fax.ports import AudioPath, T38Path
 from softfax.fax.settings import T38Preferences
 from softfax.model import CallState, Direction, Event, FaxResult, Mode, Operation, PageEvent, SessionEvent

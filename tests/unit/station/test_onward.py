@@ -122,7 +122,16 @@ def test_calls_in_a_circle_end() -> None:
 
 @pytest.mark.parametrize(
     "rule",
-    [{"from": ["nobody"]}, {"from": ["pbx"], "accounts": ["nobody"]}, {"from": []}, {"from": ["pbx"], "name": ""}],
+    [
+        {"from": ["nobody"]},
+        {"from": ["pbx"], "accounts": ["nobody"]},
+        {"from": []},
+        {"from": ["pbx"], "name": ""},
+        {"from": ["pbx"], "listen": "early", "hand_on": "refer"},
+        {"from": ["pbx"], "listen": "answer", "hand_on": "redirect"},
+        {"from": ["pbx"], "listen": "always"},
+        {"from": ["pbx"], "swml": "fax.yaml", "to": "200"},
+    ],
 )
 def test_mistakes_are_found(rule: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
