@@ -294,7 +294,8 @@ class FaxResult(Event):
     `attempt` counts the calls for one fax of a queue; `retry_at` (RFC 3339) tells that another follows, so this is not the end.
     `pages_total` is None where nobody has counted the pages; in JSON it is `pages` then.
     `q850` is the cause of the telephone network (ITU-T Q.850) that the far end gave, `ended_by` the side that ended the call of a
-    fax that failed, `retry_after_s` for how long the far end asks not to be called again.
+    fax that failed, `retry_after_s` for how long the far end asks not to be called again. `corrects` is the state reported
+    before, by another station, of a call whose end is known after all.
     """
 
     event = "result"
@@ -327,6 +328,7 @@ class FaxResult(Event):
     warnings: list[str] | None = None
     attempt: int | None = None
     retry_at: str | None = None
+    corrects: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the result; what is always in it is there."""

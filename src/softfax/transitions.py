@@ -112,6 +112,7 @@ _CANCELLED = {FaxState.CANCELLED: "cancelled"}
 _WAITS = {**_CANCELLED, FaxState.EXPIRED: "past its deadline", FaxState.UNCERTAIN: "restored from a backup"}
 _FAILED = {FaxState.WAITING: "failed, and tried again", FaxState.FAILED: "failed"}
 _AGAIN = {FaxState.WAITING: "sent once more"}
+_LATE = "the call's end is known after all"
 #: A fax (`softfax.queue`).
 FAXES: Transitions[FaxState] = Transitions(
     "a fax that is",
@@ -138,7 +139,9 @@ FAXES: Transitions[FaxState] = Transitions(
                 FaxState.UNCERTAIN: "a crash",
             },
         ),
-        FaxState.WAITING: State("the next attempt", {FaxState.PREPARING: "its turn", **_WAITS}),
+        FaxState.WAITING: State(
+            "the next attempt", {FaxState.PREPARING: "its turn", FaxState.DELIVERED: _LATE, **_WAITS}
+        ),
         FaxState.RECEIVING: State(
             "the far end's pages",
             {FaxState.RECEIVED: "all pages", FaxState.FAILED: "failed; what came before the break is kept"},
@@ -148,6 +151,9 @@ FAXES: Transitions[FaxState] = Transitions(
         FaxState.FAILED: State("nothing", _AGAIN),
         FaxState.CANCELLED: State("nothing", _AGAIN),
         FaxState.EXPIRED: State("nothing", _AGAIN),
-        FaxState.UNCERTAIN: State("an operator's decision", _AGAIN),
+        FaxState.UNCERTAIN: State(
+            "an operator's decision",
+            {**_AGAIN, FaxState.DELIVERED: _LATE, FaxState.FAILED: _LATE, FaxState.CANCELLED: _LATE},
+        ),
     },
 )

@@ -17,6 +17,7 @@ from softfax.delivery.schema import StationLock
 from softfax.model import Cause, FaxState
 from tests.queue.test_queue import LIMIT_S, QUICK, running
 from tests.support.postgresql import postgresql
+from tests.unit.delivery.test_schema import what_waits_in_version_3_is_due
 
 LIMITS = {"idle_in_transaction_session_timeout": "5s", "lock_timeout": "4s", "statement_timeout": "10s"}
 
@@ -108,6 +109,12 @@ def test_a_station_that_lost_its_lock_calls_nobody(database: str, tmp_path: Path
             engine.dispose()
 
     asyncio.run(run())
+
+
+def test_a_database_of_before(database: str, tmp_path: Path) -> None:
+    with sa.create_engine(database_url(tmp_path, database), isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text("CREATE DATABASE before"))
+    what_waits_in_version_3_is_due(database_url(tmp_path, database.replace("/postgres", "/before")))
 
 
 def test_a_transaction_that_is_held_is_ended(database: str, tmp_path: Path) -> None:

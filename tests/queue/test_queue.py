@@ -142,6 +142,7 @@ def test_what_becomes_of_faxes(tmp_path: Path, letter: Path) -> None:
                 "delivered",
             ]
             # Each has one end, also in the record.
+            await r.all_told()
             assert all(sum(x.retry_at is None for x in r.results(f.id)) == 1 for f in faxes.values())
             assert ended["busy"].remedy
             await r.all_told()

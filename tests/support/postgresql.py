@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -46,8 +47,8 @@ def _as_user() -> dict[str, Any]:
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """The URL of a database; skips the test where there is no server."""
+def postgresql(*settings: str) -> Iterator[str]:
+    """The URL of a database, its server with more `settings`; skips the test where there is no server."""
     try:
         programs, as_user = _programs(), _as_user()
     except (OSError, LookupError, ValueError, StopIteration, subprocess.CalledProcessError):
@@ -67,22 +68,24 @@ def postgresql() -> Iterator[str]:
             os.chown(folder, as_user["user"], as_user["group"])
         data = str(folder / "data")
         quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": name, **as_user}
-        initdb = [programs / "initdb", "-D", data, "-A", "trust", "-U", "softfax", "--no-sync"]
+        initdb: list[Any] = [programs / "initdb", "-D", data, "-A", "trust", "-U", "softfax", "--no-sync"]
         try:
             subprocess.run(initdb, check=True, **quiet)
         except subprocess.CalledProcessError:
             if os.environ.get("CI") == "true":
                 pytest.fail("PostgreSQL cannot be set up here", pytrace=False)
             pytest.skip("PostgreSQL cannot be set up here")
-        command = [programs / "postgres", "-D", data, "-p", str(port), "-k", name]
-        command += ["-c", "listen_addresses=127.0.0.1", "-F"]
+        command: list[Any] = [programs / "postgres", "-D", data, "-p", str(port), "-k", name]
+        for setting in ("listen_addresses=127.0.0.1", *settings):
+            command += ["-c", setting]
+        command.append("-F")
         with subprocess.Popen(command, **quiet) as server:
             try:
                 url = f"postgresql://softfax@127.0.0.1:{port}/postgres"
                 _wait_until_open(url)
                 yield url
             finally:
-                server.terminate()
+                server.send_signal(signal.SIGINT)  # clients that are left do not hold it up
 
 
 def _wait_until_open(url: str) -> None:

@@ -28,6 +28,7 @@ from softfax.model import (
     SessionState,
 )
 from softfax.station import making, wire
+from softfax.station.calls import LAPSED
 from softfax.station.config import StationConfig
 
 __all__ = ["FarEnds", "SimulatedCalls"]
@@ -75,7 +76,7 @@ class SimulatedCalls:
     ) -> None:
         self.config, self.far_ends, self.step_s = config, far_ends, step_s
         self._report = report
-        self._dial: dict[str, asyncio.Event] = {}
+        self._dial: dict[str, asyncio.Future[wire.Dial]] = {}
         self._undialled: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.most = 0
@@ -101,13 +102,13 @@ class SimulatedCalls:
     def order(self, message: wire.Message) -> None:
         """Takes an order."""
         if isinstance(message, wire.PlaceCall):
-            self._dial[message.fax_id] = asyncio.Event()
+            self._dial[message.fax_id] = asyncio.get_running_loop().create_future()
             task = asyncio.ensure_future(self._call(message))
             self._tasks[message.fax_id] = task
             self.most = max(self.most, len(self._tasks))
             task.add_done_callback(lambda _: self._tasks.pop(message.fax_id, None))
         elif isinstance(message, wire.Dial):
-            self._dial[message.fax_id].set()
+            self._dial[message.fax_id].set_result(message)
         elif isinstance(message, wire.Cancel) and message.fax_id in self._tasks:
             self._tasks[message.fax_id].cancel()
             self._tasks.pop(message.fax_id)
@@ -121,7 +122,9 @@ class SimulatedCalls:
         if not self._may_dial(order, number):
             return
         self._report(wire.Ready(order.fax_id))
-        await self._dial[order.fax_id].wait()
+        if (await self._dial[order.fax_id]).too_late:
+            self._report(wire.NotDialled(order.fax_id, "INIT_ERROR", LAPSED, outcome.T30_CALLDROPPED))
+            return
         header = dict(order.pages.header or {})
         calls_before = self.far_ends.call(number, f"{header.get('station', '')} {header.get('continued', False)}")
         self._happened(order, CallEvent(state=CallState.CALLING))

@@ -29,6 +29,7 @@ VERBS = {
     "serve": "run a station",
     "jobs": "list the faxes of a running station, or follow them",
     "status": "show how a running station is",
+    "stations": "list the stations that work on a database together",
     "cancel": "end faxes of a running station",
     "config": "write, check or show a station's configuration",
     "doctor": "find what would keep a station from working, with the remedy",

@@ -17,7 +17,9 @@ import sqlalchemy as sa
 from softfax.delivery import aside
 from softfax.delivery.clock import ClockWatch
 from softfax.delivery.jobs import Jobs
-from softfax.delivery.schema import StationLock, bring_up_to_date, without_limits
+from softfax.delivery.schema import bring_up_to_date, one_at_a_time
+from softfax.delivery.stations import METADATA as STATIONS
+from softfax.delivery.stations import StationId, Stations
 from softfax.diskspace import make_private
 from softfax.errors import LocalError, UsageError
 
@@ -44,12 +46,22 @@ def database_url(data_dir: Path, url: str = "") -> str:
     return f"postgresql+psycopg://{match[1]}"
 
 
-def database_engine(url: str, *, pool_size: int = 20, must_exist: bool = False, name: str = "softfax") -> sa.Engine:
-    """A SQLAlchemy engine; SQLite with a write-ahead log that is on disk before a commit returns. Raises LocalError."""
+def database_engine(
+    url: str, *, pool_size: int = 20, must_exist: bool = False, name: str = "softfax", station: StationId | None = None
+) -> sa.Engine:
+    """A SQLAlchemy engine; SQLite with a write-ahead log that is on disk before a commit returns. `station` is whose jobs are
+    claimed by it. Raises LocalError.
+    """
+    of: dict[str, Any] = {"station": station}
     if not url.startswith("sqlite"):
         options = {"application_name": name, **POSTGRESQL}
         return sa.create_engine(
-            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=options
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args=options,
+            execution_options=of,
         )
     path = Path(url.removeprefix("sqlite:///"))
     if must_exist and not path.is_file():
@@ -60,7 +72,7 @@ def database_engine(url: str, *, pool_size: int = 20, must_exist: bool = False, 
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise LocalError(f"the database {path} cannot be opened ({error.strerror})", "check [data] dir") from None
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size)
+    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=pool_size, execution_options=of)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -78,18 +90,22 @@ def _text(data: bytes) -> str:
 
 
 class Database:
-    """A station's database. `name` is that of the station in the server's own lists."""
+    """A station's database. `name` is that of the station in the server's own lists. With a `folder` of its own, it is one of
+    many stations on the database, and alone without.
+    """
 
-    def __init__(self, url: str, *, name: str = "softfax") -> None:
+    def __init__(self, url: str, *, name: str = "softfax", folder: Path | None = None) -> None:
         self.url = url
-        self.engine = database_engine(url, name=name)
+        me = StationId(name, folder)
+        self.engine = database_engine(url, name=name, station=me)
         self.aside = aside.Aside(self.engine)
         self.clock = ClockWatch()
         self._up_to_date = False
         #: Whether the database had no tables of ours before.
         self.fresh = False
-        self._lock = StationLock(url, self.engine)
-        self.jobs = Jobs(self._lock.holds)
+        self.stations = Stations(url, self.engine, me, many=folder is not None)
+        self.jobs = Jobs(self.stations.holds)
+        self.stations.listeners.append(self.jobs.heard)
 
     def prepare(self, metadata: sa.MetaData) -> None:
         """Make the tables and indexes that are missing.
@@ -98,26 +114,32 @@ class Database:
         """
         try:
             if not self._up_to_date:
-                self._lock.acquire()
+                self.stations.enter()
                 self.fresh = bring_up_to_date(self.engine)
-                aside.METADATA.create_all(self.engine)
+                self._make(STATIONS)
+                self._make(aside.METADATA)
+                self.stations.join()
                 self._up_to_date = True
-            metadata.create_all(self.engine)
-            with self.engine.begin() as connection:
-                without_limits(connection)
-                for table in metadata.tables.values():
-                    for index in table.indexes:
-                        # One that came after its table.
-                        index.create(connection, checkfirst=True)
+            self._make(metadata)
         except sa.exc.SQLAlchemyError as error:
-            self._lock.release()
+            self.stations.leave()
             raise database_error(self.url, error) from None
+
+    def _make(self, metadata: sa.MetaData) -> None:
+        """Make the tables and indexes that are missing."""
+        with self.engine.begin() as connection:
+            one_at_a_time(connection)
+            metadata.create_all(connection)
+            for table in metadata.tables.values():
+                for index in table.indexes:
+                    # One that came after its table.
+                    index.create(connection, checkfirst=True)
 
     def close(self) -> None:
         """Claim no more jobs, and let another station in. Blocks until the threads have ended."""
         self.clock.stop()
         self.jobs.close()
-        self._lock.release()
+        self.stations.leave()
         self.engine.dispose()
 
 

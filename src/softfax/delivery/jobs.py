@@ -2,9 +2,9 @@
 """Jobs: work that is due at a time. Attempts of faxes, callbacks, deliveries to mailboxes and reports by e-mail are claimed here.
 
 A job is a row of its owner's table with the columns of `job_columns`: `due` (0 where there is nothing to do), `held` while it is
-worked on, and `token`, a number that each claim makes one larger. Every write of a worker names the token it got, so that one
-whose job was taken from it changes nothing. One thread claims for all kinds, in short transactions; it sleeps until the next
-job is due, or until it is woken. The same statements run on SQLite and PostgreSQL.
+worked on, by `station`, and `token`, a number that each claim makes one larger. Every write of a worker names the token it got,
+so that one whose job was taken from it changes nothing. One thread claims for all kinds, in short transactions; it sleeps until
+the next job is due, or until it is woken. The same statements run on SQLite and PostgreSQL.
 """
 
 from __future__ import annotations
@@ -20,12 +20,29 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-__all__ = ["DUE", "HELD", "Job", "JobTable", "Jobs", "Pool", "Work", "alone", "job_columns", "job_indexes", "waiting"]
+from softfax.delivery.stations import GONE, StationId, notify, stations
+
+__all__ = [
+    "DUE",
+    "HELD",
+    "Job",
+    "JobTable",
+    "Jobs",
+    "Pool",
+    "Work",
+    "alone",
+    "due_now",
+    "job_columns",
+    "job_indexes",
+    "waiting",
+]
 
 log = logging.getLogger("softfax.delivery")
 
-#: How often is looked for work that another process made due: `softfax deliveries replay`.
-POLL_S = 5.0
+#: How often is looked for work that another process made due: `softfax deliveries replay`; on PostgreSQL it sends a message.
+POLL_S, POLL_TOLD_S = 5.0, 10.0
+#: Message to all stations about work that is due, with the name of its kind.
+TURN = "due "
 #: How often is looked for jobs that are held by nobody, as a lost answer of the database leaves them, and for what is long over.
 UPKEEP_S = 60.0
 #: After an error of the database, or of a worker, it is tried again this soon.
@@ -40,6 +57,7 @@ def job_columns() -> tuple[sa.Column[Any], ...]:
         sa.Column("due", sa.Float, nullable=False, server_default="0"),
         sa.Column("token", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column("station", sa.String(80), nullable=False, server_default=""),
     )
 
 
@@ -54,12 +72,29 @@ def job_indexes(table: sa.Table) -> None:
     sa.Index(f"{table.name}_held", table.c.id, sqlite_where=sa.text(HELD), postgresql_where=sa.text(HELD))
 
 
-def alone(connection: sa.Connection) -> None:
-    """Let no other claim, nor on SQLite write, until the transaction ends. To be called first in it."""
+def alone(connection: sa.Connection) -> bool:
+    """Let no other claim, nor on SQLite write, until the transaction ends. To be called first in it. False, and nothing may be
+    claimed, where this station was taken over; it is not, as long as the transaction lasts.
+    """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("softfax claims"))))
+    if (me := station_of(connection)) is None or not me.many:
+        return True
+    mine = sa.select(stations.c.id).where(stations.c.id == me.text).with_for_update(read=True, key_share=True)
+    return connection.execute(mine).first() is not None
+
+
+def station_of(connection: sa.Connection | sa.Engine) -> StationId | None:
+    """Return the station that a connection works for; None where that is another program."""
+    found: StationId | None = connection.get_execution_options().get("station")
+    return found
+
+
+def due_now(connection: sa.Connection, kind: str) -> None:
+    """Tell other stations, once the transaction has committed, that jobs of a kind are due, or may be claimed now."""
+    notify(connection, TURN + kind)
 
 
 @dataclass(frozen=True)
@@ -78,17 +113,18 @@ class JobTable:
         self._parts = sa.literal("") if parts is None else parts
         t = table.c
         self._waiting = (sa.text(DUE), t.held.is_(False))
+        self.me = station_of(engine)
+        #: Looks cost one statement each.
+        self._looking = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def claim(self, most: int, each: int) -> list[Job]:
         """Claim up to `most` jobs that are due, the longest due first, with up to `each` of a group at work."""
         t, now = self._table.c, time.time()
         query = sa.select(self._key, self._parts.label("part")).where(*self._waiting, t.due <= now).order_by(t.due)
-        with self.engine.connect() as connection:
-            if connection.execute(query.limit(1)).first() is None:
-                return []
         claimed: list[Job] = []
         with self.engine.begin() as connection:
-            alone(connection)
+            if not alone(connection):
+                return []
             held = sa.select(self._parts).select_from(self._table).where(sa.text(HELD))
             busy = Counter[str](connection.execute(held).scalars())
             progress = True
@@ -107,8 +143,17 @@ class JobTable:
 
     def _take(self, connection: sa.Connection, key: str) -> Job:
         t = self._table.c
-        taken = self._table.update().where(self._key == key).values(held=True, token=t.token + 1).returning(t.token)
+        held = {"held": True, "token": t.token + 1, **self.holder()}
+        taken = self._table.update().where(self._key == key).values(**held).returning(t.token)
         return Job(key, connection.execute(taken).scalar_one())
+
+    def holder(self) -> dict[str, str]:
+        """Columns of a row that this station holds."""
+        return {"station": self.me.text if self.me is not None else ""}
+
+    def gone(self) -> sa.ColumnElement[bool]:
+        """Condition of rows whose station has no row, and so holds nothing."""
+        return self._table.c.station.not_in(sa.select(stations.c.id)) if self.me is not None else sa.true()
 
     def mine(self, job: Job) -> sa.ColumnElement[bool]:
         """Condition of every write about a job: that it is still the claimant's."""
@@ -120,12 +165,12 @@ class JobTable:
             changed = self._table.update().where(self.mine(job)).values(held=False, due=due, **values)
             return bool(connection.execute(changed).rowcount)
 
-    def next_due(self) -> float | None:
-        """Return when the next job is due that is not yet."""
+    def next_due(self, after: float = 0.0) -> float | None:
+        """Return when the first job is due that is due after a time."""
         t = self._table.c
         # SQLite seeks by the first of two conditions on a column: not past all that are due.
-        query = sa.select(t.due).where(t.due > time.time(), *self._waiting).order_by(t.due).limit(1)
-        with self.engine.connect() as connection:
+        query = sa.select(t.due).where(t.due > after, *self._waiting).order_by(t.due).limit(1)
+        with self._looking.connect() as connection:
             found = connection.execute(query).scalar()
         return float(found) if isinstance(found, (int, float)) else None
 
@@ -137,17 +182,24 @@ class JobTable:
                 moved = self._table.update().where(sa.text(DUE), t.due > time.time())
                 connection.execute(moved.values(due=t.due + step_s))
 
-    def own_up(self, running: Collection[str]) -> list[str]:
-        """Release jobs that are held, but not `running`: an earlier process held them, or a claim got lost; their keys."""
-        t = self._table.c
-        with self.engine.connect() as connection:
-            held = connection.execute(sa.select(self._key).where(sa.text(HELD))).scalars().all()
-        lost = [key for key in held if key not in running]
-        for key in lost:
-            with self.engine.begin() as connection:
-                values = {"held": False, "token": t.token + 1}
-                connection.execute(self._table.update().where(self._key == key, t.held).values(values))
-        return lost
+    def own_up(self, running: Collection[str]) -> None:
+        """Release jobs that nobody works on: those of a station that has gone, and of this one those that are not `running`, as a
+        claim whose answer got lost.
+        """
+        t, me = self._table.c, self.holder()["station"]
+        query = sa.select(self._key, t.token, t.station, self.gone().label("gone")).where(sa.text(HELD))
+        with self._looking.connect() as connection:
+            held = connection.execute(query).all()
+        for key, token, station, gone in held:
+            if gone or (station == me and key not in running):
+                nobodys = sa.or_(t.station == me, self.gone())
+                with self.engine.begin() as connection:
+                    left = self._table.update().where(self.mine(Job(key, token)), nobodys)
+                    if connection.execute(left.values(held=False, token=t.token + 1)).rowcount:
+                        self.released(connection, key, station)
+
+    def released(self, connection: sa.Connection, key: str, station: str) -> None:
+        """A job that nobody worked on is released: what else its row needs. `station` held it."""
 
 
 J = TypeVar("J", bound=Job)
@@ -242,6 +294,16 @@ class Jobs:
                 self._thread.start()
             self._changed.notify_all()
 
+    def heard(self, what: str) -> None:
+        """Take what a station says to all: jobs are due, or are held by nobody. From any thread; waits for nothing."""
+        if what.startswith(TURN):
+            self.wake(what.removeprefix(TURN))
+        elif what == GONE:
+            with self._changed:
+                for claimed in self._kinds.values():
+                    claimed.look_at = claimed.upkeep_at = 0.0
+                self._changed.notify_all()
+
     def wake(self, name: str, wait_s: float = 0.0) -> None:
         """Look for jobs of a kind now or in a while: one is due then, or there is room. From any thread; waits for nothing."""
         with self._changed:
@@ -275,7 +337,7 @@ class Jobs:
                     wait_s = next_look - time.monotonic()
                     if wait_s <= 0:
                         break
-                    self._changed.wait(min(wait_s, POLL_S))
+                    self._changed.wait(min(wait_s, POLL_TOLD_S))
                 if self._stopping:
                     return
                 due = [one for one in self._kinds.values() if one.look_at <= time.monotonic()]
@@ -297,12 +359,14 @@ class Jobs:
                 one.kind.rows.own_up(running)
                 one.kind.upkeep()
                 one.upkeep_at = now + UPKEEP_S
-            jobs = one.kind.claim(len(one.running))
-            for job in jobs:
-                self._begin(one, job)
-            if jobs:
-                return 0.0
             next_due = one.kind.rows.next_due()
+            if next_due is not None and next_due <= time.time():
+                jobs = one.kind.claim(len(one.running))
+                for job in jobs:
+                    self._begin(one, job)
+                if jobs:
+                    return 0.0
+                next_due = one.kind.rows.next_due(time.time())
         except Exception as error:
             one.upkeep_at = 0.0
             if isinstance(error, sa.exc.SQLAlchemyError):
@@ -313,7 +377,8 @@ class Jobs:
             one.failing = True
             return now + FAILED_S
         one.failing = False
-        return now + (POLL_S if next_due is None else min(POLL_S, max(0.0, next_due - time.time())))
+        poll_s = POLL_S if one.kind.rows.engine.dialect.name == "sqlite" else POLL_TOLD_S
+        return now + (poll_s if next_due is None else min(poll_s, max(0.0, next_due - time.time())))
 
     def _begin(self, one: _Claimed, job: Job) -> None:
         with self._changed:

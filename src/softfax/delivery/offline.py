@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The callbacks of a station as another process sees them: to look, and to queue dead ones again."""
+"""The database of a station as another process sees it: to look, and to queue dead callbacks again."""
 
 from __future__ import annotations
 
@@ -14,21 +14,29 @@ from softfax.delivery.schema import VERSION, schema_version
 from softfax.delivery.store import METADATA, Store
 from softfax.errors import LocalError
 
-__all__ = ["offline_callbacks"]
+__all__ = ["offline_callbacks", "offline_database"]
 
 
 @contextmanager
-def offline_callbacks(data_dir: Path, url: str = "") -> Iterator[Store]:
-    """The callbacks in a station's database, whether it runs or not. Raises LocalError where there are none."""
+def offline_database(data_dir: Path, url: str = "", *, of: str = "stations") -> Iterator[sa.Engine]:
+    """A station's database, whether it runs or not. Raises LocalError where it has none of what is looked for."""
     url = database_url(data_dir, url)
     engine = database_engine(url, pool_size=2, must_exist=True)
     try:
         with engine.connect() as connection:
-            there = set(sa.inspect(connection).get_table_names())
-            if schema_version(connection) != VERSION or not METADATA.tables.keys() <= there:
-                raise LocalError("there are no callbacks of this version in this database", "start the station once")
-        yield Store(engine)
+            if schema_version(connection) != VERSION:
+                raise LocalError(f"there are no {of} of this version in this database", "start the station once")
+        yield engine
     except sa.exc.SQLAlchemyError as error:
         raise database_error(url, error) from None
     finally:
         engine.dispose()
+
+
+@contextmanager
+def offline_callbacks(data_dir: Path, url: str = "") -> Iterator[Store]:
+    """The callbacks in a station's database. Raises LocalError where there are none."""
+    with offline_database(data_dir, url, of="callbacks") as engine:
+        if not METADATA.tables.keys() <= set(sa.inspect(engine).get_table_names()):
+            raise LocalError("there are no callbacks in this database", "start the station once")
+        yield Store(engine)

@@ -231,8 +231,11 @@ class Outbox:
         try:
             while callbacks := self.store.waiting(job, POST_BATCH):
                 for callback in callbacks:
-                    attempt = self._attempt(poster, callback) if not self._stopping.is_set() else PostResult()
-                    if self._stopping.is_set() and not attempt.status:
+                    # Who takes this station over posts it once more.
+                    lapsed = self._database.stations.left_s() <= 0
+                    stopping = lapsed or self._stopping.is_set()
+                    attempt = self._attempt(poster, callback) if not stopping else PostResult()
+                    if (lapsed or self._stopping.is_set()) and not attempt.status:
                         # Broken off by us: no failed attempt.
                         self.store.jobs.release(job, time.time())
                         return

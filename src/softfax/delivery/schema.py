@@ -21,13 +21,13 @@ import sqlalchemy as sa
 from softfax._version import __version__
 from softfax.errors import LocalError
 
-__all__ = ["VERSION", "StationLock", "bring_up_to_date", "schema_version", "without_limits"]
+__all__ = ["VERSION", "StationLock", "bring_up_to_date", "one_at_a_time", "schema_version"]
 
 log = logging.getLogger("softfax.delivery")
 
 #: 1: callbacks alone. 2: the queue, mailboxes, e-mail and the web page beside them. 3: a result is kept once. 4: jobs are rows
-#: that are claimed, instead of workflows of DBOS.
-VERSION = 4
+#: that are claimed, instead of workflows of DBOS. 5: a job names the station that holds it.
+VERSION = 5
 LOCK_WAIT_S = 5.0
 #: How often is asked whether it is still there.
 ASK_S = 1.0
@@ -115,8 +115,21 @@ def _claims(connection: sa.Connection) -> None:
         connection.execute(sa.text(f"DROP TABLE IF EXISTS {table}"))
 
 
+def _holders(connection: sa.Connection) -> None:
+    """A job that is held names its station."""
+    for table in _BECAME_JOBS:
+        here = sa.inspect(connection)
+        if here.has_table(table) and "station" not in {column["name"] for column in here.get_columns(table)}:
+            connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN station VARCHAR(80) NOT NULL DEFAULT ''"))
+
+
 #: From a version to the next. Each runs in the transaction that notes the new version.
-_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: lambda connection: None, 2: _results_once, 3: _claims}
+_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
+    1: lambda connection: None,
+    2: _results_once,
+    3: _claims,
+    4: _holders,
+}
 
 
 def schema_version(connection: sa.Connection) -> int:
@@ -129,11 +142,12 @@ def schema_version(connection: sa.Connection) -> int:
     return 1 if any(name.startswith("softfax_") and name != _schema.name for name in names) else 0
 
 
-def without_limits(connection: sa.Connection) -> None:
-    """Let a transaction of a start take its time: there may be many rows, and no other station."""
+def one_at_a_time(connection: sa.Connection) -> None:
+    """Let a transaction of a start take its time: there may be many rows. Another station that starts waits for it."""
     if connection.dialect.name != "sqlite":
-        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"):
             connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("softfax schema"))))
 
 
 def bring_up_to_date(engine: sa.Engine) -> bool:
@@ -142,7 +156,7 @@ def bring_up_to_date(engine: sa.Engine) -> bool:
     Raises LocalError for a database of a newer softfax; SQLAlchemyError.
     """
     with engine.begin() as connection:
-        without_limits(connection)
+        one_at_a_time(connection)
         found = schema_version(connection)
         if found == VERSION:
             return False
@@ -165,18 +179,22 @@ class StationLock:
     """One station at a time on a database: a locked file beside SQLite, an advisory lock in PostgreSQL.
 
     It goes with the process, and in PostgreSQL with the connection, which a failover ends: who works under it asks `holds`.
+    Stations that work on one database together share it, against those that work alone and what puts a backup back.
     """
 
-    def __init__(self, url: str, engine: sa.Engine) -> None:
+    def __init__(self, url: str, engine: sa.Engine, *, shared: bool = False) -> None:
         self._url, self._engine = url, engine
+        self._try = sa.func.pg_try_advisory_lock_shared if shared else sa.func.pg_try_advisory_lock
         self._file: int | None = None
-        self._connection: sa.Connection | None = None
-        self._lost, self._asked = False, 0.0
+        #: The session that has it, in PostgreSQL.
+        self.connection: sa.Connection | None = None
+        self._taken = self._lost = False
+        self._asked = 0.0
 
     def acquire(self, wait_s: float = LOCK_WAIT_S) -> None:
         """Blocks for as long as `wait_s` while a station that was killed goes. Raises LocalError."""
         until = time.monotonic() + wait_s
-        take = self._take_file if self._url.startswith("sqlite") else self._take_advisory
+        take = self._take_file if self._url.startswith("sqlite") else self.take
         while not take():
             if time.monotonic() >= until:
                 self.release()
@@ -191,16 +209,16 @@ class StationLock:
         if self._file is not None or time.monotonic() < self._asked + ASK_S:
             return not self._lost
         self._asked = time.monotonic()
-        if self._connection is not None and not self._lost:
+        if self.connection is not None and not self._lost:
             try:
-                self._connection.execute(sa.text("SELECT 1"))
+                self.connection.execute(sa.text("SELECT 1"))
                 return True
             except sa.exc.SQLAlchemyError:
-                self._drop()
+                self.drop()
         try:
-            taken = self._take_advisory()
+            taken = self.take()
         except sa.exc.SQLAlchemyError:
-            self._drop()
+            self.drop()
             taken = False
         if taken or not self._lost:
             done = "it is taken again" if taken else "nothing is sent until this station has it again"
@@ -213,15 +231,16 @@ class StationLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-        self._drop()
+        self.drop()
 
-    def _drop(self) -> None:
-        if self._connection is not None:
+    def drop(self) -> None:
+        """End the session that has it."""
+        if self.connection is not None:
             with contextlib.suppress(sa.exc.SQLAlchemyError):
                 # Not back to the pool: the lock goes with the session.
-                self._connection.invalidate()
-                self._connection.close()
-            self._connection = None
+                self.connection.invalidate()
+                self.connection.close()
+            self.connection = None
 
     def _path(self) -> Path:
         return Path(self._url.removeprefix("sqlite:///") + ".lock")
@@ -240,11 +259,15 @@ class StationLock:
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
         return True
 
-    def _take_advisory(self) -> bool:
-        if self._connection is None:
-            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        key = sa.func.hashtext("softfax station")
-        return bool(self._connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar())
+    def take(self) -> bool:
+        """Take it in PostgreSQL; true also where this session has it."""
+        if self.connection is None:
+            self.connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._taken = False
+        if not self._taken:
+            key = sa.func.hashtext("softfax station")
+            self._taken = bool(self.connection.execute(sa.select(self._try(key))).scalar())
+        return self._taken
 
     def _holder(self) -> str:
         if not self._url.startswith("sqlite"):

@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from softfax.queue.failover import failed_over
 from softfax.queue.memory import NumberMemory
 from softfax.queue.policy import Verdict, after, slower
 from softfax.station import FaxCall, FaxOrder, making
+from softfax.station.calls import LAPSED
 from softfax.station.routes import Route
 
 if TYPE_CHECKING:
@@ -177,15 +178,18 @@ class SendAttempt:
         """The pages are made: writes down that it is dialled, before it is."""
         assert self.attempt is not None
         self.attempt = dataclasses.replace(self.attempt, unique_id=call.context.unique_id)
-        kept, self._dialled = self.kept, True
-        if not await asyncio.to_thread(self.queue.store.dialled, self.claim, self.attempt):
-            raise UsageError("cancelled")
+        kept, self._dialled = self.kept, self.queue.database.stations.holds()
+        if not self._dialled or not await asyncio.to_thread(self.queue.store.dialled, self.claim, self.attempt):
+            self._dialled = False
+            raise UsageError("cancelled, or taken over by another station")
         self.queue.recorder.own(kept.fax.id, self.attempt, kept.fax.pages_total)
         self._say(state=FaxState.SENDING)
 
     async def ended(self, call: FaxCall, result: FaxResult) -> FaxResult:
         """Record the call's result, before it is reported."""
         await self.queue.recorder.done(self.kept.fax.id)
+        if result.status_string == LAPSED:
+            self._dialled = False
         return await self._settle(result)
 
     # ---- ends ---------------------------------------------------------------------------------------------------
@@ -255,11 +259,8 @@ class SendAttempt:
         )
         self._ended = fax.ended
         again = verdict.next_at is not None
-        settle = partial(
-            queue.store.settle, fax, attempt=attempt, told=again, again=again, token=self.claim.token,
-            unless_cancelled=again,
-        )  # fmt: skip
-        if await asyncio.to_thread(settle):
+        settle = partial(queue.store.settle, told=again, again=again, unless_cancelled=again)
+        if await asyncio.to_thread(partial(settle, fax, attempt=attempt, token=self.claim.token)):
             if self._dialled:
                 await queue.memory.learn(fax.to, result, cause, attempt.account)
             asyncio.get_running_loop().call_soon(
@@ -267,7 +268,40 @@ class SendAttempt:
             )
         elif again and await asyncio.to_thread(queue.store.is_cancelled, fax.id):
             return None
+        else:
+            return await self._late(fax, attempt, settle)
         return result
+
+    async def _late(self, fax: Fax, attempt: Attempt, settle: Callable[..., bool]) -> FaxResult | None:
+        """The result of a call whose fax was taken over meanwhile. It stands where nobody has called since; None to try again."""
+        queue, result = self.queue, attempt.result
+        assert result is not None
+        now = await asyncio.to_thread(queue.store.kept, fax.id)
+        last = now.fax.attempts[-1] if now is not None and now.fax.attempts else None
+        await asyncio.to_thread(queue.store.over, fax.id)
+        ours = (
+            attempt.unique_id
+            and last is not None
+            and (last.number, last.unique_id) == (attempt.number, attempt.unique_id)
+        )
+        if now is not None and ours:
+            if now.fax.state in (FaxState.PREPARING, FaxState.SENDING):
+                await asyncio.sleep(HELD_S)  # what is known of the takeover is being written
+                return None
+            if now.fax.state is FaxState.UNCERTAIN or (now.fax.state is FaxState.WAITING and result.success):
+                result = dataclasses.replace(result, corrects=str(now.fax.state))
+                attempt = dataclasses.replace(attempt, result=result)
+                corrected = dataclasses.replace(fax, result=result)
+                if not await asyncio.to_thread(partial(settle, corrected, attempt=attempt, token=now.token)):
+                    return None
+                queue.tell(now)
+                queue.say(
+                    dataclasses.replace(corrected, attempts=(*self.kept.fax.attempts, attempt)), self.kept.context
+                )
+                return result
+        # Another station reports what becomes of it.
+        log.warning("fax %s was taken over: the result of this call (%s) is not its end", fax.id, result.status_string)
+        return dataclasses.replace(result, retry_at=rfc3339(datetime.now(UTC)))
 
     def _verdict(self, attempt: Attempt, cancelled: bool, now: datetime) -> Verdict:
         cause = attempt.cause

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from softfax.delivery.jobs import Job, alone
 from softfax.errors import UsageError
-from softfax.model import Attempt, Cause, Fax
+from softfax.model import Attempt, Cause, Fax, FaxState
 from softfax.queue.failover import failed_over
+from softfax.queue.fax_jobs import TakenSlot
 from softfax.queue.store import StoredFax
 from softfax.station.calls import NO_ROOM
 from softfax.station.routes import Route
+from softfax.transitions import FAXES as FAXES_TABLE
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
@@ -71,19 +73,22 @@ _NO_ROOM = _Room(Counter(), 0, (), {})
 class _Search:
     """One search for faxes that can be called, with the channel slots that are taken as it goes on, and `taken` before it."""
 
-    def __init__(self, queue: FaxQueue, room: _Room, taken: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, queue: FaxQueue, room: _Room, taken: Iterable[TakenSlot]) -> None:
         self._queue, self._room, self._rules = queue, room, queue.station.rules
         config = queue.station.config
         self._calls, self._per_number = config.queue.calls or config.sip.max_calls, config.queue.calls_per_number
         self._numbers, self._accounts = Counter[str](), Counter(room.others)
-        for to, account in taken:
-            self._take(self._rules.number_key(to), account)
+        #: The queue's faxes that this station has under way.
+        self._ours = 0
+        for slot in taken:
+            self._take(self._rules.number_key(slot.to), slot.account, slot.is_ours)
         #: Faxes with a free slot that the machine has no room for.
         self.no_room = 0
 
-    def _take(self, number: str, account: str) -> None:
+    def _take(self, number: str, account: str, is_ours: bool = True) -> None:
         self._numbers[number] += 1
         self._accounts[account] += 1
+        self._ours += is_ours
 
     def takes(self, claim: FaxClaim) -> bool:
         """Take the slots of a claim that was found; false where they were taken meanwhile."""
@@ -101,7 +106,7 @@ class _Search:
     @property
     def full(self) -> bool:
         """Return True if no fax more can be called."""
-        return self._numbers.total() >= self._calls or self.no_room >= AT_ONCE
+        return self._ours >= self._calls or self.no_room >= AT_ONCE
 
     def look(self, row: Any) -> FaxClaim | None:
         """A claim of a fax that is due, if there is a slot for it, or if it needs none."""
@@ -112,6 +117,8 @@ class _Search:
         if stored is None or stored.request is None:
             return None
         claim = FaxClaim(row.id, stored.token, stored)
+        if not FAXES_TABLE.allows(stored.fax.state, FaxState.PREPARING):
+            return None  # another station was quicker
         if stored.cancelled:
             return claim
         fax, now = stored.fax, datetime.now(UTC)
@@ -124,7 +131,7 @@ class _Search:
         failed = failed_over(fax.attempts, routes)
         left = [route for route in routes if route.account not in failed]
         free = self._rules.free(left, self._accounts, self._room.down)
-        starting = self._numbers.total() - self._room.ordered
+        starting = self._ours - self._room.ordered
         roomy = [route for route in free if self._room.left.get(route.account, 0) > starting]
         if not roomy:
             self.no_room += bool(free)
@@ -167,7 +174,8 @@ class FaxClaims:
         claimed = []
         if found:
             with store.engine.begin() as connection:
-                alone(connection)
+                if not alone(connection):
+                    return ()
                 slots = _Search(self._queue, room, store.taken(connection))
                 for claim in found:
                     stored = store.begin(connection, claim.stored, claim.attempt) if slots.takes(claim) else None
@@ -223,6 +231,7 @@ class FaxClaims:
         if whole:
             self._folders_at = time.monotonic() + FOLDERS_EVERY_S
         self._queue.makers.submit(self._tidy, whole)
+        asyncio.run_coroutine_threadsafe(self._queue.take_up(), self._loop)
 
     def _tidy(self, whole: bool) -> None:
         try:

@@ -9,24 +9,28 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from softfax.delivery.database import Database
+from softfax.delivery.schema import one_at_a_time
+from softfax.delivery.stations import notify
 from softfax.model import FaxResult, FaxUpdate
 from softfax.queue import tables
 from softfax.station.hub import Hub
 
-__all__ = ["EventLog", "LoggedEvent"]
+__all__ = ["EVENTS", "EventLog", "LoggedEvent"]
 
 log = logging.getLogger("softfax.queue")
 
+#: The counter of their numbers, and the message to all stations about new ones.
+EVENTS = "events"
 #: The key of a result that is kept elsewhere: of which attempt it is.
 STORED = "stored"
-WRITE_S = 0.2
+WRITE_S, FAILED_S = 0.2, 1.0
 WRITE_BATCH = 1000
 #: Beyond any clock: what is larger, or no number, is none of ours.
 NUMBER_MAX = 1 << 53
@@ -67,55 +71,54 @@ def _body(connection: sa.Connection, event: LoggedEvent) -> str:
 
 
 class EventLog:
-    """Numbers never go back, also not after a crash: they begin with the clock. Lives on the asyncio loop."""
+    """Numbers never go back, also not after a crash: they begin with the clock, and are given in the transaction that writes the
+    event, so that they become visible in order. What is published is read from the table: events of all stations. Lives
+    on the asyncio loop.
+    """
 
     def __init__(self, database: Callable[[], Database]) -> None:
         self._database = database
         self._hub = Hub[LoggedEvent]()
         #: Every event goes to a sink, which must not block; the function returned ends that.
         self.subscribe = self._hub.subscribe
-        self._waiting: deque[tuple[LoggedEvent, float]] = deque()
-        self._writing: list[tuple[LoggedEvent, float]] = []
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._waiting: deque[FaxUpdate] = deque()
+        self._wake, self._written = asyncio.Event(), asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        #: The last one that was published.
         self.last_id = 0
 
     async def start(self) -> None:
-        """Finds out where the numbers stand, and begins to write."""
-        last = await asyncio.to_thread(self._last)
-        self.last_id = max(last, int(time.time() * 1000), self.last_id)
-        self._task = asyncio.ensure_future(self._write_on())
+        """Find out where the numbers stand, and begin to write and to publish."""
+        self.last_id = await asyncio.to_thread(self._begin)
+        self._tasks = [asyncio.ensure_future(work) for work in (self._write_on(), self._publish_on())]
 
     async def stop(self) -> None:
-        """Writes what is left."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
-            await self._write()
+        """Write what is left."""
+        self._stopping = True
+        self._wake.set()
+        if self._tasks:
+            writing, publishing = self._tasks
+            await asyncio.wait([writing])
+            publishing.cancel()
+            await asyncio.wait([publishing])
+            self._tasks = []
+            await self._publish()
 
     def add(self, update: FaxUpdate) -> None:
-        """Takes an event; a sink of a station."""
-        body = update.event.to_json()
-        body["fax_id"] = update.context.fax_id
-        self.last_id += 1
-        event = LoggedEvent(self.last_id, update.context.fax_id, body)
+        """Take an event; a sink of a station."""
         if len(self._waiting) >= WAITING_MAX:
             self._waiting.popleft()
-        self._waiting.append((event, update.event.time.timestamp()))
+        self._waiting.append(update)
         self._wake.set()
-        self._hub.publish(event)
+
+    def look(self) -> None:
+        """Publish what was written: by this station, or another."""
+        self._written.set()
 
     async def since(self, last_id: int, limit: int = 1000, fax_id: str = "") -> list[LoggedEvent]:
-        """Up to `limit` events after `last_id`, in order, of one fax if it is named; also those not written yet."""
-        # What is not on disk when this begins is still here; what gets there meanwhile is in both.
-        here = [event for event, _ in (*self._writing, *self._waiting)]
-        found = await asyncio.to_thread(self._read, last_id, limit, fax_id)
-        if len(found) == limit:
-            return found
-        known = {event.id for event in found}
-        found += [e for e in here if e.id > last_id and e.id not in known and (not fax_id or e.fax_id == fax_id)]
-        return sorted(found, key=lambda event: event.id)[:limit]
+        """Up to `limit` events after `last_id`, in order, of one fax if it is named."""
+        return await asyncio.to_thread(self._read, last_id, limit, fax_id)
 
     def forget(self, before: float, keep: int) -> None:
         """Forgets events older than `before` (seconds since 1970), and all but the newest `keep`. Blocks."""
@@ -125,12 +128,22 @@ class EventLog:
             newest = sa.select(e.id).order_by(e.id.desc()).offset(keep).limit(1).scalar_subquery()
             connection.execute(tables.events.delete().where(e.id <= newest))
 
-    def _last(self) -> int:
-        with self._database().engine.connect() as connection:
-            newest = sa.select(sa.func.max(tables.events.c.id)).where(tables.events.c.id < NUMBER_MAX)
-            return int(connection.execute(newest).scalar() or 0)
+    def _begin(self) -> int:
+        """Return the last number, which is at least the time."""
+        c, e = tables.counters.c, tables.events.c
+        with self._database().engine.begin() as connection:
+            one_at_a_time(connection)
+            newest = connection.execute(sa.select(sa.func.max(e.id)).where(e.id < NUMBER_MAX)).scalar() or 0
+            counter = sa.select(c.value).where(c.name == EVENTS).with_for_update()
+            value = connection.execute(counter).scalar()
+            last = max(newest, value or 0, int(time.time() * 1000))
+            if value is None:
+                connection.execute(tables.counters.insert().values(name=EVENTS, value=last))
+            else:
+                connection.execute(tables.counters.update().where(c.name == EVENTS).values(value=last))
+        return int(last)
 
-    def _read(self, last_id: int, limit: int, fax_id: str) -> list[LoggedEvent]:
+    def _read(self, last_id: int, limit: int, fax_id: str = "") -> list[LoggedEvent]:
         e = tables.events.c
         query = sa.select(e.id, e.fax_id, e.body).where(e.id > last_id).order_by(e.id).limit(limit)
         if fax_id:
@@ -149,32 +162,61 @@ class EventLog:
                     self._database().aside.notice(tables.events, {"id": row.id}, error)
         return events
 
-    async def _write_on(self) -> None:
+    async def _publish_on(self) -> None:
         while True:
+            await self._written.wait()
+            self._written.clear()
+            try:
+                await self._publish()
+            except sa.exc.SQLAlchemyError as error:
+                log.error("events cannot be read: %s", str(error).splitlines()[0])
+                await asyncio.sleep(FAILED_S)
+                self._written.set()
+
+    async def _publish(self) -> None:
+        while events := await self.since(self.last_id, WRITE_BATCH):
+            for event in events:
+                self.last_id = event.id
+                self._hub.publish(event)
+
+    async def _write_on(self) -> None:
+        while not self._stopping or self._waiting:
             await self._wake.wait()
             self._wake.clear()
             try:
                 await self._write()
             except sa.exc.SQLAlchemyError as error:
                 log.error("events cannot be written: %s", str(error).splitlines()[0])
-                await asyncio.sleep(1.0)
+                if self._stopping:
+                    return
+                await asyncio.sleep(FAILED_S)
                 self._wake.set()
-            await asyncio.sleep(WRITE_S)
+            await asyncio.sleep(0.0 if self._stopping else WRITE_S)
 
     async def _write(self) -> None:
-        while self._waiting or self._writing:
-            while self._waiting and len(self._writing) < WRITE_BATCH:
-                self._writing.append(self._waiting.popleft())
-            await asyncio.shield(asyncio.to_thread(self._insert, list(self._writing)))
-            self._writing = []
+        while self._waiting:
+            batch = [self._waiting[n] for n in range(min(len(self._waiting), WRITE_BATCH))]
+            await asyncio.to_thread(self._insert, batch)
+            for update in batch:
+                # The oldest may have had to go meanwhile.
+                if self._waiting and self._waiting[0] is update:
+                    self._waiting.popleft()
+            self.look()
 
-    def _insert(self, batch: list[tuple[LoggedEvent, float]]) -> None:
+    def _insert(self, batch: list[FaxUpdate]) -> None:
         with self._database().engine.begin() as connection:
-            rows = [
-                {"id": event.id, "fax_id": event.fax_id, "time": at, "body": _body(connection, event)}
-                for event, at in batch
-            ]
-            # A write that was broken off may have gone through.
-            first, last = rows[0]["id"], rows[-1]["id"]
-            connection.execute(tables.events.delete().where(tables.events.c.id.between(first, last)))
-            connection.execute(tables.events.insert(), rows)
+            self.write(connection, batch)
+
+    @staticmethod
+    def write(connection: sa.Connection, batch: Sequence[FaxUpdate]) -> None:
+        """Write events within a transaction. No other gets a number until it has ended."""
+        c = tables.counters.c
+        counted = tables.counters.update().where(c.name == EVENTS).values(value=c.value + len(batch))
+        last = connection.execute(counted.returning(c.value)).scalar_one()
+        rows = []
+        for number, update in enumerate(batch, last - len(batch) + 1):
+            fax_id, at = update.context.fax_id, update.event.time.timestamp()
+            event = LoggedEvent(number, fax_id, {**update.event.to_json(), "fax_id": fax_id})
+            rows.append({"id": number, "fax_id": fax_id, "time": at, "body": _body(connection, event)})
+        connection.execute(tables.events.insert(), rows)
+        notify(connection, EVENTS)

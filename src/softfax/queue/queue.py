@@ -23,6 +23,7 @@ from typing import Any, Unpack
 
 from softfax.delivery.aside import Aside
 from softfax.delivery.database import Database
+from softfax.delivery.stations import GONE
 from softfax.diskspace import DiskFloor, make_private
 from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
@@ -35,10 +36,10 @@ from softfax.queue.broadcasts import Broadcasts
 from softfax.queue.claims import FAXES, FaxClaim, FaxClaims
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.errors import EndedError, NoFaxError
-from softfax.queue.eventlog import EventLog
+from softfax.queue.eventlog import EVENTS, EventLog
 from softfax.queue.memory import QueueMemory
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
-from softfax.queue.store import QueueStore, StoredFax
+from softfax.queue.store import CANCELLED, FORBIDDEN, QueueStore, StoredFax
 from softfax.station import Station, making
 
 __all__ = ["FaxQueue"]
@@ -76,8 +77,10 @@ class FaxQueue:
         #: Set when the station stops: pages that are being made wait for the next start.
         self.stop_making = threading.Event()
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._taking_up = asyncio.Lock()
         self._stopping = self.closed = False
         self._opened: tuple[Database, QueueStore] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.files = FileStore(station.config.data.documents)
         self.events = EventLog(lambda: self.database)
         self.recorder = recorder.Recorder(self)
@@ -132,6 +135,7 @@ class FaxQueue:
         store = QueueStore(database.engine, database.aside, self.folder)
         self._opened = database, store
         database.clock.subscribers.append(store.clock_set)
+        database.stations.listeners.append(self._heard)
         self.station.rules.do_not_fax = store.forbidden()
 
     def _check_new(self) -> None:
@@ -148,23 +152,33 @@ class FaxQueue:
 
     async def start(self) -> None:
         """Report what an earlier station left unreported, and begin to call."""
+        self._loop = asyncio.get_running_loop()
         await self.events.start()
         self.station.subscribe(self.events.add)
         self.station.subscribe(self.recorder.take)
         self.station.before_result.append(self.recorder.end)
-        for work, left in ((self._tell_again, self.store.untold), (self.recorder.interrupted, self.store.interrupted)):
-            for kept in await asyncio.to_thread(left):
-                try:
-                    await work(kept)
-                except Exception:
-                    # Of many faxes one is no reason not to start; the next start takes it up again.
-                    log.exception("fax %s is left as an earlier station left it", kept.fax.id)
+        await self.take_up()
         await self.broadcasts.start()
         claims = FaxClaims(self, asyncio.get_running_loop())
         # Another configuration may have more channel slots, or routes to where there was none.
         self.station.on_reload.append(lambda config: self.wake())
         self.station.on_room.append(claims.room_again)
         self.database.jobs.start(claims)
+
+    async def take_up(self) -> None:
+        """Report, and end, what a station left that has gone."""
+        ways = (
+            (self._tell_again, partial(self.store.untold, left=True)),
+            (self.recorder.interrupted, self.store.interrupted),
+        )
+        async with self._taking_up:
+            for work, left in ways:
+                for kept in await asyncio.to_thread(left):
+                    try:
+                        await work(kept)
+                    except Exception:
+                        # Of many faxes one is no reason not to go on; the next time takes it up again.
+                        log.exception("fax %s is left as an earlier station left it", kept.fax.id)
 
     async def stop(self) -> None:
         """Begins nothing new. Faxes under way are ended by the station; those that wait, wait for the next start."""
@@ -187,6 +201,29 @@ class FaxQueue:
     def takes_nothing(self) -> bool:
         """True once no more faxes are called."""
         return self._stopping or self.station.draining
+
+    def _heard(self, what: str) -> None:
+        """Take what a station says to all. In a thread."""
+        kind, _, fax_id = what.partition(" ")
+        if kind in (FORBIDDEN, GONE):
+            self.station.rules.do_not_fax = self.store.forbidden()
+        if self._loop is None:
+            return
+        if kind in (EVENTS, GONE):
+            self._loop.call_soon_threadsafe(self.events.look)
+        if kind == GONE:
+            cancelled = self.store.cancelled()
+        elif kind == CANCELLED:
+            cancelled = [fax_id]
+        else:
+            return
+        for one in cancelled:
+            self._loop.call_soon_threadsafe(self._cancel_call, one)
+
+    def _cancel_call(self, fax_id: str) -> None:
+        """End a call of this station for a fax that was cancelled at any."""
+        if (call := self.station.find(fax_id)) is not None:
+            call.cancel()
 
     def wake(self, wait_s: float = 0.0) -> None:
         """Look for faxes that can be called, now or in a while: one is due, or a channel slot free. From any thread."""

@@ -62,6 +62,8 @@ class Recorder:
         self._others: dict[str, Fax] = {}
         #: Those of them that have ended and are on disk so, and whose result is about to be reported.
         self._ended: dict[str, Fax] = {}
+        #: Faxes that an earlier station left, as long as their end is not written.
+        self._ending: set[str] = set()
         self._writes: asyncio.Queue[Callable[[], Any] | asyncio.Future[None]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._storing: set[asyncio.Task[None]] = set()
@@ -146,6 +148,9 @@ class Recorder:
 
     async def interrupted(self, kept: StoredFax) -> None:
         """A fax that was under way when an earlier station ended: what had come of it is kept."""
+        if kept.fax.id in self._ending:
+            return
+        self._ending.add(kept.fax.id)
         if kept.fax.direction is Direction.RECEIVE:
             result = kept.fax.result or await self._queue.station.salvage(kept.context)
             if self._queue.files.shared:
@@ -174,6 +179,7 @@ class Recorder:
         await self.written()
         self._report(fax, result, kept.context)
         self._queue.station.publish(FaxUpdate(kept.context, result))
+        self._ending.discard(kept.fax.id)
 
     # ---- the shared store ---------------------------------------------------------------------------------------
 

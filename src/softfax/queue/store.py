@@ -22,25 +22,29 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from softfax.delivery.aside import Aside
-from softfax.delivery.jobs import DUE, HELD, Job, JobTable
+from softfax.delivery.jobs import DUE, HELD, Job, due_now
+from softfax.delivery.stations import notify
 from softfax.errors import UsageError
 from softfax.model import TERMINAL, Attempt, Cause, Fax, FaxContext, FaxState
 from softfax.queue import rows, tables
 from softfax.queue.errors import IdempotencyError
+from softfax.queue.fax_jobs import CALLING, GHOST_S, FaxJobs
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.transitions import FAXES
 
-__all__ = ["QueueStore", "StoredFax"]
+__all__ = ["CANCELLED", "FORBIDDEN", "QueueStore", "StoredFax"]
 
 _CONTEXT: TypeAdapter[FaxContext] = TypeAdapter(FaxContext)
+
+#: Messages to all stations: a fax was cancelled, with its id; the do-not-fax list has changed.
+CANCELLED, FORBIDDEN = "cancelled", "forbidden"
 
 #: The folder in a request as it is kept.
 _FOLDER = re.compile(r'"folder":\s*"(?:[^"]*/)?([^"/]+)"')
 _TERMINAL = tuple(str(state) for state in TERMINAL)
 _STATES = frozenset(FaxState)
-#: In these a fax waits for a call; in the others it has a channel slot, as long as it is held.
+#: In these a fax waits for a call.
 _WAITING = (str(FaxState.QUEUED), str(FaxState.WAITING))
-_CALLING = (str(FaxState.PREPARING), str(FaxState.SENDING))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +62,7 @@ class StoredFax:
     cancelled: bool
 
 
-class QueueStore(JobTable):
+class QueueStore(FaxJobs):
     """The tables. Faxes that wait for a call are jobs."""
 
     def __init__(self, engine: sa.Engine, aside: Aside | None = None, folder: Path = Path()) -> None:
@@ -90,6 +94,7 @@ class QueueStore(JobTable):
             for fax, request, context in faxes:
                 due = rows.stamp(fax.next_attempt) or now
                 self._insert(connection, fax, context, rows.request_text(request), due)
+            due_now(connection, "faxes")
         return True
 
     def asked(self, key: str, body_hash: str) -> builtins.list[str] | None:
@@ -124,9 +129,10 @@ class QueueStore(JobTable):
             self._insert(connection, fax, context)
         return True
 
-    @staticmethod
-    def _insert(connection: sa.Connection, fax: Fax, context: FaxContext, request: str = "", due: float = 0.0) -> None:
-        more = {"request": request, "due": due, "told": True, "cancelled": False}
+    def _insert(
+        self, connection: sa.Connection, fax: Fax, context: FaxContext, request: str = "", due: float = 0.0
+    ) -> None:
+        more = {"request": request, "due": due, "told": True, "cancelled": False, **self.holder()}
         columns = rows.columns(fax) | {"context": _CONTEXT.dump_json(context).decode()}
         connection.execute(tables.faxes.insert().values(**columns, **more))
 
@@ -138,7 +144,7 @@ class QueueStore(JobTable):
         """
         f, fax = tables.faxes.c, stored.fax
         free: builtins.list[Any] = [f.id == fax.id, f.token == stored.token, f.held.is_(False), sa.text(DUE)]
-        values: dict[str, Any] = {"held": True, "token": f.token + 1}
+        values: dict[str, Any] = {"held": True, "token": f.token + 1, **self.holder()}
         if attempt is not None:
             fax = dataclasses.replace(fax, state=FAXES.move(fax.state, FaxState.PREPARING), account=attempt.account)
             free += [f.state == stored.fax.state, f.cancelled.is_(False)]
@@ -155,7 +161,9 @@ class QueueStore(JobTable):
     def dialled(self, job: Job, attempt: Attempt) -> bool:
         """The call is about to be placed; false, and it must not be, where the fax was cancelled or taken meanwhile."""
         f, fax_id = tables.faxes.c, job.key
-        free = sa.and_(self.mine(job), f.state.in_(_CALLING), f.cancelled.is_(False))
+        free = sa.and_(self.mine(job), f.state.in_(CALLING), f.cancelled.is_(False))
+        if self.me is not None and self.me.many:
+            free = sa.and_(free, ~self.gone())
         with self.engine.begin() as connection:
             moved = tables.faxes.update().where(free).values(state=str(FaxState.SENDING), updated=time.time())
             if not connection.execute(moved).rowcount:
@@ -197,7 +205,7 @@ class QueueStore(JobTable):
         What was noted on it meanwhile (tags, mailbox, read or not) stays as it is on disk.
         """
         f, now = tables.faxes.c, time.time()
-        values: dict[str, Any] = {"updated": now, "token": f.token + 1, "held": False}
+        values: dict[str, Any] = {"updated": now, "token": f.token + 1, "held": False, **self.holder()}
         if attempt is not None:
             values["result_event"] = ""
         elif not told:
@@ -227,6 +235,8 @@ class QueueStore(JobTable):
             if attempt is not None:
                 ended = tables.attempts.update().where(*_attempt(fax.id, attempt.number))
                 connection.execute(ended.values(**rows.attempt_columns(fax.id, attempt)))
+            if row.held:
+                due_now(connection, "faxes")  # a channel slot is free
         return True
 
     def reschedule(self, stored: StoredFax, fax: Fax, request: FaxRequest) -> bool:
@@ -256,7 +266,16 @@ class QueueStore(JobTable):
                 .where(f.id == fax_id, f.state.not_in(_TERMINAL))
                 .values(cancelled=True, updated=time.time())
             )
+            notify(connection, f"{CANCELLED} {fax_id}")
             return self._kept(connection, fax_id) if marked.rowcount else None
+
+    def cancelled(self) -> builtins.list[str]:
+        """Faxes under way at this station that are to be cancelled."""
+        f = tables.faxes.c
+        under_way = sa.or_(sa.text(HELD), f.state.in_([str(FaxState.RECEIVING), str(FaxState.SENDING)]))
+        query = sa.select(f.id).where(f.cancelled, f.station == self.holder()["station"], under_way)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query).scalars())
 
     def is_cancelled(self, fax_id: str) -> bool:
         """Return True if the fax is to be cancelled."""
@@ -265,13 +284,6 @@ class QueueStore(JobTable):
             return bool(found)
 
     # ---- claims -------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def taken(connection: sa.Connection) -> builtins.list[tuple[str, str]]:
-        """(destination, account) of each channel slot that a fax has."""
-        f = tables.faxes.c
-        query = sa.select(f.to, f.account).where(sa.text(HELD), f.state.in_(_CALLING))
-        return [(row.to, row.account) for row in connection.execute(query)]
 
     def ending(self, limit: int) -> builtins.list[StoredFax]:
         """Faxes that need no channel slot: past their deadline, or dialled when an earlier station ended."""
@@ -302,32 +314,12 @@ class QueueStore(JobTable):
         with self.engine.connect() as connection:
             return connection.execute(query).all()
 
-    def next_due(self) -> float | None:
-        """Return when the next fax is due, or past its deadline, that is not yet."""
-        f, now = tables.faxes.c, time.time()
-        query = sa.select(f.deadline).where(sa.text(DUE), f.held.is_(False), f.deadline > now)
-        with self.engine.connect() as connection:
-            deadline = connection.execute(query.order_by(f.deadline).limit(1)).scalar()
-        found = [at for at in (deadline, super().next_due()) if isinstance(at, (int, float))]
-        return min(found, default=None)
-
-    def own_up(self, running: Collection[str]) -> builtins.list[str]:
-        """Release faxes that are held by nobody. What was being prepared waits again; what was dialled is settled."""
-        f, a = tables.faxes.c, tables.attempts.c
-        lost = super().own_up(running)
-        for fax_id in lost:
-            tried = sa.exists().where(a.fax_id == fax_id, a.ended.is_not(None))
-            state = sa.case((tried, str(FaxState.WAITING)), else_=str(FaxState.QUEUED))
-            left = tables.faxes.update().where(f.id == fax_id, f.state == str(FaxState.PREPARING), f.held.is_(False))
-            with self.engine.begin() as connection:
-                connection.execute(left.values(state=state, due=time.time()))
-        return lost
-
     # ---- telling ------------------------------------------------------------------------------------------------
 
-    def untold(self) -> builtins.list[StoredFax]:
-        """Faxes that have ended, whose end may not have been told."""
-        return self._all(sa.select(tables.faxes.c.id).where(tables.faxes.c.told.is_(False)))
+    def untold(self, *, left: bool = False) -> builtins.list[StoredFax]:
+        """Faxes that have ended, whose end has not been told, or may not have been; with `left`, by a station that has gone."""
+        query = sa.select(tables.faxes.c.id).where(tables.faxes.c.told.is_(False))
+        return self._all(query.where(self.gone()) if left else query)
 
     def told(self, fax_id: str, ended: datetime | None) -> None:
         """Note that the end of a fax at this time, not that of a later call, has been handed on for reporting."""
@@ -338,9 +330,15 @@ class QueueStore(JobTable):
             )
 
     def interrupted(self) -> builtins.list[StoredFax]:
-        """Faxes that were under way when the station ended and that are no job of the queue's: received, or placed by others."""
+        """Faxes that were under way when their station ended and that are no job of the queue's: received, or placed by others.
+        Those of another station wait for its next start, which has the pages, or until it cannot be any more.
+        """
         under_way, f = [FaxState.RECEIVING, FaxState.SENDING], tables.faxes.c
-        return self._all(sa.select(f.id).where(f.state.in_(under_way), f.request == ""))
+        query = sa.select(f.id).where(f.state.in_(under_way), f.request == "", self.gone())
+        if self.me is not None and self.me.many:
+            of_ours = f.station.startswith(self.me.prefix, autoescape=True)
+            query = query.where(sa.or_(of_ours, f.station == "", f.updated < time.time() - GHOST_S))
+        return self._all(query)
 
     def waiting(self) -> builtins.list[StoredFax]:
         """Faxes that wait for a call or are called, each with all that is known: for few."""
@@ -483,10 +481,12 @@ class QueueStore(JobTable):
         with self.engine.begin() as connection:
             connection.execute(tables.forbidden.delete().where(tables.forbidden.c.number == number))
             connection.execute(tables.forbidden.insert().values(number=number, reason=reason, created=time.time()))
+            notify(connection, FORBIDDEN)
 
     def allow(self, number: str) -> bool:
         """Takes a number off it; false if it was not there."""
         with self.engine.begin() as connection:
+            notify(connection, FORBIDDEN)
             return bool(
                 connection.execute(tables.forbidden.delete().where(tables.forbidden.c.number == number)).rowcount
             )
@@ -504,9 +504,10 @@ class QueueStore(JobTable):
     # ---- upkeep -------------------------------------------------------------------------------------------------
 
     def upkeep(self, keys_before: float) -> None:
-        """Forgets old idempotency keys."""
+        """Forget old idempotency keys, and slots of calls that must have ended."""
         with self.engine.begin() as connection:
             connection.execute(tables.keys.delete().where(tables.keys.c.created < keys_before))
+        self.ghosts_over()
 
     # ---- rows ---------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,18 @@ import sqlalchemy as sa
 
 from softfax.delivery.jobs import job_columns, job_indexes, waiting
 
-__all__ = ["METADATA", "attempts", "broadcasts", "events", "faxes", "forbidden", "keys", "numbers"]
+__all__ = [
+    "METADATA",
+    "attempts",
+    "broadcasts",
+    "counters",
+    "events",
+    "faxes",
+    "forbidden",
+    "ghosts",
+    "keys",
+    "numbers",
+]
 
 METADATA = sa.MetaData()
 _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -104,6 +115,25 @@ forbidden = sa.Table(
     sa.Column("number", sa.String(128), primary_key=True),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
+)
+
+#: Channel slots of calls that may be up at a station that was taken over.
+ghosts = sa.Table(
+    "softfax_ghosts",
+    METADATA,
+    sa.Column("fax_id", sa.String(24), primary_key=True),
+    sa.Column("station", sa.String(80), nullable=False),
+    sa.Column("to", sa.String(512), nullable=False),
+    sa.Column("account", sa.String(64), nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+)
+
+#: Numbers that are given once, in the transaction that uses them.
+counters = sa.Table(
+    "softfax_counters",
+    METADATA,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
 )
 
 #: What is known of numbers from calls to them (`softfax.queue.memory`).

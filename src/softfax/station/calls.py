@@ -50,7 +50,7 @@ from softfax.station.load import Load, LoadMeter, Refusals
 from softfax.station.progress import fax_progress, gateway_progress
 from softfax.station.registrations import Registrations
 
-__all__ = ["NO_ROOM", "CallHost", "Calls", "Report"]
+__all__ = ["LAPSED", "NO_ROOM", "CallHost", "Calls", "Report"]
 
 log = logging.getLogger("softfax.station")
 
@@ -60,6 +60,8 @@ PROGRESS_S = 1.0
 MEASURE_S, MEASURE_IDLE_S = 0.5, 2.0
 #: Why a fax waits, or is not dialled.
 NO_ROOM = "this machine is at its limit: another call would take from those under way"
+#: Why a fax is not dialled though that was written down.
+LAPSED = "the station's lease lapsed before the call"
 #: Time that a fax has to end after it was cancelled.
 GRACE_S = 8.0
 #: An order that finds no room waits so long for it, looking so often.
@@ -98,7 +100,7 @@ class _PlacedFax:
         #: The account by which a gateway's call goes on.
         self.onward = ""
         self.task: asyncio.Task[None] | None = None
-        self.may_dial = asyncio.Event()
+        self.may_dial: asyncio.Future[wire.Dial] = asyncio.get_running_loop().create_future()
         #: Set once a gateway's call that waits is to be received here.
         self.taken = asyncio.Event()
         self.why: Outcome | None = None
@@ -226,8 +228,9 @@ class Calls:
             fax = self._faxes[message.fax_id] = _PlacedFax(message.settings.account)
             self._run(message.fax_id, fax, self._outgoing(message, fax))
         elif isinstance(message, wire.Dial):
-            if message.fax_id in self._faxes:
-                self._faxes[message.fax_id].may_dial.set()
+            waiting = self._faxes.get(message.fax_id)
+            if waiting is not None and not waiting.may_dial.done():
+                waiting.may_dial.set_result(message)
         elif isinstance(message, wire.Cancel):
             self._cancel(message)
         elif isinstance(message, wire.Bridge):
@@ -304,7 +307,8 @@ class Calls:
                     settings = dataclasses.replace(settings, document=job.tiff)
                 await self._wait_for_room()
                 self._report(wire.Ready(order.fax_id))
-                await fax.may_dial.wait()
+                if (await fax.may_dial).too_late:
+                    raise LocalError(LAPSED)
                 await self._dial(order, fax, settings, job)
             except UsageError as error:
                 why = Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)

@@ -50,14 +50,17 @@ CAPTURE_BYTES = 20 << 20
 
 @dataclass
 class Identities:
-    """Hands out session numbers, channel names and unique ids; of one station, which counts channels from 0."""
+    """Hands out session numbers, channel names and unique ids; of one station, which counts channels from 0. `station` is its
+    number among others.
+    """
 
+    station: int = 0
     sessions: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     channels: itertools.count[int] = field(default_factory=itertools.count)
 
     def channel(self, via: str) -> str:
         """A channel name as chan_pjsip forms them."""
-        return f"PJSIP/{via}-{next(self.channels) & 0xFFFFFFFF:08x}"
+        return f"PJSIP/{via}-{self.station << 24 | next(self.channels) & 0xFFFFFF:08x}"
 
     def context(self, via: str, *, session_number: int = 0, **what: Any) -> FaxContext:
         """The context of a fax that is a call, through an account or with a host."""

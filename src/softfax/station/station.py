@@ -220,7 +220,9 @@ class Station(Registry):
 
     async def _open_database(self) -> None:
         data = self.config.data
-        database = self.database = Database(database_url(data.dir, data.url), name=data.name)
+        folder = data.dir if data.stations == "many" else None
+        database = self.database = Database(database_url(data.dir, data.url), name=data.name, folder=folder)
+        database.stations.facts |= {"config_digest": self.config.digest, "url": self.config.http.url}
         self._exit.push_async_callback(asyncio.to_thread, database.close)
         outbox = self.outbox = Outbox(database, _outbox_settings(self.config), known=self.config.targets())
         self._exit.push_async_callback(outbox.close)
@@ -229,13 +231,16 @@ class Station(Registry):
             outbox.prepare()
             for service in self._services:
                 service.prepare(database)
-            database.clock.start()
+            # Times of rows are everybody's: that one clock of many was set is none of theirs.
+            if not database.stations.many:
+                database.clock.start()
             outbox.start()
 
         # Before they are prepared: one that cannot start leaves nothing behind in this process.
         for service in self._services:
             self._exit.push_async_callback(service.close)
         await asyncio.to_thread(begin)
+        self._identities.station = database.stations.number
         self._callbacks = CallbackSink(self.outbox, self.config.targets(), link=self.links.of_result)
         self._exit.callback(self.subscribe(self._callbacks))
 
@@ -260,6 +265,8 @@ class Station(Registry):
         if config.fax.receive:
             _prepare(inbox)
         self.config, self._inbox = config, inbox
+        if self.database is not None:
+            self.database.stations.facts["config_digest"] = config.digest
         if self._callbacks is not None and self.outbox is not None:
             self._callbacks.reload(config.targets())
             self.outbox.reload(_outbox_settings(config), config.targets())
@@ -271,6 +278,8 @@ class Station(Registry):
     def drain(self) -> None:
         """Takes no new calls (503) and no orders; faxes under way go on."""
         self._draining = True
+        if self.database is not None:
+            self.database.stations.facts["draining"] = True
         if self._host is not None:
             self._host.order(wire.Drain())
 
@@ -528,7 +537,7 @@ class Station(Registry):
                 wire.Cancel(fax_id, "INIT_ERROR", "what was to be noted before the call could not be")
             )
             return
-        self._running().order(wire.Dial(fax_id))
+        self._running().order(wire.Dial(fax_id, self.database.stations.until if self.database is not None else 0.0))
 
     def _happened(self, fax: _Fax, message: wire.FaxEvent) -> None:
         call, event = fax.call, message.event

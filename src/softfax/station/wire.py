@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +96,15 @@ class PlaceCall(Message):
 
 @dataclass(frozen=True)
 class Dial(Message):
-    """The call may be placed."""
+    """The call may be placed, `until` a time of CLOCK_BOOTTIME, or at any (0): after it, another station may have the fax."""
 
     fax_id: str
+    until: float = 0.0
+
+    @property
+    def too_late(self) -> bool:
+        """True once it must not be placed any more."""
+        return 0.0 < self.until < time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -165,6 +164,7 @@ ALTER TABLE softfax_callback_sequences ADD COLUMN round_id VARCHAR(120) NOT NULL
 ALTER TABLE softfax_callback_sequences ADD COLUMN generation BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE softfax_callback_sequences DROP COLUMN due; ALTER TABLE softfax_callback_sequences DROP COLUMN token;
 ALTER TABLE softfax_callback_sequences DROP COLUMN held;
+ALTER TABLE softfax_faxes DROP COLUMN station; ALTER TABLE softfax_callback_sequences DROP COLUMN station;
 CREATE INDEX ix_softfax_callback_sequences_round_id ON softfax_callback_sequences (round_id);
 CREATE TABLE workflow_status (workflow_uuid TEXT PRIMARY KEY, status TEXT);
 CREATE TABLE operation_outputs (workflow_uuid TEXT REFERENCES workflow_status (workflow_uuid) ON DELETE CASCADE);
@@ -178,9 +178,13 @@ UPDATE softfax_schema SET version = 3;
 
 
 def test_what_waits_in_version_3_is_due(tmp_path: Path) -> None:
+    what_waits_in_version_3_is_due(database_url(tmp_path))
+
+
+def what_waits_in_version_3_is_due(url: str) -> None:
     """Faxes, callbacks and reports that waited for a round are jobs; their rounds, and the workflows, are gone."""
     now = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-    engine = database_engine(database_url(tmp_path))
+    engine = database_engine(url)
     bring_up_to_date(engine)
     tables.METADATA.create_all(engine)
     store.METADATA.create_all(engine)
@@ -199,28 +203,31 @@ def test_what_waits_in_version_3_is_due(tmp_path: Path) -> None:
     outbox = store.Store(engine)
     outbox.put(callbacks)
     outbox.ended(2, store.DELIVERED, 1, 200, "")
-    path = database_url(tmp_path).removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(_VERSION_3)
-        connection.execute("UPDATE softfax_faxes SET round_id = id || '.1' WHERE due > 0")
-        connection.commit()
+    with engine.begin() as connection:
+        for statement in (*_VERSION_3.split(";"), "UPDATE softfax_faxes SET round_id = id || '.1' WHERE due > 0"):
+            if statement.strip():
+                connection.execute(sa.text(statement))
 
-    database = Database(database_url(tmp_path))
+    database = Database(url)
     database.prepare(tables.METADATA)
     database.prepare(store.METADATA)
-    with closing(sqlite3.connect(path)) as connection:
-        jobs = {
-            name: tuple(rest) for name, *rest in connection.execute("SELECT id, due, held, token FROM softfax_faxes")
-        }
-        assert jobs == {"late": (5e9, 0, 0), "busy": (1.0, 0, 0), "made": (1.0, 1, 0), "done": (0.0, 0, 0)}
-        assert dict(connection.execute("SELECT fax_id, due > 0 FROM softfax_callback_sequences")) == {
-            "late": 1,
-            "done": 0,
-        }
-        assert dict(connection.execute("SELECT id, due > 0 FROM softfax_mail_reports")) == {"a": 1, "b": 0}
-        left = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        assert not left & {"workflow_status", "operation_outputs", "softfax_faxes_round", "softfax_faxes_turn"}
-        assert {"softfax_faxes_due", "softfax_faxes_held"} <= left
+
+    def rows_of(query: str) -> dict[str, tuple[Any, ...]]:
+        with engine.connect() as connection:
+            return {row[0]: tuple(row[1:]) for row in connection.execute(sa.text(query))}
+
+    jobs = rows_of("SELECT id, due, held, token, station FROM softfax_faxes")
+    assert jobs == {
+        "late": (5e9, 0, 0, ""), "busy": (1.0, 0, 0, ""), "made": (1.0, 1, 0, ""), "done": (0.0, 0, 0, ""),
+    }  # fmt: skip
+    assert rows_of("SELECT fax_id, due > 0 FROM softfax_callback_sequences") == {"late": (1,), "done": (0,)}
+    assert rows_of("SELECT id, due > 0 FROM softfax_mail_reports") == {"a": (1,), "b": (0,)}
+    tables_left = sa.inspect(engine).get_table_names()
+    if url.startswith("sqlite"):
+        assert not {"workflow_status", "operation_outputs"} & set(tables_left)
+    left = {index["name"] for index in sa.inspect(engine).get_indexes("softfax_faxes")}
+    assert not left & {"softfax_faxes_round", "softfax_faxes_turn"}
+    assert {"softfax_faxes_due", "softfax_faxes_held"} <= left
     assert [QueueStore(engine).get(fax.id) for fax in faxes] == faxes
     database.close()
     engine.dispose()

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from softfax.delivery.stations import StationView
 from softfax.ops.doctor.findings import Status
-from softfax.ops.doctor.shared import loss_findings, replica_findings, store_findings
+from softfax.ops.doctor.shared import loss_findings, of_group, replica_findings, store_findings
 from softfax.station.config import StationConfig
 from tests.support.postgresql import postgresql
 
@@ -55,3 +57,16 @@ def test_the_store(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (found,) = store_findings(of(f"file://{tmp_path}/file"))
     assert (found.status, "cannot be used" in found.text) == (Status.FAILED, True)
+
+
+def test_stations_of_a_group() -> None:
+    def station(name: str, digest: str, lapsed_s: float = 0.0) -> StationView:
+        return StationView(
+            name=name, number=0, started=datetime(2026, 11, 29, tzinfo=UTC), version="0.1.0", config_digest=digest,
+            draining=False, url="", lapsed_s=lapsed_s, calls=0,
+        )  # fmt: skip
+
+    (well,) = of_group([station("one", "a"), station("two", "a")], "a")
+    assert (well.status, well.text) == (Status.OK, "2 stations on the database, of one configuration")
+    other, gone = of_group([station("one", "a"), station("two", "b"), station("three", "a", 3.0)], "a")
+    assert (other.text, gone.text) == ("two has another configuration than this", "gone: three")

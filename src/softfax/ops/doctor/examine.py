@@ -50,6 +50,7 @@ async def examine(
         (CheckArea.DISK, _thread(lambda: shared.store_findings(config))),
         (CheckArea.RECORDS, _thread(lambda: local.record_findings(config))),
         (CheckArea.RECORDS, _thread(lambda: shared.replica_findings(config))),
+        (CheckArea.RECORDS, _thread(lambda: shared.group_findings(config))),
         (CheckArea.CLOCK, _thread(local.clock_findings)),
         (CheckArea.DOCUMENTS, _thread(local.document_findings)),
         (CheckArea.LIMITS, _thread(lambda: local.limit_findings(config))),

@@ -11,12 +11,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from softfax.delivery.database import database_engine, database_error, database_url
+from softfax.delivery.offline import offline_database
+from softfax.delivery.stations import StationView, views
 from softfax.errors import LocalError, SoftfaxError
 from softfax.filestore import FileStore
 from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, warning
+from softfax.queue import tables
 from softfax.station.config import StationConfig
 
-__all__ = ["loss_findings", "replica_findings", "store_findings"]
+__all__ = ["group_findings", "loss_findings", "of_group", "replica_findings", "store_findings"]
 
 _LOST = "a fax that was dialled in them is called again without a word of it"
 
@@ -68,6 +71,35 @@ def loss_findings(commit: str, names: str, fsync: str, standbys: Sequence[str | 
             "set synchronous_standby_names = 'ANY 1 (*)' and synchronous_commit = on, with two standbys or more",
         )
     return ok(area, f"PostgreSQL confirms what a standby has too ({count}, {names})")
+
+
+def group_findings(config: StationConfig) -> Iterator[Finding]:
+    """The stations that work on the database together."""
+    if config.data.stations != "many":
+        return
+    with offline_database(config.data.dir, config.data.url) as engine, engine.connect() as connection:
+        yield from of_group(views(connection, tables.faxes), config.digest)
+    if not FileStore(config.data.documents).shared:
+        folder = f"{config.data.dir} has to be a folder that all stations reach"
+        yield warning(
+            CheckArea.RECORDS, f"{folder}: documents of faxes are in it", "or name a store in [data] documents"
+        )
+
+
+def of_group(found: Sequence[StationView], digest: str) -> Iterator[Finding]:
+    """Findings about the stations that are there, for one whose configuration has this digest."""
+    others = sorted(one.name for one in found if one.config_digest != digest)
+    gone = sorted(one.name for one in found if one.lapsed_s)
+    if others:
+        text = f"{', '.join(others)} {'have' if len(others) > 1 else 'has'} another configuration than this"
+        yield warning(CheckArea.RECORDS, text, "give all stations the same, and reload or restart them")
+    if gone:
+        yield warning(CheckArea.RECORDS, f"gone: {', '.join(gone)}", "see `softfax stations`")
+    if not others and not gone:
+        yield ok(
+            CheckArea.RECORDS,
+            f"{len(found)} station{'s' if len(found) != 1 else ''} on the database, of one configuration",
+        )
 
 
 def store_findings(config: StationConfig) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, create_model, field_validator
 
@@ -64,7 +64,10 @@ class DataConfig(Table):
         "az://…, file:///FOLDER (folders of this machine alone)",
     )
     name: Annotated[str, matching(r"[A-Za-z0-9_.-]{1,40}", "use up to 40 letters, digits and _.-")] = Field(
-        "softfax", description="this station among the connections of a PostgreSQL server"
+        "softfax", description="this station among others, and among the connections of a PostgreSQL server"
+    )
+    stations: Literal["one", "many"] = Field(
+        "one", description="stations that work on the database; many need PostgreSQL and a name for each"
     )
 
     @field_validator("documents")

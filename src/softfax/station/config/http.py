@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -98,6 +99,15 @@ class HttpConfig(Table):
     link_hours: float = Field(168.0, gt=0, le=24 * 366, description="how long such a URL is good")
     max_streams: int = Field(200, ge=1, le=10_000, description="event streams at a time")
     page_cache_mb: int = Field(32, ge=0, le=4096, description="memory for pictures of pages")
+
+    @property
+    def url(self) -> str:
+        """URL of this machine's page, for others of its network; empty for none."""
+        host, port = parse_listen(self.listen)
+        if host in ("", "0.0.0.0", "::"):
+            host = socket.gethostname()
+        scheme = "https" if self.tls_certificate is not None else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}" if self.enabled else ""
 
     @field_validator("listen")
     @classmethod

@@ -6,6 +6,7 @@ Every key has a description, from which its documentation is made.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -46,8 +47,8 @@ __all__ = ["StationConfig"]
 OTHER_TABLES = frozenset(
     re.findall(
         r"\w+",
-        "send receive loopback convert serve jobs status cancel config doctor backup restore deliveries swml impair trace probe"
-        " gateway",
+        "send receive loopback convert serve jobs status stations cancel config doctor backup restore deliveries swml impair"
+        " trace probe gateway",
     )
 )
 #: Their options, which may stand at the top, for all of them (docs/configuration.md).
@@ -63,6 +64,10 @@ OTHER_KEYS = frozenset(
         " time_zone timeout tls_ca tls_certificate tls_insecure tls_private_key to transport unread url user",
     )
 )
+
+
+#: Tables that stations of one database share.
+_OF_GROUP = {"account", "dialing", "route", "gateway", "fax", "mailbox", "screening", "queue", "callbacks", "retention"}
 
 
 class StationConfig(BaseSettings):
@@ -107,6 +112,18 @@ class StationConfig(BaseSettings):
     def processes(self) -> int:
         """The processes for calls: as many as are configured, or as the calls want."""
         return self.workers.count or -(-self.sip.max_calls // CALLS_PER_PROCESS)
+
+    @property
+    def digest(self) -> str:
+        """Digest of what decides which faxes are sent, how and when, without secrets: the same for all stations of a database."""
+        said = self.model_dump_json(include=_OF_GROUP, by_alias=True)
+        return hashlib.sha256(re.sub(r'"\w*(?:password|secret)\w*":"[^"]*"', "", said).encode()).hexdigest()[:12]
+
+    @model_validator(mode="after")
+    def _database(self) -> StationConfig:
+        if self.data.stations == "many" and not self.data.url.startswith("postgres"):
+            raise Misplaced("many stations need a PostgreSQL database; set url in [data]", "data", "stations")
+        return self
 
     @model_validator(mode="after")
     def _accounts(self) -> StationConfig:

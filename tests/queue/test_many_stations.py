@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Three stations on one PostgreSQL database that are killed, stopped, cut off and restarted: no fax is lost, none is dialled twice
+unsaid, limits hold over all of them, and each end is told once. The full run is `python -m bench.group`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from softfax.delivery.database import database_url
+from softfax.delivery.schema import StationLock
+from softfax.delivery.stations import StationId
+from softfax.errors import DoNotFaxError, LocalError
+from softfax.model import FaxState
+from tests.queue.test_queue import LIMIT_S, QUICK, running
+from tests.support.group import chaos
+from tests.support.postgresql import postgresql
+
+pytestmark = pytest.mark.xdist_group("queue")
+
+BREAKS = ["kill", "cut", "restart", "stop", "kill", "away", "cut", "kill", "stop", "restart"]
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    with postgresql() as url:
+        yield url
+
+
+def test_what_comes_over_three_stations(database: str, tmp_path: Path) -> None:
+    outcome = chaos(tmp_path, database, 300, BREAKS, lease_s=3.0, step_s=0.5, limit_s=300.0)
+    print(outcome)
+    assert (outcome.lost, outcome.twice, outcome.over_limits, outcome.told_otherwise) == (0, [], [], {})
+    assert outcome.takeovers_s
+    assert outcome.states["delivered"] > 200
+
+
+def test_any_station_shows_and_cancels_the_faxes_of_all(database: str, tmp_path: Path) -> None:
+    """Two stations: events of one are read at the other, in order; a cancel and the do-not-fax list reach both."""
+    letter = tmp_path / "letter.txt"
+    letter.write_text("One")
+    with sa.create_engine(database_url(tmp_path, database), isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text("CREATE DATABASE two"))
+    url = database.replace("/postgres", "/two")
+
+    def tables(name: str, calls: int) -> dict[str, Any]:
+        data = {"dir": tmp_path / "data", "url": url, "stations": "many", "name": name}
+        return {"data": data, "queue": {**QUICK, "calls": calls}}
+
+    async def run() -> None:
+        async with running(tmp_path, **tables("one", 5)) as one:
+            fax = await one.send("held", letter)
+            await one.until(fax.id, FaxState.SENDING)
+            async with running(tmp_path, **tables("two", 5)) as two:
+                assert two.station.database is not None
+                assert (one.station.database.stations.number, two.station.database.stations.number) == (0, 1)  # type: ignore[union-attr]
+                heard: list[Any] = []
+                two.queue.events.subscribe(heard.append)
+                # The number has no channel slot at the other station either.
+                late = await two.send("held", letter)
+                await two.queue.cancel(fax.id)
+                assert (await two.until(fax.id)).state is FaxState.CANCELLED
+                two.far_ends.release.set()
+                one.far_ends.release.set()
+                ended = await two.until(late.id)
+                assert ended.attempts[0].started > (await two.until(fax.id)).ended  # type: ignore[operator]
+                async with asyncio.timeout(LIMIT_S):
+                    while not {fax.id, late.id} <= {e.fax_id for e in heard if e.event["event"] == "result"}:
+                        await asyncio.sleep(0.05)
+                assert [event.id for event in heard] == sorted({event.id for event in heard})
+                await one.queue.forbid("sip:never@far.example")
+                async with asyncio.timeout(LIMIT_S):
+                    while "never" not in two.station.rules.do_not_fax:
+                        await asyncio.sleep(0.05)
+                with pytest.raises(DoNotFaxError):
+                    await two.send("never", letter)
+
+    asyncio.run(run())
+
+
+def test_one_name_is_one_station(database: str, tmp_path: Path) -> None:
+    url = database_url(tmp_path, database)
+    first = StationId("one", tmp_path)
+    with pytest.raises(LocalError, match="another station called one"):
+        StationId("one", tmp_path)
+    first.close()
+    again = StationId("one", tmp_path)
+    assert again.has_ended(first.text)
+    assert not again.has_ended("one:elsewhere:1")
+    again.close()
+    # One that works alone is not let in beside many, nor they beside it.
+    many, alone = (StationLock(url, sa.create_engine(url), shared=shared) for shared in (True, False))
+    many.acquire(0.0)
+    with pytest.raises(LocalError, match="another station runs"):
+        alone.acquire(0.0)
+    many.release()
