@@ -13,24 +13,19 @@ from softfax.model import (
     Attempt,
     BroadcastEvent,
     CallEvent,
-    CallState,
-    Direction,
     Event,
     Fax,
     FaxResult,
     HeardEvent,
     JobEvent,
-    Mode,
     NegotiatedEvent,
     PageEvent,
-    ProgressEvent,
     SessionEvent,
 )
-from softfax.options import ModePolicy, Resolution, Scan, outside_options
+from softfax.options import ModePolicy, Resolution, Scan
 from softfax.station.config.http import Scope
 
 __all__ = [
-    "AccountList",
     "AttemptOut",
     "BroadcastLinks",
     "BroadcastOut",
@@ -46,20 +41,18 @@ __all__ = [
     "FaxOut",
     "ForbiddenList",
     "ForbiddenOut",
-    "HealthOut",
     "LinkOut",
     "LoginOut",
-    "MailboxList",
     "NumberList",
     "NumberOut",
+    "Out",
     "ProblemOut",
     "ReceivedOut",
-    "SessionList",
-    "StatusOut",
     "SwmlListOut",
     "SwmlOut",
     "TraceOut",
     "UploadOut",
+    "keys_of",
 ]
 
 
@@ -73,7 +66,7 @@ def _without_default(schema: dict[str, Any]) -> None:
     del schema["default"]
 
 
-def _keys_of(kind: type, *, but: Collection[str] = ()) -> type[Out]:
+def keys_of(kind: type, *, but: Collection[str] = ()) -> type[Out]:
     """The keys that one of our dataclasses has as JSON. Of an event, what is None is left out."""
     is_event = issubclass(kind, Event)
     keys: dict[str, Any] = (
@@ -119,7 +112,7 @@ class FaxLinks(Out):
     trace: str
 
 
-class ResultOut(_keys_of(FaxResult)):  # type: ignore[misc]
+class ResultOut(keys_of(FaxResult)):  # type: ignore[misc]
     """Result of a call: the event `result`."""
 
     error: str = Field(description="Asterisk's FAXERROR or DIALSTATUS word where one fits")
@@ -131,7 +124,7 @@ class ResultOut(_keys_of(FaxResult)):  # type: ignore[misc]
 def _logged(kind: type[Event]) -> type[Out]:
     """An event with its number in the stream of events."""
     return create_model(
-        f"{kind.__name__}Out", __base__=ResultOut if kind is FaxResult else _keys_of(kind), id=(int, ...)
+        f"{kind.__name__}Out", __base__=ResultOut if kind is FaxResult else keys_of(kind), id=(int, ...)
     )
 
 
@@ -146,7 +139,7 @@ def _called_back(kind: type[Event]) -> type[Out]:
     url: Any = Field("", description="signed, where [http] public_url is set", json_schema_extra=_without_default)
     more: dict[str, Any] = {"document_url": (str, url)} if kind is FaxResult else {}
     return create_model(
-        f"{kind.__name__}Callback", __base__=ResultOut if kind is FaxResult else _keys_of(kind),
+        f"{kind.__name__}Callback", __base__=ResultOut if kind is FaxResult else keys_of(kind),
         caller=(str, ...), called=(str, ...), tags=(dict[str, str], tags), **more,
     )  # fmt: skip
 
@@ -158,7 +151,7 @@ class CallbackOut(RootModel[Annotated[Union[_CALLED_BACK], Field(discriminator="
     """An event of a fax, with whom it is from and for, and its tags."""
 
 
-class AttemptOut(_keys_of(Attempt, but=("result",))):  # type: ignore[misc]
+class AttemptOut(keys_of(Attempt, but=("result",))):  # type: ignore[misc]
     """One call for a fax."""
 
     result: ResultOut | None
@@ -172,7 +165,7 @@ class RetryOut(Out):
     on_uncertain: str | None
 
 
-class FaxOut(_keys_of(Fax, but=("attempts", "result"))):  # type: ignore[misc]
+class FaxOut(keys_of(Fax, but=("attempts", "result"))):  # type: ignore[misc]
     """A fax as it is kept."""
 
     pages: int = Field(description="confirmed by the far end, or received")
@@ -275,142 +268,6 @@ class EventList(Out):
     events: list[EventOut]
 
 
-class ProgressOut(_keys_of(ProgressEvent)):  # type: ignore[misc]
-    """Progress of a fax, while it is watched."""
-
-
-class SessionOut(_keys_of(SessionEvent, but=("event",))):  # type: ignore[misc]
-    """A call under way: the keys of the `session` event, and these."""
-
-    direction: Direction
-    attempt: int
-    call_state: CallState | None
-    mode: Mode | None
-    account: str
-    mailbox: str
-    caller: str
-    caller_name: str
-    called: str
-    remote_station_id: str
-    started: AwareDatetime
-    progress: ProgressOut | None
-
-
-class SessionList(Out):
-    """The calls under way."""
-
-    sessions: list[SessionOut]
-
-
-class RegistrationOut(Out):
-    account: str
-    server: str
-    state: Literal["registered", "trying", "failed", "unregistered", "reachable", "unreachable"]
-    since: AwareDatetime
-    next_try: AwareDatetime | None
-    problem: str
-    expires_s: int
-
-
-class WorkerOut(Out):
-    number: int
-    pid: int
-    state: str
-    since: AwareDatetime
-    calls: int
-    restarts: int
-    last_end: str
-
-
-class LinesOut(Out):
-    used: int
-    max: int
-
-
-class QueueOut(Out):
-    by_state: dict[str, int]
-    due: int
-    oldest_s: float
-
-
-class DiskOut(Out):
-    total_bytes: int
-    used_bytes: int
-    free_bytes: int
-
-
-class ShareOut(Out):
-    """Faxes sent that ended: delivered and not."""
-
-    delivered: int
-    failed: int
-    total: int
-    rate: float | None
-
-
-class SuccessOut(Out):
-    day: ShareOut
-    week: ShareOut
-
-
-class DayOut(Out):
-    date: str
-    sent: int
-    received: int
-    failed: int
-    pages: int
-
-
-class SetAsideOut(Out):
-    """A record of the database that cannot be read."""
-
-    table: str
-    key: str
-    problem: str
-    since: AwareDatetime
-
-
-class RefusedOut(Out):
-    """Since the start: calls because another would have taken from those under way, or because all channel slots were taken; from
-    addresses of no account, calls over their budget, connections, and connections that were ended."""
-
-    overload: int
-    slots: int
-    unknown_calls: int
-    unknown_connections: int
-    connections_ended: int
-
-
-class LoadOut(Out):
-    """Load of the machine. `busy` is the part of its time that the busiest thread needs for them, `late_ms`
-    how late their ticks begin on average, `latest_ms` at most. `room` is how many calls more it takes now, `capacity` in all."""
-
-    busy: float
-    late_ms: float
-    latest_ms: float
-    loop_late_ms: float
-    calls: int
-    room: int
-    capacity: int
-    refused: RefusedOut
-
-
-class StatusOut(Out):
-    """Status of the station."""
-
-    version: str
-    uptime_s: float
-    registrations: list[RegistrationOut]
-    lines: LinesOut
-    load: LoadOut
-    queue: QueueOut
-    workers: list[WorkerOut]
-    disk: DiskOut
-    set_aside: list[SetAsideOut]
-    success: SuccessOut
-    daily: list[DayOut]
-
-
 class ContactOut(Out):
     id: str
     name: str
@@ -459,41 +316,6 @@ class NumberList(Out):
     numbers: list[NumberOut]
 
 
-class MailboxOut(Out):
-    name: str
-    numbers: list[str]
-
-
-class MailboxList(Out):
-    mailboxes: list[MailboxOut]
-
-
-class AccountOut(Out):
-    name: str
-    server: str
-    user: str
-    register_: bool = Field(alias="register")
-
-
-def _defaults() -> type[Out]:
-    known: dict[str, Any] = {o.name: (o.kind, ...) for o in outside_options().values() if o.default is not None}
-    return create_model("Defaults", __base__=Out, **known)
-
-
-class DefaultsOut(_defaults()):  # type: ignore[misc]
-    """Defaults of the station for options that a fax leaves out."""
-
-    priority: int
-    attempts: int
-    on_uncertain: str
-    give_up_s: float = Field(description="how long a fax without a deadline is tried")
-
-
-class AccountList(Out):
-    accounts: list[AccountOut]
-    defaults: DefaultsOut
-
-
 class SwmlOut(Out):
     """A run of a SWML document."""
 
@@ -514,13 +336,6 @@ class LoginOut(Out):
     name: str
     kind: Literal["token", "login", "proxy", "local"]
     scopes: list[Scope]
-
-
-class HealthOut(Out):
-    """Health of the station; for `/readyz`, the parts that do not run."""
-
-    status: Literal["ok", "not ready"]
-    problems: list[str]
 
 
 class TraceEntryOut(Out):

@@ -22,10 +22,10 @@ from softfax.options import outside_options
 from softfax.queue.model import FaxRequest
 from softfax.station import FaxCall
 from softfax.station.load import LoadMeter
-from softfax.web.answers import AccountList, HealthOut, MailboxList, SessionList, StatusOut
 from softfax.web.openapi import describe, problems
 from softfax.web.problems import Problem
 from softfax.web.state import Mine, answer, needs
+from softfax.web.station_answers import AccountList, HealthOut, MailboxList, SessionList, StatusOut
 
 __all__ = ["router"]
 

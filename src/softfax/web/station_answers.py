@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Answers about the station itself, for OpenAPI: status, calls under way, accounts, mailboxes, health."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field, create_model
+
+from softfax.model import CallState, Direction, Mode, ProgressEvent, SessionEvent
+from softfax.options import outside_options
+from softfax.web.answers import Out, keys_of
+
+__all__ = ["AccountList", "HealthOut", "MailboxList", "SessionList", "StatusOut"]
+
+
+class ProgressOut(keys_of(ProgressEvent)):  # type: ignore[misc]
+    """Progress of a fax, while it is watched."""
+
+
+class SessionOut(keys_of(SessionEvent, but=("event",))):  # type: ignore[misc]
+    """A call under way: the keys of the `session` event, and these."""
+
+    direction: Direction
+    attempt: int
+    call_state: CallState | None
+    mode: Mode | None
+    account: str
+    mailbox: str
+    caller: str
+    caller_name: str
+    called: str
+    remote_station_id: str
+    started: AwareDatetime
+    progress: ProgressOut | None
+
+
+class SessionList(Out):
+    """The calls under way."""
+
+    sessions: list[SessionOut]
+
+
+class RegistrationOut(Out):
+    account: str
+    server: str
+    state: Literal["registered", "trying", "failed", "unregistered", "reachable", "unreachable"]
+    since: AwareDatetime
+    next_try: AwareDatetime | None
+    problem: str
+    expires_s: int
+
+
+class WorkerOut(Out):
+    number: int
+    pid: int
+    state: str
+    since: AwareDatetime
+    calls: int
+    restarts: int
+    last_end: str
+
+
+class LinesOut(Out):
+    used: int
+    max: int
+
+
+class QueueOut(Out):
+    by_state: dict[str, int]
+    due: int
+    oldest_s: float
+
+
+class DiskOut(Out):
+    total_bytes: int
+    used_bytes: int
+    free_bytes: int
+
+
+class ShareOut(Out):
+    """Faxes sent that ended: delivered and not."""
+
+    delivered: int
+    failed: int
+    total: int
+    rate: float | None
+
+
+class SuccessOut(Out):
+    day: ShareOut
+    week: ShareOut
+
+
+class DayOut(Out):
+    date: str
+    sent: int
+    received: int
+    failed: int
+    pages: int
+
+
+class SetAsideOut(Out):
+    """A record of the database that cannot be read."""
+
+    table: str
+    key: str
+    problem: str
+    since: AwareDatetime
+
+
+class RefusedOut(Out):
+    """Since the start: calls because another would have taken from those under way, or because all channel slots were taken; from
+    addresses of no account, calls over their budget, connections, and connections that were ended."""
+
+    overload: int
+    slots: int
+    unknown_calls: int
+    unknown_connections: int
+    connections_ended: int
+
+
+class LoadOut(Out):
+    """Load of the machine. `busy` is the part of its time that the busiest thread needs for them, `late_ms`
+    how late their ticks begin on average, `latest_ms` at most. `room` is how many calls more it takes now, `capacity` in all."""
+
+    busy: float
+    late_ms: float
+    latest_ms: float
+    loop_late_ms: float
+    calls: int
+    room: int
+    capacity: int
+    refused: RefusedOut
+
+
+class StatusOut(Out):
+    """Status of the station."""
+
+    version: str
+    uptime_s: float
+    registrations: list[RegistrationOut]
+    lines: LinesOut
+    load: LoadOut
+    queue: QueueOut
+    workers: list[WorkerOut]
+    disk: DiskOut
+    set_aside: list[SetAsideOut]
+    success: SuccessOut
+    daily: list[DayOut]
+
+
+class MailboxOut(Out):
+    name: str
+    numbers: list[str]
+
+
+class MailboxList(Out):
+    mailboxes: list[MailboxOut]
+
+
+class AccountOut(Out):
+    name: str
+    server: str
+    user: str
+    register_: bool = Field(alias="register")
+
+
+def _defaults() -> type[Out]:
+    known: dict[str, Any] = {o.name: (o.kind, ...) for o in outside_options().values() if o.default is not None}
+    return create_model("Defaults", __base__=Out, **known)
+
+
+class DefaultsOut(_defaults()):  # type: ignore[misc]
+    """Defaults of the station for options that a fax leaves out."""
+
+    priority: int
+    attempts: int
+    on_uncertain: str
+    give_up_s: float = Field(description="how long a fax without a deadline is tried")
+
+
+class AccountList(Out):
+    accounts: list[AccountOut]
+    defaults: DefaultsOut
+
+
+class HealthOut(Out):
+    """Health of the station; for `/readyz`, the parts that do not run."""
+
+    status: Literal["ok", "not ready"]
+    problems: list[str]
