@@ -18,7 +18,7 @@ import pytest
 
 __all__ = ["ObjectStore", "object_store"]
 
-START_S = 90.0
+START_S = 180.0
 KEYS = {"AWS_ACCESS_KEY_ID": "softfax", "AWS_SECRET_ACCESS_KEY": "softfax-secret"}
 
 
