@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Three stations on one PostgreSQL database with 30 breaks, and what three idle stations cost the database.
 
-`python -m bench.group [FAXES] [LEASE_S]`: simulated calls, real claims, leases and callbacks (`tests/support/group.py`).
+`python -m bench.group [FAXES] [LEASE_S] [STEP_S]`: simulated calls, real claims, leases and callbacks (`tests/support/group.py`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ BREAKS = ["kill"] * 12 + ["stop"] * 5 + ["cut"] * 7 + ["away"] * 3 + ["restart"]
 
 def main() -> None:
     """Run both, and print the figures."""
-    faxes, lease_s = int((sys.argv[1:] or ["5000"])[0]), float((sys.argv[2:] or ["20"])[0])
+    given = sys.argv[1:]
+    faxes, lease_s, step_s = (float(one) for one in (*given, *("5000", "20", "0.7")[len(given) :]))
     breaks = list(BREAKS)
     random.Random(1).shuffle(breaks)
     with tempfile.TemporaryDirectory() as name:
         with postgresql("shared_preload_libraries=pg_stat_statements") as url:
             print(f"idle: {idle_statements(Path(name), url):.1f} statements a second for three stations", flush=True)
         with postgresql() as url:
-            outcome = chaos(Path(name), url, faxes, breaks, lease_s=lease_s, step_s=0.7, limit_s=3600.0)
+            outcome = chaos(Path(name), url, int(faxes), breaks, lease_s=lease_s, step_s=step_s, limit_s=3600.0)
     print(
-        f"{faxes} faxes, {dict(outcome.breaks)} in {outcome.seconds:.0f} s: {dict(outcome.states)}, corrected {outcome.corrected}"
+        f"{faxes:.0f} faxes, {dict(outcome.breaks)} in {outcome.seconds:.0f} s: {dict(outcome.states)},"
+        f" corrected {outcome.corrected}"
     )
     print(
         f"lost {outcome.lost}, dialled twice unsaid {len(outcome.twice)}, limits exceeded {len(outcome.over_limits)},"

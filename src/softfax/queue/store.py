@@ -173,13 +173,15 @@ class QueueStore(FaxJobs):
         return True
 
     def pages(self, fax_id: str, number: int, confirmed: int, of_fax: int, total: int | None) -> None:
-        """So many pages of an attempt are confirmed, and so many of the fax."""
+        """So many pages of an attempt are confirmed, and so many of the fax; nothing is written once another station has it."""
+        f = tables.faxes.c
+        values: dict[str, Any] = {"updated": time.time(), "pages": of_fax}
+        if total is not None:
+            values["pages_total"] = total
         with self.engine.begin() as connection:
-            connection.execute(tables.attempts.update().where(*_attempt(fax_id, number)).values(pages=confirmed))
-            values: dict[str, Any] = {"updated": time.time(), "pages": of_fax}
-            if total is not None:
-                values["pages_total"] = total
-            connection.execute(tables.faxes.update().where(tables.faxes.c.id == fax_id).values(**values))
+            ours = tables.faxes.update().where(f.id == fax_id, f.station == self.holder()["station"])
+            if connection.execute(ours.values(**values)).rowcount:
+                connection.execute(tables.attempts.update().where(*_attempt(fax_id, number)).values(pages=confirmed))
 
     def warn(self, fax_id: str, warnings: Sequence[str]) -> None:
         """Notes what of a fax's documents is not on its pages, before it is sent."""
