@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 11
+#define SFX_ABI_VERSION 12
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -34,7 +34,7 @@ enum {
     SFX_EVENT_V21 = 1,    /* the far end's V.21 preamble was heard on audio (a fax answers) */
     SFX_EVENT_DIS,        /* the far end's DIS or DTC: `data` is the frame, code = enum sfx_dis */
     SFX_EVENT_NEGOTIATED, /* training is over (CFR): value[] = rate, ecm, encoding, x res, y res, width; text = far
-                             ident */
+                             ident; data = of a receiver, SUB and SID, each with a 0 after it */
     SFX_EVENT_PAGE,       /* a page is done (phase D): value[] as in enum sfx_page_value */
     SFX_EVENT_COMPLETE,   /* phase E: code = T.30 completion code; value[] as in enum sfx_complete_value */
     SFX_EVENT_HOSTILE,    /* a frame that would crash the T.30 stack was caught; code = enum sfx_hostile */
@@ -155,6 +155,12 @@ typedef struct sfx_session_config {
     const char *rx_file;   /* TIFF to write, NULL to send; copied */
     const char *ident;     /* local station id (CSI/TSI), at most 20 characters; copied */
     const char *header;    /* header line drawn by spandsp, NULL or "" for none; copied */
+    /* Of a sender, to a far end whose DIS takes them, NULL or "" for none, at most 20 characters; copied: */
+    const char *subaddress; /* SUB */
+    const char *sender_id;  /* SID */
+    /* Of one that polls, likewise; of a sender without SFX_FLAG_CALLER, whose document is polled, what it asks for: */
+    const char *selective; /* SEP */
+    const char *password;  /* PWD */
 } sfx_session_config;
 
 typedef struct sfx_session_stats {

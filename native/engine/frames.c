@@ -19,6 +19,12 @@ static void emit_frame(t30_run *run, uint32_t type, bool received, const uint8_t
     run_emit(run, &event);
 }
 
+/* A text and a 0, NULL as "". */
+static void put_text(sfx_event *event, const char *text) {
+    event->data_len +=
+        (uint32_t)snprintf((char *)event->data + event->data_len, T30_MAX_IDENT_LEN + 1, "%s", text ? text : "") + 1;
+}
+
 static void emit_negotiated(t30_run *run) {
     const dcs_info *d = &run->dcs;
     const char *ident = t30_get_rx_ident(run->t30);
@@ -26,6 +32,8 @@ static void emit_negotiated(t30_run *run) {
                        .value = {d->rate_bps, d->ecm, d->encoding, d->x_dpm, d->y_dpm, d->width}};
     if (ident)
         snprintf(event.text, sizeof event.text, "%s", ident);
+    put_text(&event, t30_get_rx_sub_address(run->t30));
+    put_text(&event, t30_get_rx_sender_ident(run->t30));
     run->page_began_us = run->session->now_us;
     run_emit(run, &event);
 }
@@ -51,8 +59,8 @@ static void blank(uint8_t *msg) {
 /* A DIS or DTC, before spandsp acts on it; let go by where the pages do not suit it, or are not made yet. */
 static void on_dis(t30_run *run, uint8_t *msg, int len) {
     sfx_document *d = &run->session->document;
-    bool sending = run->session->tx_file && run->session->config.flags & SFX_FLAG_CALLER;
-    int verdict = sending && d->known ? document_judge_dis(d, pages_first(run->t30), msg, len) : SFX_DIS_TAKEN;
+    int verdict =
+        run->session->tx_file && d->known ? document_judge_dis(d, pages_first(run->t30), msg, len) : SFX_DIS_TAKEN;
     sfx_event event = {.type = SFX_EVENT_DIS, .code = verdict, .value = {(int32_t)pages_first(run->t30)}};
 
     event.data_len = (uint32_t)len < sizeof event.data ? (uint32_t)len : sizeof event.data;

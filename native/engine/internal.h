@@ -463,6 +463,7 @@ struct sfx_session {
     uint32_t id;
     sfx_session_config config;
     char *tx_file, *rx_file, *ident, *header;
+    char *subaddress, *sender_id, *selective, *password;
     sfx_document document;
 
     enum media_kind kind;

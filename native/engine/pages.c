@@ -91,8 +91,22 @@ int run_document(sfx_session *s, bool replaced) {
     return 0;
 }
 
+static bool is_said(const char *wanted, const char *said) { return !wanted || (said && !strcmp(wanted, said)); }
+
+/* Whether a DTC may have the document that is put out for polling. */
+static int judge_poll(const sfx_session *s, t30_state_t *t) {
+    if (!is_said(s->selective, t30_get_rx_selective_polling_address(t)))
+        return T30_ERR_SEP_UNACCEPTABLE;
+    return is_said(s->password, t30_get_rx_password(t)) ? T30_ERR_OK : T30_ERR_PWD_UNACCEPTABLE;
+}
+
 static int on_phase_b(t30_state_t *t, void *user, int result) {
     t30_run *run = user;
+    const sfx_session *s = run->session;
+    bool polled = s->tx_file && !(s->config.flags & SFX_FLAG_CALLER);
+
+    if (polled && (result & 0xfe) == T30_DIS && judge_poll(s, t) != T30_ERR_OK)
+        return judge_poll(s, t);
     if ((result & 0xfe) == T30_DIS) {
         /* spandsp is about to open the file, whether or not it is open (a DIS repeated). */
         if (t->operation_in_progress == OPERATION_SENDING)

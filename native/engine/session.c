@@ -12,13 +12,17 @@
 
 static char *copy_or_null(const char *text) { return text && *text ? strdup(text) : NULL; }
 
+/* T.30 §5.3.6.2.4 */
+static bool is_too_long(const char *text) { return text && strlen(text) > T30_MAX_IDENT_LEN; }
+
 int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx_session **out) {
     sfx_session *s;
     bool leg = config && config->flags & SFX_FLAG_LEG;
 
     if (!engine || !config || !out || (!config->tx_file == !config->rx_file) != leg)
         return -EINVAL;
-    if (config->max_rate_bps < 2400 || (config->ident && strlen(config->ident) > 20))
+    if (config->max_rate_bps < 2400 || is_too_long(config->ident) || is_too_long(config->subaddress) ||
+        is_too_long(config->sender_id) || is_too_long(config->selective) || is_too_long(config->password))
         return -EINVAL;
     s = calloc(1, sizeof *s);
     if (!s)
@@ -33,7 +37,12 @@ int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx
     s->rx_file = copy_or_null(config->rx_file);
     s->ident = copy_or_null(config->ident);
     s->header = copy_or_null(config->header);
+    s->subaddress = copy_or_null(config->subaddress);
+    s->sender_id = copy_or_null(config->sender_id);
+    s->selective = copy_or_null(config->selective);
+    s->password = copy_or_null(config->password);
     s->config.tx_file = s->config.rx_file = s->config.ident = s->config.header = NULL;
+    s->config.subaddress = s->config.sender_id = s->config.selective = s->config.password = NULL;
     if (!s->tx_file && !s->rx_file && !leg) {
         sfx_session_destroy(s);
         return -ENOMEM;
@@ -84,6 +93,10 @@ void sfx_session_destroy(sfx_session *s) {
     free(s->rx_file);
     free(s->ident);
     free(s->header);
+    free(s->subaddress);
+    free(s->sender_id);
+    free(s->selective);
+    free(s->password);
     document_free(&s->document);
     if (s->hooks)
         s->hooks->release(s->hooks);

@@ -62,6 +62,21 @@ static int sizes_for(unsigned lacks) {
            (lacks & SFX_LACKS_WIDE ? 0 : T30_SUPPORT_255MM_WIDTH | T30_SUPPORT_303MM_WIDTH);
 }
 
+/* Who a document is for or from, and which one is polled. */
+static void configure_addresses(const sfx_session *s, t30_state_t *t) {
+    t30_set_supported_t30_features(t, s->rx_file ? T30_SUPPORT_SUB_ADDRESSING | T30_SUPPORT_IDENTIFICATION
+                                                 : T30_SUPPORT_SELECTIVE_POLLING |
+                                                       T30_SUPPORT_IDENTIFICATION); /* the latter where it is polled */
+    if (s->subaddress)
+        t30_set_tx_sub_address(t, s->subaddress);
+    if (s->sender_id)
+        t30_set_tx_sender_ident(t, s->sender_id);
+    if (s->selective)
+        t30_set_tx_selective_polling_address(t, s->selective);
+    if (s->password)
+        t30_set_tx_password(t, s->password);
+}
+
 static void configure(t30_run *run) {
     const sfx_session *s = run->session;
     t30_state_t *t = run->t30;
@@ -80,6 +95,7 @@ static void configure(t30_run *run) {
         t30_set_tx_ident(t, s->ident);
     if (s->header)
         t30_set_tx_page_header_info(t, s->header);
+    configure_addresses(s, t);
     if (s->tx_file)
         t30_set_tx_file(t, s->tx_file, -1, -1);
     if (s->rx_file)

@@ -30,7 +30,7 @@ void unpaced_begin(t30_run *run, bool anyhow) {
     t38_terminal_set_config(run->terminal, T38_TERMINAL_OPTION_NO_PACING);
     repeat(t38_terminal_get_t38_core_state(run->terminal));
     /* A DCS goes on naming a rate, which says nothing here. */
-    if (run->session->rx_file)
+    if (run->session->rx_file || !(run->session->config.flags & SFX_FLAG_CALLER)) /* says DIS or DTC */
         t30_set_iaf_mode(run->t30, run->t30->iaf | T30_IAF_MODE_CONTINUOUS_FLOW);
 }
 

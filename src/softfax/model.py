@@ -295,7 +295,8 @@ class FaxResult(Event):
     `pages_total` is None where nobody has counted the pages; in JSON it is `pages` then.
     `q850` is the cause of the telephone network (ITU-T Q.850) that the far end gave, `ended_by` the side that ended the call of a
     fax that failed, `retry_after_s` for how long the far end asks not to be called again. `corrects` is the state reported
-    before, by another station, of a call whose end is known after all.
+    before, by another station, of a call whose end is known after all. `subaddress` and `sender_id` are what a sender
+    said (SUB, SID).
     """
 
     event = "result"
@@ -326,6 +327,8 @@ class FaxResult(Event):
     retry_after_s: int | None = None
     bad_pages: list[int] | None = None
     warnings: list[str] | None = None
+    subaddress: str | None = None
+    sender_id: str | None = None
     attempt: int | None = None
     retry_at: str | None = None
     corrects: str | None = None

@@ -9,6 +9,7 @@ engine. A new option is a line here, and what is done about it where it takes ef
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,12 +27,14 @@ __all__ = [
     "Rate",
     "Resolution",
     "Scan",
+    "check_digits",
     "check_ident",
     "options_of",
     "outside_options",
 ]
 
 IDENT_MAX = 20
+_DIGITS = re.compile(f"[0-9 +*#]{{0,{IDENT_MAX}}}")
 Resolution = Literal["standard", "fine", "superfine", "300", "400"]
 #: Whether scans are straightened, and cleaned of the dark around the paper and of the paper's grey.
 Scan = Literal["auto", "on", "off"]
@@ -54,6 +57,13 @@ def check_ident(text: str) -> str:
             f"the station identity {text!r} cannot be sent",
             f"use at most {IDENT_MAX} letters, digits, blanks and +-.*#",
         )
+    return text
+
+
+def check_digits(text: str) -> str:
+    """A subaddress or password as T.30 can carry it (§5.3.6.2.4). Raises UsageError."""
+    if not _DIGITS.fullmatch(text):
+        raise UsageError(f"T.30 cannot carry {text!r}", f"use at most {IDENT_MAX} of the digits 0 to 9, +, * and #")
     return text
 
 
@@ -83,7 +93,15 @@ def _text(most: int) -> Any:
     return Annotated[str, StringConstraints(max_length=most)]
 
 
+def _digits(text: str) -> str:
+    try:
+        return check_digits(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
 _Ident = Annotated[str, AfterValidator(_ident)]
+_Digits = Annotated[str, AfterValidator(_digits)]
 _O = TypeVar("_O", bound="FaxOptions")
 
 
@@ -117,6 +135,13 @@ class FaxOptions:
     caller_number: str = field(default="", metadata=_outside(_text(80), "the number the far end is shown", name="from"))
     caller_name: str = field(
         default="", metadata=_outside(_text(80), "the name the far end is shown", name="from_name")
+    )
+    subaddress: str = field(
+        default="", metadata=_outside(_Digits, "subaddress at the far end, sending (SUB)", default="")
+    )
+    sender_id: str = field(
+        default="",
+        metadata=_outside(_Digits, "sender's identity, sending (SID)", default=""),
     )
     #: The fields of `softfax.documents.cover.CoverFields` and, if wished, `template`.
     cover: Mapping[str, Any] | None = None

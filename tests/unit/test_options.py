@@ -23,10 +23,12 @@ from softfax.web.requests import FaxIn
 SAID = FaxOptions(
     mode=ModePolicy.AUDIO, ident="+49 30", header="Clinic", ecm=False, max_rate_bps=9600, resolution="superfine",
     scan="off", account="pbx", caller_number="030", caller_name="Ada", cover={"subject": "x"}, tags={"matter": "17"},
+    subaddress="42#7", sender_id="815",
 )  # fmt: skip
 BODY = {
     "mode": "audio", "ident": "+49 30", "header": "Clinic", "ecm": False, "max_rate": 9600, "resolution": "superfine",
     "scan": "off", "account": "pbx", "from": "030", "from_name": "Ada", "cover": {"subject": "x"}, "tags": {"matter": "17"},
+    "subaddress": "42#7", "sender_id": "815",
 }  # fmt: skip
 
 
@@ -61,16 +63,32 @@ def test_a_form_and_the_command_line_have_them() -> None:
     assert {option.name for option in outside_options().values()} < PLAIN_FIELDS
     parser = argparse.ArgumentParser()
     add_fax_options(parser)
-    typed = parser.parse_args(["--mode", "audio", "--ident", "+49 30", "--no-ecm", "--max-rate", "9600"])
+    typed = parser.parse_args(
+        [
+            "--mode",
+            "audio",
+            "--ident",
+            "+49 30",
+            "--no-ecm",
+            "--max-rate",
+            "9600",
+            "--subaddress",
+            "42#7",
+            "--sender-id",
+            "815",
+        ]
+    )
     assert fax_options(typed, header="Clinic") == {
         name: value
         for name, value in options_of(SAID).items()
-        if name in ("mode", "ident", "ecm", "max_rate_bps", "header")
+        if name in ("mode", "ident", "ecm", "max_rate_bps", "header", "subaddress", "sender_id")
     }
     assert set(vars(typed)) <= set(CALL_DEFAULTS)
 
 
-@pytest.mark.parametrize(("name", "value"), [("ident", "é"), ("ident", "1" * 21), ("max_rate", 5000), ("mode", "x")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("ident", "é"), ("ident", "1" * 21), ("max_rate", 5000), ("mode", "x"), ("subaddress", "x")]
+)
 def test_limits_hold_in_requests_and_configuration(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         FaxIn.model_validate({"to": "1", name: value})

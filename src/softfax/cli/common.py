@@ -18,8 +18,9 @@ from softfax.cli.report import POLL_S, Reporter
 from softfax.documents.types import RasterSettings
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.runtime import ActiveFax
+from softfax.fax.settings import Polling
 from softfax.model import FaxResult
-from softfax.options import Rate, outside_options
+from softfax.options import Rate, check_digits, outside_options
 from softfax.sip.types import ONLY_ACCOUNT, SipAccount, SipConfig, local_address_towards, split_uri
 
 __all__ = [
@@ -104,6 +105,18 @@ def add_fax_options(parser: argparse.ArgumentParser) -> None:
             group.add_argument(flag, choices=[one.value for one in option.kind], help=option.about + shown)
         else:
             group.add_argument(flag, metavar="TEXT", help=option.about)
+
+
+def add_polling_options(parser: argparse.ArgumentParser) -> None:
+    """Options of a document that is polled: its number and its password."""
+    parser.add_argument("--poll-document", metavar="DIGITS", help="the document that is polled, of several (SEP)")
+    parser.add_argument("--poll-password", metavar="DIGITS", help="its password (PWD); better in SOFTFAX_POLL_PASSWORD")
+
+
+def polling(options: argparse.Namespace) -> Polling:
+    """Values given for `add_polling_options`. Raises UsageError."""
+    document, password = options.poll_document or "", options.poll_password or ""
+    return Polling(document=check_digits(document), password=check_digits(password))
 
 
 def fax_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from softfax.cli.common import (
     DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
+    add_polling_options,
     count,
     destination_uri,
     exit_status,
     fax_options,
     interruptible,
+    polling,
     seconds,
     sip_config,
     watch,
@@ -55,6 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--proxy", metavar="URI", help="outbound proxy")
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, for --call")
     parser.add_argument("--call", metavar="URI", help="call this station and fetch what it sends")
+    parser.add_argument("--poll", action="store_true", default=None, help="with --call: poll (DTC)")
+    add_polling_options(parser)
     parser.add_argument("--dir", metavar="DIR", help="folder for the PDFs (received)")
     parser.add_argument("--count", metavar="N", type=count, help="end after N faxes (never)")
     parser.add_argument("--keep-tiff", action="store_true", default=None, help="keep the TIFF beside the PDF")
@@ -92,6 +96,7 @@ def _settings(options: argparse.Namespace, inbox: Inbox, role: Role) -> FaxSetti
         role=role,
         document=inbox.spool_path(new_fax_id()),
         **fax_options(options),
+        polling=polling(options) if options.call and options.poll else None,
         lacks=_lacks(options),
         timeouts=Timeouts(answer_s=answer_s),
     )

@@ -15,10 +15,12 @@ from softfax.cli.common import (
     DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
+    add_polling_options,
     destination_uri,
     exit_status,
     fax_options,
     interruptible,
+    polling,
     seconds,
     sip_config,
     watch,
@@ -60,6 +62,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--answer", action="store_true", default=None, help="wait for a call and send the fax to the caller"
     )
+    parser.add_argument(
+        "--polled", action="store_true", default=None, help="with --answer: put the fax out for polling (DTC)"
+    )
+    add_polling_options(parser)
     add_document_options(parser)
     add_ami_option(parser)
 
@@ -86,6 +92,7 @@ def _settings(options: argparse.Namespace, files: list[str], job: PageJob) -> Fa
     return FaxSettings(
         direction=Direction.SEND,
         role=Role.ANSWERER if options.answer else Role.CALLER,
+        polling=polling(options) if options.answer and options.polled else None,
         document=job.tiff,
         documents=tuple(files),
         **fax_options(options, header=options.header if options.header_by == "spandsp" else ""),

@@ -30,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 11
+ABI_VERSION = 12
 
 
 class EventType(IntEnum):
@@ -121,6 +121,10 @@ class SessionConfig(c.Structure):
         ("rx_file", c.c_char_p),
         ("ident", c.c_char_p),
         ("header", c.c_char_p),
+        ("subaddress", c.c_char_p),
+        ("sender_id", c.c_char_p),
+        ("selective", c.c_char_p),
+        ("password", c.c_char_p),
     ]
 
 

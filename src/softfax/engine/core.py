@@ -35,7 +35,7 @@ from softfax.engine.abi import (
 )
 from softfax.engine.srtp import SrtpSettings
 from softfax.errors import UsageError
-from softfax.options import FaxOptions
+from softfax.options import FaxOptions, check_digits
 from softfax.outside import clean
 
 __all__ = [
@@ -90,7 +90,8 @@ class T30Settings(FaxOptions):
 
     `caller`: the calling side of T.30, which sends CNG and waits for DIS: the sender of the image, even if the other side called.
     `ident` is the local station id (CSI/TSI, at most 20 characters of T.30 §5.3.6.2.4); `max_rate_bps` 2400 to 14400.
-    `lacks` is what a receiver keeps out of its DIS.
+    `lacks` is what a receiver keeps out of its DIS. `selective` (SEP) and `password` (PWD) are said by a caller that
+    receives, which polls; a sender that is no `caller` has its document put out for polling, and asks for them.
     """
 
     caller: bool
@@ -100,6 +101,8 @@ class T30Settings(FaxOptions):
     max_pages: int = 0
     symmetric: bool = False
     poller: bool = False
+    selective: str = ""
+    password: str = field(default="", repr=False)
     trace: bool = False
     lacks: Lacks = field(default_factory=lambda: Lacks(0))
 
@@ -110,6 +113,8 @@ class T30Settings(FaxOptions):
         """The C struct; raises UsageError for what T.30 cannot carry."""
         if (self.tx_file is None) == (self.rx_file is None):
             raise UsageError("a fax either sends or receives a file")
+        for digits in (self.subaddress, self.sender_id, self.selective, self.password):
+            check_digits(digits)
         if not 2400 <= self.max_rate_bps <= 14400:
             raise UsageError(f"no fax rate: {self.max_rate_bps} bps", "use 2400 to 14400")
         flags = Flag(0)
@@ -131,6 +136,10 @@ class T30Settings(FaxOptions):
             rx_file=os.fsencode(self.rx_file) if self.rx_file else None,
             ident=self.ident.encode("ascii", "replace")[:20] or None,
             header=self.header.encode("ascii", "replace") or None,
+            subaddress=self.subaddress.encode() or None,
+            sender_id=self.sender_id.encode() or None,
+            selective=self.selective.encode() or None,
+            password=self.password.encode() or None,
         )
 
 

@@ -91,11 +91,16 @@ class ActiveFax:
         self.call: Call | None = None
         self.engine: EngineSession = runtime.engine.session(
             T30Settings(
-                caller=settings.direction is Direction.SEND,
-                poller=settings.direction is Direction.RECEIVE and settings.role is Role.CALLER,
+                # Who polls calls, and the sender is called.
+                caller=(settings.direction is Direction.SEND) is not (settings.polling is not None),
+                poller=settings.direction is Direction.RECEIVE
+                and settings.role is Role.CALLER
+                and settings.polling is None,
                 tx_file=settings.document if settings.direction is Direction.SEND else None,
                 rx_file=settings.document if settings.direction is Direction.RECEIVE else None,
                 **options_of(settings),
+                selective=settings.polling.document if settings.polling else "",
+                password=settings.polling.password if settings.polling else "",
                 stall_s=settings.timeouts.stall_s,
                 lacks=settings.lacks,
                 trace=settings.trace or runtime.trace is not None,

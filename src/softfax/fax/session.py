@@ -69,6 +69,8 @@ class _Progress:
     resolution: str = "0x0"
     dots_per_metre: str = "0x0"
     remote_station_id: str = ""
+    subaddress: str = ""
+    sender_id: str = ""
     bad_rows: int = 0
 
 
@@ -251,6 +253,7 @@ class FaxSession:
         p.bitrate, p.ecm, p.encoding = rate, bool(ecm), outcome.encoding_name(encoding)
         p.resolution, p.dots_per_metre = outcome.resolution_name(x_dpm, y_dpm), f"{x_dpm}x{y_dpm}"
         p.remote_station_id = event.text or p.remote_station_id
+        p.subaddress, p.sender_id = (text.strip() for text in event.data.decode().ljust(2, "\0").split("\0")[:2])
         if self.phase is Phase.UP:
             self._move(Phase.FAXING)
         elif not changed:
@@ -551,6 +554,8 @@ class FaxSession:
             local_station_id=s.ident,
             remote_station_id=p.remote_station_id,
             bad_rows=p.bad_rows,
+            subaddress=p.subaddress or None,
+            sender_id=p.sender_id or None,
             documents=list(s.documents),
             call_id=self._call_id,
             sip_code=o.sip_code or self._last_sip[0],

@@ -12,7 +12,7 @@ from softfax.engine.abi import Lacks
 from softfax.model import Direction
 from softfax.options import FaxOptions, ModePolicy
 
-__all__ = ["FaxSettings", "Role", "T38Preferences", "Timeouts"]
+__all__ = ["FaxSettings", "Polling", "Role", "T38Preferences", "Timeouts"]
 
 
 class Role(StrEnum):
@@ -69,6 +69,14 @@ class T38Preferences:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Polling:
+    """A document that is fetched, or put out to be fetched by who calls: which (SEP), and its password (PWD)."""
+
+    document: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FaxSettings(FaxOptions):
     """One fax on a call: its options, of which none is left open. `document` is the fax TIFF to send, or the TIFF to receive
     into; `documents` are the names for the result.
@@ -86,6 +94,8 @@ class FaxSettings(FaxOptions):
     t38: T38Preferences = T38Preferences()
     lacks: Lacks = field(default_factory=lambda: Lacks(0))
     trace: bool = False
+    #: By DTC; without it a called sender sends as a calling one does, which needs no polling at the far end.
+    polling: Polling | None = None
     #: The fax's id and the session's number; made where they are empty.
     fax_id: str = ""
     number: int = 0

@@ -76,7 +76,7 @@ def decode(frame: bytes) -> Frame:
     elif name == "DCS":
         fields = _dcs(body)
     elif name in _TEXTS:
-        fields = {"says": _text(body)}
+        fields = {"says": "not shown" if name == "PWD" else _text(body)}
     elif name == "PPS":
         name, fields = _pps(body)
     elif name == "PPR":

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Polling by DTC, with a document that is chosen (SEP) and its password (PWD); subaddress and sender's identity (SUB, SID)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from softfax.documents.tiff import read_pages
+from softfax.engine.abi import EventType
+from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, completion_text, run_line
+from tests.native.pages import write_pages
+from tests.native.test_line import fax
+from tests.native.test_unpaced import DIRECT
+
+
+def poll(tmp_path: Path, line: LineSettings, asks: dict[str, Any], wants: dict[str, Any]) -> tuple[str, str, int]:
+    """How polling ended for who polls and for who has the document; the pages that came whole."""
+    sent, received = tmp_path / "sent.tif", tmp_path / "received.tif"
+    write_pages(sent, 2)
+    with Engine(shards=1) as engine:
+        poller = engine.session(T30Settings(caller=True, rx_file=received, **asks))
+        polled = engine.session(T30Settings(caller=False, tx_file=sent, **wants))
+        _, completed = run_line(poller, polled, line)
+        events = [e for e in engine.events() if e.type is EventType.COMPLETE]
+        ids = poller.id, polled.id
+    assert completed
+    ends = [completion_text(next(e.code for e in events if e.session == one)) for one in ids]
+    got = [dots for _, dots in read_pages(received)] if received.exists() else []
+    same = [np.array_equal(a, b) for a, (_, b) in zip(got, read_pages(sent), strict=False)]
+    return ends[0], ends[1], sum(same)
+
+
+@pytest.mark.parametrize("line", [LineSettings(), LineSettings(mode="PCMU"), LineSettings(udptl=DIRECT)])
+def test_a_document_is_polled(tmp_path: Path, line: LineSettings) -> None:
+    assert poll(tmp_path, line, {}, {}) == ("OK", "OK", 2)
+
+
+@pytest.mark.parametrize(
+    ("asks", "pages"),
+    [
+        ({"selective": "17", "password": "4711"}, 2),
+        ({"selective": "18", "password": "4711"}, 0),
+        ({"selective": "17", "password": "1234"}, 0),
+        ({"selective": "17"}, 0),
+        ({}, 0),
+    ],
+)
+def test_it_is_had_by_its_number_and_password_alone(tmp_path: Path, asks: dict[str, Any], pages: int) -> None:
+    poller, polled, got = poll(tmp_path, LineSettings(), asks, {"selective": "17", "password": "4711"})
+
+    assert got == pages
+    assert (poller == "OK") is (polled == "OK") is bool(pages)
+
+
+def test_where_there_is_nothing_to_poll_it_ends_at_once(tmp_path: Path) -> None:
+    with Engine(shards=1) as engine:
+        poller = engine.session(T30Settings(caller=True, rx_file=tmp_path / "a.tif"))
+        other = engine.session(T30Settings(caller=False, rx_file=tmp_path / "b.tif"))
+        seconds, _ = run_line(poller, other, LineSettings(mode="T38"))
+        codes = {e.session: e.code for e in engine.events() if e.type is EventType.COMPLETE}
+        code = codes[poller.id]
+    assert code == 10  # nothing to poll
+    assert seconds < 10
+
+
+def said(event: EngineEvent) -> list[bytes]:
+    return event.data.split(b"\0")[:2]
+
+
+@pytest.mark.parametrize("mode", ["T38", "PCMU"])
+def test_subaddress_and_sender_arrive(tmp_path: Path, mode: str) -> None:
+    made = fax(tmp_path, LineSettings(mode=mode), sender={"subaddress": "42#7", "sender_id": "815"})
+
+    assert made.identical
+    assert said(made.last(made.receiver, EventType.NEGOTIATED)) == [b"42#7", b"815"]
+    plain = fax(tmp_path, LineSettings(mode=mode))
+    assert said(plain.last(plain.receiver, EventType.NEGOTIATED)) == [b"", b""]
