@@ -94,7 +94,7 @@ def received(folder: Path) -> list[Path]:
 
 def test_a_group_behind_its_edge(tmp_path: Path) -> None:
     page = write_fax_tiff(tmp_path / "page.tif", [draw_page("to the group")])
-    long = write_fax_tiff(tmp_path / "long.tif", [draw_page(f"page {n}") for n in range(4)])
+    long = write_fax_tiff(tmp_path / "long.tif", [draw_page(f"page {n}") for n in range(3)])
     folders = [tmp_path / "one", tmp_path / "two"]
     with ExitStack() as stack, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         # Held until Kamailio takes it: the stations look for ports too.
@@ -139,8 +139,8 @@ def test_a_group_behind_its_edge(tmp_path: Path) -> None:
             for one in first:
                 assert await one.wait(LIMIT_S) == 0, one.stderr
             await asyncio.to_thread(until, lambda: [len(received(folder)) for folder in folders] == [1, 1])
-            # One drains while it still has a fax.
-            under_way = await send("102", long)
+            # One drains while it still has a fax, which takes its time in audio.
+            under_way = await send("102", long, "audio")
             assert await under_way.wait_event(60, event="page"), under_way.stderr
             drained = next(n for n, folder in enumerate(folders) if list((folder / "received").glob(".*.tif")))
             stations[drained].process.send_signal(signal.SIGTERM)
