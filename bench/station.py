@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from softfax.fax.runtime import ActiveFax, FaxRuntime
-from softfax.fax.settings import FaxSettings, Role
+from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import CallEvent, CallState, Direction, Event, FaxResult
 from softfax.options import ModePolicy
 from softfax.sip.agent import IncomingCall
@@ -69,6 +69,7 @@ class Bench:
             mode=ModePolicy(self.options.mode),
             ident="SENDER" if sending else "RECEIVER",
             pages_total=self.options.pages if sending else None,
+            t38=T38Preferences(direct=False),  # paced, as with any other machine
         )
 
     def over(self) -> None:
