@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect
 
 from tests.page import sample
 from tests.page.conftest import Watch
-from tests.support.served import Served, serving
+from tests.support.served import CONFIG, Served, serving
 
 pytestmark = pytest.mark.sip
 
@@ -39,7 +39,12 @@ class Two:
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     folder = tmp_path_factory.mktemp("stations")
     token = f'[[http.token]]\nname = "desk"\nsecret = "{TOKEN}"\nscopes = ["admin"]\n[trace]\npackets = true\n'
-    with serving(folder / "office", "OFFICE", token) as office, serving(folder / "branch", "BRANCH") as branch:
+    office_folder = folder / "office"
+    office_folder.mkdir()
+    # At the pace of a modem, so that there is something to see.
+    paced = CONFIG.format(folder=office_folder, name="OFFICE").replace("[sip]\n", "[sip]\ndirect = false\n")
+    (office_folder / "softfax.toml").write_text(paced + token)
+    with serving(office_folder, "OFFICE") as office, serving(folder / "branch", "BRANCH") as branch:
         yield Two(office, branch)
 
 

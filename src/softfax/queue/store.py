@@ -519,9 +519,10 @@ class QueueStore(FaxJobs):
 
     @staticmethod
     def _attempts(connection: sa.Connection, ids: Sequence[str]) -> dict[str, builtins.list[Any]]:
-        """The rows of the attempts of each of these faxes, in order."""
+        """The rows of the attempts of each of these faxes, in order. An id that is none stands in a row that is set aside."""
         a = tables.attempts.c
         found: dict[str, builtins.list[Any]] = {}
+        ids = [fax_id for fax_id in ids if isinstance(fax_id, str)]
         for row in connection.execute(sa.select(tables.attempts).where(a.fax_id.in_(ids)).order_by(a.number)):
             found.setdefault(row.fax_id, []).append(row)
         return found

@@ -41,6 +41,7 @@ PNG: dict[int | str, dict[str, Any]] = {
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{1,15}-\d{0,15}|-\d{1,15})(\s*,\s*(\d{1,15}-\d{0,15}|-\d{1,15}))*\s*\Z", re.I)
 Expires = Annotated[int | None, Query(ge=0, lt=10**12, description="of a link", examples=[1795253400])]
 Signature = Annotated[str, Query(max_length=64, description="of a link", examples=["5d5d139563c95b59"])]
+Turn = Annotated[str, Query(max_length=40, description="any; another gets past a browser's cache", examples=["1-2"])]
 PageNumber = Annotated[int, PathParam(alias="n", ge=1, le=100_000, description="1 is the first page")]
 Width = Annotated[
     int | None,
@@ -187,8 +188,9 @@ async def picture(request: Request, web: Web, file: Path | None, number: int, wi
     dependencies=[needs("read")],
     responses=problems(401, 403, 404) | PNG,
 )
-async def live(fax_id: FaxId, web: Mine) -> Response:
+async def live(fax_id: FaxId, web: Mine, turn: Turn = "") -> Response:
     """The page coming in, as far as its rows have come; 404 when there is none."""
+    del turn
     png = await web.station.preview(fax_id)
     if png is None:
         raise Problem(404, "No page is coming in", "", kind="not-found")
