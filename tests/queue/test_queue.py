@@ -149,8 +149,13 @@ def test_what_becomes_of_faxes(tmp_path: Path, letter: Path) -> None:
             pdf = await r.queue.document(cut.id)
             assert pdf is not None
             assert pdf.read_bytes().startswith(b"%PDF")
-            logged = await r.queue.events.since(0, fax_id=cut.id)
-            assert [e.event["event"] for e in logged if e.event["event"] in ("job", "result")].count("result") == 2
+            async with asyncio.timeout(LIMIT_S):
+                # What is told is in the log a moment later.
+                while True:
+                    logged = await r.queue.events.since(0, fax_id=cut.id)
+                    if [e.event["event"] for e in logged].count("result") == 2:
+                        break
+                    await asyncio.sleep(0.05)
             assert [e.id for e in logged] == sorted({e.id for e in logged})
             # A result is kept once, with the attempt it is of; the log of events names it.
             told = [{**result.to_json(), "fax_id": cut.id} for result in r.results(cut.id)]
