@@ -88,10 +88,10 @@ async def _pass_on(options: argparse.Namespace, config: StationConfig) -> int:
         station.subscribe(take)
         host, port = station.bound_address
         shown = f"[{host}]" if ":" in host else host
-        reporter.text(
-            f"listening at sip:{shown}:{port} ({options.transport}), from {options.server} to {options.onward}"
-        )
         async with interruptible(done.set) as interrupted:
+            reporter.text(
+                f"listening at sip:{shown}:{port} ({options.transport}), from {options.server} to {options.onward}"
+            )
             await done.wait()
             if interrupted():
                 return int(ExitStatus.INTERRUPTED)

@@ -207,14 +207,14 @@ async def _relay(options: argparse.Namespace) -> int:
     relays = [Relay(*relay_pair(text), damage, options.seed + i) for i, text in enumerate(options.relay)]
     stop = asyncio.Event()
     try:
-        for text, relay in zip(options.relay, relays, strict=True):
-            host, port = await relay.start()
-            target = text.partition("=")[2]
-            if options.json:
-                print(json_line("relay", listen=f"{host}:{port}", target=target), flush=True)
-            else:
-                print(f"relaying {host}:{port} to {target}", flush=True)
         async with interruptible(stop.set):
+            for text, relay in zip(options.relay, relays, strict=True):
+                host, port = await relay.start()
+                target = text.partition("=")[2]
+                if options.json:
+                    print(json_line("relay", listen=f"{host}:{port}", target=target), flush=True)
+                else:
+                    print(f"relaying {host}:{port} to {target}", flush=True)
             await stop.wait()
     finally:
         for relay in relays:

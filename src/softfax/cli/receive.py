@@ -165,10 +165,10 @@ class _Receiver:
                 self.reporter.text(f"registered at {options.register}")
                 kept = Registration(runtime.agent, ACCOUNT, self.reporter.text, server=options.register)
                 keeping = asyncio.ensure_future(kept.keep(held_s))
-            self.reporter.text(
-                f"listening at sip:{host}:{port} ({options.transport}), faxes go to {self.inbox.directory}"
-            )
             async with interruptible(self._stop) as interrupted:
+                self.reporter.text(
+                    f"listening at sip:{host}:{port} ({options.transport}), faxes go to {self.inbox.directory}"
+                )
                 timed_out = await self._until_done()
                 if self.stopping:
                     for active in runtime.faxes:
