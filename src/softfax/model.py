@@ -466,7 +466,8 @@ class Fax:
         base = f"/v1/faxes/{self.id}"
         links = {"self": base, "document": f"{base}/document.pdf", "pages": f"{base}/pages/{{n}}.png",
                  "events": f"{base}/events", "trace": f"{base}/trace"}  # fmt: skip
-        return without_paths(_fields(self)) | {"links": links}
+        # As the number of a caller was called first; programs have it.
+        return without_paths(_fields(self)) | {"caller_number": self.caller, "links": links}
 
 
 def without_paths(body: Mapping[str, Any]) -> dict[str, Any]:

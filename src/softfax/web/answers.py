@@ -173,6 +173,7 @@ class FaxOut(keys_of(Fax, but=("attempts", "result"))):  # type: ignore[misc]
     reason: str = Field(description="why it failed or waits, for people")
     retried_after: int = Field(description="number of attempts when more were last asked for")
     caller: str = Field(description="the number that calls")
+    caller_number: str = Field(description="the same as `caller`, by its old name", deprecated=True)
     mode: ModePolicy | None = Field(
         description="as ordered; null where that was left to the station, as in the next ones"
     )

@@ -23,7 +23,8 @@ _DELIVERY: dict[str, Any] = {
 }  # fmt: skip
 _FAX: dict[str, Any] = {
     "id": FAX, "direction": "send", "state": "queued", "created": TIME, "updated": TIME, "to": "+49301234567",
-    "caller": "", "caller_name": "", "account": "pbx", "mailbox": "", "documents": ["letter.pdf"], "priority": 5,
+    "caller": "", "caller_number": "", "caller_name": "", "account": "pbx", "mailbox": "", "documents": ["letter.pdf"],
+    "priority": 5,
     "not_before": None, "deadline": "2026-11-23T09:30:00.000000Z", "next_attempt": TIME, "ended": None, "pages": 0,
     "pages_total": None, "bad_pages": [], "warnings": [],
     "reason": "", "remedy": "", "cause": None, "mode": None, "resolution": "fine", "ecm": None, "max_rate": 9600, "scan": "auto",
