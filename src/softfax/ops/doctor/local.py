@@ -14,10 +14,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from softfax.delivery.aside import set_aside
-from softfax.delivery.database import database_engine, database_error, database_url
+from softfax.delivery.database import database_url
+from softfax.delivery.offline import database_as_it_is
 from softfax.diskspace import free_bytes
 from softfax.documents.fonts import FOLDER, Style
 from softfax.errors import SoftfaxError
@@ -134,19 +133,11 @@ def record_findings(config: StationConfig) -> Iterator[Finding]:
         yield skipped(CheckArea.RECORDS, "there is no database yet")
         return
     try:
-        engine = database_engine(url, pool_size=1, must_exist=True)
+        with database_as_it_is(config.data.dir, config.data.url) as engine, engine.connect() as connection:
+            found = set_aside(connection)
     except SoftfaxError as error:
         yield failed(CheckArea.RECORDS, error.problem, error.remedy)
         return
-    try:
-        with engine.connect() as connection:
-            found = set_aside(connection)
-    except sa.exc.SQLAlchemyError as error:
-        problem = database_error(url, error)
-        yield failed(CheckArea.RECORDS, problem.problem, problem.remedy)
-        return
-    finally:
-        engine.dispose()
     for one in found:
         yield warning(
             CheckArea.RECORDS,

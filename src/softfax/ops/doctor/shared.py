@@ -10,8 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from softfax.delivery.database import database_engine, database_error, database_url
-from softfax.delivery.offline import offline_database
+from softfax.delivery.offline import database_as_it_is, offline_database
 from softfax.delivery.stations import StationView, views
 from softfax.errors import LocalError, SoftfaxError
 from softfax.filestore import FileStore
@@ -28,26 +27,17 @@ def replica_findings(config: StationConfig) -> Iterator[Finding]:
     """Losses of PostgreSQL after it has confirmed: by a crash, or by a standby that takes over."""
     if not config.data.url.startswith("postgres"):
         return
-    url = database_url(config.data.dir, config.data.url)
     try:
-        engine = database_engine(url, pool_size=1, must_exist=True)
-    except SoftfaxError as error:
-        yield failed(CheckArea.RECORDS, error.problem, error.remedy)
-        return
-    try:
-        with engine.connect() as connection:
+        with database_as_it_is(config.data.dir, config.data.url) as engine, engine.connect() as connection:
             commit, names, fsync = (
                 str(connection.execute(sa.text(f"show {name}")).scalar())
                 for name in ("synchronous_commit", "synchronous_standby_names", "fsync")
             )
             # Of others' connections, a user without pg_read_all_stats sees that they are there, and no state.
             standbys = connection.execute(sa.text("select sync_state from pg_stat_replication")).scalars().all()
-    except sa.exc.SQLAlchemyError as error:
-        problem = database_error(url, error)
-        yield failed(CheckArea.RECORDS, problem.problem, problem.remedy)
+    except SoftfaxError as error:
+        yield failed(CheckArea.RECORDS, error.problem, error.remedy)
         return
-    finally:
-        engine.dispose()
     yield loss_findings(commit, names, fsync, standbys)
 
 
