@@ -64,7 +64,7 @@ class Load:
 
 @dataclass
 class Day:
-    """What became of a day."""
+    """Outcome of a day."""
 
     sent: int = 0
     received: int = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is shipped for a group of stations holds together: the chart renders to what Kubernetes takes, its configurations are right,
+"""The files shipped for a group of stations hold together: the chart renders to what Kubernetes takes, its configurations are right,
 Compose's services find each other, and the dashboard asks for metrics that there are."""
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def test_a_group_with_one_store(tmp_path: Path) -> None:
 
 
 def test_pages_on_the_disk_of_a_station_that_is_gone(tmp_path: Path) -> None:
-    """What only a lost machine had does not count as received."""
+    """A document that only a lost machine had does not count as received."""
     (store := tmp_path / "store").write_text("in the way: the store cannot be used")
 
     async def run() -> None:

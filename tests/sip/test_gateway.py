@@ -3,22 +3,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import secrets
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from softfax.station import Station
 from tests.sip.far_end import AUDIO, HERE, T38, FarEnd, Message
+from tests.support.station_thread import StationThread
 
 pytestmark = pytest.mark.sip
 
@@ -32,8 +30,7 @@ class Gateway:
     def __init__(self, folder: Path) -> None:
         self.trunk = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.trunk.bind((TRUNK, 0))
-        self.port = 0
-        self._config = {
+        config = {
             "sip": {"listen": f"{HERE}:0"},
             "data": {"dir": folder},
             "fax": {"receive": False},
@@ -48,25 +45,11 @@ class Gateway:
                 {"name": "short", "from": ["pbx"], "numbers": ["77"], "accounts": ["trunk"], "answer_timeout_s": 0.5},
             ],
         }
-        self._started = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._main)
-        self._thread.start()
-        assert self._started.wait(60)
-
-    def _main(self) -> None:
-        async def run() -> None:
-            async with Station(self._config, isolated=True) as station:
-                self.port = station.bound_address[1]
-                self._started.set()
-                await self._stop.wait()
-
-        self._loop.run_until_complete(run())
+        self._station = StationThread(config)
+        self.port = self._station.port
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(60)
+        self._station.close()
         self.trunk.close()
 
 

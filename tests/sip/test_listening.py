@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softfax.model import Event, FaxUpdate
-from softfax.station import Station
+from softfax.model import Event
 from tests.sip.far_end import AUDIO, HERE, T38, FarEnd, Message
 from tests.support.command import SoftfaxProcess
+from tests.support.station_thread import StationThread
 
 pytestmark = pytest.mark.sip
 
@@ -40,13 +40,13 @@ class Listener:
     def __init__(self, folder: Path) -> None:
         self.pbx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.pbx.bind((PBX, 0))
-        self.port, self.folder = 0, folder
+        self.folder = folder
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         rules = [
             {"name": name, "from": ["trunk"], "numbers": [name], "to": "200", "accounts": ["pbx"], **rule}
             for name, rule in RULES.items()
         ]
-        self._config = {
+        config = {
             "sip": {"listen": f"{HERE}:0"},
             "data": {"dir": folder},
             "callbacks": {"enabled": False},
@@ -56,29 +56,12 @@ class Listener:
             ],
             "gateway": rules,
         }
-        self._started = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._main)
-        self._thread.start()
-        assert self._started.wait(60)
+        self._station = StationThread(config, lambda update: self.events.put(update.event))
+        self.port = self._station.port
 
     @property
     def server(self) -> str:
         return f"sip:{PBX}:{self.pbx.getsockname()[1]}"
-
-    def _main(self) -> None:
-        def take(update: FaxUpdate) -> None:
-            self.events.put(update.event)
-
-        async def run() -> None:
-            async with Station(self._config, isolated=True) as station:
-                station.subscribe(take)
-                self.port = station.bound_address[1]
-                self._started.set()
-                await self._stop.wait()
-
-        self._loop.run_until_complete(run())
 
     def until(self, fits: Callable[[Event], bool], limit_s: float = 90.0) -> Event:
         """The next event that fits."""
@@ -98,8 +81,7 @@ class Listener:
         return self.until(lambda event: event.event == "result")
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(60)
+        self._station.close()
         self.pbx.close()
 
 

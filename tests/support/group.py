@@ -36,7 +36,7 @@ _ENDED = tuple(str(s) for s in FaxState if s not in ("queued", "waiting", "prepa
 
 @dataclass
 class Outcome:
-    """What came of a run: faxes by state, and what must not be."""
+    """Outcome of a run: faxes by state, and what must not be."""
 
     states: Counter[str]
     lost: int

@@ -56,7 +56,7 @@ def test_every_operation_is_described(described: dict[str, Any]) -> None:
 
 
 def test_callbacks_tags_and_head_are_described(described: dict[str, Any]) -> None:
-    """What a receiver really gets has the keys of the description, and no other."""
+    """The body a receiver really gets has the keys of the description, and no other."""
 
     def check(webhook: str, body: dict[str, Any]) -> None:
         schema = described["webhooks"][webhook]["post"]["requestBody"]["content"]["application/json"]["schema"]
