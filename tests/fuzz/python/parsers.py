@@ -89,6 +89,8 @@ def _text(data: bytes) -> str:
 
 def _sdp(data: bytes) -> None:
     offer = sdp.parse(_text(data))
+    for line in offer.media:
+        sdp.is_direct(offer, line)
     if sdp.t38_line(offer) is not None:
         answer, _ = sdp.answer_t38(offer, ("192.0.2.9", 4000), OWN)
         sdp.parse(answer)
@@ -203,7 +205,15 @@ _PCAP = (
     b"\xd4\xc3\xb2\xa1\x02\0\x04\0" + b"\0" * 8 + b"\xff\xff\0\0\x65\0\0\0" + b"\1\0\0\0\2\0\0\0\4\0\0\0\4\0\0\0abcd"
 )
 TARGETS: dict[str, Target] = {
-    "sdp": Target(_sdp, ((DESCRIPTION + T38).encode(), (DESCRIPTION + AUDIO + T38).encode()), (sdp.SdpError,)),
+    "sdp": Target(
+        _sdp,
+        (
+            (DESCRIPTION + T38).encode(),
+            (DESCRIPTION + AUDIO + T38).encode(),
+            sdp.offer_t38(("192.0.2.1", 4000), sdp.T38Parameters(direct=True)).encode(),
+        ),
+        (sdp.SdpError,),
+    ),
     "srtp": Target(
         _srtp,
         ((DESCRIPTION + AUDIO + CRYPTO).encode(), (DESCRIPTION + AUDIO).replace("AVP", "SAVP").encode()),
