@@ -31,13 +31,10 @@ from softfax.errors import (
     UsageError,
 )
 from softfax.fax import outcome
-from softfax.fax.gateway import ActiveGateway, Onward
-from softfax.fax.legs import GatewaySettings
-from softfax.fax.listening import ListenSettings
 from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings
-from softfax.model import Event, FaxResult, HeardSignal, new_fax_id
+from softfax.model import Event, FaxResult, new_fax_id
 from softfax.options import FaxOptions, options_of
 from softfax.sip.agent import IncomingCall
 from softfax.sip.headers import number_of
@@ -45,8 +42,9 @@ from softfax.sip.types import CALLS_PER_PROCESS, CallerId, CallHandler, SipAccou
 from softfax.sipstatus import status
 from softfax.station import making, wire
 from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, gateway_of, mailbox_of
-from softfax.station.config import GatewayConfig, StationConfig
+from softfax.station.config import StationConfig
 from softfax.station.load import Load, LoadMeter, Refusals
+from softfax.station.passing import Passing, PlacedFax
 from softfax.station.progress import fax_progress, gateway_progress
 from softfax.station.registrations import Registrations
 
@@ -88,32 +86,14 @@ class CallHost(Protocol):
         """The page being received as far as its lines have come, as PNG."""
 
 
-class _PlacedFax:
-    """A fax under way."""
-
-    def __init__(self, account: str, arrived: wire.Arrived | None = None, caller: str = "") -> None:
-        self.account, self.caller = account, caller
-        self.mailbox = arrived.mailbox if arrived is not None else ""
-        self.incoming, self.known = arrived is not None, arrived is None or arrived.known
-        self.active: ActiveFax | None = None
-        self.gateway: ActiveGateway | None = None
-        #: The account by which a gateway's call goes on.
-        self.onward = ""
-        self.task: asyncio.Task[None] | None = None
-        self.may_dial: asyncio.Future[wire.Dial] = asyncio.get_running_loop().create_future()
-        #: Set once a gateway's call that waits is to be received here.
-        self.taken = asyncio.Event()
-        self.why: Outcome | None = None
-        self.ended = False
-
-
 class Calls:
     """One user agent and one engine, for any number of faxes; one in a process."""
 
     def __init__(self, config: StationConfig, report: Report) -> None:
         self.config = config
-        self._report = report
-        self._faxes: dict[str, _PlacedFax] = {}
+        self.report = report
+        self.faxes: dict[str, PlacedFax] = {}
+        self._passing = Passing(self)
         self._runtime: FaxRuntime | None = None
         self._draining = False
         self._screen = Screen()
@@ -148,7 +128,7 @@ class Calls:
         self._watch(False)
         if self._measuring is not None:
             self._measuring.cancel()
-        for fax_id in list(self._faxes):
+        for fax_id in list(self.faxes):
             self._cancel(wire.Cancel(fax_id))
         await self._idle(grace_s)
         self._registrations.close()
@@ -159,16 +139,17 @@ class Calls:
         await self._idle(10.0)
 
     async def _idle(self, timeout_s: float) -> None:
-        tasks = [fax.task for fax in self._faxes.values() if fax.task is not None]
+        tasks = [fax.task for fax in self.faxes.values() if fax.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
 
     @property
     def bound_address(self) -> tuple[str, int]:
         """Address and port on which SIP listens."""
-        return self._running().agent.bound_address
+        return self.running().agent.bound_address
 
-    def _running(self) -> FaxRuntime:
+    def running(self) -> FaxRuntime:
+        """The runtime. Raises LocalError before the start."""
         if self._runtime is None:
             raise LocalError("the station does not run", "use it in `async with`")
         return self._runtime
@@ -183,7 +164,7 @@ class Calls:
     @property
     def _calls_up(self) -> int:
         """Calls, without those that wait for their pages."""
-        return sum((fax.incoming or fax.active is not None) + (fax.gateway is not None) for fax in self._faxes.values())
+        return sum((fax.incoming or fax.active is not None) + (fax.gateway is not None) for fax in self.faxes.values())
 
     def _have_room_for(self, calls: int) -> None:
         """Make room for as many calls as configured, or as are possible."""
@@ -197,15 +178,15 @@ class Calls:
         loop = asyncio.get_running_loop()
         told: Load | None = None
         while True:
-            due = loop.time() + (MEASURE_S if self._faxes else MEASURE_IDLE_S)
+            due = loop.time() + (MEASURE_S if self.faxes else MEASURE_IDLE_S)
             await asyncio.sleep(due - loop.time())
-            now, runtime = loop.time(), self._running()
+            now, runtime = loop.time(), self.running()
             self._meter.sample(now, runtime.engine.load(), max(0.0, now - due))
             self._load = self._meter.load(self._calls_up, self._refusals(runtime))
-            self._close_if_full()
+            self.close_if_full()
             if self._load != told:
                 told = self._load
-                self._report(wire.Measured(self._load))
+                self.report(wire.Measured(self._load))
 
     def _refusals(self, runtime: FaxRuntime) -> Refusals:
         early = runtime.agent.refused
@@ -217,32 +198,33 @@ class Calls:
             connections_ended=early.connections_ended,
         )
 
-    def _close_if_full(self) -> None:
-        self._running().agent.close_to_calls(self._meter.is_full(self._calls_up), self._draining)
+    def close_if_full(self) -> None:
+        """Close the user agent to calls that there is no room for."""
+        self.running().agent.close_to_calls(self._meter.is_full(self._calls_up), self._draining)
 
     # ---- orders -------------------------------------------------------------------------------------------------
 
     def order(self, message: wire.Message) -> None:
         """Takes an order; what comes of it is reported."""
         if isinstance(message, wire.PlaceCall):
-            fax = self._faxes[message.fax_id] = _PlacedFax(message.settings.account)
-            self._run(message.fax_id, fax, self._outgoing(message, fax))
+            fax = self.faxes[message.fax_id] = PlacedFax(message.settings.account)
+            self.run(message.fax_id, fax, self._outgoing(message, fax))
         elif isinstance(message, wire.Dial):
-            waiting = self._faxes.get(message.fax_id)
+            waiting = self.faxes.get(message.fax_id)
             if waiting is not None and not waiting.may_dial.done():
                 waiting.may_dial.set_result(message)
         elif isinstance(message, wire.Cancel):
             self._cancel(message)
         elif isinstance(message, wire.Bridge):
-            self._bridge(message)
+            self._passing.bridge(message)
         elif isinstance(message, wire.Take):
-            if message.fax_id in self._faxes:
-                self._faxes[message.fax_id].taken.set()
+            if message.fax_id in self.faxes:
+                self.faxes[message.fax_id].taken.set()
         elif isinstance(message, wire.Refuse):
-            self._refuse_gateway(message)
+            self._passing.refuse(message)
         elif isinstance(message, wire.Drain):
             self._draining = True
-            self._close_if_full()
+            self.close_if_full()
         elif isinstance(message, wire.Watch):
             self._watch(message.on)
         elif isinstance(message, wire.Show):
@@ -252,11 +234,11 @@ class Calls:
             self.config = StationConfig.checked(message.config, "the configuration")
             self._floor = _floor(self.config)
             self._have_room_for(self.config.slots().calls)
-            self._running().trace = making.trace_settings(self.config)
+            self.running().trace = making.trace_settings(self.config)
             self._have_accounts(self.config.sip_accounts())
 
     def _cancel(self, message: wire.Cancel) -> None:
-        fax = self._faxes.get(message.fax_id)
+        fax = self.faxes.get(message.fax_id)
         if fax is None:
             return
         under_way = fax.active or fax.gateway
@@ -267,16 +249,16 @@ class Calls:
             fax.task.cancel()
 
     def _have_accounts(self, accounts: Sequence[SipAccount]) -> None:
-        task = asyncio.ensure_future(self._registrations.apply(self._running().agent, accounts))
+        task = asyncio.ensure_future(self._registrations.apply(self.running().agent, accounts))
         task.add_done_callback(_have)
 
-    def _run(self, fax_id: str, fax: _PlacedFax, work: Coroutine[Any, Any, None]) -> None:
-        """Whatever becomes of the task of a fax, the fax gets an end."""
+    def run(self, fax_id: str, fax: PlacedFax, work: Coroutine[Any, Any, None]) -> None:
+        """Run the task of a fax, which gets an end whatever becomes of it."""
         fax.task = asyncio.ensure_future(work)
         fax.task.add_done_callback(partial(self._ran, fax_id, fax))
 
-    def _ran(self, fax_id: str, fax: _PlacedFax, task: asyncio.Task[None]) -> None:
-        self._faxes.pop(fax_id, None)
+    def _ran(self, fax_id: str, fax: PlacedFax, task: asyncio.Task[None]) -> None:
+        self.faxes.pop(fax_id, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("fax %s failed", fax_id, exc_info=error)
@@ -287,14 +269,14 @@ class Calls:
             why = fax.why or Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED, reached=False)
             self._undialled(fax_id, fax, why)
 
-    def _undialled(self, fax_id: str, fax: _PlacedFax, why: Outcome) -> None:
+    def _undialled(self, fax_id: str, fax: PlacedFax, why: Outcome) -> None:
         if not fax.ended:
             fax.ended = True
-            self._report(wire.NotDialled(fax_id, why.error, why.text, why.code))
+            self.report(wire.NotDialled(fax_id, why.error, why.text, why.code))
 
     # ---- outgoing -----------------------------------------------------------------------------------------------
 
-    async def _outgoing(self, order: wire.PlaceCall, fax: _PlacedFax) -> None:
+    async def _outgoing(self, order: wire.PlaceCall, fax: PlacedFax) -> None:
         """Documents, then leave to dial, then the call, then the fax."""
         logcontext.fax(order.fax_id)
         job: PageJob | None = None
@@ -306,7 +288,7 @@ class Calls:
                     await asyncio.to_thread(job.wait_ready)
                     settings = dataclasses.replace(settings, document=job.tiff)
                 await self._wait_for_room()
-                self._report(wire.Ready(order.fax_id))
+                self.report(wire.Ready(order.fax_id))
                 if (await fax.may_dial).too_late:
                     raise LocalError(LAPSED)
                 await self._dial(order, fax, settings, job)
@@ -333,16 +315,15 @@ class Calls:
                 raise LocalError(NO_ROOM)
             await asyncio.sleep(ROOM_CHECK_S)
 
-    async def _dial(self, order: wire.PlaceCall, fax: _PlacedFax, settings: FaxSettings, job: PageJob | None) -> None:
+    async def _dial(self, order: wire.PlaceCall, fax: PlacedFax, settings: FaxSettings, job: PageJob | None) -> None:
         self._meter.begun(asyncio.get_running_loop().time())
         shown = CallerId(settings.caller_number, settings.caller_name)
-        on_event = partial(self._on_event, order.fax_id, fax)
-        fax.active = self._running().send(
-            order.uri, settings, on_event, job=job, caller=shown, account=settings.account
-        )
-        await self._finish(order.fax_id, fax, fax.active, order.uri)
+        on_event = partial(self.on_event, order.fax_id, fax)
+        fax.active = self.running().send(order.uri, settings, on_event, job=job, caller=shown, account=settings.account)
+        await self.finish(order.fax_id, fax, fax.active, order.uri)
 
-    async def _finish(self, fax_id: str, fax: _PlacedFax, active: ActiveFax, remote_uri: str) -> None:
+    async def finish(self, fax_id: str, fax: PlacedFax, active: ActiveFax, remote_uri: str) -> None:
+        """Report the end of a fax, once it has one."""
         result = await active.result
         fax.ended = True
         if fax.caller and result.result_code in outcome.T30_SILENCE:
@@ -351,8 +332,8 @@ class Calls:
         # Packets are counted at the end, also where progress was not watched.
         counters = fax_progress(active, fax_id, ended=True)
         if counters is not None:
-            self._report(wire.FaxEvent(fax_id, counters, active.session.mode))
-        self._report(wire.Ended(fax_id, result, remote_uri, marks))
+            self.report(wire.FaxEvent(fax_id, counters, active.session.mode))
+        self.report(wire.Ended(fax_id, result, remote_uri, marks))
 
     # ---- incoming -----------------------------------------------------------------------------------------------
 
@@ -367,12 +348,12 @@ class Calls:
         called = number_of(arrived.called)
         facts = CallFacts(account=call.account, known=call.known, caller_number=caller, called_number=called)
         rule = gateway_of(self.config, facts)
-        unready = self._unready() if rule is None or rule.swml else None
+        unready = self.unready() if rule is None or rule.swml else None
         if unready is not None:
             return self._refuse(call, 480, *unready)
         now = time.monotonic()
-        active = [ActiveCall(f.account, f.mailbox, f.incoming, f.known) for f in self._faxes.values()]
-        active += [ActiveCall(f.onward, "", False) for f in self._faxes.values() if f.gateway is not None]
+        active = [ActiveCall(f.account, f.mailbox, f.incoming, f.known) for f in self.faxes.values()]
+        active += [ActiveCall(f.onward, "", False) for f in self.faxes.values() if f.gateway is not None]
         decision = admit(self.config, facts, active, self._screen.history(caller, now))
         if isinstance(decision, Refusal):
             self._no_slot += decision.sip_code == 486
@@ -384,15 +365,16 @@ class Calls:
         arrived = dataclasses.replace(arrived, mailbox=decision.mailbox, ident=decision.ident)
         fax_id = arrived.fax_id
         if rule is not None:
-            return self._pass_on(call, arrived, caller, rule)
-        settings = self._incoming_settings(arrived)
-        fax = self._faxes[fax_id] = _PlacedFax(call.account, arrived, caller)
-        self._close_if_full()
-        self._report(arrived)
-        self._run(fax_id, fax, self._receive(fax_id, fax))
-        return settings, partial(self._on_event, fax_id, fax)
+            return self._passing.pass_on(call, arrived, caller, rule)
+        settings = self.incoming_settings(arrived)
+        fax = self.faxes[fax_id] = PlacedFax(call.account, arrived, caller)
+        self.close_if_full()
+        self.report(arrived)
+        self.run(fax_id, fax, self._receive(fax_id, fax))
+        return settings, partial(self.on_event, fax_id, fax)
 
-    def _incoming_settings(self, arrived: wire.Arrived) -> FaxSettings:
+    def incoming_settings(self, arrived: wire.Arrived) -> FaxSettings:
+        """Settings of a fax that comes in."""
         document = making.spool_path(self.config, arrived.fax_id)
         settings = making.incoming_settings(
             self.config, fax_id=arrived.fax_id, document=document, account=arrived.account
@@ -414,22 +396,22 @@ class Calls:
         arrived = making.arrived(self.config, call, new_fax_id())
         mailbox = mailbox_of(self.config, number_of(arrived.called))
         arrived = dataclasses.replace(arrived, mailbox=mailbox.name if mailbox is not None else "")
-        self._report(arrived)
+        self.report(arrived)
         text = f"softfax refused the call ({code}: {why})"
-        self._report(wire.NotDialled(arrived.fax_id, status(code).word, text, outcome.NO_T30 + code))
+        self.report(wire.NotDialled(arrived.fax_id, status(code).word, text, outcome.NO_T30 + code))
 
-    def _unready(self) -> tuple[str, str] | None:
+    def unready(self) -> tuple[str, str] | None:
         """Reasons for receiving no faxes, for the log and for the caller; None where they are received."""
         if not self.config.fax.receive:
             return "no faxes are received here", ""
         problem = self._floor.problem()
         return (problem, "no faxes can be received at the moment") if problem else None
 
-    async def _receive(self, fax_id: str, fax: _PlacedFax) -> None:
+    async def _receive(self, fax_id: str, fax: PlacedFax) -> None:
         logcontext.fax(fax_id)
         # The fax begins when the decision to answer has been returned.
         for _ in range(100):
-            active = next((one for one in self._running().faxes if one.session.fax_id == fax_id), None)
+            active = next((one for one in self.running().faxes if one.session.fax_id == fax_id), None)
             if active is not None:
                 break
             await asyncio.sleep(0)
@@ -438,114 +420,17 @@ class Calls:
             self._undialled(fax_id, fax, why)
             return
         fax.active = active
-        await self._finish(fax_id, fax, active, active.call.remote_uri if active.call is not None else "")
-
-    # ---- gateways -----------------------------------------------------------------------------------------------
-
-    def _pass_on(self, call: IncomingCall, arrived: wire.Arrived, caller: str, rule: GatewayConfig) -> CallHandler:
-        """A call that goes on by a gateway: where to, the station says. It may be listened to for a fax first."""
-        fax_id = arrived.fax_id
-        onward = dataclasses.replace(arrived, mailbox="", gateway=rule.name)
-        listens = bool(rule.listen) and self._unready() is None
-        fax = _PlacedFax(call.account, arrived if listens or rule.swml else onward, caller)
-        settings = GatewaySettings(fax_id=fax_id, t38=making.t38_preferences(self.config, call.account))
-        gateway = fax.gateway = ActiveGateway(self._running(), call, settings, partial(self._on_event, fax_id, fax))
-        self._faxes[fax_id] = fax
-        self._close_if_full()
-        if listens:
-            listening = ListenSettings(early=rule.listen == "early", seconds=rule.listen_s)
-            self._run(fax_id, fax, self._listen(fax, gateway, listening, arrived, onward))
-        elif rule.swml:
-            waiting = dataclasses.replace(arrived, gateway=rule.name)
-            self._report(waiting)
-            self._run(fax_id, fax, self._await_document(fax, gateway, waiting))
-        else:
-            self._report(onward)
-            self._run(fax_id, fax, self._end_of_gateway(fax_id, fax, gateway))
-        return gateway.handler
-
-    async def _await_document(self, fax: _PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
-        """A call that a document of the station's decides on."""
-        logcontext.fax(arrived.fax_id)
-        taken = asyncio.ensure_future(fax.taken.wait())
-        either: set[asyncio.Future[Any]] = {gateway.result, taken}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        taken.cancel()
-        if gateway.result.done():
-            await self._end_of_gateway(arrived.fax_id, fax, gateway)
-        else:
-            await self._receive_taken(fax, gateway, arrived)
-
-    async def _listen(
-        self,
-        fax: _PlacedFax,
-        gateway: ActiveGateway,
-        settings: ListenSettings,
-        arrived: wire.Arrived,
-        onward: wire.Arrived,
-    ) -> None:
-        """A call that may be voice or fax. The station hears of it once it is known which."""
-        fax_id = arrived.fax_id
-        logcontext.fax(fax_id)
-        heard = await gateway.listen(settings)
-        if heard is None or heard.signal is HeardSignal.NOTHING:
-            self._report(onward)
-            if heard is not None:
-                self._report(wire.FaxEvent(fax_id, heard))
-            await self._end_of_gateway(fax_id, fax, gateway)
-            return
-        self._report(arrived)
-        self._report(wire.FaxEvent(fax_id, heard))
-        await self._receive_taken(fax, gateway, arrived)
-
-    async def _receive_taken(self, fax: _PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
-        fax_id = arrived.fax_id
-        taken, fax.gateway = gateway.release(), None
-        fax.active = self._running().take_over(
-            taken, self._incoming_settings(arrived), partial(self._on_event, fax_id, fax)
-        )
-        await self._finish(fax_id, fax, fax.active, taken.call.remote_uri)
-
-    def _bridge(self, order: wire.Bridge) -> None:
-        fax = self._faxes.get(order.fax_id)
-        if fax is None or fax.gateway is None:
-            return
-        onward = [Onward(r.account, r.uri, making.t38_preferences(self.config, r.account)) for r in order.routes]
-        fax.onward = order.routes[0].account if order.routes else ""
-        caller = CallerId(order.caller_number, order.caller_name)
-        bridge = partial(fax.gateway.begin, onward, caller, answer_s=order.answer_timeout_s)
-        if order.hand_on == "redirect":
-            fax.gateway.redirect(order.routes[0].uri)
-        elif order.hand_on == "refer":
-            fax.gateway.refer(order.routes[0].uri, bridge)
-        else:
-            bridge()
-
-    def _refuse_gateway(self, order: wire.Refuse) -> None:
-        fax = self._faxes.get(order.fax_id)
-        if fax is not None and fax.gateway is not None:
-            log.warning("a gateway's call from %s is refused: %s", fax.account, order.text)
-            why = Outcome(False, order.error, order.text, outcome.NO_T30 + order.sip_code, reached=False)
-            fax.gateway.session.refuse(why, order.sip_code)
-
-    async def _end_of_gateway(self, fax_id: str, fax: _PlacedFax, gateway: ActiveGateway) -> None:
-        logcontext.fax(fax_id)
-        result = await gateway.result
-        fax.ended = True
-        counters = gateway_progress(gateway, fax_id, ended=True)
-        if counters is not None:
-            self._report(wire.FaxEvent(fax_id, counters, gateway.session.mode))
-        self._report(wire.Ended(fax_id, result, gateway.call.remote_uri))
+        await self.finish(fax_id, fax, active, active.call.remote_uri if active.call is not None else "")
 
     # ---- events -------------------------------------------------------------------------------------------------
 
-    def _on_event(self, fax_id: str, fax: _PlacedFax, event: Event) -> None:
-        """Takes what the fax session says. Its result goes with the end."""
+    def on_event(self, fax_id: str, fax: PlacedFax, event: Event) -> None:
+        """Takes an event of a fax. Its result goes with the end."""
         if isinstance(event, FaxResult):
             return
         under_way = fax.active or fax.gateway
         mode = under_way.session.mode if under_way is not None else None
-        self._report(wire.FaxEvent(fax_id, event, mode))
+        self.report(wire.FaxEvent(fax_id, event, mode))
 
     def _watch(self, on: bool) -> None:
         if on and self._watching is None:
@@ -557,21 +442,21 @@ class Calls:
     async def _tell_progress(self) -> None:
         while True:
             await asyncio.sleep(PROGRESS_S)
-            for fax_id, fax in list(self._faxes.items()):
+            for fax_id, fax in list(self.faxes.items()):
                 under_way = fax.active or fax.gateway
                 if under_way is None or fax.ended:
                     continue
                 event = fax_progress(fax.active, fax_id) if fax.active else gateway_progress(fax.gateway, fax_id)
                 if event is not None:
-                    self._report(wire.FaxEvent(fax_id, event, under_way.session.mode))
+                    self.report(wire.FaxEvent(fax_id, event, under_way.session.mode))
 
     async def _show(self, message: wire.Show) -> None:
         png = await self.preview(message.fax_id)
-        self._report(wire.Picture(message.number, base64.b64encode(png or b"").decode()))
+        self.report(wire.Picture(message.number, base64.b64encode(png or b"").decode()))
 
     async def preview(self, fax_id: str) -> bytes | None:
         """The page being received as far as its lines have come, as PNG."""
-        fax = self._faxes.get(fax_id)
+        fax = self.faxes.get(fax_id)
         if fax is None or fax.active is None or fax.ended:
             return None
         return await fax.active.preview()

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Calls that a gateway's rule passes on, in the process for calls: listened to, bridged, handed on, refused or received."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, Protocol
+
+from softfax import logcontext
+from softfax.fax import outcome
+from softfax.fax.gateway import ActiveGateway, Onward
+from softfax.fax.legs import GatewaySettings
+from softfax.fax.listening import ListenSettings
+from softfax.fax.outcome import Outcome
+from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.settings import FaxSettings
+from softfax.model import Event, HeardSignal
+from softfax.sip.agent import IncomingCall
+from softfax.sip.types import CallerId, CallHandler
+from softfax.station import making, wire
+from softfax.station.config import GatewayConfig, StationConfig
+from softfax.station.progress import gateway_progress
+
+__all__ = ["Passing", "PlacedFax"]
+
+log = logging.getLogger("softfax.station")
+
+
+class PlacedFax:
+    """A fax under way."""
+
+    def __init__(self, account: str, arrived: wire.Arrived | None = None, caller: str = "") -> None:
+        self.account, self.caller = account, caller
+        self.mailbox = arrived.mailbox if arrived is not None else ""
+        self.incoming, self.known = arrived is not None, arrived is None or arrived.known
+        self.active: ActiveFax | None = None
+        self.gateway: ActiveGateway | None = None
+        #: The account by which a gateway's call goes on.
+        self.onward = ""
+        self.task: asyncio.Task[None] | None = None
+        self.may_dial: asyncio.Future[wire.Dial] = asyncio.get_running_loop().create_future()
+        #: Set once a gateway's call that waits is to be received here.
+        self.taken = asyncio.Event()
+        self.why: Outcome | None = None
+        self.ended = False
+
+
+class Host(Protocol):
+    """The calls of a process, as those that pass need them."""
+
+    config: StationConfig
+    faxes: dict[str, PlacedFax]
+
+    def running(self) -> FaxRuntime: ...
+    def report(self, message: wire.Message, /) -> None: ...
+    def run(self, fax_id: str, fax: PlacedFax, work: Coroutine[Any, Any, None]) -> None: ...
+    def on_event(self, fax_id: str, fax: PlacedFax, event: Event) -> None: ...
+    def close_if_full(self) -> None: ...
+    def unready(self) -> tuple[str, str] | None: ...
+    def incoming_settings(self, arrived: wire.Arrived) -> FaxSettings: ...
+    async def finish(self, fax_id: str, fax: PlacedFax, active: ActiveFax, remote_uri: str) -> None: ...
+
+
+class Passing:
+    """The calls that a gateway's rule passes on."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def pass_on(self, call: IncomingCall, arrived: wire.Arrived, caller: str, rule: GatewayConfig) -> CallHandler:
+        """A call that goes on by a gateway: where to, the station says. It may be listened to for a fax first."""
+        fax_id = arrived.fax_id
+        onward = dataclasses.replace(arrived, mailbox="", gateway=rule.name)
+        listens = bool(rule.listen) and self._host.unready() is None
+        fax = PlacedFax(call.account, arrived if listens or rule.swml else onward, caller)
+        settings = GatewaySettings(fax_id=fax_id, t38=making.t38_preferences(self._host.config, call.account))
+        gateway = fax.gateway = ActiveGateway(
+            self._host.running(), call, settings, partial(self._host.on_event, fax_id, fax)
+        )
+        self._host.faxes[fax_id] = fax
+        self._host.close_if_full()
+        if listens:
+            listening = ListenSettings(early=rule.listen == "early", seconds=rule.listen_s)
+            self._host.run(fax_id, fax, self._listen(fax, gateway, listening, arrived, onward))
+        elif rule.swml:
+            waiting = dataclasses.replace(arrived, gateway=rule.name)
+            self._host.report(waiting)
+            self._host.run(fax_id, fax, self._await_document(fax, gateway, waiting))
+        else:
+            self._host.report(onward)
+            self._host.run(fax_id, fax, self._end_of_gateway(fax_id, fax, gateway))
+        return gateway.handler
+
+    async def _await_document(self, fax: PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
+        """A call that a document of the station's decides on."""
+        logcontext.fax(arrived.fax_id)
+        taken = asyncio.ensure_future(fax.taken.wait())
+        either: set[asyncio.Future[Any]] = {gateway.result, taken}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        taken.cancel()
+        if gateway.result.done():
+            await self._end_of_gateway(arrived.fax_id, fax, gateway)
+        else:
+            await self._receive_taken(fax, gateway, arrived)
+
+    async def _listen(
+        self,
+        fax: PlacedFax,
+        gateway: ActiveGateway,
+        settings: ListenSettings,
+        arrived: wire.Arrived,
+        onward: wire.Arrived,
+    ) -> None:
+        """A call that may be voice or fax. The station hears of it once it is known which."""
+        fax_id = arrived.fax_id
+        logcontext.fax(fax_id)
+        heard = await gateway.listen(settings)
+        if heard is None or heard.signal is HeardSignal.NOTHING:
+            self._host.report(onward)
+            if heard is not None:
+                self._host.report(wire.FaxEvent(fax_id, heard))
+            await self._end_of_gateway(fax_id, fax, gateway)
+            return
+        self._host.report(arrived)
+        self._host.report(wire.FaxEvent(fax_id, heard))
+        await self._receive_taken(fax, gateway, arrived)
+
+    async def _receive_taken(self, fax: PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
+        fax_id = arrived.fax_id
+        taken, fax.gateway = gateway.release(), None
+        fax.active = self._host.running().take_over(
+            taken, self._host.incoming_settings(arrived), partial(self._host.on_event, fax_id, fax)
+        )
+        await self._host.finish(fax_id, fax, fax.active, taken.call.remote_uri)
+
+    def bridge(self, order: wire.Bridge) -> None:
+        fax = self._host.faxes.get(order.fax_id)
+        if fax is None or fax.gateway is None:
+            return
+        onward = [Onward(r.account, r.uri, making.t38_preferences(self._host.config, r.account)) for r in order.routes]
+        fax.onward = order.routes[0].account if order.routes else ""
+        caller = CallerId(order.caller_number, order.caller_name)
+        bridge = partial(fax.gateway.begin, onward, caller, answer_s=order.answer_timeout_s)
+        if order.hand_on == "redirect":
+            fax.gateway.redirect(order.routes[0].uri)
+        elif order.hand_on == "refer":
+            fax.gateway.refer(order.routes[0].uri, bridge)
+        else:
+            bridge()
+
+    def refuse(self, order: wire.Refuse) -> None:
+        fax = self._host.faxes.get(order.fax_id)
+        if fax is not None and fax.gateway is not None:
+            log.warning("a gateway's call from %s is refused: %s", fax.account, order.text)
+            why = Outcome(False, order.error, order.text, outcome.NO_T30 + order.sip_code, reached=False)
+            fax.gateway.session.refuse(why, order.sip_code)
+
+    async def _end_of_gateway(self, fax_id: str, fax: PlacedFax, gateway: ActiveGateway) -> None:
+        logcontext.fax(fax_id)
+        result = await gateway.result
+        fax.ended = True
+        counters = gateway_progress(gateway, fax_id, ended=True)
+        if counters is not None:
+            self._host.report(wire.FaxEvent(fax_id, counters, gateway.session.mode))
+        self._host.report(wire.Ended(fax_id, result, gateway.call.remote_uri))
