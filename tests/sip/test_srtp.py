@@ -66,6 +66,34 @@ def test_an_offer_is_answered_in_its_own_way(far: FarEnd, srtp: str, first: str,
     assert "ended" in agent.output()[-1]
 
 
+PLAIN_LINE, SECURE_LINE = AUDIO.partition("m=")[2], SECURE.partition("m=")[2]
+
+
+@pytest.mark.parametrize(
+    ("srtp", "lines", "answer"),
+    [
+        ("required", (PLAIN_LINE, SECURE_LINE), ["m=audio 0 RTP/AVP", "m=audio # RTP/SAVP"]),
+        ("required", (SECURE_LINE, PLAIN_LINE), ["m=audio # RTP/SAVP", "m=audio 0 RTP/AVP"]),
+        ("optional", (PLAIN_LINE, SECURE_LINE), ["m=audio 0 RTP/AVP", "m=audio # RTP/SAVP"]),
+        ("optional", (SECURE_LINE, PLAIN_LINE), ["m=audio # RTP/SAVP", "m=audio 0 RTP/AVP"]),
+        ("off", (SECURE_LINE, PLAIN_LINE), ["m=audio 0 RTP/SAVP", "m=audio # RTP/AVP"]),
+    ],
+)
+def test_of_two_lines_the_one_with_keys_is_taken(
+    far: FarEnd,  # noqa: F811
+    srtp: str,
+    lines: tuple[str, str],
+    answer: list[str],
+) -> None:
+    agent = Agent(ANSWERS, config(far, srtp))
+    far.port_of_agent = agent.port
+    response = far.invite(body=AUDIO.partition("m=")[0] + "".join(f"m={line}" for line in lines))
+    assert [line.rsplit(" ", line.count(" ") - 2)[0] for line in response.lines] == answer
+    assert ("a=crypto:" in response.body) == ("m=audio # RTP/SAVP" in answer)
+    far.bye()
+    assert agent.output() == ["['audio PCMU', 'answered 200', 'ended 200']"]
+
+
 @pytest.mark.parametrize(
     ("srtp", "offer", "more"),
     [

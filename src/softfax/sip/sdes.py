@@ -99,34 +99,50 @@ def secured(policy: SrtpPolicy, local: str, remote: str | None, keys: LocalKeys)
     """Our description `local` of audio with keys in it: an offer, or the answer to `remote`.
 
     `required` is offered as RTP/SAVP; `optional` as RTP/AVP with keys beside it, which those who know none pass over. An offer
-    is answered in its own way; raises SdpError for one in the clear where SRTP is required, or whose keys cannot be used.
+    is answered in its own way, and of several lines one alone is taken. Raises SdpError for one in the clear where SRTP is
+    required, or whose keys cannot be used.
     """
     offered = sdp.parse(remote).media if remote is not None else None
     head, sections = _sections(local)
-    for number, section in enumerate(sections):
-        if not re.match(r"m=audio [1-9]", section[0]):
-            continue
-        if offered is None:
-            _put(section, SECURE if policy == "required" else PLAIN, (keys.line(n, s) for n, s in enumerate(SUITES, 1)))
-        elif number < len(offered):
-            theirs = offered[number]
-            chosen = _chosen(policy, theirs)
-            _put(section, theirs.transport, [keys.line(chosen.tag, chosen.suite)] if chosen else [])
+    ours = [number for number, section in enumerate(sections) if re.match(r"m=audio [1-9]", section[0])]
+    if offered is None:
+        for number in ours:
+            transport = SECURE if policy == "required" else PLAIN
+            _put(sections[number], transport, (keys.line(n, s) for n, s in enumerate(SUITES, 1)))
+    else:
+        ours = [number for number in ours if number < len(offered)]
+        taken, crypto = _taken(policy, [(number, offered[number]) for number in ours])
+        for number in ours:
+            if number != taken:
+                _refuse(sections[number], offered[number].transport)
+            else:
+                _put(
+                    sections[number], offered[number].transport, [keys.line(crypto.tag, crypto.suite)] if crypto else []
+                )
     return "".join(f"{line}\r\n" for line in [*head, *(line for section in sections for line in section)])
 
 
 def check_offer(policy: SrtpPolicy, offer: str) -> None:
     """Raises SdpError for an offer of audio of which no line can be answered."""
+    _taken(policy, list(enumerate(sdp.parse(offer).media)))
+
+
+def _taken(policy: SrtpPolicy, lines: list[tuple[int, MediaLine]]) -> tuple[int, Crypto | None]:
+    """The line of an offer that is taken, with its key: one with keys before one in the clear; -1 where it has no audio.
+
+    Raises SdpError for the first one where none can be taken.
+    """
     problem: SdpError | None = None
-    for line in filter(_is_audio, sdp.parse(offer).media):
-        try:
-            _chosen(policy, line)
-        except SdpError as error:
-            problem = problem or error
-        else:
-            return
-    if problem is not None:
+    usable: list[tuple[int, Crypto | None]] = []
+    for number, line in lines:
+        if _is_audio(line):
+            try:
+                usable.append((number, _chosen(policy, line)))
+            except SdpError as error:
+                problem = problem or error
+    if problem is not None and not usable:
         raise problem
+    return min(usable, key=lambda one: one[1] is None, default=(-1, None))
 
 
 def _sections(text: str) -> tuple[list[str], list[list[str]]]:
@@ -147,6 +163,12 @@ def _put(section: list[str], transport: str, lines: Iterable[str]) -> None:
     section += lines
 
 
+def _refuse(section: list[str], transport: str) -> None:
+    """Refuse a line (RFC 3264 §6)."""
+    _put(section, transport, ())
+    section[0] = re.sub(r"^m=audio [0-9]+", "m=audio 0", section[0])
+
+
 def _chosen(policy: SrtpPolicy, theirs: MediaLine) -> Crypto | None:
     """The key of an offer that is taken: the first that can be used; None answers audio in the clear. Raises SdpError."""
     transport = theirs.transport.upper()
@@ -160,7 +182,8 @@ def _chosen(policy: SrtpPolicy, theirs: MediaLine) -> Crypto | None:
 
 def agreed(policy: SrtpPolicy, local: str, remote: str) -> SrtpKeys | None:
     """The keys that offer and answer have in common; None for audio in the clear. Raises SdpError where that will not do."""
-    ours, theirs = (next(filter(_is_audio, sdp.parse(text).media), None) for text in (local, remote))
+    both = zip(sdp.parse(local).media, sdp.parse(remote).media, strict=False)
+    ours, theirs = next((pair for pair in both if all(map(_is_audio, pair))), (None, None))
     if ours is None or theirs is None:
         raise SdpError("no audio")
     for mine in _cryptos(ours):
