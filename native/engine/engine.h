@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 12
+#define SFX_ABI_VERSION 13
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -191,10 +191,10 @@ enum sfx_law { SFX_LAW_PCMU = 0, SFX_LAW_PCMA = 8 };
 /*
  * Starts T.30 over G.711, or, if audio already runs, moves it to the new address. `fd` is a bound UDP socket; the
  * session takes it over and closes it, on failure too. `remote` is a numeric IPv4 or IPv6 address; nothing is sent to
- * 0.0.0.0, ::, multicast or broadcast.
+ * 0.0.0.0, ::, multicast or broadcast. Each packet has `ptime_ms` of audio: whole 10 ms, up to 60.
  */
 SFX_API int sfx_session_start_audio(sfx_session *session, int fd, const char *remote, uint16_t port, int law,
-                                    int payload_type);
+                                    int payload_type, int ptime_ms);
 
 /* ---- SRTP (RFC 3711), for audio alone ----------------------------------------------------------------------- */
 
@@ -315,6 +315,7 @@ typedef struct sfx_line_config {
     uint32_t snr_db;         /* noise, below what a modem sends on that line */
     uint32_t echo_db;        /* an echo of what each side sends, so much quieter */
     uint32_t echo_ms;        /* … and so late; 1000 at most */
+    uint32_t ptime_ms;       /* of a packet; 0 for 20 */
 } sfx_line_config;
 
 /* Joins two fresh sessions (one SFX_FLAG_CALLER) and runs them to the end without sockets or a clock. Returns 0 when

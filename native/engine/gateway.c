@@ -78,7 +78,7 @@ static void skip_samples(gateway_leg *to, int samples, bool lost) {
     push_part(to);
     to->skip += (uint32_t)samples;
     if (lost)
-        to->missing = (uint16_t)(to->missing + (samples + RTP_FRAME - 1) / RTP_FRAME);
+        to->missing = (uint16_t)(to->missing + (samples + (int)to->packet - 1) / (int)to->packet);
     to->paused = !lost;
 }
 
@@ -100,11 +100,11 @@ static void pass_audio(const gateway_leg *from, gateway_leg *to, const int16_t *
     else
         law_encode(to->law, amp, octets, (size_t)samples);
     for (int at = 0; at < samples;) {
-        int n = (int)(RTP_FRAME - to->part_len) < samples - at ? (int)(RTP_FRAME - to->part_len) : samples - at;
+        int room = (int)(to->packet - to->part_len), n = room < samples - at ? room : samples - at;
         memcpy(to->part + to->part_len, octets + at, (size_t)n);
         to->part_len += (unsigned)n;
         at += n;
-        if (to->part_len == RTP_FRAME)
+        if (to->part_len == to->packet)
             push_part(to);
     }
 }
@@ -173,7 +173,7 @@ static int settle(sfx_gateway *g) {
     return 0;
 }
 
-int gateway_media(sfx_session *s, enum media_kind kind, int law, const sfx_t38_config *t38) {
+int gateway_media(sfx_session *s, enum media_kind kind, int law, int ptime_ms, const sfx_t38_config *t38) {
     gateway_leg *leg = s->leg;
     sfx_gateway *g = leg->gateway;
     int err;
@@ -189,6 +189,10 @@ int gateway_media(sfx_session *s, enum media_kind kind, int law, const sfx_t38_c
     }
     leg->kind = kind;
     leg->law = law;
+    if (kind == MEDIA_AUDIO && leg->packet != (unsigned)ptime_ms * 8) {
+        leg->packet = (unsigned)ptime_ms * 8;
+        leg->part_len = 0;
+    }
     if (t38)
         leg->t38 = *t38;
     err = settle(g);
@@ -267,11 +271,11 @@ static bool fetch_audio(gateway_leg *leg, int16_t *amp) {
 
 static void send_audio(sfx_session *s) {
     int16_t amp[RTP_FRAME] = {0};
-    uint8_t packet[RTP_HEADER + RTP_FRAME], octets[UDPTL_MAX_IFP];
+    uint8_t packet[RTP_PACKET], octets[UDPTL_MAX_IFP];
     waiting w;
 
     if (fetch_audio(s->leg, amp)) {
-        path_send(s, packet, rtp_build(&s->rtp_tx, amp, packet));
+        session_send_audio(s, amp);
         return;
     }
     for (int i = 0; i < MOST_AT_ONCE && next_for(s->leg, true, &w, octets); i++) {

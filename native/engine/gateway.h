@@ -75,8 +75,9 @@ typedef struct gateway_leg {
     enum media_kind kind;
     int law;
     sfx_t38_config t38;
-    int last_seq;            /* of the IFP packets that came by it; -1 before the first */
-    uint8_t part[RTP_FRAME]; /* G.711 for it that fills no packet yet */
+    int last_seq;                  /* of the IFP packets that came by it; -1 before the first */
+    unsigned packet;               /* octets of G.711 in one of its packets */
+    uint8_t part[RTP_MAX_PAYLOAD]; /* G.711 for it that fills no packet yet */
     unsigned part_len;
     uint32_t skip; /* samples between what was handed on and what comes next, … */
     uint16_t missing;

@@ -437,7 +437,7 @@ int ifp_send(sfx_session *s, const uint8_t *ifp, size_t len, unsigned count);
 typedef struct gateway_leg gateway_leg;
 
 /* Its media begin, change, or end (MEDIA_NONE). */
-int gateway_media(sfx_session *s, enum media_kind kind, int law, const sfx_t38_config *t38);
+int gateway_media(sfx_session *s, enum media_kind kind, int law, int ptime_ms, const sfx_t38_config *t38);
 /* Samples came by it; `amp` NULL: samples that were lost. They may be written to. */
 void gateway_hear(sfx_session *s, int16_t *amp, int samples);
 /* An IFP packet came by it. */
@@ -518,7 +518,9 @@ struct sfx_engine {
 /* The session's lock is held in all of these. */
 void session_tick(sfx_session *s);
 void session_packet(sfx_session *s, const uint8_t *packet, size_t len);
-int session_media_audio(sfx_session *s, int law, int payload_type);
+int session_media_audio(sfx_session *s, int law, int payload_type, int ptime_ms);
+/* Sends RTP_FRAME samples in packets as long as the far end asks for. */
+void session_send_audio(sfx_session *s, const int16_t *amp);
 int session_media_t38(sfx_session *s, const sfx_t38_config *config);
 
 void shard_init(shard *h, shard_tick *tick);

@@ -122,7 +122,8 @@ static int line_open(line_end *end, bool first) {
     pthread_mutex_lock(&s->lock);
     s->sink = line_sink;
     s->sink_user = end;
-    err = c->mode == 2 ? session_media_t38(s, &t38) : session_media_audio(s, law, law);
+    err = c->mode == 2 ? session_media_t38(s, &t38)
+                       : session_media_audio(s, law, law, c->ptime_ms ? (int)c->ptime_ms : RTP_PTIME_MS);
     pthread_mutex_unlock(&s->lock);
     return err;
 }

@@ -54,7 +54,7 @@ bool path_trusted(const sfx_session *s) {
 void path_send(sfx_session *s, const uint8_t *packet, size_t len) {
     const struct sockaddr_storage *to;
     socklen_t to_len;
-    uint8_t sealed[RTP_HEADER + RTP_FRAME + SRTP_TAG_MAX];
+    uint8_t sealed[RTP_PACKET + SRTP_TAG_MAX];
     int size;
 
     if (s->sink) {
@@ -69,7 +69,7 @@ void path_send(sfx_session *s, const uint8_t *packet, size_t len) {
     if (s->capture)
         capture_packet(s->capture, true, to, 0, packet, len);
     if (s->srtp && s->kind == MEDIA_AUDIO) {
-        if (len > RTP_HEADER + RTP_FRAME)
+        if (len > RTP_PACKET)
             return;
         memcpy(sealed, packet, len);
         size = srtp_protect(s->srtp, sealed, len, sizeof sealed);

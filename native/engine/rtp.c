@@ -55,6 +55,14 @@ void rtp_tx_init(rtp_tx *tx, int payload_type, int law, uint32_t random) {
     tx->ssrc = random;
     tx->seq = (uint16_t)(random >> 7 & 0x7fff); /* below 2^15, as RFC 3550 advises for SRTP's sake */
     tx->timestamp = random * 2654435761u;
+    tx->octets = RTP_FRAME;
+}
+
+int rtp_tx_ptime(rtp_tx *tx, int ptime_ms) {
+    if (ptime_ms < 10 || ptime_ms % 10 || ptime_ms * 8 > RTP_MAX_PAYLOAD)
+        return -EINVAL;
+    tx->octets = (unsigned)ptime_ms * 8;
+    return 0;
 }
 
 static void put32(uint8_t *p, uint32_t v) {
@@ -84,12 +92,22 @@ static size_t put_header(rtp_tx *tx, size_t samples, uint8_t *out) {
     return RTP_HEADER + samples;
 }
 
-size_t rtp_build(rtp_tx *tx, const int16_t *amp, uint8_t *out) {
-    law_encode(tx->law, amp, out + RTP_HEADER, RTP_FRAME);
-    return put_header(tx, RTP_FRAME, out);
+void rtp_put(rtp_tx *tx, const int16_t *amp) {
+    law_encode(tx->law, amp, tx->waiting + tx->used, RTP_FRAME);
+    tx->used += RTP_FRAME;
+}
+
+size_t rtp_next(rtp_tx *tx, uint8_t *out) {
+    if (tx->used < tx->octets)
+        return 0;
+    memcpy(out + RTP_HEADER, tx->waiting, tx->octets);
+    tx->used -= tx->octets;
+    memmove(tx->waiting, tx->waiting + tx->octets, tx->used);
+    return put_header(tx, tx->octets, out);
 }
 
 size_t rtp_build_octets(rtp_tx *tx, const uint8_t *octets, size_t len, uint8_t *out) {
+    tx->used = 0;
     memcpy(out + RTP_HEADER, octets, len);
     return put_header(tx, len, out);
 }

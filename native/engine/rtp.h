@@ -10,8 +10,10 @@
 #include <stdint.h>
 
 #define RTP_HEADER 12
-#define RTP_FRAME 160            /* samples in 20 ms */
-#define RTP_MAX_PAYLOAD 480      /* 60 ms */
+#define RTP_FRAME 160       /* samples in 20 ms */
+#define RTP_MAX_PAYLOAD 480 /* 60 ms */
+#define RTP_PACKET (RTP_HEADER + RTP_MAX_PAYLOAD)
+#define RTP_PTIME_MS 20          /* of a packet, where the far end asks for nothing else */
 #define RTP_WINDOW 16            /* packets held while an earlier one is missing; a power of two */
 #define RTP_REORDER 4            /* later packets that may overtake a missing one before it is given up */
 #define RTP_PATIENCE 4           /* ticks (20 ms) before a missing one is given up */
@@ -58,6 +60,8 @@ typedef struct rtp_tx {
     uint16_t seq;
     uint32_t timestamp, ssrc;
     uint64_t packets;
+    unsigned octets, used; /* of a packet; of what waits for the next */
+    uint8_t waiting[RTP_MAX_PAYLOAD + RTP_FRAME];
 } rtp_tx;
 
 /* The length of a packet's header with CSRCs and extension (RFC 3550 §5.1); -EBADMSG for what is no RTP. */
@@ -77,9 +81,13 @@ int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliv
 void rtp_tick(rtp_rx *rx, rtp_deliver deliver, void *user);
 
 void rtp_tx_init(rtp_tx *tx, int payload_type, int law, uint32_t random);
-/* Writes a packet of RTP_FRAME samples to `out` (RTP_HEADER + RTP_FRAME octets); returns its length. */
-size_t rtp_build(rtp_tx *tx, const int16_t *amp, uint8_t *out);
-/* The same of at most RTP_FRAME octets that are encoded already. */
+/* Samples of a packet: whole 10 ms, up to 60. Returns 0, or -EINVAL. */
+int rtp_tx_ptime(rtp_tx *tx, int ptime_ms);
+/* Takes RTP_FRAME samples to send; rtp_next() follows until it returns 0. */
+void rtp_put(rtp_tx *tx, const int16_t *amp);
+/* Writes the next packet that is full to `out` (RTP_PACKET octets); returns its length, 0 where there is none. */
+size_t rtp_next(rtp_tx *tx, uint8_t *out);
+/* Writes a packet of at most RTP_MAX_PAYLOAD octets that are encoded already. */
 size_t rtp_build_octets(rtp_tx *tx, const uint8_t *octets, size_t len, uint8_t *out);
 /* Time in which nothing was sent, and numbers of packets that were lost before they came here. `paused`: the far end
  * said nothing, and begins anew (RFC 3551 §4.1). */

@@ -67,7 +67,7 @@ static void udptl_close(sfx_session *s) {
 static void media_close(sfx_session *s, bool muted) {
     run_end(s, muted);
     if (s->leg)
-        gateway_media(s, MEDIA_NONE, 0, NULL);
+        gateway_media(s, MEDIA_NONE, 0, 0, NULL);
     path_close(s);
     s->kind = MEDIA_NONE;
     udptl_close(s);
@@ -178,11 +178,11 @@ int sfx_session_document(sfx_session *s, const char *path, const sfx_page *pages
 /* Whether there is something to be run: a leg has to be joined first. */
 static bool may_run(const sfx_session *s) { return s->leg || !(s->config.flags & SFX_FLAG_LEG); }
 
-int session_media_audio(sfx_session *s, int law, int payload_type) {
+int session_media_audio(sfx_session *s, int law, int payload_type, int ptime_ms) {
     uint32_t random = 0;
     int err = 0;
 
-    if (!may_run(s))
+    if (!may_run(s) || rtp_tx_ptime(&s->rtp_tx, ptime_ms) < 0)
         return -EINVAL;
     if (getrandom(&random, sizeof random, 0) < 0)
         return -errno;
@@ -195,7 +195,8 @@ int session_media_audio(sfx_session *s, int law, int payload_type) {
             err = run_start(s, MEDIA_AUDIO, NULL);
     }
     if (s->leg)
-        err = gateway_media(s, MEDIA_AUDIO, law, NULL);
+        err = gateway_media(s, MEDIA_AUDIO, law, ptime_ms, NULL);
+    rtp_tx_ptime(&s->rtp_tx, ptime_ms);
     s->rtp_tx.payload_type = payload_type;
     s->rtp_tx.law = law;
     s->kind = err ? MEDIA_NONE : MEDIA_AUDIO;
@@ -223,7 +224,7 @@ int session_media_t38(sfx_session *s, const sfx_t38_config *c) {
             err = run_start(s, MEDIA_T38, c);
     }
     if (s->leg)
-        err = gateway_media(s, MEDIA_T38, 0, c);
+        err = gateway_media(s, MEDIA_T38, 0, 0, c);
     udptl_tx_set(s->udptl_tx, c->error_correction, (unsigned)c->redundancy, (unsigned)c->fec_span,
                  (size_t)(c->max_datagram > 0 ? c->max_datagram : 0));
     s->kind = err ? MEDIA_NONE : MEDIA_T38;
@@ -231,7 +232,8 @@ int session_media_t38(sfx_session *s, const sfx_t38_config *c) {
     return err;
 }
 
-int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t port, int law, int payload_type) {
+int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t port, int law, int payload_type,
+                            int ptime_ms) {
     struct sockaddr_storage address;
     socklen_t len = 0;
     bool fresh;
@@ -245,7 +247,7 @@ int sfx_session_start_audio(sfx_session *s, int fd, const char *remote, uint16_t
     pthread_mutex_lock(&s->lock);
     fresh = s->kind != MEDIA_AUDIO;
     path_set(s, fd, &address, len, fresh);
-    err = session_media_audio(s, law, payload_type);
+    err = session_media_audio(s, law, payload_type, ptime_ms);
     if (!err && fresh)
         path_begin(s, session_packet);
     pthread_mutex_unlock(&s->lock);
@@ -335,13 +337,21 @@ void session_packet(sfx_session *s, const uint8_t *packet, size_t len) {
 
 /* ---- the tick --------------------------------------------------------------------------------------------------- */
 
+void session_send_audio(sfx_session *s, const int16_t *amp) {
+    uint8_t packet[RTP_PACKET];
+    size_t len;
+
+    rtp_put(&s->rtp_tx, amp);
+    while ((len = rtp_next(&s->rtp_tx, packet)) > 0)
+        path_send(s, packet, len);
+}
+
 static void send_audio(sfx_session *s, bool may_send) {
     int16_t amp[RTP_FRAME] = {0};
-    uint8_t packet[RTP_HEADER + RTP_FRAME];
 
     if (may_send)
         run_fetch_audio(s, amp);
-    path_send(s, packet, rtp_build(&s->rtp_tx, amp, packet));
+    session_send_audio(s, amp);
 }
 
 static void watch_stall(sfx_session *s) {

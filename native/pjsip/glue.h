@@ -58,6 +58,7 @@ typedef struct sfx_sip_event {
     int32_t payload_type;
     int32_t law;       /* 0 PCMU, 8 PCMA */
     int32_t direction; /* 1 we send, 2 we receive, 3 both */
+    int32_t ptime_ms;  /* of SFX_SIP_AUDIO: what the far end wants in a packet */
     const char *remote;
     const char *local_sdp;
     const char *remote_sdp;

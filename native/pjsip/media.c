@@ -15,6 +15,9 @@
 #error "build PJSIP with native/pjsip/config_site.h"
 #endif
 
+#define PTIME_MS 20
+#define PTIME_MAX_MS 60
+
 /* ---- a media transport that only owns its sockets ------------------------------------------------------------------
  */
 
@@ -268,6 +271,31 @@ static int direction_by(const pjmedia_sdp_session *sdp, const pjmedia_sdp_media 
     return 3;
 }
 
+/* An attribute of the line, or of the whole session, as a number; 0 where there is none. */
+static int number_of(const pjmedia_sdp_session *sdp, const pjmedia_sdp_media *m, const char *name) {
+    const pjmedia_sdp_attr *attr = pjmedia_sdp_media_find_attr2(m, name, NULL);
+    unsigned long value = 0;
+
+    if (!attr)
+        attr = pjmedia_sdp_attr_find2(sdp->attr_count, sdp->attr, name, NULL);
+    if (!attr || pj_strtoul3(&attr->value, &value, 10) != PJ_SUCCESS || value > 1000)
+        return 0;
+    return (int)value;
+}
+
+/* Milliseconds of audio in a packet, as the far end asks for (RFC 4566 §6): whole tens that the engine has. */
+static int ptime_of(const pjmedia_sdp_session *sdp, const pjmedia_sdp_media *m) {
+    int ptime = number_of(sdp, m, "ptime"), most = number_of(sdp, m, "maxptime");
+
+    if (!ptime)
+        ptime = PTIME_MS;
+    if (most && ptime > most)
+        ptime = most;
+    if (ptime > PTIME_MAX_MS)
+        ptime = PTIME_MAX_MS;
+    return ptime < 10 ? 10 : ptime / 10 * 10;
+}
+
 /* Returns 0 unless the address is written in digits, else 1, or 2 for one that means "nowhere" (0.0.0.0, the old hold).
  * A name would have to be looked up, and be waited for by every call there is. */
 static int address_kind(const pjmedia_sdp_conn *conn) {
@@ -356,6 +384,7 @@ pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_
     event.remote = address;
     event.port = remote->desc.port;
     event.direction = direction_by(remote_sdp, remote);
+    event.ptime_ms = ptime_of(remote_sdp, remote);
     if (address_kind(conn) == 2)
         event.direction &= 2;
     describe_audio(event.call_id, &event, local_sdp, remote_sdp);

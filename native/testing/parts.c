@@ -125,7 +125,7 @@ static int legs_open(two_legs *legs, bool with_t38) {
     if (!err && with_t38)
         err = session_media_t38(legs->a, &t38);
     if (!err)
-        err = session_media_audio(legs->b, SFX_LAW_PCMU, SFX_LAW_PCMU);
+        err = session_media_audio(legs->b, SFX_LAW_PCMU, SFX_LAW_PCMU, RTP_PTIME_MS);
     return err;
 }
 

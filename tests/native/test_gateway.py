@@ -195,11 +195,12 @@ class FarEnd:
     leg: Any
     port: int = 0
 
-    def start(self, codec: str, payload_type: int) -> None:
+    def start(self, codec: str, payload_type: int, ptime_ms: int = 20) -> None:
         ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         ours.bind(("127.0.0.1", 0))
         self.port = ours.getsockname()[1]
-        self.leg.start_audio(ours.detach(), self.socket.getsockname(), codec=codec, payload_type=payload_type)
+        to = self.socket.getsockname()
+        self.leg.start_audio(ours.detach(), to, codec=codec, payload_type=payload_type, ptime_ms=ptime_ms)
 
     def send(self, seq: int, timestamp: int, payload: bytes, payload_type: int = 0) -> None:
         header = struct.pack("!BBHII", 0x80, payload_type, seq & 0xFFFF, timestamp & 0xFFFFFFFF, 0x1234)
@@ -251,6 +252,18 @@ def test_voice_passes_octet_for_octet(codec: str, frame: int) -> None:
 
     assert b"".join(payload for *_, payload in got) == said
     assert all(b[0] == (a[0] + 1) & 0xFFFF and b[1] - a[1] == len(a[2]) for a, b in itertools.pairwise(got))
+
+
+def test_voice_goes_on_in_packets_as_long_as_each_side_asks_for() -> None:
+    with voice() as (x, y, _):
+        y.leg.stop_media()
+        y.start("PCMU", 0, ptime_ms=30)
+        sent = noise(1200)
+        for n in range(0, 1200, 160):
+            x.send(n // 160, n, sent[n : n + 160])
+        got = y.receive(1200)
+    assert [len(payload) for *_, payload in got] == [240] * 5
+    assert b"".join(payload for *_, payload in got) == sent
 
 
 def test_between_the_laws_samples_are_those_of_the_tables() -> None:

@@ -69,6 +69,14 @@ def fax(
     )
 
 
+@pytest.mark.parametrize("ptime_ms", [10, 30, 40, 60])
+def test_pages_arrive_in_packets_of_any_length(tmp_path: Path, ptime_ms: int) -> None:
+    result = fax(tmp_path, LineSettings(mode="PCMU", ptime_ms=ptime_ms), pages=2, sender={"ecm": False})
+
+    assert result.completed
+    assert result.identical
+
+
 @pytest.mark.parametrize("mode", ["PCMU", "PCMA", "T38"])
 @pytest.mark.parametrize("ecm", [True, False])
 def test_three_pages_arrive_dot_for_dot(tmp_path: Path, mode: str, ecm: bool) -> None:

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import itertools
 import select
 import socket
+import struct
 import time
 from pathlib import Path
+
+import pytest
 
 from softfax.engine.abi import EventType
 from softfax.engine.core import Engine, EngineSession, T30Settings, UdptlSettings
@@ -83,6 +87,27 @@ def test_audio_moves_to_t38_on_the_same_session(tmp_path: Path) -> None:
         a.close()
 
     assert len(codes) == 2  # the audio run ended without a word
+
+
+@pytest.mark.parametrize(("ptime_ms", "octets"), [(10, 80), (20, 160), (30, 240), (40, 320), (60, 480)])
+def test_packets_are_as_long_as_the_far_end_asks_for(tmp_path: Path, ptime_ms: int, octets: int) -> None:
+    with Engine(shards=1) as engine, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        far.bind(("127.0.0.1", 0))
+        far.settimeout(5)
+        ((a, b),) = _pairs(engine, tmp_path, 1)
+        fd, _ = _socket()
+        a.start_audio(fd, far.getsockname(), codec="PCMU", payload_type=0, ptime_ms=ptime_ms)
+        began = time.monotonic()
+        packets = [far.recv(2048) for _ in range(12)]
+        took_s = time.monotonic() - began
+        a.close()
+        b.close()
+
+    assert {len(packet) for packet in packets} == {12 + octets}
+    numbers, times = zip(*(struct.unpack("!xxHI", packet[:8]) for packet in packets), strict=True)
+    assert {(b - a) & 0xFFFF for a, b in itertools.pairwise(numbers)} == {1}
+    assert {(b - a) & 0xFFFFFFFF for a, b in itertools.pairwise(times)} == {octets}
+    assert took_s > 9 * ptime_ms / 1000
 
 
 def test_a_silent_far_end_is_noticed(tmp_path: Path) -> None:

@@ -316,6 +316,31 @@ def test_an_invite_without_an_offer_gets_ours(far: FarEnd) -> None:
     assert "audio PCMU" in _hang_up(far, agent)
 
 
+PTIMES = """
+async def main(agent):
+    class Callee(Side):
+        def on_audio(self, call, media):
+            print(media.ptime_ms); os.close(media.fd)
+    side = Callee("b")
+    def incoming(call):
+        call.answer(t38=policy()); return side
+    agent.incoming = incoming
+    await side.until("ended", 30)
+"""
+
+
+def test_packets_are_as_long_as_the_far_end_says_at_any_time(far: FarEnd) -> None:
+    agent = Agent(PTIMES)
+    far.port_of_agent = agent.port
+    head, line = AUDIO.split("m=")
+    far.invite(body=AUDIO + "a=ptime:30\r\n")
+    for attributes in ("a=ptime:40\r\na=maxptime:20", "a=PTIME:10", "a=ptime:25", "a=ptime:200", "a=ptime:x"):
+        far.invite(body=f"{AUDIO}{attributes}\r\n")
+    far.invite(body=f"{head}a=ptime:40\r\nm={line}")
+    far.bye()
+    assert agent.output() == ["30", "20", "10", "20", "60", "20", "40"]
+
+
 def test_a_dynamic_payload_type_for_pcma(far: FarEnd) -> None:
     agent = answerer()
     far.port_of_agent = agent.port

@@ -30,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 12
+ABI_VERSION = 13
 
 
 class EventType(IntEnum):
@@ -267,6 +267,7 @@ class LineConfig(c.Structure):
         ("snr_db", c.c_uint32),
         ("echo_db", c.c_uint32),
         ("echo_ms", c.c_uint32),
+        ("ptime_ms", c.c_uint32),
     ]
 
 
@@ -294,7 +295,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_session_create": (c.c_int, [c.c_void_p, c.POINTER(SessionConfig), c.POINTER(c.c_void_p)]),
     "sfx_session_destroy": (None, [c.c_void_p]),
     "sfx_session_id": (c.c_uint32, [c.c_void_p]),
-    "sfx_session_start_audio": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.c_int, c.c_int]),
+    "sfx_session_start_audio": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.c_int, c.c_int, c.c_int]),
     "sfx_session_srtp": (c.c_int, [c.c_void_p, c.POINTER(SrtpConfig)]),
     "sfx_session_start_t38": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.POINTER(T38Record)]),
     "sfx_session_peer": (c.c_int, [c.c_void_p, c.c_char_p]),

@@ -209,7 +209,7 @@ class LineSettings:
     only from `loss_from_s` to then.
 
     Audio alone has what an analogue line does: the second side's sample clock `skew_ppm` faster and `phase` of a sample away, a
-    level of `gain_db`, noise `snr_db` below a modem's signal, an echo `echo_db` quieter and `echo_ms` late.
+    level of `gain_db`, noise `snr_db` below a modem's signal, an echo `echo_db` quieter and `echo_ms` late; packets of `ptime_ms`.
     """
 
     mode: str = "T38"
@@ -230,6 +230,7 @@ class LineSettings:
     snr_db: int = 0
     echo_db: int = 0
     echo_ms: int = 0
+    ptime_ms: int = 20
 
     def to_c(self) -> LineConfig:
         """The C struct; raises UsageError for an unknown mode."""
@@ -255,6 +256,7 @@ class LineSettings:
             snr_db=self.snr_db,
             echo_db=self.echo_db,
             echo_ms=self.echo_ms,
+            ptime_ms=self.ptime_ms,
         )
 
 
@@ -286,7 +288,14 @@ class EngineSession:
         return self._handle
 
     def start_audio(
-        self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int, srtp: SrtpSettings | None = None
+        self,
+        fd: int,
+        remote: tuple[str, int],
+        *,
+        codec: str,
+        payload_type: int,
+        ptime_ms: int = 20,
+        srtp: SrtpSettings | None = None,
     ) -> None:
         """Runs T.30 over G.711 on the bound UDP socket `fd`, which the session takes over (closed on failure too).
 
@@ -298,7 +307,7 @@ class EngineSession:
             os.close(fd)
         check(status, "encrypting audio")
         status = self._lib.sfx_session_start_audio(
-            self.handle, fd, remote[0].encode(), remote[1], _LAWS[codec], payload_type
+            self.handle, fd, remote[0].encode(), remote[1], _LAWS[codec], payload_type, ptime_ms
         )
         check(status, "starting audio")
 

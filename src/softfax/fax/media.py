@@ -40,7 +40,7 @@ def audio_path(media: AudioMedia) -> AudioPath:
     host, port = media.remote
     if not media.send:
         host = "::" if ":" in host else "0.0.0.0"
-    return AudioPath(media.fd, (host, port), media.codec, media.payload_type, srtp)
+    return AudioPath(media.fd, (host, port), media.codec, media.payload_type, media.ptime_ms, srtp)
 
 
 def udptl_settings(media: T38Media, redundancy: int) -> UdptlSettings:

@@ -25,11 +25,19 @@ class AudioPath:
     remote: tuple[str, int]
     codec: str
     payload_type: int
+    ptime_ms: int = 20
     srtp: SrtpSettings | None = None
 
     def start(self, engine: EnginePort) -> None:
         """Runs T.30 on it."""
-        engine.start_audio(self.fd, self.remote, codec=self.codec, payload_type=self.payload_type, srtp=self.srtp)
+        engine.start_audio(
+            self.fd,
+            self.remote,
+            codec=self.codec,
+            payload_type=self.payload_type,
+            ptime_ms=self.ptime_ms,
+            srtp=self.srtp,
+        )
 
     def close(self) -> None:
         """Gives the socket up unused."""
@@ -63,7 +71,14 @@ class EnginePort(Protocol):
     """The engine session as a fax uses it (`softfax.engine.EngineSession`)."""
 
     def start_audio(
-        self, fd: int, remote: tuple[str, int], *, codec: str, payload_type: int, srtp: SrtpSettings | None = None
+        self,
+        fd: int,
+        remote: tuple[str, int],
+        *,
+        codec: str,
+        payload_type: int,
+        ptime_ms: int,
+        srtp: SrtpSettings | None = None,
     ) -> None: ...
     def start_t38(self, fd: int, remote: tuple[str, int], udptl: UdptlSettings) -> None: ...
     def hold(self, held: bool) -> None: ...

@@ -57,6 +57,7 @@ class _Event(c.Structure):
         ("payload_type", c.c_int32),
         ("law", c.c_int32),
         ("direction", c.c_int32),
+        ("ptime_ms", c.c_int32),
         ("remote", c.c_char_p),
         ("local_sdp", c.c_char_p),
         ("remote_sdp", c.c_char_p),
@@ -106,6 +107,7 @@ class GlueEvent:
     payload_type: int
     law: int
     direction: int
+    ptime_ms: int
     remote: str
     local_sdp: str
     remote_sdp: str
@@ -165,6 +167,7 @@ class Glue:
                     e.payload_type,
                     e.law,
                     e.direction,
+                    e.ptime_ms,
                     _text(e.remote),
                     _text(e.local_sdp),
                     _text(e.remote_sdp),

@@ -89,7 +89,7 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
         os.close(event.fd)
         agent.tell(call._end_for, str(error), 488)
         return
-    told = (*here, event.remote, event.port, event.payload_type, event.law, event.direction, srtp)
+    told = (*here, event.remote, event.port, event.payload_type, event.law, event.direction, event.ptime_ms, srtp)
     media = AudioMedia(
         event.fd,
         (event.remote, event.port),
@@ -98,6 +98,7 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
         bool(event.direction & 1),
         bool(event.direction & 2),
         srtp,
+        event.ptime_ms,
     )
     if told == call._audio_told or not agent.tell(call._deliver_audio, media):
         os.close(event.fd)

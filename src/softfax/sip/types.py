@@ -178,6 +178,8 @@ class AudioMedia:
     send: bool
     receive: bool
     srtp: SrtpKeys | None = None
+    #: Audio in each packet that the far end asks for.
+    ptime_ms: int = 20
 
 
 @dataclass(frozen=True)
