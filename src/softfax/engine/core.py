@@ -209,7 +209,8 @@ class LineSettings:
     only from `loss_from_s` to then.
 
     Audio alone has what an analogue line does: the second side's sample clock `skew_ppm` faster and `phase` of a sample away, a
-    level of `gain_db`, noise `snr_db` below a modem's signal, an echo `echo_db` quieter and `echo_ms` late; packets of `ptime_ms`.
+    level of `gain_db`, noise `snr_db` below a modem's signal, an echo `echo_db` quieter and `echo_ms` late; packets of
+    `ptime_ms`.
     """
 
     mode: str = "T38"
