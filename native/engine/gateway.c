@@ -275,7 +275,7 @@ static void send_audio(sfx_session *s) {
     waiting w;
 
     if (fetch_audio(s->leg, amp)) {
-        session_send_audio(s, amp);
+        path_send_audio(s, amp);
         return;
     }
     for (int i = 0; i < MOST_AT_ONCE && next_for(s->leg, true, &w, octets); i++) {

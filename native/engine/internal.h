@@ -410,6 +410,8 @@ void path_begin(sfx_session *s, packet_sink *deliver);
 void path_receive(sfx_session *s, packet_sink *deliver);
 void path_close(sfx_session *s);
 void path_send(sfx_session *s, const uint8_t *packet, size_t len);
+/* Sends RTP_FRAME samples in packets as long as the far end asks for. */
+void path_send_audio(sfx_session *s, const int16_t *amp);
 /* Whether the far end is known to be who sends: a stranger's frames end no call. */
 bool path_trusted(const sfx_session *s);
 
@@ -519,8 +521,6 @@ struct sfx_engine {
 void session_tick(sfx_session *s);
 void session_packet(sfx_session *s, const uint8_t *packet, size_t len);
 int session_media_audio(sfx_session *s, int law, int payload_type, int ptime_ms);
-/* Sends RTP_FRAME samples in packets as long as the far end asks for. */
-void session_send_audio(sfx_session *s, const int16_t *amp);
 int session_media_t38(sfx_session *s, const sfx_t38_config *config);
 
 void shard_init(shard *h, shard_tick *tick);

@@ -83,6 +83,15 @@ void path_send(sfx_session *s, const uint8_t *packet, size_t len) {
         return;
 }
 
+void path_send_audio(sfx_session *s, const int16_t *amp) {
+    uint8_t packet[RTP_PACKET];
+    size_t len;
+
+    rtp_put(&s->rtp_tx, amp);
+    while ((len = rtp_next(&s->rtp_tx, packet)) > 0)
+        path_send(s, packet, len);
+}
+
 /* ---- receiving --------------------------------------------------------------------------------------------------- */
 
 /* Whether a datagram is of the medium that runs: what is not must neither be taken for it nor draw the far end's

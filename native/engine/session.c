@@ -337,21 +337,12 @@ void session_packet(sfx_session *s, const uint8_t *packet, size_t len) {
 
 /* ---- the tick --------------------------------------------------------------------------------------------------- */
 
-void session_send_audio(sfx_session *s, const int16_t *amp) {
-    uint8_t packet[RTP_PACKET];
-    size_t len;
-
-    rtp_put(&s->rtp_tx, amp);
-    while ((len = rtp_next(&s->rtp_tx, packet)) > 0)
-        path_send(s, packet, len);
-}
-
 static void send_audio(sfx_session *s, bool may_send) {
     int16_t amp[RTP_FRAME] = {0};
 
     if (may_send)
         run_fetch_audio(s, amp);
-    session_send_audio(s, amp);
+    path_send_audio(s, amp);
 }
 
 static void watch_stall(sfx_session *s) {

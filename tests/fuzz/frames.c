@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     config.flags |= how & 1 ? SFX_FLAG_CALLER : 0;
     MUST(!sfx_session_create(engine, &config, &s));
     pthread_mutex_lock(&s->lock);
-    MUST(!(how & 2 ? session_media_audio(s, SFX_LAW_PCMU, 0) : session_media_t38(s, &t38)));
+    MUST(!(how & 2 ? session_media_audio(s, SFX_LAW_PCMU, 0, RTP_PTIME_MS) : session_media_t38(s, &t38)));
     while (in.size)
         step(s, &in);
     pthread_mutex_unlock(&s->lock);
