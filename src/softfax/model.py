@@ -585,7 +585,8 @@ class FaxContext:
 
 @dataclass(frozen=True)
 class FaxUpdate:
-    """One event of one fax, as sinks get it."""
+    """One event of one fax, as sinks get it. `recorded` where it is in the log of events already, with its callbacks."""
 
     context: FaxContext
     event: Event
+    recorded: bool = False

@@ -330,7 +330,7 @@ def test_the_end_of_a_broadcast_is_told_once(tmp_path: Path, letter: Path) -> No
                         await asyncio.sleep(0.02)
                 (end,) = ends(r)
                 assert (end.total, end.by_state, end.pages) == (3, {"cancelled": 1, "delivered": 2}, 6)
-                await r.queue.broadcasts.close()
+                await r.all_told()
             async with running(tmp_path) as r:
                 assert ends(r) == []
             (told,) = [json.loads(q.body) for q in seen.requests]

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Outcome:
     lost: int
     twice: list[str]
     over_limits: list[str]
-    told_otherwise: dict[str, int]
+    told_otherwise: dict[str, str]
     corrected: int
     takeovers_s: list[float]
     breaks: Counter[str]
@@ -122,7 +122,9 @@ class _Group:
     urls: dict[str, str]
     forker: asyncio.subprocess.Process
     lease_s: float
+    outage_s: float
     draw: random.Random
+    broken: set[str] = field(default_factory=set)
     pids: dict[str, int] = field(default_factory=dict)
     up: dict[str, asyncio.Event] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
@@ -184,14 +186,14 @@ class _Group:
 
     async def cut(self, name: str) -> None:
         self.ways[name].open.clear()
-        await self._taken_over(name, 3 * self.lease_s)
+        await asyncio.gather(self._taken_over(name, 3 * self.lease_s), asyncio.sleep(self.outage_s))
         self.ways[name].open.set()
 
     async def away(self, _name: str) -> None:
         """The database is away from all of them."""
         for way in self.ways.values():
             way.open.clear()
-        await asyncio.sleep(1.5 * self.lease_s)
+        await asyncio.sleep(self.outage_s)
         for way in self.ways.values():
             way.open.set()
         await asyncio.sleep(self.lease_s)
@@ -201,6 +203,22 @@ class _Group:
         os.kill(pid, signal.SIGTERM)
         await self.gone(pid)
         await self.start(name)
+
+    async def rolling(self, _name: str) -> None:
+        """One after the other."""
+        for name in NAMES:
+            await self.restart(name)
+
+    async def breaks(self, kinds: Iterable[str]) -> None:
+        """Break one station after the other, but none that is broken already."""
+        for kind in kinds:
+            await asyncio.sleep(self.draw.uniform(0, self.lease_s / 3))
+            name = self.draw.choice([one for one in NAMES if one not in self.broken])
+            self.broken.add(name)
+            began = time.monotonic()
+            await getattr(self, kind)(name)
+            self.broken.discard(name)
+            print(f"{kind} {name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
     def ended(self, faxes: int) -> bool:
         f = tables.faxes.c
@@ -216,11 +234,11 @@ async def _run(
     callbacks: str,
     far: _FarEnds,
     faxes: int,
-    breaks: Iterable[str],
-    seconds: tuple[float, float, float],
+    phases: Iterable[Iterable[Iterable[str]]],
+    seconds: tuple[float, float, float, float],
     meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> _Group:
-    lease_s, step_s, limit_s = seconds
+    lease_s, step_s, limit_s, outage_s = seconds
     path = str(folder / "far")
     server = await asyncio.start_unix_server(far.serve, path)
     ways = {name: _Way(port) for name in NAMES}
@@ -239,15 +257,14 @@ async def _run(
     pipe = asyncio.subprocess.PIPE
     forker = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=REPOSITORY)
     engine = sa.create_engine(database_url(folder, f"postgresql://softfax@127.0.0.1:{port}/postgres"))
-    group = _Group(engine, ways, urls, forker, lease_s, random.Random(20261129))
+    group = _Group(engine, ways, urls, forker, lease_s, outage_s, random.Random(20261129))
     listening = asyncio.ensure_future(group.listen())
     try:
         async with asyncio.timeout(limit_s):
             await group.start(NAMES[0])
             await asyncio.gather(*(group.start(name) for name in NAMES[1:]))
-            for kind in breaks:
-                await asyncio.sleep(group.draw.uniform(0, lease_s / 3))
-                await getattr(group, kind)(group.draw.choice(NAMES))
+            for side_by_side in phases:
+                await asyncio.gather(*map(group.breaks, side_by_side))
             if meanwhile is not None:
                 await meanwhile()
             while not await asyncio.to_thread(group.ended, faxes):
@@ -288,32 +305,68 @@ def idle_statements(folder: Path, url: str, seconds: float = 30.0) -> float:
 
     port = int(url.rpartition(":")[2].partition("/")[0])
     (folder / "letter.txt").write_text("One\n")
-    asyncio.run(_run(folder, port, "http://127.0.0.1:9/", _FarEnds(), 0, (), (20.0, 0.1, 120.0), watch))
+    asyncio.run(_run(folder, port, "http://127.0.0.1:9/", _FarEnds(), 0, (), (20.0, 0.1, 120.0, 0.0), watch))
     return found[0]
 
 
+def _is_told_once(told: Iterable[tuple[str, bool]]) -> bool:
+    """Return True if results (what they correct, and whether they are ends), in order, are one end and its corrections."""
+    ended = False
+    for corrects, is_end in told:
+        if ended is not (corrects == "uncertain"):
+            return False
+        ended = is_end
+    return ended
+
+
+def _logged() -> sa.Select[Any]:
+    """The fax of each end in the log of events; results that are kept elsewhere are ends where they say nothing of another call."""
+    e, a = tables.events.c, tables.attempts.c
+    told = sa.func.coalesce(
+        sa.select(a.result)
+        .where(a.fax_id == e.fax_id, e.body == sa.func.concat('{"stored": ', a.number, "}"))
+        .scalar_subquery(),
+        e.body,
+    )
+    ends = told.contains('"event": "result"') & (~told.contains('"retry_at"') | told.contains('"corrects"'))
+    return sa.select(e.fax_id).where(ends)
+
+
 def chaos(
-    folder: Path, url: str, faxes: int, breaks: list[str], *, lease_s: float, step_s: float, limit_s: float
+    folder: Path,
+    url: str,
+    faxes: int,
+    phases: Sequence[Sequence[Sequence[str]]],
+    *,
+    lease_s: float,
+    step_s: float,
+    limit_s: float,
+    outage_s: float = 0.0,
 ) -> Outcome:
-    """Have three stations send so many faxes while `breaks` (kill, stop, cut, away, restart) come over them, one after the other."""
+    """Have three stations send so many faxes while breaks (kill, stop, cut, away, restart, rolling) come over them: phases one after
+    the other, in each of them lists side by side. Stations are cut off for `outage_s`, at least until they are taken over.
+    """
     (folder / "letter.txt").write_text("One\fTwo\n")
-    began, far, ends = time.monotonic(), _FarEnds(), dict[str, set[str]]()
-    corrected = dict[str, set[str]]()
+    began, far, ends = time.monotonic(), _FarEnds(), dict[str, dict[str, tuple[str, bool]]]()
 
     def answer(request: Request) -> tuple[int, dict[str, str]]:
         body: dict[str, Any] = json.loads(request.body)
         if "corrects" in body or "retry_at" not in body:
-            told = corrected if "corrects" in body else ends
-            told.setdefault(body["fax_id"], set()).add(request.headers["softfax-event-id"])
+            is_end = "retry_at" not in body
+            told = ends.setdefault(body["fax_id"], {})
+            told.setdefault(request.headers["softfax-event-id"], (body.get("corrects", ""), is_end))
         return 204, {}
 
     with receiver(answer) as there:
         port = int(url.rpartition(":")[2].partition("/")[0])
-        group = asyncio.run(_run(folder, port, f"{there.url}/ends", far, faxes, breaks, (lease_s, step_s, limit_s)))
+        group = asyncio.run(
+            _run(folder, port, f"{there.url}/ends", far, faxes, phases, (lease_s, step_s, limit_s, outage_s))
+        )
     assert not group.failed, group.failed
     store = QueueStore(group.engine)
     with group.engine.connect() as connection:
         ids = connection.execute(sa.select(tables.faxes.c.id)).scalars().all()
+        logged = Counter[str](connection.execute(_logged()).scalars())
     found = [fax for fax_id in ids if (fax := store.get(fax_id)) is not None]
     twice = []
     for fax in found:
@@ -324,18 +377,17 @@ def chaos(
     group.engine.dispose()
     otherwise = {}
     for fax in found:
-        told, more = (len(one.get(fax.id, ())) for one in (ends, corrected))
-        # What is corrected ends once more, or instead where it was not told yet.
-        if told + more == 0 or told > 1 + more:
-            otherwise[fax.id] = told
+        told = list(ends.get(fax.id, {}).values())
+        if not _is_told_once(told) or logged[fax.id] != len(told):
+            otherwise[fax.id] = f"{told}, {logged[fax.id]} in the log"
     return Outcome(
         states=Counter(str(fax.state) for fax in found),
         lost=faxes - sum(fax.terminal for fax in found),
         twice=twice,
         over_limits=far.over_limits,
         told_otherwise=otherwise,
-        corrected=len(corrected),
+        corrected=sum(bool(corrects) for told in ends.values() for corrects, _ in told.values()),
         takeovers_s=group.takeovers_s,
-        breaks=Counter(breaks),
+        breaks=Counter(kind for phase in phases for kinds in phase for kind in kinds),
         seconds=time.monotonic() - began,
     )

@@ -13,9 +13,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+
+import sqlalchemy as sa
 
 from softfax.delivery import store as states
 from softfax.delivery.database import Database
@@ -150,21 +152,10 @@ class Outbox:
         From then on it will be tried, whatever happens to this process. Callbacks of one fax to one target are delivered in the
         order in which they were put. Raises UsageError for one that is too large, LocalError when far too many wait for the disk.
         """
-        if len(body) > BODY_BYTES_MAX:
-            raise UsageError(f"a callback of {len(body)} bytes is too large", f"send at most {BODY_BYTES_MAX}")
-        if not 0 < len(event_id) <= EVENT_ID_MAX or not 0 < len(fax_id) <= 60 or not (event_id + fax_id).isprintable():
-            raise UsageError("a callback needs a fax id and an event id", f"use 1 to {EVENT_ID_MAX} characters")
-        if len(path_suffix) > EVENT_ID_MAX:
-            raise UsageError("the end of a callback's path is too long", f"use at most {EVENT_ID_MAX} characters")
-        all_headers = {"Content-Type": content_type, **(headers or {})}
-        callback = Callback(
-            target=target,
-            fax_id=fax_id,
-            event_id=event_id,
-            body=body,
-            headers=tuple(all_headers.items()),
+        callback = self.made(
+            target, fax_id=fax_id, event_id=event_id, body=body, content_type=content_type, headers=headers,
             path_suffix=path_suffix,
-        )
+        )  # fmt: skip
         done: Future[bool] = Future()
         with self._changed:
             if self._stopping.is_set():
@@ -175,6 +166,42 @@ class Outbox:
             self._put += 1
             self._changed.notify()
         return done
+
+    @staticmethod
+    def made(
+        target: CallbackTarget,
+        *,
+        fax_id: str,
+        event_id: str,
+        body: bytes,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        path_suffix: str = "",
+    ) -> Callback:
+        """A callback to be written by `put`, or by `write`. Raises UsageError for one that is too large."""
+        if len(body) > BODY_BYTES_MAX:
+            raise UsageError(f"a callback of {len(body)} bytes is too large", f"send at most {BODY_BYTES_MAX}")
+        if not 0 < len(event_id) <= EVENT_ID_MAX or not 0 < len(fax_id) <= 60 or not (event_id + fax_id).isprintable():
+            raise UsageError("a callback needs a fax id and an event id", f"use 1 to {EVENT_ID_MAX} characters")
+        if len(path_suffix) > EVENT_ID_MAX:
+            raise UsageError("the end of a callback's path is too long", f"use at most {EVENT_ID_MAX} characters")
+        all_headers = {"Content-Type": content_type, **(headers or {})}
+        return Callback(
+            target=target,
+            fax_id=fax_id,
+            event_id=event_id,
+            body=body,
+            headers=tuple(all_headers.items()),
+            path_suffix=path_suffix,
+        )
+
+    def write(self, connection: sa.Connection, callbacks: Sequence[Callback]) -> None:
+        """Write callbacks in the transaction of what they tell of. Once it has committed, `wake` has them delivered."""
+        self.store.write(connection, callbacks, frozenset(self._known))
+
+    def wake(self) -> None:
+        """Look for what is to be delivered. From any thread."""
+        self._database.jobs.wake(CALLBACKS)
 
     async def flush(self, limit_s: float = 30.0) -> bool:
         """Waits until what was put before is on disk; false where that takes too long."""
@@ -197,7 +224,6 @@ class Outbox:
 
     def _write_loop(self) -> None:
         """Writes what was put, whatever gathered meanwhile in one transaction. A disk that fails is tried until it works."""
-        hide = frozenset(self._known)
         while True:
             with self._changed:
                 while not self._waiting and not self._stopping.is_set():
@@ -206,7 +232,7 @@ class Outbox:
                     return
                 batch = [self._waiting[i] for i in range(min(len(self._waiting), WRITE_BATCH))]
             try:
-                news = self.store.put([callback for callback, _ in batch], hide)
+                news = self.store.put([callback for callback, _ in batch], frozenset(self._known))
             except Exception as error:
                 log.error("callbacks cannot be written: %s", str(error).splitlines()[0])
                 if self._stopping.wait(1.0):
@@ -214,7 +240,7 @@ class Outbox:
                         done.set_exception(LocalError("the callback could not be written"))
                     return
                 continue
-            self._database.jobs.wake(CALLBACKS)
+            self.wake()
             with self._changed:
                 for _ in batch:
                     self._waiting.popleft()
@@ -304,5 +330,5 @@ class Outbox:
         """Queues a dead callback once more; false if there is no such. It may then arrive after later ones of its fax."""
         self._gone.clear()
         replayed = self.store.replay(number)
-        self._database.jobs.wake(CALLBACKS)
+        self.wake()
         return replayed

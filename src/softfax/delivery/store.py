@@ -123,37 +123,43 @@ class Store:
 
         Targets whose key is in `hide` are stored without password and secret.
         """
-        news: list[bool] = []
         with self._engine.begin() as connection:
-            touched: dict[str, Callback] = {}
-            for callback in callbacks:
-                new = self._insert(_callbacks).values(
-                    sequence_id=callback.sequence_id, event_id=callback.event_id, state=WAITING,
-                    path_suffix=callback.path_suffix, headers=json.dumps(callback.headers), body=callback.body,
-                    put_at=callback.put_at, retried_from=callback.put_at, next_at=callback.put_at, attempts=0, ended_at=0.0,
-                    last_status=0, last_error="",
-                )  # fmt: skip
-                new = new.on_conflict_do_nothing(index_elements=["sequence_id", "event_id"])
-                done = connection.execute(new.returning(_callbacks.c.number))
-                news.append(done.first() is not None)
-                if news[-1]:
-                    touched.setdefault(callback.sequence_id, callback)
-            # In one order everywhere, so that two writers on PostgreSQL cannot wait for each other.
-            for sequence_id in sorted(touched):
-                callback = touched[sequence_id]
-                target = callback.target
-                if target.key in hide:
-                    target = dataclasses.replace(target, password="", secret="")
-                new = self._insert(_sequences).values(
-                    id=sequence_id,
-                    fax_id=callback.fax_id,
-                    target_key=target.key,
-                    target=json.dumps(dataclasses.asdict(target)),
-                    due=time.time(),
-                )
-                # One whose first callback waits for a retry goes on waiting.
-                due = sa.case((_sequences.c.due > 0, _sequences.c.due), else_=new.excluded.due)
-                connection.execute(new.on_conflict_do_update(index_elements=["id"], set_={"due": due}))
+            return self.write(connection, callbacks, hide)
+
+    def write(
+        self, connection: sa.Connection, callbacks: Sequence[Callback], hide: frozenset[str]
+    ) -> builtins.list[bool]:
+        """Do what `put` does within a transaction."""
+        news: list[bool] = []
+        touched: dict[str, Callback] = {}
+        for callback in callbacks:
+            new = self._insert(_callbacks).values(
+                sequence_id=callback.sequence_id, event_id=callback.event_id, state=WAITING,
+                path_suffix=callback.path_suffix, headers=json.dumps(callback.headers), body=callback.body,
+                put_at=callback.put_at, retried_from=callback.put_at, next_at=callback.put_at, attempts=0, ended_at=0.0,
+                last_status=0, last_error="",
+            )  # fmt: skip
+            new = new.on_conflict_do_nothing(index_elements=["sequence_id", "event_id"])
+            done = connection.execute(new.returning(_callbacks.c.number))
+            news.append(done.first() is not None)
+            if news[-1]:
+                touched.setdefault(callback.sequence_id, callback)
+        # In one order everywhere, so that two writers on PostgreSQL cannot wait for each other.
+        for sequence_id in sorted(touched):
+            callback = touched[sequence_id]
+            target = callback.target
+            if target.key in hide:
+                target = dataclasses.replace(target, password="", secret="")
+            new = self._insert(_sequences).values(
+                id=sequence_id,
+                fax_id=callback.fax_id,
+                target_key=target.key,
+                target=json.dumps(dataclasses.asdict(target)),
+                due=time.time(),
+            )
+            # One whose first callback waits for a retry goes on waiting.
+            due = sa.case((_sequences.c.due > 0, _sequences.c.due), else_=new.excluded.due)
+            connection.execute(new.on_conflict_do_update(index_elements=["id"], set_={"due": due}))
         return news
 
     # ---- a job --------------------------------------------------------------------------------------------------

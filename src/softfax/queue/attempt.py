@@ -7,21 +7,31 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from softfax.errors import DocumentError, DocumentInterruptedError, DocumentUnreachableError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import StoreError
-from softfax.model import Attempt, Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, rfc3339
+from softfax.model import (
+    TERMINAL,
+    Attempt,
+    Cause,
+    Direction,
+    Fax,
+    FaxContext,
+    FaxResult,
+    FaxState,
+    FaxUpdate,
+    rfc3339,
+)
 from softfax.options import Resolution, options_of
 from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
+from softfax.queue.ends import HELD_S, End, held, state_of
 from softfax.queue.failover import failed_over
 from softfax.queue.memory import NumberMemory
 from softfax.queue.policy import Verdict, after, slower
@@ -43,8 +53,6 @@ RESENT = "sent again"
 NO_ROUTE_S = 60.0
 #: How soon the store of documents is asked again where it did not answer.
 STORE_S = 10.0
-#: How soon a result is written again where the database did not take it.
-HELD_S = 1.0
 
 
 class SendAttempt:
@@ -56,7 +64,9 @@ class SendAttempt:
         self.attempt = claim.attempt
         #: Whether it may be written down as dialled: from then on the far end may have been called.
         self._dialled = False
+        #: When the attempt ended, and the fax with its result once that is recorded.
         self._ended: datetime | None = None
+        self._settled: Fax | None = None
         self._remedy = ""
 
     async def run(self) -> None:
@@ -141,10 +151,8 @@ class SendAttempt:
             return await queue.postpone(self.kept)
         except UsageError as error:
             return await self._undialled("INVALID_ARGUMENTS", str(error))
-        result = await call.result
-        if result.retry_at is None:
-            await queue.told(fax.id, self._ended)
-        return None
+        await call.result
+        return await self._told()
 
     def _order(self, made: pages.Made, begun: Attempt, memory: NumberMemory) -> FaxOrder:
         request, fax, options = self.request, self.kept.fax, options_of(self.request)
@@ -190,31 +198,28 @@ class SendAttempt:
         await self.queue.recorder.done(self.kept.fax.id)
         if result.status_string == LAPSED:
             self._dialled = False
-        return await self._settle(result)
+        result = await self._settle(result, call.context)
+        call.recorded = self._settled is not None
+        return result
 
     # ---- ends ---------------------------------------------------------------------------------------------------
 
-    async def _settle(self, result: FaxResult) -> FaxResult:
+    async def _settle(self, result: FaxResult, context: FaxContext) -> FaxResult:
         """Writes down what follows from the result of an attempt; the result as it is reported. Holds it until it is written."""
-        while True:
-            try:
-                told = await self._written(result)
-            except SQLAlchemyError as error:
-                if self.queue.closed:
-                    raise
-                log.error("the end of fax %s cannot be written and is held: %s", self.kept.fax.id, _line(error))
-                await asyncio.sleep(HELD_S)
-                continue
-            if told is not None:
-                return told
+        what = f"the end of fax {self.kept.fax.id}"
+        while (told := await held(self.queue, what, lambda: self._written(result, context))) is None:
+            pass
+        return told
 
-    async def _written(self, result: FaxResult) -> FaxResult | None:
+    async def _written(self, result: FaxResult, context: FaxContext) -> FaxResult | None:
         """None where the fax was cancelled meanwhile."""
         queue, attempt = self.queue, self.attempt
         assert attempt is not None
+        await queue.flush()
         cancelled = await asyncio.to_thread(queue.store.is_cancelled, self.kept.fax.id)
         fax = self.kept.fax
-        now = datetime.now(UTC)
+        # The same whenever it is tried, so that an end that was written, of which only the answer got lost, is known again.
+        now = self._ended = self._ended or datetime.now(UTC)
         total = fax.pages_total
         confirmed = max(fax.pages, attempt.first_page - 1 + result.pages)
         cause = classify(result.to_json())
@@ -257,22 +262,32 @@ class SendAttempt:
             remote_station_id=result.remote_station_id or fax.remote_station_id,
             result=result,
         )
-        self._ended = fax.ended
-        again = verdict.next_at is not None
-        settle = partial(queue.store.settle, told=again, again=again, unless_cancelled=again)
-        if await asyncio.to_thread(partial(settle, fax, attempt=attempt, token=self.claim.token)):
+        if await self._recorded(fax, attempt, self.claim.token, context):
             if self._dialled:
                 await queue.memory.learn(fax.to, result, cause, attempt.account)
-            asyncio.get_running_loop().call_soon(
-                queue.say, dataclasses.replace(fax, attempts=(*self.kept.fax.attempts, attempt)), self.kept.context
-            )
-        elif again and await asyncio.to_thread(queue.store.is_cancelled, fax.id):
+            return result
+        if verdict.next_at is not None and await asyncio.to_thread(queue.store.is_cancelled, fax.id):
             return None
-        else:
-            return await self._late(fax, attempt, settle)
-        return result
+        return await self._late(fax, attempt, context)
 
-    async def _late(self, fax: Fax, attempt: Attempt, settle: Callable[..., bool]) -> FaxResult | None:
+    async def _recorded(self, fax: Fax, attempt: Attempt, token: int, context: FaxContext) -> bool:
+        """Record an attempt's end with its events and callbacks; false where the fax has another token."""
+        assert attempt.result is not None
+        again = fax.state not in TERMINAL
+        queue, whole = self.queue, dataclasses.replace(fax, attempts=(*self.kept.fax.attempts, attempt))
+        end = End(queue.station, FaxUpdate(context, attempt.result), state_of(whole, self.kept.context))
+        settle = partial(
+            queue.store.settle, fax, attempt=attempt, token=token, end=end, told=again, again=again,
+            unless_cancelled=again,
+        )  # fmt: skip
+        if not await asyncio.to_thread(settle):
+            return False
+        self._settled = fax
+        # After the result.
+        asyncio.get_running_loop().call_soon(partial(queue.say, whole, self.kept.context, recorded=True))
+        return True
+
+    async def _late(self, fax: Fax, attempt: Attempt, context: FaxContext) -> FaxResult | None:
         """The result of a call whose fax was taken over meanwhile. It stands where nobody has called since; None to try again."""
         queue, result = self.queue, attempt.result
         assert result is not None
@@ -289,16 +304,15 @@ class SendAttempt:
                 await asyncio.sleep(HELD_S)  # what is known of the takeover is being written
                 return None
             if now.fax.state is FaxState.UNCERTAIN or (now.fax.state is FaxState.WAITING and result.success):
+                if now.fax.state is FaxState.UNCERTAIN and self._dialled and fax.state is FaxState.WAITING:
+                    # It was reported as an end: no call follows of which nobody expects one any more.
+                    fax = dataclasses.replace(fax, state=FaxState.FAILED, ended=attempt.ended, next_attempt=None)
+                    result = dataclasses.replace(result, retry_at=None)
                 result = dataclasses.replace(result, corrects=str(now.fax.state))
                 attempt = dataclasses.replace(attempt, result=result)
-                corrected = dataclasses.replace(fax, result=result)
-                if not await asyncio.to_thread(partial(settle, corrected, attempt=attempt, token=now.token)):
-                    return None
                 queue.tell(now)
-                queue.say(
-                    dataclasses.replace(corrected, attempts=(*self.kept.fax.attempts, attempt)), self.kept.context
-                )
-                return result
+                corrected = dataclasses.replace(fax, result=result)
+                return result if await self._recorded(corrected, attempt, now.token, context) else None
         # Another station reports what becomes of it.
         log.warning("fax %s was taken over: the result of this call (%s) is not its end", fax.id, result.status_string)
         return dataclasses.replace(result, retry_at=rfc3339(datetime.now(UTC)))
@@ -344,10 +358,14 @@ class SendAttempt:
 
     async def _tell(self, result: FaxResult) -> None:
         """Settle an attempt for which the station has no call."""
-        result = await self._settle(result)
-        self.queue.station.publish(FaxUpdate(self.kept.context, result))
-        if result.retry_at is None:
-            await self.queue.told(self.kept.fax.id, self._ended)
+        result = await self._settle(result, self.kept.context)
+        self.queue.station.publish(FaxUpdate(self.kept.context, result, recorded=self._settled is not None))
+        await self._told()
+
+    async def _told(self) -> None:
+        """Note that the end of the fax is handed on, if this was it."""
+        if self._settled is not None and self._settled.terminal:
+            await self.queue.told(self._settled)
 
     async def _delivered_before(self) -> None:
         """Settle a fax whose pages were all confirmed in earlier calls that broke after the last one."""
@@ -372,10 +390,6 @@ def _is_of_document(attempt: Attempt) -> bool:
     """Return True for an attempt that ended before a call, as its documents could not be fetched."""
     result = attempt.result
     return result is not None and result.error == "FILE_ERROR" and result.result_code == outcome.NO_T30
-
-
-def _line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
 def _expired(fax: Fax) -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from softfax.model import TERMINAL, BroadcastEvent, FaxUpdate
 from softfax.queue import rows, tables
+from softfax.queue.ends import End
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
@@ -28,25 +28,14 @@ class Broadcasts:
     def __init__(self, queue: FaxQueue) -> None:
         self._queue = queue
         self._one = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def look(self, broadcast_id: str) -> None:
-        """A fax of it has ended."""
-        task = asyncio.ensure_future(self._look(broadcast_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def start(self) -> None:
         """Report the ends that an earlier station left."""
         for broadcast_id in await asyncio.to_thread(self._lately):
-            await self._look(broadcast_id)
+            await self.look(broadcast_id)
 
-    async def close(self) -> None:
-        """Wait for what is being reported."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=3.0)
-
-    async def _look(self, broadcast_id: str) -> None:
+    async def look(self, broadcast_id: str) -> None:
+        """Report the end of a broadcast, of which a fax has ended, if that was the last one, and it was not reported before."""
         queue = self._queue
         async with self._one:
             found = await asyncio.to_thread(self._ended, broadcast_id)
@@ -57,10 +46,10 @@ class Broadcasts:
             if kept is None or queue.closed:
                 return
             queue.tell(kept)
-            queue.station.publish(FaxUpdate(kept.context, event))
-            outbox = queue.station.outbox
-            if outbox is None or await outbox.flush():
-                await asyncio.to_thread(self._reported, broadcast_id)
+            await queue.flush()
+            end = End(queue.station, FaxUpdate(kept.context, event))
+            if await asyncio.to_thread(self._reported, broadcast_id, end):
+                queue.station.publish(FaxUpdate(kept.context, event, recorded=True))
 
     def _ended(self, broadcast_id: str) -> tuple[BroadcastEvent, str] | None:
         """The end of a broadcast, and the fax that ended last; None where it has not ended, or was reported."""
@@ -89,9 +78,16 @@ class Broadcasts:
         )
         return event, last.id
 
-    def _reported(self, broadcast_id: str) -> None:
-        with contextlib.suppress(sa.exc.IntegrityError), self._queue.store.engine.begin() as connection:
-            connection.execute(tables.broadcasts.insert().values(id=broadcast_id))
+    def _reported(self, broadcast_id: str, end: End) -> bool:
+        """Record the end of a broadcast; false where another station did."""
+        try:
+            with self._queue.store.engine.begin() as connection:
+                connection.execute(tables.broadcasts.insert().values(id=broadcast_id))
+                end.write(connection)
+        except sa.exc.IntegrityError:
+            return False
+        end.written()
+        return True
 
     def _lately(self) -> list[str]:
         f, since = tables.faxes.c, time.time() - LATELY_S

@@ -30,7 +30,7 @@ log = logging.getLogger("softfax.queue")
 EVENTS = "events"
 #: The key of a result that is kept elsewhere: of which attempt it is.
 STORED = "stored"
-WRITE_S, FAILED_S = 0.2, 1.0
+WRITE_S, FLUSH_S, FAILED_S = 0.2, 0.01, 1.0
 WRITE_BATCH = 1000
 #: Beyond any clock: what is larger, or no number, is none of ours.
 NUMBER_MAX = 1 << 53
@@ -82,7 +82,9 @@ class EventLog:
         #: Every event goes to a sink, which must not block; the function returned ends that.
         self.subscribe = self._hub.subscribe
         self._waiting: deque[FaxUpdate] = deque()
-        self._wake, self._written = asyncio.Event(), asyncio.Event()
+        #: How many were ever added.
+        self._added = 0
+        self._wake, self._hurry, self._written = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         #: The last one that was published.
@@ -107,10 +109,20 @@ class EventLog:
 
     def add(self, update: FaxUpdate) -> None:
         """Take an event; a sink of a station."""
+        if update.recorded:
+            return self.look()
+        self._added += 1
         if len(self._waiting) >= WAITING_MAX:
             self._waiting.popleft()
         self._waiting.append(update)
-        self._wake.set()
+        return self._wake.set()
+
+    async def flush(self) -> None:
+        """Wait until what was added before is written, or cannot be any more as the log stops."""
+        added = self._added
+        while self._added - len(self._waiting) < added and self._tasks and not self._tasks[0].done():
+            self._hurry.set()
+            await asyncio.sleep(FLUSH_S)
 
     def look(self) -> None:
         """Publish what was written: by this station, or another."""
@@ -191,7 +203,10 @@ class EventLog:
                     return
                 await asyncio.sleep(FAILED_S)
                 self._wake.set()
-            await asyncio.sleep(0.0 if self._stopping else WRITE_S)
+            if not self._stopping:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), WRITE_S)
+                self._hurry.clear()
 
     async def _write(self) -> None:
         while self._waiting:
@@ -220,3 +235,12 @@ class EventLog:
             rows.append({"id": number, "fax_id": fax_id, "time": at, "body": _body(connection, event)})
         connection.execute(tables.events.insert(), rows)
         notify(connection, EVENTS)
+
+    @staticmethod
+    def keep(connection: sa.Connection, fax_id: str, attempt: int) -> None:
+        """Keep the result of an attempt as it was reported, before the attempt gets another."""
+        e, body = tables.events.c, json.dumps({STORED: attempt})
+        with contextlib.suppress(ValueError):
+            as_reported = json.dumps(_stored(connection, fax_id, attempt), ensure_ascii=False)
+            kept = tables.events.update().where(e.fax_id == fax_id, e.body == body)
+            connection.execute(kept.values(body=as_reported))

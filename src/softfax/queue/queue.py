@@ -29,12 +29,13 @@ from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import FileStore, StoreError, received_key
-from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, rfc3339
+from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate
 from softfax.queue import pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
 from softfax.queue.broadcasts import Broadcasts
 from softfax.queue.claims import FAXES, FaxClaim, FaxClaims
 from softfax.queue.eachonce import EachOnce
+from softfax.queue.ends import End, held, state_of
 from softfax.queue.errors import EndedError, NoFaxError
 from softfax.queue.eventlog import EVENTS, EventLog
 from softfax.queue.memory import QueueMemory
@@ -192,7 +193,6 @@ class FaxQueue:
         # Nothing is reported any more: what ends now is reported at the next start.
         self.closed = True
         await self._end_work()
-        await self.broadcasts.close()
         await self.recorder.close()
         await self.events.stop()
         self.makers.shutdown(wait=False, cancel_futures=True)
@@ -235,23 +235,28 @@ class FaxQueue:
         return fax_id in self._attempts
 
     async def _tell_again(self, kept: StoredFax) -> None:
-        """The end of a fax that may not have been reported: subscribers that keep reports drop the second one."""
+        """Hand on the end of a fax, which is recorded, to those here who may not know of it; they drop a second one."""
         if kept.fax.result is not None:
-            self.tell(kept)
             await self.recorder.hand_on(kept.fax, kept.fax.result)
-            self.station.publish(FaxUpdate(_of_attempt(kept.context, kept.fax.result), kept.fax.result))
-        await self.told(kept.fax.id, kept.fax.ended)
+            self.station.publish(FaxUpdate(_of_attempt(kept.context, kept.fax.result), kept.fax.result, recorded=True))
+        await self.told(kept.fax)
 
     def tell(self, kept: StoredFax) -> None:
         """Notify the callback targets that a fax named from here on."""
         if kept.request is not None:
             self.station.tell(kept.fax.id, kept.request.callbacks)
 
-    async def told(self, fax_id: str, ended: datetime | None) -> None:
-        """Notes that the end of a fax has been told, once callbacks are on disk."""
-        outbox = self.station.outbox
-        if not self.closed and (outbox is None or await outbox.flush()):
-            await asyncio.to_thread(self.store.told, fax_id, ended)
+    async def told(self, fax: Fax) -> None:
+        """Note that the end of a fax has been handed on, also to its broadcast."""
+        if fax.broadcast_id:
+            await held(self, f"the broadcast of fax {fax.id}", lambda: self.broadcasts.look(fax.broadcast_id))
+        await held(self, f"fax {fax.id}", lambda: asyncio.to_thread(self.store.told, fax.id, fax.ended))
+
+    async def flush(self) -> None:
+        """Wait until earlier events and callbacks are on disk: they come before an end."""
+        await self.events.flush()
+        if self.station.outbox is not None:
+            await self.station.outbox.flush()
 
     # ---- taking -------------------------------------------------------------------------------------------------
 
@@ -528,34 +533,18 @@ class FaxQueue:
             pages_total=fax.pages_total,
         )  # fmt: skip
         fax = dataclasses.replace(fax, result=result)
-        if not await asyncio.to_thread(partial(self.store.settle, fax, told=False, token=kept.token)):
+        await self.flush()
+        end = End(self.station, FaxUpdate(kept.context, result), state_of(fax, kept.context))
+        if not await asyncio.to_thread(partial(self.store.settle, fax, told=False, token=kept.token, end=end)):
             return False
-        self.station.publish(FaxUpdate(kept.context, result))
-        self.say(fax, kept.context)
-        await self.told(fax.id, now)
+        self.station.publish(FaxUpdate(kept.context, result, recorded=True))
+        self.say(fax, kept.context, recorded=True)
+        await self.told(fax)
         return True
 
-    def say(self, fax: Fax, context: FaxContext) -> None:
+    def say(self, fax: Fax, context: FaxContext, *, recorded: bool = False) -> None:
         """Publish a fax's state."""
-        event = JobEvent(
-            state=str(fax.state),
-            reason=fax.reason,
-            attempt=len(fax.attempts),
-            pages=fax.pages,
-            pages_total=fax.pages_total,
-            next_attempt=_next_attempt(fax),
-            fax_id=fax.id,
-        )
-        self.station.publish(FaxUpdate(context, event))
-        if fax.terminal and fax.broadcast_id:
-            self.broadcasts.look(fax.broadcast_id)
-
-
-def _next_attempt(fax: Fax) -> str | None:
-    """Time of the next attempt, as in events; None where it is due or over."""
-    if fax.next_attempt is None or fax.state not in (FaxState.QUEUED, FaxState.WAITING, FaxState.UNCERTAIN):
-        return None
-    return rfc3339(fax.next_attempt)
+        self.station.publish(dataclasses.replace(state_of(fax, context), recorded=recorded))
 
 
 def _of_attempt(context: FaxContext, result: FaxResult) -> FaxContext:

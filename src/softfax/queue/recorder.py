@@ -35,6 +35,7 @@ from softfax.model import (
 )
 from softfax.queue import rows
 from softfax.queue.causes import classify, remedy
+from softfax.queue.ends import HELD_S, End, state_of
 from softfax.queue.store import StoredFax
 from softfax.station import making
 
@@ -47,8 +48,6 @@ log = logging.getLogger("softfax.queue")
 
 #: The quality of a page that the far end did not confirm.
 REFUSED = "bad"
-#: How soon is written again what the database did not take.
-HELD_S = 1.0
 #: How soon the store is asked again that did not take a received fax.
 STORE_S = 5.0
 
@@ -84,7 +83,7 @@ class Recorder:
             return
         if context.fax_id in self._ended:
             if isinstance(event, FaxResult):
-                self._report(self._ended.pop(context.fax_id), event, context)
+                self._report(self._ended.pop(context.fax_id), event, context, recorded=update.recorded)
             return
         if context.fax_id in self._own:
             if isinstance(event, PageEvent) and event.quality != REFUSED:
@@ -109,34 +108,43 @@ class Recorder:
             self._write(partial(self._queue.store.update, context.fax_id, {"pages": event.number}))
         elif isinstance(event, FaxResult):
             del self._others[context.fax_id]
-            self._report(self._end(fax, event), event, context)
+            fax = ended(fax, event)
+            self._write(partial(self._queue.store.settle, fax, told=False))
+            self._report(fax, event, context, recorded=False)
 
     async def end(self, context: FaxContext, result: FaxResult) -> None:
         """Record the result of a fax that the queue did not order, before it is reported."""
         fax = self._others.pop(context.fax_id, None)
         if fax is not None:
-            self._ended[context.fax_id] = self._end(fax, result)
-            await self.written()
+            self._ended[context.fax_id] = fax = ended(fax, result)
+            recorded = await self._record(fax, result, context)
+            if (call := self._queue.station.find(context.fax_id)) is not None:
+                call.recorded = recorded
 
-    def _end(self, fax: Fax, result: FaxResult) -> Fax:
-        fax = ended(fax, result)
-        self._write(partial(self._queue.store.settle, fax, told=False))
-        return fax
+    async def _record(self, fax: Fax, result: FaxResult, context: FaxContext, token: int = 0) -> bool:
+        """Record an end with its events and callbacks; false where another station did."""
+        await self._queue.flush()
+        states = [state_of(fax, context)] if fax.direction is Direction.RECEIVE else []
+        end, done = End(self._queue.station, FaxUpdate(context, result), *states), list[bool]()
+        settle = partial(self._queue.store.settle, fax, told=False, token=token, end=end)
+        self._write(lambda: done.append(settle()))
+        await self.written()
+        return done == [True]
 
-    def _report(self, fax: Fax, result: FaxResult, context: FaxContext) -> None:
-        task = asyncio.ensure_future(self._told(fax, result, context))
+    def _report(self, fax: Fax, result: FaxResult, context: FaxContext, *, recorded: bool) -> None:
+        task = asyncio.ensure_future(self._told(fax, result, context, recorded))
         task.add_done_callback(lambda done: done.exception())
 
-    async def _told(self, fax: Fax, result: FaxResult, context: FaxContext) -> None:
+    async def _told(self, fax: Fax, result: FaxResult, context: FaxContext, recorded: bool) -> None:
         await self.written()
-        self._say(fax, context)
+        self._say(fax, context, recorded)
         await self.hand_on(fax, result)
-        await self._queue.told(fax.id, fax.ended)
+        await self._queue.told(fax)
 
-    def _say(self, fax: Fax, context: FaxContext) -> None:
+    def _say(self, fax: Fax, context: FaxContext, recorded: bool = False) -> None:
         """Publish the state of a received fax, as the queue does for its own."""
         if fax.direction is Direction.RECEIVE:
-            self._queue.say(fax, context)
+            self._queue.say(fax, context, recorded=recorded)
 
     async def hand_on(self, fax: Fax, result: FaxResult) -> None:
         """Hand on a received fax; its takers recognize one that they had before."""
@@ -175,10 +183,10 @@ class Recorder:
         await self._end_interrupted(kept, result)
 
     async def _end_interrupted(self, kept: StoredFax, result: FaxResult) -> None:
-        fax = self._end(kept.fax, result)
-        await self.written()
-        self._report(fax, result, kept.context)
-        self._queue.station.publish(FaxUpdate(kept.context, result))
+        fax = ended(kept.fax, result)
+        if await self._record(fax, result, kept.context, kept.token):
+            self._report(fax, result, kept.context, recorded=True)
+            self._queue.station.publish(FaxUpdate(kept.context, result, recorded=True))
         self._ending.discard(kept.fax.id)
 
     # ---- the shared store ---------------------------------------------------------------------------------------

@@ -27,7 +27,9 @@ from softfax.delivery.stations import notify
 from softfax.errors import UsageError
 from softfax.model import TERMINAL, Attempt, Cause, Fax, FaxContext, FaxState
 from softfax.queue import rows, tables
+from softfax.queue.ends import End
 from softfax.queue.errors import IdempotencyError
+from softfax.queue.eventlog import EventLog
 from softfax.queue.fax_jobs import CALLING, GHOST_S, FaxJobs
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.transitions import FAXES
@@ -197,13 +199,14 @@ class QueueStore(FaxJobs):
         token: int | None = None,
         keep_cancelled: bool = False,
         unless_cancelled: bool = False,
+        end: End | None = None,
     ) -> bool:
-        """Record the transition of a fax, by the table `FAXES`. With `again` it is due once more at `fax.next_attempt`.
-        An end that is not `told` yet is reported later, at the latest after the next start. Its result is the attempt's, if
-        there is one.
+        """Record the transition of a fax, by the table `FAXES`, and with it its `end`. With `again` it is due once more at
+        `fax.next_attempt`. An end that is not `told` yet is handed on later, at the latest after the next start. Its result is
+        the attempt's, if there is one.
 
         False, and nothing is written, where the fax has another `token`, or, with `unless_cancelled`, where it has been
-        cancelled. Raises TransitionError.
+        cancelled; true where just this was recorded before, as where the answer of the database got lost. Raises TransitionError.
         What was noted on it meanwhile (tags, mailbox, read or not) stays as it is on disk.
         """
         f, now = tables.faxes.c, time.time()
@@ -230,16 +233,31 @@ class QueueStore(FaxJobs):
             noted = {"tags": json.loads(row.data)["tags"], "mailbox": row.mailbox, "unread": row.unread}
             values = {**rows.columns(dataclasses.replace(fax, **noted)), **values}
             where.append(f.state == before.state)
-            if token in (None, row.token):
-                FAXES.move(before.state, fax.state)
+            if token is not None and token != row.token:
+                return row.state == fax.state and self._is_recorded(connection, row, fax, attempt)
+            FAXES.move(before.state, fax.state)
             if not connection.execute(tables.faxes.update().where(*where).values(**values)).rowcount:
                 return False
             if attempt is not None:
+                if attempt.result is not None and attempt.result.corrects:
+                    EventLog.keep(connection, fax.id, attempt.number)
                 ended = tables.attempts.update().where(*_attempt(fax.id, attempt.number))
                 connection.execute(ended.values(**rows.attempt_columns(fax.id, attempt)))
             if row.held:
                 due_now(connection, "faxes")  # a channel slot is free
+            if end is not None:
+                end.write(connection)
+        if end is not None:
+            end.written()
         return True
+
+    @staticmethod
+    def _is_recorded(connection: sa.Connection, row: Any, fax: Fax, attempt: Attempt | None) -> bool:
+        """Return True if a fax, or its attempt, ended just then."""
+        if attempt is None:
+            return fax.ended is not None and row.ended == rows.stamp(fax.ended)
+        ended = sa.select(tables.attempts.c.ended).where(*_attempt(fax.id, attempt.number))
+        return attempt.ended is not None and connection.execute(ended).scalar() == rows.stamp(attempt.ended)
 
     def reschedule(self, stored: StoredFax, fax: Fax, request: FaxRequest) -> bool:
         """Give a fax that waits for a call the times and the priority of `fax`; false where it is claimed or changed meanwhile.

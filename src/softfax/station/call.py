@@ -43,6 +43,8 @@ class FaxCall:
     sip_code: int = 0
     remote_station_id: str = ""
     progress: ProgressEvent | None = None
+    #: Whether its result is in the log of events already, and the callbacks are on disk.
+    recorded: bool = False
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     #: Set by the station: ends the fax in whatever way its state asks for.
     on_cancel: Callable[[], None] = _nothing

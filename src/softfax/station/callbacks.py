@@ -70,20 +70,29 @@ class CallbackSink:
             self._of_fax[fax_id] = _Watched(tuple(targets))
 
     def __call__(self, update: FaxUpdate) -> None:
-        fax_id = update.context.fax_id
-        watched = self._of_fax.get(fax_id)
-        if watched is not None and watched.has_result and not isinstance(update.event, JobEvent):
-            watched = None
+        watched = self._watched(update)
+        if not update.recorded:
+            self.each(update, self._outbox.put)
+        if watched is not None:
+            self._noted(update.context.fax_id, watched, update.event)
+
+    def _watched(self, update: FaxUpdate) -> _Watched | None:
+        """The targets of its own that a fax's event goes to."""
+        watched = self._of_fax.get(update.context.fax_id)
+        over = watched is not None and watched.has_result and not isinstance(update.event, JobEvent)
+        return None if over else watched
+
+    def each(self, update: FaxUpdate, put: Callable[..., object]) -> None:
+        """Put the callbacks of an event, as `PutCallback.put` takes them."""
+        fax_id, watched = update.context.fax_id, self._watched(update)
         targets = {target.key: target for target in (*self._targets, *(watched.targets if watched else ()))}
         if targets and isinstance(update.event, FaxResult) and update.event.retry_at is None and _has_document(update):
             update = replace(update, context=replace(update.context, document_url=self._link(fax_id)))
         for target in targets.values():
             try:
-                self._tell(target, update)
+                self._tell(target, update, put)
             except SoftfaxError as error:
                 log.error("fax %s: a callback to %s is lost: %s", fax_id, target.url.partition("?")[0], error)
-        if watched is not None:
-            self._noted(fax_id, watched, update.event)
 
     def _noted(self, fax_id: str, watched: _Watched, event: Event) -> None:
         """Forget the targets of a fax that has ended. One that is in no queue has no state there: of these the last are kept."""
@@ -100,11 +109,11 @@ class CallbackSink:
             for one in with_result[:-ENDED_KEPT]:
                 del self._of_fax[one]
 
-    def _tell(self, target: CallbackTarget, update: FaxUpdate) -> None:
+    def _tell(self, target: CallbackTarget, update: FaxUpdate, put: Callable[..., object]) -> None:
         if target.events and update.event.event not in target.events:
             return
         for callback in self._words(target.dialect, update):
-            self._outbox.put(
+            put(
                 target,
                 fax_id=update.context.fax_id,
                 event_id=callback.event_id,

@@ -21,6 +21,7 @@ from typing import Any
 
 from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.database import Database, database_url
+from softfax.delivery.store import Callback
 from softfax.delivery.targets import CallbackTarget
 from softfax.diskspace import make_private
 from softfax.documents.job import process_kept_ready
@@ -310,6 +311,14 @@ class Station(Registry):
         """Notify `targets` of this fax too, until the result after which no other follows."""
         if self._callbacks is not None:
             self._callbacks.watch(fax_id, targets)
+
+    def callbacks_of(self, update: FaxUpdate) -> list[Callback]:
+        """Return the callbacks of an event, for those who record it."""
+        found: list[Callback] = []
+        if self._callbacks is not None and self.outbox is not None:
+            made = self.outbox.made
+            self._callbacks.each(update, lambda target, **said: found.append(made(target, **said)))
+        return found
 
     def watch_progress(self, sink: Sink) -> Callable[[], None]:
         """The progress of every fax under way goes to `sink`, about once a second. Returns what ends that."""
@@ -640,7 +649,7 @@ class Station(Registry):
         else:
             for noted in self.before_result:
                 await noted(call.context, result)
-        self._hub.publish(FaxUpdate(call.context, result))
+        self._hub.publish(FaxUpdate(call.context, result, call.recorded))
         self._faxes.pop(call.context.fax_id, None)
         if not call.result.done():
             call.result.set_result(result)

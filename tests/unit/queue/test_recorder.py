@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from typing import Any
 
 from softfax.fax import outcome
@@ -32,13 +31,13 @@ class Queue:
     def settle(self, fax: Fax, **more: Any) -> None:
         self.told_of.append(f"written: {fax.state}")
 
-    def say(self, fax: Fax, context: FaxContext) -> None:
+    def say(self, fax: Fax, context: FaxContext, *, recorded: bool) -> None:
         self.told_of.append(str(fax.state))
 
     def under_way(self, fax_id: str) -> bool:
         return False
 
-    async def told(self, fax_id: str, ended: datetime | None) -> None:
+    async def told(self, fax: Fax) -> None:
         self.told_of.append("handed on")
 
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The end of an attempt, a fax or a broadcast: its events and their callbacks, in the transaction that records it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import sqlalchemy as sa
+
+from softfax.model import Fax, FaxContext, FaxState, FaxUpdate, JobEvent, rfc3339
+from softfax.queue.eventlog import EventLog
+from softfax.station import Station
+
+if TYPE_CHECKING:
+    from softfax.queue.queue import FaxQueue
+
+__all__ = ["HELD_S", "End", "held", "state_of"]
+
+log = logging.getLogger("softfax.queue")
+
+#: How soon is written again what the database did not take.
+HELD_S = 1.0
+
+T = TypeVar("T")
+
+
+class End:
+    """Events to be recorded with what they tell of; once they are, the station publishes them as `recorded`. Made on its loop."""
+
+    def __init__(self, station: Station, *updates: FaxUpdate) -> None:
+        self._updates = updates
+        self._outbox = station.outbox
+        self._callbacks = [callback for update in updates for callback in station.callbacks_of(update)]
+
+    def write(self, connection: sa.Connection) -> None:
+        """Write them within a transaction: the events last, as no other gets a number until it has ended."""
+        if self._outbox is not None and self._callbacks:
+            self._outbox.write(connection, self._callbacks)
+        EventLog.write(connection, self._updates)
+
+    def written(self) -> None:
+        """Have the callbacks delivered: the transaction has committed."""
+        if self._outbox is not None and self._callbacks:
+            self._outbox.wake()
+
+
+async def held(queue: FaxQueue, what: str, work: Callable[[], Awaitable[T]]) -> T:
+    """Do what needs the database, as soon as it takes it. Raises SQLAlchemyError where the queue is closed before."""
+    while True:
+        try:
+            return await work()
+        except sa.exc.SQLAlchemyError as error:
+            if queue.closed:
+                raise
+            why = str(getattr(error, "orig", None) or error).splitlines()[0]
+            log.error("%s cannot be written and is held: %s", what, why)
+            await asyncio.sleep(HELD_S)
+
+
+def state_of(fax: Fax, context: FaxContext) -> FaxUpdate:
+    """The state of a fax as an event."""
+    event = JobEvent(
+        state=str(fax.state),
+        reason=fax.reason,
+        attempt=len(fax.attempts),
+        pages=fax.pages,
+        pages_total=fax.pages_total,
+        next_attempt=_next_attempt(fax),
+        fax_id=fax.id,
+    )
+    return FaxUpdate(context, event)
+
+
+def _next_attempt(fax: Fax) -> str | None:
+    """Time of the next attempt, as in events; None where it is due or over."""
+    if fax.next_attempt is None or fax.state not in (FaxState.QUEUED, FaxState.WAITING, FaxState.UNCERTAIN):
+        return None
+    return rfc3339(fax.next_attempt)
