@@ -255,3 +255,134 @@ def test_the_command_passes_calls_on() -> None:
     events = [json.loads(line) for line in out.splitlines()]
     assert process.returncode == 1
     assert (events[-1]["event"], events[-1]["direction"], events[-1]["error"]) == ("result", "gateway", "BUSY")
+
+
+# ---- 100rel, session timers, and ends that cross ---------------------------------------------------------------------
+
+
+def media(body: str, kind: str) -> tuple[str, int]:
+    """Address and port of a description's media."""
+    found = re.search(rf"m={kind} (\d+)", body)
+    host = re.search(r"c=IN IP4 (\S+)", body)
+    assert found
+    assert host
+    return host[1], int(found[1])
+
+
+@pytest.mark.parametrize("asks", ["caller", "trunk"])
+def test_reliable_provisional_responses_are_acknowledged_on_each_leg(gateway: Gateway, asks: str) -> None:
+    pair = Pair(gateway)
+    pair.caller.target = f"sip:1234@{HERE}:{pair.caller.port_of_agent}"
+    needs = ["Require: 100rel"] if asks == "caller" else ["Supported: 100rel"]
+    cseq = pair.caller.request("INVITE", *needs, body=AUDIO, branch=pair.branch)
+    invite = pair.trunk.expect("INVITE")
+    said = ["Require: 100rel", "RSeq: 7"] if asks == "trunk" else []
+    pair.trunk.respond(invite, "183 Session Progress", *said, body=AUDIO)
+    if asks == "trunk":
+        prack = pair.trunk.expect("PRACK")
+        assert prack.header("RAck").split()[:2] == ["7", invite.header("CSeq").split()[0]]
+        pair.trunk.respond(prack, "200 OK")
+    # One after the other: the next provisional response comes once the last is acknowledged.
+    due = {"183"} if asks == "trunk" else {"183", "200 of it"}
+    while due:
+        progress = pair.caller.any_of("180", "183", "200")
+        if progress.kind == "200":
+            due.discard("200 of it" if "183" not in due else "")
+            continue
+        due.discard(progress.kind)
+        if progress.kind == "183":
+            assert "m=audio" in progress.body
+        if asks == "caller":
+            assert "100rel" in progress.header("Require")
+            pair.caller.remote = progress.header("To")
+            pair.caller.request("PRACK", f"RAck: {progress.header('RSeq')} {cseq}")
+    pair.trunk.respond(invite, "200 OK", body=AUDIO)
+    pair.trunk.expect("ACK")
+    answer = pair.caller.expect("200", cseq=cseq)
+    pair.caller.remote = answer.header("To")
+    pair.caller.target = answer.header("Contact").strip("<>").partition(">")[0]
+    pair.caller.request("ACK", cseq=int(cseq.split()[0]))
+    pair.hang_up()
+
+
+@pytest.mark.parametrize("leg", ["caller", "trunk"])
+@pytest.mark.parametrize("how", ["UPDATE", "INVITE"])
+def test_a_refresh_stays_on_its_leg_and_t38_goes_on(gateway: Gateway, leg: str, how: str) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
+    ):
+        near.bind((HERE, 0))
+        far.bind((HERE, 0))
+        pair = Pair(gateway)
+        pair.up()
+        offers = [T38.replace("40000", str(one.getsockname()[1])) for one in (near, far)]
+        cseq = pair.caller.request("INVITE", body=offers[0])
+        ours = media(pair.caller.expect("200", cseq=cseq).body, "image")
+        pair.caller.request("ACK", cseq=int(cseq.split()[0]))
+        offer = pair.trunk.expect("INVITE")
+        pair.trunk.respond(offer, "200 OK", body=offers[1])
+        pair.trunk.expect("ACK")
+        indicators = iter(range(1, 40))
+
+        def passes() -> None:
+            """An indicator of the caller's arrives at the trunk."""
+            far.settimeout(5.0)
+            number = next(indicators)
+            # UDPTL: number, a packet of one octet (V.21 preamble), no earlier ones.
+            near.sendto(bytes([0, number, 1, 0x06, 0, 0]), ours)
+            while (packet := far.recv(2048))[3:4] != b"\x06":
+                pass
+            assert packet[2] == 1
+
+        passes()
+        side, body = (pair.caller, offers[0]) if leg == "caller" else (pair.trunk, offers[1])
+        timer = ("Session-Expires: 90;refresher=uac", "Supported: timer")
+        cseq = side.request(how, *timer, body=body if how == "INVITE" else "")
+        answer = side.expect("200", cseq=cseq)
+        if how == "INVITE":
+            assert "m=image" in answer.body
+            side.request("ACK", cseq=int(cseq.split()[0]))
+        passes()
+        other = pair.trunk if leg == "caller" else pair.caller
+        with pytest.raises(AssertionError, match="none of"):
+            other.any_of("INVITE", "UPDATE", "BYE", seconds=0.5)
+        pair.hang_up()
+
+
+def test_both_hang_up_at_once(gateway: Gateway) -> None:
+    pair = Pair(gateway)
+    pair.up()
+    # Neither has seen the other's BYE.
+    ours, theirs = pair.caller.request("BYE"), pair.trunk.request("BYE")
+    pair.caller.expect("200", cseq=ours)
+    pair.trunk.expect("200", cseq=theirs)
+    pair.caller.close()
+
+
+def test_a_caller_who_gives_up_as_the_trunk_answers(gateway: Gateway) -> None:
+    pair = Pair(gateway)
+    cseq = pair.dial()
+    invite = pair.trunk.expect("INVITE")
+    pair.trunk.respond(invite, "180 Ringing")
+    pair.caller.expect("180", cseq=cseq)
+    pair.caller.request("CANCEL", cseq=int(cseq.split()[0]), branch=pair.branch)
+    pair.trunk.respond(invite, "200 OK", body=AUDIO)
+    # Whichever comes first, nobody is left with a call that the other side has not.
+    final = pair.caller.any_of("487", "200")
+    while "CANCEL" in final.header("CSeq"):
+        final = pair.caller.any_of("487", "200")
+    if final.kind == "487":
+        pair.caller.request("ACK", cseq=int(cseq.split()[0]), branch=pair.branch)
+        ending = pair.trunk.any_of("BYE", "CANCEL")
+        if ending.kind == "CANCEL":
+            pair.trunk.respond(ending, "200 OK")
+            ending = pair.trunk.expect("BYE")
+        pair.trunk.respond(ending, "200 OK")
+    else:
+        pair.caller.remote = final.header("To")
+        pair.caller.request("ACK", cseq=int(cseq.split()[0]))
+        pair.trunk.expect("ACK")
+        pair.hang_up()
+        return
+    pair.caller.close()
