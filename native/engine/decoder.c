@@ -7,6 +7,7 @@
  * spandsp is linked in statically, and the linker leads its calls here (ld --wrap, see CMakeLists.txt): t30.c calls
  * __wrap_NAME for NAME, and __real_NAME is spandsp's own. decoder_works() says whether they do.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 
 #define MOST_ROWS 65535
 #define MOST_OCTETS (40 << 20) /* of a page's bitmap: MOST_ROWS of the widest there is */
+#define ROOM_ROWS 100          /* what spandsp adds at a time */
 #define SLICE 16               /* octets decoded between two looks */
 /* Runs and cursor beyond a whole row: pairs that end it with length zero, and steps of two in the reference row. */
 #define RUNS_BEYOND 3
@@ -79,6 +81,26 @@ int decoder_caught(void) {
     int what = caught;
     caught = 0;
     return what;
+}
+
+static void *copy_of(const void *data, size_t len, size_t room) {
+    uint8_t *copy = calloc(1, room ? room : 1);
+    if (copy && len)
+        memcpy(copy, data, len);
+    return copy;
+}
+
+int decoder_take_copy(const t4_rx_state_t *from, decoder_copy *d) {
+    size_t runs = DECODER_RUNS(from->image_width) * sizeof *from->cur_runs;
+    size_t room = runs + DECODER_SLACK * sizeof *from->cur_runs;
+
+    d->t4 = *from;
+    d->t4.tiff.tiff_file = NULL;
+    d->t4.image_buffer_size = from->image_size + ROOM_ROWS * from->bytes_per_row;
+    d->t4.image_buffer = copy_of(from->image_buffer, (size_t)from->image_size, (size_t)d->t4.image_buffer_size);
+    d->t4.cur_runs = copy_of(from->cur_runs, runs, room);
+    d->t4.ref_runs = copy_of(from->ref_runs, runs, room);
+    return d->t4.image_buffer && d->t4.cur_runs && d->t4.ref_runs ? 0 : -ENOMEM;
 }
 
 bool decoder_works(void) {

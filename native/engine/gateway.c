@@ -129,9 +129,11 @@ static gateway_leg *leg_of(sfx_gateway *g, enum media_kind kind) {
 static void on_remodulated(void *user, const uint8_t *ifp, size_t len, unsigned count) {
     sfx_gateway *g = user;
 
+    gateway_leg *to = leg_of(g, MEDIA_T38);
+
     if (is_image(ifp, len))
-        overhear_image(g);
-    push_ifp(leg_of(g, MEDIA_T38), ifp, len, count, 0, 0);
+        overhear_image(g, ifp, len, to->t38.version, false);
+    push_ifp(to, ifp, len, count, 0, 0);
 }
 
 static void on_frame(void *user, bool from_modem, const uint8_t *frame, int len) {
@@ -140,9 +142,9 @@ static void on_frame(void *user, bool from_modem, const uint8_t *frame, int len)
     overhear_frame(g, (int)(leg_of(g, from_modem ? MEDIA_AUDIO : MEDIA_T38) - g->legs), frame, len);
 }
 
-static void remodulate_ifp(sfx_gateway *g, const uint8_t *ifp, size_t len, uint16_t seq) {
+static void remodulate_ifp(sfx_gateway *g, const uint8_t *ifp, size_t len, uint16_t seq, bool gap) {
     if (is_image(ifp, len))
-        overhear_image(g);
+        overhear_image(g, ifp, len, leg_of(g, MEDIA_T38)->t38.version, gap);
     remodulator_take(g->remodulator, ifp, len, seq);
 }
 
@@ -153,7 +155,7 @@ static void remodulate_kept(sfx_gateway *g, gateway_leg *audio) {
 
     while (g->remodulator && pop(audio, &w, ifp))
         if (!w.audio)
-            remodulate_ifp(g, ifp, w.len, w.seq);
+            remodulate_ifp(g, ifp, w.len, w.seq, w.missing > 0);
 }
 
 /* ---- media --------------------------------------------------------------------------------------------------------
@@ -207,7 +209,7 @@ void gateway_hear(sfx_session *s, int16_t *amp, int samples) {
 
     pthread_mutex_lock(&g->lock);
     other = &g->legs[!index];
-    if (amp && !g->remodulator && other->kind != MEDIA_T38)
+    if (!g->remodulator && other->kind != MEDIA_T38)
         overhear_audio(g, index, amp, samples);
     if (g->remodulator)
         remodulator_hear(g->remodulator, amp, samples);
@@ -230,10 +232,12 @@ void gateway_take(sfx_session *s, const uint8_t *ifp, size_t len, uint16_t seq) 
     leg->last_seq = seq;
     if (g->remodulator) {
         remodulate_kept(g, other);
-        remodulate_ifp(g, ifp, len, seq);
+        remodulate_ifp(g, ifp, len, seq, missing > 0);
     } else {
         if (other->kind == MEDIA_T38)
             overhear_ifp(g, index, ifp, len, seq);
+        if (other->kind == MEDIA_T38 && is_image(ifp, len))
+            overhear_image(g, ifp, len, leg->t38.version, missing > 0);
         push_ifp(other, ifp, len, 1, seq, missing);
     }
     pthread_mutex_unlock(&g->lock);
@@ -338,7 +342,24 @@ void gateway_stats(sfx_session *s, sfx_session_stats *out) {
     out->page = out->active ? (uint32_t)o->pages + 1 : 0;
     out->rate_bps = (uint32_t)o->dcs.rate_bps;
     out->ecm = (uint32_t)o->dcs.ecm;
+    if (out->active) {
+        uint32_t rows = glimpse_rows(o->page), shown = s->run.preview_page == out->page ? s->run.preview_rows : 0;
+        out->image_bytes = glimpse_octets(o->page);
+        out->rows = rows > shown ? rows : shown;
+    }
     pthread_mutex_unlock(&g->lock);
+}
+
+int gateway_page(sfx_session *s, decoder_copy *copy, uint32_t *page) {
+    sfx_gateway *g = s->leg->gateway;
+    const overheard *o = &g->overheard;
+    int err;
+
+    pthread_mutex_lock(&g->lock);
+    err = o->trained && !o->ended ? glimpse_copy(o->page, copy) : -ENODATA;
+    *page = (uint32_t)o->pages + 1;
+    pthread_mutex_unlock(&g->lock);
+    return err;
 }
 
 int sfx_gateway_hold(sfx_gateway *g, int hold) {

@@ -30,6 +30,34 @@ typedef struct overheard_side {
     char ident[21]; /* TSI or CSI */
 } overheard_side;
 
+/* ---- glimpse.c: the page that passes, decoded beside. NULL is taken everywhere, and does nothing.
+ * --------------------
+ */
+
+typedef struct glimpse glimpse;
+
+typedef struct glimpsed {
+    uint32_t octets, rows, bad_rows;
+} glimpsed;
+
+glimpse *glimpse_create(void);
+void glimpse_destroy(glimpse *p);
+/* An IFP packet with data of the image; `gap`: packets are missing before it. */
+void glimpse_ifp(glimpse *p, const uint8_t *ifp, size_t len, int version, bool gap);
+/* Samples of the sender where both legs have G.711; `amp` NULL: they were lost. */
+void glimpse_hear(glimpse *p, const int16_t *amp, int samples);
+/* Control frames: DCS, CFR, what ends a page or block, what asks for frames again or at another rate, an answer. */
+void glimpse_dcs(glimpse *p, const dcs_info *dcs, const uint8_t *frame, int len);
+void glimpse_trained(glimpse *p);
+void glimpse_command(glimpse *p, int command);
+void glimpse_ctc(glimpse *p, const uint8_t *frame, int len);
+void glimpse_again(glimpse *p, bool short_train);
+/* `out` is of the page that has ended, zeros where none has. */
+void glimpse_answer(glimpse *p, bool confirmed, glimpsed *out);
+uint64_t glimpse_octets(const glimpse *p);
+uint32_t glimpse_rows(const glimpse *p);
+int glimpse_copy(const glimpse *p, decoder_copy *copy);
+
 /* T.30 between the two far ends, as far as control frames tell. */
 typedef struct overheard {
     overheard_side side[GATEWAY_LEGS];
@@ -43,6 +71,7 @@ typedef struct overheard {
     bool last_confirmed;  /* MCF to EOP */
     int pages, refused;
     uint64_t page_began_us;
+    glimpse *page;
 } overheard;
 
 void overhear_release(overheard *o);
@@ -100,6 +129,7 @@ struct sfx_gateway {
 void overhear_audio(sfx_gateway *g, int leg, const int16_t *amp, int samples);
 void overhear_ifp(sfx_gateway *g, int leg, const uint8_t *ifp, size_t len, uint16_t seq);
 void overhear_frame(sfx_gateway *g, int leg, const uint8_t *frame, int len);
-void overhear_image(sfx_gateway *g);
+/* Data of the image, in an IFP packet. */
+void overhear_image(sfx_gateway *g, const uint8_t *ifp, size_t len, int version, bool gap);
 
 #endif

@@ -67,6 +67,19 @@ int dcs_decode(const uint8_t *msg, int len, dcs_info *out);
 /* How long spandsp makes them. */
 #define DECODER_RUNS(width) ((size_t)(width) + 4)
 
+#define BLOCK_FRAMES 256 /* of a block with error correction, T.4 annex A */
+#define FRAME_OCTETS 260 /* spandsp's room for a frame of it */
+
+/* A decoder as it stood, and what it has not been given yet. */
+typedef struct decoder_copy {
+    t4_rx_state_t t4;
+    unsigned frames;
+    int16_t len[BLOCK_FRAMES];
+    uint8_t data[BLOCK_FRAMES][FRAME_OCTETS];
+} decoder_copy;
+
+/* Its image and lists of runs are the copy's own, on failure too. Returns 0 or -ENOMEM. */
+int decoder_take_copy(const t4_rx_state_t *from, decoder_copy *d);
 /* What was caught in this thread since the last time: 0 or enum sfx_hostile. */
 int decoder_caught(void);
 /* Whether spandsp's calls come by there. */
@@ -451,6 +464,13 @@ void gateway_tick(sfx_session *s);
 /* Whether something is to come by it now. */
 bool gateway_awaits(const sfx_session *s);
 void gateway_stats(sfx_session *s, sfx_session_stats *out);
+/* The page that passes, as far as it has come, and its number. Returns 0, -ENODATA or -ENOMEM. */
+int gateway_page(sfx_session *s, decoder_copy *copy, uint32_t *page);
+
+/* ---- listener.c -------------------------------------------------------------------------------------------------- */
+
+/* The expected modem alone hears it. */
+void listener_hear_fast(sfx_listener *l, const int16_t *amp, int samples);
 
 /* ---- session.c, shard.c, engine.c -------------------------------------------------------------------------------- */
 

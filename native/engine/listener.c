@@ -121,13 +121,13 @@ int sfx_listener_expect(sfx_listener *l, int dcs_rate, int short_train, int fram
     return 0;
 }
 
-static void listen_fast(sfx_listener *l, const int16_t *amp, int n) {
+void listener_hear_fast(sfx_listener *l, const int16_t *amp, int samples) {
     if (l->modem == T30_MODEM_V17)
-        v17_rx(l->v17, amp, n);
+        v17_rx(l->v17, amp, samples);
     else if (l->modem == T30_MODEM_V29)
-        v29_rx(l->v29, amp, n);
+        v29_rx(l->v29, amp, samples);
     else if (l->modem == T30_MODEM_V27TER)
-        v27ter_rx(l->v27ter, amp, n);
+        v27ter_rx(l->v27ter, amp, samples);
 }
 
 void sfx_listener_hear(sfx_listener *l, const uint8_t *payload, size_t len) {
@@ -137,7 +137,7 @@ void sfx_listener_hear(sfx_listener *l, const uint8_t *payload, size_t len) {
         size_t part = len < RTP_MAX_PAYLOAD ? len : RTP_MAX_PAYLOAD;
 
         law_decode(l->law, payload, amp, part);
-        listen_fast(l, amp, (int)part);
+        listener_hear_fast(l, amp, (int)part);
         fsk_rx(l->v21, amp, (int)part);
         payload += part;
         len -= part;

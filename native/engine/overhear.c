@@ -49,6 +49,9 @@ static void note_dcs(sfx_gateway *g, int leg, const uint8_t *frame, int len) {
     o->last_confirmed = false;
     if (dcs_decode(frame, len, &o->dcs) < 0)
         memset(&o->dcs, 0, sizeof o->dcs);
+    if (!o->page)
+        o->page = glimpse_create();
+    glimpse_dcs(o->page, &o->dcs, frame, len);
     if (!o->commanded)
         put(g, leg, &event);
     o->commanded = true;
@@ -65,6 +68,7 @@ static void note_trained(sfx_gateway *g, int leg) {
         return;
     o->trained = true;
     o->page_began_us = g->legs[leg].session->now_us;
+    glimpse_trained(o->page);
     memcpy(event.text, o->side[o->sender].ident, sizeof o->side[o->sender].ident);
     event.data_len = (uint32_t)strlen(receiver->ident);
     memcpy(event.data, receiver->ident, event.data_len);
@@ -79,6 +83,7 @@ static void note_command(overheard *o, const uint8_t *frame, int len) {
     if (pps && len >= FIF + 3)
         memcpy(o->asked, frame + FIF, 3);
     o->command = pps ? (len > FIF ? frame[FIF] & FCF_BITS : 0) : frame[FCF] & FCF_BITS;
+    glimpse_command(o->page, o->command);
 }
 
 /* A command that is said again, because its answer was lost, is about a page that counts already. */
@@ -91,10 +96,17 @@ static void note_answer(sfx_gateway *g, int leg, int fcf) {
     bool confirmed = fcf == T30_MCF || fcf == T30_RTP || fcf == T30_PIP;
     uint64_t now_us = g->legs[leg].session->now_us;
     sfx_event event = {.type = SFX_EVENT_PAGE};
+    glimpsed seen;
 
-    if (!o->command || leg == o->sender)
+    if (leg == o->sender)
+        return;
+    glimpse_answer(o->page, confirmed, &seen);
+    if (!o->command)
         return;
     if (!is_said_again(o)) {
+        event.value[SFX_PAGE_BYTES] = (int32_t)seen.octets;
+        event.value[SFX_PAGE_ROWS] = (int32_t)seen.rows;
+        event.value[SFX_PAGE_BAD_ROWS] = (int32_t)seen.bad_rows;
         event.value[SFX_PAGE_NUMBER] = o->pages + 1;
         event.value[SFX_PAGE_DURATION_MS] = (int32_t)((now_us - o->page_began_us) / 1000);
         event.value[SFX_PAGE_FCF] = fcf;
@@ -157,6 +169,13 @@ void overhear_frame(sfx_gateway *g, int leg, const uint8_t *frame, int len) {
     case T30_PIN &FCF_BITS:
         note_answer(g, leg, fcf);
         break;
+    case T30_CTC &FCF_BITS:
+        glimpse_ctc(g->overheard.page, frame, len);
+        break;
+    case T30_PPR &FCF_BITS:
+    case T30_CTR &FCF_BITS:
+        glimpse_again(g->overheard.page, fcf == (T30_PPR & FCF_BITS));
+        break;
     case T30_DCN &FCF_BITS:
         note_end(g, leg);
         break;
@@ -165,7 +184,10 @@ void overhear_frame(sfx_gateway *g, int leg, const uint8_t *frame, int len) {
     }
 }
 
-void overhear_image(sfx_gateway *g) { g->overheard.image_seen = true; }
+void overhear_image(sfx_gateway *g, const uint8_t *ifp, size_t len, int version, bool gap) {
+    g->overheard.image_seen = true;
+    glimpse_ifp(g->overheard.page, ifp, len, version, gap);
+}
 
 /* ---- on G.711 -----------------------------------------------------------------------------------------------------
  */
@@ -219,6 +241,10 @@ static void on_tone(void *user, int code, int level, int delay) {
 void overhear_audio(sfx_gateway *g, int leg, const int16_t *amp, int samples) {
     overheard_side *side = &g->overheard.side[leg];
 
+    if (g->overheard.page && leg == g->overheard.sender)
+        glimpse_hear(g->overheard.page, amp, samples);
+    if (!amp)
+        return;
     if (!side->tones)
         side->tones =
             modem_connect_tones_rx_init(NULL, MODEM_CONNECT_TONES_FAX_CED_OR_PREAMBLE, on_tone, &g->legs[leg]);
@@ -274,10 +300,8 @@ static int on_data(t38_core_state_t *core, void *user, int data_type, int field_
     bool good = field_type == T38_FIELD_HDLC_FCS_OK || field_type == T38_FIELD_HDLC_FCS_OK_SIG_END;
 
     (void)core;
-    if (data_type != T38_DATA_V21) {
-        overhear_image(leg->gateway);
+    if (data_type != T38_DATA_V21)
         return 0;
-    }
     if (field_type == T38_FIELD_HDLC_DATA || good)
         add_octets(side, octets, len);
     if (field_type == T38_FIELD_HDLC_DATA)
@@ -310,6 +334,7 @@ void overhear_ifp(sfx_gateway *g, int leg, const uint8_t *ifp, size_t len, uint1
 }
 
 void overhear_release(overheard *o) {
+    glimpse_destroy(o->page);
     for (int i = 0; i < GATEWAY_LEGS; i++) {
         overheard_side *side = &o->side[i];
         if (side->tones)

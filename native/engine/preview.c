@@ -10,24 +10,7 @@
 
 #include "internal.h"
 
-#define BLOCK_FRAMES 256 /* of a block with error correction, T.4 annex A */
-#define ROOM_ROWS 100    /* what spandsp adds at a time */
-
-typedef struct decoder {
-    t4_rx_state_t t4;
-    unsigned frames;
-    int16_t len[BLOCK_FRAMES];
-    uint8_t data[BLOCK_FRAMES][260];
-} decoder;
-
-static void *copy_of(const void *data, size_t len, size_t room) {
-    uint8_t *copy = calloc(1, room ? room : 1);
-    if (copy && len)
-        memcpy(copy, data, len);
-    return copy;
-}
-
-static void decoder_free(decoder *d) {
+static void copy_free(decoder_copy *d) {
     if (!d)
         return;
     free(d->t4.image_buffer);
@@ -37,25 +20,15 @@ static void decoder_free(decoder *d) {
 }
 
 /* The session's lock is held. */
-static int copy_decoder(const t30_state_t *t, decoder *d) {
-    const t4_rx_state_t *from = &t->t4.rx;
-    size_t runs = DECODER_RUNS(from->image_width) * sizeof *from->cur_runs;
-    size_t room = runs + DECODER_SLACK * sizeof *from->cur_runs;
+static int copy_received(const t30_state_t *t, decoder_copy *d) {
+    int err = decoder_take_copy(&t->t4.rx, d);
 
-    d->t4 = *from;
-    d->t4.tiff.tiff_file = NULL;
-    d->t4.image_buffer_size = from->image_size + ROOM_ROWS * from->bytes_per_row;
-    d->t4.image_buffer = copy_of(from->image_buffer, (size_t)from->image_size, (size_t)d->t4.image_buffer_size);
-    d->t4.cur_runs = copy_of(from->cur_runs, runs, room);
-    d->t4.ref_runs = copy_of(from->ref_runs, runs, room);
-    if (!d->t4.image_buffer || !d->t4.cur_runs || !d->t4.ref_runs)
-        return -ENOMEM;
-    while (t->error_correcting_mode && d->frames < BLOCK_FRAMES && t->ecm_len[d->frames] > 0) {
+    while (!err && t->error_correcting_mode && d->frames < BLOCK_FRAMES && t->ecm_len[d->frames] > 0) {
         d->len[d->frames] = t->ecm_len[d->frames];
         memcpy(d->data[d->frames], t->ecm_data[d->frames], sizeof d->data[0]);
         d->frames++;
     }
-    return 0;
+    return err;
 }
 
 static bool is_receiving(const sfx_session *s) {
@@ -66,15 +39,18 @@ static bool is_receiving(const sfx_session *s) {
 }
 
 int sfx_session_preview(sfx_session *s, sfx_preview *out) {
-    decoder *d = calloc(1, sizeof *d);
+    decoder_copy *d = calloc(1, sizeof *d);
     int err = d ? 0 : -ENOMEM;
 
     memset(out, 0, sizeof *out);
     if (err)
         return err;
     pthread_mutex_lock(&s->lock);
-    err = is_receiving(s) ? copy_decoder(s->run.t30, d) : -ENODATA;
     out->page = (uint32_t)s->run.pages_confirmed + 1;
+    if (s->leg)
+        err = gateway_page(s, d, &out->page);
+    else
+        err = is_receiving(s) ? copy_received(s->run.t30, d) : -ENODATA;
     pthread_mutex_unlock(&s->lock);
     for (unsigned i = 0; !err && i < d->frames; i++)
         if (t4_rx_put_chunk(&d->t4, d->data[i], d->len[i]))
@@ -95,7 +71,7 @@ int sfx_session_preview(sfx_session *s, sfx_preview *out) {
         s->run.preview_rows = out->rows;
         pthread_mutex_unlock(&s->lock);
     }
-    decoder_free(d);
+    copy_free(d);
     return err;
 }
 

@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ import pytest
 
 from softfax.documents.tiff import read_pages
 from softfax.engine.abi import ErrorCorrection, EventType, Signal
-from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, UdptlSettings
+from softfax.engine.core import Engine, EngineEvent, LineSettings, PagePreview, T30Settings, UdptlSettings
 from softfax.engine.gateway import Gateway, LegSettings, run_gateway_line
 from softfax.errors import NativeError
 from softfax.fax import t30
@@ -112,6 +113,45 @@ def test_what_passes_is_reported(tmp_path: Path, a: str, b: str, ecm: bool) -> N
     assert (complete.code, complete.values[0]) == (0, 3)
     kinds = [t30.decode(e.data).name for e in events_of(result.b, EventType.FRAME)]
     assert {"DIS", "CSI", "CFR", "MCF"} <= set(kinds)
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+@pytest.mark.parametrize(("a", "b"), [*T38_TO_AUDIO, ("PCMU", "T38"), ("T38", "T38"), ("PCMU", "PCMA")])
+def test_a_page_that_passes_is_seen_as_it_comes(tmp_path: Path, a: str, b: str, ecm: bool) -> None:
+    seen: list[tuple[PagePreview, int]] = []
+    sent = tmp_path / "sent.tif"
+    write_pages(sent, 2, rows=2000, density=0.3)
+    with Engine(shards=1) as engine:
+        caller = engine.session(T30Settings(caller=True, tx_file=sent, ecm=ecm))
+        answerer = engine.session(T30Settings(caller=False, rx_file=tmp_path / "received.tif"))
+        gateway = Gateway(engine, LegSettings(), LegSettings())
+        lines = LineSettings(mode=a, pace_us=300), LineSettings(mode=b, pace_us=300)  # type: ignore[arg-type]
+        line = threading.Thread(target=run_gateway_line, args=(caller, gateway, answerer, *lines))
+        line.start()
+        while line.is_alive():
+            page = gateway.a.preview()
+            if page is not None:
+                seen.append((page, gateway.a.stats().image_bytes))
+            time.sleep(0.02)
+        line.join()
+        passed = [e for e in engine.events() if e.type is EventType.PAGE and e.session in (gateway.a.id, gateway.b.id)]
+        assert gateway.a.preview() is None
+        gateway.close()
+        caller.close()
+        answerer.close()
+    received = [dots for _, dots in read_pages(tmp_path / "received.tif")]
+
+    assert [(p.values[0], p.values[2], p.values[3]) for p in passed] == [(1, 2000, 0), (2, 2000, 0)]
+    assert all(20_000 < p.values[1] < 100_000 for p in passed)
+    assert {page.page for page, _ in seen} == {1, 2}
+    for number in (1, 2):
+        rows = [page.rows for page, _ in seen if page.page == number]
+        assert len(set(rows)) > 2
+        assert rows == sorted(rows)
+    for page, _ in seen:
+        dots = np.unpackbits(np.frombuffer(page.dots, np.uint8).reshape(page.rows, -1), axis=1)[:, : page.width]
+        assert np.array_equal(dots.astype(bool), received[page.page - 1][: page.rows])
+    assert max(octets for _, octets in seen) > 10_000
 
 
 def test_tones_and_v21_are_heard_on_audio(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ class Fake:
         self.faxes: dict[str, dict[str, Any]] = {}
         self.calls: list[dict[str, Any]] = []
         self.contacts = sample.contacts()
+        self.trace: dict[str, Any] | None = None
         self.uploads: dict[str, tuple[str, int]] = {}
         self.asked: list[tuple[str, str, Any]] = []
         self.failing: dict[str, tuple[int, dict[str, Any]]] = {}
@@ -431,7 +432,7 @@ ROUTES: tuple[tuple[str, str, Act], ...] = (
     ("POST", f"{FAX}/forward", _forward),
     ("GET", rf"{FAX}/pages/(\d+)\.png", _page),
     ("GET", rf"{FAX}/live\.png", _live),
-    ("GET", f"{FAX}/trace", _json(lambda fake: sample.trace())),
+    ("GET", f"{FAX}/trace", _json(lambda fake: fake.trace or sample.trace())),
     ("GET", rf"{FAX}/(?:document|trace)\.\w+", lambda h, *_: h.answer(200, b"%PDF-1.4", "application/octet-stream")),
     ("POST", "/v1/uploads", _upload),
     ("DELETE", r"/v1/uploads/(\w+)", _drop_upload),

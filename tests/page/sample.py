@@ -155,6 +155,29 @@ TRACE_STEPS: tuple[tuple[float, str, str, str, str, dict[str, Any]], ...] = (
 )  # fmt: skip
 
 
+#: The same call seen by a gateway that passes it on, by leg.
+PASSED_STEPS: tuple[tuple[float, str, str, str, str, str], ...] = (
+    (0.0, "sip", "received", "caller", "INVITE sip:200@gateway SIP/2.0", ""),
+    (0.01, "sip", "sent", "callee", "INVITE sip:200@pbx.example SIP/2.0", ""),
+    (1.2, "sip", "received", "callee", "200 OK", ""),
+    (1.21, "sip", "sent", "caller", "200 OK", ""),
+    (4.1, "t30", "received", "callee", "DIS", "V.17 14400, ECM, T.6, fine"),
+    (5.2, "t30", "received", "caller", "DCS", "V.17 14400, ECM, T.6, fine"),
+    (30.2, "note", "", "", "page 1 good", ""),
+    (31.0, "t30", "received", "caller", "DCN", "disconnect"),
+)  # fmt: skip
+
+
+def passed_trace() -> dict[str, Any]:
+    start = now()
+    entries = [
+        {"time": stamp(start + timedelta(seconds=t)), "t_s": t, "kind": kind, "direction": way, "leg": leg, "title": title,
+         "detail": detail, "fields": {}}
+        for t, kind, way, leg, title, detail in PASSED_STEPS
+    ]  # fmt: skip
+    return {"entries": entries, "statistics": {}}
+
+
 def trace() -> dict[str, Any]:
     start = now() - timedelta(minutes=3)
     return {
@@ -164,6 +187,7 @@ def trace() -> dict[str, Any]:
                 "t_s": t,
                 "kind": kind,
                 "direction": way,
+                "leg": "",
                 "title": title,
                 "detail": detail,
                 "fields": fields,

@@ -283,6 +283,29 @@ def test_the_call_as_ladders(fake: Fake, watch: Watch) -> None:
         assert download.value.suggested_filename.startswith("trace-")
 
 
+def test_the_call_of_a_gateway_has_three_sides(fake: Fake, watch: Watch) -> None:
+    fax = fake.put(sample.fax(1, direction="gateway", caller="5551", to="200"))
+    fake.trace = sample.passed_trace()
+    page = watch.open(fake.url, f"#/call/{fax['id']}")
+    names = page.locator(".ladder-head .lane-side")
+    expect(names).to_have_text(["5551", "softfax", "200"] * 2)
+    expect(page.locator(".ladder .life")).to_have_count(6)
+    expect(page.get_by_role("button", name=re.compile(r"SIP, from us: INVITE"))).to_have_count(1)
+    expect(page.get_by_role("button", name=re.compile(r"T\.30, from the one called: DIS"))).to_have_count(1)
+
+    def ends(title: str) -> list[float]:
+        line = page.locator(".ladder [data-row]").filter(has_text=title).first.locator("line.arrow")
+        return [float(line.get_attribute(name) or 0) for name in ("x1", "x2")]
+
+    sip_near, sip_middle, sip_far, near, _, far = (
+        float(one.get_attribute("x1") or 0) for one in page.locator(".ladder .life").all()
+    )
+    assert ends("INVITE") == [sip_near, sip_middle]
+    assert ends("200 OK") == [sip_far, sip_middle]
+    assert ends("DIS") == [far, near], "T.30 goes through"
+    assert ends("DCS") == [near, far]
+
+
 def test_the_address_book(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url, "#/contacts")
     expect(page.locator(".contact")).to_have_count(5)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from softfax.model import Direction, FaxResult, FaxUpdate, Mode, Operation, SessionEvent
+from softfax.model import Direction, FaxResult, FaxUpdate, Mode, Operation, PageEvent, SessionEvent
 from softfax.station import FaxOrder, Station
 from softfax.station.call import FaxCall
 
@@ -106,6 +106,16 @@ def run(scenario: Callable[[], Any]) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 2 * LIMIT_S))
 
 
+async def pictures(stations: Three) -> bytes:
+    """The first picture of the page that passes."""
+    while True:
+        await asyncio.sleep(0.3)
+        for fax_id in {u.context.fax_id for u in stations.passed}:
+            png = await stations.gateway.preview(fax_id)
+            if png is not None:
+                return png
+
+
 @pytest.mark.parametrize(
     ("caller", "answerer", "mode"),
     [("t38", "audio", "T38"), ("audio", "t38", "T38"), ("auto", "auto", "T38"), ("audio", "audio", "audio")],
@@ -117,8 +127,10 @@ def test_a_fax_passes(tmp_path: Path, letter: str, caller: str, answerer: str, m
             progress: list[FaxUpdate] = []
             all_three.gateway.watch_progress(progress.append)
             all_three.answerer.subscribe(lambda u: received.append(u.event) if isinstance(u.event, FaxResult) else None)
+            looking = asyncio.ensure_future(pictures(all_three))
             sent = await asyncio.wait_for(all_three.call(letter).result, LIMIT_S)
             assert (sent.success, sent.pages, sent.remote_station_id) == (True, 2, "ANSWERER"), sent
+            assert (await looking).startswith(b"\x89PNG"), "the page is seen while it passes"
             result = await all_three.result()
             (context,) = {u.context.fax_id: u.context for u in all_three.passed}.values()
             while not received:
@@ -133,5 +145,8 @@ def test_a_fax_passes(tmp_path: Path, letter: str, caller: str, answerer: str, m
         assert operations[0] is Operation.V21
         assert operations[-1] is Operation.GATEWAY
         assert progress[-1].event["page"] in (1, 2)
+        passed = all_three.events(PageEvent)
+        assert len(passed) == 2
+        assert all(page.rows > 1000 and page.bytes > 100 and not page.bad_rows for page in passed)
 
     run(scenario)

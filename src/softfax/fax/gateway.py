@@ -20,8 +20,10 @@ from softfax.fax.listening import Listening, ListenSettings
 from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
 from softfax.fax.outcome import NO_T30, Outcome
 from softfax.fax.ports import EnginePort, T38Path
+from softfax.fax.preview import drawn
 from softfax.fax.runtime import EngineSink, EventSink, FaxRuntime, TakenCall
 from softfax.fax.settings import T38Preferences
+from softfax.fax.trace import Leg as TraceLeg
 from softfax.fax.tracing import Tracing
 from softfax.model import Event, FaxResult, HeardEvent
 from softfax.sip.agent import Call, IncomingCall
@@ -225,7 +227,7 @@ class ActiveGateway:
         self.listening: Listening | None = None
         self._onward: list[Onward] = []
         self._caller: CallerId | None = None
-        self._claimed: list[str] = []
+        self._claimed: dict[str, TraceLeg] = {}
         self._last: tuple[SessionStats, SessionStats] | None = None
         self.tracing = (
             Tracing(settings.fax_id, 1, runtime.trace, runtime.messages, runtime.agent.bound_address)
@@ -317,10 +319,14 @@ class ActiveGateway:
         """The engine's counters of both legs; at the end, what they were."""
         return self._last if self._last is not None else (self._gateway.a.stats(), self._gateway.b.stats())
 
+    async def preview(self) -> bytes | None:
+        """The page that passes as far as its lines have come, as PNG; None where none does."""
+        return await asyncio.to_thread(drawn, self._gateway.a)
+
     def claim(self, call: Call) -> None:
         """The messages of a call are for the trace."""
         if self.tracing is not None and call.call_id and call.call_id not in self._claimed:
-            self._claimed.append(call.call_id)
+            self._claimed[call.call_id] = "caller" if call is self.call else "callee"
             self.runtime.messages.claim(call.call_id)
 
     def _place(self) -> Placed | None:
@@ -340,8 +346,7 @@ class ActiveGateway:
     def _sink_of(self, leg: _Leg) -> EngineSink:
         def take(event: EngineEvent) -> None:
             if self.tracing is not None:
-                # Seen from the first leg: what came by the second was sent to it.
-                self.tracing.engine_event(event, sent=leg.number == 1)
+                self.tracing.engine_event(event, "callee" if leg.number else "caller")
             if self.listening is not None:
                 self.listening.engine_event(event)
             else:

@@ -20,7 +20,7 @@ from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed
 from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
 from softfax.fax.outcome import Outcome
-from softfax.fax.preview import png_of
+from softfax.fax.preview import drawn
 from softfax.fax.session import FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, Role
 from softfax.fax.trace import TraceSettings
@@ -184,11 +184,7 @@ class ActiveFax:
 
     async def preview(self) -> bytes | None:
         """The page being received as far as its lines have come, as PNG; None where none is coming."""
-        return await asyncio.to_thread(self._draw)
-
-    def _draw(self) -> bytes | None:
-        page = self.engine.preview()
-        return png_of(page) if page is not None else None
+        return await asyncio.to_thread(drawn, self.engine)
 
     def cancel(self) -> None:
         """Ends the fax: DCN, then BYE or CANCEL."""
@@ -235,7 +231,7 @@ class ActiveFax:
             if self.feed is not None:
                 self.feed.close()
             if self.tracing is not None:
-                self.tracing.end(event, [self.call.call_id] if self.call is not None else [], self._last)
+                self.tracing.end(event, {self.call.call_id: ""} if self.call is not None else {}, self._last)
                 self._runtime.keep(self.tracing)
                 if isinstance(self.call, IncomingCall) and not self.call.known and not event.success:
                     self._runtime.ring.add(self.tracing)

@@ -24,6 +24,7 @@ from softfax.outside import clean, paragraphs
 
 __all__ = [
     "Entry",
+    "Leg",
     "Trace",
     "TraceSettings",
     "last_attempt",
@@ -46,6 +47,8 @@ _SIGNALS = {
 
 When = Literal["never", "failed", "always"]
 Kind = Literal["sip", "t30", "signal", "media", "note"]
+#: The leg of a gateway's call; empty for any other call.
+Leg = Literal["", "caller", "callee"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class TraceSettings:
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that happened. `direction` is sent, received, or empty."""
+    """One thing that happened. `direction` is sent, received, or empty; of a gateway's call, by `leg`."""
 
     time: datetime
     kind: Kind
@@ -67,6 +70,7 @@ class Entry:
     title: str
     detail: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+    leg: Leg = ""
 
 
 class Trace:
@@ -89,13 +93,15 @@ class Trace:
         detail: str = "",
         fields: Mapping[str, str] | None = None,
         now: datetime | None = None,
+        leg: Leg = "",
     ) -> None:
         """Notes something."""
         if len(self.entries) >= ENTRIES_MAX:
             self.left_out += 1
             return
         said = {key: clean(value) for key, value in (fields or {}).items()}
-        self.entries.append(Entry(now or datetime.now(UTC), kind, direction, clean(title), paragraphs(detail), said))
+        when = now or datetime.now(UTC)
+        self.entries.append(Entry(when, kind, direction, clean(title), paragraphs(detail), said, leg))
 
     def sort(self) -> None:
         """Puts in order what was noted later than it happened."""
@@ -103,7 +109,7 @@ class Trace:
         if self.entries:
             self.began = min(self.began, self.entries[0].time)
 
-    def sip(self, sent: bool, far: str, text: str, now: datetime | None = None) -> None:
+    def sip(self, sent: bool, far: str, text: str, now: datetime | None = None, leg: Leg = "") -> None:
         """A SIP message, its secrets taken out."""
         first, _, rest = text.partition("\r\n")
         fields = {"with": far}
@@ -114,23 +120,24 @@ class Trace:
         if media:
             fields["media"] = ", ".join(f"{kind} {port} {profile}" for kind, port, profile in media[:4])
         title = re.sub(r"^SIP/2\.0 ", "", first)[:120]
-        self.add("sip", title, direction=_way(sent), detail=text[:SIP_CHARACTERS_MAX], fields=fields, now=now)
+        self.add("sip", title, direction=_way(sent), detail=text[:SIP_CHARACTERS_MAX], fields=fields, now=now, leg=leg)
 
-    def frame(self, received: bool, data: bytes) -> None:
+    def frame(self, received: bool, data: bytes, leg: Leg = "") -> None:
         """A T.30 control frame."""
         frame = t30.decode(data)
-        self.add("t30", frame.name, direction=_way(not received), detail=frame.meaning, fields=frame.fields)
+        way = _way(not received)
+        self.add("t30", frame.name, direction=way, detail=frame.meaning, fields=frame.fields, leg=leg)
 
-    def signal(self, received: bool, signal: Signal, rate_bps: int, page: int) -> None:
+    def signal(self, received: bool, signal: Signal, rate_bps: int, page: int, leg: Leg = "") -> None:
         """A signal of T.30 that is no frame; the image is one, each time it is sent."""
         way = _way(not received)
         if signal is Signal.IMAGE:
             again = ", again" if page == self._page else ""
             self._page = page
-            self.add("media", f"page {page}{again}", direction=way, fields={"rate": str(rate_bps)})
+            self.add("media", f"page {page}{again}", direction=way, fields={"rate": str(rate_bps)}, leg=leg)
             return
         fields = {"rate": str(rate_bps)} if signal is Signal.TCF else {}
-        self.add("signal", signal.name, direction=way, detail=_SIGNALS[signal], fields=fields)
+        self.add("signal", signal.name, direction=way, detail=_SIGNALS[signal], fields=fields, leg=leg)
 
     def to_json(self) -> dict[str, Any]:
         """JSON as written, and as the HTTP API returns it."""
@@ -144,6 +151,7 @@ class Trace:
                     "t_s": round((e.time - self.began).total_seconds(), 3),
                     "kind": e.kind,
                     "direction": e.direction,
+                    "leg": e.leg,
                     "title": e.title,
                     "detail": e.detail,
                     "fields": dict(e.fields),
@@ -208,8 +216,11 @@ def text_of(trace: Mapping[str, Any]) -> str:
     """A trace as people read it: a line for each thing, SIP messages whole at the end."""
     lines = [f"fax {trace['fax_id']}, {trace['began']}", ""]
     entries: Sequence[Mapping[str, Any]] = trace["entries"]
+    joined = any(entry.get("leg") for entry in entries)
+    if joined:
+        lines[1:] = ["                  caller, softfax, callee", ""]
     for entry in entries:
-        arrow = {"sent": "-->", "received": "<--"}.get(str(entry["direction"]), "   ")
+        arrow = _arrow(entry, joined)
         said = "; ".join(f"{key} {value}" for key, value in entry["fields"].items())
         detail = entry["detail"] if entry["kind"] != "sip" else ""
         more = ": ".join(filter(None, (detail, said)))
@@ -220,6 +231,20 @@ def text_of(trace: Mapping[str, Any]) -> str:
         lines += ["", *(f"{key:<24} {value}" for key, value in trace["statistics"].items())]
     for entry in entries:
         if entry["kind"] == "sip":
-            arrow = "-->" if entry["direction"] == "sent" else "<--"
+            arrow = _arrow(entry, joined)
             lines += ["", f"{entry['t_s']:.3f} {arrow} {entry['fields'].get('with', '')}", entry["detail"].rstrip()]
     return "\n".join(lines) + "\n"
+
+
+def _arrow(entry: Mapping[str, Any], joined: bool) -> str:
+    """Arrow from who says it to whom; of three in a gateway's call, where T.30 goes through."""
+    sent, leg = entry["direction"] == "sent", entry.get("leg")
+    if not joined:
+        return {"sent": "-->", "received": "<--"}.get(str(entry["direction"]), "   ")
+    if not leg:
+        return "|   |   |"
+    if entry["kind"] != "sip":
+        return "|-->|-->|" if leg == "caller" else "|<--|<--|"
+    if leg == "caller":
+        return "|<--|   |" if sent else "|-->|   |"
+    return "|   |-->|" if sent else "|   |<--|"

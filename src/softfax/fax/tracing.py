@@ -8,7 +8,7 @@ import logging
 import re
 import socket
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from softfax.engine.abi import EventType, SessionStats, Signal
 from softfax.engine.core import EngineEvent, EngineSession
 from softfax.errors import NativeError
 from softfax.fax.pcap import Datagram, merged
-from softfax.fax.trace import Trace, TraceSettings, pcap_path, trace_path, write_whole
+from softfax.fax.trace import Leg, Trace, TraceSettings, pcap_path, trace_path, write_whole
 from softfax.model import CallEvent, Event, FaxResult, NegotiatedEvent, PageEvent, SessionEvent
 
 __all__ = ["Ring", "SipMessages", "Tracing"]
@@ -95,7 +95,7 @@ class Tracing:
     ) -> None:
         self.trace = Trace(fax_id, attempt=attempt)
         self._settings, self._messages, self._local = settings, messages, local
-        self._call_ids: tuple[str, ...] = ()
+        self._calls: Mapping[str, Leg] = {}
         self._due: asyncio.TimerHandle | None = None
         self._saving: asyncio.Future[None] | None = None
         self._unwanted = False
@@ -114,13 +114,13 @@ class Tracing:
         except (OSError, NativeError) as error:
             log.error("the packets of fax %s are not kept: %s", self.trace.fax_id, error)
 
-    def engine_event(self, event: EngineEvent, *, sent: bool = False) -> None:
-        """Takes an event of the fax's engine session; `sent`: what it received goes out again, to whom the trace is of."""
-        received = event.code == 1 and not sent
+    def engine_event(self, event: EngineEvent, leg: Leg = "") -> None:
+        """Takes an event of the fax's engine session, or of that of a gateway's leg."""
+        received = event.code == 1
         if event.type is EventType.FRAME:
-            self.trace.frame(received, event.data)
+            self.trace.frame(received, event.data, leg)
         elif event.type is EventType.SIGNAL:
-            self.trace.signal(received, Signal(event.values[0]), event.values[1], event.values[2])
+            self.trace.signal(received, Signal(event.values[0]), event.values[1], event.values[2], leg)
 
     def event(self, event: Event) -> None:
         """Takes an event of the fax."""
@@ -139,10 +139,10 @@ class Tracing:
         elif isinstance(event, FaxResult):
             self.trace.add("note", event.status, detail=event.status_string, now=event.time)
 
-    def end(self, result: FaxResult, call_ids: Sequence[str], stats: SessionStats | None) -> None:
-        """Writes it a moment later, if it is wanted, with the SIP messages of its calls; from the loop."""
+    def end(self, result: FaxResult, calls: Mapping[str, Leg], stats: SessionStats | None) -> None:
+        """Writes it a moment later, if it is wanted, with the SIP messages of its calls, by Call-ID; from the loop."""
         if self._settings.when != "always" and result.success:
-            self._forget(call_ids)
+            self._forget(calls)
             self.drop()
             return
         if stats is not None:
@@ -153,10 +153,10 @@ class Tracing:
             # That nothing was lost is worth knowing of what was used.
             used = {f"{medium}_rx_lost" for medium in ("rtp", "udptl") if counted[f"{medium}_rx_packets"]}
             self.trace.statistics = {name: count for name, count in counted.items() if count or name in used}
-        self._call_ids = tuple(call_ids)
+        self._calls = dict(calls)
         self._due = asyncio.get_running_loop().call_later(LINGER_S, self._write)
 
-    def _forget(self, call_ids: Sequence[str]) -> None:
+    def _forget(self, call_ids: Iterable[str]) -> None:
         for call_id in call_ids:
             self._messages.of(call_id)
 
@@ -173,7 +173,7 @@ class Tracing:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-            self._forget(self._call_ids)
+            self._forget(self._calls)
         asyncio.get_running_loop().run_in_executor(None, self._unlink)
 
     def _unlink(self) -> None:
@@ -195,9 +195,11 @@ class Tracing:
 
     def _write(self) -> None:
         self._due = None
-        messages = [message for call_id in self._call_ids for message in self._messages.of(call_id)]
-        for message in messages:
-            self.trace.sip(message.sent, message.far, message.text, now=message.time)
+        messages = []
+        for call_id, leg in self._calls.items():
+            for message in self._messages.of(call_id):
+                self.trace.sip(message.sent, message.far, message.text, now=message.time, leg=leg)
+                messages.append(message)
         self.trace.sort()
         self._saving = asyncio.get_running_loop().run_in_executor(None, self._save, messages)
 

@@ -457,9 +457,8 @@ class Calls:
     async def preview(self, fax_id: str) -> bytes | None:
         """The page being received as far as its lines have come, as PNG."""
         fax = self.faxes.get(fax_id)
-        if fax is None or fax.active is None or fax.ended:
-            return None
-        return await fax.active.preview()
+        under_way = (fax.active or fax.gateway) if fax is not None and not fax.ended else None
+        return await under_way.preview() if under_way is not None else None
 
 
 def _have(task: asyncio.Task[None]) -> None:

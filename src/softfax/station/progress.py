@@ -43,7 +43,8 @@ def gateway_progress(gateway: ActiveGateway | None, fax_id: str, *, ended: bool 
     return ProgressEvent(
         direction=Direction.GATEWAY,
         page=a.page or a.pages_done,
-        bytes=0,
+        bytes=a.image_bytes,
+        rows=a.rows or None,
         rate_bps=a.rate_bps,
         packets=packets,
         lost=sum(leg.udptl_rx_lost + leg.rtp_rx_lost for leg in legs),

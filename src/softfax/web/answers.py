@@ -346,6 +346,7 @@ class TraceEntryOut(Out):
     t_s: float = Field(description="seconds since the call began")
     kind: str = Field(description="sip, t30, signal, note …")
     direction: Literal["sent", "received", ""]
+    leg: Literal["", "caller", "callee"] = Field("", description="whose, of a gateway's call: T.30 passes to the other")
     title: str
     detail: str
     fields: dict[str, Any]

@@ -101,7 +101,7 @@ _NUMBER = {
     "t38_failures": 0, "t38_failed": None, "training_failed": None, "mode": None, "max_rate": 9600,
 }  # fmt: skip
 _TRACE_ENTRY = {
-    "time": TIME, "t_s": 1.204, "kind": "t30", "direction": "received", "title": "DIS", "detail": "what it can",
+    "time": TIME, "t_s": 1.204, "kind": "t30", "direction": "received", "leg": "", "title": "DIS", "detail": "what it can",
     "fields": {"rate": "14400"},
 }  # fmt: skip
 _SWML = {

@@ -145,7 +145,7 @@ def ended(tmp_path: Path, when: str, *, success: bool) -> tuple[Path, Path]:
         media = Datagram(1, ("192.0.2.1", 4000), ("192.0.2.7", 4002), b"media")
         pcap_path(tmp_path, "0" * 24, 2).write_bytes(merged(b"", [media]))
         result: Any = SimpleNamespace(success=success)
-        tracing.end(result, "c", None)
+        tracing.end(result, {"c": ""}, None)
         await tracing.finish()
         assert not tracing.busy
 
@@ -170,3 +170,24 @@ def test_nothing_stays_of_a_good_fax_where_only_failed_ones_are_kept(tmp_path: P
     ended(tmp_path, "failed", success=True)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gateway_stands_between_two_sides(tmp_path: Path) -> None:
+    trace = Trace("0" * 24)
+    trace.sip(False, "192.0.2.7:5060", "INVITE sip:x SIP/2.0\r\n", leg="caller")
+    trace.sip(True, "192.0.2.9:5060", "INVITE sip:y SIP/2.0\r\n", leg="callee")
+    trace.sip(False, "192.0.2.9:5060", "SIP/2.0 200 OK\r\n", leg="callee")
+    trace.sip(True, "192.0.2.7:5060", "SIP/2.0 200 OK\r\n", leg="caller")
+    trace.frame(True, bytes([0xFF, 0x13, 0x80, 0x00]), "callee")
+    trace.signal(True, Signal.CNG, 0, 1, "caller")
+    trace.add("note", "page 1 good")
+    told = text_of(trace.to_json())
+
+    said = [line[17:].partition(" (")[0].strip() for line in told.splitlines()[3:10]]
+    assert said == [
+        "|-->|   | INVITE sip:x SIP/2.0", "|   |-->| INVITE sip:y SIP/2.0", "|   |<--| 200 OK", "|<--|   | 200 OK",
+        "|<--|<--| DIS", "|-->|-->| CNG", "|   |   | page 1 good",
+    ]  # fmt: skip
+    assert "caller, softfax, callee" in told
+    legs = [entry["leg"] for entry in trace.to_json()["entries"]]
+    assert legs == ["caller", "callee", "callee", "caller", "callee", "caller", ""]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What was said in a call, by both sides, down the page: SIP in one pair of lines, T.30 in another, in the order of time.
+// Of a gateway's call there are three sides: the caller, softfax, whom it called.
 
 import { seconds } from "../lib/format.js";
 import { html, useRef } from "../lib/h.js";
@@ -17,6 +18,7 @@ const LETTER_PX = 6.8;
 const SMALL_PX = 5.9;
 
 const comes = (entry) => entry.direction === "received";
+export const joined = (entries) => entries.some((entry) => entry.leg);
 export const lane = (entry) => (entry.kind === "sip" ? "sip" : entry.kind === "note" ? "note" : "t30");
 const laneName = (name) => (name === "sip" ? "SIP" : "T.30");
 export const stamp = (entry) => seconds(entry.t_s, 3);
@@ -48,19 +50,32 @@ function under(entry) {
   return said.join(" · ") || entry.detail || "";
 }
 
+const said = (entry) => (comes(entry) ? (entry.leg ? `call.${entry.leg}` : "call.them") : "call.us");
+
 // Who said it, and how; of what happened here nobody said anything.
 export const source = (entry) =>
-  lane(entry) === "note" ? t("call.note") : `${laneName(lane(entry))} · ${t(comes(entry) ? "call.them" : "call.us")}`;
+  lane(entry) === "note" ? t("call.note") : `${laneName(lane(entry))} · ${t(said(entry))}`;
 
 const spoken = (entry) =>
   `${[stamp(entry), source(entry).replace(" · ", t("comma"))].join(t("comma"))}: ${entry.title}. ${entry.detail || ""}`;
 
-// Where the two lines of each lane stand.
-function columns(lanes, width) {
+// Where the two lines of each lane stand, or the three.
+function columns(lanes, width, three) {
   const each = (width - TIME_PX) / lanes.length;
   const inset = Math.min(INSET_PX, each * 0.12);
-  const place = (i) => ({ near: TIME_PX + i * each + inset, far: TIME_PX + (i + 1) * each - inset });
+  const place = (i) => {
+    const [near, far] = [TIME_PX + i * each + inset, TIME_PX + (i + 1) * each - inset];
+    return three ? { near, middle: (near + far) / 2, far } : { near, far };
+  };
   return Object.fromEntries(lanes.map((name, i) => [name, place(i)]));
+}
+
+// From where to where an entry goes. T.30 goes through a gateway, SIP does not.
+function way(entry, { near, middle, far }) {
+  if (!middle) return comes(entry) ? [far, near] : [near, far];
+  const [one, other] = entry.leg === "callee" ? [far, near] : [near, far];
+  if (lane(entry) !== "sip") return [one, other];
+  return comes(entry) ? [one, middle] : [middle, one];
 }
 
 // Positions of the entries; a long silence between two is marked.
@@ -82,7 +97,7 @@ function layout(entries, lines) {
 }
 
 // The names of both sides stay in sight.
-const Head = ({ lines, width, ours, theirs }) => html`
+const Head = ({ lines, width, sides }) => html`
   <svg
     class="ladder ladder-head"
     width=${width}
@@ -91,11 +106,12 @@ const Head = ({ lines, width, ours, theirs }) => html`
     aria-hidden="true"
   >
     ${Object.entries(lines).map(
-      ([name, { near, far }]) => html`
+      ([name, { near, middle, far }]) => html`
         <g key=${name}>
-          <text x=${(near + far) / 2} y="20" class="lane-name">${laneName(name)}</text>
-          <text x=${near} y="40" class="lane-side near">${cut(ours, (far - near) / 2)}</text>
-          <text x=${far} y="40" class="lane-side far">${cut(theirs, (far - near) / 2)}</text>
+          <text x=${(near + far) / 2} y=${middle ? 16 : 20} class="lane-name">${laneName(name)}</text>
+          <text x=${near} y="40" class="lane-side near">${cut(sides[0], (far - near) / sides.length)}</text>
+          ${middle && html`<text x=${middle} y="40" class="lane-side middle">${cut(sides[1], (far - near) / 3)}</text>`}
+          <text x=${far} y="40" class="lane-side far">${cut(sides.at(-1), (far - near) / sides.length)}</text>
         </g>
       `,
     )}
@@ -111,18 +127,20 @@ function Aside({ x, y, text }) {
   `;
 }
 
-function Media({ entry, y, near, far }) {
+function Media({ entry, y, line }) {
+  const { near, far } = line;
+  const [from, to] = way(entry, line);
   const text = cut(entry.title, far - near - 30);
   return html`
     <rect x=${near} y=${y - 15} width=${far - near} height="26" rx="5" class="block" />
-    <text x=${(near + far) / 2} y=${y + 3} class="word">${comes(entry) ? `◂ ${text}` : `${text} ▸`}</text>
+    <text x=${(near + far) / 2} y=${y + 3} class="word">${to < from ? `◂ ${text}` : `${text} ▸`}</text>
   `;
 }
 
-function Message({ entry, y, near, far }) {
-  const [from, to] = comes(entry) ? [far, near] : [near, far];
-  const middle = (near + far) / 2;
-  const room = far - near - 12;
+function Message({ entry, y, line }) {
+  const [from, to] = way(entry, line);
+  const middle = (from + to) / 2;
+  const room = Math.abs(to - from) - 12;
   const dots = entry.kind === "signal" ? "2 5" : undefined;
   return html`
     <text x=${middle} y=${y - 7} class="word">${cut(title(entry), room)}</text>
@@ -139,7 +157,7 @@ function Row({ row: { entry, y, tall }, line, width, ...rest }) {
       <text x=${TIME_PX - 8} y=${y + 4} class="time">${clock(entry)}</text>
       ${
         line
-          ? html`<${Drawn} entry=${entry} y=${y} ...${line} />`
+          ? html`<${Drawn} entry=${entry} y=${y} line=${line} />`
           : html`
               <${Aside} x=${(TIME_PX + width) / 2} y=${y} text=${cut(entry.title, width - TIME_PX - 40, SMALL_PX)} />
             `
@@ -148,10 +166,11 @@ function Row({ row: { entry, y, tall }, line, width, ...rest }) {
   `;
 }
 
-// entries in order; lanes: which of sip and t30 are shown; width in pixels; chosen: the index of an entry, or -1.
-export function Ladder({ entries, lanes, width, chosen, choose, ours, theirs }) {
+// entries in order; lanes: which of sip and t30 are shown; width in pixels; chosen: the index of an entry, or -1; sides: the
+// names of both, or of all three.
+export function Ladder({ entries, lanes, width, chosen, choose, sides }) {
   const box = useRef();
-  const lines = columns(lanes, width);
+  const lines = columns(lanes, width, sides.length > 2);
   const { rows, pauses, height } = layout(entries, lines);
   const key = (event, at) => {
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1, Enter: at, " ": at }[event.key];
@@ -161,7 +180,7 @@ export function Ladder({ entries, lanes, width, chosen, choose, ours, theirs }) 
     box.current.querySelectorAll("[data-row]")[to].focus();
   };
   return html`
-    <${Head} lines=${lines} width=${width} ours=${ours} theirs=${theirs} />
+    <${Head} lines=${lines} width=${width} sides=${sides} />
     <svg
       class="ladder"
       width=${width}
@@ -178,7 +197,7 @@ export function Ladder({ entries, lanes, width, chosen, choose, ours, theirs }) 
         </marker>
       </defs>
       ${Object.values(lines)
-        .flatMap(({ near, far }) => [near, far])
+        .flatMap(({ near, middle, far }) => (middle ? [near, middle, far] : [near, far]))
         .map((x) => html`<line key=${x} x1=${x} x2=${x} y1="0" y2=${height} class="life" />`)}
       ${pauses.map(
         (p) => html`

@@ -9,7 +9,7 @@ import { has, number, t } from "../lib/i18n.js";
 import { subscribe } from "../lib/stream.js";
 import { useWidth } from "../lib/width.js";
 import { Icon } from "../parts/icons.js";
-import { Ladder, lane, source, stamp } from "../parts/ladder.js";
+import { joined, Ladder, lane, source, stamp } from "../parts/ladder.js";
 import { Empty, Failure, Loading } from "../parts/notice.js";
 import { StateWord, Story } from "../parts/state.js";
 
@@ -165,10 +165,12 @@ const Nothing = () => html`
   <${Empty} picture="line" title=${t("call.none")}><p class="quiet">${t("call.none_text")}</p><//>
 `;
 
-// Who is on the other side, as short as it fits over a line.
-function farEnd(fax) {
-  const far = fax && (sent(fax) ? fax.to : otherSide(fax));
-  return (far || "").replace(/^sips?:/, "").split(/[@;]/)[0] || t("call.far");
+const short = (far) => (far || "").replace(/^sips?:/, "").split(/[@;]/)[0] || t("call.far");
+
+// The two sides, or the three of a gateway's call, as short as they fit over a line.
+function sides(fax, entries) {
+  if (joined(entries)) return [short(fax?.caller), "softfax", short(fax?.to)];
+  return ["softfax", short(fax && (sent(fax) ? fax.to : otherSide(fax)))];
 }
 
 function Room({ state: { trace, error, load }, entries, width, ...ladder }) {
@@ -176,7 +178,7 @@ function Room({ state: { trace, error, load }, entries, width, ...ladder }) {
     return error.status === 404 ? html`<${Nothing} />` : html`<${Failure} error=${error} again=${load} />`;
   if (!trace) return html`<${Loading} lines=${4} />`;
   if (!entries.length) return html`<${Nothing} />`;
-  return width > 0 && html`<${Ladder} entries=${entries} width=${width} ours="softfax" ...${ladder} />`;
+  return width > 0 && html`<${Ladder} entries=${entries} width=${width} ...${ladder} />`;
 }
 
 export default function CallView({ place }) {
@@ -222,7 +224,7 @@ export default function CallView({ place }) {
             lanes=${lanes}
             chosen=${entries.indexOf(chosen)}
             choose=${(i) => choose(entries[i])}
-            theirs=${farEnd(fax)}
+            sides=${sides(fax, state.trace?.entries || [])}
           />
         </div>
         <${Chosen} entry=${chosen} close=${() => choose(null)} />

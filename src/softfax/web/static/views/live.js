@@ -206,7 +206,7 @@ function Picture({ call, fax, at }) {
   return html`
     <a class="call-picture" href=${`#/fax/${call.fax_id}`} aria-label=${t("fax.open")}>
       ${
-        call.direction === "receive"
+        call.direction === "receive" || call.direction === "gateway"
           ? html`<${Arriving} id=${call.fax_id} page=${at.page} coming=${coming} />`
           : html`<${Going} fax=${fax} ...${at} />`
       }
