@@ -263,6 +263,8 @@ SFX_API void sfx_gateway_destroy(sfx_gateway *gateway);
 /* While held, voice is replaced by silence, and T.38 that would go through modems waits: used while an offer of T.38 is
  * under way. */
 SFX_API int sfx_gateway_hold(sfx_gateway *gateway, int hold);
+/* Begins or ends ring-back to the far end of a leg (0, 1) that has G.711; meanwhile it hears nothing of the other's. */
+SFX_API int sfx_gateway_ring(sfx_gateway *gateway, int leg, int on);
 
 /* ---- the page being received ------------------------------------------------------------------------------------ */
 

@@ -3,11 +3,15 @@
 #include "gateway.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MOST_AT_ONCE 64 /* packets sent by a leg in one tick */
-#define SPEAKS_TICKS 50 /* a leg that is sent to within this time is not to be waited for */
+#define RATE 8000
+#define RING_HZ 425
+#define RING_PEAK 3600.0f /* 16 dB below a full tone */
+#define SPEAKS_TICKS 50   /* a leg that is sent to within this time is not to be waited for */
 
 /* What waits for a leg. */
 typedef struct waiting {
@@ -258,7 +262,17 @@ static bool next_for(gateway_leg *leg, bool audio, waiting *w, uint8_t *data) {
     return found;
 }
 
-/* The next samples where there is nothing to be handed on: of the modems, or silence. False where G.711 is handed on.
+/* Ring-back as most networks have it (ITU-T E.180): 425 Hz, one second of five. */
+static void ring_back(gateway_leg *leg, int16_t *amp) {
+    for (int i = 0; i < RTP_FRAME; i++, leg->ring_at = (leg->ring_at + 1) % (5 * RATE))
+        amp[i] = leg->ring_at < RATE
+                     ? (int16_t)lrintf(RING_PEAK * sinf(2 * (float)M_PI * RING_HZ * (float)leg->ring_at / RATE))
+                     : 0;
+    leg->head = leg->used = 0; /* nothing of the other leg's is kept for later */
+}
+
+/* The next samples where there is nothing to be handed on: of the modems, ring-back or silence. False where G.711 is
+ * handed on.
  */
 static bool fetch_audio(gateway_leg *leg, int16_t *amp) {
     sfx_gateway *g = leg->gateway;
@@ -266,7 +280,9 @@ static bool fetch_audio(gateway_leg *leg, int16_t *amp) {
     bool fetched;
 
     pthread_mutex_lock(&g->lock);
-    fetched = g->remodulator || other->kind == MEDIA_T38;
+    fetched = g->remodulator || other->kind == MEDIA_T38 || leg->rings;
+    if (leg->rings)
+        ring_back(leg, amp);
     if (g->remodulator)
         remodulator_fetch(g->remodulator, amp, RTP_FRAME);
     pthread_mutex_unlock(&g->lock);
@@ -348,6 +364,16 @@ void gateway_stats(sfx_session *s, sfx_session_stats *out) {
         out->rows = rows > shown ? rows : shown;
     }
     pthread_mutex_unlock(&g->lock);
+}
+
+int sfx_gateway_ring(sfx_gateway *g, int leg, int on) {
+    if (leg < 0 || leg >= GATEWAY_LEGS)
+        return -EINVAL;
+    pthread_mutex_lock(&g->lock);
+    g->legs[leg].rings = on != 0;
+    g->legs[leg].ring_at = 0;
+    pthread_mutex_unlock(&g->lock);
+    return 0;
 }
 
 int gateway_page(sfx_session *s, decoder_copy *copy, uint32_t *page) {

@@ -112,6 +112,8 @@ typedef struct gateway_leg {
     uint16_t missing;
     bool paused;           /* … lost, or never sent */
     unsigned silent_ticks; /* since anything was sent to it */
+    bool rings;            /* its far end hears ring-back */
+    unsigned ring_at;      /* … samples of it so far */
     uint64_t dropped;      /* for want of room in the queue */
     size_t head, used;     /* of the queue */
     uint8_t queue[LEG_QUEUE];

@@ -355,6 +355,27 @@ def test_voice_is_silence_while_an_offer_is_under_way() -> None:
         assert y.receive(160)[0][2] == noise(160)
 
 
+def test_ring_back_is_heard_until_the_other_side_is() -> None:
+    with voice(("PCMA", "PCMU")) as (x, y, gateway):
+        gateway.ring(0, True)
+        y.send(1, 0, noise(160))
+        tone = b"".join(payload for *_, payload in x.receive(16_000, 30.0))
+        gateway.ring(0, False)
+        for n in range(40):
+            y.send(2 + n, 160 * (n + 1), noise(160))
+            time.sleep(0.005)
+        after = b"".join(payload for *_, payload in x.receive(3200))
+
+    loud = np.frombuffer(tone, np.uint8) ^ 0x55
+    level = (loud & 0x7F).reshape(-1, 160).max(axis=1)
+    first, rest = level[:48], level[52:]
+    assert first.min() > 40, "a second of tone"
+    assert rest.max() < 16, "then silence"
+    crossings = np.count_nonzero(np.diff((loud[:8000] >> 7).astype(int)))
+    assert abs(crossings - 850) < 20, "425 Hz"
+    assert len(set(after)) > 100, "what the other side says"
+
+
 def test_a_leg_without_a_gateway_does_nothing() -> None:
     with Engine(shards=1) as engine, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
         ours.bind(("127.0.0.1", 0))

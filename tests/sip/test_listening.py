@@ -126,11 +126,27 @@ def test_a_voice_call_is_bridged_after_its_answer(listener: Listener) -> None:
     assert "no fax" in listener.result()["status_string"]
 
 
+def hears_ringing(media: socket.socket) -> bool:
+    """Whether tone comes within one turn of ring-back, or silence alone."""
+    media.settimeout(5.0)
+    end = time.monotonic() + 6.0
+    while time.monotonic() < end:
+        if max(octet & 0x7F ^ 0x7F for octet in media.recv(2048)[12:]) > 40:
+            return True
+    return False
+
+
 def test_a_voice_call_is_bridged_before_any_answer(listener: Listener) -> None:
     caller = dialled(listener, "early")
-    cseq = caller.request("INVITE", body=AUDIO)
-    assert caller.expect("183", cseq=cseq).lines == ["m=audio # RTP/AVP 0"]
-    pbx, invite = at_pbx(listener)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+        media.bind((TRUNK, 0))
+        body = AUDIO.replace("40002", str(media.getsockname()[1])).replace(f"IN IP4 {HERE}", f"IN IP4 {TRUNK}")
+        cseq = caller.request("INVITE", body=body)
+        assert caller.expect("183", cseq=cseq).lines == ["m=audio # RTP/AVP 0"]
+        assert hears_ringing(media), "while it is listened to"
+        pbx, invite = at_pbx(listener)
+        pbx.respond(invite, "180 Ringing")
+        assert hears_ringing(media), "while it rings"
     pbx.respond(invite, "486 Busy Here")
     pbx.expect("ACK")
     caller.expect("486", cseq=cseq)

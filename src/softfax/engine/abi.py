@@ -315,6 +315,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_gateway_create": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(c.c_void_p)]),
     "sfx_gateway_destroy": (None, [c.c_void_p]),
     "sfx_gateway_hold": (c.c_int, [c.c_void_p, c.c_int]),
+    "sfx_gateway_ring": (c.c_int, [c.c_void_p, c.c_int, c.c_int]),
     "sfx_listener_create": (c.c_void_p, [c.c_int, HEARD, c.c_void_p]),
     "sfx_listener_destroy": (None, [c.c_void_p]),
     "sfx_listener_expect": (c.c_int, [c.c_void_p, c.c_int, c.c_int, c.c_int]),

@@ -55,6 +55,11 @@ class Gateway:
         if self._handle is not None:
             check(self._lib.sfx_gateway_hold(self._handle, int(held)), "starting modems")
 
+    def ring(self, leg: int, on: bool) -> None:
+        """Begins or ends ring-back to the far end of a leg (0 is `a`), which hears nothing else meanwhile."""
+        if self._handle is not None:
+            check(self._lib.sfx_gateway_ring(self._handle, leg, int(on)), "ringing back")
+
     def close(self) -> None:
         """Stops the media of both legs and frees all."""
         handle, self._handle = self._handle, None

@@ -121,7 +121,7 @@ class GatewaySession:
         self._timers: dict[str, Timer] = {}
         self._began = self.scheduler.time()
         self._outcome: Outcome | None = None
-        self._held = False
+        self._held = self._rings = False
         self._rang = self._early = False
 
     # ---- what the owner reads -----------------------------------------------------------------------------------
@@ -180,6 +180,7 @@ class GatewaySession:
         if leg == B:
             self._stop_timer("answer")
             self.incoming.answer()
+            self._ring_back()
         # A call that was listened to has been answered before.
         if self.legs[A].answered and self.legs[B].answered:
             self._report_call(CallState.ANSWERED, 200, "OK")
@@ -230,6 +231,15 @@ class GatewaySession:
         if leg == B and not side.answered and not self._early:
             self._early = True
             self.incoming.progress()
+        self._ring_back()
+
+    def _ring_back(self) -> None:
+        """Ring-back for a caller that has audio before the other side speaks: it was listened to, and waits."""
+        a, b = self.legs
+        rings = a.mode is Mode.AUDIO and b.mode is None and not b.answered
+        if rings != self._rings:
+            self._rings = rings
+            self._guarded(lambda: self.gateway.ring(A, rings))
 
     def t38_up(self, leg: int, path: T38Path) -> None:
         """T.38 is negotiated on a leg, by our offer or the far end's."""
@@ -239,6 +249,7 @@ class GatewaySession:
             return
         asked, fresh = side.t38 is T38Use.ASKED, side.mode is not Mode.T38
         side.mode, side.t38 = Mode.T38, T38Use.AGREED
+        self._ring_back()
         # Before modems run: the other leg may have T.38 in a moment.
         passed_on = fresh and not asked and self._may_ask(not leg) and not self._fax.commanded
         if passed_on:

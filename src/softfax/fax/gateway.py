@@ -204,7 +204,7 @@ class _Engine:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self.legs: Sequence[EnginePort] = (gateway.a, gateway.b)
-        self.hold = gateway.hold
+        self.hold, self.ring = gateway.hold, gateway.ring
 
     def packets(self, leg: int) -> int:
         """Number of packets that have come by a leg."""

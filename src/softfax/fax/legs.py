@@ -54,6 +54,9 @@ class GatewayPort(Protocol):
     @property
     def legs(self) -> Sequence[EnginePort]: ...
     def hold(self, held: bool) -> None: ...
+    def ring(self, leg: int, on: bool) -> None:
+        """Begins or ends ring-back to the far end of a leg."""
+
     def packets(self, leg: int) -> int:
         """Number of packets that have come by a leg."""
 

@@ -27,10 +27,15 @@ class Gateway:
     def __init__(self) -> None:
         self.legs = (Recorder(), Recorder())
         self.held: list[bool] = []
+        self.rings: list[bool] = []
         self.count = [0, 0]
 
     def hold(self, held: bool) -> None:
         self.held.append(held)
+
+    def ring(self, leg: int, on: bool) -> None:
+        assert leg == A
+        self.rings.append(on)
 
     def packets(self, leg: int) -> int:
         return self.count[leg]
@@ -99,6 +104,26 @@ def test_v21_of_the_answerer_has_t38_asked_of_the_caller() -> None:
     assert call.gateway.held == [True, False]
     assert "offer_t38" not in call.b.asked
     assert call.session.mode is Mode.T38
+
+
+def test_a_caller_who_was_listened_to_hears_ring_back_until_the_other_side_speaks() -> None:
+    for speaks in ("early", "answered"):
+        call = Call()
+        call.audio(A)
+        assert call.gateway.rings == [True]
+        call.state(B, CallState.RINGING, 180)
+        if speaks == "early":
+            call.audio(B)
+        call.state(B, CallState.ANSWERED, 200)
+        assert call.gateway.rings == [True, False]
+    call = Call()
+    call.audio(A)
+    call.t38(A)
+    assert call.gateway.rings == [True, False]
+
+
+def test_a_call_that_was_not_listened_to_has_the_other_sides_own_ringing() -> None:
+    assert Call().up().gateway.rings == []
 
 
 def test_a_refusal_leaves_both_in_audio() -> None:
