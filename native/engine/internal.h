@@ -510,6 +510,7 @@ struct sfx_session {
     uint64_t now_us;   /* ticks since the media began */
     uint64_t quiet_us; /* since the last packet */
     uint64_t udptl_sent;
+    uint64_t ifp_us; /* when one was sent last, by now_us */
     struct {
         uint64_t packets, lost, recovered, bad;
     } udptl_before; /* of media that ended */

@@ -12,6 +12,7 @@
 #define STRAYS_AHEAD 2  /* datagrams in sequence far ahead that are a far end after an outage */
 #define STRAYS_BEHIND 4 /* … from long ago that are one which counts anew, not only late */
 #define STRAY_STEP 8
+#define SLIGHT_IFP 8 /* octets: an indicator, or an octet of V.21 */
 
 enum { RECOVERY_SECONDARY = 0x00, RECOVERY_FEC = 0x80 };
 
@@ -28,6 +29,11 @@ void udptl_tx_set(udptl_tx *tx, int error_correction, unsigned entries, unsigned
     tx->max_datagram = max_datagram > 0 && max_datagram < UDPTL_MAX_DATAGRAM ? max_datagram : UDPTL_MAX_DATAGRAM;
 }
 
+void udptl_tx_pause(udptl_tx *tx) {
+    for (unsigned i = 0; i < UDPTL_WINDOW; i++)
+        tx->window[i].len = 0;
+}
+
 /* An open type: a PER length determinant (X.691 §11.9: one octet below 128, two below 16384), then the octets. */
 static size_t open_type_size(size_t len) { return len + (len < 128 ? 1 : 2); }
 
@@ -40,14 +46,19 @@ static size_t put_open_type(uint8_t *out, const uint8_t *data, size_t len) {
     return n + len;
 }
 
+/* V.21 is slow, and a lost octet of it costs a frame: what is slight goes with more packets than was asked for. */
+static int is_carried(const udptl_tx *tx, const udptl_slot *slot, unsigned count) {
+    return count < tx->entries || (count < UDPTL_MAX_ENTRIES && slot->len <= SLIGHT_IFP);
+}
+
 static size_t put_secondaries(const udptl_tx *tx, uint8_t *out, size_t room) {
     size_t n = 2;
     unsigned count = 0;
     out[0] = RECOVERY_SECONDARY;
-    while (tx->error_correction == SFX_EC_REDUNDANCY && count < tx->entries) {
+    while (tx->error_correction == SFX_EC_REDUNDANCY && tx->entries) {
         uint16_t seq = (uint16_t)(tx->seq - 1 - count);
         const udptl_slot *slot = SLOT(tx->window, seq);
-        if (!slot->len || slot->seq != seq || n + open_type_size(slot->len) > room)
+        if (!slot->len || slot->seq != seq || n + open_type_size(slot->len) > room || !is_carried(tx, slot, count))
             break;
         n += put_open_type(out + n, slot->data, slot->len);
         count++;

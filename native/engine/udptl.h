@@ -46,6 +46,8 @@ typedef struct udptl_rx {
 void udptl_tx_init(udptl_tx *tx);
 /* How it is sent from now on; packets are counted on. */
 void udptl_tx_set(udptl_tx *tx, int error_correction, unsigned entries, unsigned span, size_t max_datagram);
+/* What was sent is old by now, and goes with no later packet: it would be taken for new. */
+void udptl_tx_pause(udptl_tx *tx);
 /* Builds the datagram for one IFP packet; returns its length, -EMSGSIZE if the packet does not fit. */
 int udptl_build(udptl_tx *tx, const uint8_t *ifp, size_t len, uint8_t *out, size_t size);
 

@@ -48,6 +48,42 @@ def test_bursts_over_t38_are_made_good(tmp_path: Path, seed: int) -> None:
     assert codes(result) == [0, 0]
 
 
+@pytest.mark.parametrize("name", ["DIS", "DCS", "CFR", "PPS", "MCF", "DCN"])
+def test_a_burst_within_a_frame_over_t38_costs_nothing(tmp_path: Path, name: str) -> None:
+    """V.21 is slow: its octets go with more packets than those of a page."""
+    traced = {"rows": 200, "sender": {"trace": True}, "receiver": {"trace": True}}
+    whole = fax(tmp_path, LineSettings(mode="T38"), **traced)
+    side = "sender" if name in ("DIS", "CFR", "MCF") else "receiver"
+
+    def heard(result: object) -> float:
+        events = getattr(result, side)
+        return next(e.time_s for e in events if e.type is EventType.FRAME and e.code and name_of(e).startswith(name))
+
+    begin = heard(whole) - 0.25
+    line = LineSettings(mode="T38", loss=1.0, loss_from_s=begin, loss_until_s=begin + 0.18)
+    result = fax(tmp_path, line, **traced)
+
+    assert result.identical
+    assert heard(result) == pytest.approx(heard(whole), abs=0.1)
+    assert result.seconds == pytest.approx(whole.seconds, abs=0.5)
+
+
+def test_an_answer_lost_is_not_heard_as_the_beginning_of_its_repetition(tmp_path: Path) -> None:
+    """Packets of a turn that is over would come with the first of the next: the far end would speak while we do."""
+    traced = {"pages": 2, "rows": 600, "sender": {"trace": True}, "receiver": {"trace": True}}
+    whole = fax(tmp_path, LineSettings(mode="T38"), **traced)
+    lost = next(e.time_s for e in whole.sender if e.type is EventType.FRAME and e.code and name_of(e) == "MCF")
+
+    line = LineSettings(mode="T38", loss=1.0, loss_from_s=lost - 0.16, loss_until_s=lost + 1.5, limit_s=300)
+    result = fax(tmp_path, line, **traced)
+
+    said = [e.time_s for e in result.receiver if e.type is EventType.FRAME and not e.code and name_of(e) == "MCF"]
+    heard = [e.time_s for e in result.sender if e.type is EventType.FRAME and e.code and name_of(e) == "MCF"]
+    assert result.identical
+    assert codes(result) == [0, 0]
+    assert heard[0] > said[1] + 1.0, "after its preamble"
+
+
 @pytest.mark.parametrize("after_s", [1.0, 3.0])
 def test_a_carrier_lost_in_mid_page_costs_its_lines_alone(tmp_path: Path, after_s: float) -> None:
     """Over G.711 the modem does not find the carrier again; what was lost is asked for after the page."""

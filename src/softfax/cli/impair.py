@@ -51,8 +51,8 @@ def _whole(low: int, high: int) -> Any:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.usage = (
-        "%(prog)s [options] [CELL ...]\n       %(prog)s --loss 2% [--jitter 30 ...] [--mode t38|audio|both]\n"
-        "       %(prog)s --relay HOST:PORT=HOST:PORT [--loss 2% ...]"
+        "%(prog)s [options] [CELL ...]\n       %(prog)s --loss 2%% [--jitter 30 ...] [--mode t38|audio|both]\n"
+        "       %(prog)s --relay HOST:PORT=HOST:PORT [--loss 2%% ...]"
     )
     parser.description = (
         "Faxes three pages over bad lines in memory, twenty times each, and prints how many came through. A CELL is a kind of "

@@ -28,6 +28,13 @@ def test_cells_have_names_of_their_own() -> None:
         cells_named(["telepathy"])
 
 
+def test_the_options_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["impair", "--help"])
+    assert ended.value.code == 0
+    assert "--loss 2% " in capsys.readouterr().out
+
+
 def test_an_outage_is_at_a_moment_of_its_own() -> None:
     (cell,) = cells_named(["audio-outage-2s"])
     lines = [cell.of(seed) for seed in range(1, 21)]
