@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -28,11 +29,13 @@ from aiosmtpd.controller import Controller
 
 from softfax.delivery import RetryPolicy
 from softfax.fax.outcome import Outcome
+from softfax.fax.session import PageMark
 from softfax.mailboxes import MailboxError, Mailboxes, service, targets
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult, FaxState, FaxUpdate, new_fax_id
 from softfax.queue.queue import FaxQueue
-from softfax.station import Station, making
+from softfax.station import Station, making, wire
 from softfax.station.config.mailboxes import CommandTarget, SmtpConfig
+from tests.support.pages import draw_page, write_fax_tiff
 from tests.support.receiver import receiver
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
 
@@ -348,3 +351,48 @@ def test_what_was_under_way_when_a_station_was_killed_is_done_again(
     asyncio.run(run())
     assert (tmp_path / "tries").read_text() == "tried\ntried\n"
     assert "could not be delivered" not in caplog.text
+
+
+@pytest.mark.parametrize(("subaddress", "mailbox"), [("17", "orders"), ("99", "sales"), (None, "sales")])
+def test_a_subaddress_leads_to_its_mailbox(tmp_path: Path, subaddress: str | None, mailbox: str) -> None:
+    folders = {name: {"dir": tmp_path / name} for name in ("sales", "orders")}
+    tables = [
+        {"name": "sales", "numbers": ["030123"], "folder": [folders["sales"]]},
+        {"name": "orders", "subaddresses": ["17", "18"], "folder": [folders["orders"]]},
+    ]
+
+    async def scenario() -> None:
+        told: list[FaxUpdate] = []
+        async with running(tmp_path, mailbox=tables) as (station, queue, mailboxes):
+            station.subscribe(told.append)
+            fax_id, uri, report = new_fax_id(), "sip:0221555@far.example", station._report
+            report(
+                wire.Arrived(
+                    fax_id=fax_id,
+                    account="",
+                    remote_uri=uri,
+                    caller=uri,
+                    called="030123",
+                    ident="station",
+                    mailbox="sales",
+                )
+            )
+            call = station.find(fax_id)
+            assert call is not None
+            report(wire.FaxEvent(fax_id=fax_id, event=CallEvent(state=CallState.ANSWERED, sip_code=200)))
+            write_fax_tiff(station.config.inbox_dir / f".{fax_id}.tif", [draw_page("received")])
+            result = making.failed(call.context, Outcome(True, "NO_ERROR", "OK", 0), 1.0)
+            result = dataclasses.replace(result, success=True, pages=1, subaddress=subaddress)
+            report(wire.Ended(fax_id=fax_id, result=result, remote_uri=uri, marks=(PageMark(True, 0),)))
+            async with asyncio.timeout(LIMIT_S):
+                while (fax := await queue.get(fax_id)) is None or not fax.terminal:
+                    await asyncio.sleep(0.02)
+            await settled(mailboxes)
+        assert fax.mailbox == mailbox
+        (last,) = (update for update in told if isinstance(update.event, FaxResult))
+        assert last.context.mailbox == mailbox
+        assert len(list((tmp_path / mailbox).glob("*.pdf"))) == 1
+        other = "orders" if mailbox == "sales" else "sales"
+        assert not (tmp_path / other).exists() or not list((tmp_path / other).iterdir())
+
+    asyncio.run(scenario())

@@ -42,6 +42,8 @@ T30_CALLDROPPED = 49
 EARLY_ERRORS = frozenset({"INIT_ERROR", "T38_NEG_ERROR"})
 CALL_DROPPED = "The call dropped prematurely"
 REASON_NONE, REASON_RINGING, REASON_ANSWERED = "0", "3", "4"
+#: What Dial says of a call that was not answered, where FaxResult has the word.
+_DIALLED = frozenset({"BUSY", "NOANSWER", "CONGESTION", "CANCEL"})
 _DIAL_STATUS = {17: "BUSY", 34: "CONGESTION"}
 
 
@@ -140,8 +142,9 @@ class FaxChannel:
         chan, origin = self.channel, self.origin
         said = [chan.event("Newchannel")]
         if self._is_gateway:
-            # As when FAXOPT(gateway) is set; they stay so, whatever becomes of the fax.
-            return said + self._variables("SUCCESS", "NO_ERROR", "gateway operation started successfully")
+            said += self._gateway_variables()
+            chan.connected_number = self.context.called_number
+            return [*said, chan.event("NewConnectedLine")]
         if not self.context.outgoing:
             return said
         line = (("Extension", chan.extension), ("Application", "AppDial2"), ("AppData", "(Outgoing Line)"))
@@ -241,10 +244,10 @@ class FaxChannel:
         self.ended = True
         self.mode = result.mode
         self._refused_with = result.sip_code if not self.answered and result.sip_code >= 300 else 0
+        if self._is_gateway:
+            return self._gateway_ended(result)
         if not self.answered:
             return self._not_answered(result)
-        if self._is_gateway:
-            return [self._hangup(NORMAL_CLEARING if self.hangup_cause is None else self.hangup_cause)]
         early = self.session is None or self.session.data_rate is None or result.error in EARLY_ERRORS
         said = [] if early else self._progress()
         far_end = self._far_end_hung_up(result)
@@ -267,6 +270,17 @@ class FaxChannel:
             said.append(self.channel.event("SoftHangupRequest", ("Cause", str(NORMAL_CLEARING))))
         # The application of an Originate just ends, which Asterisk knows no cause for, unless the far end had hung up.
         cause = NORMAL_CLEARING if far_end or self.origin is None else 0
+        return [*said, self._hangup(cause if self.hangup_cause is None else self.hangup_cause)]
+
+    def _gateway_variables(self) -> list[AmiEvent]:
+        """Variables as FAXOPT(gateway) sets them, and again as the gateway leaves the channel, whatever became of the fax."""
+        return self._variables("SUCCESS", "NO_ERROR", "gateway operation started successfully")
+
+    def _gateway_ended(self, result: FaxResult) -> list[AmiEvent]:
+        """Events of the end: what became of Dial, then the variables once more."""
+        word = "ANSWER" if self.answered else result.error if result.error in _DIALLED else "CHANUNAVAIL"
+        cause = NORMAL_CLEARING if self.answered else cause_of_sip(result.sip_code, result.q850 or 0)
+        said = self.channel.say("DIALSTATUS", word) + self._gateway_variables()
         return [*said, self._hangup(cause if self.hangup_cause is None else self.hangup_cause)]
 
     def _far_end_hung_up(self, result: FaxResult) -> bool:

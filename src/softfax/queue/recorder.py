@@ -116,6 +116,10 @@ class Recorder:
         """Record the result of a fax that the queue did not order, before it is reported."""
         fax = self._others.pop(context.fax_id, None)
         if fax is not None:
+            if context.mailbox != fax.mailbox:
+                # The sender has named another by a subaddress.
+                self._write(partial(self._queue.store.update, context.fax_id, {"mailbox": context.mailbox}))
+                fax = dataclasses.replace(fax, mailbox=context.mailbox)
             self._ended[context.fax_id] = fax = ended(fax, result)
             recorded = await self._record(fax, result, context)
             if (call := self._queue.station.find(context.fax_id)) is not None:

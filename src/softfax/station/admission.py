@@ -22,6 +22,7 @@ __all__ = [
     "gateway_of",
     "is_anonymous",
     "mailbox_of",
+    "mailbox_of_subaddress",
 ]
 
 HOUR_S, DAY_S = 3600.0, 24 * 3600.0
@@ -151,6 +152,12 @@ def mailbox_of(config: StationConfig, called_number: str) -> MailboxConfig | Non
             if fit is not None and (best is None or fit > best[0]):
                 best = (fit, mailbox)
     return best[1] if best else None
+
+
+def mailbox_of_subaddress(config: StationConfig, subaddress: str | None) -> MailboxConfig | None:
+    """The mailbox that a sender named by a subaddress (SUB), the first that has it."""
+    wanted = (subaddress or "").strip()
+    return next((one for one in config.mailbox if wanted and wanted in one.subaddresses), None)
 
 
 def gateway_of(config: StationConfig, call: CallFacts) -> GatewayConfig | None:

@@ -48,6 +48,7 @@ from softfax.model import (
 from softfax.sip.headers import display_name, number_of
 from softfax.sip.types import split_uri
 from softfax.station import making, wire
+from softfax.station.admission import mailbox_of_subaddress
 from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink
 from softfax.station.calls import CallHost, Calls, Report
@@ -582,6 +583,9 @@ class Station(Registry):
         result = dataclasses.replace(message.result, session=fax.call.context.session_number)
         if fax.call.order is not None:
             self._resting.note(fax.call.account, result, time.monotonic())
+        named = mailbox_of_subaddress(self.config, result.subaddress) if result.direction is Direction.RECEIVE else None
+        if named is not None:
+            fax.call.context = dataclasses.replace(fax.call.context, mailbox=named.name)
         if fax.destination is not None:
             result = await self._deliver(fax, result, message.marks, message.remote_uri or fax.remote_uri)
         await self._end(fax, result)

@@ -66,8 +66,63 @@ def test_its_events() -> None:
         direction=Direction.GATEWAY, success=True, status="SUCCESS", error="NO_ERROR", status_string="OK",
         result_code=0, fax_id="f", pages=2,
     )  # fmt: skip
-    (hangup,) = channel.update(result)
+    *_, hangup = channel.update(result)
     assert (hangup.name, dict(hangup.fields)["Cause"]) == ("Hangup", "16")
+
+
+#: What Asterisk 16 set on the calling channel of a gateway that is of the fax, or of what became of Dial: recorded of a fax (its T.38
+#: leg calling), and of a callee that was busy. `gw-t38-g711`, `gw-busy`.
+AT_SET = [
+    ("FAXSTATUS", "SUCCESS"),
+    ("FAXERROR", "NO_ERROR"),
+    ("FAXSTATUSSTRING", "gateway operation started successfully"),
+    ("REMOTESTATIONID", ""),
+    ("LOCALSTATIONID", ""),
+    ("FAXMODE", "audio"),
+    ("FAXPAGES", "0"),
+]
+RECORDED_VARIABLES = {
+    "ANSWER": [*AT_SET, ("DIALSTATUS", "ANSWER"), *AT_SET[:5], ("FAXMODE", "T38"), ("FAXPAGES", "0")],
+    "BUSY": [*AT_SET, ("DIALSTATUS", "BUSY"), *AT_SET],
+}
+
+
+@pytest.mark.parametrize("became", ["ANSWER", "BUSY"])
+def test_its_variables_are_set_as_recorded(became: str) -> None:
+    channel = FaxChannel(CONTEXT)
+    said = channel.update(CallEvent(state=CallState.CALLING))
+    answered = became == "ANSWER"
+    if answered:
+        said += channel.update(CallEvent(state=CallState.ANSWERED))
+        said += channel.update(session(Operation.GATEWAY, True, 14400, 1), Mode.T38)
+    result = FaxResult(
+        direction=Direction.GATEWAY, success=answered, status="SUCCESS", error="NO_ERROR" if answered else became,
+        status_string="OK", result_code=0, fax_id="f", mode=Mode.T38 if answered else Mode.AUDIO,
+        sip_code=0 if answered else 486,
+    )  # fmt: skip
+    said += channel.update(result)
+    variables = [(dict(e.fields)["Variable"], dict(e.fields)["Value"]) for e in said if e.name == "VarSet"]
+    assert [one for one in variables if one[0] != "SIPCALLID"] == RECORDED_VARIABLES[became]
+    assert dict(said[-1].fields)["Cause"] == ("16" if answered else "17")
+
+
+#: CoreShowChannels of the calling channel while the fax passes, without times and what names the call.
+RECORDED_CHANNEL = [
+    ("ChannelState", "6"), ("ChannelStateDesc", "Up"), ("CallerIDNum", "5551"), ("CallerIDName", "<unknown>"),
+    ("ConnectedLineNum", "1234"), ("ConnectedLineName", "<unknown>"), ("Language", "en"), ("AccountCode", ""),
+    ("Context", "fax"), ("Exten", "1234"), ("Priority", "7"),
+]  # fmt: skip
+
+
+def test_its_channel_is_listed_as_recorded() -> None:
+    channel = FaxChannel(CONTEXT)
+    channel.update(CallEvent(state=CallState.CALLING))
+    channel.update(CallEvent(state=CallState.ANSWERED))
+    named = {"Channel", "Uniqueid", "Linkedid"}
+    ours = [one for one in channel.channel.snapshot() if one[0] not in named]
+    assert [one for one in ours if one[0] != "Priority"] == [one for one in RECORDED_CHANNEL if one[0] != "Priority"]
+    assert [name for name, _ in ours] == [name for name, _ in RECORDED_CHANNEL]
+    assert channel.channel.application == "Dial"
 
 
 def test_its_session() -> None:

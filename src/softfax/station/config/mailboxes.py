@@ -135,6 +135,9 @@ class MailboxConfig(Table):
     numbers: tuple[NumberPattern, ...] = Field(
         (), description="called numbers (DIDs) that are its own, like 0301234 or 03012*; the longest that fits counts"
     )
+    subaddresses: tuple[Annotated[str, matching(r"[0-9#*]{1,20}", "use up to 20 digits, # and *")], ...] = Field(
+        (), max_length=200, description="subaddresses (SUB) that are its own, whatever number was called"
+    )
     ident: str = Field("", description="station identity (CSI) that callers of these numbers see")
     max_calls: int = Field(0, ge=0, le=2000, description="calls to it at a time; more get 486; 0 for no limit")
     folder: tuple[FolderTarget, ...] = Field((), description="folders")
