@@ -19,6 +19,7 @@ from softfax.fax.settings import FaxSettings, Role, T38Preferences, Timeouts
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Operation, SessionEvent, SessionState
 from softfax.options import check_ident, options_of
+from softfax.sip.accounts import ANONYMOUS
 from softfax.sip.agent import IncomingCall
 from softfax.sip.headers import REQUEST_URI, is_private, number_of
 from softfax.sip.types import CALLS_PER_PROCESS, SipConfig, split_uri
@@ -194,9 +195,9 @@ def arrived(config: StationConfig, call: IncomingCall, fax_id: str) -> wire.Arri
         fax_id=fax_id,
         account=call.account,
         remote_uri=call.remote_uri,
-        caller=(headers.get("P-Asserted-Identity") if not is_private(headers) else "")
-        or headers.get("From")
-        or call.remote_uri,
+        caller=ANONYMOUS
+        if is_private(headers)
+        else headers.get("P-Asserted-Identity") or headers.get("From") or call.remote_uri,
         called=_called(config, call) or call.local_uri,
         ident=config.fax.options.ident,
         known=call.known,
