@@ -25,13 +25,13 @@ INCOMING_LIMIT_S = 150.0
 Case = Callable[[Campaign, Outcome], Awaitable[object]]
 
 
-def send(extension: str, *options: str, pages: int = 1) -> Case:
-    """We call an extension and send."""
+def send(extension: str, *options: str, pages: int = 1, fax: bool = True) -> Case:
+    """We call an extension and send. Without `fax` no fax answers there, and Asterisk will report none."""
 
     async def case(campaign: Campaign, outcome: Outcome) -> None:
         document = campaign.document(outcome.case, pages)
         outcome.sent = str(document)
-        await _send(campaign, outcome, extension, str(document), *options)
+        await _send(campaign, outcome, extension, str(document), *options, fax=fax)
 
     return case
 
@@ -49,12 +49,15 @@ def send_document(extension: str, name: str) -> Case:
     return case
 
 
-async def _send(campaign: Campaign, outcome: Outcome, extension: str, document: str, *options: str) -> None:
+async def _send(
+    campaign: Campaign, outcome: Outcome, extension: str, document: str, *options: str, fax: bool = True
+) -> None:
     process = await campaign.softfax(
         outcome.case, "send", campaign.peer.uri(extension), document, "--ident", IDENT, *options
     )
     await campaign.finish(outcome, process)
-    await _add_peer(campaign, outcome)
+    if fax:
+        await _add_peer(campaign, outcome)
 
 
 async def _add_peer(campaign: Campaign, outcome: Outcome) -> None:
@@ -352,9 +355,9 @@ CASES: dict[str, Case] = {
     "congestion": send("congestion"),
     "decline": send("decline"),
     "unknown": send("no-such-extension"),
-    "silence": send("silence"),
-    "voice": send("voice"),
-    "echo": send("echo"),
+    "silence": send("silence", fax=False),
+    "voice": send("voice", fax=False),
+    "echo": send("echo", fax=False),
     "drop": send("drop", pages=3),
     "t38only-refused": send("recv-t38only", "--mode", "audio"),
     "t38-not-offered": send("recv-audio", "--mode", "t38", "--from", "sip:audio@127.0.0.1"),
