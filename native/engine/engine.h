@@ -355,6 +355,10 @@ SFX_API void sfx_listener_miss(sfx_listener *listener, int samples);
 SFX_API int sfx_page_write(const char *path, int encoding, int width, int x_dpm, int y_dpm, const uint8_t *data,
                            size_t len);
 
+/* Writes the maker and model that own facilities (NSF, NSS, NSC) name, from their country code on; nothing where they
+ * name none. Returns the length. */
+SFX_API int sfx_maker(const uint8_t *facilities, size_t len, char *text, size_t room);
+
 /* ---- spandsp ---------------------------------------------------------------------------------------------------- */
 
 /* Whether the decoder of received pages is kept within its bounds (decoder.c). */

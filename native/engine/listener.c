@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Faxes of others that were captured: one side's audio becomes frames, a page's data a picture. No T.30 runs here. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,4 +182,18 @@ int sfx_page_write(const char *path, int encoding, int width, int x_dpm, int y_d
     }
     t4_rx_free(t4);
     return err;
+}
+
+int sfx_maker(const uint8_t *facilities, size_t len, char *text, size_t room) {
+    uint8_t octets[64] = {0}; /* spandsp reads two, however few there are */
+    const char *country = NULL, *vendor = NULL, *model = NULL;
+
+    if (!room)
+        return -EINVAL;
+    len = len < sizeof octets ? len : sizeof octets;
+    memcpy(octets, facilities, len);
+    if (len >= 3)
+        t35_decode(octets, (int)len, &country, &vendor, &model);
+    snprintf(text, room, "%s%s%s", vendor ? vendor : "", vendor && model ? " " : "", vendor && model ? model : "");
+    return (int)strlen(text);
 }

@@ -71,8 +71,13 @@ class Findings:
     def field_of(self, *names: str) -> str:
         """The text of a frame, empty where none came."""
         return next(
-            (f.fields.get("says", "") or octets[3:].hex() for _, _, f, octets in self.frames if f.name in names), ""
+            (f.fields.get("says") or octets[3:].hex() for _, _, f, octets in self.frames if f.name in names), ""
         )
+
+    @property
+    def maker(self) -> str:
+        """Maker of the machine, by its own facilities; empty where they name none."""
+        return next((maker for _, _, f, _ in self.frames if (maker := f.fields.get("maker", ""))), "")
 
     def take(self, active: ActiveFax, event: EngineEvent, now_s: float) -> None:
         """Note an event of the engine."""
@@ -164,8 +169,8 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
     again = [later[0] - earlier[0] for earlier, later in itertools.pairwise(dis) if later[1] == earlier[1]]
     if again:
         facts.append(("says it again after", f"{again[-1]:.1f} s"))
-    if maker := found.field_of("NSF", "NSC"):
-        facts.append(("maker's own features", maker[:80]))
+    if facilities := found.maker or found.field_of("NSF", "NSC"):
+        facts.append(("maker" if found.maker else "maker's own features", facilities[:80]))
     return facts + list(frame.fields.items())
 
 
@@ -193,6 +198,7 @@ def _say_json(destination: str, found: Findings, result: FaxResult) -> None:
             answer_s=round(found.answered_s - found.began_s, 2) if found.answered_s is not None else None,
             media=dis[-1][1] if dis else "", ced_s=round(found.ced_s, 2) if found.ced_s is not None else None,
             dis_s=[round(one[0], 2) for one in dis], identity=found.field_of("CSI", "CIG"), nsf=found.field_of("NSF", "NSC"),
+            maker=found.maker,
             dis=dis[-1][2].fields if dis else {}, dis_octets=dis[-1][3].hex() if dis else "",
         ),
         flush=True,

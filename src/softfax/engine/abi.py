@@ -322,6 +322,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_listener_hear": (None, [c.c_void_p, c.c_char_p, c.c_size_t]),
     "sfx_listener_miss": (None, [c.c_void_p, c.c_int]),
     "sfx_page_write": (c.c_int, [c.c_char_p, c.c_int, c.c_int, c.c_int, c.c_int, c.c_char_p, c.c_size_t]),
+    "sfx_maker": (c.c_int, [c.c_char_p, c.c_size_t, c.c_char_p, c.c_size_t]),
     "sfx_decoder_guarded": (c.c_int, []),
     "sfx_t30_completion_text": (c.c_char_p, [c.c_int]),
 }

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Faxes of others: one side's G.711 as frames of T.30, and a page's data as a picture."""
+"""Faxes of others: one side's G.711 as frames of T.30, a page's data as a picture, a maker's own facilities as its name."""
 
 from __future__ import annotations
 
+import ctypes as c
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from softfax.engine.abi import HEARD, HeardKind, check, library
 
-__all__ = ["Listener", "write_page"]
+__all__ = ["Listener", "maker_of", "write_page"]
 
 _LAWS = {"PCMU": 0, "PCMA": 8}
 
@@ -46,3 +47,10 @@ def write_page(path: Path, data: bytes, *, encoding: int, width: int, x_dpm: int
     """Write a TIFF of a page of its data on the line (`encoding` 1: MH, 2: MR, 3: MMR); returns its rows. Raises NativeError."""
     status = library().sfx_page_write(os.fsencode(path), encoding, width, x_dpm, y_dpm, data, len(data))
     return check(status, "decoding a page")
+
+
+def maker_of(facilities: bytes) -> str:
+    """Maker, and model where it is known, that an NSF, NSS or NSC names; empty where it names none."""
+    text = c.create_string_buffer(128)
+    check(library().sfx_maker(facilities, len(facilities), text, len(text)), "naming a maker")
+    return text.value.decode("ascii", "replace")

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""T.30 control frames in words: names and fields (ITU-T T.30 §5.3.6, table 2). Pure; takes any octets."""
+"""T.30 control frames in words: names and fields (ITU-T T.30 §5.3.6, table 2). Takes any octets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from softfax.engine.listener import maker_of
 from softfax.outside import clean
 
 __all__ = ["Frame", "decode"]
@@ -77,6 +78,8 @@ def decode(frame: bytes) -> Frame:
         fields = _dcs(body)
     elif name in _TEXTS:
         fields = {"says": "not shown" if name == "PWD" else _text(body)}
+    elif name in ("NSF", "NSS", "NSC"):
+        fields = {"maker": maker_of(body), "octets": body[:16].hex(" ")}
     elif name == "PPS":
         name, fields = _pps(body)
     elif name == "PPR":

@@ -48,6 +48,26 @@ def test_names(control: int, body: bytes, name: str) -> None:
     assert frame(control, body).name == name
 
 
+@pytest.mark.parametrize(
+    ("facilities", "maker"),
+    [
+        ("00 00 25 10 00", "Ricoh"),
+        ("00 00 0e 02", "Panasonic"),
+        ("ad 00 36 20 41", "HP"),
+        ("b5 00 1e", None),
+        ("00", None),
+        ("", None),
+    ],
+)
+def test_own_facilities_name_a_maker(facilities: str, maker: str | None) -> None:
+    assert frame(0x20, bytes.fromhex(facilities)).fields.get("maker") == maker
+
+
+@given(st.binary(max_size=300))
+def test_any_facilities_are_read(octets: bytes) -> None:
+    assert len(frame(0x20, octets).fields.get("maker", "")) < 128
+
+
 def test_what_frames_carry() -> None:
     # A DIS of spandsp: V.27ter, V.29, V.17; fine; MMR; ECM; A4, any length.
     dis = frame(0x80, bytes([0x00, 0xEE, 0xF8, 0xC4, 0x80, 0x00]))

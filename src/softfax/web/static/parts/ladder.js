@@ -39,6 +39,8 @@ const UNDER = {
   TSI: ["says"],
   CIG: ["says"],
   TCF: ["rate"],
+  NSF: ["maker"],
+  NSS: ["maker"],
 };
 
 function under(entry) {
