@@ -156,6 +156,7 @@ SFX_SIP_API void sfx_sip_quiet(void);
 void glue_emit(const sfx_sip_event *event);
 /* describe.c → codecs.c: what the owner makes of an SDP of ours; on failure `*code` is a SIP status. */
 struct pj_pool_t;
+struct pj_str_t;
 struct pjmedia_sdp_session;
 int describe_sdp(int call_id, struct pj_pool_t *pool, const struct pjmedia_sdp_session *remote,
                  struct pjmedia_sdp_session *ours, int *code);
@@ -170,6 +171,8 @@ int sdp_audio_lines(const struct pjmedia_sdp_session *sdp);
 /* media.c → t38.c: whether audio can be sent where an offer wants it; says why not, for the 488. */
 struct pjsua_call;
 int media_reaches(const struct pjsua_call *call, const struct pjmedia_sdp_session *offer);
+/* As sfx_sip_may_send_media. */
+int may_send_media(const struct pjsua_call *call, const struct pj_str_t *host, unsigned port);
 /* ended.c → t38.c: reports a call that has been disconnected by an event. */
 struct pjsip_inv_session;
 struct pjsip_event;
@@ -180,7 +183,6 @@ void warnings_stop(void);
 void warnings_forget(void);
 /* media.c → codecs.c, sdp.c: 0 for PCMU, 8 for PCMA, -1 for anything else. */
 struct pjmedia_sdp_media;
-struct pj_str_t;
 int glue_law_of(const struct pjmedia_sdp_media *m, const struct pj_str_t *format);
 /* glue.c → loop.c: the wake-up begins, ends; whether the loop is to return. */
 int glue_start(void);

@@ -334,6 +334,10 @@ int media_reaches(const pjsua_call *call, const pjmedia_sdp_session *offer) {
             sfx_sip_warn((int)call->index, 300, v6 ? "this call has IPv6" : "this call has IPv4");
             return 0;
         }
+        if (!may_send_media(call, &conn->addr, offer->media[i]->desc.port)) {
+            sfx_sip_warn((int)call->index, 399, "no media is sent to this address and port");
+            return 0;
+        }
     }
     return 1;
 }

@@ -13,6 +13,8 @@
 
 #define SPARE_OCTETS 512 /* for a header that is added when it is sent again */
 #define ANSWER_OCTETS 4096
+#define MIN_EXPIRES_LEAST_S 60u
+#define MIN_EXPIRES_MOST_S (MIN_EXPIRES_LEAST_S << 11) /* more than a day */
 
 /* ---- what is received -----------------------------------------------------------------------------------------------
  */
@@ -57,8 +59,25 @@ static pj_bool_t on_request(pjsip_rx_data *rdata) {
     return PJ_TRUE;
 }
 
+/* PJSIP registers again at once for as long as a registrar wants, and does so without end where one wants more each
+ * time, or more than there is: what it wants is rounded up, so that it asks a dozen times at most. */
+static void round_min_expires(pjsip_rx_data *rdata) {
+    pjsip_min_expires_hdr *said = pjsip_msg_find_hdr(rdata->msg_info.msg, PJSIP_H_MIN_EXPIRES, NULL);
+    unsigned rounded_s = MIN_EXPIRES_LEAST_S;
+
+    if (!said)
+        return;
+    while (rounded_s < said->ivalue && rounded_s < MIN_EXPIRES_MOST_S)
+        rounded_s *= 2;
+    said->ivalue = rounded_s;
+}
+
 /* The far end says it again, whole. */
-static pj_bool_t on_response(pjsip_rx_data *rdata) { return !is_whole(rdata); }
+static pj_bool_t on_response(pjsip_rx_data *rdata) {
+    if (rdata->msg_info.msg->line.status.code == PJSIP_SC_INTERVAL_TOO_BRIEF)
+        round_min_expires(rdata);
+    return !is_whole(rdata);
+}
 
 /* ---- what is too long -----------------------------------------------------------------------------------------------
  */

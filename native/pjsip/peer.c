@@ -182,24 +182,28 @@ pj_status_t __wrap_pjsip_dlg_send_request(pjsip_dialog *dlg, pjsip_tx_data *tdat
     return status;
 }
 
-int sfx_sip_may_send_media(int call_id, const char *host, int port) {
-    pjsua_call *call;
+int may_send_media(const pjsua_call *call, const pj_str_t *host, unsigned port) {
     pjsip_transport_type_e type;
     const pj_sockaddr *from;
     pj_sockaddr target;
-    pj_str_t text = pj_str((char *)(pj_size_t)host);
     enum scope scope;
 
-    if (call_id < 0 || call_id >= (int)pjsua_var.ua_cfg.max_calls || !parse(&text, (unsigned)port, &target))
+    if (!parse(host, port, &target))
         return 0;
-    call = &pjsua_var.calls[call_id];
     if (!pj_sockaddr_has_addr(&target))
         return 1; /* on hold (RFC 2543): nothing is sent */
     scope = scope_of(&target);
     from = call->inv ? far_end_of(call->inv->dlg, call->inv, &type) : NULL;
-    if (scope == SCOPE_NOBODY || port < (int)LEAST_PORT)
+    if (scope == SCOPE_NOBODY || port < LEAST_PORT)
         return 0;
     return scope != SCOPE_LOOPBACK || (from && scope_of(from) == SCOPE_LOOPBACK);
+}
+
+int sfx_sip_may_send_media(int call_id, const char *host, int port) {
+    pj_str_t text = pj_str((char *)(pj_size_t)host);
+
+    return call_id >= 0 && call_id < (int)pjsua_var.ua_cfg.max_calls &&
+           may_send_media(&pjsua_var.calls[call_id], &text, (unsigned)port);
 }
 
 /* ---- what a call came over -----------------------------------------------------------------------------------------

@@ -167,3 +167,19 @@ def test_a_connection_that_is_closed_is_told_at_once() -> None:
         agent.output()
         # The port that calls are to come to is listened on, before and after.
         assert all(f":{agent.port}" in contact for contact in contacts), contacts
+
+
+@pytest.mark.parametrize("more_s", [1, 1 << 32])
+def test_a_registrar_that_always_wants_longer_is_asked_a_dozen_times_at_most(far: FarEnd, more_s: int) -> None:  # noqa: F811
+    agent = registering(far)
+    agent.say("register")
+    asked = 0
+    while select.select([far.sock], [], [], 2)[0]:
+        register = far.expect("REGISTER")
+        asked += 1
+        assert asked < 20, "it asks without end"
+        wanted_s = min(int(register.header("Expires")) + more_s, (1 << 32) - 1)
+        far.respond(register, "423 Interval Too Brief", f"Min-Expires: {wanted_s}", contact=False)
+    agent.hear("RegistrationError 423")
+    agent.say("end")
+    agent.output()

@@ -206,6 +206,9 @@ def test_what_is_not_faxed(lines: list[str], problem: str) -> None:
         b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(9))
         + b"\r\n" + b"--b\r\n" * 400_000,
         b"\r\n" * 690_000,
+        # Base64 in as many pieces as lines, and one paragraph of as many.
+        b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b"JVBERi0xLjAKJVBERi0xLjAK=\r\n" * 400_000,
+        b"Content-Type: text/plain; format=flowed\r\n\r\n" + b"a \r\n" * 690_000,
     ],
 )  # fmt: skip
 def test_no_email_takes_long(content: bytes) -> None:

@@ -225,3 +225,14 @@ def test_pictures_within_the_html_stand_where_they_belong() -> None:
     # Without a page of HTML the picture is one of its own.
     assert [a.name for a in read_message(mixed(TEXT, html, photo, logo)).attachments] == ["p.png"]
     assert [a.name for a in read_message(mixed(TEXT, photo, logo), MessageLimits(html=True)).attachments] == ["p.png"]
+
+
+def test_a_picture_shown_again_and_again_fills_no_memory() -> None:
+    photo = ("Content-Type: image/png|Content-ID: <photo>", b"x" * 1_000_000)
+    logo = ("Content-Type: image/png|Content-ID: <logo>", b"y" * 3_000)
+    shown = b"<img src='cid:logo'>" * 50 + b"<img src='cid:photo'>\n" * 10_000
+    letter = read_message(mixed(TEXT, ("Content-Type: text/html", shown), photo, logo), MessageLimits(html=True))
+    # Each has its place, and the small one wherever it stands; ten thousand large ones would be 13 GB.
+    assert letter.html.count(base64.b64encode(logo[1]).decode()) == 50
+    assert letter.html.count(base64.b64encode(photo[1]).decode()) >= 1
+    assert len(letter.html) < 10_000_000

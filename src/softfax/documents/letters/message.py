@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import mimetypes
 import re
 from dataclasses import dataclass
@@ -356,9 +357,27 @@ def _whole(attachment: Attachment, *, pdf: bool = False) -> Attachment:
 
 
 def _with_pictures(html: str, pictures: dict[str, tuple[str, Attachment]]) -> str:
+    """HTML with its pictures, each of them once; what shows one again has so much room as there may be HTML."""
+    room = HTML_MAX
+    shown: set[str] = set()
+
+    @functools.cache
+    def encoded(cid: str) -> str:
+        kind, picture = pictures[cid]
+        return f"data:{kind};base64,{base64.b64encode(picture.data).decode()}"
+
     def data(match: re.Match[str]) -> str:
-        kind, picture = pictures.get(match[1].lower(), ("", None))
-        return f"data:{kind};base64,{base64.b64encode(picture.data).decode()}" if picture else match[0]
+        nonlocal room
+        cid = match[1].lower()
+        if cid not in pictures:
+            return match[0]
+        said = encoded(cid)
+        if cid in shown:
+            if len(said) > room:
+                return match[0]
+            room -= len(said)
+        shown.add(cid)
+        return said
 
     return _CID.sub(data, html)
 

@@ -163,15 +163,17 @@ def _is_prose(raw: bytes) -> bool:
 
 def _base64(raw: bytes) -> bytes:
     """Also of several pieces, each with its padding; not of what a list puts below it."""
-    out = b""
+    # Joined once: there may be as many pieces as lines.
+    out: list[bytes] = []
     for piece in re.split(rb"=+(?=\s|[A-Za-z0-9+/]|$)", raw):
         lines = piece.split()
         if out and not all(re.fullmatch(rb"[A-Za-z0-9+/]{20,}", line) for line in lines[:-1]):
             break
         if out and len(lines) == 1 and len(lines[0]) < 20:
             break
-        out += base64_octets(piece)
-    return out
+        if octets := base64_octets(piece):
+            out.append(octets)
+    return b"".join(out)
 
 
 def _unsaid(raw: bytes, text: bool) -> bytes:

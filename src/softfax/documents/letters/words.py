@@ -19,22 +19,22 @@ def plain(text: str) -> str:
 
 def unflowed(text: str, delsp: bool) -> str:
     """Paragraphs as they were before lines were broken for the way (RFC 3676 §4.1); what is quoted stays in its lines."""
-    out: list[str] = []
+    out: list[list[str]] = []
     open_line = False
     for line in text.replace("\r\n", "\n").split("\n"):
         if line.startswith(">"):
-            out.append(line)
+            out.append([line])
             open_line = False
             continue
         line = line.removeprefix(" ")
         flows = line.endswith(" ") and line != "-- "
         said = line[:-1] if flows and delsp else line
         if open_line and line != "-- ":
-            out[-1] += said
+            out[-1].append(said)
         else:
-            out.append(said)
+            out.append([said])
         open_line = flows
-    return "\n".join(out)
+    return "\n".join(map("".join, out))
 
 
 _HIDDEN = frozenset({"script", "style", "head", "title", "template"})
