@@ -4,6 +4,8 @@
 `python -m bench.group [FAXES] [LEASE_S] [STEP_S]`: simulated calls, real claims, leases and callbacks (`tests/support/group.py`).
 First kills and stops of one station come beside cuts of another that are longer than three leases; then the database goes away
 for as long, the stations are restarted one after the other, and so again. With leases of 20 s that takes about 15 minutes.
+
+`python -m bench.group --real [FAXES]`: real calls, see `bench/group_calls.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench import group_calls
 from tests.support.group import Outcome, chaos, idle_statements
 from tests.support.postgresql import postgresql
 
@@ -50,6 +53,8 @@ def report(outcome: Outcome, faxes: int) -> None:
 def main() -> None:
     """Run both, and print the figures."""
     given = sys.argv[1:]
+    if given[:1] == ["--real"]:
+        sys.exit(group_calls.run(int(given[1]) if len(given) > 1 else 100))
     faxes, lease_s, step_s = (float(one) for one in (*given, *("5000", "20", "0.5")[len(given) :]))
     with tempfile.TemporaryDirectory() as name:
         with postgresql("shared_preload_libraries=pg_stat_statements") as url:

@@ -199,13 +199,18 @@ def page_of(pdf: bytes) -> bytes:
         return rows_of(pikepdf.PdfImage(image).as_pil_image())
 
 
-async def count_identical(client: AsyncSoftfaxClient, document: Path) -> int:
-    """How many of the faxes that came are the document's first page."""
+async def raster_rows(document: Path) -> bytes:
+    """The dots of a document's first page, as it is sent."""
     with tempfile.TemporaryDirectory() as folder:
         raster = Path(folder) / "page.tif"
         await asyncio.to_thread(convert, [document], raster, RasterSettings())
         with Image.open(raster) as image:
-            wanted = rows_of(image)
+            return rows_of(image)
+
+
+async def count_identical(client: AsyncSoftfaxClient, document: Path) -> int:
+    """How many of the faxes that came are the document's first page."""
+    wanted = await raster_rows(document)
     received = [fax async for fax in client.list(direction="receive")]
     return sum([page_of(await client.document(fax.id)) == wanted for fax in received if fax.pages])
 
