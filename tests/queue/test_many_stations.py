@@ -17,7 +17,8 @@ from softfax.delivery.database import database_url
 from softfax.delivery.schema import StationLock
 from softfax.delivery.stations import StationId
 from softfax.errors import DoNotFaxError, LocalError
-from softfax.model import FaxState
+from softfax.model import FaxResult, FaxState
+from softfax.queue.elsewhere import Group
 from tests.queue.test_queue import LIMIT_S, QUICK, running
 from tests.support.group import chaos
 from tests.support.postgresql import postgresql
@@ -62,6 +63,20 @@ def test_any_station_shows_and_cancels_the_faxes_of_all(database: str, tmp_path:
                 assert (one.station.database.stations.number, two.station.database.stations.number) == (0, 1)  # type: ignore[union-attr]
                 heard: list[Any] = []
                 two.queue.events.subscribe(heard.append)
+                # Its front ends show the call, by the same names.
+                async with asyncio.timeout(LIMIT_S):
+                    while not any(call.context.session_number for call in two.queue.elsewhere.calls()):
+                        await asyncio.sleep(0.05)
+                (there,), group = one.station.calls(), Group(two.station, two.queue.elsewhere)
+                (seen,) = group.calls()
+                assert (seen.context.channel, seen.context.unique_id) == (
+                    there.context.channel,
+                    there.context.unique_id,
+                )
+                assert (seen.session.session_number, seen.account) == (there.session.session_number, there.account)
+                assert (two.queue.elsewhere.calls()[0].station, group.find(there.context.channel)) == ("one", seen)
+                followed: list[Any] = []
+                group.subscribe(followed.append)
                 # The number has no channel slot at the other station either.
                 late = await two.send("held", letter)
                 await two.queue.cancel(fax.id)
@@ -74,6 +89,9 @@ def test_any_station_shows_and_cancels_the_faxes_of_all(database: str, tmp_path:
                     while not {fax.id, late.id} <= {e.fax_id for e in heard if e.event["event"] == "result"}:
                         await asyncio.sleep(0.05)
                 assert [event.id for event in heard] == sorted({event.id for event in heard})
+                ends = [one for one in followed if isinstance(one.event, FaxResult)]
+                assert [one.context.fax_id for one in ends].count(fax.id) == 1
+                assert group.calls() == []
                 await one.queue.forbid("sip:never@far.example")
                 async with asyncio.timeout(LIMIT_S):
                     while "never" not in two.station.rules.do_not_fax:

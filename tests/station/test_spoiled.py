@@ -24,6 +24,7 @@ from softfax.mail.reports import MailReports, tags_of
 from softfax.mailboxes import Mailboxes
 from softfax.model import Direction, FaxContext, new_fax_id
 from softfax.ops.doctor.local import record_findings
+from softfax.queue.keeping import tidy
 from softfax.queue.model import Document, FaxRequest
 from softfax.queue.queue import FaxQueue
 from softfax.queue.recorder import _fax
@@ -218,7 +219,7 @@ async def _rows(folder: Path, tables: list[str], caplog: pytest.LogCaptureFixtur
     assert spoiled
     caplog.set_level(logging.WARNING)
     async with running(folder) as parts:
-        await asyncio.to_thread(parts.queue.tidy, True)
+        await asyncio.to_thread(tidy, parts.queue, True)
         assert good <= set(await parts.faxes()), tables
         for listed in ("/v1/status", "/v1/contacts", "/v1/do-not-fax", *(f"/v1/faxes/{fax}" for fax in good)):
             await parts.get(listed)
@@ -281,7 +282,7 @@ def test_every_kind_of_file(station: Path, kind: str, caplog: pytest.LogCaptureF
 
     async def run() -> None:
         async with running(station) as parts:
-            await asyncio.to_thread(parts.queue.tidy, True)
+            await asyncio.to_thread(tidy, parts.queue, True)
             await parts.faxes()
             (fax,) = await parts.queue.submit([request(station, "ok-2")])
             async with asyncio.timeout(LIMIT_S):

@@ -15,11 +15,12 @@ from softfax.errors import ConfigError, ExitStatus, SoftfaxError
 from softfax.mailboxes.service import Mailboxes
 from softfax.model import Direction, FaxUpdate, JobEvent
 from softfax.ops import logs
-from softfax.ops.metrics import Metrics
+from softfax.ops.metrics import Metrics, of_group
 from softfax.ops.notify import Notifier
 from softfax.ops.retention import Retention
 from softfax.ops.worker import COMMAND
 from softfax.optional import install_remedy, is_installed
+from softfax.queue.elsewhere import Group
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, StationConfig
 from softfax.station.workers import Workers
@@ -62,7 +63,7 @@ class Serving:
             loop.add_signal_handler(number, self._signal, station)
         loop.add_signal_handler(signal.SIGHUP, self._reload, station)
         try:
-            async with station, serve_ami(station, settings) as ami:
+            async with station, serve_ami(self._group, settings) as ami:
                 self._ami = ami
                 if logs.keeps_events(self.config):
                     station.subscribe(logs.EventLogger())
@@ -83,10 +84,11 @@ class Serving:
     def _parts(self, station: Station) -> WebServer:
         """Parts of a station besides its calls; each is added to it, in starting order."""
         queue = FaxQueue(station)
+        self._group = Group(station, queue.elsewhere)
         mailboxes = Mailboxes(station, queue)
         metrics = Metrics(station, queue)
         station.subscribe(metrics)
-        metrics.sources.append(mailboxes.metrics)
+        metrics.sources += [mailboxes.metrics, partial(of_group, queue)]
         station.add(Retention(station, queue))
         IncomingSwml(station)
         if self.config.mail is not None:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -136,26 +137,14 @@ class Outbox:
 
     # ---- putting ------------------------------------------------------------------------------------------------
 
-    def put(
-        self,
-        target: CallbackTarget,
-        *,
-        fax_id: str,
-        event_id: str,
-        body: bytes,
-        content_type: str = "application/json",
-        headers: Mapping[str, str] | None = None,
-        path_suffix: str = "",
-    ) -> Future[bool]:
-        """Queues a callback and returns at once. The future is done when it is on disk: true, or false if it was before.
+    def put(self, target: CallbackTarget, **said: Any) -> Future[bool]:
+        """Queues a callback, of what `made` takes, and returns at once. The future is done when it is on disk: true, or false if
+        it was before.
 
         From then on it will be tried, whatever happens to this process. Callbacks of one fax to one target are delivered in the
         order in which they were put. Raises UsageError for one that is too large, LocalError when far too many wait for the disk.
         """
-        callback = self.made(
-            target, fax_id=fax_id, event_id=event_id, body=body, content_type=content_type, headers=headers,
-            path_suffix=path_suffix,
-        )  # fmt: skip
+        callback = self.made(target, **said)
         done: Future[bool] = Future()
         with self._changed:
             if self._stopping.is_set():

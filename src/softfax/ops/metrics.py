@@ -14,7 +14,7 @@ import platform
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -45,7 +45,10 @@ from softfax.queue.model import QueueCounts
 from softfax.station.config import StationConfig
 from softfax.station.views import RegistrationView, WorkerView
 
-__all__ = ["CONTENT_TYPE", "Metrics", "Observed", "Source"]
+if TYPE_CHECKING:
+    from softfax.queue.queue import FaxQueue
+
+__all__ = ["CONTENT_TYPE", "Metrics", "Observed", "Source", "of_group"]
 
 log = logging.getLogger("softfax.ops")
 
@@ -251,6 +254,18 @@ class Metrics:
             "softfax_disk_floor_bytes", "Room below which no fax is taken", value=config.retention.min_free_mb << 20
         )
         return free, size, floor
+
+
+async def of_group(queue: FaxQueue) -> Iterable[Metric]:
+    """The stations of a group, the same asked of any."""
+    if not queue.database.stations.many:
+        return ()
+    up = GaugeMetricFamily("softfax_station_up", "1 where a station of the group has its lease", labels=["station"])
+    calls = GaugeMetricFamily("softfax_station_calls", "Faxes that it has under way", labels=["station"])
+    for view in await asyncio.to_thread(queue.store.stations):
+        up.add_metric([view.name], not view.lapsed_s)
+        calls.add_metric([view.name], view.calls)
+    return up, calls
 
 
 async def _list(read: Source) -> list[Metric]:

@@ -22,7 +22,8 @@ from softfax.errors import UsageError
 from softfax.model import Attempt, Cause, Fax, FaxState
 from softfax.queue.failover import failed_over
 from softfax.queue.fax_jobs import TakenSlot
-from softfax.queue.store import StoredFax
+from softfax.queue.keeping import tidy
+from softfax.queue.reading import StoredFax
 from softfax.station.calls import NO_ROOM
 from softfax.station.routes import Route
 from softfax.transitions import FAXES as FAXES_TABLE
@@ -235,7 +236,7 @@ class FaxClaims:
 
     def _tidy(self, whole: bool) -> None:
         try:
-            self._queue.tidy(whole)
+            tidy(self._queue, whole)
         except Exception:
             log.exception("the upkeep of the queue failed")
 

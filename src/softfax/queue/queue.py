@@ -28,19 +28,21 @@ from softfax.diskspace import DiskFloor, make_private
 from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
-from softfax.filestore import FileStore, StoreError, received_key
-from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate
-from softfax.queue import pages, recorder, tables, taking
+from softfax.filestore import FileStore, StoreError
+from softfax.model import Fax, FaxContext, FaxResult, FaxState, FaxUpdate
+from softfax.queue import keeping, pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
 from softfax.queue.broadcasts import Broadcasts
 from softfax.queue.claims import FAXES, FaxClaim, FaxClaims
 from softfax.queue.eachonce import EachOnce
+from softfax.queue.elsewhere import Elsewhere
 from softfax.queue.ends import End, held, state_of
 from softfax.queue.errors import EndedError, NoFaxError
 from softfax.queue.eventlog import EVENTS, EventLog
 from softfax.queue.memory import QueueMemory
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
-from softfax.queue.store import CANCELLED, FORBIDDEN, QueueStore, StoredFax
+from softfax.queue.reading import StoredFax
+from softfax.queue.store import CANCELLED, FORBIDDEN, QueueStore
 from softfax.station import Station, making
 
 __all__ = ["FaxQueue"]
@@ -55,7 +57,6 @@ FAILED_S = 5.0
 MOVES = 3
 #: Over how long those are spread that are due at the same time.
 SPREAD_S = 10.0
-KEYS_KEPT_S = LOOSE_FOLDER_S = 24 * 3600.0
 #: How long work on faxes may take to end when the station stops.
 END_S = 3.0
 #: Documents of so many orders are made into pages at once: one a processor.
@@ -84,6 +85,7 @@ class FaxQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.files = FileStore(station.config.data.documents)
         self.events = EventLog(lambda: self.database)
+        self.elsewhere = Elsewhere(self)
         self.recorder = recorder.Recorder(self)
         station.on_document.append(self.recorder.store)
         self.broadcasts = Broadcasts(self)
@@ -132,24 +134,12 @@ class FaxQueue:
             log.error("%s: faxes that come are kept here until it can", error)
         database.prepare(tables.METADATA)
         if database.fresh:
-            self._check_new()
+            keeping.check_new(self.folder)
         store = QueueStore(database.engine, database.aside, self.folder)
         self._opened = database, store
         database.clock.subscribers.append(store.clock_set)
         database.stations.listeners.append(self._heard)
         self.station.rules.do_not_fax = store.forbidden()
-
-    def _check_new(self) -> None:
-        """A database without tables beside documents of faxes has lost its records: to begin anew would be to lose the faxes too,
-        as documents that no fax uses are removed. Raises LocalError.
-        """
-        left = [one for one in self.folder.iterdir() if one.is_dir() and not one.is_symlink() and any(one.iterdir())]
-        if left:
-            faxes = f"{len(left)} faxes" if len(left) > 1 else "a fax"
-            raise LocalError(
-                f"the database is empty, though there are documents of {faxes} in {self.folder}",
-                "put a backup back (softfax restore); to begin anew, move that folder away",
-            )
 
     async def start(self) -> None:
         """Report what an earlier station left unreported, and begin to call."""
@@ -158,6 +148,8 @@ class FaxQueue:
         self.station.subscribe(self.events.add)
         self.station.subscribe(self.recorder.take)
         self.station.before_result.append(self.recorder.end)
+        if self.database.stations.many:
+            await self.elsewhere.start()
         await self.take_up()
         await self.broadcasts.start()
         claims = FaxClaims(self, asyncio.get_running_loop())
@@ -194,6 +186,7 @@ class FaxQueue:
         self.closed = True
         await self._end_work()
         await self.recorder.close()
+        await self.elsewhere.stop()
         await self.events.stop()
         self.makers.shutdown(wait=False, cancel_futures=True)
 
@@ -375,21 +368,7 @@ class FaxQueue:
         Raises NoFaxError, EndedError, DoNotFaxError.
         """
         kept = await self._kept(fax_id)
-        if kept.request is None or kept.fax.state not in TERMINAL or kept.fax.state is FaxState.DELIVERED:
-            raise EndedError(
-                f"fax {fax_id} is {kept.fax.state}", "only faxes that were not delivered are sent once more"
-            )
-        now = datetime.now(UTC)
-        # A time that was asked for and has not come yet still holds; so does a deadline that has not passed.
-        not_before = max(now, kept.fax.not_before or now)
-        due = self.station.rules.opens(self.station.rules.check(kept.fax.to), not_before) or not_before
-        deadline = kept.fax.deadline
-        if deadline is None or deadline <= due:
-            deadline = due + timedelta(seconds=self.station.config.queue.give_up_s)
-        fax = dataclasses.replace(
-            kept.fax, state=FaxState.WAITING, next_attempt=due, deadline=deadline, ended=None, reason="", remedy="",
-            cause=None, retried_after=len(kept.fax.attempts), not_before=not_before if not_before > now else None,
-        )  # fmt: skip
+        fax = taking.once_more(self, kept, datetime.now(UTC))
         self.tell(kept)
         # Of two who ask at once, one is too late.
         if not await asyncio.to_thread(partial(self.store.settle, fax, again=True, token=kept.token)):
@@ -438,22 +417,7 @@ class FaxQueue:
         kept = await self._kept(fax_id)
         if not kept.fax.terminal:
             raise EndedError(f"fax {fax_id} is {kept.fax.state}", "cancel it first")
-        await asyncio.to_thread(self._erase, kept)
-
-    def _erase(self, kept: StoredFax) -> None:
-        result = kept.fax.result if kept.fax.direction is Direction.RECEIVE else None
-        files = [Path(name).with_suffix(s) for name in (result.documents if result else ()) for s in (".pdf", ".tif")]
-        # Of a fax that was sent, they are found again by their folder where the store does not answer.
-        self.files.delete(received_key(path) for path in files)
-        self.store.erase(kept.fax.id)
-        folder = kept.request.folder if kept.request is not None else None
-        if folder is not None and not self.store.uses(folder.name):
-            pages.shred(folder)
-            self.files.drop(folder.name)
-        for path in files:
-            pages.shred(path)
-        for trace in self.station.trace_folder.glob(f"{kept.fax.id}-*"):
-            pages.shred(trace)
+        await asyncio.to_thread(keeping.erase, self, kept)
 
     async def forbid(self, number: str, reason: str = "") -> str:
         """Puts a number on the do-not-fax list; the number as it is kept."""
@@ -468,24 +432,6 @@ class FaxQueue:
         found = await asyncio.to_thread(self.store.allow, key)
         self.station.rules.do_not_fax.pop(key, None)
         return found
-
-    def tidy(self, whole: bool) -> None:
-        """Set aside what cannot be read, forget old keys; of the `whole`, remove folders of orders never taken. Blocks."""
-        now = time.time()
-        self.aside.move()
-        self.store.upkeep(now - KEYS_KEPT_S)
-        if whole:
-            self.memory.tidy()
-        if not whole:
-            return
-        old = {f.name for f in self.folder.iterdir() if now - f.lstat().st_mtime > LOOSE_FOLDER_S}
-        try:
-            old |= self.files.folders(now - LOOSE_FOLDER_S)
-            for name in old - self.store.used(old) - self.aside.mentioned(old):
-                pages.shred(self.folder / name)
-                self.files.drop(name)
-        except (OSError, StoreError) as error:
-            log.warning("documents of orders that were never taken cannot be removed: %s", error)
 
     # ---- work ---------------------------------------------------------------------------------------------------
 

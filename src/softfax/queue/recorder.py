@@ -36,7 +36,7 @@ from softfax.model import (
 from softfax.queue import rows
 from softfax.queue.causes import classify, remedy
 from softfax.queue.ends import HELD_S, End, state_of
-from softfax.queue.store import StoredFax
+from softfax.queue.reading import StoredFax
 from softfax.station import making
 
 if TYPE_CHECKING:

@@ -10,68 +10,33 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import json
-import re
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
 
-from softfax.delivery.aside import Aside
-from softfax.delivery.jobs import DUE, HELD, Job, due_now
+from softfax.delivery.jobs import DUE, Job, due_now
 from softfax.delivery.stations import notify
-from softfax.errors import UsageError
-from softfax.model import TERMINAL, Attempt, Cause, Fax, FaxContext, FaxState
+from softfax.model import Attempt, Cause, Fax, FaxContext, FaxState
 from softfax.queue import rows, tables
 from softfax.queue.ends import End
 from softfax.queue.errors import IdempotencyError
 from softfax.queue.eventlog import EventLog
-from softfax.queue.fax_jobs import CALLING, GHOST_S, FaxJobs
-from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.queue.fax_jobs import CALLING
+from softfax.queue.model import FaxRequest
+from softfax.queue.reading import CONTEXT, ENDED, WAITING, FaxReader, StoredFax
 from softfax.transitions import FAXES
 
-__all__ = ["CANCELLED", "FORBIDDEN", "QueueStore", "StoredFax"]
-
-_CONTEXT: TypeAdapter[FaxContext] = TypeAdapter(FaxContext)
+__all__ = ["CANCELLED", "FORBIDDEN", "QueueStore"]
 
 #: Messages to all stations: a fax was cancelled, with its id; the do-not-fax list has changed.
 CANCELLED, FORBIDDEN = "cancelled", "forbidden"
 
-#: The folder in a request as it is kept.
-_FOLDER = re.compile(r'"folder":\s*"(?:[^"]*/)?([^"/]+)"')
-_TERMINAL = tuple(str(state) for state in TERMINAL)
-_STATES = frozenset(FaxState)
-#: In these a fax waits for a call.
-_WAITING = (str(FaxState.QUEUED), str(FaxState.WAITING))
 
-
-@dataclass(frozen=True, kw_only=True)
-class StoredFax:
-    """A fax with what the queue needs to go on with it. `request` is None for faxes that the queue does not send.
-
-    `token` is that of the last claim; a claim that another followed changes nothing any more.
-    """
-
-    fax: Fax
-    context: FaxContext
-    request: FaxRequest | None
-    token: int
-    dialled: bool
-    cancelled: bool
-
-
-class QueueStore(FaxJobs):
+class QueueStore(FaxReader):
     """The tables. Faxes that wait for a call are jobs."""
-
-    def __init__(self, engine: sa.Engine, aside: Aside | None = None, folder: Path = Path()) -> None:
-        """`folder` has those of the faxes' documents."""
-        super().__init__(engine, tables.faxes)
-        self._folder = folder
-        self._aside = aside or Aside(engine)
 
     # ---- putting ------------------------------------------------------------------------------------------------
 
@@ -135,7 +100,7 @@ class QueueStore(FaxJobs):
         self, connection: sa.Connection, fax: Fax, context: FaxContext, request: str = "", due: float = 0.0
     ) -> None:
         more = {"request": request, "due": due, "told": True, "cancelled": False, **self.holder()}
-        columns = rows.columns(fax) | {"context": _CONTEXT.dump_json(context).decode()}
+        columns = rows.columns(fax) | {"context": CONTEXT.dump_json(context).decode()}
         connection.execute(tables.faxes.insert().values(**columns, **more))
 
     # ---- attempts -----------------------------------------------------------------------------------------------
@@ -270,7 +235,7 @@ class QueueStore(FaxJobs):
             if row is None:
                 return False
             data = json.dumps({**json.loads(row.data), "not_before": rows.stamp(fax.not_before)}, ensure_ascii=False)
-            waits = (f.id == fax.id, f.token == stored.token, f.data == row.data, f.state.in_(_WAITING))
+            waits = (f.id == fax.id, f.token == stored.token, f.data == row.data, f.state.in_(WAITING))
             changed = tables.faxes.update().where(*waits, f.held.is_(False), f.cancelled.is_(False)).values(
                 due=due, next_attempt=due, deadline=rows.stamp(fax.deadline), priority=fax.priority, data=data,
                 request=rows.request_text(request), token=f.token + 1, updated=time.time(),
@@ -283,63 +248,13 @@ class QueueStore(FaxJobs):
         with self.engine.begin() as connection:
             marked = connection.execute(
                 tables.faxes.update()
-                .where(f.id == fax_id, f.state.not_in(_TERMINAL))
+                .where(f.id == fax_id, f.state.not_in(ENDED))
                 .values(cancelled=True, updated=time.time())
             )
             notify(connection, f"{CANCELLED} {fax_id}")
             return self._kept(connection, fax_id) if marked.rowcount else None
 
-    def cancelled(self) -> builtins.list[str]:
-        """Faxes under way at this station that are to be cancelled."""
-        f = tables.faxes.c
-        under_way = sa.or_(sa.text(HELD), f.state.in_([str(FaxState.RECEIVING), str(FaxState.SENDING)]))
-        query = sa.select(f.id).where(f.cancelled, f.station == self.holder()["station"], under_way)
-        with self.engine.connect() as connection:
-            return list(connection.execute(query).scalars())
-
-    def is_cancelled(self, fax_id: str) -> bool:
-        """Return True if the fax is to be cancelled."""
-        with self.engine.connect() as connection:
-            found = connection.execute(sa.select(tables.faxes.c.cancelled).where(tables.faxes.c.id == fax_id)).scalar()
-            return bool(found)
-
-    # ---- claims -------------------------------------------------------------------------------------------------
-
-    def ending(self, limit: int) -> builtins.list[StoredFax]:
-        """Faxes that need no channel slot: past their deadline, or dialled when an earlier station ended."""
-        f, now = tables.faxes.c, time.time()
-        free = (sa.text(DUE), f.held.is_(False))
-        late = sa.select(f.id).where(*free, f.deadline <= now).order_by(f.deadline).limit(limit)
-        dialled = sa.select(f.id).where(*free, f.state == str(FaxState.SENDING), f.due <= now).limit(limit)
-        return self._all(late) or self._all(dialled)
-
-    def _all(self, ids: sa.Select[Any]) -> builtins.list[StoredFax]:
-        with self.engine.connect() as connection:
-            found = connection.execute(ids).scalars().all()
-            return [kept for fax_id in found if (kept := self._kept(connection, fax_id)) is not None]
-
-    def due(self, limit: int, after: tuple[int, int] | None = None) -> Sequence[Any]:
-        """Faxes that are due, in order, with what a search needs; `after` is the last two of the one before."""
-        f = tables.faxes.c
-        query = (
-            sa.select(f.id, f.to, f.request, f.cancelled, f.priority, f.seq)
-            # As in the index of their order, and so that no other is used.
-            .where(sa.text(DUE), f.due + 0.0 <= time.time(), f.held.is_(False))
-            .where(sa.func.coalesce(f.state, "").in_((*_WAITING, str(FaxState.PREPARING))))
-            .order_by(f.priority.desc(), f.seq)
-            .limit(limit)
-        )
-        if after is not None:
-            query = query.where(sa.or_(f.priority < after[0], sa.and_(f.priority == after[0], f.seq > after[1])))
-        with self.engine.connect() as connection:
-            return connection.execute(query).all()
-
     # ---- telling ------------------------------------------------------------------------------------------------
-
-    def untold(self, *, left: bool = False) -> builtins.list[StoredFax]:
-        """Faxes that have ended, whose end has not been told, or may not have been; with `left`, by a station that has gone."""
-        query = sa.select(tables.faxes.c.id).where(tables.faxes.c.told.is_(False))
-        return self._all(query.where(self.gone()) if left else query)
 
     def told(self, fax_id: str, ended: datetime | None) -> None:
         """Note that the end of a fax at this time, not that of a later call, has been handed on for reporting."""
@@ -349,21 +264,6 @@ class QueueStore(FaxJobs):
                 tables.faxes.update().where(f.id == fax_id, f.ended == rows.stamp(ended)).values(told=True)
             )
 
-    def interrupted(self) -> builtins.list[StoredFax]:
-        """Faxes that were under way when their station ended and that are no job of the queue's: received, or placed by others.
-        Those of another station wait for its next start, which has the pages, or until it cannot be any more.
-        """
-        under_way, f = [FaxState.RECEIVING, FaxState.SENDING], tables.faxes.c
-        query = sa.select(f.id).where(f.state.in_(under_way), f.request == "", self.gone())
-        if self.me is not None and self.me.many:
-            of_ours = f.station.startswith(self.me.prefix, autoescape=True)
-            query = query.where(sa.or_(of_ours, f.station == "", f.updated < time.time() - GHOST_S))
-        return self._all(query)
-
-    def waiting(self) -> builtins.list[StoredFax]:
-        """Faxes that wait for a call or are called, each with all that is known: for few."""
-        return self._all(sa.select(tables.faxes.c.id).where(sa.text(DUE)))
-
     def clock_set(self, step_s: float) -> None:
         """The clock was set. Back: those that wait are due after as long as was meant. Forward: they have as long until their
         deadline as they had, unless it was given as a time of day.
@@ -372,66 +272,11 @@ class QueueStore(FaxJobs):
         with self.engine.begin() as connection:
             waiting = tables.faxes.update().where(sa.text(DUE))
             if step_s < 0:
-                later = waiting.where(f.state.in_(_WAITING), f.due > time.time())
+                later = waiting.where(f.state.in_(WAITING), f.due > time.time())
                 connection.execute(later.values(due=f.due + step_s, next_attempt=f.next_attempt + step_s))
             else:
                 of_ours = waiting.where(f.request.contains('"deadline":null'))
                 connection.execute(of_ours.values(deadline=f.deadline + step_s))
-
-    # ---- looking ------------------------------------------------------------------------------------------------
-
-    def get(self, fax_id: str) -> Fax | None:
-        """One fax with its attempts."""
-        with self.engine.connect() as connection:
-            row = self._row(connection, fax_id)
-            return self._fax(row, self._attempts(connection, [fax_id]).get(fax_id, ())) if row is not None else None
-
-    def kept(self, fax_id: str) -> StoredFax | None:
-        """One fax with all that the queue knows."""
-        with self.engine.connect() as connection:
-            return self._kept(connection, fax_id)
-
-    def list(self, wanted: FaxFilter) -> FaxList:
-        """The newest first."""
-        f = tables.faxes.c
-        limit = max(1, min(wanted.limit, 1000))
-        query = sa.select(tables.faxes).order_by(f.seq.desc()).limit(limit + 1)
-        if wanted.cursor:
-            if not wanted.cursor.isdigit():
-                raise UsageError("this is not a cursor", "use the one of the list before")
-            query = query.where(f.seq < int(wanted.cursor))
-        for condition in rows.conditions(wanted):
-            query = query.where(condition)
-        with self.engine.connect() as connection:
-            found = connection.execute(query).all()
-            attempts = self._attempts(connection, [row.id for row in found[:limit]])
-            # Of the first part alone: the others are parts of the same.
-            count = sa.select(sa.func.count()).select_from(tables.faxes).where(*rows.conditions(wanted))
-            total = None if wanted.cursor else connection.execute(count).scalar()
-        cursor = str(found[limit - 1].seq) if len(found) > limit else ""
-        faxes = [fax for row in found[:limit] if (fax := self._fax(row, attempts.get(row.id, ()))) is not None]
-        return FaxList(faxes, cursor, total)
-
-    def counts(self) -> QueueCounts:
-        """Numbers of faxes in the queue."""
-        f, now = tables.faxes.c, time.time()
-        with self.engine.connect() as connection:
-            by_state = connection.execute(sa.select(f.state, sa.func.count()).group_by(f.state)).all()
-            due, oldest = connection.execute(
-                sa.select(sa.func.count(), sa.func.min(f.due)).where(f.state.in_(_WAITING), f.due <= now)
-            ).one()
-        return QueueCounts(
-            by_state={FaxState(state): count for state, count in by_state if state in _STATES},
-            due=due,
-            oldest_s=max(0.0, now - oldest) if isinstance(oldest, float) and oldest else 0.0,
-        )
-
-    def daily(self, since: float) -> builtins.list[tuple[float, str, str, int]]:
-        """(ended, direction, state, pages) of the faxes that ended since then."""
-        f = tables.faxes.c
-        query = sa.select(f.ended, f.direction, f.state, f.pages).where(f.ended >= since)
-        with self.engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(query).all()]
 
     def update(self, fax_id: str, values: Mapping[str, Any]) -> bool:
         """Sets columns; `tags` is a mapping. False where there is no such fax."""
@@ -468,32 +313,6 @@ class QueueStore(FaxJobs):
                 changed = tables.faxes.update().where(tables.faxes.c.id == fax_id)
                 connection.execute(changed.values(data=text, updated=time.time()))
 
-    def uses(self, folder: str) -> bool:
-        """Return True if any fax has its documents in this folder of the queue's."""
-        return bool(self.used({folder}))
-
-    def used(self, folders: Collection[str]) -> set[str]:
-        """Return those of these folders of the queue's in which faxes have their documents."""
-        f = tables.faxes.c
-        left, found = sorted(folders), set[str]()
-        with self.engine.connect() as connection:
-            for start in range(0, len(left), 500):
-                some = left[start : start + 500]
-                for column in (f.id, f.broadcast_id):
-                    found.update(connection.execute(sa.select(column).where(column.in_(some))).scalars())
-            # Those of e-mails have names of their own.
-            others = [folder for folder in left if folder not in found]
-            if len(others) <= 3:
-                for folder in others:
-                    # As it is kept, and as a station of before did.
-                    named = [f.request.contains(f'{before}{folder}"', autoescape=True) for before in '"/']
-                    if connection.execute(sa.select(f.seq).where(sa.or_(*named)).limit(1)).first() is not None:
-                        found.add(folder)
-            else:
-                requests = connection.execution_options(yield_per=1000).execute(sa.select(f.request)).scalars()
-                found |= set(others) & {match[1] for said in requests if (match := _FOLDER.search(said))}
-        return found
-
     # ---- the do-not-fax list ----------------------------------------------------------------------------
 
     def forbid(self, number: str, reason: str) -> None:
@@ -528,72 +347,6 @@ class QueueStore(FaxJobs):
         with self.engine.begin() as connection:
             connection.execute(tables.keys.delete().where(tables.keys.c.created < keys_before))
         self.ghosts_over()
-
-    # ---- rows ---------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _row(connection: sa.Connection, fax_id: str) -> Any:
-        return connection.execute(sa.select(tables.faxes).where(tables.faxes.c.id == fax_id)).one_or_none()
-
-    @staticmethod
-    def _attempts(connection: sa.Connection, ids: Sequence[str]) -> dict[str, builtins.list[Any]]:
-        """The rows of the attempts of each of these faxes, in order. An id that is none stands in a row that is set aside."""
-        a = tables.attempts.c
-        found: dict[str, builtins.list[Any]] = {}
-        ids = [fax_id for fax_id in ids if isinstance(fax_id, str)]
-        for row in connection.execute(sa.select(tables.attempts).where(a.fax_id.in_(ids)).order_by(a.number)):
-            found.setdefault(row.fax_id, []).append(row)
-        return found
-
-    def _readable(self, row: Any, attempts: Sequence[Any]) -> tuple[Attempt, ...]:
-        """The attempts of a fax. One that has ended is known also without those that cannot be read."""
-        if row.state not in _TERMINAL:
-            return tuple(map(rows.attempt_of, attempts))
-        found = []
-        for attempt in attempts:
-            try:
-                found.append(rows.attempt_of(attempt))
-            except Exception as error:
-                self._aside.notice(tables.attempts, {"fax_id": row.id, "number": attempt.number}, error)
-        return tuple(found)
-
-    def _fax(self, row: Any, attempts: Sequence[Any] = ()) -> Fax | None:
-        """A fax of its row and those of its attempts; None for a row that is set aside."""
-        try:
-            return rows.fax_of(row, self._readable(row, attempts))
-        except Exception as error:
-            self._spoiled(row, error)
-            return None
-
-    def _spoiled(self, row: Any, error: Exception) -> None:
-        """A fax that cannot be read goes with its attempts: of one that waits, an attempt may have reached the far end."""
-        self._aside.notice(tables.faxes, {"id": row.id}, error, [(tables.attempts, {"fax_id": row.id})])
-
-    def _kept(self, connection: sa.Connection, fax_id: str) -> StoredFax | None:
-        row = self._row(connection, fax_id)
-        if row is None:
-            return None
-        try:
-            return self._kept_of(connection, row)
-        except Exception as error:
-            if isinstance(error, sa.exc.SQLAlchemyError):
-                raise
-            self._spoiled(row, error)
-            return None
-
-    def _kept_of(self, connection: sa.Connection, row: Any) -> StoredFax:
-        fax_id = row.id
-        attempts = self._readable(row, self._attempts(connection, [fax_id]).get(fax_id, ()))
-        query = sa.select(tables.attempts.c.dialled).where(tables.attempts.c.fax_id == fax_id)
-        last = connection.execute(query.order_by(tables.attempts.c.number.desc()).limit(1)).scalar()
-        return StoredFax(
-            fax=rows.fax_of(row, attempts),
-            context=_CONTEXT.validate_json(row.context),
-            request=rows.request_of(row.request, self._folder),
-            token=row.token,
-            dialled=bool(last) and bool(attempts) and attempts[-1].ended is None,
-            cancelled=row.cancelled,
-        )
 
 
 def _attempt(fax_id: str, number: int) -> tuple[sa.ColumnElement[bool], ...]:

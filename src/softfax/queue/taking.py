@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, TypedDict
 from softfax.documents.fetch import redacted
 from softfax.documents.types import RasterSettings
 from softfax.errors import UsageError
-from softfax.model import Direction, Fax, FaxContext, FaxState, new_fax_id
+from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxState, new_fax_id
 from softfax.options import options_of
 from softfax.queue import pages, rows
 from softfax.queue.errors import EndedError
 from softfax.queue.model import FaxRequest
-from softfax.queue.store import StoredFax
+from softfax.queue.reading import StoredFax
 from softfax.sip.headers import number_of
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
 
-__all__ = ["Times", "checked", "context_of", "moved"]
+__all__ = ["Times", "checked", "context_of", "moved", "once_more"]
 
 DOCUMENTS_MAX = 100
 TOO_LATE = ("the fax could not be sent before its deadline", "move it, or see [[queue.hours]]")
@@ -52,6 +52,24 @@ def moved(queue: FaxQueue, kept: StoredFax, times: Times, now: datetime) -> tupl
     return dataclasses.replace(
         fax, priority=request.priority, not_before=request.not_before, deadline=deadline, next_attempt=due, updated=now
     ), request
+
+
+def once_more(queue: FaxQueue, kept: StoredFax, now: datetime) -> Fax:
+    """A fax that has ended without being delivered, to be sent once more. Raises EndedError, DoNotFaxError."""
+    if kept.request is None or kept.fax.state not in TERMINAL or kept.fax.state is FaxState.DELIVERED:
+        raise EndedError(
+            f"fax {kept.fax.id} is {kept.fax.state}", "only faxes that were not delivered are sent once more"
+        )
+    # A time that was asked for and has not come yet still holds; so does a deadline that has not passed.
+    not_before = max(now, kept.fax.not_before or now)
+    due = queue.station.rules.opens(queue.station.rules.check(kept.fax.to), not_before) or not_before
+    deadline = kept.fax.deadline
+    if deadline is None or deadline <= due:
+        deadline = due + timedelta(seconds=queue.station.config.queue.give_up_s)
+    return dataclasses.replace(
+        kept.fax, state=FaxState.WAITING, next_attempt=due, deadline=deadline, ended=None, reason="", remedy="",
+        cause=None, retried_after=len(kept.fax.attempts), not_before=not_before if not_before > now else None,
+    )  # fmt: skip
 
 
 def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, FaxRequest, FaxContext]:

@@ -49,6 +49,11 @@ __all__ = [
 CAPTURE_BYTES = 20 << 20
 
 
+def channel_name(via: str, sequence: int) -> str:
+    """A channel name as chan_pjsip forms them."""
+    return f"PJSIP/{via}-{sequence:08x}"
+
+
 @dataclass
 class Identities:
     """Hands out session numbers, channel names and unique ids; of one station, which counts channels from 0. `station` is its
@@ -59,9 +64,14 @@ class Identities:
     sessions: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     channels: itertools.count[int] = field(default_factory=itertools.count)
 
+    @classmethod
+    def of(cls, station: int) -> Identities:
+        """Those of a station, whose sessions have numbers of their own too."""
+        return cls(station, itertools.count((station << 24) + 1))
+
     def channel(self, via: str) -> str:
         """A channel name as chan_pjsip forms them."""
-        return f"PJSIP/{via}-{self.station << 24 | next(self.channels) & 0xFFFFFF:08x}"
+        return channel_name(via, self.station << 24 | next(self.channels) & 0xFFFFFF)
 
     def context(self, via: str, *, session_number: int = 0, **what: Any) -> FaxContext:
         """The context of a fax that is a call, through an account or with a host."""

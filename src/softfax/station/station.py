@@ -242,7 +242,7 @@ class Station(Registry):
         for service in self._services:
             self._exit.push_async_callback(service.close)
         await asyncio.to_thread(begin)
-        self._identities.station = database.stations.number
+        self._identities = making.Identities.of(database.stations.number)
         self._callbacks = CallbackSink(self.outbox, self.config.targets(), link=self.links.of_result)
         self._exit.callback(self.subscribe(self._callbacks))
 

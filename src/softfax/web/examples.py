@@ -51,8 +51,9 @@ _UPLOAD = {
 }  # fmt: skip
 _SESSION = {
     "time": TIME, "session_number": 1, "operation": "send", "state": "Active", "error_correction_mode": True,
-    "data_rate": 14400, "page_number": 1, "fax_id": FAX, "direction": "send", "attempt": 1, "call_state": "answered",
-    "mode": "T38", "account": "pbx", "mailbox": "", "caller": "", "caller_name": "", "called": "+49301234567",
+    "data_rate": 14400, "page_number": 1, "fax_id": FAX, "station": "", "direction": "send", "attempt": 1,
+    "call_state": "answered", "mode": "T38",
+    "account": "pbx", "mailbox": "", "caller": "", "caller_name": "", "called": "+49301234567",
     "remote_station_id": "+49 30 1234567", "started": TIME, "progress": None,
 }  # fmt: skip
 _STATUS = {

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Unpack
 from softfax.delivery import Outbox
 from softfax.delivery.aside import Aside
 from softfax.model import Fax, FaxUpdate
+from softfax.queue.elsewhere import OtherCall
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.taking import Times
 from softfax.station import FaxCall, FaxOrder, StationConfig
@@ -94,6 +95,12 @@ class QueueMemoryLike(Protocol):
     async def forget(self, to: str) -> bool: ...
 
 
+class ElsewhereLike(Protocol):
+    """Calls of the other stations of a group."""
+
+    def calls(self) -> Sequence[OtherCall]: ...
+
+
 class FaxQueueLike(Protocol):
     """The queue as the web uses it."""
 
@@ -102,6 +109,9 @@ class FaxQueueLike(Protocol):
 
     @property
     def folder(self) -> Path: ...
+
+    @property
+    def elsewhere(self) -> ElsewhereLike: ...
 
     @property
     def events(self) -> EventLogLike: ...

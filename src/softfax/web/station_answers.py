@@ -21,6 +21,7 @@ class ProgressOut(keys_of(ProgressEvent)):  # type: ignore[misc]
 class SessionOut(keys_of(SessionEvent, but=("event",))):  # type: ignore[misc]
     """A call under way: the keys of the `session` event, and these."""
 
+    station: str = Field(description="name of the station that has it; empty for one that works alone")
     direction: Direction
     attempt: int
     call_state: CallState | None

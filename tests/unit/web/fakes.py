@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -150,6 +151,7 @@ class FakeQueue:
     hold: asyncio.Event | None = None
     aside: Aside = field(default_factory=lambda: Aside(_without_records()))
     memory: QueueMemory = field(default_factory=lambda: _empty_memory())
+    elsewhere: Any = field(default_factory=lambda: SimpleNamespace(calls=list))
 
     def add(self, fax: Fax) -> Fax:
         self.faxes[fax.id] = fax

@@ -19,6 +19,7 @@ from starlette.responses import FileResponse, Response
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.model import rfc3339
 from softfax.web.answers import LinkOut, TraceOut
+from softfax.web.elsewhere import of_its_station
 from softfax.web.etags import etag_of, unchanged
 from softfax.web.openapi import problems
 from softfax.web.pictures import WIDTH_MAX, WIDTH_MIN
@@ -188,10 +189,10 @@ async def picture(request: Request, web: Web, file: Path | None, number: int, wi
     dependencies=[needs("read")],
     responses=problems(401, 403, 404) | PNG,
 )
-async def live(fax_id: FaxId, web: Mine, turn: Turn = "") -> Response:
-    """The page coming in, as far as its rows have come; 404 when there is none."""
+async def live(request: Request, fax_id: FaxId, web: Mine, turn: Turn = "") -> Response:
+    """The page coming in, as far as its rows have come, at any station of a group; 404 when there is none."""
     del turn
-    png = await web.station.preview(fax_id)
+    png = await web.station.preview(fax_id) or await of_its_station(request, web, fax_id)
     if png is None:
         raise Problem(404, "No page is coming in", "", kind="not-found")
     return Response(png, media_type="image/png")

@@ -99,16 +99,20 @@ def _existing(folder: Any) -> Any:
     responses=problems(401, 403),
 )
 async def sessions(web: Mine) -> Response:
-    """Active faxes, from the first page being made to the last being confirmed."""
-    return answer({"sessions": [_session(call) for call in web.station.calls()]})
+    """Active faxes, from the first page being made to the last being confirmed. Of a group, those of all its stations."""
+    data = web.station.config.data
+    own = data.name if data.stations == "many" else ""
+    found = [_session(call, own) for call in web.station.calls()]
+    return answer({"sessions": found + [_session(call, call.station) for call in web.queue.elsewhere.calls()]})
 
 
-def _session(call: FaxCall) -> dict[str, Any]:
+def _session(call: FaxCall, station: str) -> dict[str, Any]:
     context = call.context
     session = without_paths(call.session.to_json())
     del session["event"]
     return session | {
         "fax_id": context.fax_id,
+        "station": station,
         "direction": str(context.direction),
         "attempt": context.attempt,
         "call_state": str(call.call_state) if call.call_state is not None else None,

@@ -31,6 +31,7 @@ export function merge(had, given) {
   return {
     ...had,
     direction: given.operation,
+    station: fact(given.station, had.station),
     account: fact(given.account, had.account),
     caller: fact(given.caller, had.caller),
     called: fact(given.called, had.called),

@@ -221,6 +221,7 @@ function Subject({ call, fax }) {
     <p class="quiet">
       <bdi>${call.direction === "receive" ? forWhom() : documentNames(fax)}</bdi>
       ${attempt > 1 && ` · ${t("live.attempt", { n: attempt })}`}
+      ${call.station && ` · ${call.station}`}
     </p>
   `;
 }
