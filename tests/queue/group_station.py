@@ -96,7 +96,8 @@ async def station(folder: Path, path: str, callbacks: str, faxes: int, step_s: f
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
     async with made:
         for number, lot in enumerate(orders(folder, callbacks, faxes)):
-            await queue.submit(lot, key=f"lot-{number}", body_hash="same")
+            if await asyncio.to_thread(queue.store.asked, f"lot-{number}", "same") is None:
+                await queue.submit(lot, key=f"lot-{number}", body_hash="same")
         print(f"up {name}", flush=True)
         await asked.wait()
         made.drain()

@@ -38,7 +38,7 @@ from softfax.station.views import RegistrationView
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
 
-__all__ = ["Elsewhere", "Group", "OtherCall"]
+__all__ = ["Elsewhere", "Group", "GroupCall"]
 
 log = logging.getLogger("softfax.queue")
 
@@ -50,7 +50,7 @@ WAITING_MAX = 10_000
 
 
 @dataclass
-class OtherCall(FaxCall):
+class GroupCall(FaxCall):
     """A call of another station: its name, and the URL of its page."""
 
     station: str = ""
@@ -64,7 +64,7 @@ class Elsewhere:
         self._queue, self._hub = queue, Hub[FaxUpdate]()
         #: Events of these calls, as `Station.subscribe` has those of its own.
         self.subscribe = self._hub.subscribe
-        self._calls: dict[str, tuple[float, OtherCall]] = {}
+        self._calls: dict[str, tuple[float, GroupCall]] = {}
         self._events: asyncio.Queue[LoggedEvent] = asyncio.Queue(WAITING_MAX)
         self._task: asyncio.Task[None] | None = None
 
@@ -84,7 +84,7 @@ class Elsewhere:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def calls(self) -> list[OtherCall]:
+    def calls(self) -> list[GroupCall]:
         """The calls, in the order in which they were heard of. One of which no end comes is over at last."""
         oldest = time.monotonic() - GHOST_S
         self._calls = {fax_id: one for fax_id, one in self._calls.items() if one[0] > oldest}
@@ -118,9 +118,9 @@ class Elsewhere:
             del self._calls[fax_id]
         self._hub.publish(FaxUpdate(found[1].context, event))
 
-    def _add(self, kept: StoredFax, station: str, url: str) -> OtherCall:
+    def _add(self, kept: StoredFax, station: str, url: str) -> GroupCall:
         context, fax_id = _of_call(kept), kept.fax.id
-        call = OtherCall(
+        call = GroupCall(
             context=context, session=making.first_session(context), result=asyncio.get_running_loop().create_future(),
             account=kept.fax.account, station=station, url=url, on_cancel=lambda: self._cancel(fax_id),
         )  # fmt: skip
@@ -201,7 +201,7 @@ def _of_call(kept: StoredFax) -> FaxContext:
     )  # fmt: skip
 
 
-def _apply(call: OtherCall, event: Event) -> None:
+def _apply(call: GroupCall, event: Event) -> None:
     """Note on a call what its station reported."""
     if isinstance(event, SessionEvent):
         call.session = event

@@ -50,7 +50,7 @@ class StoredFax:
 
 
 class FaxReader(FaxJobs):
-    """What is read of the tables. Everything here blocks; from any thread."""
+    """Reader of the tables. Everything here blocks; from any thread."""
 
     def __init__(self, engine: sa.Engine, aside: Aside | None = None, folder: Path = Path()) -> None:
         """`folder` has those of the faxes' documents."""

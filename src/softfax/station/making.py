@@ -66,7 +66,7 @@ class Identities:
 
     @classmethod
     def of(cls, station: int) -> Identities:
-        """Those of a station, whose sessions have numbers of their own too."""
+        """Identities of a station, whose sessions have numbers of their own too."""
         return cls(station, itertools.count((station << 24) + 1))
 
     def channel(self, via: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What another station of the group has: asked of it, with the credentials of who asks here. It knows them too."""
+"""Pictures that another station of the group has, asked of it with the credentials of who asks here: it knows them too."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Unpack
 from softfax.delivery import Outbox
 from softfax.delivery.aside import Aside
 from softfax.model import Fax, FaxUpdate
-from softfax.queue.elsewhere import OtherCall
+from softfax.queue.elsewhere import GroupCall
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.taking import Times
 from softfax.station import FaxCall, FaxOrder, StationConfig
@@ -98,7 +98,7 @@ class QueueMemoryLike(Protocol):
 class ElsewhereLike(Protocol):
     """Calls of the other stations of a group."""
 
-    def calls(self) -> Sequence[OtherCall]: ...
+    def calls(self) -> Sequence[GroupCall]: ...
 
 
 class FaxQueueLike(Protocol):

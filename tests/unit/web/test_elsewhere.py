@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from softfax.model import Direction, FaxContext
-from softfax.queue.elsewhere import OtherCall
+from softfax.queue.elsewhere import GroupCall
 from softfax.station import making
 from tests.support.http_server import Server, answer
 from tests.unit.web.fakes import a_fax, site
@@ -25,7 +25,7 @@ def test_a_call_of_another_station_is_listed_and_its_picture_comes_from_there(tm
             fax_id=fax.id, direction=Direction.RECEIVE, outgoing=False, session_number=(2 << 24) + 1,
             unique_id="1795255200.33554432", channel="PJSIP/pbx-02000000",
         )  # fmt: skip
-        call = OtherCall(
+        call = GroupCall(
             context=context, session=making.first_session(context), result=asyncio.get_running_loop().create_future(),
             station="fax-2", url=there.url(""),
         )  # fmt: skip
