@@ -18,11 +18,14 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 __all__ = [
+    "CERTIFICATE_UNTRUSTED",
+    "CONNECTION_CLOSED",
     "CONNECTION_REFUSED",
     "CONNECTION_TIMED_OUT",
     "HOST_UNREACHABLE",
     "NAME_UNKNOWN",
     "NO_ROUTE",
+    "NO_TRANSPORT",
     "PORT_UNREACHABLE",
     "REASON_REMEDIES",
     "SERVER_SILENT",
@@ -201,6 +204,9 @@ CONNECTION_REFUSED = "nothing listens at the far end's address and port (connect
 CONNECTION_TIMED_OUT = "the far end's address takes no connection (nothing comes back)"
 NO_ROUTE = "there is no route to the far end's address"
 SERVER_SILENT = "the server does not answer"
+NO_TRANSPORT = "the far end's address asks for TLS, which is not switched on here"
+CERTIFICATE_UNTRUSTED = "the far end's certificate is not trusted, or is for another name"
+CONNECTION_CLOSED = "the far end closed the connection without an answer"
 #: What people can do about them.
 REASON_REMEDIES: Mapping[str, str] = {
     NAME_UNKNOWN: "check the name of the host, and DNS",
@@ -209,6 +215,9 @@ REASON_REMEDIES: Mapping[str, str] = {
     CONNECTION_TIMED_OUT: "check the address, the port and the transport, and the firewalls between",
     HOST_UNREACHABLE: "check the address, the network and the firewalls between",
     NO_ROUTE: "check the address, and the network and routes of this machine",
+    NO_TRANSPORT: "set the transport to tls, or call sip: instead of sips: and without transport=tls",
+    CERTIFICATE_UNTRUSTED: "call the name that the certificate is for, and name the authority that signed it in tls_ca",
+    CONNECTION_CLOSED: "check the port and the transport: perhaps TLS is not spoken there, or nothing else is",
     SERVER_SILENT: "check its address and port, and the firewalls between",
 }
 

@@ -107,7 +107,10 @@ def check_address(address: str, *, allow_private: bool = False) -> None:
     else:
         public = meant in _IPV6_GLOBAL and not _within(meant, _IPV6_SPECIAL)
     if not public or zone:
-        raise ForbiddenAddressError(f"{given} is not a public address", "allow private addresses if that is meant")
+        raise ForbiddenAddressError(
+            f"{given} is not a public address",
+            "if it is meant, allow private ones: --allow-private, or allow_private_documents in [fax] of a station",
+        )
 
 
 def check_host(host: str) -> str:

@@ -51,4 +51,7 @@ def test_nobody_there_is_one_line_and_status_3(capsys: pytest.CaptureFixture[str
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     assert main(["probe", f"sip:x@127.0.0.1:{port}", "--config", os.devnull]) == 3
-    assert capsys.readouterr().out.count("\n") == 1
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert "nothing listens" in said
+    assert "check the address and the port" in said

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import pytest
 
-from softfax.model import CONNECTION_REFUSED, CONNECTION_TIMED_OUT, PORT_UNREACHABLE
+from softfax.model import (
+    CERTIFICATE_UNTRUSTED,
+    CONNECTION_CLOSED,
+    CONNECTION_REFUSED,
+    CONNECTION_TIMED_OUT,
+    NO_TRANSPORT,
+    PORT_UNREACHABLE,
+)
 from tests.sip.far_end import HERE, Agent, FarEnd
 from tests.sip.test_agent import run
 from tests.sip.test_networks import has_ipv6
@@ -68,6 +75,45 @@ run(main)
 """
     )
     assert output.strip() == f"ended 503 {CONNECTION_REFUSED}"
+
+
+def test_what_keeps_tls_from_coming_about_is_told() -> None:
+    output = run(
+        CLOSED
+        + """
+import subprocess, tempfile
+
+def certificate(folder):
+    words = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=elsewhere -keyout key.pem -out cert.pem"
+    subprocess.run(words.split(), check=True, cwd=folder, capture_output=True)
+    return f"{folder}/cert.pem", f"{folder}/key.pem"
+
+async def ended(agent, uri):
+    a = Ended("caller")
+    agent.call(uri, a, t38=policy())
+    await a.until("ended")
+    print(a.log[-1])
+
+async def main():
+    plain = await UserAgent.start(SipConfig(listen="127.0.0.1:0"))
+    await ended(plain, "sips:fax@127.0.0.1:5061")
+    await plain.close()
+    with tempfile.TemporaryDirectory() as folder:
+        names = certificate(folder)
+        both = await UserAgent.start(SipConfig(listen="127.0.0.1:0", transport="tls", tls_certificate=names[0], tls_private_key=names[1], tls_ca=names[0]))
+        await ended(both, f"sip:fax@127.0.0.1:{both.bound_address[1]};transport=tls")
+        listener = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        await ended(both, f"sip:fax@127.0.0.1:{listener.sockets[0].getsockname()[1]};transport=tls")
+        listener.close()
+        await both.close()
+asyncio.run(main())
+"""
+    )
+    assert output.splitlines() == [
+        f"ended 0 {NO_TRANSPORT}",
+        f"ended 503 {CERTIFICATE_UNTRUSTED}",
+        f"ended 503 {CONNECTION_CLOSED}",
+    ]
 
 
 def test_an_address_that_swallows_packets_is_told_as_unreachable() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import logging
 import os
@@ -53,6 +54,14 @@ class _ArgumentParser(argparse.ArgumentParser):
         print(f"{self.prog}: {message}; see `{self.prog} --help`", file=sys.stderr)
         raise SystemExit(int(ExitStatus.USAGE))
 
+    def unknown(self, words: Sequence[str]) -> None:
+        """Report words that no argument takes: the first option among them, which the others belong to."""
+        option = next((word for word in words if word.startswith("-") and word != "-"), "").partition("=")[0]
+        if not option:
+            self.error(f"this is too much: {' '.join(words)}")
+        near = difflib.get_close_matches(option, self._option_string_actions, n=1)
+        self.error(f"there is no option {option}" + (f"; did you mean {near[0]}?" if near else ""))
+
 
 class _Verb(Protocol):
     """Interface of a verb's module."""
@@ -92,7 +101,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a verb; returns the exit status. Errors of softfax become one line on standard error."""
     words = sys.argv[1:] if argv is None else argv
     parser, verbs = build_parser(next((word for word in words if not word.startswith("-")), None))
-    options = parser.parse_args(words)
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        cast(_ArgumentParser, verbs[options.verb]).unknown(unknown)
     verb = _verb(options.verb)
     logging.basicConfig(
         level=os.environ.get("SOFTFAX_LOG", "ERROR").upper(),

@@ -16,6 +16,7 @@ from PIL import Image
 
 from softfax.cli.common import CALL_DEFAULTS, add_call_options, destination_uri, interruptible, seconds, sip_config
 from softfax.cli.lines import json_line
+from softfax.cli.report import remedy_of
 from softfax.documents.tiff import TiffWriter
 from softfax.engine.abi import EventType, Signal
 from softfax.engine.core import EngineEvent
@@ -176,7 +177,7 @@ def _facts(found: Findings) -> list[tuple[str, str]]:
 
 def _say(destination: str, found: Findings, result: FaxResult) -> None:
     if found.answered_s is None:
-        print(f"{destination} was not reached: {result.status_string}")
+        print(f"{destination} was not reached: {result.status_string}{remedy_of(result)}")
         return
     ringing_s = found.answered_s - found.began_s
     print(f"{destination} answered after {ringing_s:.1f} s")

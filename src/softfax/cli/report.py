@@ -28,7 +28,7 @@ from softfax.model import (
 )
 from softfax.queue.causes import classify, remedy
 
-__all__ = ["Reporter", "describe"]
+__all__ = ["Reporter", "describe", "remedy_of"]
 
 POLL_S = 0.25
 
@@ -72,7 +72,7 @@ def _describe_result(r: FaxResult) -> str:
     return f"failed{done}: {r.status_string}{where}{again}"
 
 
-def _remedy(result: FaxResult) -> str:
+def remedy_of(result: FaxResult) -> str:
     """Remedy to print after a failure; empty where the next call is planned already."""
     said = result.to_json()
     cause = classify(said)
@@ -137,7 +137,7 @@ class Reporter:
         if isinstance(event, FaxResult):
             self.close()
             if not event.success:
-                self.problem(f"{self.label}{describe(event) or 'failed'}{_remedy(event)}")
+                self.problem(f"{self.label}{describe(event) or 'failed'}{remedy_of(event)}")
                 return
         line = describe(event)
         if line is not None and (not self.json_lines or self.console.is_terminal):

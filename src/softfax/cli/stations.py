@@ -45,8 +45,12 @@ def run(options: argparse.Namespace) -> int:
     config = StationConfig.load(find_config(options.config))
     with offline_database(config.data.dir, config.data.url) as engine:
         if options.what == "forget":
-            slots = QueueStore(engine).forget_station(options.name)
-            print(f"{options.name} is forgotten; {slots} channel slots are free", file=sys.stderr)
+            slots, faxes = QueueStore(engine).forget_station(options.name)
+            if not slots + faxes:
+                raise UsageError(
+                    f"nothing is counted for a station {options.name}", "`softfax stations` lists those that run"
+                )
+            print(f"{options.name} is forgotten; slots freed: {slots}, faxes ended: {faxes}", file=sys.stderr)
             return int(ExitStatus.OK)
         with engine.connect() as connection:
             found = views(connection, tables.faxes)

@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 from softfax.errors import DocumentPasswordError, DocumentUnsupportedError
 from softfax.optional import install_remedy, is_installed
 
-__all__ = ["unlocked"]
+__all__ = ["ASK", "unlocked"]
 
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 #: What Excel locks files with whose password is none.
@@ -30,7 +30,8 @@ MANIFEST = "META-INF/manifest.xml"
 MANIFEST_MAX = 8 << 20
 PART_MAX, PARTS_MAX = 256 << 20, 20_000
 PACKAGE = "encrypted-package"
-ASK = "give its password with --document-password or SOFTFAX_DOCUMENT_PASSWORD"
+#: What a person, a program and a command line can do.
+ASK = "save it without a password, or give it: `password` in the API, --document-password or SOFTFAX_DOCUMENT_PASSWORD"
 _NS = "{urn:oasis:names:tc:opendocument:xmlns:manifest:1.0}"
 
 

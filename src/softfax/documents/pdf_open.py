@@ -9,6 +9,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from softfax.documents.locks import ASK
 from softfax.documents.pdf_structure import PROBLEMS, Structure, read_structure
 from softfax.documents.types import Source
 from softfax.errors import DocumentEmptyError, DocumentPasswordError, DocumentUnsupportedError
@@ -143,7 +144,7 @@ def _locked(source: Source) -> DocumentPasswordError:
         )
     return DocumentPasswordError(
         f"{source.shown} is encrypted, and opens with a password",
-        "give the one that is asked for when it is opened, with --document-password or SOFTFAX_DOCUMENT_PASSWORD",
+        ASK,
     )
 
 

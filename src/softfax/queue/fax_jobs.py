@@ -82,9 +82,9 @@ class FaxJobs(JobTable):
             connection.execute(over)
             due_now(connection, "faxes")
 
-    def forget_station(self, name: str) -> int:
+    def forget_station(self, name: str) -> tuple[int, int]:
         """Free the channel slots that are counted for a station that will not come back, and leave to others what it was
-        receiving. Return the number of slots. Raises UsageError while it runs.
+        receiving. Return the numbers of slots and of such faxes. Raises UsageError while it runs.
         """
         g, f = tables.ghosts.c, tables.faxes.c
         prefix = f"{name}:"
@@ -94,9 +94,9 @@ class FaxJobs(JobTable):
             freed = connection.execute(tables.ghosts.delete().where(g.station.startswith(prefix, autoescape=True)))
             up = f.state.in_([str(FaxState.RECEIVING), str(FaxState.SENDING)])
             left = tables.faxes.update().where(f.station.startswith(prefix, autoescape=True), f.request == "", up)
-            connection.execute(left.values(station=""))
+            ended = connection.execute(left.values(station=""))
             notify(connection, GONE)
-            return freed.rowcount
+            return freed.rowcount, ended.rowcount
 
     def ghosts_over(self) -> None:
         """Free slots of calls that have certainly ended: of an earlier start of this station, or of long ago."""

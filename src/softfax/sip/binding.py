@@ -10,7 +10,14 @@ from typing import Any
 
 from softfax import outside
 from softfax.errors import NativeError
-from softfax.model import CONNECTION_REFUSED, CONNECTION_TIMED_OUT, NO_ROUTE
+from softfax.model import (
+    CERTIFICATE_UNTRUSTED,
+    CONNECTION_CLOSED,
+    CONNECTION_REFUSED,
+    CONNECTION_TIMED_OUT,
+    NO_ROUTE,
+    NO_TRANSPORT,
+)
 
 try:
     from softfax._native import _pjsua2  # type: ignore[attr-defined]
@@ -32,11 +39,23 @@ _SYSTEM_REASONS = {
     os.strerror(errno.ENETUNREACH): NO_ROUTE,
     os.strerror(errno.EHOSTUNREACH): NO_ROUTE,
 }
+#: By the name that PJSIP puts behind its own words.
+_PJSIP_REASONS = {
+    "PJ_EEOF": CONNECTION_CLOSED,
+    "PJSIP_EUNSUPTRANSPORT": NO_TRANSPORT,
+    "PJSIP_TLS_ECERTVERIF": CERTIFICATE_UNTRUSTED,
+}
+_PJSIP_NAME = re.compile(r"\s*\((PJ\w+)\)")
 
 
 def reason_of(error: Any) -> str:
     """Reason for PJSIP's refusal, in its words."""
-    return re.sub(r"\s*\(PJ\w+\)", "", str(error.reason)) or "refused by the SIP stack"
+    return _known(str(error.reason)) or _PJSIP_NAME.sub("", str(error.reason)) or "refused by the SIP stack"
+
+
+def _known(reason: str) -> str:
+    name = _PJSIP_NAME.search(reason)
+    return _PJSIP_REASONS.get(name[1], "") if name else _SYSTEM_REASONS.get(reason, "")
 
 
 def clean(text: Any) -> str:
@@ -47,7 +66,7 @@ def clean(text: Any) -> str:
 def status_reason(text: Any) -> str:
     """The reason of a status, which PJSIP has from the system where nothing got out to a far end."""
     reason = clean(text)
-    return _SYSTEM_REASONS.get(reason, reason)
+    return _known(reason) or reason
 
 
 def message_of(text: Any) -> str:

@@ -60,8 +60,6 @@ def registration_error(account: SipAccount, answer: RequestAnswer) -> Registrati
 def _registration_problem(server: str, answer: RequestAnswer) -> tuple[str, str]:
     """The problem and the remedy of a registration that failed."""
     code, reason = answer.code, answer.reason
-    if "certificate verification" in reason or "CERTIFICATE" in reason:
-        return f"the certificate of {server} is not trusted", "name its authority in tls_ca"
     if "PJ_ERESOLVE" in reason:
         return f"the name of {server} is not known", "check the server's name, and the name server"
     if not answer.answered and reason in REASON_REMEDIES:

@@ -34,6 +34,10 @@ def test_stations_are_listed_and_forgotten(tmp_path: Path, capsys: pytest.Captur
         # One that has its row still runs.
         assert main(["stations", "forget", "one", "--config", str(config)]) == 2
         assert main(["stations", "forget", "two", "--config", str(config)]) == 0
+        assert "slots freed: 1" in capsys.readouterr().err
+        # One that has nothing here may be a name that was mistyped.
+        assert main(["stations", "forget", "too", "--config", str(config)]) == 2
+        assert "a station too;" in capsys.readouterr().err
         with database.engine.connect() as connection:
             assert connection.execute(sa.select(tables.ghosts.c.station)).scalars().all() == ["two2:x:1"]
         assert main(["stations", "forget", "--config", str(config)]) == 2
