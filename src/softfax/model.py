@@ -26,6 +26,7 @@ __all__ = [
     "NAME_UNKNOWN",
     "NO_ROUTE",
     "NO_TRANSPORT",
+    "ON_DO_NOT_FAX_LIST",
     "PORT_UNREACHABLE",
     "REASON_REMEDIES",
     "SERVER_SILENT",
@@ -204,6 +205,7 @@ CONNECTION_REFUSED = "nothing listens at the far end's address and port (connect
 CONNECTION_TIMED_OUT = "the far end's address takes no connection (nothing comes back)"
 NO_ROUTE = "there is no route to the far end's address"
 SERVER_SILENT = "the server does not answer"
+ON_DO_NOT_FAX_LIST = "the number is on the do-not-fax list"
 NO_TRANSPORT = "the far end's address asks for TLS, which is not switched on here"
 CERTIFICATE_UNTRUSTED = "the far end's certificate is not trusted, or is for another name"
 CONNECTION_CLOSED = "the far end closed the connection without an answer"
@@ -218,6 +220,7 @@ REASON_REMEDIES: Mapping[str, str] = {
     NO_TRANSPORT: "set the transport to tls, or call sip: instead of sips: and without transport=tls",
     CERTIFICATE_UNTRUSTED: "call the name that the certificate is for, and name the authority that signed it in tls_ca",
     CONNECTION_CLOSED: "check the port and the transport: perhaps TLS is not spoken there, or nothing else is",
+    ON_DO_NOT_FAX_LIST: "take it off the list first",
     SERVER_SILENT: "check its address and port, and the firewalls between",
 }
 

@@ -311,6 +311,7 @@ def test_the_lists_and_the_state_of_the_station(tmp_path: Path) -> None:
             # Nor is what was ordered before.
             ended_so = await ended(c, waiting["id"])
             assert (ended_so["state"], ended_so["reason"]) == ("cancelled", "the number is on the do-not-fax list")
+            assert ended_so["remedy"] == "take it off the list first"
             assert r.far_ends.calls == []
             assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 204
             assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 404

@@ -17,6 +17,7 @@ from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import StoreError
 from softfax.model import (
+    ON_DO_NOT_FAX_LIST,
     TERMINAL,
     Attempt,
     Cause,
@@ -99,7 +100,7 @@ class SendAttempt:
             why = Outcome(False, "TIMEOUT", _expired(fax), outcome.NO_T30, reached=False)
             await queue.end(kept, FaxState.EXPIRED, why)
         elif rules.is_forbidden(number):
-            why = Outcome(False, "CANCEL", "the number is on the do-not-fax list", outcome.NO_T30, reached=False)
+            why = Outcome(False, "CANCEL", ON_DO_NOT_FAX_LIST, outcome.NO_T30, reached=False)
             await queue.end(kept, FaxState.CANCELLED, why)
         else:
             # The clock was set back, or it is outside of the hours.

@@ -29,7 +29,7 @@ from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import FileStore, StoreError
-from softfax.model import Fax, FaxContext, FaxResult, FaxState, FaxUpdate
+from softfax.model import REASON_REMEDIES, Fax, FaxContext, FaxResult, FaxState, FaxUpdate
 from softfax.queue import keeping, pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
 from softfax.queue.broadcasts import Broadcasts
@@ -472,7 +472,14 @@ class FaxQueue:
         """Ends a fax without a call; false where something else became of it meanwhile."""
         now = datetime.now(UTC)
         fax = dataclasses.replace(
-            kept.fax, state=state, ended=now, next_attempt=None, reason=why.text, cause=None, updated=now
+            kept.fax,
+            state=state,
+            ended=now,
+            next_attempt=None,
+            reason=why.text,
+            cause=None,
+            updated=now,
+            remedy=REASON_REMEDIES.get(why.text, kept.fax.remedy),
         )
         result = dataclasses.replace(
             making.failed(kept.context, why, 0.0), documents=list(fax.documents), pages=fax.pages,

@@ -33,6 +33,23 @@ test("a failure has a cause and something to do; a success has neither", () => {
   assert.equal(story({ direction: "send", state: "delivered" }), null);
 });
 
+test("a number that nobody has is not a call that was refused", () => {
+  const refused = { ...failed, cause: "refused", result: { sip_code: 404 } };
+  assert.equal(story(refused).what, "There is no such number.");
+  assert.equal(story({ ...refused, result: { sip_code: 488 } }).what, "The call was refused.");
+});
+
+test("a fax that the station withheld says why; one that somebody cancelled needs no words", () => {
+  const withheld = {
+    ...failed,
+    state: "cancelled",
+    cause: "cancelled",
+    reason: "the number is on the do-not-fax list",
+  };
+  assert.deepEqual(story(withheld).own, ["The number is on the do-not-fax list."]);
+  assert.equal(story({ ...withheld, reason: "cancelled" }), null);
+});
+
 test("a call that was cut off before a page does not speak of pages that are kept", () => {
   const cut = { direction: "receive", state: "failed", cause: "broken", reason: "lost", remedy: "", pages: 0 };
   assert.match(story(cut).what, /before the first page/);

@@ -104,6 +104,10 @@ watchFaxes((fax) => {
 });
 
 const VAGUE = new Set(["unknown", "document", "ours", "forbidden"]);
+// SIP statuses that say that nobody has the number.
+const NO_NUMBER = new Set([404, 410, 484, 485, 604]);
+// The station cancelled it, for a reason: somebody's cancelling has none.
+const withheld = (fax) => fax.state === "cancelled" && sent(fax) && fax.reason && fax.reason !== "cancelled";
 
 // In plain words: what is the matter with a fax, and what to do.
 export function story(fax) {
@@ -111,15 +115,25 @@ export function story(fax) {
     fax.state === "failed" ||
     fax.state === "expired" ||
     fax.state === "uncertain" ||
-    (fax.state === "waiting" && fax.reason)
+    (fax.state === "waiting" && fax.reason) ||
+    withheld(fax)
   ) {
     const cause =
       fax.state === "expired"
         ? "expired"
         : fax.state === "uncertain"
           ? "uncertain"
-          : fax.cause || (sent(fax) ? "unknown" : "broken-in");
-    const key = !sent(fax) && cause === "broken" ? (fax.pages ? "broken-in" : "broken-none") : cause;
+          : withheld(fax)
+            ? "forbidden"
+            : fax.cause || (sent(fax) ? "unknown" : "broken-in");
+    const key =
+      !sent(fax) && cause === "broken"
+        ? fax.pages
+          ? "broken-in"
+          : "broken-none"
+        : cause === "refused" && NO_NUMBER.has(fax.result?.sip_code)
+          ? "refused-number"
+          : cause;
     // The station's own words are said only where they tell more than these.
     const own = VAGUE.has(key) ? sentences(fax.reason, fax.remedy) : [];
     return { what: t(`cause.${key}.what`), todo: t(`cause.${key}.do`), own };
@@ -140,5 +154,6 @@ export const pageUrl = (id, n, width) =>
 // The first page, as far as there is one to be shown; "" if not.
 export const firstPage = (fax, width) => (pageCount(fax) || fax.state === "sending" ? pageUrl(fax.id, 1, width) : "");
 // What stands on the paper where there is none.
-export const noPage = (fax) => t(ended(fax) ? "page.none" : sent(fax) ? "state.preparing" : "state.receiving");
+export const noPage = (fax) =>
+  t(ended(fax) ? (pageCount(fax) ? "page.none" : "fax.no_pages") : sent(fax) ? "state.preparing" : "state.receiving");
 export const pageCount = (fax) => Math.max(fax.pages_total || 0, fax.pages || 0, 0);
