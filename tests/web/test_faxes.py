@@ -319,6 +319,7 @@ def test_the_lists_and_the_state_of_the_station(tmp_path: Path) -> None:
             assert status["lines"]["used"] == 0
             assert len(status["daily"]) == 14
             assert (await reader.get("/v1/mailboxes")).json() == {"mailboxes": []}
+            assert (await reader.get("/v1/polled")).json() == {"polled": []}
             answered = (await reader.get("/v1/accounts")).json()
             assert answered["accounts"] == []
             assert answered["defaults"]["attempts"] == 3
@@ -440,5 +441,24 @@ def test_what_is_known_of_a_number_is_shown_set_and_forgotten(tmp_path: Path) ->
             path = f"/v1/numbers/{found['number']}"
             assert (await c.delete(path)).status_code == 204
             assert (await c.delete(path)).status_code == 404
+
+    asyncio.run(run())
+
+
+def test_documents_that_are_put_out_are_listed_without_their_passwords(tmp_path: Path) -> None:
+    past, out = {"until": datetime(2026, 1, 1, tzinfo=UTC)}, {"poll_password": "4711", "poll_document": "17"}
+    tables = [
+        {"name": name, "numbers": ["030*"], "documents": ["/srv/prices.pdf"], **more}
+        for name, more in (("now", out), ("before", past))
+    ]
+
+    async def run() -> None:
+        async with running(tmp_path, polled=tables) as r, r.client(READER) as reader:
+            answer = await reader.get("/v1/polled")
+            assert "4711" not in answer.text
+            now, before = answer.json()["polled"]
+            assert (now["documents"], now["poll_document"], now["has_password"]) == (["prices.pdf"], "17", True)
+            assert (now["out"], now["until"]) == (True, None)
+            assert (before["out"], before["until"]) == (False, "2026-01-01T00:00:00.000000Z")
 
     asyncio.run(run())

@@ -83,7 +83,8 @@ def test_every_operation_has_a_method(tmp_path: Path) -> None:
             await c.forget_number("030 1")
             ran = await c.run_swml("sip:fax@192.0.2.1", {"sections": {"main": ["hangup"]}})
             assert ran.id in [one.id for one in await c.swml_runs()]
-            await c.status(), await c.sessions(), await c.accounts(), await c.mailboxes(), await c.description()
+            await c.status(), await c.sessions(), await c.accounts(), await c.mailboxes()
+            await c.polled(), await c.description()
             assert (await c.who_am_i())["name"] == "tests"
             assert await c.healthy()
             assert await c.ready()

@@ -188,6 +188,10 @@ class AsyncPlaces:
         found: dict[str, Any] = await self._json("GET", "/v1/accounts")
         return found
 
+    async def polled(self) -> list[dict[str, Any]]:
+        """Documents that far ends may fetch."""
+        return list((await self._json("GET", "/v1/polled"))["polled"])
+
     async def mailboxes(self) -> list[dict[str, Any]]:
         """Mailboxes of received faxes."""
         return list((await self._json("GET", "/v1/mailboxes"))["mailboxes"])

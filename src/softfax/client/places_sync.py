@@ -156,6 +156,10 @@ class StationPlaces:
         """PBXs and trunks (`accounts`), and what holds where a fax does not say (`defaults`)."""
         return self._run(self._station.accounts())
 
+    def polled(self) -> list[dict[str, Any]]:
+        """Documents that far ends may fetch."""
+        return self._run(self._station.polled())
+
     def mailboxes(self) -> list[dict[str, Any]]:
         """Mailboxes of received faxes."""
         return self._run(self._station.mailboxes())

@@ -341,10 +341,12 @@ class FaxRuntime:
         call.answer(t38=active.policy())
         return active
 
-    def take_over(self, taken: TakenCall, settings: FaxSettings, on_event: EventSink) -> ActiveFax:
-        """A call that was listened to becomes a fax."""
+    def take_over(
+        self, taken: TakenCall, settings: FaxSettings, on_event: EventSink, *, job: PageJob | None = None
+    ) -> ActiveFax:
+        """A call that was listened to, or waited, becomes a fax; `job` makes the pages to send, as for `send`."""
         call = taken.call
-        active = self._new_fax(settings, on_event)
+        active = self._new_fax(settings, on_event, job)
         active.have_udptl(taken.udptl)
         active.call = active.session.call = call
         call.handler = active

@@ -7,8 +7,9 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from softfax.station.config import GatewayConfig, StationConfig
+from softfax.station.config import GatewayConfig, PolledConfig, StationConfig
 from softfax.station.config.mailboxes import MailboxConfig
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "is_anonymous",
     "mailbox_of",
     "mailbox_of_subaddress",
+    "polled_of",
 ]
 
 HOUR_S, DAY_S = 3600.0, 24 * 3600.0
@@ -158,6 +160,19 @@ def mailbox_of_subaddress(config: StationConfig, subaddress: str | None) -> Mail
     """The mailbox that a sender named by a subaddress (SUB), the first that has it."""
     wanted = (subaddress or "").strip()
     return next((one for one in config.mailbox if wanted and wanted in one.subaddresses), None)
+
+
+def polled_of(config: StationConfig, call: CallFacts, now: datetime) -> PolledConfig | None:
+    """The document that a call may fetch, None where its number is for receiving."""
+    called, caller = _forms(config, call.called_number), _forms(config, call.caller_number)
+    return next(
+        (
+            one
+            for one in config.polled
+            if one.is_out(now) and _any_fits(one.numbers, called) and _any_fits(one.callers, caller)
+        ),
+        None,
+    )
 
 
 def gateway_of(config: StationConfig, call: CallFacts) -> GatewayConfig | None:

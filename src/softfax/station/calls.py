@@ -13,15 +13,14 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from softfax import logcontext
 from softfax.diskspace import DiskFloor
-from softfax.documents.begin import start
 from softfax.documents.job import PageJob
-from softfax.documents.types import RasterSettings
 from softfax.errors import (
     DocumentError,
     DocumentInterruptedError,
@@ -35,13 +34,12 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, new_fax_id
-from softfax.options import FaxOptions, options_of
 from softfax.sip.agent import IncomingCall
 from softfax.sip.headers import number_of
 from softfax.sip.types import CALLS_PER_PROCESS, CallerId, CallHandler, SipAccount, calls_possible
 from softfax.sipstatus import status
 from softfax.station import making, wire
-from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, gateway_of, mailbox_of
+from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, gateway_of, mailbox_of, polled_of
 from softfax.station.config import StationConfig
 from softfax.station.load import Load, LoadMeter, Refusals
 from softfax.station.passing import Passing, PlacedFax
@@ -262,14 +260,14 @@ class Calls:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("fax %s failed", fax_id, exc_info=error)
-            self._undialled(
+            self.undialled(
                 fax_id, fax, Outcome(False, "INIT_ERROR", f"softfax failed ({error})", outcome.T30_CALLDROPPED)
             )
         elif not fax.ended:
             why = fax.why or Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED, reached=False)
-            self._undialled(fax_id, fax, why)
+            self.undialled(fax_id, fax, why)
 
-    def _undialled(self, fax_id: str, fax: PlacedFax, why: Outcome) -> None:
+    def undialled(self, fax_id: str, fax: PlacedFax, why: Outcome) -> None:
         if not fax.ended:
             fax.ended = True
             self.report(wire.NotDialled(fax_id, why.error, why.text, why.code))
@@ -284,7 +282,7 @@ class Calls:
         with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
             try:
                 if order.pages is not None:
-                    job = await asyncio.to_thread(_start_job, order.pages, settings, Path(workdir))
+                    job = await asyncio.to_thread(making.start_job, order.pages, settings, Path(workdir))
                     await asyncio.to_thread(job.wait_ready)
                     settings = dataclasses.replace(settings, document=job.tiff)
                 await self._wait_for_room()
@@ -294,13 +292,13 @@ class Calls:
                 await self._dial(order, fax, settings, job)
             except UsageError as error:
                 why = Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)
-                self._undialled(order.fax_id, fax, why)
+                self.undialled(order.fax_id, fax, why)
             except DocumentInterruptedError as error:
-                self._undialled(order.fax_id, fax, making.own_failure(str(error)))
+                self.undialled(order.fax_id, fax, making.own_failure(str(error)))
             except DocumentError as error:
-                self._undialled(order.fax_id, fax, making.document_failure(str(error)))
+                self.undialled(order.fax_id, fax, making.document_failure(str(error)))
             except SoftfaxError as error:
-                self._undialled(order.fax_id, fax, making.own_failure(str(error)))
+                self.undialled(order.fax_id, fax, making.own_failure(str(error)))
             finally:
                 if job is not None:
                     await asyncio.to_thread(job.close)
@@ -347,8 +345,9 @@ class Calls:
         caller = number_of(arrived.caller)
         called = number_of(arrived.called)
         facts = CallFacts(account=call.account, known=call.known, caller_number=caller, called_number=called)
-        rule = gateway_of(self.config, facts)
-        unready = self.unready() if rule is None or rule.swml else None
+        polled = polled_of(self.config, facts, datetime.now(UTC))
+        rule = gateway_of(self.config, facts) if polled is None else None
+        unready = self.unready() if polled is None and (rule is None or rule.swml) else None
         if unready is not None:
             return self._refuse(call, 480, *unready)
         now = time.monotonic()
@@ -364,6 +363,8 @@ class Calls:
         self._meter.begun(asyncio.get_running_loop().time())
         arrived = dataclasses.replace(arrived, mailbox=decision.mailbox, ident=decision.ident)
         fax_id = arrived.fax_id
+        if polled is not None:
+            return self._passing.put_out(call, arrived, caller, polled)
         if rule is not None:
             return self._passing.pass_on(call, arrived, caller, rule)
         settings = self.incoming_settings(arrived)
@@ -417,7 +418,7 @@ class Calls:
             await asyncio.sleep(0)
         else:
             why = Outcome(False, "INIT_ERROR", "the call could not be answered", outcome.NO_T30, reached=False)
-            self._undialled(fax_id, fax, why)
+            self.undialled(fax_id, fax, why)
             return
         fax.active = active
         await self.finish(fax_id, fax, active, active.call.remote_uri if active.call is not None else "")
@@ -466,19 +467,6 @@ def _have(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
         log.error("not all accounts are in force: %s", error)
-
-
-def _start_job(pages: wire.Pages, options: FaxOptions, workdir: Path) -> PageJob:
-    raster = RasterSettings(**options_of(options, RasterSettings), password=pages.password, first_page=pages.first_page)
-    return start(
-        pages.documents,
-        raster,
-        workdir,
-        cover=options.cover,
-        header=pages.header,
-        allow_private=pages.allow_private,
-        raster=pages.raster,
-    )
 
 
 def _floor(config: StationConfig) -> DiskFloor:

@@ -11,20 +11,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from softfax.documents.begin import start
+from softfax.documents.job import PageJob
+from softfax.documents.types import RasterSettings
 from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
-from softfax.fax.settings import FaxSettings, Role, T38Preferences, Timeouts
+from softfax.fax.settings import FaxSettings, Polling, Role, T38Preferences, Timeouts
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Operation, SessionEvent, SessionState
-from softfax.options import check_ident, options_of
+from softfax.options import FaxOptions, check_ident, options_of
 from softfax.sip.accounts import ANONYMOUS
 from softfax.sip.agent import IncomingCall
 from softfax.sip.headers import REQUEST_URI, is_private, number_of
 from softfax.sip.types import CALLS_PER_PROCESS, SipConfig, split_uri
 from softfax.station import wire
-from softfax.station.config import StationConfig
+from softfax.station.config import PolledConfig, StationConfig
 from softfax.station.orders import FaxOrder
 
 __all__ = [
@@ -38,8 +41,12 @@ __all__ = [
     "outgoing_settings",
     "own_failure",
     "placing",
+    "polled_names",
+    "polled_pages",
+    "polled_settings",
     "sip_config",
     "spool_path",
+    "start_job",
     "t38_preferences",
     "trace_folder",
     "trace_settings",
@@ -146,6 +153,52 @@ def placing(
         settings=settings,
         pages=pages,
     )
+
+
+def start_job(pages: wire.Pages, options: FaxOptions, workdir: Path) -> PageJob:
+    """Begin to make the pages of a fax, in a folder. Blocks. Raises DocumentError."""
+    raster = RasterSettings(**options_of(options, RasterSettings), password=pages.password, first_page=pages.first_page)
+    return start(
+        pages.documents,
+        raster,
+        workdir,
+        cover=options.cover,
+        header=pages.header,
+        allow_private=pages.allow_private,
+        raster=pages.raster,
+    )
+
+
+def polled_pages(polled: PolledConfig, config: StationConfig) -> wire.Pages:
+    """Pages of documents that are put out, with the header line of the station."""
+    options, header = config.fax.options, None
+    if options.header:
+        header = {"station": options.header, "number": options.ident, "time_zone": "",
+                  "when": datetime.now(UTC).isoformat(), "continued": False}  # fmt: skip
+    return wire.Pages(documents=tuple(map(str, polled.documents)), header=header)
+
+
+def polled_settings(
+    polled: PolledConfig, config: StationConfig, *, fax_id: str, document: Path, account: str = ""
+) -> FaxSettings:
+    """Settings for a call that may fetch documents."""
+    fax = config.fax
+    return FaxSettings(
+        direction=Direction.SEND,
+        role=Role.ANSWERER,
+        document=document,
+        documents=polled_names(polled),
+        **options_of(fax.options) | {"account": account, "header": ""},
+        polling=Polling(document=polled.poll_document, password=polled.poll_password),
+        t38=t38_preferences(config, account),
+        timeouts=Timeouts(t38_s=fax.t38_timeout_s),
+        fax_id=fax_id,
+    )
+
+
+def polled_names(polled: PolledConfig) -> tuple[str, ...]:
+    """Names of its documents, as records have them."""
+    return tuple(path.name for path in polled.documents)
 
 
 def incoming_settings(config: StationConfig, *, fax_id: str, document: Path, account: str = "") -> FaxSettings:

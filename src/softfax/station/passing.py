@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Calls that a gateway's rule passes on, in the process for calls: listened to, bridged, handed on, refused or received."""
+"""Calls that do not become a fax at once, in the process for calls: a gateway's rule passes them on, or listens first,
+or they fetch documents."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import logging
+import tempfile
 from collections.abc import Coroutine
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from softfax import logcontext
+from softfax.errors import SoftfaxError
 from softfax.fax import outcome
 from softfax.fax.gateway import ActiveGateway, Onward
 from softfax.fax.legs import GatewaySettings
@@ -22,7 +26,7 @@ from softfax.model import Event, HeardSignal
 from softfax.sip.agent import IncomingCall
 from softfax.sip.types import CallerId, CallHandler
 from softfax.station import making, wire
-from softfax.station.config import GatewayConfig, StationConfig
+from softfax.station.config import GatewayConfig, PolledConfig, StationConfig
 from softfax.station.progress import gateway_progress
 
 __all__ = ["Passing", "PlacedFax"]
@@ -62,11 +66,12 @@ class Host(Protocol):
     def close_if_full(self) -> None: ...
     def unready(self) -> tuple[str, str] | None: ...
     def incoming_settings(self, arrived: wire.Arrived) -> FaxSettings: ...
+    def undialled(self, fax_id: str, fax: PlacedFax, why: Outcome) -> None: ...
     async def finish(self, fax_id: str, fax: PlacedFax, active: ActiveFax, remote_uri: str) -> None: ...
 
 
 class Passing:
-    """The calls that a gateway's rule passes on."""
+    """The calls that a gateway's rule passes on, and those that fetch."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -94,6 +99,50 @@ class Passing:
             self._host.report(onward)
             self._host.run(fax_id, fax, self._end_of_gateway(fax_id, fax, gateway))
         return gateway.handler
+
+    def put_out(self, call: IncomingCall, arrived: wire.Arrived, caller: str, polled: PolledConfig) -> CallHandler:
+        """A call that may fetch documents. It is answered once their pages are made."""
+        fax_id = arrived.fax_id
+        arrived = dataclasses.replace(arrived, mailbox="", polled=polled.name)
+        fax = PlacedFax(call.account, arrived, caller)
+        waiting = fax.gateway = ActiveGateway(
+            self._host.running(), call, GatewaySettings(fax_id=fax_id), partial(_ignore, fax_id)
+        )
+        self._host.faxes[fax_id] = fax
+        self._host.close_if_full()
+        self._host.report(arrived)
+        self._host.run(fax_id, fax, self._send_polled(fax, waiting, arrived, polled))
+        return waiting.handler
+
+    async def _send_polled(
+        self, fax: PlacedFax, waiting: ActiveGateway, arrived: wire.Arrived, polled: PolledConfig
+    ) -> None:
+        fax_id, config = arrived.fax_id, self._host.config
+        logcontext.fax(fax_id)
+        pages, job = making.polled_pages(polled, config), None
+        with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
+            try:
+                job = await asyncio.to_thread(making.start_job, pages, config.fax.options, Path(workdir))
+                await asyncio.to_thread(job.wait_ready)
+                if waiting.result.done():
+                    why = Outcome(False, "CANCEL", "the caller gave up", outcome.NO_T30 + 487, reached=False)
+                    self._host.undialled(fax_id, fax, why)
+                    return
+                taken, fax.gateway = waiting.release(), None
+                settings = making.polled_settings(
+                    polled, config, fax_id=fax_id, document=job.tiff, account=arrived.account
+                )
+                on_event = partial(self._host.on_event, fax_id, fax)
+                fax.active = self._host.running().take_over(taken, settings, on_event, job=job)
+                await self._host.finish(fax_id, fax, fax.active, taken.call.remote_uri)
+            except SoftfaxError as error:
+                why = making.document_failure(str(error))
+                log.error("%s cannot be fetched: %s", polled.name, error)
+                waiting.session.refuse(why, 480)
+                self._host.undialled(fax_id, fax, why)
+            finally:
+                if job is not None:
+                    await asyncio.to_thread(job.close)
 
     async def _await_document(self, fax: PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
         """A call that a document of the station's decides on."""
@@ -167,3 +216,8 @@ class Passing:
         if counters is not None:
             self._host.report(wire.FaxEvent(fax_id, counters, gateway.session.mode))
         self._host.report(wire.Ended(fax_id, result, gateway.call.remote_uri))
+
+
+def _ignore(fax_id: str, event: Event) -> None:
+    """Drop the events of a call that only waits."""
+    del fax_id, event

@@ -475,7 +475,9 @@ class Station(Registry):
             await self._end(fax, making.failed(fax.call.context, why, fax.call.age_s))
 
     def _arrived(self, call: wire.Arrived) -> None:
-        direction = Direction.GATEWAY if call.gateway else Direction.RECEIVE
+        polled = next((one for one in self.config.polled if one.name == call.polled), None)
+        direction = Direction.GATEWAY if call.gateway else Direction.RECEIVE if polled is None else Direction.SEND
+        documents = (str(self._inbox.directory),) if direction is Direction.RECEIVE else ()
         context = self._identities.context(
             call.account or making.host_of(call.remote_uri) or "anonymous",
             fax_id=call.fax_id,
@@ -487,9 +489,10 @@ class Station(Registry):
             entry_point=call.account,
             mailbox=call.mailbox,
             ident=call.ident,
-            documents=() if call.gateway else (str(self._inbox.directory),),
+            documents=documents if polled is None else making.polled_names(polled),
+            tags={} if polled is None else {"polled": polled.name},
         )
-        destination = None if call.gateway else Destination(self._inbox)
+        destination = Destination(self._inbox) if direction is Direction.RECEIVE else None
         fax = self._add(context, destination, call.remote_uri, None, call.account)
         fax.call.known = call.known
         rule = next((one for one in self.config.gateway if one.name == call.gateway and one.swml), None)

@@ -217,7 +217,7 @@ class NotDialled(Message):
 @dataclass(frozen=True, kw_only=True)
 class Arrived(Message):
     """A call came in and is being answered, or waits for `Bridge` where it is for a `gateway`. `caller` and `called` are headers
-    or URIs, as the far end wrote them; `known`: it comes from where its account's calls do."""
+    or URIs, as the far end wrote them; `known`: it comes from where its account's calls do. `polled` is what it may fetch."""
 
     fax_id: str
     account: str
@@ -228,6 +228,7 @@ class Arrived(Message):
     mailbox: str = ""
     known: bool = True
     gateway: str = ""
+    polled: str = ""
 
 
 @dataclass(frozen=True)

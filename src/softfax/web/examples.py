@@ -153,6 +153,12 @@ BODIES: Mapping[str, Any] = {
     },
     "LoginIn": {"token": "the secret of a token"},
     "LoginOut": {"name": "office", "kind": "token", "scopes": ["read", "send", "cancel", "events"]},
+    "PolledList": {
+        "polled": [
+            {"name": "prices", "numbers": ["+49301112"], "callers": [], "documents": ["prices.pdf"], "poll_document": "17",
+             "has_password": True, "until": LATER, "out": True}
+        ]
+    },
     "MailboxList": {"mailboxes": [{"name": "sales", "numbers": ["+49301111"]}]},
     "NumberIn": {"number": "+49 30 1234567", "max_rate": 9600},
     "NumberList": {"numbers": [_NUMBER]},

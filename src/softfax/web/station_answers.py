@@ -11,7 +11,7 @@ from softfax.model import CallState, Direction, Mode, ProgressEvent, SessionEven
 from softfax.options import outside_options
 from softfax.web.answers import Out, keys_of
 
-__all__ = ["AccountList", "HealthOut", "MailboxList", "SessionList", "StatusOut"]
+__all__ = ["AccountList", "HealthOut", "MailboxList", "PolledList", "SessionList", "StatusOut"]
 
 
 class ProgressOut(keys_of(ProgressEvent)):  # type: ignore[misc]
@@ -158,6 +158,23 @@ class MailboxOut(Out):
 
 class MailboxList(Out):
     mailboxes: list[MailboxOut]
+
+
+class PolledOut(Out):
+    """A document that far ends fetch by calling one of these numbers."""
+
+    name: str
+    numbers: list[str]
+    callers: list[str] = Field(description="who may; everybody where it is empty")
+    documents: list[str]
+    poll_document: str = Field(description="number that the far end has to name (SEP); empty for none")
+    has_password: bool
+    until: AwareDatetime | None
+    out: bool = Field(description="false once `until` has passed")
+
+
+class PolledList(Out):
+    polled: list[PolledOut]
 
 
 class AccountOut(Out):

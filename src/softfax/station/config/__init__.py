@@ -7,6 +7,7 @@ from softfax.station.config.accounts import AccountConfig, DialingConfig, RouteC
 from softfax.station.config.base import state_dir
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
 from softfax.station.config.gateways import GatewayConfig
+from softfax.station.config.polled import PolledConfig
 from softfax.station.config.station import StationConfig
 from softfax.station.config.telling import AmiConfig, AmiUserConfig, CallbackConfig, CallbacksConfig
 
@@ -21,6 +22,7 @@ __all__ = [
     "FaxConfig",
     "GatewayConfig",
     "InboxConfig",
+    "PolledConfig",
     "RouteConfig",
     "RuleConfig",
     "SipTable",

@@ -37,6 +37,7 @@ from softfax.station.config.mail import MailConfig
 from softfax.station.config.mailboxes import MailboxConfig, ScreeningConfig, SmtpConfig
 from softfax.station.config.mistakes import config_error
 from softfax.station.config.operations import LogConfig, RetentionConfig, TraceConfig, WorkersConfig
+from softfax.station.config.polled import PolledConfig
 from softfax.station.config.queue import QueueConfig
 from softfax.station.config.telling import AmiConfig, CallbacksConfig
 from softfax.station.routes import Routing
@@ -68,7 +69,19 @@ OTHER_KEYS = frozenset(
 
 
 #: Tables that stations of one database share.
-_OF_GROUP = {"account", "dialing", "route", "gateway", "fax", "mailbox", "screening", "queue", "callbacks", "retention"}
+_OF_GROUP = {
+    "account",
+    "dialing",
+    "route",
+    "gateway",
+    "polled",
+    "fax",
+    "mailbox",
+    "screening",
+    "queue",
+    "callbacks",
+    "retention",
+}
 
 
 class StationConfig(BaseSettings):
@@ -81,6 +94,7 @@ class StationConfig(BaseSettings):
     dialing: DialingConfig = DialingConfig()
     route: tuple[RouteConfig, ...] = ()
     gateway: tuple[GatewayConfig, ...] = ()
+    polled: tuple[PolledConfig, ...] = ()
     fax: FaxConfig = FaxConfig()
     inbox: InboxConfig = InboxConfig()
     data: DataConfig = Field(default_factory=DataConfig)
@@ -135,6 +149,9 @@ class StationConfig(BaseSettings):
             text = f"{self.sip.max_calls} calls want {needed} processes; set count = {needed} in [workers]"
             raise Misplaced(text, "sip", "max_calls")
         said(lambda: check_accounts(self.sip_accounts()))
+        for index, one in enumerate(self.polled):
+            if one.name in (other.name for other in self.polled[:index]):
+                raise Misplaced(f"another is called {one.name} too; give each a name", "polled", index, "name")
         names = [account.label for account in self.account]
         for index, sender in enumerate(self.mail.sender if self.mail is not None else ()):
             if sender.account and sender.account not in names:

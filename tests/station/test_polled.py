@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A document that a station puts out for polling: fetched by number, selection and password, recorded each time, gone when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from softfax.model import Direction, Fax, FaxResult, FaxState, FaxUpdate, Operation, SessionEvent
+from softfax.queue.queue import FaxQueue
+from softfax.station import Station
+from softfax.station.admission import CallFacts, polled_of
+from softfax.station.config import StationConfig
+from tests.support.command import SoftfaxProcess
+
+LIMIT_S = 120.0
+PRICES = {"name": "prices", "numbers": ["4711"], "poll_document": "17", "poll_password": "99"}
+
+
+async def fetch(tmp_path: Path, asks: Sequence[str]) -> tuple[dict[str, Any], Fax, list[FaxUpdate], Path]:
+    """A machine fetches from a station: its result, and the station's record."""
+    letter = tmp_path / "prices.txt"
+    letter.write_text("Prices\n\fMore prices\n")
+    told: list[FaxUpdate] = []
+    config = {
+        "sip": {"listen": "127.0.0.1:0"},
+        "data": {"dir": tmp_path / "data"},
+        "callbacks": {"enabled": False},
+        "fax": {"resolution": "standard", "ident": "PRICES"},
+        "polled": [{**PRICES, "documents": [letter]}],
+    }
+    station = Station(config, isolated=True)
+    queue = FaxQueue(station)
+    async with station:
+        station.subscribe(told.append)
+        host, port = station.bound_address
+        uri = f"sip:4711@{host}:{port}"
+        poller = await SoftfaxProcess.start("receive", "--dir", "fetched", "--call", uri, "--poll", *asks, cwd=tmp_path)
+        await poller.wait(LIMIT_S)
+        async with asyncio.timeout(30):
+            while not any(isinstance(update.event, FaxResult) for update in told):
+                await asyncio.sleep(0.05)
+            fax_id = told[0].context.fax_id
+            while (fax := await queue.get(fax_id)) is None or not fax.terminal:
+                await asyncio.sleep(0.05)
+    assert poller.results, poller.stderr
+    return poller.results[0], fax, told, tmp_path / "fetched"
+
+
+@pytest.mark.sip
+def test_it_is_fetched_and_recorded(tmp_path: Path) -> None:
+    asks = ("--poll-document", "17", "--poll-password", "99")
+    result, fax, told, fetched = asyncio.run(fetch(tmp_path, asks))
+
+    assert (result["success"], result["pages"], result["remote_station_id"]) == (True, 2, "PRICES")
+    assert (fax.direction, fax.state, fax.pages) == (Direction.SEND, FaxState.DELIVERED, 2)
+    assert (fax.to, fax.documents) == ("4711", ("prices.txt",))
+    assert dict(fax.tags) == {"polled": "prices"}
+    assert len(list(fetched.glob("*.pdf"))) == 1
+    sessions = [update.event for update in told if isinstance(update.event, SessionEvent)]
+    assert {session.operation for session in sessions} == {Operation.SEND}
+    assert "99" not in str([update.event for update in told if "password" in str(update.event).lower()])
+
+
+@pytest.mark.sip
+def test_it_is_not_had_without_its_password(tmp_path: Path) -> None:
+    result, fax, _, fetched = asyncio.run(fetch(tmp_path, ("--poll-document", "17")))
+
+    assert not result["success"]
+    assert (fax.direction, fax.state, fax.pages) == (Direction.SEND, FaxState.FAILED, 0)
+    assert not list(fetched.glob("*.pdf"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "more", "out"),
+    [
+        ({"called_number": "4711"}, {}, True),
+        ({"called_number": "4712"}, {}, False),
+        ({"called_number": "4711"}, {"until": datetime.now(UTC) - timedelta(seconds=1)}, False),
+        ({"called_number": "4711"}, {"until": datetime.now(UTC) + timedelta(hours=1)}, True),
+        ({"called_number": "4711", "caller_number": "0301"}, {"callers": ["030*"]}, True),
+        ({"called_number": "4711", "caller_number": "0401"}, {"callers": ["030*"]}, False),
+    ],
+)
+def test_who_may_fetch_it(facts: dict[str, str], more: dict[str, Any], out: bool) -> None:
+    config = StationConfig(polled=[{**PRICES, "documents": ["/srv/prices.pdf"], **more}])  # type: ignore[arg-type]
+
+    found = polled_of(config, CallFacts(**facts), datetime.now(UTC))  # type: ignore[arg-type]
+
+    assert (found is not None) is out
