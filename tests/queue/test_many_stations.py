@@ -61,6 +61,10 @@ def test_any_station_shows_and_cancels_the_faxes_of_all(database: str, tmp_path:
             async with running(tmp_path, **tables("two", 5)) as two:
                 assert two.station.database is not None
                 assert (one.station.database.stations.number, two.station.database.stations.number) == (0, 1)  # type: ignore[union-attr]
+                # A link that one has signed is good at the other.
+                path, _, query = one.station.links.make(fax.id, 60)[0].partition("?")
+                assert two.station.links.is_good(path, query)
+                assert not (tmp_path / "data" / "links.key").exists()
                 heard: list[Any] = []
                 two.queue.events.subscribe(heard.append)
                 # Its front ends show the call, by the same names.

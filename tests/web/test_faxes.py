@@ -117,6 +117,18 @@ def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
                 beyond = {"to": "sip:ok@far.example", "documents": [{"upload": cover["id"], "pages": pages}]}
                 refused = await c.post("/v1/faxes", json=beyond)
                 assert refused.status_code == 422, (pages, refused.text)
+                if pages in ("0", "x"):
+                    form = {"data": {"to": "sip:ok@far.example", "pages": pages}, "files": {"file": ("a.txt", LETTER)}}
+                    refused = await c.post("/v1/faxes", **form)
+                    assert refused.status_code == 422, refused.text
+                    assert "pages" in str(refused.json()["errors"])
+            some = [("file", ("a.txt", LETTER)), ("file", ("b.txt", LETTER))]
+            wanted = {"to": "sip:ok@far.example", "pages": ["2", "1,3"]}
+            posted = await c.post("/v1/faxes", data=wanted, files=some)
+            assert posted.status_code == 202, posted.text
+            async with r.client() as reader:
+                fax = await ended(reader, posted.json()["id"])
+            assert (fax["state"], fax["pages"]) == ("delivered", 3)
             page = await c.get(f"/v1/uploads/{upload['id']}/pages/1.png?width=100")
             assert page.content.startswith(b"\x89PNG")
             cover = (await c.post("/v1/covers", json={"to": "Ada", "subject": "Offer"})).json()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from softfax.cli.lines import clock, json_line
 from softfax.cli.options import find_config
 from softfax.errors import ExitStatus, UsageError
+from softfax.model import rfc3339
 
 if TYPE_CHECKING:
     from softfax.delivery.stations import StationView
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _fields(one: StationView) -> dict[str, Any]:
     return {
-        "name": one.name, "number": one.number, "state": _state(one), "started": one.started.isoformat(),
+        "name": one.name, "number": one.number, "state": _state(one), "started": rfc3339(one.started),
         "version": one.version, "config_digest": one.config_digest, "faxes": one.calls, "url": one.url,
     }  # fmt: skip
 

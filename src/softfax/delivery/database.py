@@ -6,8 +6,10 @@ One station works on it. Who has tables in it makes them first (`prepare`); then
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,16 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
+_METADATA = sa.MetaData()
+#: What all stations on the database sign with, by what it is for.
+_secrets = sa.Table(
+    "softfax_secrets",
+    _METADATA,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.String(64), nullable=False),
+)
+
+
 class Database:
     """A station's database. `name` is that of the station in the server's own lists. With a `folder` of its own, it is one of
     many stations on the database, and alone without.
@@ -118,6 +130,7 @@ class Database:
                 self.fresh = bring_up_to_date(self.engine)
                 self._make(STATIONS)
                 self._make(aside.METADATA)
+                self._make(_METADATA)
                 self.stations.join()
                 self._up_to_date = True
             self._make(metadata)
@@ -134,6 +147,20 @@ class Database:
                 for index in table.indexes:
                     # One that came after its table.
                     index.create(connection, checkfirst=True)
+
+    def secret(self, name: str) -> str:
+        """A secret that all stations on the database share, drawn when it is first asked for. Raises LocalError."""
+        asked = sa.select(_secrets.c.value).where(_secrets.c.name == name)
+        try:
+            with contextlib.suppress(sa.exc.IntegrityError), self.engine.begin() as connection:
+                if (found := connection.execute(asked).scalar()) is not None:
+                    return str(found)
+                connection.execute(_secrets.insert().values(name=name, value=secrets.token_hex(32)))
+            # Another station may have been quicker.
+            with self.engine.connect() as connection:
+                return str(connection.execute(asked).scalar_one())
+        except sa.exc.SQLAlchemyError as error:
+            raise database_error(self.url, error) from None
 
     def close(self) -> None:
         """Claim no more jobs, and let another station in. Blocks until the threads have ended."""

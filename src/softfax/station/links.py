@@ -21,13 +21,20 @@ KEY_NAME = "links.key"
 
 
 class DocumentLinks:
-    """The links of a station. They are signed with a key of its own, which is made when it is first needed."""
+    """The links of a station. They are signed with a key of its own, which is made when it is first needed, or with the `shared`
+    one of the stations that work on one database.
+    """
 
     def __init__(self, config: Callable[[], StationConfig]) -> None:
         self._config = config
+        self.shared = ""
+
+    @property
+    def _key(self) -> bytes:
+        return self.shared.encode() or self._own_key
 
     @cached_property
-    def _key(self) -> bytes:
+    def _own_key(self) -> bytes:
         path: Path = self._config().data.dir / KEY_NAME
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

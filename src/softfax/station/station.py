@@ -234,7 +234,9 @@ class Station(Registry):
             for service in self._services:
                 service.prepare(database)
             # Times of rows are everybody's: that one clock of many was set is none of theirs.
-            if not database.stations.many:
+            if database.stations.many:
+                self.links.shared = database.secret("links")
+            else:
                 database.clock.start()
             outbox.start()
 

@@ -33,12 +33,14 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 
 @dataclass
 class File:
-    """A file that came. `name` is for people, `path` is where it lies, under a name of ours."""
+    """A file that came. `name` is for people, `path` is where it lies, under a name of ours; `pages` are those to take."""
 
     name: str
     path: Path
     size: int = 0
     digest: str = ""
+    pages: str = ""
+    password: str = field(default="", repr=False)
 
 
 @dataclass

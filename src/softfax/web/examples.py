@@ -129,6 +129,30 @@ BODIES: Mapping[str, Any] = {
         "event": "job", "time": TIME, "state": "delivered", "reason": "", "attempt": 1, "pages": 3, "pages_total": 3,
         "fax_id": FAX, "caller": "+4930123", "called": "+4930456", "tags": {"matter": "2026-17"},
     },
+    "SignalWireOut": {
+        "event_type": "calling.call.fax", "event_channel": "swml:8a3c…", "timestamp": 1795253400.0,
+        "project_id": "8a3c6d9e-3b56-5b0e-9c2a-6f1d0e5b7a11", "space_id": "5a0b4b5f-0f57-53ad-8a6e-2b7d1c9e4f22",
+        "params": {
+            "call_id": "0f9d2c1b-7f4e-5c8a-b1d3-9e6a5c4b3a21", "node_id": "2c1d9e8f-6a5b-5d4c-8e3f-1a2b3c4d5e6f",
+            "control_id": "7e6f5d4c-3b2a-5190-8f7e-6d5c4b3a2910",
+            "fax": {
+                "type": "finished",
+                "params": {
+                    "direction": "send", "identity": "+4930123", "remote_identity": "+4930456", "pages": 3, "success": True,
+                    "document": f"https://fax.example/v1/faxes/{FAX}/document.pdf?…", "result": 0, "result_text": "OK",
+                    "format": "pdf",
+                },
+            },
+        },
+    },
+    "SimotelOut": {
+        "fax_id": FAX, "event_name": "OutgoingFax", "state": "SENDING", "unique_id": "1795253400.7",
+        "info": {
+            "FAXSTATUS": "FAILED", "FAXSTATUSSTRING": "error starting fax session", "FAXERROR": "INIT_ERROR",
+            "REMOTESTATIONID": None, "FAXPAGES": "0", "FAXBITRATE": None, "FAXRESOLUTION": None, "REASON": "",
+        },
+        "date": "2026-11-21 10:30:00.000000",
+    },
     "Change": {"unread": False, "tags": {"matter": "2026-17"}},
     "ContactIn": _CONTACT,
     "ContactList": {"contacts": [{"id": CONTACT, **_CONTACT}], "cursor": ""},

@@ -6,24 +6,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from softfax.documents.ranges import parse_ranges
 from softfax.options import outside_options
+from softfax.station.config.base import said
 from softfax.web.body import Form
 from softfax.web.guard import JSON_MAX, too_large
 from softfax.web.problems import Problem, invalid
 
-__all__ = ["JSON_FIELDS", "PLAIN_FIELDS", "form_values", "read_json", "tags_of", "valid"]
+__all__ = ["JSON_FIELDS", "PLAIN_FIELDS", "form_values", "read_json", "tags_of", "take_file_fields", "valid"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 #: Fields of a form: those whose value is the text as it is, and those whose value is JSON.
 PLAIN_FIELDS = frozenset(
     {option.name for option in outside_options().values()} | {"priority", "not_before", "deadline"}
 )
+FILE_FIELD_MAX = 200
 JSON_FIELDS = frozenset({"cover", "retry", "callbacks", "tags", "documents"})
 
 
@@ -67,6 +71,24 @@ def _json(data: str, field: str) -> Any:
 
 def _no_constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
+
+
+def take_file_fields(form: Form) -> None:
+    """Put `pages` and `password` of a form with its files, the first with the first. Raises RequestValidationError."""
+    for name in ("pages", "password"):
+        values = form.all(name)
+        if len(values) > len(form.files):
+            raise invalid(name, "there are more of them than files")
+        for file, value in zip(form.files, values, strict=False):
+            if len(value) > FILE_FIELD_MAX:
+                raise invalid(name, "it is too long")
+            if name == "pages" and value:
+                try:
+                    said(partial(parse_ranges, value))
+                except ValueError as error:
+                    raise invalid(name, str(error)) from None
+            setattr(file, name, value)
+    form.fields = [one for one in form.fields if one[0] not in ("pages", "password")]
 
 
 def form_values(form: Form) -> Any:

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from softfax._version import __version__
 from softfax.web.answers import CallbackOut, ProblemOut, ReceivedOut
+from softfax.web.dialects import SignalWireOut, SimotelOut
 from softfax.web.examples import BODIES, PARAMETERS, PROBLEMS
 from softfax.web.problems import MEDIA_TYPE
 from softfax.web.requests import FaxIn, SwmlIn
@@ -94,6 +95,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         [
             (FaxIn, "validation"), (SwmlIn, "validation"), (ProblemOut, "serialization"),
             (CallbackOut, "serialization"), (ReceivedOut, "serialization"),
+            (SignalWireOut, "serialization"), (SimotelOut, "serialization"),
         ],
         ref_template="#/components/schemas/{model}",
     )  # fmt: skip

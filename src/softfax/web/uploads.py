@@ -108,10 +108,9 @@ class Uploads:
         resolution: Resolution,
         scan: Scan,
         cover: Mapping[str, Any] | None = None,
-        pages: str = "",
-        password: str = "",
     ) -> StoredUpload:
         """Makes the pages of a file that lies in `folder`, or of a cover page. Raises DocumentError, UsageError, Problem."""
+        pages, password = (file.pages, file.password) if file is not None else ("", "")
         settings = RasterSettings(
             resolution=resolution, scan=scan, password=password, limits=DocumentLimits(wall_s=300.0)
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Callbacks in the OpenAPI description: what a receiver gets in the dialect json (docs/callbacks.md)."""
+"""Callbacks in the OpenAPI description: what a receiver gets, in each dialect (docs/callbacks.md)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,14 @@ def _webhook(name: str, summary: str, about: str, schema: str) -> dict[str, Any]
 #: The description of callbacks.
 WEBHOOKS: dict[str, Any] = {
     "faxEvent": _webhook(
-        "faxEvent", "An event of a fax", "To targets of the configuration and of orders.", "CallbackOut"
+        "faxEvent",
+        "An event of a fax",
+        "To targets of the configuration and of orders, in the dialect json.",
+        "CallbackOut",
     ),
+    "signalwireFax": _webhook(
+        "signalwireFax", "A page, or the end of a fax", "In the dialect signalwire.", "SignalWireOut"
+    ),
+    "simotelFax": _webhook("simotelFax", "The beginning or end of a fax", "In the dialect simotel.", "SimotelOut"),
     "faxReceived": _webhook("faxReceived", "A received fax", "To the webhooks of its mailbox.", "ReceivedOut"),
 }

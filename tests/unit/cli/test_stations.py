@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def test_stations_are_listed_and_forgotten(tmp_path: Path, capsys: pytest.Captur
         (line,) = capsys.readouterr().out.splitlines()
         shown = json.loads(line)
         assert (shown["name"], shown["state"], shown["config_digest"], shown["faxes"]) == ("one", "alone", "abc", 0)
+        assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", shown["started"])
         assert main(["stations", "--config", str(config)]) == 0
         assert "one" in capsys.readouterr().out
         ghost = {"fax_id": "f" * 24, "to": "1", "account": "trunk", "until": 5e9}

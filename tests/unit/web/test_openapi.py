@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from softfax.fax import outcome
 from softfax.model import BroadcastEvent, CallEvent, CallState, Direction, FaxContext, FaxUpdate, JobEvent, PageEvent
 from softfax.station import making
-from softfax.vocabularies import callbacks
+from softfax.vocabularies import callbacks, signalwire
 from softfax.web.examples import BODIES, PROBLEMS
 from tests.unit.web.fakes import a_fax, site
 
@@ -76,6 +77,19 @@ def test_callbacks_tags_and_head_are_described(described: dict[str, Any]) -> Non
             check("faxEvent", callback.body)
             with pytest.raises(jsonschema_rs.ValidationError):
                 check("faxEvent", callback.body | {"more": 1})
+    received = dataclasses.replace(context, direction=Direction.RECEIVE, outgoing=False)
+    done = dataclasses.replace(failed, success=True, bitrate=14400, resolution="204x196", remote_station_id="+49 30 1")
+    for dialect, webhook, count in (("signalwire", "signalwireFax", 5), ("simotel", "simotelFax", 5)):
+        updates = [FaxUpdate(which, event) for which in (context, received) for event in (*events, done)]
+        bodies = [callback.body for update in updates for callback in callbacks(dialect, update)]
+        assert len(bodies) >= count
+        for body in bodies:
+            check(webhook, body)
+            with pytest.raises(jsonschema_rs.ValidationError):
+                check(webhook, body | {"more": 1})
+    problem = signalwire.error(FaxUpdate(context, dataclasses.replace(failed, success=False)))
+    assert problem is not None
+    check("signalwireFax", problem.body)
     check("faxReceived", BODIES["ReceivedOut"] | {"fax": a_fax(direction=Direction.RECEIVE).to_json()})
     parameters = described["paths"]["/v1/faxes"]["get"]["parameters"]
     assert {"tags", "state", "number"} <= {one["name"] for one in parameters}

@@ -28,7 +28,7 @@ from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
 from softfax.web.body import File, is_form, read_form
 from softfax.web.etags import tagged
-from softfax.web.fields import JSON_FIELDS, PLAIN_FIELDS, form_values, read_json, tags_of, valid
+from softfax.web.fields import JSON_FIELDS, PLAIN_FIELDS, form_values, read_json, tags_of, take_file_fields, valid
 from softfax.web.once import REPLAYED, Key, digest_of, erased, key_of, once, remembered
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
@@ -70,7 +70,8 @@ BY_TAG = {
 FORM = {
     "type": "object",
     "description": "Either `request` with the JSON of the fax and the files, or fields named as its keys, of which `to`, `url`, "
-    "`upload` and `file` may come several times; `tag.NAME`, `cover.NAME` and `retry.NAME` name parts.",
+    "`upload` and `file` may come several times; `tag.NAME`, `cover.NAME` and `retry.NAME` name parts. `pages` and `password` "
+    "are those of the files, in their order.",
     "additionalProperties": False,
     "properties": {
         "request": {"type": "string", "description": "the JSON of the fax", "contentMediaType": "application/json"},
@@ -78,6 +79,8 @@ FORM = {
         "to": _many(400),
         "url": _many(2048),
         "upload": _many(32),
+        "pages": _many(200),
+        "password": _many(200),
         **{name: {"type": "string"} for name in sorted(PLAIN_FIELDS | JSON_FIELDS | {"callback"})},
     },
     "patternProperties": {r"^(tag|cover|retry)\.[A-Za-z0-9_.-]{1,64}$": {"type": "string"}},
@@ -144,6 +147,7 @@ async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[F
         form = await read_form(content_type, request.stream(), folder, web.config.max_files)
         if any(not file.size for file in form.files):
             raise Problem(422, "A document is empty", "It has no bytes.", "Choose another file.", kind="document")
+        take_file_fields(form)
         for file in form.files:
             await asyncio.to_thread(_check_name, file)
         return valid(FaxIn, form_values(form)), form.files
@@ -181,7 +185,7 @@ async def _documents(
             scan=_SCAN.validate_python(upload.wanted.get("scan")),
         )
         out.append(Document(path=path, name=one.name or upload.name, pages=pages, password=password))
-    out += [Document(path=file.path, name=file.name) for file in files]
+    out += [Document(path=file.path, name=file.name, pages=file.pages, password=file.password) for file in files]
     return tuple(out), seen or FaxOptions()
 
 
@@ -269,7 +273,9 @@ async def _take(web: Web, requests: list[FaxRequest], key: str, body_hash: str, 
 
 
 def _hash(wanted: FaxIn, files: Sequence[File]) -> str:
-    said = wanted.model_dump(mode="json") | {"files": [[file.name, file.digest] for file in files]}
+    said = wanted.model_dump(mode="json") | {
+        "files": [[file.name, file.digest, file.pages, file.password] for file in files]
+    }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -11,11 +11,10 @@ from fastapi import Path as PathParam
 from starlette.requests import Request
 from starlette.responses import Response
 
-from softfax.documents.ranges import parse_ranges
 from softfax.options import FaxOptions, Resolution, Scan
-from softfax.station.config.base import said
 from softfax.web.answers import UploadOut
 from softfax.web.body import Form, read_form
+from softfax.web.fields import take_file_fields
 from softfax.web.openapi import problems
 from softfax.web.patterns import UPLOAD_ID
 from softfax.web.problems import Problem, invalid
@@ -74,22 +73,13 @@ async def upload(request: Request, web: Mine, resolution: Wanted = None, scan: C
 async def _converted(web: Web, form: Form, folder: Any, drawn: FaxOptions) -> StoredUpload:
     if len(form.files) != 1:
         raise invalid("file", "send one document")
-    file, pages, password = form.files[0], "".join(form.all("pages")), "".join(form.all("password"))
+    file = form.files[0]
     if not file.size:
         raise Problem(422, "The document is empty", "It has no bytes.", "Choose another file.", kind="document")
-    unknown = {key for key, _ in form.fields} - {"pages", "password"}
-    if unknown:
-        raise invalid(min(unknown)[:40], "there is no such field")
-    if len(pages) > 200 or len(password) > 200:
-        raise invalid("pages" if len(pages) > 200 else "password", "it is too long")
-    if pages:
-        try:
-            said(lambda: parse_ranges(pages))
-        except ValueError as error:
-            raise invalid("pages", str(error)) from None
-    return await web.uploads.convert(
-        folder, file, resolution=drawn.drawn_at, scan=drawn.scan or "auto", pages=pages, password=password
-    )
+    take_file_fields(form)
+    if form.fields:
+        raise invalid(min(form.fields)[0][:40], "there is no such field")
+    return await web.uploads.convert(folder, file, resolution=drawn.drawn_at, scan=drawn.scan or "auto")
 
 
 @router.get(
