@@ -30,6 +30,13 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 NATIVE = ROOT / "src" / "softfax" / "_native"
 TERMINAL = sys.stderr.isatty()
+#: What an optional package is missing for does not load.
+LOAD_ALL = """
+import contextlib, importlib, pkgutil, softfax
+for module in pkgutil.walk_packages(softfax.__path__, "softfax."):
+    with contextlib.suppress(Exception):
+        importlib.import_module(module.name)
+"""
 
 
 class BuildError(Exception):
@@ -159,7 +166,7 @@ def prepare(dev: bool) -> None:
                 wait_for(Step("venv", [sys.executable, "-m", "venv", str(VENV)], quiet=True).start())
             swig = next(r for r in (ROOT / "requirements.txt").read_text().splitlines() if r.startswith("swig=="))
             wait_for(pip("venv", swig, quiet=True))
-            # Python compiles what it imports; the rest need not be.
+            # What is imported is compiled below; the rest need not be.
             steps.append(pip("venv", "--no-compile", "-r", str(listed)))
         wait_for(*steps)
     finally:
@@ -186,6 +193,18 @@ def compile_libraries() -> None:
     say(f"  {step.name:<10} {time.monotonic() - step.started:.0f} s")
 
 
+def compile_modules() -> None:
+    """Leave the bytecode of what softfax loads, in packages too. In a shell that keeps Python from writing it
+    (PYTHONDONTWRITEBYTECODE, as in many containers) all of it was compiled at each start, for longer than ten pages take.
+    """
+    mark = BUILD / "bytecode"
+    newest = max(path.stat().st_mtime for path in [VENV / ".complete", *(ROOT / "src").rglob("*.py")])
+    if not mark.is_file() or mark.stat().st_mtime < newest:
+        command = [str(PYTHON), "-c", LOAD_ALL]
+        wait_for(Step("bytecode", command, quiet=True, environment={"PYTHONDONTWRITEBYTECODE": ""}).start())
+        mark.touch()
+
+
 def main() -> int:
     """Build what is missing."""
     parser = argparse.ArgumentParser(description="Build softfax in this folder.")
@@ -195,6 +214,7 @@ def main() -> int:
     try:
         prepare(options.dev)
         compile_libraries()
+        compile_modules()
     except BuildError as error:
         print(f"softfax: {error}", file=sys.stderr)
         return 1

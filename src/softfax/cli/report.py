@@ -8,9 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, Any, TextIO
-
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from softfax.cli.lines import clock, json_line, json_text
 from softfax.cli.terminal import Terminal
@@ -27,6 +25,9 @@ from softfax.model import (
     PageEvent,
 )
 from softfax.queue.causes import classify, remedy
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 __all__ = ["Reporter", "describe", "remedy_of"]
 
@@ -150,6 +151,8 @@ class Reporter:
         if pages_total and stats.page > pages_total:
             return  # the last page is out, its confirmation is awaited
         if self._bars is None:
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
             self._bars = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),

@@ -11,7 +11,6 @@ from typing import Any
 
 from softfax.documents.job import PageJob, RasterJob, StampedJob
 from softfax.documents.sources import gather
-from softfax.documents.stamp import StampError
 from softfax.documents.types import PreparedDocument, RasterSettings
 
 __all__ = ["prepare", "start"]
@@ -51,6 +50,8 @@ def start(
     tiff = workdir / f"fax-{secrets.token_hex(4)}.tif"
     options: dict[str, Any] = {"cover": cover, "header": header, "warnings": warnings, "on_change": on_change}
     if raster is not None:
+        from softfax.documents.stamp import StampError
+
         try:
             return StampedJob(raster, sources, tiff, settings, **options)
         except StampError:

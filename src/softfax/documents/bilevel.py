@@ -10,20 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from softfax.documents.blocks import BLOCK, by_block, percentile, running, spread, upsample
 from softfax.documents.halftone import screen
-from softfax.documents.segment import (
-    BLOCK,
-    Area,
-    Ground,
-    Kind,
-    areas_of,
-    blocks,
-    by_block,
-    ground_of,
-    running,
-    spread,
-    upsample,
-)
+from softfax.documents.segment import Area, Ground, Kind, areas_of, ground_of
 from softfax.documents.types import Halftone, PageClass
 
 __all__ = ["Bilevel", "bilevel"]
@@ -69,7 +58,7 @@ def bilevel(image: Image.Image, page: PageClass, halftone: Halftone = "dots") ->
     """Makes a grey page black and white."""
     if image.mode == "1":
         return Bilevel(image)
-    grey: Grey = np.asarray(image.convert("L"))
+    grey: Grey = np.asarray(image if image.mode == "L" else image.convert("L"))
     grey = _paper_white(grey)
     ground = ground_of(grey, page.dots_per_mm, page.rows_per_mm)
     noise = _noise(ground)
@@ -99,7 +88,7 @@ def _paper_white(grey: Grey) -> Grey:
 
 def _noise(ground: Ground) -> float:
     """On paper as a scanner sees it every block has some contrast: what nearly half of them have is noise."""
-    return float(np.percentile(ground.dark, 45))
+    return percentile(ground.dark, 45)
 
 
 def _strokes(ground: Ground, noise: float) -> tuple[Mask, Mask]:
@@ -107,14 +96,18 @@ def _strokes(ground: Ground, noise: float) -> tuple[Mask, Mask]:
     rows, width = ground.contrast.shape
     above_noise = max(STROKE_LEAST, min(STROKE_NOISE * noise, 3 * STROKE_LEAST))
     least = np.maximum(above_noise, spread(ground.dark) * STROKE_SHARE).astype(np.uint8)
-    tiles = blocks(ground.contrast, 0)
-    bands = tiles.reshape(tiles.shape[0], BLOCK, -1)
-    white: Mask = (bands <= np.repeat(least, BLOCK, axis=1)[:, None]).reshape(-1, bands.shape[2])[:rows, :width].copy()
+    white: Mask = np.empty((rows, width), bool)
+    most, count = np.repeat(least, BLOCK, axis=1)[:, :width], rows // BLOCK
+    whole = count * BLOCK
+    bands, faint = (side[:whole].reshape(count, BLOCK, width) for side in (ground.contrast, white))
+    np.less_equal(bands, most[:count, None], out=faint)
+    np.less_equal(ground.contrast[whole:], most[-1], out=white[whole:])
     across, down = _crossed(white)
     lines = _hairlines(white, ground, max(HAIRLINE_LEAST, 2 * noise), least, across, down)
     _even(white, ground.contrast, across)
     _even(white.T, ground.contrast.T, down.T)
-    return white & ~lines, lines
+    white &= ~lines
+    return white, lines
 
 
 def _crossed(white: Mask) -> tuple[Mask, Mask]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from softfax.documents.segment import running
+from softfax.documents.blocks import running
 
 __all__ = ["BAND", "draw_whole"]
 
@@ -49,7 +49,8 @@ def draw_whole(draw: Draw, width: int, rows: int) -> tuple[Grey, float]:
         top, left = int(y) * side, int(x) * side
         height, breadth = min(side, rows - top), min(side, width - left)
         page[top : top + height, left : left + breadth] = draw(width, rows, left, top, breadth, height)
-    return page, float(_missing(page, expected).mean())
+    # Tiles of a pattern are drawn on whole dots: those of the small drawing may be a block away.
+    return page, float(_missing(page, expected, BLOCK).mean())
 
 
 def _in_bands(draw: Draw, width: int, rows: int, band: int) -> Grey:
@@ -68,9 +69,9 @@ def _ink(small: Grey) -> npt.NDArray[np.float64]:
     return np.asarray(1 - tiles.mean(axis=(1, 3)) / 255)
 
 
-def _missing(page: Grey, expected: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """The blocks whose ink is not on the page, not even a dot of the small drawing away."""
+def _missing(page: Grey, expected: npt.NDArray[np.float64], away: int = 1) -> npt.NDArray[np.bool_]:
+    """The blocks whose ink is not on the page, not even so many dots of the small drawing away."""
     small = np.asarray(Image.fromarray(page).reduce(SCALE))
     for axis in (0, 1):
-        small = running(np.minimum, small, 3, axis, 255)
+        small = running(np.minimum, small, 2 * away + 1, axis, 255)
     return np.asarray((expected > INK_LEAST) & (_ink(small) < KEPT_LEAST * expected))

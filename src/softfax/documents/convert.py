@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from softfax.documents.deliver import deliver_pdf, write_atomically
+from softfax.documents.atomic import written_atomically
 from softfax.documents.job import RasterJob
 from softfax.documents.sources import gather
-from softfax.documents.tiff import read_pages
 from softfax.documents.types import PageInfo, RasterSettings
 from softfax.errors import UsageError
 
@@ -55,10 +52,13 @@ def convert(
                 on_warning(warning)
         result = prepared.tiff
         if kind == ".pdf":
+            from softfax.documents.deliver import deliver_pdf
+
             result = work / "fax.pdf"
             deliver_pdf(prepared.tiff, result)
         try:
-            write_atomically(out, result.read_bytes(), mode=None)
+            with written_atomically(out, mode=None) as file, result.open("rb") as made:
+                shutil.copyfileobj(made, file)
             if preview is not None:
                 write_previews(prepared.tiff, preview)
         except OSError as error:
@@ -72,6 +72,12 @@ def write_previews(fax: Path, folder: Path, *, width: int | None = None) -> list
 
     With `width` the pages are scaled to that many dots, in greys: thumbnails. Raises DocumentUnsupportedError, OSError.
     """
+    # The process that draws the pages has loaded these; this one needs them for previews alone.
+    import numpy as np
+    from PIL import Image
+
+    from softfax.documents.tiff import read_pages
+
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for number, (info, black) in enumerate(read_pages(fax), 1):

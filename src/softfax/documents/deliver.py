@@ -3,53 +3,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image
 
+from softfax.documents.atomic import PRIVATE, written_atomically
 from softfax.documents.strips import Strip, copy_bits, open_regular, read_strips
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.documents.types import MM, DocumentMetadata, PageClass, PageInfo
 from softfax.errors import DocumentUnsupportedError
 
-__all__ = ["PRIVATE", "deliver_pdf", "write_atomically", "written_atomically"]
-
-#: The mode of a received fax: for the station's user alone.
-PRIVATE = 0o600
-
-
-@contextlib.contextmanager
-def written_atomically(path: Path, mode: int | None = PRIVATE) -> Iterator[BinaryIO]:
-    """A file that is there whole or not at all, also after a power cut. It has exactly `mode`; None leaves it to the umask."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else PRIVATE)
-        with os.fdopen(descriptor, "wb") as file:
-            if mode is not None:
-                os.fchmod(descriptor, mode)
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        part.rename(path)
-    finally:
-        part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def write_atomically(path: Path, data: bytes, mode: int | None = PRIVATE) -> None:
-    """Writes a file as `written_atomically` does."""
-    with written_atomically(path, mode) as file:
-        file.write(data)
+__all__ = ["deliver_pdf"]
 
 
 def _points(strip: Strip) -> tuple[float, float]:

@@ -20,7 +20,6 @@ from enum import Enum
 from pathlib import Path, PurePath
 
 from softfax import errors
-from softfax.documents.letters.mime import looks_like_mail
 from softfax.documents.office import OLE2, without_network
 from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
 from softfax.optional import is_installed
@@ -103,6 +102,8 @@ def foreign_kind(path: Path, name: str = "") -> Foreign | None:
         return Foreign.TNEF
     if head.startswith(b"%PDF-") or suffix in _OTHER_NAMES:
         return None
+    from softfax.documents.letters.mime import looks_like_mail
+
     if suffix in _ARCHIVE_NAMES and looks_like_mail(head, named=True):
         return Foreign.ARCHIVE
     if looks_like_mail(head, named=suffix in _MAIL_NAMES):

@@ -17,7 +17,6 @@ from typing import Any
 
 from softfax import errors
 from softfax.documents.forkserver import ForkServer, WorkerProcess, environment
-from softfax.documents.stamp import stamp
 from softfax.documents.types import FarEnd, PageInfo, PreparedDocument, RasterSettings, Source
 from softfax.errors import (
     DocumentError,
@@ -170,6 +169,9 @@ class StampedJob(PageJob):
     """
 
     def __init__(self, raster: Path, *args: Any, **options: Any) -> None:
+        # Loads what draws type, which the process that makes a fax of documents leaves to another.
+        from softfax.documents.stamp import stamp
+
         super().__init__(*args, **options)
         try:
             self.pages += stamp(raster, self.tiff, self._header, self.settings.first_page)

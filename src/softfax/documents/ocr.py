@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from softfax.documents.deliver import write_atomically
+from softfax.documents.atomic import write_atomically
 from softfax.errors import LocalError, UsageError
 
 __all__ = ["add_text", "check_ocr"]

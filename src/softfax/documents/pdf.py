@@ -43,6 +43,10 @@ NOT_MISSED = frozenset(
     {raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP, raw.FPDF_ANNOT_TEXT, raw.FPDF_ANNOT_FILEATTACHMENT, raw.FPDF_ANNOT_SOUND,
      raw.FPDF_ANNOT_MOVIE, raw.FPDF_ANNOT_SCREEN, raw.FPDF_ANNOT_PRINTERMARK, raw.FPDF_ANNOT_TRAPNET}
 )  # fmt: skip
+#: Annotations that nothing can be drawn of where they bring no appearance, unless it is made for them (`pdf_notes`).
+NEED_APPEARANCE = frozenset(
+    {raw.FPDF_ANNOT_STAMP, raw.FPDF_ANNOT_CARET, raw.FPDF_ANNOT_LINE, raw.FPDF_ANNOT_POLYGON, raw.FPDF_ANNOT_POLYLINE}
+)
 #: What a form of Adobe's own kind shows to programs that do not know it.
 PLEASE_WAIT = re.compile(r"please wait|adobe reader|not supported|viewer", re.I)
 
@@ -73,7 +77,7 @@ class PdfSheet:
 
         Returns a line for people where something is on the screen that is not on the fax.
         """
-        page, hidden = self._page.raw, 0
+        page, hidden, bare = self._page.raw, 0, 0
         for index in range(min(raw.FPDFPage_GetAnnotCount(page), ANNOTATIONS_MAX)):
             note = raw.FPDFPage_GetAnnot(page, index)
             if not note:
@@ -84,19 +88,21 @@ class PdfSheet:
                 seen = not flags & (raw.FPDF_ANNOT_FLAG_HIDDEN | raw.FPDF_ANNOT_FLAG_NOVIEW)
                 if seen and not prints and kind not in NOT_MISSED:
                     hidden += self._has_content(note, kind)
+                bare += prints and kind in NEED_APPEARANCE and not _has_appearance(note)
                 if kind == raw.FPDF_ANNOT_WIDGET:
                     raw.FPDFAnnot_SetFlags(note, raw.FPDF_ANNOT_FLAG_PRINT if prints else raw.FPDF_ANNOT_FLAG_HIDDEN)
             finally:
                 raw.FPDFPage_CloseAnnot(note)
-        if not hidden:
-            return ""
         what = "a note or field that is" if hidden == 1 else f"{hidden} notes or fields that are"
-        return f"{self._where} has {what} set not to be printed, and left out"
+        lines = [f"{self._where} has {what} set not to be printed, and left out"] if hidden else []
+        if bare:
+            lines.append(f"{self._where} has notes without an appearance, which are left out")
+        return "; ".join(lines)
 
     def _has_content(self, note: Any, kind: int) -> bool:
         """Return True if an annotation shows something that a reader may miss: not a button, nor an empty field."""
         if kind != raw.FPDF_ANNOT_WIDGET:
-            return bool(raw.FPDFAnnot_GetAP(note, raw.FPDF_ANNOT_APPEARANCEMODE_NORMAL, None, 0) > 2)
+            return _has_appearance(note)
         if not self._form:
             return False
         field = raw.FPDFAnnot_GetFormFieldType(self._form.raw, note)
@@ -184,7 +190,7 @@ class PdfSheet:
         bitmap = pdfium.PdfBitmap.new_native(window_width, window_rows, raw.FPDFBitmap_Gray)
         try:
             bitmap.fill_rect(WHITE, 0, 0, window_width, window_rows)
-            flags = raw.FPDF_ANNOT | raw.FPDF_GRAYSCALE | raw.FPDF_PRINTING
+            flags = raw.FPDF_ANNOT | raw.FPDF_PRINTING
             placed = (-left, -top, width, rows, 0, flags)
             raw.FPDF_RenderPageBitmap(bitmap.raw, self._page.raw, *placed)
             if self._form:
@@ -250,6 +256,11 @@ class PdfDocument:
         if page is None:
             return None
         return PdfSheet(page, f"page {index + 1} of {self._shown}", self._limits, self._pdf.unit(index), note)
+
+
+def _has_appearance(note: Any) -> bool:
+    # In octets of UTF-16, the end included.
+    return bool(raw.FPDFAnnot_GetAP(note, raw.FPDF_ANNOT_APPEARANCEMODE_NORMAL, None, 0) > 2)
 
 
 def _missing(index: int, shown: str) -> Sheet:

@@ -19,6 +19,7 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, Stream
 
 from softfax.documents.pdf_carve import carve
+from softfax.documents.pdf_notes import draw_note
 
 __all__ = ["PROBLEMS", "Structure", "read_structure"]
 
@@ -119,6 +120,7 @@ class Structure:
                 if "/Annots" in raw:
                     for note in raw.Annots:
                         self._keep_field(note, form)
+                        self._draw_note(note)
                 if "/CropBox" in raw and not _overlap(raw.CropBox, _inherited(raw, "/MediaBox")):
                     del raw.CropBox
                     self.changed = True
@@ -132,6 +134,12 @@ class Structure:
         if not form or _inherited(note, "/FT") is None:
             note.Subtype = Name.Stamp
             self.changed = True
+
+    def _draw_note(self, note: Any) -> None:
+        try:
+            self.changed |= draw_note(self._pdf, note)
+        except PROBLEMS:
+            pass  # one that is malformed does not hide the others
 
     def _layers(self) -> None:
         """Sets each layer to what it is when printed (ISO 32000-1 §8.11.4): PDFium takes a layer's own wishes for orders."""

@@ -15,32 +15,19 @@ the ground itself shows, where it is neither paper nor ink, is cut into connecte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "BLOCK",
-    "Area",
-    "Ground",
-    "Kind",
-    "areas_of",
-    "blocks",
-    "by_block",
-    "ground_of",
-    "running",
-    "spread",
-    "upsample",
-]
+from softfax.documents.blocks import BLOCK, between, by_block, closing, opening, running, spread, upsample
+
+__all__ = ["Area", "Ground", "Kind", "areas_of", "ground_of"]
 
 Grey = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
-BLOCK = 8
 STROKE_MM = 2.0
 MID_LOW, MID_HIGH = 28, 232
 MID_SHARE = 0.4
@@ -75,8 +62,6 @@ LETTER_ACROSS_MM, LETTER_DOWN_MM = 14.0, 25.0
 #: The stem of a letter without anything else of it.
 STEM_MM, STEM_LONGEST_MM = 3.2, 20.0
 STROKE_LEVEL = 60
-#: Rows that are worked on at a time.
-BAND = 256
 #: The share of its rim where a drawing ends sharply on paper.
 SHARP_SHARE = 0.5
 #: Paper in shadow is not darker than this; what is, is a shaded drawing.
@@ -119,91 +104,18 @@ class Area:
     level: float
 
 
-def running(op: Callable[..., Grey], a: Grey, size: int, axis: int, edge: int) -> Grey:
-    """The running maximum or minimum over `size` along an axis, centred, by doubling."""
-    if size <= 1:
-        return a
-    before = size // 2
-    shape = list(a.shape)
-    shape[axis] += size - 1
-    m = np.empty(shape, a.dtype)
-    along = m if axis == 0 else m.T
-    along[:before], along[before + a.shape[axis] :] = edge, edge
-    along[before : before + a.shape[axis]] = a if axis == 0 else a.T
-    width = 1
-
-    def cut(start: int, length: int) -> Grey:
-        part: Grey = m[start : start + length] if axis == 0 else m[:, start : start + length]
-        return part
-
-    while width < size:
-        step = min(width, size - width)
-        length = m.shape[axis] - step
-        m = op(cut(0, length), cut(step, length))
-        width += step
-    return m
-
-
-def _closing(a: Grey, across: int, down: int) -> Grey:
-    return _in_bands(a, across, down, ((np.maximum, 0), (np.minimum, 255)))
-
-
-def _opening(a: Grey, across: int, down: int) -> Grey:
-    return _in_bands(a, across, down, ((np.minimum, 255), (np.maximum, 0)))
-
-
-def _in_bands(a: Grey, across: int, down: int, passes: Iterable[tuple[Callable[..., Grey], int]]) -> Grey:
-    """Running extremes, one pass after the other, in bands of rows that fit a processor's cache: a quarter of the time."""
-    made = np.empty_like(a)
-    for top in range(0, len(a), BAND):
-        bottom = min(top + BAND, len(a))
-        # With the rows that the passes reach.
-        first = max(0, top - down)
-        band = a[first : bottom + down]
-        for op, edge in passes:
-            band = running(op, running(op, band, down, 0, edge), across, 1, edge)
-        made[top:bottom] = band[top - first : bottom - first]
-    return made
-
-
-def blocks(a: Grey, fill: int) -> Grey:
-    """The page as blocks: (block rows, BLOCK, block columns, BLOCK), padded with `fill`."""
-    rows, width = a.shape
-    if rows % BLOCK or width % BLOCK:
-        a = np.pad(a, ((0, -rows % BLOCK), (0, -width % BLOCK)), constant_values=fill)
-    return a.reshape(a.shape[0] // BLOCK, BLOCK, a.shape[1] // BLOCK, BLOCK)
-
-
-def by_block(op: np.ufunc, a: npt.NDArray[Any], fill: int, dtype: type[np.generic] | None = None) -> npt.NDArray[Any]:
-    """`op` reduced over each block; rows first, which is many times quicker than both axes at once."""
-    tiles = blocks(a, fill)
-    rows, _, columns, _ = tiles.shape
-    lines = op.reduce(tiles.reshape(rows, BLOCK, columns * BLOCK), axis=1, dtype=dtype)
-    return np.asarray(op.reduce(lines.reshape(rows, columns, BLOCK), axis=2, dtype=dtype))
-
-
-def upsample(by_block: npt.NDArray[np.generic], rows: int, width: int) -> npt.NDArray[np.generic]:
-    """A value per block as a value per dot."""
-    return np.repeat(np.repeat(by_block, BLOCK, axis=0), BLOCK, axis=1)[:rows, :width]
-
-
-def spread(by_block: Grey) -> Grey:
-    """The maximum of each block and its eight neighbours."""
-    return running(np.maximum, running(np.maximum, by_block, 3, 0, 0), 3, 1, 0)
-
-
 def ground_of(grey: Grey, dots_per_mm: float, rows_per_mm: float) -> Ground:
     """Takes the dark strokes off a page."""
     # Odd, so that a window has a middle and edges stay where they are.
     across, down = (2 * round(STROKE_MM * per_mm / 2) + 1 for per_mm in (dots_per_mm, rows_per_mm))
-    ground = _closing(grey, across, down)
+    ground = closing(grey, across, down)
     contrast = ground - grey
     dark = by_block(np.maximum, contrast, 0)
     if _watermark(ground, contrast, dark, dots_per_mm, rows_per_mm):
         dark = by_block(np.maximum, contrast, 0)
     opened = None
-    if ((ground > MID_LOW) & (ground < MID_HIGH)).mean() > MID_TONES_OF_TYPE:
-        opened = _opening(grey, across, down)
+    if np.count_nonzero(between(ground, MID_LOW, MID_HIGH)) > MID_TONES_OF_TYPE * ground.size:
+        opened = opening(grey, across, down)
     return Ground(ground, contrast, dark, opened)
 
 
@@ -218,7 +130,7 @@ def _watermark(ground: Grey, contrast: Grey, dark: Grey, dots_per_mm: float, row
     across, down = (2 * round(WATERMARK_MM * per_mm / 2) + 1 for per_mm in (dots_per_mm, rows_per_mm))
     if not _any_thick(contrast, across, down):
         return False
-    thick = _opening(contrast, across, down)
+    thick = opening(contrast, across, down)
     thick[(thick < WATERMARK_LEAST) | (thick > WATERMARK_MOST)] = 0
     own = by_block(np.maximum, thick, 0) > 0
     # Strokes over it are darker than it by as much as type is darker than paper.
@@ -255,10 +167,6 @@ class _Tiles:
     cell_mm: tuple[float, float]  # across, down
 
 
-def _mid(a: Grey) -> Mask:
-    return np.asarray((a > MID_LOW) & (a < MID_HIGH))
-
-
 def _share(a: Mask) -> npt.NDArray[np.float64]:
     return np.asarray(by_block(np.add, a.view(np.uint8), 0, np.uint16) / (BLOCK * BLOCK))
 
@@ -267,7 +175,7 @@ def areas_of(ground: Ground, dots_per_mm: float, rows_per_mm: float) -> tuple[np
     """The areas of a page that are neither paper nor ink: a label per block (0 for none), and what each is."""
     if ground.opened is None:
         return np.zeros(ground.dark.shape, np.int32), []
-    ground_mid, ink_mid = _mid(ground.ground), _mid(ground.opened)
+    ground_mid, ink_mid = (between(side, MID_LOW, MID_HIGH) for side in (ground.ground, ground.opened))
     mid = _share(ground_mid) > MID_SHARE
     either = mid | (_share(ink_mid) > MID_SHARE)
     light = ground.ground - ground.contrast - ground.opened

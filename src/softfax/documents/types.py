@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-if TYPE_CHECKING:
-    from softfax.options import Resolution, Scan
-
-from PIL import Image
-
 from softfax.resolutions import ACROSS_PER_METRE, DOWN_PER_METRE
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from softfax.options import Resolution, Scan
 
 __all__ = [
     "ANY_FAR_END",

@@ -8,6 +8,7 @@ each page when it is in the file, and `done` or the error.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
@@ -28,6 +29,8 @@ __all__ = ["main"]
 
 FILES_OPEN_MAX = 512
 SOURCES_MAX = 200
+#: Pages after which memory that lies between what PDFium keeps goes back: without that a page leaves 0.2 MB behind.
+TRIM_PAGES = 8
 #: What has nothing to do with the document.
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENFILE})
 
@@ -168,6 +171,8 @@ def _work(request: dict[str, Any], settings: RasterSettings) -> None:
                 image = header.draw(page.image, page.page_class, number) if header else page.image
                 info = writer.add_page(image, page.page_class, pictures=page.pictures, t6=None if header else page.t6)
                 _say(page=asdict(info))
+                if number % TRIM_PAGES == 0:
+                    ctypes.CDLL(None).malloc_trim(0)
             _warn(sheet)
     _say(done=True)
 

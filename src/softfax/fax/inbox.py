@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from softfax.diskspace import make_private
-from softfax.documents.deliver import PRIVATE, deliver_pdf
+from softfax.documents.atomic import PRIVATE
+from softfax.documents.deliver import deliver_pdf
 from softfax.documents.mend import mend
 from softfax.documents.ocr import add_text
 from softfax.documents.received import drop_superseded

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from softfax.documents import segment
+from softfax.documents import blocks
 
 
 @pytest.mark.parametrize("rows", [1, 6, 7, 8, 40, 61])
@@ -14,7 +14,7 @@ from softfax.documents import segment
 def test_bands_make_no_difference(monkeypatch: pytest.MonkeyPatch, rows: int, across: int, down: int) -> None:
     page = np.random.default_rng(rows).integers(0, 256, (rows, 30), np.uint8)
     page[page > 150] = 255
-    whole = segment._closing(page, across, down), segment._opening(page, across, down)
-    monkeypatch.setattr(segment, "BAND", 7)
-    assert np.array_equal(segment._closing(page, across, down), whole[0])
-    assert np.array_equal(segment._opening(page, across, down), whole[1])
+    whole = blocks.closing(page, across, down), blocks.opening(page, across, down)
+    monkeypatch.setattr(blocks, "BAND", 7)
+    assert np.array_equal(blocks.closing(page, across, down), whole[0])
+    assert np.array_equal(blocks.opening(page, across, down), whole[1])

@@ -71,6 +71,42 @@ def test_what_is_seen_and_does_not_print_is_said(tmp_path: Path, what: str, miss
     assert ("page 1 of note.pdf has a note or field that is set not to be printed" in said) == missed
 
 
+@pytest.mark.parametrize(
+    "what",
+    [
+        "/Subtype /Line /L [20 700 180 720] /C [0 0 0] /LE [/OpenArrow /None]",
+        "/Subtype /Line /L [20 700 180 720] /C [0.1] /BS << /W 3 >>",
+        "/Subtype /Polygon /Vertices [20 700 100 720 180 700] /C [0 0 0]",
+        "/Subtype /Polygon /Vertices [20 700 100 720 180 700] /C [] /IC [0 0 0 1]",
+        "/Subtype /PolyLine /Vertices [20 700 100 720 180 700] /C [0 0 0] /LE [/None /ClosedArrow]",
+    ],
+)
+def test_lines_and_polygons_without_a_look_are_drawn(tmp_path: Path, what: str) -> None:
+    ink, _, said = drawn(note(tmp_path / "note.pdf", what, PRINT, look=""))
+    assert ink
+    assert not said
+
+
+@pytest.mark.parametrize("what", ["/Subtype /Stamp /Name /Approved", "/Subtype /Line /L [1 2 (x)] /C [0 0 0]"])
+def test_a_note_that_nothing_can_be_drawn_of_is_said(tmp_path: Path, what: str) -> None:
+    ink, _, said = drawn(note(tmp_path / "note.pdf", what, PRINT, look=""))
+    assert not ink
+    assert "page 1 of note.pdf has notes without an appearance, which are left out" in said
+
+
+def test_colours_blend_as_colours(tmp_path: Path) -> None:
+    """Cyan multiplied by red is black; their greys multiplied are not."""
+    group = stream(
+        "1 0 0 rg 0 0 200 200 re f /M gs 0 1 1 rg 0 0 200 200 re f",
+        "/Type /XObject /Subtype /Form /BBox [0 0 200 200] /Group << /S /Transparency /I true >> "
+        "/Resources << /ExtGState << /M << /BM /Multiply >> >> >>",
+    )
+    path = pdf(tmp_path / "blend.pdf", "/G Do", resources="/XObject << /G 7 0 R >>", objects=[group])
+    sheet = next(iter(PdfDocument(Source(path=path), DocumentLimits())))
+    assert not isinstance(sheet, FaxImage)
+    assert np.asarray(sheet.render(595, 842))[-100, 100] == 0
+
+
 def test_a_field_without_a_look_of_its_own_is_filled_in(tmp_path: Path) -> None:
     ink, _, _ = drawn(note(tmp_path / "field.pdf", TEXT_FIELD, PRINT, FORM, look=""))
     assert ink
