@@ -13,6 +13,7 @@
 #include "glue.h"
 
 #define SDP_TEXT_MAX PJSIP_MAX_PKT_LEN
+#define BYE_WITHOUT_ACK_S 4
 
 static pjsip_inv_callback pjsua_callbacks;
 static pjsip_module mod_t38 = {.name = {"mod-softfax-t38", 15}, .id = -1, .priority = PJSIP_MOD_PRIORITY_APPLICATION};
@@ -21,6 +22,8 @@ typedef struct t38_state {
     int active;  /* the negotiated media is T.38 */
     int pending; /* our offer is under way */
     pjsip_transport *held;
+    pjsip_transaction *bye; /* of a call without an ACK */
+    pj_timer_entry bye_timer;
 } t38_state;
 
 static t38_state *state_of(pjsip_inv_session *inv) {
@@ -149,6 +152,29 @@ static void on_create_offer(pjsip_inv_session *inv, pjmedia_sdp_session **out) {
         (*pjsua_callbacks.on_create_offer)(inv, out);
 }
 
+static void on_bye_late(pj_timer_heap_t *heap, pj_timer_entry *entry) {
+    t38_state *s = entry->user_data;
+
+    PJ_UNUSED_ARG(heap);
+    pjsip_tsx_terminate(s->bye, PJSIP_SC_REQUEST_TIMEOUT);
+}
+
+/* Nobody need be at the other end of a call without an ACK, and it holds its channel slot: the answer to our BYE is not
+ * waited for as long as it was. */
+static void limit_bye(pjsip_inv_session *inv, pjsip_transaction *tsx) {
+    t38_state *s = state_of(inv);
+    pj_time_val wait = {BYE_WITHOUT_ACK_S, 0};
+
+    if (inv->role != PJSIP_ROLE_UAS || inv->state >= PJSIP_INV_STATE_CONFIRMED || tsx->role != PJSIP_ROLE_UAC ||
+        tsx->method.id != PJSIP_BYE_METHOD || tsx->state != PJSIP_TSX_STATE_CALLING)
+        return;
+    s->bye = tsx;
+    if (!pj_timer_entry_running(&s->bye_timer)) {
+        pj_timer_entry_init(&s->bye_timer, 0, s, on_bye_late);
+        pjsip_endpt_schedule_timer(pjsua_var.endpt, &s->bye_timer, &wait);
+    }
+}
+
 static void on_tsx_state_changed(pjsip_inv_session *inv, pjsip_transaction *tsx, pjsip_event *e) {
     t38_state *s = state_of(inv);
     int ours = tsx->role == PJSIP_ROLE_UAC && tsx->method.id == PJSIP_INVITE_METHOD && s->pending;
@@ -158,6 +184,7 @@ static void on_tsx_state_changed(pjsip_inv_session *inv, pjsip_transaction *tsx,
         (tsx->status_code == PJSIP_SC_UNAUTHORIZED || tsx->status_code == PJSIP_SC_PROXY_AUTHENTICATION_REQUIRED) &&
         tsx->last_tx && tsx->last_tx->auth_retry;
 
+    limit_bye(inv, tsx);
     (*pjsua_callbacks.on_tsx_state_changed)(inv, tsx, e);
     if (!ours || !s->pending || !ended || challenged || inv->state >= PJSIP_INV_STATE_DISCONNECTED)
         return;
@@ -182,6 +209,7 @@ static void on_state_changed(pjsip_inv_session *inv, pjsip_event *e) {
     if (inv->state == PJSIP_INV_STATE_DISCONNECTED) {
         connections_release(s->held);
         s->held = NULL;
+        pjsip_endpt_cancel_timer(pjsua_var.endpt, &s->bye_timer);
         ended_report(inv, e);
     }
     (*pjsua_callbacks.on_state_changed)(inv, e);

@@ -127,6 +127,24 @@ def test_calls_without_an_ack_take_no_call_from_others() -> None:
         assert stranger.invite()[1].kind == "200"
 
 
+def test_a_call_without_an_ack_is_over_after_half_a_minute_whether_its_bye_is_answered_or_not() -> None:
+    ours = Agent(
+        """
+        async def main(agent):
+            side = Side("answerer")
+            def incoming(call):
+                call.answer(t38=policy()); return side
+            agent.incoming = incoming
+            await side.until("ended", 50)
+            print(side.log[-1])
+        """
+    )
+    assert Caller(STRANGER, ours.port).invite()[1].kind == "200"
+    # 32 s for its ACK, and 4 s for an answer to our BYE.
+    time.sleep(20)
+    assert ours.output() == ["ended 408"]
+
+
 def test_idle_connections_of_one_address_leave_the_others_their_place() -> None:
     with agent(f"connections=64, {ACCOUNT}") as ours:
         idle = [connect(STRANGER, ours.port) for _ in range(12)]

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from softfax.ami.access import Permission
 from softfax.ami.auth import User
 from softfax.ami.channel import AmiEvent
+from softfax.ami.filters import Filter
 from softfax.ami.wire import Action, Fields, encode
 
 __all__ = ["Client"]
@@ -28,7 +28,7 @@ class Client:
         #: Set once the client has been dropped for not reading.
         self.overrun = False
         #: Filters of its own: whether what matches is wanted, and what matches.
-        self.filters: list[tuple[bool, re.Pattern[str]]] = []
+        self.filters: list[Filter] = []
         #: Set while there are events for a client that waits for one.
         self.held_any = asyncio.Event()
         self._held: list[bytes] | None = None
@@ -54,8 +54,8 @@ class Client:
         if not self.filters:
             return True
         text = data.decode("utf-8", "surrogateescape")
-        hits = [wanted for wanted, pattern in self.filters if pattern.search(text)]
-        return False not in hits and (True in hits or not any(wanted for wanted, _ in self.filters))
+        hits = [one.wanted for one in self.filters if one.matches(text)]
+        return False not in hits and (True in hits or not any(one.wanted for one in self.filters))
 
     # ---- waiting for an event -----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from softfax.ami.access import Permission
 from softfax.ami.channel import AmiEvent
+from softfax.ami.filters import Filter
 from softfax.ami.wire import Action
 
 if TYPE_CHECKING:
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_filter", "user_event", "wait_event"]
 
-FILTERS_MAX, FILTER_LENGTH_MAX = 32, 256
-#: More would let a filter take long over one event; a repeated group even more so.
-REPETITIONS_MAX = 2
-_TOO_DEAR = re.compile(r"\)[*+?{]|\\[1-9]|\(\?")
+FILTERS_MAX = 32
 
 
 async def add_filter(server: AmiServer, client: Client, action: Action) -> None:
@@ -28,18 +26,14 @@ async def add_filter(server: AmiServer, client: Client, action: Action) -> None:
     if action.get("Operation").lower() != "add":
         client.error(action, "Unknown operation")
         return
-    text = action.get("Filter")
-    wanted, pattern = not text.startswith("!"), text.removeprefix("!")
-    dear = _TOO_DEAR.search(pattern) or len(re.findall(r"(?<!\\)[*+{]", pattern)) > REPETITIONS_MAX
     try:
-        if dear or len(pattern) > FILTER_LENGTH_MAX or len(client.filters) >= FILTERS_MAX:
-            raise re.error("too long, or too much in it")
-        compiled = re.compile(pattern, re.DOTALL)
+        if len(client.filters) >= FILTERS_MAX:
+            raise re.error("too many")
+        client.filters.append(Filter(action.get("Filter")))
     except re.error:
         client.error(action, "Filter did not compile.  Check the syntax of the filter given.")
-        return
-    client.filters.append((wanted, compiled))
-    client.success(action, "Success")
+    else:
+        client.success(action, "Success")
 
 
 async def wait_event(server: AmiServer, client: Client, action: Action) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from softfax.sip.accounts import LINE_PARAMETER
 from softfax.sip.headers import headers_of
@@ -25,8 +26,8 @@ def binding_of(head: str, token: str, contact: str) -> tuple[int, str]:
     Ours is the Contact with our `line` parameter, or the address and user of the one we sent, where a registrar leaves out
     parameters that it does not know.
     """
-    folded = re.sub(r"\r?\n[ \t]+", " ", head)
-    listed = [one for header in _CONTACTS.findall(folded) for one in _CONTACT.findall(header)][:CONTACTS_MAX]
+    folded = re.sub(r"[ \t]+", " ", re.sub(r"\r?\n[ \t]+", " ", head))
+    listed = [one for header in _CONTACTS.findall(folded) for one in _contacts(header)][:CONTACTS_MAX]
     ours = _address(contact)
     default = re.match(r"[0-9]{1,10}", headers_of(head).get("Expires", ""))
     found = [one for one in listed if re.search(rf";{LINE_PARAMETER}={token}(?:[;?]|$)", one[0] or one[1])]
@@ -36,6 +37,19 @@ def binding_of(head: str, token: str, contact: str) -> tuple[int, str]:
     # With nothing said in the answer, it is an hour (RFC 3261 §10.2.1.1).
     expires_s = max(_expires(one[2], int(default[0]) if default else 3600) for one in found)
     return min(expires_s, 1 << 30), "" if expires_s else "our contact has expired (expires=0)"
+
+
+def _contacts(header: str) -> Iterator[tuple[str, str, str]]:
+    """URI in brackets, bare URI and parameters of each. What is none is passed over to the next comma: no text takes long."""
+    at = 0
+    while at < len(header):
+        match = _CONTACT.match(header, at)
+        if match is not None:
+            yield match[1] or "", match[2] or "", match[3]
+        end = match.end() if match is not None else header.find(",", at) + 1
+        if end <= at:
+            return
+        at = end
 
 
 def _address(uri: str) -> tuple[str, str, str] | None:

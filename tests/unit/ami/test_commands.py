@@ -189,7 +189,7 @@ def test_filters() -> None:
         async with serving(ALL) as (server, _):
             client = await Octets.connect(server)
             await client.login(Events="user")
-            for text in ("(", "(a+)+", ".*.*.*x", "a" * 300):
+            for text in ("(", "(a+)+", "(a|b)*", "a" * 300):
                 answer = await client.say(Action="Filter", Operation="Add", Filter=text)
                 assert answer.endswith("Filter did not compile.  Check the syntax of the filter given.")
             assert (await client.say(Action="Filter", Operation="Del")).endswith("Unknown operation")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from softfax.sip.contacts import binding_of
@@ -38,3 +40,12 @@ def test_binding(lines: list[str], expires_s: int) -> None:
     found, why = binding_of(head, "abc123", OURS)
     assert found == expires_s
     assert bool(why) == (not expires_s)
+
+
+@pytest.mark.parametrize(
+    "text", [";" + " " * 8000, "<" + " " * 8000, "; " * 4000, ',"' * 4000, "<,;" * 2600, "x;" + '"a' * 4000]
+)
+def test_no_contact_takes_long(text: str) -> None:
+    began = time.thread_time()
+    binding_of("\r\n".join(["SIP/2.0 200 OK", *[f"Contact: {text}"] * 7]), "abc123", OURS)
+    assert time.thread_time() - began < 2
