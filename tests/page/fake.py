@@ -39,6 +39,7 @@ class Fake:
         self.calls: list[dict[str, Any]] = []
         self.contacts = sample.contacts()
         self.trace: dict[str, Any] | None = None
+        self.polled: list[dict[str, Any]] = []
         self.uploads: dict[str, tuple[str, int]] = {}
         self.asked: list[tuple[str, str, Any]] = []
         self.failing: dict[str, tuple[int, dict[str, Any]]] = {}
@@ -446,6 +447,7 @@ ROUTES: tuple[tuple[str, str, Act], ...] = (
         "/v1/accounts",
         _json(lambda fake: {"accounts": [{"name": "office"}, {"name": "trunk"}], "defaults": sample.DEFAULTS}),
     ),
+    ("GET", "/v1/polled", _json(lambda fake: {"polled": fake.polled})),
     (
         "GET",
         "/v1/mailboxes",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from softfax.model import CallEvent, CallState, FaxContext, FaxResult, FaxUpdate
+from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult, FaxUpdate
 from softfax.resolutions import dots_per_metre
 from softfax.vocabularies.callback import CallbackBody, later
 
@@ -24,6 +24,8 @@ def callbacks(update: FaxUpdate) -> Iterator[CallbackBody]:
     An attempt after which another follows is no end.
     """
     context, event = update.context, update.event
+    if context.direction is Direction.SEND and not context.outgoing:
+        return  # a far end fetches a document: Simotel knows nothing like it
     if isinstance(event, FaxResult):
         if event.retry_at is not None:
             return

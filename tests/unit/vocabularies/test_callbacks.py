@@ -226,6 +226,10 @@ def test_simotel_incoming() -> None:
     assert (ended["description"]["FAXERROR"], ended["description"]["REMOTESTATIONID"]) == ("Timed out", "unknown")
 
 
+def test_simotel_knows_no_document_that_is_fetched() -> None:
+    assert callbacks("simotel", FaxUpdate(replace(IN, direction=Direction.SEND), result())) == []
+
+
 def test_simotel_styles_and_ids() -> None:
     sending = callbacks("simotel", FaxUpdate(OUT, CallEvent(state=CallState.CALLING)))[0]
     ended = callbacks("simotel", FaxUpdate(OUT, result()))[0]
