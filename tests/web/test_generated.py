@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import io
 import json
 import re
 import subprocess
@@ -26,6 +27,7 @@ from softfax.model import FaxState
 from softfax.web.examples import BODIES, FAX, PARAMETERS
 from tests.support.described import _description
 from tests.unit.web.fakes import SECRET, Site, a_fax, site
+from tests.web.rig import ADMIN, running
 
 #: Streams that do not end.
 ENDLESS = {"streamEvents"}
@@ -115,6 +117,48 @@ def test_every_operation_is_called_by_a_generated_client(folder: Path, tmp_path:
     steps = site(tmp_path)
     asyncio.run(run(next(steps)))
     next(steps, None)
+
+
+def test_files_are_sent_and_events_are_followed_by_generated_clients(folder: Path, tmp_path: Path) -> None:
+    """A form with a file, an upload, and the stream; its events are read by the models of the other generator."""
+    generated = importlib.import_module("generated")
+    kinds = importlib.import_module("generated.models")
+    models = importlib.import_module("generated_models")
+    file_of = importlib.import_module("generated.types").File
+    operation = {
+        name: importlib.import_module(f"generated.api.{group}.{name}")
+        for group, name in (("uploads", "upload"), ("faxes", "send_fax"), ("events", "stream_events"))
+    }
+
+    def letter() -> Any:
+        return file_of(payload=io.BytesIO(b"Dear\fAda"), file_name="letter.txt", mime_type="text/plain")
+
+    async def run() -> None:
+        async with running(tmp_path) as station:
+            client = generated.AuthenticatedClient(base_url=station.url, token=ADMIN, timeout=30.0)
+            upload = await operation["upload"].asyncio(client=client, body=kinds.UploadBody(file=letter(), pages="2"))
+            assert [page.number for page in upload.pages] == [1]
+            form = kinds.SendFaxFilesBody(to=["sip:ok@far.example"], file=[letter()], resolution="fine")
+            fax = await operation["send_fax"].asyncio(client=client, body=form)
+            assert (fax.state, fax.documents) == ("queued", ["letter.txt"])
+            # The function of the stream returns at its end, which does not come; its request is followed line by line.
+            asked = operation["stream_events"]._get_kwargs(fax_id=fax.id, last_event_id_query="1")
+            read: list[Any] = []
+            async with client.get_async_httpx_client().stream(**asked) as answer:
+                assert answer.status_code == 200
+                number = 0
+                async for line in answer.aiter_lines():
+                    if line.startswith("id: "):
+                        number = int(line.removeprefix("id: "))
+                    if line.startswith("data: {"):
+                        event = {"id": number, **json.loads(line.removeprefix("data: "))}
+                        read += models.EventList.model_validate({"events": [event]}).events
+                        read[-1] = getattr(read[-1], "root", read[-1])
+                        if read[-1].event == "job" and read[-1].state == "delivered":
+                            break
+            assert {"call", "page", "result", "job"} <= {one.event for one in read}
+
+    asyncio.run(run())
 
 
 def test_the_models_take_what_is_answered(folder: Path) -> None:
