@@ -165,7 +165,7 @@ typedef struct sfx_session_config {
 
 typedef struct sfx_session_stats {
     uint64_t media_us; /* since the media began */
-    uint64_t rtp_rx_packets, rtp_rx_lost, rtp_rx_late, rtp_rx_filled_samples, rtp_tx_packets;
+    uint64_t rtp_rx_packets, rtp_rx_lost, rtp_rx_late, rtp_rx_filled_samples, rtp_tx_packets, rtp_rx_restored;
     uint64_t udptl_rx_packets, udptl_rx_lost, udptl_rx_recovered, udptl_rx_bad, udptl_tx_packets;
     uint64_t srtp_rejected, srtp_replayed; /* packets of wrong authentication; packets seen before */
     uint64_t captured, capture_left_out;   /* packets for sfx_session_capture(), and those there was no room for */
@@ -197,6 +197,10 @@ SFX_API int sfx_session_start_audio(sfx_session *session, int fd, const char *re
                                     int payload_type, int ptime_ms);
 
 /* ---- SRTP (RFC 3711), for audio alone ----------------------------------------------------------------------- */
+
+/* Redundant audio (RFC 2198) of the audio that is started next: the payload types by which it comes and goes (96 to
+ * 127, 0 for none), and how many earlier packets go with each, at most 3. */
+SFX_API int sfx_session_red(sfx_session *session, int rx_type, int tx_type, int again);
 
 enum sfx_srtp_suite { SFX_SRTP_SHA1_80 = 1, SFX_SRTP_SHA1_32 = 2 }; /* AES_CM_128_HMAC_SHA1_80, …_32 (RFC 4568 §6.2) */
 
@@ -318,6 +322,7 @@ typedef struct sfx_line_config {
     uint32_t echo_db;        /* an echo of what each side sends, so much quieter */
     uint32_t echo_ms;        /* … and so late; 1000 at most */
     uint32_t ptime_ms;       /* of a packet; 0 for 20 */
+    uint32_t red;            /* audio: earlier packets with each (RFC 2198), at most 3; not on an analogue line */
 } sfx_line_config;
 
 /* Joins two fresh sessions (one SFX_FLAG_CALLER) and runs them to the end without sockets or a clock. Returns 0 when

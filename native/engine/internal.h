@@ -477,6 +477,11 @@ void listener_hear_fast(sfx_listener *l, const int16_t *amp, int samples);
 typedef struct shard shard;
 typedef void shard_tick(sfx_session *s);
 
+typedef struct session_red {
+    int rx_type, tx_type; /* 0: none */
+    unsigned again;
+} session_red;
+
 struct sfx_session {
     pthread_mutex_t lock; /* all below; taken by the shard once a tick */
     sfx_engine *engine;
@@ -501,6 +506,7 @@ struct sfx_session {
     t30_run run;
     rtp_rx rtp_rx;
     rtp_tx rtp_tx;
+    session_red red;      /* of the next audio */
     sfx_srtp *srtp;       /* NULL: audio goes in the clear */
     session_hooks *hooks; /* NULL but in tests */
     udptl_rx *udptl_rx;

@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #define LINE_QUEUE 256    /* packets under way in one direction */
+#define LINE_RED_TYPE 121 /* payload type */
 #define SETTLE_US 2000000 /* after both ended: what is still under way arrives */
 
 typedef struct line_packet {
@@ -122,6 +123,8 @@ static int line_open(line_end *end, bool first) {
     pthread_mutex_lock(&s->lock);
     s->sink = line_sink;
     s->sink_user = end;
+    if (c->red)
+        s->red = (session_red){LINE_RED_TYPE, LINE_RED_TYPE, c->red};
     err = c->mode == 2 ? session_media_t38(s, &t38)
                        : session_media_audio(s, law, law, c->ptime_ms ? (int)c->ptime_ms : RTP_PTIME_MS);
     pthread_mutex_unlock(&s->lock);
@@ -135,7 +138,7 @@ static int line_distort(line_end ends[2], const sfx_line_config *c) {
 
     if (c->mode == 2)
         return 0;
-    if (c->phase_permille >= 1000 || c->echo_ms > 1000)
+    if (c->phase_permille >= 1000 || c->echo_ms > 1000 || c->red > RED_MOST || (c->red && (skewed || sounds)))
         return -EINVAL;
     for (int i = 0; i < 2; i++) {
         if (skewed && !(ends[i].skew = skew_create(law, i ? -c->skew_ppm : c->skew_ppm, c->phase_permille)))

@@ -76,20 +76,60 @@ void rtp_tx_skip(rtp_tx *tx, unsigned packets, uint32_t samples, int paused) {
     tx->seq = (uint16_t)(tx->seq + packets);
     tx->timestamp += samples;
     tx->first = tx->first || paused;
+    if (paused)
+        tx->earlier_count = 0;
 }
 
-static size_t put_header(rtp_tx *tx, size_t samples, uint8_t *out) {
+void rtp_tx_red(rtp_tx *tx, int red_type, unsigned again) {
+    tx->red_type = red_type;
+    tx->again = again < RED_MOST ? again : RED_MOST;
+    tx->earlier_count = 0;
+}
+
+static void keep(rtp_tx *tx, const uint8_t *octets, size_t len) {
+    rtp_sent *kept;
+
+    if (tx->earlier_count == tx->again)
+        memmove(tx->earlier, tx->earlier + 1, --tx->earlier_count * sizeof *tx->earlier);
+    kept = &tx->earlier[tx->earlier_count++];
+    kept->timestamp = tx->timestamp;
+    kept->payload_type = tx->payload_type;
+    kept->len = len;
+    memcpy(kept->octets, octets, len);
+}
+
+static size_t put_redundant(rtp_tx *tx, const uint8_t *octets, size_t len, uint8_t *out) {
+    red_blocks blocks = {.own = {tx->payload_type, 0, octets, len}, .count = tx->earlier_count};
+    size_t size;
+
+    for (unsigned i = 0; i < tx->earlier_count; i++) {
+        const rtp_sent *e = &tx->earlier[i];
+        blocks.earlier[i] = (red_block){e->payload_type, tx->timestamp - e->timestamp, e->octets, e->len};
+    }
+    size = red_build(&blocks, out, RED_ROOM);
+    keep(tx, octets, len);
+    return size;
+}
+
+static size_t put_packet(rtp_tx *tx, const uint8_t *octets, size_t len, uint8_t *out) {
+    int redundant = tx->red_type && tx->again;
+    size_t size = len;
+
+    if (redundant)
+        size = put_redundant(tx, octets, len, out + RTP_HEADER);
+    else
+        memcpy(out + RTP_HEADER, octets, len);
     out[0] = 0x80;
-    out[1] = (uint8_t)(tx->payload_type | (tx->first ? 0x80 : 0));
+    out[1] = (uint8_t)((redundant ? tx->red_type : tx->payload_type) | (tx->first ? 0x80 : 0));
     out[2] = (uint8_t)(tx->seq >> 8);
     out[3] = (uint8_t)tx->seq;
     put32(out + 4, tx->timestamp);
     put32(out + 8, tx->ssrc);
     tx->first = 0;
     tx->seq++;
-    tx->timestamp += (uint32_t)samples;
+    tx->timestamp += (uint32_t)len;
     tx->packets++;
-    return RTP_HEADER + samples;
+    return RTP_HEADER + size;
 }
 
 void rtp_put(rtp_tx *tx, const int16_t *amp) {
@@ -98,18 +138,19 @@ void rtp_put(rtp_tx *tx, const int16_t *amp) {
 }
 
 size_t rtp_next(rtp_tx *tx, uint8_t *out) {
+    size_t len;
+
     if (tx->used < tx->octets)
         return 0;
-    memcpy(out + RTP_HEADER, tx->waiting, tx->octets);
+    len = put_packet(tx, tx->waiting, tx->octets, out);
     tx->used -= tx->octets;
     memmove(tx->waiting, tx->waiting + tx->octets, tx->used);
-    return put_header(tx, tx->octets, out);
+    return len;
 }
 
 size_t rtp_build_octets(rtp_tx *tx, const uint8_t *octets, size_t len, uint8_t *out) {
     tx->used = 0;
-    memcpy(out + RTP_HEADER, octets, len);
-    return put_header(tx, len, out);
+    return put_packet(tx, octets, len, out);
 }
 
 /* ---- receiving ----------------------------------------------------------------------------------------------- */
@@ -120,6 +161,7 @@ typedef struct rtp_view {
     int law;
     const uint8_t *payload;
     size_t len;
+    red_blocks red; /* whose own block is the payload; none where the packet is of one block */
 } rtp_view;
 
 static uint32_t get32(const uint8_t *p) {
@@ -143,27 +185,42 @@ uint32_t rtp_ssrc(const uint8_t *packet) { return get32(packet + 8); }
 
 uint16_t rtp_seq(const uint8_t *packet) { return (uint16_t)(packet[2] << 8 | packet[3]); }
 
-/* Header, then padding (RFC 3550 §5.1). A far end that was offered both laws may change over without a word; other
- * payload types (events of RFC 4733, comfort noise) are no samples. */
+/* A far end that was offered both laws may change over without a word; other payload types (events of RFC 4733, comfort
+ * noise) are no samples. */
+static int law_of(const rtp_rx *rx, int type) {
+    if (type == rx->payload_type)
+        return rx->law;
+    return type == SFX_LAW_PCMU || type == SFX_LAW_PCMA ? type : -1;
+}
+
+/* Header, then padding (RFC 3550 §5.1), then blocks if it is of several. */
 static int parse(const uint8_t *p, size_t len, const rtp_rx *rx, rtp_view *v) {
     int length = rtp_header_length(p, len), type = length < 0 ? -1 : p[1] & 0x7f;
     size_t header = (size_t)length;
-    if (length < 0 || (type != rx->payload_type && type != SFX_LAW_PCMU && type != SFX_LAW_PCMA))
+    if (length < 0)
         return -EBADMSG;
-    v->law = type == rx->payload_type ? rx->law : type;
     if (p[0] & 0x20) {
         if (p[len - 1] == 0 || p[len - 1] > len)
             return -EBADMSG;
         len -= p[len - 1];
     }
-    if (len <= header || len - header > RTP_MAX_PAYLOAD)
+    if (len <= header)
         return -EBADMSG;
     v->seq = (uint16_t)(p[2] << 8 | p[3]);
     v->timestamp = get32(p + 4);
     v->ssrc = get32(p + 8);
     v->payload = p + header;
     v->len = len - header;
-    return 0;
+    v->red.count = 0;
+    if (rx->red_type && type == rx->red_type) {
+        if (red_parse(v->payload, v->len, &v->red) < 0)
+            return -EBADMSG;
+        type = v->red.own.payload_type;
+        v->payload = v->red.own.octets;
+        v->len = v->red.own.len;
+    }
+    v->law = law_of(rx, type);
+    return v->law < 0 || !v->len || v->len > RTP_MAX_PAYLOAD ? -EBADMSG : 0;
 }
 
 int rtp_has_samples(const rtp_rx *rx, const uint8_t *packet, size_t len) {
@@ -264,6 +321,38 @@ static int is_new_count(rtp_rx *rx, uint16_t seq) {
     return rx->stray >= RTP_STRAYS || rx->moved;
 }
 
+/* Keeps a packet for later unless it is there already; returns whether it was not. */
+static int hold(rtp_rx *rx, uint16_t seq, uint32_t timestamp, int law, const uint8_t *payload, size_t len) {
+    rtp_held *h = &rx->held[seq & (RTP_WINDOW - 1)];
+
+    if (h->len)
+        return 0;
+    h->seq = seq;
+    h->len = (uint16_t)len;
+    h->timestamp = timestamp;
+    h->law = law;
+    memcpy(h->payload, payload, len);
+    rx->held_count++;
+    return 1;
+}
+
+/* What is missing before a packet, as far as it has that with it. Blocks have times and no numbers: those follow where
+ * number and time went on together. */
+static void take_earlier(rtp_rx *rx, const rtp_view *v, uint16_t ahead, rtp_deliver deliver, void *user) {
+    if (v->timestamp - rx->timestamp != (uint32_t)(ahead * v->len))
+        return;
+    for (unsigned i = 0; i < v->red.count; i++) {
+        const red_block *b = &v->red.earlier[i];
+        uint32_t back = b->back / (uint32_t)v->len;
+        int law = law_of(rx, b->payload_type);
+
+        if (law >= 0 && b->len == v->len && b->back % v->len == 0 && back > 0 && back <= ahead)
+            rx->restored +=
+                (uint64_t)hold(rx, (uint16_t)(v->seq - back), v->timestamp - b->back, law, b->octets, b->len);
+    }
+    play_held(rx, deliver, user);
+}
+
 int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliver, void *user) {
     rtp_view v;
     int16_t ahead;
@@ -291,19 +380,15 @@ int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliv
     }
     rx->stray = 0;
     rx->moved = 0;
+    if (ahead > 0 && v.red.count) {
+        take_earlier(rx, &v, (uint16_t)ahead, deliver, user);
+        ahead = (int16_t)(v.seq - rx->expected);
+    }
     if (ahead == 0) {
         play(rx, v.timestamp, v.law, v.payload, v.len, deliver, user);
         play_held(rx, deliver, user);
-    } else {
-        rtp_held *h = &rx->held[v.seq & (RTP_WINDOW - 1)];
-        if (!h->len) {
-            h->seq = v.seq;
-            h->len = (uint16_t)v.len;
-            h->timestamp = v.timestamp;
-            h->law = v.law;
-            memcpy(h->payload, v.payload, v.len);
-            rx->held_count++;
-        }
+    } else if (ahead > 0) {
+        hold(rx, v.seq, v.timestamp, v.law, v.payload, v.len);
         if (rx->held_count >= RTP_REORDER)
             skip_gap(rx, deliver, user);
     }

@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "red.h"
+
 #define RTP_HEADER 12
 #define RTP_FRAME 160       /* samples in 20 ms */
 #define RTP_MAX_PAYLOAD 480 /* 60 ms */
-#define RTP_PACKET (RTP_HEADER + RTP_MAX_PAYLOAD)
+#define RTP_PACKET (RTP_HEADER + RED_ROOM)
 #define RTP_PTIME_MS 20          /* of a packet, where the far end asks for nothing else */
 #define RTP_WINDOW 16            /* packets held while an earlier one is missing; a power of two */
 #define RTP_REORDER 4            /* later packets that may overtake a missing one before it is given up */
@@ -38,6 +40,7 @@ typedef struct rtp_held {
 typedef struct rtp_rx {
     int payload_type;
     int law;
+    int red_type; /* of redundant audio (RFC 2198); 0 where none was agreed */
     int started;
     uint16_t expected;
     uint32_t timestamp; /* expected */
@@ -49,19 +52,30 @@ typedef struct rtp_rx {
     int octets_law;
     int paused; /* samples of time before them in which the far end sent nothing */
     unsigned held_count;
-    uint64_t packets, lost, late, filled;
+    uint64_t packets, lost, late, filled, restored;
     rtp_held held[RTP_WINDOW];
 } rtp_rx;
+
+typedef struct rtp_sent {
+    uint32_t timestamp;
+    int payload_type;
+    size_t len;
+    uint8_t octets[RTP_MAX_PAYLOAD];
+} rtp_sent;
 
 typedef struct rtp_tx {
     int payload_type;
     int law;
+    int red_type;   /* of redundant audio (RFC 2198); 0 where none was agreed */
+    unsigned again; /* earlier packets that go with each then */
     int first;
     uint16_t seq;
     uint32_t timestamp, ssrc;
     uint64_t packets;
     unsigned octets, used; /* of a packet; of what waits for the next */
     uint8_t waiting[RTP_MAX_PAYLOAD + RTP_FRAME];
+    unsigned earlier_count;
+    rtp_sent earlier[RED_MOST]; /* the oldest first */
 } rtp_tx;
 
 /* The length of a packet's header with CSRCs and extension (RFC 3550 §5.1); -EBADMSG for what is no RTP. */
@@ -73,9 +87,9 @@ uint16_t rtp_seq(const uint8_t *packet);
 void rtp_rx_init(rtp_rx *rx, int payload_type, int law);
 /* The far end is elsewhere now, and may count from another number. */
 void rtp_rx_moved(rtp_rx *rx);
-/* Takes a packet; returns 0, or -EBADMSG for what is no RTP of ours (counted nowhere, silently dropped). */
 /* Whether a packet has samples for us: the agreed payload type or one of the laws, 10 to 60 ms. */
 int rtp_has_samples(const rtp_rx *rx, const uint8_t *packet, size_t len);
+/* Takes a packet; returns 0, or -EBADMSG for what is no RTP of ours (counted nowhere, silently dropped). */
 int rtp_receive(rtp_rx *rx, const uint8_t *packet, size_t len, rtp_deliver deliver, void *user);
 /* 20 ms have passed: gives up on what is missing for too long. */
 void rtp_tick(rtp_rx *rx, rtp_deliver deliver, void *user);
@@ -83,6 +97,8 @@ void rtp_tick(rtp_rx *rx, rtp_deliver deliver, void *user);
 void rtp_tx_init(rtp_tx *tx, int payload_type, int law, uint32_t random);
 /* Samples of a packet: whole 10 ms, up to 60. Returns 0, or -EINVAL. */
 int rtp_tx_ptime(rtp_tx *tx, int ptime_ms);
+/* From now on packets have `again` earlier ones with them, by a payload type of redundant audio; 0: they go alone. */
+void rtp_tx_red(rtp_tx *tx, int red_type, unsigned again);
 /* Takes RTP_FRAME samples to send; rtp_next() follows until it returns 0. */
 void rtp_put(rtp_tx *tx, const int16_t *amp);
 /* Writes the next packet that is full to `out` (RTP_PACKET octets); returns its length, 0 where there is none. */

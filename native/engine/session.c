@@ -199,6 +199,8 @@ int session_media_audio(sfx_session *s, int law, int payload_type, int ptime_ms)
     rtp_tx_ptime(&s->rtp_tx, ptime_ms);
     s->rtp_tx.payload_type = payload_type;
     s->rtp_tx.law = law;
+    s->rtp_rx.red_type = s->red.rx_type;
+    rtp_tx_red(&s->rtp_tx, s->red.tx_type, s->red.again);
     s->kind = err ? MEDIA_NONE : MEDIA_AUDIO;
     s->held = false;
     return err;
@@ -284,6 +286,17 @@ int sfx_session_peer(sfx_session *s, const char *host) {
         return err;
     pthread_mutex_lock(&s->lock);
     source_peer(&s->source, &peer);
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}
+
+static bool is_red_type(int type) { return !type || (type >= 96 && type <= 127); }
+
+int sfx_session_red(sfx_session *s, int rx_type, int tx_type, int again) {
+    if (!is_red_type(rx_type) || !is_red_type(tx_type) || again < 0 || again > RED_MOST)
+        return -EINVAL;
+    pthread_mutex_lock(&s->lock);
+    s->red = (session_red){rx_type, tx_type, (unsigned)again};
     pthread_mutex_unlock(&s->lock);
     return 0;
 }
@@ -430,6 +443,7 @@ int sfx_session_stats_get(sfx_session *s, sfx_session_stats *out) {
     out->rtp_rx_late = s->rtp_rx.late;
     out->rtp_rx_filled_samples = s->rtp_rx.filled;
     out->rtp_tx_packets = s->rtp_tx.packets;
+    out->rtp_rx_restored = s->rtp_rx.restored;
     out->udptl_rx_packets = s->udptl_before.packets + (s->udptl_rx ? s->udptl_rx->packets : 0);
     out->udptl_rx_lost = s->udptl_before.lost + (s->udptl_rx ? s->udptl_rx->lost : 0);
     out->udptl_rx_recovered = s->udptl_before.recovered + (s->udptl_rx ? s->udptl_rx->recovered : 0);

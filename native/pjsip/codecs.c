@@ -78,16 +78,18 @@ pj_status_t __wrap_pjsua_media_channel_create_sdp(pjsua_call_id id, pj_pool_t *p
 
     if (status != PJ_SUCCESS || acc_id < 0 || acc_id >= PJSUA_MAX_ACC)
         return status;
-    for (unsigned i = 0; wanted[acc_id].count && i < (*out)->media_count; i++) {
+    for (unsigned i = 0; i < (*out)->media_count; i++) {
         pjmedia_sdp_media *m = (*out)->media[i];
         const pjmedia_sdp_media *theirs = remote && i < remote->media_count ? remote->media[i] : NULL;
         if (!is_audio(m) || (theirs && !is_audio(theirs)))
             continue;
-        if (!arrange(m, theirs, acc_id)) {
+        if (wanted[acc_id].count && !arrange(m, theirs, acc_id)) {
             if (code)
                 *code = PJSIP_SC_NOT_ACCEPTABLE_HERE;
             return PJMEDIA_SDPNEG_ENOMEDIA;
         }
+        if (m->desc.fmt_count && glue_law_of(m, &m->desc.fmt[0]) >= 0)
+            red_describe(acc_id, pool, m, theirs);
     }
     return describe_sdp(id, pool, remote, *out, code);
 }

@@ -59,6 +59,9 @@ typedef struct sfx_sip_event {
     int32_t law;       /* 0 PCMU, 8 PCMA */
     int32_t direction; /* 1 we send, 2 we receive, 3 both */
     int32_t ptime_ms;  /* of SFX_SIP_AUDIO: what the far end wants in a packet */
+    int32_t red_rx,
+        red_tx;        /* of SFX_SIP_AUDIO: payload types of redundant audio that we and the far end take, 0: none */
+    int32_t red_again; /* … and the earlier packets that go with each */
     const char *remote;
     const char *local_sdp;
     const char *remote_sdp;
@@ -83,6 +86,9 @@ SFX_SIP_API int sfx_sip_cancel_offer(int call_id);
 /* Audio of an account's calls: `laws` (0 PCMU, 8 PCMA) in the order of preference, at most two; none for both. 0 or a
  * pj_status_t. */
 SFX_SIP_API int sfx_sip_codecs(int acc_id, const int *laws, int count);
+/* Redundant audio (RFC 2198) of an account's calls: earlier packets with each, at most 3; 0: none is offered or taken.
+ * 0 or a pj_status_t. */
+SFX_SIP_API int sfx_sip_red(int acc_id, int again);
 /* Whether SFX_SIP_SDP is asked for the calls of an account; SFX_SIP_AUDIO has both SDPs then. Returns a pj_status_t. */
 SFX_SIP_API int sfx_sip_describe(int acc_id, int wanted);
 /* Our SDP instead of the one being delivered. Returns a pj_status_t. */
@@ -184,6 +190,15 @@ void warnings_forget(void);
 /* media.c → codecs.c, sdp.c: 0 for PCMU, 8 for PCMA, -1 for anything else. */
 struct pjmedia_sdp_media;
 int glue_law_of(const struct pjmedia_sdp_media *m, const struct pj_str_t *format);
+/* red.c → sdp.c: puts redundant audio behind the formats it is made of; → codecs.c: adds it to a line of ours whose
+ * first format is G.711, of an answer if the far end's is given; → media.c: the payload type of it in a line, 0 for
+ * none; what an account wants. */
+struct pj_pool_t;
+void red_last(struct pjmedia_sdp_media *m);
+void red_describe(int acc_id, struct pj_pool_t *pool, struct pjmedia_sdp_media *ours,
+                  const struct pjmedia_sdp_media *theirs);
+int red_type_of(const struct pjmedia_sdp_media *m);
+int red_wanted(int acc_id);
 /* glue.c → loop.c: the wake-up begins, ends; whether the loop is to return. */
 int glue_start(void);
 void glue_stop(void);

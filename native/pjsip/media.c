@@ -389,6 +389,9 @@ pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_
     event.port = remote->desc.port;
     event.direction = direction_by(remote_sdp, remote);
     event.ptime_ms = ptime_of(remote_sdp, remote);
+    event.red_again = red_wanted(call_med->call->acc_id);
+    event.red_rx = event.red_again && red_type_of(remote) ? red_type_of(local) : 0;
+    event.red_tx = event.red_rx ? red_type_of(remote) : 0;
     if (address_kind(conn) == 2)
         event.direction &= 2;
     describe_audio(event.call_id, &event, local_sdp, remote_sdp);

@@ -117,6 +117,7 @@ static void normalise(pj_pool_t *pool, pjmedia_sdp_session *sdp) {
                 lower(pool, &m->desc.fmt[f]);
         }
         drop_formats(m);
+        red_last(m);
         give_address(pool, sdp, m);
     }
 }

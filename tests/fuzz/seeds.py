@@ -41,6 +41,8 @@ def exchanges() -> None:
         keep("udptl", f"seed-{side}", b"".join(b"\4" + piece(d) for d in datagrams[:12]))
     rtp = [struct.pack("!BBHII", 0x80, 0, n, n * 160, 7) + bytes(range(160)) for n in (1, 2, 4, 3, 9, 500, 501, 502)]
     keep("rtp", "seed", b"\0" + b"".join(bytes([n]) + piece(p) for n, p in enumerate(rtp)))
+    head = struct.pack("!IIB", 1 << 31 | 320 << 10 | 160, 1 << 31 | 160 << 10 | 160, 0)
+    keep("red", "seed", b"".join(bytes([step]) + piece(head + bytes(range(160)) * 3) for step in (0, 1, 2, 5, 0)))
     keep("srtp", "seed", b"\0" + b"".join(b"\1" + piece(p[:40]) for p in rtp))
 
 

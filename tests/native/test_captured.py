@@ -87,6 +87,16 @@ def test_pages_come_out_dot_for_dot(
     assert all(np.array_equal(x, y) for x, y in zip(sent, got, strict=True))
 
 
+def test_redundant_audio_makes_good_what_the_capture_lacks(tmp_path: Path) -> None:
+    """RFC 2198, with every fifteenth packet lost before it came to the capture."""
+    packets = list(datagrams(capture(tmp_path, LineSettings(mode="PCMU", red=1))))
+    whole = [one for n, one in enumerate(packets) if n % 15 or b"SIP/2.0" in one.payload]
+    call = the_call(merged(b"", whole))
+    assert call.media == {"G.711 (PCMU)"}
+    assert call.fax.delivered
+    assert call.faults == []
+
+
 def test_people_read_what_was_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "call.pcap"
     path.write_bytes(capture(tmp_path, LineSettings(mode="T38")))

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from softfax.captured.fax import ANSWERER, CALLER, CapturedEntry, FaxConversation
+from softfax.captured.rtp import audio_blocks
 from softfax.captured.t38 import Indicator, T38Side, is_udptl
 from softfax.engine.abi import HeardKind
 from softfax.engine.listener import Listener
@@ -150,8 +151,8 @@ class CapturedCall:
         """Take a packet of media."""
         self._now_us = one.time_us
         payload = one.payload
-        if len(payload) > 12 and payload[0] >> 6 == 2 and payload[1] & 0x7F in (0, 8):
-            self._rtp(side, payload)
+        if len(payload) > 12 and payload[0] >> 6 == 2 and (blocks := audio_blocks(payload)):
+            self._rtp(side, payload, blocks)
         elif is_udptl(payload):
             self.media.add("T.38")
             for said in self.t38[side].take(payload):
@@ -166,23 +167,24 @@ class CapturedCall:
                 elif said.kind == "data":
                     self.fax.data(side, said.octets)
 
-    def _rtp(self, side: int, payload: bytes) -> None:
-        codec = "PCMU" if payload[1] & 0x7F == 0 else "PCMA"
+    def _rtp(self, side: int, payload: bytes, blocks: Sequence[tuple[int, bytes]]) -> None:
+        kind, samples = blocks[-1]
+        codec = "PCMU" if kind == 0 else "PCMA"
         self.media.add(f"G.711 ({codec})")
         audio = self.audio.get(side)
         if audio is None:
             audio = self.audio[side] = _Audio(Listener(codec, lambda kind, octets: self._heard(side, kind, octets)))
-        head = 12 + 4 * (payload[0] & 15)
-        if payload[0] & 0x10 and len(payload) >= head + 4:
-            head += 4 + 4 * int.from_bytes(payload[head + 2 : head + 4], "big")
-        samples = payload[head:]
         number = int.from_bytes(payload[2:4], "big")
         ahead = (number - audio.expected & 0xFFFF) if audio.expected is not None else 0
         if ahead >= 0x8000 or not samples:
             return
         if 0 < ahead <= _SAMPLES_GAP_MAX:
-            audio.lost += ahead
-            audio.listener.miss(ahead * len(samples))
+            again = [octets for _, octets in blocks[:-1][-ahead:] if octets]
+            if lost := ahead - len(again):
+                audio.lost += lost
+                audio.listener.miss(lost * len(samples))
+            for octets in again:
+                audio.listener.hear(octets)
         audio.expected = number + 1 & 0xFFFF
         audio.packets += 1
         audio.listener.hear(samples)

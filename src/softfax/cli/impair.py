@@ -25,7 +25,15 @@ from softfax.impair.relay import Damage, Relay, relay_pair
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {"json": False, "faxes": 20, "mode": "both", "redundancy": 3, "seed": 1, "no_ecm": False}
+DEFAULTS: dict[str, Any] = {
+    "json": False,
+    "faxes": 20,
+    "mode": "both",
+    "redundancy": 3,
+    "red": 0,
+    "seed": 1,
+    "no_ecm": False,
+}
 #: Options that make a kind of line; those of packets alone hold for a relay too.
 PACKETS = ("loss", "burst", "jitter", "delay", "duplicate")
 SOUND = ("skew", "phase", "gain", "noise", "echo", "echo_delay")
@@ -80,6 +88,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     mode = line.add_argument("--mode", choices=["t38", "audio", "both"], help="transports (both)")
     mode.elsewhere = ("auto",)  # type: ignore[attr-defined]
     line.add_argument("--redundancy", metavar="N", type=_whole(0, 7), help="earlier packets with each of T.38 (3)")
+    line.add_argument("--red", metavar="N", type=_whole(0, 3), help="earlier packets with each of G.711, RFC 2198 (0)")
     line.add_argument("--loss", metavar="P", type=_fraction, help="packets lost, 0.02 or 2%%")
     line.add_argument("--burst", metavar="S", type=seconds, help="each loss takes all packets for so long")
     line.add_argument("--jitter", metavar="MS", type=_whole(0, 2000), help="delay that varies by so much")
@@ -154,7 +163,7 @@ def _cells(options: argparse.Namespace) -> list[Cell]:
     if options.mode in ("t38", "both"):
         found.append(Cell("t38", f"T.38, {about}", t38(redundancy=options.redundancy, **packets)))
     if options.mode in ("audio", "both"):
-        found.append(Cell("audio", f"G.711, {about}", audio(**packets, **sound)))
+        found.append(Cell("audio", f"G.711, {about}", audio(**packets, **sound, red=options.red)))
     return found
 
 

@@ -145,6 +145,7 @@ _STATS_64 = (
     "rtp_rx_late",
     "rtp_rx_filled_samples",
     "rtp_tx_packets",
+    "rtp_rx_restored",
     "udptl_rx_packets",
     "udptl_rx_lost",
     "udptl_rx_recovered",
@@ -179,6 +180,7 @@ class SessionStats(c.Structure):
     rtp_rx_late: int
     rtp_rx_filled_samples: int
     rtp_tx_packets: int
+    rtp_rx_restored: int
     udptl_rx_packets: int
     udptl_rx_lost: int
     udptl_rx_recovered: int
@@ -268,6 +270,7 @@ class LineConfig(c.Structure):
         ("echo_db", c.c_uint32),
         ("echo_ms", c.c_uint32),
         ("ptime_ms", c.c_uint32),
+        ("red", c.c_uint32),
     ]
 
 
@@ -296,6 +299,7 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_session_destroy": (None, [c.c_void_p]),
     "sfx_session_id": (c.c_uint32, [c.c_void_p]),
     "sfx_session_start_audio": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.c_int, c.c_int, c.c_int]),
+    "sfx_session_red": (c.c_int, [c.c_void_p, c.c_int, c.c_int, c.c_int]),
     "sfx_session_srtp": (c.c_int, [c.c_void_p, c.POINTER(SrtpConfig)]),
     "sfx_session_start_t38": (c.c_int, [c.c_void_p, c.c_int, c.c_char_p, c.c_uint16, c.POINTER(T38Record)]),
     "sfx_session_peer": (c.c_int, [c.c_void_p, c.c_char_p]),

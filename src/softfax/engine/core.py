@@ -45,6 +45,7 @@ __all__ = [
     "LineSettings",
     "PageFormat",
     "PagePreview",
+    "RedSettings",
     "T30Settings",
     "ThreadLoad",
     "UdptlSettings",
@@ -210,7 +211,7 @@ class LineSettings:
 
     Audio alone has what an analogue line does: the second side's sample clock `skew_ppm` faster and `phase` of a sample away, a
     level of `gain_db`, noise `snr_db` below a modem's signal, an echo `echo_db` quieter and `echo_ms` late; packets of
-    `ptime_ms`.
+    `ptime_ms`. Without those of an analogue line, each packet may have `red` earlier ones with it (RFC 2198).
     """
 
     mode: str = "T38"
@@ -232,6 +233,7 @@ class LineSettings:
     echo_db: int = 0
     echo_ms: int = 0
     ptime_ms: int = 20
+    red: int = 0
 
     def to_c(self) -> LineConfig:
         """The C struct; raises UsageError for an unknown mode."""
@@ -258,7 +260,17 @@ class LineSettings:
             echo_db=self.echo_db,
             echo_ms=self.echo_ms,
             ptime_ms=self.ptime_ms,
+            red=self.red,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RedSettings:
+    """Redundant audio (RFC 2198): the payload types it comes and goes by, and the earlier packets that go with each."""
+
+    receive_type: int
+    send_type: int
+    earlier: int
 
 
 class SessionSettings(Protocol):
@@ -297,16 +309,20 @@ class EngineSession:
         payload_type: int,
         ptime_ms: int = 20,
         srtp: SrtpSettings | None = None,
+        red: RedSettings | None = None,
     ) -> None:
         """Runs T.30 over G.711 on the bound UDP socket `fd`, which the session takes over (closed on failure too).
 
-        With `srtp` it is encrypted (RFC 3711). Said again while audio runs, it moves to another address or other keys; a
-        direction whose key stays goes on where it was.
+        With `srtp` it is encrypted (RFC 3711), with `red` redundant (RFC 2198). Said again while audio runs, it moves to another
+        address or other keys; a direction whose key stays goes on where it was.
         """
         status = self._lib.sfx_session_srtp(self.handle, c.byref(srtp.to_c()) if srtp else None)
+        if status >= 0:
+            types = (red.receive_type, red.send_type, red.earlier) if red else (0, 0, 0)
+            status = self._lib.sfx_session_red(self.handle, *types)
         if status < 0:
             os.close(fd)
-        check(status, "encrypting audio")
+        check(status, "setting up audio")
         status = self._lib.sfx_session_start_audio(
             self.handle, fd, remote[0].encode(), remote[1], _LAWS[codec], payload_type, ptime_ms
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 
 from softfax.engine.abi import ErrorCorrection, SrtpSuite
-from softfax.engine.core import UdptlSettings
+from softfax.engine.core import RedSettings, UdptlSettings
 from softfax.engine.srtp import SrtpSettings
 from softfax.errors import LocalError
 from softfax.fax.ports import AudioPath
@@ -40,7 +40,8 @@ def audio_path(media: AudioMedia) -> AudioPath:
     host, port = media.remote
     if not media.send:
         host = "::" if ":" in host else "0.0.0.0"
-    return AudioPath(media.fd, (host, port), media.codec, media.payload_type, media.ptime_ms, srtp)
+    red = RedSettings(*media.red) if media.red is not None else None
+    return AudioPath(media.fd, (host, port), media.codec, media.payload_type, media.ptime_ms, red, srtp)
 
 
 def udptl_settings(media: T38Media, redundancy: int) -> UdptlSettings:

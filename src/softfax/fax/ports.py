@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from softfax.engine.core import UdptlSettings
+from softfax.engine.core import RedSettings, UdptlSettings
 from softfax.engine.srtp import SrtpSettings
 
 __all__ = ["AudioPath", "CallPort", "EnginePort", "Scheduler", "T38Path", "Timer"]
@@ -26,6 +26,7 @@ class AudioPath:
     codec: str
     payload_type: int
     ptime_ms: int = 20
+    red: RedSettings | None = None
     srtp: SrtpSettings | None = None
 
     def start(self, engine: EnginePort) -> None:
@@ -36,6 +37,7 @@ class AudioPath:
             codec=self.codec,
             payload_type=self.payload_type,
             ptime_ms=self.ptime_ms,
+            red=self.red,
             srtp=self.srtp,
         )
 
@@ -78,6 +80,7 @@ class EnginePort(Protocol):
         codec: str,
         payload_type: int,
         ptime_ms: int,
+        red: RedSettings | None = None,
         srtp: SrtpSettings | None = None,
     ) -> None: ...
     def start_t38(self, fd: int, remote: tuple[str, int], udptl: UdptlSettings) -> None: ...

@@ -146,7 +146,7 @@ class Tracing:
             self.drop()
             return
         if stats is not None:
-            names = ("rtp_rx_packets", "rtp_rx_lost", "rtp_rx_late", "rtp_tx_packets", "udptl_rx_packets",
+            names = ("rtp_rx_packets", "rtp_rx_lost", "rtp_rx_restored", "rtp_rx_late", "rtp_tx_packets", "udptl_rx_packets",
                      "udptl_rx_lost", "udptl_rx_recovered", "udptl_rx_bad", "udptl_tx_packets", "retries",
                      "srtp_rejected", "srtp_replayed", "captured", "capture_left_out")  # fmt: skip
             counted = {name: int(getattr(stats, name)) for name in names}

@@ -13,6 +13,8 @@ __all__ = ["CELLS", "Cell", "cells_named"]
 LIMIT_S = 1800.0
 #: Packets are lost by number: about as many a second as the medium sends.
 AUDIO_PPS, T38_PPS = 50, 30
+#: Earlier packets with each, as an account offers.
+RED = 1
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ CELLS = (
     Cell("audio-1%", "G.711, 1 % lost", audio(loss=0.01)),
     Cell("audio-2%", "G.711, 2 % lost", audio(loss=0.02)),
     Cell("audio-5%", "G.711, 5 % lost", audio(loss=0.05)),
+    Cell("audio-red-0.5%", "G.711 with RFC 2198, 0.5 % lost", audio(loss=0.005, red=RED)),
+    Cell("audio-red-1%", "G.711 with RFC 2198, 1 % lost", audio(loss=0.01, red=RED)),
+    Cell("audio-red-2%", "G.711 with RFC 2198, 2 % lost", audio(loss=0.02, red=RED)),
+    Cell("audio-red-5%", "G.711 with RFC 2198, 5 % lost", audio(loss=0.05, red=RED)),
     Cell("audio-burst-1%", "G.711, 1 % lost in bursts of 0.1 s", audio(loss=0.01 / (0.1 * AUDIO_PPS), burst_s=0.1)),
     Cell("audio-outage-2s", "G.711, 2 s without a packet", audio(), outage_s=2.0),
     Cell("audio-jitter", "G.711, 60 ms of jitter", audio(jitter_ms=60, delay_ms=40)),

@@ -136,7 +136,7 @@ class Metrics:
         self._retries = counter("retries", "Retrains, and pages and frames sent again", "mode")
         self._packets = counter("packets_received", "RTP (audio) and UDPTL (T38) packets that came", "mode")
         self._lost = counter("packets_lost", "Packets that did not come", "mode")
-        self._recovered = counter("packets_recovered", "Lost T.38 packets restored from redundancy or FEC", "mode")
+        self._recovered = counter("packets_recovered", "Lost packets restored from redundancy or FEC", "mode")
         self._fax_s = Histogram(
             "softfax_fax_seconds",
             "How long answered faxes took",

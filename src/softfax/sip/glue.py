@@ -58,6 +58,9 @@ class _Event(c.Structure):
         ("law", c.c_int32),
         ("direction", c.c_int32),
         ("ptime_ms", c.c_int32),
+        ("red_rx", c.c_int32),
+        ("red_tx", c.c_int32),
+        ("red_again", c.c_int32),
         ("remote", c.c_char_p),
         ("local_sdp", c.c_char_p),
         ("remote_sdp", c.c_char_p),
@@ -108,6 +111,9 @@ class GlueEvent:
     law: int
     direction: int
     ptime_ms: int
+    red_rx: int
+    red_tx: int
+    red_again: int
     remote: str
     local_sdp: str
     remote_sdp: str
@@ -168,6 +174,9 @@ class Glue:
                     e.law,
                     e.direction,
                     e.ptime_ms,
+                    e.red_rx,
+                    e.red_tx,
+                    e.red_again,
                     _text(e.remote),
                     _text(e.local_sdp),
                     _text(e.remote_sdp),
@@ -199,6 +208,10 @@ class Glue:
     def codecs(self, account_id: int, laws: Sequence[int]) -> int:
         """Set the codecs of an account's calls: 0 for PCMU, 8 for PCMA, in the order of preference. Returns a pj_status_t."""
         return int(self._lib.sfx_sip_codecs(account_id, (c.c_int * len(laws))(*laws), len(laws)))
+
+    def red(self, account_id: int, earlier: int) -> int:
+        """Earlier packets with each of an account's audio (RFC 2198); 0 offers and takes none. Returns a pj_status_t."""
+        return int(self._lib.sfx_sip_red(account_id, earlier))
 
     def describe(self, account_id: int, wanted: bool) -> int:
         """Turn events `SDP` for an account's calls on or off. Returns a pj_status_t."""

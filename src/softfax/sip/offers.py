@@ -89,7 +89,18 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
         os.close(event.fd)
         agent.tell(call._end_for, str(error), 488)
         return
-    told = (*here, event.remote, event.port, event.payload_type, event.law, event.direction, event.ptime_ms, srtp)
+    told = (
+        *here,
+        event.remote,
+        event.port,
+        event.payload_type,
+        event.law,
+        event.direction,
+        event.ptime_ms,
+        srtp,
+        event.red_rx,
+        event.red_tx,
+    )
     media = AudioMedia(
         event.fd,
         (event.remote, event.port),
@@ -99,6 +110,7 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
         bool(event.direction & 2),
         srtp,
         event.ptime_ms,
+        (event.red_rx, event.red_tx, event.red_again) if event.red_tx else None,
     )
     if told == call._audio_told or not agent.tell(call._deliver_audio, media):
         os.close(event.fd)

@@ -22,6 +22,7 @@ from softfax.sip.requests import RequestAnswer
 from softfax.sip.types import (
     ANYWHERE,
     ANYWHERE_6,
+    AUDIO_REDUNDANCY,
     SipAccount,
     SipConfig,
     is_unspecified,
@@ -127,6 +128,7 @@ class PjAccounts:
             self._tls["", ""] = (tls_transport, bound[1])
         self.anonymous = PjAccount(self, None)
         self.anonymous.create(self._account_config(self.anonymous), True)
+        self._glue.red(int(self.anonymous.getId()), AUDIO_REDUNDANCY)
 
     def close(self) -> None:
         """Gives all up."""
@@ -168,6 +170,7 @@ class PjAccounts:
         except pj.Error as error:
             raise UsageError(f"account {account.name} cannot be used: {reason_of(error)}", "correct it") from None
         self._glue.codecs(int(pj_account.getId()), [LAWS[codec] for codec in account.codecs])
+        self._glue.red(int(pj_account.getId()), account.audio_redundancy)
         self._glue.describe(int(pj_account.getId()), account.srtp != "off")
         user = account.auth_user or account.user
         self._glue.credentials(int(pj_account.getId()), user, account.password, account.realms)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANYWHERE",
     "ANYWHERE_6",
+    "AUDIO_REDUNDANCY",
     "CALLS_PER_PROCESS",
     "FILES_ITSELF",
     "FILES_PER_CALL",
@@ -53,6 +54,8 @@ CALLS_PER_PROCESS = 1000
 #: Descriptors that a process asks for, those of a call (RTP, RTCP, UDPTL, duplicates of the engine's, its file), and the rest.
 FILES_WANTED, FILES_PER_CALL, FILES_ITSELF = 16384, 8, 200
 DSCP_CS3, DSCP_EF = 24, 46
+#: Earlier packets that go with each of G.711 (RFC 2198) where both sides have that.
+AUDIO_REDUNDANCY = 1
 ANYWHERE, ANYWHERE_6 = "sip:192.0.2.1", "sip:[2001:db8::1]"
 #: The name of an account that nobody named, being the only one.
 ONLY_ACCOUNT = "account"
@@ -106,6 +109,7 @@ class SipAccount:
     srtp: SrtpPolicy = "off"
     srtp_without_tls: bool = False
     options_s: int = 0
+    audio_redundancy: int = AUDIO_REDUNDANCY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +184,8 @@ class AudioMedia:
     srtp: SrtpKeys | None = None
     #: Audio in each packet that the far end asks for.
     ptime_ms: int = 20
+    #: Of redundant audio (RFC 2198): payload types that we and the far end take, earlier packets with each.
+    red: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def fax_progress(active: ActiveFax, fax_id: str, *, ended: bool = False) -> Prog
         rate_bps=stats.rate_bps,
         packets=stats.udptl_rx_packets + stats.rtp_rx_packets,
         lost=stats.udptl_rx_lost + stats.rtp_rx_lost,
-        recovered=stats.udptl_rx_recovered,
+        recovered=stats.udptl_rx_recovered + stats.rtp_rx_restored,
         retries=stats.retries,
         fax_id=fax_id,
     )
@@ -48,6 +48,6 @@ def gateway_progress(gateway: ActiveGateway | None, fax_id: str, *, ended: bool 
         rate_bps=a.rate_bps,
         packets=packets,
         lost=sum(leg.udptl_rx_lost + leg.rtp_rx_lost for leg in legs),
-        recovered=sum(leg.udptl_rx_recovered for leg in legs),
+        recovered=sum(leg.udptl_rx_recovered + leg.rtp_rx_restored for leg in legs),
         fax_id=fax_id,
     )

@@ -18,7 +18,15 @@ from softfax.options import Rate
 from softfax.sip.accounts import check_accounts, network
 from softfax.sip.sdes import SrtpPolicy
 from softfax.sip.stun import stun_server
-from softfax.sip.types import CallerPolicy, Codec, SipAccount, Transport, parse_listen, split_uri
+from softfax.sip.types import (
+    AUDIO_REDUNDANCY,
+    CallerPolicy,
+    Codec,
+    SipAccount,
+    Transport,
+    parse_listen,
+    split_uri,
+)
 from softfax.station.config.base import Misplaced, Prefix, Table, address_here, matching, said
 from softfax.station.routes import DialPlan, NumberFormat, RewriteRule, RouteEntry, Trunk
 
@@ -205,6 +213,12 @@ class AccountConfig(Table):
         0, ge=0, le=3600, description="without registration: seconds between OPTIONS that ask for it, 0 for none"
     )
     codecs: tuple[Codec, ...] = Field(("PCMU", "PCMA"), description="PCMU, PCMA: which, and in what order")
+    audio_redundancy: int = Field(
+        AUDIO_REDUNDANCY,
+        ge=0,
+        le=3,
+        description="how many earlier packets go with each of G.711 (RFC 2198), where the far end has that too; 0: not offered",
+    )
     numbers: tuple[Did, ...] = Field((), description="numbers (DIDs) that belong to it")
     called: str = Field(
         "auto",
@@ -294,6 +308,7 @@ class AccountConfig(Table):
             srtp=self.srtp,
             srtp_without_tls=self.srtp_without_tls,
             options_s=self.options_s,
+            audio_redundancy=self.audio_redundancy,
         )
 
     def t38_preferences(self) -> T38Preferences:

@@ -61,7 +61,7 @@ OTHER_KEYS = frozenset(
         " cover_to_company cover_to_number cut delay dir direction document document_password duplicate echo echo_delay faxes"
         " follow force from from_uri gain halftone header header_by ident jitter json keep_tiff limit listen loss max_paper"
         " max_rate max_resolution mode no_ecm no_fit noise number ocr output pages paper password phase poll poll_document"
-        " poll_password polled preview proxy public_address received redundancy register relay resend resolution scan search"
+        " poll_password polled preview proxy public_address received red redundancy register relay resend resolution scan search"
         " seed sender_id sent since skew state stun subaddress tag time_zone timeout tls_ca tls_certificate tls_insecure"
         " tls_private_key to transport unread url user",
     )
