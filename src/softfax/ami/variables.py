@@ -30,7 +30,7 @@ def _faxopt(call: FaxCall, fax: FaxChannel) -> dict[str, str]:
         # Detection is a [[gateway]] rule's, and over by the time there is a channel.
         "faxdetect": "no",
         "gateway": "yes" if call.context.direction is Direction.GATEWAY else "no",
-        "negotiate_both": "no",
+        "negotiate_both": "yes" if call.negotiate_both else "no",
         "filename": fax.files[0] if fax.files else "",
         "filenames": "&".join(fax.files),
         "headerinfo": call.context.header,

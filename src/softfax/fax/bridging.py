@@ -269,7 +269,8 @@ class GatewaySession:
         if self.ended or side.mode is Mode.T38:
             return
         side.t38 = T38Use.REFUSED
-        self._hold(False)
+        if self.legs[not leg].t38 is not T38Use.ASKED:
+            self._hold(False)
 
     def _may_ask(self, leg: int) -> bool:
         """T.38 is asked of a leg that is up, has audio and may have T.38; of none twice."""
@@ -312,8 +313,9 @@ class GatewaySession:
     def _on_v21(self, leg: int) -> None:
         """A fax speaks on one leg: T.38 is asked of the other, where its network may lose what modems cannot do without."""
         self._heard()
-        if not self._fax.commanded and self._may_ask(not leg):
-            self._ask(not leg)
+        for asked in (not leg, leg) if self.settings.negotiate_both else (not leg,):
+            if not self._fax.commanded and self._may_ask(asked):
+                self._ask(asked)
 
     def _heard(self) -> None:
         if not self._fax.heard:

@@ -18,12 +18,13 @@ A, B = 0, 1
 
 @dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
-    """Settings of one gateway's call. `t38` are the first leg's preferences for T.38; `stall_s` is how long nothing may come by
-    either leg."""
+    """Settings of one gateway's call. `t38` are the first leg's preferences for T.38; with `negotiate_both` it is also asked of
+    the leg by which V.21 is heard. `stall_s` is how long nothing may come by either leg."""
 
     fax_id: str
     number: int = 0
     t38: T38Preferences = field(default_factory=T38Preferences)
+    negotiate_both: bool = False
     stall_s: float = 60.0
     call_s: float = 4 * 3600.0
     trace: bool = False

@@ -37,6 +37,8 @@ class FaxCall:
     #: The channel of its other leg, and the numbers of its sessions: one listens to each leg, then one carries the fax.
     onward_channel: str = ""
     numbers: tuple[int, int, int] | None = None
+    #: Whether its gateway asks T.38 of both legs.
+    negotiate_both: bool = False
     known: bool = True
     call_state: CallState | None = None
     mode: Mode | None = None

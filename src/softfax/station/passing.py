@@ -82,7 +82,8 @@ class Passing:
         onward = dataclasses.replace(arrived, mailbox="", gateway=rule.name)
         listens = bool(rule.listen) and self._host.unready() is None
         fax = PlacedFax(call.account, arrived if listens or rule.swml else onward, caller)
-        settings = GatewaySettings(fax_id=fax_id, t38=making.t38_preferences(self._host.config, call.account))
+        t38 = making.t38_preferences(self._host.config, call.account)
+        settings = GatewaySettings(fax_id=fax_id, t38=t38, negotiate_both=rule.negotiate_both)
         gateway = fax.gateway = ActiveGateway(
             self._host.running(), call, settings, partial(self._host.on_event, fax_id, fax)
         )

@@ -504,6 +504,7 @@ class Station(Registry):
             self.refuse(fax.call, 480, "no SWML is run here")
         elif call.gateway:
             fax.call.numbers = self._identities.more_sessions(context)
+            fax.call.negotiate_both = any(g.negotiate_both for g in self.config.gateway if g.name == call.gateway)
             order = going_on(self.config, self.rules, call.gateway, fax.call, self.calls(), self.down())
             fax.call.onward_channel = self._identities.channel(fax.call.onward or "none")
             self._running().order(order)

@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from softfax.ami.events import FaxChannel
+from softfax.ami.variables import value
 from softfax.model import (
     CallEvent,
     CallState,
@@ -165,3 +166,15 @@ def test_one_listens_to_each_leg_until_one_carries_the_fax(
         (operation, "none", "Active", ())
     }
     assert current == len(listed)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_faxopt_says_how_the_gateway_asks_for_t38(both: bool) -> None:
+    async def read() -> dict[str, str]:
+        result: asyncio.Future[FaxResult] = asyncio.get_running_loop().create_future()
+        listening = session(Operation.V21, None, None, None)
+        call = FaxCall(context=CONTEXT, session=listening, result=result, negotiate_both=both)
+        names = ("gateway", "negotiate_both", "faxdetect")
+        return {name: value(call, FaxChannel(CONTEXT), f"FAXOPT({name})") for name in names}
+
+    assert asyncio.run(read()) == {"gateway": "yes", "negotiate_both": "yes" if both else "no", "faxdetect": "no"}

@@ -45,13 +45,16 @@ class Call:
     """One call through a gateway; `a` and `b` are the SIP calls."""
 
     def __init__(
-        self, t38: tuple[T38Preferences, T38Preferences] = (T38Preferences(), T38Preferences()), ways: int = 1
+        self,
+        t38: tuple[T38Preferences, T38Preferences] = (T38Preferences(), T38Preferences()),
+        ways: int = 1,
+        negotiate_both: bool = False,
     ):
         self.clock, self.gateway, self.events = Clock(), Gateway(), list[Event]()
         self.a, self.b = Recorder(), Recorder()
         self.ways, self._t38 = ways, t38[B]
         self.session = GatewaySession(
-            settings=GatewaySettings(fax_id="f" * 24, t38=t38[A]),
+            settings=GatewaySettings(fax_id="f" * 24, t38=t38[A], negotiate_both=negotiate_both),
             scheduler=self.clock,
             on_event=self.events.append,
             gateway=self.gateway,
@@ -124,6 +127,22 @@ def test_a_caller_who_was_listened_to_hears_ring_back_until_the_other_side_speak
 
 def test_a_call_that_was_not_listened_to_has_the_other_sides_own_ringing() -> None:
     assert Call().up().gateway.rings == []
+
+
+@pytest.mark.parametrize("refuses", [A, B, None])
+def test_t38_may_be_asked_of_both(refuses: int | None) -> None:
+    call = Call(negotiate_both=True).up()
+    call.hears(B, EventType.V21)
+    assert "offer_t38" in call.a.asked
+    assert "offer_t38" in call.b.asked
+    assert call.gateway.held == [True]
+    for leg in (A, B):
+        if leg == refuses:
+            call.session.t38_refused(leg, 488, "Not Acceptable Here")
+        else:
+            call.t38(leg)
+        assert call.gateway.held == ([True] if leg == A else [True, False]), "until both have answered"
+    assert [leg.mode for leg in call.session.legs] == [Mode.AUDIO if leg == refuses else Mode.T38 for leg in (A, B)]
 
 
 def test_a_refusal_leaves_both_in_audio() -> None:

@@ -39,6 +39,9 @@ class GatewayConfig(Table):
         (), max_length=20, description="accounts by which calls go on, the first one first (as [[route]] says)"
     )
     answer_timeout_s: Seconds = Field(60.0, description="how long it may ring")
+    negotiate_both: bool = Field(
+        False, description="ask T.38 of both sides once a fax is heard, instead of the one that does not speak"
+    )
     listen: Literal["", "early", "answer"] = Field(
         "",
         description="listen first, in early media (183) or answered, and receive here if a fax is heard; empty: pass on at once",
