@@ -63,3 +63,22 @@ def test_execute_comes_after_finished_with_the_id_of_the_call(tmp_path: Path) ->
         assert run["variables"]["send_fax_document"] == files.url("/letter.txt")
 
     asyncio.run(main())
+
+
+def test_variables_are_json_whatever_they_hold(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as r, r.client() as c:
+            nines = "9" * 300
+            text = f"sections: {{main: [{{set: {{a: .inf, b: .nan, c: '${{{nines} * {nines}}}', d: 1.5, e: \"\\uD800\"}}}}]}}"
+            begun = await c.post("/v1/swml?to=sip:ok@far.example", content=text, headers={"Content-Type": "text/yaml"})
+            assert begun.status_code == 202, begun.text
+
+            async def over() -> str | None:
+                found = await c.get(begun.headers["location"])
+                return found.text if found.json()["ended"] else None
+
+            run = json.loads(await until(over), parse_constant=lambda word: [word])
+            assert run["state"] == "ended"
+            assert run["variables"] == {"a": None, "b": None, "c": None, "d": 1.5, "e": "?"}
+
+    asyncio.run(main())

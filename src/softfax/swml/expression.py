@@ -13,6 +13,8 @@ __all__ = ["ExpressionError", "evaluate", "substitute", "text_of"]
 LENGTH_MAX = 2000
 DEPTH_MAX = 30
 TEXT_MAX = 64 << 10
+#: Of a value: its texts, and so much for each value in it.
+VALUE_MAX, VALUE_OCTETS, VALUE_DEPTH_MAX = 512 << 10, 16, 60
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<text>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(?P<name>[A-Za-z_$][\w$]*)"
     r"|(?P<op>===|!==|==|!=|<=|>=|&&|\|\||[-+*/%!<>()\[\].,?:]))"
@@ -56,6 +58,24 @@ def substitute(value: Any, variables: Mapping[str, Any]) -> Any:
     if whole:
         return evaluate(whole[1], variables)
     return _SUBSTITUTION.sub(lambda m: text_of(evaluate(m[1], variables)), value)[:TEXT_MAX]
+
+
+def copied(value: Any) -> tuple[Any, int]:
+    """A copy, which holds nothing twice nor itself, and its size. Raises ExpressionError for one that is too large."""
+    size = 0
+
+    def copy(one: Any, depth: int) -> Any:
+        nonlocal size
+        size += VALUE_OCTETS + (len(one) if isinstance(one, str) else 0)
+        if size > VALUE_MAX or depth > VALUE_DEPTH_MAX:
+            raise ExpressionError("the value is too large")
+        if isinstance(one, Mapping):
+            return {copy(key, depth): copy(item, depth + 1) for key, item in one.items()}
+        if isinstance(one, (list, tuple)):
+            return [copy(item, depth + 1) for item in one]
+        return one
+
+    return copy(value, 0), size
 
 
 def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:

@@ -6,13 +6,14 @@ Variables live in `vars`; what `execute` passes in `params` is seen there while 
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from softfax.errors import SoftfaxError
 from softfax.swml.document import JUMPS_MAX, Instruction, SwmlDocument
-from softfax.swml.expression import ExpressionError, evaluate, substitute, text_of
+from softfax.swml.expression import ExpressionError, copied, evaluate, substitute, text_of
 
 __all__ = [
     "Effect",
@@ -30,6 +31,10 @@ STEPS_MAX = 10_000
 CALLS_MAX = 30
 FAXES_MAX = 100
 BODY_MAX = 256 << 10
+#: Of all variables, as `copied` measures them.
+VARIABLES_MAX = 4 << 20
+#: A value of this size takes as long as a step.
+STEP_OCTETS = 4096
 
 
 class SwmlRunError(SoftfaxError):
@@ -129,7 +134,8 @@ class Machine:
         self._document = document
         self._params: dict[str, Any] = {}
         self._jumps: dict[int, int] = {}
-        self._steps = self._depth = self._faxes = 0
+        self._steps = self._depth = self._faxes = self._size = 0
+        self._sizes: dict[str, int] = {}
 
     def run(self) -> Steps:
         """Yields effects until the document ends. Raises SwmlRunError."""
@@ -165,11 +171,21 @@ class Machine:
 
     # ---- variables ------------------------------------------------------------------------------------------------
 
-    def _scope(self) -> dict[str, Any]:
-        return {**self.vars, "vars": self.vars, "params": self._params, "call": self.call}
+    def _scope(self) -> Mapping[str, Any]:
+        return ChainMap({"vars": self.vars, "params": self._params, "call": self.call}, self.vars)
 
     def _fill(self, value: Any) -> Any:
-        return substitute(value, self._scope())
+        filled, size = copied(substitute(value, self._scope()))
+        self._steps += size // STEP_OCTETS
+        return filled
+
+    def _keep(self, name: str, value: Any) -> None:
+        kept, size = copied(value)
+        self._size += size - self._sizes.pop(name, 0)
+        self._sizes[name] = size
+        if self._size > VARIABLES_MAX:
+            raise SwmlRunError("the variables of the SWML document are too large")
+        self.vars[name] = kept
 
     def _fill_text(self, value: Any) -> str:
         return text_of(self._fill(value))
@@ -203,7 +219,7 @@ class Machine:
 
     def _note_fax(self, prefix: str, done: Fetched) -> None:
         for name in ("document", "identity", "remote_identity", "pages", "result_code", "result_text"):
-            self.vars[f"{prefix}_{name}"] = getattr(done, name)
+            self._keep(f"{prefix}_{name}", getattr(done, name))
         self.vars[f"{prefix}_result"] = "success" if done.success else "failed"
 
     def _execute(self, instruction: Instruction) -> Steps:
@@ -238,7 +254,7 @@ class Machine:
         try:
             yield from self._list(section)
         except _Return as back:
-            self.vars["return_value"] = back.value
+            self._keep("return_value", back.value)
         finally:
             self._document, self._params = outer
             self._depth -= 1
@@ -253,19 +269,21 @@ class Machine:
         self.vars["request_url"] = effect.url
         self.vars["request_result"] = "success" if 200 <= answer.code < 300 else "failed"
         self.vars["request_response_code"] = answer.code
-        self.vars["request_response_headers"] = dict(answer.headers)
-        self.vars["request_response_body"] = answer.body[:BODY_MAX]
+        self._keep("request_response_headers", dict(answer.headers))
+        self._keep("request_response_body", answer.body[:BODY_MAX])
         if instruction.given.get("save_variables") and answer.data is not None:
-            self.vars["request_response"] = answer.data
+            self._keep("request_response", answer.data)
 
     def _set(self, instruction: Instruction) -> Steps:
         for name, value in instruction.given.items():
-            self.vars[name] = self._fill(value)
+            self._keep(name, self._fill(value))
         yield from ()
 
     def _unset(self, instruction: Instruction) -> Steps:
         for name in instruction.given:
-            self.vars.pop(self._fill_text(name), None)
+            gone = self._fill_text(name)
+            self.vars.pop(gone, None)
+            self._size -= self._sizes.pop(gone, 0)
         yield from ()
 
     def _cond(self, instruction: Instruction) -> Steps:

@@ -16,6 +16,7 @@ __all__ = ["Node", "SwmlError", "parse_tree"]
 BYTES_MAX = 256 << 10
 DEPTH_MAX = 40
 NODES_MAX = 20_000
+TOO_MUCH = "the document is nested too deeply or too large"
 
 
 class SwmlError(UsageError):
@@ -57,7 +58,7 @@ def parse_tree(text: str | bytes) -> Node:
         # A tab is one column in JSON, and none that YAML would take.
         decoded = decoded.replace("\t", " ")
     try:
-        root = yaml.compose(decoded, Loader=yaml.SafeLoader)
+        root = yaml.compose(decoded, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -78,6 +79,22 @@ def _check_json(text: str) -> None:
         raise SwmlError("the SWML document is nested too deeply", "make it simpler") from None
 
 
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Ends where a document is too much, not after all of it has been read."""
+
+    _nodes = _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """The next node, with all below it."""
+        self._nodes += 1
+        if self._depth > DEPTH_MAX or self._nodes > 2 * NODES_MAX:
+            raise yaml.MarkedYAMLError(problem=TOO_MUCH, problem_mark=self.peek_event().start_mark)
+        self._depth += 1
+        found = super().compose_node(parent, index)
+        self._depth -= 1
+        return found
+
+
 class _Builder:
     """Convert YAML's nodes to ours. Aliases count each time they are used: a document cannot grow by them."""
 
@@ -90,7 +107,7 @@ class _Builder:
         here = Node(None, line, column)
         self._count += 1
         if depth > DEPTH_MAX or self._count > NODES_MAX:
-            raise here.wrong("the document is nested too deeply or too large", "make it simpler")
+            raise here.wrong(TOO_MUCH, "make it simpler")
         if isinstance(node, yaml.MappingNode):
             entries: dict[str, Node] = {}
             for key, value in node.value:
@@ -113,6 +130,8 @@ class _Builder:
     def _scalar(self, node: yaml.Node, here: Node) -> Any:
         try:
             value = self._safe.construct_object(node)
+            # Of a number in another base than ten there may be more digits than Python writes in ten.
+            str(value)
         except (yaml.YAMLError, ValueError, OverflowError):
             raise here.wrong(f"{str(node.value)[:40]!r} is not a value") from None
         # Dates and the like are words here.

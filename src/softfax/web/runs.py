@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -202,6 +203,8 @@ def _plain(values: Any) -> Any:
         return {_text(str(key)): _plain(value) for key, value in values.items()}
     if isinstance(values, (list, tuple)):
         return [_plain(value) for value in values]
+    if isinstance(values, float) and not math.isfinite(values):
+        return None  # JSON has no such number
     return values if values is None or isinstance(values, (bool, int, float)) else _text(str(values))
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -223,6 +224,10 @@ def test_errors_name_the_line(text: str, line: int, said: str) -> None:
         b"\xff\xfe\x00",
         "? [a, b]\n: c",
         "sections: &s {main: *s}",
+        # More digits than a number has.
+        main("- set: {x: " + "1:" * 4000 + "1}"),
+        main("- set: {x: 0x" + "f" * 20_000 + "}"),
+        main("- " + "[" * 5000),
     ],
 )
 def test_hostile_documents(text: str | bytes) -> None:
@@ -241,6 +246,30 @@ def test_hostile_documents(text: str | bytes) -> None:
 def test_loops_end(text: str) -> None:
     with pytest.raises(SwmlRunError):
         run(text, *([BAD] * 20_000))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["- set: {x: [a]}", "- label: l", "- set: {x: ['%{x}', '%{x}']}", "- goto: {label: l, max: 100}"],
+        ["- set: {x: {" + "k" * 900 + ": 1}}", "- label: l", "- set: {x: {a: '%{x}', b: '%{x}'}}", "- goto: {label: l, max: 100}"],
+        ["- set: {x: a}", "- label: l", "- set: {x: ['%{x}']}", "- goto: {label: l, max: 100}"],
+        ["- set: {k0: " + "x" * 60_000 + "}", *(f"- set: {{k{n}: '%{{k0}}'}}" for n in range(1, 200))],
+        ["- label: l", "- set: {x: '%{vars}'}", "- goto: {label: l, max: 100}"],
+    ],
+)  # fmt: skip
+def test_variables_have_a_size(lines: list[str]) -> None:
+    began = time.thread_time()
+    with pytest.raises((SwmlRunError, SwmlError), match="too large"):
+        run(main(*lines))
+    assert time.thread_time() - began < 5
+
+
+def test_variables_hold_copies() -> None:
+    _, machine = run(main("- set: {x: [1]}", "- set: {y: '%{vars}', z: '%{x}'}"))
+    assert machine.vars == {"x": [1], "y": {"x": [1]}, "z": [1]}
+    _, machine = run(main("- set: {x: " + "a" * 60_000 + "}", *["- unset: x", "- set: {x: " + "b" * 60_000 + "}"] * 3))
+    assert machine.vars == {"x": "b" * 60_000}
 
 
 @pytest.mark.parametrize(
