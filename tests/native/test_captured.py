@@ -122,6 +122,19 @@ def test_what_was_lost_is_told(tmp_path: Path) -> None:
     assert any("packets of audio from the caller never came" in fault for fault in call.faults)
 
 
+def test_a_capture_of_sip_alone_tells_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "call.pcap"
+    path.write_bytes(
+        merged(b"", [d for d in datagrams(capture(tmp_path, LineSettings(mode="T38"))) if d.source[1] == 5060])
+    )
+
+    assert main(["trace", str(path)]) == 1
+
+    text = capsys.readouterr().out
+    assert "no media; what was faxed is not in the capture" in text
+    assert "packets = true in [trace]" in text
+
+
 def test_a_fax_broken_off_is_not_delivered(tmp_path: Path) -> None:
     whole = datagrams(capture(tmp_path, LineSettings(mode="T38")))
 

@@ -228,6 +228,11 @@ class CapturedCall:
             self.faults.append(
                 f"The {names[side]} sent {count} packets to {address[0]}:{address[1]}, which no description names."
             )
+        if self.answered_us and not self.media:
+            self.faults.append(
+                "No media are in the capture, so nobody can tell what was faxed: capture RTP and UDPTL too (a station does "
+                "with packets = true in [trace])."
+            )
         if self.began_us and self.answered_us is None:
             self.faults.append(f"The call was not answered: {clean(self.status) or 'no final response'}.")
         self.faults += self.fax.faults

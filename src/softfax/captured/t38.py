@@ -114,6 +114,8 @@ class T38Side:
         return said
 
     def _ifp(self, ifp: bytes) -> list[Indicator | Piece]:
+        if not ifp:
+            return []
         if not ifp[0] & 0x80:
             number = ifp[0] >> 1 & 31
             name = INDICATORS[number] if number < len(INDICATORS) else f"signal {number}"

@@ -40,7 +40,10 @@ SOUND = ("skew", "phase", "gain", "noise", "echo", "echo_delay")
 
 
 def _fraction(text: str) -> float:
-    value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    try:
+        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError("write 0 to 1, or a percentage such as 2%")
     return value

@@ -74,7 +74,7 @@ def _outcome(call: CapturedCall) -> str:
         return f"delivered: {confirmed} page{'s' * (confirmed != 1)} confirmed, at {call.fax.rate}"
     if call.fax.commanded:
         return f"not delivered: {confirmed} page{'s' * (confirmed != 1)} confirmed before it ended"
-    return "no fax was sent in it"
+    return "no fax was sent in it" if call.media or call.answered_us is None else "what was faxed is not in the capture"
 
 
 def _show(call: CapturedCall, number: int, pages: list[str]) -> None:

@@ -84,11 +84,19 @@ _KINDS: Mapping[int, type[AnswerError]] = {
 def error_of(status: int, body: object, retry_after: str = "") -> AnswerError:
     """The error an answer stands for."""
     said: Mapping[str, Any] = body if isinstance(body, dict) else {}
-    problem = str(said.get("detail") or said.get("title") or f"the station answered {status}")
-    remedy = str(said.get("remedy") or "")
+    title, detail = (str(said.get(key) or "") for key in ("title", "detail"))
+    problem = detail or title or f"the station answered {status}"
+    if title and detail.startswith("It "):
+        problem = f"{title}: {_within(detail)}"  # which does not stand alone
+    remedy = _within(str(said.get("remedy") or "")).rstrip(".")
     if status == 401:
         remedy = "give it the secret of a token, as SOFTFAX_TOKEN"
     error = _KINDS.get(status, AnswerError)(problem.rstrip("."), remedy, status=status, body=said)
     if retry_after.isdigit():
         error.retry_after_s = float(retry_after)
     return error
+
+
+def _within(sentence: str) -> str:
+    """A sentence as it stands within a line: a small letter first, but for names and abbreviations."""
+    return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence

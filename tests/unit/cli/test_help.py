@@ -31,6 +31,7 @@ def test_every_verb_has_help_that_fits_a_terminal(
             "softfax send: there is no option --headr; did you mean --header?",
         ),
         (["send", "sip:a@b", "f.pdf", "--headr=secret"], "there is no option --headr; did you mean --header?"),
+        (["impair", "--loss", "much"], "argument --loss: write 0 to 1, or a percentage such as 2%"),
         (["status", "now"], "softfax status: this is too much: now; see `softfax status --help`"),
     ],
 )

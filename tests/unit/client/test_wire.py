@@ -80,10 +80,17 @@ def test_errors_have_types_and_exit_statuses() -> None:
         (429, ThrottledError, ExitStatus.USAGE),
     ):
         error = error_of(status, {"detail": "No.", "remedy": "Ask."}, "7")
-        remedy = "Ask." if status != 401 else "give it the secret of a token, as SOFTFAX_TOKEN"
+        remedy = "ask" if status != 401 else "give it the secret of a token, as SOFTFAX_TOKEN"
         assert (type(error), str(error), error.exit_status) == (kind, f"No; {remedy}", exit_status)
         assert error.retry_after_s == 7.0
     assert "502" in str(error_of(502, None))
+
+
+def test_problem_details_become_one_line() -> None:
+    empty = {"title": "The document is empty", "detail": "It has no bytes.", "remedy": "Choose another file."}
+    assert str(error_of(422, empty)) == "The document is empty: it has no bytes; choose another file"
+    scope = {"title": "Not allowed", "detail": "Erasing takes the scope admin.", "remedy": "Use such a token."}
+    assert str(error_of(403, scope)) == "Erasing takes the scope admin; use such a token"
 
 
 async def _asked(answers: list[httpx.Response | Exception], method: str) -> Any:

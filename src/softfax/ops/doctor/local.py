@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -113,7 +114,7 @@ def _speed(folder: Path) -> Iterator[Finding]:
         yield failed(
             CheckArea.DISK,
             f"{folder} cannot be written to: {error.strerror}",
-            "check its owner, and that it is not read-only",
+            "make room there" if error.errno == errno.ENOSPC else "check its owner, and that it is not read-only",
         )
         return
     sync_s = statistics.median(syncs)

@@ -145,8 +145,8 @@ async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[F
         await asyncio.to_thread(check_room, web.station.config, coming(request))
         await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True)
         form = await read_form(content_type, request.stream(), folder, web.config.max_files)
-        if any(not file.size for file in form.files):
-            raise Problem(422, "A document is empty", "It has no bytes.", "Choose another file.", kind="document")
+        for empty in (file.name for file in form.files if not file.size):
+            raise Problem(422, "A document is empty", f"{empty} has no bytes.", "Choose another file.", kind="document")
         take_file_fields(form)
         for file in form.files:
             await asyncio.to_thread(_check_name, file)
