@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.page import sample
 from tests.page.conftest import Watch
 from tests.page.fake import Fake
 from tests.page.test_live import begin, progress
@@ -123,6 +124,21 @@ def test_nothing_sticks_out_at_320_pixels(fake: Fake, watch: Watch, lang: str) -
     page.goto(f"{fake.url}#/send")
     settle(page)
     expect(page.locator('input[capture="environment"]')).to_have_count(1)
+
+
+@pytest.mark.parametrize("lang", ["en-US", "fa-IR"])
+def test_a_long_address_and_sixty_pages_fit_a_phone(fake: Fake, watch: Watch, lang: str) -> None:
+    address = "sip:a-very-long-name-of-an-extension@a-host.with-a-long-name.department.hospital.example.org:5080"
+    fax = fake.put(sample.fax(0, "send", to=address, pages=60, pages_total=60))
+    phone = watch.context(viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True, locale=lang)
+    page = watch.open(fake.url, f"#/fax/{fax['id']}", context=phone)
+    where = page.locator(".where")
+    expect(where).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.locator(".toolbar").evaluate("(bar) => bar.scrollWidth <= bar.clientWidth")
+    box = where.bounding_box()
+    assert box is not None
+    assert box["height"] < 28  # one line
 
 
 def test_persian_runs_from_right_to_left(fake: Fake, watch: Watch) -> None:
