@@ -32,7 +32,7 @@ from softfax.model import (
 from softfax.options import Resolution, options_of
 from softfax.queue import pages
 from softfax.queue.causes import classify, remedy
-from softfax.queue.ends import HELD_S, End, held, state_of
+from softfax.queue.ends import HELD_S, held, state_of
 from softfax.queue.failover import failed_over
 from softfax.queue.memory import NumberMemory
 from softfax.queue.policy import Verdict, after, slower
@@ -216,7 +216,6 @@ class SendAttempt:
         """None where the fax was cancelled meanwhile."""
         queue, attempt = self.queue, self.attempt
         assert attempt is not None
-        await queue.flush()
         cancelled = await asyncio.to_thread(queue.store.is_cancelled, self.kept.fax.id)
         fax = self.kept.fax
         # The same whenever it is tried, so that an end that was written, of which only the answer got lost, is known again.
@@ -276,12 +275,11 @@ class SendAttempt:
         assert attempt.result is not None
         again = fax.state not in TERMINAL
         queue, whole = self.queue, dataclasses.replace(fax, attempts=(*self.kept.fax.attempts, attempt))
-        end = End(queue.station, FaxUpdate(context, attempt.result), state_of(whole, self.kept.context))
         settle = partial(
-            queue.store.settle, fax, attempt=attempt, token=token, end=end, told=again, again=again,
-            unless_cancelled=again,
-        )  # fmt: skip
-        if not await asyncio.to_thread(settle):
+            queue.store.settle, fax, attempt=attempt, token=token, told=again, again=again, unless_cancelled=again
+        )
+        updates = FaxUpdate(context, attempt.result), state_of(whole, self.kept.context)
+        if not await queue.record(lambda end: asyncio.to_thread(settle, end=end), *updates):
             return False
         self._settled = fax
         # After the result.

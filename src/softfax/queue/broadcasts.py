@@ -46,9 +46,8 @@ class Broadcasts:
             if kept is None or queue.closed:
                 return
             queue.tell(kept)
-            await queue.flush()
-            end = End(queue.station, FaxUpdate(kept.context, event))
-            if await asyncio.to_thread(self._reported, broadcast_id, end):
+            update = FaxUpdate(kept.context, event)
+            if await queue.record(lambda end: asyncio.to_thread(self._reported, broadcast_id, end), update):
                 queue.station.publish(FaxUpdate(kept.context, event, recorded=True))
 
     def _ended(self, broadcast_id: str) -> tuple[BroadcastEvent, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
@@ -28,10 +28,13 @@ T = TypeVar("T")
 
 
 class End:
-    """Events to be recorded with what they tell of; once they are, the station publishes them as `recorded`. Made on its loop."""
+    """Events to be recorded with what they tell of, after those that wait; then the station publishes them as `recorded`. Made on
+    its loop.
+    """
 
-    def __init__(self, station: Station, *updates: FaxUpdate) -> None:
-        self._updates = updates
+    def __init__(self, station: Station, waiting: Sequence[FaxUpdate], updates: Sequence[FaxUpdate]) -> None:
+        self._updates = (*waiting, *updates)
+        self.is_written = False
         self._outbox = station.outbox
         self._callbacks = [callback for update in updates for callback in station.callbacks_of(update)]
 
@@ -43,6 +46,7 @@ class End:
 
     def written(self) -> None:
         """Have the callbacks delivered: the transaction has committed."""
+        self.is_written = True
         if self._outbox is not None and self._callbacks:
             self._outbox.wake()
 

@@ -9,7 +9,8 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ log = logging.getLogger("softfax.queue")
 EVENTS = "events"
 #: The key of a result that is kept elsewhere: of which attempt it is.
 STORED = "stored"
-WRITE_S, FLUSH_S, FAILED_S = 0.2, 0.01, 1.0
+WRITE_S, FAILED_S = 0.2, 1.0
 WRITE_BATCH = 1000
 #: Beyond any clock: what is larger, or no number, is none of ours.
 NUMBER_MAX = 1 << 53
@@ -82,9 +83,7 @@ class EventLog:
         #: Every event goes to a sink, which must not block; the function returned ends that.
         self.subscribe = self._hub.subscribe
         self._waiting: deque[FaxUpdate] = deque()
-        #: How many were ever added.
-        self._added = 0
-        self._wake, self._hurry, self._written = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._wake, self._written, self._one = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         #: The last one that was published.
@@ -111,18 +110,25 @@ class EventLog:
         """Take an event; a sink of a station."""
         if update.recorded:
             return self.look()
-        self._added += 1
         if len(self._waiting) >= WAITING_MAX:
             self._waiting.popleft()
         self._waiting.append(update)
         return self._wake.set()
 
-    async def flush(self) -> None:
-        """Wait until what was added before is written, or cannot be any more as the log stops."""
-        added = self._added
-        while self._added - len(self._waiting) < added and self._tasks and not self._tasks[0].done():
-            self._hurry.set()
-            await asyncio.sleep(FLUSH_S)
+    @asynccontextmanager
+    async def first(self) -> AsyncIterator[list[FaxUpdate]]:
+        """What waits to be written, for one that writes it before its own; nothing else is written meanwhile."""
+        while len(self._waiting) > WRITE_BATCH:
+            await self._write()
+        async with self._one:
+            yield list(self._waiting)
+
+    def drop(self, batch: Sequence[FaxUpdate]) -> None:
+        """Forget the first that wait: they are written. The oldest may have had to go meanwhile."""
+        for update in batch:
+            if self._waiting and self._waiting[0] is update:
+                self._waiting.popleft()
+        self.look()
 
     def look(self) -> None:
         """Publish what was written: by this station, or another."""
@@ -203,20 +209,15 @@ class EventLog:
                     return
                 await asyncio.sleep(FAILED_S)
                 self._wake.set()
-            if not self._stopping:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), WRITE_S)
-                self._hurry.clear()
+            await asyncio.sleep(0.0 if self._stopping else WRITE_S)
 
     async def _write(self) -> None:
         while self._waiting:
-            batch = [self._waiting[n] for n in range(min(len(self._waiting), WRITE_BATCH))]
-            await asyncio.to_thread(self._insert, batch)
-            for update in batch:
-                # The oldest may have had to go meanwhile.
-                if self._waiting and self._waiting[0] is update:
-                    self._waiting.popleft()
-            self.look()
+            async with self._one:
+                batch = [self._waiting[n] for n in range(min(len(self._waiting), WRITE_BATCH))]
+                if batch:
+                    await asyncio.to_thread(self._insert, batch)
+                    self.drop(batch)
 
     def _insert(self, batch: list[FaxUpdate]) -> None:
         with self._database().engine.begin() as connection:

@@ -231,7 +231,8 @@ class FaxQueue:
         """Hand on the end of a fax, which is recorded, to those here who may not know of it; they drop a second one."""
         if kept.fax.result is not None:
             await self.recorder.hand_on(kept.fax, kept.fax.result)
-            self.station.publish(FaxUpdate(_of_attempt(kept.context, kept.fax.result), kept.fax.result, recorded=True))
+            context = dataclasses.replace(kept.context, attempt=kept.fax.result.attempt or 1)
+            self.station.publish(FaxUpdate(context, kept.fax.result, recorded=True))
         await self.told(kept.fax)
 
     def tell(self, kept: StoredFax) -> None:
@@ -245,11 +246,16 @@ class FaxQueue:
             await held(self, f"the broadcast of fax {fax.id}", lambda: self.broadcasts.look(fax.broadcast_id))
         await held(self, f"fax {fax.id}", lambda: asyncio.to_thread(self.store.told, fax.id, fax.ended))
 
-    async def flush(self) -> None:
-        """Wait until earlier events and callbacks are on disk: they come before an end."""
-        await self.events.flush()
+    async def record(self, write: Callable[[End], Awaitable[bool]], *updates: FaxUpdate) -> bool:
+        """Record an end with its events and callbacks, by `write`; events and callbacks that wait are written before them."""
         if self.station.outbox is not None:
             await self.station.outbox.flush()
+        async with self.events.first() as waiting:
+            end = End(self.station, waiting, updates)
+            recorded = await write(end)
+            if end.is_written:
+                self.events.drop(waiting)
+        return recorded
 
     # ---- taking -------------------------------------------------------------------------------------------------
 
@@ -486,9 +492,9 @@ class FaxQueue:
             pages_total=fax.pages_total,
         )  # fmt: skip
         fax = dataclasses.replace(fax, result=result)
-        await self.flush()
-        end = End(self.station, FaxUpdate(kept.context, result), state_of(fax, kept.context))
-        if not await asyncio.to_thread(partial(self.store.settle, fax, told=False, token=kept.token, end=end)):
+        settle = partial(self.store.settle, fax, told=False, token=kept.token)
+        updates = FaxUpdate(kept.context, result), state_of(fax, kept.context)
+        if not await self.record(lambda end: asyncio.to_thread(settle, end=end), *updates):
             return False
         self.station.publish(FaxUpdate(kept.context, result, recorded=True))
         self.say(fax, kept.context, recorded=True)
@@ -498,7 +504,3 @@ class FaxQueue:
     def say(self, fax: Fax, context: FaxContext, *, recorded: bool = False) -> None:
         """Publish a fax's state."""
         self.station.publish(dataclasses.replace(state_of(fax, context), recorded=recorded))
-
-
-def _of_attempt(context: FaxContext, result: FaxResult) -> FaxContext:
-    return dataclasses.replace(context, attempt=result.attempt or 1)

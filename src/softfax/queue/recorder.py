@@ -127,13 +127,16 @@ class Recorder:
 
     async def _record(self, fax: Fax, result: FaxResult, context: FaxContext, token: int = 0) -> bool:
         """Record an end with its events and callbacks; false where another station did."""
-        await self._queue.flush()
+
+        async def write(end: End) -> bool:
+            done = list[bool]()
+            settle = partial(self._queue.store.settle, fax, told=False, token=token, end=end)
+            self._write(lambda: done.append(settle()))
+            await self.written()
+            return done == [True]
+
         states = [state_of(fax, context)] if fax.direction is Direction.RECEIVE else []
-        end, done = End(self._queue.station, FaxUpdate(context, result), *states), list[bool]()
-        settle = partial(self._queue.store.settle, fax, told=False, token=token, end=end)
-        self._write(lambda: done.append(settle()))
-        await self.written()
-        return done == [True]
+        return await self._queue.record(write, FaxUpdate(context, result), *states)
 
     def _report(self, fax: Fax, result: FaxResult, context: FaxContext, *, recorded: bool) -> None:
         task = asyncio.ensure_future(self._told(fax, result, context, recorded))
