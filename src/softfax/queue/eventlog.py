@@ -117,7 +117,7 @@ class EventLog:
 
     @asynccontextmanager
     async def first(self) -> AsyncIterator[list[FaxUpdate]]:
-        """What waits to be written, for one that writes it before its own; nothing else is written meanwhile."""
+        """Give what waits to be written to one that writes it before its own; nothing else is written meanwhile."""
         while len(self._waiting) > WRITE_BATCH:
             await self._write()
         async with self._one:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from softfax.documents.types import RESOLUTION_NAMES
 from softfax.fax import outcome
@@ -273,7 +273,11 @@ class Recorder:
         """False where the database does not take it now: it is tried again, and what comes after it waits."""
         try:
             await asyncio.to_thread(what)
-        except (OperationalError, InterfaceError) as error:
+        except (
+            OperationalError,
+            InterfaceError,
+            InternalError,
+        ) as error:  # the last where a transaction waited too long
             log.error("what happens to faxes cannot be written and is held: %s", str(error.orig).splitlines()[0])
             return False
         except Exception:
