@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 
-from tests.conformance.farend import FCF, FarEnd, Heard, dcs
+from tests.conformance.farend import FCF, FarEnd, Heard, dcs, dis
 from tests.conformance.scenario import TSI, Steps, asked, mirrored, page_frames, page_rows, pps, require, scenario
 
 
@@ -310,3 +310,10 @@ def x_bits_are_set(far: FarEnd) -> Steps:
     yield far.hears("MCF")
     far.says("DCN", x_bit=True)
     yield far.done_saying()
+
+
+@scenario("receives", "DTC where there is nothing to poll is answered by DCN", delivered=False)
+def dtc_with_nothing_to_poll(far: FarEnd) -> Steps:
+    yield far.hears("DIS")
+    far.says(("CSI", b"4321 94+".ljust(20)), ("DTC", dis(octets=4)))
+    yield far.hears("DCN")

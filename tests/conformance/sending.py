@@ -247,6 +247,20 @@ def crp_has_pps_said_again(far: FarEnd) -> Steps:
     yield far.hears("DCN")
 
 
+@scenario("sends", "CRP in place of CFR has DCS and the training check said again")
+def crp_has_dcs_said_again(far: FarEnd) -> Steps:
+    yield from _ready(far)
+    yield from _train(far)
+    far.says("CRP")
+    yield far.hears("DCS", within_s=8)
+    yield from _train(far)
+    far.frames.clear()
+    far.says("CFR")
+    yield far.hears("PPS-EOP")
+    far.says("MCF")
+    yield far.hears("DCN")
+
+
 @scenario("sends", "a page refused by RTN is sent again after a new training", ecm=False)
 def rtn_has_the_page_sent_again(far: FarEnd) -> Steps:
     yield from _to_page(far, dis(ecm=False))
