@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +28,9 @@ __all__ = ["CASES", "LIMIT_S"]
 
 LIMIT_S = 240.0
 FAX_S = 150.0
-ROWS = 2280
+#: Rows of pages: A4 is 2292, of which HylaFAX sends 2286 as they are; A5 across, A5, Letter.
+ONE, TWO = (2280,), (2280, 2280)
+SIZES = (1144, 1640, 2156, 2280)
 DECLINED = 3  # by the modem, which is not ready for a while after a call
 
 Case = tuple[int, Callable[["Rig", Outcome, int], Awaitable[None]]]
@@ -46,14 +48,15 @@ class Rig:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def document(self, case: str, pages: int, *, for_hylafax: bool = False) -> Path:
-        """A fax TIFF, for HylaFAX one that it sends as it is: T.4, white 0, and no row longer than A4."""
-        drawn = [draw_page(f"{case}, page {number} of {pages}")[:ROWS] for number in range(1, pages + 1)]
+    def document(self, case: str, rows: Sequence[int], *, for_hylafax: bool = False) -> Path:
+        """A fax TIFF of pages of so many rows, for HylaFAX one that it sends as it is: T.4, white 0, and no row longer than A4."""
+        titles = (f"{case}, page {number} of {len(rows)}" for number in range(1, len(rows) + 1))
+        drawn = [draw_page(title, rows=count) for title, count in zip(titles, rows, strict=True)]
         path = self.folder(case) / f"{case}.tif"
         if not for_hylafax:
             return write_fax_tiff(path, drawn)
         first, *others = [Image.fromarray(~page) for page in drawn]
-        tags = {262: 0, 266: 1, 278: ROWS, 292: 0}
+        tags = {262: 0, 266: 1, 278: max(rows), 292: 0}
         first.save(path, save_all=True, append_images=others, compression="group3", dpi=(204, 196), tiffinfo=tags)
         return path
 
@@ -65,11 +68,11 @@ class Rig:
         await asyncio.sleep(5)
 
 
-def to(modem: int, *options: str, pages: int = 2, stop_after_page: bool = False) -> Case:
+def to(modem: int, *options: str, rows: Sequence[int] = TWO, stop_after_page: bool = False) -> Case:
     """We call a modem and send."""
 
     async def case(rig: Rig, outcome: Outcome, modem: int) -> None:
-        document = rig.document(outcome.case, pages)
+        document = rig.document(outcome.case, rows)
         outcome.sent = str(document)
         arguments = ("send", rig.peer.uri(f"modem{modem}"), str(document), "--ident", IDENT, "--mode", "audio")
         for _ in range(3):
@@ -85,18 +88,20 @@ def to(modem: int, *options: str, pages: int = 2, stop_after_page: bool = False)
             return
         for file in rig.hylafax.received():
             # Others are still being received.
-            with suppress(UnidentifiedImageError, OSError):
+            with suppress(UnidentifiedImageError, OSError, SyntaxError):
                 if page_differences(read_tiff(document), read_tiff(file)) == "":
                     outcome.received.append(str(shutil.copy(file, rig.folder(outcome.case) / "peer.tif")))
 
     return modem, case
 
 
-def come_from(modem: int, *options: str, ours: tuple[str, ...] = (), pages: int = 2) -> Case:
+def come_from(
+    modem: int, *options: str, ours: tuple[str, ...] = (), rows: Sequence[int] = TWO, stop_after_page: bool = False
+) -> Case:
     """A modem calls us and sends."""
 
     async def case(rig: Rig, outcome: Outcome, modem: int) -> None:
-        document = rig.document(outcome.case, pages, for_hylafax=True)
+        document = rig.document(outcome.case, rows, for_hylafax=True)
         outcome.sent = str(document)
         process = await SoftfaxProcess.start(
             *("receive", *LISTEN, "--count", "1", "--dir", ".", "--keep-tiff", "--ident", IDENT, "--mode", "audio"),
@@ -105,6 +110,9 @@ def come_from(modem: int, *options: str, ours: tuple[str, ...] = (), pages: int 
         )
         number = f"9{await process.listening_port()}"
         job = await asyncio.to_thread(rig.hylafax.send, modem, number, document, "-m", *options)
+        if stop_after_page:
+            await process.wait_event(FAX_S, event="page")
+            process.interrupt()
         await _finish(outcome, process)
         end = time.monotonic() + 30
         while not (done := rig.hylafax.job(job)) and time.monotonic() < end:
@@ -137,14 +145,18 @@ async def _finish(outcome: Outcome, process: SoftfaxProcess) -> None:
 #: Modems 0 and 2 receive with error correction, 1 and 3 without.
 CASES: dict[str, Case] = {
     "to": to(0),
-    "to-v29": to(0, "--max-rate", "9600", pages=1),
+    "to-v29": to(0, "--max-rate", "9600", rows=ONE),
+    "to-sizes": to(0, rows=SIZES),
     "nothing-to-poll": fetched_from(0),
     "to-noecm": to(1),
-    "to-v27ter": to(1, "--max-rate", "4800", pages=1),
+    "to-v27ter": to(1, "--max-rate", "4800", rows=ONE),
     "to-given-up": to(1, stop_after_page=True),
     "from": come_from(2),
-    "from-v29": come_from(2, ours=("--max-rate", "9600"), pages=1),
+    "from-v29": come_from(2, ours=("--max-rate", "9600"), rows=ONE),
+    "from-sizes": come_from(2, rows=SIZES),
     "from-noecm": come_from(3, ours=("--no-ecm",)),
+    "from-v27ter": come_from(2, ours=("--max-rate", "4800"), rows=ONE),
+    "from-given-up": come_from(3, stop_after_page=True),
 }
 
 

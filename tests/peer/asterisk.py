@@ -17,12 +17,13 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.peer.ami import Ami, Message
-from tests.peer.chroot import Chroot, PeerUnavailableError, ensure_chroot
+from tests.peer.chroot import SUITES, Chroot, PeerUnavailableError, ensure_chroot
 
 __all__ = ["Asterisk", "PeerAddress", "free_port", "make_certificate", "originate"]
 
@@ -87,7 +88,10 @@ class PeerAddress:
 class Asterisk:
     """Starts one instance and stops it: `with Asterisk() as address: …`."""
 
-    def __init__(self, *, send_file: Path | None = None, log_copy: Path | None = None) -> None:
+    def __init__(
+        self, *, send_file: Path | None = None, log_copy: Path | None = None, suites: Sequence[str] = SUITES
+    ) -> None:
+        self._suites = suites
         self.send_file = send_file
         self.log_copy = log_copy
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,7 +105,7 @@ class Asterisk:
 
     def start(self) -> PeerAddress:
         """Returns once Asterisk is fully booted. Raises PeerUnavailableError."""
-        chroot = ensure_chroot()
+        chroot = ensure_chroot(self._suites)
         log = ""
         # A port found free may be taken before Asterisk binds it: then again with others.
         for _ in range(3):

@@ -12,12 +12,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "NEWER_SUITES",
+    "SUITES",
     "Chroot",
     "PeerUnavailableError",
     "cache_folder",
@@ -28,7 +30,8 @@ __all__ = [
     "remove",
 ]
 
-SUITES = ("bullseye", "testing", "unstable")
+NEWER_SUITES = ("testing", "unstable")
+SUITES = ("bullseye", *NEWER_SUITES)
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -58,8 +61,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "/var/cache") / "softfax" / "peers"
 
 
-def ensure_chroot() -> Chroot:
-    """The chroot, made now if there is none (a minute); several processes may ask at once.
+def ensure_chroot(suites: Sequence[str] = SUITES) -> Chroot:
+    """The chroot of the first of these releases that has Asterisk, made now if there is none (a minute); several processes may ask at once.
 
     Raises PeerUnavailableError without root, debootstrap or a mirror.
     """
@@ -68,13 +71,13 @@ def ensure_chroot() -> Chroot:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     with locked(cache / "lock"):
-        for suite in SUITES:
+        for suite in suites:
             if chroot := _inspect(cache / suite):
                 return chroot
-        return _make(cache)
+        return _make(cache, suites)
 
 
-def _make(cache: Path) -> Chroot:
+def _make(cache: Path, suites: Sequence[str]) -> Chroot:
     if not shutil.which("debootstrap"):
         raise PeerUnavailableError(
             "debootstrap is missing, and the Asterisk peer is made by it: apt-get install debootstrap"
@@ -82,7 +85,7 @@ def _make(cache: Path) -> Chroot:
     source = mirror()
     log = cache / "setup.log"
     log.unlink(missing_ok=True)
-    for suite in SUITES:
+    for suite in suites:
         # A folder takes its final name only when it is complete: whatever else is there is a leftover.
         partial = cache / f"{suite}.partial"
         remove(partial)
