@@ -30,6 +30,7 @@ __all__ = [
     "LocalError",
     "NativeError",
     "OutOfHoursError",
+    "PagesDiskFullError",
     "PortInUseError",
     "RegistrationError",
     "SoftfaxError",
@@ -105,6 +106,10 @@ class DocumentUnreachableError(DocumentError):
 
 class DocumentInterruptedError(DocumentError):
     """Its pages could not be made by no fault of its own: what made them was killed, or the disk is full."""
+
+
+class PagesDiskFullError(DocumentInterruptedError):
+    """Lack of room on the disk for its pages."""
 
 
 class LocalError(SoftfaxError):

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from softfax.errors import DocumentError, DocumentInterruptedError, PagesDiskFullError
 from softfax.model import FaxState
 from tests.mail.rig import SENDER, TO, Rig, letter, mails, pdf, post_office, running, self_signed, trusting, until
 
@@ -311,6 +312,26 @@ def test_only_who_can_be_shown_to_have_sent_it_may_fax(tmp_path: Path) -> None:
             assert (await rig.hand_in(mail(good, "eve@elsewhere.example")))[0] == 550
             assert (await rig.hand_in(mail(good, f"{SENDER}, eve@elsewhere.example")))[0] == 550
             assert len(await rig.ended()) == 1
+
+    asyncio.run(run())
+
+
+def test_an_email_whose_pages_this_machine_cannot_make_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as rig:
+            for error, answer in (
+                (PagesDiskFullError("no room", "make room"), (452, "4.3.1 the disk is full; try again later")),
+                (DocumentInterruptedError("killed"), (451, "4.3.0 killed; try again later")),
+                (DocumentError("bad"), (554, "5.6.1 bad")),
+            ):
+
+                async def fails(*_: object, error: Exception = error, **__: object) -> None:
+                    raise error
+
+                monkeypatch.setattr("softfax.mail.gateway.take", fails)
+                assert await rig.hand_in(letter()) == answer
 
     asyncio.run(run())
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from softfax import errors
+from softfax.diskspace import is_full
 from softfax.documents.forkserver import ForkServer, WorkerProcess, environment
 from softfax.documents.types import FarEnd, PageInfo, PreparedDocument, RasterSettings, Source
 from softfax.errors import (
@@ -23,6 +24,7 @@ from softfax.errors import (
     DocumentInterruptedError,
     DocumentTooLargeError,
     DocumentUnsupportedError,
+    PagesDiskFullError,
 )
 
 __all__ = ["PageJob", "RasterJob", "StampedJob", "process_kept_ready"]
@@ -177,7 +179,8 @@ class StampedJob(PageJob):
             self.pages += stamp(raster, self.tiff, self._header, self.settings.first_page)
         except OSError as error:
             problem = f"the pages cannot be written ({error.strerror})"
-            self.error = DocumentInterruptedError(problem, "make room on the disk")
+            kind = PagesDiskFullError if is_full(error) else DocumentInterruptedError
+            self.error = kind(problem, "make room on the disk")
             return
         self.total, self.done = len(self.pages), True
 

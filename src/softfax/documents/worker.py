@@ -22,6 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from softfax.diskspace import is_full
 from softfax.documents.types import DocumentLimits, FarEnd, FaxImage, RasterSettings, Sheet, Source
 from softfax.errors import DocumentError, DocumentTooLargeError
 
@@ -188,7 +189,7 @@ def _problem(error: BaseException) -> dict[str, str]:
         }
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         return {
-            "error": "DocumentInterruptedError",
+            "error": "PagesDiskFullError" if is_full(error) else "DocumentInterruptedError",
             "problem": f"the pages cannot be written ({error.strerror})",
             "remedy": "make room on the disk",
         }

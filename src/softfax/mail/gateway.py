@@ -28,8 +28,10 @@ from softfax.errors import (
     ConfigError,
     DiskFullError,
     DocumentError,
+    DocumentInterruptedError,
     DoNotFaxError,
     LocalError,
+    PagesDiskFullError,
     PortInUseError,
     SoftfaxError,
     UsageError,
@@ -58,6 +60,7 @@ SENDERS_MAX = 10_000
 LINE_MAX = 400
 #: How a warning about an attachment begins.
 LEFT_OUT = "left out"
+FULL = "the disk is full; try again later"
 #: E-mails of the largest size that may be on their way in, or being read, at a time.
 INCOMING_MAX = 4
 STOP_S = 10.0
@@ -275,13 +278,17 @@ class MailGateway:
             return self._refused(session, envelope, refusal)
         except DoNotFaxError as error:
             return self._refused(session, envelope, SmtpRefusal(550, "5.7.1", str(error)))
+        except PagesDiskFullError:
+            return self._refused(session, envelope, SmtpRefusal(452, "4.3.1", FULL))
+        except DocumentInterruptedError as error:
+            return self._refused(session, envelope, SmtpRefusal(451, "4.3.0", f"{error}; try again later"))
         except (MailError, DocumentError) as error:
             return self._refused(session, envelope, SmtpRefusal(554, "5.6.1", str(error)))
         except UsageError as error:
             return self._refused(session, envelope, SmtpRefusal(554, "5.5.0", str(error)))
         except Exception as error:
             if is_full(error) or isinstance(error, DiskFullError):
-                return self._refused(session, envelope, SmtpRefusal(452, "4.3.1", "the disk is full; try again later"))
+                return self._refused(session, envelope, SmtpRefusal(452, "4.3.1", FULL))
             if not isinstance(error, (SoftfaxError, OSError)):
                 log.exception("an e-mail from %s could not be taken", envelope.mail_from)
                 error = LocalError("softfax failed")
