@@ -15,6 +15,7 @@ from softfax.engine.abi import EventType, SessionStats
 from softfax.engine.core import Engine, T30Settings, UdptlSettings
 from softfax.errors import NativeError
 from tests.native.pages import write_pages
+from tests.support.absent import absent
 from tests.support.pcap import Packet, packets_of
 
 
@@ -63,7 +64,7 @@ def fax(
 @pytest.mark.parametrize(("host", "bound"), [("127.0.0.1", ""), ("127.0.0.1", "0.0.0.0"), ("::1", "")])
 def test_all_packets_are_kept_with_their_headers(tmp_path: Path, host: str, bound: str) -> None:
     if ":" in host and not socket.has_ipv6:
-        pytest.skip("no IPv6")
+        absent("this machine has no IPv6")
 
     got = fax(tmp_path, host=host, bound=bound)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from softfax.engine import abi
+from tests.support.absent import absent
 
 HEADER = Path(__file__).resolve().parents[2] / "native" / "engine" / "engine.h"
 STRUCTS = {
@@ -65,7 +66,7 @@ def constants() -> list[str]:
 def test_the_compiler_agrees(lines: object, tmp_path: Path) -> None:
     assert callable(lines)
     if (compiler := shutil.which("cc")) is None:
-        pytest.skip("no C compiler")
+        absent("no C compiler")
     source = tmp_path / "abi.c"
     source.write_text("\n".join([f'#include "{HEADER}"', *lines(), ""]))
     done = subprocess.run(

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from softfax.cli.main import VERBS, build_parser
+from tests.support.absent import absent
 from tests.support.background import REPOSITORY
 from tests.support.command import environment, softfax_command
 
@@ -81,7 +82,7 @@ def until(out: Path, pattern: str) -> str:
 @pytest.fixture
 def walk(tmp_path: Path) -> Iterator[Walk]:
     if os.geteuid() != 0:
-        pytest.skip("a network of its own takes root")
+        absent("a network of its own takes root")
     shutil.copytree(REPOSITORY / "samples", tmp_path / "samples")
     with subprocess.Popen(
         ["unshare", "--net", "sh", "-c", "ip link set lo up && echo ready && exec cat"],

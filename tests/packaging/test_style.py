@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.absent import absent
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 C_SOURCES = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("native/*/*.[ch]"))
@@ -33,7 +35,7 @@ def test_clean(command: list[str]) -> None:
 def test_every_source_names_its_licence() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
-        pytest.skip("not a clone")
+        absent("not a clone of the repository")
     sources = [
         ROOT / n for n in listed.stdout.splitlines() if n.endswith((".py", ".c", ".h", ".sh")) or n == "Makefile"
     ]

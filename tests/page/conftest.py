@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.page.fake import Fake
+from tests.support.absent import absent
 
 CHROMIUM = os.environ.get("SOFTFAX_CHROMIUM") or shutil.which("chromium") or ""
 LATE_MS = 20_000
@@ -23,7 +24,7 @@ expect.set_options(timeout=LATE_MS)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
-        pytest.skip("no chromium here: apt-get install chromium")
+        absent("no chromium here: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.page import views
 from tests.page.conftest import CHROMIUM
 from tests.page.fake import Fake
+from tests.support.absent import absent
 
 REFERENCES = Path(__file__).parent / "references"
 #: Pictures are kept so much smaller, and compared after that: how the edge of a letter is drawn is lost in it.
@@ -68,7 +69,7 @@ def pictures(browser: Browser, width: int, theme: str, locale: str) -> dict[str,
 @pytest.fixture(scope="module")
 def steady_browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
     if not CHROMIUM:
-        pytest.skip("no chromium here: apt-get install chromium")
+        absent("no chromium here: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = views.launch(playwright, tmp_path_factory.mktemp("chromium"), CHROMIUM)
         yield browser

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.absent import absent
+
 UNITS = Path(__file__).parent / "units"
 NAME = re.compile(r'^test\("([^"]+)"', re.MULTILINE)
 CASES = [(path.name, name) for path in sorted(UNITS.glob("*.test.js")) for name in NAME.findall(path.read_text())]
@@ -23,7 +25,7 @@ def results(file: str) -> tuple[dict[str, bool], str]:
     """Names of the tests of a file, each with its success; and the report."""
     node = shutil.which("node")
     if node is None:
-        pytest.skip("no node here: apt-get install nodejs")
+        absent("no node here: apt-get install nodejs")
     command = [node, "--test", "--test-reporter=tap", str(UNITS / file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LATE_S, check=False)
     report = done.stdout + done.stderr

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.sip.test_agent import PRELUDE
+from tests.support.absent import absent
 
 pytestmark = pytest.mark.sip
 
@@ -84,7 +85,7 @@ def run_apart(tmp_path: Path, text: str, limit_s: float) -> str:
     resolv.write_text("nameserver 127.0.0.1\noptions timeout:2 attempts:2\n")
     script.write_text(PRELUDE + NETWORK + SERVER + text)
     if subprocess.run([*APART, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("no network of its own can be made here (unshare, as root)")
+        absent("no network of its own can be made here (unshare, as root)")
     done = subprocess.run(
         [*APART, f"mount --bind {resolv} /etc/resolv.conf && exec {sys.executable} {script}"],
         capture_output=True,

@@ -10,6 +10,7 @@ import pytest
 
 from tests.sip.far_end import AUDIO, HERE, Agent, FarEnd
 from tests.sip.test_agent import run
+from tests.support.absent import needs
 
 pytestmark = pytest.mark.sip
 
@@ -97,7 +98,7 @@ def test_listening_by_name() -> None:
     assert "nosuchhost.invalid" in refused
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@needs(has_ipv6(), "this machine has no IPv6")
 def test_ipv6() -> None:
     run("""
         async def main():

@@ -16,6 +16,7 @@ from softfax.model import (
 from tests.sip.far_end import HERE, Agent, FarEnd
 from tests.sip.test_agent import run
 from tests.sip.test_networks import has_ipv6
+from tests.support.absent import needs
 
 pytestmark = pytest.mark.sip
 
@@ -38,9 +39,7 @@ def closed_port(host="127.0.0.1", shared=False):
 """
 
 
-@pytest.mark.parametrize(
-    "host", [HERE, pytest.param("::1", marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here"))]
-)
+@pytest.mark.parametrize("host", [HERE, pytest.param("::1", marks=needs(has_ipv6(), "this machine has no IPv6"))])
 def test_a_call_to_a_closed_port_ends_with_the_reason(host: str) -> None:
     shown = f"[{host}]" if ":" in host else host
     # A call that gets no response waits 32 s: the prelude's waiting is shorter.

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
+from tests.support.absent import absent
 from tests.support.background import REPOSITORY
 from tests.support.debian import unpacked
 
@@ -52,9 +52,7 @@ def postgresql(*settings: str) -> Iterator[str]:
     try:
         programs, as_user = _programs(), _as_user()
     except (OSError, LookupError, ValueError, StopIteration, subprocess.CalledProcessError):
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no PostgreSQL for this machine", pytrace=False)
-        pytest.skip("there is no PostgreSQL for this machine")
+        absent("there is no PostgreSQL for this machine")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,9 +70,7 @@ def postgresql(*settings: str) -> Iterator[str]:
         try:
             subprocess.run(initdb, check=True, **quiet)
         except subprocess.CalledProcessError:
-            if os.environ.get("CI") == "true":
-                pytest.fail("PostgreSQL cannot be set up here", pytrace=False)
-            pytest.skip("PostgreSQL cannot be set up here")
+            absent("PostgreSQL cannot be set up here")
         command: list[Any] = [programs / "postgres", "-D", data, "-p", str(port), "-k", name]
         for setting in ("listen_addresses=127.0.0.1", *settings):
             command += ["-c", setting]

@@ -18,6 +18,7 @@ from softfax.delivery.policy import sign
 from softfax.delivery.targets import EventKind
 from softfax.model import Event
 from softfax.station import StationConfig
+from tests.support.absent import needs
 from tests.support.described import _description
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -44,7 +45,7 @@ def test_signatures_are_checked_as_the_page_shows() -> None:
         assert not shown["genuine"]("s3cret", BODY, bad)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@needs(shutil.which("node") is not None, "node is not installed")
 def test_signatures_are_checked_in_node_too() -> None:
     (script,) = [block for block in blocks("callbacks.md") if "function genuine" in block]
     good = sign("s3cret", BODY, int(time.time()))

@@ -92,7 +92,8 @@ def test_the_password_to_open_is_asked_for_by_name(written, undamaged: list[np.n
     path = written(encrypted(owner="owner", user="öffne", revision=revision))
     with pytest.raises(DocumentPasswordError) as error:
         opened(path)
-    assert "asked for when it is opened" in error.value.remedy
+    assert "opens with a password" in error.value.problem
+    assert "--document-password" in error.value.remedy
     with pytest.raises(DocumentPasswordError, match="does not open"):
         opened(path, "wrong")
     pages, _ = drawn(path, "öffne")
