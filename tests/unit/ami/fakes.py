@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
-from softfax.ami import AmiServer, AmiSettings
+from softfax.ami import AmiServer, AmiSettings, User
 from softfax.model import (
     CallEvent,
     CallState,
@@ -24,6 +25,9 @@ from softfax.model import (
 )
 from softfax.station import FaxCall, FaxOrder, FaxStats, SessionView
 from softfax.station.views import RegistrationView
+
+ALL = User("fax", "secret")
+SEND = {"Action": "Originate", "Channel": "PJSIP/out/sip:recv@127.0.0.1", "Application": "SendFAX", "ActionID": "o"}
 
 
 class FakeStation:
@@ -232,3 +236,21 @@ class Octets:
 def settings(**changes: object) -> AmiSettings:
     values: dict[str, object] = {"listen": "127.0.0.1:0", "failure_delay_s": 0.05, **changes}
     return AmiSettings(**values)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def serving(*users: User, **changes: object) -> AsyncIterator[tuple[AmiServer, FakeStation]]:
+    station = FakeStation()
+    server = AmiServer(station, settings(users=users or (ALL,), **changes))
+    await server.start()
+    try:
+        yield server, station
+    finally:
+        await server.close()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        await asyncio.wait_for(test(), 30)
+
+    asyncio.run(limited())

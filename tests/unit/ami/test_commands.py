@@ -12,8 +12,7 @@ import pytest
 from softfax.ami import User, permissions
 from softfax.model import CallEvent, CallState, Direction, Mode, Operation, SessionState
 from softfax.station.views import RegistrationView
-from tests.unit.ami.fakes import Octets, record, result, whole_fax
-from tests.unit.ami.test_server import run, serving
+from tests.unit.ami.fakes import Octets, record, result, run, serving, whole_fax
 
 ALL = User("fax", "secret")
 SESSIONS = """

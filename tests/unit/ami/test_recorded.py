@@ -14,8 +14,7 @@ import pytest
 from softfax.ami import User
 from softfax.model import CallState, Direction, Mode, Operation, SessionEvent, SessionState
 from softfax.station import FaxStats
-from tests.unit.ami.fakes import FakeStation, Octets
-from tests.unit.ami.test_server import run, serving
+from tests.unit.ami.fakes import FakeStation, Octets, run, serving
 
 RECORDED: list[dict[str, Any]] = json.loads(gzip.decompress((Path(__file__).parent / "recorded.json.gz").read_bytes()))
 #: `fax show stats` begins with what FAXStats has; the tables by cause are of the whole recording machine.
