@@ -132,7 +132,7 @@ def test_a_long_address_and_sixty_pages_fit_a_phone(fake: Fake, watch: Watch, la
     fax = fake.put(sample.fax(0, "send", to=address, pages=60, pages_total=60))
     phone = watch.context(viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True, locale=lang)
     page = watch.open(fake.url, f"#/fax/{fax['id']}", context=phone)
-    where = page.locator(".where")
+    where = page.locator(".where").first
     expect(where).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert page.locator(".toolbar").evaluate("(bar) => bar.scrollWidth <= bar.clientWidth")
