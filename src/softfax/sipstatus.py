@@ -92,7 +92,7 @@ _TABLE: Mapping[int, SipStatus] = {
 }  # fmt: skip
 #: The request could not be sent, or nothing came back.
 _NONE = SipStatus("", of_trunk=True)
-_UNKNOWN, _REFUSED, _SERVER_ERROR = SipStatus(""), SipStatus("", remedy=_SERVER), _server("")
+_REFUSED, _SERVER_ERROR = SipStatus("", remedy=_SERVER), _server("")
 
 
 #: The status that says the same as a cause of the telephone network (ITU-T Q.850), which tells what is wrong more exactly than
@@ -123,9 +123,9 @@ def status(code: int, q850: int = 0) -> SipStatus:
     code = _BY_CAUSE.get(q850, code) if code >= 300 else code
     if code in _TABLE:
         return _TABLE[code]
-    if code >= 600:
-        return _REFUSED
-    return _SERVER_ERROR if code >= 500 else _UNKNOWN if code else _NONE
+    if not code:
+        return _NONE
+    return _SERVER_ERROR if 500 <= code < 600 else _REFUSED
 
 
 def phrase_of(code: int) -> str:

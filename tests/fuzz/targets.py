@@ -107,7 +107,9 @@ def run(name: str, seconds: int) -> Result:
     output = done.stdout + done.stderr
     runs = re.search(r"number_of_executed_units: (\d+)", output)
     covered = re.findall(r"cov: (\d+)", output)
-    summary = f"{runs[1]} runs, {covered[-1]} edges" if runs and covered else output.strip().rpartition("\n")[2][:100]
+    summary = (
+        f"{runs[1]} runs, {covered[-1]} edges" if runs and covered else done.stdout.strip().rpartition("\n")[2][:100]
+    )
     return Result(name, done.returncode == 0, summary if done.returncode == 0 else "FAILED", output)
 
 

@@ -15,6 +15,7 @@ from tests.interop.cases import IDENT, LISTEN
 from tests.peer.ami import Message
 from tests.peer.asterisk import Asterisk, PeerAddress, originate
 from tests.peer.chroot import NEWER_SUITES
+from tests.support.absent import absent
 from tests.support.command import SoftfaxProcess
 from tests.support.pages import draw_page, page_differences, read_tiff, write_fax_tiff
 
@@ -25,8 +26,8 @@ FAX_S = 150.0
 
 @pytest.fixture(scope="module")
 def newer() -> Iterator[PeerAddress]:
-    if os.geteuid() != 0 and os.environ.get("CI") != "true":
-        pytest.skip("the Asterisk peer lives in a chroot: run as root")
+    if os.geteuid() != 0:
+        absent("the Asterisk peer lives in a chroot: run as root")
     with Asterisk(suites=NEWER_SUITES) as address:
         assert int(address.version.split(".")[0]) >= 22
         yield address

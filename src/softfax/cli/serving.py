@@ -27,7 +27,20 @@ from softfax.station.workers import Workers
 from softfax.swml.incoming import IncomingSwml
 from softfax.web.server import WebServer
 
-__all__ = ["Serving"]
+__all__ = ["WRITES_S", "Serving", "settled"]
+
+#: How long a station that stops waits for the ends of calls that are over to be written, where the database does not take them.
+WRITES_S = 10.0
+
+
+async def settled(station: Station, *, writes_s: float = WRITES_S, step_s: float = 1.0) -> bool:
+    """Wait until no fax is under way. Return False where calls are over, but their ends could not be written for `writes_s`."""
+    left_s = writes_s
+    while not await station.idle(timeout_s=step_s):
+        left_s = writes_s if station.is_calling() else left_s - step_s
+        if left_s <= 0:
+            return False
+    return True
 
 
 class Serving:
@@ -178,9 +191,13 @@ class Serving:
             return
         plural = "es" if count > 1 else ""
         self.reporter.text(f"finishing {count} fax{plural}; a second signal drops {'them' if count > 1 else 'it'}")
-        idle = asyncio.ensure_future(station.idle())
+        idle = asyncio.ensure_future(settled(station))
         forced = asyncio.ensure_future(self.forced.wait())
-        await asyncio.wait([idle, forced], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([idle, forced], return_when=asyncio.FIRST_COMPLETED)
+        if idle in done and not idle.result():
+            self.reporter.problem(
+                "how calls ended cannot be written; the next start finds out what it can about their faxes"
+            )
         for task in (idle, forced):
             task.cancel()
 

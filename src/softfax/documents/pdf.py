@@ -16,6 +16,7 @@ from PIL import Image
 
 from softfax.documents.complete import draw_whole
 from softfax.documents.pdf_open import OpenPdf
+from softfax.documents.pdf_text import undrawn_text
 from softfax.documents.ranges import parse_ranges
 from softfax.documents.scale import dots_per_inch
 from softfax.documents.types import DocumentLimits, FaxImage, PageClass, Sheet, Source
@@ -65,7 +66,7 @@ class PdfSheet:
         self._check_images(limits)
         self._form = page.formenv
         #: Said once the page is drawn: what is not on it, and what PDFium could not draw.
-        self.warning = "; ".join(filter(None, (note and f"{where} {note}", self._set_to_print())))
+        self.warning = "; ".join(filter(None, (note and f"{where} {note}", self._set_to_print(), self._without_font())))
         # What is larger than any paper is made as large as the paper.
         real = max(width, height) <= SIDE_MAX_INCHES * POINTS
         self.width_inches: float | None = width / POINTS if real else None
@@ -98,6 +99,15 @@ class PdfSheet:
         if bare:
             lines.append(f"{self._where} has notes without an appearance, which are left out")
         return "; ".join(lines)
+
+    def _without_font(self) -> str:
+        """Return a line for people where text is left out for want of its font."""
+        if raw.FPDFPage_CountObjects(self._page.raw) > OBJECTS_LOOKED_AT:
+            return ""
+        letters = undrawn_text(self._page)
+        shown = f"{letters[:8]}{'…' if len(letters) > 8 else ''}"
+        what = "text in a font that is neither in the file nor on this machine, which is left out"
+        return f"{self._where} has {what} ({shown}): save it with its fonts" if letters else ""
 
     def _has_content(self, note: Any, kind: int) -> bool:
         """Return True if an annotation shows something that a reader may miss: not a button, nor an empty field."""

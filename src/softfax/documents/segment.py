@@ -264,7 +264,7 @@ def _judge(cells: Mask, known: _Tiles, plain: float, tone: float) -> Kind:
     """Return what an area is. `plain` is the share of its commonest greys, `tone` that of the one it is judged for."""
     own = cells & known.mid
     inner = _inner(own)
-    core = inner if inner.sum() >= 4 else own
+    core = inner if inner.sum() >= 4 else own if own.any() else cells
     values = known.level[core]
     dark_strokes = float((known.on_ground[core] > 0.04).mean()) if core is inner else 0.0
     light_strokes = float((known.on_ink[cells] > 0.04).mean())

@@ -300,6 +300,10 @@ class Station(Registry):
             return not pending
         return True
 
+    def is_calling(self) -> bool:
+        """Return True while a call is under way; of one that is over the end may still have to be written."""
+        return any(not fax.ending for fax in self._faxes.values())
+
     # ---- seen by front ends -------------------------------------------------------------------------------------
 
     def calls(self) -> list[FaxCall]:
