@@ -206,7 +206,7 @@ CONNECTION_TIMED_OUT = "the far end's address takes no connection (nothing comes
 NO_ROUTE = "there is no route to the far end's address"
 SERVER_SILENT = "the server does not answer"
 ON_DO_NOT_FAX_LIST = "the number is on the do-not-fax list"
-NO_TRANSPORT = "the far end's address asks for TLS, which is not switched on here"
+NO_TRANSPORT = "the far end's address asks for a transport that is not switched on here"
 CERTIFICATE_UNTRUSTED = "the far end's certificate is not trusted, or is for another name"
 CONNECTION_CLOSED = "the far end closed the connection without an answer"
 #: What people can do about them.
@@ -217,7 +217,7 @@ REASON_REMEDIES: Mapping[str, str] = {
     CONNECTION_TIMED_OUT: "check the address, the port and the transport, and the firewalls between",
     HOST_UNREACHABLE: "check the address, the network and the firewalls between",
     NO_ROUTE: "check the address, and the network and routes of this machine",
-    NO_TRANSPORT: "set the transport to tls, or call sip: instead of sips: and without transport=tls",
+    NO_TRANSPORT: "set the transport to tls for sips: and transport=tls; udp and tcp are the others",
     CERTIFICATE_UNTRUSTED: "call the name that the certificate is for, and name the authority that signed it in tls_ca",
     CONNECTION_CLOSED: "check the port and the transport: perhaps TLS is not spoken there, or nothing else is",
     ON_DO_NOT_FAX_LIST: "take it off the list first",

@@ -218,6 +218,10 @@ async def outer():
         await asyncio.sleep(0)  # it has said what becomes of calls before one can come
         print(agent.bound_address[1], flush=True)
         await asyncio.wait_for(running, {seconds})
+    except Exception:
+        # A thread that waits for standard input would keep the process from its end.
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
     finally:
         await agent.close()
 asyncio.run(outer())

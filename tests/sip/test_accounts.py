@@ -190,7 +190,7 @@ async def main(agent):
     invite = far.expect("INVITE")
     assert invite.start.startswith("INVITE sip:123@192.0.2.99"), "it came here by the proxy"
     assert invite.header("User-Agent") == "Our Fax 1"
-    assert re.search(r"^m=audio [0-9]+ RTP/AVP 8 120\r?$", invite.body, re.M)
+    assert re.search(r"^m=audio [0-9]+ RTP/AVP 8 120 127\r?$", invite.body, re.M)
     assert f"<{shown[0]}" in invite.header("From")
     if shown[1]:
         assert invite.header(shown[1]).startswith(shown[2])

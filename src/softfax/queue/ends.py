@@ -34,12 +34,13 @@ class End:
 
     def __init__(self, station: Station, waiting: Sequence[FaxUpdate], updates: Sequence[FaxUpdate]) -> None:
         self._updates = (*waiting, *updates)
-        self.is_written = False
+        self.is_tried = self.is_written = False
         self._outbox = station.outbox
         self._callbacks = [callback for update in updates for callback in station.callbacks_of(update)]
 
     def write(self, connection: sa.Connection) -> None:
         """Write them within a transaction: the events last, as no other gets a number until it has ended."""
+        self.is_tried = True
         if self._outbox is not None and self._callbacks:
             self._outbox.write(connection, self._callbacks)
         EventLog.write(connection, self._updates)
