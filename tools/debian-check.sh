@@ -21,6 +21,7 @@ if [ ! -e "$bare/.complete" ]; then
 fi
 # The network is this machine's, and so are its names and the authorities it trusts.
 cp /etc/resolv.conf "$bare/etc/resolv.conf"
+[ -e "$bare/etc/hosts" ] || printf '127.0.0.1 localhost\n::1 localhost\n' >"$bare/etc/hosts"
 cp /usr/local/share/ca-certificates/*.crt "$bare/usr/local/share/ca-certificates/" 2>/dev/null || true
 chroot "$bare" update-ca-certificates >>"$log" 2>&1 || fail "the certificates could not be set up"
 rm -rf "$bare/root/softfax"
