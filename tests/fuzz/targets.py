@@ -23,7 +23,8 @@ BUILD = ROOT / ".build" / "fuzz"
 FOUND = BUILD / "found"
 #: Octets of an input at most, and of a file that is kept.
 MOST_OCTETS, MOST_KEPT = 6000, 2048
-_LIMITS = ("-timeout=20", "-rss_limit_mb=1500", f"-max_len={MOST_OCTETS}", "-print_final_stats=1", "-verbosity=1")
+#: A page of the decoder takes 5 s here alone: AddressSanitizer copies what grows.
+_LIMITS = ("-timeout=90", "-rss_limit_mb=1500", f"-max_len={MOST_OCTETS}", "-print_final_stats=1", "-verbosity=1")
 
 
 @dataclass(frozen=True)
