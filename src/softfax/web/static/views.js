@@ -2,17 +2,19 @@
 // The views and their style sheets: each is fetched when it is looked at first, the others when there is time, so that
 // they are there when the station is not.
 const VIEWS = {
-  send: { style: "send", module: () => import("./views/send.js") },
-  live: { style: "live", module: () => import("./views/live.js") },
-  inbox: { style: "box", module: () => import("./views/box.js") },
-  outbox: { style: "box", module: () => import("./views/box.js") },
-  fax: { style: "fax", module: () => import("./views/fax.js") },
-  call: { style: "call", module: () => import("./views/call.js") },
-  contacts: { style: "contacts", module: () => import("./views/contacts.js") },
-  health: { style: "health", module: () => import("./views/health.js") },
-  settings: { style: "", module: () => import("./views/settings.js") },
+  send: { file: "send", style: "send", module: () => import("./views/send.js") },
+  live: { file: "live", style: "live", module: () => import("./views/live.js") },
+  inbox: { file: "box", style: "box", module: () => import("./views/box.js") },
+  outbox: { file: "box", style: "box", module: () => import("./views/box.js") },
+  fax: { file: "fax", style: "fax", module: () => import("./views/fax.js") },
+  call: { file: "call", style: "call", module: () => import("./views/call.js") },
+  contacts: { file: "contacts", style: "contacts", module: () => import("./views/contacts.js") },
+  health: { file: "health", style: "health", module: () => import("./views/health.js") },
+  settings: { file: "settings", style: "", module: () => import("./views/settings.js") },
 };
 const LEISURE_MS = 3000;
+// How often the module of a view could not be fetched.
+const failures = {};
 const ready = {};
 const sheets = {};
 
@@ -36,9 +38,20 @@ function dress(name) {
   return sheets[name];
 }
 
+// A browser may keep it in mind that a module could not be fetched: it is asked for by another name then.
+async function moduleOf(name) {
+  const count = failures[name];
+  try {
+    return count ? await import(`./views/${VIEWS[name].file}.js?again=${count}`) : await VIEWS[name].module();
+  } catch (error) {
+    failures[name] = (count ?? 0) + 1;
+    throw error;
+  }
+}
+
 export async function fetchView(name) {
-  const { style, module } = VIEWS[name];
-  const [{ default: component }] = await Promise.all([module(), style && dress(style)]);
+  const { style } = VIEWS[name];
+  const [{ default: component }] = await Promise.all([moduleOf(name), style && dress(style)]);
   ready[name] = component;
 }
 
