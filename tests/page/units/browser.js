@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // As much of a browser as the page's modules ask for when they are loaded; imported before them.
+import { webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
+
+// Node 18, as Debian 12 has it, knows this by that name alone.
+globalThis.crypto ??= /** @type {Crypto} */ (webcrypto);
 
 const nothing = () => {};
 const root = { lang: "en", dir: "ltr", dataset: {} };
