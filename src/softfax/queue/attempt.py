@@ -279,7 +279,7 @@ class SendAttempt:
             queue.store.settle, fax, attempt=attempt, token=token, told=again, again=again, unless_cancelled=again
         )
         updates = FaxUpdate(context, attempt.result), state_of(whole, self.kept.context)
-        if not await queue.record(lambda end: asyncio.to_thread(settle, end=end), *updates):
+        if not await queue.record(lambda end: asyncio.to_thread(settle, end=end), *updates, hold=True):
             return False
         self._settled = fax
         # After the result.

@@ -246,16 +246,16 @@ class FaxQueue:
             await held(self, f"the broadcast of fax {fax.id}", lambda: self.broadcasts.look(fax.broadcast_id))
         await held(self, f"fax {fax.id}", lambda: asyncio.to_thread(self.store.told, fax.id, fax.ended))
 
-    async def record(self, write: Callable[[End], Awaitable[bool]], *updates: FaxUpdate) -> bool:
+    async def record(self, write: Callable[[End], Awaitable[bool]], *updates: FaxUpdate, hold: bool = False) -> bool:
         """Record an end with its events and callbacks, by `write`; events and callbacks that wait are written before them.
 
-        Holds them until the database takes them, or the queue is closed.
+        With `hold` they are held until the database takes them, or the queue is closed.
         """
         if self.station.outbox is not None:
             await self.station.outbox.flush()
         async with self.events.first() as waiting:
             end = End(self.station, waiting, updates)
-            recorded = await held(self, "an end", lambda: write(end))
+            recorded = await (held(self, "an end", lambda: write(end)) if hold else write(end))
             # One that is found on disk was written by a try whose answer got lost, and so was what waited.
             if end.is_written or (recorded and end.is_tried):
                 self.events.drop(waiting)
