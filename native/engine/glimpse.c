@@ -166,15 +166,6 @@ static int on_missing(t38_core_state_t *core, void *user, int got, int expected)
     return 0;
 }
 
-static int send_nothing(t38_core_state_t *core, void *user, const uint8_t *ifp, int len, int count) {
-    (void)core;
-    (void)user;
-    (void)ifp;
-    (void)len;
-    (void)count;
-    return 0;
-}
-
 /* ---- by which way -------------------------------------------------------------------------------------------------
  */
 

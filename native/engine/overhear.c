@@ -313,15 +313,6 @@ static int on_data(t38_core_state_t *core, void *user, int data_type, int field_
     return 0;
 }
 
-static int send_nothing(t38_core_state_t *core, void *user, const uint8_t *ifp, int len, int count) {
-    (void)core;
-    (void)user;
-    (void)ifp;
-    (void)len;
-    (void)count;
-    return 0;
-}
-
 void overhear_ifp(sfx_gateway *g, int leg, const uint8_t *ifp, size_t len, uint16_t seq) {
     overheard_side *side = &g->overheard.side[leg];
 

@@ -45,7 +45,7 @@ def config(folder: Path, asterisk: PeerAddress, listen: str, listen_s: float) ->
 
 
 def tones(media: socket.socket, seconds: float) -> set[int]:
-    """What is heard, in Hz, by stretches of 0.4 s; 425 is ring-back, 440 Asterisk."""
+    """Tones that are heard, in Hz, by stretches of 0.4 s; 425 is ring-back, 440 Asterisk."""
     media.settimeout(5.0)
     end, heard, octets = time.monotonic() + seconds, set(), b""
     while time.monotonic() < end:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, 
 from softfax.fax import t30
 from tests.native.pages import write_pages
 from tests.native.test_line import fax
+from tests.support.media_sockets import media_sockets
 
 PLAIN = UdptlSettings(redundancy=0)
 
@@ -152,13 +152,7 @@ def test_a_dis_longer_than_any_known_is_clipped(tmp_path: Path) -> None:
     dis = b"\xff\xc8\x01" + bytes.fromhex("007377") + b"\x81" * 24
     ifp = b"\xc0\x02\x80" + struct.pack("!H", len(dis) - 1) + dis + b"\x40"
     seen: list[EngineEvent] = []
-    with (
-        Engine(shards=1) as engine,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
-    ):
-        ours.bind(("127.0.0.1", 0))
-        far.bind(("127.0.0.1", 0))
+    with Engine(shards=1) as engine, media_sockets() as (ours, far):
         session = engine.session(T30Settings(caller=True, tx_file=tmp_path / "sent.tif"))
         session.start_t38(ours.dup().detach(), far.getsockname(), UdptlSettings())
         for seq, body in enumerate((b"\x06", ifp)):

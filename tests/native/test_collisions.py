@@ -4,7 +4,6 @@ octets of one frame for another's."""
 
 from __future__ import annotations
 
-import socket
 import struct
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from softfax.engine.abi import EventType
 from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, UdptlSettings, completion_text, run_line
 from softfax.fax import t30
 from tests.native.test_line import fax
+from tests.support.media_sockets import media_sockets
 
 PREAMBLE, FRAME_ENDS, SIGNAL_ENDS = b"\x06", b"\xc0\x01\x20", b"\xc0\x01\x40"
 
@@ -39,13 +39,7 @@ def ifps(octets: bytes) -> list[bytes]:
 def receive(tmp_path: Path, packets: list[bytes]) -> list[EngineEvent]:
     """Events of a receiver that gets these IFP packets, until it heard a final frame."""
     seen: list[EngineEvent] = []
-    with (
-        Engine(shards=1) as engine,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
-    ):
-        ours.bind(("127.0.0.1", 0))
-        far.bind(("127.0.0.1", 0))
+    with Engine(shards=1) as engine, media_sockets() as (ours, far):
         session = engine.session(T30Settings(caller=False, rx_file=tmp_path / "received.tif", trace=True))
         session.start_t38(ours.dup().detach(), far.getsockname(), UdptlSettings())
         for seq, body in enumerate(packets):

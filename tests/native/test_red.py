@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from softfax.errors import NativeError
 from tests.native.pages import write_pages
 from tests.native.test_line import fax
 from tests.support.engine_testing import run_tapped_line
+from tests.support.media_sockets import media_sockets
 
 RED_TYPE = 121
 
@@ -90,13 +90,7 @@ def test_an_analogue_line_has_none(tmp_path: Path) -> None:
 
 def test_what_comes_is_put_together_by_number_and_time(tmp_path: Path) -> None:
     """Of four packets two are lost: the one by itself comes with the next, and counts as restored."""
-    with (
-        Engine(shards=1) as engine,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
-    ):
-        ours.bind(("127.0.0.1", 0))
-        far.bind(("127.0.0.1", 0))
+    with Engine(shards=1) as engine, media_sockets() as (ours, far):
         session = engine.session(T30Settings(caller=False, rx_file=tmp_path / "got.tif"))
         session.start_audio(
             ours.dup().detach(), far.getsockname(), codec="PCMU", payload_type=0, red=RedSettings(97, 98, 1)

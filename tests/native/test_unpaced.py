@@ -4,7 +4,6 @@ any other far end it keeps its pace."""
 
 from __future__ import annotations
 
-import socket
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from softfax.engine.core import Engine, LineSettings, T30Settings, UdptlSettings
 from tests.native.pages import write_pages
 from tests.native.test_collisions import PREAMBLE, SIGNAL_ENDS, ifps, turned
 from tests.native.test_line import fax
+from tests.support.media_sockets import media_sockets
 
 DIRECT = UdptlSettings(no_pacing=True, max_datagram=1400)
 #: Bit 123 of a DIS (T.30 table 2).
@@ -59,13 +59,7 @@ def answers(tmp_path: Path, dis: bytes) -> list[bytes]:
     """IFP packets by which a sender that would not pace itself answers a DIS, up to its training check or for two seconds."""
     sent: list[bytes] = []
     write_pages(tmp_path / "sent.tif")
-    with (
-        Engine(shards=1) as engine,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
-    ):
-        ours.bind(("127.0.0.1", 0))
-        far.bind(("127.0.0.1", 0))
+    with Engine(shards=1) as engine, media_sockets() as (ours, far):
         far.settimeout(2)
         session = engine.session(T30Settings(caller=True, tx_file=tmp_path / "sent.tif"))
         session.start_t38(ours.dup().detach(), far.getsockname(), DIRECT)

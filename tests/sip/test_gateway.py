@@ -97,6 +97,15 @@ class Pair:
         self.caller.request("ACK", cseq=int(cseq.split()[0]))
         return answer
 
+    def give_up(self) -> tuple[str, Message]:
+        """Begins a call that rings, and cancels it; its CSeq, and the INVITE that the trunk got."""
+        cseq = self.dial()
+        invite = self.trunk.expect("INVITE")
+        self.trunk.respond(invite, "180 Ringing")
+        self.caller.expect("180", cseq=cseq)
+        self.caller.request("CANCEL", cseq=int(cseq.split()[0]), branch=self.branch)
+        return cseq, invite
+
     def hang_up(self) -> None:
         self.caller.bye()
         self.trunk.respond(self.trunk.expect("BYE"), "200 OK")
@@ -145,11 +154,7 @@ def test_causes_pass(gateway: Gateway, said: str, heard: str) -> None:
 
 def test_a_caller_who_gives_up(gateway: Gateway) -> None:
     pair = Pair(gateway)
-    cseq = pair.dial()
-    invite = pair.trunk.expect("INVITE")
-    pair.trunk.respond(invite, "180 Ringing")
-    pair.caller.expect("180", cseq=cseq)
-    pair.caller.request("CANCEL", cseq=int(cseq.split()[0]), branch=pair.branch)
+    cseq, invite = pair.give_up()
     pair.caller.expect("487", cseq=cseq)
     pair.caller.request("ACK", cseq=int(cseq.split()[0]), branch=pair.branch)
     cancel = pair.trunk.expect("CANCEL")
@@ -362,11 +367,7 @@ def test_both_hang_up_at_once(gateway: Gateway) -> None:
 
 def test_a_caller_who_gives_up_as_the_trunk_answers(gateway: Gateway) -> None:
     pair = Pair(gateway)
-    cseq = pair.dial()
-    invite = pair.trunk.expect("INVITE")
-    pair.trunk.respond(invite, "180 Ringing")
-    pair.caller.expect("180", cseq=cseq)
-    pair.caller.request("CANCEL", cseq=int(cseq.split()[0]), branch=pair.branch)
+    cseq, invite = pair.give_up()
     pair.trunk.respond(invite, "200 OK", body=AUDIO)
     # Whichever comes first, nobody is left with a call that the other side has not.
     final = pair.caller.any_of("487", "200")

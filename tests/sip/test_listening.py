@@ -127,7 +127,7 @@ def test_a_voice_call_is_bridged_after_its_answer(listener: Listener) -> None:
 
 
 def hears_ringing(media: socket.socket) -> bool:
-    """Whether tone comes within one turn of ring-back, or silence alone."""
+    """Return True if a tone comes within one turn of ring-back, and not silence alone."""
     media.settimeout(5.0)
     end = time.monotonic() + 6.0
     while time.monotonic() < end:

@@ -69,7 +69,7 @@ class Walk:
         return command
 
     def run(self, command: str) -> str:
-        """What a command prints."""
+        """Output of a command."""
         command = self.real(command.replace("\\\n", " ").replace("curl -sN", "curl -sN --max-time 4"))
         command = command.replace("softfax ", f"{softfax_command()} ", 1) if command.startswith("softfax ") else command
         env = {**environment(), "SOFTFAX_URL": self.ports[NEAR]}
@@ -98,7 +98,7 @@ def keys_of(value: Any) -> set[str]:
 
 
 def check(walk: Walk, command: str, shown: str, printed: str) -> None:
-    """What was printed is like what is shown."""
+    """Hold the output of a command against the one that is shown."""
     if shown.lstrip().startswith("{"):
         answer, _ = json.JSONDecoder().raw_decode(printed)
         walk.learn(shown, answer)

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,9 +30,9 @@ from softfax.queue.eventlog import LoggedEvent
 from softfax.queue.fax_jobs import GHOST_S
 from softfax.queue.reading import StoredFax
 from softfax.station import FaxCall, FaxOrder, Station, making
-from softfax.station.counters import views
 from softfax.station.hub import Hub, Sink
-from softfax.station.orders import FaxStats, SessionView
+from softfax.station.orders import FaxStats
+from softfax.station.registry import Registry
 from softfax.station.views import RegistrationView
 
 if TYPE_CHECKING:
@@ -132,10 +132,11 @@ class Elsewhere:
         task.add_done_callback(lambda done: done.exception())
 
 
-class Group:
+class Group(Registry):
     """A station as front ends use it that show the calls of all stations of its group."""
 
     def __init__(self, station: Station, elsewhere: Elsewhere) -> None:
+        super().__init__()
         self._station, self._elsewhere = station, elsewhere
 
     def originate(self, order: FaxOrder) -> FaxCall:
@@ -146,14 +147,6 @@ class Group:
         """The faxes under way, those of this station first."""
         return [*self._station.calls(), *self._elsewhere.calls()]
 
-    def find(self, key: str) -> FaxCall | None:
-        """The fax under way with this fax id, channel name or unique id."""
-        return next(_named(self.calls(), key), None)
-
-    def sessions(self) -> list[SessionView]:
-        """Sessions for FAXSessions."""
-        return views(self.calls())
-
     def stats(self) -> FaxStats:
         """Counters of this station."""
         return self._station.stats()
@@ -161,10 +154,6 @@ class Group:
     def registrations(self) -> list[RegistrationView]:
         """Registrations of this station."""
         return self._station.registrations()
-
-    def hangup(self, call: FaxCall) -> None:
-        """End a fax, wherever it is."""
-        call.cancel()
 
     def subscribe(self, sink: Sink) -> Callable[[], None]:
         """Every event of every fax of the group goes to `sink`. Returns what ends that."""
@@ -175,10 +164,6 @@ class Group:
             others()
 
         return unsubscribe
-
-
-def _named(calls: list[FaxCall], key: str) -> Iterator[FaxCall]:
-    return (one for one in calls if key in (one.context.fax_id, one.context.channel, one.context.unique_id))
 
 
 def _event(logged: LoggedEvent) -> Event | None:

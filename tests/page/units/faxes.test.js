@@ -39,7 +39,7 @@ test("a number that nobody has is not a call that was refused", () => {
   assert.equal(story({ ...refused, result: { sip_code: 488 } }).what, "The call was refused.");
 });
 
-test("a fax that the station withheld says why; one that somebody cancelled needs no words", () => {
+test("a fax that the station withheld says why; one that a person cancelled needs no words", () => {
   const withheld = {
     ...failed,
     state: "cancelled",

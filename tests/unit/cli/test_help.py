@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the command says of itself, and of words it does not know."""
+"""Help of the command and its verbs, and the answer to words that it does not know."""
 
 from __future__ import annotations
 

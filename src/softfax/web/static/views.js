@@ -2,15 +2,15 @@
 // The views and their style sheets: each is fetched when it is looked at first, the others when there is time, so that
 // they are there when the station is not.
 const VIEWS = {
-  send: { file: "send", style: "send", module: () => import("./views/send.js") },
-  live: { file: "live", style: "live", module: () => import("./views/live.js") },
-  inbox: { file: "box", style: "box", module: () => import("./views/box.js") },
-  outbox: { file: "box", style: "box", module: () => import("./views/box.js") },
-  fax: { file: "fax", style: "fax", module: () => import("./views/fax.js") },
-  call: { file: "call", style: "call", module: () => import("./views/call.js") },
-  contacts: { file: "contacts", style: "contacts", module: () => import("./views/contacts.js") },
-  health: { file: "health", style: "health", module: () => import("./views/health.js") },
-  settings: { file: "settings", style: "", module: () => import("./views/settings.js") },
+  send: { file: "send", style: "send" },
+  live: { file: "live", style: "live" },
+  inbox: { file: "box", style: "box" },
+  outbox: { file: "box", style: "box" },
+  fax: { file: "fax", style: "fax" },
+  call: { file: "call", style: "call" },
+  contacts: { file: "contacts", style: "contacts" },
+  health: { file: "health", style: "health" },
+  settings: { file: "settings", style: "" },
 };
 const LEISURE_MS = 3000;
 // How often the module of a view could not be fetched.
@@ -40,11 +40,11 @@ function dress(name) {
 
 // A browser may keep it in mind that a module could not be fetched: it is asked for by another name then.
 async function moduleOf(name) {
-  const count = failures[name];
+  const count = failures[name] ?? 0;
   try {
-    return count ? await import(`./views/${VIEWS[name].file}.js?again=${count}`) : await VIEWS[name].module();
+    return await import(`./views/${VIEWS[name].file}.js${count ? `?again=${count}` : ""}`);
   } catch (error) {
-    failures[name] = (count ?? 0) + 1;
+    failures[name] = count + 1;
     throw error;
   }
 }

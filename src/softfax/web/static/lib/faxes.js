@@ -106,7 +106,7 @@ watchFaxes((fax) => {
 const VAGUE = new Set(["unknown", "document", "ours", "forbidden"]);
 // SIP statuses that say that nobody has the number.
 const NO_NUMBER = new Set([404, 410, 484, 485, 604]);
-// The station cancelled it, for a reason: somebody's cancelling has none.
+// The station cancelled it, for a reason: a fax that a person cancelled has none.
 const withheld = (fax) => fax.state === "cancelled" && sent(fax) && fax.reason && fax.reason !== "cancelled";
 
 // In plain words: what is the matter with a fax, and what to do.
