@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import tarfile
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
@@ -143,6 +145,8 @@ def test_a_backup_of_a_station_that_runs(tmp_path: Path, letter: Path, capsys: p
     assert "files, " in capsys.readouterr().out
     with tarfile.open(archive) as tar:
         names = tar.getnames()
+        manifest = json.load(cast(IO[bytes], tar.extractfile("manifest.json")))
+    assert manifest["created"].endswith("Z")
     assert names[:2] == ["manifest.json", "softfax.toml"]
     assert f"received/{NAME}.pdf" in names
     assert not [name for name in names if name.endswith(("-wal", "-shm"))]

@@ -19,6 +19,12 @@ from tests.web.rig import READER, SENDER, Running, running, until
 LETTER = b"\f".join(f"Page {n}".encode() for n in (1, 2, 3))
 
 
+def two_pages() -> bytes:
+    pdf = io.BytesIO()
+    Image.new("1", (600, 800), 1).save(pdf, "PDF", save_all=True, append_images=[Image.new("1", (600, 800), 1)])
+    return pdf.getvalue()
+
+
 async def ended(client: httpx.AsyncClient, fax_id: str) -> dict[str, Any]:
     async def look() -> dict[str, Any] | None:
         fax: dict[str, Any] = (await client.get(f"/v1/faxes/{fax_id}")).json()
@@ -122,6 +128,14 @@ def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
                     refused = await c.post("/v1/faxes", **form)
                     assert refused.status_code == 422, refused.text
                     assert "pages" in str(refused.json()["errors"])
+            two = io.BytesIO()
+            Image.new("1", (1728, 1000), 1).save(
+                two, "TIFF", save_all=True, append_images=[Image.new("1", (1728, 900), 1)]
+            )
+            for name, content in (("two.tif", two.getvalue()), ("two.pdf", two_pages())):
+                form = {"data": {"to": "sip:ok@far.example", "pages": "1,3"}, "files": {"file": (name, content)}}
+                refused = await c.post("/v1/faxes", **form)
+                assert (refused.status_code, refused.json()["detail"]) == (422, f"{name} has no page 3, it has 2 pages")
             some = [("file", ("a.txt", LETTER)), ("file", ("b.txt", LETTER))]
             wanted = {"to": "sip:ok@far.example", "pages": ["2", "1,3"]}
             posted = await c.post("/v1/faxes", data=wanted, files=some)

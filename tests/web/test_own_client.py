@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from softfax.client import AsyncSoftfaxClient, NotFoundError, SoftfaxClient
+from softfax.client import AsyncSoftfaxClient, NotFoundError, RefusedError, SoftfaxClient
+from softfax.errors import UsageError
 from softfax.model import FaxState
 from tests.support.described import _description
 from tests.unit.web.fakes import Site, a_fax, site
@@ -69,7 +70,14 @@ def test_every_operation_has_a_method(tmp_path: Path) -> None:
             with pytest.raises(Exception, match="pages are not there"):
                 await c.forward(fax.id, "030 2")
             await c.erase(fax.id)
-            upload = await c.upload(letter)
+            upload = await c.upload(letter, pages="1")
+            with pytest.raises(RefusedError, match=r"no page 2"):
+                await c.upload(letter, pages="2")
+            assert (await c.send("030 1", [letter, letter], pages=["1", "last"], password="x")).documents == (
+                "letter.txt",
+            ) * 2
+            with pytest.raises(UsageError, match="pages without files"):
+                await c.send("030 1", documents=[{"upload": upload.id}], pages="1")
             assert (await c.cover(subject="Offer")).pages
             await c.delete_upload(upload.id)
             contact = await c.put_contact("030 1", name="Ada")

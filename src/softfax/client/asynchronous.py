@@ -91,7 +91,8 @@ class AsyncSoftfaxClient(AsyncPlaces):
         """Sends files to a number or SIP URI; it is in the queue when this returns.
 
         `options` are the keys of POST /v1/faxes: `cover`, `resolution`, `priority`, `not_before`, `tags` …; `documents` for URLs
-        and uploads, `caller` for what JSON calls `from`. The same `key` sends it once, however often it is asked.
+        and uploads, `caller` for what JSON calls `from`, `pages` and `password` for the first file, or a list for all. The same
+        `key` sends it once, however often it is asked.
         """
         with wire.form(order(to, **options), files, key) as arguments:
             return Fax.of(await self._json("POST", "/v1/faxes", **arguments))
@@ -104,10 +105,12 @@ class AsyncSoftfaxClient(AsyncPlaces):
             answer = await self._json("POST", "/v1/faxes", **arguments)
         return [Fax.of(one) for one in answer["faxes"]]
 
-    async def upload(self, file: str | os.PathLike[str], *, resolution: str = "") -> Upload:
-        """Makes the pages of a document, to be looked at; `documents=[{"upload": upload.id}]` sends it."""
-        with wire.form({}, [file], "") as arguments:
-            parts = {"files": arguments["files"]}
+    async def upload(self, file: str | os.PathLike[str], *, resolution: str = "", **of_file: str) -> Upload:
+        """Makes the pages of a document, to be looked at; `documents=[{"upload": upload.id}]` sends it. `of_file` are its `pages`
+        and `password`.
+        """
+        with wire.form(of_file, [file], "") as arguments:
+            parts = {name: arguments[name] for name in ("data", "files")}
             query = {"resolution": resolution} if resolution else {}
             return Upload.of(await self._json("POST", "/v1/uploads", params=query, **parts))
 

@@ -75,9 +75,9 @@ class SoftfaxClient(StationPlaces):
         """Sends the same to each of several destinations."""
         return self._run(self._station.broadcast(to, files, key=key, **options))
 
-    def upload(self, file: str | os.PathLike[str], *, resolution: str = "") -> Upload:
+    def upload(self, file: str | os.PathLike[str], *, resolution: str = "", **of_file: str) -> Upload:
         """Makes the pages of a document, to be looked at."""
-        return self._run(self._station.upload(file, resolution=resolution))
+        return self._run(self._station.upload(file, resolution=resolution, **of_file))
 
     def get(self, fax_id: str) -> Fax:
         """One fax with its attempts."""

@@ -110,14 +110,22 @@ def checked(response: httpx.Response) -> Any:
 
 @contextlib.contextmanager
 def form(wanted: Mapping[str, Any], files: Sequence[str | os.PathLike[str]], key: str) -> Iterator[dict[str, Any]]:
-    """The arguments of a request for a fax: JSON, or a form where there are files. Raises DocumentError."""
+    """The arguments of a request for a fax: JSON, or a form where there are files. `pages` and `password` are those of the first
+    file, or of each in a list. Raises DocumentError, UsageError.
+    """
     headers = {"Idempotency-Key": key or secrets.token_hex(12)}
+    wanted = dict(wanted)
+    of_files = {name: wanted.pop(name) for name in ("pages", "password") if name in wanted}
+    if of_files and not files:
+        raise UsageError(f"{' and '.join(of_files)} without files", "in `documents` they stand with their document")
     if not files:
         yield {"json": dict(wanted), "headers": headers}
         return
     with contextlib.ExitStack() as stack:
         parts = [("file", (Path(file).name, stack.enter_context(_opened(file)))) for file in files]
-        yield {"data": {"request": json.dumps(wanted)}, "files": parts, "headers": headers}
+        each = {name: [given] if isinstance(given, str) else list(given) for name, given in of_files.items()}
+        request = {"request": json.dumps(wanted)} if wanted else {}
+        yield {"data": {**request, **each}, "files": parts, "headers": headers}
 
 
 def _opened(file: str | os.PathLike[str]) -> BinaryIO:

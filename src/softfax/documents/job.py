@@ -92,6 +92,10 @@ class PageJob:
         """Waits until the last page is made; False if it takes longer. Raises DocumentError."""
         return self._wait_for(lambda: self.done, timeout_s)
 
+    def wait_opened(self, timeout_s: float | None = None) -> bool:
+        """Waits until all documents are open, and the pages asked for are found in them. Raises DocumentError."""
+        return self._wait_for(lambda: self.done or self.total is not None, timeout_s)
+
     def wait_first(self, timeout_s: float | None = None) -> bool:
         """Waits until one page is made. Raises DocumentError."""
         return self._wait_for(lambda: self.done or bool(self.pages), timeout_s)

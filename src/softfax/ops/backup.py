@@ -28,7 +28,7 @@ from softfax._version import __version__
 from softfax.delivery.database import DATABASE_NAME, Database, database_engine, database_url
 from softfax.delivery.schema import StationLock
 from softfax.errors import LocalError, UsageError
-from softfax.model import FaxState
+from softfax.model import FaxState, rfc3339
 from softfax.queue import tables
 from softfax.queue.store import QueueStore
 from softfax.station.config import StationConfig
@@ -115,7 +115,7 @@ def _write(tar: tarfile.TarFile, config: StationConfig, config_path: Path | None
     manifest = {
         "format": FORMAT,
         "version": archive.version,
-        "created": archive.created.isoformat(timespec="seconds"),
+        "created": rfc3339(archive.created),
         "data_dir": str(data),
         "inbox_dir": str(inbox),
         "database": with_database,

@@ -22,6 +22,7 @@ from starlette.requests import Request
 
 from softfax.diskspace import free_bytes, make_private
 from softfax.documents.begin import start
+from softfax.documents.kinds import HEAD
 from softfax.documents.types import CALL_S, DocumentLimits, PageInfo, RasterSettings
 from softfax.errors import DocumentError
 from softfax.model import rfc3339
@@ -37,6 +38,8 @@ log = logging.getLogger("softfax.web")
 
 FAX_NAME = "fax.tif"
 META_NAME = "upload.json"
+#: How a TIFF or BigTIFF begins, and for how long a document may be opened before its order is taken all the same.
+TIFF, OPEN_S = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +164,12 @@ class Uploads:
         _write_meta(upload, folder)
         return upload
 
+    async def check_pages(self, file: File) -> None:
+        """Refuse pages that a file does not have, where that is known without converting it. Raises DocumentError."""
+        if file.pages:
+            async with self._turn:
+                await asyncio.to_thread(_check_pages, file)
+
     async def get(self, upload_id: str) -> StoredUpload:
         """An upload. Raises Problem where there is none."""
         upload = await asyncio.to_thread(self._read, upload_id) if re.match(UPLOAD_ID, upload_id) else None
@@ -252,6 +261,22 @@ def _write_meta(upload: StoredUpload, folder: Path) -> None:
     part = folder / f".{META_NAME}"
     part.write_text(json.dumps(said))
     part.rename(folder / META_NAME)
+
+
+def _check_pages(file: File) -> None:
+    with file.path.open("rb") as opened:
+        head = opened.read(HEAD)
+    if b"%PDF-" not in head[:1024] and not head.startswith(TIFF):
+        return
+    work = file.path.with_name(f"opened-{secrets.token_hex(4)}")
+    make_private(work)
+    try:
+        with start([file.path], RasterSettings(password=file.password), work, pages=file.pages) as job:
+            job.wait_opened(OPEN_S)
+    except DocumentError as error:
+        raise _named(error, file) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _named(error: DocumentError, file: File | None) -> DocumentError:

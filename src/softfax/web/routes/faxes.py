@@ -185,6 +185,8 @@ async def _documents(
             scan=_SCAN.validate_python(upload.wanted.get("scan")),
         )
         out.append(Document(path=path, name=one.name or upload.name, pages=pages, password=password))
+    for file in files:
+        await web.uploads.check_pages(file)
     out += [Document(path=file.path, name=file.name, pages=file.pages, password=file.password) for file in files]
     return tuple(out), seen or FaxOptions()
 
