@@ -15,7 +15,9 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
@@ -111,20 +113,39 @@ def _handler(config: StationConfig) -> logging.Handler:
     if where == "stderr":
         handler = logging.StreamHandler(sys.stderr)
     else:
-        path = Path(where)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            created = not path.exists()
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-            if created:
-                # Numbers and names of people are in it: for the station's group at most, whatever the umask.
-                os.fchmod(descriptor, 0o640)
-            os.close(descriptor)
-            handler = WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
+            handler = LogFile(where, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise LocalError(f"the log {path} cannot be written: {_why(error)}", "name another in [log] to") from None
+            raise LocalError(f"the log {where} cannot be written: {_why(error)}", "name another in [log] to") from None
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     return handler
+
+
+class LogFile(WatchedFileHandler):
+    """A file that is opened anew once it was moved away. What cannot be written there goes to standard error."""
+
+    def _open(self) -> TextIOWrapper:
+        path = Path(self.baseFilename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        created = not path.exists()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        if created:
+            # Numbers and names of people are in it: for the station's group at most, whatever the umask.
+            os.fchmod(descriptor, 0o640)
+        os.close(descriptor)
+        return super()._open()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        why = _why(error) if isinstance(error, OSError) else repr(error)
+        with suppress(OSError, ValueError):
+            print(f"log {self.baseFilename} cannot be written ({why}): {self.format(record)}", file=sys.stderr)
 
 
 def _why(error: OSError) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import shutil
 import socket
 import struct
 from collections.abc import Iterator
@@ -191,3 +193,32 @@ def test_a_journal_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixtu
     handler.close()
     assert capsys.readouterr().err == "kept\n"
     assert not in_journal({"JOURNAL_STREAM": "1:2"})
+
+
+def test_a_file_that_is_moved_away_is_made_anew_and_nothing_fails_where_it_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "log"
+    file, moved = folder / "softfax.log", folder / "softfax.log.1"
+    before = os.umask(0o022)
+    try:
+        log = start(file)
+        log.info("one")
+        file.rename(moved)
+        log.info("two")
+        assert ("one" in moved.read_text(), "two" in moved.read_text()) == (True, False)
+        assert "two" in file.read_text()
+        assert file.stat().st_mode & 0o777 == 0o640
+        # As by a cleaner of old files, and as a file in the folder's place.
+        shutil.rmtree(folder)
+        log.info("three")
+        assert "three" in file.read_text()
+        shutil.rmtree(folder)
+        folder.write_text("")
+        log.info("four")
+        assert capsys.readouterr().err.startswith(f"log {file} cannot be written (Not a directory): {{")
+        folder.unlink()
+        log.info("five")
+        assert "five" in file.read_text()
+    finally:
+        os.umask(before)
