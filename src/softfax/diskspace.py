@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Folders for the station's user alone; room on the disk, and the floor below which no fax is taken.
+"""Folders for the station's user alone, and what of them is on the disk for certain, or gone; room on the disk, and the floor
+below which no fax is taken.
 
 Half a fax on a full disk is worth less than a busy tone.
 """
@@ -12,10 +13,22 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["DiskFloor", "free_bytes", "is_full", "keep_private", "make_private", "users_umask"]
+__all__ = [
+    "DiskFloor",
+    "free_bytes",
+    "is_full",
+    "keep_private",
+    "make_private",
+    "shred",
+    "sync",
+    "sync_files",
+    "users_umask",
+]
 
 #: How long what was seen holds; a call takes longer than that to fill a disk.
 REMEMBERED_S = 2.0
+#: How much is overwritten at a time.
+CHUNK = 1 << 20
 
 
 PRIVATE_FOLDER = 0o700
@@ -65,6 +78,39 @@ def make_private(folder: Path, mode: int = PRIVATE_FOLDER) -> None:
         missing.chmod(mode if missing == folder else PRIVATE_FOLDER)
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to disk before it returns."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_files(folder: Path) -> None:
+    """Bring the files of a folder, with their names and its own, to disk before it returns."""
+    for path in (*(path for path in folder.iterdir() if path.is_file()), folder, folder.parent):
+        sync(path)
+
+
+def shred(path: Path) -> None:
+    """Overwrites a file, or all files of a folder, before they are removed. What is not there is no error."""
+    if path.is_symlink() or not path.exists():
+        path.unlink(missing_ok=True)
+        return
+    if path.is_dir():
+        for inner in path.iterdir():
+            shred(inner)
+        path.rmdir()
+        return
+    size = path.stat().st_size
+    with path.open("r+b", buffering=0) as file:
+        for at in range(0, size, CHUNK):
+            file.write(b"\0" * min(CHUNK, size - at))
+        os.fsync(file.fileno())
+    path.unlink()
 
 
 def free_bytes(folder: Path) -> int | None:

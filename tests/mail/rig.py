@@ -20,7 +20,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from PIL import Image, ImageDraw
 
-from softfax.delivery import RetryPolicy
+from softfax.delivery.policy import RetryPolicy
 from softfax.mail import MailGateway, MailReports
 from softfax.model import Fax
 from softfax.queue.model import FaxFilter, FaxList

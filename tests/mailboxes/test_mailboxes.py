@@ -27,7 +27,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from softfax.delivery import RetryPolicy
+from softfax.delivery.policy import RetryPolicy
 from softfax.fax.outcome import Outcome
 from softfax.fax.session import PageMark
 from softfax.mailboxes import MailboxError, Mailboxes, service, targets

@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from softfax.delivery import CallbackTarget, stations
+from softfax.delivery import stations
+from softfax.delivery.targets import CallbackTarget
 from softfax.queue.model import Document, FaxRequest, RetryRules
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, StationConfig, wire

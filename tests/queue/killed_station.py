@@ -15,7 +15,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from softfax.delivery import CallbackTarget
+from softfax.delivery.targets import CallbackTarget
 from softfax.model import FaxState
 from softfax.queue.model import Document, FaxRequest, RetryRules
 from softfax.queue.queue import FaxQueue

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from softfax.delivery import CallbackTarget
+from softfax.delivery.targets import CallbackTarget
 from softfax.model import Fax, FaxState
 from softfax.queue import tables
 from tests.queue.test_queue import Running, letter, request, running

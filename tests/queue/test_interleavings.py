@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from softfax.delivery import CallbackTarget
+from softfax.delivery.targets import CallbackTarget
 from softfax.documents.job import RasterJob
 from softfax.errors import PortInUseError
 from softfax.model import Cause, Fax, FaxState

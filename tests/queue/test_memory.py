@@ -52,11 +52,11 @@ def test_the_next_fax_to_a_number_is_sent_as_the_last_one_taught(tmp_path: Path)
             await send(queue, number, letter, FaxState.WAITING)
             await send(queue, number, letter, FaxState.DELIVERED)
             # It is taken in after the result is written.
-            while (memory := (await queue.memory.newest(10))[0]).calls < 2:
+            while (memory := (await asyncio.to_thread(queue.memory.newest, 10))[0]).calls < 2:
                 await asyncio.sleep(0.02)
             assert memory.delivered == 1
 
-            await queue.memory.prefer(number, "audio", 4800)
+            await asyncio.to_thread(queue.memory.prefer, number, "audio", 4800)
             await send(queue, number, letter, FaxState.DELIVERED)
             await send(queue, number, letter, FaxState.DELIVERED, mode=ModePolicy.T38, max_rate_bps=2400)
 

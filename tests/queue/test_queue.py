@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from softfax.delivery import CallbackTarget
+from softfax.delivery.targets import CallbackTarget
 from softfax.errors import DocumentError, DoNotFaxError, UsageError
 from softfax.model import BroadcastEvent, Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, JobEvent
 from softfax.queue import tables

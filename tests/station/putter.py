@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A process that puts callbacks into an outbox and notes those that were accepted; made to be killed at any moment.
 
-    python putter.py DATA_DIR URL FAXES EVENTS ACCEPTED_FILE
+    python -m tests.station.putter DATA_DIR URL FAXES EVENTS ACCEPTED_FILE
 
 Event `n` is of fax `n % FAXES`. It goes on after the last one noted, and ends when every callback is delivered.
 """
@@ -12,8 +12,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from softfax.delivery import CallbackTarget, Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.database import Database, database_url
+from softfax.delivery.outbox import OutboxSettings
+from softfax.delivery.policy import RetryPolicy
+from softfax.delivery.targets import CallbackTarget
+from tests.support.outbox import OwnOutbox
 
 BATCH = 250
 
@@ -22,7 +25,7 @@ async def main(data_dir: Path, url: str, faxes: int, events: int, accepted: Path
     """Puts and delivers."""
     target = CallbackTarget(url=url, secret="a secret")
     policy = RetryPolicy(first_s=0.1, longest_s=0.5, give_up_s=600.0)
-    outbox = Outbox(Database(database_url(data_dir)), OutboxSettings(retry=policy, allow_private=True))
+    outbox = OwnOutbox(Database(database_url(data_dir)), OutboxSettings(retry=policy, allow_private=True))
     await asyncio.to_thread(outbox.begin)
     lines = accepted.read_text().splitlines(keepends=True) if accepted.exists() else []
     # A line cut short by a kill counts for nothing: its event is put again, and known by its id.

@@ -14,7 +14,6 @@ from pathlib import Path
 from tests.support.receiver import Request, receiver
 
 FAXES, EVENTS, KILLS = 200, 5_000, 12
-PUTTER = Path(__file__).with_name("putter.py")
 
 
 def test_thousands_of_callbacks_survive_kill_9(tmp_path: Path) -> None:
@@ -33,7 +32,7 @@ def test_thousands_of_callbacks_survive_kill_9(tmp_path: Path) -> None:
     accepted = tmp_path / "accepted"
     began = time.monotonic()
     with receiver(answer) as there:
-        command = [sys.executable, str(PUTTER), str(tmp_path / "data"), f"{there.url}/hook"]
+        command = [sys.executable, "-m", "tests.station.putter", str(tmp_path / "data"), f"{there.url}/hook"]
         command += [str(FAXES), str(EVENTS), str(accepted)]
         kills = 0
         while True:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from softfax.delivery import CallbackTarget, Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.database import Database, database_url
 from softfax.delivery.offline import offline_callbacks
+from softfax.delivery.outbox import OutboxSettings
+from softfax.delivery.policy import RetryPolicy
+from softfax.delivery.targets import CallbackTarget
+from tests.support.outbox import OwnOutbox
 from tests.support.postgresql import postgresql
 from tests.support.receiver import Request, receiver
 
@@ -23,9 +26,9 @@ def database() -> Iterator[str]:
         yield url
 
 
-def _open(url: str, folder: Path) -> Outbox:
+def _open(url: str, folder: Path) -> OwnOutbox:
     policy = RetryPolicy(first_s=0.05, longest_s=0.1)
-    outbox = Outbox(Database(database_url(folder, url)), OutboxSettings(retry=policy, allow_private=True))
+    outbox = OwnOutbox(Database(database_url(folder, url)), OutboxSettings(retry=policy, allow_private=True))
     outbox.begin()
     return outbox
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from softfax.delivery import CallbackTarget
+from softfax.delivery.targets import CallbackTarget
 from softfax.errors import LocalError, PortInUseError, UsageError
 from softfax.model import CallState, Direction, FaxResult, FaxUpdate, SessionState
 from softfax.options import ModePolicy

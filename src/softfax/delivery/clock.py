@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from softfax.delivery.stations import steady
+
 __all__ = ["ClockWatch"]
 
 log = logging.getLogger("softfax.delivery")
@@ -23,15 +25,10 @@ STEP_S = 10.0
 SUSPECT_S = 24 * 3600.0
 
 
-def _steady() -> float:
-    """Goes on while the machine sleeps, so that waking is no step."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 class ClockWatch:
     """Calls the functions in `subscribers`, in a thread, with the seconds that the clock was set forward or, negative, back."""
 
-    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _steady) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = steady) -> None:
         self.subscribers: list[Callable[[float], None]] = []
         self._wall, self._steady = wall, steady
         self._apart = wall() - steady()

@@ -73,7 +73,6 @@ class Outbox:
     ) -> None:
         self.settings = settings or OutboxSettings()
         self._database = database
-        self._owns_database = False
         self._known = {target.key: target for target in known}
         self.store = Store(database.engine, database.aside)
         self._waiting: deque[tuple[Callback, Future[bool]]] = deque()
@@ -93,17 +92,6 @@ class Outbox:
         self.settings = settings
         self._gone.clear()
         self._known = {**self._known, **{target.key: target for target in known}}
-
-    def begin(self) -> None:
-        """Prepare and start, with a database of its own. Blocks for a moment. Raises LocalError."""
-        self._owns_database = True
-        try:
-            self.prepare()
-            self._database.clock.start()
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
 
     def prepare(self) -> None:
         """Make the tables. Blocks for a moment."""
@@ -132,8 +120,6 @@ class Outbox:
             self._thread.join(timeout=30.0)
         # Jobs end by themselves now, each having noted where it stands.
         self._database.jobs.stop(CALLBACKS, self.settings.timeout_s)
-        if self._owns_database:
-            self._database.close()
 
     # ---- putting ------------------------------------------------------------------------------------------------
 
@@ -310,10 +296,6 @@ class Outbox:
         self.store.forget(now - self.settings.keep_delivered_s, now - self.settings.keep_dead_s)
 
     # ---- people -----------------------------------------------------------------------------------------------------
-
-    def dead(self) -> list[StoredCallback]:
-        """The callbacks that were given up, the oldest first."""
-        return self.store.list(states.DEAD)
 
     def replay(self, number: int) -> bool:
         """Queues a dead callback once more; false if there is no such. It may then arrive after later ones of its fax."""

@@ -85,19 +85,11 @@ class Callback:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredCallback:
+class StoredCallback(Callback):
     """A callback as it is on disk. Times are seconds since 1970; `ended_at` is 0 until it is delivered or dead."""
 
     number: int
-    sequence_id: str
-    fax_id: str
-    event_id: str
     state: CallbackState
-    target: CallbackTarget
-    path_suffix: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    put_at: float
     retried_from: float
     attempts: int
     next_at: float
@@ -303,7 +295,7 @@ def _query() -> Any:
 
 
 def _stored(row: Any) -> StoredCallback:
-    values = dict(row._mapping)
+    values = {name: value for name, value in row._mapping.items() if name != "sequence_id"}
     values["target"] = CallbackTarget(**json.loads(values["target"]))
     values["headers"] = tuple((str(name), str(value)) for name, value in json.loads(values["headers"]))
     values["body"] = bytes(values["body"])

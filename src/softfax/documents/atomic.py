@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from softfax.diskspace import sync
+
 __all__ = ["PRIVATE", "write_atomically", "written_atomically"]
 
 #: The mode of a received fax: for the station's user alone.
@@ -31,11 +33,7 @@ def written_atomically(path: Path, mode: int | None = PRIVATE) -> Iterator[Binar
         part.rename(path)
     finally:
         part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def write_atomically(path: Path, data: bytes, mode: int | None = PRIVATE) -> None:

@@ -18,9 +18,9 @@ from typing import Any
 import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from softfax.delivery import RetryPolicy
 from softfax.delivery.database import Database
 from softfax.delivery.jobs import job_columns, job_indexes
+from softfax.delivery.policy import RetryPolicy
 from softfax.delivery.retried import DEAD, WAITING, RetriedJobs
 from softfax.errors import SoftfaxError
 from softfax.mail.report import ReportFacts, report

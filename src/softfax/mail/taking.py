@@ -7,13 +7,13 @@ import asyncio
 import dataclasses
 import hashlib
 import logging
-import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from softfax.diskspace import shred, sync_files
 from softfax.documents.letters import Letter, MailError, page_of
 from softfax.errors import DocumentError
 from softfax.mail.addresses import Recipient
@@ -74,19 +74,19 @@ async def take(queue: FaxQueue, config: MailConfig, mail: Mail) -> list[Fax]:
             if PAGE_NAME not in error.problem:
                 raise
             # A text whose HTML is beyond drawing still has its words.
-            await asyncio.to_thread(pages.shred, folder)
+            await asyncio.to_thread(shred, folder)
             mail = dataclasses.replace(mail, letter=dataclasses.replace(mail.letter, html=""))
             requests = await _made(queue, config, mail, folder, name)
-        await asyncio.to_thread(_sync, folder)
+        await asyncio.to_thread(sync_files, folder)
         faxes = await queue.submit(requests, key=mail.key, body_hash=HASH)
     except Exception:
         # Something may have failed after the faxes had been written down.
         if not await asyncio.to_thread(queue.store.uses, name):
-            await asyncio.to_thread(pages.shred, folder)
+            await asyncio.to_thread(shred, folder)
         raise
     if not await asyncio.to_thread(_is_in, folder, queue, faxes):
         log.info("an e-mail from %s came a second time", mail.sender)
-        await asyncio.to_thread(pages.shred, folder)
+        await asyncio.to_thread(shred, folder)
     return faxes
 
 
@@ -109,16 +109,6 @@ def _is_in(folder: Path, queue: FaxQueue, faxes: list[Fax]) -> bool:
     """Return True if faxes keep their documents in a folder. Unknown where there are none: then it stays."""
     kept = queue.store.kept(faxes[0].id) if faxes else None
     return kept is None or kept.request is None or kept.request.folder == folder
-
-
-def _sync(folder: Path) -> None:
-    """Also after a power failure, files and their names are there."""
-    for path in (*(p for p in folder.iterdir() if p.is_file()), folder, folder.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _requests(config: MailConfig, mail: Mail, folder: Path, name: str) -> list[FaxRequest]:

@@ -19,10 +19,11 @@ from typing import Any
 import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from softfax.delivery import CallbackTarget, RetryPolicy
 from softfax.delivery.database import Database
 from softfax.delivery.jobs import job_columns, job_indexes
+from softfax.delivery.policy import RetryPolicy
 from softfax.delivery.retried import DEAD, WAITING, RetriedJobs
+from softfax.delivery.targets import CallbackTarget
 from softfax.errors import SoftfaxError, UsageError
 from softfax.mailboxes import targets
 from softfax.mailboxes.targets import Item, MailboxError

@@ -22,7 +22,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
-from softfax.diskspace import make_private, users_umask
+from softfax.diskspace import make_private, sync, users_umask
 from softfax.errors import SoftfaxError
 from softfax.optional import install_remedy
 from softfax.outside import argument, clean
@@ -111,20 +111,11 @@ def folder(target: FolderTarget, item: Item) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             new.rename(target.dir / path.name)
-            _sync(target.dir)
+            sync(target.dir)
         except OSError as error:
             raise MailboxError(
                 f"{target.dir} does not take the fax ({error.strerror})", "check folder and disk"
             ) from None
-
-
-def _sync(folder: Path) -> None:
-    """The name is there after a power failure too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def email(target: EmailTarget, smtp: SmtpConfig, item: Item, key: str = "") -> None:

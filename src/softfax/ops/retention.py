@@ -19,11 +19,11 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from softfax.delivery.database import Database
+from softfax.diskspace import shred
 from softfax.errors import SoftfaxError
 from softfax.filestore import FileStore, StoreError
 from softfax.model import TERMINAL
 from softfax.queue import tables
-from softfax.queue.pages import shred
 from softfax.station.config import StationConfig
 
 __all__ = ["Retention", "Swept"]

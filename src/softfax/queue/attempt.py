@@ -31,8 +31,8 @@ from softfax.model import (
 )
 from softfax.options import Resolution, options_of
 from softfax.queue import pages
-from softfax.queue.causes import classify, remedy
-from softfax.queue.ends import HELD_S, held, state_of
+from softfax.queue.causes import classify
+from softfax.queue.ends import HELD_S, held, state_of, with_result
 from softfax.queue.failover import failed_over
 from softfax.queue.memory import NumberMemory
 from softfax.queue.policy import Verdict, after, slower
@@ -147,7 +147,8 @@ class SendAttempt:
         if begun.first_page > made.pages:
             return await self._delivered_before()
         try:
-            call = queue.station.originate(self._order(made, begun, await queue.memory.of(fax.to)))
+            memory = await asyncio.to_thread(queue.memory.of, fax.to)
+            call = queue.station.originate(self._order(made, begun, memory))
         except LocalError:
             return await queue.postpone(self.kept)
         except UsageError as error:
@@ -247,24 +248,13 @@ class SendAttempt:
             retry_at=rfc3339(verdict.next_at) if verdict.next_at is not None else None,
         )
         attempt = dataclasses.replace(attempt, result=result)
+        fax = with_result(fax, result, verdict.state, cause, now, self._remedy)
         fax = dataclasses.replace(
-            fax,
-            state=verdict.state,
-            updated=now,
-            ended=None if verdict.next_at else now,
-            next_attempt=verdict.next_at,
-            pages=confirmed,
-            pages_total=total,
-            reason="" if cause is None else result.status_string,
-            remedy="" if cause is None else self._remedy or remedy(cause, result.to_json()),
-            cause=cause,
-            account=attempt.account,
-            remote_station_id=result.remote_station_id or fax.remote_station_id,
-            result=result,
+            fax, ended=None if verdict.next_at else now, next_attempt=verdict.next_at, account=attempt.account
         )
         if await self._recorded(fax, attempt, self.claim.token, context):
             if self._dialled:
-                await queue.memory.learn(fax.to, result, cause, attempt.account)
+                await asyncio.to_thread(queue.memory.learn, fax.to, result, cause, attempt.account)
             return result
         if verdict.next_at is not None and await asyncio.to_thread(queue.store.is_cancelled, fax.id):
             return None
@@ -375,9 +365,8 @@ class SendAttempt:
         """Settle an attempt that was dialled before the station ended: the pages confirmed are known, those received are not."""
         attempt = self.kept.fax.attempts[-1]
         self.attempt, self._dialled = attempt, True
-        why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
         context = dataclasses.replace(self.kept.context, unique_id=attempt.unique_id, attempt=attempt.number)
-        result = dataclasses.replace(making.failed(context, why, 0.0), pages=attempt.pages)
+        result = making.interrupted(context, attempt.pages)
         earlier = tuple(a for a in self.kept.fax.attempts if a.number != attempt.number)
         self.kept = dataclasses.replace(
             self.kept, fax=dataclasses.replace(self.kept.fax, attempts=earlier), context=context

@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
-from softfax.model import Fax, FaxContext, FaxState, FaxUpdate, JobEvent, rfc3339
+from softfax.model import Cause, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, rfc3339
+from softfax.queue.causes import remedy
 from softfax.queue.eventlog import EventLog
 from softfax.station import Station
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
 
-__all__ = ["HELD_S", "End", "held", "state_of"]
+__all__ = ["HELD_S", "End", "held", "state_of", "with_result"]
 
 log = logging.getLogger("softfax.queue")
 
@@ -63,6 +66,25 @@ async def held(queue: FaxQueue, what: str, work: Callable[[], Awaitable[T]]) -> 
             why = str(getattr(error, "orig", None) or error).splitlines()[0]
             log.error("%s cannot be written and is held: %s", what, why)
             await asyncio.sleep(HELD_S)
+
+
+def with_result(
+    fax: Fax, result: FaxResult, state: FaxState, cause: Cause | None, at: datetime, better: str = ""
+) -> Fax:
+    """A fax that ends with a result and its cause; `better` is a remedy that says more than that of the cause."""
+    return dataclasses.replace(
+        fax,
+        state=state,
+        updated=at,
+        ended=at,
+        pages=result.pages,
+        pages_total=result.pages_total,
+        reason="" if cause is None else result.status_string,
+        remedy="" if cause is None else better or remedy(cause, result.to_json()),
+        cause=cause,
+        remote_station_id=result.remote_station_id or fax.remote_station_id,
+        result=result,
+    )
 
 
 def state_of(fax: Fax, context: FaxContext) -> FaxUpdate:

@@ -11,6 +11,13 @@ __all__ = ["EndedError", "IdempotencyError", "NoFaxError"]
 class IdempotencyError(UsageError):
     """An idempotency key was used for another request."""
 
+    def __init__(
+        self,
+        problem: str = "this idempotency key was used for another request",
+        remedy: str = "use a key of its own for each request",
+    ) -> None:
+        super().__init__(problem, remedy)
+
 
 class NoFaxError(UsageError):
     """Unknown fax."""

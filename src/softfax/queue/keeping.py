@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from softfax.diskspace import shred
 from softfax.errors import LocalError
 from softfax.filestore import StoreError, received_key
 from softfax.model import Direction
-from softfax.queue import pages
+from softfax.queue.memory import MEMORY_KEPT_S
 from softfax.queue.reading import StoredFax
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ def erase(queue: FaxQueue, kept: StoredFax) -> None:
     queue.store.erase(kept.fax.id)
     folder = kept.request.folder if kept.request is not None else None
     if folder is not None and not queue.store.uses(folder.name):
-        pages.shred(folder)
+        shred(folder)
         queue.files.drop(folder.name)
     for path in files:
-        pages.shred(path)
+        shred(path)
     for trace in queue.station.trace_folder.glob(f"{kept.fax.id}-*"):
-        pages.shred(trace)
+        shred(trace)
 
 
 def tidy(queue: FaxQueue, whole: bool) -> None:
@@ -61,12 +62,12 @@ def tidy(queue: FaxQueue, whole: bool) -> None:
     queue.store.upkeep(now - KEYS_KEPT_S)
     if not whole:
         return
-    queue.memory.tidy()
+    queue.memory.forget_before(now - MEMORY_KEPT_S)
     old = {f.name for f in queue.folder.iterdir() if now - f.lstat().st_mtime > LOOSE_FOLDER_S}
     try:
         old |= queue.files.folders(now - LOOSE_FOLDER_S)
         for name in old - queue.store.used(old) - queue.aside.mentioned(old):
-            pages.shred(queue.folder / name)
+            shred(queue.folder / name)
             queue.files.drop(name)
     except (OSError, StoreError) as error:
         log.warning("documents of orders that were never taken cannot be removed: %s", error)

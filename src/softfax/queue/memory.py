@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import logging
@@ -19,7 +18,7 @@ from softfax.options import ModePolicy
 from softfax.queue.policy import SLOW_BPS
 from softfax.queue.tables import numbers
 
-__all__ = ["MEMORY_KEPT_S", "NumberMemories", "NumberMemory", "QueueMemory", "learned"]
+__all__ = ["MEMORY_KEPT_S", "NumberMemories", "NumberMemory", "learned"]
 
 log = logging.getLogger("softfax.queue")
 
@@ -114,104 +113,69 @@ def learned(memory: NumberMemory, result: FaxResult, cause: Cause | None, accoun
 
 
 class NumberMemories:
-    """The table of what is known of numbers. All of it blocks; numbers are as `Rules.number_key` writes them."""
+    """The table of what is known of numbers, by destinations as people write them. All of it blocks."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Callable[[], sa.Engine], number_key: Callable[[str], str]) -> None:
+        self._engine, self._number_key = engine, number_key
 
-    def of(self, number: str) -> NumberMemory:
-        """Memory of a number, empty where there is none, or none that can be read."""
-        with self._engine.connect() as connection:
-            return self._read(connection, number) or NumberMemory(number=number)
+    def of(self, to: str) -> NumberMemory:
+        """Memory of a destination; empty where there is none, or where it cannot be read: no fax waits for it."""
+        try:
+            with self._engine().connect() as connection:
+                return self._read(connection, to)
+        except sa.exc.SQLAlchemyError as error:
+            log.warning("what is known of a number cannot be read: %s", type(error).__name__)
+            return NumberMemory(number=self._key(to))
 
-    def learn(self, number: str, result: FaxResult, cause: Cause | None, account: str) -> None:
-        """Take in the result of a call."""
+    def learn(self, to: str, result: FaxResult, cause: Cause | None, account: str) -> None:
+        """Take in the result of a call; what cannot be written is not known next time."""
         now = time.time()
-        with self._engine.begin() as connection:
-            before = self._read(connection, number) or NumberMemory(number=number)
-            after = learned(before, result, cause, account, now)
-            if after != before:
-                self._write(connection, after)
+        try:
+            with self._engine().begin() as connection:
+                before = self._read(connection, to)
+                after = learned(before, result, cause, account, now)
+                if after != before:
+                    self._write(connection, after)
+        except sa.exc.SQLAlchemyError as error:
+            log.warning("what a call taught cannot be written: %s", type(error).__name__)
 
-    def prefer(self, number: str, mode: str, max_rate_bps: int) -> NumberMemory:
-        """Set what people want for a number: a transport, a highest rate; empty and 0 for neither."""
-        with self._engine.begin() as connection:
-            before = self._read(connection, number) or NumberMemory(number=number)
+    def prefer(self, to: str, mode: str, max_rate_bps: int) -> NumberMemory:
+        """Set what people want for a destination: a transport, a highest rate; empty and 0 leave them to what is learned."""
+        with self._engine().begin() as connection:
+            before = self._read(connection, to)
             after = dataclasses.replace(before, mode=mode, max_rate_bps=max_rate_bps, updated=time.time())
             self._write(connection, after)
         return after
 
-    def forget(self, number: str) -> bool:
-        """Forget a number; false where nothing was known."""
-        with self._engine.begin() as connection:
-            return bool(connection.execute(numbers.delete().where(numbers.c.number == number)).rowcount)
+    def forget(self, to: str) -> bool:
+        """Forget a destination; false where nothing was known of it."""
+        with self._engine().begin() as connection:
+            return bool(connection.execute(numbers.delete().where(numbers.c.number == self._key(to))).rowcount)
 
     def forget_before(self, moment: float) -> int:
         """Forget numbers without a call since; returns how many."""
-        with self._engine.begin() as connection:
+        with self._engine().begin() as connection:
             return int(connection.execute(numbers.delete().where(numbers.c.updated < moment)).rowcount)
 
     def newest(self, limit: int) -> list[NumberMemory]:
-        """Numbers, the last called first."""
+        """Memories, the last called first."""
         query = sa.select(numbers).order_by(numbers.c.updated.desc()).limit(limit)
-        with self._engine.connect() as connection:
+        with self._engine().connect() as connection:
             return [one for row in connection.execute(query) if (one := _of_row(row)) is not None]
 
-    @staticmethod
-    def _read(connection: sa.Connection, number: str) -> NumberMemory | None:
+    def _key(self, to: str) -> str:
+        return self._number_key(to)[:NUMBER_MAX]
+
+    def _read(self, connection: sa.Connection, to: str) -> NumberMemory:
+        number = self._key(to)
         row = connection.execute(sa.select(numbers).where(numbers.c.number == number)).one_or_none()
-        return _of_row(row) if row is not None else None
+        return (_of_row(row) if row is not None else None) or NumberMemory(number=number)
 
     @staticmethod
     def _write(connection: sa.Connection, memory: NumberMemory) -> None:
         connection.execute(numbers.delete().where(numbers.c.number == memory.number))
         data = json.dumps(memory.to_json(), ensure_ascii=False)
         connection.execute(numbers.insert().values(number=memory.number, updated=memory.updated, data=data))
-
-
-class QueueMemory:
-    """Memories for the queue's loop, by destinations as people write them; no fax suffers where the database fails."""
-
-    def __init__(self, engine: Callable[[], sa.Engine], number_key: Callable[[str], str]) -> None:
-        self._engine, self._number_key = engine, number_key
-
-    def _key(self, to: str) -> str:
-        return self._number_key(to)[:NUMBER_MAX]
-
-    def _table(self) -> NumberMemories:
-        return NumberMemories(self._engine())
-
-    async def of(self, to: str) -> NumberMemory:
-        """Memory of a destination; empty where it cannot be read."""
-        number = self._key(to)
-        try:
-            return await asyncio.to_thread(self._table().of, number)
-        except sa.exc.SQLAlchemyError as error:
-            log.warning("what is known of a number cannot be read: %s", type(error).__name__)
-            return NumberMemory(number=number)
-
-    async def learn(self, to: str, result: FaxResult, cause: Cause | None, account: str) -> None:
-        """Take in the result of a call; what cannot be written is not known next time."""
-        try:
-            await asyncio.to_thread(self._table().learn, self._key(to), result, cause, account)
-        except sa.exc.SQLAlchemyError as error:
-            log.warning("what a call taught cannot be written: %s", type(error).__name__)
-
-    async def newest(self, limit: int) -> list[NumberMemory]:
-        """Memories, the last called first."""
-        return await asyncio.to_thread(self._table().newest, limit)
-
-    async def prefer(self, to: str, mode: str, max_rate_bps: int) -> NumberMemory:
-        """Set transport and highest rate for a destination; empty and 0 leave them to what is learned."""
-        return await asyncio.to_thread(self._table().prefer, self._key(to), mode, max_rate_bps)
-
-    async def forget(self, to: str) -> bool:
-        """Forget a destination; false where nothing was known of it."""
-        return await asyncio.to_thread(self._table().forget, self._key(to))
-
-    def tidy(self) -> None:
-        """Forget what is old. Blocks."""
-        self._table().forget_before(time.time() - MEMORY_KEPT_S)
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(NumberMemory)}

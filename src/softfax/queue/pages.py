@@ -6,14 +6,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from softfax.diskspace import sync
 from softfax.documents.begin import start
 from softfax.documents.deliver import deliver_pdf
 from softfax.documents.types import DocumentMetadata, RasterSettings
@@ -24,9 +24,8 @@ from softfax.options import options_of
 from softfax.outside import clean
 from softfax.queue.model import Document, FaxRequest
 
-__all__ = ["Made", "keep_documents", "made", "make", "pdf_of", "shred", "sync"]
+__all__ = ["Made", "keep_documents", "made", "make", "pdf_of"]
 
-CHUNK = 1 << 20
 LOCAL = FileStore()
 WARNINGS_MAX, WARNING_MAX = 50, 300
 #: How soon is seen that the station stops.
@@ -107,41 +106,29 @@ def make(
     if found is not None:
         files.keep(folder)
         return found
-    work = folder / f"work-{_key(request)}"
+    key = _key(request)
+    work = folder / f"work-{key}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700, parents=True)
-    try:
-        return _make(request, folder, work, allow_private, warnings, stop, files)
-    except DocumentError as error:
-        raise type(error)(_as_named(error.problem, request), error.remedy) from None
-
-
-def _make(
-    request: FaxRequest,
-    folder: Path,
-    work: Path,
-    allow_private: bool,
-    warnings: Sequence[str],
-    stop: threading.Event | None,
-    files: FileStore,
-) -> Made:
-    key = _key(request)
-    sources = [_written(d) for d in request.documents]
+    sources = [_written(d.url or str(d.path), d.pages) for d in request.documents]
     password = next((d.password for d in request.documents if d.password), "")
     settings = RasterSettings(**options_of(request, RasterSettings), password=password)
     optional = frozenset(d.url or str(d.path) for d in request.documents if d.optional)
-    with start(sources, settings, work, cover=request.cover, allow_private=allow_private, optional=optional) as job:
-        while stop is not None and not job.wait(LOOK_S):
-            if stop.is_set():
-                raise DocumentInterruptedError("the station is stopping", "its pages are made when it runs again")
-        pages = len(job.prepared().pages)
-        documents = [f"{source.path}{f'#pages={source.pages}' if source.pages else ''}" for source in job.sources]
-        lines = (*warnings, *(_as_named(line, request) for line in job.warnings))
-        warnings = [clean(line, WARNING_MAX) for line in lines][:WARNINGS_MAX]
-        # A name of its own: another station may be making them too.
-        tiff = folder / f"fax-{key}{f'-{secrets.token_hex(4)}' if files.shared else ''}.tif"
-        _sync(job.tiff)
-        job.tiff.rename(tiff)
+    # A name of its own: another station may be making them too.
+    tiff = folder / f"fax-{key}{f'-{secrets.token_hex(4)}' if files.shared else ''}.tif"
+    try:
+        with start(sources, settings, work, cover=request.cover, allow_private=allow_private, optional=optional) as job:
+            while stop is not None and not job.wait(LOOK_S):
+                if stop.is_set():
+                    raise DocumentInterruptedError("the station is stopping", "its pages are made when it runs again")
+            pages = len(job.prepared().pages)
+            documents = [_written(str(source.path), source.pages) for source in job.sources]
+            lines = (*warnings, *(_as_named(line, request) for line in job.warnings))
+            sync(job.tiff)
+            job.tiff.rename(tiff)
+    except DocumentError as error:
+        raise type(error)(_as_named(error.problem, request), error.remedy) from None
+    warnings = [clean(line, WARNING_MAX) for line in lines][:WARNINGS_MAX]
     new = folder / f"fax-{key}.json.new"
     new.write_text(json.dumps({"tiff": tiff.name, "pages": pages, "documents": documents, "warnings": warnings}))
     new.rename(folder / f"fax-{key}.json")
@@ -157,27 +144,8 @@ def _as_named(text: str, request: FaxRequest) -> str:
     return text
 
 
-def _written(document: Document) -> str:
-    where = document.url or str(document.path)
-    return f"{where}#pages={document.pages}" if document.pages else where
-
-
-def sync(folders: Iterable[Path]) -> None:
-    """Bring the contents of these folders to disk before it returns."""
-    for folder in folders:
-        for path in folder.iterdir():
-            if path.is_file():
-                _sync(path)
-        _sync(folder)
-        _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _written(where: str, pages: str) -> str:
+    return f"{where}#pages={pages}" if pages else where
 
 
 def pdf_of(tiff: Path, pdf: Path, context: FaxContext) -> Path:
@@ -188,21 +156,3 @@ def pdf_of(tiff: Path, pdf: Path, context: FaxContext) -> Path:
         )
         deliver_pdf(tiff, pdf, metadata)
     return pdf
-
-
-def shred(path: Path) -> None:
-    """Overwrites a file, or all files of a folder, before they are removed. What is not there is no error."""
-    if path.is_symlink() or not path.exists():
-        path.unlink(missing_ok=True)
-        return
-    if path.is_dir():
-        for inner in path.iterdir():
-            shred(inner)
-        path.rmdir()
-        return
-    size = path.stat().st_size
-    with path.open("r+b", buffering=0) as file:
-        for at in range(0, size, CHUNK):
-            file.write(b"\0" * min(CHUNK, size - at))
-        os.fsync(file.fileno())
-    path.unlink()

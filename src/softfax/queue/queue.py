@@ -24,7 +24,7 @@ from typing import Any, Unpack
 from softfax.delivery.aside import Aside
 from softfax.delivery.database import Database
 from softfax.delivery.stations import GONE
-from softfax.diskspace import DiskFloor, make_private
+from softfax.diskspace import DiskFloor, make_private, sync_files
 from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
@@ -39,7 +39,7 @@ from softfax.queue.elsewhere import Elsewhere
 from softfax.queue.ends import End, held, state_of
 from softfax.queue.errors import EndedError, NoFaxError
 from softfax.queue.eventlog import EVENTS, EventLog
-from softfax.queue.memory import QueueMemory
+from softfax.queue.memory import NumberMemories
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.reading import StoredFax
 from softfax.queue.store import CANCELLED, FORBIDDEN, QueueStore
@@ -89,7 +89,7 @@ class FaxQueue:
         self.recorder = recorder.Recorder(self)
         station.on_document.append(self.recorder.store)
         self.broadcasts = Broadcasts(self)
-        self.memory = QueueMemory(lambda: self.database.engine, station.rules.number_key)
+        self.memory = NumberMemories(lambda: self.database.engine, station.rules.number_key)
         station.add(self)
 
     @property
@@ -285,8 +285,8 @@ class FaxQueue:
         now = datetime.now(UTC)
         new = await asyncio.to_thread(lambda: [taking.checked(self, request, now) for request in requests])
         folders = {request.folder for _, request, _ in new if request.folder is not None}
-        await asyncio.to_thread(pages.sync, folders)
         for folder in folders:
+            await asyncio.to_thread(sync_files, folder)
             await asyncio.to_thread(self.files.keep, folder)
         if not await asyncio.to_thread(self.store.submit, new, key, body_hash):
             return list(await self.asked(key, body_hash) or ())

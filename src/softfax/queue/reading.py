@@ -273,15 +273,13 @@ class FaxReader(FaxJobs):
             return None
 
     def _kept_of(self, connection: sa.Connection, row: Any) -> StoredFax:
-        fax_id = row.id
-        attempts = self._readable(row, self._attempts(connection, [fax_id]).get(fax_id, ()))
-        query = sa.select(tables.attempts.c.dialled).where(tables.attempts.c.fax_id == fax_id)
-        last = connection.execute(query.order_by(tables.attempts.c.number.desc()).limit(1)).scalar()
+        of_it = self._attempts(connection, [row.id]).get(row.id, [])
+        attempts = self._readable(row, of_it)
         return StoredFax(
             fax=rows.fax_of(row, attempts),
             context=CONTEXT.validate_json(row.context),
             request=rows.request_of(row.request, self._folder),
             token=row.token,
-            dialled=bool(last) and bool(attempts) and attempts[-1].ended is None,
+            dialled=bool(attempts) and bool(of_it[-1].dialled) and attempts[-1].ended is None,
             cancelled=row.cancelled,
         )

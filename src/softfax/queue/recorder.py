@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from softfax.documents.types import RESOLUTION_NAMES
-from softfax.fax import outcome
-from softfax.fax.outcome import T30_FILE_ERRORS, Outcome
+from softfax.fax.outcome import T30_FILE_ERRORS
 from softfax.filestore import StoreError, received_key
 from softfax.model import (
     Attempt,
@@ -34,8 +33,8 @@ from softfax.model import (
     SessionEvent,
 )
 from softfax.queue import rows
-from softfax.queue.causes import classify, remedy
-from softfax.queue.ends import HELD_S, End, state_of
+from softfax.queue.causes import classify
+from softfax.queue.ends import HELD_S, End, state_of, with_result
 from softfax.queue.reading import StoredFax
 from softfax.station import making
 
@@ -175,8 +174,7 @@ class Recorder:
                 task.add_done_callback(self._storing.discard)
                 return
         else:
-            why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
-            result = dataclasses.replace(making.failed(kept.context, why, 0.0), pages=kept.fax.pages)
+            result = making.interrupted(kept.context, kept.fax.pages)
         await self._end_interrupted(kept, result)
 
     async def _end_stored(self, kept: StoredFax, result: FaxResult) -> None:
@@ -334,22 +332,11 @@ def _fax(context: FaxContext) -> Fax:
 
 def ended(fax: Fax, result: FaxResult) -> Fax:
     """A fax with its result."""
-    now = datetime.now(UTC)
-    cause = classify(result.to_json())
     success = FaxState.RECEIVED if fax.direction is Direction.RECEIVE else FaxState.DELIVERED
+    state = success if result.success else FaxState.FAILED
     return dataclasses.replace(
-        fax,
-        state=success if result.success else FaxState.FAILED,
-        updated=now,
-        ended=now,
-        pages=result.pages,
-        pages_total=result.pages_total,
+        with_result(fax, result, state, classify(result.to_json()), datetime.now(UTC)),
         bad_pages=tuple(result.bad_pages or ()),
         documents=tuple(result.documents) or fax.documents,
-        reason="" if cause is None else result.status_string,
-        remedy="" if cause is None else remedy(cause, result.to_json()),
-        cause=cause,
         resolution=RESOLUTION_NAMES.get(result.resolution, ""),
-        remote_station_id=result.remote_station_id,
-        result=result,
     )

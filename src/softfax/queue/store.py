@@ -42,51 +42,39 @@ class QueueStore(FaxReader):
 
     def submit(self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str) -> bool:
         """Writes faxes to be sent; false, and nothing is written, where the key was used before. Raises IdempotencyError."""
+        now = time.time()
         try:
-            return self._submit(faxes, key, body_hash)
+            with self.engine.begin() as connection:
+                if key:
+                    ids = json.dumps([fax.id for fax, _, _ in faxes])
+                    connection.execute(tables.keys.insert().values(key=key, hash=body_hash, fax_ids=ids, created=now))
+                for fax, request, context in faxes:
+                    due = rows.stamp(fax.next_attempt) or now
+                    self._insert(connection, fax, context, rows.request_text(request), due)
+                due_now(connection, "faxes")
         except sa.exc.IntegrityError:
-            # Another request with the same key came at the same time, and was faster.
+            # A request with the same key came before, or at the same time and was faster.
             if not key or self.asked(key, body_hash) is None:
                 raise
             return False
-
-    def _submit(self, faxes: Sequence[tuple[Fax, FaxRequest, FaxContext]], key: str, body_hash: str) -> bool:
-        now = time.time()
-        with self.engine.begin() as connection:
-            if key:
-                if self._asked(connection, key, body_hash) is not None:
-                    return False
-                ids = json.dumps([fax.id for fax, _, _ in faxes])
-                connection.execute(tables.keys.insert().values(key=key, hash=body_hash, fax_ids=ids, created=now))
-            for fax, request, context in faxes:
-                due = rows.stamp(fax.next_attempt) or now
-                self._insert(connection, fax, context, rows.request_text(request), due)
-            due_now(connection, "faxes")
         return True
 
     def asked(self, key: str, body_hash: str) -> builtins.list[str] | None:
         """The ids that an earlier request with this key got; None where there was none. Raises IdempotencyError."""
         with self.engine.connect() as connection:
-            return self._asked(connection, key, body_hash)
-
-    @staticmethod
-    def _asked(connection: sa.Connection, key: str, body_hash: str) -> builtins.list[str] | None:
-        found = connection.execute(sa.select(tables.keys).where(tables.keys.c.key == key)).one_or_none()
+            found = connection.execute(sa.select(tables.keys).where(tables.keys.c.key == key)).one_or_none()
         if found is None:
             return None
         if found.hash != body_hash:
-            raise IdempotencyError(
-                "this idempotency key was used for another request", "use a key of its own for each request"
-            )
+            raise IdempotencyError()
         try:
-            ids: builtins.list[str] = [str(one) for one in json.loads(found.fax_ids)]
+            return [str(one) for one in json.loads(found.fax_ids)]
         except (ValueError, TypeError):
             # It was used, and nobody knows what for: no reason to send it once more.
             raise IdempotencyError(
                 "what was done with this idempotency key cannot be read",
                 "look whether the fax is there, or use another",
             ) from None
-        return ids
 
     def record(self, fax: Fax, context: FaxContext) -> bool:
         """Writes a fax that the queue does not send; false if it is there."""

@@ -27,7 +27,7 @@ Words = Callable[[str, FaxUpdate], "Iterable[CallbackBody]"]
 
 
 class PutCallback(Protocol):
-    """The outbox as the sink uses it (`softfax.delivery.Outbox`)."""
+    """The outbox as the sink uses it (`softfax.delivery.outbox.Outbox`)."""
 
     def put(
         self, target: CallbackTarget, *, fax_id: str, event_id: str, body: bytes, path_suffix: str = ""

@@ -38,6 +38,7 @@ __all__ = [
     "first_session",
     "host_of",
     "incoming_settings",
+    "interrupted",
     "outgoing_settings",
     "own_failure",
     "placing",
@@ -327,6 +328,12 @@ def failed(context: FaxContext, why: Outcome, duration_s: float) -> FaxResult:
         local_station_id=context.ident,
         documents=list(context.documents),
     )
+
+
+def interrupted(context: FaxContext, pages: int) -> FaxResult:
+    """The result of a fax whose station ended during the call: what the far end has of it is unknown."""
+    why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
+    return replace(failed(context, why, 0.0), pages=pages)
 
 
 def document_failure(text: str) -> Outcome:

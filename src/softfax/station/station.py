@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from softfax.delivery import Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.database import Database, database_url
+from softfax.delivery.outbox import Outbox, OutboxSettings
+from softfax.delivery.policy import RetryPolicy
 from softfax.delivery.store import Callback
 from softfax.delivery.targets import CallbackTarget
 from softfax.diskspace import make_private
@@ -632,11 +633,9 @@ class Station(Registry):
 
     async def salvage(self, context: FaxContext) -> FaxResult:
         """Save a fax that was being received when an earlier station ended: its result, with the pages that came."""
-        why = Outcome(False, "UNKNOWN", "the station ended during the call", outcome.CRASHED)
-        result = making.failed(context, why, 0.0)
         destination = Destination(self._inbox)
         pages = await asyncio.to_thread(page_count, destination.spool_path(context.fax_id))
-        result = dataclasses.replace(result, pages=pages)
+        result = making.interrupted(context, pages)
         return await destination.deliver(result, [PageMark(True, 0)] * pages, context.caller_number)
 
     def _complete(self, fax: _Fax) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from softfax.delivery import Outbox
+from softfax.delivery.outbox import Outbox
 from softfax.delivery.targets import CallbackTarget
 from softfax.model import Direction, FaxContext, FaxResult
 from softfax.station import FaxOrder

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from softfax.delivery import Outbox
+from softfax.delivery.outbox import Outbox
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.model import Direction, Fax, FaxContext, FaxResult, new_fax_id, of_json, rfc3339
 from softfax.options import options_of

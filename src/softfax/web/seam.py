@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
-from softfax.delivery import Outbox
 from softfax.delivery.aside import Aside
+from softfax.delivery.outbox import Outbox
 from softfax.model import Fax, FaxUpdate
 from softfax.queue.elsewhere import GroupCall
+from softfax.queue.memory import NumberMemories
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.taking import Times
 from softfax.station import FaxCall, FaxOrder, StationConfig
@@ -79,22 +80,6 @@ class EventLogLike(Protocol):
     async def since(self, last_id: int, limit: int, fax_id: str = "") -> Sequence[LoggedEventLike]: ...
 
 
-class NumberMemoryLike(Protocol):
-    """Memory of a number."""
-
-    def to_json(self) -> dict[str, Any]: ...
-
-
-class QueueMemoryLike(Protocol):
-    """Memories of numbers."""
-
-    async def newest(self, limit: int) -> Sequence[NumberMemoryLike]: ...
-
-    async def prefer(self, to: str, mode: str, max_rate_bps: int) -> NumberMemoryLike: ...
-
-    async def forget(self, to: str) -> bool: ...
-
-
 class ElsewhereLike(Protocol):
     """Calls of the other stations of a group."""
 
@@ -105,7 +90,7 @@ class FaxQueueLike(Protocol):
     """The queue as the web uses it."""
 
     @property
-    def memory(self) -> QueueMemoryLike: ...
+    def memory(self) -> NumberMemories: ...
 
     @property
     def folder(self) -> Path: ...

@@ -209,9 +209,7 @@ class WebStore:
         if row is None:
             return None
         if row.hash != digest:
-            raise IdempotencyError(
-                "this idempotency key was used for another request", "use a key of its own for each request"
-            )
+            raise IdempotencyError()
         return str(row.what)
 
     def remember(self, key: str, digest: str, what: str) -> None:

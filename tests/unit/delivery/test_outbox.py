@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from softfax.cli.main import main
-from softfax.delivery import CallbackTarget, Outbox, OutboxSettings, RetryPolicy
 from softfax.delivery.database import Database, database_url
-from softfax.delivery.policy import verify
+from softfax.delivery.outbox import OutboxSettings
+from softfax.delivery.policy import RetryPolicy, verify
+from softfax.delivery.targets import CallbackTarget
 from softfax.errors import LocalError, UsageError
+from tests.support.outbox import OwnOutbox
 from tests.support.receiver import Request, receiver
 
 FAST = RetryPolicy(first_s=0.05, longest_s=0.1, give_up_s=60.0)
@@ -25,9 +27,9 @@ FAST = RetryPolicy(first_s=0.05, longest_s=0.1, give_up_s=60.0)
 @contextmanager
 def an_outbox(
     folder: Path, policy: RetryPolicy = FAST, known: tuple[CallbackTarget, ...] = (), *, allow_private: bool = True
-) -> Iterator[Outbox]:
+) -> Iterator[OwnOutbox]:
     settings = OutboxSettings(retry=policy, allow_private=allow_private, timeout_s=2.0)
-    outbox = Outbox(Database(database_url(folder)), settings, known=known)
+    outbox = OwnOutbox(Database(database_url(folder)), settings, known=known)
     outbox.begin()
     try:
         yield outbox
@@ -42,7 +44,7 @@ def until(condition: Callable[[], object], limit_s: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def put(outbox: Outbox, target: CallbackTarget, event: str, fax: str = "fax1") -> bool:
+def put(outbox: OwnOutbox, target: CallbackTarget, event: str, fax: str = "fax1") -> bool:
     return outbox.put(target, fax_id=fax, event_id=event, body=json.dumps({"event": event}).encode()).result(10)
 
 
@@ -191,7 +193,7 @@ def test_putting_does_not_wait_for_the_disk_and_has_limits(tmp_path: Path) -> No
 def test_a_database_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "softfax.sqlite").write_bytes(b"this is no database" * 100)
     with pytest.raises(LocalError, match="is not a database; move it away, or put a backup back"):
-        Outbox(Database(database_url(tmp_path))).begin()
+        OwnOutbox(Database(database_url(tmp_path))).begin()
     with pytest.raises(UsageError, match="no database softfax knows"):
         database_url(tmp_path, "mysql://x/y")
 
@@ -199,7 +201,7 @@ def test_a_database_that_cannot_be_opened_is_one_clear_line(tmp_path: Path) -> N
 def test_the_secret_of_all_signs_for_targets_without_one(tmp_path: Path) -> None:
     with receiver() as there:
         settings = OutboxSettings(retry=FAST, allow_private=True, secret="of all")
-        outbox = Outbox(Database(database_url(tmp_path)), settings)
+        outbox = OwnOutbox(Database(database_url(tmp_path)), settings)
         outbox.begin()
         try:
             put(outbox, CallbackTarget(url=f"{there.url}/a"), "e1", "fax1")

@@ -15,9 +15,10 @@ import pytest
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from softfax.delivery import CallbackTarget, store
+from softfax.delivery import store
 from softfax.delivery.database import Database, database_engine, database_url
 from softfax.delivery.schema import VERSION, StationLock, bring_up_to_date, schema_version
+from softfax.delivery.targets import CallbackTarget
 from softfax.errors import LocalError
 from softfax.fax.outcome import Outcome
 from softfax.model import Attempt, Direction, Fax, FaxContext, FaxResult, FaxState

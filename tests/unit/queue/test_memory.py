@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +12,7 @@ import sqlalchemy as sa
 
 from softfax.model import Cause, Direction, FaxResult
 from softfax.options import ModePolicy
-from softfax.queue.memory import NumberMemories, NumberMemory, QueueMemory, learned
+from softfax.queue.memory import NumberMemories, NumberMemory, learned
 from softfax.queue.tables import METADATA, numbers
 
 NOW = 1_700_000_000.0
@@ -90,15 +89,13 @@ def test_people_win() -> None:
 def table() -> NumberMemories:
     engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
     METADATA.create_all(engine)
-    table = NumberMemories(engine)
-    table._engine = engine
-    return table
+    return NumberMemories(lambda: engine, str.strip)
 
 
 def test_what_is_learned_is_there_after_a_restart(table: NumberMemories) -> None:
     table.learn("+4930", result(), None, "pbx")
     table.learn("+4930", result(mode="audio"), Cause.TRAINING, "pbx")
-    found = NumberMemories(table._engine).of("+4930")
+    found = NumberMemories(table._engine, str.strip).of("+4930")
     assert (found.calls, found.delivered, found.last_cause) == (2, 1, "training")
     assert [one.number for one in table.newest(10)] == ["+4930"]
 
@@ -115,7 +112,7 @@ def test_preferences_stay_when_more_is_learned(table: NumberMemories) -> None:
 
 @pytest.mark.parametrize("data", ["", "x", "[]", '{"calls": "many", "mode": "smoke"}', '{"t38_failed": null}'])
 def test_a_spoilt_row_is_none(table: NumberMemories, data: str) -> None:
-    with table._engine.begin() as connection:
+    with table._engine().begin() as connection:
         connection.execute(numbers.insert().values(number="+4930", updated=NOW, data=data))
     assert table.of("+4930") == NEW
     table.learn("+4930", result(), None, "pbx")
@@ -130,10 +127,6 @@ def test_old_numbers_are_forgotten(table: NumberMemories) -> None:
 
 def test_a_database_that_fails_holds_up_no_fax() -> None:
     engine = sa.create_engine("sqlite://")  # no tables
-
-    async def scene() -> NumberMemory:
-        memory = QueueMemory(lambda: engine, str.strip)
-        await memory.learn(" 1 ", result(), None, "pbx")
-        return await memory.of(" 1 ")
-
-    assert asyncio.run(scene()) == NumberMemory(number="1")
+    memory = NumberMemories(lambda: engine, str.strip)
+    memory.learn(" 1 ", result(), None, "pbx")
+    assert memory.of(" 1 ") == NumberMemory(number="1")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from softfax.delivery import CallbackTarget
+from softfax.delivery.targets import CallbackTarget
 from softfax.errors import UsageError
 from softfax.fax.settings import Role
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxUpdate, JobEvent

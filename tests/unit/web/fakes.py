@@ -15,14 +15,14 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
-from softfax.delivery import Outbox
 from softfax.delivery.aside import Aside
 from softfax.delivery.database import database_engine
+from softfax.delivery.outbox import Outbox
 from softfax.errors import DoNotFaxError, UsageError
 from softfax.model import TERMINAL, Direction, Fax, FaxState, FaxUpdate, new_fax_id
 from softfax.queue import tables
 from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
-from softfax.queue.memory import QueueMemory
+from softfax.queue.memory import NumberMemories
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
 from softfax.station.links import DocumentLinks
@@ -130,10 +130,10 @@ def _without_records() -> sa.Engine:
     return sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
 
 
-def _empty_memory() -> QueueMemory:
+def _empty_memory() -> NumberMemories:
     engine = _without_records()
     tables.METADATA.create_all(engine)
-    return QueueMemory(lambda: engine, str.strip)
+    return NumberMemories(lambda: engine, str.strip)
 
 
 @dataclass
@@ -150,7 +150,7 @@ class FakeQueue:
     pdfs: dict[str, Path] = field(default_factory=dict)
     hold: asyncio.Event | None = None
     aside: Aside = field(default_factory=lambda: Aside(_without_records()))
-    memory: QueueMemory = field(default_factory=lambda: _empty_memory())
+    memory: NumberMemories = field(default_factory=lambda: _empty_memory())
     elsewhere: Any = field(default_factory=lambda: SimpleNamespace(calls=list))
 
     def add(self, fax: Fax) -> Fax:

@@ -6,8 +6,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from softfax.delivery import CallbackTarget, Outbox, OutboxSettings
 from softfax.delivery.database import Database, database_url
+from softfax.delivery.outbox import OutboxSettings
+from softfax.delivery.targets import CallbackTarget
+from tests.support.outbox import OwnOutbox
 from tests.support.receiver import receiver
 from tests.unit.delivery.test_outbox import put, until
 from tests.unit.web.fakes import READER, Site, site
@@ -16,7 +18,7 @@ from tests.unit.web.fakes import READER, Site, site
 def test_dead_letters_are_listed_and_sent_once_more(tmp_path: Path) -> None:
     status = [404]
 
-    async def run(made: Site, outbox: Outbox, url: str) -> None:
+    async def run(made: Site, outbox: OwnOutbox, url: str) -> None:
         async with made.client() as client, made.client(READER) as reader:
             assert (await client.get("/v1/deliveries")).status_code == 404
             made.station.outbox = outbox
@@ -38,7 +40,7 @@ def test_dead_letters_are_listed_and_sent_once_more(tmp_path: Path) -> None:
     steps = site(_folder(tmp_path))
     made = next(steps)
     with receiver(lambda request: (status[0], {})) as there:
-        outbox = Outbox(Database(database_url(tmp_path)), OutboxSettings(allow_private=True))
+        outbox = OwnOutbox(Database(database_url(tmp_path)), OutboxSettings(allow_private=True))
         outbox.begin()
         try:
             put(outbox, CallbackTarget(url=f"{there.url}/hook?token=secret", secret="shh"), "e1")

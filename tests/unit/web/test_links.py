@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from softfax.delivery import CallbackTarget
+from softfax.delivery.targets import CallbackTarget
 from softfax.fax import outcome
 from softfax.model import Direction, FaxContext, FaxUpdate
 from softfax.station import making

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
 from starlette.responses import Response
 
-from softfax.delivery import Outbox
+from softfax.delivery.outbox import Outbox
 from softfax.delivery.store import StoredCallback
 from softfax.model import rfc3339
 from softfax.web.answers import DeliveryListOut, DeliveryOut

@@ -14,12 +14,12 @@ from fastapi import Path as PathParam
 from starlette.responses import Response
 
 from softfax.model import rfc3339
+from softfax.queue.memory import NumberMemory
 from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut, NumberList, NumberOut
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem
 from softfax.web.requests import ContactIn, ForbiddenIn, NumberIn
-from softfax.web.seam import NumberMemoryLike
 from softfax.web.state import Mine, answer, needs
 
 __all__ = ["router"]
@@ -167,7 +167,7 @@ def _moment(seconds: float) -> str | None:
     return rfc3339(datetime.fromtimestamp(seconds, UTC)) if seconds else None
 
 
-def _known(memory: NumberMemoryLike) -> dict[str, Any]:
+def _known(memory: NumberMemory) -> dict[str, Any]:
     found = memory.to_json()
     for name in ("updated", "t38_failed", "training_failed"):
         found[name] = _moment(found[name])
@@ -186,7 +186,7 @@ def _known(memory: NumberMemoryLike) -> dict[str, Any]:
 )
 async def known_numbers(web: Mine, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
     """The last called first."""
-    return answer({"numbers": [_known(one) for one in await web.queue.memory.newest(limit)]})
+    return answer({"numbers": [_known(one) for one in await asyncio.to_thread(web.queue.memory.newest, limit)]})
 
 
 @router.post(
@@ -200,7 +200,8 @@ async def known_numbers(web: Mine, limit: Annotated[int, Query(ge=1, le=1000)] =
 async def put_number(web: Mine, wanted: NumberIn) -> Response:
     """Transport and highest rate for every fax to it that does not name its own; without them, what is learned counts."""
     mode = wanted.mode.value if wanted.mode is not None else ""
-    return answer(_known(await web.queue.memory.prefer(wanted.number, mode, wanted.max_rate or 0)))
+    prefer = web.queue.memory.prefer
+    return answer(_known(await asyncio.to_thread(prefer, wanted.number, mode, wanted.max_rate or 0)))
 
 
 @router.delete(
@@ -216,6 +217,6 @@ async def forget_number(
     number: Annotated[str, PathParam(min_length=1, max_length=128, pattern=Word)], web: Mine
 ) -> Response:
     """Forget it: the next call begins as the first did."""
-    if not await web.queue.memory.forget(number):
+    if not await asyncio.to_thread(web.queue.memory.forget, number):
         raise Problem(404, "Nothing is known of the number", number[:40], kind="not-found")
     return Response(status_code=204)
