@@ -305,7 +305,7 @@ static pj_bool_t on_response(pjsip_rx_data *rdata) {
 /* ---- their end ------------------------------------------------------------------------------------------------------
  */
 
-/* softfax.model has the same words, and what to do about it. */
+/* softfax.reasons has the same words, and what to do about it. */
 static char port_text[] = "nothing listens at the far end's address and port (ICMP: port unreachable)",
             host_text[] = "the far end's address cannot be reached (ICMP: host unreachable)",
             silent_text[] = "the server does not answer";

@@ -14,22 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
+
+from softfax.asjson import fields_json, rfc3339, without_paths
 
 __all__ = [
-    "CERTIFICATE_UNTRUSTED",
-    "CONNECTION_CLOSED",
-    "CONNECTION_REFUSED",
-    "CONNECTION_TIMED_OUT",
-    "HOST_UNREACHABLE",
-    "NAME_UNKNOWN",
-    "NO_ROUTE",
-    "NO_TRANSPORT",
-    "ON_DO_NOT_FAX_LIST",
-    "PORT_UNREACHABLE",
-    "REASON_REMEDIES",
-    "SERVER_SILENT",
     "TERMINAL",
     "Attempt",
     "BroadcastEvent",
@@ -55,9 +44,6 @@ __all__ = [
     "SessionEvent",
     "SessionState",
     "new_fax_id",
-    "of_json",
-    "rfc3339",
-    "without_paths",
 ]
 
 
@@ -130,41 +116,6 @@ def new_fax_id() -> str:
     return secrets.token_hex(12)
 
 
-def rfc3339(when: datetime) -> str:
-    """A time as JSON has it: UTC, with microseconds."""
-    return when.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-_T = TypeVar("_T")
-
-
-def of_json(kind: type[_T], body: Mapping[str, Any], **own: Any) -> _T:
-    """An instance of a dataclass out of the JSON that is made of it. Keys that it has none for are left out; a word of a newer
-    station stays as it is written.
-    """
-    hints = get_type_hints(kind)
-    names = [f.name for f in dataclasses.fields(kind) if f.init]  # type: ignore[arg-type]
-    return kind(**{name: _typed(hints[name], body[name]) for name in names if name in body} | own)
-
-
-def _typed(hint: Any, value: Any) -> Any:
-    if value is None or value == "" or hint is Any:
-        return value
-    kinds = (
-        [one for one in get_args(hint) if one is not type(None)] if get_origin(hint) in (Union, UnionType) else [hint]
-    )
-    kind = kinds[0]
-    if kind is datetime:
-        return datetime.fromisoformat(value)
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return kind(value) if value in set(kind) else value
-    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        return of_json(kind, value)  # type: ignore[arg-type]
-    if get_origin(kind) is tuple and isinstance(value, list):
-        return tuple(_typed(get_args(kind)[0], one) for one in value)
-    return value
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -194,35 +145,6 @@ class Event:
             if f.name != "time" and value is not None:
                 out[f.name] = value
         return out
-
-
-#: Reasons of ours, where no far end answered: no call was tried; ICMP reports the far end of a call over UDP as unreachable
-#: (native/pjsip/unreachable.c has the same words); no connection, or no way out of this machine.
-NAME_UNKNOWN = "the server's name is not known"
-PORT_UNREACHABLE = "nothing listens at the far end's address and port (ICMP: port unreachable)"
-HOST_UNREACHABLE = "the far end's address cannot be reached (ICMP: host unreachable)"
-CONNECTION_REFUSED = "nothing listens at the far end's address and port (connection refused)"
-CONNECTION_TIMED_OUT = "the far end's address takes no connection (nothing comes back)"
-NO_ROUTE = "there is no route to the far end's address"
-SERVER_SILENT = "the server does not answer"
-ON_DO_NOT_FAX_LIST = "the number is on the do-not-fax list"
-NO_TRANSPORT = "the far end's address asks for a transport that is not switched on here"
-CERTIFICATE_UNTRUSTED = "the far end's certificate is not trusted, or is for another name"
-CONNECTION_CLOSED = "the far end closed the connection without an answer"
-#: What people can do about them.
-REASON_REMEDIES: Mapping[str, str] = {
-    NAME_UNKNOWN: "check the name of the host, and DNS",
-    PORT_UNREACHABLE: "check the address and the port, and whether the server or machine there is running",
-    CONNECTION_REFUSED: "check the address, the port and the transport, and whether the server or machine there is running",
-    CONNECTION_TIMED_OUT: "check the address, the port and the transport, and the firewalls between",
-    HOST_UNREACHABLE: "check the address, the network and the firewalls between",
-    NO_ROUTE: "check the address, and the network and routes of this machine",
-    NO_TRANSPORT: "set the transport to tls for sips: and transport=tls; udp and tcp are the others",
-    CERTIFICATE_UNTRUSTED: "call the name that the certificate is for, and name the authority that signed it in tls_ca",
-    CONNECTION_CLOSED: "check the port and the transport: perhaps TLS is not spoken there, or nothing else is",
-    ON_DO_NOT_FAX_LIST: "take it off the list first",
-    SERVER_SILENT: "check its address and port, and the firewalls between",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -479,43 +401,7 @@ class Fax:
         links = {"self": base, "document": f"{base}/document.pdf", "pages": f"{base}/pages/{{n}}.png",
                  "events": f"{base}/events", "trace": f"{base}/trace"}  # fmt: skip
         # As the number of a caller was called first; programs have it.
-        return without_paths(_fields(self)) | {"caller_number": self.caller, "links": links}
-
-
-def without_paths(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON of a fax or an event as it leaves this machine: of a file its name alone."""
-    out = dict(body)
-    if out.get("documents"):
-        out["documents"] = [_file_name(name) for name in out["documents"]]
-    if out.get("file_name"):
-        out["file_name"] = _file_name(out["file_name"])
-    if out.get("result"):
-        out["result"] = without_paths(out["result"])
-    if out.get("attempts"):
-        out["attempts"] = [without_paths(one) for one in out["attempts"]]
-    return out
-
-
-def _file_name(name: str) -> str:
-    return name if "://" in name else name.rstrip("/").rpartition("/")[2]
-
-
-def _fields(one: Any) -> dict[str, Any]:
-    return {f.name: _plain(getattr(one, f.name)) for f in dataclasses.fields(one) if f.name != "raw"}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    if isinstance(value, Event):
-        return value.to_json()
-    if dataclasses.is_dataclass(value):
-        return _fields(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(inner) for inner in value]
-    return value
+        return without_paths(fields_json(self)) | {"caller_number": self.caller, "links": links}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from softfax.model import CONNECTION_REFUSED, PORT_UNREACHABLE, SERVER_SILENT, Cause, FaxResult
+from softfax.model import Cause, FaxResult
 from softfax.queue.causes import classify
+from softfax.reasons import CONNECTION_REFUSED, PORT_UNREACHABLE, SERVER_SILENT
 from softfax.station import FaxOrder, Station
 from softfax.station.routes import fails_over
 from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from softfax.model import (
+from softfax.reasons import (
     CERTIFICATE_UNTRUSTED,
     CONNECTION_CLOSED,
     CONNECTION_REFUSED,

@@ -8,8 +8,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from softfax.asjson import rfc3339
 from softfax.errors import DocumentError, ExitStatus, SoftfaxError, UsageError
-from softfax.model import Direction, new_fax_id, rfc3339
+from softfax.model import Direction, new_fax_id
 from softfax.outside import escaped_json
 
 __all__ = ["clock", "json_line", "json_text", "refusal"]

@@ -7,10 +7,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from softfax.asjson import rfc3339
 from softfax.cli.lines import clock, json_line
 from softfax.cli.options import find_config
 from softfax.errors import ExitStatus, UsageError
-from softfax.model import rfc3339
 
 if TYPE_CHECKING:
     from softfax.delivery.stations import StationView

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from softfax import model
-from softfax.model import TERMINAL, Attempt, of_json, rfc3339
+from softfax.asjson import of_json, rfc3339
+from softfax.model import TERMINAL, Attempt
 
 __all__ = [
     "ENDED",

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
+from softfax.asjson import of_json
 from softfax.client import wire
 from softfax.client.models import (
     Broadcast,
@@ -20,7 +21,6 @@ from softfax.client.models import (
     Run,
     Upload,
 )
-from softfax.model import of_json
 
 __all__ = ["AsyncPlaces", "wire_id"]
 

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from softfax.asjson import rfc3339
 from softfax.client.errors import AnswerError, NoStationError, error_of
 from softfax.client.models import StreamEvent
 from softfax.errors import DocumentError, UsageError
-from softfax.model import rfc3339
 
 __all__ = [
     "EventParser",

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from softfax.model import REASON_REMEDIES, Direction, EndedBy, FaxResult
+from softfax.model import Direction, EndedBy, FaxResult
+from softfax.reasons import REASON_REMEDIES
 from softfax.sip.ended import CallEnd
 from softfax.sipstatus import cause_shown, phrase_of, status
 

@@ -20,7 +20,6 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.ports import AudioPath, CallPort, EnginePort, Scheduler, T38Path, Timer
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import (
-    SERVER_SILENT,
     CallEvent,
     CallState,
     Direction,
@@ -36,6 +35,7 @@ from softfax.model import (
     new_fax_id,
 )
 from softfax.options import ModePolicy
+from softfax.reasons import SERVER_SILENT
 from softfax.sip.ended import CallEnd
 from softfax.transitions import CALL_PHASES, SESSIONS, Phase
 from softfax.vocabularies.asterisk import present

@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from softfax.asjson import rfc3339
 from softfax.diskspace import make_private
 from softfax.engine.abi import Signal
 from softfax.fax import t30
-from softfax.model import rfc3339
 from softfax.outside import clean, paragraphs
 
 __all__ = [

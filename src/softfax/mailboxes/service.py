@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from softfax.asjson import rfc3339
 from softfax.delivery.database import Database
 from softfax.delivery.jobs import job_columns, job_indexes
 from softfax.delivery.policy import RetryPolicy
@@ -27,7 +28,7 @@ from softfax.delivery.targets import CallbackTarget
 from softfax.errors import SoftfaxError, UsageError
 from softfax.mailboxes import targets
 from softfax.mailboxes.targets import Item, MailboxError
-from softfax.model import Fax, FaxResult, rfc3339
+from softfax.model import Fax, FaxResult
 from softfax.queue.errors import NoFaxError
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station

@@ -12,23 +12,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from softfax.asjson import rfc3339
 from softfax.errors import DocumentError, DocumentInterruptedError, DocumentUnreachableError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import StoreError
-from softfax.model import (
-    ON_DO_NOT_FAX_LIST,
-    TERMINAL,
-    Attempt,
-    Cause,
-    Direction,
-    Fax,
-    FaxContext,
-    FaxResult,
-    FaxState,
-    FaxUpdate,
-    rfc3339,
-)
+from softfax.model import TERMINAL, Attempt, Cause, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate
 from softfax.options import Resolution, options_of
 from softfax.queue import pages
 from softfax.queue.causes import classify
@@ -36,6 +25,7 @@ from softfax.queue.ends import HELD_S, held, state_of, with_result
 from softfax.queue.failover import failed_over
 from softfax.queue.memory import NumberMemory
 from softfax.queue.policy import Verdict, after, slower
+from softfax.reasons import ON_DO_NOT_FAX_LIST
 from softfax.station import FaxCall, FaxOrder, making
 from softfax.station.calls import LAPSED
 from softfax.station.routes import Route

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from softfax.fax.outcome import CRASHED, NO_T30, T30_CALLDROPPED, T30_FILE_ERRORS, T30_T0_EXPIRED, T30_T1_EXPIRED
-from softfax.model import REASON_REMEDIES, Cause, EndedBy
+from softfax.model import Cause, EndedBy
+from softfax.reasons import REASON_REMEDIES
 from softfax.sipstatus import status
 
 __all__ = ["classify", "remedy"]

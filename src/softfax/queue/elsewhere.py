@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from softfax.asjson import of_json
 from softfax.model import (
     CallEvent,
     Event,
@@ -24,7 +25,6 @@ from softfax.model import (
     NegotiatedEvent,
     PageEvent,
     SessionEvent,
-    of_json,
 )
 from softfax.queue.eventlog import LoggedEvent
 from softfax.queue.fax_jobs import GHOST_S

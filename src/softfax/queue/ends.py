@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
-from softfax.model import Cause, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent, rfc3339
+from softfax.asjson import rfc3339
+from softfax.model import Cause, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent
 from softfax.queue.causes import remedy
 from softfax.queue.eventlog import EventLog
 from softfax.station import Station

@@ -29,7 +29,7 @@ from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import FileStore, StoreError
-from softfax.model import REASON_REMEDIES, Fax, FaxContext, FaxResult, FaxState, FaxUpdate
+from softfax.model import Fax, FaxContext, FaxResult, FaxState, FaxUpdate
 from softfax.queue import keeping, pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
 from softfax.queue.broadcasts import Broadcasts
@@ -43,6 +43,7 @@ from softfax.queue.memory import NumberMemories
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.reading import StoredFax
 from softfax.queue.store import CANCELLED, FORBIDDEN, QueueStore
+from softfax.reasons import REASON_REMEDIES
 from softfax.station import Station, making
 
 __all__ = ["FaxQueue"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from softfax import outside
 from softfax.errors import NativeError
-from softfax.model import (
+from softfax.reasons import (
     CERTIFICATE_UNTRUSTED,
     CONNECTION_CLOSED,
     CONNECTION_REFUSED,

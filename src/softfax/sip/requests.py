@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from softfax.model import REASON_REMEDIES
+from softfax.reasons import REASON_REMEDIES
 from softfax.sipstatus import status
 
 if TYPE_CHECKING:

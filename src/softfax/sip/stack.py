@@ -14,7 +14,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import NativeError, SoftfaxError
-from softfax.model import NAME_UNKNOWN, NO_ROUTE, EndedBy
+from softfax.model import EndedBy
+from softfax.reasons import NAME_UNKNOWN, NO_ROUTE
 from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount
 from softfax.sip.agent import Call, IncomingCall

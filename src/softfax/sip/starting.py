@@ -7,7 +7,7 @@ import re
 import resource
 
 from softfax.errors import AuthenticationError, NativeError, PortInUseError, RegistrationError, SoftfaxError
-from softfax.model import REASON_REMEDIES
+from softfax.reasons import REASON_REMEDIES
 from softfax.sip.binding import pj, reason_of
 from softfax.sip.requests import RequestAnswer
 from softfax.sip.types import FILES_WANTED, ONLY_ACCOUNT, SipAccount, SipConfig

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
-from softfax.model import REASON_REMEDIES
+from softfax.reasons import REASON_REMEDIES
 from softfax.sip.requests import RequestAnswer
 from softfax.station.views import RegistrationView
 

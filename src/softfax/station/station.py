@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from softfax.asjson import rfc3339
 from softfax.delivery.database import Database, database_url
 from softfax.delivery.outbox import Outbox, OutboxSettings
 from softfax.delivery.policy import RetryPolicy
@@ -44,7 +45,6 @@ from softfax.model import (
     SessionEvent,
     SessionState,
     new_fax_id,
-    rfc3339,
 )
 from softfax.sip.headers import display_name, number_of
 from softfax.sip.types import split_uri

@@ -7,7 +7,8 @@ import hashlib
 import json
 from collections.abc import Iterator
 
-from softfax.model import FaxResult, FaxUpdate, without_paths
+from softfax.asjson import without_paths
+from softfax.model import FaxResult, FaxUpdate
 from softfax.vocabularies.callback import CallbackBody
 
 __all__ = ["DIALECT", "callbacks"]

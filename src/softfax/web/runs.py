@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from softfax.asjson import of_json, rfc3339
 from softfax.delivery.outbox import Outbox
 from softfax.errors import LocalError, SoftfaxError, UsageError
-from softfax.model import Direction, Fax, FaxContext, FaxResult, new_fax_id, of_json, rfc3339
+from softfax.model import Direction, Fax, FaxContext, FaxResult, new_fax_id
 from softfax.options import options_of
 from softfax.queue.model import Document, FaxRequest, RetryRules
 from softfax.queue.taking import context_of

@@ -13,7 +13,8 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from softfax.model import FaxUpdate, without_paths
+from softfax.asjson import without_paths
+from softfax.model import FaxUpdate
 from softfax.web.problems import Problem
 from softfax.web.seam import EventLogLike, LoggedEventLike, StationLike
 

@@ -20,12 +20,12 @@ from typing import Any
 
 from starlette.requests import Request
 
+from softfax.asjson import rfc3339
 from softfax.diskspace import free_bytes, make_private
 from softfax.documents.begin import start
 from softfax.documents.kinds import HEAD
 from softfax.documents.types import CALL_S, DocumentLimits, PageInfo, RasterSettings
 from softfax.errors import DocumentError
-from softfax.model import rfc3339
 from softfax.options import Resolution, Scan
 from softfax.station import StationConfig
 from softfax.web.body import File, disk_full

@@ -18,18 +18,9 @@ from softfax.engine.abi import EventType
 from softfax.engine.core import EngineEvent, UdptlSettings
 from softfax.fax.session import AudioPath, FaxSession, T38Path
 from softfax.fax.settings import FaxSettings, Role, T38Preferences
-from softfax.model import (
-    NAME_UNKNOWN,
-    PORT_UNREACHABLE,
-    CallState,
-    Direction,
-    Event,
-    FaxResult,
-    Mode,
-    SessionEvent,
-    SessionState,
-)
+from softfax.model import CallState, Direction, Event, FaxResult, Mode, SessionEvent, SessionState
 from softfax.options import ModePolicy
+from softfax.reasons import NAME_UNKNOWN, PORT_UNREACHABLE
 from softfax.transitions import Phase
 
 

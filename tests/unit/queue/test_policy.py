@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softfax.model import HOST_UNREACHABLE, NAME_UNKNOWN, PORT_UNREACHABLE, Cause, FaxState
+from softfax.model import Cause, FaxState
 from softfax.queue.causes import classify, remedy
 from softfax.queue.model import RetryRules
 from softfax.queue.policy import after, slower
+from softfax.reasons import HOST_UNREACHABLE, NAME_UNKNOWN, PORT_UNREACHABLE
 from softfax.station.config.queue import HoursConfig, QueueConfig
 from softfax.station.rules import next_open
 

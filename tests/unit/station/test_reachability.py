@@ -8,7 +8,7 @@ import asyncio
 import pytest
 
 from softfax.errors import UsageError
-from softfax.model import NO_ROUTE
+from softfax.reasons import NO_ROUTE
 from softfax.sip.accounts import check_accounts
 from softfax.sip.requests import RequestAnswer
 from softfax.sip.types import SipAccount

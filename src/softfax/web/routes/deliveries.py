@@ -12,9 +12,9 @@ from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
 from starlette.responses import Response
 
+from softfax.asjson import rfc3339
 from softfax.delivery.outbox import Outbox
 from softfax.delivery.store import StoredCallback
-from softfax.model import rfc3339
 from softfax.web.answers import DeliveryListOut, DeliveryOut
 from softfax.web.openapi import problems
 from softfax.web.problems import Problem

@@ -16,8 +16,8 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from softfax.asjson import rfc3339
 from softfax.documents.tiff import TiffWriter, read_pages
-from softfax.model import rfc3339
 from softfax.web.answers import LinkOut, TraceOut
 from softfax.web.elsewhere import of_its_station
 from softfax.web.etags import etag_of, unchanged

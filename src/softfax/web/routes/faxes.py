@@ -18,10 +18,11 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from softfax.asjson import without_paths
 from softfax.documents.kinds import HEAD, check_name
 from softfax.documents.ranges import parse_ranges
 from softfax.errors import SoftfaxError
-from softfax.model import Direction, Fax, FaxState, new_fax_id, without_paths
+from softfax.model import Direction, Fax, FaxState, new_fax_id
 from softfax.options import FaxOptions, Resolution, Scan
 from softfax.queue.errors import NoFaxError
 from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
 from starlette.responses import Response
 
-from softfax.model import rfc3339
+from softfax.asjson import rfc3339
 from softfax.queue.memory import NumberMemory
 from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut, NumberList, NumberOut
 from softfax.web.openapi import problems

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax._version import __version__
-from softfax.model import rfc3339, without_paths
+from softfax.asjson import rfc3339, without_paths
 from softfax.options import outside_options
 from softfax.queue.model import FaxRequest
 from softfax.station import FaxCall
