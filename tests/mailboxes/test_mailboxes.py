@@ -28,8 +28,8 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from softfax.delivery.policy import RetryPolicy
+from softfax.fax.facts import PageMark
 from softfax.fax.outcome import Outcome
-from softfax.fax.session import PageMark
 from softfax.mailboxes import MailboxError, Mailboxes, service, targets
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult, FaxState, FaxUpdate, new_fax_id
 from softfax.queue.queue import FaxQueue

@@ -16,8 +16,8 @@ import pytest
 import sqlalchemy as sa
 
 from softfax.errors import LocalError
+from softfax.fax.facts import PageMark
 from softfax.fax.outcome import OK
-from softfax.fax.session import PageMark
 from softfax.filestore import FileStore
 from softfax.model import CallEvent, CallState, FaxResult, FaxState, new_fax_id
 from softfax.queue import tables

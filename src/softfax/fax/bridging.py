@@ -12,9 +12,10 @@ from softfax.engine.abi import EventType
 from softfax.engine.core import EngineEvent
 from softfax.errors import SoftfaxError
 from softfax.fax import outcome
+from softfax.fax.facts import FaxFacts
 from softfax.fax.legs import A, B, GatewayPort, GatewaySettings, LegCall, Placed
 from softfax.fax.outcome import Outcome
-from softfax.fax.ports import AudioPath, Scheduler, T38Path, Timer
+from softfax.fax.ports import AudioPath, Scheduler, T38Path, Timers
 from softfax.fax.settings import T38Preferences
 from softfax.model import (
     CallEvent,
@@ -23,9 +24,7 @@ from softfax.model import (
     Event,
     FaxResult,
     Mode,
-    NegotiatedEvent,
     Operation,
-    PageEvent,
     SessionEvent,
     SessionState,
 )
@@ -67,20 +66,12 @@ class _JoinedCall:
 
 
 @dataclass
-class _Passed:
-    """Facts of the fax that has passed so far."""
+class _Passed(FaxFacts):
+    """Facts of the fax that has passed so far; its far end is the sender."""
 
     heard: bool = False
     commanded: bool = False
     over: bool = False
-    confirmed_last: bool = False
-    pages: int = 0
-    bitrate: int = 0
-    ecm: bool = False
-    encoding: str = ""
-    resolution: str = "0x0"
-    dots_per_metre: str = "0x0"
-    sender: str = ""
     receiver: str = ""
 
 
@@ -118,7 +109,7 @@ class GatewaySession:
         self.legs = (_JoinedCall(), _JoinedCall(ended=True))
         self.legs[A].begin(self.incoming, self.settings.t38)
         self._fax = _Passed()
-        self._timers: dict[str, Timer] = {}
+        self._timers = Timers(self.scheduler)
         self._began = self.scheduler.time()
         self._outcome: Outcome | None = None
         self._held = self._rings = False
@@ -144,8 +135,8 @@ class GatewaySession:
             return
         self._report_call(CallState.CALLING)
         self._report_session(SessionState.ACTIVE)
-        self._start_timer("call", self.settings.call_s, self._too_long)
-        self._start_timer("answer", answer_s, lambda: self._no_answer(answer_s))
+        self._timers.start("call", self.settings.call_s, self._too_long)
+        self._timers.start("answer", answer_s, lambda: self._no_answer(answer_s))
         self._place_next(0, "")
 
     def _place_next(self, code: int, reason: str) -> None:
@@ -178,7 +169,7 @@ class GatewaySession:
 
     def _answered(self, leg: int) -> None:
         if leg == B:
-            self._stop_timer("answer")
+            self._timers.stop("answer")
             self.incoming.answer()
             self._ring_back()
         # A call that was listened to has been answered before.
@@ -202,7 +193,7 @@ class GatewaySession:
         side, other = self.legs[leg], self.legs[not leg]
         if self._fax.over and side.mode is Mode.T38 and other.mode is Mode.AUDIO and not other.ended:
             # Its DCN is on the way to the other far end, in V.21.
-            self._start_timer("linger", DCN_S, lambda: self._finish(self._judge()))
+            self._timers.start("linger", DCN_S, lambda: self._finish(self._judge()))
         else:
             self._finish(self._judge())
 
@@ -335,45 +326,19 @@ class GatewaySession:
         self._hold(False)
 
     def _on_negotiated(self, event: EngineEvent) -> None:
-        rate, ecm, encoding, x_dpm, y_dpm = event.values[:5]
         f = self._fax
-        before = (f.bitrate, f.ecm, f.encoding, f.dots_per_metre)
-        f.bitrate, f.ecm, f.encoding = rate, bool(ecm), outcome.encoding_name(encoding)
-        f.resolution, f.dots_per_metre = outcome.resolution_name(x_dpm, y_dpm), f"{x_dpm}x{y_dpm}"
-        f.sender = event.text or f.sender
+        before = (f.terms, f.dots_per_metre)
+        f.negotiate(event)
         f.receiver = event.data.decode("ascii", "replace").strip() or f.receiver
-        if before == (f.bitrate, f.ecm, f.encoding, f.dots_per_metre):
+        if before == (f.terms, f.dots_per_metre):
             return
-        self.on_event(
-            NegotiatedEvent(
-                mode=self.mode,
-                bitrate=f.bitrate,
-                ecm=f.ecm,
-                encoding=f.encoding,
-                resolution=f.resolution,
-                remote_station_id=f.sender,
-                fax_id=self.settings.fax_id,
-            )
-        )
+        self.on_event(f.negotiated(self.mode, self.settings.fax_id))
         self._report_session(SessionState.ACTIVE)
 
     def _on_page(self, event: EngineEvent) -> None:
-        number, size, rows, bad_rows, duration_ms, _fcf, _retries, confirmed = event.values
-        if confirmed:
-            self._fax.pages = number
-        self._fax.confirmed_last = bool(confirmed and event.code)
-        self.on_event(
-            PageEvent(
-                direction=Direction.GATEWAY,
-                number=number,
-                bytes=size,
-                rows=rows,
-                bad_rows=bad_rows,
-                seconds=round(duration_ms / 1000, 3),
-                quality="good" if confirmed else "bad",
-                fax_id=self.settings.fax_id,
-            )
-        )
+        page = self._fax.page(event, Direction.GATEWAY, self.settings.fax_id)
+        self._fax.confirmed_last = bool(event.values[7] and event.code)
+        self.on_event(page)
         self._report_session(SessionState.ACTIVE)
 
     def _on_stalled(self, leg: int) -> None:
@@ -409,8 +374,7 @@ class GatewaySession:
         if self.ended or self._outcome is not None:
             return
         self._outcome = why
-        for timer in self._timers.values():
-            timer.cancel()
+        self._timers.stop()
         for number, leg in enumerate(self.legs):
             if leg.call is not None and not leg.ended:
                 leg.call.hangup(sip_code if number == A and not leg.answered else 0)
@@ -433,14 +397,9 @@ class GatewaySession:
             duration_s=self.scheduler.time() - self._began,
             session=self.settings.number,
             mode=self.mode,
-            pages=f.pages,
             pages_total=f.pages,
-            bitrate=f.bitrate,
-            ecm=f.ecm,
-            encoding=f.encoding,
-            resolution=f.resolution,
             local_station_id=f.receiver,
-            remote_station_id=f.sender,
+            **f.in_result(),
             call_id=self.incoming.call_id,
             sip_code=why.sip_code,
         )
@@ -484,11 +443,3 @@ class GatewaySession:
             self._finish(Outcome(False, "INIT_ERROR", str(error), outcome.NO_T30), 500)
             return False
         return True
-
-    def _start_timer(self, name: str, delay_s: float, callback: Callable[[], object]) -> None:
-        self._timers[name] = self.scheduler.call_later(delay_s, callback)
-
-    def _stop_timer(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()

@@ -23,8 +23,8 @@ from softfax.documents.ocr import add_text
 from softfax.documents.received import drop_superseded
 from softfax.documents.types import DocumentMetadata
 from softfax.errors import LocalError, SoftfaxError
+from softfax.fax.facts import PageMark
 from softfax.fax.outcome import T30_FILE_ERRORS
-from softfax.fax.session import PageMark
 from softfax.model import FaxResult
 from softfax.outside import clean
 

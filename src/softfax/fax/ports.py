@@ -12,7 +12,7 @@ from typing import Protocol
 from softfax.engine.core import RedSettings, UdptlSettings
 from softfax.engine.srtp import SrtpSettings
 
-__all__ = ["AudioPath", "CallPort", "EnginePort", "Scheduler", "T38Path", "Timer"]
+__all__ = ["AudioPath", "CallPort", "EnginePort", "Scheduler", "T38Path", "Timer", "Timers"]
 
 log = logging.getLogger("softfax.fax")
 
@@ -107,3 +107,22 @@ def _close(fd: int) -> None:
         os.close(fd)
     except OSError:
         log.debug("a media socket was closed twice")
+
+
+class Timers:
+    """Timers of one owner, by name: one that is started again begins anew."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._timers: dict[str, Timer] = {}
+
+    def start(self, name: str, delay_s: float, callback: Callable[[], object]) -> None:
+        """Call back in so many seconds."""
+        self.stop(name)
+        self._timers[name] = self._scheduler.call_later(delay_s, callback)
+
+    def stop(self, *names: str) -> None:
+        """Stop these; all where none is named."""
+        for name in names or tuple(self._timers):
+            if (timer := self._timers.pop(name, None)) is not None:
+                timer.cancel()

@@ -20,8 +20,9 @@ from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed
 from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
 from softfax.fax.outcome import Outcome
+from softfax.fax.ports import T38Path
 from softfax.fax.preview import drawn
-from softfax.fax.session import FaxSession, T38Path
+from softfax.fax.session import FaxSession
 from softfax.fax.settings import FaxSettings, Role
 from softfax.fax.trace import TraceSettings
 from softfax.fax.tracing import Ring, SipMessages, Tracing

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from softfax.engine.abi import EventType
 from softfax.engine.core import EngineEvent, completion_text
 from softfax.fax import outcome
+from softfax.fax.facts import FaxFacts, PageMark
 from softfax.fax.outcome import Outcome
-from softfax.fax.ports import AudioPath, CallPort, EnginePort, Scheduler, T38Path, Timer
+from softfax.fax.ports import AudioPath, CallPort, EnginePort, Scheduler, T38Path, Timers
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import (
     CallEvent,
@@ -27,10 +28,6 @@ from softfax.model import (
     Event,
     FaxResult,
     Mode,
-    NegotiatedEvent,
-    Operation,
-    PageEvent,
-    SessionEvent,
     SessionState,
     new_fax_id,
 )
@@ -40,7 +37,7 @@ from softfax.sip.ended import CallEnd
 from softfax.transitions import CALL_PHASES, SESSIONS, Phase
 from softfax.vocabularies.asterisk import present
 
-__all__ = ["AudioPath", "FaxSession", "PageMark", "T38Path"]
+__all__ = ["FaxSession"]
 
 log = logging.getLogger("softfax.fax")
 
@@ -48,30 +45,6 @@ FCF_MCF = 0x8C
 UNTOLD = CallEnd()
 DCN_ON_AUDIO_S = 1.4
 DCN_ON_T38_S = 0.2
-
-
-@dataclass(frozen=True)
-class PageMark:
-    """A page as it went: whether it was confirmed (MCF, RTP) and how many of its rows are bad. A receiver's file has both."""
-
-    confirmed: bool
-    bad_rows: int
-
-
-@dataclass
-class _Progress:
-    pages: int = 0
-    page_marks: list[PageMark] = field(default_factory=list)
-    confirmed_last: bool = False
-    bitrate: int = 0
-    ecm: bool = False
-    encoding: str = ""
-    resolution: str = "0x0"
-    dots_per_metre: str = "0x0"
-    remote_station_id: str = ""
-    subaddress: str = ""
-    sender_id: str = ""
-    bad_rows: int = 0
 
 
 @dataclass
@@ -98,8 +71,9 @@ class FaxSession:
 
     def __post_init__(self) -> None:
         self.pages_total = self.settings.pages_total
-        self._progress = _Progress()
-        self._timers: dict[str, Timer] = {}
+        self._facts = FaxFacts()
+        self._subaddress = self._sender_id = ""
+        self._timers = Timers(self.scheduler)
         self._began = self.scheduler.time()
         self._outcome: Outcome | None = None
         self._offer_pending = False
@@ -127,16 +101,16 @@ class FaxSession:
     @property
     def page_marks(self) -> list[PageMark]:
         """Marks of the pages, in order; a page that was sent again counts again."""
-        return self._progress.page_marks
+        return self._facts.page_marks
 
     # ---- what happens: the call -----------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """The call is being placed, or has just come in."""
         self._session_state(SessionState.RESERVED)
-        self._start_timer("call", self.settings.timeouts.call_s, self._call_too_long)
+        self._timers.start("call", self.settings.timeouts.call_s, self._call_too_long)
         if self.settings.role is Role.CALLER:
-            self._start_timer("answer", self.settings.timeouts.answer_s, self._no_answer)
+            self._timers.start("answer", self.settings.timeouts.answer_s, self._no_answer)
 
     def call_state(self, state: CallState, sip_code: int = 0, reason: str = "", end: CallEnd = UNTOLD) -> None:
         """The SIP call is in another state. After `ended` nothing more is expected; `end` tells whose end it is, and why."""
@@ -179,14 +153,14 @@ class FaxSession:
     def t38_up(self, path: T38Path) -> None:
         """T.38 is negotiated, by our offer or the far end's; T.30 starts over on it."""
         self._offer_pending = False
-        self._stop_timer("offer", "t38")
+        self._timers.stop("offer", "t38")
         if self.engine is None or self.phase in (Phase.CLOSING, Phase.ENDED):
             path.close()
             return
         if not self._answered:
             self._keep_early(path)
             return
-        if self.mode is Mode.AUDIO and self._progress.pages:
+        if self.mode is Mode.AUDIO and self._facts.pages:
             # T.30 would start over, over pages that were confirmed.
             path.close()
             text = "the far end changed to T.38 in the middle of the fax"
@@ -238,7 +212,7 @@ class FaxSession:
         del event
         if self.mode is Mode.AUDIO and self.settings.mode is not ModePolicy.T38:
             self._offer_pending, self._t38_refused = False, True
-            self._stop_timer("offer")
+            self._timers.stop("offer")
             self._stay_in_audio(True)
 
     def _stay_in_audio(self, fixed: bool) -> None:
@@ -247,61 +221,33 @@ class FaxSession:
         self._in_audio = fixed
 
     def _on_negotiated(self, event: EngineEvent) -> None:
-        rate, ecm, encoding, x_dpm, y_dpm = event.values[:5]
-        p = self._progress
-        changed = (rate, bool(ecm), outcome.encoding_name(encoding)) != (p.bitrate, p.ecm, p.encoding)
-        p.bitrate, p.ecm, p.encoding = rate, bool(ecm), outcome.encoding_name(encoding)
-        p.resolution, p.dots_per_metre = outcome.resolution_name(x_dpm, y_dpm), f"{x_dpm}x{y_dpm}"
-        p.remote_station_id = event.text or p.remote_station_id
-        p.subaddress, p.sender_id = (text.strip() for text in event.data.decode().ljust(2, "\0").split("\0")[:2])
+        before = self._facts.terms
+        self._facts.negotiate(event)
+        said = event.data.decode().ljust(2, "\0").split("\0")
+        self._subaddress, self._sender_id = (text.strip() for text in said[:2])
         if self.phase is Phase.UP:
             self._move(Phase.FAXING)
-        elif not changed:
+        elif before == self._facts.terms:
             return
-        self._emit(
-            NegotiatedEvent(
-                mode=self.mode,
-                bitrate=p.bitrate,
-                ecm=p.ecm,
-                encoding=p.encoding,
-                resolution=p.resolution,
-                remote_station_id=p.remote_station_id,
-                fax_id=self.fax_id,
-            )
-        )
+        self._emit(self._facts.negotiated(self.mode, self.fax_id))
         self._session_state(SessionState.ACTIVE)
 
     def _on_page(self, event: EngineEvent) -> None:
-        number, size, rows, bad_rows, duration_ms, fcf, _retries, confirmed = event.values
-        p = self._progress
-        p.bad_rows += bad_rows
-        p.page_marks.append(PageMark(bool(confirmed), bad_rows))
-        if confirmed:
-            p.pages = number
-        sending = self.settings.direction is Direction.SEND
+        *_, fcf, _retries, confirmed = event.values
+        p, direction = self._facts, self.settings.direction
+        page = p.page(event, direction, self.fax_id)
         p.confirmed_last = bool(
-            sending
+            direction is Direction.SEND
             and confirmed
             and fcf == FCF_MCF
             and not self.more_pages
             and p.pages == (self.pages_total or p.pages)
         )
-        self._emit(
-            PageEvent(
-                direction=self.settings.direction,
-                number=number,
-                bytes=size,
-                rows=rows,
-                bad_rows=bad_rows,
-                seconds=round(duration_ms / 1000, 3),
-                quality="bad" if not confirmed else "poor" if bad_rows else "good",
-                fax_id=self.fax_id,
-            )
-        )
+        self._emit(page)
         self._session_state(SessionState.ACTIVE)
 
     def _on_complete(self, event: EngineEvent) -> None:
-        p = self._progress
+        p = self._facts
         p.remote_station_id = event.text or p.remote_station_id
         p.pages = max(p.pages, event.values[0])
         if self._outcome is None:
@@ -335,10 +281,10 @@ class FaxSession:
     def _judge(self, code: int) -> Outcome:
         if self._hostile:
             return Outcome(False, "UNKNOWN", self._hostile, code or outcome.T30_CALLDROPPED)
-        if self._progress.confirmed_last:
+        if self._facts.confirmed_last:
             return outcome.OK
         result = outcome.from_t30(code, completion_text(code))
-        if result.success and not self._progress.pages:
+        if result.success and not self._facts.pages:
             return Outcome(False, "HANGUP", "the call ended before the first page", outcome.T30_CALLDROPPED)
         return result
 
@@ -360,18 +306,18 @@ class FaxSession:
             return
         # DCN goes to the far end; on audio that is a second of V.21.
         self._move(Phase.CLOSING)
-        self._stop_timer("answer", "offer", "t38", "call")
+        self._timers.stop("answer", "offer", "t38", "call")
         self.engine.cancel()
-        self._start_timer("linger", DCN_ON_AUDIO_S if self.mode is Mode.AUDIO else DCN_ON_T38_S, self._hang_up)
+        self._timers.start("linger", DCN_ON_AUDIO_S if self.mode is Mode.AUDIO else DCN_ON_T38_S, self._hang_up)
 
     def _on_answered(self) -> None:
         self._answered = True
         self._move(Phase.UP)
-        self._stop_timer("answer")
+        self._timers.stop("answer")
         self._session_state(SessionState.UNINITIALIZED)
         t = self.settings.timeouts
         if self.settings.mode is ModePolicy.T38 and self.mode is not Mode.T38:
-            self._start_timer("t38", t.t38_s, self._no_t38)
+            self._timers.start("t38", t.t38_s, self._no_t38)
         early, self._early = self._early, None
         if isinstance(early, AudioPath):
             self.audio_up(early)
@@ -379,7 +325,7 @@ class FaxSession:
             self.t38_up(early)
         after = self.settings.t38_offer_delay_s
         if after is not None:
-            self._start_timer("offer", after, self._offer_t38)
+            self._timers.start("offer", after, self._offer_t38)
 
     def _offer_t38(self) -> None:
         if self.phase is not Phase.UP or self.mode is Mode.T38 or self._offer_pending or self._t38_refused:
@@ -393,7 +339,7 @@ class FaxSession:
 
     def _back_to_audio(self, path: AudioPath) -> None:
         """The far end leaves T.38: T.30 starts over on audio unless pages went through or audio is not wanted."""
-        if self._progress.pages or self.phase is Phase.FAXING or self.settings.mode is ModePolicy.T38:
+        if self._facts.pages or self.phase is Phase.FAXING or self.settings.mode is ModePolicy.T38:
             path.close()
             return
         self.mode = Mode.AUDIO
@@ -433,18 +379,18 @@ class FaxSession:
         """T.30 is over: our BYE follows a moment later, so that the last packets (DCN) arrive."""
         calling = self.phase is Phase.CALLING
         self._move(Phase.CLOSING)
-        self._stop_timer("answer", "offer", "t38", "call")
+        self._timers.stop("answer", "offer", "t38", "call")
         if calling or self._outcome is None or not self._outcome.success:
             self._hang_up()
         else:
-            self._start_timer("linger", self.settings.timeouts.linger_s, self._hang_up)
+            self._timers.start("linger", self.settings.timeouts.linger_s, self._hang_up)
 
     def _hang_up(self) -> None:
         if self.ended:
             return
         if self.call is not None:
             self.call.hangup()
-        self._start_timer("bye", 5.0, self._end)
+        self._timers.start("bye", 5.0, self._end)
 
     def _stop_engine(self) -> None:
         """Ends T.30; its last event, if there is one, is awaited by the owner before `_end`."""
@@ -461,9 +407,7 @@ class FaxSession:
         self._stop_engine()
         self._keep_early(None)
         self._move(Phase.ENDED)
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._timers.stop()
         self._session_state(SessionState.COMPLETE)
         self.result = self._make_result()
         self._emit(self.result)
@@ -505,39 +449,13 @@ class FaxSession:
             return False
         return True
 
-    def _start_timer(self, name: str, delay_s: float, callback: Callable[[], object]) -> None:
-        self._stop_timer(name)
-        self._timers[name] = self.scheduler.call_later(delay_s, callback)
-
-    def _stop_timer(self, *names: str) -> None:
-        for name in names:
-            timer = self._timers.pop(name, None)
-            if timer is not None:
-                timer.cancel()
-
     def _session_state(self, state: SessionState) -> None:
         """Moves the FAXSession and emits its record, with Asterisk's rules of absence."""
         self.state = SESSIONS.move(self.state, state)
-        p = self._progress
-        sending = self.settings.direction is Direction.SEND
-        event = SessionEvent(
-            session_number=self.number,
-            operation=Operation.SEND if sending else Operation.RECEIVE,
-            state=state,
-            fax_id=self.fax_id,
-            error_correction_mode=p.ecm,
-            data_rate=p.bitrate or self.settings.max_rate_bps,
-            image_resolution=p.dots_per_metre,
-            page_number=p.pages + 1,
-            file_name="&".join(self.settings.documents) or str(self.settings.document),
-            pages_transmitted=p.pages if sending else 0,
-            pages_received=0 if sending else p.pages,
-            total_bad_lines=p.bad_rows,
-        )
-        self._emit(present(event))
+        self._emit(present(self._facts.session(state, self.settings, self.number, self.fax_id)))
 
     def _make_result(self) -> FaxResult:
-        p, s = self._progress, self.settings
+        p, s = self._facts, self.settings
         o = self._outcome or Outcome(False, "UNKNOWN", "the fax ended without a reason", outcome.T30_CALLDROPPED)
         return o.result(
             direction=s.direction,
@@ -545,17 +463,12 @@ class FaxSession:
             duration_s=self.scheduler.time() - self._began,
             session=self.number,
             mode=self.mode,
-            pages=p.pages,
             pages_total=self.pages_total if s.direction is Direction.SEND else p.pages,
-            bitrate=p.bitrate,
-            ecm=p.ecm,
-            encoding=p.encoding,
-            resolution=p.resolution,
             local_station_id=s.ident,
-            remote_station_id=p.remote_station_id,
             bad_rows=p.bad_rows,
-            subaddress=p.subaddress or None,
-            sender_id=p.sender_id or None,
+            subaddress=self._subaddress or None,
+            sender_id=self._sender_id or None,
+            **p.in_result(),
             documents=list(s.documents),
             call_id=self._call_id,
             sip_code=o.sip_code or self._last_sip[0],

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from softfax.documents.mend import mend
 from softfax.errors import UsageError
+from softfax.fax.facts import PageMark
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import T30_FILE_ERRORS
-from softfax.fax.session import PageMark
 from softfax.model import FaxResult
 
 __all__ = ["Destination", "page_count"]

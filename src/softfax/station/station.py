@@ -29,9 +29,9 @@ from softfax.diskspace import make_private
 from softfax.documents.job import process_kept_ready
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
+from softfax.fax.facts import PageMark
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
-from softfax.fax.session import PageMark
 from softfax.model import (
     CallEvent,
     CallState,

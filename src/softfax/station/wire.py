@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from softfax.fax.session import PageMark
+from softfax.fax.facts import PageMark
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, Mode
 from softfax.station.load import Load

@@ -14,9 +14,9 @@ from PIL import Image
 from softfax.documents.strips import read_strips
 from softfax.documents.tiff import TiffWriter
 from softfax.fax import inbox as module
+from softfax.fax.facts import PageMark
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import OK
-from softfax.fax.session import PageMark
 from softfax.model import Direction, FaxContext, FaxResult
 from softfax.station.making import failed
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from softfax.engine.abi import EventType
-from softfax.fax.session import AudioPath
+from softfax.fax.ports import AudioPath
 from softfax.fax.settings import Role
 from softfax.model import CallState, Direction, Operation, SessionEvent, SessionState
 from softfax.vocabularies.asterisk import present, session_fields

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from softfax.engine.abi import EventType
 from softfax.engine.core import EngineEvent, UdptlSettings
-from softfax.fax.session import AudioPath, FaxSession, T38Path
+from softfax.fax.ports import AudioPath, T38Path
+from softfax.fax.session import FaxSession
 from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import CallState, Direction, Event, FaxResult, Mode, SessionEvent, SessionState
 from softfax.options import ModePolicy

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softfax.engine.abi import Lacks
+from softfax.fax.facts import PageMark
 from softfax.fax.outcome import Outcome
-from softfax.fax.session import PageMark
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import CallEvent, CallState, Direction, Event, FaxContext, Mode, PageEvent, ProgressEvent
 from softfax.options import ModePolicy
