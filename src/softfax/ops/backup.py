@@ -25,10 +25,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from softfax._version import __version__
+from softfax.asjson import rfc3339
 from softfax.delivery.database import DATABASE_NAME, Database, database_engine, database_url
 from softfax.delivery.schema import StationLock
 from softfax.errors import LocalError, UsageError
-from softfax.model import FaxState, rfc3339
+from softfax.model import FaxState
 from softfax.queue import tables
 from softfax.queue.store import QueueStore
 from softfax.station.config import StationConfig
