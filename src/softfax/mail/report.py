@@ -158,7 +158,7 @@ def _why(fax: Fax) -> list[str]:
         return []
     why = _WHY[fax.cause] if fax.cause is not None else ""
     if fax.state is FaxState.EXPIRED and not why:
-        why = "Its time ran out before it could be sent. Send it again."
+        why = "Send it again."
     return [why] if why else []
 
 

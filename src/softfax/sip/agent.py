@@ -16,7 +16,7 @@ from softfax.model import EndedBy
 from softfax.sip.accounts import KnownAccount, check_accounts
 from softfax.sip.ended import CallEnd
 from softfax.sip.glue import PJ_EPENDING, Refused
-from softfax.sip.names import hosts_of, is_numeric, known_account, numeric
+from softfax.sip.names import check_tls, hosts_of, is_numeric, known_account, numeric
 from softfax.sip.requests import RequestAnswer, Requests
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.secure import Security
@@ -289,6 +289,7 @@ class UserAgent:
             host = await asyncio.to_thread(local_address_towards, first.proxy or first.server) if first else "127.0.0.1"
         host = await numeric(host)
         check_accounts(config.accounts)
+        await asyncio.to_thread(check_tls, config)
         accounts, config = config.accounts, replace(config, accounts=())
         stack = Stack(replace(config, listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
         agent = cls(config, stack)

@@ -14,9 +14,9 @@ from dataclasses import replace
 from softfax.errors import LocalError, UsageError
 from softfax.sip.accounts import KnownAccount
 from softfax.sip.stun import public_address
-from softfax.sip.types import SipAccount, split_uri
+from softfax.sip.types import SipAccount, SipConfig, split_uri
 
-__all__ = ["LookUp", "hosts_of", "is_numeric", "known_account", "numeric"]
+__all__ = ["LookUp", "check_tls", "hosts_of", "is_numeric", "known_account", "numeric"]
 
 log = logging.getLogger("softfax.sip")
 
@@ -45,7 +45,8 @@ async def known_account(account: SipAccount, local_host: str, look_up: LookUp) -
     Raises UsageError for a certificate that cannot be used.
     """
     if account.tls_certificate:
-        await asyncio.to_thread(_check_certificate, account)
+        whose = f"account {account.name}"
+        await asyncio.to_thread(_check_certificate, whose, account.tls_certificate, account.tls_private_key)
     if account.stun and not account.public_address:
         try:
             account = replace(account, public_address=await public_address(account.stun, local_host))
@@ -70,14 +71,30 @@ def hosts_of(account: SipAccount) -> list[tuple[str, int]]:
     return list(found)
 
 
-def _check_certificate(account: SipAccount) -> None:
+def check_tls(config: SipConfig) -> None:
+    """Check certificates that all connections use, theirs and ours; blocks. Raises UsageError."""
+    if config.tls_certificate:
+        _check_certificate("TLS", config.tls_certificate, config.tls_private_key or "")
+    if config.tls_ca:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(config.tls_ca)
+        except OSError as error:
+            # An error of OpenSSL has more in its text than people can use.
+            why = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
+            raise UsageError(
+                f"the authorities in {config.tls_ca} cannot be used ({why})",
+                "name a PEM file of certificates in tls_ca",
+            ) from None
+
+
+def _check_certificate(whose: str, certificate: str, private_key: str) -> None:
     """PJSIP would find out when it connects, and say nothing of it."""
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_cert_chain(account.tls_certificate, account.tls_private_key, password="")
+        context.load_cert_chain(certificate, private_key or None, password="")
     except OSError as error:
         raise UsageError(
-            f"account {account.name} cannot use the certificate {account.tls_certificate} ({error.strerror or error})",
+            f"{whose} cannot use the certificate {certificate} ({error.strerror or error})",
             "name a certificate and its private key as PEM files that may be read, the key without a password",
         ) from None
 
