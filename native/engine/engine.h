@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 13
+#define SFX_ABI_VERSION 14
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -54,6 +54,8 @@ enum sfx_dis {
     SFX_DIS_TAKEN = 1,
     SFX_DIS_UNFIT,   /* not answered: the far end cannot take the resolution, width or length of a page */
     SFX_DIS_WAITING, /* not answered: the next page is not made yet */
+    SFX_DIS_OTHER,   /* not answered: a DTC for another document that is out, that of sfx_session_others() named by
+                        value[1] */
 };
 
 enum sfx_page_value {
@@ -299,6 +301,22 @@ typedef struct sfx_page {
  */
 SFX_API int sfx_session_document(sfx_session *session, const char *path, const sfx_page *pages, unsigned count,
                                  int more);
+
+/* A document that is put out for polling: what a far end has to name, "" for nothing. */
+typedef struct sfx_polled {
+    char selective[21]; /* SEP */
+    char password[21];  /* PWD */
+} sfx_polled;
+
+#define SFX_POLLED_MAX 100
+
+/*
+ * Of a session whose document is polled, before its media: all documents that are out, that of its file first. A DTC is
+ * for the first that has its SEP, or else has none, and its PWD. One for another than the file's is let go by
+ * (SFX_DIS_OTHER) until that one is the session's document and sfx_session_chosen() has said so.
+ */
+SFX_API int sfx_session_polled(sfx_session *session, const sfx_polled *documents, unsigned count);
+SFX_API int sfx_session_chosen(sfx_session *session, unsigned index);
 
 /* ---- the in-memory line ------------------------------------------------------------------------------------- */
 

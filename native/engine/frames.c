@@ -56,12 +56,19 @@ static void blank(uint8_t *msg) {
     msg[2] = T30_NSF;
 }
 
-/* A DIS or DTC, before spandsp acts on it; let go by where the pages do not suit it, or are not made yet. */
+/* A DIS or DTC, before spandsp acts on it; let go by where the pages do not suit it, are not made yet, or are those of
+ * another document than it is for. */
 static void on_dis(t30_run *run, uint8_t *msg, int len) {
-    sfx_document *d = &run->session->document;
-    int verdict =
-        run->session->tx_file && d->known ? document_judge_dis(d, pages_first(run->t30), msg, len) : SFX_DIS_TAKEN;
-    sfx_event event = {.type = SFX_EVENT_DIS, .code = verdict, .value = {(int32_t)pages_first(run->t30)}};
+    sfx_session *s = run->session;
+    sfx_document *d = &s->document;
+    int polled = s->polled && msg[2] == T30_DTC ? pages_polled(s, run->t30) : -1;
+    int verdict = polled >= 0 && polled != s->chosen ? SFX_DIS_OTHER
+                  : s->tx_file && d->known           ? document_judge_dis(d, pages_first(run->t30), msg, len)
+                                                     : SFX_DIS_TAKEN;
+    sfx_event event = {.type = SFX_EVENT_DIS, .code = verdict, .value = {(int32_t)pages_first(run->t30), polled}};
+
+    if (verdict == SFX_DIS_OTHER)
+        s->chosen = -1;
 
     event.data_len = (uint32_t)len < sizeof event.data ? (uint32_t)len : sizeof event.data;
     memcpy(event.data, msg, event.data_len);

@@ -318,6 +318,8 @@ void run_end_hostile(t30_run *run, int what);
 void pages_watch(t30_run *run);
 /* The page that is to be sent next. */
 unsigned pages_first(const t30_state_t *t);
+/* The document that a DTC is for: its index, or -T30_ERR_SEP_UNACCEPTABLE or -T30_ERR_PWD_UNACCEPTABLE. */
+int pages_polled(const sfx_session *s, t30_state_t *t);
 /* Reports the page that was being stored; as confirmed only where it is on disk. Returns 0 or why it is not. */
 int pages_settle(t30_run *run);
 /* A refused last page left the received file open: T.30 goes on. */
@@ -491,6 +493,9 @@ struct sfx_session {
     sfx_session_config config;
     char *tx_file, *rx_file, *ident, *header;
     char *subaddress, *sender_id, *selective, *password;
+    sfx_polled *polled; /* NULL: one document at most is out */
+    unsigned polled_count;
+    int chosen; /* whose pages are in tx_file; -1 while it changes */
     sfx_document document;
 
     enum media_kind kind;

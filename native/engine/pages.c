@@ -91,13 +91,24 @@ int run_document(sfx_session *s, bool replaced) {
     return 0;
 }
 
-static bool is_said(const char *wanted, const char *said) { return !wanted || (said && !strcmp(wanted, said)); }
+static bool is_said(const char *wanted, const char *said) {
+    return !wanted || !*wanted || (said && !strcmp(wanted, said));
+}
 
-/* Whether a DTC may have the document that is put out for polling. */
-static int judge_poll(const sfx_session *s, t30_state_t *t) {
-    if (!is_said(s->selective, t30_get_rx_selective_polling_address(t)))
-        return T30_ERR_SEP_UNACCEPTABLE;
-    return is_said(s->password, t30_get_rx_password(t)) ? T30_ERR_OK : T30_ERR_PWD_UNACCEPTABLE;
+int pages_polled(const sfx_session *s, t30_state_t *t) {
+    const char *sep = t30_get_rx_selective_polling_address(t), *pwd = t30_get_rx_password(t);
+    int why = -T30_ERR_SEP_UNACCEPTABLE;
+
+    for (int named = 1; named >= 0; named--)
+        for (unsigned i = 0; i < (s->polled ? s->polled_count : 1); i++) {
+            const char *wanted = s->polled ? s->polled[i].selective : s->selective;
+            if ((wanted && *wanted) != named || !is_said(wanted, sep))
+                continue;
+            if (is_said(s->polled ? s->polled[i].password : s->password, pwd))
+                return (int)i;
+            why = -T30_ERR_PWD_UNACCEPTABLE;
+        }
+    return why;
 }
 
 static int on_phase_b(t30_state_t *t, void *user, int result) {
@@ -105,8 +116,8 @@ static int on_phase_b(t30_state_t *t, void *user, int result) {
     const sfx_session *s = run->session;
     bool polled = s->tx_file && !(s->config.flags & SFX_FLAG_CALLER);
 
-    if (polled && (result & 0xfe) == T30_DIS && judge_poll(s, t) != T30_ERR_OK)
-        return judge_poll(s, t);
+    if (polled && (result & 0xfe) == T30_DIS && pages_polled(s, t) < 0)
+        return -pages_polled(s, t);
     if ((result & 0xfe) == T30_DIS) {
         /* spandsp is about to open the file, whether or not it is open (a DIS repeated). */
         if (t->operation_in_progress == OPERATION_SENDING)

@@ -97,6 +97,7 @@ void sfx_session_destroy(sfx_session *s) {
     free(s->sender_id);
     free(s->selective);
     free(s->password);
+    free(s->polled);
     document_free(&s->document);
     if (s->hooks)
         s->hooks->release(s->hooks);
@@ -170,6 +171,32 @@ int sfx_session_document(sfx_session *s, const char *path, const sfx_page *pages
         free(copy);
         free(plan);
     }
+    return err;
+}
+
+int sfx_session_polled(sfx_session *s, const sfx_polled *documents, unsigned count) {
+    sfx_polled *copy = count && count <= SFX_POLLED_MAX ? calloc(count, sizeof *copy) : NULL;
+
+    if (!copy)
+        return count && count <= SFX_POLLED_MAX ? -ENOMEM : -EINVAL;
+    memcpy(copy, documents, count * sizeof *copy);
+    for (unsigned i = 0; i < count; i++)
+        copy[i].selective[T30_MAX_IDENT_LEN] = copy[i].password[T30_MAX_IDENT_LEN] = '\0';
+    pthread_mutex_lock(&s->lock);
+    free(s->polled);
+    s->polled = copy;
+    s->polled_count = count;
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}
+
+int sfx_session_chosen(sfx_session *s, unsigned index) {
+    int err = index < s->polled_count ? 0 : -EINVAL;
+
+    pthread_mutex_lock(&s->lock);
+    if (!err)
+        s->chosen = (int)index;
+    pthread_mutex_unlock(&s->lock);
     return err;
 }
 

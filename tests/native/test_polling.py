@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import numpy as np
 import pytest
 
 from softfax.documents.tiff import read_pages
-from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, completion_text, run_line
+from softfax.engine.abi import DisVerdict, EventType
+from softfax.engine.core import Engine, EngineEvent, EngineSession, LineSettings, T30Settings, completion_text, run_line
+from softfax.errors import UsageError
+from softfax.fax.feed import page_format
 from tests.native.pages import write_pages
 from tests.native.test_line import fax
 from tests.native.test_unpaced import DIRECT
@@ -79,3 +83,56 @@ def test_subaddress_and_sender_arrive(tmp_path: Path, mode: str) -> None:
     assert said(made.last(made.receiver, EventType.NEGOTIATED)) == [b"42#7", b"815"]
     plain = fax(tmp_path, LineSettings(mode=mode))
     assert said(plain.last(plain.receiver, EventType.NEGOTIATED)) == [b"", b""]
+
+
+PRICES, TIMES, SECRET, OPEN = ("17", ""), ("18", ""), ("18", "99"), ("", "")
+
+
+@pytest.mark.parametrize("mode", ["T38", "PCMU"])
+@pytest.mark.parametrize(
+    ("out", "asks", "got"),
+    [
+        ([PRICES, TIMES], ("17", ""), 0),
+        ([PRICES, TIMES], ("18", ""), 1),
+        ([PRICES, SECRET, TIMES], ("18", "99"), 1),
+        ([PRICES, SECRET, TIMES], ("18", ""), 2),
+        ([OPEN, TIMES], ("18", ""), 1),
+        ([OPEN, TIMES], ("19", ""), 0),
+        ([PRICES, OPEN], ("", ""), 1),
+        ([PRICES, TIMES], ("", ""), None),
+        ([PRICES, SECRET], ("18", "98"), None),
+    ],
+)
+def test_of_several_documents_the_far_end_has_the_one_it_names(
+    tmp_path: Path, mode: str, out: list[tuple[str, str]], asks: tuple[str, str], got: int | None
+) -> None:
+    files = [tmp_path / f"{number}.tif" for number in range(len(out))]
+    for number, file in enumerate(files):
+        write_pages(file, number + 1)
+    received = tmp_path / "received.tif"
+    with Engine(shards=1) as engine:
+        poller = engine.session(T30Settings(caller=True, rx_file=received, selective=asks[0], password=asks[1]))
+        polled = engine.session(T30Settings(caller=False, tx_file=files[0]))
+        polled.polled(out)
+        chosen = threading.Thread(target=bring, args=(engine, polled, files), daemon=True)
+        chosen.start()
+        run_line(poller, polled, LineSettings(mode=mode, pace_us=200))
+        engine.close()
+        chosen.join()
+    pages = [dots for _, dots in read_pages(received)] if received.exists() else []
+    assert len(pages) == (0 if got is None else got + 1)
+
+
+def bring(engine: Engine, polled: EngineSession, files: list[Path]) -> None:
+    """Put the document that was named in place of the one that is there, as a station does."""
+    asked = False
+    while not asked:
+        try:
+            for event in engine.events():
+                if event.session == polled.id and event.type is EventType.DIS and event.code == DisVerdict.OTHER:
+                    pages = [page_format(page) for page, _ in read_pages(files[event.values[1]])]
+                    polled.document(pages, more=False, path=files[event.values[1]], polled=event.values[1])
+                    asked = True
+            time.sleep(0.001)
+        except UsageError:
+            return

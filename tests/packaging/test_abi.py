@@ -20,6 +20,7 @@ STRUCTS = {
     abi.EventRecord: "sfx_event",
     abi.SessionConfig: "sfx_session_config",
     abi.PageRecord: "sfx_page",
+    abi.PolledRecord: "sfx_polled",
     abi.SessionStats: "sfx_session_stats",
     abi.SrtpConfig: "sfx_srtp_config",
     abi.PreviewRecord: "sfx_preview",

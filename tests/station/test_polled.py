@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from softfax.model import Direction, Fax, FaxResult, FaxState, FaxUpdate, Operation, SessionEvent
+from softfax.model import Direction, Fax, FaxResult, FaxState, FaxUpdate, Operation, SessionEvent, new_fax_id
+from softfax.queue.model import Document, FaxFilter, FaxRequest
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station
 from softfax.station.admission import CallFacts, polled_of
 from softfax.station.config import StationConfig
+from softfax.station.polled import PolledDocument, of_config
 from tests.support.command import SoftfaxProcess
 
 LIMIT_S = 120.0
@@ -76,6 +78,59 @@ def test_it_is_not_had_without_its_password(tmp_path: Path) -> None:
     assert not list(fetched.glob("*.pdf"))
 
 
+@pytest.mark.sip
+def test_orders_put_several_out_and_the_far_end_names_one(tmp_path: Path) -> None:
+    """Also after a restart; the record says which it was."""
+
+    async def run() -> tuple[list[dict[str, Any]], list[Fax], int]:
+        results: list[dict[str, Any]] = []
+        faxes: list[Fax] = []
+        for asks in (["--poll-document", "2"], ["--poll-document", "3"]):
+            station = Station(CONFIG | {"data": {"dir": tmp_path / "data"}}, isolated=True)
+            queue = FaxQueue(station)
+            async with station:
+                if not results:
+                    for number in (1, 2):
+                        await put_out(queue, tmp_path, number)
+                host, port = station.bound_address
+                uri = f"sip:4711@{host}:{port}"
+                words = ("receive", "--dir", "fetched", "--call", uri, "--poll", *asks)
+                poller = await SoftfaxProcess.start(*words, cwd=tmp_path)
+                await poller.wait(LIMIT_S)
+                results += poller.results
+                async with asyncio.timeout(30):
+                    while not (found := await queue.list(FaxFilter())).faxes or not found.faxes[0].terminal:
+                        await asyncio.sleep(0.05)
+                faxes.append(found.faxes[0])
+                out = queue.polled.all()[1]
+                count, _ = await queue.polled.fetched(out)
+                if len(results) == 2:
+                    assert await queue.polled.take_back(out.id)
+                    assert [one.name for one in queue.polled.all()] == ["letter-1"]
+                    assert not (queue.folder / out.id).exists()
+        return results, faxes, count
+
+    results, faxes, count = asyncio.run(run())
+
+    assert [(one["success"], one["pages"]) for one in results] == [(True, 2), (False, 0)]
+    assert [(one.state, dict(one.tags)) for one in faxes] == [
+        (FaxState.DELIVERED, {"polled": "letter-2"}),
+        (FaxState.FAILED, {"polled": "letter-1"}),
+    ]
+    assert (faxes[0].documents, count) == (("2.txt",), 1)
+
+
+CONFIG = {"sip": {"listen": "127.0.0.1:0"}, "callbacks": {"enabled": False}, "fax": {"resolution": "standard"}}
+
+
+async def put_out(queue: FaxQueue, folder: Path, number: int, **more: Any) -> PolledDocument:
+    letter = folder / f"{number}.txt"
+    letter.write_text("\f".join(["A page\n"] * number))
+    request = FaxRequest(to="", documents=(Document(path=letter),), folder=queue.folder / new_fax_id())
+    table = {"name": f"letter-{number}", "numbers": ("4711",), "poll_document": str(number), **more}
+    return await queue.polled.put(PolledDocument(documents=(), **table), request)
+
+
 @pytest.mark.parametrize(
     ("facts", "more", "out"),
     [
@@ -90,6 +145,6 @@ def test_it_is_not_had_without_its_password(tmp_path: Path) -> None:
 def test_who_may_fetch_it(facts: dict[str, str], more: dict[str, Any], out: bool) -> None:
     config = StationConfig(polled=[{**PRICES, "documents": ["/srv/prices.pdf"], **more}])  # type: ignore[arg-type]
 
-    found = polled_of(config, CallFacts(**facts), datetime.now(UTC))  # type: ignore[arg-type]
+    found = polled_of(config, of_config(config.polled), CallFacts(**facts), datetime.now(UTC))  # type: ignore[arg-type]
 
-    assert (found is not None) is out
+    assert bool(found) is out

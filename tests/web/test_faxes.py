@@ -488,3 +488,45 @@ def test_documents_that_are_put_out_are_listed_without_their_passwords(tmp_path:
             assert (before["out"], before["until"]) == (False, "2026-01-01T00:00:00.000000Z")
 
     asyncio.run(run())
+
+
+def test_a_document_is_put_out_for_polling_and_taken_back(tmp_path: Path) -> None:
+    wanted = {"name": "prices", "numbers": ["030 4711"], "poll_document": "17", "poll_password": "99"}
+    parts = {"file": ("prices.txt", b"Prices", "text/plain")}
+
+    async def run() -> None:
+        async with running(tmp_path) as r, r.client() as c, r.client(READER) as reader, r.client(SENDER) as sender:
+            form, key = {"request": json.dumps(wanted)}, {"Idempotency-Key": "k1"}
+            assert (await sender.post("/v1/polled", json=wanted)).status_code == 403
+            answer = await c.post("/v1/polled", data=form, files=parts, headers=key)
+            assert answer.status_code == 201, answer.text
+            out = answer.json()
+            assert "99" not in answer.text.replace(out["id"], "").replace(out["created"], "")
+            assert (out["documents"], out["pages_total"], out["numbers"]) == (["prices.txt"], 1, ["0304711"])
+            assert (out["out"], out["has_password"], out["fetched"]) == (True, True, 0)
+            again = await c.post("/v1/polled", data=form, files=parts, headers=key)
+            assert (again.json(), again.headers["Idempotency-Replayed"]) == (out, "true")
+            assert (await reader.get("/v1/polled")).json() == {"polled": [out]}
+            plain = {"name": "times", "numbers": "0304711", "poll_document": "18"}
+            assert (await c.post("/v1/polled", data=plain, files=parts)).status_code == 201
+            for changed, status in (
+                ({"name": "prices"}, 422),  # the name is taken
+                ({"name": "same"}, 422),  # nothing tells the two apart
+                ({"name": "over", "until": "2026-01-01T00:00:00Z"}, 422),
+                ({"name": "bad", "poll_document": "abc"}, 422),
+                ({"name": "none", "poll_document": "19", "documents": []}, 422),
+            ):
+                files = parts if changed["name"] != "none" else None
+                body = json.dumps(wanted | changed)
+                failed = await c.post("/v1/polled", data={"request": body}, files=files or {"x": ("", b"")})
+                assert failed.status_code == status, (changed, failed.text)
+            listed = (await c.get("/v1/polled")).json()["polled"]
+            assert [one["name"] for one in listed] == ["prices", "times"]
+            assert len(list(r.queue.folder.iterdir())) == 2
+            path = f"/v1/polled/{out['id']}"
+            assert (await reader.get(path)).json() == out
+            assert (await sender.delete(path)).status_code == 403
+            assert [(await c.delete(path)).status_code for _ in range(2)] == [204, 404]
+            assert (await c.post("/v1/polled", data=form, files=parts, headers=key)).status_code == 410
+
+    asyncio.run(run())

@@ -92,7 +92,11 @@ def test_every_operation_has_a_method(tmp_path: Path) -> None:
             ran = await c.run_swml("sip:fax@192.0.2.1", {"sections": {"main": ["hangup"]}})
             assert ran.id in [one.id for one in await c.swml_runs()]
             await c.status(), await c.sessions(), await c.accounts(), await c.mailboxes()
-            await c.polled(), await c.description()
+            out = await c.put_out("prices", ["030 4"], [letter], poll_document="17", until=None)
+            assert (await c.polled()) == [out] == [await c.get_polled(out.id)]
+            assert (out.documents, out.poll_document, out.fetched) == (("letter.txt",), "17", 0)
+            await c.take_back(out.id)
+            await c.description()
             assert (await c.who_am_i())["name"] == "tests"
             assert await c.healthy()
             assert await c.ready()

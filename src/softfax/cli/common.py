@@ -107,12 +107,6 @@ def add_fax_options(parser: argparse.ArgumentParser) -> None:
             group.add_argument(flag, metavar="TEXT", help=option.about)
 
 
-def add_polling_options(parser: argparse.ArgumentParser) -> None:
-    """Options of a document that is polled: its number and its password."""
-    parser.add_argument("--poll-document", metavar="DIGITS", help="the document that is polled, of several (SEP)")
-    parser.add_argument("--poll-password", metavar="DIGITS", help="its password (PWD); better in SOFTFAX_POLL_PASSWORD")
-
-
 def polling(options: argparse.Namespace) -> Polling:
     """Values given for `add_polling_options`. Raises UsageError."""
     document, password = options.poll_document or "", options.poll_password or ""

@@ -26,7 +26,7 @@ from softfax.model import Mode
 if TYPE_CHECKING:
     from softfax.client import Fax, SoftfaxClient, StreamEvent
 
-__all__ = ["DEFAULTS", "STYLES", "add_options", "add_station_options", "found", "run", "station_of"]
+__all__ = ["DEFAULTS", "STYLES", "add_options", "add_station_options", "found", "moment", "run", "station_of"]
 
 DEFAULTS: dict[str, Any] = {"json": False, "limit": 20, "url": "", "follow": False, "unread": False, "all": False}
 STYLES = {
@@ -147,19 +147,23 @@ def _filters(options: argparse.Namespace) -> dict[str, Any]:
         "number": options.number,
         "q": options.search,
         "tags": tags,
-        "since": _since(options.since) if options.since else None,
+        "since": moment(options.since, "--since") if options.since else None,
         "mailbox": options.mailbox,
         "unread": options.unread or None,
     }
 
 
-def _since(text: str) -> datetime:
+def moment(text: str, option: str, ahead: bool = False) -> datetime:
+    """A time, or so long ago, or `ahead`. Raises UsageError."""
     if match := _AGO.match(text):
-        return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        length = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return datetime.now(UTC) + (length if ahead else -length)
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--since {text} is not a time", "write 2026-11-21, 2026-11-21T08:00, or 2h, 3d, 1w") from None
+        raise UsageError(
+            f"{option} {text} is not a time", "write 2026-11-21, 2026-11-21T08:00, or 2h, 3d, 1w"
+        ) from None
     return when.astimezone()
 
 

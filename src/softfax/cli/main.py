@@ -29,6 +29,7 @@ VERBS = {
     "gateway": "pass calls on, with the fax between T.38 and G.711",
     "serve": "run a station",
     "jobs": "list the faxes of a running station, or follow them",
+    "polled": "list documents that far ends may fetch, put one out, take one back",
     "status": "show how a running station is",
     "stations": "list the stations that work on a database together",
     "cancel": "end faxes of a running station",

@@ -31,6 +31,7 @@ from softfax.settings_file import read_toml
 __all__ = [
     "MACHINE_CONFIG",
     "MACHINE_DATA",
+    "add_polling_options",
     "config_path",
     "fill_defaults",
     "find_config",
@@ -43,6 +44,12 @@ MACHINE_CONFIG = Path("/etc/softfax/softfax.toml")
 MACHINE_DATA = Path("/var/lib/softfax")
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
+
+
+def add_polling_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a document that is polled: its number and its password."""
+    parser.add_argument("--poll-document", metavar="DIGITS", help="the document that is polled, of several (SEP)")
+    parser.add_argument("--poll-password", metavar="DIGITS", help="its password (PWD); better in SOFTFAX_POLL_PASSWORD")
 
 
 def config_path(explicit: str | None, environ: Mapping[str, str]) -> Path | None:

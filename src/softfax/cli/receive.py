@@ -15,7 +15,6 @@ from softfax.cli.common import (
     DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
-    add_polling_options,
     count,
     destination_uri,
     exit_status,
@@ -26,6 +25,7 @@ from softfax.cli.common import (
     sip_config,
     watch,
 )
+from softfax.cli.options import add_polling_options
 from softfax.cli.report import Reporter
 from softfax.diskspace import keep_private
 from softfax.documents.ocr import check_ocr

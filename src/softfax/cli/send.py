@@ -15,7 +15,6 @@ from softfax.cli.common import (
     DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
-    add_polling_options,
     destination_uri,
     exit_status,
     fax_options,
@@ -26,6 +25,7 @@ from softfax.cli.common import (
     watch,
 )
 from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
+from softfax.cli.options import add_polling_options
 from softfax.cli.report import Reporter
 from softfax.documents.begin import start
 from softfax.documents.job import PageJob

@@ -23,6 +23,7 @@ __all__ = [
     "Forbidden",
     "KnownNumber",
     "Page",
+    "Polled",
     "Run",
     "StreamEvent",
     "Upload",
@@ -136,6 +137,25 @@ class KnownNumber:
     training_failed: datetime | None = None
     mode: str | None = None
     max_rate: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polled:
+    """Documents that far ends may fetch; with an `id` where an order put them out."""
+
+    id: str
+    name: str
+    numbers: tuple[str, ...]
+    documents: tuple[str, ...]
+    callers: tuple[str, ...] = ()
+    pages_total: int | None = None
+    poll_document: str = ""
+    has_password: bool = False
+    created: datetime | None = None
+    until: datetime | None = None
+    out: bool = True
+    fetched: int = 0
+    last_fetched: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

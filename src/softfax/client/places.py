@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -18,8 +20,10 @@ from softfax.client.models import (
     Fax,
     Forbidden,
     KnownNumber,
+    Polled,
     Run,
     Upload,
+    timed,
 )
 
 __all__ = ["AsyncPlaces", "wire_id"]
@@ -188,9 +192,34 @@ class AsyncPlaces:
         found: dict[str, Any] = await self._json("GET", "/v1/accounts")
         return found
 
-    async def polled(self) -> list[dict[str, Any]]:
+    async def polled(self) -> list[Polled]:
         """Documents that far ends may fetch."""
-        return list((await self._json("GET", "/v1/polled"))["polled"])
+        return [of_json(Polled, one) for one in (await self._json("GET", "/v1/polled"))["polled"]]
+
+    async def get_polled(self, polled_id: str) -> Polled:
+        """Documents that an order put out."""
+        return of_json(Polled, await self._json("GET", f"/v1/polled/{wire_id(polled_id)}"))
+
+    async def put_out(
+        self,
+        name: str,
+        numbers: Sequence[str],
+        files: Sequence[str | os.PathLike[str]] = (),
+        *,
+        key: str = "",
+        **options: Any,
+    ) -> Polled:
+        """Puts files out for polling, to be fetched by calling one of `numbers`, which take no faxes meanwhile.
+
+        `options` are the other keys of POST /v1/polled: `poll_document`, `poll_password`, `callers`, `until`, `documents` …
+        """
+        wanted = timed({"name": name, "numbers": list(numbers), **options})
+        with wire.form(wanted, files, key) as arguments:
+            return of_json(Polled, await self._json("POST", "/v1/polled", **arguments))
+
+    async def take_back(self, polled_id: str) -> None:
+        """Takes back what was put out."""
+        await self._ask("DELETE", f"/v1/polled/{wire_id(polled_id)}")
 
     async def mailboxes(self) -> list[dict[str, Any]]:
         """Mailboxes of received faxes."""

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import os
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from softfax.client.asynchronous import AsyncSoftfaxClient
@@ -15,6 +16,7 @@ from softfax.client.models import (
     Fax,
     Forbidden,
     KnownNumber,
+    Polled,
     Run,
     Upload,
 )
@@ -156,9 +158,29 @@ class StationPlaces:
         """PBXs and trunks (`accounts`), and what holds where a fax does not say (`defaults`)."""
         return self._run(self._station.accounts())
 
-    def polled(self) -> list[dict[str, Any]]:
+    def polled(self) -> list[Polled]:
         """Documents that far ends may fetch."""
         return self._run(self._station.polled())
+
+    def get_polled(self, polled_id: str) -> Polled:
+        """Documents that an order put out."""
+        return self._run(self._station.get_polled(polled_id))
+
+    def put_out(
+        self,
+        name: str,
+        numbers: Sequence[str],
+        files: Sequence[str | os.PathLike[str]] = (),
+        *,
+        key: str = "",
+        **options: Any,
+    ) -> Polled:
+        """Puts files out for polling, to be fetched by calling one of `numbers`, which take no faxes meanwhile."""
+        return self._run(self._station.put_out(name, numbers, files, key=key, **options))
+
+    def take_back(self, polled_id: str) -> None:
+        """Takes back what was put out."""
+        self._run(self._station.take_back(polled_id))
 
     def mailboxes(self) -> list[dict[str, Any]]:
         """Mailboxes of received faxes."""

@@ -30,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 13
+ABI_VERSION = 14
 
 
 class EventType(IntEnum):
@@ -75,6 +75,7 @@ class DisVerdict(IntEnum):
     TAKEN = 1
     UNFIT = 2
     WAITING = 3
+    OTHER = 4
 
 
 class Lacks(IntFlag):
@@ -126,6 +127,10 @@ class SessionConfig(c.Structure):
         ("selective", c.c_char_p),
         ("password", c.c_char_p),
     ]
+
+
+class PolledRecord(c.Structure):
+    _fields_ = [("selective", c.c_char * 21), ("password", c.c_char * 21)]
 
 
 class PageRecord(c.Structure):
@@ -311,6 +316,8 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "sfx_session_preview": (c.c_int, [c.c_void_p, c.POINTER(PreviewRecord)]),
     "sfx_preview_free": (None, [c.POINTER(PreviewRecord)]),
     "sfx_session_document": (c.c_int, [c.c_void_p, c.c_char_p, c.POINTER(PageRecord), c.c_uint, c.c_int]),
+    "sfx_session_polled": (c.c_int, [c.c_void_p, c.POINTER(PolledRecord), c.c_uint]),
+    "sfx_session_chosen": (c.c_int, [c.c_void_p, c.c_uint]),
     "sfx_line_run": (c.c_int, [c.c_void_p, c.c_void_p, c.POINTER(LineConfig), c.POINTER(c.c_uint64)]),
     "sfx_line_run_gateway": (
         c.c_int,

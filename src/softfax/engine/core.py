@@ -26,6 +26,7 @@ from softfax.engine.abi import (
     LineConfig,
     LoadRecord,
     PageRecord,
+    PolledRecord,
     PreviewRecord,
     SessionConfig,
     SessionStats,
@@ -335,12 +336,15 @@ class EngineSession:
             "starting T.38",
         )
 
-    def document(self, pages: Sequence[PageFormat], *, more: bool, path: Path | None = None) -> None:
+    def document(
+        self, pages: Sequence[PageFormat], *, more: bool, path: Path | None = None, polled: int | None = None
+    ) -> None:
         """Set the pages that the document has so far (all of them); `more` if others will be appended to its file.
 
         From then on the engine sends while later pages are made, lets a DIS go by that asks for other pages (event `DIS`
         with `DisVerdict`), and takes for each run of pages the smallest code the far end decodes. `path` replaces the file.
-        Raises NativeError, also while a page of the file to be replaced is being sent.
+        It is number `polled` of those that are out for polling. Raises NativeError, also while a page of the file to be
+        replaced is being sent.
         """
         records = (PageRecord * len(pages))(*(page.to_c() for page in pages))
         file = os.fsencode(path) if path is not None else None
@@ -348,6 +352,16 @@ class EngineSession:
             self._lib.sfx_session_document(self.handle, file, records, len(pages), int(more)),
             "changing the document",
         )
+        if polled is not None:
+            check(self._lib.sfx_session_chosen(self.handle, polled), "changing the document")
+
+    def polled(self, documents: Sequence[tuple[str, str]]) -> None:
+        """Set what a far end has to name (SEP, PWD) for each document that is out for polling, the session's own first.
+
+        Before the media. A DTC for another is let go by (`DisVerdict.OTHER`) until `document` has set that one.
+        """
+        records = (PolledRecord * len(documents))(*(PolledRecord(sep.encode(), pwd.encode()) for sep, pwd in documents))
+        check(self._lib.sfx_session_polled(self.handle, records, len(documents)), "putting documents out")
 
     def signalled_from(self, host: str) -> None:
         """Limits media to other hosts than this one, a numeric address, to one second unless they answer.

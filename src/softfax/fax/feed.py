@@ -14,10 +14,12 @@ from softfax.engine.abi import DisVerdict
 from softfax.engine.core import EngineEvent, EngineSession, PageFormat
 from softfax.errors import DocumentError, NativeError
 
-__all__ = ["DocumentFeed", "far_end_of", "page_format"]
+__all__ = ["DocumentFeed", "OtherDocument", "far_end_of", "page_format"]
 
 log = logging.getLogger("softfax.fax")
 
+#: Begins to make the pages of another document. Blocks. Raises DocumentError.
+OtherDocument = Callable[[], PageJob]
 A4_LENGTH_MM, B4_LENGTH_MM = 297.0, 364.0
 
 
@@ -51,7 +53,8 @@ class DocumentFeed:
 
     `on_pages(total, complete, warnings)` reports the number of pages known so far, and lines about what the documents lost;
     `on_failed` that a page could not be made while the fax was under way. A job given to it belongs to its maker; jobs made
-    here end with `close`.
+    here end with `close`. Of several documents that are put out for polling, the job's is the first; `polled` makes each, and
+    `on_chosen` reports the one that the far end has named.
     """
 
     def __init__(
@@ -60,11 +63,16 @@ class DocumentFeed:
         engine: EngineSession,
         on_pages: Callable[[int | None, bool, Sequence[str]], None],
         on_failed: Callable[[DocumentError], None],
+        polled: Sequence[OtherDocument] = (),
+        on_chosen: Callable[[int], None] = lambda index: None,
     ) -> None:
         self._job = self._first = job
         self._engine = engine
         self._on_pages, self._on_failed = on_pages, on_failed
         self._loop = asyncio.get_running_loop()
+        self._polled, self._on_chosen = polled, on_chosen
+        self._chosen: int | None = None
+        self._choosing: asyncio.Task[None] | None = None
         self._made: list[PageJob] = []
         self._pending: PageJob | None = None
         self._far_end: FarEnd | None = None
@@ -83,6 +91,8 @@ class DocumentFeed:
 
     def engine_event(self, event: EngineEvent) -> None:
         """Takes the engine's events of type DIS."""
+        if DisVerdict(event.code) is DisVerdict.OTHER and not self._closed:
+            self._choose(event.values[1])
         if DisVerdict(event.code) is not DisVerdict.UNFIT or self._closed:
             return
         far_end = far_end_of(event.data)
@@ -95,6 +105,27 @@ class DocumentFeed:
         again = self._job.again(_sibling(tiff, len(self._made) + 2), far_end, self._wake)
         self._made.append(again)
         self._pending = again
+
+    def _choose(self, index: int) -> None:
+        """The far end has named another document: its pages take the place of these by the time that it asks again."""
+        if index != self._chosen:
+            self._chosen, self._far_end = index, None
+            self._on_chosen(index)
+            self._choosing = asyncio.ensure_future(self._have(index))
+
+    async def _have(self, index: int) -> None:
+        try:
+            job = await asyncio.to_thread(self._polled[index])
+        except DocumentError as error:
+            self._on_failed(error)
+            return
+        self._made.append(job)
+        if self._closed or index != self._chosen:
+            job.close()
+            return
+        self._drop_pending()
+        self._pending, job.on_change = job, self._wake
+        self._changed()
 
     def close(self) -> None:
         """No more pages are wanted."""
@@ -128,7 +159,8 @@ class DocumentFeed:
 
     def _tell_engine(self, path: Path | None) -> None:
         try:
-            self._engine.document([page_format(page) for page in self._job.pages], more=not self._job.done, path=path)
+            pages = [page_format(page) for page in self._job.pages]
+            self._engine.document(pages, more=not self._job.done, path=path, polled=self._chosen if path else None)
         except NativeError as error:
             log.warning("the engine did not take the document: %s", error)
 

@@ -17,7 +17,7 @@ from softfax.engine.abi import EventType, SessionStats
 from softfax.engine.core import Engine, EngineEvent, EngineSession, T30Settings
 from softfax.errors import DocumentError, DocumentInterruptedError, LocalError, TransitionError
 from softfax.fax import outcome
-from softfax.fax.feed import DocumentFeed
+from softfax.fax.feed import DocumentFeed, OtherDocument
 from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
 from softfax.fax.outcome import Outcome
 from softfax.fax.ports import T38Path
@@ -31,7 +31,7 @@ from softfax.options import ModePolicy, options_of
 from softfax.sip.agent import Call, IncomingCall, UserAgent
 from softfax.sip.types import AudioMedia, CallerId, CallHandler, SipConfig, T38Media, T38Policy
 
-__all__ = ["ActiveFax", "FaxRuntime", "IncomingHandler"]
+__all__ = ["ActiveFax", "Choice", "FaxRuntime", "IncomingHandler"]
 
 log = logging.getLogger("softfax.fax")
 
@@ -60,6 +60,17 @@ class TakenCall:
     asked: bool = False
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Documents put out for polling in one call: makers of their pages, and the sink of the one that the far end names."""
+
+    documents: Sequence[OtherDocument] = ()
+    on_chosen: Callable[[int], None] = lambda index: None
+
+
+NO_CHOICE = Choice()
+
+
 class OtherCall(Protocol):
     """Calls that are no single fax's."""
 
@@ -72,7 +83,12 @@ class ActiveFax:
     """One fax under way: its call, its engine session, its result. Implements the call handler of `softfax.sip`."""
 
     def __init__(
-        self, runtime: FaxRuntime, settings: FaxSettings, on_event: EventSink, job: PageJob | None = None
+        self,
+        runtime: FaxRuntime,
+        settings: FaxSettings,
+        on_event: EventSink,
+        job: PageJob | None = None,
+        polled: Choice = NO_CHOICE,
     ) -> None:
         self._runtime = runtime
         self._sink = on_event
@@ -116,7 +132,13 @@ class ActiveFax:
         )
         if self.tracing is not None:
             self.tracing.capture(self.engine)
-        self.feed = DocumentFeed(job, self.engine, self._on_pages, self._on_document_failed) if job else None
+        if settings.polling is not None and settings.others:
+            self.engine.polled([(one.document, one.password) for one in (settings.polling, *settings.others)])
+        self.feed = (
+            DocumentFeed(job, self.engine, self._on_pages, self._on_document_failed, polled.documents, polled.on_chosen)
+            if job
+            else None
+        )
 
     # ---- what the user agent tells ------------------------------------------------------------------------------
 
@@ -343,11 +365,17 @@ class FaxRuntime:
         return active
 
     def take_over(
-        self, taken: TakenCall, settings: FaxSettings, on_event: EventSink, *, job: PageJob | None = None
+        self,
+        taken: TakenCall,
+        settings: FaxSettings,
+        on_event: EventSink,
+        *,
+        job: PageJob | None = None,
+        polled: Choice = NO_CHOICE,
     ) -> ActiveFax:
         """A call that was listened to, or waited, becomes a fax; `job` makes the pages to send, as for `send`."""
         call = taken.call
-        active = self._new_fax(settings, on_event, job)
+        active = self._new_fax(settings, on_event, job, polled)
         active.have_udptl(taken.udptl)
         active.call = active.session.call = call
         call.handler = active
@@ -368,8 +396,10 @@ class FaxRuntime:
             os.close(taken.audio.fd)
         return active
 
-    def _new_fax(self, settings: FaxSettings, on_event: EventSink, job: PageJob | None = None) -> ActiveFax:
-        active = ActiveFax(self, settings, on_event, job)
+    def _new_fax(
+        self, settings: FaxSettings, on_event: EventSink, job: PageJob | None = None, polled: Choice = NO_CHOICE
+    ) -> ActiveFax:
+        active = ActiveFax(self, settings, on_event, job, polled)
         self._active[active.engine.id] = active
         return active
 

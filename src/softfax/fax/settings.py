@@ -96,6 +96,8 @@ class FaxSettings(FaxOptions):
     trace: bool = False
     #: By DTC; without it a called sender sends as a calling one does, which needs no polling at the far end.
     polling: Polling | None = None
+    #: Further documents that are put out in the same call, of which the far end names one.
+    others: tuple[Polling, ...] = ()
     #: The fax's id and the session's number; made where they are empty.
     fax_id: str = ""
     number: int = 0

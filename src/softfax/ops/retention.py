@@ -59,6 +59,7 @@ class SweptQueue(Protocol):
     """The part of `softfax.queue.queue.FaxQueue` that sweeping uses."""
 
     events: Any
+    polled: Any
     files: FileStore
 
     @property
@@ -141,6 +142,7 @@ class Retention:
             return swept
         if keep.faxes_days:
             await self._erase_before(now - keep.faxes_days * DAY_S, swept)
+            await self._queue.polled.take_back_old(now - keep.faxes_days * DAY_S)
         if keep.traces_days:
             old = _older(self.traces, now - keep.traces_days * DAY_S)
             swept.traces += await self._shred([path for path, _, _ in await asyncio.to_thread(list, old)], swept)

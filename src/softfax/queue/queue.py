@@ -41,6 +41,7 @@ from softfax.queue.errors import EndedError, NoFaxError
 from softfax.queue.eventlog import EVENTS, EventLog
 from softfax.queue.memory import NumberMemories
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.queue.polled import POLLED, PolledDocuments
 from softfax.queue.reading import StoredFax
 from softfax.queue.store import CANCELLED, FORBIDDEN, QueueStore
 from softfax.reasons import REASON_REMEDIES
@@ -90,6 +91,7 @@ class FaxQueue:
         self.recorder = recorder.Recorder(self)
         station.on_document.append(self.recorder.store)
         self.broadcasts = Broadcasts(self)
+        self.polled = PolledDocuments(self)
         self.memory = NumberMemories(lambda: self.database.engine, station.rules.number_key)
         station.add(self)
 
@@ -141,6 +143,7 @@ class FaxQueue:
         database.clock.subscribers.append(store.clock_set)
         database.stations.listeners.append(self._heard)
         self.station.rules.do_not_fax = store.forbidden()
+        self.polled.load()
 
     async def start(self) -> None:
         """Report what an earlier station left unreported, and begin to call."""
@@ -165,6 +168,7 @@ class FaxQueue:
             (self._tell_again, partial(self.store.untold, left=True)),
             (self.recorder.interrupted, self.store.interrupted),
         )
+        await self.polled.look()
         async with self._taking_up:
             for work, left in ways:
                 for kept in await asyncio.to_thread(left):
@@ -203,6 +207,8 @@ class FaxQueue:
             self.station.rules.do_not_fax = self.store.forbidden()
         if self._loop is None:
             return
+        if kind in (POLLED, GONE):
+            asyncio.run_coroutine_threadsafe(self.polled.look(), self._loop)
         if kind in (EVENTS, GONE):
             self._loop.call_soon_threadsafe(self.events.look)
         if kind == GONE:

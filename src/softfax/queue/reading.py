@@ -154,7 +154,7 @@ class FaxReader(FaxJobs):
         with self.engine.connect() as connection:
             for start in range(0, len(left), 500):
                 some = left[start : start + 500]
-                for column in (f.id, f.broadcast_id):
+                for column in (f.id, f.broadcast_id, tables.polled.c.id):
                     found.update(connection.execute(sa.select(column).where(column.in_(some))).scalars())
             # Those of e-mails have names of their own.
             others = [folder for folder in left if folder not in found]

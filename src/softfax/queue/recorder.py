@@ -119,6 +119,10 @@ class Recorder:
                 # The sender has named another by a subaddress.
                 self._write(partial(self._queue.store.update, context.fax_id, {"mailbox": context.mailbox}))
                 fax = dataclasses.replace(fax, mailbox=context.mailbox)
+            if context.tags != fax.tags:
+                # The far end has named one of several documents that are put out for polling.
+                fax = dataclasses.replace(fax, tags={**fax.tags, **context.tags})
+                self._write(partial(self._queue.store.update, context.fax_id, {"tags": fax.tags}))
             self._ended[context.fax_id] = fax = ended(fax, result)
             recorded = await self._record(fax, result, context)
             if (call := self._queue.station.find(context.fax_id)) is not None:

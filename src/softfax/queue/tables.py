@@ -18,6 +18,7 @@ __all__ = [
     "ghosts",
     "keys",
     "numbers",
+    "polled",
 ]
 
 METADATA = sa.MetaData()
@@ -134,6 +135,18 @@ counters = sa.Table(
     METADATA,
     sa.Column("name", sa.String(40), primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+#: Documents that were put out for polling (`softfax.queue.polled`).
+polled = sa.Table(
+    "softfax_polled",
+    METADATA,
+    sa.Column("id", sa.String(24), primary_key=True),
+    sa.Column("name", sa.String(40), nullable=False, unique=True),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("until", sa.Float),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
 )
 
 #: What is known of numbers from calls to them (`softfax.queue.memory`).

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from softfax.station.config import GatewayConfig, PolledConfig, StationConfig
+from softfax.station.config import GatewayConfig, StationConfig
 from softfax.station.config.mailboxes import MailboxConfig
+from softfax.station.polled import PolledDocument
 
 __all__ = [
     "ActiveCall",
@@ -162,16 +163,13 @@ def mailbox_of_subaddress(config: StationConfig, subaddress: str | None) -> Mail
     return next((one for one in config.mailbox if wanted and wanted in one.subaddresses), None)
 
 
-def polled_of(config: StationConfig, call: CallFacts, now: datetime) -> PolledConfig | None:
-    """The document that a call may fetch, None where its number is for receiving."""
+def polled_of(
+    config: StationConfig, out: Sequence[PolledDocument], call: CallFacts, now: datetime
+) -> tuple[PolledDocument, ...]:
+    """The documents that a call may fetch; none where its number is for receiving."""
     called, caller = _forms(config, call.called_number), _forms(config, call.caller_number)
-    return next(
-        (
-            one
-            for one in config.polled
-            if one.is_out(now) and _any_fits(one.numbers, called) and _any_fits(one.callers, caller)
-        ),
-        None,
+    return tuple(
+        one for one in out if one.is_out(now) and _any_fits(one.numbers, called) and _any_fits(one.callers, caller)
     )
 
 

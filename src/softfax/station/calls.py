@@ -43,6 +43,7 @@ from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, ad
 from softfax.station.config import StationConfig
 from softfax.station.load import Load, LoadMeter, Refusals
 from softfax.station.passing import Passing, PlacedFax
+from softfax.station.polled import PolledDocument, of_config
 from softfax.station.progress import fax_progress, gateway_progress
 from softfax.station.registrations import Registrations
 
@@ -91,6 +92,7 @@ class Calls:
         self.config = config
         self.report = report
         self.faxes: dict[str, PlacedFax] = {}
+        self._put_out: tuple[PolledDocument, ...] = ()
         self._passing = Passing(self)
         self._runtime: FaxRuntime | None = None
         self._draining = False
@@ -223,6 +225,8 @@ class Calls:
         elif isinstance(message, wire.Drain):
             self._draining = True
             self.close_if_full()
+        elif isinstance(message, wire.PutOut):
+            self._put_out = message.documents
         elif isinstance(message, wire.Watch):
             self._watch(message.on)
         elif isinstance(message, wire.Show):
@@ -345,9 +349,10 @@ class Calls:
         caller = number_of(arrived.caller)
         called = number_of(arrived.called)
         facts = CallFacts(account=call.account, known=call.known, caller_number=caller, called_number=called)
-        polled = polled_of(self.config, facts, datetime.now(UTC))
-        rule = gateway_of(self.config, facts) if polled is None else None
-        unready = self.unready() if polled is None and (rule is None or rule.swml) else None
+        out = (*of_config(self.config.polled), *self._put_out)
+        polled = polled_of(self.config, out, facts, datetime.now(UTC))
+        rule = gateway_of(self.config, facts) if not polled else None
+        unready = self.unready() if not polled and (rule is None or rule.swml) else None
         if unready is not None:
             return self._refuse(call, 480, *unready)
         now = time.monotonic()
@@ -363,7 +368,7 @@ class Calls:
         self._meter.begun(asyncio.get_running_loop().time())
         arrived = dataclasses.replace(arrived, mailbox=decision.mailbox, ident=decision.ident)
         fax_id = arrived.fax_id
-        if polled is not None:
+        if polled:
             return self._passing.put_out(call, arrived, caller, polled)
         if rule is not None:
             return self._passing.pass_on(call, arrived, caller, rule)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
-from softfax.fax.settings import FaxSettings, Polling, Role, T38Preferences, Timeouts
+from softfax.fax.settings import FaxSettings, Role, T38Preferences, Timeouts
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Operation, SessionEvent, SessionState
 from softfax.options import FaxOptions, check_ident, options_of
@@ -27,8 +28,9 @@ from softfax.sip.agent import IncomingCall
 from softfax.sip.headers import REQUEST_URI, is_private, number_of
 from softfax.sip.types import CALLS_PER_PROCESS, SipConfig, split_uri
 from softfax.station import wire
-from softfax.station.config import PolledConfig, StationConfig
+from softfax.station.config import StationConfig
 from softfax.station.orders import FaxOrder
+from softfax.station.polled import PolledDocument
 
 __all__ = [
     "Identities",
@@ -42,8 +44,7 @@ __all__ = [
     "outgoing_settings",
     "own_failure",
     "placing",
-    "polled_names",
-    "polled_pages",
+    "polled_job",
     "polled_settings",
     "sip_config",
     "spool_path",
@@ -170,36 +171,34 @@ def start_job(pages: wire.Pages, options: FaxOptions, workdir: Path) -> PageJob:
     )
 
 
-def polled_pages(polled: PolledConfig, config: StationConfig) -> wire.Pages:
-    """Pages of documents that are put out, with the header line of the station."""
+def polled_job(polled: PolledDocument, config: StationConfig, workdir: Path) -> PageJob:
+    """Begin to make the pages of documents that are put out, with the station's header line. Blocks. Raises DocumentError."""
     options, header = config.fax.options, None
     if options.header:
         header = {"station": options.header, "number": options.ident, "time_zone": "",
                   "when": datetime.now(UTC).isoformat(), "continued": False}  # fmt: skip
-    return wire.Pages(documents=tuple(map(str, polled.documents)), header=header)
+    pages = wire.Pages(documents=polled.sources, header=header, password=polled.password, raster=polled.raster)
+    drawn = FaxOptions(resolution=polled.resolution, scan=polled.scan).with_defaults(options)
+    return start_job(pages, drawn, workdir)
 
 
 def polled_settings(
-    polled: PolledConfig, config: StationConfig, *, fax_id: str, document: Path, account: str = ""
+    polled: Sequence[PolledDocument], config: StationConfig, *, fax_id: str, document: Path, account: str = ""
 ) -> FaxSettings:
-    """Settings for a call that may fetch documents."""
+    """Settings for a call that may fetch one of several documents."""
     fax = config.fax
     return FaxSettings(
         direction=Direction.SEND,
         role=Role.ANSWERER,
         document=document,
-        documents=polled_names(polled),
+        documents=polled[0].documents,
         **options_of(fax.options) | {"account": account, "header": ""},
-        polling=Polling(document=polled.poll_document, password=polled.poll_password),
+        polling=polled[0].polling,
+        others=tuple(one.polling for one in polled[1:]),
         t38=t38_preferences(config, account),
         timeouts=Timeouts(t38_s=fax.t38_timeout_s),
         fax_id=fax_id,
     )
-
-
-def polled_names(polled: PolledConfig) -> tuple[str, ...]:
-    """Names of its documents, as records have them."""
-    return tuple(path.name for path in polled.documents)
 
 
 def incoming_settings(config: StationConfig, *, fax_id: str, document: Path, account: str = "") -> FaxSettings:

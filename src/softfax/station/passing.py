@@ -8,25 +8,27 @@ import asyncio
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from softfax import logcontext
+from softfax.documents.job import PageJob
 from softfax.errors import SoftfaxError
 from softfax.fax import outcome
 from softfax.fax.gateway import ActiveGateway, Onward
 from softfax.fax.legs import GatewaySettings
 from softfax.fax.listening import ListenSettings
 from softfax.fax.outcome import Outcome
-from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.runtime import ActiveFax, Choice, FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, HeardSignal
 from softfax.sip.agent import IncomingCall
 from softfax.sip.types import CallerId, CallHandler
 from softfax.station import making, wire
-from softfax.station.config import GatewayConfig, PolledConfig, StationConfig
+from softfax.station.config import GatewayConfig, StationConfig
+from softfax.station.polled import PolledDocument
 from softfax.station.progress import gateway_progress
 
 __all__ = ["Passing", "PlacedFax"]
@@ -101,10 +103,12 @@ class Passing:
             self._host.run(fax_id, fax, self._end_of_gateway(fax_id, fax, gateway))
         return gateway.handler
 
-    def put_out(self, call: IncomingCall, arrived: wire.Arrived, caller: str, polled: PolledConfig) -> CallHandler:
-        """A call that may fetch documents. It is answered once their pages are made."""
+    def put_out(
+        self, call: IncomingCall, arrived: wire.Arrived, caller: str, polled: Sequence[PolledDocument]
+    ) -> CallHandler:
+        """A call that may fetch one of several documents. It is answered once the pages of the first are made."""
         fax_id = arrived.fax_id
-        arrived = dataclasses.replace(arrived, mailbox="", polled=polled.name)
+        arrived = dataclasses.replace(arrived, mailbox="", polled=polled[0].name)
         fax = PlacedFax(call.account, arrived, caller)
         waiting = fax.gateway = ActiveGateway(
             self._host.running(), call, GatewaySettings(fax_id=fax_id), partial(_ignore, fax_id)
@@ -116,14 +120,15 @@ class Passing:
         return waiting.handler
 
     async def _send_polled(
-        self, fax: PlacedFax, waiting: ActiveGateway, arrived: wire.Arrived, polled: PolledConfig
+        self, fax: PlacedFax, waiting: ActiveGateway, arrived: wire.Arrived, polled: Sequence[PolledDocument]
     ) -> None:
         fax_id, config = arrived.fax_id, self._host.config
         logcontext.fax(fax_id)
-        pages, job = making.polled_pages(polled, config), None
+        job: PageJob | None = None
         with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
             try:
-                job = await asyncio.to_thread(making.start_job, pages, config.fax.options, Path(workdir))
+                made = [partial(making.polled_job, one, config, Path(workdir)) for one in polled]
+                job = await asyncio.to_thread(made[0])
                 await asyncio.to_thread(job.wait_ready)
                 if waiting.result.done():
                     why = Outcome(False, "CANCEL", "the caller gave up", outcome.NO_T30 + 487, reached=False)
@@ -134,16 +139,24 @@ class Passing:
                     polled, config, fax_id=fax_id, document=job.tiff, account=arrived.account
                 )
                 on_event = partial(self._host.on_event, fax_id, fax)
-                fax.active = self._host.running().take_over(taken, settings, on_event, job=job)
+                others = Choice(made, partial(self._chosen, fax, fax_id, polled)) if len(polled) > 1 else Choice()
+                fax.active = self._host.running().take_over(taken, settings, on_event, job=job, polled=others)
                 await self._host.finish(fax_id, fax, fax.active, taken.call.remote_uri)
             except SoftfaxError as error:
                 why = making.document_failure(str(error))
-                log.error("%s cannot be fetched: %s", polled.name, error)
+                log.error("%s cannot be fetched: %s", polled[0].name, error)
                 waiting.session.refuse(why, 480)
                 self._host.undialled(fax_id, fax, why)
             finally:
                 if job is not None:
                     await asyncio.to_thread(job.close)
+
+    def _chosen(self, fax: PlacedFax, fax_id: str, polled: Sequence[PolledDocument], index: int) -> None:
+        """The far end has named one of several documents."""
+        if fax.active is not None:
+            session = fax.active.session
+            session.settings = dataclasses.replace(session.settings, documents=polled[index].documents)
+        self._host.report(wire.Chosen(fax_id, polled[index].name))
 
     async def _await_document(self, fax: PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
         """A call that a document of the station's decides on."""

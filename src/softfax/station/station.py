@@ -58,6 +58,7 @@ from softfax.station.hub import Hub, Sink
 from softfax.station.links import DocumentLinks
 from softfax.station.onward import going_on
 from softfax.station.orders import FaxOrder, Service
+from softfax.station.polled import PolledDocument, of_config
 from softfax.station.receiving import Destination, page_count
 from softfax.station.registry import Registry
 from softfax.station.reloading import Reloading, reloading
@@ -166,6 +167,7 @@ class Station(Registry):
         self.links = DocumentLinks(lambda: self.config)
         self._host: CallHost | None = None
         self._registrations: tuple[RegistrationView, ...] = ()
+        self._put_out: tuple[PolledDocument, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         self._exit = AsyncExitStack()
         self._draining = False
@@ -190,6 +192,7 @@ class Station(Registry):
                 await self._open_database()
             # Only now: what comes in can be reported.
             host = self._make_host(self.config, self._report)
+            host.order(wire.PutOut(self._put_out))
             await host.start()
             self._host = host
             self._exit.push_async_callback(self._close_host, host)
@@ -341,6 +344,16 @@ class Station(Registry):
 
         return unwatch
 
+    def put_out(self, documents: Sequence[PolledDocument]) -> None:
+        """Put documents out for polling, besides those of the configuration, instead of those that were."""
+        before, self._put_out = self._put_out, tuple(documents)
+        if self._host is not None and self._put_out != before:
+            self._host.order(wire.PutOut(self._put_out))
+
+    def polled(self) -> tuple[PolledDocument, ...]:
+        """Return the documents that are put out for polling, those of the configuration first."""
+        return *of_config(self.config.polled), *self._put_out
+
     async def preview(self, fax_id: str) -> bytes | None:
         """The page that a fax is receiving as far as its lines have come, as PNG."""
         return await self._running().preview(fax_id) if fax_id in self._faxes else None
@@ -452,6 +465,8 @@ class Station(Registry):
     def _of_fax(self, fax: _Fax, message: wire.Message) -> None:
         if isinstance(message, wire.FaxEvent):
             self._happened(fax, message)
+        elif isinstance(message, wire.Chosen):
+            self._chosen(fax, message.polled)
         elif isinstance(message, wire.Ready):
             self._begin(fax, self._ready(fax))
         elif isinstance(message, wire.Ended):
@@ -482,7 +497,7 @@ class Station(Registry):
             await self._end(fax, making.failed(fax.call.context, why, fax.call.age_s))
 
     def _arrived(self, call: wire.Arrived) -> None:
-        polled = next((one for one in self.config.polled if one.name == call.polled), None)
+        polled = next((one for one in self.polled() if one.name == call.polled), None)
         direction = Direction.GATEWAY if call.gateway else Direction.RECEIVE if polled is None else Direction.SEND
         documents = (str(self._inbox.directory),) if direction is Direction.RECEIVE else ()
         context = self._identities.context(
@@ -496,7 +511,7 @@ class Station(Registry):
             entry_point=call.account,
             mailbox=call.mailbox,
             ident=call.ident,
-            documents=documents if polled is None else making.polled_names(polled),
+            documents=documents if polled is None else polled.documents,
             tags={} if polled is None else {"polled": polled.name},
         )
         destination = Destination(self._inbox) if direction is Direction.RECEIVE else None
@@ -513,6 +528,13 @@ class Station(Registry):
             order = going_on(self.config, self.rules, call.gateway, fax.call, self.calls(), self.down())
             fax.call.onward_channel = self._identities.channel(fax.call.onward or "none")
             self._running().order(order)
+
+    def _chosen(self, fax: _Fax, name: str) -> None:
+        """The far end has named one of several documents."""
+        polled = next((one for one in self.polled() if one.name == name), None)
+        if polled is not None:
+            context, tags = fax.call.context, {"polled": polled.name}
+            fax.call.context = dataclasses.replace(context, documents=polled.documents, tags=tags)
 
     def refuse(self, call: FaxCall, sip_code: int, why: str) -> None:
         """Refuse a call that waits for a document's decision."""

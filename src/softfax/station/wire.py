@@ -22,6 +22,7 @@ from softfax.fax.facts import PageMark
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, Mode
 from softfax.station.load import Load
+from softfax.station.polled import PolledDocument
 from softfax.station.routes import Route
 from softfax.station.views import RegistrationView
 
@@ -29,6 +30,7 @@ __all__ = [
     "Arrived",
     "Bridge",
     "Cancel",
+    "Chosen",
     "Dial",
     "Drain",
     "Ended",
@@ -41,6 +43,7 @@ __all__ = [
     "Pages",
     "Picture",
     "PlaceCall",
+    "PutOut",
     "Ready",
     "Refuse",
     "Registered",
@@ -158,6 +161,13 @@ class Reload(Message):
 
 
 @dataclass(frozen=True)
+class PutOut(Message):
+    """The documents that are out for polling, besides those of the configuration."""
+
+    documents: tuple[PolledDocument, ...]
+
+
+@dataclass(frozen=True)
 class Watch(Message):
     """Turn reports of progress on or off."""
 
@@ -217,7 +227,8 @@ class NotDialled(Message):
 @dataclass(frozen=True, kw_only=True)
 class Arrived(Message):
     """A call came in and is being answered, or waits for `Bridge` where it is for a `gateway`. `caller` and `called` are headers
-    or URIs, as the far end wrote them; `known`: it comes from where its account's calls do. `polled` is what it may fetch."""
+    or URIs, as the far end wrote them; `known`: it comes from where its account's calls do. `polled` is what it may fetch, of
+    several the first."""
 
     fax_id: str
     account: str
@@ -229,6 +240,14 @@ class Arrived(Message):
     known: bool = True
     gateway: str = ""
     polled: str = ""
+
+
+@dataclass(frozen=True)
+class Chosen(Message):
+    """The far end of a call that may fetch several documents has named the one called `polled`."""
+
+    fax_id: str
+    polled: str
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ class _Worker:
         self.last_end = ""
         self.address = ("", 0)
         self.registrations: tuple[RegistrationView, ...] = ()
+        self.put_out = wire.PutOut(())
         self.load = Load()
         #: Calls ordered since it was measured.
         self.ordered = 0
@@ -111,6 +112,7 @@ class _Worker:
             self._process = subprocess.Popen([*self._command, str(fd)], pass_fds=[fd], stdin=subprocess.DEVNULL)
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         self.send(wire.Reload(self.config.model_dump(mode="json", by_alias=True)))
+        self.send(self.put_out)
         try:
             said = await asyncio.wait_for(self._started(self._reader), START_S)
         except (TimeoutError, ValueError):
@@ -324,6 +326,10 @@ class Workers:
             for worker, part in zip(self._workers, self._parts(StationConfig.checked(message.config, "")), strict=True):
                 worker.config = part.model_copy(update={"sip": worker.config.sip})
                 worker.send(wire.Reload(worker.config.model_dump(mode="json", by_alias=True)))
+        elif isinstance(message, wire.PutOut):
+            for worker in self._workers:
+                worker.put_out = message
+                worker.send(message)
         else:
             fax_id = getattr(message, "fax_id", None)
             for worker in self._workers:

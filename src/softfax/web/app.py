@@ -22,6 +22,7 @@ from softfax.web.routes import (
     lists,
     login,
     page,
+    polled,
     station,
     swml,
     uploads,
@@ -36,7 +37,7 @@ from softfax.web.uploads import Uploads
 __all__ = ["create_app", "create_web", "guarded"]
 
 COOKIE = "softfax"
-_ROUTERS = (faxes, broadcasts, deliveries, documents, uploads, events, station, lists, swml, login, page)
+_ROUTERS = (faxes, broadcasts, deliveries, documents, uploads, events, station, polled, lists, swml, login, page)
 
 
 def create_web(station: StationLike, queue: FaxQueueLike, store: WebStore, **more: Any) -> Web:

@@ -93,6 +93,11 @@ _STATUS = {
     },
     "daily": [{"date": "2026-11-21", "sent": 97, "received": 41, "failed": 3, "pages": 310}],
 }  # fmt: skip
+_POLLED = {
+    "id": FAX, "name": "prices", "numbers": ["+49301112"], "callers": [], "documents": ["prices.pdf"], "pages_total": 2,
+    "poll_document": "17", "has_password": True, "created": TIME, "until": LATER, "out": True, "fetched": 3,
+    "last_fetched": TIME,
+}  # fmt: skip
 _CONTACT = {"name": "Ada Example", "number": "+49 30 1234567", "company": "Example Ltd", "email": "", "notes": ""}
 _FORBIDDEN = {"number": "+49301234567", "reason": "asked us", "added": TIME}
 _NUMBER = {
@@ -177,12 +182,9 @@ BODIES: Mapping[str, Any] = {
     },
     "LoginIn": {"token": "the secret of a token"},
     "LoginOut": {"name": "office", "kind": "token", "scopes": ["read", "send", "cancel", "events"]},
-    "PolledList": {
-        "polled": [
-            {"name": "prices", "numbers": ["+49301112"], "callers": [], "documents": ["prices.pdf"], "poll_document": "17",
-             "has_password": True, "until": LATER, "out": True}
-        ]
-    },
+    "PolledIn": {"name": "prices", "numbers": ["+49301112"], "documents": [{"url": "https://example.com/prices.pdf"}]},
+    "PolledList": {"polled": [_POLLED]},
+    "PolledOut": _POLLED,
     "MailboxList": {"mailboxes": [{"name": "sales", "numbers": ["+49301111"]}]},
     "NumberIn": {"number": "+49 30 1234567", "max_rate": 9600},
     "NumberList": {"numbers": [_NUMBER]},

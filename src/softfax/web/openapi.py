@@ -16,7 +16,7 @@ from softfax.web.answers import CallbackOut, ProblemOut, ReceivedOut
 from softfax.web.dialects import SignalWireOut, SimotelOut
 from softfax.web.examples import BODIES, PARAMETERS, PROBLEMS
 from softfax.web.problems import MEDIA_TYPE
-from softfax.web.requests import FaxIn, SwmlIn
+from softfax.web.requests import FaxIn, PolledIn, SwmlIn
 from softfax.web.webhooks import WEBHOOKS
 
 __all__ = ["describe", "problems"]
@@ -57,6 +57,7 @@ TAGS = [
     {"name": "events", "description": "Events as they happen"},
     {"name": "station", "description": "Status of the station"},
     {"name": "lists", "description": "Address book, do-not-fax list"},
+    {"name": "polled", "description": "Documents that far ends fetch by calling"},
     {"name": "swml", "description": "Runs of SWML documents"},
     {"name": "login", "description": "Sessions of the web page"},
 ]
@@ -93,7 +94,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     # Bodies that are read by hand, and error answers.
     _, own = models_json_schema(
         [
-            (FaxIn, "validation"), (SwmlIn, "validation"), (ProblemOut, "serialization"),
+            (FaxIn, "validation"), (PolledIn, "validation"), (SwmlIn, "validation"), (ProblemOut, "serialization"),
             (CallbackOut, "serialization"), (ReceivedOut, "serialization"),
             (SignalWireOut, "serialization"), (SimotelOut, "serialization"),
         ],
@@ -185,6 +186,7 @@ _LINKS: Mapping[str, tuple[str, ...]] = {
     "previewCover": ("getUpload", "deleteUpload"),
     "putContact": ("getContact", "deleteContact"),
     "runSwml": ("getSwml", "cancelSwml"),
+    "putOut": ("getPolled", "takeBack"),
 }
 _ID = {"getContact": "contact_id", "deleteContact": "contact_id"}
 

@@ -27,7 +27,8 @@ from softfax.delivery.targets import CallbackTarget, Dialect, EventKind, Style, 
 from softfax.documents.cover import cover_templates
 from softfax.documents.ranges import parse_ranges
 from softfax.netguard import check_host
-from softfax.options import ModePolicy, Option, Rate, outside_options
+from softfax.options import ModePolicy, Option, Rate, Resolution, Scan, outside_options
+from softfax.station.config import PolledConfig
 from softfax.station.config.base import said
 from softfax.web.patterns import EMAIL, FAX_ID, ONE, SEVERAL, TABLE, TAG_KEY, UPLOAD_ID, URL
 from softfax.web.problems import invalid
@@ -45,6 +46,7 @@ __all__ = [
     "LoginIn",
     "Moment",
     "NumberIn",
+    "PolledIn",
     "RetryIn",
     "SwmlIn",
     "check_times",
@@ -296,6 +298,38 @@ class FaxIn(OptionsIn):
     def destinations(self) -> list[str]:
         """All destinations, each once."""
         return list(dict.fromkeys([self.to] if isinstance(self.to, str) else self.to))
+
+
+def _of_table(name: str) -> tuple[Any, Any]:
+    """A key of `[[polled]]` as one of a body."""
+    found = PolledConfig.model_fields[name]
+    return found.annotation, found
+
+
+if TYPE_CHECKING:
+    PolledTableIn = In
+else:
+    _KEYS = ("name", "numbers", "callers", "poll_document", "poll_password")
+    PolledTableIn = create_model("PolledTableIn", __base__=In, **{name: _of_table(name) for name in _KEYS})
+
+
+class PolledIn(PolledTableIn):
+    """Documents to put out for polling, with the keys of `[[polled]]`."""
+
+    until: Moment | None = Field(None, description="when it ends; never if left out")
+    documents: Annotated[list[DocumentOrUrl], Field(max_length=20)] = Field(
+        default=[], description="in order, a URL alone will do; files in the same request come after them"
+    )
+    resolution: Resolution | None = Field(None, description="of its pages; the station's if left out")
+    scan: Scan | None = Field(None, description="straighten and clean scans; as the station does if left out")
+
+    @field_validator("numbers", "callers", mode="before", check_fields=False)
+    @classmethod
+    def _without_blanks(cls, numbers: object) -> object:
+        """Numbers as people write them; patterns have no blanks."""
+        if not isinstance(numbers, list):
+            return numbers
+        return [re.sub(r"[ ()/.-]", "", one) if isinstance(one, str) else one for one in numbers]
 
 
 class Change(In):

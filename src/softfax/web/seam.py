@@ -13,6 +13,7 @@ from softfax.model import Fax, FaxUpdate
 from softfax.queue.elsewhere import GroupCall
 from softfax.queue.memory import NumberMemories
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.queue.polled import PolledDocuments
 from softfax.queue.taking import Times
 from softfax.station import FaxCall, FaxOrder, StationConfig
 from softfax.station.links import DocumentLinks
@@ -91,6 +92,9 @@ class FaxQueueLike(Protocol):
 
     @property
     def memory(self) -> NumberMemories: ...
+
+    @property
+    def polled(self) -> PolledDocuments: ...
 
     @property
     def folder(self) -> Path: ...

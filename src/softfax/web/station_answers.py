@@ -11,7 +11,7 @@ from softfax.model import CallState, Direction, Mode, ProgressEvent, SessionEven
 from softfax.options import outside_options
 from softfax.web.answers import Out, keys_of
 
-__all__ = ["AccountList", "HealthOut", "MailboxList", "PolledList", "SessionList", "StatusOut"]
+__all__ = ["AccountList", "HealthOut", "MailboxList", "PolledList", "PolledOut", "SessionList", "StatusOut"]
 
 
 class ProgressOut(keys_of(ProgressEvent)):  # type: ignore[misc]
@@ -163,14 +163,19 @@ class MailboxList(Out):
 class PolledOut(Out):
     """A document that far ends fetch by calling one of these numbers."""
 
+    id: str = Field(description="of what was put out by an order; empty for what the configuration names")
     name: str
     numbers: list[str]
     callers: list[str] = Field(description="who may; everybody where it is empty")
     documents: list[str]
+    pages_total: int | None = Field(description="null where nobody has counted them")
     poll_document: str = Field(description="number that the far end has to name (SEP); empty for none")
     has_password: bool
+    created: AwareDatetime | None
     until: AwareDatetime | None
     out: bool = Field(description="false once `until` has passed")
+    fetched: int = Field(description="how often, as far as the records are kept")
+    last_fetched: AwareDatetime | None
 
 
 class PolledList(Out):

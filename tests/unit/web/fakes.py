@@ -26,6 +26,7 @@ from softfax.queue.memory import NumberMemories
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
 from softfax.station.links import DocumentLinks
+from softfax.station.polled import PolledDocument
 from softfax.station.rules import Rules
 from softfax.station.views import RegistrationView, WorkerView
 from softfax.web.app import create_app, create_web, guarded
@@ -136,6 +137,41 @@ def _empty_memory() -> NumberMemories:
     return NumberMemories(lambda: engine, str.strip)
 
 
+class FakePolled:
+    """What is out for polling, in a dictionary."""
+
+    def __init__(self) -> None:
+        self.out: dict[str, PolledDocument] = {}
+        self.keys: dict[str, tuple[str, str]] = {}
+
+    def all(self) -> list[PolledDocument]:
+        return list(self.out.values())
+
+    def get(self, polled_id: str) -> PolledDocument | None:
+        return self.out.get(polled_id)
+
+    async def asked(self, key: str, body_hash: str) -> PolledDocument | None:
+        known, polled_id = self.keys.get(key, ("", ""))
+        if known not in ("", body_hash):
+            raise IdempotencyError("this idempotency key was used for another request", "use another")
+        return self.out.get(polled_id)
+
+    async def put(self, wanted: PolledDocument, request: FaxRequest, *, key: str, body_hash: str) -> PolledDocument:
+        assert request.folder is not None
+        names = tuple(d.name or d.url for d in request.documents)
+        made = dataclasses.replace(wanted, id=request.folder.name, documents=names, created=datetime.now(UTC))
+        self.out[made.id] = made
+        if key:
+            self.keys[key] = body_hash, made.id
+        return made
+
+    async def take_back(self, polled_id: str) -> bool:
+        return self.out.pop(polled_id, None) is not None
+
+    async def fetched(self, one: PolledDocument) -> tuple[int, None]:
+        return 0, None
+
+
 @dataclass
 class FakeQueue:
     """Faxes in a dictionary."""
@@ -152,6 +188,7 @@ class FakeQueue:
     aside: Aside = field(default_factory=lambda: Aside(_without_records()))
     memory: NumberMemories = field(default_factory=lambda: _empty_memory())
     elsewhere: Any = field(default_factory=lambda: SimpleNamespace(calls=list))
+    polled: FakePolled = field(default_factory=lambda: FakePolled())
 
     def add(self, fax: Fax) -> Fax:
         self.faxes[fax.id] = fax

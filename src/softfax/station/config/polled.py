@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +18,8 @@ _Digits = Annotated[str, AfterValidator(lambda text: said(lambda: check_digits(t
 
 
 class PolledConfig(Table):
-    """[[polled]]: documents that far ends fetch by calling a number, which takes no faxes as long as they are out; the first that
-    fits counts."""
+    """[[polled]]: documents that far ends fetch by calling a number, which takes no faxes as long as they are out. Of several
+    at a number, the far end chooses by `poll_document` and `poll_password`."""
 
     name: Annotated[str, matching(r"[A-Za-z0-9_.-]{1,40}", "use up to 40 letters, digits and _.-")] = Field(
         description="what lists and logs call it"
@@ -37,7 +36,3 @@ class PolledConfig(Table):
     poll_document: _Digits = Field("", description="number that the far end has to name (SEP); any where it is empty")
     poll_password: _Digits = Field("", repr=False, description="password that it has to give (PWD)")
     until: AwareDatetime | None = Field(None, description="when it ends, like 2027-01-31T18:00:00Z; never if left out")
-
-    def is_out(self, now: datetime) -> bool:
-        """Return True while it may be fetched."""
-        return self.until is None or now < self.until

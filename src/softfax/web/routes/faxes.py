@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
@@ -27,18 +27,18 @@ from softfax.options import FaxOptions, Resolution, Scan
 from softfax.queue.errors import NoFaxError
 from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
-from softfax.web.body import File, is_form, read_form
+from softfax.web.body import File, Form, is_form, read_form
 from softfax.web.etags import tagged
 from softfax.web.fields import JSON_FIELDS, PLAIN_FIELDS, form_values, read_json, tags_of, take_file_fields, valid
 from softfax.web.once import REPLAYED, Key, digest_of, erased, key_of, once, remembered
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem, invalid
-from softfax.web.requests import Change, FaxIn, ForwardIn, Moment, check_times
+from softfax.web.requests import Change, FaxIn, ForwardIn, Moment, PolledIn, check_times
 from softfax.web.state import Mine, Web, answer, needs, principal_of
 from softfax.web.uploads import check_room, coming, copy_into, drop
 
-__all__ = ["FaxId", "known", "router"]
+__all__ = ["FaxId", "documents_of", "dropped_unless_taken", "hash_of", "known", "read_order", "router"]
 
 log = logging.getLogger("softfax.web")
 router = APIRouter(tags=["faxes"])
@@ -49,6 +49,7 @@ EVENTS_MAX = 5000
 FaxId = Annotated[
     str, PathParam(alias="id", pattern=FAX_ID, description="id of a fax", examples=["4b0e7d5a9c1f2e3d4a5b6c7d"])
 ]
+_Order = TypeVar("_Order", FaxIn, PolledIn)
 Word = r"^[^\x00-\x1f\x7f]*$"
 _RESOLUTION: TypeAdapter[Resolution | None] = TypeAdapter(Resolution | None)
 _SCAN: TypeAdapter[Scan | None] = TypeAdapter(Scan | None)
@@ -124,23 +125,26 @@ async def known(web: Web, fax_id: str) -> Fax:
 async def send_fax(request: Request, web: Mine, idempotency_key: Key = None) -> Response:
     """Takes a fax into the queue; it is on disk when this answers. A list of destinations makes a fax for each of them."""
     folder = web.queue.folder / new_fax_id()
-    async with _dropped_unless_taken(folder) as kept:
-        wanted, files = await _read(request, web, folder)
+    async with dropped_unless_taken(folder) as kept:
+        wanted, files = await read_order(request, web, folder, FaxIn, form_values)
 
         async def requests() -> list[FaxRequest]:
             check_times(wanted)
-            documents, seen = await _documents(web, wanted, files, folder)
+            documents, seen = await documents_of(web, wanted, files, folder)
             if not documents and wanted.cover is None:
                 raise invalid("documents", "there is nothing to send")
             made = _requests(web, wanted, wanted.destinations, documents, folder, isinstance(wanted.to, list))
             return [one.with_defaults(seen) for one in made]
 
         return await _submit(
-            request, web, requests, idempotency_key, _hash(wanted, files), isinstance(wanted.to, list), kept
+            request, web, requests, idempotency_key, hash_of(wanted, files), isinstance(wanted.to, list), kept
         )
 
 
-async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[File]]:
+async def read_order(
+    request: Request, web: Web, folder: Path, model: type[_Order], of_form: Callable[[Form], Any]
+) -> tuple[_Order, list[File]]:
+    """An order with the files of its form, in `folder`. Raises Problem, RequestValidationError, DocumentError."""
     content_type = request.headers.get("content-type", "")
     if is_form(content_type):
         await asyncio.to_thread(check_room, web.station.config, coming(request))
@@ -151,9 +155,9 @@ async def _read(request: Request, web: Web, folder: Path) -> tuple[FaxIn, list[F
         take_file_fields(form)
         for file in form.files:
             await asyncio.to_thread(_check_name, file)
-        return valid(FaxIn, form_values(form)), form.files
+        return valid(model, of_form(form)), form.files
     if content_type.partition(";")[0].strip().lower() == "application/json":
-        return valid(FaxIn, await read_json(request)), []
+        return valid(model, await read_json(request)), []
     raise Problem(415, "Unsupported media type", "Send application/json or multipart/form-data.", kind="media-type")
 
 
@@ -163,8 +167,8 @@ def _check_name(file: File) -> None:
         check_name(opened.read(HEAD), file.name)
 
 
-async def _documents(
-    web: Web, wanted: FaxIn, files: Sequence[File], folder: Path
+async def documents_of(
+    web: Web, wanted: FaxIn | PolledIn, files: Sequence[File], folder: Path
 ) -> tuple[tuple[Document, ...], FaxOptions]:
     """The documents, and how the first upload among them was drawn when it was looked at."""
     out: list[Document] = []
@@ -218,16 +222,16 @@ def _requests(
     ]
 
 
-class _Kept:
+class Kept:
     """Mark of the documents of a request that the queue has taken over."""
 
     taken = False
 
 
 @asynccontextmanager
-async def _dropped_unless_taken(folder: Path) -> AsyncIterator[_Kept]:
+async def dropped_unless_taken(folder: Path) -> AsyncIterator[Kept]:
     """Removes the documents of a request of which nothing became."""
-    kept = _Kept()
+    kept = Kept()
     try:
         yield kept
     finally:
@@ -242,7 +246,7 @@ async def _submit(
     given: str | None,
     body_hash: str,
     many: bool,
-    kept: _Kept,
+    kept: Kept,
 ) -> Response:
     """Takes what `make` gives, or answers what the same request got before. Raises Problem, SoftfaxError."""
     key = key_of(request, given)
@@ -265,7 +269,7 @@ async def _submit(
     return answer(faxes[0].to_json(), 202, headers | {"Location": f"/v1/faxes/{faxes[0].id}"})
 
 
-async def _take(web: Web, requests: list[FaxRequest], key: str, body_hash: str, kept: _Kept) -> list[Fax]:
+async def _take(web: Web, requests: list[FaxRequest], key: str, body_hash: str, kept: Kept) -> list[Fax]:
     # What fails unforeseen, or is broken off, may have been taken all the same: the queue looks later whose the documents are.
     kept.taken = True
     try:
@@ -275,7 +279,7 @@ async def _take(web: Web, requests: list[FaxRequest], key: str, body_hash: str, 
         raise
 
 
-def _hash(wanted: FaxIn, files: Sequence[File]) -> str:
+def hash_of(wanted: FaxIn | PolledIn, files: Sequence[File]) -> str:
     said = wanted.model_dump(mode="json") | {
         "files": [[file.name, file.digest, file.pages, file.password] for file in files]
     }
@@ -467,7 +471,7 @@ async def forward_fax(
     folder = web.queue.folder / new_fax_id()
     name = fax.documents[0] if fax.documents else f"fax-{fax.id}.pdf"
     wanted, many = FaxIn.model_validate({"to": where.to}), isinstance(where.to, list)
-    async with _dropped_unless_taken(folder) as kept:
+    async with dropped_unless_taken(folder) as kept:
 
         async def requests() -> list[FaxRequest]:
             path = await asyncio.to_thread(copy_into, pages, folder)

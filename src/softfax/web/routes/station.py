@@ -8,7 +8,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -25,7 +25,7 @@ from softfax.station.load import LoadMeter
 from softfax.web.openapi import describe, problems
 from softfax.web.problems import Problem
 from softfax.web.state import Mine, answer, needs
-from softfax.web.station_answers import AccountList, HealthOut, MailboxList, PolledList, SessionList, StatusOut
+from softfax.web.station_answers import AccountList, HealthOut, MailboxList, SessionList, StatusOut
 
 __all__ = ["router"]
 
@@ -173,33 +173,6 @@ async def mailboxes(web: Mine) -> Response:
         else [{"name": box.name, "numbers": list(box.numbers)} for box in web.station.config.mailbox]
     )
     return answer({"mailboxes": list(found)})
-
-
-@router.get(
-    "/v1/polled",
-    operation_id="listPolled",
-    summary="Documents that far ends may fetch",
-    response_model=PolledList,
-    dependencies=[needs("read")],
-    responses=problems(401, 403),
-)
-async def polled(web: Mine) -> Response:
-    """Documents that are put out for polling, by the configuration; who fetched one is a fax with the tag `polled`."""
-    now = datetime.now(UTC)
-    found = [
-        {
-            "name": one.name,
-            "numbers": list(one.numbers),
-            "callers": list(one.callers),
-            "documents": [path.name for path in one.documents],
-            "poll_document": one.poll_document,
-            "has_password": bool(one.poll_password),
-            "until": None if one.until is None else rfc3339(one.until),
-            "out": one.is_out(now),
-        }
-        for one in web.station.config.polled
-    ]
-    return answer({"polled": found})
 
 
 # ---- for machines --------------------------------------------------------------------------------------------------------
