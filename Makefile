@@ -59,9 +59,9 @@ format: develop node_modules/.complete ## format C, Python and the page
 docs: develop ## docs/settings.md and the tables of states, as they are in the code
 	@$(PY) tools/settings.py && $(PY) tools/states.py
 
-bench: test-packages develop ## CPU and memory per call, against spandsp alone and Asterisk; and a whole station: one order to 500 far ends
+bench: test-packages develop ## CPU and memory per call, against spandsp alone and Asterisk; a gateway; a whole station: one order to 500 far ends
 	@$(PY) -m bench $(BENCH_ARGS)
-	@$(if $(BENCH_ARGS),,$(PY) -m bench.orders)
+	@$(if $(BENCH_ARGS),,$(PY) -m bench.gateways && $(PY) -m bench.orders)
 
 lines: develop ## fax over bad lines in memory, and count what comes through; LINES_ARGS names kinds of line
 	@$(VENV)/bin/softfax impair $(LINES_ARGS)

@@ -96,7 +96,7 @@ class Bench:
 
 async def run(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
-    async with await FaxRuntime.start(SipConfig(listen="127.0.0.1:0")) as runtime:
+    async with await FaxRuntime.start(SipConfig(listen=f"{options.listen}:0")) as runtime:
         bench = Bench(runtime, options)
         runtime.on_incoming = bench.answer
         say(ready=runtime.agent.bound_address[1])
@@ -112,6 +112,7 @@ def main() -> None:
     parser.add_argument("verb", choices=["send", "receive"])
     parser.add_argument("--mode", choices=["t38", "audio"], required=True)
     parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--listen", default="127.0.0.1", help="the address")
     parser.add_argument("--to", help="send: the SIP URI")
     parser.add_argument("--file", help="send: the fax TIFF")
     parser.add_argument("--pages", type=int, help="send: how many pages it has")

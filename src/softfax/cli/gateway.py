@@ -13,7 +13,7 @@ from softfax.cli.common import CALL_DEFAULTS, DEFAULT_LISTEN, add_call_options, 
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus
 from softfax.model import Direction, FaxResult, FaxUpdate
-from softfax.sip.types import split_uri
+from softfax.sip.types import CALLS_PER_PROCESS, split_uri
 from softfax.station import Station, StationConfig
 
 __all__ = ["DEFAULTS", "add_options", "run"]
@@ -54,6 +54,8 @@ def _config(options: argparse.Namespace, folder: Path) -> StationConfig:
         "tls_private_key": options.tls_private_key,
         "tls_ca": options.tls_ca,
         "tls_verify": not options.tls_insecure,
+        # Each that passes is two.
+        "max_calls": CALLS_PER_PROCESS,
     }
     onward = {"name": "to", "server": options.onward, "user": options.user or "", "password": options.password or ""}
     rule = {"name": "gateway", "from": ["from"], "accounts": ["to"], "to": options.number}

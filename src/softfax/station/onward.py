@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from softfax.errors import DoNotFaxError, LocalError, OutOfHoursError, SoftfaxError, UsageError
-from softfax.model import Direction, FaxContext
+from softfax.model import CallState, Direction, FaxContext
 from softfax.sip.types import split_uri
 from softfax.station import wire
 from softfax.station.call import FaxCall
@@ -19,8 +19,9 @@ from softfax.station.rules import Rules
 __all__ = ["going_on", "routes_onward"]
 
 
-#: So many calls from one number to another at a time go in a circle, by machines that send back to us what they got from us.
-CIRCLE = 8
+#: So many calls from one number to another that wait for an answer at a time go in a circle, by machines that send back what they
+#: got from us; and so many in all, by machines that answer before they do.
+CIRCLE, ANSWERED_CIRCLE = 16, 128
 
 
 def going_on(
@@ -28,11 +29,13 @@ def going_on(
 ) -> wire.Bridge | wire.Refuse:
     """Order for a call that came in for the gateway `name`; `calls` are all under way, with it."""
     context = call.context
-    if sum(_is_same(context, one.context) for one in calls) > CIRCLE:
-        text = (
-            f"{CIRCLE} calls from {context.caller_number} to {context.called_number} are under way: they go in a circle"
+    same = [one for one in calls if _is_same(context, one.context)]
+    waiting = [one for one in same if one.call_state is not CallState.ANSWERED]
+    if len(waiting) > CIRCLE or len(same) > ANSWERED_CIRCLE:
+        pair = f"from {context.caller_number} to {context.called_number}"
+        return wire.Refuse(
+            context.fax_id, 482, "CHANUNAVAIL", f"{len(same) - 1} calls {pair} are under way: they go in a circle"
         )
-        return wire.Refuse(context.fax_id, 482, "CHANUNAVAIL", text)
     active = Counter(account for one in calls if one.known for account in (one.account, one.onward) if account)
     try:
         rule = next((one for one in config.gateway if one.name == name), None)

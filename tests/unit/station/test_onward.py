@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from softfax.errors import ConfigError, DoNotFaxError, LocalError, UsageError
-from softfax.model import Direction, FaxContext, FaxResult
+from softfax.model import CallState, Direction, FaxContext, FaxResult
 from softfax.station import StationConfig, making, wire
 from softfax.station.admission import CallFacts, gateway_of
 from softfax.station.call import FaxCall
-from softfax.station.onward import CIRCLE, going_on, routes_onward
+from softfax.station.onward import ANSWERED_CIRCLE, CIRCLE, going_on, routes_onward
 from softfax.station.rules import Rules
 
 TABLES: dict[str, Any] = {
@@ -98,11 +98,11 @@ def test_full_accounts_are_passed_over() -> None:
         routes_onward(made, Rules(lambda: made), made.gateway[0], "pbx", "1", {"trunk": 1})
 
 
-async def _circle() -> list[wire.Message]:
+async def _calls(count: int, state: CallState | None) -> list[wire.Message]:
     made = config()
     calls: list[FaxCall] = []
     orders: list[wire.Message] = []
-    for number in range(CIRCLE + 1):
+    for number in range(count):
         context = FaxContext(
             fax_id=str(number), direction=Direction.GATEWAY, outgoing=False, session_number=number, unique_id="",
             channel="", caller_number="089123", called_number="030555", entry_point="pbx",
@@ -110,11 +110,13 @@ async def _circle() -> list[wire.Message]:
         result: asyncio.Future[FaxResult] = asyncio.get_running_loop().create_future()
         calls.append(FaxCall(context=context, session=making.first_session(context), result=result))
         orders.append(going_on(made, Rules(lambda: made), "few", calls[-1], calls, ()))
+        calls[-1].call_state = state
     return orders
 
 
-def test_calls_in_a_circle_end() -> None:
-    *passed, last = asyncio.run(_circle())
+@pytest.mark.parametrize(("count", "state"), [(CIRCLE, CallState.RINGING), (ANSWERED_CIRCLE, CallState.ANSWERED)])
+def test_calls_in_a_circle_end(count: int, state: CallState) -> None:
+    *passed, last = asyncio.run(_calls(count + 1, state))
     assert all(isinstance(order, wire.Bridge) for order in passed)
     assert isinstance(last, wire.Refuse)
     assert last.sip_code == 482
