@@ -51,6 +51,25 @@ def test_ten_thousand_faxes(fake: Fake, watch: Watch) -> None:
     assert len(shown) == len(set(shown)) > 10
 
 
+def test_a_long_address_keeps_its_beginning_in_either_direction(fake: Fake, watch: Watch) -> None:
+    fake.put(sample.fax(0, "send", "delivered", to=f"sip:first-of-all@{'very-long.' * 6}example.com"))
+    for locale in ("en-GB", "fa-IR"):
+        page = watch.open(fake.url, "#/outbox", locale=locale, viewport={"width": 375, "height": 812})
+        expect(page.locator(".line .who")).to_be_visible()
+        cut = page.locator(".line .who").evaluate(
+            """who => {
+              const text = document.createTreeWalker(who, NodeFilter.SHOW_TEXT).nextNode();
+              const range = document.createRange();
+              const at = text.data.indexOf("first-of-all");
+              range.setStart(text, at);
+              range.setEnd(text, at + 12);
+              const [word, room] = [range.getBoundingClientRect(), who.getBoundingClientRect()];
+              return word.left < room.left - 1 || word.right > room.right + 1;
+            }"""
+        )
+        assert not cut, locale
+
+
 def test_search_and_filters(fake: Fake, watch: Watch) -> None:
     fake.fill()
     page = watch.open(fake.url, "#/outbox")

@@ -89,6 +89,11 @@ def _dcs(page: Page) -> None:
     page.locator("svg.ladder [data-row]").filter(has_text="DCS").first.click()
 
 
+def _arriving(page: Page) -> None:
+    """The page that is coming in is fetched before it stands there."""
+    page.locator(".arriving img").first.wait_for()
+
+
 def _press(*selectors: str) -> Callable[[Page], None]:
     def press(page: Page) -> None:
         for selector in selectors:
@@ -103,7 +108,7 @@ VIEWS: tuple[tuple[str, str, Callable[[Page], None] | None], ...] = (
     ("send-composed", "#/send", _compose),
     ("send-options", "#/send", _open_all),
     ("send-wrong", "#/send", _trouble),
-    ("live", "#/live", None),
+    ("live", "#/live", _arriving),
     ("inbox", "#/inbox", None),
     ("outbox", "#/outbox", None),
     ("nothing", "#/inbox?q=nothing+like+it", None),

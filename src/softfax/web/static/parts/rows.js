@@ -65,7 +65,7 @@ const Line = ({ fax }) => html`
       <${PagePicture} src=${firstPage(fax, 160)} none=${noPage(fax)} stamp=${fax.updated} />
     </span>
     <span class="line-who">
-      <span class="who ellipsis"><bdi>${destination(otherSide(fax))}</bdi></span>
+      <span class="who"><bdi class="ellipsis" dir="ltr">${destination(otherSide(fax))}</bdi></span>
       <span class="quiet small ellipsis" dir="auto">${subtitle(fax)}</span>
     </span>
     <span class="line-state"><${StateWord} fax=${fax} unread=${true} /></span>
