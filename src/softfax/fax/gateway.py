@@ -15,13 +15,14 @@ from softfax.engine.abi import SessionStats
 from softfax.engine.core import EngineEvent, EngineSession
 from softfax.engine.gateway import Gateway, LegSettings
 from softfax.fax.bridging import GatewaySession
+from softfax.fax.kept import TakenCall
 from softfax.fax.legs import GatewaySettings, Placed
 from softfax.fax.listening import Listening, ListenSettings
 from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
 from softfax.fax.outcome import NO_T30, Outcome
 from softfax.fax.ports import EnginePort, T38Path
 from softfax.fax.preview import drawn
-from softfax.fax.runtime import EngineSink, EventSink, FaxRuntime, TakenCall
+from softfax.fax.runtime import EngineSink, EventSink, FaxRuntime
 from softfax.fax.settings import T38Preferences
 from softfax.fax.trace import Leg as TraceLeg
 from softfax.fax.tracing import Tracing

@@ -18,6 +18,7 @@ from softfax.engine.core import Engine, EngineEvent, EngineSession, T30Settings
 from softfax.errors import DocumentError, DocumentInterruptedError, LocalError, TransitionError
 from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed, OtherDocument
+from softfax.fax.kept import KeptCall, TakenCall
 from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
 from softfax.fax.outcome import Outcome
 from softfax.fax.ports import T38Path
@@ -43,21 +44,6 @@ IncomingHandler = Callable[
 ]
 #: Takes the events of an engine session.
 EngineSink = Callable[[EngineEvent], None]
-
-
-@dataclass
-class TakenCall:
-    """A call that was listened to and becomes a fax, with its media so far, all of them given away.
-
-    `asked`: it has been answered by us; `answered`: and that is acknowledged.
-    """
-
-    call: IncomingCall
-    udptl: socket.socket
-    audio: AudioMedia | None
-    t38: T38Media | None
-    answered: bool
-    asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +92,10 @@ class ActiveFax:
         if settings.offers_t38 or settings.accepts_t38:
             self._udptl = udp_socket(runtime.media_host, runtime.agent.config.dscp_media)
         self.call: Call | None = None
+        #: Once its fax went through, where the call stays up; and its media until then, of which the descriptor is a copy.
+        self.kept: KeptCall | None = None
+        self._audio: AudioMedia | None = None
+        self._t38: T38Media | None = None
         self.engine: EngineSession = runtime.engine.session(
             T30Settings(
                 # Who polls calls, and the sender is called.
@@ -153,6 +143,9 @@ class ActiveFax:
     def on_audio(self, call: Call, media: AudioMedia) -> None:
         """G.711 is negotiated."""
         del call
+        if self.session.settings.keep:
+            self._forget_audio()
+            self._audio, self._t38 = replace(media, fd=os.dup(media.fd)), None
         self.session.audio_up(audio_path(media))
 
     def on_t38(self, call: Call, media: T38Media) -> None:
@@ -160,6 +153,7 @@ class ActiveFax:
         del call
         if self._udptl is None:
             self._udptl = udp_socket(self._runtime.media_host, self._runtime.agent.config.dscp_media)
+        self._t38 = media
         udptl = udptl_settings(media, self.session.settings.t38.redundancy)
         self.session.t38_up(T38Path(os.dup(self._udptl.fileno()), media.remote, udptl))
 
@@ -194,6 +188,11 @@ class ActiveFax:
             raise LocalError("no UDPTL socket")
         host, port = self._udptl.getsockname()[:2]
         return str(host), int(port)
+
+    def _forget_audio(self) -> None:
+        if self._audio is not None:
+            os.close(self._audio.fd)
+            self._audio = None
 
     def progress(self) -> SessionStats:
         """The engine's counters, for a progress bar; at the end, what they were."""
@@ -249,6 +248,11 @@ class ActiveFax:
         self._runtime.on_event(self, event)
         if isinstance(event, FaxResult):
             self._runtime.forget(self)
+            if self.session.keeps_call and self.call is not None:
+                taken = TakenCall(self.call, self._udptl, self._audio, self._t38, answered=True, asked=True)
+                self.kept = KeptCall(taken, self.policy())
+                self._audio = self._udptl = None
+            self._forget_audio()
             if self._udptl is not None:
                 self._udptl.close()
             if self.feed is not None:
@@ -373,16 +377,17 @@ class FaxRuntime:
         job: PageJob | None = None,
         polled: Choice = NO_CHOICE,
     ) -> ActiveFax:
-        """A call that was listened to, or waited, becomes a fax; `job` makes the pages to send, as for `send`."""
+        """A call that was listened to, waited, or had a fax becomes a fax; `job` makes the pages to send, as for `send`."""
         call = taken.call
         active = self._new_fax(settings, on_event, job, polled)
-        active.have_udptl(taken.udptl)
+        if taken.udptl is not None:
+            active.have_udptl(taken.udptl)
         active.call = active.session.call = call
         call.handler = active
         if active.tracing is not None:
             self.messages.claim(call.call_id)
         active.session.begin()
-        if taken.asked:
+        if taken.asked or not isinstance(call, IncomingCall):
             call.use(t38=active.policy())
         else:
             call.answer(t38=active.policy())

@@ -82,7 +82,7 @@ class FaxSession:
         self._hostile = ""
         self._last_sip = (0, "")
         self._media_running = False
-        self._answered = False
+        self._answered = self._hung_up = False
         self._early: AudioPath | T38Path | None = None
         self._call_end = CallEnd()
 
@@ -97,6 +97,11 @@ class FaxSession:
     def accepts_t38(self) -> bool:
         """True if an offer of T.38 from the far end is accepted."""
         return self.settings.accepts_t38 and self.phase in (Phase.CALLING, Phase.UP, Phase.FAXING)
+
+    @property
+    def keeps_call(self) -> bool:
+        """True where the fax went through and its call stays up for another one."""
+        return self.settings.keep and self._outcome is not None and self._outcome.success and not self._hung_up
 
     @property
     def page_marks(self) -> list[PageMark]:
@@ -126,7 +131,7 @@ class FaxSession:
             if self.phase is Phase.CALLING:
                 self._on_answered()
         elif state is CallState.ENDED:
-            self._call_end = end
+            self._call_end, self._hung_up = end, True
             self._on_call_ended(sip_code, reason, end)
 
     def audio_up(self, path: AudioPath) -> None:
@@ -388,6 +393,10 @@ class FaxSession:
     def _hang_up(self) -> None:
         if self.ended:
             return
+        if self.keeps_call:
+            self._end()
+            return
+        self._hung_up = True
         if self.call is not None:
             self.call.hangup()
         self._timers.start("bye", 5.0, self._end)

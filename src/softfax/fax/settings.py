@@ -103,6 +103,8 @@ class FaxSettings(FaxOptions):
     number: int = 0
     #: Which call for this fax it is.
     attempt: int = 1
+    #: The call stays up after a fax that went through, for another one.
+    keep: bool = False
     timeouts: Timeouts = Timeouts()
 
     def __post_init__(self) -> None:

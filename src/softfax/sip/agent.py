@@ -114,6 +114,15 @@ class Call:
             self._cancel_timer()
             self._agent.post(lambda stack: stack.cancel_offer(self))
 
+    def use(self, *, t38: T38Policy) -> None:
+        """Replace the policy for T.38."""
+
+        def put(stack: Stack) -> None:
+            del stack
+            self._policy = t38
+
+        self._agent.post(put)
+
     def offer_audio(self) -> None:
         """Offers G.711 again in a re-INVITE; `on_audio` follows if the far end takes it, else T.38 goes on."""
         self._send_audio_offer(PENDING_TRIES)
@@ -226,15 +235,6 @@ class IncomingCall(Call):
         """Answers with 200; `t38` says what offers of T.38 get."""
         self._policy = t38
         self._agent.post(lambda stack: stack.answer(self))
-
-    def use(self, *, t38: T38Policy) -> None:
-        """Replace the policy for T.38."""
-
-        def put(stack: Stack) -> None:
-            del stack
-            self._policy = t38
-
-        self._agent.post(put)
 
     def ring(self) -> None:
         """Send 180 Ringing."""

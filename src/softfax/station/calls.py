@@ -30,6 +30,7 @@ from softfax.errors import (
     UsageError,
 )
 from softfax.fax import outcome
+from softfax.fax.kept import KeptCall
 from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import ActiveFax, FaxRuntime
 from softfax.fax.settings import FaxSettings
@@ -93,6 +94,8 @@ class Calls:
         self.report = report
         self.faxes: dict[str, PlacedFax] = {}
         self._put_out: tuple[PolledDocument, ...] = ()
+        #: Calls that stay up, by the fax that they had.
+        self._kept: dict[str, KeptCall] = {}
         self._passing = Passing(self)
         self._runtime: FaxRuntime | None = None
         self._draining = False
@@ -128,6 +131,8 @@ class Calls:
         self._watch(False)
         if self._measuring is not None:
             self._measuring.cancel()
+        for kept in list(self._kept.values()):
+            kept.hang_up()
         for fax_id in list(self.faxes):
             self._cancel(wire.Cancel(fax_id))
         await self._idle(grace_s)
@@ -164,7 +169,8 @@ class Calls:
     @property
     def _calls_up(self) -> int:
         """Calls, without those that wait for their pages."""
-        return sum((fax.incoming or fax.active is not None) + (fax.gateway is not None) for fax in self.faxes.values())
+        faxes = sum((fax.incoming or fax.active is not None) + (fax.gateway is not None) for fax in self.faxes.values())
+        return faxes + len(self._kept)
 
     def _have_room_for(self, calls: int) -> None:
         """Make room for as many calls as configured, or as are possible."""
@@ -218,8 +224,12 @@ class Calls:
         elif isinstance(message, wire.Bridge):
             self._passing.bridge(message)
         elif isinstance(message, wire.Take):
-            if message.fax_id in self.faxes:
-                self.faxes[message.fax_id].taken.set()
+            placed = self.faxes.get(message.fax_id)
+            if placed is not None and not placed.taken.done():
+                placed.taken.set_result(message)
+        elif isinstance(message, wire.Release):
+            if message.fax_id in self._kept:
+                self._kept[message.fax_id].hang_up()
         elif isinstance(message, wire.Refuse):
             self._passing.refuse(message)
         elif isinstance(message, wire.Drain):
@@ -289,7 +299,8 @@ class Calls:
                     job = await asyncio.to_thread(making.start_job, order.pages, settings, Path(workdir))
                     await asyncio.to_thread(job.wait_ready)
                     settings = dataclasses.replace(settings, document=job.tiff)
-                await self._wait_for_room()
+                if order.on not in self._kept:
+                    await self._wait_for_room()
                 self.report(wire.Ready(order.fax_id))
                 if (await fax.may_dial).too_late:
                     raise LocalError(LAPSED)
@@ -318,9 +329,20 @@ class Calls:
             await asyncio.sleep(ROOM_CHECK_S)
 
     async def _dial(self, order: wire.PlaceCall, fax: PlacedFax, settings: FaxSettings, job: PageJob | None) -> None:
+        on_event = partial(self.on_event, order.fax_id, fax)
+        kept = self._kept.get(order.on)
+        taken = await kept.take() if kept is not None else None
+        if taken is not None:
+            del self._kept[order.on]
+            fax.active = self.running().take_over(taken, settings, on_event, job=job)
+            await self.finish(order.fax_id, fax, fax.active, taken.call.remote_uri)
+            return
+        if not order.uri:
+            gone = Outcome(False, "HANGUP", "the call has ended", outcome.T30_CALLDROPPED, reached=False)
+            self.undialled(order.fax_id, fax, gone)
+            return
         self._meter.begun(asyncio.get_running_loop().time())
         shown = CallerId(settings.caller_number, settings.caller_name)
-        on_event = partial(self.on_event, order.fax_id, fax)
         fax.active = self.running().send(order.uri, settings, on_event, job=job, caller=shown, account=settings.account)
         await self.finish(order.fax_id, fax, fax.active, order.uri)
 
@@ -328,6 +350,9 @@ class Calls:
         """Report the end of a fax, once it has one."""
         result = await active.result
         fax.ended = True
+        if active.kept is not None and active.kept.up:
+            self._kept[fax_id] = active.kept
+            active.kept.on_end = partial(self._kept.__delitem__, fax_id)
         if fax.caller and result.result_code in outcome.T30_SILENCE:
             self._screen.silent(fax.caller, time.monotonic())
         marks = tuple(active.session.page_marks)

@@ -63,6 +63,11 @@ def channel_name(via: str, sequence: int) -> str:
     return f"PJSIP/{via}-{sequence:08x}"
 
 
+def via_of(channel: str) -> str:
+    """Account or host in a channel name."""
+    return channel.partition("/")[2].rpartition("-")[0]
+
+
 @dataclass
 class Identities:
     """Hands out session numbers, channel names and unique ids; of one station, which counts channels from 0. `station` is its
@@ -108,7 +113,7 @@ def t38_preferences(config: StationConfig, account: str) -> T38Preferences:
 
 
 def outgoing_settings(
-    order: FaxOrder, config: StationConfig, *, fax_id: str, document: Path, account: str = ""
+    order: FaxOrder, config: StationConfig, *, fax_id: str, document: Path, account: str = "", role: Role = Role.CALLER
 ) -> FaxSettings:
     """An order with the station's defaults filled in. Raises UsageError."""
     fax = config.fax
@@ -117,7 +122,7 @@ def outgoing_settings(
     rate_bps = min(_rate(asked.max_rate_bps), _modem_rate(order.modems))
     return FaxSettings(
         direction=order.direction,
-        role=Role.CALLER,
+        role=role,
         document=document,
         documents=order.documents,
         # The header line is drawn on the pages.
@@ -128,6 +133,7 @@ def outgoing_settings(
         ),
         fax_id=fax_id,
         attempt=order.attempt,
+        keep=order.keep,
     )
 
 
@@ -150,11 +156,8 @@ def placing(
             raster=order.raster,
             allow_private=config.fax.allow_private_documents,
         )
-    return wire.PlaceCall(
-        uri=uri,
-        settings=settings,
-        pages=pages,
-    )
+    on = order.on.context.fax_id if order.on is not None else ""
+    return wire.PlaceCall(uri=uri, settings=settings, pages=pages, on=on)
 
 
 def start_job(pages: wire.Pages, options: FaxOptions, workdir: Path) -> PageJob:

@@ -61,6 +61,9 @@ class FaxOrder(FaxOptions):
     same documents at the same resolution without header, which is used while the far end takes it as it is. `password`
     opens encrypted documents. `watch` is called before the
     call is placed and before the result is reported.
+
+    `keep` has the call stay up, after a fax that went through, for another one; `on` is the fax whose call this one uses, if it
+    is up. An order on a call that came in has no destination.
     """
 
     destination: str
@@ -80,6 +83,8 @@ class FaxOrder(FaxOptions):
     raster: Path | None = None
     password: str = field(default="", repr=False)
     watch: OrderWatch | None = None
+    keep: bool = False
+    on: FaxCall | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

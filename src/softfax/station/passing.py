@@ -8,7 +8,7 @@ import asyncio
 import dataclasses
 import logging
 import tempfile
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,8 +49,8 @@ class PlacedFax:
         self.onward = ""
         self.task: asyncio.Task[None] | None = None
         self.may_dial: asyncio.Future[wire.Dial] = asyncio.get_running_loop().create_future()
-        #: Set once a gateway's call that waits is to be received here.
-        self.taken = asyncio.Event()
+        #: Done once a gateway's call that waits is to become a fax here.
+        self.taken: asyncio.Future[wire.Take] = asyncio.get_running_loop().create_future()
         self.why: Outcome | None = None
         self.ended = False
 
@@ -122,12 +122,28 @@ class Passing:
     async def _send_polled(
         self, fax: PlacedFax, waiting: ActiveGateway, arrived: wire.Arrived, polled: Sequence[PolledDocument]
     ) -> None:
-        fax_id, config = arrived.fax_id, self._host.config
+        config = self._host.config
+        settings = making.polled_settings(
+            polled, config, fax_id=arrived.fax_id, document=Path("fax.tif"), account=arrived.account
+        )
+        makers = [partial(making.polled_job, one, config) for one in polled]
+        await self._send_pages(fax, waiting, settings, makers, partial(self._chosen, fax, arrived.fax_id, polled))
+
+    async def _send_pages(
+        self,
+        fax: PlacedFax,
+        waiting: ActiveGateway,
+        settings: FaxSettings,
+        makers: Sequence[Callable[[Path], PageJob]],
+        on_chosen: Callable[[int], None] = lambda index: None,
+    ) -> None:
+        """Answer a call that waits once the pages of the first document are made, and send them; or another, by polling."""
+        fax_id = settings.fax_id
         logcontext.fax(fax_id)
         job: PageJob | None = None
         with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
             try:
-                made = [partial(making.polled_job, one, config, Path(workdir)) for one in polled]
+                made = [partial(make, Path(workdir)) for make in makers]
                 job = await asyncio.to_thread(made[0])
                 await asyncio.to_thread(job.wait_ready)
                 if waiting.result.done():
@@ -135,16 +151,14 @@ class Passing:
                     self._host.undialled(fax_id, fax, why)
                     return
                 taken, fax.gateway = waiting.release(), None
-                settings = making.polled_settings(
-                    polled, config, fax_id=fax_id, document=job.tiff, account=arrived.account
-                )
+                settings = dataclasses.replace(settings, document=job.tiff)
                 on_event = partial(self._host.on_event, fax_id, fax)
-                others = Choice(made, partial(self._chosen, fax, fax_id, polled)) if len(polled) > 1 else Choice()
+                others = Choice(made, on_chosen) if len(made) > 1 else Choice()
                 fax.active = self._host.running().take_over(taken, settings, on_event, job=job, polled=others)
                 await self._host.finish(fax_id, fax, fax.active, taken.call.remote_uri)
             except SoftfaxError as error:
                 why = making.document_failure(str(error))
-                log.error("%s cannot be fetched: %s", polled[0].name, error)
+                log.error("%s cannot be sent to who calls: %s", " ".join(settings.documents), error)
                 waiting.session.refuse(why, 480)
                 self._host.undialled(fax_id, fax, why)
             finally:
@@ -161,14 +175,15 @@ class Passing:
     async def _await_document(self, fax: PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
         """A call that a document of the station's decides on."""
         logcontext.fax(arrived.fax_id)
-        taken = asyncio.ensure_future(fax.taken.wait())
-        either: set[asyncio.Future[Any]] = {gateway.result, taken}
+        either: set[asyncio.Future[Any]] = {gateway.result, fax.taken}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        taken.cancel()
         if gateway.result.done():
             await self._end_of_gateway(arrived.fax_id, fax, gateway)
+        elif (take := fax.taken.result()).pages is not None and take.settings is not None:
+            makers = [partial(making.start_job, take.pages, take.settings)]
+            await self._send_pages(fax, gateway, take.settings, makers)
         else:
-            await self._receive_taken(fax, gateway, arrived)
+            await self._receive_taken(fax, gateway, arrived, keep=True)
 
     async def _listen(
         self,
@@ -192,12 +207,13 @@ class Passing:
         self._host.report(wire.FaxEvent(fax_id, heard))
         await self._receive_taken(fax, gateway, arrived)
 
-    async def _receive_taken(self, fax: PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived) -> None:
+    async def _receive_taken(
+        self, fax: PlacedFax, gateway: ActiveGateway, arrived: wire.Arrived, *, keep: bool = False
+    ) -> None:
         fax_id = arrived.fax_id
+        settings = dataclasses.replace(self._host.incoming_settings(arrived), keep=keep)
         taken, fax.gateway = gateway.release(), None
-        fax.active = self._host.running().take_over(
-            taken, self._host.incoming_settings(arrived), partial(self._host.on_event, fax_id, fax)
-        )
+        fax.active = self._host.running().take_over(taken, settings, partial(self._host.on_event, fax_id, fax))
         await self._host.finish(fax_id, fax, fax.active, taken.call.remote_uri)
 
     def bridge(self, order: wire.Bridge) -> None:

@@ -32,6 +32,7 @@ from softfax.fax import outcome
 from softfax.fax.facts import PageMark
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
+from softfax.fax.settings import Role
 from softfax.model import (
     CallEvent,
     CallState,
@@ -392,21 +393,30 @@ class Station(Registry):
         """
         host = self._running()
         self._check(order)
-        route = self._permitted(order)
+        first = order.on.context if order.on is not None and not order.on.context.outgoing else None
+        route = self._permitted(order) if first is None else Route(first.entry_point, "")
         uri, account = route.uri, route.account
         sending = order.direction is Direction.SEND
         destination = None if sending else Destination.of(order.receive_into, self._inbox)
         fax_id = order.fax_id or new_fax_id()
         document = destination.spool_path(fax_id) if destination else Path("fax.tif")
-        settings = making.outgoing_settings(order, self.config, fax_id=fax_id, document=document, account=account)
+        role = Role.CALLER if first is None else Role.ANSWERER
+        settings = making.outgoing_settings(
+            order, self.config, fax_id=fax_id, document=document, account=account, role=role
+        )
+        numbers: dict[str, Any] = {
+            "caller_number": order.caller_number or self._own_number(account) or settings.ident,
+            "caller_name": order.caller_name,
+            "called_number": number_of(uri),
+        }
+        if first is not None:
+            numbers = {name: getattr(first, name) for name in (*numbers, "mailbox")}
         context = self._identities.context(
-            account or split_uri(uri)[2].strip("[]"),
+            making.via_of(first.channel) if first is not None else account or split_uri(uri)[2].strip("[]"),
             fax_id=fax_id,
             direction=order.direction,
-            outgoing=True,
-            caller_number=order.caller_number or self._own_number(account) or settings.ident,
-            caller_name=order.caller_name,
-            called_number=number_of(uri),
+            outgoing=first is None,
+            **numbers,
             entry_point=account,
             ident=settings.ident,
             header=order.header or self.config.fax.options.header,
@@ -541,16 +551,37 @@ class Station(Registry):
         if self._host is not None:
             self._host.order(wire.Refuse(call.context.fax_id, sip_code, "CANCEL", why))
 
-    def receive(self, call: FaxCall) -> None:
-        """Answer a call that waits for a document's decision, and receive its fax. Raises UsageError where it has ended."""
-        fax = self._faxes.get(call.context.fax_id)
-        if fax is None or fax.destination is not None:
+    def take(self, call: FaxCall, order: FaxOrder | None = None) -> None:
+        """Answer a call that waits for a document's decision and receive its fax, or send that of `order`.
+
+        The call stays up for another one, until `release`. Raises UsageError where it has ended.
+        """
+        fax, context = self._faxes.get(call.context.fax_id), call.context
+        if fax is None or context.direction is not Direction.GATEWAY:
             raise UsageError("the call has ended", "receive its fax before")
-        documents = (str(self._inbox.directory),)
-        call.context = dataclasses.replace(call.context, direction=Direction.RECEIVE, documents=documents)
+        if order is None:
+            documents = (str(self._inbox.directory),)
+            call.context = dataclasses.replace(context, direction=Direction.RECEIVE, documents=documents)
+            fax.destination = Destination(self._inbox)
+            taking = wire.Take(context.fax_id)
+        else:
+            settings = making.outgoing_settings(
+                order, self.config, fax_id=context.fax_id, document=Path("fax.tif"), account=call.account,
+                role=Role.ANSWERER,
+            )  # fmt: skip
+            call.context = dataclasses.replace(
+                context, direction=Direction.SEND, documents=order.documents, ident=settings.ident,
+                header=order.header or self.config.fax.options.header,
+            )  # fmt: skip
+            pages = making.placing(order, self.config, call.context, settings, "").pages
+            taking = wire.Take(context.fax_id, settings, pages)
         call.session = making.first_session(call.context)
-        fax.destination = Destination(self._inbox)
-        self._running().order(wire.Take(call.context.fax_id))
+        self._running().order(taking)
+
+    def release(self, call: FaxCall) -> None:
+        """Hang up on a call that was kept up after its fax; nothing happens to one that has ended."""
+        if self._host is not None:
+            self._host.order(wire.Release(call.context.fax_id))
 
     def _add(
         self, context: FaxContext, destination: Destination | None, uri: str, order: FaxOrder | None, account: str
@@ -567,7 +598,7 @@ class Station(Registry):
         """The pages are made: who placed the order is asked before the call is placed."""
         order, fax_id = fax.call.order, fax.call.context.fax_id
         try:
-            if order is not None:
+            if order is not None and fax.call.context.outgoing:
                 self.rules.permit(order.destination)
             if order is not None and order.watch is not None:
                 await order.watch.ready(fax.call)

@@ -47,6 +47,7 @@ __all__ = [
     "Ready",
     "Refuse",
     "Registered",
+    "Release",
     "Reload",
     "Show",
     "StartFailed",
@@ -85,11 +86,15 @@ class Pages:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceCall(Message):
-    """A fax by a call of ours. The call waits for `Dial` once its pages are ready."""
+    """A fax by a call of ours. The call waits for `Dial` once its pages are ready.
+
+    `on` names a fax whose call is used if it is still up; without a `uri` there is no other.
+    """
 
     uri: str
     settings: FaxSettings
     pages: Pages | None = None
+    on: str = ""
 
     @property
     def fax_id(self) -> str:
@@ -143,7 +148,16 @@ class Refuse(Message):
 
 @dataclass(frozen=True)
 class Take(Message):
-    """The fax of a call that came in for a gateway, and waits, is received here."""
+    """The fax of a call that came in for a gateway, and waits, is received here; or `pages` are sent to it."""
+
+    fax_id: str
+    settings: FaxSettings | None = None
+    pages: Pages | None = None
+
+
+@dataclass(frozen=True)
+class Release(Message):
+    """No other fax follows on the call that was kept up after this one."""
 
     fax_id: str
 

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -41,6 +42,8 @@ PORT_WAIT_S = 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
 #: A process that lived so long is forgiven the ones before it.
 STEADY_S = 60.0
+#: Faxes whose process is still known once they have ended.
+ENDED_KEPT = 1000
 #: Calls that one takes before it has been measured.
 FIRST_ROOM = 20
 COMMAND = (sys.executable, "-m", "softfax.station.worker")
@@ -55,6 +58,8 @@ class _Worker:
         self.number = number
         self.config = config
         self.faxes: set[str] = set()
+        #: The latest that have ended: their calls may be up for another fax.
+        self.ended: deque[str] = deque(maxlen=ENDED_KEPT)
         self.state: Literal["starting", "running", "dead"] = "starting"
         self.since = datetime.now(UTC)
         self.restarts = 0
@@ -191,6 +196,7 @@ class _Worker:
             return
         elif isinstance(message, (wire.Ended, wire.NotDialled)):
             self.faxes.discard(message.fax_id)
+            self.ended.append(message.fax_id)
         elif isinstance(message, wire.Registered):
             self.registrations = message.views
         elif isinstance(message, wire.Measured):
@@ -333,11 +339,12 @@ class Workers:
         else:
             fax_id = getattr(message, "fax_id", None)
             for worker in self._workers:
-                if fax_id is None or fax_id in worker.faxes:
+                if fax_id is None or fax_id in worker.faxes or isinstance(message, wire.Release):
                     worker.send(message)
 
     def _place(self, message: wire.PlaceCall) -> None:
         candidates = self._candidates(message.settings.account)
+        candidates = [w for w in self._workers if message.on in w.ended and w.state == "running"] or candidates
         if candidates:
             worker = min(candidates, key=lambda w: len(w.faxes))
             worker.ordered += 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 
-from softfax.delivery.targets import CallbackTarget
 from softfax.errors import SoftfaxError
-from softfax.station import FaxCall, Station
+from softfax.station import FaxCall, FaxOrder, Station
 from softfax.station.config import GatewayConfig
 from softfax.swml.document import SwmlDocument, load
 from softfax.swml.machine import FetchDocument, ReceiveFax, SendFax, SwmlRunError
@@ -65,22 +65,23 @@ class IncomingSwml:
 
 
 class _IncomingRunner(SwmlRunner):
-    """One run for a call that is there: it has one fax, which is received."""
+    """One run for a call that is there: its faxes are the document's, one after the other."""
 
     def __init__(self, station: Station, document: SwmlDocument, call: FaxCall, allow_private: bool) -> None:
-        super().__init__(station, document, call.context.called_number, allow_private=allow_private)
+        order = FaxOrder(destination="", account=call.account, ident=call.context.ident)
+        super().__init__(station, document, call.context.called_number, order=order, allow_private=allow_private)
         self._receiver, self._waiting = station, call
         self.machine.call = _facts(call)
 
     def _begin(self, effect: SendFax | ReceiveFax) -> RunCall:
         call = self._waiting
-        if self.results or call.ended:
-            raise SwmlRunError("the call has ended with its fax", "one fax is received in a call that comes in")
-        if isinstance(effect, SendFax):
-            raise SwmlRunError("send_fax on a call that came in", "use receive_fax, or POST /v1/faxes by request")
-        if effect.status_url:
-            self._receiver.tell(call.context.fax_id, (CallbackTarget(url=effect.status_url, dialect="signalwire"),))
-        self._receiver.receive(call)
+        if self.results:
+            return super()._begin(effect)
+        if call.ended:
+            raise SwmlRunError("the call has ended", "answer it with receive_fax or send_fax before")
+        order = self._order(effect)
+        self._receiver.take(call, replace(order, keep=True) if isinstance(effect, SendFax) else None)
+        self._receiver.tell(call.context.fax_id, order.callbacks)
         return call
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs SWML on a station: faxes are calls it places, `execute` and `request` go over HTTP.
 
-In SignalWire's world a call is there before the document runs, and its methods act on it. softfax makes one call for each fax:
-`send_fax` calls the destination and sends, `receive_fax` calls it and fetches. A second fax is a second call, which is said.
+In SignalWire's world a call is there before the document runs, and its methods act on it. Here the first fax places the call:
+`send_fax` calls the destination and sends, `receive_fax` calls it and fetches. The next one uses that call while it stays up;
+else it is a second call, which is said.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 from softfax.delivery.outbox import Outbox
 from softfax.delivery.targets import CallbackTarget
 from softfax.model import Direction, FaxContext, FaxResult
-from softfax.station import FaxOrder
+from softfax.station import FaxCall, FaxOrder
 from softfax.swml.document import SwmlDocument, SwmlError, load
 from softfax.swml.machine import (
     Effect,
@@ -46,6 +47,8 @@ class Faxes(Protocol):
     def outbox(self) -> Outbox | None: ...
 
     def originate(self, order: FaxOrder, /) -> RunCall: ...
+
+    def release(self, call: FaxCall, /) -> None: ...
 
 
 class RunCall(Protocol):
@@ -86,6 +89,8 @@ class SwmlRunner:
         self._say = say
         self._link = link
         self._call: RunCall | None = None
+        #: The latest fax, where its call may still be up.
+        self._last: FaxCall | None = None
         self._told = ""
         self._cancelled = False
         self.results: list[FaxResult] = []
@@ -102,6 +107,13 @@ class SwmlRunner:
 
     async def run(self) -> dict[str, Any]:
         """Runs to the end and returns the variables. Raises SwmlRunError, SwmlError, UsageError, DocumentError."""
+        try:
+            return await self._run()
+        finally:
+            if self._last is not None:
+                self._station.release(self._last)
+
+    async def _run(self) -> dict[str, Any]:
         steps = self.machine.run()
         answer: Any = None
         while not self._cancelled:
@@ -131,6 +143,9 @@ class SwmlRunner:
         call = self._call = self._begin(effect)
         result = await call.result
         self._call = None
+        if self.results and result.call_id and result.call_id != self.results[-1].call_id:
+            self._say(f"another fax was another call: {self._destination} was called again")
+        self._last = call if isinstance(call, FaxCall) else None
         self.results.append(result)
         self._told = call.context.fax_id if effect.status_url else ""
         self.machine.call |= call_ids(call.context)
@@ -148,9 +163,7 @@ class SwmlRunner:
         )
 
     def _begin(self, effect: SendFax | ReceiveFax) -> RunCall:
-        if self.results:
-            self._say(f"another fax is another call: {self._destination} is called again")
-        return self._station.originate(self._order(effect))
+        return self._station.originate(replace(self._order(effect), keep=True, on=self._last))
 
     def _received(self, result: FaxResult) -> str:
         if result.documents and self._link:

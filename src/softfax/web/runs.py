@@ -9,6 +9,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -107,9 +108,13 @@ class _Guarded:
                 **options_of(order),
             )  # fmt: skip
             return _QueuedFax(self._queue, once, self._faxes.append)
-        call = self._station.originate(order)
+        # Those to send are the queue's, and so are their calls.
+        call = self._station.originate(replace(order, keep=False, on=None))
         self._faxes.append(call.context.fax_id)
         return call
+
+    def release(self, call: FaxCall) -> None:
+        """Do nothing: no call is kept."""
 
 
 class Runs:

@@ -103,3 +103,27 @@ def test_what_the_network_says_of_a_call_that_was_cut() -> None:
     result, _ = ended(r, 200, CallEnd(EndedBy.FAR_END, q850=38, retry_after_s=9))
     assert result.status_string.endswith("(Q.850 cause 38, network out of order)")
     assert result.retry_after_s == 9
+
+
+@pytest.mark.parametrize(("code", "asked"), [(0, []), (8, ["hangup"])])
+def test_a_call_that_is_kept_is_hung_up_on_only_where_its_fax_failed(code: int, asked: list[str]) -> None:
+    r = rig(mode="audio", keep=True)
+    r.answered()
+    r.negotiated()
+    r.page(1)
+    r.page(2, confirmed=not code)
+    r.happens(EventType.COMPLETE, code, (2 - bool(code), 2, 14400, 1))
+    r.clock.run(6)
+    assert (r.result().success, r.session.keeps_call, r.call.asked) == (not code, not code, asked)
+    assert r.engine.asked[-1] == "stop_media"
+
+
+def test_a_call_that_the_far_end_has_ended_is_not_kept() -> None:
+    r = rig(mode="audio", keep=True)
+    r.answered()
+    r.negotiated()
+    r.page(1)
+    r.page(2)
+    r.happens(EventType.COMPLETE, 0, (2, 2, 14400, 1))
+    r.session.call_state(CallState.ENDED, 200, "OK")
+    assert (r.result().success, r.session.keeps_call) == (True, False)
