@@ -64,7 +64,10 @@ def test_a_long_address_keeps_its_beginning_in_either_direction(fake: Fake, watc
               range.setStart(text, at);
               range.setEnd(text, at + 12);
               const [word, room] = [range.getBoundingClientRect(), who.getBoundingClientRect()];
-              return word.left < room.left - 1 || word.right > room.right + 1;
+              const within = (inner, outer) => inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
+              const line = who.closest(".line").getBoundingClientRect();
+              const page = { left: 0, right: innerWidth };
+              return !within(word, room) || !within(room, line) || !within(line, page);
             }"""
         )
         assert not cut, locale
