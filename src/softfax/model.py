@@ -343,7 +343,8 @@ class Fax:
     """A fax as it is kept. `pages` are those confirmed (sent) or received so far; `reason` and `remedy` are for people;
     `warnings` are lines about what of its documents is not on its pages;
     `retried_after` is how many attempts there were when more were last asked for. `mode`, `ecm`, `max_rate`, `scan`, `retry` and
-    `cover` are what was ordered, None where that was left to the station."""
+    `cover` are what was ordered, None where that was left to the station. One with `poll` is received by a call of ours, from
+    the number `to`."""
 
     id: str
     direction: Direction
@@ -380,6 +381,8 @@ class Fax:
     remote_station_id: str = ""
     broadcast_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    poll: bool = False
+    poll_document: str = ""
     unread: bool = False
     retried_after: int = 0
     attempts: tuple[Attempt, ...] = ()

@@ -143,6 +143,13 @@ class FaxOptions:
         default="",
         metadata=_outside(_Digits, "sender's identity, sending (SID)", default=""),
     )
+    poll: bool | None = field(
+        default=None, metadata=_outside(bool, "fetch what the far end has put out (polling), instead of sending")
+    )
+    poll_document: str = field(
+        default="", metadata=_outside(_Digits, "which of its documents is fetched, of several (SEP)")
+    )
+    poll_password: str = field(default="", repr=False, metadata=_outside(_Digits, "password of what is fetched (PWD)"))
     #: The fields of `softfax.documents.cover.CoverFields` and, if wished, `template`.
     cover: Mapping[str, Any] | None = None
     #: What the sender knows it by.

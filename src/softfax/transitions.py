@@ -124,6 +124,7 @@ FAXES: Transitions[FaxState] = Transitions(
             "its pages",
             {
                 FaxState.SENDING: "written down as dialled",
+                FaxState.RECEIVING: "written down as dialled, to poll",
                 FaxState.DELIVERED: "all pages were confirmed before",
                 **_FAILED,
                 FaxState.QUEUED: "put off",
@@ -144,7 +145,12 @@ FAXES: Transitions[FaxState] = Transitions(
         ),
         FaxState.RECEIVING: State(
             "the far end's pages",
-            {FaxState.RECEIVED: "all pages", FaxState.FAILED: "failed; what came before the break is kept"},
+            {
+                FaxState.RECEIVED: "all pages",
+                FaxState.FAILED: "failed; what came before the break is kept",
+                FaxState.WAITING: "failed, and polled again",
+                **_CANCELLED,
+            },
         ),
         FaxState.DELIVERED: State("nothing"),
         FaxState.RECEIVED: State("nothing"),

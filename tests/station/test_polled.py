@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from softfax.documents.tiff import read_pages
 from softfax.model import Direction, Fax, FaxResult, FaxState, FaxUpdate, Operation, SessionEvent, new_fax_id
 from softfax.queue.model import Document, FaxFilter, FaxRequest
 from softfax.queue.queue import FaxQueue
@@ -118,6 +120,48 @@ def test_orders_put_several_out_and_the_far_end_names_one(tmp_path: Path) -> Non
         (FaxState.FAILED, {"polled": "letter-1"}),
     ]
     assert (faxes[0].documents, count) == (("2.txt",), 1)
+
+
+@pytest.mark.sip
+def test_a_poll_is_an_order_of_the_queue(tmp_path: Path) -> None:
+    """Tried again where it is refused; what comes is in the inbox, unread."""
+
+    async def run() -> tuple[Fax, Fax, list[Path], list[Fax]]:
+        here = Station(CONFIG | {"data": {"dir": tmp_path / "here"}}, isolated=True)
+        queue = FaxQueue(here)
+        retries = {"retry_refused_s": [0.1], "retry_broken_s": [0.1], "attempts": 2}
+        there = Station(CONFIG | {"data": {"dir": tmp_path / "there"}, "queue": retries}, isolated=True)
+        orders = FaxQueue(there)
+        handed: list[Fax] = []
+
+        async def hand(fax: Fax, result: FaxResult) -> None:
+            handed.append(fax)
+
+        orders.on_received.append(hand)
+        async with here, there:
+            await put_out(queue, tmp_path, 2, poll_password="99")
+            host, port = here.bound_address
+            ask = FaxRequest(to=f"sip:4711@{host}:{port}", documents=(), poll=True, poll_document="2")
+            right = dataclasses.replace(ask, poll_password="99")
+            faxes = await orders.submit([right, ask])
+            assert all((fax.poll, fax.direction) == (True, Direction.RECEIVE) for fax in faxes)
+            async with asyncio.timeout(LIMIT_S):
+                while not all(fax.terminal for fax in faxes):
+                    await asyncio.sleep(0.1)
+                    faxes = [found for fax in faxes if (found := await orders.get(fax.id)) is not None]
+                while not handed:
+                    await asyncio.sleep(0.1)
+            document = await orders.document(faxes[0].id)
+            return faxes[0], faxes[1], [document] if document is not None else [], handed
+
+    fetched, refused, documents, handed = asyncio.run(run())
+
+    assert (fetched.state, fetched.pages, fetched.unread) == (FaxState.RECEIVED, 2, True)
+    assert [fax.id for fax in handed] == [fetched.id]
+    assert len(list(read_pages(documents[0]))) == 2
+    assert (refused.state, refused.pages, len(refused.attempts)) == (FaxState.FAILED, 0, 2)
+    assert "(PWD)" in refused.remedy
+    assert "poll_password" not in fetched.to_json()
 
 
 CONFIG = {"sip": {"listen": "127.0.0.1:0"}, "callbacks": {"enabled": False}, "fax": {"resolution": "standard"}}

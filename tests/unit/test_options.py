@@ -23,12 +23,12 @@ from softfax.web.requests import FaxIn
 SAID = FaxOptions(
     mode=ModePolicy.AUDIO, ident="+49 30", header="Clinic", ecm=False, max_rate_bps=9600, resolution="superfine",
     scan="off", account="pbx", caller_number="030", caller_name="Ada", cover={"subject": "x"}, tags={"matter": "17"},
-    subaddress="42#7", sender_id="815",
+    subaddress="42#7", sender_id="815", poll=True, poll_document="17", poll_password="99",
 )  # fmt: skip
 BODY = {
     "mode": "audio", "ident": "+49 30", "header": "Clinic", "ecm": False, "max_rate": 9600, "resolution": "superfine",
     "scan": "off", "account": "pbx", "from": "030", "from_name": "Ada", "cover": {"subject": "x"}, "tags": {"matter": "17"},
-    "subaddress": "42#7", "sender_id": "815",
+    "subaddress": "42#7", "sender_id": "815", "poll": True, "poll_document": "17", "poll_password": "99",
 }  # fmt: skip
 
 

@@ -105,6 +105,13 @@ class AsyncSoftfaxClient(AsyncPlaces):
             answer = await self._json("POST", "/v1/faxes", **arguments)
         return [Fax.of(one) for one in answer["faxes"]]
 
+    async def poll(self, to: str, *, key: str = "", **options: Any) -> Fax:
+        """Fetches what a far end has put out, by calling it; an order of the queue, received once it is there.
+
+        `options` are `poll_document` (SEP), `poll_password` (PWD), and keys of POST /v1/faxes.
+        """
+        return await self.send(to, key=key, poll=True, **options)
+
     async def upload(self, file: str | os.PathLike[str], *, resolution: str = "", **of_file: str) -> Upload:
         """Makes the pages of a document, to be looked at; `documents=[{"upload": upload.id}]` sends it. `of_file` are its `pages`
         and `password`.

@@ -75,6 +75,10 @@ class SoftfaxClient(StationPlaces):
         """Sends the same to each of several destinations."""
         return self._run(self._station.broadcast(to, files, key=key, **options))
 
+    def poll(self, to: str, *, key: str = "", **options: Any) -> Fax:
+        """Fetches what a far end has put out, by calling it; an order of the queue, received once it is there."""
+        return self._run(self._station.poll(to, key=key, **options))
+
     def upload(self, file: str | os.PathLike[str], *, resolution: str = "", **of_file: str) -> Upload:
         """Makes the pages of a document, to be looked at."""
         return self._run(self._station.upload(file, resolution=resolution, **of_file))

@@ -23,7 +23,9 @@ from softfax.queue import pages
 from softfax.queue.causes import classify
 from softfax.queue.ends import HELD_S, held, state_of, with_result
 from softfax.queue.failover import failed_over
+from softfax.queue.fax_jobs import CALLING
 from softfax.queue.memory import NumberMemory
+from softfax.queue.model import RetryRules
 from softfax.queue.policy import Verdict, after, slower
 from softfax.reasons import ON_DO_NOT_FAX_LIST
 from softfax.station import FaxCall, FaxOrder, making
@@ -104,8 +106,10 @@ class SendAttempt:
             await queue.postpone(kept, wait_s, why_not)
 
     async def _fax(self, begun: Attempt) -> None:
-        """Pages, then the call."""
+        """Pages, then the call; to poll, the call alone."""
         queue, request, fax = self.queue, self.request, self.kept.fax
+        if fax.poll:
+            return await self._call(None, begun)
         config = queue.station.config
         assert request.folder is not None
         try:
@@ -136,6 +140,10 @@ class SendAttempt:
         self.kept = dataclasses.replace(self.kept, fax=fax)
         if begun.first_page > made.pages:
             return await self._delivered_before()
+        await self._call(made, begun)
+
+    async def _call(self, made: pages.Made | None, begun: Attempt) -> None:
+        queue, fax = self.queue, self.kept.fax
         try:
             memory = await asyncio.to_thread(queue.memory.of, fax.to)
             call = queue.station.originate(self._order(made, begun, memory))
@@ -146,7 +154,7 @@ class SendAttempt:
         await call.result
         return await self._told()
 
-    def _order(self, made: pages.Made, begun: Attempt, memory: NumberMemory) -> FaxOrder:
+    def _order(self, made: pages.Made | None, begun: Attempt, memory: NumberMemory) -> FaxOrder:
         request, fax, options = self.request, self.kept.fax, options_of(self.request)
         now, defaults = time.time(), self.queue.station.config.fax.options
         rate_bps = slower([a.cause for a in fax.attempts], request.max_rate_bps)
@@ -156,8 +164,9 @@ class SendAttempt:
         return FaxOrder(
             destination=fax.to,
             route=Route(begun.account, begun.destination),
-            documents=made.documents or (str(made.tiff),),
-            raster=made.tiff,
+            direction=fax.direction,
+            documents=(made.documents or (str(made.tiff),)) if made is not None else (),
+            raster=made.tiff if made is not None else None,
             first_page=begun.first_page,
             **options
             | {
@@ -183,7 +192,7 @@ class SendAttempt:
             self._dialled = False
             raise UsageError("cancelled, or taken over by another station")
         self.queue.recorder.own(kept.fax.id, self.attempt, kept.fax.pages_total)
-        self._say(state=FaxState.SENDING)
+        self._say(state=FaxState.RECEIVING if kept.fax.poll else FaxState.SENDING)
 
     async def ended(self, call: FaxCall, result: FaxResult) -> FaxResult:
         """Record the call's result, before it is reported."""
@@ -211,10 +220,12 @@ class SendAttempt:
         fax = self.kept.fax
         # The same whenever it is tried, so that an end that was written, of which only the answer got lost, is known again.
         now = self._ended = self._ended or datetime.now(UTC)
-        total = fax.pages_total
-        confirmed = max(fax.pages, attempt.first_page - 1 + result.pages)
+        total = result.pages_total if fax.poll else fax.pages_total
+        confirmed = result.pages if fax.poll else max(fax.pages, attempt.first_page - 1 + result.pages)
         cause = classify(result.to_json())
-        if cause is Cause.CRASH and total is not None and confirmed >= total:
+        if cause is None and fax.poll:
+            await asyncio.to_thread(queue.store.update, fax.id, {"unread": True})
+        if cause is Cause.CRASH and not fax.poll and total is not None and confirmed >= total:
             # The far end confirmed the last page: nothing is uncertain.
             result = dataclasses.replace(result, success=True, status="SUCCESS", error="NO_ERROR", result_code=0,
                                          status_string="OK, though the call was cut after it")  # fmt: skip
@@ -233,11 +244,12 @@ class SendAttempt:
             attempt=attempt.number,
             pages=confirmed,
             pages_total=total,
-            documents=list(fax.documents),
+            documents=list(result.documents if fax.poll else fax.documents),
             warnings=list(dict.fromkeys([*fax.warnings, *(result.warnings or ())])) or None,
             retry_at=rfc3339(verdict.next_at) if verdict.next_at is not None else None,
         )
         attempt = dataclasses.replace(attempt, result=result)
+        fax = dataclasses.replace(fax, documents=tuple(result.documents))
         fax = with_result(fax, result, verdict.state, cause, now, self._remedy)
         fax = dataclasses.replace(
             fax, ended=None if verdict.next_at else now, next_attempt=verdict.next_at, account=attempt.account
@@ -279,7 +291,7 @@ class SendAttempt:
             and (last.number, last.unique_id) == (attempt.number, attempt.unique_id)
         )
         if now is not None and ours:
-            if now.fax.state in (FaxState.PREPARING, FaxState.SENDING):
+            if now.fax.state in CALLING:
                 await asyncio.sleep(HELD_S)  # what is known of the takeover is being written
                 return None
             if now.fax.state is FaxState.UNCERTAIN or (now.fax.state is FaxState.WAITING and result.success):
@@ -299,7 +311,7 @@ class SendAttempt:
     def _verdict(self, attempt: Attempt, cancelled: bool, now: datetime) -> Verdict:
         cause = attempt.cause
         if cause is None:
-            return Verdict(FaxState.DELIVERED)
+            return Verdict(FaxState.RECEIVED if self.kept.fax.poll else FaxState.DELIVERED)
         if cancelled:
             return Verdict(FaxState.CANCELLED)
         fax, config = self.kept.fax, self.queue.station.config
@@ -316,13 +328,19 @@ class SendAttempt:
             cause,
             same_causes=same,
             attempts=self._counted(causes, attempt),
-            rules=self.request.retry,
+            rules=self._rules,
             config=config.queue,
             now=now,
             deadline=fax.deadline,
             number=self.queue.station.rules.number_key(fax.to),
             retry_after_s=(attempt.result.retry_after_s if attempt.result is not None else None) or 0,
         )
+
+    @property
+    def _rules(self) -> RetryRules:
+        """Rules for retries. What was polled in a call that a crash cut off can be polled again: nothing is sent twice."""
+        retry = self.request.retry
+        return dataclasses.replace(retry, on_uncertain="resend") if self.kept.fax.poll else retry
 
     def _counted(self, causes: Sequence[Cause | None], attempt: Attempt) -> int:
         """Attempts that count: calls, or where a document could not be fetched those; ours are no fault of either."""
@@ -344,6 +362,8 @@ class SendAttempt:
     async def _told(self) -> None:
         """Note that the end of the fax is handed on, if this was it."""
         if self._settled is not None and self._settled.terminal:
+            if self._settled.result is not None and self._settled.success:
+                await self.queue.recorder.hand_on(self._settled, self._settled.result)
             await self.queue.told(self._settled)
 
     async def _delivered_before(self) -> None:

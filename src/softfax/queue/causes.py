@@ -79,7 +79,14 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
     return Cause.BROKEN
 
 
-def remedy(cause: Cause, result: Mapping[str, Any] | None = None) -> str:
+#: Where we called to poll.
+_POLLING: Mapping[Cause, str] = {
+    Cause.REFUSED: "ask whether the document is still put out, and for its number (SEP) and its password (PWD)",
+    Cause.BROKEN: "poll it again; if it stays so, ask for its number (SEP) and its password (PWD)",
+}
+
+
+def remedy(cause: Cause, result: Mapping[str, Any] | None = None, *, poll: bool = False) -> str:
     """Return the thing people can do about a cause, better where the result is there that it was read from."""
     if result is None or cause in (Cause.CRASH, Cause.DOCUMENT, Cause.OURS):
         return _REMEDIES[cause]
@@ -91,6 +98,8 @@ def remedy(cause: Cause, result: Mapping[str, Any] | None = None) -> str:
     refused = status(sip, int(result.get("q850") or 0))
     if code >= NO_T30 and cause is not Cause.CANCELLED and refused.remedy:
         return refused.remedy
+    if poll:
+        return _POLLING.get(cause, _REMEDIES[cause])
     if result.get("direction") == "receive" and cause in _RECEIVING:
         return _RECEIVING[cause]
     return _MODES if code in T30_NO_MATCH else _REMEDIES[cause]

@@ -15,10 +15,12 @@ from softfax.errors import UsageError
 from softfax.model import FaxState
 from softfax.queue import tables
 
-__all__ = ["CALLING", "GHOST_S", "FaxJobs", "TakenSlot"]
+__all__ = ["CALLING", "DIALLED", "GHOST_S", "FaxJobs", "TakenSlot"]
 
 #: In these a fax has a channel slot, as long as it is held.
-CALLING = (str(FaxState.PREPARING), str(FaxState.SENDING))
+CALLING = (str(FaxState.PREPARING), str(FaxState.SENDING), str(FaxState.RECEIVING))
+#: In these a job may have been dialled.
+DIALLED = CALLING[1:]
 #: How long the calls of a station that was taken over may go on: the longest fax.
 GHOST_S = 1800.0
 
@@ -69,7 +71,7 @@ class FaxJobs(JobTable):
         connection.execute(left.values(state=state, due=time.time()))
         if self.me is not None and not self.me.has_ended(station):
             row = connection.execute(sa.select(f.to, f.account, f.state).where(f.id == key)).one()
-            if row.state == FaxState.SENDING:
+            if row.state in DIALLED:
                 connection.execute(tables.ghosts.delete().where(g.fax_id == key))
                 ghost = {"fax_id": key, "station": station, "to": row.to, "account": row.account}
                 connection.execute(tables.ghosts.insert().values(**ghost, until=time.time() + GHOST_S))

@@ -29,7 +29,7 @@ from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import FileStore, StoreError
-from softfax.model import Fax, FaxContext, FaxResult, FaxState, FaxUpdate
+from softfax.model import Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate
 from softfax.queue import keeping, pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
 from softfax.queue.broadcasts import Broadcasts
@@ -338,7 +338,7 @@ class FaxQueue:
     async def document(self, fax_id: str) -> Path | None:
         """The PDF as it is sent, once its pages are made, or as it was received."""
         kept = await self._kept(fax_id)
-        if kept.request is None:
+        if kept.fax.direction is Direction.RECEIVE or kept.request is None:
             return await asyncio.to_thread(self.recorder.received, kept, ".pdf")
         tiff = await self.raster(fax_id)
         if tiff is None:

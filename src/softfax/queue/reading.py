@@ -20,7 +20,7 @@ from softfax.delivery.stations import StationView, stations, views
 from softfax.errors import UsageError
 from softfax.model import TERMINAL, Attempt, Fax, FaxContext, FaxState
 from softfax.queue import rows, tables
-from softfax.queue.fax_jobs import GHOST_S, FaxJobs
+from softfax.queue.fax_jobs import DIALLED, GHOST_S, FaxJobs
 from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 
 __all__ = ["CONTEXT", "ENDED", "WAITING", "FaxReader", "StoredFax"]
@@ -176,7 +176,7 @@ class FaxReader(FaxJobs):
         f, now = tables.faxes.c, time.time()
         free = (sa.text(DUE), f.held.is_(False))
         late = sa.select(f.id).where(*free, f.deadline <= now).order_by(f.deadline).limit(limit)
-        dialled = sa.select(f.id).where(*free, f.state == str(FaxState.SENDING), f.due <= now).limit(limit)
+        dialled = sa.select(f.id).where(*free, f.state.in_(DIALLED), f.due <= now).limit(limit)
         return self._all(late) or self._all(dialled)
 
     def _all(self, ids: sa.Select[Any]) -> builtins.list[StoredFax]:

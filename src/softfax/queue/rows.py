@@ -48,6 +48,7 @@ _NULLABLE = frozenset({"pages_total", "ended", "next_attempt", "deadline"})
 _DATA_KINDS: dict[str, type] = {
     "tags": dict, "documents": tuple, "bad_pages": tuple, "warnings": tuple, "reason": str, "remedy": str, "header": str,
     "ident": str, "caller_name": str, "remote_station_id": str, "retried_after": int, "resolution": str,
+    "poll": bool, "poll_document": str,
 }  # fmt: skip
 _ORDERED = ("mode", "ecm", "max_rate", "scan", "retry", "cover")
 _KEPT_ELSEWHERE = frozenset({"attempts", "result", *_ORDERED})

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from softfax.delivery.jobs import DUE, Job, due_now
 from softfax.delivery.stations import notify
-from softfax.model import Attempt, Cause, Fax, FaxContext, FaxState
+from softfax.model import Attempt, Cause, Direction, Fax, FaxContext, FaxState
 from softfax.queue import rows, tables
 from softfax.queue.ends import End
 from softfax.queue.errors import IdempotencyError
@@ -120,7 +120,8 @@ class QueueStore(FaxReader):
         if self.me is not None and self.me.many:
             free = sa.and_(free, ~self.gone())
         with self.engine.begin() as connection:
-            moved = tables.faxes.update().where(free).values(state=str(FaxState.SENDING), updated=time.time())
+            state = sa.case((f.direction == str(Direction.SEND), str(FaxState.SENDING)), else_=str(FaxState.RECEIVING))
+            moved = tables.faxes.update().where(free).values(state=state, updated=time.time())
             if not connection.execute(moved).rowcount:
                 return False
             dialled = tables.attempts.update().where(*_attempt(fax_id, attempt.number))

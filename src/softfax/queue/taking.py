@@ -76,7 +76,10 @@ def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, F
     """A fax of a request. Raises UsageError, DocumentError."""
     config, rules = queue.station.config, queue.station.rules
     routes = rules.routes(request.to, request.account)
-    if not len(request.documents) + bool(request.cover) > 0 or len(request.documents) > DOCUMENTS_MAX:
+    given = len(request.documents) + bool(request.cover)
+    if request.poll and given:
+        raise UsageError("a fax either sends documents or polls", "order two faxes")
+    if not (given or request.poll) or len(request.documents) > DOCUMENTS_MAX:
         raise UsageError(f"{len(request.documents)} documents in one fax", f"use 1 to {DOCUMENTS_MAX}")
     if request.callbacks and queue.station.outbox is None:
         raise UsageError("callbacks are switched off", "set enabled = true in [callbacks]")
@@ -86,26 +89,31 @@ def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, F
     if due is None or due > deadline:
         raise UsageError(*TOO_LATE)
     fax_id = new_fax_id()
-    folder = request.folder or queue.folder / (request.broadcast_id or fax_id)
-    request = dataclasses.replace(
-        request,
-        documents=pages.keep_documents(request.documents, folder),
-        folder=folder,
-        # Its pages stay as they are, whatever the configuration says later.
-        **options_of(queue.filled(request), RasterSettings),
-    )
-    ready = pages.made(queue.filled(request), folder)
+    ready: pages.Made | None = None
+    if request.poll:
+        request = dataclasses.replace(request, folder=None)
+    else:
+        folder = request.folder or queue.folder / (request.broadcast_id or fax_id)
+        request = dataclasses.replace(
+            request,
+            documents=pages.keep_documents(request.documents, folder),
+            folder=folder,
+            # Its pages stay as they are, whatever the configuration says later.
+            **options_of(queue.filled(request), RasterSettings),
+        )
+        ready = pages.made(queue.filled(request), folder)
     asked = dataclasses.replace(request, account=request.account or routes[0].account)
     fax = Fax(
         id=fax_id,
-        direction=Direction.SEND,
+        direction=Direction.RECEIVE if request.poll else Direction.SEND,
         state=FaxState.QUEUED,
         created=now,
         updated=now,
         to=request.to,
         caller=request.caller_number,
         **options_of(asked.with_defaults(config.fax.options), Fax)
-        | rows.ordered(vars(request) | {"retry": dataclasses.asdict(request.retry)}),
+        | rows.ordered(vars(request) | {"retry": dataclasses.asdict(request.retry)})
+        | {"poll": bool(request.poll)},
         documents=tuple(d.name or redacted(d.url or "") for d in request.documents),
         priority=request.priority,
         not_before=request.not_before,

@@ -19,7 +19,7 @@ from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
-from softfax.fax.settings import FaxSettings, Role, T38Preferences, Timeouts
+from softfax.fax.settings import FaxSettings, Polling, Role, T38Preferences, Timeouts
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Operation, SessionEvent, SessionState
 from softfax.options import FaxOptions, check_ident, options_of
@@ -127,6 +127,7 @@ def outgoing_settings(
         documents=order.documents,
         # The header line is drawn on the pages.
         **options_of(asked) | {"account": account, "header": "", "max_rate_bps": rate_bps},
+        polling=Polling(document=asked.poll_document, password=asked.poll_password) if asked.poll else None,
         t38=t38_preferences(config, account),
         timeouts=Timeouts(
             answer_s=order.answer_timeout_s or fax.answer_timeout_s, t38_s=order.t38_timeout_s or fax.t38_timeout_s

@@ -29,7 +29,8 @@ _FAX: dict[str, Any] = {
     "pages_total": None, "bad_pages": [], "warnings": [],
     "reason": "", "remedy": "", "cause": None, "mode": None, "resolution": "fine", "ecm": None, "max_rate": 9600, "scan": "auto",
     "retry": {"attempts": 3, "wait_s": None, "on_uncertain": None}, "cover": None, "header": "",
-    "ident": "", "remote_station_id": "", "broadcast_id": "", "tags": {"matter": "2026-17"}, "unread": False,
+    "ident": "", "remote_station_id": "", "broadcast_id": "", "tags": {"matter": "2026-17"},
+    "poll": False, "poll_document": "", "unread": False,
     "retried_after": 0, "attempts": [], "result": None,
     "links": {
         "self": f"/v1/faxes/{FAX}", "document": f"/v1/faxes/{FAX}/document.pdf",

@@ -131,7 +131,7 @@ async def send_fax(request: Request, web: Mine, idempotency_key: Key = None) -> 
         async def requests() -> list[FaxRequest]:
             check_times(wanted)
             documents, seen = await documents_of(web, wanted, files, folder)
-            if not documents and wanted.cover is None:
+            if not documents and wanted.cover is None and not wanted.options().get("poll"):
                 raise invalid("documents", "there is nothing to send")
             made = _requests(web, wanted, wanted.destinations, documents, folder, isinstance(wanted.to, list))
             return [one.with_defaults(seen) for one in made]
