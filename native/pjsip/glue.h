@@ -70,9 +70,15 @@ typedef struct sfx_sip_event {
 typedef void (*sfx_sip_callback)(const sfx_sip_event *event);
 
 SFX_SIP_API void sfx_sip_set_callback(sfx_sip_callback callback);
-/* After pjsua_init(): makes sfx_sip_wake() work, looks names up as IPv4 or IPv6 addresses, and with `trace` reports
+/* Families of addresses. */
+enum { SFX_SIP_IPV4 = 1, SFX_SIP_IPV6 = 2 };
+
+/* After pjsua_init(): makes sfx_sip_wake() work, looks names up as addresses of `families`, and with `trace` reports
  * every SIP message. Returns a pj_status_t. */
-SFX_SIP_API int sfx_sip_open(int trace, int ipv6);
+SFX_SIP_API int sfx_sip_open(int trace, unsigned families);
+/* Accounts whose media are of IPv4 and of IPv6, for offers of the other family than the account of a call; -1 for none.
+ */
+SFX_SIP_API void sfx_sip_media_accounts(int ipv4, int ipv6);
 /* Before pjsua_destroy(). */
 SFX_SIP_API void sfx_sip_close(void);
 /* Answers the T.38 offer being delivered. Returns 0 or a pj_status_t. */
@@ -120,8 +126,10 @@ SFX_SIP_API int sfx_sip_by_tls(int call_id);
 SFX_SIP_API int sfx_sip_may_send_media(int call_id, const char *host, int port);
 /* Sends OPTIONS to `uri` as an account does; SFX_SIP_OPTIONS follows, unless a pj_status_t other than 0 is returned. */
 SFX_SIP_API int sfx_sip_options(int acc_id, const char *uri, int token);
-/* Whether a call that ends before it was answered has another server to be placed at; only while its end is reported.
- */
+enum { SFX_SIP_NO_SERVER, SFX_SIP_SERVER_LEFT, SFX_SIP_OTHER_FAMILY };
+
+/* Whether a call that ends before it was answered has another server to be placed at, of the same family or, if there
+ * is one, of the other; only while its end is reported. */
 SFX_SIP_API int sfx_sip_next_server(int call_id);
 /* Whether a server has failed and is left for last, by its address; from any thread. */
 SFX_SIP_API int sfx_sip_is_failed(const char *host, int port);
@@ -176,6 +184,9 @@ int sdp_t38_line(const struct pjmedia_sdp_session *sdp);
 int sdp_audio_lines(const struct pjmedia_sdp_session *sdp);
 /* media.c → t38.c: whether audio can be sent where an offer wants it; says why not, for the 488. */
 struct pjsua_call;
+/* media.c → sdp.c: while the media of a call are made, its account has those of the family that the offer names. */
+void media_lend(int acc_id, const struct pjmedia_sdp_session *offer);
+void media_take_back(int acc_id);
 int media_reaches(const struct pjsua_call *call, const struct pjmedia_sdp_session *offer);
 /* As sfx_sip_may_send_media. */
 int may_send_media(const struct pjsua_call *call, const struct pj_str_t *host, unsigned port);
@@ -206,7 +217,7 @@ int glue_is_woken(void);
 /* glue.c → resolve.c: ends the waiting of sfx_sip_run(), which goes on; from any thread. */
 void glue_stir(void);
 /* resolve.c → loop.c: begins; hands out, in the thread of PJSIP, what has been found; ends. */
-int resolve_start(int ipv6);
+int resolve_start(unsigned families);
 void resolve_deliver(void);
 void resolve_stop(void);
 /* requests.c → loop.c: says what we can do, and answers requests that are no calls. Returns a pj_status_t. */

@@ -15,11 +15,11 @@ void sfx_sip_limit(unsigned unacknowledged_calls, unsigned connections) {
 
 void sfx_sip_close_to_calls(int closed) { budget_close(closed); }
 
-int sfx_sip_open(int trace, int ipv6) {
+int sfx_sip_open(int trace, unsigned families) {
     pj_status_t status = glue_start();
 
     if (status == PJ_SUCCESS)
-        status = resolve_start(ipv6);
+        status = resolve_start(families);
     if (status == PJ_SUCCESS)
         status = requests_start();
     if (status == PJ_SUCCESS)

@@ -314,6 +314,43 @@ static const pjmedia_sdp_conn *connection_of(const pjmedia_sdp_session *sdp, uns
     return sdp->media[index]->conn ? sdp->media[index]->conn : sdp->conn;
 }
 
+static int media_accounts[] = {-1, -1};
+
+/* What an account has, while it is lent other. */
+static struct {
+    pjsua_transport_config sockets;
+    pjsua_ipv6_use ipv6;
+} own;
+
+void sfx_sip_media_accounts(int ipv4, int ipv6) {
+    media_accounts[0] = ipv4;
+    media_accounts[1] = ipv6;
+}
+
+static int is_v6(const pjmedia_sdp_conn *conn) { return !pj_stricmp2(&conn->addr_type, "IP6"); }
+
+void media_lend(int acc_id, const pjmedia_sdp_session *offer) {
+    pjsua_acc_config *config = &pjsua_var.acc[acc_id].cfg;
+    const pjmedia_sdp_conn *conn = NULL;
+    int account;
+
+    own.sockets = config->rtp_cfg;
+    own.ipv6 = config->ipv6_media_use;
+    for (unsigned i = 0; offer && !conn && i < offer->media_count; i++)
+        if (offer->media[i]->desc.port)
+            conn = connection_of(offer, i);
+    account = conn ? media_accounts[is_v6(conn)] : -1;
+    if (account < 0 || pjsua_var.acc[account].cfg.ipv6_media_use == own.ipv6)
+        return;
+    config->rtp_cfg = pjsua_var.acc[account].cfg.rtp_cfg;
+    config->ipv6_media_use = pjsua_var.acc[account].cfg.ipv6_media_use;
+}
+
+void media_take_back(int acc_id) {
+    pjsua_var.acc[acc_id].cfg.rtp_cfg = own.sockets;
+    pjsua_var.acc[acc_id].cfg.ipv6_media_use = own.ipv6;
+}
+
 int media_reaches(const pjsua_call *call, const pjmedia_sdp_session *offer) {
     pjmedia_transport_info info;
     pjmedia_transport *tp = call->audio_idx >= 0 ? call->media[call->audio_idx].tp : NULL;
@@ -330,7 +367,7 @@ int media_reaches(const pjsua_call *call, const pjmedia_sdp_session *offer) {
             sfx_sip_warn((int)call->index, 301, "media is sent to numeric addresses alone");
             return 0;
         }
-        if (tp && v6 != !pj_stricmp2(&conn->addr_type, "IP6")) {
+        if (tp && v6 != is_v6(conn)) {
             sfx_sip_warn((int)call->index, 300, v6 ? "this call has IPv6" : "this call has IPv4");
             return 0;
         }

@@ -34,7 +34,7 @@ typedef struct lookup {
     char name[NAME_MAX_OCTETS + 1];
     pj_str_t asked; /* in the pool of who asks: what it gets may point there */
     pjsip_transport_type_e type;
-    unsigned port;
+    unsigned port, families;
     void *token;
     pjsip_resolver_callback *cb;
     pj_status_t status;
@@ -45,8 +45,8 @@ typedef struct lookup {
 
 static struct {
     pthread_mutex_t lock;
-    unsigned generation, under_way;
-    int open, ipv6;
+    unsigned generation, under_way, families;
+    int open;
     lookup *done;
 } names = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -74,7 +74,11 @@ static void add(lookup *l, const struct sockaddr *address, socklen_t size, unsig
 }
 
 static void add_host(lookup *l, const char *name, unsigned port, const server *s) {
-    struct addrinfo hints = {.ai_family = names.ipv6 ? AF_INET6 : AF_INET, .ai_socktype = SOCK_DGRAM}, *all = NULL;
+    struct addrinfo hints = {.ai_family = l->families == SFX_SIP_IPV4   ? AF_INET
+                                          : l->families == SFX_SIP_IPV6 ? AF_INET6
+                                                                        : AF_UNSPEC,
+                             .ai_socktype = SOCK_DGRAM},
+                    *all = NULL;
 
     if (getaddrinfo(name, NULL, &hints, &all))
         return;
@@ -179,6 +183,7 @@ void sfx_sip_look_up(const char *name, int port, int transport, char *out, int s
         strcpy(l->name, name);
         l->type = types[transport];
         l->port = (unsigned)port;
+        l->families = names.families;
         look_up(l);
     }
     for (unsigned i = 0; l && i < l->found.count; i++) {
@@ -248,6 +253,23 @@ static pjsip_transport_type_e type_of(const pjsip_host_info *target) {
                                                      : PJSIP_TRANSPORT_UDP;
 }
 
+/* The families that a request can be sent over: its account has one (pjsua_init_tpselector). Names of SIP are resolved
+ * for requests and responses alone, so `token` is their pjsip_send_state. */
+static unsigned families_of(const void *token) {
+    const pjsip_tpselector *by = &((const pjsip_send_state *)token)->tdata->tp_sel;
+    pjsip_transport_type_e type;
+
+    if (by->type == PJSIP_TPSELECTOR_IP_VER)
+        return by->u.ip_ver == PJSIP_TPSELECTOR_USE_IPV6_ONLY ? SFX_SIP_IPV6 : SFX_SIP_IPV4;
+    if (by->type == PJSIP_TPSELECTOR_LISTENER)
+        type = by->u.listener->type;
+    else if (by->type == PJSIP_TPSELECTOR_TRANSPORT)
+        type = (pjsip_transport_type_e)by->u.transport->key.type;
+    else
+        return names.families;
+    return type & PJSIP_TRANSPORT_IPV6 ? SFX_SIP_IPV6 : SFX_SIP_IPV4;
+}
+
 static void resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_host_info *target, void *token,
                     pjsip_resolver_callback *cb) {
     lookup *l = calloc(1, sizeof *l);
@@ -264,6 +286,7 @@ static void resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_hos
     pj_strdup_with_null(pool, &l->asked, &target->addr.host);
     l->type = type_of(target);
     l->port = (unsigned)target->addr.port;
+    l->families = families_of(token);
     l->token = token;
     l->cb = cb;
     l->guarded = peer_named_by() != NULL;
@@ -285,10 +308,10 @@ static void resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_hos
 
 static pjsip_ext_resolver resolver_of_ours = {resolve};
 
-int resolve_start(int ipv6) {
+int resolve_start(unsigned families) {
     pthread_mutex_lock(&names.lock);
     names.open = 1;
-    names.ipv6 = ipv6;
+    names.families = families;
     pthread_mutex_unlock(&names.lock);
     return pjsip_endpt_set_ext_resolver(pjsua_get_pjsip_endpt(), &resolver_of_ours);
 }

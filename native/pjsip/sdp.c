@@ -215,6 +215,9 @@ pj_status_t __wrap_pjsua_media_channel_init(pjsua_call_id id, pjsip_role_e role,
 pj_status_t __wrap_pjsua_media_channel_init(pjsua_call_id id, pjsip_role_e role, int level, pj_pool_t *pool,
                                             const pjmedia_sdp_session *remote, int *code, pj_bool_t async,
                                             pjsua_med_tp_state_cb cb) {
+    const int acc_id = pjsua_var.calls[id].acc_id;
+    pj_status_t status;
+
     if (remote && is_first(id)) {
         first_offers[id] = (char)kind_of(remote);
         if (first_offers[id] == SFX_SIP_OFFERS_T38) {
@@ -231,7 +234,10 @@ pj_status_t __wrap_pjsua_media_channel_init(pjsua_call_id id, pjsip_role_e role,
             remote = shown;
         }
     }
-    return __real_pjsua_media_channel_init(id, role, level, pool, remote, code, async, cb);
+    media_lend(acc_id, remote);
+    status = __real_pjsua_media_channel_init(id, role, level, pool, remote, code, async, cb);
+    media_take_back(acc_id);
+    return status;
 }
 
 pj_status_t __real_pjsip_inv_verify_request3(pjsip_rx_data *rdata, pj_pool_t *pool, unsigned *options,

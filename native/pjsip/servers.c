@@ -119,8 +119,17 @@ int sfx_sip_next_server(int call_id) {
         return 0;
     call = &pjsua_var.calls[call_id];
     invite = call->inv ? call->inv->invite_req : NULL;
-    return invite && call->inv->role == PJSIP_ROLE_UAC && invite->dest_info.cur_addr < invite->dest_info.addr.count &&
-           servers_is_failed(&invite->dest_info.addr.entry[invite->dest_info.cur_addr].addr) && servers_left(invite);
+    if (!invite || call->inv->role != PJSIP_ROLE_UAC || !invite->dest_info.addr.count)
+        return SFX_SIP_NO_SERVER;
+    if (invite->dest_info.cur_addr >= invite->dest_info.addr.count) {
+        /* PJSIP could send to none of them. */
+        for (unsigned i = 0; i < invite->dest_info.addr.count; i++)
+            servers_failed(&invite->dest_info.addr.entry[i].addr, 0);
+        return SFX_SIP_OTHER_FAMILY;
+    }
+    if (!servers_is_failed(&invite->dest_info.addr.entry[invite->dest_info.cur_addr].addr))
+        return SFX_SIP_NO_SERVER;
+    return servers_left(invite) ? SFX_SIP_SERVER_LEFT : SFX_SIP_OTHER_FAMILY;
 }
 
 int sfx_sip_is_failed(const char *host, int port) {

@@ -57,12 +57,12 @@ typedef struct icmp_error {
 } icmp_error;
 
 static struct {
-    pj_sock_t sock;
+    pj_sock_t socks[2]; /* of IPv4 and IPv6 */
     request requests[REQUESTS_MAX];
     unsigned request_count;
     icmp_error errors[ERRORS_MAX];
     unsigned error_count;
-} all = {.sock = PJ_INVALID_SOCKET};
+} all = {.socks = {PJ_INVALID_SOCKET, PJ_INVALID_SOCKET}};
 
 /* ---- errors of the socket -------------------------------------------------------------------------------------------
  */
@@ -93,8 +93,8 @@ static int is_unreachable(const struct sock_extended_err *error, int *is_port) {
     return 0;
 }
 
-/* Empties the socket's queue of errors; how many there were. */
-static unsigned read_errors(void) {
+/* Empties a socket's queue of errors; how many there were. */
+static unsigned read_errors(pj_sock_t sock) {
     unsigned count = 0;
 
     for (; count < ERRORS_MAX; count++) {
@@ -109,7 +109,7 @@ static unsigned read_errors(void) {
                                  .msg_controllen = sizeof control};
 
         memset(&to, 0, sizeof to);
-        if (recvmsg((int)all.sock, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+        if (recvmsg((int)sock, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
             break;
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
             struct sock_extended_err error;
@@ -128,7 +128,7 @@ static unsigned read_errors(void) {
 }
 
 static int is_socket_error(pj_sock_t sock, pj_status_t status) {
-    return sock == all.sock && sock != PJ_INVALID_SOCKET && status != PJ_SUCCESS &&
+    return (sock == all.socks[0] || sock == all.socks[1]) && sock != PJ_INVALID_SOCKET && status != PJ_SUCCESS &&
            status != PJ_STATUS_FROM_OS(EWOULDBLOCK) && status != PJ_STATUS_FROM_OS(EBADF);
 }
 
@@ -148,7 +148,7 @@ pj_status_t __wrap_pj_sock_sendto(pj_sock_t sock, const void *data, pj_ssize_t *
     pj_status_t status = __real_pj_sock_sendto(sock, data, size, flags, to, to_size);
 
     for (unsigned tries = 0; tries < TRIES && is_socket_error(sock, status); tries++) {
-        if (!read_errors() && tries)
+        if (!read_errors(sock) && tries)
             break;
         *size = whole;
         status = __real_pj_sock_sendto(sock, data, size, flags, to, to_size);
@@ -163,7 +163,7 @@ pj_status_t __wrap_pj_sock_recvfrom(pj_sock_t sock, void *data, pj_ssize_t *size
     pj_status_t status = __real_pj_sock_recvfrom(sock, data, size, flags, from, from_size);
 
     for (unsigned tries = 0; tries < TRIES && is_socket_error(sock, status); tries++) {
-        if (!read_errors() && tries)
+        if (!read_errors(sock) && tries)
             break;
         *size = room;
         if (from_size)
@@ -225,12 +225,12 @@ static int was_answered(const pjsip_tx_data *tdata) {
 /* The socket is PJSIP's, and may be another after a start. */
 static void watch(pjsip_transport *transport) {
     const pj_sock_t sock = pjsip_udp_transport_get_socket(transport);
-    const int on = 1;
+    const int on = 1, is_v6 = (transport->key.type & PJSIP_TRANSPORT_IPV6) != 0;
 
-    if (sock == all.sock)
+    if (sock == all.socks[is_v6])
         return;
-    all.sock = sock;
-    if (transport->key.type & PJSIP_TRANSPORT_IPV6)
+    all.socks[is_v6] = sock;
+    if (is_v6)
         setsockopt((int)sock, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
     else
         setsockopt((int)sock, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
@@ -362,8 +362,9 @@ static void end_silent(void) {
 }
 
 void unreachable_sweep(void) {
-    if (all.sock != PJ_INVALID_SOCKET)
-        read_errors();
+    for (unsigned i = 0; i < PJ_ARRAY_SIZE(all.socks); i++)
+        if (all.socks[i] != PJ_INVALID_SOCKET)
+            read_errors(all.socks[i]);
     for (unsigned e = 0; e < all.error_count; e++)
         for (unsigned i = all.request_count; i-- > 0;) {
             request *r = &all.requests[i], ended;
@@ -395,7 +396,7 @@ static pjsip_module module = {.name = {"mod-softfax-unreachable", 23},
 
 int unreachable_start(void) {
     module.id = -1;
-    all.sock = PJ_INVALID_SOCKET;
+    all.socks[0] = all.socks[1] = PJ_INVALID_SOCKET;
     all.request_count = all.error_count = 0;
     servers_forget();
     return pjsip_endpt_register_module(pjsua_var.endpt, &module);

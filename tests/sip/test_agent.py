@@ -44,7 +44,7 @@ class Side:
 
 def policy(accept=True, **parameters):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); sock.bind(("127.0.0.1", 0))
-    return T38Policy(accept, T38Parameters(**parameters), lambda keep=sock: sock.getsockname())
+    return T38Policy(accept, T38Parameters(**parameters), lambda version, keep=sock: sock.getsockname())
 
 async def pair(agent, caller_policy, answerer_policy):
     a, b, calls = Side("caller"), Side("answerer"), []

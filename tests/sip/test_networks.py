@@ -108,7 +108,7 @@ def test_ipv6() -> None:
                 call.answer(t38=policy6()); return b
             def policy6():
                 sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); sock.bind(("::1", 0))
-                return T38Policy(True, T38Parameters(), lambda keep=sock: sock.getsockname()[:2])
+                return T38Policy(True, T38Parameters(), lambda version, keep=sock: sock.getsockname()[:2])
             agent.incoming = incoming
             a = Side("caller")
             call = agent.call(f"sip:fax@[::1]:{agent.bound_address[1]}", a, t38=policy6())
@@ -132,7 +132,7 @@ def test_t38_is_offered_at_an_address_that_can_be_reached(config: str, shown: st
         async def main(agent):
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); sock.bind((agent.bound_address[0], 0))
             a = Side("caller")
-            call = agent.call("{far.uri}", a, t38=T38Policy(True, T38Parameters(), sock.getsockname))
+            call = agent.call("{far.uri}", a, t38=T38Policy(True, T38Parameters(), lambda version: sock.getsockname()))
             await a.until("answered"); call.offer_t38(); await a.until("refused"); await a.until("ended")
         """,
         config,

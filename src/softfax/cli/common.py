@@ -21,6 +21,7 @@ from softfax.fax.runtime import ActiveFax
 from softfax.fax.settings import Polling
 from softfax.model import FaxResult
 from softfax.options import Rate, check_digits, outside_options
+from softfax.sip.listening import host_port
 from softfax.sip.types import ONLY_ACCOUNT, SipAccount, SipConfig, local_address_towards, split_uri
 
 __all__ = [
@@ -76,7 +77,8 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
     call.add_argument(
         "--listen",
         metavar="HOST:PORT",
-        help="local SIP address; port 0 takes any (default: loopback or towards the far end, any port)",
+        action="append",
+        help="local SIP address; port 0 takes any (default: loopback or towards the far end, any port); again for one of IPv6",
     )
     call.add_argument("--transport", choices=["udp", "tcp", "tls"], help="SIP transport (udp)")
     call.add_argument("--user", metavar="NAME", help="user for digest authentication")
@@ -154,9 +156,9 @@ def sip_config(options: argparse.Namespace, *, listen: str = "", towards: str | 
     register = getattr(options, "register", None)
     if not listen:
         host = local_address_towards(str(getattr(options, "proxy", None) or towards or register))
-        listen = f"[{host}]:0" if ":" in host else f"{host}:0"
+        listen = host_port(host, 0)
     return SipConfig(
-        listen=options.listen or listen,
+        listen=tuple(options.listen or (listen,)),
         transport=options.transport,
         accounts=tuple(filter(None, [_account(options, register, towards)])),
         public_address=options.public_address,

@@ -13,6 +13,7 @@ from softfax.cli.common import CALL_DEFAULTS, DEFAULT_LISTEN, add_call_options, 
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus
 from softfax.model import Direction, FaxResult, FaxUpdate
+from softfax.sip.listening import shown
 from softfax.sip.types import CALLS_PER_PROCESS, split_uri
 from softfax.station import Station, StationConfig
 
@@ -88,11 +89,10 @@ async def _pass_on(options: argparse.Namespace, config: StationConfig) -> int:
 
     async with Station(config) as station:
         station.subscribe(take)
-        host, port = station.bound_address
-        shown = f"[{host}]" if ":" in host else host
         async with interruptible(done.set) as interrupted:
             reporter.text(
-                f"listening at sip:{shown}:{port} ({options.transport}), from {options.server} to {options.onward}"
+                f"listening at sip:{shown(station.bound_addresses)} ({options.transport}), "
+                f"from {options.server} to {options.onward}"
             )
             await done.wait()
             if interrupted():

@@ -94,6 +94,14 @@ def _convert(name: str, action: argparse.Action, value: Any, origin: str) -> Any
         if str(value).lower() in _TRUE | _FALSE:
             return str(value).lower() in _TRUE
         raise ConfigError(f"{origin}: {name} is yes or no, not {value!r}", "write true or false")
+    if isinstance(action, argparse._AppendAction):
+        # May be typed several times: a list in the file, with commas in a variable.
+        given = value if isinstance(value, list) else str(value).split(",")
+        return [_convert_one(name, action, one.strip() if isinstance(one, str) else one, origin) for one in given]
+    return _convert_one(name, action, value, origin)
+
+
+def _convert_one(name: str, action: argparse.Action, value: Any, origin: str) -> Any:
     convert = action.type if callable(action.type) else str
     try:
         result = convert(str(value))
@@ -121,6 +129,11 @@ def _plain_keys(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key.replace("-", "_"): value for key, value in table.items()}
 
 
+def _is_table(value: Any) -> bool:
+    """Return True for a table of the file, or several of one name."""
+    return isinstance(value, dict) or (isinstance(value, list) and all(isinstance(one, dict) for one in value))
+
+
 def _check_keys(path: Path, verb: str, parser: argparse.ArgumentParser, file: Mapping[str, Any], table: Any) -> None:
     """Raises ConfigError for a key that no option has: in the verb's own table, or at the top."""
     if not isinstance(table, dict):
@@ -128,7 +141,7 @@ def _check_keys(path: Path, verb: str, parser: argparse.ArgumentParser, file: Ma
     for key, remedy in unknown_keys(parser, table):
         raise ConfigError(f"{path}: there is no key {verb}.{key}", remedy)
     known = {name for action in _options_of(parser) for name in _names(action)}
-    top = {key.replace("-", "_") for key, value in file.items() if not isinstance(value, (dict, list))}
+    top = {key.replace("-", "_") for key, value in file.items() if not _is_table(value)}
     if top <= known:
         return
     # Other verbs are loaded only where one of their keys is there.
@@ -186,7 +199,7 @@ def fill_defaults(
         table = {}  # [[gateway]] is a station's
     if path is not None and options.verb != "serve":
         _check_keys(path, options.verb, parser, file, table)
-    top = {key: value for key, value in file.items() if not isinstance(value, (dict, list))}
+    top = {key: value for key, value in file.items() if not _is_table(value)}
     layers = [(name, _plain_keys(layer)) for name, layer in (("own", table), ("top", top))]
     layers.append(("station", _of_station(options.verb, file)))
     for action in _options_of(parser):

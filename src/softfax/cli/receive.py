@@ -37,6 +37,7 @@ from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.options import check_ident
 from softfax.sip.agent import IncomingCall
+from softfax.sip.listening import shown
 from softfax.sip.types import SipConfig
 from softfax.station.registration import Registration
 
@@ -158,7 +159,6 @@ class _Receiver:
         async with await FaxRuntime.start(self._listen()) as runtime, ami_beside(runtime, options.ami):
             runtime.on_incoming = self._incoming
             self._runtime = runtime
-            host, port = runtime.agent.bound_address
             keeping: asyncio.Task[None] | None = None
             if options.register:
                 held_s = await runtime.agent.register(ACCOUNT)
@@ -166,9 +166,8 @@ class _Receiver:
                 kept = Registration(runtime.agent, ACCOUNT, self.reporter.text, server=options.register)
                 keeping = asyncio.ensure_future(kept.keep(held_s))
             async with interruptible(self._stop) as interrupted:
-                self.reporter.text(
-                    f"listening at sip:{host}:{port} ({options.transport}), faxes go to {self.inbox.directory}"
-                )
+                at = shown(runtime.agent.bound_addresses)
+                self.reporter.text(f"listening at sip:{at} ({options.transport}), faxes go to {self.inbox.directory}")
                 timed_out = await self._until_done()
                 if self.stopping:
                     for active in runtime.faxes:

@@ -35,6 +35,7 @@ from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction
 from softfax.options import check_ident
 from softfax.sip.agent import IncomingCall
+from softfax.sip.listening import shown
 from softfax.sip.types import SipConfig
 
 __all__ = ["DEFAULTS", "add_options", "run"]
@@ -146,8 +147,7 @@ async def _await_call(
         return settings, reporter.event, job
 
     runtime.on_incoming = incoming
-    host, port = runtime.agent.bound_address
-    reporter.text(f"waiting for a call at sip:{host}:{port}")
+    reporter.text(f"waiting for a call at sip:{shown(runtime.agent.bound_addresses)}")
     try:
         await asyncio.wait_for(called.wait(), options.timeout)
     except TimeoutError:

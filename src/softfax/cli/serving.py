@@ -22,6 +22,7 @@ from softfax.ops.worker import COMMAND
 from softfax.optional import install_remedy, is_installed
 from softfax.queue.elsewhere import Group
 from softfax.queue.queue import FaxQueue
+from softfax.sip.listening import host_port, shown
 from softfax.station import Station, StationConfig
 from softfax.station.workers import Workers
 from softfax.swml.incoming import IncomingSwml
@@ -84,8 +85,8 @@ class Serving:
                 station.subscribe(self._show)
                 self._announce(station, web)
                 for host, port in ami.addresses if ami is not None else []:
-                    self.reporter.text(f"AMI at {_shown(host, port)}")
-                self.notifier.ready(f"listening at sip:{_shown(*station.bound_address)}")
+                    self.reporter.text(f"AMI at {host_port(host, port)}")
+                self.notifier.ready(f"listening at sip:{shown(station.bound_addresses)}")
                 await self.asked.wait()
                 await self._finish(station)
         finally:
@@ -129,13 +130,13 @@ class Serving:
 
     def _announce(self, station: Station, web: WebServer) -> None:
         where = f", faxes go to {self.config.inbox_dir}" if self.config.fax.receive else ", calls are not answered"
-        sip = _shown(*station.bound_address)
+        sip = shown(station.bound_addresses)
         self.reporter.text(f"listening at sip:{sip} ({self.config.sip.transport}){where}")
         if self.config.http.enabled:
             scheme = "https" if self.config.http.tls_certificate is not None else "http"
-            self.reporter.text(f"the page and the API at {scheme}://{_shown(*web.address)}/")
+            self.reporter.text(f"the page and the API at {scheme}://{host_port(*web.address)}/")
         if self._smtp is not None:
-            self.reporter.text(f"e-mail to fax at {_shown(*self._smtp())}")
+            self.reporter.text(f"e-mail to fax at {host_port(*self._smtp())}")
 
     def _say(self, line: str) -> None:
         if not self.quiet:
@@ -165,7 +166,7 @@ class Serving:
             logs.set_up(self.config)
             self.reporter.text(f"the configuration was read again; {new}")
             self._reload_ami(self.config)
-        self.notifier.ready(f"listening at sip:{_shown(*station.bound_address)}")
+        self.notifier.ready(f"listening at sip:{shown(station.bound_addresses)}")
 
     def _reload_ami(self, config: StationConfig) -> None:
         if self._ami is None or config.ami is None:
@@ -200,7 +201,3 @@ class Serving:
             )
         for task in (idle, forced):
             task.cancel()
-
-
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,7 @@ from softfax.fax.bridging import GatewaySession
 from softfax.fax.kept import TakenCall
 from softfax.fax.legs import GatewaySettings, Placed
 from softfax.fax.listening import Listening, ListenSettings
-from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
+from softfax.fax.media import CALL_STATES, UdptlSockets, audio_path, t38_parameters, udptl_settings
 from softfax.fax.outcome import NO_T30, Outcome
 from softfax.fax.ports import EnginePort, T38Path
 from softfax.fax.preview import drawn
@@ -55,9 +54,7 @@ class _Leg:
 
     def __init__(self, active: ActiveGateway, number: int, engine: EngineSession) -> None:
         self._active, self.number, self.engine = active, number, engine
-        self._udptl: socket.socket | None = udp_socket(
-            active.runtime.media_host, active.runtime.agent.config.dscp_media
-        )
+        self._udptl: UdptlSockets | None = active.runtime.udptl_sockets()
         self.wanted = T38Preferences()
         self.call: Call | None = None
         #: Media as they are, kept for a fax that takes the call over; the descriptor is a copy.
@@ -75,11 +72,10 @@ class _Leg:
             first_invite=first_invite and wanted.offer,
         )
 
-    def _local_udptl(self) -> tuple[str, int]:
+    def _local_udptl(self, version: int) -> tuple[str, int]:
         """Our UDPTL address; called in the thread of the user agent."""
         assert self._udptl is not None
-        host, port = self._udptl.getsockname()[:2]
-        return str(host), int(port)
+        return self._udptl.local(version)
 
     def on_state(self, call: Call, state: str, sip_code: int, reason: str) -> None:
         """The SIP call changed state; one that was given up for another route is no more."""
@@ -109,7 +105,7 @@ class _Leg:
             self._active.listening.t38_up()
         elif call is self.call and self._udptl is not None:
             udptl = udptl_settings(media, self.wanted.redundancy)
-            path = T38Path(os.dup(self._udptl.fileno()), media.remote, udptl)
+            path = T38Path(self._udptl.towards(media.remote[0]), media.remote, udptl)
             self._active.session.t38_up(self.number, path)
 
     def on_t38_refused(self, call: Call, sip_code: int, reason: str) -> None:
@@ -231,7 +227,7 @@ class ActiveGateway:
         self._claimed: dict[str, TraceLeg] = {}
         self._last: tuple[SessionStats, SessionStats] | None = None
         self.tracing = (
-            Tracing(settings.fax_id, 1, runtime.trace, runtime.messages, runtime.agent.bound_address)
+            Tracing(settings.fax_id, 1, runtime.trace, runtime.messages, runtime.agent.bound_addresses)
             if runtime.trace is not None
             else None
         )

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from softfax.fax.media import UdptlSockets
 from softfax.sip.agent import Call, IncomingCall
 from softfax.sip.types import AudioMedia, T38Media, T38Policy
 
@@ -30,7 +31,7 @@ class TakenCall:
     """
 
     call: Call
-    udptl: socket.socket | None
+    udptl: UdptlSockets | None
     audio: AudioMedia | None
     t38: T38Media | None
     answered: bool
@@ -128,18 +129,17 @@ class KeptCall:
             os.close(taken.audio.fd)
             taken.audio = None
 
-    def _local_udptl(self) -> tuple[str, int]:
+    def _local_udptl(self, version: int) -> tuple[str, int]:
         """Our UDPTL address; called in the thread of the user agent."""
         taken = self._taken
         if taken is None or taken.udptl is None:
             raise OSError("no UDPTL socket")
-        host, port = taken.udptl.getsockname()[:2]
-        return str(host), int(port)
+        return taken.udptl.local(version)
 
 
 def _empty(taken: TakenCall) -> None:
     """Drop what has come since the fax before: it is old, and of another numbering."""
-    for fd in ([taken.audio.fd] if taken.audio is not None else []) + ([taken.udptl.fileno()] if taken.udptl else []):
+    for fd in ([taken.audio.fd] if taken.audio is not None else []) + (taken.udptl.descriptors if taken.udptl else []):
         with socket.socket(fileno=os.dup(fd)) as sock:
             for _ in range(10_000):
                 try:

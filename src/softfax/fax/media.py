@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import Iterable
 
 from softfax.engine.abi import ErrorCorrection, SrtpSuite
 from softfax.engine.core import RedSettings, UdptlSettings
@@ -12,11 +14,12 @@ from softfax.errors import LocalError
 from softfax.fax.ports import AudioPath
 from softfax.fax.settings import T38Preferences
 from softfax.model import CallState
+from softfax.sip.listening import version_of
 from softfax.sip.sdes import SrtpKeys
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.types import AudioMedia, T38Media
 
-__all__ = ["CALL_STATES", "audio_path", "t38_parameters", "udp_socket", "udptl_settings"]
+__all__ = ["CALL_STATES", "UdptlSockets", "audio_path", "t38_parameters", "udp_socket", "udptl_settings"]
 
 CALL_STATES = {
     "calling": CallState.CALLING,
@@ -68,6 +71,41 @@ def t38_parameters(wish: T38Preferences, max_rate_bps: int, *, direct: bool = Fa
         error_correction=wish.error_correction,
         direct=direct and wish.direct,
     )
+
+
+class UdptlSockets:
+    """Sockets for UDPTL, one for each version of IP that SIP is listened for at: the far end's offer says which is used."""
+
+    def __init__(self, hosts: Iterable[str], dscp: int) -> None:
+        self._sockets: dict[int, socket.socket] = {}
+        try:
+            for host in hosts:
+                self._sockets[version_of(host)] = udp_socket(host, dscp)
+        except LocalError:
+            self.close()
+            raise
+
+    def local(self, version: int) -> tuple[str, int]:
+        """The address of the one of a version of IP, or of another where there is none; from any thread."""
+        sock = self._sockets.get(version) or next(iter(self._sockets.values()), None)
+        if sock is None:
+            raise LocalError("no UDPTL socket")
+        host, port = sock.getsockname()[:2]
+        return str(host), int(port)
+
+    def towards(self, host: str) -> int:
+        """A descriptor of the one that `host` is reached by, the caller's to close. Raises OSError."""
+        return os.dup(self._sockets[version_of(host)].fileno())
+
+    @property
+    def descriptors(self) -> list[int]:
+        """Descriptors of them."""
+        return [sock.fileno() for sock in self._sockets.values()]
+
+    def close(self) -> None:
+        """Close them."""
+        for sock in self._sockets.values():
+            sock.close()
 
 
 def udp_socket(host: str, dscp: int) -> socket.socket:

@@ -7,7 +7,6 @@ import asyncio
 import itertools
 import logging
 import os
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -19,7 +18,7 @@ from softfax.errors import DocumentError, DocumentInterruptedError, LocalError, 
 from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed, OtherDocument
 from softfax.fax.kept import KeptCall, TakenCall
-from softfax.fax.media import CALL_STATES, audio_path, t38_parameters, udp_socket, udptl_settings
+from softfax.fax.media import CALL_STATES, UdptlSockets, audio_path, t38_parameters, udptl_settings
 from softfax.fax.outcome import Outcome
 from softfax.fax.ports import T38Path
 from softfax.fax.preview import drawn
@@ -88,9 +87,7 @@ class ActiveFax:
             fax_id=settings.fax_id or new_fax_id(),
         )
         self.session.drain = runtime.drain
-        self._udptl: socket.socket | None = None
-        if settings.offers_t38 or settings.accepts_t38:
-            self._udptl = udp_socket(runtime.media_host, runtime.agent.config.dscp_media)
+        self._udptl = runtime.udptl_sockets() if settings.offers_t38 or settings.accepts_t38 else None
         self.call: Call | None = None
         #: Once its fax went through, where the call stays up; and its media until then, of which the descriptor is a copy.
         self.kept: KeptCall | None = None
@@ -116,7 +113,9 @@ class ActiveFax:
         self.session.engine = self.engine
         self._last: SessionStats | None = None
         self.tracing = (
-            Tracing(self.session.fax_id, settings.attempt, runtime.trace, runtime.messages, runtime.agent.bound_address)
+            Tracing(
+                self.session.fax_id, settings.attempt, runtime.trace, runtime.messages, runtime.agent.bound_addresses
+            )
             if runtime.trace is not None
             else None
         )
@@ -152,10 +151,10 @@ class ActiveFax:
         """T.38 is negotiated, or refreshed."""
         del call
         if self._udptl is None:
-            self._udptl = udp_socket(self._runtime.media_host, self._runtime.agent.config.dscp_media)
+            self._udptl = self._runtime.udptl_sockets()
         self._t38 = media
         udptl = udptl_settings(media, self.session.settings.t38.redundancy)
-        self.session.t38_up(T38Path(os.dup(self._udptl.fileno()), media.remote, udptl))
+        self.session.t38_up(T38Path(self._udptl.towards(media.remote[0]), media.remote, udptl))
 
     def on_t38_refused(self, call: Call, sip_code: int, reason: str) -> None:
         """The far end refused our offer of T.38."""
@@ -164,11 +163,11 @@ class ActiveFax:
 
     # ---- what the runtime needs ---------------------------------------------------------------------------------
 
-    def have_udptl(self, sock: socket.socket) -> None:
-        """Take a socket whose address the far end may know already."""
+    def have_udptl(self, sockets: UdptlSockets) -> None:
+        """Take sockets whose address the far end may know already."""
         if self._udptl is not None:
             self._udptl.close()
-        self._udptl = sock
+        self._udptl = sockets
 
     def policy(self) -> T38Policy:
         """Policy of the user agent for T.38: its answer to an offer, and its own offer."""
@@ -182,12 +181,11 @@ class ActiveFax:
             may_be_audio=settings.mode is not ModePolicy.T38,
         )
 
-    def _local_udptl(self) -> tuple[str, int]:
+    def _local_udptl(self, version: int) -> tuple[str, int]:
         """Our UDPTL address; called in the thread of the user agent."""
         if self._udptl is None:
             raise LocalError("no UDPTL socket")
-        host, port = self._udptl.getsockname()[:2]
-        return str(host), int(port)
+        return self._udptl.local(version)
 
     def _forget_audio(self) -> None:
         if self._audio is not None:
@@ -312,10 +310,9 @@ class FaxRuntime:
             runtime.trace, agent.on_message = trace, runtime.messages.take
         return runtime
 
-    @property
-    def media_host(self) -> str:
-        """The local address media sockets are bound to: the one SIP listens on."""
-        return str(self.agent.bound_address[0])
+    def udptl_sockets(self) -> UdptlSockets:
+        """Sockets for UDPTL, bound to the addresses that SIP listens on. Raises LocalError."""
+        return UdptlSockets((host for host, _ in self.agent.bound_addresses), self.agent.config.dscp_media)
 
     @property
     def faxes(self) -> list[ActiveFax]:

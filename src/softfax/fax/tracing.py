@@ -8,7 +8,7 @@ import logging
 import re
 import socket
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from softfax.errors import NativeError
 from softfax.fax.pcap import Datagram, merged
 from softfax.fax.trace import Leg, Trace, TraceSettings, pcap_path, trace_path, write_whole
 from softfax.model import CallEvent, Event, FaxResult, NegotiatedEvent, PageEvent, SessionEvent
+from softfax.sip.listening import version_of
 
 __all__ = ["Ring", "SipMessages", "Tracing"]
 
@@ -88,10 +89,15 @@ class SipMessages:
 
 
 class Tracing:
-    """The trace of one fax under way. `local` is where our SIP listens."""
+    """The trace of one fax under way. `local` is where our SIP listens: an address for each version of IP."""
 
     def __init__(
-        self, fax_id: str, attempt: int, settings: TraceSettings, messages: SipMessages, local: tuple[str, int]
+        self,
+        fax_id: str,
+        attempt: int,
+        settings: TraceSettings,
+        messages: SipMessages,
+        local: Sequence[tuple[str, int]],
     ) -> None:
         self.trace = Trace(fax_id, attempt=attempt)
         self._settings, self._messages, self._local = settings, messages, local
@@ -227,10 +233,11 @@ class Ring:
             self._kept.popleft().delete()
 
 
-def _datagram(message: _Message, local: tuple[str, int]) -> Datagram:
+def _datagram(message: _Message, listening: Sequence[tuple[str, int]]) -> Datagram:
     """A SIP message as UDP would carry it, whatever did; the length of its body as it is without its secrets."""
     host, _, port = message.far.rpartition(":")
     far = (host, int(port) if port.isdecimal() else 0)
+    local = next((one for one in listening if version_of(one[0]) == version_of(host)), listening[0])
     near = (_own_address(far) if local[0] in ("0.0.0.0", "::") else local[0], local[1])
     head, gap, body = message.text.partition("\r\n\r\n")
     octets = body.encode("utf-8", "surrogateescape")

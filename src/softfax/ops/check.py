@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from softfax.errors import ConfigError
 from softfax.ops.toml_lines import Place, key_lines, line_of
 from softfax.settings_file import TomlError, read_text
+from softfax.sip.listening import host_port, listen_addresses, shown, texts_of
 from softfax.sip.types import parse_listen
 from softfax.station.config import StationConfig
 from softfax.station.config.mistakes import mistakes
@@ -126,7 +127,9 @@ def _mistakes(config: StationConfig) -> Iterator[Warned]:
 
 def _taken_twice(config: StationConfig) -> Iterator[Warned]:
     """Addresses that two parts would listen at over TCP."""
-    listening: list[tuple[Place, str]] = [(("sip", "listen"), config.sip.listen)]
+    listening: list[tuple[Place, str]] = [
+        (("sip", "listen"), host_port(*one)) for one in listen_addresses(config.sip.listen)
+    ]
     if config.http.enabled:
         listening.append((("http", "listen"), config.http.listen))
     if config.ami is not None:
@@ -207,9 +210,12 @@ def _host(uri: str) -> str:
     return re.sub(r"^sips?:([^@]*@)?", "", uri).split(";")[0].rsplit(":", 1)[0]
 
 
-def is_loopback(listen: str) -> bool:
-    """Return True if HOST:PORT is for this machine alone."""
-    host = parse_listen(listen)[0].strip("[]")
+def is_loopback(listen: str | Sequence[str]) -> bool:
+    """Return True if HOST:PORT, or each of several, is for this machine alone."""
+    return all(_is_loopback(parse_listen(one)[0]) for one in texts_of(listen))
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -229,13 +235,13 @@ def _open_doors(config: StationConfig) -> Iterator[Warned]:
     if not is_loopback(config.sip.listen) and config.fax.receive and not config.account:
         yield (
             ("sip", "listen"),
-            f"calls from any address are answered at {config.sip.listen}",
+            f"calls from any address are answered at {shown(listen_addresses(config.sip.listen))}",
             "add [[account]], or a firewall",
         )
     if is_loopback(config.sip.listen) and any(not _near(account.server) for account in config.account):
         yield (
             ("sip", "listen"),
-            f"SIP is listened for at {config.sip.listen}, which a PBX elsewhere cannot reach",
+            f"SIP is listened for at {shown(listen_addresses(config.sip.listen))}, which a PBX elsewhere cannot reach",
             'write listen = "0.0.0.0:5060"',
         )
 

@@ -8,7 +8,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import SoftfaxError, UsageError
@@ -16,7 +16,8 @@ from softfax.model import EndedBy
 from softfax.sip.accounts import KnownAccount, check_accounts
 from softfax.sip.ended import CallEnd
 from softfax.sip.glue import PJ_EPENDING, Refused
-from softfax.sip.names import check_tls, hosts_of, is_numeric, known_account, numeric
+from softfax.sip.listening import by_version, listen_addresses, version_of
+from softfax.sip.names import check_tls, hosts_of, known_account, numeric, towards
 from softfax.sip.requests import RequestAnswer, Requests
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.secure import Security
@@ -28,19 +29,22 @@ from softfax.sip.types import (
     SipConfig,
     T38Media,
     T38Policy,
+    Transport,
+    is_numeric,
     local_address_towards,
-    parse_listen,
     split_uri,
 )
 
 if TYPE_CHECKING:
     from softfax.sip.stack import Stack
 
-__all__ = ["Call", "IncomingCall", "UserAgent"]
+__all__ = ["SERVERS_MAX", "Call", "IncomingCall", "PlaceOrder", "UserAgent"]
 
 log = logging.getLogger("softfax.sip")
 
 PENDING_RETRY_S = 0.2
+#: Servers that one call is placed at, one after the other.
+SERVERS_MAX = 8
 PENDING_TRIES = 20
 GLARE_TRIES = 4
 LOOK_UP_AGAIN_S = 300.0
@@ -64,7 +68,9 @@ class Call:
         # Touched in the SIP thread alone: the audio last told of, and where the far end's media is.
         self._audio_told: tuple[object, ...] | None = None
         self._far_host = ""
-        self._public_address = ""
+        # The version of IP of its SIP, and our address by version as far ends see it.
+        self._version = 4
+        self._public_address: Callable[[int], str] = lambda version: ""
         # Whether the far end may have media sent to an address.
         self._may_send: Callable[[str, int], bool] = lambda host, port: False
         self._security = Security()
@@ -257,6 +263,21 @@ class IncomingCall(Call):
         self.warning = why
 
 
+@dataclass(frozen=True)
+class PlaceOrder:
+    """Way of a call: a SIP URI, the account, and the caller to show. `again` with audio, where T.38 in the first INVITE was
+    refused; it may be placed at `tries` servers. `version` is that of IP, `servers` what the URI leads to.
+    """
+
+    uri: str
+    account: str = ""
+    caller: CallerId | None = None
+    again: bool = False
+    tries: int = SERVERS_MAX
+    version: int = 0
+    servers: tuple[tuple[str, int], ...] = ()
+
+
 class UserAgent:
     """One SIP user agent; PJSIP allows one at a time in a process."""
 
@@ -266,11 +287,12 @@ class UserAgent:
         self._loop = asyncio.get_running_loop()
         self._calls: set[Call] = set()
         #: REGISTER and OPTIONS under way.
-        self.requests = Requests(self.post, self._another_server)
+        self.requests = Requests(self.post, self._version_of, self._another_server)
         self._registered: set[str] = set()
         self._watchers: dict[str, Callable[[str], None]] = {}
         self._known: dict[str, KnownAccount] = {}
         self._looking_up: asyncio.Task[None] | None = None
+        self._placing: set[asyncio.Task[None]] = set()
         self._incoming: Callable[[IncomingCall], CallHandler | int] | None = None
         self._unclaimed: list[IncomingCall] = []
         #: Set by the owner, with `SipConfig.trace`: told of every SIP message, secrets taken out (sent by us, far end, text).
@@ -283,15 +305,16 @@ class UserAgent:
         """Binds and starts. Raises PortInUseError, UsageError for a bad address or URI, NativeError."""
         from softfax.sip.stack import Stack
 
-        host, port = parse_listen(config.listen)
-        if not host:
-            first = next(iter(config.accounts), None)
-            host = await asyncio.to_thread(local_address_towards, first.proxy or first.server) if first else "127.0.0.1"
-        host = await numeric(host)
+        listening = []
+        for host, port in listen_addresses(config.listen):
+            if not host:
+                first = next(iter(config.accounts), None)
+                host = await asyncio.to_thread(_towards, first) if first else "127.0.0.1"
+            listening.append((await numeric(host), port))
         check_accounts(config.accounts)
         await asyncio.to_thread(check_tls, config)
         accounts, config = config.accounts, replace(config, accounts=())
-        stack = Stack(replace(config, listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+        stack = Stack(config, by_version(listening))
         agent = cls(config, stack)
         try:
             await stack.start(agent)
@@ -320,8 +343,13 @@ class UserAgent:
 
     @property
     def bound_address(self) -> tuple[str, int]:
-        """Address and port on which SIP listens."""
-        return self._stack.bound_address
+        """Address and port on which SIP listens; the first, where it listens on two."""
+        return self.bound_addresses[0]
+
+    @property
+    def bound_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Addresses and ports on which SIP listens: one for each version of IP, in the order of the configuration."""
+        return tuple(self._stack.bound.values())
 
     # ---- accounts -----------------------------------------------------------------------------------------------
 
@@ -342,9 +370,7 @@ class UserAgent:
         stay = {name: one for name, one in self._known.items() if name in new and name not in gone}
         await asyncio.gather(*(self.unregister(name) for name in gone))
         fresh = [account for account in accounts if account.name not in stay]
-        made = await asyncio.gather(
-            *(known_account(one, self._stack.bound_address[0], self._stack.look_up) for one in fresh)
-        )
+        made = await asyncio.gather(*(known_account(one, self._hosts, self._stack.look_up) for one in fresh))
         self._known = stay | {one.account.name: one for one in made}
         known = list(self._known.values())
         await self._stack.ask(lambda stack: stack.put_accounts(known))
@@ -356,7 +382,7 @@ class UserAgent:
             await asyncio.sleep(LOOK_UP_AGAIN_S)
             for name, one in list(self._known.items()):
                 if not all(is_numeric(host) for host, _ in hosts_of(one.account)):
-                    again = await known_account(one.account, self._stack.bound_address[0], self._stack.look_up)
+                    again = await known_account(one.account, self._hosts, self._stack.look_up)
                     if self._known.get(name) is one and again.servers:
                         self._known[name] = replace(one, servers=again.servers, next_hop=again.next_hop)
             known = list(self._known.values())
@@ -410,7 +436,10 @@ class UserAgent:
     def _another_server(self, name: str) -> bool:
         """Return True if an account has a server that has not failed."""
         known = self._known.get(name)
-        return known is not None and any(not self._stack.is_failed(host, port) for host, port in known.next_hop)
+        return known is not None and any(
+            version_of(host) in self._stack.bound and not self._stack.is_failed(host, port)
+            for host, port in known.next_hop
+        )
 
     def _account(self, name: str) -> SipAccount:
         for account in self.config.accounts:
@@ -453,8 +482,49 @@ class UserAgent:
         call.handler = handler
         call.remote_uri, call.account = destination, account
         self._calls.add(call)
-        self.post(lambda stack: stack.call(call, uri, account, caller))
+        self.place(call, PlaceOrder(uri, account, caller))
         return call
+
+    def place(self, call: Call, order: PlaceOrder) -> None:
+        """Send an INVITE, over the version of IP that its target is reached by. On the loop."""
+        if len(self._stack.bound) == 1:
+            self.post(lambda stack: stack.call(call, order))
+            return
+        task = asyncio.ensure_future(self._place(call, order))
+        self._placing.add(task)
+        task.add_done_callback(self._placing.discard)
+
+    async def _place(self, call: Call, order: PlaceOrder) -> None:
+        account = next((one for one in self.config.accounts if one.name == order.account), None)
+        target, transport = (
+            (account.proxy or order.uri, account.transport) if account else (order.uri, self.config.transport)
+        )
+        found = tuple(await self._ours(target, transport))
+        order = replace(order, version=self._best(found), servers=found)
+        self.post(lambda stack: stack.call(call, order))
+
+    async def _ours(self, uri: str, transport: Transport) -> list[tuple[str, int]]:
+        """Addresses that a URI leads to, as far as they are of a version of IP that is listened on."""
+        found = await towards(uri, transport, self._stack.look_up)
+        return [one for one in found if version_of(one[0]) in self._stack.bound]
+
+    def _best(self, found: Sequence[tuple[str, int]]) -> int:
+        """The version of IP of the first address that has not failed; the first that is listened on where there is none."""
+        ours = [one for one in found if not self._stack.is_failed(*one)] or found
+        return version_of(ours[0][0]) if ours else next(iter(self._stack.bound))
+
+    async def _version_of(self, name: str) -> int:
+        """The version of IP by which the server of an account is asked."""
+        account = next((one for one in self.config.accounts if one.name == name), None)
+        if account is None and name in self._known:
+            account = self._known[name].account
+        if account is None or len(self._stack.bound) == 1:
+            return next(iter(self._stack.bound))
+        return self._best(await self._ours(account.proxy or account.server, account.transport))
+
+    @property
+    def _hosts(self) -> tuple[str, ...]:
+        return tuple(host for host, _ in self._stack.bound.values())
 
     async def close(self) -> None:
         """Hangs up what is left, unregisters, stops."""
@@ -520,3 +590,8 @@ class UserAgent:
     def message(self, sent: bool, far: str, text: str) -> None:
         """A SIP message was sent or received; on the loop."""
         self.on_message(sent, far, text)
+
+
+def _towards(account: SipAccount) -> str:
+    """The local address from which the server of an account is reached."""
+    return local_address_towards(account.proxy or account.server)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ctypes as c
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from softfax.errors import NativeError
 
-__all__ = ["PJ_EPENDING", "FirstOffer", "Glue", "GlueEvent", "GlueEventType", "Refused"]
+__all__ = ["PJ_EPENDING", "FirstOffer", "Glue", "GlueEvent", "GlueEventType", "NextServer", "Refused"]
 
 log = logging.getLogger("softfax.sip")
 
@@ -73,6 +73,14 @@ class FirstOffer(IntEnum):
     AUDIO = 0
     T38 = 1
     EITHER = 2
+
+
+class NextServer(IntEnum):
+    """Server that a call is placed at next: one of the same version of IP, or, if there is one, of the other."""
+
+    NONE = 0
+    SAME_VERSION = 1
+    OTHER_VERSION = 2
 
 
 class _Counters(c.Structure):
@@ -144,7 +152,8 @@ class Glue:
             lib.sfx_sip_forget.argtypes = lib.sfx_sip_by_tls.argtypes = lib.sfx_sip_first_offer.argtypes = [c.c_int]
             lib.sfx_sip_warn.argtypes, lib.sfx_sip_warn.restype = [c.c_int, c.c_int, c.c_char_p], None
             lib.sfx_sip_forget.restype = None
-            lib.sfx_sip_open.argtypes = [c.c_int, c.c_int]
+            lib.sfx_sip_open.argtypes, lib.sfx_sip_media_accounts.argtypes = [c.c_int, c.c_uint], [c.c_int, c.c_int]
+            lib.sfx_sip_media_accounts.restype = None
             lib.sfx_sip_run.argtypes = [c.c_uint]
             lib.sfx_sip_known.argtypes = [c.POINTER(c.c_char_p), c.c_int, c.POINTER(c.c_char_p), c.c_int]
             lib.sfx_sip_limit.argtypes = [c.c_uint, c.c_uint]
@@ -226,9 +235,9 @@ class Glue:
         unless a pj_status_t other than 0 is returned."""
         return int(self._lib.sfx_sip_options(account_id, uri.encode(), token))
 
-    def next_server(self, call_id: int) -> bool:
-        """Return True if a call that ends unanswered has another server to be placed at; only while its end is reported."""
-        return bool(self._lib.sfx_sip_next_server(call_id))
+    def next_server(self, call_id: int) -> NextServer:
+        """The server that a call that ends unanswered may be placed at; only while its end is reported."""
+        return NextServer(self._lib.sfx_sip_next_server(call_id))
 
     def is_failed(self, host: str, port: int) -> bool:
         """Return True if a server, by its address, has failed and is left for last; from any thread."""
@@ -317,12 +326,16 @@ class Glue:
         """Silences PJSIP's own log."""
         self._lib.sfx_sip_quiet()
 
-    def open(self, *, trace: bool, ipv6: bool) -> int:
+    def open(self, *, trace: bool, versions: Iterable[int]) -> int:
         """Prepares `wake` and the looking up of names, once pjsua is initialised; with `trace` SIP messages are events.
 
-        Names are looked up as addresses of one family. Returns a pj_status_t.
+        Names are looked up as addresses of these versions of IP. Returns a pj_status_t.
         """
-        return int(self._lib.sfx_sip_open(int(trace), int(ipv6)))
+        return int(self._lib.sfx_sip_open(int(trace), sum(1 if version == 4 else 2 for version in versions)))
+
+    def media_accounts(self, ipv4: int, ipv6: int) -> None:
+        """Accounts whose media are of IPv4 and of IPv6, for offers of another version than a call's account; -1 for none."""
+        self._lib.sfx_sip_media_accounts(ipv4, ipv6)
 
     def close(self) -> None:
         """Undoes `open`, before pjsua is destroyed."""

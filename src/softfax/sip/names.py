@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
+import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from softfax.errors import LocalError, UsageError
 from softfax.sip.accounts import KnownAccount
 from softfax.sip.stun import public_address
-from softfax.sip.types import SipAccount, SipConfig, split_uri
+from softfax.sip.types import SipAccount, SipConfig, is_numeric, split_uri
 
-__all__ = ["LookUp", "check_tls", "hosts_of", "is_numeric", "known_account", "numeric"]
+__all__ = ["LookUp", "check_tls", "hosts_of", "known_account", "numeric", "towards"]
 
 log = logging.getLogger("softfax.sip")
 
@@ -38,7 +38,7 @@ async def numeric(host: str) -> str:
     return str(found[0][4][0])
 
 
-async def known_account(account: SipAccount, local_host: str, look_up: LookUp) -> KnownAccount:
+async def known_account(account: SipAccount, local_hosts: Sequence[str], look_up: LookUp) -> KnownAccount:
     """The account with what must be asked for: our public address by STUN, the addresses of its servers.
 
     What nobody answers is logged and left out, so that one server that is down does not keep the others from being used.
@@ -48,15 +48,28 @@ async def known_account(account: SipAccount, local_host: str, look_up: LookUp) -
         whose = f"account {account.name}"
         await asyncio.to_thread(_check_certificate, whose, account.tls_certificate, account.tls_private_key)
     if account.stun and not account.public_address:
-        try:
-            account = replace(account, public_address=await public_address(account.stun, local_host))
-        except LocalError as error:
-            log.warning("account %s: %s", account.name, error)
+        seen = await asyncio.gather(
+            *(public_address(account.stun, host) for host in local_hosts), return_exceptions=True
+        )
+        account = replace(account, public_address=tuple(one for one in seen if isinstance(one, str)))
+        for one in seen:
+            # A server that has one version of IP has seen what there is to be seen.
+            if isinstance(one, BaseException) and not (isinstance(one, LocalError) and account.public_address):
+                if not isinstance(one, LocalError):
+                    raise one
+                log.warning("account %s: %s", account.name, one)
     found = await asyncio.gather(
         *(_servers(host, port, account.transport, look_up) for host, port in hosts_of(account))
     )
     # The proxy, which comes last, where there is one.
-    return KnownAccount(account, servers=frozenset().union(*found), next_hop=found[-1])
+    return KnownAccount(account, servers=frozenset().union(*found), next_hop=frozenset(found[-1]))
+
+
+async def towards(uri: str, transport: str, look_up: LookUp) -> list[tuple[str, int]]:
+    """Addresses and ports that a SIP URI leads to, in the order in which they are tried; empty for a name that is not known."""
+    _, _, host, port, parameters = split_uri(uri)
+    named = re.search(r";transport=(udp|tcp|tls)\b", parameters, re.I)
+    return await _servers(host.strip("[]"), port or 0, named[1].lower() if named else transport, look_up)
 
 
 def hosts_of(account: SipAccount) -> list[tuple[str, int]]:
@@ -99,19 +112,10 @@ def _check_certificate(whose: str, certificate: str, private_key: str) -> None:
         ) from None
 
 
-def is_numeric(host: str) -> bool:
-    """Return True if a host is an address."""
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
-
-
-async def _servers(host: str, port: int, transport: str, look_up: LookUp) -> frozenset[tuple[str, int]]:
+async def _servers(host: str, port: int, transport: str, look_up: LookUp) -> list[tuple[str, int]]:
     if is_numeric(host):
-        return frozenset({(host, port)})
+        return [(host, port)]
     try:
-        return frozenset(await asyncio.wait_for(asyncio.to_thread(look_up, host, port, transport), LOOKUP_S))
+        return await asyncio.wait_for(asyncio.to_thread(look_up, host, port, transport), LOOKUP_S)
     except (OSError, TimeoutError):
-        return frozenset()
+        return []

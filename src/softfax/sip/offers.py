@@ -6,11 +6,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from softfax.errors import SoftfaxError
 from softfax.sip import sdp
 from softfax.sip.glue import Glue, GlueEvent, GlueEventType
+from softfax.sip.listening import version_of
 from softfax.sip.types import (
     ANYWHERE,
     ANYWHERE_6,
@@ -119,9 +121,12 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
 
 def local_udptl(call: Call, policy: T38Policy, far_host: str) -> tuple[str, int]:
     """Our UDPTL address as the far end shall see it. Raises SoftfaxError or OSError if there is none."""
-    host, port = policy.local_udptl()
-    if call._public_address:
-        return call._public_address, port
+    host, port = policy.local_udptl(version_of(far_host) if far_host else call._version)
+    if far_host:
+        sdp.check_family(far_host, [host])
+    public = call._public_address(version_of(host))
+    if public:
+        return public, port
     if is_unspecified(host):
         shown = f"[{far_host}]" if ":" in far_host else far_host
         host = local_address_towards(f"sip:{shown}" if shown else ANYWHERE_6 if ":" in host else ANYWHERE)
@@ -141,22 +146,23 @@ def answer_for(call: Call, offer: str) -> str:
         host, port = sdp.t38_remote(parsed, line) if line else ("", 0)
         local = local_udptl(call, policy, host)
         if line:
-            check_media(call, host, port, local[0])
+            check_media(call, host, port)
         text, call._said = sdp.answer_t38(parsed, local, policy.parameters)
     except (SoftfaxError, OSError) as error:
         raise sdp.SdpError(str(error)) from None
     return text
 
 
-def check_media(call: Call, host: str, port: int, ours: str) -> None:
-    """Raises SdpError where the far end may not have media sent to an address, or we cannot from one like `ours`."""
-    sdp.check_family(host, ours)
+def check_media(call: Call, host: str, port: int) -> None:
+    """Raises SdpError where the far end may not have media sent to an address."""
     if not call._may_send(host, port):
         raise sdp.SdpError(f"nothing is sent to {host}")
 
 
-def check_first(call: Call, offer: sdp.Sdp, ours: str) -> None:
+def check_first(call: Call, offer: sdp.Sdp, ours: Collection[str]) -> None:
     """Raises SdpError where what a first INVITE offers cannot be reached."""
     for line in offer.media:
         if line.port and line.media.lower() in ("audio", "image"):
-            check_media(call, str(sdp.numeric_address(offer, line)), line.port, ours)
+            host = str(sdp.numeric_address(offer, line))
+            sdp.check_family(host, ours)
+            check_media(call, host, line.port)

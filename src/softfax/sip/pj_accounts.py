@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import secrets
@@ -17,6 +18,7 @@ from softfax.sip.contacts import binding_of
 from softfax.sip.ended import retry_after_s
 from softfax.sip.glue import Glue, GlueEvent, Unanswered
 from softfax.sip.headers import headers_of
+from softfax.sip.listening import Listening, public_of, version_of
 from softfax.sip.names import hosts_of
 from softfax.sip.requests import RequestAnswer
 from softfax.sip.types import (
@@ -58,22 +60,29 @@ UNANSWERED_MAX = 200
 
 
 class PjAccount(pj.Account):  # type: ignore[misc]
-    """An account in PJSIP; `account` is None for the one of calls without. Its callbacks may not raise."""
+    """An account in PJSIP, for one version of IP; `account` is None for those of calls without. Its callbacks may not raise.
 
-    def __init__(self, owner: PjAccounts, account: SipAccount | None) -> None:
+    `token` is the `line` of its contact.
+    """
+
+    def __init__(self, owner: PjAccounts, account: SipAccount | None, version: int, token: str = "") -> None:
         super().__init__()
         self._owner = owner
         self.account = account
+        self.version = version
         self.name = account.name if account is not None else ""
-        self.token = secrets.token_hex(8)
+        self.token = token
         self.own_uri = self.domain = ""
-        self.public_address = ""
         self.calls = 0
         #: The last REGISTER is to register, not to take that back.
         self.wants = True
         #: Why a challenge to it got no answer.
         self.unanswered = ""
         self.retired = False
+
+    def public_address(self, version: int) -> str:
+        """Our address as far ends of a version of IP see it; empty for that of our own."""
+        return self._owner.public_address(self.account, version)
 
     def give_up(self) -> None:
         """Deletes the account. Its number may be another's at once, and the C++ destructor would delete that: it never runs."""
@@ -109,37 +118,43 @@ class PjAccounts:
         self.on_incoming = on_incoming
         self.on_registration = on_registration
         self._endpoint: Any = None
-        self._bound = ("", 0)
-        self._tls: dict[tuple[str, str], tuple[int, int]] = {}
-        self._by_name: dict[str, PjAccount] = {}
+        self._bound: Listening = {}
+        self._tls: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._by_name: dict[str, dict[int, PjAccount]] = {}
         self._known: dict[str, KnownAccount] = {}
         self._retired: list[PjAccount] = []
-        self.anonymous: Any = None
+        self._anonymous: dict[int, PjAccount] = {}
+        #: The ones whose REGISTER was the last, by name.
+        self._registering: dict[str, PjAccount] = {}
         self._unanswered: set[tuple[str, str]] = set()
         #: Where the request comes from that is being given to an account.
         self.origin = Origin()
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
-    def open(self, endpoint: Any, bound: tuple[str, int], tls_transport: int | None) -> None:
-        """Makes the account of calls without one. `tls_transport` is what TLS is listened on with, if it is."""
+    def open(self, endpoint: Any, bound: Listening, tls_transports: dict[int, int]) -> None:
+        """Makes the accounts of calls without one. `tls_transports` is what TLS is listened on with, if it is."""
         self._endpoint, self._bound = endpoint, bound
-        if tls_transport is not None:
-            self._tls["", ""] = (tls_transport, bound[1])
-        self.anonymous = PjAccount(self, None)
-        self.anonymous.create(self._account_config(self.anonymous), True)
-        self._glue.red(int(self.anonymous.getId()), AUDIO_REDUNDANCY)
+        for version, transport in tls_transports.items():
+            self._tls["", "", version] = (transport, bound[version][1])
+        for version in bound:
+            made = self._anonymous[version] = PjAccount(self, None, version)
+            made.create(self._account_config(made), len(self._anonymous) == 1)
+            self._glue.red(int(made.getId()), AUDIO_REDUNDANCY)
+        ids = {version: int(made.getId()) for version, made in self._anonymous.items()}
+        self._glue.media_accounts(ids.get(4, -1), ids.get(6, -1))
 
     def close(self) -> None:
         """Gives all up."""
-        for pj_account in [*self._by_name.values(), *self._retired, self.anonymous]:
-            if pj_account is not None:
-                pj_account.shutdown()
+        for pj_account in [*self._all(), *self._retired, *self._anonymous.values()]:
+            pj_account.shutdown()
         self._by_name.clear()
+        self._registering.clear()
         self._known.clear()
         self._retired.clear()
         # The endpoint refers to this object, and has to go before the next one is made.
-        self.anonymous = self._endpoint = None
+        self._anonymous.clear()
+        self._endpoint = None
 
     def put(self, known: Sequence[KnownAccount]) -> None:
         """Replace all accounts by these. Unchanged ones are not touched; calls of the others go on.
@@ -147,15 +162,18 @@ class PjAccounts:
         Raises UsageError for one that PJSIP does not take; then those before it are in force.
         """
         wanted = {one.account.name: one for one in known}
-        for name, pj_account in list(self._by_name.items()):
-            if name not in wanted or wanted[name].account != pj_account.account:
-                self._retire(pj_account)
+        for name, before in list(self._known.items()):
+            if name not in wanted or wanted[name].account != before.account:
+                self._retire(name)
         for name, one in wanted.items():
-            if name not in self._by_name:
-                self._by_name[name] = self._create(one.account)
-            pj_account = self._by_name[name]
-            self._known[name] = replace(one, line=pj_account.token)
-            self._glue.servers(int(pj_account.getId()), [*hosts_of(one.account), *one.servers])
+            token = self._known[name].line if name in self._known else secrets.token_hex(8)
+            one = replace(one, line=token)
+            versions = {version_of(host) for host, _ in one.servers} & self._bound.keys() or {next(iter(self._bound))}
+            for version in versions:
+                self._variant(one, version)
+            self._known[name] = one
+            for pj_account in self._by_name[name].values():
+                self._know_servers(pj_account, one)
         all_known = self._known.values()
         self._glue.known([str(one) for one in known_networks(all_known)], [one.line for one in all_known])
 
@@ -163,8 +181,23 @@ class PjAccounts:
         """The account of that name."""
         return self._known[name].account if name in self._known else None
 
-    def _create(self, account: SipAccount) -> PjAccount:
-        pj_account = PjAccount(self, account)
+    def _variant(self, one: KnownAccount, version: int) -> PjAccount:
+        """The account for a version of IP; most have servers of one alone, so it is made when it is first needed."""
+        variants = self._by_name.setdefault(one.account.name, {})
+        if version not in variants:
+            variants[version] = self._create(one, version)
+            self._know_servers(variants[version], one)
+        return variants[version]
+
+    def _know_servers(self, pj_account: PjAccount, one: KnownAccount) -> None:
+        self._glue.servers(int(pj_account.getId()), [*hosts_of(one.account), *one.servers])
+
+    def _all(self) -> list[PjAccount]:
+        return [one for variants in self._by_name.values() for one in variants.values()]
+
+    def _create(self, one: KnownAccount, version: int) -> PjAccount:
+        account = one.account
+        pj_account = PjAccount(self, account, version, one.line)
         try:
             pj_account.create(self._account_config(pj_account))
         except pj.Error as error:
@@ -176,14 +209,15 @@ class PjAccounts:
         self._glue.credentials(int(pj_account.getId()), user, account.password, account.realms)
         return pj_account
 
-    def _retire(self, pj_account: PjAccount) -> None:
-        del self._by_name[pj_account.name]
-        self._known.pop(pj_account.name, None)
-        pj_account.retired = True
-        if pj_account.calls:
-            self._retired.append(pj_account)
-        else:
-            self._give_up(pj_account)
+    def _retire(self, name: str) -> None:
+        self._known.pop(name, None)
+        self._registering.pop(name, None)
+        for pj_account in self._by_name.pop(name, {}).values():
+            pj_account.retired = True
+            if pj_account.calls:
+                self._retired.append(pj_account)
+            else:
+                self._give_up(pj_account)
 
     def _give_up(self, pj_account: PjAccount) -> None:
         self._glue.forget(int(pj_account.getId()))
@@ -191,9 +225,17 @@ class PjAccounts:
 
     # ---- calls --------------------------------------------------------------------------------------------------
 
-    def find(self, name: str) -> PjAccount | None:
-        """The account of that name; that of calls without one for an empty name."""
-        return self._by_name.get(name) if name else self.anonymous
+    def find(self, name: str, version: int) -> PjAccount | None:
+        """The account of that name for a version of IP (0: any); that of calls without one for an empty name."""
+        if version not in self._bound:
+            version = next(iter(self._by_name.get(name) or self._bound))
+        if not name:
+            return self._anonymous[version]
+        try:
+            return self._variant(self._known[name], version) if name in self._known else None
+        except UsageError as error:
+            log.warning("%s", error)
+            return None
 
     def began(self, pj_account: PjAccount) -> None:
         """A call uses the account."""
@@ -209,20 +251,28 @@ class PjAccounts:
     def select(self, prm: Any) -> None:
         """Find the account of a request outside a dialog (a callback of the endpoint); none until it is known."""
         self.origin = Origin()
-        prm.accountIndex = int(self.anonymous.getId())
+        source = source_host(prm)
+        anonymous = self._anonymous[version_of(source)]
+        prm.accountIndex = int(anonymous.getId())
         head = message_of(prm.rdata.wholeMsg)[:8192].partition("\r\n\r\n")[0]
         request_uri = [*head.split(" ", 2), ""][1]
         hosts = _NAMED_HOST.findall(head)
-        self.origin = origin_of(self._known.values(), request_uri, source_host(prm), hosts)
-        prm.accountIndex = int((self._by_name.get(self.origin.account) or self.anonymous).getId())
+        self.origin = origin_of(self._known.values(), request_uri, source, hosts)
+        prm.accountIndex = int((self.find(self.origin.account, version_of(source)) or anonymous).getId())
 
-    def register(self, name: str, wanted: bool) -> None:
-        """Sends REGISTER, or one that takes the registration back; `on_registration` follows."""
-        pj_account = self._by_name.get(name)
-        if pj_account is None:
+    def register(self, name: str, wanted: bool, version: int) -> None:
+        """Sends REGISTER over a version of IP, or takes the last back; `on_registration` follows."""
+        before = self._registering.get(name)
+        pj_account = self.find(name, version) if wanted else before
+        if name and pj_account is not None and before is not None and before is not pj_account:
+            # One contact at the server is enough. The answer is not reported.
+            with contextlib.suppress(pj.Error):
+                before.setRegistration(False)
+        if not name or pj_account is None:
             self.on_registration(name, RequestAnswer(0, "there is no such account", answered=False))
             return
         try:
+            self._registering[name] = pj_account
             pj_account.wants, pj_account.unanswered = wanted, ""
             pj_account.setRegistration(wanted)
         except pj.Error as error:
@@ -230,6 +280,8 @@ class PjAccounts:
 
     def registered(self, pj_account: PjAccount, prm: Any) -> None:
         """A REGISTER was answered, or could not be sent."""
+        if pj_account is not self._registering.get(pj_account.name):
+            return
         code, reason, message = int(prm.code), status_reason(prm.reason), message_of(prm.rdata.wholeMsg)
         head = message.partition("\r\n\r\n")[0]
         expires_s = 0
@@ -243,16 +295,20 @@ class PjAccounts:
             RequestAnswer(code, reason, expires_s, after_s, bool(message.strip()), target, pj_account.unanswered),
         )
 
-    def name_of(self, account_id: int) -> str:
-        """The name of an account by its number in PJSIP; empty for none."""
-        return next((a.name for a in self._by_name.values() if int(a.getId()) == account_id), "")
+    def registered_by(self, account_id: int) -> str:
+        """The name of the account whose last REGISTER was of this number in PJSIP; empty for none."""
+        return next((name for name, one in self._registering.items() if int(one.getId()) == account_id), "")
+
+    def _by_id(self, account_id: int) -> PjAccount | None:
+        return next((one for one in self._all() if int(one.getId()) == account_id), None)
 
     def unanswered(self, event: GlueEvent) -> None:
         """A challenge to an account got no answer: said once for each reason, since far ends may send any number."""
-        name = self.name_of(event.call_id)
+        pj_account = self._by_id(event.call_id)
+        name = pj_account.name if pj_account is not None else ""
         problem = UNANSWERED[Unanswered(event.code)].format(realm=clean(event.remote_sdp))
-        if name:
-            self._by_name[name].unanswered = problem
+        if pj_account is not None:
+            pj_account.unanswered = problem
         if (name, problem) in self._unanswered or len(self._unanswered) >= UNANSWERED_MAX:
             return
         self._unanswered.add((name, problem))
@@ -261,39 +317,43 @@ class PjAccounts:
     # ---- configuration ------------------------------------------------------------------------------------------
 
     def _account_config(self, pj_account: PjAccount) -> Any:
-        account = pj_account.account
-        pj_account.public_address = (account.public_address if account else "") or self._config.public_address or ""
-        shown = self._shown(pj_account.public_address)
+        account, version = pj_account.account, pj_account.version
+        public = pj_account.public_address(version)
+        shown = self._shown(public, version)
         config = pj.AccountConfig()
-        pj_account.domain = split_uri(account.server)[2] if account else f"{shown}:{self._bound[1]}"
+        pj_account.domain = split_uri(account.server)[2] if account else f"{shown}:{self._bound[version][1]}"
         user = (account.user if account else "") or "softfax"
         pj_account.own_uri = (account.from_uri if account else "") or f"sip:{user}@{pj_account.domain}"
         config.idUri = pj_account.own_uri
         if account is not None:
             self._of_account(config, pj_account, account, shown)
         elif self._config.transport == "tls":
-            config.sipConfig.transportId = self._tls["", ""][0]
+            config.sipConfig.transportId = self._tls["", "", version][0]
         config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_OPTIONAL
         config.callConfig.prackUse = pj.PJSUA_100REL_NOT_USED
-        self._of_media(config, pj_account.public_address, account is not None and account.srtp != "off")
+        self._of_media(config, public, version, account is not None and account.srtp != "off")
         config.natConfig.contactRewriteUse = 0
         config.natConfig.viaRewriteUse = 0
         config.natConfig.sdpNatRewriteUse = 0
         return config
 
-    def _shown(self, public_address: str) -> str:
+    def public_address(self, account: SipAccount | None, version: int) -> str:
+        """Our address as far ends of an account and of a version of IP see it; empty for that of our own."""
+        own = public_of(account.public_address, version) if account is not None else ""
+        return own or public_of(self._config.public_address, version)
+
+    def _shown(self, public_address: str, version: int) -> str:
         """The host that far ends see, as in a URI."""
-        host = self._bound[0]
-        shown = public_address or host
+        shown = public_address or self._bound[version][0]
         if is_unspecified(shown):
-            shown = local_address_towards(ANYWHERE_6 if ":" in host else ANYWHERE)
+            shown = local_address_towards(ANYWHERE_6 if version == 6 else ANYWHERE)
         return f"[{shown}]" if ":" in shown else shown
 
     def _of_account(self, config: Any, pj_account: PjAccount, account: SipAccount, shown: str) -> None:
         suffix = "" if account.transport == "udp" else f";transport={account.transport}"
-        port = self._bound[1]
+        port = self._bound[pj_account.version][1]
         if account.transport == "tls":
-            config.sipConfig.transportId, port = self._tls_transport(account)
+            config.sipConfig.transportId, port = self._tls_transport(account, pj_account.version)
         if account.register:
             config.regConfig.registrarUri = _with_transport(account.server, suffix)
             config.regConfig.contactUriParams = f";{LINE_PARAMETER}={pj_account.token}"
@@ -301,7 +361,7 @@ class PjAccounts:
         config.regConfig.timeoutSec = account.expires_s
         # The owner tries again, and nobody else.
         config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
-        if account.public_address:
+        if public_of(account.public_address, pj_account.version):
             config.sipConfig.contactForced = f"<sip:{account.user or 'softfax'}@{shown}:{port}{suffix}>"
         if account.proxy:
             loose = account.proxy if ";" in account.proxy else f"{account.proxy};lr"
@@ -311,29 +371,28 @@ class PjAccounts:
         # TLS can be accepted: then the connection is all there is to be reached by.
         config.natConfig.contactUseSrcPort = account.transport == "tls" and not account.tls_certificate
 
-    def _of_media(self, config: Any, public_address: str, srtp: bool) -> None:
-        host = self._bound[0]
-        config.mediaConfig.transportConfig.boundAddress = host
+    def _of_media(self, config: Any, public_address: str, version: int, srtp: bool) -> None:
+        config.mediaConfig.transportConfig.boundAddress = self._bound[version][0]
         # Any free pair, instead of counting up from 4000 into what other programs have taken.
         config.mediaConfig.transportConfig.port = 0
         _mark(config.mediaConfig.transportConfig, self._config.dscp_media)
         if public_address:
             config.mediaConfig.transportConfig.publicAddress = public_address
-        # One family: with both, media sockets of one would be bound to the address of the other.
-        family = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if ":" in host else pj.PJSUA_IPV6_DISABLED
+        # One family: with both, media sockets of one would be bound to the address of the other (media.c lends the other).
+        family = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if version == 6 else pj.PJSUA_IPV6_DISABLED
         config.mediaConfig.ipv6Use = config.sipConfig.ipv6Use = family
         # Lets an offer of RTP/SAVP through; the keys are ours (sdes.py).
         config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_OPTIONAL if srtp else pj.PJMEDIA_SRTP_DISABLED
 
     # ---- transports ---------------------------------------------------------------------------------------------
 
-    def _tls_transport(self, account: SipAccount) -> tuple[int, int]:
+    def _tls_transport(self, account: SipAccount, version: int) -> tuple[int, int]:
         """The TLS transport with the account's certificate, and its port; made when it is first asked for."""
-        key = (account.tls_certificate, account.tls_private_key)
+        key = (account.tls_certificate, account.tls_private_key, version)
         if key not in self._tls:
-            kind, config = self.transport_config("tls", self._bound[0], 0)
+            kind, config = self.transport_config("tls", self._bound[version][0], 0)
             if account.tls_certificate:
-                config.tlsConfig.certFile, config.tlsConfig.privKeyFile = key
+                config.tlsConfig.certFile, config.tlsConfig.privKeyFile = key[:2]
             try:
                 transport = int(self._endpoint.transportCreate(kind, config))
             except pj.Error as error:
@@ -349,8 +408,9 @@ class PjAccounts:
         config.port = port
         config.boundAddress = host
         _mark(config, self._config.dscp_sip)
-        if self._config.public_address:
-            config.publicAddress = self._config.public_address
+        public = public_of(self._config.public_address, version_of(host))
+        if public:
+            config.publicAddress = public
         if kind == "tls":
             tls = config.tlsConfig
             tls.certFile = self._config.tls_certificate or ""

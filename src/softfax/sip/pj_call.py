@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from softfax.sip.accounts import identity
-from softfax.sip.agent import Call
+from softfax.sip.agent import Call, PlaceOrder
 from softfax.sip.binding import clean, pj
 from softfax.sip.ended import CallEnd
 from softfax.sip.pj_accounts import PjAccount, PjAccounts
@@ -54,14 +53,16 @@ class PjCall(pj.Call):  # type: ignore[misc]
         #: one fails; and whether this is such a call.
         self.first_offer = ""
         self.again = False
-        self.place_again: Callable[[Stack], None] | None = None
-        self.place_elsewhere: Callable[[Stack], None] | None = None
+        self.place_again: PlaceOrder | None = None
+        self.place_elsewhere: PlaceOrder | None = None
+        #: Addresses of all servers that it may be placed at, of both versions of IP.
+        self.servers: tuple[tuple[str, int], ...] = ()
         #: How it ended, as the far end has it.
         self.end = CallEnd()
         #: Whom this call was for, and those that it has been led to.
         self.targets = [call.remote_uri]
         self.led_to = ""
-        call._public_address = pj_account.public_address
+        call._version, call._public_address = pj_account.version, pj_account.public_address
         call._may_send = lambda host, port: stack.may_send(call, host, port)
         call._security = security_of(
             pj_account.account, by_tls=pj_account.account is not None and pj_account.account.transport == "tls"

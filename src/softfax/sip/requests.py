@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,10 +50,18 @@ class RequestAnswer:
 
 
 class Requests:
-    """REGISTER and OPTIONS under way. `another(name)` tells whether an account has a server left that has not failed."""
+    """REGISTER and OPTIONS under way. `version(name)` is that of IP by which an account's server is asked, `another(name)` tells
+    whether one is left that has not failed.
+    """
 
-    def __init__(self, post: Callable[[Callable[[Stack], None]], None], another: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        post: Callable[[Callable[[Stack], None]], None],
+        version: Callable[[str], Awaitable[int]],
+        another: Callable[[str], bool],
+    ) -> None:
         self._post = post
+        self._version = version
         self._another = another
         self._registering: dict[str, asyncio.Future[RequestAnswer]] = {}
         self._probes: dict[int, asyncio.Future[RequestAnswer]] = {}
@@ -71,8 +79,9 @@ class Requests:
 
     async def _register(self, name: str, wanted: bool, timeout_s: float) -> RequestAnswer:
         asked = self._registering[name] = asyncio.get_running_loop().create_future()
-        self._post(lambda stack: stack.registration(name, wanted))
         try:
+            version = await self._version(name) if wanted else 0
+            self._post(lambda stack: stack.registration(name, wanted, version))
             return await asyncio.wait_for(asked, timeout_s)
         except TimeoutError:
             return RequestAnswer(408, "no answer", answered=False)
@@ -99,8 +108,9 @@ class Requests:
     async def _probe(self, name: str, timeout_s: float) -> RequestAnswer:
         self._probe_count = token = self._probe_count % 0x7FFFFFFF + 1
         asked = self._probes[token] = asyncio.get_running_loop().create_future()
-        self._post(lambda stack: stack.options(name, token))
         try:
+            version = await self._version(name)
+            self._post(lambda stack: stack.options(name, token, version))
             return await asyncio.wait_for(asked, timeout_s)
         except TimeoutError:
             return RequestAnswer(408, answered=False)

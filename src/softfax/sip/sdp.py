@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -217,9 +218,9 @@ def numeric_address(sdp: Sdp, line: MediaLine) -> ipaddress.IPv4Address | ipaddr
         raise SdpError(f"media is sent to numeric addresses alone, and {named}", INCOMPATIBLE_ADDRESS) from None
 
 
-def check_family(host: str, ours: str) -> None:
-    """Raises SdpError where media at `host` cannot be reached from an address like `ours`."""
-    if (":" in host) != (":" in ours):
+def check_family(host: str, ours: Iterable[str]) -> None:
+    """Raises SdpError where media at `host` cannot be reached from any address like `ours`."""
+    if all((":" in host) != (":" in one) for one in ours):
         families = ("IPv6", "IPv4") if ":" in host else ("IPv4", "IPv6")
         raise SdpError(f"media at {host} is {families[0]}, and this call has {families[1]}", INCOMPATIBLE_NETWORK)
 

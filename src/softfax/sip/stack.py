@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from softfax.errors import NativeError, SoftfaxError
@@ -18,11 +19,12 @@ from softfax.model import EndedBy
 from softfax.reasons import NAME_UNKNOWN, NO_ROUTE
 from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount
-from softfax.sip.agent import Call, IncomingCall
+from softfax.sip.agent import SERVERS_MAX, Call, IncomingCall, PlaceOrder
 from softfax.sip.binding import clean, library_path, message_of, pj, reason_of, status_reason
 from softfax.sip.ended import FAR_END, OURS, CallEnd, end_of
-from softfax.sip.glue import PJ_EPENDING, FirstOffer, Glue, GlueEvent, GlueEventType, Refused
+from softfax.sip.glue import PJ_EPENDING, FirstOffer, Glue, GlueEvent, GlueEventType, NextServer, Refused
 from softfax.sip.headers import headers_of, sdp_of
+from softfax.sip.listening import Listening, host_port, shown
 from softfax.sip.offers import answer_for, check_first, glue_event, local_udptl
 from softfax.sip.pj_accounts import PjAccount, PjAccounts, port_of, server_uri, source_host
 from softfax.sip.pj_call import PjCall, PjEndpoint, operation, refusal, shown_as
@@ -30,7 +32,7 @@ from softfax.sip.redact import redact
 from softfax.sip.requests import RequestAnswer
 from softfax.sip.secure import security_of
 from softfax.sip.starting import EADDRINUSE, ERRNO_BASE, raise_file_limit, start_error, user_agent
-from softfax.sip.types import CallerId, SipConfig, T38Policy, parse_listen, same_target
+from softfax.sip.types import SipConfig, T38Policy, same_target
 
 if TYPE_CHECKING:
     from softfax.sip.agent import UserAgent
@@ -43,8 +45,6 @@ RUN_MS = 10_000
 PORT_TRIES = 16
 #: A warn-code (RFC 3261 §20.43).
 MISCELLANEOUS = 399
-#: Servers that one call is placed at, one after the other.
-SERVERS_MAX = 8
 #: What says that our offer is the trouble, and not the call (RFC 3261 §21.4.13, §21.4.26, §21.6.4).
 T38_UNWANTED = frozenset({415, 488, 606})
 _running = threading.Lock()
@@ -53,9 +53,10 @@ _running = threading.Lock()
 class Stack:
     """PJSIP with its accounts and calls."""
 
-    def __init__(self, config: SipConfig) -> None:
+    def __init__(self, config: SipConfig, listening: Listening) -> None:
         self.config = config
-        self.bound_address = ("", 0)
+        #: What is listened on; with the ports in use once it has started.
+        self.bound = dict(listening)
         self.agent: UserAgent
         self._glue = Glue(library_path)
         self.pj_accounts = PjAccounts(config, self._glue, self.on_incoming, self._on_registration)
@@ -64,6 +65,7 @@ class Stack:
         # A call has SDP before it has its number.
         self._placing: PjCall | None = None
         self._thread: threading.Thread | None = None
+        self._opening = ""
         self._ready: Future[None] = Future()
         self._stopping = False
 
@@ -126,7 +128,8 @@ class Stack:
             self._open(endpoint)
         except BaseException as error:
             self._close(endpoint)
-            self._ready.set_exception(error if isinstance(error, SoftfaxError) else start_error(error, self.config))
+            listen = self._opening or shown(self.bound.values())
+            self._ready.set_exception(error if isinstance(error, SoftfaxError) else start_error(error, listen))
             return
         self._ready.set_result(None)
         while not self._stopping:
@@ -160,14 +163,13 @@ class Stack:
         ep.medConfig.ecTailLen = 0
         ep.medConfig.threadCnt = 0
         endpoint.libInit(ep)
-        ipv6 = ":" in parse_listen(self.config.listen)[0]
-        if self._glue.open(trace=self.config.trace, ipv6=ipv6):
+        if self._glue.open(trace=self.config.trace, versions=self.bound):
             raise NativeError("the SIP stack did not start: no wake-up socket")
         self._glue.limit(self.config.unacknowledged, self.config.connections)
         self._glue.set_callback(self._on_glue)
-        tls_transport = self._listen(endpoint)
+        tls_transports = {version: self._listen(endpoint, version) for version in self.bound}
         endpoint.libStart()
-        self.pj_accounts.open(endpoint, self.bound_address, tls_transport)
+        self.pj_accounts.open(endpoint, self.bound, tls_transports if self.config.transport == "tls" else {})
 
     def _close(self, endpoint: Any) -> None:
         try:
@@ -180,9 +182,10 @@ class Stack:
         self._glue.set_callback(None)
         self._calls.clear()
 
-    def _listen(self, endpoint: Any) -> int | None:
-        """Opens the transports; UDP and TCP at one port, so port 0 may take several tries. Returns that of TLS, if it is."""
-        host, port = parse_listen(self.config.listen)
+    def _listen(self, endpoint: Any, version: int) -> int:
+        """Opens transports of a version of IP; UDP and TCP at one port, so port 0 may take several tries. Returns the first."""
+        host, port = self.bound[version]
+        self._opening = host_port(host, port)
         kinds = ["tls"] if self.config.transport == "tls" else ["udp", "tcp"]
         for remaining in reversed(range(PORT_TRIES)):
             opened: list[int] = []
@@ -197,8 +200,8 @@ class Stack:
                     raise
                 for transport in opened:
                     endpoint.transportClose(transport)
-        self.bound_address = (host, bound)
-        return opened[0] if kinds == ["tls"] else None
+        self.bound[version], self._opening = (host, bound), ""
+        return opened[0]
 
     @property
     def refused(self) -> Refused:
@@ -215,13 +218,13 @@ class Stack:
         """Replace all accounts by these. Raises UsageError."""
         self.pj_accounts.put(known)
 
-    def registration(self, name: str, wanted: bool) -> None:
-        """Starts the registration of an account, or ends it."""
-        self.pj_accounts.register(name, wanted)
+    def registration(self, name: str, wanted: bool, version: int) -> None:
+        """Starts the registration of an account over a version of IP, or ends it."""
+        self.pj_accounts.register(name, wanted, version)
 
-    def options(self, name: str, token: int) -> None:
-        """Asks the server of an account whether it is there."""
-        pj_account = self.pj_accounts.find(name)
+    def options(self, name: str, token: int, version: int) -> None:
+        """Asks the server of an account whether it is there, over a version of IP."""
+        pj_account = self.pj_accounts.find(name, version)
         if (
             pj_account is None
             or pj_account.account is None
@@ -229,22 +232,14 @@ class Stack:
         ):
             self.agent.tell(self.agent.requests.probed, token, RequestAnswer(503, NO_ROUTE, answered=False))
 
-    def call(
-        self,
-        call: Call,
-        uri: str,
-        account: str,
-        caller: CallerId | None = None,
-        again: bool = False,
-        servers: int = SERVERS_MAX,
-    ) -> None:
-        """Sends the INVITE; `again` with audio, where T.38 in the first was refused. It may be placed at so many `servers`."""
+    def call(self, call: Call, order: PlaceOrder) -> None:
+        """Sends the INVITE."""
         if call._hangup_wanted:
             self.agent.tell(call._deliver_state, "ended", 487, "cancelled before it was sent")
             return
-        pj_account = self.pj_accounts.find(account)
+        pj_account = self.pj_accounts.find(order.account, order.version)
         if pj_account is None:
-            self.agent.tell(call._deliver_state, "ended", 0, f"there is no account {account}")
+            self.agent.tell(call._deliver_state, "ended", 0, f"there is no account {order.account}")
             return
         if len(self._calls) >= self.config.max_calls:
             self.agent.tell(
@@ -252,17 +247,17 @@ class Stack:
             )
             return
         pj_call = PjCall(self, pj_account, call)
-        pj_call.again = again or servers < SERVERS_MAX
-        if servers > 1:
-            pj_call.place_elsewhere = lambda stack: stack.call(call, uri, account, caller, again, servers - 1)
+        pj_call.again = order.again or order.tries < SERVERS_MAX
+        if order.tries > 1:
+            pj_call.place_elsewhere, pj_call.servers = replace(order, tries=order.tries - 1), order.servers
         policy = call._policy
-        if policy is not None and policy.first_invite and not again:
+        if policy is not None and policy.first_invite and not order.again:
             pj_call.first_offer = self._t38_offer(call, policy)
             if pj_call.first_offer and policy.may_be_audio:
-                pj_call.place_again = lambda stack: stack.call(call, uri, account, caller, True)
+                pj_call.place_again = replace(order, again=True, tries=SERVERS_MAX)
         self._placing = pj_call
         try:
-            pj_call.makeCall(uri, shown_as(pj_account, caller, operation()))
+            pj_call.makeCall(order.uri, shown_as(pj_account, order.caller, operation()))
         except pj.Error as error:
             self._commands.append(functools.partial(_forget, pj_call))
             self.agent.tell(call._deliver_state, "ended", 0, reason_of(error))
@@ -418,7 +413,7 @@ class Stack:
             offer = None
         try:
             if offer is not None:
-                check_first(call, offer, self.bound_address[0])
+                check_first(call, offer, [host for host, _ in self.bound.values()])
         except sdp.SdpError as error:
             self._refuse(call, error)
             return
@@ -461,7 +456,7 @@ class Stack:
         if place_again is not None:
             self._calls.pop(pj_call.call._index, None)
             pj_call.call._index = -1
-            self.post(place_again)
+            self.agent.tell(self.agent.place, pj_call.call, place_again)
         elif state is not None and not (state == "calling" and pj_call.again):
             # PJSIP says 487 of a redirection that is not followed.
             led_to = pj_call.led_to if state == "ended" else ""
@@ -472,13 +467,16 @@ class Stack:
             # The object must outlive this callback.
             self._commands.append(functools.partial(_forget, pj_call))
 
-    def _placed_again(self, pj_call: PjCall, info: Any) -> Callable[[Stack], None] | None:
-        """Return the command that places a call again, with audio or at the next server (RFC 3263 §4.3); None if it has ended."""
+    def _placed_again(self, pj_call: PjCall, info: Any) -> PlaceOrder | None:
+        """Return how a call is placed again, with audio or at the next server (RFC 3263 §4.3); None if it has ended."""
         if pj_call.place_again is not None and info.lastStatusCode in T38_UNWANTED:
             return pj_call.place_again
         if pj_call.place_elsewhere is None or pj_call.call._hangup_wanted:
             return None
-        if not self._glue.next_server(pj_call.call._index):
+        left = self._glue.next_server(pj_call.call._index)
+        if left is NextServer.NONE or (
+            left is NextServer.OTHER_VERSION and all(self._glue.is_failed(*one) for one in pj_call.servers)
+        ):
             return None
         log.warning("a call to %s: %s; the next server is asked", pj_call.call.remote_uri, _said(info))
         return pj_call.place_elsewhere
@@ -503,7 +501,7 @@ class Stack:
             self.agent.tell(self.agent.requests.probed, event.call_id, answer)
             return
         if event.type is GlueEventType.UNREGISTERED:
-            name = self.pj_accounts.name_of(event.call_id)
+            name = self.pj_accounts.registered_by(event.call_id)
             self.agent.tell(self.agent.registration_lost, name, "its connection was closed")
             return
         pj_call = self._calls.get(event.call_id)

@@ -10,7 +10,7 @@ from softfax.errors import AuthenticationError, NativeError, PortInUseError, Reg
 from softfax.reasons import REASON_REMEDIES
 from softfax.sip.binding import pj, reason_of
 from softfax.sip.requests import RequestAnswer
-from softfax.sip.types import FILES_WANTED, ONLY_ACCOUNT, SipAccount, SipConfig
+from softfax.sip.types import FILES_WANTED, ONLY_ACCOUNT, SipAccount
 
 __all__ = ["EADDRINUSE", "ERRNO_BASE", "raise_file_limit", "registration_error", "start_error", "user_agent"]
 
@@ -18,15 +18,15 @@ ERRNO_BASE = 120000
 EADDRINUSE, EADDRNOTAVAIL, EACCES = 98, 99, 13
 
 
-def start_error(error: BaseException, config: SipConfig) -> SoftfaxError:
-    """A failed start, in our errors."""
+def start_error(error: BaseException, listen: str) -> SoftfaxError:
+    """A failed start, in our errors; `listen` is the address that was being opened."""
     if isinstance(error, pj.Error):
         code = int(error.status) - ERRNO_BASE
         if code == EADDRINUSE:
-            return PortInUseError(f"{config.listen} is in use", "choose another address or port with --listen")
+            return PortInUseError(f"{listen} is in use", "choose another address or port with --listen")
         if code in (EADDRNOTAVAIL, EACCES):
             return PortInUseError(
-                f"{config.listen} cannot be listened on ({reason_of(error)})", "choose another with --listen"
+                f"{listen} cannot be listened on ({reason_of(error)})", "choose another with --listen"
             )
         return NativeError(
             f"the SIP stack did not start: {reason_of(error)}", "`softfax doctor` looks at ports, libraries and limits"

@@ -33,12 +33,15 @@ __all__ = [
     "CallerId",
     "CallerPolicy",
     "Codec",
+    "PublicAddress",
     "SipAccount",
     "SipConfig",
     "T38Media",
     "T38Policy",
     "Transport",
     "calls_possible",
+    "is_numeric",
+    "is_unspecified",
     "local_address_towards",
     "parse_listen",
     "same_target",
@@ -46,6 +49,8 @@ __all__ = [
 ]
 
 Transport = Literal["udp", "tcp", "tls"]
+#: An address, or one of IPv4 and one of IPv6.
+PublicAddress = str | tuple[str, ...]
 Codec = Literal["PCMU", "PCMA"]
 CallerPolicy = Literal["p-asserted-identity", "remote-party-id", "from", "anonymous"]
 # Addresses of nobody (RFC 5737, RFC 3849): the way to them is the default route.
@@ -96,7 +101,7 @@ class SipAccount:
     from_uri: str = ""
     expires_s: int = 300
     transport: Transport = "udp"
-    public_address: str = ""
+    public_address: PublicAddress = ""
     stun: str = ""
     keepalive_s: int = 15
     caller: CallerPolicy = "p-asserted-identity"
@@ -116,6 +121,9 @@ class SipAccount:
 class SipConfig:
     """The user agent. `listen` is HOST:PORT, port 0 for any free one. Beyond loopback it listens only where configured.
 
+    It may be one address of IPv4 and one of IPv6; `[::]` alone is 0.0.0.0 too. A far end is called from the one of its version,
+    and media are of that version, or of the one that a caller offers.
+
     `transport` is what calls without an account are placed over. Both UDP and TCP are listened on, at the same port (RFC 3261
     §18), but with `tls` TLS alone. Accounts over TLS beside that, and each client certificate, get a TLS port of their own, any
     free one. A call without an account is led on by 3xx at most `redirects` times. `public_address` is what Contact and SDP show
@@ -124,10 +132,10 @@ class SipConfig:
     `dscp_media` mark what is sent (DSCP, RFC 4594), 0 for nothing.
     """
 
-    listen: str = "127.0.0.1:0"
+    listen: str | tuple[str, ...] = "127.0.0.1:0"
     transport: Transport = "udp"
     accounts: tuple[SipAccount, ...] = ()
-    public_address: str | None = None
+    public_address: PublicAddress | None = None
     tls_certificate: str | None = None
     tls_private_key: str | None = None
     tls_ca: str | None = None
@@ -200,7 +208,8 @@ class T38Media:
 
 @dataclass(frozen=True)
 class T38Policy:
-    """Answer to an offer of T.38, and our own offer. `local_udptl` returns our bound UDPTL address, in the SIP thread.
+    """Answer to an offer of T.38, and our own offer. `local_udptl` returns our bound UDPTL address of a version of IP (of another
+    where there is none), in the SIP thread.
 
     With `first_invite` a call of ours begins with an offer of T.38 alone. Where that is refused, it is placed again with audio,
     if there `may_be_audio`; the first is not reported.
@@ -208,7 +217,7 @@ class T38Policy:
 
     accept: bool
     parameters: T38Parameters
-    local_udptl: Callable[[], tuple[str, int]]
+    local_udptl: Callable[[int], tuple[str, int]]
     first_invite: bool = False
     may_be_audio: bool = True
 
@@ -257,6 +266,15 @@ def parse_listen(text: str) -> tuple[str, int]:
     if match is None or int(match[2]) > 65535:
         raise UsageError(f"not an address to listen on: {text!r}", "write HOST:PORT, port 0 for any free one")
     return match[1].strip("[]"), int(match[2])
+
+
+def is_numeric(host: str) -> bool:
+    """Return True if a host is an address."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def is_unspecified(host: str) -> bool:

@@ -79,8 +79,8 @@ class CallHost(Protocol):
         """Takes an order; what comes of it is reported."""
 
     @property
-    def bound_address(self) -> tuple[str, int]:
-        """Address and port on which SIP listens."""
+    def bound_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Addresses and ports on which SIP listens, one for each version of IP."""
 
     async def preview(self, fax_id: str) -> bytes | None:
         """The page being received as far as its lines have come, as PNG."""
@@ -149,9 +149,9 @@ class Calls:
             await asyncio.wait(tasks, timeout=timeout_s)
 
     @property
-    def bound_address(self) -> tuple[str, int]:
-        """Address and port on which SIP listens."""
-        return self.running().agent.bound_address
+    def bound_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Addresses and ports on which SIP listens, one for each version of IP."""
+        return self.running().agent.bound_addresses
 
     def running(self) -> FaxRuntime:
         """The runtime. Raises LocalError before the start."""

@@ -255,8 +255,13 @@ class Station(Registry):
 
     @property
     def bound_address(self) -> tuple[str, int]:
-        """Address and port on which SIP listens; of the first process where there are several."""
-        return self._running().bound_address
+        """Address and port on which SIP listens, the first where it is two; of the first process where there are several."""
+        return self.bound_addresses[0]
+
+    @property
+    def bound_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Addresses and ports on which SIP listens, one for each version of IP; of the first process."""
+        return self._running().bound_addresses
 
     def _running(self) -> CallHost:
         if self._host is None:

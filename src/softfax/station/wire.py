@@ -206,10 +206,9 @@ class Stop(Message):
 
 @dataclass(frozen=True)
 class Started(Message):
-    """SIP is listened at."""
+    """SIP is listened at: an address for each version of IP."""
 
-    host: str
-    port: int
+    addresses: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ async def serve(sock: socket.socket, configure: Callable[[StationConfig], None] 
             report(wire.StartFailed(type(error).__name__, error.problem, error.remedy))
             await writer.drain()
             return
-        report(wire.Started(*calls.bound_address))
+        report(wire.Started(calls.bound_addresses))
         await _follow(reader, calls, configure)
         await writer.drain()
     except ConnectionError:

@@ -23,7 +23,7 @@ from typing import Literal
 from softfax import errors
 from softfax.errors import LocalError, NativeError, PortInUseError, SoftfaxError
 from softfax.fax import outcome
-from softfax.sip.types import parse_listen
+from softfax.sip.listening import host_port, listen_addresses, listen_of
 from softfax.station import wire
 from softfax.station.config import StationConfig
 from softfax.station.load import Load
@@ -64,7 +64,7 @@ class _Worker:
         self.since = datetime.now(UTC)
         self.restarts = 0
         self.last_end = ""
-        self.address = ("", 0)
+        self.addresses: tuple[tuple[str, int], ...] = (("", 0),)
         self.registrations: tuple[RegistrationView, ...] = ()
         self.put_out = wire.PutOut(())
         self.load = Load()
@@ -88,7 +88,7 @@ class _Worker:
             calls=len(self.faxes),
             restarts=self.restarts,
             last_end=self.last_end,
-            address=self.address,
+            address=self.addresses[0],
             load=self.load,
         )
 
@@ -140,15 +140,14 @@ class _Worker:
         return None
 
     def _listens(self, started: wire.Started) -> None:
-        self.address = (started.host, started.port)
+        self.addresses = started.addresses
         self.state, self.since = "running", datetime.now(UTC)
         self.load, self.ordered = Load(room=FIRST_ROOM), 0
-        host, port = parse_listen(self.config.sip.listen)
-        if port == 0:
-            # The next one listens where far ends know us.
-            shown = f"[{host}]" if ":" in host else host
-            sip = self.config.sip.model_copy(update={"listen": f"{shown}:{started.port}"})
-            self.config = self.config.model_copy(update={"sip": sip})
+        # The next one listens where far ends know us.
+        named = zip(listen_addresses(self.config.sip.listen), started.addresses, strict=True)
+        listen = tuple(host_port(host, port or bound[1]) for (host, port), bound in named)
+        sip = self.config.sip.model_copy(update={"listen": listen})
+        self.config = self.config.model_copy(update={"sip": sip})
 
     async def _live(self) -> None:
         failures = 0
@@ -279,12 +278,10 @@ class Workers:
     def _parts(config: StationConfig) -> list[StationConfig]:
         """Each process's own: its accounts, and a port for each."""
         count = config.processes
-        host, port = parse_listen(config.sip.listen)
-        shown = f"[{host}]" if ":" in host else host
         return [
             config.model_copy(
                 update={
-                    "sip": config.sip.model_copy(update={"listen": f"{shown}:{port + 2 * n if port else 0}"}),
+                    "sip": config.sip.model_copy(update={"listen": listen_of(config.sip.listen, n)}),
                     "account": config.account[n::count],
                     # Routes are the station's to choose by, and may name accounts of other processes.
                     "route": (),
@@ -306,9 +303,9 @@ class Workers:
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
     @property
-    def bound_address(self) -> tuple[str, int]:
-        """Address and port on which the first listens."""
-        return self._workers[0].address
+    def bound_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Addresses and ports on which the first listens."""
+        return self._workers[0].addresses
 
     def views(self) -> list[WorkerView]:
         """Views of the processes."""

@@ -13,7 +13,7 @@ import pytest
 
 from softfax.engine.abi import ErrorCorrection
 from softfax.engine.core import UdptlSettings
-from softfax.fax.media import udptl_settings
+from softfax.fax.media import UdptlSockets, udptl_settings
 from softfax.fax.runtime import ActiveFax
 from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import Direction
@@ -57,7 +57,7 @@ async def _asked(made: FaxSettings, far: T38Parameters | None) -> tuple[T38Polic
         numbers=iter([1]),
         drain=Mock(),
         engine=Mock(),
-        media_host="127.0.0.1",
+        udptl_sockets=lambda: UdptlSockets(["127.0.0.1"], 0),
         agent=SimpleNamespace(config=SimpleNamespace(dscp_media=0)),
         on_event=Mock(),
         forget=Mock(),

@@ -45,7 +45,7 @@ def test_a_hundred_traces_of_strangers_are_kept_and_no_more(tmp_path: Path) -> N
     async def calls() -> list[Path]:
         ring, paths = Ring(), []
         for n in range(RING_MAX + 20):
-            tracing = Tracing(f"{n:024x}", 1, settings, SipMessages(), ("127.0.0.1", 5060))
+            tracing = Tracing(f"{n:024x}", 1, settings, SipMessages(), [("127.0.0.1", 5060)])
             paths.append(tracing.trace.write(tmp_path))
             ring.add(tracing)
         await asyncio.get_running_loop().shutdown_default_executor()

@@ -15,12 +15,14 @@ from ipaddress import ip_address
 
 from softfax.errors import SoftfaxError
 from softfax.mailboxes.targets import MailboxError, greet
+from softfax.ops.check import is_loopback
 from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, skipped, warning
 from softfax.ops.doctor.ports import ask_station
 from softfax.ops.doctor.sipping import Answer, probe
 from softfax.sip.agent import UserAgent
+from softfax.sip.listening import any_port, public_of, version_of
 from softfax.sip.stun import public_address
-from softfax.sip.types import SipAccount, local_address_towards, parse_listen, split_uri
+from softfax.sip.types import SipAccount, local_address_towards, split_uri
 from softfax.station import making
 from softfax.station.config import AccountConfig, StationConfig
 
@@ -134,20 +136,17 @@ async def nat_findings(config: StationConfig, stun: str = "") -> list[Finding]:
             server = (await _resolve(host, port))[0]
             out.append(await _nat(config, account, server, stun or account.stun))
     if not config.account and stun:
-        out.append(await _asked(stun, local_address_towards("sip:192.0.2.1"), config.sip.public_address, ""))
+        out.append(
+            await _asked(stun, local_address_towards("sip:192.0.2.1"), public_of(config.sip.public_address, 4), "")
+        )
     return out
 
 
 async def _nat(config: StationConfig, account: AccountConfig, server: str, stun: str) -> Finding:
     local = await asyncio.to_thread(local_address_towards, f"sip:[{server}]" if ":" in server else f"sip:{server}")
-    public = account.public_address or config.sip.public_address
-    bound = parse_listen(config.sip.listen)[0]
-    if (
-        bound
-        and not ip_address(bound).is_unspecified
-        and ip_address(bound).is_loopback
-        and not ip_address(server).is_loopback
-    ):
+    version = version_of(server)
+    public = public_of(account.public_address, version) or public_of(config.sip.public_address, version)
+    if is_loopback(config.sip.listen) and not ip_address(server).is_loopback:
         return failed(
             CheckArea.NETWORK,
             f"{account.label}: SIP is listened for on loopback alone, {server} is elsewhere",
@@ -198,10 +197,7 @@ async def registration_findings(config: StationConfig, running: bool) -> list[Fi
     if running:
         return await _told(config)
     accounts = tuple(dataclasses.replace(a, expires_s=60) for a in config.sip_accounts() if a.register)
-    host = parse_listen(config.sip.listen)[0]
-    sip = dataclasses.replace(
-        making.sip_config(config), listen=f"[{host}]:0" if ":" in host else f"{host}:0", accounts=accounts
-    )
+    sip = dataclasses.replace(making.sip_config(config), listen=any_port(config.sip.listen), accounts=accounts)
     try:
         agent = await UserAgent.start(sip)
     except SoftfaxError as error:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from softfax.errors import SoftfaxError
 from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok
+from softfax.sip.listening import listen_of
 from softfax.sip.types import parse_listen
 from softfax.station.config import StationConfig
 
@@ -70,12 +71,11 @@ async def port_findings(config: StationConfig, running: bool) -> list[Finding]:
 
 
 def _wanted(config: StationConfig) -> Iterator[tuple[str, str, tuple[Protocol, ...]]]:
-    host, port = parse_listen(config.sip.listen)
-    shown = f"[{host}]" if ":" in host else host
     tls = config.sip.transport == "tls"
-    for number in range(config.processes if port else 1):
+    for number in range(config.processes):
         name = "SIP" if not number else f"SIP of process {number + 1}"
-        yield name, f"{shown}:{port + 2 * number if port else 0}", ("tcp",) if tls else ("udp", "tcp")
+        for listen in listen_of(config.sip.listen, number):
+            yield name, listen, ("tcp",) if tls else ("udp", "tcp")
     if config.http.enabled:
         yield "HTTP", config.http.listen, ("tcp",)
     if config.ami is not None:

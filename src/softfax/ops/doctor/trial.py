@@ -14,7 +14,7 @@ from softfax.model import FaxResult, Mode, ProgressEvent
 from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, warning
 from softfax.queue.causes import classify
 from softfax.queue.causes import remedy as remedy_of
-from softfax.sip.types import parse_listen
+from softfax.sip.listening import any_port
 from softfax.station import FaxOrder, Station
 from softfax.station.config import StationConfig
 
@@ -54,9 +54,8 @@ async def call_findings(config: StationConfig, number: str, *, account: str = ""
 
 def _alone(config: StationConfig, folder: Path) -> StationConfig:
     """Configuration for a trial, which reaches no others: no registration, no callbacks, no listeners."""
-    host = parse_listen(config.sip.listen)[0]
     changes: dict[str, Any] = {
-        "sip": config.sip.model_copy(update={"listen": f"[{host}]:0" if ":" in host else f"{host}:0"}),
+        "sip": config.sip.model_copy(update={"listen": any_port(config.sip.listen)}),
         "account": tuple(account.model_copy(update={"register_": False}) for account in config.account),
         "fax": config.fax.model_copy(update={"receive": False}),
         "data": config.data.model_copy(update={"dir": folder, "url": ""}),

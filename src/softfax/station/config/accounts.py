@@ -16,6 +16,7 @@ from softfax.errors import UsageError
 from softfax.fax.settings import T38Preferences
 from softfax.options import Rate
 from softfax.sip.accounts import check_accounts, network
+from softfax.sip.listening import listen_addresses
 from softfax.sip.sdes import SrtpPolicy
 from softfax.sip.stun import stun_server
 from softfax.sip.types import (
@@ -24,7 +25,6 @@ from softfax.sip.types import (
     Codec,
     SipAccount,
     Transport,
-    parse_listen,
     split_uri,
 )
 from softfax.station.config.base import Misplaced, Prefix, Table, address_here, matching, said
@@ -50,6 +50,8 @@ Did = Annotated[
         "write a number, like +49301234567",
     ),
 ]
+#: Our address as others reach it, or one for each version of IP.
+PublicAddress = Annotated[str, address_here] | tuple[Annotated[str, address_here], ...]
 MaxDatagram = Field(400, ge=72, le=2048, description="largest UDPTL datagram we say we take, in octets")
 
 
@@ -67,9 +69,15 @@ class Slots:
 class SipTable(Table):
     """[sip]: the address at which the station listens for SIP, and how it speaks there."""
 
-    listen: str = Field("127.0.0.1:5060", description="HOST:PORT of SIP, port 0 for any free one; loopback by default")
+    listen: str | tuple[str, ...] = Field(
+        "127.0.0.1:5060",
+        description="HOST:PORT of SIP, port 0 for any free one; loopback by default. Or one of IPv4 and one of IPv6;"
+        " [::] alone is 0.0.0.0 too",
+    )
     transport: Transport = Field("udp", description="transport of calls whose account names none")
-    public_address: Annotated[str, address_here] = Field("", description="our address as far ends see it, behind NAT")
+    public_address: PublicAddress = Field(
+        "", description="our address as far ends see it, behind NAT; or one of IPv4 and one of IPv6"
+    )
     tls_certificate: Path | None = Field(None, description="our certificate (PEM), to answer calls over TLS")
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
     tls_ca: Path | None = Field(
@@ -118,8 +126,9 @@ class SipTable(Table):
 
     @field_validator("listen")
     @classmethod
-    def _listen(cls, value: str) -> str:
-        return said(lambda: parse_listen(value)) and value
+    def _listen(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        said(lambda: listen_addresses(value))
+        return value
 
     @field_validator("user_agent")
     @classmethod
@@ -190,8 +199,8 @@ class AccountConfig(Table):
     transport: Transport | None = Field(None, description="udp, tcp or tls (as in [sip])")
     tls_certificate: Path | None = Field(None, description="certificate (PEM) shown to a server that asks for one")
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
-    public_address: Annotated[str, address_here] = Field(
-        "", description="our address as this server sees it, behind NAT"
+    public_address: PublicAddress = Field(
+        "", description="our address as this server sees it, behind NAT; or one of IPv4 and one of IPv6"
     )
     stun: str = Field("", description="STUN server HOST[:PORT] that is asked for our public address")
     keepalive_s: int = Field(
