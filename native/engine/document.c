@@ -87,7 +87,7 @@ void document_plan(sfx_document *d, unsigned first, unsigned allowed, int rate_b
         return; /* spandsp's own choice stands */
     for (unsigned i = d->count; i-- > first;) {
         uint64_t now[CODES + 1] = {0};
-        bool free_change = i + 1 >= d->count || !same_format(&d->pages[i], &d->pages[i + 1]);
+        bool free_change = i + 1 >= d->count || d->pages[i].last || !same_format(&d->pages[i], &d->pages[i + 1]);
         for (int c = 1; c <= CODES; c++) {
             uint64_t onward = UINT64_MAX;
             for (int n = 1; n <= CODES; n++) {
@@ -114,10 +114,12 @@ void document_plan(sfx_document *d, unsigned first, unsigned allowed, int rate_b
 }
 
 int document_run_end(const sfx_document *d, unsigned first) {
-    for (unsigned i = first; i + 1 < d->count; i++)
-        if (d->plan[i + 1] != d->plan[first] && same_format(&d->pages[i], &d->pages[i + 1]))
+    for (unsigned i = first; i < d->count; i++)
+        if (d->pages[i].last)
             return (int)i;
-        else if (!same_format(&d->pages[i], &d->pages[i + 1]))
+        else if (i + 1 < d->count && !same_format(&d->pages[i], &d->pages[i + 1]))
             return -1; /* spandsp sees that by itself */
+        else if (i + 1 < d->count && d->plan[i + 1] != d->plan[first])
+            return (int)i;
     return -1;
 }

@@ -291,6 +291,7 @@ typedef struct sfx_page {
     uint32_t width, rows;
     int32_t x_dpm, y_dpm; /* dots per metre as T.30 counts: 8031 (R8), 11811, 16063 (R16); 3850, 7700, 11811, 15400 */
     uint32_t bytes[3];    /* compressed by T.4 1-D, T.4 2-D and T.6; 0 = unknown */
+    uint32_t last;        /* 1: of one of several faxes on the call; a page after it comes under a new DCS (EOM) */
 } sfx_page;
 
 /*

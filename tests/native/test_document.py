@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +127,35 @@ def test_pages_are_appended_while_the_first_is_sent(tmp_path: Path, mode: str, e
     assert sent.code == 0
     assert len(sent.codes()) == 1, "one DCS for all pages"
     assert [p.tolist() for p in sent.pages] == [black(i).tolist() for i in images]
+
+
+@pytest.mark.parametrize("mode", ["T38", "PCMU"])
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_another_fax_on_the_same_call_has_a_dcs_of_its_own(tmp_path: Path, mode: str, withdrawn: bool) -> None:
+    """Its pages are appended during the last page of the fax before, and may be taken back as long as that lasts."""
+    images = [page(n) for n in range(3)]
+    formats = [describe(image, 204, 196) for image in images]
+    formats[0] = replace(formats[0], last=True)
+    writer = TiffWriter(tmp_path / "sent.tif")
+    writer.add(images[0], 204, 196)
+
+    def react(session: EngineSession, event: EngineEvent) -> None:
+        if event.type is EventType.NEGOTIATED and len(writer.pages) == 1:
+            for image in images[1:]:
+                writer.add(image, 204, 196)
+            session.document(formats, more=False)
+            if withdrawn:
+                session.document(formats[:1], more=False)
+
+    sent = send(
+        tmp_path, lambda session: session.document(formats[:1], more=True), react, mode=mode, pace_us=2500
+    )
+
+    assert sent.code == 0
+    assert len(sent.codes()) == (1 if withdrawn else 2)
+    ends = [e.values[5] for e in sent.received if e.type is EventType.PAGE]
+    assert ends == ([0x2E] if withdrawn else [0x8E, 0x4E, 0x2E]), "EOP alone, or EOM, MPS, EOP"
+    assert [p.tolist() for p in sent.pages] == [black(i).tolist() for i in images[: len(ends)]]
 
 
 def test_a_page_that_comes_late_is_waited_for(tmp_path: Path) -> None:

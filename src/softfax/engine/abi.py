@@ -140,6 +140,7 @@ class PageRecord(c.Structure):
         ("x_dpm", c.c_int32),
         ("y_dpm", c.c_int32),
         ("bytes", c.c_uint32 * 3),
+        ("last", c.c_uint32),
     ]
 
 

@@ -149,7 +149,8 @@ class T30Settings(FaxOptions):
 class PageFormat:
     """A page to send as T.30 counts: dots and rows, dots per metre (8031, 11811, 16063 by 3850, 7700, 11811, 15400).
 
-    `codes` are its sizes compressed by T.4 1-D, T.4 2-D and T.6; 0 where unknown.
+    `codes` are its sizes compressed by T.4 1-D, T.4 2-D and T.6; 0 where unknown. A page after the `last` of a fax is another
+    fax's, and comes under a new DCS (EOM).
     """
 
     width: int
@@ -157,10 +158,12 @@ class PageFormat:
     x_dpm: int
     y_dpm: int
     codes: tuple[int, int, int] = (0, 0, 0)
+    last: bool = False
 
     def to_c(self) -> PageRecord:
         """The C struct."""
-        return PageRecord(self.width, self.rows, self.x_dpm, self.y_dpm, (c.c_uint32 * 3)(*self.codes))
+        codes = (c.c_uint32 * 3)(*self.codes)
+        return PageRecord(self.width, self.rows, self.x_dpm, self.y_dpm, codes, int(self.last))
 
 
 @dataclass(frozen=True, slots=True)
