@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 14
+#define SFX_ABI_VERSION 15
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;

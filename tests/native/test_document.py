@@ -147,9 +147,7 @@ def test_another_fax_on_the_same_call_has_a_dcs_of_its_own(tmp_path: Path, mode:
             if withdrawn:
                 session.document(formats[:1], more=False)
 
-    sent = send(
-        tmp_path, lambda session: session.document(formats[:1], more=True), react, mode=mode, pace_us=2500
-    )
+    sent = send(tmp_path, lambda session: session.document(formats[:1], more=True), react, mode=mode, pace_us=2500)
 
     assert sent.code == 0
     assert len(sent.codes()) == (1 if withdrawn else 2)

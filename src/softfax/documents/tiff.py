@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -58,10 +59,26 @@ class TiffWriter:
     """Writes a multi-page fax TIFF; a page is on disk when `add` returns."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+        self._file: IO[bytes] = path.open("wb")
         self._file.write(b"II*\0" + struct.pack("<I", 0))
         self._link = 4
+        self._before = 0
         self.pages: list[PageInfo] = []
+
+    @classmethod
+    def appending(cls, path: Path) -> TiffWriter:
+        """Writer of pages behind those of a file that is such a writer's. `pages` are the new ones."""
+        self = cls.__new__(cls)
+        self._file, self._link, self._before, self.pages = path.open("r+b"), 4, 0, []
+        while directory := self._number("<I", self._link):
+            self._link = directory + 2 + 12 * self._number("<H", directory)
+            self._before += 1
+        return self
+
+    def _number(self, kind: str, at: int) -> int:
+        self._file.seek(at)
+        number: int = struct.unpack(kind, self._file.read(struct.calcsize(kind)))[0]
+        return number
 
     def add_page(
         self, page: Image.Image, page_class: PageClass, *, pictures: float = 0.0, t6: bytes | None = None
@@ -117,7 +134,11 @@ class TiffWriter:
             (284, _SHORT, 1),
             (293, _LONG, 0),  # T6Options
             (296, _SHORT, 2),  # inch
-            (297, _SHORT, len(self.pages)),  # PageNumber; its second value (of how many) stays 0, unknown
+            (
+                297,
+                _SHORT,
+                self._before + len(self.pages),
+            ),  # PageNumber; its second value (of how many) stays 0, unknown
         ]
         directory = file.tell()
         file.write(struct.pack("<H", len(entries)))

@@ -30,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 14
+ABI_VERSION = 15
 
 
 class EventType(IntEnum):

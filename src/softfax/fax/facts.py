@@ -24,9 +24,12 @@ class PageMark:
 
 @dataclass
 class FaxFacts:
-    """One fax so far. `pages` are those confirmed; `confirmed_last` once the last one is."""
+    """One fax so far. `pages` are those confirmed; `confirmed_last` once the last one is. `pages_before` are those of other faxes
+    on the call, which the engine counts before them.
+    """
 
     pages: int = 0
+    pages_before: int = 0
     page_marks: list[PageMark] = field(default_factory=list)
     confirmed_last: bool = False
     bitrate: int = 0
@@ -64,6 +67,7 @@ class FaxFacts:
     def page(self, event: EngineEvent, direction: Direction, fax_id: str) -> PageEvent:
         """Count a page, and return the event of it. The rows of one that passes a gateway are its receiver's to judge."""
         number, size, rows, bad_rows, duration_ms, _fcf, _retries, confirmed = event.values
+        number -= self.pages_before
         self.bad_rows += bad_rows
         self.page_marks.append(PageMark(bool(confirmed), bad_rows))
         if confirmed:

@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from softfax.documents.appended import append, write_behind
 from softfax.documents.job import PageJob
 from softfax.documents.types import FarEnd, PageClass, PageInfo
 from softfax.engine.abi import DisVerdict
 from softfax.engine.core import EngineEvent, EngineSession, PageFormat
-from softfax.errors import DocumentError, NativeError
+from softfax.errors import DocumentError, DocumentInterruptedError, NativeError
 
 __all__ = ["DocumentFeed", "OtherDocument", "far_end_of", "page_format"]
 
@@ -20,6 +22,8 @@ log = logging.getLogger("softfax.fax")
 
 #: Begins to make the pages of another document. Blocks. Raises DocumentError.
 OtherDocument = Callable[[], PageJob]
+#: Files in which the pages made anew stand behind those of other faxes have numbers from here on.
+BEHIND = 1000
 A4_LENGTH_MM, B4_LENGTH_MM = 297.0, 364.0
 
 
@@ -55,6 +59,9 @@ class DocumentFeed:
     `on_failed` that a page could not be made while the fax was under way. A job given to it belongs to its maker; jobs made
     here end with `close`. Of several documents that are put out for polling, the job's is the first; `polled` makes each, and
     `on_chosen` reports the one that the far end has named.
+
+    On a call that sends several faxes, `before` is the feed of the one before, whose pages are all made: those of this one come
+    behind them in the file that the engine reads, once the last is made.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class DocumentFeed:
         on_failed: Callable[[DocumentError], None],
         polled: Sequence[OtherDocument] = (),
         on_chosen: Callable[[int], None] = lambda index: None,
+        before: DocumentFeed | None = None,
     ) -> None:
         self._job = self._first = job
         self._engine = engine
@@ -77,8 +85,38 @@ class DocumentFeed:
         self._pending: PageJob | None = None
         self._far_end: FarEnd | None = None
         self._closed = False
+        #: The pages before these in the file, and the file; whether these are in it.
+        self._before = before.sent() if before is not None else ()
+        self._tiff = before.tiff if before is not None else job.tiff
+        self._appended = before is None
+        self._others_follow = False
         job.on_change = self._wake
         self._changed()
+        if before is not None:
+            before.close()
+
+    @property
+    def tiff(self) -> Path:
+        """The file that the engine reads."""
+        return self._tiff
+
+    def sent(self) -> tuple[PageFormat, ...]:
+        """The pages in the file up to the last of this fax."""
+        formats = [page_format(page) for page in self._job.pages]
+        if self._job.done and self._others_follow and formats:
+            formats[-1] = replace(formats[-1], last=True)
+        return (*self._before, *formats)
+
+    def others_follow(self, follow: bool) -> None:
+        """Say whether other faxes are to be sent on the call behind this one. It may change until their pages are there."""
+        if follow != self._others_follow:
+            self._others_follow = follow
+            self._changed()
+
+    def withdraw(self) -> None:
+        """Take the pages back, of which none is being sent yet: no more come on this call."""
+        self.close()
+        self._engine.document(self._before, more=False)
 
     @property
     def pages(self) -> list[PageInfo]:
@@ -143,24 +181,37 @@ class DocumentFeed:
     def _changed(self) -> None:
         if self._closed:
             return
-        if self._pending is not None and (self._pending.pages or self._pending.error):
-            self._replace(self._pending)
+        pending = self._pending
+        if pending is not None and (pending.error or (pending.done if self._before else pending.pages)):
+            self._replace(pending)
         if self._job.error is not None:
             self._on_failed(self._job.error)
             return
-        self._tell_engine(None)
+        if not self._appended and self._job.done:
+            append(self._job.tiff, self._tiff)
+            self._appended = True
+        if self._appended:
+            self._tell_engine(None)
         self._on_pages(self._job.total, self._job.done, self._warnings())
 
     def _replace(self, job: PageJob) -> None:
         self._pending = None
         self._job = job
         if job.error is None:
-            self._tell_engine(job.tiff)
+            before, self._tiff = self._tiff, job.tiff
+            if self._before:
+                self._tiff = _sibling(job.tiff, BEHIND + len(self._made))
+                try:
+                    write_behind(before, len(self._before), job.tiff, self._tiff)
+                except OSError as error:
+                    why = f"the pages cannot be written ({error.strerror})"
+                    return self._on_failed(DocumentInterruptedError(why, "make room on the disk"))
+            self._tell_engine(self._tiff)
 
     def _tell_engine(self, path: Path | None) -> None:
         try:
-            pages = [page_format(page) for page in self._job.pages]
-            self._engine.document(pages, more=not self._job.done, path=path, polled=self._chosen if path else None)
+            more = not self._job.done or self._others_follow
+            self._engine.document(self.sent(), more=more, path=path, polled=self._chosen if path else None)
         except NativeError as error:
             log.warning("the engine did not take the document: %s", error)
 

@@ -20,6 +20,7 @@ __all__ = [
     "from_sip",
     "from_t30",
     "hostile_text",
+    "not_reached",
     "resolution_name",
 ]
 
@@ -27,6 +28,8 @@ __all__ = [
 NO_T30 = 1000
 # The process that ran the call died: nobody knows what the far end has.
 CRASHED = 2000
+# Nothing of the fax was sent: the call, which it shares with others, ended before its turn.
+NOT_REACHED = 2001
 
 T30_T0_EXPIRED, T30_T1_EXPIRED = 2, 3
 #: No fax was heard: T0, T1, and spandsp's RX_NOFAX.
@@ -108,6 +111,12 @@ def ended_unanswered(end: CallEnd, sip_code: int) -> Outcome:
             False, "TIMEOUT", "the caller did not confirm the call (no ACK)", NO_T30 + 408, reached=False, sip_code=408
         )
     return Outcome(False, "CANCEL", "the caller gave up", NO_T30 + 487, reached=False)
+
+
+def not_reached(why: Outcome) -> Outcome:
+    """Outcome of a fax whose turn did not come on a call that it shared with others, as that ended by `why`."""
+    text = f"the call ended before the turn of this fax ({why.text})"
+    return Outcome(False, "HANGUP", text, NOT_REACHED, reached=False, sip_code=why.sip_code)
 
 
 def cut(judged: Outcome, end: CallEnd, *, began: bool) -> Outcome:

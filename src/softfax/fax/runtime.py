@@ -24,7 +24,7 @@ from softfax.fax.ports import T38Path
 from softfax.fax.preview import drawn
 from softfax.fax.session import FaxSession
 from softfax.fax.settings import FaxSettings, Role
-from softfax.fax.trace import TraceSettings
+from softfax.fax.trace import Leg, TraceSettings
 from softfax.fax.tracing import Ring, SipMessages, Tracing
 from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.options import ModePolicy, options_of
@@ -64,6 +64,13 @@ class OtherCall(Protocol):
     def cancel(self) -> None: ...
 
 
+class Following(Protocol):
+    """Faxes that wait to go on in a call."""
+
+    def look(self) -> None:
+        """Look whether the last page of the fax under way goes over, or is confirmed."""
+
+
 class ActiveFax:
     """One fax under way: its call, its engine session, its result. Implements the call handler of `softfax.sip`."""
 
@@ -74,7 +81,9 @@ class ActiveFax:
         on_event: EventSink,
         job: PageJob | None = None,
         polled: Choice = NO_CHOICE,
+        before: ActiveFax | None = None,
     ) -> None:
+        """With `before` it goes on in the call of that fax, from `go_on` on."""
         self._runtime = runtime
         self._sink = on_event
         loop = asyncio.get_running_loop()
@@ -87,13 +96,47 @@ class ActiveFax:
             fax_id=settings.fax_id or new_fax_id(),
         )
         self.session.drain = runtime.drain
-        self._udptl = runtime.udptl_sockets() if settings.offers_t38 or settings.accepts_t38 else None
+        has_t38 = before is None and (settings.offers_t38 or settings.accepts_t38)
+        self._udptl = runtime.udptl_sockets() if has_t38 else None
         self.call: Call | None = None
         #: Once its fax went through, where the call stays up; and its media until then, of which the descriptor is a copy.
         self.kept: KeptCall | None = None
         self._audio: AudioMedia | None = None
         self._t38: T38Media | None = None
-        self.engine: EngineSession = runtime.engine.session(
+        #: Told of what may let another fax follow on this call.
+        self.following: Following | None = None
+        self._handed_on = False
+        self.engine: EngineSession = before.engine if before is not None else self._new_engine(settings)
+        self._last: SessionStats | None = None
+        self.tracing = (
+            Tracing(
+                self.session.fax_id, settings.attempt, runtime.trace, runtime.messages, runtime.agent.bound_addresses
+            )
+            if runtime.trace is not None
+            else None
+        )
+        if before is None:
+            self.session.engine = self.engine
+            if self.tracing is not None:
+                self.tracing.capture(self.engine)
+            if settings.polling is not None and settings.others:
+                self.engine.polled([(one.document, one.password) for one in (settings.polling, *settings.others)])
+        self.feed: DocumentFeed | None = None
+        if job is not None:
+            of_before = before.feed if before is not None else None
+            self.feed = DocumentFeed(
+                job,
+                self.engine,
+                self._on_pages,
+                self._on_document_failed,
+                polled=polled.documents,
+                on_chosen=polled.on_chosen,
+                before=of_before,
+            )
+
+    def _new_engine(self, settings: FaxSettings) -> EngineSession:
+        runtime = self._runtime
+        return runtime.engine.session(
             T30Settings(
                 # Who polls calls, and the sender is called.
                 caller=(settings.direction is Direction.SEND) is not (settings.polling is not None),
@@ -110,24 +153,16 @@ class ActiveFax:
                 trace=settings.trace or runtime.trace is not None,
             )
         )
-        self.session.engine = self.engine
-        self._last: SessionStats | None = None
-        self.tracing = (
-            Tracing(
-                self.session.fax_id, settings.attempt, runtime.trace, runtime.messages, runtime.agent.bound_addresses
-            )
-            if runtime.trace is not None
-            else None
-        )
-        if self.tracing is not None:
-            self.tracing.capture(self.engine)
-        if settings.polling is not None and settings.others:
-            self.engine.polled([(one.document, one.password) for one in (settings.polling, *settings.others)])
-        self.feed = (
-            DocumentFeed(job, self.engine, self._on_pages, self._on_document_failed, polled.documents, polled.on_chosen)
-            if job
-            else None
-        )
+
+    def go_on(self, before: ActiveFax) -> None:
+        """Take the call and the media of a fax that is delivered: the next DIS is answered for this one."""
+        self.call, self._udptl, before._handed_on = before.call, before._udptl, True
+        before._remember_stats()
+        self._runtime.hand_on(self)
+        if self.call is not None:
+            self.call.handler = self
+            self.call.use(t38=self.policy())
+        self.session.go_on(before.session)
 
     # ---- what the user agent tells ------------------------------------------------------------------------------
 
@@ -224,11 +259,15 @@ class ActiveFax:
         if event.type is EventType.DIS and self.feed is not None:
             self.feed.engine_event(event)
         self.session.engine_event(event)
+        if self.following is not None and event.type in (EventType.NEGOTIATED, EventType.PAGE):
+            self.following.look()
 
     def _on_pages(self, total: int | None, complete: bool, warnings: Sequence[str]) -> None:
         self.session.pages_total = total
         self.session.warnings = warnings
         self.session.more_pages = not complete
+        if self.following is not None:
+            self.following.look()
 
     def _on_document_failed(self, error: DocumentError) -> None:
         if isinstance(error, DocumentInterruptedError):
@@ -251,16 +290,18 @@ class ActiveFax:
                 self.kept = KeptCall(taken, self.policy())
                 self._audio = self._udptl = None
             self._forget_audio()
-            if self._udptl is not None:
+            if self._udptl is not None and not self._handed_on:
                 self._udptl.close()
             if self.feed is not None:
                 self.feed.close()
             if self.tracing is not None:
-                self.tracing.end(event, {self.call.call_id: ""} if self.call is not None else {}, self._last)
+                calls: dict[str, Leg] = {self.call.call_id: ""} if self.call is not None else {}
+                self.tracing.end(event, calls, self._last, goes_on=self._handed_on)
                 self._runtime.keep(self.tracing)
                 if isinstance(self.call, IncomingCall) and not self.call.known and not event.success:
                     self._runtime.ring.add(self.tracing)
-            self.engine.close()
+            if not self._handed_on:
+                self.engine.close()
             if not self.result.done():
                 self.result.set_result(event)
 
@@ -405,9 +446,21 @@ class FaxRuntime:
         self._active[active.engine.id] = active
         return active
 
+    def follow(self, before: ActiveFax, settings: FaxSettings, on_event: EventSink, job: PageJob) -> ActiveFax:
+        """Send the pages of `job`, which are all made, behind those of a fax under way, on its call, once `go_on` is called.
+
+        Raises DocumentError, OSError where they cannot be put behind its pages.
+        """
+        return ActiveFax(self, settings, on_event, job, before=before)
+
+    def hand_on(self, active: ActiveFax) -> None:
+        """A fax goes on in the call of another."""
+        self._active[active.engine.id] = active
+
     def forget(self, active: ActiveFax) -> None:
         """A fax is over."""
-        self._active.pop(active.engine.id, None)
+        if self._active.get(active.engine.id) is active:
+            del self._active[active.engine.id]
 
     def keep(self, tracing: Tracing) -> None:
         """A trace will be written in a moment, at the latest when this is closed."""

@@ -43,6 +43,8 @@ log = logging.getLogger("softfax.fax")
 
 FCF_MCF = 0x8C
 UNTOLD = CallEnd()
+#: How the call of a fax ends that goes on with another.
+NEXT_FAX = "the call goes on with another fax"
 DCN_ON_AUDIO_S = 1.4
 DCN_ON_T38_S = 0.2
 
@@ -85,6 +87,8 @@ class FaxSession:
         self._answered = self._hung_up = False
         self._early: AudioPath | T38Path | None = None
         self._call_end = CallEnd()
+        #: False for one that goes on in the call of another, until its training is over.
+        self._reached = True
 
     # ---- what the owner reads -----------------------------------------------------------------------------------
 
@@ -107,6 +111,39 @@ class FaxSession:
     def page_marks(self) -> list[PageMark]:
         """Marks of the pages, in order; a page that was sent again counts again."""
         return self._facts.page_marks
+
+    @property
+    def pages_before(self) -> int:
+        """Pages that the engine has sent of other faxes on the call, before the first of this one."""
+        return self._facts.pages_before
+
+    @property
+    def pages_left(self) -> int | None:
+        """Pages that the far end has not confirmed; None before the first goes over, or while their number is open."""
+        if self.phase is not Phase.FAXING or self.more_pages or self.pages_total is None:
+            return None
+        return self.pages_total - self._facts.pages
+
+    # ---- several faxes on one call ----------------------------------------------------------------------------------
+
+    def hand_on(self) -> None:
+        """The far end has confirmed all pages: the fax is delivered, and its call goes on with another (EOM)."""
+        self.engine, self.drain = None, lambda: None
+        self._outcome = outcome.OK
+        self._emit(CallEvent(state=CallState.ENDED, reason=NEXT_FAX, call_id=self._call_id, fax_id=self.fax_id))
+        self._end()
+
+    def go_on(self, before: FaxSession) -> None:
+        """Take the call of a fax that is delivered, which hands it on: its media run, a DIS comes next (T.30 §5.3.6.1.6)."""
+        self._facts.pages_before = before.pages_before + before._facts.pages
+        self.call, self.engine, self.mode = before.call, before.engine, before.mode
+        self._t38_refused, self._in_audio = True, before._in_audio
+        before.hand_on()
+        self._began, self._reached, self._media_running = self.scheduler.time(), False, True
+        self.begin()
+        self.call_state(CallState.ANSWERED, 200, "OK")
+        self._session_state(SessionState.INITIALIZED)
+        self._session_state(SessionState.OPEN)
 
     # ---- what happens: the call -----------------------------------------------------------------------------------
 
@@ -226,7 +263,7 @@ class FaxSession:
         self._in_audio = fixed
 
     def _on_negotiated(self, event: EngineEvent) -> None:
-        before = self._facts.terms
+        before, self._reached = self._facts.terms, True
         self._facts.negotiate(event)
         said = event.data.decode().ljust(2, "\0").split("\0")
         self._subaddress, self._sender_id = (text.strip() for text in said[:2])
@@ -254,7 +291,7 @@ class FaxSession:
     def _on_complete(self, event: EngineEvent) -> None:
         p = self._facts
         p.remote_station_id = event.text or p.remote_station_id
-        p.pages = max(p.pages, event.values[0])
+        p.pages = max(p.pages, event.values[0] - p.pages_before)
         if self._outcome is None:
             self._outcome = self._judge(event.code)
         if self.phase not in (Phase.CLOSING, Phase.ENDED):
@@ -466,6 +503,8 @@ class FaxSession:
     def _make_result(self) -> FaxResult:
         p, s = self._facts, self.settings
         o = self._outcome or Outcome(False, "UNKNOWN", "the fax ended without a reason", outcome.T30_CALLDROPPED)
+        if not self._reached and not o.success and o.error != "CANCEL":
+            o = outcome.not_reached(o)
         return o.result(
             direction=s.direction,
             fax_id=self.fax_id,

@@ -79,6 +79,10 @@ class SipMessages:
         if call_id and call_id not in self._claimed:
             self._claimed[call_id] = self._calls.pop(call_id, deque())
 
+    def so_far(self, call_id: str) -> list[_Message]:
+        """Messages of a call that goes on."""
+        return list(self._claimed.get(call_id, ()))
+
     def of(self, call_id: str) -> list[_Message]:
         """Messages of a call, which are forgotten here."""
         messages = self._claimed.pop(call_id, None)
@@ -104,7 +108,7 @@ class Tracing:
         self._calls: Mapping[str, Leg] = {}
         self._due: asyncio.TimerHandle | None = None
         self._saving: asyncio.Future[None] | None = None
-        self._unwanted = False
+        self._unwanted = self._goes_on = False
 
     @property
     def _pcap(self) -> Path:
@@ -145,8 +149,13 @@ class Tracing:
         elif isinstance(event, FaxResult):
             self.trace.add("note", event.status, detail=event.status_string, now=event.time)
 
-    def end(self, result: FaxResult, calls: Mapping[str, Leg], stats: SessionStats | None) -> None:
-        """Writes it a moment later, if it is wanted, with the SIP messages of its calls, by Call-ID; from the loop."""
+    def end(
+        self, result: FaxResult, calls: Mapping[str, Leg], stats: SessionStats | None, *, goes_on: bool = False
+    ) -> None:
+        """Writes it a moment later, if it is wanted, with the SIP messages of its calls, by Call-ID; from the loop. Where its
+        call `goes_on` with another fax, that one's trace has them too.
+        """
+        self._goes_on = goes_on
         if self._settings.when != "always" and result.success:
             self._forget(calls)
             self.drop()
@@ -163,7 +172,7 @@ class Tracing:
         self._due = asyncio.get_running_loop().call_later(LINGER_S, self._write)
 
     def _forget(self, call_ids: Iterable[str]) -> None:
-        for call_id in call_ids:
+        for call_id in () if self._goes_on else call_ids:
             self._messages.of(call_id)
 
     def drop(self) -> None:
@@ -203,7 +212,7 @@ class Tracing:
         self._due = None
         messages = []
         for call_id, leg in self._calls.items():
-            for message in self._messages.of(call_id):
+            for message in self._messages.so_far(call_id) if self._goes_on else self._messages.of(call_id):
                 self.trace.sip(message.sent, message.far, message.text, now=message.time, leg=leg)
                 messages.append(message)
         self.trace.sort()

@@ -10,12 +10,10 @@ import asyncio
 import base64
 import dataclasses
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 from softfax import logcontext
@@ -47,6 +45,7 @@ from softfax.station.passing import Passing, PlacedFax
 from softfax.station.polled import PolledDocument, of_config
 from softfax.station.progress import fax_progress, gateway_progress
 from softfax.station.registrations import Registrations
+from softfax.station.shared import SharedCall, TurnLostError
 
 __all__ = ["LAPSED", "NO_ROOM", "CallHost", "Calls", "Report"]
 
@@ -214,6 +213,11 @@ class Calls:
         """Takes an order; what comes of it is reported."""
         if isinstance(message, wire.PlaceCall):
             fax = self.faxes[message.fax_id] = PlacedFax(message.settings.account)
+            first = self.faxes.get(message.joins) if message.joins else fax
+            if first is fax:
+                fax.shared = SharedCall(fax)
+            elif first is not None and first.shared is not None and first.shared.join(fax, message.place):
+                fax.shared = first.shared
             self.run(message.fax_id, fax, self._outgoing(message, fax))
         elif isinstance(message, wire.Dial):
             waiting = self.faxes.get(message.fax_id)
@@ -280,6 +284,9 @@ class Calls:
         elif not fax.ended:
             why = fax.why or Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED, reached=False)
             self.undialled(fax_id, fax, why)
+        if fax.shared is not None:
+            # Also of a task that was cancelled before it began.
+            fax.shared.leave(fax, fax.active.session.outcome if fax.active is not None else fax.why)
 
     def undialled(self, fax_id: str, fax: PlacedFax, why: Outcome) -> None:
         if not fax.ended:
@@ -289,34 +296,50 @@ class Calls:
     # ---- outgoing -----------------------------------------------------------------------------------------------
 
     async def _outgoing(self, order: wire.PlaceCall, fax: PlacedFax) -> None:
-        """Documents, then leave to dial, then the call, then the fax."""
+        """Documents, then leave to dial, or to go on in the call of another fax, then the fax."""
         logcontext.fax(order.fax_id)
+        shared = fax.shared
+        if shared is None:
+            return self.undialled(order.fax_id, fax, outcome.not_reached(outcome.OK))
         job: PageJob | None = None
-        settings = order.settings
-        with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
-            try:
-                if order.pages is not None:
-                    job = await asyncio.to_thread(making.start_job, order.pages, settings, Path(workdir))
-                    await asyncio.to_thread(job.wait_ready)
-                    settings = dataclasses.replace(settings, document=job.tiff)
-                if order.on not in self._kept:
-                    await self._wait_for_room()
-                self.report(wire.Ready(order.fax_id))
-                if (await fax.may_dial).too_late:
-                    raise LocalError(LAPSED)
-                await self._dial(order, fax, settings, job)
-            except UsageError as error:
-                why = Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)
-                self.undialled(order.fax_id, fax, why)
-            except DocumentInterruptedError as error:
-                self.undialled(order.fax_id, fax, making.own_failure(str(error)))
-            except DocumentError as error:
-                self.undialled(order.fax_id, fax, making.document_failure(str(error)))
-            except SoftfaxError as error:
-                self.undialled(order.fax_id, fax, making.own_failure(str(error)))
-            finally:
-                if job is not None:
-                    await asyncio.to_thread(job.close)
+        try:
+            if order.pages is not None:
+                job = await asyncio.to_thread(making.start_job, order.pages, order.settings, shared.folder())
+                await asyncio.to_thread(job.wait if order.joins else job.wait_ready)
+            await self._send(order, fax, shared, job)
+        except TurnLostError as error:
+            self.undialled(order.fax_id, fax, error.why)
+        except UsageError as error:
+            why = Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)
+            self.undialled(order.fax_id, fax, why)
+        except (DocumentInterruptedError, OSError) as error:
+            self.undialled(order.fax_id, fax, making.own_failure(str(error)))
+        except DocumentError as error:
+            self.undialled(order.fax_id, fax, making.document_failure(str(error)))
+        except SoftfaxError as error:
+            self.undialled(order.fax_id, fax, making.own_failure(str(error)))
+        finally:
+            if job is not None:
+                await asyncio.to_thread(job.close)
+
+    async def _send(
+        self, order: wire.PlaceCall, fax: PlacedFax, shared: SharedCall[PlacedFax], job: PageJob | None
+    ) -> None:
+        """Ask for leave once there is room for a call, or it is the turn of this fax on another's, and send it."""
+        settings = order.settings if job is None else dataclasses.replace(order.settings, document=job.tiff)
+        if order.joins:
+            await shared.turn(fax)
+        elif order.on not in self._kept:
+            await self._wait_for_room()
+        self.report(wire.Ready(order.fax_id))
+        if (await fax.may_dial).too_late:
+            raise LocalError(LAPSED)
+        on_event = partial(self.on_event, order.fax_id, fax)
+        if order.joins and job is not None:
+            fax.active = await shared.follow(self.running(), fax, settings, on_event, job)
+            await self.finish(order.fax_id, fax, fax.active, order.uri)
+        else:
+            await self._dial(order, fax, settings, job)
 
     async def _wait_for_room(self) -> None:
         """Wait until another call may begin. Raises LocalError where the machine stays at its limit."""
@@ -344,6 +367,8 @@ class Calls:
         self._meter.begun(asyncio.get_running_loop().time())
         shown = CallerId(settings.caller_number, settings.caller_name)
         fax.active = self.running().send(order.uri, settings, on_event, job=job, caller=shown, account=settings.account)
+        if fax.shared is not None:
+            fax.shared.begin(fax.active)
         await self.finish(order.fax_id, fax, fax.active, order.uri)
 
     async def finish(self, fax_id: str, fax: PlacedFax, active: ActiveFax, remote_uri: str) -> None:

@@ -158,7 +158,7 @@ def placing(
             allow_private=config.fax.allow_private_documents,
         )
     on = order.on.context.fax_id if order.on is not None else ""
-    return wire.PlaceCall(uri=uri, settings=settings, pages=pages, on=on)
+    return wire.PlaceCall(uri=uri, settings=settings, pages=pages, on=on, joins=order.joins, place=order.place)
 
 
 def start_job(pages: wire.Pages, options: FaxOptions, workdir: Path) -> PageJob:

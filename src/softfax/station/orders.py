@@ -59,7 +59,8 @@ class FaxOrder(FaxOptions):
     Of a queue: `fax_id` is that of the fax (made where it is empty) and `attempt` counts its calls. `first_page` is the first
     page that the far end has not confirmed; a fax that goes on there says so in its header. `raster` is a TIFF made before of the
     same documents at the same resolution without header, which is used while the far end takes it as it is. `password`
-    opens encrypted documents. `watch` is called before the
+    opens encrypted documents. With `joins` it goes on in the call for that fax, at its `place`; its result is
+    outcome.NOT_REACHED where that call had begun, or ended before its turn. `watch` is called before the
     call is placed and before the result is reported.
 
     `keep` has the call stay up, after a fax that went through, for another one; `on` is the fax whose call this one uses, if it
@@ -82,6 +83,8 @@ class FaxOrder(FaxOptions):
     first_page: int = 1
     raster: Path | None = None
     password: str = field(default="", repr=False)
+    joins: str = ""
+    place: int = 0
     watch: OrderWatch | None = None
     keep: bool = False
     on: FaxCall | None = None

@@ -30,6 +30,7 @@ from softfax.station import making, wire
 from softfax.station.config import GatewayConfig, StationConfig
 from softfax.station.polled import PolledDocument
 from softfax.station.progress import gateway_progress
+from softfax.station.shared import SharedCall
 
 __all__ = ["Passing", "PlacedFax"]
 
@@ -44,6 +45,8 @@ class PlacedFax:
         self.mailbox = arrived.mailbox if arrived is not None else ""
         self.incoming, self.known = arrived is not None, arrived is None or arrived.known
         self.active: ActiveFax | None = None
+        #: Of one that we call for: its call, which others may share.
+        self.shared: SharedCall[PlacedFax] | None = None
         self.gateway: ActiveGateway | None = None
         #: The account by which a gateway's call goes on.
         self.onward = ""

@@ -15,12 +15,13 @@ def fax_progress(active: ActiveFax, fax_id: str, *, ended: bool = False) -> Prog
     stats = active.progress()
     if not stats.page and not (ended and stats.rtp_rx_packets + stats.udptl_rx_packets):
         return None
-    sizes = active.page_bytes
+    sizes, before = active.page_bytes, active.session.pages_before
+    page = stats.page - before
     return ProgressEvent(
         direction=active.session.settings.direction,
-        page=stats.page or stats.pages_done,
+        page=max(0, (stats.page or stats.pages_done) - before),
         bytes=stats.image_bytes,
-        page_bytes=sizes[stats.page - 1] if 0 < stats.page <= len(sizes) else None,
+        page_bytes=sizes[page - 1] if 0 < page <= len(sizes) else None,
         rows=stats.rows or None,
         pages_total=active.session.pages_total,
         rate_bps=stats.rate_bps,

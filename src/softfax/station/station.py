@@ -445,7 +445,7 @@ class Station(Registry):
     def _check(self, order: FaxOrder) -> None:
         if self._draining:
             raise LocalError("the station is stopping", "place the order again when it runs")
-        if len(self._faxes) >= self.config.sip.max_calls:
+        if not order.joins and len(self._faxes) >= self.config.sip.max_calls:
             raise LocalError(f"{self.config.sip.max_calls} faxes are under way", "raise max_calls in [sip], or wait")
         if order.direction is Direction.SEND and not order.documents:
             raise UsageError("there is nothing to send", "name a document")

@@ -89,12 +89,16 @@ class PlaceCall(Message):
     """A fax by a call of ours. The call waits for `Dial` once its pages are ready.
 
     `on` names a fax whose call is used if it is still up; without a `uri` there is no other.
+    With `joins` it goes on in the call of that fax, which has not begun: it waits for `Dial` once its turn there has come. Those
+    of a lower `place` go first.
     """
 
     uri: str
     settings: FaxSettings
     pages: Pages | None = None
     on: str = ""
+    joins: str = ""
+    place: int = 0
 
     @property
     def fax_id(self) -> str:

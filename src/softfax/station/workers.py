@@ -23,6 +23,7 @@ from typing import Literal
 from softfax import errors
 from softfax.errors import LocalError, NativeError, PortInUseError, SoftfaxError
 from softfax.fax import outcome
+from softfax.fax.outcome import Outcome
 from softfax.sip.listening import host_port, listen_addresses, listen_of
 from softfax.station import wire
 from softfax.station.config import StationConfig
@@ -342,15 +343,19 @@ class Workers:
     def _place(self, message: wire.PlaceCall) -> None:
         candidates = self._candidates(message.settings.account)
         candidates = [w for w in self._workers if message.on in w.ended and w.state == "running"] or candidates
+        if message.joins:
+            candidates = [w for w in candidates if message.joins in w.faxes]
         if candidates:
             worker = min(candidates, key=lambda w: len(w.faxes))
-            worker.ordered += 1
+            worker.ordered += not message.joins
             worker.faxes.add(message.fax_id)
             if worker.send(message):
                 return
             worker.faxes.discard(message.fax_id)
-        text = "the process for calls is being started again"
-        undialled = wire.NotDialled(message.fax_id, "CONGESTION", text, outcome.NO_T30 + 503)
+        why = Outcome(False, "CONGESTION", "the process for calls is being started again", outcome.NO_T30 + 503)
+        if message.joins:
+            why = outcome.not_reached(why)
+        undialled = wire.NotDialled(message.fax_id, why.error, why.text, why.code)
         asyncio.get_running_loop().call_soon(self._report, undialled)
 
     def _take(self, message: wire.Message) -> None:
