@@ -153,7 +153,7 @@ class SharedCall(Generic[F]):
             last.feed.others_follow(bool(self._waiting))
 
     def _over(self, why: Outcome) -> None:
-        """Nothing more is sent for those that wait."""
+        """End the wait of those whose turn does not come any more."""
         if self._ended is None:
             self._ended = why
         for one in [*self._waiting, *([self._next[0]] if self._next else [])]:
