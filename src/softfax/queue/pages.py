@@ -20,13 +20,15 @@ from softfax.documents.types import DocumentMetadata, RasterSettings
 from softfax.errors import DocumentError, DocumentInterruptedError, DocumentUnsupportedError
 from softfax.filestore import FileStore
 from softfax.model import FaxContext
-from softfax.options import options_of
+from softfax.options import STANDARD, options_of
 from softfax.outside import clean
 from softfax.queue.model import Document, FaxRequest
 
 __all__ = ["Made", "keep_documents", "made", "make", "pdf_of"]
 
 LOCAL = FileStore()
+#: How pages are named by their options: as by `_key`. Earlier versions noted nothing of it.
+KEYED = 1
 WARNINGS_MAX, WARNING_MAX = 50, 300
 #: How soon is seen that the station stops.
 LOOK_S = 0.2
@@ -67,23 +69,36 @@ def keep_documents(documents: Sequence[Document], folder: Path) -> tuple[Documen
 def _key(request: FaxRequest) -> str:
     # By names in the folder: it may be another's on another machine.
     what = [[d.path.name if d.path else "", d.url, d.pages] for d in request.documents]
-    raster = options_of(request, RasterSettings).values()
-    said = json.dumps([what, dict(request.cover or {}), *raster], sort_keys=True, default=str)
+    # An option that comes later and is left as it is changes the key of no fax.
+    usual = options_of(STANDARD, RasterSettings)
+    raster = {name: value for name, value in options_of(request, RasterSettings).items() if value != usual[name]}
+    said = json.dumps([what, dict(request.cover or {}), raster], sort_keys=True, default=str)
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def made(request: FaxRequest, folder: Path) -> Made | None:
     """The pages of a request in which no option is left open, if they have been made."""
-    stem = folder / f"fax-{_key(request)}"
+    notes = folder / f"fax-{_key(request)}.json"
+    if not notes.is_file():
+        notes = _of_before(folder) or notes
     try:
-        said = json.loads(stem.with_suffix(".json").read_text())
-        tiff = folder / Path(said.get("tiff", f"{stem.name}.tif")).name
+        said = json.loads(notes.read_text())
+        tiff = folder / Path(said.get("tiff", f"{notes.stem}.tif")).name
         return (
             Made(tiff, int(said["pages"]), tuple(said["documents"]), tuple(said.get("warnings", ())))
             if tiff.is_file()
             else None
         )
     except (OSError, ValueError, KeyError):
+        return None
+
+
+def _of_before(folder: Path) -> Path | None:
+    """The notes on pages that an earlier version made, which named them by other options; a folder has those of one request."""
+    found = list(folder.glob("fax-*.json"))
+    try:
+        return found[0] if len(found) == 1 and "keyed" not in json.loads(found[0].read_text()) else None
+    except (OSError, ValueError):
         return None
 
 
@@ -130,7 +145,8 @@ def make(
         raise type(error)(_as_named(error.problem, request), error.remedy) from None
     warnings = [clean(line, WARNING_MAX) for line in lines][:WARNINGS_MAX]
     new = folder / f"fax-{key}.json.new"
-    new.write_text(json.dumps({"tiff": tiff.name, "pages": pages, "documents": documents, "warnings": warnings}))
+    notes = {"tiff": tiff.name, "pages": pages, "documents": documents, "warnings": warnings, "keyed": KEYED}
+    new.write_text(json.dumps(notes))
     new.rename(folder / f"fax-{key}.json")
     files.keep(folder)
     return made(request, folder) or Made(tiff, pages, tuple(documents), tuple(warnings))
