@@ -19,7 +19,7 @@ from PIL import Image
 from softfax.documents.colour import lightness, white_of
 from softfax.documents.strips import open_regular, read_directories
 
-__all__ = ["DeepPage", "deep_pages"]
+__all__ = ["DeepPage", "deep_pages", "with_directory"]
 
 WIDTH, ROWS, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, SAMPLES = 256, 257, 258, 259, 262, 273, 277
 STRIP_ROWS, COUNTS, X_RESOLUTION, Y_RESOLUTION, PLANAR, UNIT, PREDICTOR = 278, 279, 282, 283, 284, 296, 317
@@ -151,7 +151,7 @@ class DeepPage:
             tags[tag] = values[number * each : (number + 1) * each]
         with open_regular(self._path) as file:
             data = file.read()
-        image = Image.open(io.BytesIO(_rewritten(data, self._order, tags)), formats=("TIFF",))
+        image = Image.open(io.BytesIO(with_directory(data, self._order, tags)), formats=("TIFF",))
         image.load()
         return image
 
@@ -167,7 +167,7 @@ def deep_pages(path: Path) -> tuple[int, dict[int, DeepPage]]:
     return len(pages), {number: page for number, page in enumerate(pages) if page.is_deep}
 
 
-def _rewritten(data: bytes, order: str, tags: Mapping[int, Sequence[int]]) -> bytes:
+def with_directory(data: bytes, order: str, tags: Mapping[int, Sequence[int]]) -> bytes:
     """The file with another directory, at its end."""
     end = len(data) + len(data) % 2
     body, entries = bytearray(), bytearray()

@@ -6,12 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from softfax.documents.colour import Convert, from_deep, lightness, managed
 from softfax.documents.deep_tiff import DeepPage, deep_pages
+from softfax.documents.fax_bits import Complaints, is_cut
+from softfax.documents.in_place import page_in_place
 from softfax.documents.ranges import parse_ranges
-from softfax.documents.types import DocumentLimits, FaxImage, PageClass, Source
+from softfax.documents.types import DocumentLimits, FaxImage, PageClass, Sheet, Source
 from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
 
 __all__ = ["ImageDocument"]
@@ -43,6 +46,11 @@ TURNS = {
 }
 #: Modes without what lies behind a picture, or by number.
 OPAQUE = {"RGBA": "RGB", "RGBa": "RGB", "RGBX": "RGB", "P": "RGB", "PA": "RGB", "LA": "L", "La": "L"}
+#: Formats whose last rows come first, and white by mode.
+BOTTOM_FIRST = ("BMP", "DIB", "TGA")
+WHITE: dict[str, int | tuple[int, ...]] = {
+    "1": 255, "L": 255, "RGB": (255,) * 3, "RGBA": (255,) * 4, "CMYK": (0,) * 4,
+}  # fmt: skip
 LYING = frozenset(TURNS[value] for value in (5, 6, 7, 8))
 
 
@@ -54,8 +62,10 @@ class ImageSheet:
 
     is_picture = True
 
-    def __init__(self, image: Image.Image, dpi: tuple[float, float], convert: Convert | None = None) -> None:
-        self._image, self._convert = image, convert
+    def __init__(
+        self, image: Image.Image, dpi: tuple[float, float], convert: Convert | None = None, warning: str = ""
+    ) -> None:
+        self._image, self._convert, self.warning = image, convert, warning
         width, height = image.width / dpi[0], image.height / dpi[1]
         # Cameras and screenshots say 72 or 96 without meaning it; such a picture is as large as the paper.
         meant = dpi[0] >= 100
@@ -120,10 +130,18 @@ class ImageDocument:
     def __len__(self) -> int:
         return len(self._selected)
 
-    def __iter__(self) -> Iterator[ImageSheet | FaxImage]:
+    def __iter__(self) -> Iterator[Sheet | FaxImage]:
+        damaged = 0
         for index in self._selected:
-            with _problems(self._source):
-                page = self._deep_page(self._deep[index]) if index in self._deep else self._seen(index)
+            page: Sheet | FaxImage
+            try:
+                with _problems(self._source):
+                    page = self._deep_page(self._deep[index]) if index in self._deep else self._seen(index)
+            except DocumentUnsupportedError:
+                damaged += 1
+                if damaged == len(self._selected):
+                    raise
+                page = page_in_place(index, self._source.shown)
             yield page
         if self._image is not None:
             self._image.close()
@@ -145,23 +163,39 @@ class ImageDocument:
         return ImageSheet(picture.transpose(turn), (y_dpi, x_dpi) if turn in LYING else (x_dpi, y_dpi))
 
     def _seen(self, index: int) -> ImageSheet | FaxImage:
-        """A page that Pillow reads."""
+        """A page that Pillow reads, as much of it as there is."""
         if self._image is None:
             self._open()
-        assert self._image is not None
-        self._image.seek(index)
-        self._check_size(self._image.size)
-        return self._page(self._image)
+        where = self._source.shown if len(self._selected) == 1 else f"page {index + 1} of {self._source.shown}"
+        try:
+            return self._page(index, where)
+        except UnidentifiedImageError:
+            raise
+        except OSError:
+            ImageFile.LOAD_TRUNCATED_IMAGES = True
+            try:
+                self._open()
+                return self._page(index, where)
+            finally:
+                ImageFile.LOAD_TRUNCATED_IMAGES = False
 
-    def _page(self, image: Image.Image) -> ImageSheet | FaxImage:
+    def _page(self, index: int, where: str) -> ImageSheet | FaxImage:
+        image = self._image
+        assert image is not None
+        image.seek(index)
+        self._check_size(image.size)
         dpi, stored = _resolution(image), _turn(image)
+        warning = f"{where} is damaged: a part of it may be missing" if self._is_damaged(image) else ""
         if stored in LYING:
             dpi = (dpi[1], dpi[0])
         elif image.mode == "1" and image.height <= self._limits.page_rows and "A" not in image.getbands():
             page_class = PageClass.of_image(image.width, *dpi)
             if page_class is not None:
                 bits = _t6_bits(image, self._source)
-                return FaxImage(_upright(image.convert("1"), image), page_class, bits if stored is None else None)
+                if bits is not None and is_cut(bits, image):
+                    warning = f"{where} is cut off: a part of it is missing"
+                kept = bits if stored is None and not warning else None
+                return FaxImage(_upright(image.convert("1"), image), page_class, kept, warning)
         mode = OPAQUE.get(image.mode, image.mode)
         convert = managed(image.info.get("icc_profile"), mode)
         if image.format in ("JPEG", "MPO"):
@@ -169,9 +203,38 @@ class ImageDocument:
             image.draft("L" if convert is None else mode, (4096, 6144))
             dpi = (dpi[0] * image.width / before, dpi[1] * image.width / before)
         image.load()
+        if ImageFile.LOAD_TRUNCATED_IMAGES:
+            _whiten_missing(image)
+            warning = f"{where} is cut off: what is missing is white"
         picture = _on_white(image)
         picture = _grey(picture) if convert is None else picture.convert(mode)
-        return ImageSheet(_upright(picture, image), dpi, convert)
+        return ImageSheet(_upright(picture, image), dpi, convert, warning)
+
+    @staticmethod
+    def _is_damaged(image: Image.Image) -> bool:
+        """Loads a TIFF; returns True where its library decoded on over damage."""
+        if image.format != "TIFF":
+            return False
+        with Complaints() as complaints:
+            image.load()
+        return bool(complaints.said)
+
+
+def _whiten_missing(image: Image.Image) -> None:
+    """Makes the rows white that were not in the file. Raises OSError where there was none."""
+    dots = np.asarray(image)
+    if image.format in BOTTOM_FIRST:
+        dots = dots[::-1]
+    missing = (dots == dots[-1, 0]).reshape(image.height, -1).all(axis=1)
+    if missing.all():
+        raise OSError("no row is there")
+    count = int(np.argmin(missing[::-1]))
+    white = WHITE.get(image.mode)
+    if image.mode == "P" and image.palette is not None and len(image.getcolors() or ()) < 256:
+        white = image.palette.getcolor((255, 255, 255), image)
+    if count and white is not None:
+        top = 0 if image.format in BOTTOM_FIRST else image.height - count
+        image.paste(white, (0, top, image.width, top + count))
 
 
 def _upright(picture: Image.Image, loaded: Image.Image) -> Image.Image:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pypdfium2.raw as raw
 from PIL import Image
 
 from softfax.documents.complete import draw_whole
+from softfax.documents.in_place import page_in_place
 from softfax.documents.pdf_open import OpenPdf
 from softfax.documents.pdf_text import undrawn_text
 from softfax.documents.ranges import parse_ranges
@@ -104,10 +106,11 @@ class PdfSheet:
         """Return a line for people where text is left out for want of its font."""
         if raw.FPDFPage_CountObjects(self._page.raw) > OBJECTS_LOOKED_AT:
             return ""
-        letters = undrawn_text(self._page)
-        shown = f"{letters[:8]}{'…' if len(letters) > 8 else ''}"
-        what = "text in a font that is neither in the file nor on this machine, which is left out"
-        return f"{self._where} has {what} ({shown}): save it with its fonts" if letters else ""
+        letters, misread = undrawn_text(self._page)
+        shown = f" ({letters[:8]}{'…' if len(letters) > 8 else ''})" if letters.strip() else ""
+        what = "text in a font that is neither in the file nor on this machine"
+        end = f"which is left out{shown}" if letters else "which may come out as other letters"
+        return f"{self._where} has {what}, {end}: save it with its fonts" if letters or misread else ""
 
     def _has_content(self, note: Any, kind: int) -> bool:
         """Return True if an annotation shows something that a reader may miss: not a button, nor an empty field."""
@@ -255,9 +258,10 @@ class PdfDocument:
                 damaged += 1
                 if damaged == len(self._selected):
                     raise DocumentUnsupportedError(f"{self._shown} is damaged", "open it and save it again")
-                yield _missing(index, self._shown)
+                yield page_in_place(index, self._shown)
                 continue
-            yield sheet.fax(self._limits) or sheet
+            fax = sheet.fax(self._limits)
+            yield replace(fax, warning=sheet.warning) if fax else sheet
             sheet.close()
         self._pdf.close()
 
@@ -271,12 +275,3 @@ class PdfDocument:
 def _has_appearance(note: Any) -> bool:
     # In octets of UTF-16, the end included.
     return bool(raw.FPDFAnnot_GetAP(note, raw.FPDF_ANNOT_APPEARANCEMODE_NORMAL, None, 0) > 2)
-
-
-def _missing(index: int, shown: str) -> Sheet:
-    """A page in place of one that cannot be read."""
-    from softfax.documents.text import text_sheets
-
-    (sheet,) = text_sheets(f"Page {index + 1} of {shown} is damaged and cannot be read.")
-    vars(sheet)["warning"] = f"page {index + 1} of {shown} is damaged: a page that says so is in its place"
-    return sheet

@@ -28,6 +28,9 @@ def carve(data: bytes, *, planted: bool) -> bytes:
     their numbers. Raises ValueError where there is nothing to set up.
     """
     out = bytearray(b"%PDF-1.7\n")
+    if data.rfind(b"endstream") < data.rfind(b"stream\n", 0, -1) - 3:
+        # It was cut off within a stream.
+        data += b"\nendstream\nendobj\n"
     out += data
     found = dict(_objects(data))
     for number, body in _unpacked(found):

@@ -10,6 +10,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from softfax.documents.locks import ASK
+from softfax.documents.pdf_pictures import CUT, ODD
 from softfax.documents.pdf_structure import PROBLEMS, Structure, read_structure
 from softfax.documents.types import Source
 from softfax.errors import DocumentEmptyError, DocumentPasswordError, DocumentUnsupportedError
@@ -19,6 +20,7 @@ __all__ = ["OpenPdf"]
 #: So many pages are tried to see which of two readings of a file is the better.
 READABLE_MAX = 2000
 PAGES_MANY, PAGE_OCTETS_LEAST = 20_000, 3
+NOT_SHOWN = "is damaged, and what is on it cannot be shown"
 DAMAGED = "is damaged and was mended: see whether its pages are all there"
 
 
@@ -61,13 +63,17 @@ class OpenPdf:
 
     def page(self, index: int) -> tuple[pdfium.PdfPage | None, str]:
         """A page, and what is to be said of it; None for one that cannot be read."""
-        page = self._loaded(0, index)
-        contents = self._structure.contents(index) if self._structure else None
+        page, structure = self._loaded(0, index), self._structure
+        contents = structure.contents(index) if structure else None
+        faults = structure.picture_faults(index) if structure and page else set()
         if page is not None and (contents is None or contents.draws <= (raw.FPDFPage_CountObjects(page.raw) > 0)):
-            return page, "is damaged, and parts of it may be missing" if contents and contents.damaged else ""
+            if ODD in faults and (mended := self._mended(index)) is not None:
+                page.close()
+                page = mended
+            return page, _note(page, contents is not None and contents.damaged, CUT in faults)
         mended = self._mended(index)
         if mended is None:
-            return page, "is damaged, and what is on it cannot be shown" if page else ""
+            return page, NOT_SHOWN if page else ""
         if page is not None:
             page.close()
         return mended, "was damaged and is mended: see whether something is missing"
@@ -95,6 +101,14 @@ class OpenPdf:
         """Frees what PDFium holds of it."""
         for document in self._documents:
             document.close()
+
+
+def _note(page: pdfium.PdfPage, damaged: bool, cut: bool) -> str:
+    """Return a line for people on a page that is drawn as it is."""
+    if damaged:
+        empty = raw.FPDFPage_CountObjects(page.raw) == 0
+        return NOT_SHOWN if empty else "is damaged, and parts of it may be missing"
+    return "has a picture whose data end early: a part of it may be missing" if cut else ""
 
 
 def _is_endless(document: pdfium.PdfDocument | None, source: Source) -> bool:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pikepdf import Array, Dictionary, Name, Stream
 
 from softfax.documents.pdf_carve import carve
 from softfax.documents.pdf_notes import draw_note
+from softfax.documents.pdf_pictures import CUT, ODD, mend_picture, page_pictures, picture_fault
 
 __all__ = ["PROBLEMS", "Structure", "read_structure"]
 
@@ -34,6 +36,13 @@ PARENTS_MAX = 50
 UNIT_MOST = 1000.0
 UNPACKED_MAX = 64 << 20
 CHUNK = 64
+CONTENTS = re.compile(rb"/Contents\s*(?:\[\s*)?\d+\s+\d+\s+R\b")
+#: Filters of contents, by their names and by those for inline pictures, which some use (ISO 32000-1 table 6, table 94).
+FILTERS = frozenset(
+    {"/ASCIIHexDecode", "/ASCII85Decode", "/LZWDecode", "/FlateDecode", "/RunLengthDecode", "/Crypt", "/AHx", "/A85", "/LZW",
+     "/Fl", "/RL", "None"}
+)  # fmt: skip
+CRYPT = re.compile(rb"/Crypt\b")
 NAMES_SHOWN = 3
 #: Operators that put something on a page: words that are not blank, paths, pictures.
 PAINTS = re.compile(
@@ -43,7 +52,7 @@ PAINTS = re.compile(
 
 @dataclass(frozen=True)
 class Contents:
-    """Facts about a page's contents: whether they draw something, and whether a part of them could not be unpacked."""
+    """Facts about a page's contents: whether they draw something, and whether a part of them is missing or cannot be read."""
 
     draws: bool
     damaged: bool
@@ -52,8 +61,9 @@ class Contents:
 class Structure:
     """A PDF as qpdf reads it. `changed` tells that it has to be written anew to come out as it prints."""
 
-    def __init__(self, pdf: pikepdf.Pdf) -> None:
-        self._pdf = pdf
+    def __init__(self, pdf: pikepdf.Pdf, data: Callable[[], bytes]) -> None:
+        self._pdf, self._data = pdf, data
+        self._faults: dict[tuple[int, int], str] = {}
         self.pages = len(pdf.pages)
         warnings = [str(warning) for warning in pdf.get_warnings()]
         self.damaged = any("damaged" in warning or "EOF" in warning for warning in warnings)
@@ -63,7 +73,7 @@ class Structure:
         #: Lines for people on what of the file is not a page.
         self.notes: list[str] = []
         self._look_at_pages()
-        for step in (self._layers, self._portfolio):
+        for step in (self._layers, self._portfolio, self._undo_crypt):
             try:
                 step()
             except PROBLEMS:
@@ -84,14 +94,33 @@ class Structure:
     def contents(self, index: int) -> Contents | None:
         """A page's contents; None where they are not known."""
         try:
-            parts = [_unpacked(part) for part in _streams(self._pdf.pages[index].obj)]
+            page = self._pdf.pages[index].obj
+            parts = [_unpacked(part) if isinstance(part, Stream) else (b"", True) for part in _parts(page)]
+            gone = not parts and "/Contents" not in page and self._names_contents(page.objgen)
         except PROBLEMS:
             return None
         if any(data is None for data, _ in parts):
             return None
-        return Contents(
-            any(PAINTS.search(data or b"") is not None for data, _ in parts), any(damaged for _, damaged in parts)
-        )
+        draws = any(PAINTS.search(data or b"") is not None for data, _ in parts)
+        return Contents(draws, gone or any(damaged for _, damaged in parts))
+
+    def _names_contents(self, page: tuple[int, int]) -> bool:
+        """Return True if a page names contents that are not in the file: qpdf leaves out names of nothing."""
+        written = list(re.finditer(rb"(?<!\d)%d\s+%d\s+obj\b(.{,4096}?)\bendobj" % page, self._data(), re.S))
+        return bool(written) and CONTENTS.search(written[-1][1]) is not None
+
+    def picture_faults(self, index: int) -> set[str]:
+        """Faults of the pictures of a page: CUT, ODD."""
+        faults = set()
+        try:
+            for picture in page_pictures(self._pdf.pages[index].resources):
+                if picture.objgen not in self._faults:
+                    self._faults[picture.objgen] = ""
+                    self._faults[picture.objgen] = picture_fault(picture)
+                faults.add(self._faults[picture.objgen])
+        except PROBLEMS:
+            pass  # the renderer does as it can
+        return faults - {""}
 
     @property
     def draws(self) -> bool:
@@ -100,14 +129,23 @@ class Structure:
         return any(contents is None or contents.draws for contents in known)
 
     def unpack(self, index: int) -> None:
-        """Replaces a page's contents by what can be unpacked of them."""
+        """Replaces a page's contents by what can be unpacked of them, and writes its odd pictures anew."""
+        page = self._pdf.pages[index]
         try:
-            for part in _streams(self._pdf.pages[index].obj):
+            for part in _parts(page.obj):
                 data, damaged = _unpacked(part)
                 if damaged:
                     part.write(data or b"")
         except PROBLEMS:
             pass  # it stays as it is
+        if ODD in self.picture_faults(index):
+            for picture in page_pictures(page.resources):
+                try:
+                    if self._faults.get(picture.objgen) == ODD:
+                        mend_picture(picture)
+                        self._faults[picture.objgen] = ""
+                except (*PROBLEMS, OSError):
+                    self._faults[picture.objgen] = CUT
 
     def _look_at_pages(self) -> None:
         """UserUnits, and fields that PDFium leaves out because no form has them."""
@@ -133,6 +171,10 @@ class Structure:
             return
         if not form or _inherited(note, "/FT") is None:
             note.Subtype = Name.Stamp
+            self.changed = True
+        value, looks = _inherited(note, "/V"), note.AP.get("/N")
+        if "/AS" not in note and isinstance(value, Name) and isinstance(looks, Dictionary) and str(value) in looks:
+            note.AS = value
             self.changed = True
 
     def _draw_note(self, note: Any) -> None:
@@ -171,6 +213,20 @@ class Structure:
         properties.D = config
         self.changed = True
 
+    def _undo_crypt(self) -> None:
+        """Takes the filter from streams that says that they are not encrypted, which PDFium does not know."""
+        if CRYPT.search(self._data()) is None:
+            return
+        for thing in self._pdf.objects:
+            filters = thing.get("/Filter") if isinstance(thing, Stream) else None
+            if isinstance(filters, Array) and len(filters) and filters[0] == Name.Crypt:
+                data = thing.read_raw_bytes()
+                parameters = list(thing.get("/DecodeParms", Array()))[1:]
+                thing.write(
+                    data, filter=Array(list(filters)[1:]), decode_parms=Array(parameters) if parameters else None
+                )
+                self.changed = True
+
     def _portfolio(self) -> None:
         names = [_plain(name) for name in self._pdf.attachments]
         if not names:
@@ -186,7 +242,7 @@ class Structure:
 
 def read_structure(path: Path, password: str) -> Structure | None:
     """Reads a PDF, mended as far as it can be; None for what nothing can be made of."""
-    best = _structure(path, password)
+    best = _structure(path, password, path.read_bytes)
     if best is not None and not best.damaged:
         return best
     for planted in (False, True):
@@ -196,24 +252,24 @@ def read_structure(path: Path, password: str) -> Structure | None:
             carved = carve(path.read_bytes(), planted=planted)
         except ValueError:
             continue
-        found = _structure(io.BytesIO(carved), password)
+        found = _structure(io.BytesIO(carved), password, partial(bytes, carved))
         if found is not None and (best is None or found.pages >= best.pages):
             best = found
     return best
 
 
-def _structure(source: Path | io.BytesIO, password: str) -> Structure | None:
+def _structure(source: Path | io.BytesIO, password: str, data: Callable[[], bytes]) -> Structure | None:
     try:
-        found = Structure(pikepdf.open(source, password=password, suppress_warnings=True))
+        found = Structure(pikepdf.open(source, password=password, suppress_warnings=True), data)
     except PROBLEMS:
         return None
     return found if found.pages else None
 
 
-def _streams(page: Any) -> list[Any]:
-    contents = page.get("/Contents")
-    parts = list(contents) if isinstance(contents, Array) else [contents]
-    return [part for part in parts if isinstance(part, Stream)]
+def _parts(page: Any) -> list[Any]:
+    """The parts of a page's contents: streams, where nothing is missing."""
+    contents = page.get("/Contents", Array())
+    return list(contents) if isinstance(contents, Array) else [contents]
 
 
 def _unpacked(part: Any) -> tuple[bytes | None, bool]:
@@ -221,20 +277,30 @@ def _unpacked(part: Any) -> tuple[bytes | None, bool]:
     filters = part.get("/Filter", Array())
     names = [str(name) for name in filters] if isinstance(filters, Array) else [str(filters)]
     packed = part.read_raw_bytes()
+    if not FILTERS.issuperset(names):
+        return b"", True
     if not names:
         return packed[:UNPACKED_MAX], False
     if names != ["/FlateDecode"] or "/DecodeParms" in part:
         return None, False
+    # Some have another line end before the data, which PDFium does not skip.
+    shifted = packed[:1] in (b"\r", b"\n")
+    packed = packed.lstrip(b"\r\n")
     unpacker = zlib.decompressobj()
     try:
-        return unpacker.decompress(packed, UNPACKED_MAX), False
+        data = unpacker.decompress(packed, UNPACKED_MAX)
+        if unpacker.eof or len(data) == UNPACKED_MAX:
+            return data, shifted
+        # With more octets the number by which data are checked is not right, unless there are data missing before it.
+        unpacker.decompress(bytes(4))
+        return data, True
     except zlib.error as error:
-        # The data are there; the number at their end, by which they are checked, is not right.
         checked = "data check" in str(error)
-    data = _inflated(packed, zlib.decompressobj())
-    if not data:
-        data = _inflated(packed[2:], zlib.decompressobj(-15))
-    return data, not checked
+    # What comes before the damage, or without the two octets that say how it is packed.
+    readings = (
+        _inflated(packed[skipped:], zlib.decompressobj(bits)) for skipped, bits in ((0, 15), (2, -15), (0, -15))
+    )
+    return next(filter(None, readings), b""), shifted or not checked
 
 
 def _inflated(packed: bytes, unpacker: Any) -> bytes:

@@ -18,29 +18,41 @@ LATIN_LAST = 0x24F
 UNSEEN = frozenset({raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP})
 #: A letter without a shape has a box as broad as it, and as high as a thousandth of its size.
 FLAT = 0.005
-CHARACTERS_MAX = 50_000
+CHARACTERS_MAX, OBJECTS_MAX = 50_000, 2_000
 
 
-def undrawn_text(page: pdfium.PdfPage) -> str:
-    """Return the letters of a page that PDFium has no shape for, and leaves out, each once; empty where there are none."""
+def undrawn_text(page: pdfium.PdfPage) -> tuple[str, bool]:
+    """Return the letters of a page that PDFium has no shape for, and leaves out, each once (a space for those that it does not
+    know); and whether there are others that nothing says which they are, so that they may come out wrong.
+    """
     missing: dict[str, None] = {}
+    misread = False
     try:
-        if not any(_lacks_font(one.raw) for one in page.get_objects(filter=[raw.FPDF_PAGEOBJ_TEXT], max_depth=3)):
-            return ""
+        lacking = [one for one in page.get_objects(filter=[raw.FPDF_PAGEOBJ_TEXT], max_depth=3) if _lacks_font(one.raw)]
+        if not lacking:
+            return "", False
         text = page.get_textpage()
+        for one in lacking[:OBJECTS_MAX]:
+            # Upright lines without a shape have no letters either: as octets of UTF-16, the end included.
+            left, bottom, right, top = one.get_bounds()
+            if raw.FPDFTextObj_GetText(one.raw, text.raw, None, 0) <= 2 and right == left and top > bottom:
+                missing[" "] = None
         sides = [ctypes.c_double() for _ in range(4)]
         for index in range(min(raw.FPDFText_CountChars(text.raw), CHARACTERS_MAX)):
             code = raw.FPDFText_GetUnicode(text.raw, index)
-            if code <= LATIN_LAST or unicodedata.category(chr(code))[0] not in "LN":
+            unknown = raw.FPDFText_HasUnicodeMapError(text.raw, index) == 1
+            if not unknown and (code <= LATIN_LAST or unicodedata.category(chr(code))[0] not in "LN"):
                 continue
-            if raw.FPDFText_GetCharBox(text.raw, index, *sides) and _is_flat(*(side.value for side in sides)):
-                one = raw.FPDFText_GetTextObject(text.raw, index)
-                if one and _lacks_font(one):
-                    missing[chr(code)] = None
+            one = raw.FPDFText_GetTextObject(text.raw, index)
+            if not one or not _lacks_font(one):
+                continue
+            misread |= unknown
+            if not unknown and raw.FPDFText_GetCharBox(text.raw, index, *sides) and _is_flat(*(s.value for s in sides)):
+                missing[chr(code)] = None
         text.close()
     except pdfium.PdfiumError:
         pass
-    return "".join(missing)
+    return "".join(missing), misread
 
 
 def _lacks_font(one: Any) -> bool:

@@ -240,6 +240,8 @@ class FaxImage:
     image: Image.Image
     page_class: PageClass
     t6: bytes | None = None
+    #: For people: what is wrong with it.
+    warning: str = ""
 
 
 #: Seconds are estimated for this rate, with what a page takes besides its bits (its training check, its end and its

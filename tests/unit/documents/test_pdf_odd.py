@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""PDFs that other programs trip over are faxed as they are meant, and what is missing of them is said."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softfax.documents.load import open_document
+from softfax.documents.types import DocumentLimits, FaxImage, Source
+from tests.support.odd_pdfs import CUT_PICTURES, FILES, GREYS, HELVETICA, PAGES, PICTURES, picture_pdf, plain
+from tests.support.pdf_pages import stream, text
+
+
+def drawn(tmp_path: Path, data: bytes) -> tuple[np.ndarray, str]:
+    """The first page in points, and all that is said."""
+    path = tmp_path / "odd.pdf"
+    path.write_bytes(data)
+    document = open_document(Source(path=path), DocumentLimits())
+    sheet = next(iter(document))
+    assert not isinstance(sheet, FaxImage)
+    page = np.asarray(sheet.render(595, 842), int)
+    return page, "; ".join(filter(None, (document.warning, getattr(sheet, "warning", ""))))  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def as_meant(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    page, said = drawn(tmp_path_factory.mktemp("plain"), plain())
+    assert not said
+    assert (page < 128).any()
+    return page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_twelve_lines_are_drawn_however_they_are_written(tmp_path: Path, as_meant: np.ndarray, name: str) -> None:
+    page, said = drawn(tmp_path, PAGES[name])
+    assert np.array_equal(page, as_meant)
+    assert not said or "mended" in said
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_drawn_however_it_is_written(tmp_path: Path, name: str) -> None:
+    expected, _ = drawn(tmp_path, picture_pdf(GREYS.tobytes()))
+    page, said = drawn(tmp_path, PICTURES[name])
+    assert (expected < 128).any()
+    # Inks are a little lighter than black, as on paper.
+    assert np.abs(page - expected).mean() < 4
+    assert not said
+
+
+@pytest.mark.parametrize("name", CUT_PICTURES)
+def test_a_picture_whose_data_end_early_is_said(tmp_path: Path, name: str) -> None:
+    whole, cut = CUT_PICTURES[name]
+    assert drawn(tmp_path, whole)[1] == ""
+    assert "page 1 of odd.pdf has a picture whose data end early" in drawn(tmp_path, cut)[1]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_missing_for_good_is_said(tmp_path: Path, name: str) -> None:
+    data, expected = FILES[name]
+    assert re.search(expected, drawn(tmp_path, data)[1])
+
+
+def test_an_empty_page_is_nothing_missing(tmp_path: Path) -> None:
+    assert drawn(tmp_path, plain().replace(b"/Contents 4 0 R", b""))[1] == ""
+
+
+FONT = "<< /Type /Font /Subtype /Type0 /BaseFont /{base} /Encoding /{encoding} /DescendantFonts [8 0 R] {more} >>"
+DESCENDANT = (
+    "<< /Type /Font /Subtype /{kind} /BaseFont /{base} /CIDSystemInfo << /Registry (Adobe) /Ordering ({order}) /Supplement 2 >> "
+    "/FontDescriptor << /Type /FontDescriptor /FontName /{base} /Flags 4 /FontBBox [0 -200 1000 900] /ItalicAngle 0 /Ascent 800 "
+    "/Descent -200 /StemV 80 >> >>"
+)
+NAMES = stream(
+    "/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <0000> <ffff> endcodespacerange "
+    "1 beginbfrange <0024> <0026> <0041> endbfrange endcmap end end"
+)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "order", "letters", "more", "said"),
+    [
+        ("UniJIS-UCS2-H", "Japan1", "65E5672C8A9E", "", r"left out \(日本語\)"),
+        ("UniJIS-UCS2-V", "Japan1", "65E5672C8A9E", "", "which is left out: save it with its fonts"),
+        ("Identity-H", "Identity", "002400250026", "", "which may come out as other letters"),
+        ("Identity-H", "Identity", "002400250026", "/ToUnicode 9 0 R", "^$"),
+    ],
+)
+def test_letters_that_no_font_has_are_said(
+    tmp_path: Path, encoding: str, order: str, letters: str, more: str, said: str
+) -> None:
+    base, kind = ("ArialMT", "CIDFontType2") if order == "Identity" else ("HeiseiMin-W3", "CIDFontType0")
+    data = plain(
+        f"BT /X 30 Tf 100 700 Td <{letters}> Tj ET" + text(50, 400, 12, "beside it"),
+        objects=(
+            FONT.format(base=base, encoding=encoding, more=more),
+            DESCENDANT.format(base=base, kind=kind, order=order),
+            NAMES,
+        ),
+    ).replace(b"/F 5 0 R >>", b"/F 5 0 R /X 7 0 R >>")
+    assert HELVETICA.encode() in data
+    assert re.search(said, drawn(tmp_path, data)[1])
+
+
+def test_a_ticked_box_without_its_state_is_ticked(tmp_path: Path) -> None:
+    look = stream("0 0 20 20 re f", "/Type /XObject /Subtype /Form /BBox [0 0 20 20]")
+    box = "<< /Type /Annot /Subtype /Widget /F 4 /FT /Btn /T (a) /V /Yes /Rect [100 700 120 720] /AP << /N << /Yes 7 0 R >> >> >>"
+    form = "/AcroForm << /Fields [8 0 R] >>"
+    ticked, _ = drawn(tmp_path, plain("", page="/Annots [8 0 R]", catalog=form, objects=(look, box)))
+    assert (ticked < 128).sum() > 300
+    empty, _ = drawn(
+        tmp_path, plain("", page="/Annots [8 0 R]", catalog=form, objects=(look, box.replace("/V /Yes", "/V /Off")))
+    )
+    assert not (empty < 128).any()
