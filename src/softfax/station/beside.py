@@ -64,7 +64,7 @@ class Beside(Registry):
         elif isinstance(event, CallEvent):
             call.call_state, call.sip_code = event.state, event.sip_code
             if event.state is CallState.ANSWERED:
-                self._counters.attempt(call.context.direction)
+                self.counters.attempt(call.context.direction)
         elif isinstance(event, NegotiatedEvent):
             call.remote_station_id = event.remote_station_id
         if call.state not in (SessionState.RESERVED, SessionState.UNINITIALIZED):
@@ -73,7 +73,7 @@ class Beside(Registry):
         if isinstance(event, FaxResult):
             self._calls.pop(fax_id, None)
             if call.mode is not None:
-                self._counters.ended(event.success)
+                self.counters.ended(event.success)
             if not call.result.done():
                 call.result.set_result(event)
 

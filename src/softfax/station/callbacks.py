@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from softfax.delivery.outbox import OutboxSettings
+from softfax.delivery.policy import RetryPolicy
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import SoftfaxError
 from softfax.model import TERMINAL, BroadcastEvent, Direction, Event, FaxResult, FaxUpdate, JobEvent
+from softfax.station.config import StationConfig
 from softfax.vocabularies import CallbackBody, callbacks
 
-__all__ = ["CallbackSink", "PutCallback", "Words"]
+__all__ = ["CallbackSink", "PutCallback", "Words", "outbox_settings"]
 
 log = logging.getLogger("softfax.station")
 
@@ -32,6 +35,19 @@ class PutCallback(Protocol):
     def put(
         self, target: CallbackTarget, *, fax_id: str, event_id: str, body: bytes, path_suffix: str = ""
     ) -> object: ...
+
+
+def outbox_settings(config: StationConfig) -> OutboxSettings:
+    """Settings of the outbox, of the configuration's `[callbacks]`."""
+    c = config.callbacks
+    return OutboxSettings(
+        retry=RetryPolicy(first_s=c.retry_first_s, longest_s=c.retry_longest_s, give_up_s=c.give_up_s),
+        timeout_s=c.timeout_s,
+        allow_private=c.allow_private,
+        workers=c.workers,
+        workers_per_target=c.workers_per_target,
+        secret=c.secret,
+    )
 
 
 @dataclass

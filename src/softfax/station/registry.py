@@ -20,7 +20,7 @@ class Registry(ABC):
 
     def __init__(self) -> None:
         self._hub = Hub[FaxUpdate]()
-        self._counters = Counters()
+        self.counters = Counters()
 
     @abstractmethod
     def calls(self) -> list[FaxCall]:
@@ -39,7 +39,7 @@ class Registry(ABC):
 
     def stats(self) -> FaxStats:
         """Counters for FAXStats."""
-        return self._counters.stats(self.calls())
+        return self.counters.stats(self.calls())
 
     def hangup(self, call: FaxCall) -> None:
         """Ends a fax: DCN, then BYE or CANCEL."""

@@ -14,47 +14,35 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from softfax.asjson import rfc3339
 from softfax.delivery.database import Database, database_url
-from softfax.delivery.outbox import Outbox, OutboxSettings
-from softfax.delivery.policy import RetryPolicy
+from softfax.delivery.outbox import Outbox
 from softfax.delivery.store import Callback
 from softfax.delivery.targets import CallbackTarget
 from softfax.diskspace import make_private
 from softfax.documents.job import process_kept_ready
-from softfax.errors import LocalError, SoftfaxError, UsageError
-from softfax.fax import outcome
+from softfax.errors import LocalError, UsageError
 from softfax.fax.facts import PageMark
 from softfax.fax.inbox import Inbox
-from softfax.fax.outcome import Outcome
 from softfax.fax.settings import Role
 from softfax.model import (
-    CallEvent,
-    CallState,
     Direction,
     FaxContext,
     FaxResult,
     FaxUpdate,
-    NegotiatedEvent,
-    PageEvent,
-    ProgressEvent,
-    SessionEvent,
-    SessionState,
     new_fax_id,
 )
 from softfax.sip.headers import display_name, number_of
 from softfax.sip.types import split_uri
 from softfax.station import making, wire
-from softfax.station.admission import mailbox_of_subaddress
 from softfax.station.call import FaxCall
-from softfax.station.callbacks import CallbackSink
+from softfax.station.callbacks import CallbackSink, outbox_settings
 from softfax.station.calls import CallHost, Calls, Report
 from softfax.station.config import GatewayConfig, StationConfig
+from softfax.station.faxes import StationFax
 from softfax.station.hub import Hub, Sink
 from softfax.station.links import DocumentLinks
 from softfax.station.onward import going_on
@@ -72,9 +60,6 @@ from softfax.station.workers import Workers
 __all__ = ["Station"]
 
 log = logging.getLogger("softfax.station")
-
-#: What sockets, processes and databases were made of.
-_NO_MEDIA = (SessionState.RESERVED, SessionState.UNINITIALIZED)
 
 
 def _make_private(folder: Path) -> None:
@@ -96,31 +81,8 @@ def _prepare(inbox: Inbox) -> None:
         raise LocalError(error.problem, "name another folder in [inbox] dir, or give it to this user") from None
 
 
-def _outbox_settings(config: StationConfig) -> OutboxSettings:
-    c = config.callbacks
-    return OutboxSettings(
-        retry=RetryPolicy(first_s=c.retry_first_s, longest_s=c.retry_longest_s, give_up_s=c.give_up_s),
-        timeout_s=c.timeout_s,
-        allow_private=c.allow_private,
-        workers=c.workers,
-        workers_per_target=c.workers_per_target,
-        secret=c.secret,
-    )
-
-
 #: Makes what runs the calls, and is given whom to report to.
 HostFactory = Callable[[StationConfig, Report], CallHost]
-
-
-class _Fax:
-    """The station's own record of a fax, besides the `FaxCall` that others see."""
-
-    def __init__(self, call: FaxCall, destination: Destination | None, remote_uri: str) -> None:
-        self.call = call
-        self.destination = destination
-        self.remote_uri = remote_uri
-        self.answered = self.ending = False
-        self.marks: list[PageMark] = []
 
 
 class Station(Registry):
@@ -144,7 +106,7 @@ class Station(Registry):
         #: Told what people should know, one line at a time.
         self.say: Callable[[str], None] = lambda text: None
         self.outbox: Outbox | None = None
-        self._resting = Resting()
+        self.resting = Resting()
         self.database: Database | None = None
         self.rules = Rules(lambda: self.config)
         self._services: list[Service] = []
@@ -160,8 +122,8 @@ class Station(Registry):
         self.on_swml: Callable[[FaxCall, GatewayConfig], None] | None = None
         self._isolated = isolated
         self._make_host: HostFactory = calls or (Workers if isolated else Calls)
-        self._watchers = Hub[FaxUpdate]()
-        self._faxes: dict[str, _Fax] = {}
+        self.watchers = Hub[FaxUpdate]()
+        self._faxes: dict[str, StationFax] = {}
         self._identities = making.Identities()
         self._inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
         self._callbacks: CallbackSink | None = None
@@ -231,7 +193,7 @@ class Station(Registry):
         database = self.database = Database(database_url(data.dir, data.url), name=data.name, folder=folder)
         database.stations.facts |= {"config_digest": self.config.digest, "url": self.config.http.url}
         self._exit.push_async_callback(asyncio.to_thread, database.close)
-        outbox = self.outbox = Outbox(database, _outbox_settings(self.config), known=self.config.targets())
+        outbox = self.outbox = Outbox(database, outbox_settings(self.config), known=self.config.targets())
         self._exit.push_async_callback(outbox.close)
 
         def begin() -> None:
@@ -268,6 +230,20 @@ class Station(Registry):
             raise LocalError("the station does not run", "use it in `async with`")
         return self._host
 
+    def order(self, message: wire.Message) -> None:
+        """Order something of what runs the calls. Raises LocalError where nothing does."""
+        self._running().order(message)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work on a fax beside the rest; the station ends after it."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def over(self, fax_id: str) -> None:
+        """Forget a fax that has its result."""
+        self._faxes.pop(fax_id, None)
+
     def reload(self, config: StationConfig) -> Reloading:
         """Take another configuration without dropping calls, and return what of it holds now and what waits for a restart.
 
@@ -283,8 +259,8 @@ class Station(Registry):
             self.database.stations.facts["config_digest"] = config.digest
         if self._callbacks is not None and self.outbox is not None:
             self._callbacks.reload(config.targets())
-            self.outbox.reload(_outbox_settings(config), config.targets())
-        self._running().order(wire.Reload(config.model_dump(mode="json", by_alias=True)))
+            self.outbox.reload(outbox_settings(config), config.targets())
+        self.order(wire.Reload(config.model_dump(mode="json", by_alias=True)))
         for told in self.on_reload:
             told(config)
         return new
@@ -339,13 +315,13 @@ class Station(Registry):
 
     def watch_progress(self, sink: Sink) -> Callable[[], None]:
         """The progress of every fax under way goes to `sink`, about once a second. Returns what ends that."""
-        if not len(self._watchers):
-            self._running().order(wire.Watch(True))
-        unsubscribe = self._watchers.subscribe(sink)
+        if not len(self.watchers):
+            self.order(wire.Watch(True))
+        unsubscribe = self.watchers.subscribe(sink)
 
         def unwatch() -> None:
             unsubscribe()
-            if not len(self._watchers) and self._host is not None:
+            if not len(self.watchers) and self._host is not None:
                 self._host.order(wire.Watch(False))
 
         return unwatch
@@ -376,7 +352,7 @@ class Station(Registry):
     def down(self) -> set[str]:
         """The accounts that calls do not get through at the moment."""
         gone = {view.account for view in self._registrations if view.state in ("failed", "unreachable")}
-        return gone | self._resting.accounts(time.monotonic())
+        return gone | self.resting.accounts(time.monotonic())
 
     def workers(self) -> list[WorkerView]:
         """The processes that calls run in; none where they run in this one."""
@@ -475,41 +451,7 @@ class Station(Registry):
         else:
             fax = self._faxes.get(getattr(message, "fax_id", ""))
             if fax is not None:
-                self._of_fax(fax, message)
-
-    def _of_fax(self, fax: _Fax, message: wire.Message) -> None:
-        if isinstance(message, wire.FaxEvent):
-            self._happened(fax, message)
-        elif isinstance(message, wire.Chosen):
-            self._chosen(fax, message.polled)
-        elif isinstance(message, wire.Ready):
-            self._begin(fax, self._ready(fax))
-        elif isinstance(message, wire.Ended):
-            self._begin(fax, self._ended(fax, message))
-        elif isinstance(message, wire.NotDialled):
-            why = Outcome(False, message.error, message.text, message.code, reached=False)
-            self._begin(fax, self._undialled(fax, why))
-        elif isinstance(message, wire.Lost):
-            why = Outcome(False, "UNKNOWN", message.text, outcome.CRASHED)
-            self._begin(fax, self._lost(fax, why))
-
-    def _begin(self, fax: _Fax, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(self._to_its_end(fax, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _to_its_end(self, fax: _Fax, work: Coroutine[Any, Any, None]) -> None:
-        """A fax ends, whatever goes wrong with it here."""
-        try:
-            await work
-        except Exception as error:
-            log.error(
-                "fax %s is ended by a fault of this station: %s", fax.call.context.fax_id, error,
-                exc_info=None if isinstance(error, SoftfaxError) else error,
-            )  # fmt: skip
-            fax.ending = False
-            why = making.own_failure(f"softfax failed ({type(error).__name__})")
-            await self._end(fax, making.failed(fax.call.context, why, fax.call.age_s))
+                fax.take(message)
 
     def _arrived(self, call: wire.Arrived) -> None:
         polled = next((one for one in self.polled() if one.name == call.polled), None)
@@ -542,14 +484,7 @@ class Station(Registry):
             fax.call.negotiate_both = any(g.negotiate_both for g in self.config.gateway if g.name == call.gateway)
             order = going_on(self.config, self.rules, call.gateway, fax.call, self.calls(), self.down())
             fax.call.onward_channel = self._identities.channel(fax.call.onward or "none")
-            self._running().order(order)
-
-    def _chosen(self, fax: _Fax, name: str) -> None:
-        """The far end has named one of several documents."""
-        polled = next((one for one in self.polled() if one.name == name), None)
-        if polled is not None:
-            context, tags = fax.call.context, {"polled": polled.name}
-            fax.call.context = dataclasses.replace(context, documents=polled.documents, tags=tags)
+            self.order(order)
 
     def refuse(self, call: FaxCall, sip_code: int, why: str) -> None:
         """Refuse a call that waits for a document's decision."""
@@ -581,7 +516,7 @@ class Station(Registry):
             pages = making.placing(order, self.config, call.context, settings, "").pages
             taking = wire.Take(context.fax_id, settings, pages)
         call.session = making.first_session(call.context)
-        self._running().order(taking)
+        self.order(taking)
 
     def release(self, call: FaxCall) -> None:
         """Hang up on a call that was kept up after its fax; nothing happens to one that has ended."""
@@ -590,104 +525,14 @@ class Station(Registry):
 
     def _add(
         self, context: FaxContext, destination: Destination | None, uri: str, order: FaxOrder | None, account: str
-    ) -> _Fax:
+    ) -> StationFax:
         result: asyncio.Future[FaxResult] = asyncio.get_running_loop().create_future()
         call = FaxCall(
             context=context, session=making.first_session(context), result=result, order=order, account=account
         )
-        fax = self._faxes[context.fax_id] = _Fax(call, destination, uri)
-        call.on_cancel = lambda: self._running().order(wire.Cancel(context.fax_id))
+        fax = self._faxes[context.fax_id] = StationFax(self, call, destination, uri)
+        call.on_cancel = lambda: self.order(wire.Cancel(context.fax_id))
         return fax
-
-    async def _ready(self, fax: _Fax) -> None:
-        """The pages are made: who placed the order is asked before the call is placed."""
-        order, fax_id = fax.call.order, fax.call.context.fax_id
-        try:
-            if order is not None and fax.call.context.outgoing:
-                self.rules.permit(order.destination)
-            if order is not None and order.watch is not None:
-                await order.watch.ready(fax.call)
-        except SoftfaxError as error:
-            self._running().order(wire.Cancel(fax_id, "CANCEL", str(error)))
-            return
-        except Exception:
-            log.exception("fax %s is not dialled", fax_id)
-            self._running().order(
-                wire.Cancel(fax_id, "INIT_ERROR", "what was to be noted before the call could not be")
-            )
-            return
-        self._running().order(wire.Dial(fax_id, self.database.stations.until if self.database is not None else 0.0))
-
-    def _happened(self, fax: _Fax, message: wire.FaxEvent) -> None:
-        call, event = fax.call, message.event
-        if isinstance(event, ProgressEvent):
-            call.progress = event
-            # The last one has the counters of the whole call, and nothing moves any more.
-            if event.rate_bps:
-                self._watchers.publish(FaxUpdate(call.context, event))
-            return
-        if isinstance(event, SessionEvent):
-            call.session = event
-            event = call.session = dataclasses.replace(event, session_number=call.sessions[0][1])
-        elif isinstance(event, CallEvent):
-            call.call_state, call.sip_code = event.state, event.sip_code
-            if event.state is CallState.ANSWERED and call.context.direction is not Direction.GATEWAY:
-                self._counters.attempt(call.context.direction)
-                fax.answered = True
-        elif isinstance(event, NegotiatedEvent):
-            call.remote_station_id = event.remote_station_id
-        elif isinstance(event, PageEvent):
-            fax.marks.append(PageMark(event.quality != "bad", event.bad_rows))
-            if call.order is not None:
-                # A fax that goes on counts its pages from where it went on.
-                event = dataclasses.replace(event, number=event.number + call.order.first_page - 1)
-        if message.mode is not None and call.state not in _NO_MEDIA:
-            call.mode = message.mode
-        self._hub.publish(FaxUpdate(call.context, event))
-
-    # ---- ends ---------------------------------------------------------------------------------------------------
-
-    async def _ended(self, fax: _Fax, message: wire.Ended) -> None:
-        """T.30 is over; what was received becomes a document."""
-        result = dataclasses.replace(message.result, session=fax.call.context.session_number)
-        if fax.call.order is not None:
-            self._resting.note(fax.call.account, result, time.monotonic())
-        named = mailbox_of_subaddress(self.config, result.subaddress) if result.direction is Direction.RECEIVE else None
-        if named is not None:
-            fax.call.context = dataclasses.replace(fax.call.context, mailbox=named.name)
-        if fax.destination is not None:
-            result = await self._deliver(fax, result, message.marks, message.remote_uri or fax.remote_uri)
-        await self._end(fax, result)
-
-    async def _deliver(self, fax: _Fax, result: FaxResult, marks: Sequence[PageMark], remote: str) -> FaxResult:
-        """Make the document of what was received, and wait for those who keep it."""
-        assert fax.destination is not None
-        result = await fax.destination.deliver(result, marks, remote)
-        for kept in self.on_document:
-            await kept(fax.call.context, result)
-        return result
-
-    async def _undialled(self, fax: _Fax, why: Outcome) -> None:
-        if why.error == "FILE_ERROR":
-            self._counters.attempt(fax.call.context.direction)
-        self._complete(fax)
-        await self._end(fax, making.failed(fax.call.context, why, fax.call.age_s))
-
-    async def _lost(self, fax: _Fax, why: Outcome) -> None:
-        """The process that ran the call is gone; the pages that came before stay."""
-        self._complete(fax)
-        context = fax.call.context
-        result = making.failed(context, why, fax.call.age_s)
-        result = dataclasses.replace(
-            result,
-            mode=fax.call.mode or result.mode,
-            pages=sum(mark.confirmed for mark in fax.marks),
-            remote_station_id=fax.call.remote_station_id,
-            bad_rows=sum(mark.bad_rows for mark in fax.marks),
-        )
-        if fax.destination is not None:
-            result = await self._deliver(fax, result, fax.marks, fax.remote_uri)
-        await self._end(fax, result)
 
     async def salvage(self, context: FaxContext) -> FaxResult:
         """Save a fax that was being received when an earlier station ended: its result, with the pages that came."""
@@ -695,32 +540,3 @@ class Station(Registry):
         pages = await asyncio.to_thread(page_count, destination.spool_path(context.fax_id))
         result = making.interrupted(context, pages)
         return await destination.deliver(result, [PageMark(True, 0)] * pages, context.caller_number)
-
-    def _complete(self, fax: _Fax) -> None:
-        """The record of a session that ends here."""
-        now = datetime.now(UTC)
-        fax.call.session = dataclasses.replace(fax.call.session, state=SessionState.COMPLETE, time=now)
-        self._hub.publish(FaxUpdate(fax.call.context, fax.call.session))
-
-    async def _end(self, fax: _Fax, result: FaxResult) -> None:
-        call, order = fax.call, fax.call.order
-        if fax.ending:
-            return
-        fax.ending = True
-        if fax.answered:
-            self._counters.ended(result.success)
-        call.remote_station_id = result.remote_station_id or call.remote_station_id
-        if order is not None and order.watch is not None:
-            try:
-                result = await order.watch.ended(call, dataclasses.replace(result, attempt=order.attempt))
-            except Exception:
-                log.exception("the end of fax %s was not taken", call.context.fax_id)
-                # So it is no end: who placed the order finds out later what became of it.
-                result = dataclasses.replace(result, retry_at=rfc3339(datetime.now(UTC)))
-        else:
-            for noted in self.before_result:
-                await noted(call.context, result)
-        self._hub.publish(FaxUpdate(call.context, result, call.recorded))
-        self._faxes.pop(call.context.fax_id, None)
-        if not call.result.done():
-            call.result.set_result(result)
