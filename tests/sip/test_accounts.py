@@ -12,7 +12,6 @@ import pytest
 from tests.peer.asterisk import PeerAddress
 from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
 from tests.sip.test_agent import run
-from tests.sip.test_far_ends import far  # noqa: F401
 
 pytestmark = pytest.mark.sip
 
@@ -90,7 +89,7 @@ async def called(agent, **more):
 """
 
 
-def test_the_contact_registered_says_whose_a_call_is(far: FarEnd) -> None:  # noqa: F811
+def test_the_contact_registered_says_whose_a_call_is(far: FarEnd) -> None:
     """Two accounts with the same user at the same server: only the contact tells them apart."""
     agent = Agent(
         MAKE
@@ -129,7 +128,7 @@ async def main(agent):
     assert agent.output() == [f"nobody {HERE}", f"two {HERE}"]
 
 
-def test_a_trunk_is_asked_for_and_nat_is_kept_open(far: FarEnd) -> None:  # noqa: F811
+def test_a_trunk_is_asked_for_and_nat_is_kept_open(far: FarEnd) -> None:
     """OPTIONS with its proxy's way and our own URI, any answer; CRLF while another account is registered."""
     agent = Agent(
         MAKE
@@ -170,7 +169,7 @@ async def main(agent):
     ],
 )
 def test_a_caller_is_shown_as_the_account_says(
-    far: FarEnd,  # noqa: F811
+    far: FarEnd,
     policy: str,
     shown: tuple[str, str, str],
 ) -> None:
@@ -198,7 +197,7 @@ async def main(agent):
     assert agent.output() == ["there is no account y; name one of the configuration"]
 
 
-def test_of_what_is_offered_the_codec_preferred_is_answered(far: FarEnd) -> None:  # noqa: F811
+def test_of_what_is_offered_the_codec_preferred_is_answered(far: FarEnd) -> None:
     agent = Agent(
         """
 async def main(agent):
@@ -220,7 +219,7 @@ async def main(agent):
     assert "audio PCMA" in out[1]
 
 
-def test_an_offer_without_the_accounts_codec_is_refused(far: FarEnd) -> None:  # noqa: F811
+def test_an_offer_without_the_accounts_codec_is_refused(far: FarEnd) -> None:
     agent = Agent(
         """
 async def main(agent):
@@ -308,7 +307,7 @@ async def main(agent):
 """
 
 
-def test_t38_alone_is_offered_first_and_audio_may_come_later(far: FarEnd) -> None:  # noqa: F811
+def test_t38_alone_is_offered_first_and_audio_may_come_later(far: FarEnd) -> None:
     agent = Agent(FIRST.format(uri=far.uri, audio=True))
     invite = far.answer(T38)
     assert invite.lines == ["m=image # udptl t38"]
@@ -320,7 +319,7 @@ def test_t38_alone_is_offered_first_and_audio_may_come_later(far: FarEnd) -> Non
     assert log[-1] == "ended 200"
 
 
-def test_t38_refused_first_the_call_is_placed_again_with_audio(far: FarEnd) -> None:  # noqa: F811
+def test_t38_refused_first_the_call_is_placed_again_with_audio(far: FarEnd) -> None:
     agent = Agent(FIRST.format(uri=far.uri, audio=True))
     first = far.expect("INVITE")
     far.respond(first, "100 Trying")
@@ -332,7 +331,7 @@ def test_t38_refused_first_the_call_is_placed_again_with_audio(far: FarEnd) -> N
     assert agent.output() == ["calling 0", "audio PCMU", "answered 200", "ended 200"]
 
 
-def test_t38_or_nothing_refused_first_is_the_end(far: FarEnd) -> None:  # noqa: F811
+def test_t38_or_nothing_refused_first_is_the_end(far: FarEnd) -> None:
     agent = Agent(FIRST.format(uri=far.uri, audio=False))
     far.respond(far.expect("INVITE"), "488 Not Acceptable Here")
     assert agent.output()[-1] == "ended 488"

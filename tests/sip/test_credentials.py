@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.sip.agents import SECRET
 from tests.sip.far_end import AUDIO, HERE, Agent, FarEnd, Message
-from tests.sip.test_far_ends import SECRET
 
 pytestmark = pytest.mark.sip
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import pytest
 
 from tests.sip.far_end import AUDIO, HERE, Agent, FarEnd
-from tests.sip.test_far_ends import far  # noqa: F401
 
 pytestmark = pytest.mark.sip
 
@@ -19,7 +18,7 @@ class Telling(Side):
 """
 
 
-def calling(far: FarEnd) -> Agent:  # noqa: F811
+def calling(far: FarEnd) -> Agent:
     return Agent(
         f"{TELLING}\nasync def main(agent):\n    a = Telling('caller')\n"
         f"    call = agent.call('{far.uri}', a, t38=policy())\n    await a.until('ended', 30)\n"
@@ -34,7 +33,7 @@ def calling(far: FarEnd) -> Agent:  # noqa: F811
         ("v=0\r\nno sdp at all\r\n", "softfax 415 0 0 SDP negotiation failed"),
     ],
 )
-def test_an_answer_that_cannot_be_used_is_acknowledged_and_ended_by_us(far: FarEnd, answer: str, told: str) -> None:  # noqa: F811
+def test_an_answer_that_cannot_be_used_is_acknowledged_and_ended_by_us(far: FarEnd, answer: str, told: str) -> None:
     agent = calling(far)
     far.respond(far.expect("INVITE"), "200 OK", body=answer)
     seen = [far.any_of("ACK", "BYE"), far.any_of("ACK", "BYE")]
@@ -53,13 +52,13 @@ def test_an_answer_that_cannot_be_used_is_acknowledged_and_ended_by_us(far: FarE
         ("486 Busy Here", ["Retry-After: 999999"], "far-end 0 0 3600 "),
     ],
 )
-def test_what_a_refusal_says(far: FarEnd, status: str, headers: list[str], told: str) -> None:  # noqa: F811
+def test_what_a_refusal_says(far: FarEnd, status: str, headers: list[str], told: str) -> None:
     agent = calling(far)
     far.respond(far.expect("INVITE"), status, *headers)
     assert agent.output() == [told]
 
 
-def test_what_a_bye_says(far: FarEnd) -> None:  # noqa: F811
+def test_what_a_bye_says(far: FarEnd) -> None:
     agent = calling(far)
     far.answer()
     far.request("BYE", 'Reason: Q.850;cause=38;text="Network out of order"')
@@ -73,7 +72,7 @@ def test_what_a_bye_says(far: FarEnd) -> None:  # noqa: F811
         (AUDIO.replace(f"IN IP4 {HERE}", "IN IP6 ::1"), "IPv6"),
     ],
 )
-def test_a_call_that_we_refuse_gets_a_warning_and_is_told_to_the_owner(far: FarEnd, body: str, words: str) -> None:  # noqa: F811
+def test_a_call_that_we_refuse_gets_a_warning_and_is_told_to_the_owner(far: FarEnd, body: str, words: str) -> None:
     agent = Agent(
         """
 async def main(agent):
@@ -94,7 +93,7 @@ async def main(agent):
     assert words in line
 
 
-def test_the_owners_refusal_says_why(far: FarEnd) -> None:  # noqa: F811
+def test_the_owners_refusal_says_why(far: FarEnd) -> None:
     agent = Agent(
         """
 async def main(agent):
@@ -114,7 +113,7 @@ async def main(agent):
     agent.output()
 
 
-def test_an_interval_that_is_too_short_is_refused_by_us(far: FarEnd) -> None:  # noqa: F811
+def test_an_interval_that_is_too_short_is_refused_by_us(far: FarEnd) -> None:
     agent = Agent(
         f"""{TELLING}
 async def main(agent):

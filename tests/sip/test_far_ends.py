@@ -1,118 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The user agent towards far ends of every kind: registrars, proxies, gateways, and those that do it wrong."""
+"""The user agent towards far ends of every kind: proxies, gateways, and those that do it wrong."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd, Message
+from tests.sip.agents import CHALLENGE, SECRET, answerer, caller, check_digest, pbx
+from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
 
 pytestmark = pytest.mark.sip
-
-CHALLENGE = 'Digest realm="test", nonce="{}", algorithm=MD5, qop="auth"'
-SECRET = "s3cret-Pa55"
-
-
-@pytest.fixture
-def far() -> Iterator[FarEnd]:
-    far = FarEnd()
-    yield far
-    far.close()
-
-
-def pbx(far: FarEnd, more: str = "") -> str:
-    """The configuration of an agent that `far` knows as "fax"."""
-    account = f'name="pbx", server="sip:{HERE}:{far.port}", user="fax", password="{SECRET}"'
-    return f"accounts=(SipAccount({account}{more}),)"
-
-
-def caller(far: FarEnd, then: str = "", config: str = "") -> Agent:
-    """An agent that calls `far`, does `then` with its handler `a` and its `call`, and prints the handler's log at the end."""
-    lines = "".join(f"    {line}\n" for line in then.strip().splitlines())
-    return Agent(
-        f'async def main(agent):\n    a = Side("caller")\n'
-        f'    call = agent.call("{far.uri}", a, t38=policy(), account=agent.config.first_account)\n{lines}'
-        f'    await a.until("ended", 30)\n    print(*a.log, sep="\\n")\n',
-        config,
-    )
-
-
-def answerer(then: str = "", config: str = "", t38: str = "policy()") -> Agent:
-    """An agent that answers one call, does `then` with its handler `b`, and prints the handler's log when it ended."""
-    lines = "".join(f"    {line}\n" for line in then.strip().splitlines())
-    return Agent(
-        f'async def main(agent):\n    b, calls = Side("answerer"), []\n'
-        f"    def incoming(call):\n        calls.append(call); call.answer(t38={t38}); return b\n"
-        f"    agent.incoming = incoming\n{lines}"
-        f'    await b.until("ended", 30)\n    print(*b.log, sep="\\n")\n',
-        config,
-    )
-
-
-def check_digest(header: str, method: str, nonce: str) -> None:
-    """The digest in `header` is the right one (RFC 2617 §3.2.2)."""
-    value = dict(re.findall(r'(\w+)="?([^",]+)"?', header.removeprefix("Digest ")))
-
-    def md5(text: str) -> str:
-        return hashlib.md5(text.encode()).hexdigest()
-
-    secret, what = md5(f"fax:test:{SECRET}"), md5(f"{method}:{value['uri']}")
-    assert value["nonce"] == nonce
-    middle = f"{nonce}:{value['nc']}:{value['cnonce']}:auth"
-    assert value["response"] == md5(f"{secret}:{middle}:{what}")
-
-
-# ---- registration ----------------------------------------------------------------------------------------------------------
-
-
-def register(far: FarEnd, nonce: str) -> Message:
-    """Challenges a REGISTER, checks the second, accepts it."""
-    first = far.expect("REGISTER")
-    far.respond(first, "401 Unauthorized", f"WWW-Authenticate: {CHALLENGE.format(nonce)}")
-    second = far.expect("REGISTER")
-    check_digest(second.header("Authorization"), "REGISTER", nonce)
-    far.respond(
-        second, "200 OK", f"Contact: {second.header('Contact')};expires=300", f"Expires: {second.header('Expires')}"
-    )
-    return second
-
-
-def registering(far: FarEnd, then: str = "") -> Agent:
-    return Agent(
-        f'async def main(agent):\n    try:\n        await agent.register("pbx", 4)\n        print("registered"){then}\n'
-        "    except SoftfaxError as error:\n        print(type(error).__name__, error)\n",
-        pbx(far, ", register=True"),
-    )
-
-
-def test_registers_with_digest_and_takes_it_back_at_the_end(far: FarEnd) -> None:
-    agent = registering(far)
-    assert register(far, "n1").header("Expires") == "300"
-    # The nonce has gone stale meanwhile: the second registration is challenged too.
-    assert register(far, "n2").header("Expires") == "0"
-    assert agent.output() == ["registered"]
-
-
-@pytest.mark.parametrize("status", ["403 Forbidden", "401 Unauthorized"])
-def test_a_wrong_password_is_said_so(far: FarEnd, status: str) -> None:
-    agent = registering(far)
-    far.respond(far.expect("REGISTER"), "401 Unauthorized", f"WWW-Authenticate: {CHALLENGE.format('n')}")
-    far.respond(far.expect("REGISTER"), status, f"WWW-Authenticate: {CHALLENGE.format('n')}")
-    (line,) = agent.output()
-    assert line.startswith("AuthenticationError")
-    assert "check user and password of account pbx" in line
-    assert SECRET not in line
-
-
-def test_a_silent_registrar_is_an_error(far: FarEnd) -> None:
-    (line,) = registering(far).output()
-    assert line.startswith("RegistrationError")
-
 
 # ---- calls we place --------------------------------------------------------------------------------------------------------
 

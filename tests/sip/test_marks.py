@@ -8,13 +8,12 @@ import socket
 import pytest
 
 from tests.sip.far_end import AUDIO, HERE, Agent, FarEnd
-from tests.sip.test_far_ends import far  # noqa: F401
 
 pytestmark = pytest.mark.sip
 
 
 @pytest.mark.parametrize(("config", "sip", "media"), [("", 24, 46), ("dscp_sip=0, dscp_media=0", 0, 0)])
-def test_what_is_sent_is_marked(far: FarEnd, config: str, sip: int, media: int) -> None:  # noqa: F811
+def test_what_is_sent_is_marked(far: FarEnd, config: str, sip: int, media: int) -> None:
     far.sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
     agent = Agent(
         f"""

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
+from tests.sip.agents import pbx
 from tests.sip.far_end import HERE, Agent, FarEnd, Message
-from tests.sip.test_far_ends import far, pbx  # noqa: F401
 
 pytestmark = pytest.mark.sip
 
@@ -27,11 +27,11 @@ async def main(agent):
 """
 
 
-def registering(far: FarEnd, more: str = "") -> Agent:  # noqa: F811
+def registering(far: FarEnd, more: str = "") -> Agent:
     return Agent(ASKED, pbx(far, f", register=True{more}"))
 
 
-def answered(agent: Agent, far: FarEnd, status: str, *headers: str) -> Message:  # noqa: F811
+def answered(agent: Agent, far: FarEnd, status: str, *headers: str) -> Message:
     """One REGISTER and its answer; OURS in a header stands for our Contact."""
     agent.say("register")
     register = far.expect("REGISTER")
@@ -40,7 +40,7 @@ def answered(agent: Agent, far: FarEnd, status: str, *headers: str) -> Message: 
     return register
 
 
-def test_a_200_counts_for_the_binding_it_lists(far: FarEnd) -> None:  # noqa: F811
+def test_a_200_counts_for_the_binding_it_lists(far: FarEnd) -> None:
     agent = registering(far)
     theirs = "<sip:fax@192.0.2.99:5060>"
     nothing = "RegistrationError 200 0 sip:{}:{} answered 200 and registered nothing ({})"
@@ -72,7 +72,7 @@ def test_a_200_counts_for_the_binding_it_lists(far: FarEnd) -> None:  # noqa: F8
         ("600 Busy", "RegistrationError 600 120 sip:{}:{} did not accept the registration (600 Busy)"),
     ],
 )
-def test_a_refusal_is_told_with_its_retry_after_and_nothing_more_is_sent(far: FarEnd, status: str, told: str) -> None:  # noqa: F811
+def test_a_refusal_is_told_with_its_retry_after_and_nothing_more_is_sent(far: FarEnd, status: str, told: str) -> None:
     agent = registering(far)
     answered(agent, far, status, "Retry-After: 120")
     agent.hear(told.format(HERE, far.port))
@@ -98,7 +98,7 @@ def test_a_refusal_is_told_with_its_retry_after_and_nothing_more_is_sent(far: Fa
     ],
 )
 def test_what_is_not_followed_or_answered_is_told_for_what_it_is(
-    far: FarEnd,  # noqa: F811
+    far: FarEnd,
     status: str,
     headers: list[str],
     told: str,
@@ -110,7 +110,7 @@ def test_what_is_not_followed_or_answered_is_told_for_what_it_is(
     agent.output()
 
 
-def test_nothing_is_sent_when_a_registration_that_was_granted_is_due(far: FarEnd) -> None:  # noqa: F811
+def test_nothing_is_sent_when_a_registration_that_was_granted_is_due(far: FarEnd) -> None:
     """The owner refreshes it; PJSIP would have done so after two of its three seconds."""
     agent = registering(far, ", keepalive_s=0")
     answered(agent, far, "200 OK", "Contact: OURS;expires=3")
@@ -121,7 +121,7 @@ def test_nothing_is_sent_when_a_registration_that_was_granted_is_due(far: FarEnd
     agent.output()
 
 
-def test_what_no_server_said_is_not_told_as_one(far: FarEnd) -> None:  # noqa: F811
+def test_what_no_server_said_is_not_told_as_one(far: FarEnd) -> None:
     agent = Agent(ASKED, pbx(far, ', register=True, proxy="sip:127.0.0.1;transport=sctp"'))
     agent.say("register")
     agent.hear(f"RegistrationError 0 0 sip:{HERE}:{far.port}: the far end's address asks for a transport that is not")
@@ -170,7 +170,7 @@ def test_a_connection_that_is_closed_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("more_s", [1, 1 << 32])
-def test_a_registrar_that_always_wants_longer_is_asked_a_dozen_times_at_most(far: FarEnd, more_s: int) -> None:  # noqa: F811
+def test_a_registrar_that_always_wants_longer_is_asked_a_dozen_times_at_most(far: FarEnd, more_s: int) -> None:
     agent = registering(far)
     agent.say("register")
     asked = 0

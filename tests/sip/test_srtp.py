@@ -12,7 +12,6 @@ import pytest
 from softfax.engine.abi import SrtpSuite
 from softfax.engine.srtp import SrtpSettings
 from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
-from tests.sip.test_far_ends import far  # noqa: F401
 from tests.support.engine_testing import Srtp
 
 pytestmark = pytest.mark.sip
@@ -23,7 +22,7 @@ CRYPTO = f"a=crypto:1 {SUITE} inline:{base64.b64encode(KEY).decode()}\r\n"
 SECURE = AUDIO.replace("RTP/AVP", "RTP/SAVP") + CRYPTO
 
 
-def config(far: FarEnd, srtp: str, **more: object) -> str:  # noqa: F811
+def config(far: FarEnd, srtp: str, **more: object) -> str:
     return (
         f'accounts=[SipAccount(name="a", server="sip:{HERE}:{far.port}", trusted=("{HERE}",), srtp="{srtp}", '
         f"**{ {'srtp_without_tls': True, **more}!r})]"
@@ -48,7 +47,7 @@ async def main(agent):
         ("optional", AUDIO + CRYPTO, AUDIO),
     ],
 )
-def test_an_offer_is_answered_in_its_own_way(far: FarEnd, srtp: str, first: str, then: str) -> None:  # noqa: F811
+def test_an_offer_is_answered_in_its_own_way(far: FarEnd, srtp: str, first: str, then: str) -> None:
     agent = Agent(ANSWERS, config(far, srtp))
     far.port_of_agent = agent.port
     answers = [far.invite(body=first).body]
@@ -80,7 +79,7 @@ PLAIN_LINE, SECURE_LINE = AUDIO.partition("m=")[2], SECURE.partition("m=")[2]
     ],
 )
 def test_of_two_lines_the_one_with_keys_is_taken(
-    far: FarEnd,  # noqa: F811
+    far: FarEnd,
     srtp: str,
     lines: tuple[str, str],
     answer: list[str],
@@ -101,7 +100,7 @@ def test_of_two_lines_the_one_with_keys_is_taken(
         ("required", SECURE, {"srtp_without_tls": False, "transport": "tls"}),  # keys for all to read
     ],
 )
-def test_what_will_not_do_is_refused(far: FarEnd, srtp: str, offer: str, more: dict[str, object]) -> None:  # noqa: F811
+def test_what_will_not_do_is_refused(far: FarEnd, srtp: str, offer: str, more: dict[str, object]) -> None:
     agent = Agent("""
 async def main(agent):
     agent.incoming = lambda call: print("a call") or 486
@@ -137,7 +136,7 @@ async def main(agent):
         ("required", SECURE.replace("crypto:1", "crypto:7"), ["ended 488"]),
     ],
 )
-def test_what_we_offer_and_make_of_answers(far: FarEnd, srtp: str, answer: str, log: list[str]) -> None:  # noqa: F811
+def test_what_we_offer_and_make_of_answers(far: FarEnd, srtp: str, answer: str, log: list[str]) -> None:
     agent = Agent(CALLS, config(far, srtp))
     invite = far.expect("INVITE")
     assert invite.lines[0].startswith(f"m=audio # {'RTP/SAVP' if srtp == 'required' else 'RTP/AVP'} 0 ")
@@ -170,7 +169,7 @@ async def main(agent):
 """
 
 
-def test_packets_of_a_call_are_encrypted_and_forged_ones_do_not_count(far: FarEnd, tmp_path) -> None:  # noqa: F811
+def test_packets_of_a_call_are_encrypted_and_forged_ones_do_not_count(far: FarEnd, tmp_path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rtp:
         rtp.bind((HERE, 0))
         rtp.settimeout(5)

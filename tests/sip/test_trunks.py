@@ -19,7 +19,6 @@ from softfax.reasons import CONNECTION_REFUSED, PORT_UNREACHABLE, SERVER_SILENT
 from softfax.station import FaxOrder, Station
 from softfax.station.routes import fails_over
 from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
-from tests.sip.test_far_ends import far  # noqa: F401
 
 pytestmark = pytest.mark.sip
 
@@ -70,7 +69,7 @@ async def main(agent):
 """
 
 
-def test_a_far_end_that_holds_t38_is_sent_nothing_until_it_takes_it_up_again(far: FarEnd) -> None:  # noqa: F811
+def test_a_far_end_that_holds_t38_is_sent_nothing_until_it_takes_it_up_again(far: FarEnd) -> None:
     agent = Agent(HELD)
     far.port_of_agent = agent.port
     far.invite(body=AUDIO)
@@ -89,7 +88,7 @@ def test_a_far_end_that_holds_t38_is_sent_nothing_until_it_takes_it_up_again(far
 @pytest.mark.parametrize(("privacy", "caller"), [("id", "anonymous"), ("none", "+49307")])
 def test_a_private_caller_is_anonymous_and_a_local_number_has_its_context(
     tmp_path: Path,
-    far: FarEnd,  # noqa: F811
+    far: FarEnd,
     privacy: str,
     caller: str,
 ) -> None:
@@ -109,7 +108,7 @@ def test_a_private_caller_is_anonymous_and_a_local_number_has_its_context(
     assert asyncio.run(run()) == (caller, "+49301234")
 
 
-def test_a_caller_of_ours_who_is_anonymous_is_named_to_the_server_alone(far: FarEnd) -> None:  # noqa: F811
+def test_a_caller_of_ours_who_is_anonymous_is_named_to_the_server_alone(far: FarEnd) -> None:
     agent = Agent(
         """
 from softfax.sip.types import CallerId
