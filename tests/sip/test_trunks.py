@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from softfax.fax.causes import classify
 from softfax.model import Cause, FaxResult
-from softfax.queue.causes import classify
 from softfax.reasons import CONNECTION_REFUSED, PORT_UNREACHABLE, SERVER_SILENT
 from softfax.station import FaxOrder, Station
 from softfax.station.routes import fails_over

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from softfax.fax.causes import classify
 from softfax.model import FaxResult, FaxUpdate
-from softfax.queue.causes import classify
 from softfax.station import Station
 from tests.sip.far_end import AUDIO, HERE, FarEnd, Message
 

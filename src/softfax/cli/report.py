@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 from softfax.cli.lines import clock, json_line, json_text
 from softfax.cli.terminal import Terminal
 from softfax.engine.abi import SessionStats
+from softfax.fax.causes import classify, remedy
 from softfax.model import (
     CallEvent,
     CallState,
@@ -24,7 +25,6 @@ from softfax.model import (
     NegotiatedEvent,
     PageEvent,
 )
-from softfax.queue.causes import classify, remedy
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -23,6 +23,7 @@ __all__ = ["METADATA", "Aside", "SetAside", "set_aside"]
 log = logging.getLogger("softfax.delivery")
 
 METADATA = sa.MetaData()
+_Row = tuple[sa.Table, Mapping[str, Any]]
 SHOWN_MAX = 100
 PROBLEM_MAX = 300
 
@@ -48,27 +49,16 @@ class SetAside:
     since: datetime
 
 
-@dataclass(frozen=True)
-class _Noticed:
-    tables: tuple[tuple[sa.Table, Mapping[str, Any]], ...]
-    view: SetAside
-
-
 class Aside:
     """The rows set aside of one database. From any thread."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        self._noticed: dict[tuple[str, str], _Noticed] = {}
+        #: By table and key: what it is, and its rows.
+        self._noticed: dict[tuple[str, str], tuple[SetAside, tuple[_Row, ...]]] = {}
 
-    def notice(
-        self,
-        table: sa.Table,
-        key: Mapping[str, Any],
-        error: Exception,
-        also: Iterable[tuple[sa.Table, Mapping[str, Any]]] = (),
-    ) -> None:
+    def notice(self, table: sa.Table, key: Mapping[str, Any], error: Exception, also: Iterable[_Row] = ()) -> None:
         """The row of `table` with this key cannot be read, nor used those of `also`, which belong to it."""
         shown = " ".join(str(value)[:60] for value in key.values())
         problem = f"{type(error).__name__}: {error}"
@@ -78,20 +68,20 @@ class Aside:
         with self._lock:
             if (table.name, shown) in self._noticed:
                 return
-            self._noticed[table.name, shown] = _Noticed(((table, key), *also), view)
+            self._noticed[table.name, shown] = view, ((table, key), *also)
         log.error("the record %s in %s cannot be read and is set aside (%s)", view.key, view.table, view.problem)
 
     def move(self) -> None:
         """Moves what was noticed. Blocks."""
         with self._lock:
             noticed = list(self._noticed.items())
-        for name, one in noticed:
+        for name, (view, rows) in noticed:
             try:
                 with self._engine.begin() as connection:
-                    for table, key in one.tables:
-                        self._move(connection, table, key, one.view)
+                    for table, key in rows:
+                        self._move(connection, table, key, view)
             except sa.exc.SQLAlchemyError as error:
-                log.error("the record %s stays where it is: %s", one.view.key, str(error).splitlines()[0])
+                log.error("the record %s stays where it is: %s", view.key, str(error).splitlines()[0])
                 continue
             with self._lock:
                 self._noticed.pop(name, None)
@@ -113,7 +103,7 @@ class Aside:
     def views(self) -> list[SetAside]:
         """The newest of them. Blocks."""
         with self._lock:
-            noticed = [one.view for one in self._noticed.values()]
+            noticed = [view for view, _ in self._noticed.values()]
         with self._engine.connect() as connection:
             return [*noticed, *set_aside(connection)][:SHOWN_MAX]
 
@@ -122,7 +112,7 @@ class Aside:
         with self._engine.connect() as connection:
             contents = list(connection.execute(sa.select(_aside.c.content)).scalars())
         with self._lock:
-            contents += [repr(one.tables) for one in self._noticed.values()]
+            contents += [repr(rows) for _, rows in self._noticed.values()]
         return {name for name in names if any(name in content for content in contents)}
 
 

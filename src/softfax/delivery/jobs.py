@@ -114,6 +114,8 @@ class JobTable:
         t = table.c
         self._waiting = (sa.text(DUE), t.held.is_(False))
         self.me = station_of(engine)
+        #: What a row that this station holds names; empty for another program.
+        self.station = self.me.text if self.me is not None else ""
         #: Looks cost one statement each.
         self._looking = engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -143,13 +145,9 @@ class JobTable:
 
     def _take(self, connection: sa.Connection, key: str) -> Job:
         t = self._table.c
-        held = {"held": True, "token": t.token + 1, **self.holder()}
+        held = {"held": True, "token": t.token + 1, "station": self.station}
         taken = self._table.update().where(self._key == key).values(**held).returning(t.token)
         return Job(key, connection.execute(taken).scalar_one())
-
-    def holder(self) -> dict[str, str]:
-        """Columns of a row that this station holds."""
-        return {"station": self.me.text if self.me is not None else ""}
 
     def gone(self) -> sa.ColumnElement[bool]:
         """Condition of rows whose station has no row, and so holds nothing."""
@@ -186,7 +184,7 @@ class JobTable:
         """Release jobs that nobody works on: those of a station that has gone, and of this one those that are not `running`, as a
         claim whose answer got lost.
         """
-        t, me = self._table.c, self.holder()["station"]
+        t, me = self._table.c, self.station
         query = sa.select(self._key, t.token, t.station, self.gone().label("gone")).where(sa.text(HELD))
         with self._looking.connect() as connection:
             held = connection.execute(query).all()

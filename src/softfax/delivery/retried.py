@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Jobs that are retried until they are done or given up: deliveries to mailboxes, reports by e-mail.
 
-Their table has `id`, `state`, `attempts`, `begun`, `ended` and `problem` and the columns of a job, beside what the owner needs.
+Their table has `id` and the columns of `retried_columns`, beside what the owner needs.
 """
 
 from __future__ import annotations
@@ -13,16 +13,28 @@ from typing import Any
 import sqlalchemy as sa
 
 from softfax.delivery.database import Database
-from softfax.delivery.jobs import Job, JobTable, Pool
+from softfax.delivery.jobs import Job, JobTable, Pool, job_columns
 from softfax.delivery.policy import RetryPolicy
 from softfax.errors import LocalError
 
-__all__ = ["DEAD", "WAITING", "RetriedJobs"]
+__all__ = ["DEAD", "WAITING", "RetriedJobs", "retried_columns"]
 
 WAITING, DEAD = "waiting", "dead"
 KEEP_S = 30 * 24 * 3600.0
 #: How long jobs may take to end when the station stops.
 END_S = 3.0
+
+
+def retried_columns() -> tuple[sa.Column[Any], ...]:
+    """Return the columns of a table of retried jobs, beside `id` and the owner's."""
+    return (
+        sa.Column("state", sa.String(10), nullable=False, index=True),
+        *job_columns(),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("begun", sa.Float, nullable=False),
+        sa.Column("ended", sa.Float, nullable=False),
+        sa.Column("problem", sa.Text, nullable=False),
+    )
 
 
 class RetriedJobs:

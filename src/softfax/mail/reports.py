@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from softfax.delivery.database import Database
-from softfax.delivery.jobs import job_columns, job_indexes
+from softfax.delivery.jobs import job_indexes
 from softfax.delivery.policy import RetryPolicy
-from softfax.delivery.retried import DEAD, WAITING, RetriedJobs
+from softfax.delivery.retried import DEAD, WAITING, RetriedJobs, retried_columns
 from softfax.errors import SoftfaxError
 from softfax.mail.report import ReportFacts, report
 from softfax.mailboxes.targets import MailboxError, send
@@ -51,12 +51,7 @@ _reports = sa.Table(
     sa.Column("id", sa.String(40), primary_key=True),
     sa.Column("fax_id", sa.String(24), nullable=False, index=True),
     sa.Column("address", sa.String(400), nullable=False),
-    sa.Column("state", sa.String(10), nullable=False, index=True),
-    *job_columns(),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("begun", sa.Float, nullable=False),
-    sa.Column("ended", sa.Float, nullable=False),
-    sa.Column("problem", sa.Text, nullable=False),
+    *retried_columns(),
 )
 job_indexes(_reports)
 

@@ -21,9 +21,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from softfax.asjson import rfc3339
 from softfax.delivery.database import Database
-from softfax.delivery.jobs import job_columns, job_indexes
+from softfax.delivery.jobs import job_indexes
 from softfax.delivery.policy import RetryPolicy
-from softfax.delivery.retried import DEAD, WAITING, RetriedJobs
+from softfax.delivery.retried import DEAD, WAITING, RetriedJobs, retried_columns
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import SoftfaxError, UsageError
 from softfax.mailboxes import targets
@@ -55,12 +55,7 @@ _deliveries = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("place", sa.Integer, nullable=False),
     sa.Column("options", sa.Text, nullable=False),
-    sa.Column("state", sa.String(10), nullable=False, index=True),
-    *job_columns(),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("begun", sa.Float, nullable=False),
-    sa.Column("ended", sa.Float, nullable=False),
-    sa.Column("problem", sa.Text, nullable=False),
+    *retried_columns(),
 )
 job_indexes(_deliveries)
 _d = _deliveries.c

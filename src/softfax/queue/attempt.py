@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from softfax.asjson import rfc3339
 from softfax.errors import DocumentError, DocumentInterruptedError, DocumentUnreachableError, LocalError, UsageError
 from softfax.fax import outcome
+from softfax.fax.causes import classify
 from softfax.fax.outcome import Outcome
 from softfax.filestore import StoreError
 from softfax.model import TERMINAL, Attempt, Cause, Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate
 from softfax.options import Resolution, options_of
 from softfax.queue import pages
-from softfax.queue.causes import classify
 from softfax.queue.ends import HELD_S, held, state_of, with_result
 from softfax.queue.failover import failed_over
 from softfax.queue.fax_jobs import CALLING

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import sqlalchemy as sa
 
 from softfax.asjson import rfc3339
+from softfax.fax.causes import remedy
 from softfax.model import Cause, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent
-from softfax.queue.causes import remedy
 from softfax.queue.eventlog import EventLog
 from softfax.station import Station
 

@@ -49,7 +49,7 @@ class FaxJobs(JobTable):
 
     def taken(self, connection: sa.Connection) -> builtins.list[TakenSlot]:
         """The channel slots that faxes have, at all stations; of this one, those of the queue's faxes alone."""
-        f, me = tables.faxes.c, self.holder()["station"]
+        f, me = tables.faxes.c, self.station
         query = sa.select(f.to, f.account, f.station).where(sa.text(HELD), f.state.in_(CALLING))
         taken = [TakenSlot(row.to, row.account, row.station == me) for row in connection.execute(query)]
         if self.me is not None and self.me.many:
@@ -80,7 +80,7 @@ class FaxJobs(JobTable):
         """The call of a fax that was taken over from this station is over."""
         g = tables.ghosts.c
         with self.engine.begin() as connection:
-            over = tables.ghosts.delete().where(g.fax_id == fax_id, g.station == self.holder()["station"])
+            over = tables.ghosts.delete().where(g.fax_id == fax_id, g.station == self.station)
             connection.execute(over)
             due_now(connection, "faxes")
 
@@ -104,6 +104,6 @@ class FaxJobs(JobTable):
         """Free slots of calls that have certainly ended: of an earlier start of this station, or of long ago."""
         g = tables.ghosts.c
         ended = g.station.startswith(self.me.prefix, autoescape=True) if self.me is not None else sa.false()
-        over = sa.or_(g.until < time.time(), sa.and_(ended, g.station != self.holder()["station"]))
+        over = sa.or_(g.until < time.time(), sa.and_(ended, g.station != self.station))
         with self.engine.begin() as connection:
             connection.execute(tables.ghosts.delete().where(over))

@@ -24,8 +24,8 @@ from typing import Any, Unpack
 from softfax.delivery.aside import Aside
 from softfax.delivery.database import Database
 from softfax.delivery.stations import GONE
-from softfax.diskspace import DiskFloor, make_private, sync_files
-from softfax.errors import DiskFullError, LocalError, UsageError
+from softfax.diskspace import make_private, sync_files
+from softfax.errors import LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import FileStore, StoreError
@@ -281,14 +281,7 @@ class FaxQueue:
             return list(before)
         if not 0 < len(requests) <= DESTINATIONS_MAX:
             raise UsageError(f"{len(requests)} destinations in one order", f"use 1 to {DESTINATIONS_MAX}")
-        floor = DiskFloor((self.station.config.data.dir,), self.station.config.retention.min_free_mb)
-        problem = await asyncio.to_thread(floor.problem)
-        if problem:
-            if "full" not in problem:
-                raise LocalError(
-                    problem, "give the folder to the station's user, and see that its disk is not read-only"
-                )
-            raise DiskFullError(problem, "make room, or lower min_free_mb in [retention]")
+        await asyncio.to_thread(taking.check_room, self.station.config)
         now = datetime.now(UTC)
         new = await asyncio.to_thread(lambda: [taking.checked(self, request, now) for request in requests])
         folders = {request.folder for _, request, _ in new if request.folder is not None}

@@ -97,7 +97,7 @@ class FaxReader(FaxJobs):
         f, s = tables.faxes.c, stations.c
         up = f.state.in_([str(FaxState.SENDING), str(FaxState.RECEIVING)])
         query = sa.select(f.id, s.name, s.url).join_from(tables.faxes, stations, f.station == s.id)
-        query = query.where(up, f.station != self.holder()["station"])
+        query = query.where(up, f.station != self.station)
         with self.engine.connect() as connection:
             found = connection.execute(query.where(f.id == fax_id) if fax_id else query.limit(1000)).all()
             kept = [(self._kept(connection, row.id), row.name, row.url) for row in found]
@@ -133,7 +133,7 @@ class FaxReader(FaxJobs):
         """Faxes under way at this station that are to be cancelled."""
         f = tables.faxes.c
         under_way = sa.or_(sa.text(HELD), f.state.in_([str(FaxState.RECEIVING), str(FaxState.SENDING)]))
-        query = sa.select(f.id).where(f.cancelled, f.station == self.holder()["station"], under_way)
+        query = sa.select(f.id).where(f.cancelled, f.station == self.station, under_way)
         with self.engine.connect() as connection:
             return list(connection.execute(query).scalars())
 

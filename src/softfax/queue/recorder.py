@@ -10,11 +10,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from softfax.documents.types import RESOLUTION_NAMES
+from softfax.fax.causes import classify
 from softfax.fax.outcome import T30_FILE_ERRORS
 from softfax.filestore import StoreError, received_key
 from softfax.model import (
@@ -33,7 +34,6 @@ from softfax.model import (
     SessionEvent,
 )
 from softfax.queue import rows
-from softfax.queue.causes import classify
 from softfax.queue.ends import HELD_S, End, state_of, with_result
 from softfax.queue.reading import StoredFax
 from softfax.station import making
@@ -50,6 +50,8 @@ REFUSED = "bad"
 #: How soon the store is asked again that did not take a received fax.
 STORE_S = 5.0
 
+T = TypeVar("T")
+
 
 class Recorder:
     """A sink of the station. What is to be written goes to disk in order, by one thread at a time."""
@@ -62,7 +64,9 @@ class Recorder:
         self._ended: dict[str, Fax] = {}
         #: Faxes that an earlier station left, as long as their end is not written.
         self._ending: set[str] = set()
-        self._writes: asyncio.Queue[Callable[[], Any] | asyncio.Future[None]] = asyncio.Queue()
+        self._writes: asyncio.Queue[tuple[Callable[[], Any], asyncio.Future[Any]]] = asyncio.Queue()
+        #: The newest of them.
+        self._last: asyncio.Future[Any] | None = None
         self._task: asyncio.Task[None] | None = None
         self._storing: set[asyncio.Task[None]] = set()
 
@@ -132,11 +136,7 @@ class Recorder:
         """Record an end with its events and callbacks; false where another station did."""
 
         async def write(end: End) -> bool:
-            done = list[bool]()
-            settle = partial(self._queue.store.settle, fax, told=False, token=token, end=end)
-            self._write(lambda: done.append(settle()))
-            await self.written()
-            return done == [True]
+            return bool(await self._write(partial(self._queue.store.settle, fax, told=False, token=token, end=end)))
 
         states = [state_of(fax, context)] if fax.direction is Direction.RECEIVE else []
         return await self._queue.record(write, FaxUpdate(context, result), *states)
@@ -247,44 +247,41 @@ class Recorder:
 
     # ---- writing ------------------------------------------------------------------------------------------------
 
-    def _write(self, what: Callable[[], Any]) -> None:
-        self._writes.put_nowait(what)
+    def _write(self, what: Callable[[], T]) -> asyncio.Future[T | None]:
+        """Write something after all that waits. The future has what came of it; None where it could not be written."""
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._writes.put_nowait((what, done))
+        self._last = done
         if self._task is None:
             self._task = asyncio.ensure_future(self._write_on())
+        return done
 
     async def written(self) -> None:
         """Waits until what there is to write is written."""
-        if self._task is None:
-            return
-        mark: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._writes.put_nowait(mark)
-        await mark
+        if self._last is not None:
+            await asyncio.wait([self._last])
 
     async def _write_on(self) -> None:
         while True:
-            what = await self._writes.get()
-            if isinstance(what, asyncio.Future):
-                if not what.done():
-                    what.set_result(None)
-                continue
-            while not await self._took(what) and not self._queue.closed:
-                await asyncio.sleep(HELD_S)
+            what, done = await self._writes.get()
+            found = await self._took(what)
+            if not done.done():
+                done.set_result(found)
 
-    @staticmethod
-    async def _took(what: Callable[[], Any]) -> bool:
-        """False where the database does not take it now: it is tried again, and what comes after it waits."""
-        try:
-            await asyncio.to_thread(what)
-        except (
-            OperationalError,
-            InterfaceError,
-            InternalError,
-        ) as error:  # the last where a transaction waited too long
-            log.error("what happens to faxes cannot be written and is held: %s", str(error.orig).splitlines()[0])
-            return False
-        except Exception:
-            log.exception("what happened to a fax could not be written")
-        return True
+    async def _took(self, what: Callable[[], Any]) -> Any:
+        """Write something; where the database does not take it now it is tried again, and what comes after it waits."""
+        while True:
+            try:
+                return await asyncio.to_thread(what)
+            except (OperationalError, InterfaceError, InternalError) as error:
+                # The last where a transaction waited too long.
+                log.error("what happens to faxes cannot be written and is held: %s", str(error.orig).splitlines()[0])
+            except Exception:
+                log.exception("what happened to a fax could not be written")
+                return None
+            if self._queue.closed:
+                return None
+            await asyncio.sleep(HELD_S)
 
     async def close(self) -> None:
         """Writes what is left."""

@@ -87,7 +87,7 @@ class QueueStore(FaxReader):
     def _insert(
         self, connection: sa.Connection, fax: Fax, context: FaxContext, request: str = "", due: float = 0.0
     ) -> None:
-        more = {"request": request, "due": due, "told": True, "cancelled": False, **self.holder()}
+        more = {"request": request, "due": due, "told": True, "cancelled": False, "station": self.station}
         columns = rows.columns(fax) | {"context": CONTEXT.dump_json(context).decode()}
         connection.execute(tables.faxes.insert().values(**columns, **more))
 
@@ -99,7 +99,7 @@ class QueueStore(FaxReader):
         """
         f, fax = tables.faxes.c, stored.fax
         free: builtins.list[Any] = [f.id == fax.id, f.token == stored.token, f.held.is_(False), sa.text(DUE)]
-        values: dict[str, Any] = {"held": True, "token": f.token + 1, **self.holder()}
+        values: dict[str, Any] = {"held": True, "token": f.token + 1, "station": self.station}
         if attempt is not None:
             fax = dataclasses.replace(fax, state=FAXES.move(fax.state, FaxState.PREPARING), account=attempt.account)
             free += [f.state == stored.fax.state, f.cancelled.is_(False)]
@@ -135,7 +135,7 @@ class QueueStore(FaxReader):
         if total is not None:
             values["pages_total"] = total
         with self.engine.begin() as connection:
-            ours = tables.faxes.update().where(f.id == fax_id, f.station == self.holder()["station"])
+            ours = tables.faxes.update().where(f.id == fax_id, f.station == self.station)
             if connection.execute(ours.values(**values)).rowcount:
                 connection.execute(tables.attempts.update().where(*_attempt(fax_id, number)).values(pages=confirmed))
 
@@ -164,7 +164,7 @@ class QueueStore(FaxReader):
         What was noted on it meanwhile (tags, mailbox, read or not) stays as it is on disk.
         """
         f, now = tables.faxes.c, time.time()
-        values: dict[str, Any] = {"updated": now, "token": f.token + 1, "held": False, **self.holder()}
+        values: dict[str, Any] = {"updated": now, "token": f.token + 1, "held": False, "station": self.station}
         if attempt is not None:
             values["result_event"] = ""
         elif not told:

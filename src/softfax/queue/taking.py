@@ -7,9 +7,10 @@ import dataclasses
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
+from softfax.diskspace import DiskFloor
 from softfax.documents.fetch import redacted
 from softfax.documents.types import RasterSettings
-from softfax.errors import UsageError
+from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxState, new_fax_id
 from softfax.options import options_of
 from softfax.queue import pages, rows
@@ -17,14 +18,24 @@ from softfax.queue.errors import EndedError
 from softfax.queue.model import FaxRequest
 from softfax.queue.reading import StoredFax
 from softfax.sip.headers import number_of
+from softfax.station.config import StationConfig
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
 
-__all__ = ["Times", "checked", "context_of", "moved", "once_more"]
+__all__ = ["Times", "check_room", "checked", "context_of", "moved", "once_more"]
 
 DOCUMENTS_MAX = 100
 TOO_LATE = ("the fax could not be sent before its deadline", "move it, or see [[queue.hours]]")
+
+
+def check_room(config: StationConfig) -> None:
+    """Raise DiskFullError where there is no room for a fax, LocalError where none can be written. Blocks for a moment."""
+    problem = DiskFloor((config.data.dir,), config.retention.min_free_mb).problem()
+    if problem and "full" not in problem:
+        raise LocalError(problem, "give the folder to the station's user, and see that its disk is not read-only")
+    if problem:
+        raise DiskFullError(problem, "make room, or lower min_free_mb in [retention]")
 
 
 class Times(TypedDict, total=False):

@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from softfax.engine.abi import EventType
+from softfax.fax.causes import classify
 from softfax.fax.settings import Role
 from softfax.model import CallState, Cause, Direction, EndedBy, FaxResult
-from softfax.queue.causes import classify
 from softfax.sip.ended import CallEnd
 from tests.unit.fax.test_session import Rig, rig
 

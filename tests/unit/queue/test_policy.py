@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from softfax.fax.causes import classify, remedy
 from softfax.model import Cause, FaxState
-from softfax.queue.causes import classify, remedy
 from softfax.queue.model import RetryRules
 from softfax.queue.policy import after, slower
 from softfax.reasons import HOST_UNREACHABLE, NAME_UNKNOWN, PORT_UNREACHABLE

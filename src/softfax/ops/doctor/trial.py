@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from softfax.errors import SoftfaxError
+from softfax.fax.causes import classify
+from softfax.fax.causes import remedy as remedy_of
 from softfax.model import FaxResult, Mode, ProgressEvent
 from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, warning
-from softfax.queue.causes import classify
-from softfax.queue.causes import remedy as remedy_of
 from softfax.sip.listening import any_port
 from softfax.station import FaxOrder, Station
 from softfax.station.config import StationConfig
