@@ -220,10 +220,11 @@ class FaxQueue:
         for one in cancelled:
             self._loop.call_soon_threadsafe(self._cancel_call, one)
 
-    def _cancel_call(self, fax_id: str) -> None:
-        """End a call of this station for a fax that was cancelled at any."""
+    def _cancel_call(self, fax_id: str) -> bool:
+        """End the call of a fax that was cancelled at any station; false where it has none here."""
         if (call := self.station.find(fax_id)) is not None:
             call.cancel()
+        return call is not None
 
     def wake(self, wait_s: float = 0.0) -> None:
         """Look for faxes that can be called, now or in a while: one is due, or a channel slot free. From any thread."""
@@ -353,15 +354,13 @@ class FaxQueue:
     async def cancel(self, fax_id: str) -> Fax:
         """Ends a fax, also under way (DCN, BYE). Raises NoFaxError, EndedError."""
         before = await self._kept(fax_id)
-        if before.request is None and (call := self.station.find(fax_id)) is not None:
-            call.cancel()
+        if before.request is None and self._cancel_call(fax_id):
             return before.fax
         kept = await asyncio.to_thread(self.store.cancel, fax_id)
         if kept is None:
             raise EndedError(f"fax {fax_id} has ended ({before.fax.state})", "")
         # Looked for after the mark: a call that is placed later finds the mark, one that was placed before is found here.
-        if (call := self.station.find(fax_id)) is not None:
-            call.cancel()
+        if self._cancel_call(fax_id):
             return (await self._kept(fax_id)).fax
         why = Outcome(False, "CANCEL", "cancelled", outcome.T30_CALLDROPPED)
         while kept.fax.state in (FaxState.QUEUED, FaxState.WAITING):
@@ -480,22 +479,16 @@ class FaxQueue:
 
     async def end(self, kept: StoredFax, state: FaxState, why: Outcome) -> bool:
         """Ends a fax without a call; false where something else became of it meanwhile."""
-        now = datetime.now(UTC)
-        fax = dataclasses.replace(
-            kept.fax,
-            state=state,
-            ended=now,
-            next_attempt=None,
-            reason=why.text,
-            cause=None,
-            updated=now,
-            remedy=REASON_REMEDIES.get(why.text, kept.fax.remedy),
-        )
+        fax, now = kept.fax, datetime.now(UTC)
         result = dataclasses.replace(
             making.failed(kept.context, why, 0.0), documents=list(fax.documents), pages=fax.pages,
             pages_total=fax.pages_total,
         )  # fmt: skip
-        fax = dataclasses.replace(fax, result=result)
+        remedy = REASON_REMEDIES.get(why.text, fax.remedy)
+        fax = dataclasses.replace(
+            fax, state=state, ended=now, updated=now, next_attempt=None, reason=why.text, remedy=remedy, cause=None,
+            result=result,
+        )  # fmt: skip
         settle = partial(self.store.settle, fax, told=False, token=kept.token)
         updates = FaxUpdate(kept.context, result), state_of(fax, kept.context)
         if not await self.record(lambda end: asyncio.to_thread(settle, end=end), *updates):
