@@ -78,6 +78,8 @@ export async function printFax(fax) {
     sheets.append(picture);
   }
   await Promise.all(waits);
+  // What is printed next by the browser's own menu is the page that is seen then.
+  addEventListener("afterprint", () => sheets.replaceChildren(), { once: true });
   print();
 }
 

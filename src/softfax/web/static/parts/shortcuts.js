@@ -29,7 +29,10 @@ export function listen({ help, go }) {
   };
   const everywhere = { g: () => (began = performance.now()), "?": help, n: () => go("send") };
   const hear = (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event)) return;
+    // The browser's own key for printing prints the pages of a fax, where one is looked at.
+    const prints = (event.ctrlKey || event.metaKey) && event.key === "p" && !event.shiftKey;
+    const other = prints ? !handlers.some((one) => one.p) : event.ctrlKey || event.metaKey || typing(event);
+    if (event.defaultPrevented || event.altKey || other) return;
     const over = document.querySelector("dialog[open]");
     if (over) {
       // Pages that are looked at over the view have their keys; other dialogs have none.
