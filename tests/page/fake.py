@@ -282,10 +282,10 @@ def _send(h: Any, fake: Fake, _g: Any, _q: Any, body: Any) -> None:
         h.problem(422, "999 may not be faxed", "999 is on the do-not-fax list", remedy="take it off the list")
         return
     now = sample.stamp(sample.datetime.now(sample.UTC))
-    pages = sum(len(sample.raster(fake.uploads[d["upload"]][0])) for d in body["documents"])
+    pages = sum(len(sample.raster(fake.uploads[d["upload"]][0])) for d in body.get("documents", ()))
     made = [
         fake.put(
-            sample.fax(0, "send", "queued", id=secrets.token_hex(12), to=n, created=now, updated=now, pages_total=pages, attempts=[],
+            sample.fax(0, "receive" if body.get("poll") else "send", "queued", id=secrets.token_hex(12), to=n, created=now, updated=now, pages_total=pages, attempts=[],
                        broadcast_id="b1" if len(numbers) > 1 else "", not_before=body.get("not_before"))
         )
         for n in numbers
@@ -387,6 +387,25 @@ def _drop_contact(h: Any, fake: Fake, groups: tuple[str, ...], *_: Any) -> None:
     h.answer(204)
 
 
+def _put_out(h: Any, fake: Fake, _g: Any, _q: Any, body: bytes) -> None:
+    head = f"Content-Type: {h.headers['Content-Type']}\r\n\r\n".encode()
+    whole, *files = BytesParser(policy=HTTP).parsebytes(head + body).iter_parts()
+    asked = json.loads(whole.get_content())
+    fake.asked.append(("POST", "/v1/polled", asked))
+    one = {
+        "id": secrets.token_hex(12), "callers": [], "created": sample.stamp(sample.datetime.now(sample.UTC)), "out": True,
+        "documents": [part.get_filename() for part in files], "pages_total": 1, "fetched": 0, "last_fetched": None,
+        "has_password": bool(asked.pop("poll_password")), **asked,
+    }  # fmt: skip
+    fake.polled = [*fake.polled, one]
+    h.answer(201, one)
+
+
+def _take_back(h: Any, fake: Fake, groups: tuple[str, ...], *_: Any) -> None:
+    fake.polled = [one for one in fake.polled if one["id"] != groups[0]]
+    h.answer(204)
+
+
 def _events(h: Any, fake: Fake, *_: Any) -> None:
     last = h.headers.get("Last-Event-ID") or ""
     fake.last_ids.append(last)
@@ -448,6 +467,8 @@ ROUTES: tuple[tuple[str, str, Act], ...] = (
         _json(lambda fake: {"accounts": [{"name": "office"}, {"name": "trunk"}], "defaults": sample.DEFAULTS}),
     ),
     ("GET", "/v1/polled", _json(lambda fake: {"polled": fake.polled})),
+    ("POST", "/v1/polled", _put_out),
+    ("DELETE", r"/v1/polled/(\w+)", _take_back),
     (
         "GET",
         "/v1/mailboxes",

@@ -254,6 +254,15 @@ CONTACTS = (
 )
 
 
+def polled() -> dict[str, Any]:
+    """A document that is put out for polling."""
+    return {
+    "id": "a" * 24, "name": "prices", "numbers": ["+49301112"], "callers": [], "documents": ["prices.pdf"], "pages_total": 2,
+    "poll_document": "17", "has_password": True, "created": "2026-01-01T00:00:00Z", "until": None, "out": True, "fetched": 3,
+    "last_fetched": "2026-01-02T10:00:00Z",
+}  # fmt: skip
+
+
 def contacts() -> list[dict[str, Any]]:
     keys = ("name", "number", "company", "email", "notes")
     return [{"id": f"c{n}", **dict(zip(keys, row, strict=True))} for n, row in enumerate(CONTACTS)]

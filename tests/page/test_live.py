@@ -166,19 +166,3 @@ def test_health(fake: Fake, watch: Watch) -> None:
     fake.status["registrations"][1]["state"] = "registered"
     fake.drop()
     expect(page.get_by_text("All is well")).to_be_visible()
-
-
-def test_documents_that_far_ends_may_fetch(fake: Fake, watch: Watch) -> None:
-    one = {"name": "prices", "numbers": ["+49301112"], "callers": [], "documents": ["prices.pdf"], "poll_document": "17",
-           "has_password": True, "until": None, "out": True}  # fmt: skip
-    fake.polled = [one, {**one, "name": "old", "documents": ["old.pdf"], "until": "2026-01-01T00:00:00Z", "out": False}]
-    page = watch.open(fake.url, "#/health")
-    listed = (
-        page.locator("section").filter(has=page.get_by_role("heading", name="To be fetched")).get_by_role("listitem")
-    )
-    expect(listed).to_have_count(2)
-    expect(listed.first).to_contain_text("prices.pdf")
-    expect(listed.first).to_contain_text("+49301112")
-    expect(listed.first).to_contain_text("as document 17 with a password")
-    expect(listed.first).to_contain_text("out")
-    expect(listed.nth(1)).to_contain_text("over")

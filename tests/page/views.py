@@ -48,6 +48,7 @@ def set_scene(fake: Fake) -> None:
     """Faxes that came and went, and two calls that are up."""
     fake.fill(14, 12)
     fake.status = sample.status()
+    fake.polled = [sample.polled()]
     for direction, number, page in (("send", CALL, 2), ("receive", f"{0xABD:024x}", 1)):
         out = direction == "send"
         fake.put(
@@ -122,6 +123,8 @@ VIEWS: tuple[tuple[str, str, Callable[[Page], None] | None], ...] = (
     ("contact", "#/contacts", _press(".head .btn.main")),
     ("erase", f"#/fax/{RECEIVED}", _press(".danger-word")),
     ("forward", f"#/fax/{RECEIVED}", _press(".fax-side .acts > .btn:nth-child(2)")),
+    ("polled", "#/polled", None),
+    ("put-out", "#/polled", _press(".head .btn.main")),
     ("health", "#/health", None),
     ("settings", "#/settings", None),
 )

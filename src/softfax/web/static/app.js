@@ -17,7 +17,7 @@ import { listen, Shortcuts } from "./parts/shortcuts.js";
 import { fetched, fetchOthers, fetchView, viewNamed } from "./views.js";
 
 const MAIN = ["send", "live", "inbox", "outbox"];
-const ASIDE = ["contacts", "health", "settings"];
+const ASIDE = ["contacts", "polled", "health", "settings"];
 
 function Count({ view }) {
   const letters = useStore(unread);

@@ -4,7 +4,16 @@ import { html } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { Dialog } from "./dialog.js";
 
-const PLACES = { s: "send", l: "live", i: "inbox", o: "outbox", a: "contacts", h: "health", e: "settings" };
+const PLACES = {
+  s: "send",
+  l: "live",
+  i: "inbox",
+  o: "outbox",
+  a: "contacts",
+  p: "polled",
+  h: "health",
+  e: "settings",
+};
 const handlers = [];
 
 // The view on top hears a key first: {key: function}; gives a function that ends it.

@@ -56,37 +56,6 @@ const Registrations = ({ list }) => html`
   </section>
 `;
 
-// Whether it may be fetched, and until when.
-const outWord = ({ out, until }) =>
-  out ? (until ? t("polled.until", { when: when(until) }) : t("polled.out")) : t("polled.over");
-
-const PutOut = ({ one }) => html`
-  <li class="reg">
-    <${Dot} state=${one.out ? "running" : "dead"} />
-    <div>
-      <strong><bdi>${one.documents.join(t("comma"))}</bdi></strong>
-      <p class="quiet small"><bdi dir="ltr">${one.numbers.join(", ")}</bdi></p>
-      ${
-        (one.poll_document || one.has_password) &&
-        html`<p class="quiet small">
-          ${one.poll_document && t("polled.document", { digits: one.poll_document })}
-          ${one.has_password && ` ${t("polled.password")}`}
-        </p>`
-      }
-    </div>
-    <span class="small quiet end">${outWord(one)}</span>
-  </li>
-`;
-
-const Polled = ({ list }) =>
-  list.length > 0 &&
-  html`
-    <section class="card stack wide">
-      <h2>${t("polled.title")}</h2>
-      <ul class="regs">${list.map((one) => html`<${PutOut} key=${one.name} one=${one} />`)}</ul>
-    </section>
-  `;
-
 const grade = (rate) => (rate === null || rate > GOOD ? "ok" : rate > FAIR ? "warn" : "bad");
 
 const Share = ({ name, share: { rate, delivered, total } }) => html`
@@ -181,14 +150,8 @@ const Verdict = ({ wrong }) =>
 
 export default function Health() {
   const [{ status, error, at }, setState] = useState({ status: null, error: null, at: null });
-  const [polled, setPolled] = useState([]);
   const { state: linked } = useStore(stream);
-  useEffect(() => {
-    get("/v1/polled").then(
-      ({ polled: found }) => setPolled(found),
-      () => setPolled([]),
-    );
-  }, []);
+  useEffect(() => {}, []);
   const load = () =>
     get("/v1/status").then(
       (fresh) => setState({ status: fresh, error: null, at: new Date().toISOString() }),
@@ -222,7 +185,6 @@ export default function Health() {
               <${Days} days=${status.daily} />
             </section>
             <${Registrations} list=${status.registrations} />
-            <${Polled} list=${polled} />
             <${Disk} disk=${status.disk} />
             <${Station} status=${status} />
           </div>
