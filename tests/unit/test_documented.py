@@ -22,14 +22,24 @@ from softfax.cli.options import fill_defaults
 from softfax.delivery.outbox import OutboxSettings
 from softfax.delivery.policy import DeliveryOutcome, PostResult, judge, sign
 from softfax.delivery.targets import Dialect, EventKind, Style
+from softfax.fax import bridging
 from softfax.fax.outcome import from_sip, from_t30
+from softfax.mailboxes import service
 from softfax.model import CallState, Event, FaxResult, HeardSignal, ProgressEvent
+from softfax.queue import memory
+from softfax.sip import agent
 from softfax.sip.accounts import ACCOUNTS_MAX
+from softfax.sip.ended import RETRY_AFTER_MAX_S
 from softfax.sipstatus import status
-from softfax.station import StationConfig
+from softfax.station import StationConfig, onward
+from softfax.station.config.http import HttpConfig
 from softfax.station.registration import Registration
 from softfax.station.routes import DialPlan
+from softfax.swml import machine, runner, tree
 from softfax.swml.document import load
+from softfax.web import guard, server, stream
+from softfax.web.access import RIGHT_S
+from softfax.web.store import DONE_KEPT_S
 from tests.support.absent import needs
 from tests.support.described import _description
 
@@ -274,3 +284,65 @@ def test_whose_fault_a_status_is_decides_of_the_next_account() -> None:
     ):
         assert words in PAGES["accounts.md"]
         assert status(code, q850).of_trunk is of_trunk
+
+
+# ---- numbers in sentences -------------------------------------------------------------------------------------------
+
+
+def c_number(file: str, name: str) -> int:
+    """The value of a number that C defines."""
+    found = re.search(rf"#define {name}\s+(\d+)", (DOCS.parent / "native" / file).read_text())
+    assert found is not None, (file, name)
+    return int(found[1])
+
+
+def c_seconds(file: str, name: str) -> int:
+    return c_number(file, name) // 1000
+
+
+#: Pages, sentences with the numbers that the code has, as they stand there.
+SENTENCES: list[tuple[str, str]] = [
+    ("accounts.md", f"after {agent.PROBE_S:.0f} s without one the server counts as gone"),
+    ("accounts.md", f"one is silent for {c_seconds('pjsip/unreachable.c', 'SILENT_MS')} s "
+                    f"({c_seconds('pjsip/unreachable.c', 'SILENT_CONNECTION_MS')} s over TCP and TLS)"),
+    ("accounts.md", f"may begin {c_number('pjsip/budget.c', 'ADDRESS_PER_S')} calls a second "
+                    f"({c_number('pjsip/budget.c', 'ADDRESS_BURST')} at once), all unknown sources "
+                    f"{c_number('pjsip/budget.c', 'ALL_PER_S')} ({c_number('pjsip/budget.c', 'ALL_BURST')} at once)"),
+    ("accounts.md", f"anything whole within {c_seconds('pjsip/connections.c', 'FIRST_MESSAGE_MS')} s"),
+    ("accounts.md", f"{c_number('engine/unpaced.c', 'IFPS_A_TICK')} packets go out every 20 ms"),
+    ("accounts.md", f"replayed ({c_number('engine/srtp.h', 'SRTP_WINDOW')} back), of a "
+                    f"{c_number('engine/srtp.h', 'SRTP_SOURCES') + 1}th source"),
+    ("accounts.md", f"whole 10 ms up to {c_number('pjsip/media.c', 'PTIME_MAX_MS')}, else {c_number('pjsip/media.c', 'PTIME_MS')}"),
+    ("gateway.md", f"not answered yet, or {onward.ANSWERED_CIRCLE} in all"),
+    ("gateway.md", f"leaves the other {bridging.DCN_S} s to hear it"),
+    ("swml.md", f"A document may have {tree.BYTES_MAX >> 10} kB, a run {machine.STEPS_MAX:,} steps, {machine.FAXES_MAX} faxes "
+                f"and {machine.VARIABLES_MAX >> 20} MB of variables"),
+    ("swml.md", f"(for at most {runner.TOLD_S:.0f} s)"),
+    ("mailboxes.md", f"tried again after at most {service.POLICY.first_s:.0f} s"),
+    ("mailboxes.md", f"no more than {service.DOCUMENT_BYTES_MAX / 1e6} MB"),
+    ("queue.md", f"kept for {memory.MEMORY_KEPT_S / 86400:.0f} days after the last"),
+    ("http.md", f"A comment comes every {stream.HEARTBEAT_S:.0f} s"),
+    ("http.md", f"does not read for {stream.SEND_S:.0f} s, or is {stream.WAITING_MAX} events behind"),
+    ("http.md", f"| any other request | {guard.JSON_MAX >> 20} MB, {guard.JSON_S:.0f} s; its head {server.HEAD_S:.0f} s |"),
+    ("http.md", f"{server.CONNECTIONS_MAX} or half of `ulimit -n`"),
+    ("http.md", f"after {HttpConfig().failed_logins_per_minute} wrong tokens in a minute"),
+    ("http.md", f"`requests_per_minute` {HttpConfig().requests_per_minute}, a third of it at once"),
+    ("http.md", f"`max_upload_mb` {HttpConfig().max_upload_mb}, `upload_timeout_s` {HttpConfig().upload_timeout_s:.0f}, "
+                f"`max_files` {HttpConfig().max_files}"),
+    ("http.md", f"`max_recipients` {HttpConfig().max_recipients}"),
+    ("http.md", f"`max_streams` ({HttpConfig().max_streams})"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "sentence"), SENTENCES)
+def test_numbers_in_sentences_are_those_of_the_code(page: str, sentence: str) -> None:
+    assert sentence in " ".join(PAGES[page].split())
+
+
+def test_waits_that_sentences_tell_in_words() -> None:
+    assert (service.POLICY.longest_s, service.POLICY.give_up_s) == (3600.0, 7 * 86400.0)
+    assert RETRY_AFTER_MAX_S == c_number("pjsip/servers.c", "RETRY_AFTER_MAX_S") == 3600
+    assert (c_number("pjsip/servers.c", "FIRST_S"), c_number("pjsip/servers.c", "LONGEST_S")) == (60, 600)
+    assert c_seconds("pjsip/connections.c", "SILENCE_MS") == 60
+    assert stream.LIFE_S == RIGHT_S == 3600.0
+    assert DONE_KEPT_S == 86400.0
