@@ -50,6 +50,8 @@ NOT_MISSED = frozenset(
 NEED_APPEARANCE = frozenset(
     {raw.FPDF_ANNOT_STAMP, raw.FPDF_ANNOT_CARET, raw.FPDF_ANNOT_LINE, raw.FPDF_ANNOT_POLYGON, raw.FPDF_ANNOT_POLYLINE}
 )
+#: The writing of China, Japan and Korea begins after it.
+LAST_BEFORE_CJK = "\u2e7f"
 #: What a form of Adobe's own kind shows to programs that do not know it.
 PLEASE_WAIT = re.compile(r"please wait|adobe reader|not supported|viewer", re.I)
 
@@ -110,7 +112,10 @@ class PdfSheet:
         shown = f" ({letters[:8]}{'…' if len(letters) > 8 else ''})" if letters.strip() else ""
         what = "text in a font that is neither in the file nor on this machine"
         end = f"which is left out{shown}" if letters else "which may come out as other letters"
-        return f"{self._where} has {what}, {end}: save it with its fonts" if letters or misread else ""
+        remedy = "save it with its fonts"
+        if letters and (letters == " " or letters[0] > LAST_BEFORE_CJK):
+            remedy += ", or install a font for Chinese, Japanese and Korean (apt install fonts-wqy-microhei)"
+        return f"{self._where} has {what}, {end}: {remedy}" if letters or misread else ""
 
     def _has_content(self, note: Any, kind: int) -> bool:
         """Return True if an annotation shows something that a reader may miss: not a button, nor an empty field."""

@@ -242,7 +242,10 @@ class Structure:
 
 def read_structure(path: Path, password: str) -> Structure | None:
     """Reads a PDF, mended as far as it can be; None for what nothing can be made of."""
-    best = _structure(path, password, path.read_bytes)
+    try:
+        best = _structure(path, password, path.read_bytes)
+    except pikepdf.PasswordError:
+        return None
     if best is not None and not best.damaged:
         return best
     for planted in (False, True):
@@ -250,9 +253,9 @@ def read_structure(path: Path, password: str) -> Structure | None:
             break
         try:
             carved = carve(path.read_bytes(), planted=planted)
-        except ValueError:
+            found = _structure(io.BytesIO(carved), password, partial(bytes, carved))
+        except (ValueError, pikepdf.PasswordError):
             continue
-        found = _structure(io.BytesIO(carved), password, partial(bytes, carved))
         if found is not None and (best is None or found.pages >= best.pages):
             best = found
     return best
@@ -261,6 +264,8 @@ def read_structure(path: Path, password: str) -> Structure | None:
 def _structure(source: Path | io.BytesIO, password: str, data: Callable[[], bytes]) -> Structure | None:
     try:
         found = Structure(pikepdf.open(source, password=password, suppress_warnings=True), data)
+    except pikepdf.PasswordError:
+        raise
     except PROBLEMS:
         return None
     return found if found.pages else None
@@ -279,7 +284,7 @@ def _unpacked(part: Any) -> tuple[bytes | None, bool]:
     packed = part.read_raw_bytes()
     if not FILTERS.issuperset(names):
         return b"", True
-    if not names:
+    if not names or not packed:
         return packed[:UNPACKED_MAX], False
     if names != ["/FlateDecode"] or "/DecodeParms" in part:
         return None, False

@@ -32,15 +32,13 @@ def undrawn_text(page: pdfium.PdfPage) -> tuple[str, bool]:
         if not lacking:
             return "", False
         text = page.get_textpage()
-        for one in lacking[:OBJECTS_MAX]:
-            # Upright lines without a shape have no letters either: as octets of UTF-16, the end included.
-            left, bottom, right, top = one.get_bounds()
-            if raw.FPDFTextObj_GetText(one.raw, text.raw, None, 0) <= 2 and right == left and top > bottom:
-                missing[" "] = None
+        if _has_shapeless_columns(lacking[:OBJECTS_MAX], text):
+            missing[" "] = None
         sides = [ctypes.c_double() for _ in range(4)]
         for index in range(min(raw.FPDFText_CountChars(text.raw), CHARACTERS_MAX)):
             code = raw.FPDFText_GetUnicode(text.raw, index)
-            unknown = raw.FPDFText_HasUnicodeMapError(text.raw, index) == 1
+            # Line ends and the like within the text are nothing to draw.
+            unknown = code > ord(" ") and raw.FPDFText_HasUnicodeMapError(text.raw, index) == 1
             if not unknown and (code <= LATIN_LAST or unicodedata.category(chr(code))[0] not in "LN"):
                 continue
             one = raw.FPDFText_GetTextObject(text.raw, index)
@@ -53,6 +51,19 @@ def undrawn_text(page: pdfium.PdfPage) -> tuple[str, bool]:
     except pdfium.PdfiumError:
         pass
     return "".join(missing), misread
+
+
+def _has_shapeless_columns(lacking: list[pdfium.PdfObject], text: pdfium.PdfTextPage) -> bool:
+    """Return True if a font that writes from top to bottom has no shapes: then the page has no letters of it either."""
+    drawn: dict[int, bool] = {}
+    for one in lacking:
+        left, bottom, right, top = one.get_bounds()
+        font = ctypes.cast(raw.FPDFTextObj_GetFont(one.raw), ctypes.c_void_p).value or 0
+        # As octets of UTF-16, the end included. Some columns are spaces alone.
+        seen = raw.FPDFTextObj_GetText(one.raw, text.raw, None, 0) > 2
+        if seen or (left == right and bottom < top):
+            drawn[font] = drawn.get(font, False) or seen
+    return not all(drawn.values())
 
 
 def _lacks_font(one: Any) -> bool:

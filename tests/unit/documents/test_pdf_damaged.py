@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +99,16 @@ def test_the_password_to_open_is_asked_for_by_name(written, undamaged: list[np.n
         opened(path, "wrong")
     pages, _ = drawn(path, "öffne")
     assert np.array_equal(pages[0], undamaged[0])
+
+
+def test_a_password_is_asked_for_where_the_trailer_holds_the_encryption(written) -> None:
+    data = encrypted(owner="owner", user="open", revision=3)
+    found = re.search(rb"/Encrypt (\d+ 0) R", data)
+    assert found is not None
+    body = re.search(rb"\n%b obj\n(.*?)\nendobj" % found[1], data, re.S)
+    assert body is not None
+    with pytest.raises(DocumentPasswordError, match="opens with a password"):
+        opened(written(data.replace(found[0], b"/Encrypt " + body[1])))
 
 
 def encrypted(owner: str, user: str, revision: int) -> bytes:

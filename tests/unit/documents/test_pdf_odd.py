@@ -102,7 +102,10 @@ def test_letters_that_no_font_has_are_said(
         ),
     ).replace(b"/F 5 0 R >>", b"/F 5 0 R /X 7 0 R >>")
     assert HELVETICA.encode() in data
-    assert re.search(said, drawn(tmp_path, data)[1])
+    page, line = drawn(tmp_path, data)
+    # A machine may have a font for Japanese.
+    with_font = order != "Identity" and not line and bool((page[50:250] < 128).any())
+    assert with_font or re.search(said, line)
 
 
 def test_a_ticked_box_without_its_state_is_ticked(tmp_path: Path) -> None:
