@@ -195,8 +195,8 @@ function useArrows(box, columns) {
   }, [columns]);
 }
 
-// The list is drawn where it was scrolled to a moment after, and perhaps once more; unless it has been scrolled meanwhile.
-function focusSoon(id, until = performance.now() + 3000) {
+// The list is drawn where it was scrolled to a moment after, on a busy machine seconds, and perhaps once more; the focus may have gone on meanwhile.
+function focusSoon(id, until = performance.now() + 10_000) {
   const at = /** @type {HTMLElement} */ (document.activeElement);
   if (at !== document.body && at?.id !== "content" && at?.dataset.fax !== id) return;
   const link = /** @type {HTMLElement} */ (document.querySelector(`[data-fax="${id}"]`));
