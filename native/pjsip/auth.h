@@ -46,7 +46,12 @@ int servers_is_failed(const pj_sockaddr *address);
 void servers_order(pjsip_server_addresses *found);
 /* How many others there are to send a request to that have not failed. */
 unsigned servers_left(const pjsip_tx_data *tdata);
-void servers_forget(void);
+/* servers.c → resolve.c: servers of the name of a request that its account has no family for, and another may; or NULL.
+ */
+void servers_note_others(pjsip_tx_data *tdata, pjsip_server_addresses *others);
+/* servers.c → loop.c: returns a pj_status_t. */
+pj_status_t servers_start(void);
+void servers_stop(void);
 
 int credentials_is_account(int acc_id);
 

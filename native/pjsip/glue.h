@@ -126,10 +126,8 @@ SFX_SIP_API int sfx_sip_by_tls(int call_id);
 SFX_SIP_API int sfx_sip_may_send_media(int call_id, const char *host, int port);
 /* Sends OPTIONS to `uri` as an account does; SFX_SIP_OPTIONS follows, unless a pj_status_t other than 0 is returned. */
 SFX_SIP_API int sfx_sip_options(int acc_id, const char *uri, int token);
-enum { SFX_SIP_NO_SERVER, SFX_SIP_SERVER_LEFT, SFX_SIP_OTHER_FAMILY };
-
-/* Whether a call that ends before it was answered has another server to be placed at, of the same family or, if there
- * is one, of the other; only while its end is reported. */
+/* Whether a call that ends before it was answered has another server to be placed at; only while its end is reported.
+ */
 SFX_SIP_API int sfx_sip_next_server(int call_id);
 /* Whether a server has failed and is left for last, by its address; from any thread. */
 SFX_SIP_API int sfx_sip_is_failed(const char *host, int port);

@@ -31,6 +31,8 @@ int sfx_sip_open(int trace, unsigned families) {
     if (status == PJ_SUCCESS)
         status = peer_start(credentials_is_account);
     if (status == PJ_SUCCESS)
+        status = servers_start();
+    if (status == PJ_SUCCESS)
         status = unreachable_start();
     if (status == PJ_SUCCESS)
         status = warnings_start();
@@ -42,6 +44,7 @@ void sfx_sip_close(void) {
     trace_stop();
     warnings_stop();
     unreachable_stop();
+    servers_stop();
     budget_stop();
     messages_stop();
     credentials_stop();

@@ -8,6 +8,7 @@
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
 
+#include "auth.h"
 #include "glue.h"
 
 pj_status_t __real_pjsip_regc_register(pjsip_regc *regc, pj_bool_t refresh, pjsip_tx_data **tdata);
@@ -35,6 +36,9 @@ void __wrap_pjsua_acc_on_tp_state_changed(pjsip_transport *transport, pjsip_tran
                                           const pjsip_transport_state_info *info) {
     int lost[PJSUA_MAX_ACC], count = 0;
 
+    /* It did not come about, or nothing ever came by it. */
+    if (state == PJSIP_TP_STATE_DISCONNECTED && transport->dir == PJSIP_TP_DIR_OUTGOING && !transport->last_recv_len)
+        servers_failed(&transport->key.rem_addr, 0);
     for (int i = 0; i < PJSUA_MAX_ACC && state == PJSIP_TP_STATE_DISCONNECTED; i++) {
         pjsip_regc_info registered;
         if (!pjsua_var.acc[i].valid || !pjsua_var.acc[i].regc ||

@@ -40,7 +40,7 @@ typedef struct lookup {
     pj_status_t status;
     pjsip_server_addresses found;
     pj_sockaddr named_by; /* with `guarded`, the far end that named it */
-    int guarded;
+    int guarded, literal;
 } lookup;
 
 static struct {
@@ -74,9 +74,9 @@ static void add(lookup *l, const struct sockaddr *address, socklen_t size, unsig
 }
 
 static void add_host(lookup *l, const char *name, unsigned port, const server *s) {
-    struct addrinfo hints = {.ai_family = l->families == SFX_SIP_IPV4   ? AF_INET
-                                          : l->families == SFX_SIP_IPV6 ? AF_INET6
-                                                                        : AF_UNSPEC,
+    struct addrinfo hints = {.ai_family = names.families == SFX_SIP_IPV4   ? AF_INET
+                                          : names.families == SFX_SIP_IPV6 ? AF_INET6
+                                                                           : AF_UNSPEC,
                              .ai_socktype = SOCK_DGRAM},
                     *all = NULL;
 
@@ -183,7 +183,6 @@ void sfx_sip_look_up(const char *name, int port, int transport, char *out, int s
         strcpy(l->name, name);
         l->type = types[transport];
         l->port = (unsigned)port;
-        l->families = names.families;
         look_up(l);
     }
     for (unsigned i = 0; l && i < l->found.count; i++) {
@@ -216,7 +215,31 @@ static void leave_out(lookup *l) {
         l->status = PJ_ERESOLVE;
 }
 
+/* Keeps those of the families that the request can be sent over; the others are noted with it. */
+static void divide(lookup *l) {
+    pjsip_tx_data *tdata = ((const pjsip_send_state *)l->token)->tdata;
+    pjsip_server_addresses *others = NULL;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < l->found.count; i++) {
+        const pjsip_server_address_record *one = &l->found.entry[i];
+        if (l->families & (one->type & PJSIP_TRANSPORT_IPV6 ? SFX_SIP_IPV6 : SFX_SIP_IPV4)) {
+            l->found.entry[kept++] = *one;
+            continue;
+        }
+        if (!others)
+            others = PJ_POOL_ZALLOC_T(tdata->pool, pjsip_server_addresses);
+        others->entry[others->count++] = *one;
+    }
+    l->found.count = kept;
+    if (!kept)
+        l->status = PJ_ERESOLVE;
+    servers_note_others(tdata, others);
+}
+
 static void tell(lookup *l) {
+    if (!l->literal)
+        divide(l);
     if (l->guarded)
         leave_out(l);
     if (l->status == PJ_SUCCESS && !l->guarded) {
@@ -297,6 +320,7 @@ static void resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_hos
         add(l, (struct sockaddr *)&literal, (socklen_t)pj_sockaddr_get_len(&literal),
             l->port ? l->port : (unsigned)pjsip_transport_get_default_port_for_type(l->type), NULL);
         l->status = PJ_SUCCESS;
+        l->literal = 1;
     } else if (begin(l)) {
         return;
     } else {

@@ -30,6 +30,15 @@ static struct {
     unsigned count;
 } failed = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* Keeps with each request the servers that its account has no family for, and another may. */
+static pjsip_module module = {
+    .name = {"mod-softfax-servers", 19}, .id = -1, .priority = PJSIP_MOD_PRIORITY_APPLICATION};
+
+void servers_note_others(pjsip_tx_data *tdata, pjsip_server_addresses *others) {
+    if (module.id >= 0)
+        tdata->mod_data[module.id] = others;
+}
+
 static failed_server *find(const pj_sockaddr *address) {
     for (unsigned i = 0; i < failed.count; i++)
         if (!pj_sockaddr_cmp(&failed.all[i].address, address))
@@ -108,28 +117,27 @@ unsigned servers_left(const pjsip_tx_data *tdata) {
 
     for (unsigned i = 0; i < all->count; i++)
         left += i != tdata->dest_info.cur_addr && !servers_is_failed(&all->entry[i].addr);
+    all = module.id >= 0 ? tdata->mod_data[module.id] : NULL;
+    for (unsigned i = 0; all && i < all->count; i++)
+        left += !servers_is_failed(&all->entry[i].addr);
     return left;
 }
 
 int sfx_sip_next_server(int call_id) {
     const pjsua_call *call;
     const pjsip_tx_data *invite;
+    const pj_sockaddr *server;
 
     if (call_id < 0 || call_id >= (int)pjsua_var.ua_cfg.max_calls)
         return 0;
     call = &pjsua_var.calls[call_id];
     invite = call->inv ? call->inv->invite_req : NULL;
-    if (!invite || call->inv->role != PJSIP_ROLE_UAC || !invite->dest_info.addr.count)
-        return SFX_SIP_NO_SERVER;
-    if (invite->dest_info.cur_addr >= invite->dest_info.addr.count) {
-        /* PJSIP could send to none of them. */
-        for (unsigned i = 0; i < invite->dest_info.addr.count; i++)
-            servers_failed(&invite->dest_info.addr.entry[i].addr, 0);
-        return SFX_SIP_OTHER_FAMILY;
-    }
-    if (!servers_is_failed(&invite->dest_info.addr.entry[invite->dest_info.cur_addr].addr))
-        return SFX_SIP_NO_SERVER;
-    return servers_left(invite) ? SFX_SIP_SERVER_LEFT : SFX_SIP_OTHER_FAMILY;
+    if (!invite || call->inv->role != PJSIP_ROLE_UAC || invite->dest_info.cur_addr >= invite->dest_info.addr.count)
+        return 0;
+    server = &invite->dest_info.addr.entry[invite->dest_info.cur_addr].addr;
+    if (call->inv->invite_tsx && call->inv->invite_tsx->transport_err != PJ_SUCCESS)
+        servers_failed(server, 0); /* no connection came about */
+    return servers_is_failed(server) && servers_left(invite);
 }
 
 int sfx_sip_is_failed(const char *host, int port) {
@@ -141,8 +149,16 @@ int sfx_sip_is_failed(const char *host, int port) {
     return pj_inet_pton(family, &text, pj_sockaddr_get_addr(&address)) == PJ_SUCCESS && servers_is_failed(&address);
 }
 
-void servers_forget(void) {
+pj_status_t servers_start(void) {
     pthread_mutex_lock(&failed.lock);
     failed.count = 0;
     pthread_mutex_unlock(&failed.lock);
+    module.id = -1;
+    return pjsip_endpt_register_module(pjsua_var.endpt, &module);
+}
+
+void servers_stop(void) {
+    if (module.id >= 0)
+        pjsip_endpt_unregister_module(pjsua_var.endpt, &module);
+    module.id = -1;
 }

@@ -398,7 +398,6 @@ int unreachable_start(void) {
     module.id = -1;
     all.socks[0] = all.socks[1] = PJ_INVALID_SOCKET;
     all.request_count = all.error_count = 0;
-    servers_forget();
     return pjsip_endpt_register_module(pjsua_var.endpt, &module);
 }
 

@@ -75,6 +75,9 @@ class FarEnd:
     cseq: int = 100
 
     def __post_init__(self) -> None:
+        if ":" in self.host:
+            self.sock.close()
+            self.sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         if not self.sock.getsockname()[1]:
             self.sock.bind((self.host, 0))
         self._seen: set[tuple[str, str, str]] = set()
@@ -85,7 +88,12 @@ class FarEnd:
 
     @property
     def uri(self) -> str:
-        return f"sip:far@{self.host}:{self.port}"
+        return f"sip:far@{self.shown}:{self.port}"
+
+    @property
+    def shown(self) -> str:
+        """The host as in a URI."""
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     def expect(self, kind: str, seconds: float = 20.0, *, cseq: str = "") -> Message:
         """The next message of that kind, retransmissions and whatever else comes passed over."""
@@ -132,7 +140,7 @@ class FarEnd:
     def _send(self, text: str, body: str | bytes) -> None:
         octets = body if isinstance(body, bytes) else body.encode("latin-1")
         head = f"{text}Content-Length: {len(octets)}\r\n\r\n".encode("latin-1")
-        self.sock.sendto(head + octets, (HERE, self.port_of_agent))
+        self.sock.sendto(head + octets, ("::1" if ":" in self.host else HERE, self.port_of_agent))
 
     def respond(self, request: Message, status: str, *headers: str, body: str = "", contact: bool = True) -> None:
         """A response, `status` like "200 OK", with a Contact unless that is not wanted."""
@@ -161,10 +169,10 @@ class FarEnd:
         if method not in ("ACK", "CANCEL") and not cseq:
             self.cseq += 1
         number = cseq or self.cseq
-        target = self.target or f"sip:fax@{HERE}:{self.port_of_agent}"
+        target = self.target or f"sip:fax@{'[::1]' if ':' in self.host else HERE}:{self.port_of_agent}"
         lines = [
             f"{method} {target} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch={branch or 'z9hG4bK' + secrets.token_hex(6)};rport",
+            f"Via: SIP/2.0/UDP {self.shown}:{self.port};branch={branch or 'z9hG4bK' + secrets.token_hex(6)};rport",
             f"From: <{self.uri}>;tag={self.tag}",
             f"To: {self.remote or f'<{target}>'}",
             f"Call-ID: {self.call_id}",
@@ -246,11 +254,12 @@ asyncio.run(outer())
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
-    def hear(self, text: str) -> None:
+    def hear(self, text: str) -> str:
         """Waits for a line that the script prints."""
         assert self._process.stdout is not None
         while text not in (line := self._process.stdout.readline()):
             assert line, f"no {text} came"
+        return line
 
     def output(self, seconds: float = 30) -> list[str]:
         """Waits for the end; the lines printed. The agent must end well and without a traceback."""

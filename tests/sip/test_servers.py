@@ -20,7 +20,8 @@ import re
 class Server:
     def __init__(self, address, status=None, *headers):
         self.status, self.headers, self.seen = status, headers, []
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); self.sock.bind((address, 5060))
+        self.sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((address, 5060))
         threading.Thread(target=self.serve, daemon=True).start()
     def serve(self):
         while True:
@@ -39,7 +40,10 @@ class Server:
 def zone(*addresses):
     ZONE["_sip._udp.trunk.example", 33] = [srv(n, 1, 5060, f"s{n}.example") for n, _ in enumerate(addresses)]
     for n, address in enumerate(addresses):
-        ZONE[f"s{n}.example", 1] = [bytes(map(int, address.split(".")))]
+        host(f"s{n}.example", address)
+def host(name, *addresses):
+    ZONE[name, 1] = [socket.inet_aton(one) for one in addresses if ":" not in one]
+    ZONE[name, 28] = [socket.inet_pton(socket.AF_INET6, one) for one in addresses if ":" in one]
 def account(**more): return SipAccount(name="trunk", server="sip:trunk.example", user="fax", **more)
 class Told(Side):
     def on_state(self, call, state, code, reason): self.note(f"{state} {code} {reason}")

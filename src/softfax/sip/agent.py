@@ -266,7 +266,7 @@ class IncomingCall(Call):
 @dataclass(frozen=True)
 class PlaceOrder:
     """Way of a call: a SIP URI, the account, and the caller to show. `again` with audio, where T.38 in the first INVITE was
-    refused; it may be placed at `tries` servers. `version` is that of IP, `servers` what the URI leads to.
+    refused; it may be placed at `tries` servers. `version` is that of IP.
     """
 
     uri: str
@@ -275,7 +275,6 @@ class PlaceOrder:
     again: bool = False
     tries: int = SERVERS_MAX
     version: int = 0
-    servers: tuple[tuple[str, int], ...] = ()
 
 
 class UserAgent:
@@ -499,8 +498,7 @@ class UserAgent:
         target, transport = (
             (account.proxy or order.uri, account.transport) if account else (order.uri, self.config.transport)
         )
-        found = tuple(await self._ours(target, transport))
-        order = replace(order, version=self._best(found), servers=found)
+        order = replace(order, version=self._best(await self._ours(target, transport)))
         self.post(lambda stack: stack.call(call, order))
 
     async def _ours(self, uri: str, transport: Transport) -> list[tuple[str, int]]:

@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from softfax.errors import NativeError
 
-__all__ = ["PJ_EPENDING", "FirstOffer", "Glue", "GlueEvent", "GlueEventType", "NextServer", "Refused"]
+__all__ = ["PJ_EPENDING", "FirstOffer", "Glue", "GlueEvent", "GlueEventType", "Refused"]
 
 log = logging.getLogger("softfax.sip")
 
@@ -73,14 +73,6 @@ class FirstOffer(IntEnum):
     AUDIO = 0
     T38 = 1
     EITHER = 2
-
-
-class NextServer(IntEnum):
-    """Server that a call is placed at next: one of the same version of IP, or, if there is one, of the other."""
-
-    NONE = 0
-    SAME_VERSION = 1
-    OTHER_VERSION = 2
 
 
 class _Counters(c.Structure):
@@ -235,9 +227,9 @@ class Glue:
         unless a pj_status_t other than 0 is returned."""
         return int(self._lib.sfx_sip_options(account_id, uri.encode(), token))
 
-    def next_server(self, call_id: int) -> NextServer:
-        """The server that a call that ends unanswered may be placed at; only while its end is reported."""
-        return NextServer(self._lib.sfx_sip_next_server(call_id))
+    def next_server(self, call_id: int) -> bool:
+        """Return True if a call that ends unanswered has another server to be placed at; only while its end is reported."""
+        return bool(self._lib.sfx_sip_next_server(call_id))
 
     def is_failed(self, host: str, port: int) -> bool:
         """Return True if a server, by its address, has failed and is left for last; from any thread."""

@@ -55,8 +55,6 @@ class PjCall(pj.Call):  # type: ignore[misc]
         self.again = False
         self.place_again: PlaceOrder | None = None
         self.place_elsewhere: PlaceOrder | None = None
-        #: Addresses of all servers that it may be placed at, of both versions of IP.
-        self.servers: tuple[tuple[str, int], ...] = ()
         #: How it ended, as the far end has it.
         self.end = CallEnd()
         #: Whom this call was for, and those that it has been led to.

@@ -22,7 +22,7 @@ from softfax.sip.accounts import KnownAccount
 from softfax.sip.agent import SERVERS_MAX, Call, IncomingCall, PlaceOrder
 from softfax.sip.binding import clean, library_path, message_of, pj, reason_of, status_reason
 from softfax.sip.ended import FAR_END, OURS, CallEnd, end_of
-from softfax.sip.glue import PJ_EPENDING, FirstOffer, Glue, GlueEvent, GlueEventType, NextServer, Refused
+from softfax.sip.glue import PJ_EPENDING, FirstOffer, Glue, GlueEvent, GlueEventType, Refused
 from softfax.sip.headers import headers_of, sdp_of
 from softfax.sip.listening import Listening, host_port, shown
 from softfax.sip.offers import answer_for, check_first, glue_event, local_udptl
@@ -249,7 +249,7 @@ class Stack:
         pj_call = PjCall(self, pj_account, call)
         pj_call.again = order.again or order.tries < SERVERS_MAX
         if order.tries > 1:
-            pj_call.place_elsewhere, pj_call.servers = replace(order, tries=order.tries - 1), order.servers
+            pj_call.place_elsewhere = replace(order, tries=order.tries - 1)
         policy = call._policy
         if policy is not None and policy.first_invite and not order.again:
             pj_call.first_offer = self._t38_offer(call, policy)
@@ -473,10 +473,7 @@ class Stack:
             return pj_call.place_again
         if pj_call.place_elsewhere is None or pj_call.call._hangup_wanted:
             return None
-        left = self._glue.next_server(pj_call.call._index)
-        if left is NextServer.NONE or (
-            left is NextServer.OTHER_VERSION and all(self._glue.is_failed(*one) for one in pj_call.servers)
-        ):
+        if not self._glue.next_server(pj_call.call._index):
             return None
         log.warning("a call to %s: %s; the next server is asked", pj_call.call.remote_uri, _said(info))
         return pj_call.place_elsewhere
