@@ -54,7 +54,6 @@ class FaxConversation:
     faults: list[str] = field(default_factory=list)
     commanded: bool = False
     trained: bool = False
-    ended_us: int | None = None
     idents: dict[int, str] = field(default_factory=dict)
     rate: str = ""
     _sender: int = CALLER

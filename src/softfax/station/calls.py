@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from softfax import logcontext
 from softfax.diskspace import DiskFloor
@@ -40,19 +40,19 @@ from softfax.sipstatus import status
 from softfax.station import making, wire
 from softfax.station.admission import ActiveCall, CallFacts, Refusal, Screen, admit, gateway_of, mailbox_of, polled_of
 from softfax.station.config import StationConfig
+from softfax.station.host import Report
 from softfax.station.load import Load, LoadMeter, Refusals
 from softfax.station.passing import Passing, PlacedFax
 from softfax.station.polled import PolledDocument, of_config
-from softfax.station.progress import fax_progress, gateway_progress
+from softfax.station.progress import fax_progress
 from softfax.station.registrations import Registrations
 from softfax.station.shared import SharedCall, TurnLostError
+from softfax.station.watching import ProgressWatch
 
-__all__ = ["LAPSED", "NO_ROOM", "CallHost", "Calls", "Report"]
+__all__ = ["LAPSED", "NO_ROOM", "Calls"]
 
 log = logging.getLogger("softfax.station")
 
-Report = Callable[[wire.Message], None]
-PROGRESS_S = 1.0
 #: How often it is measured how the process keeps up, with calls and without.
 MEASURE_S, MEASURE_IDLE_S = 0.5, 2.0
 #: Why a fax waits, or is not dialled.
@@ -63,26 +63,6 @@ LAPSED = "the station's lease lapsed before the call"
 GRACE_S = 8.0
 #: An order that finds no room waits so long for it, looking so often.
 ROOM_WAIT_S, ROOM_CHECK_S = 30.0, 0.25
-
-
-class CallHost(Protocol):
-    """Host of calls: this process (`Calls`), or others (`softfax.station.workers.Workers`)."""
-
-    async def start(self) -> None:
-        """Listens. Raises PortInUseError, NativeError, UsageError."""
-
-    async def close(self) -> None:
-        """Ends what is under way, with its reports, and stops."""
-
-    def order(self, message: wire.Message) -> None:
-        """Takes an order; what comes of it is reported."""
-
-    @property
-    def bound_addresses(self) -> tuple[tuple[str, int], ...]:
-        """Addresses and ports on which SIP listens, one for each version of IP."""
-
-    async def preview(self, fax_id: str) -> bytes | None:
-        """The page being received as far as its lines have come, as PNG."""
 
 
 class Calls:
@@ -100,7 +80,7 @@ class Calls:
         self._draining = False
         self._screen = Screen()
         self._floor = _floor(config)
-        self._watching: asyncio.Task[None] | None = None
+        self._watch = ProgressWatch(self.faxes, report)
         self._registrations = Registrations(report)
         self._meter = LoadMeter(config.slots().calls)
         self._overload = self._no_slot = 0
@@ -127,7 +107,7 @@ class Calls:
     async def close(self, grace_s: float = GRACE_S) -> None:
         """Ends what is under way, with its reports, and stops."""
         self._draining = True
-        self._watch(False)
+        self._watch.turn(False)
         if self._measuring is not None:
             self._measuring.cancel()
         for kept in list(self._kept.values()):
@@ -242,7 +222,7 @@ class Calls:
         elif isinstance(message, wire.PutOut):
             self._put_out = message.documents
         elif isinstance(message, wire.Watch):
-            self._watch(message.on)
+            self._watch.turn(message.on)
         elif isinstance(message, wire.Show):
             task = asyncio.ensure_future(self._show(message))
             task.add_done_callback(lambda done: done.exception())
@@ -487,24 +467,6 @@ class Calls:
         under_way = fax.active or fax.gateway
         mode = under_way.session.mode if under_way is not None else None
         self.report(wire.FaxEvent(fax_id, event, mode))
-
-    def _watch(self, on: bool) -> None:
-        if on and self._watching is None:
-            self._watching = asyncio.ensure_future(self._tell_progress())
-        elif not on and self._watching is not None:
-            self._watching.cancel()
-            self._watching = None
-
-    async def _tell_progress(self) -> None:
-        while True:
-            await asyncio.sleep(PROGRESS_S)
-            for fax_id, fax in list(self.faxes.items()):
-                under_way = fax.active or fax.gateway
-                if under_way is None or fax.ended:
-                    continue
-                event = fax_progress(fax.active, fax_id) if fax.active else gateway_progress(fax.gateway, fax_id)
-                if event is not None:
-                    self.report(wire.FaxEvent(fax_id, event, under_way.session.mode))
 
     async def _show(self, message: wire.Show) -> None:
         png = await self.preview(message.fax_id)

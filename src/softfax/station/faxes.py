@@ -8,13 +8,16 @@ import logging
 import time
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softfax.asjson import rfc3339
 from softfax.errors import SoftfaxError
 from softfax.fax import outcome
 from softfax.fax.facts import PageMark
+from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
+from softfax.fax.settings import Role
 from softfax.model import (
     CallEvent,
     CallState,
@@ -30,6 +33,7 @@ from softfax.model import (
 from softfax.station import making, wire
 from softfax.station.admission import mailbox_of_subaddress
 from softfax.station.call import FaxCall
+from softfax.station.orders import FaxOrder
 from softfax.station.receiving import Destination
 
 if TYPE_CHECKING:
@@ -70,6 +74,33 @@ class StationFax:
         elif isinstance(message, wire.Lost):
             why = Outcome(False, "UNKNOWN", message.text, outcome.CRASHED)
             self._begin(self._lost(why))
+
+    def receive(self, inbox: Inbox) -> wire.Take:
+        """Receive a fax on a call that waited for a decision: the order of it."""
+        call, self.destination = self.call, Destination(inbox)
+        documents = (str(inbox.directory),)
+        call.context = dataclasses.replace(call.context, direction=Direction.RECEIVE, documents=documents)
+        call.session = making.first_session(call.context)
+        return wire.Take(call.context.fax_id)
+
+    def send(self, order: FaxOrder) -> wire.Take:
+        """Send a fax on a call that waited for a decision: the order of it."""
+        call, config = self.call, self._station.config
+        settings = making.outgoing_settings(
+            order,
+            config,
+            fax_id=call.context.fax_id,
+            document=Path("fax.tif"),
+            account=call.account,
+            role=Role.ANSWERER,
+        )
+        call.context = dataclasses.replace(
+            call.context, direction=Direction.SEND, documents=order.documents, ident=settings.ident,
+            header=order.header or config.fax.options.header,
+        )  # fmt: skip
+        call.session = making.first_session(call.context)
+        pages = making.placing(order, config, call.context, settings, "").pages
+        return wire.Take(call.context.fax_id, settings, pages)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._station.begin(self._to_its_end(work))

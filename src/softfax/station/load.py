@@ -28,8 +28,6 @@ COST, COST_MIN = 0.002, 0.0004
 MEASURED_FROM, FRESH_S = 8, 5.0
 #: Calls that may begin within that time; of those that come in, twice as many: a refusal costs an attempt, waiting does not.
 FRESH_MAX = 300
-#: Calls that may be placed within a second: a far end that gets more at once has to refuse some.
-PLACED_MAX = 60
 SMOOTHING = 0.3
 
 

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from softfax.diskspace import make_private
 from softfax.documents.begin import start
 from softfax.documents.job import PageJob
 from softfax.documents.types import RasterSettings
-from softfax.errors import UsageError
+from softfax.errors import LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
@@ -46,6 +47,8 @@ __all__ = [
     "placing",
     "polled_job",
     "polled_settings",
+    "prepare_data",
+    "prepare_inbox",
     "sip_config",
     "spool_path",
     "start_job",
@@ -356,3 +359,24 @@ def host_of(uri: str) -> str:
         return split_uri(match[1] if match else uri)[2].strip("[]").lower()
     except UsageError:
         return ""
+
+
+def prepare_data(config: StationConfig) -> None:
+    """Make the station's folder, for its user alone, if it is not there. Raises LocalError."""
+    folder = config.data.dir
+    try:
+        make_private(folder)
+    except OSError as error:
+        raise LocalError(
+            f"the station's data cannot be kept in {folder} ({error.strerror})",
+            "name another folder in [data] dir, or give it to this user",
+        ) from None
+
+
+def prepare_inbox(config: StationConfig, inbox: Inbox) -> None:
+    """Raise LocalError where faxes are to be received and could not be written."""
+    try:
+        if config.fax.receive:
+            inbox.prepare()
+    except LocalError as error:
+        raise LocalError(error.problem, "name another folder in [inbox] dir, or give it to this user") from None

@@ -8,7 +8,6 @@ are made, and callbacks written and posted, in other threads and processes.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import time
 from collections import Counter
@@ -22,27 +21,21 @@ from softfax.delivery.database import Database, database_url
 from softfax.delivery.outbox import Outbox
 from softfax.delivery.store import Callback
 from softfax.delivery.targets import CallbackTarget
-from softfax.diskspace import make_private
 from softfax.documents.job import process_kept_ready
 from softfax.errors import LocalError, UsageError
 from softfax.fax.facts import PageMark
 from softfax.fax.inbox import Inbox
 from softfax.fax.settings import Role
-from softfax.model import (
-    Direction,
-    FaxContext,
-    FaxResult,
-    FaxUpdate,
-    new_fax_id,
-)
+from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, new_fax_id
 from softfax.sip.headers import display_name, number_of
 from softfax.sip.types import split_uri
 from softfax.station import making, wire
 from softfax.station.call import FaxCall
 from softfax.station.callbacks import CallbackSink, outbox_settings
-from softfax.station.calls import CallHost, Calls, Report
+from softfax.station.calls import Calls
 from softfax.station.config import GatewayConfig, StationConfig
 from softfax.station.faxes import StationFax
+from softfax.station.host import CallHost, Report
 from softfax.station.hub import Hub, Sink
 from softfax.station.links import DocumentLinks
 from softfax.station.onward import going_on
@@ -60,25 +53,6 @@ from softfax.station.workers import Workers
 __all__ = ["Station"]
 
 log = logging.getLogger("softfax.station")
-
-
-def _make_private(folder: Path) -> None:
-    """Makes the station's folder, for its user alone, if it is not there. Raises LocalError."""
-    try:
-        make_private(folder)
-    except OSError as error:
-        raise LocalError(
-            f"the station's data cannot be kept in {folder} ({error.strerror})",
-            "name another folder in [data] dir, or give it to this user",
-        ) from None
-
-
-def _prepare(inbox: Inbox) -> None:
-    """Raises LocalError where received faxes could not be written."""
-    try:
-        inbox.prepare()
-    except LocalError as error:
-        raise LocalError(error.problem, "name another folder in [inbox] dir, or give it to this user") from None
 
 
 #: Makes what runs the calls, and is given whom to report to.
@@ -146,11 +120,10 @@ class Station(Registry):
     async def __aenter__(self) -> Station:
         await self._exit.__aenter__()
         try:
-            _make_private(self.config.data.dir)
+            making.prepare_data(self.config)
             if self._isolated:
                 self._exit.enter_context(process_kept_ready())
-            if self.config.fax.receive:
-                _prepare(self._inbox)
+            making.prepare_inbox(self.config, self._inbox)
             if self.config.callbacks.enabled or self._services:
                 await self._open_database()
             # Only now: what comes in can be reported.
@@ -252,8 +225,7 @@ class Station(Registry):
         new = reloading(self.config, config)
         config = new.config
         inbox = Inbox(config.inbox_dir, config.inbox.keep_tiff)
-        if config.fax.receive:
-            _prepare(inbox)
+        making.prepare_inbox(config, inbox)
         self.config, self._inbox = config, inbox
         if self.database is not None:
             self.database.stations.facts["config_digest"] = config.digest
@@ -496,27 +468,10 @@ class Station(Registry):
 
         The call stays up for another one, until `release`. Raises UsageError where it has ended.
         """
-        fax, context = self._faxes.get(call.context.fax_id), call.context
-        if fax is None or context.direction is not Direction.GATEWAY:
+        fax = self._faxes.get(call.context.fax_id)
+        if fax is None or call.context.direction is not Direction.GATEWAY:
             raise UsageError("the call has ended", "receive its fax before")
-        if order is None:
-            documents = (str(self._inbox.directory),)
-            call.context = dataclasses.replace(context, direction=Direction.RECEIVE, documents=documents)
-            fax.destination = Destination(self._inbox)
-            taking = wire.Take(context.fax_id)
-        else:
-            settings = making.outgoing_settings(
-                order, self.config, fax_id=context.fax_id, document=Path("fax.tif"), account=call.account,
-                role=Role.ANSWERER,
-            )  # fmt: skip
-            call.context = dataclasses.replace(
-                context, direction=Direction.SEND, documents=order.documents, ident=settings.ident,
-                header=order.header or self.config.fax.options.header,
-            )  # fmt: skip
-            pages = making.placing(order, self.config, call.context, settings, "").pages
-            taking = wire.Take(context.fax_id, settings, pages)
-        call.session = making.first_session(call.context)
-        self.order(taking)
+        self.order(fax.receive(self._inbox) if order is None else fax.send(order))
 
     def release(self, call: FaxCall) -> None:
         """Hang up on a call that was kept up after its fax; nothing happens to one that has ended."""
