@@ -316,13 +316,14 @@ class Cause(StrEnum):
     CRASH = "crash"
     CANCELLED = "cancelled"
     FORBIDDEN = "forbidden"
+    NOT_REACHED = "not-reached"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One call for a fax. `first_page` is the first it was to send; `pages` how many the far end confirmed in it.
 
-    `result` is None while it runs or if it never came.
+    `result` is None while it runs or if it never came. `joined` is the first fax of a call that it shares with others.
     """
 
     number: int
@@ -335,6 +336,7 @@ class Attempt:
     pages: int = 0
     cause: Cause | None = None
     resent: bool = False
+    joined: str = ""
     result: FaxResult | None = None
 
 

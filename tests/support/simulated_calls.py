@@ -4,7 +4,7 @@
 The user of the SIP URI says what happens: `ok`, `busy`, `noanswer`, `refused`, `down`, `notfax`, `train`, `cutN` (breaks after N
 pages of the first call, then goes well), `crashN` (the process of the calls ends after N pages of the first call), `rejectN` (likewise,
 when the far end has rejected the page after them), `away` (no process for the first call), `lost` (it ends before the first is
-dialled), `held` (goes well once `FarEnds.release` is set), in any case followed by `-` and anything. Several with `+` between them are those of the first call, the second, and so on.
+dialled), `held` (goes well once `FarEnds.release` is set), `alone` (hangs up after the first fax of a call), in any case followed by `-` and anything. Several with `+` between them are those of the first call, the second, and so on.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ class SimulatedCalls:
         self._report = report
         self._dial: dict[str, asyncio.Future[wire.Dial]] = {}
         self._undialled: set[str] = set()
+        #: By the first fax of a call, whether the last one so far in it went well, so that another can follow.
+        self._went: dict[str, asyncio.Future[bool]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.most = 0
 
@@ -103,7 +105,10 @@ class SimulatedCalls:
         """Takes an order."""
         if isinstance(message, wire.PlaceCall):
             self._dial[message.fax_id] = asyncio.get_running_loop().create_future()
-            task = asyncio.ensure_future(self._call(message))
+            call = message.joins or message.fax_id
+            before, own = self._went.get(call), asyncio.get_running_loop().create_future()
+            self._went[call] = own
+            task = asyncio.ensure_future(self._shared(message, before, own))
             self._tasks[message.fax_id] = task
             self.most = max(self.most, len(self._tasks))
             task.add_done_callback(lambda _: self._tasks.pop(message.fax_id, None))
@@ -114,19 +119,42 @@ class SimulatedCalls:
             self._tasks.pop(message.fax_id)
             self._report(wire.NotDialled(message.fax_id, message.error, message.text, outcome.T30_CALLDROPPED))
 
-    async def _call(self, order: wire.PlaceCall) -> None:
+    async def _shared(
+        self, order: wire.PlaceCall, before: asyncio.Future[bool] | None, own: asyncio.Future[bool]
+    ) -> None:
+        """A fax in its turn on a call; `own` tells those behind it whether the call goes on."""
+        if order.joins:
+            try:
+                went = before is not None and await asyncio.shield(before)
+            except asyncio.CancelledError:
+                assert before is not None
+                before.add_done_callback(lambda done: own.set_result(done.result()))
+                raise
+            if not went:
+                why = outcome.not_reached(outcome.OK)
+                own.set_result(False)
+                self._report(wire.NotDialled(order.fax_id, why.error, why.text, why.code))
+                return
+        went = False
+        try:
+            went = await self._call(order)
+        finally:
+            own.set_result(went)
+
+    async def _call(self, order: wire.PlaceCall) -> bool:
         assert order.pages is not None
         assert order.pages.raster is not None
         number = re.match(r"sips?:([^@]*)@", order.uri)[1]  # type: ignore[index]
         total = len(list(read_pages(order.pages.raster))) - order.pages.first_page + 1
         if not self._may_dial(order, number):
-            return
+            return False
         self._report(wire.Ready(order.fax_id))
         if (await self._dial[order.fax_id]).too_late:
             self._report(wire.NotDialled(order.fax_id, "INIT_ERROR", LAPSED, outcome.T30_CALLDROPPED))
-            return
+            return False
         header = dict(order.pages.header or {})
-        calls_before = self.far_ends.call(number, f"{header.get('station', '')} {header.get('continued', False)}")
+        said = f"{header.get('station', '')} {header.get('continued', False)}"
+        calls_before = self.far_ends.calls.count(number) - 1 if order.joins else self.far_ends.call(number, said)
         self._happened(order, CallEvent(state=CallState.CALLING))
         await asyncio.sleep(self.step_s)
         kinds = number.partition("-")[0].split("+")
@@ -135,13 +163,18 @@ class SimulatedCalls:
         if kind in _SIP:
             code, error = _SIP[kind]
             self._end(order, Outcome(False, error, kind, outcome.NO_T30 + code, reached=False, sip_code=code), 0, total)
-            return
+            return False
         self._happened(order, CallEvent(state=CallState.ANSWERED, sip_code=200))
         self._happened(order, making.first_session(_context(order)))
         if kind in ("notfax", "train"):
             code = 2 if kind == "notfax" else 6
             self._end(order, Outcome(False, "TIMEOUT", kind, code), 0, total)
-            return
+            return False
+        if kind == "alone" and order.joins:
+            self._end(
+                order, outcome.not_reached(Outcome(False, "HANGUP", "hung up", outcome.T30_CALLDROPPED)), 0, total
+            )
+            return False
         if kind == "held":
             await self.far_ends.release.wait()
         stop = re.fullmatch(r"(cut|crash|reject)(\d+)", kind)
@@ -154,10 +187,11 @@ class SimulatedCalls:
                     self._report(wire.Lost(order.fax_id, "the process that ran the call ended (test)"))
                 else:
                     self._end(order, Outcome(False, "HANGUP", "cut", outcome.T30_CALLDROPPED), page - 1, total)
-                return
+                return False
             self.far_ends.page(number, order.pages.first_page + page - 1)
             self._page(order, page, "good")
         self._end(order, outcome.OK, total, total)
+        return True
 
     def _may_dial(self, order: wire.PlaceCall, number: str) -> bool:
         """False where there was no process for it, the first time."""
@@ -188,6 +222,7 @@ class SimulatedCalls:
             "pages": pages,
             "pages_total": total,
             "sip_code": how.sip_code,
+            "call_id": f"{order.joins or order.fax_id}@far",
             "remote_station_id": "FAR" if how.reached else "",
         }
         if how.success:

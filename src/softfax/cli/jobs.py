@@ -270,7 +270,8 @@ def _show(fax: Fax, as_json: bool) -> None:
         how = f", {mode} {result.bitrate} bit/s" if result and result.bitrate else ""
         came = "under way" if attempt.ended is None else attempt.cause or "went through"
         first = f" from page {attempt.first_page}" if attempt.first_page > 1 else ""
-        line = f"call {attempt.number}  {clock(attempt.started)}  {came}{first}, {_counted(attempt.pages)}{how}{took}"
+        shared = ", in one call with others" if attempt.joined else ""
+        line = f"call {attempt.number}  {clock(attempt.started)}  {came}{first}, {_counted(attempt.pages)}{how}{took}{shared}"
         console.print(line, markup=False)
 
 

@@ -118,7 +118,8 @@ class Forbidden:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownNumber:
-    """Memory of a number from the calls to it, with the transport and rate that were set for it."""
+    """Memory of a number from the calls to it, with what was set for it: transport, rate, and several faxes in one call or not
+    (`joined`, "on" or "off")."""
 
     number: str
     calls: int
@@ -135,8 +136,10 @@ class KnownNumber:
     t38_failures: int = 0
     t38_failed: datetime | None = None
     training_failed: datetime | None = None
+    joined_failed: datetime | None = None
     mode: str | None = None
     max_rate: int | None = None
+    joined: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

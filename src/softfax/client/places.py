@@ -147,9 +147,11 @@ class AsyncPlaces:
         answer = await self._json("GET", "/v1/numbers", params={"limit": limit})
         return [of_json(KnownNumber, one) for one in answer["numbers"]]
 
-    async def put_number(self, number: str, *, mode: str | None = None, max_rate: int | None = None) -> KnownNumber:
-        """Sets transport and highest rate for a number."""
-        body = {"number": number, "mode": mode, "max_rate": max_rate}
+    async def put_number(
+        self, number: str, *, mode: str | None = None, max_rate: int | None = None, joined: str | None = None
+    ) -> KnownNumber:
+        """Sets transport and highest rate for a number, and whether several faxes to it go in one call ("on", "off")."""
+        body = {"number": number, "mode": mode, "max_rate": max_rate, "joined": joined}
         return of_json(KnownNumber, await self._json("POST", "/v1/numbers", json=body))
 
     async def forget_number(self, number: str) -> None:

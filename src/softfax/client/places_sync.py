@@ -122,9 +122,11 @@ class StationPlaces:
         """Numbers that have been called, the last one first."""
         return self._run(self._station.numbers(limit=limit))
 
-    def put_number(self, number: str, *, mode: str | None = None, max_rate: int | None = None) -> KnownNumber:
-        """Sets transport and highest rate for a number."""
-        return self._run(self._station.put_number(number, mode=mode, max_rate=max_rate))
+    def put_number(
+        self, number: str, *, mode: str | None = None, max_rate: int | None = None, joined: str | None = None
+    ) -> KnownNumber:
+        """Sets transport and highest rate for a number, and whether several faxes to it go in one call ("on", "off")."""
+        return self._run(self._station.put_number(number, mode=mode, max_rate=max_rate, joined=joined))
 
     def forget_number(self, number: str) -> None:
         """Forgets what is known of a number."""

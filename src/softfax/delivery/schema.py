@@ -26,8 +26,9 @@ __all__ = ["VERSION", "StationLock", "bring_up_to_date", "one_at_a_time", "schem
 log = logging.getLogger("softfax.delivery")
 
 #: 1: callbacks alone. 2: the queue, mailboxes, e-mail and the web page beside them. 3: a result is kept once. 4: jobs are rows
-#: that are claimed, instead of workflows of DBOS. 5: a job names the station that holds it.
-VERSION = 5
+#: that are claimed, instead of workflows of DBOS. 5: a job names the station that holds it. 6: an attempt names
+#: the fax whose call it shares.
+VERSION = 6
 LOCK_WAIT_S = 5.0
 #: How often is asked whether it is still there.
 ASK_S = 1.0
@@ -123,12 +124,20 @@ def _holders(connection: sa.Connection) -> None:
             connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN station VARCHAR(80) NOT NULL DEFAULT ''"))
 
 
+def _shared_calls(connection: sa.Connection) -> None:
+    """An attempt names the fax whose call it shares."""
+    here, table = sa.inspect(connection), "softfax_attempts"
+    if here.has_table(table) and "joined" not in {column["name"] for column in here.get_columns(table)}:
+        connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN joined VARCHAR(24) NOT NULL DEFAULT ''"))
+
+
 #: From a version to the next. Each runs in the transaction that notes the new version.
 _STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
     1: lambda connection: None,
     2: _results_once,
     3: _claims,
     4: _holders,
+    5: _shared_calls,
 }
 
 

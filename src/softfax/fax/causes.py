@@ -6,7 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from softfax.fax.outcome import CRASHED, NO_T30, T30_CALLDROPPED, T30_FILE_ERRORS, T30_T0_EXPIRED, T30_T1_EXPIRED
+from softfax.fax.outcome import (
+    CRASHED,
+    NO_T30,
+    NOT_REACHED,
+    T30_CALLDROPPED,
+    T30_FILE_ERRORS,
+    T30_T0_EXPIRED,
+    T30_T1_EXPIRED,
+)
 from softfax.model import Cause, EndedBy
 from softfax.reasons import REASON_REMEDIES
 from softfax.sipstatus import status
@@ -34,6 +42,7 @@ _REMEDIES: Mapping[Cause, str] = {
     Cause.CRASH: "ask the recipient what arrived, then send the rest again",
     Cause.CANCELLED: "send it again if it is still wanted",
     Cause.FORBIDDEN: status(403).remedy,
+    Cause.NOT_REACHED: "it goes by the next call",
 }
 #: Where the sender called us: it is for the sender to call again.
 _RECEIVING: Mapping[Cause, str] = {
@@ -54,6 +63,8 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
     code, error, sip = int(result.get("result_code", 0)), str(result.get("error", "")), int(result.get("sip_code") or 0)
     if code == CRASHED:
         return Cause.CRASH
+    if code == NOT_REACHED:
+        return Cause.NOT_REACHED
     if error == "CANCEL":
         return Cause.CANCELLED
     if error == "FILE_ERROR" and code == NO_T30:
@@ -88,7 +99,7 @@ _POLLING: Mapping[Cause, str] = {
 
 def remedy(cause: Cause, result: Mapping[str, Any] | None = None, *, poll: bool = False) -> str:
     """Return the thing people can do about a cause, better where the result is there that it was read from."""
-    if result is None or cause in (Cause.CRASH, Cause.DOCUMENT, Cause.OURS):
+    if result is None or cause in (Cause.CRASH, Cause.DOCUMENT, Cause.OURS, Cause.NOT_REACHED):
         return _REMEDIES[cause]
     code, sip = int(result.get("result_code", 0)), int(result.get("sip_code") or 0)
     if result.get("error") == "T38_NEG_ERROR":

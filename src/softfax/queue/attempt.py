@@ -61,6 +61,8 @@ class SendAttempt:
         self._ended: datetime | None = None
         self._settled: Fax | None = None
         self._remedy = ""
+        #: When it is tried again where its turn did not come in a call that it shares.
+        self._again: datetime | None = None
 
     async def run(self) -> None:
         """Make an attempt, or end the fax or put it off."""
@@ -71,7 +73,11 @@ class SendAttempt:
         attempts = tuple(a for a in self.kept.fax.attempts if a.number != self.attempt.number)
         self.kept = dataclasses.replace(self.kept, fax=dataclasses.replace(self.kept.fax, attempts=attempts))
         self._say()
-        await self._fax(self.attempt)
+        try:
+            await self._fax(self.attempt)
+        finally:
+            if self.claim.joined is not None:
+                self.claim.joined.left(self.kept.fax.id)
 
     def _say(self, **values: Any) -> None:
         """Publish the state of the fax with this attempt."""
@@ -143,7 +149,9 @@ class SendAttempt:
         await self._call(made, begun)
 
     async def _call(self, made: pages.Made | None, begun: Attempt) -> None:
-        queue, fax = self.queue, self.kept.fax
+        queue, fax, joined = self.queue, self.kept.fax, self.claim.joined
+        if joined is not None and made is not None and not await joined.made(fax.id, made.pages - begun.first_page + 1):
+            return await queue.postpone(self.kept)
         try:
             memory = await asyncio.to_thread(queue.memory.of, fax.to)
             call = queue.station.originate(self._order(made, begun, memory))
@@ -151,6 +159,8 @@ class SendAttempt:
             return await queue.postpone(self.kept)
         except UsageError as error:
             return await self._undialled("INVALID_ARGUMENTS", str(error))
+        if joined is not None and not begun.joined:
+            joined.called()
         await call.result
         return await self._told()
 
@@ -177,6 +187,8 @@ class SendAttempt:
             callbacks=request.callbacks,
             fax_id=fax.id,
             attempt=begun.number,
+            joins=begun.joined,
+            place=self.claim.joined.place(fax.id) if self.claim.joined is not None else 0,
             password=next((d.password for d in request.documents if d.password), ""),
             watch=self,
         )
@@ -186,7 +198,9 @@ class SendAttempt:
     async def ready(self, call: FaxCall) -> None:
         """The pages are made: writes down that it is dialled, before it is."""
         assert self.attempt is not None
-        self.attempt = dataclasses.replace(self.attempt, unique_id=call.context.unique_id)
+        joined = self.claim.joined
+        first = joined.first if joined is not None and joined.several else ""
+        self.attempt = dataclasses.replace(self.attempt, unique_id=call.context.unique_id, joined=first)
         kept, self._dialled = self.kept, self.queue.database.stations.holds()
         if not self._dialled or not await asyncio.to_thread(self.queue.store.dialled, self.claim, self.attempt):
             self._dialled = False
@@ -199,6 +213,8 @@ class SendAttempt:
         await self.queue.recorder.done(self.kept.fax.id)
         if result.status_string == LAPSED:
             self._dialled = False
+        if result.result_code == outcome.NOT_REACHED and self.claim.joined is not None:
+            self._again = await self.claim.joined.again(self.kept.fax.id, datetime.now(UTC))
         result = await self._settle(result, call.context)
         call.recorded = self._settled is not None
         return result
@@ -230,7 +246,11 @@ class SendAttempt:
             result = dataclasses.replace(result, success=True, status="SUCCESS", error="NO_ERROR", result_code=0,
                                          status_string="OK, though the call was cut after it")  # fmt: skip
             cause = None
-        if not self._dialled and cause not in (None, Cause.DOCUMENT) and result.error != "FILE_ERROR":
+        if (
+            not self._dialled
+            and cause not in (None, Cause.DOCUMENT, Cause.NOT_REACHED)
+            and result.error != "FILE_ERROR"
+        ):
             cause = Cause.OURS  # nobody was called
         elif cause is Cause.CANCELLED:
             cause = Cause.BROKEN  # the station stops
@@ -256,11 +276,23 @@ class SendAttempt:
         )
         if await self._recorded(fax, attempt, self.claim.token, context):
             if self._dialled:
-                await asyncio.to_thread(queue.memory.learn, fax.to, result, cause, attempt.account)
+                await self._learn(fax, result, attempt)
             return result
         if verdict.next_at is not None and await asyncio.to_thread(queue.store.is_cancelled, fax.id):
             return None
         return await self._late(fax, attempt, context)
+
+    async def _learn(self, fax: Fax, result: FaxResult, attempt: Attempt) -> None:
+        """Take in what the call taught of the number, and when the others in it are tried again."""
+        cause, joined = attempt.cause, self.claim.joined
+        if cause is Cause.NOT_REACHED and not result.call_id:
+            return  # the fault was in the turn of another
+        if joined is not None and cause is not Cause.NOT_REACHED:
+            joined.again_at = fax.next_attempt
+        if joined is not None and joined.several and cause is Cause.BROKEN and result.pages + 1 == result.pages_total:
+            # Its last page was not confirmed with EOM, by which others follow.
+            await asyncio.to_thread(self.queue.memory.learn, fax.to, result, Cause.NOT_REACHED, attempt.account)
+        await asyncio.to_thread(self.queue.memory.learn, fax.to, result, cause, attempt.account)
 
     async def _recorded(self, fax: Fax, attempt: Attempt, token: int, context: FaxContext) -> bool:
         """Record an attempt's end with its events and callbacks; false where the fax has another token."""
@@ -315,12 +347,14 @@ class SendAttempt:
         if cancelled:
             return Verdict(FaxState.CANCELLED)
         fax, config = self.kept.fax, self.queue.station.config
+        if cause is Cause.NOT_REACHED:
+            return Verdict(FaxState.WAITING, self._again or now)
         ended = [a for a in fax.attempts if a.ended is not None]
         causes = [a.cause for a in ended[fax.retried_after :]] + [cause]
         if failed_over((*ended, attempt), self.claim.routes):
             return Verdict(FaxState.WAITING, now)
         same = 0
-        for earlier in reversed(causes):
+        for earlier in reversed([one for one in causes if one is not Cause.NOT_REACHED]):
             if earlier is not cause:
                 break
             same += 1
@@ -346,7 +380,9 @@ class SendAttempt:
         """Attempts that count: calls, or where a document could not be fetched those; ours are no fault of either."""
         ended = [a for a in self.kept.fax.attempts if a.ended is not None][self.kept.fax.retried_after :]
         fetched = [_is_of_document(a) for a in (*ended, attempt)]
-        return sum(c is not Cause.OURS and f is fetched[-1] for c, f in zip(causes, fetched, strict=True))
+        return sum(
+            c not in (Cause.OURS, Cause.NOT_REACHED) and f is fetched[-1] for c, f in zip(causes, fetched, strict=True)
+        )
 
     async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR, remedy: str = "") -> None:
         """The attempt ends before there is a call; `remedy` is a better one than that of its cause."""

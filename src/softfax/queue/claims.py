@@ -22,6 +22,7 @@ from softfax.errors import UsageError
 from softfax.model import Attempt, Cause, Fax, FaxState
 from softfax.queue.failover import failed_over
 from softfax.queue.fax_jobs import TakenSlot
+from softfax.queue.joined import JoinedFaxes, same_call
 from softfax.queue.keeping import tidy
 from softfax.queue.reading import StoredFax
 from softfax.station.calls import NO_ROOM
@@ -53,6 +54,8 @@ class FaxClaim(Job):
     stored: StoredFax
     routes: tuple[Route, ...] = ()
     attempt: Attempt | None = None
+    #: The faxes that go in one call with it, where there may be others.
+    joined: JoinedFaxes | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,10 @@ class _Search:
             self._take(self._rules.number_key(slot.to), slot.account, slot.is_ours)
         #: Faxes with a free slot that the machine has no room for.
         self.no_room = 0
+        #: By number, faxes in whose call others may go.
+        self._first: dict[str, FaxClaim] = {}
+        #: Those that have been claimed.
+        self.begun: set[str] = set()
 
     def _take(self, number: str, account: str, is_ours: bool = True) -> None:
         self._numbers[number] += 1
@@ -95,6 +102,8 @@ class _Search:
         """Take the slots of a claim that was found; false where they were taken meanwhile."""
         if claim.attempt is None:
             return True
+        if claim.attempt.joined:
+            return claim.attempt.joined in self.begun
         number, account = self._rules.number_key(claim.stored.fax.to), claim.attempt.account
         route = Route(account, claim.attempt.destination)
         if self.full or self._numbers[number] >= self._per_number:
@@ -109,29 +118,22 @@ class _Search:
         """Return True if no fax more can be called."""
         return self._ours >= self._calls or self.no_room >= AT_ONCE
 
+    @property
+    def done(self) -> bool:
+        """Return True if no fax more can be called, nor go in a call that was found."""
+        return self.full and all(one.joined.found >= one.joined.faxes_max for one in self._first.values() if one.joined)
+
     def look(self, row: Any) -> FaxClaim | None:
         """A claim of a fax that is due, if there is a slot for it, or if it needs none."""
         number = self._rules.number_key(row.to)
-        if not row.cancelled and (self._numbers[number] >= self._per_number or self._is_full_for(row)):
+        if not row.cancelled and (first := self._first.get(number)) is not None:
+            return self._join(row, first)
+        if self.full or (not row.cancelled and (self._numbers[number] >= self._per_number or self._is_full_for(row))):
             return None
-        stored = self._queue.store.kept(row.id)
-        if stored is None or stored.request is None:
-            return None
-        claim = FaxClaim(row.id, stored.token, stored)
-        if not FAXES_TABLE.allows(stored.fax.state, FaxState.PREPARING):
-            return None  # another station was quicker
-        if stored.cancelled:
+        if (claim := self._read(row)) is None or claim.stored.cancelled or not (routes := self._routes(claim.stored)):
             return claim
-        fax, now = stored.fax, datetime.now(UTC)
-        try:
-            routes = self._rules.routes(fax.to, stored.request.account)
-        except UsageError:
-            return claim
-        if self._rules.opens(number, now) not in (now, None) or now < (fax.not_before or now):
-            return claim
-        failed = failed_over(fax.attempts, routes)
-        left = [route for route in routes if route.account not in failed]
-        free = self._rules.free(left, self._accounts, self._room.down)
+        fax = claim.stored.fax
+        free = self._rules.free(self._left(fax, routes), self._accounts, self._room.down)
         starting = self._ours - self._room.ordered
         roomy = [route for route in free if self._room.left.get(route.account, 0) > starting]
         if not roomy:
@@ -140,7 +142,55 @@ class _Search:
                 self._queue.store.note(fax.id, NO_ROOM, WAITS_FOR_ROOM, cause=Cause.OURS)
             return None
         self._take(number, roomy[0].account)
-        return dataclasses.replace(claim, routes=routes, attempt=_attempt(fax, roomy[0]))
+        config = self._queue.station.config.queue
+        most = 1 if fax.poll else self._queue.memory.of(fax.to).joined_for(config.joined_faxes, time.time())
+        joined = JoinedFaxes(fax.id, most, config.joined_pages) if most > 1 else None
+        claim = dataclasses.replace(claim, routes=routes, attempt=_attempt(fax, roomy[0]), joined=joined)
+        if joined is not None:
+            self._first[number] = claim
+        return claim
+
+    def _join(self, row: Any, first: FaxClaim) -> FaxClaim | None:
+        """A claim of a fax that is due, to go in the call of another; None where it waits for one of its own."""
+        joined = first.joined
+        assert joined is not None
+        assert first.attempt is not None
+        if joined.found >= joined.faxes_max or (claim := self._read(row)) is None:
+            return None
+        stored, defaults = claim.stored, self._queue.station.config.fax.options
+        route = Route(first.attempt.account, first.attempt.destination)
+        if stored.cancelled or stored.fax.poll or route not in self._left(stored.fax, self._routes(stored)):
+            return None
+        if not same_call(first.stored, stored, defaults):
+            return None
+        joined.found += 1
+        attempt = dataclasses.replace(_attempt(stored.fax, route), joined=first.key)
+        return dataclasses.replace(claim, routes=self._routes(stored), attempt=attempt, joined=joined)
+
+    def _read(self, row: Any) -> FaxClaim | None:
+        """A fax that is due, to be ended or put off unless more is found; None where another station was quicker."""
+        stored = self._queue.store.kept(row.id)
+        if stored is None or stored.request is None or not FAXES_TABLE.allows(stored.fax.state, FaxState.PREPARING):
+            return None
+        return FaxClaim(row.id, stored.token, stored)
+
+    def _routes(self, stored: StoredFax) -> tuple[Route, ...]:
+        """The routes of a fax; none where it may not be called now."""
+        fax, now = stored.fax, datetime.now(UTC)
+        assert stored.request is not None
+        try:
+            routes = self._rules.routes(fax.to, stored.request.account)
+        except UsageError:
+            return ()
+        if self._rules.opens(self._rules.number_key(fax.to), now) not in (now, None) or now < (fax.not_before or now):
+            return ()
+        return routes
+
+    @staticmethod
+    def _left(fax: Fax, routes: Sequence[Route]) -> list[Route]:
+        """Those of its routes that have not failed of late."""
+        failed = failed_over(fax.attempts, routes)
+        return [route for route in routes if route.account not in failed]
 
     def _is_full_for(self, row: Any) -> bool:
         """Return True if all accounts of a fax are full, before all that is known of it is read."""
@@ -181,6 +231,9 @@ class FaxClaims:
                 for claim in found:
                     stored = store.begin(connection, claim.stored, claim.attempt) if slots.takes(claim) else None
                     if stored is not None:
+                        slots.begun.add(claim.key)
+                        if claim.joined is not None:
+                            claim.joined.add(claim.key)
                         claimed.append(dataclasses.replace(claim, token=stored.token, stored=stored))
         return claimed
 
@@ -193,7 +246,7 @@ class FaxClaims:
                 with self.rows.engine.connect() as connection:
                     taken = self.rows.taken(connection)
                 search = _Search(self._queue, room, taken)
-            if search.full or len(found) >= AT_ONCE:
+            if search.done or len(found) >= AT_ONCE:
                 break
             try:
                 claim = search.look(row)
@@ -219,8 +272,10 @@ class FaxClaims:
         station = self._queue.station
         calls, accounts = station.calls(), ["", *(one.label for one in station.config.account)]
         queued = [call.order is not None and call.order.watch is not None for call in calls]
+        # Of those in one call the first alone counts, or what is left of them.
+        ordered = {call.order.joins or call.context.fax_id for call in calls if call.order and call.order.watch}
         others = Counter(call.account for call, ours in zip(calls, queued, strict=True) if call.known and not ours)
-        return _Room(others, sum(queued), station.down(), {name: station.room(name) for name in accounts})
+        return _Room(others, len(ordered), station.down(), {name: station.room(name) for name in accounts})
 
     def begin(self, job: FaxClaim) -> Future[None]:
         """Work on a claimed fax, on the station's loop."""

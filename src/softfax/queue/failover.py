@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from softfax.fax.outcome import NO_T30
-from softfax.model import Attempt, FaxResult
+from softfax.model import Attempt, Cause, FaxResult
 from softfax.station.routes import Route, fails_over
 
 __all__ = ["failed_over"]
@@ -19,7 +19,7 @@ def failed_over(attempts: Iterable[Attempt], choices: Collection[Route]) -> set[
     """
     ways, failed = {choice.account for choice in choices}, set[str]()
     for attempt in attempts:
-        if attempt.ended is None:
+        if attempt.ended is None or attempt.cause is Cause.NOT_REACHED:
             continue
         if attempt.result is None or not _of_the_way(attempt.result):
             failed.clear()

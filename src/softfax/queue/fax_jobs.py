@@ -50,8 +50,12 @@ class FaxJobs(JobTable):
     def taken(self, connection: sa.Connection) -> builtins.list[TakenSlot]:
         """The channel slots that faxes have, at all stations; of this one, those of the queue's faxes alone."""
         f, me = tables.faxes.c, self.station
-        query = sa.select(f.to, f.account, f.station).where(sa.text(HELD), f.state.in_(CALLING))
-        taken = [TakenSlot(row.to, row.account, row.station == me) for row in connection.execute(query)]
+        a = tables.attempts.c
+        shares = sa.select(a.joined).where(a.fax_id == f.id, a.ended.is_(None)).order_by(a.number.desc()).limit(1)
+        query = sa.select(f.id, f.to, f.account, f.station, shares.scalar_subquery().label("joined"))
+        rows = connection.execute(query.where(sa.text(HELD), f.state.in_(CALLING)))
+        # Faxes in one call have one slot.
+        taken = list({row.joined or row.id: TakenSlot(row.to, row.account, row.station == me) for row in rows}.values())
         if self.me is not None and self.me.many:
             up = f.state.in_([str(FaxState.RECEIVING), str(FaxState.SENDING)])
             others = sa.select(f.account).where(up, f.request == "", f.station != me, ~self.gone())

@@ -27,6 +27,9 @@ T38_FAILURES = 2
 T38_SKIPPED_S = 24 * 3600.0
 #: For how long a number on whose line training failed is called at a low rate.
 SLOW_S = 24 * 3600.0
+#: For how long each fax has a call of its own to a number where one of several broke between two of them; and how many go in one
+#: where people want that for a number, and the configuration does not.
+ALONE_S, JOINED_FAXES = 30 * 24 * 3600.0, 10
 #: What nobody has called since is forgotten.
 MEMORY_KEPT_S = 90 * 24 * 3600.0
 #: Characters that the table has room for.
@@ -38,9 +41,9 @@ _OVER_THE_LINE = frozenset({Cause.BROKEN, Cause.TRAINING})
 
 @dataclass(frozen=True, kw_only=True)
 class NumberMemory:
-    """Memory of one number; times are seconds since 1970, 0.0 for never. `mode` and `max_rate_bps` were set by people, and win.
+    """Memory of one number; times are seconds since 1970, 0.0 for never.
 
-    `resolution` is the last page class that went through, `rate_bps` the last rate; `seconds_per_page` an average.
+    `mode`, `max_rate_bps` and `joined` were set by people, and win. `resolution` is the last page class that went through, `rate_bps` the last rate; `seconds_per_page` an average.
     """
 
     number: str
@@ -58,8 +61,10 @@ class NumberMemory:
     t38_failures: int = 0
     t38_failed: float = 0.0
     training_failed: float = 0.0
+    joined_failed: float = 0.0
     mode: str = ""
     max_rate_bps: int = 0
+    joined: str = ""
 
     def mode_for(self, wanted: ModePolicy | None, now: float) -> ModePolicy | None:
         """Transport for the next call: what is wanted, unless it is open and T.38 has failed here of late."""
@@ -78,6 +83,12 @@ class NumberMemory:
             most = min(most or SLOW_BPS, SLOW_BPS)
         return min(wanted_bps, most) if wanted_bps and most else wanted_bps or most
 
+    def joined_for(self, faxes_max: int, now: float) -> int:
+        """Number of faxes that may go in one call, of those that the configuration allows: 1 where that has failed of late."""
+        if self.joined:
+            return 1 if self.joined == "off" else max(faxes_max, JOINED_FAXES)
+        return 1 if self.joined_failed and now < self.joined_failed + ALONE_S else faxes_max
+
     def to_json(self) -> dict[str, Any]:
         """Its fields."""
         return dataclasses.asdict(self)
@@ -87,6 +98,8 @@ def learned(memory: NumberMemory, result: FaxResult, cause: Cause | None, accoun
     """The memory after a call. Calls that failed by our own fault, or were cancelled, teach nothing."""
     if cause in (Cause.OURS, Cause.DOCUMENT, Cause.CANCELLED, Cause.CRASH):
         return memory
+    if cause is Cause.NOT_REACHED:
+        return dataclasses.replace(memory, updated=now, joined_failed=now)
     t38 = result.mode == "T38"
     new: dict[str, Any] = {"updated": now, "calls": memory.calls + 1, "last_cause": str(cause or "")}
     if cause is None:
@@ -139,11 +152,15 @@ class NumberMemories:
         except sa.exc.SQLAlchemyError as error:
             log.warning("what a call taught cannot be written: %s", type(error).__name__)
 
-    def prefer(self, to: str, mode: str, max_rate_bps: int) -> NumberMemory:
-        """Set what people want for a destination: a transport, a highest rate; empty and 0 leave them to what is learned."""
+    def prefer(self, to: str, mode: str, max_rate_bps: int, joined: str = "") -> NumberMemory:
+        """Set what people want for a destination: a transport, a highest rate, several faxes in one call (on, off). Empty and 0
+        leave them to what is learned.
+        """
         with self._engine().begin() as connection:
             before = self._read(connection, to)
-            after = dataclasses.replace(before, mode=mode, max_rate_bps=max_rate_bps, updated=time.time())
+            after = dataclasses.replace(
+                before, mode=mode, max_rate_bps=max_rate_bps, joined=joined, updated=time.time()
+            )
             self._write(connection, after)
         return after
 
@@ -196,6 +213,8 @@ def _fits(name: str, value: object) -> bool:
     default = _FIELDS[name].default
     if name == "mode":
         return value == "" or value in {mode.value for mode in ModePolicy}
+    if name == "joined":
+        return value in ("", "on", "off")
     if name == "ecm":
         return value is None or isinstance(value, bool)
     if isinstance(default, float):

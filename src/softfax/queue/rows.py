@@ -53,7 +53,7 @@ _DATA_KINDS: dict[str, type] = {
 _ORDERED = ("mode", "ecm", "max_rate", "scan", "retry", "cover")
 _KEPT_ELSEWHERE = frozenset({"attempts", "result", *_ORDERED})
 _ATTEMPT_KINDS: dict[str, Any] = {
-    "number": int, "account": str, "destination": str, "unique_id": str, "first_page": int, "pages": int,
+    "number": int, "account": str, "destination": str, "unique_id": str, "joined": str, "first_page": int, "pages": int,
 }  # fmt: skip
 
 

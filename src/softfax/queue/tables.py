@@ -86,6 +86,7 @@ attempts = sa.Table(
     sa.Column("pages", sa.Integer, nullable=False),
     sa.Column("cause", sa.String(16), nullable=False),
     sa.Column("resent", sa.Boolean, nullable=False),
+    sa.Column("joined", sa.String(24), nullable=False, server_default=""),
     sa.Column("dialled", sa.Boolean, nullable=False),
     sa.Column("result", sa.Text, nullable=False),
 )

@@ -309,8 +309,12 @@ class NumberOut(Out):
     t38_failures: int
     t38_failed: AwareDatetime | None
     training_failed: AwareDatetime | None
+    joined_failed: AwareDatetime | None = Field(description="a call for several faxes broke between two of them")
     mode: str | None
     max_rate: int | None
+    joined: str | None = Field(
+        description="on: several faxes go in one call; off: each has its own; null: as configured"
+    )
 
 
 class NumberList(Out):

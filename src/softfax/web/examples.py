@@ -105,7 +105,8 @@ _NUMBER = {
     "number": "+49301234567", "updated": LATER, "calls": 12, "delivered": 11, "last_cause": "", "transport": "T38",
     "rate_bps": 14400,
     "ecm": True, "resolution": "204x196", "account": "pbx", "remote_station_id": "+49 30 1234567", "seconds_per_page": 24.5,
-    "t38_failures": 0, "t38_failed": None, "training_failed": None, "mode": None, "max_rate": 9600,
+    "t38_failures": 0, "t38_failed": None, "training_failed": None, "joined_failed": None, "mode": None, "max_rate": 9600,
+    "joined": "on",
 }  # fmt: skip
 _TRACE_ENTRY = {
     "time": TIME, "t_s": 1.204, "kind": "t30", "direction": "received", "leg": "", "title": "DIS", "detail": "what it can",

@@ -398,11 +398,12 @@ class ForbiddenIn(In):
 
 
 class NumberIn(In):
-    """Transport and highest rate for a number."""
+    """Transport and highest rate for a number, and whether faxes to it go in one call."""
 
     number: Number
     mode: ModePolicy | None = None
     max_rate: Rate | None = None
+    joined: Literal["on", "off"] | None = None
 
 
 class LoginIn(In):

@@ -49,6 +49,14 @@ class QueueConfig(Table):
 
     calls: int = Field(0, ge=0, le=2000, description="calls of the queue at a time; 0 for as many as [sip] max_calls")
     calls_per_number: int = Field(1, ge=1, le=100, description="of these, to the same number")
+    joined_faxes: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="faxes to one number that go in one call where they are due together; a receiver may make one document of"
+        " them. 1: each has its own",
+    )
+    joined_pages: int = Field(50, ge=1, le=1000, description="pages of such a call, beyond the first of its faxes")
     attempts: int = Field(8, ge=1, le=100, description="calls for one fax before it has failed")
     retry_busy_s: Waits = Field((60, 180, 300, 600, 900), description="waits after busy; the last one repeats")
     retry_no_answer_s: Waits = Field((300, 900, 3600), description="waits after no answer")

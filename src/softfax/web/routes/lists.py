@@ -169,10 +169,10 @@ def _moment(seconds: float) -> str | None:
 
 def _known(memory: NumberMemory) -> dict[str, Any]:
     found = memory.to_json()
-    for name in ("updated", "t38_failed", "training_failed"):
+    for name in ("updated", "t38_failed", "training_failed", "joined_failed"):
         found[name] = _moment(found[name])
     found["max_rate"] = found.pop("max_rate_bps") or None
-    found["mode"] = found["mode"] or None
+    found["mode"], found["joined"] = found["mode"] or None, found["joined"] or None
     return found
 
 
@@ -198,10 +198,12 @@ async def known_numbers(web: Mine, limit: Annotated[int, Query(ge=1, le=1000)] =
     responses=problems(400, 401, 403, 422),
 )
 async def put_number(web: Mine, wanted: NumberIn) -> Response:
-    """Transport and highest rate for every fax to it that does not name its own; without them, what is learned counts."""
+    """Transport and highest rate for every fax to it that does not name its own, and whether several go in one call; what is left
+    out is as it is learned, or configured."""
     mode = wanted.mode.value if wanted.mode is not None else ""
     prefer = web.queue.memory.prefer
-    return answer(_known(await asyncio.to_thread(prefer, wanted.number, mode, wanted.max_rate or 0)))
+    known = await asyncio.to_thread(prefer, wanted.number, mode, wanted.max_rate or 0, wanted.joined or "")
+    return answer(_known(known))
 
 
 @router.delete(

@@ -109,7 +109,7 @@ function Tags({ fax }) {
 
 function Attempts({ fax }) {
   const list = fax.attempts || [];
-  if (list.length < 2 && ended(fax)) return null;
+  if (list.length < 2 && ended(fax) && !list[0]?.joined) return null;
   if (!list.length) return null;
   return html`
     <section>
@@ -122,6 +122,7 @@ function Attempts({ fax }) {
               <span>
                 ${!one.ended ? t("fax.running") : one.cause ? t(`cause.${one.cause}.what`) : t("state.delivered")}
                 ${one.pages ? html`<span class="quiet"> · ${t("pages", { n: one.pages })}</span>` : ""}
+                ${one.joined ? html`<span class="quiet"> · ${t("fax.joined")}</span>` : ""}
               </span>
             </li>
           `,
