@@ -43,7 +43,8 @@ _OVER_THE_LINE = frozenset({Cause.BROKEN, Cause.TRAINING})
 class NumberMemory:
     """Memory of one number; times are seconds since 1970, 0.0 for never.
 
-    `mode`, `max_rate_bps` and `joined` were set by people, and win. `resolution` is the last page class that went through, `rate_bps` the last rate; `seconds_per_page` an average.
+    `mode`, `max_rate_bps` and `joined` were set by people, and win. `resolution` is the last page class that went through,
+    `rate_bps` the last rate; `seconds_per_page` an average.
     """
 
     number: str
