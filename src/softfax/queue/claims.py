@@ -188,7 +188,7 @@ class _Search:
 
     @staticmethod
     def _left(fax: Fax, routes: Sequence[Route]) -> list[Route]:
-        """Those of its routes that have not failed of late."""
+        """The routes of a fax that have not failed of late."""
         failed = failed_over(fax.attempts, routes)
         return [route for route in routes if route.account not in failed]
 

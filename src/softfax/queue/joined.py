@@ -25,7 +25,7 @@ _OF_CALL = ("mode", "ident", "ecm", "caller_number", "caller_name", "subaddress"
 
 
 def same_call(one: StoredFax, other: StoredFax, defaults: FaxOptions) -> bool:
-    """Return True if two faxes to one number may go in one call, by what is said once for it."""
+    """Return True if two faxes to one number may go in one call: what T.30 and SIP say once for it is the same."""
     return _said(one, defaults) == _said(other, defaults)
 
 
@@ -102,7 +102,7 @@ class JoinedFaxes:
             self._called.set()
 
     async def again(self, fax_id: str, now: datetime) -> datetime:
-        """When a fax is tried again whose turn did not come: with the one that the call ended with, and soon."""
+        """The time of the next try of a fax whose turn did not come: with the one that the call ended with, and soon."""
         for one in list(self._faxes.values())[: self.place(fax_id)]:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(one.done.wait(), ENDED_S)
