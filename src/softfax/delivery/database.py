@@ -25,9 +25,19 @@ from softfax.delivery.stations import StationId, Stations
 from softfax.diskspace import make_private
 from softfax.errors import LocalError, UsageError
 
-__all__ = ["DATABASE_NAME", "Database", "database_engine", "database_error", "database_url"]
+__all__ = [
+    "DATABASE_AWAY",
+    "DATABASE_NAME",
+    "Database",
+    "database_engine",
+    "database_error",
+    "database_url",
+    "in_short",
+]
 
 DATABASE_NAME = "softfax.sqlite"
+#: Errors of a database that does not take something now: away, locked, full, or tired of a transaction (InternalError).
+DATABASE_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
 BUSY_TIMEOUT_MS = 30_000
 #: A station that is stopped within a transaction holds its locks for no longer than this, and one that lost its server notices.
 POSTGRESQL: Mapping[str, Any] = {
@@ -170,11 +180,16 @@ class Database:
         self.engine.dispose()
 
 
+def in_short(error: BaseException) -> str:
+    """Return the first line of what the database said."""
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
 def database_error(url: str, error: BaseException) -> LocalError:
     """Return an error of SQLAlchemy's in our words, without the password."""
     sqlite = url.startswith("sqlite")
     shown = sa.make_url(url).render_as_string(hide_password=True).removeprefix("sqlite:///").replace("+psycopg", "")
-    reason = str(getattr(error, "orig", None) or error).splitlines()[0].removeprefix("connection failed: ")
+    reason = in_short(error).removeprefix("connection failed: ")
     if reason == "database is locked":
         return LocalError(f"the database {shown} is locked by another program", "end what has it open, and start again")
     if reason == "file is not a database":

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from softfax import logcontext
+from softfax.delivery.database import DATABASE_AWAY, in_short
 from softfax.errors import LocalError
 from softfax.model import CallEvent, FaxResult, FaxUpdate, ProgressEvent, SessionEvent
 from softfax.ops.check import secrets_in
@@ -52,6 +53,7 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
     if not keeps_events(config):
         handler.addFilter(lambda record: not getattr(record, "said", False))
     handler.addFilter(Ids())
+    handler.addFilter(database_in_short)
     if config.log.repeats:
         handler.addFilter(Repetition(config.log.repeats))
     handler.addFilter(Secrets(Redactor(secret for _, secret in secrets_in(config))))
@@ -172,6 +174,18 @@ class Ids(logging.Filter):
         for name in _IDS:
             setattr(record, name, known.get(name, ""))
         return True
+
+
+def database_in_short(record: logging.LogRecord) -> bool:
+    """Says what a database does not take now on a line, instead of a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, DATABASE_AWAY):
+        record.msg, record.args, record.exc_info = (
+            f"{record.getMessage()}: the database says {in_short(error)}",
+            None,
+            None,
+        )
+    return True
 
 
 class Secrets(logging.Filter):

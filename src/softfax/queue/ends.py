@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import sqlalchemy as sa
 
 from softfax.asjson import rfc3339
+from softfax.delivery.database import in_short
 from softfax.fax.causes import remedy
 from softfax.model import Cause, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent
 from softfax.queue.eventlog import EventLog
@@ -64,8 +65,7 @@ async def held(queue: FaxQueue, what: str, work: Callable[[], Awaitable[T]]) -> 
         except sa.exc.SQLAlchemyError as error:
             if queue.closed:
                 raise
-            why = str(getattr(error, "orig", None) or error).splitlines()[0]
-            log.error("%s cannot be written and is held: %s", what, why)
+            log.error("%s cannot be written and is held: %s", what, in_short(error))
             await asyncio.sleep(HELD_S)
 
 

@@ -12,8 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
-
+from softfax.delivery.database import DATABASE_AWAY, in_short
 from softfax.documents.types import RESOLUTION_NAMES
 from softfax.fax.causes import classify
 from softfax.fax.outcome import T30_FILE_ERRORS
@@ -273,9 +272,8 @@ class Recorder:
         while True:
             try:
                 return await asyncio.to_thread(what)
-            except (OperationalError, InterfaceError, InternalError) as error:
-                # The last where a transaction waited too long.
-                log.error("what happens to faxes cannot be written and is held: %s", str(error.orig).splitlines()[0])
+            except DATABASE_AWAY as error:
+                log.error("what happens to faxes cannot be written and is held: %s", in_short(error))
             except Exception:
                 log.exception("what happened to a fax could not be written")
                 return None

@@ -12,13 +12,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
-from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
+from softfax.delivery.database import DATABASE_AWAY, in_short
 from softfax.diskspace import is_full
 from softfax.errors import (
     DiskFullError,
@@ -116,9 +116,8 @@ def problem_of(error: Exception, request_id: str = "") -> Problem:
     if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
         log.error("request %s failed: %s", request_id, error)
         return _of_softfax(LocalError(f"files cannot be written ({error.strerror})", "softfax doctor says more"))
-    if isinstance(error, (OperationalError, InterfaceError)):
-        said = str(error.orig or error).splitlines()[0]
-        log.error("request %s failed: the database says %s", request_id, said)
+    if isinstance(error, DATABASE_AWAY):
+        log.error("request %s failed: the database says %s", request_id, in_short(error))
         return _of_softfax(LocalError("the database does not take it now", "try again; softfax doctor says more"))
     log.error("request %s failed", request_id, exc_info=error)
     return Problem(

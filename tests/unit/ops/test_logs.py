@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from softfax import logcontext
 from softfax.model import (
@@ -102,6 +103,19 @@ def test_json_with_ids_and_without_secrets(tmp_path: Path) -> None:
     assert not re.search(r"hidden-one|pw@|token=abc", text)
     assert "ValueError" in str(lines[5]["exception"])
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z", str(line["time"])) for line in lines)
+
+
+def test_a_database_that_goes_away_is_a_line(tmp_path: Path) -> None:
+    log = start(tmp_path / "softfax.log")
+    try:
+        raise sa.exc.InternalError(
+            "UPDATE softfax_faxes", {"id": FAX}, ValueError("terminating connection\nmore of it")
+        )
+    except sa.exc.SQLAlchemyError:
+        log.exception("the upkeep of the queue failed")
+    (line,) = written(tmp_path / "softfax.log")
+    assert line["message"] == "the upkeep of the queue failed: the database says terminating connection"
+    assert "exception" not in line
 
 
 def test_text(tmp_path: Path) -> None:
