@@ -34,6 +34,7 @@ from softfax.sipstatus import status
 from softfax.station import StationConfig, onward
 from softfax.station.config.http import HttpConfig
 from softfax.station.registration import Registration
+from softfax.station.reloading import FIXED, Reloading
 from softfax.station.routes import DialPlan
 from softfax.swml import machine, runner, tree
 from softfax.swml.document import load
@@ -284,6 +285,56 @@ def test_whose_fault_a_status_is_decides_of_the_next_account() -> None:
     ):
         assert words in PAGES["accounts.md"]
         assert status(code, q850).of_trunk is of_trunk
+
+
+# ---- the station ----------------------------------------------------------------------------------------------------
+
+#: What takes a restart, and how docs/station.md names it.
+TAKES_A_RESTART = {
+    "the addresses it listens at": {"http.listen", "ami.listen", "ami.tls_listen", "mail.listen"},
+    "which parts of it there are": {"http.enabled", "callbacks.enabled"},
+    "how many conversions and callbacks run at a time": {
+        "http.conversions", "mail.conversions", "callbacks.workers", "callbacks.workers_per_target",
+    },
+    "`[sip]`": {"sip"}, "`[data]`": {"data"}, "`[workers]`": {"workers"}, "`[inbox] dir`": {"inbox.dir"},
+    "`[queue] calls`": {"queue.calls"}, "`uploads_hours`": {"http.uploads_hours"}, "`page_cache_mb`": {"http.page_cache_mb"},
+}  # fmt: skip
+
+
+def test_what_waits_for_a_restart_is_what_the_page_names() -> None:
+    text = " ".join(PAGES["station.md"].split())
+    assert set().union(*TAKES_A_RESTART.values()) == FIXED
+    assert not [words for words in TAKES_A_RESTART if words not in text]
+    told = Reloading(StationConfig(), applied=("fax.ident", "account"), waiting=("sip.max_calls",))
+    assert f"the configuration was read again; {told}" in text
+
+
+def test_secrets_of_the_environment_reach_what_the_page_says(tmp_path: Path) -> None:
+    (tmp_path / "softfax.toml").write_text(
+        '[data]\ndir = "/tmp"\n[ami]\n[callbacks]\n[smtp]\nhost = "mail.example"\nuser = "fax"\n'
+        '[[account]]\nname = "pbx"\nserver = "sip:pbx.example"\nuser = "fax"\n'
+        '[[mailbox]]\nname = "sales"\n[[mailbox.s3]]\nendpoint = "s3.example"\nbucket = "faxes"\naccess_key = "k"\n'
+    )
+    paragraph = PAGES["station.md"].partition("Secrets may come")[2].partition("\n\n")[0]
+    named = re.findall(r"`(SOFTFAX_[A-Z0-9_]+)`", paragraph)
+    assert len(named) == 9
+    values = {name: f"{name.lower()}-value-of-its-own" for name in named} | {
+        "SOFTFAX_DATABASE_URL": "postgresql://db/x"
+    }
+    values["SOFTFAX_PASSWORD_PBX"] = values.pop("SOFTFAX_PASSWORD_NAME")
+    password = values.pop("SOFTFAX_PASSWORD")
+    config = StationConfig.load(tmp_path / "softfax.toml", values)
+    found = repr({name: _plain(getattr(config, name)) for name in StationConfig.model_fields})
+    assert not [name for name, value in values.items() if value not in found]
+    alone = StationConfig.load(tmp_path / "softfax.toml", {"SOFTFAX_PASSWORD": password})
+    assert alone.account[0].password == password
+
+
+def _plain(table: Any) -> Any:
+    """A table with its secrets, which it does not show by itself."""
+    if hasattr(table, "model_dump"):
+        return table.model_dump()
+    return [_plain(one) for one in table] if isinstance(table, tuple) else table
 
 
 # ---- numbers in sentences -------------------------------------------------------------------------------------------

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """docs/callbacks.md and docs/events.md: what a receiver really gets from a station of `softfax serve` has the headers, the order, the
-signature, the keys and the kinds of value that they show; the commands about dead letters are run as they stand there.
+signature, the keys and the kinds of value that they show; the commands about dead letters are run as they stand there. So is the
+program of docs/station.md.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+import sys
 import textwrap
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -215,3 +219,18 @@ def test_the_commands_about_dead_letters(heard: Heard) -> None:
     # They are dead once more, by what the receiver still answers.
     until(lambda: {one["number"] for one in heard.get("/v1/deliveries")["deliveries"]} >= set(letters))
     assert heard.post(f"/v1/deliveries/{letters[0]}/replay", {})["number"] == letters[0]
+
+
+def test_the_program_of_the_station_sends_its_fax(heard: Heard, tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "station.md").read_text()
+    program = shown(page, "import softfax").replace("127.0.0.1:5060", "127.0.0.1:0")
+    program = program.replace("sip:1234@pbx.example", f"sip:1234@{heard.near.host}")
+    imports, _, body = program.partition("\n\n")
+    shutil.copy(REPOSITORY / "samples" / "form.pdf", tmp_path / "letter.pdf")
+    whole = f"import asyncio\n{imports}\nasync def main():\n{textwrap.indent(body, '    ')}\n    return result\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{whole}\nprint('success', asyncio.run(main()).success)"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False,
+        env=environment() | {"PYTHONPATH": str(REPOSITORY / "src"), "XDG_STATE_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert "success True" in done.stdout, done.stderr

@@ -223,7 +223,6 @@ def store(target: S3Target, item: Item) -> None:
         raise MailboxError(
             "an S3 store needs minio, which is not installed", install_remedy("minio"), final=True
         ) from None
-    secret = target.secret_key or os.environ.get("SOFTFAX_S3_SECRET_KEY", "")
     # It tries again by itself, for minutes; here the caller does it.
     pool = urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=STORE_CONNECT_S, read=STORE_READ_S),
@@ -231,7 +230,7 @@ def store(target: S3Target, item: Item) -> None:
         ssl_context=trusting(target.tls_ca),
     )
     client = Minio(
-        target.endpoint, access_key=target.access_key or None, secret_key=secret or None, secure=target.tls,
+        target.endpoint, access_key=target.access_key or None, secret_key=target.secret_key or None, secure=target.tls,
         region=target.region or None, http_client=pool,
     )  # fmt: skip
     name = f"{target.prefix}{item.pdf.name}"

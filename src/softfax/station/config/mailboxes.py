@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -24,6 +25,7 @@ __all__ = [
     "ScreeningConfig",
     "SmtpConfig",
     "WebhookTarget",
+    "add_store_secrets",
 ]
 
 ADDRESS = re.compile(r"[^\s@<>,;\"]{1,64}@[^\s@<>,;\"]{1,255}")
@@ -182,3 +184,13 @@ class ScreeningConfig(Table):
         le=100,
         description="calls in which no fax was heard, after which a number is refused for a day; 0: never",
     )
+
+
+def add_store_secrets(mailboxes: Any, environ: Mapping[str, str]) -> None:
+    """SOFTFAX_S3_SECRET_KEY is the key of all stores of mailboxes that have none."""
+    secret = environ.get("SOFTFAX_S3_SECRET_KEY")
+    for mailbox in mailboxes if secret and isinstance(mailboxes, list) else ():
+        stores = mailbox.get("s3") if isinstance(mailbox, dict) else None
+        for store in stores if isinstance(stores, list) else ():
+            if isinstance(store, dict) and not store.get("secret_key"):
+                store["secret_key"] = secret

@@ -34,7 +34,7 @@ from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
 from softfax.station.config.gateways import GatewayConfig, check_gateways
 from softfax.station.config.http import HttpConfig, add_http_secret
 from softfax.station.config.mail import MailConfig
-from softfax.station.config.mailboxes import MailboxConfig, ScreeningConfig, SmtpConfig
+from softfax.station.config.mailboxes import MailboxConfig, ScreeningConfig, SmtpConfig, add_store_secrets
 from softfax.station.config.mistakes import config_error
 from softfax.station.config.operations import LogConfig, RetentionConfig, TraceConfig, WorkersConfig
 from softfax.station.config.polled import PolledConfig
@@ -224,6 +224,14 @@ class StationConfig(BaseSettings):
         )
 
 
+#: Variables that are one key of one table.
+_SECRETS: Mapping[str, tuple[str, str]] = {
+    "SOFTFAX_CALLBACK_SECRET": ("callbacks", "secret"),
+    "SOFTFAX_DATABASE_URL": ("data", "url"),
+    "SOFTFAX_SMTP_PASSWORD": ("smtp", "password"),
+}
+
+
 def _add_secrets(table: dict[str, Any], environ: Mapping[str, str]) -> None:
     """Secrets of the environment take the place of those in the file."""
     add_http_secret(table, environ)
@@ -237,14 +245,10 @@ def _add_secrets(table: dict[str, Any], environ: Mapping[str, str]) -> None:
             known[0]["secret"] = secret
         else:
             users.append({"name": name, "secret": secret})
-    if environ.get("SOFTFAX_CALLBACK_SECRET"):
-        callbacks = table.setdefault("callbacks", {})
-        if isinstance(callbacks, dict):
-            callbacks["secret"] = environ["SOFTFAX_CALLBACK_SECRET"]
-    if environ.get("SOFTFAX_DATABASE_URL"):
-        data = table.setdefault("data", {})
-        if isinstance(data, dict):
-            data["url"] = environ["SOFTFAX_DATABASE_URL"]
+    for variable, (name, key) in _SECRETS.items():
+        if environ.get(variable) and isinstance(one := table.setdefault(name, {}), dict):
+            one[key] = environ[variable]
+    add_store_secrets(table.get("mailbox"), environ)
 
 
 def _add_passwords(accounts: list[dict[str, Any]], environ: Mapping[str, str]) -> None:
