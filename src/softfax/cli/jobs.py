@@ -213,7 +213,7 @@ def _fit(rows: Sequence[Sequence[Text]]) -> None:
 
 
 def _far(fax: Fax) -> str:
-    if fax.direction == "send":
+    if fax.direction == "send" or fax.poll:
         return fax.to
     return fax.caller or fax.remote_station_id or "unknown"
 

@@ -19,12 +19,14 @@ export const ended = (fax) => ENDED.has(fax.state);
 export const trouble = (fax) =>
   ["failed", "expired", "uncertain"].includes(fax.state) || (fax.state === "waiting" && fax.reason);
 export const sent = (fax) => fax.direction === "send";
+// By a call of ours: one that is fetched is received by one too.
+export const placed = (fax) => sent(fax) || Boolean(fax.poll);
 
 // Who is on the other side, as people say it.
 // A far end without a number is better known by the identification on the fax.
 export const isNumber = (text) => /^\+?[\d*#]{2,}$/.test(text || "");
 export const otherSide = (fax) =>
-  sent(fax) ? fax.to : isNumber(fax.caller) ? fax.caller : fax.remote_station_id || fax.caller;
+  placed(fax) ? fax.to : isNumber(fax.caller) ? fax.caller : fax.remote_station_id || fax.caller;
 export const documentNames = (fax) => fax?.documents?.join(", ") || "";
 
 export function put(fax) {

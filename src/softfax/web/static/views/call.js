@@ -2,7 +2,7 @@
 // The engineer's view: who said what when, SIP and T.30 side by side, with every field decoded; the media in numbers.
 
 import { get } from "../lib/api.js";
-import { otherSide, sent, useFax } from "../lib/faxes.js";
+import { otherSide, useFax } from "../lib/faxes.js";
 import { destination, exact } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/h.js";
 import { has, number, t } from "../lib/i18n.js";
@@ -170,7 +170,7 @@ const short = (far) => (far || "").replace(/^sips?:/, "").split(/[@;]/)[0] || t(
 // The two sides, or the three of a gateway's call, as short as they fit over a line.
 function sides(fax, entries) {
   if (joined(entries)) return [short(fax?.caller), "softfax", short(fax?.to)];
-  return ["softfax", short(fax && (sent(fax) ? fax.to : otherSide(fax)))];
+  return ["softfax", short(fax && otherSide(fax))];
 }
 
 function Room({ state: { trace, error, load }, entries, width, ...ladder }) {

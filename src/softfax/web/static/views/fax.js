@@ -10,6 +10,7 @@ import {
   pageCount,
   pagesOf,
   pageUrl,
+  placed,
   put,
   sent,
   trouble,
@@ -166,8 +167,8 @@ function Details({ fax }) {
         out
           ? html`<${Row} name=${t("fax.to")}><bdi>${destination(fax.to)}</bdi><//>`
           : html`
-              <${Row} name=${t("fax.from")}><bdi>${destination(fax.caller)}</bdi>${name}<//>
-              <${Row} name=${t("fax.called")}>${fax.to && html`<bdi>${destination(fax.to)}</bdi>`}<//>
+              <${Row} name=${t("fax.from")}><bdi>${destination(fax.poll ? fax.to : fax.caller)}</bdi>${name}<//>
+              <${Row} name=${t("fax.called")}>${!fax.poll && fax.to && html`<bdi>${destination(fax.to)}</bdi>`}<//>
             `
       }
       <${Row} name=${t("fact.remote")}>${remote && html`<bdi dir="ltr">${remote}</bdi>`}<//>
@@ -213,7 +214,7 @@ const canCall = (text) => {
 };
 
 // To be sent once more: it has ended, and not as it should.
-const again = (fax) => sent(fax) && ended(fax) && fax.state !== "delivered";
+const again = (fax) => placed(fax) && ended(fax) && !["delivered", "received"].includes(fax.state);
 
 function Acts({ fax, forward }) {
   const one = useStore(who);

@@ -195,7 +195,7 @@ function Facts({ mode, rate: bps, ecm, remote, progress, bad_lines: bad }) {
 
 // Who is on the other side: a number if there is one, else the name of the machine.
 function otherOf(call, fax) {
-  if (call.direction === "send") return fax?.to || call.called;
+  if (call.direction === "send" || fax?.poll) return fax?.to || call.called;
   const from = call.caller || fax?.caller || "";
   return isNumber(from) ? from : call.remote || fax?.remote_station_id || from;
 }
