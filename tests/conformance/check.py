@@ -16,7 +16,7 @@ __all__ = ["check"]
 def check(scenario: Scenario, folder: Path) -> None:
     """Raise Departure where the machine departs from the scenario, or does not end as it has to."""
     if scenario.side == "sends":
-        write_pages(folder / "sent.tif", 1, rows=400, density=0.1)
+        write_pages(folder / "sent.tif", scenario.pages, rows=400, density=0.1)
         settings = T30Settings(caller=True, tx_file=folder / "sent.tif", ident="+49 30 1", ecm=scenario.ecm)
     else:
         settings = T30Settings(caller=False, rx_file=folder / "received.tif", ident="+49 30 2", ecm=scenario.ecm)

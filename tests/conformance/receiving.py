@@ -317,3 +317,49 @@ def dtc_with_nothing_to_poll(far: FarEnd) -> Steps:
     yield far.hears("DIS")
     far.says(("CSI", b"4321 94+".ljust(20)), ("DTC", dis(octets=4)))
     yield far.hears("DCN")
+
+
+@scenario("receives", "PRI-MPS counts as MPS, PRI-EOM as EOM", ecm=False, pages=3)
+def pri_mps_is_mps(far: FarEnd) -> Steps:
+    yield from _to_cfr(far, ecm=False)
+    far.sends_rows(page_rows())
+    far.says("PRI-MPS")
+    yield far.hears("MCF")
+    far.sends_rows(page_rows())
+    far.says("PRI-EOM")
+    yield far.hears("MCF")
+    yield from _to_cfr(far, ecm=False)
+    far.sends_rows(page_rows())
+    far.says("PRI-EOP")
+    yield far.hears("MCF")
+    far.says("DCN")
+    yield far.done_saying()
+
+
+@scenario("receives", "PPS-PRI-MPS and PPS-PRI-EOP count as without PRI", pages=2)
+def pps_pri_is_pps(far: FarEnd) -> Steps:
+    yield from _to_cfr(far)
+    frames = page_frames()
+    far.sends_frames(frames)
+    far.says(pps("PRI-MPS", len(frames)))
+    yield far.hears("MCF")
+    far.sends_frames(frames)
+    far.says(pps("PRI-EOP", len(frames), page=1))
+    yield far.hears("MCF")
+    far.says("DCN")
+    yield far.done_saying()
+
+
+@scenario("receives", "PPS-PRI-EOM counts as without PRI", pages=2)
+def pps_pri_eom_is_eom(far: FarEnd) -> Steps:
+    yield from _to_cfr(far)
+    frames = page_frames()
+    far.sends_frames(frames)
+    far.says(pps("PRI-EOM", len(frames)))
+    yield far.hears("MCF")
+    yield from _to_cfr(far)
+    far.sends_frames(frames)
+    far.says(pps("PRI-EOP", len(frames), page=1))
+    yield far.hears("MCF")
+    far.says("DCN")
+    yield far.done_saying()

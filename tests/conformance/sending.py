@@ -303,3 +303,79 @@ def x_bits_of_answers(far: FarEnd) -> Steps:
     yield far.hears("PPS-EOP")
     far.says("MCF", x_bit=True)
     yield far.hears("DCN")
+
+
+@scenario("sends", "PIP confirms the last page where there is no operator", ecm=False)
+def pip_confirms_the_last_page(far: FarEnd) -> Steps:
+    yield from _to_page(far, dis(ecm=False))
+    yield far.hears("EOP")
+    far.says("PIP")
+    yield far.hears("DCN", within_s=10)
+
+
+@scenario("sends", "PIP confirms the last page with ECM")
+def pip_confirms_with_ecm(far: FarEnd) -> Steps:
+    yield from _to_page(far)
+    yield far.hears("PPS-EOP")
+    far.says("PIP")
+    yield far.hears("DCN", within_s=10)
+
+
+@scenario("sends", "after PIP the next page follows, as after MCF", ecm=False, pages=2)
+def pip_goes_on(far: FarEnd) -> Steps:
+    yield from _to_page(far, dis(ecm=False))
+    yield far.hears("MPS")
+    far.says("PIP")
+    yield far.hears("EOP")
+    far.says("MCF")
+    yield far.hears("DCN", within_s=10)
+
+
+@scenario("sends", "a page refused by PIN is sent again, as after RTN", ecm=False)
+def pin_refuses(far: FarEnd) -> Steps:
+    yield from _to_page(far, dis(ecm=False))
+    yield far.hears("EOP")
+    far.says("PIN")
+    yield far.hears("DCS")
+    yield from _train(far)
+    far.says("CFR")
+    yield far.hears("EOP")
+    far.says("MCF")
+    yield far.hears("DCN", within_s=10)
+
+
+@scenario("sends", "a page refused by PIN for good is not delivered, and the call ends", ecm=False, delivered=False)
+def pin_for_good(far: FarEnd) -> Steps:
+    yield from _to_page(far, dis(ecm=False))
+    for _ in range(10):
+        found = yield far.hears("EOP", "DCN", within_s=200)
+        assert isinstance(found, Heard)
+        if found.name == "DCN":
+            return
+        far.says("PIN")
+        found = yield far.hears("DCS", "DCN")
+        assert isinstance(found, Heard)
+        if found.name == "DCN":
+            return
+        yield from _train(far)
+        far.says("CFR")
+    require(False, "sent the same page ten times")
+
+
+@scenario("sends", "PIN with ECM is no success, and the call ends", delivered=False)
+def pin_with_ecm(far: FarEnd) -> Steps:
+    yield from _to_page(far)
+    for _ in range(10):
+        found = yield far.hears("PPS", "DCN")
+        assert isinstance(found, Heard)
+        if found.name == "DCN":
+            return
+        far.says("PIN")
+        found = yield far.hears("DCS", "PPS", "DCN")
+        assert isinstance(found, Heard)
+        if found.name == "DCN":
+            return
+        if found.name == "DCS":
+            yield from _train(far)
+            far.says("CFR")
+    require(False, "sent the same page ten times")

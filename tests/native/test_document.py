@@ -16,6 +16,7 @@ from PIL import Image
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.engine.abi import DisVerdict, EventType, Lacks
 from softfax.engine.core import Engine, EngineEvent, EngineSession, LineSettings, PageFormat, T30Settings, run_line
+from softfax.fax import t30
 
 PACE_US = 150
 NOTHING = Lacks(0)
@@ -219,10 +220,15 @@ def test_a_page_the_far_end_cannot_take_is_replaced(
 
 @pytest.mark.parametrize(
     ("x_dpi", "y_dpi", "width"),
-    [(204, 391, 1728), (300, 300, 2592), (408, 391, 3456), (204, 196, 2048), (204, 196, 2432)],
+    [
+        *((204, y_dpi, width) for y_dpi in (98, 196, 391) for width in (1728, 2048, 2432)),
+        *((300, 300, width) for width in (2592, 3072, 3648)),
+        *((408, 391, width) for width in (3456, 4096, 4864)),
+    ],
 )
 def test_every_class_of_page_arrives_where_it_is_taken(tmp_path: Path, x_dpi: int, y_dpi: int, width: int) -> None:
-    image = page(1, width=width)
+    """All that our DIS says: A4, B4 and A3 at each resolution, and longer than either."""
+    image = page(1, width=width, rows=1800 if y_dpi == 98 else 300)
     with TiffWriter(tmp_path / "sent.tif") as writer:
         writer.add(image, x_dpi, y_dpi)
 
@@ -231,6 +237,10 @@ def test_every_class_of_page_arrives_where_it_is_taken(tmp_path: Path, x_dpi: in
     assert sent.code == 0
     assert sent.verdicts() == [DisVerdict.TAKEN]
     assert [p.tolist() for p in sent.pages] == [black(image).tolist()]
+    (dis,) = [t30.decode(event.data).fields for event in sent.events if event.type is EventType.DIS]
+    assert dis["resolutions"] == "204x98, 204x196, 204x391, 300x300, 408x391"
+    assert (dis["widths"], dis["lengths"], dis["codes"]) == ("A4, B4, A3", "any", "MH, MR, MMR")
+    assert (dis["modems"], dis["also takes"]) == ("V.27ter, V.29, V.17", "SUB, SID or PWD")
 
 
 def test_without_a_replacement_the_fax_fails_with_the_reason(tmp_path: Path) -> None:

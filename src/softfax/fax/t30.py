@@ -15,7 +15,9 @@ __all__ = ["Frame", "decode"]
 _COMMANDS = {
     0x01: "DIS", 0x02: "CSI", 0x04: "NSF",
     0x81: "DTC", 0x82: "CIG", 0x84: "NSC", 0x83: "PWD", 0x85: "SEP", 0x86: "PSA",
+    0x87: "CIA", 0x88: "ISP",
     0x41: "DCS", 0x42: "TSI", 0x44: "NSS", 0x43: "SUB", 0x45: "SID", 0x46: "TSA", 0x47: "IRA",
+    0x24: "CSA",
     0x21: "CFR", 0x22: "FTT",
     0x71: "EOM", 0x72: "MPS", 0x74: "EOP", 0x79: "PRI-EOM", 0x7A: "PRI-MPS", 0x7C: "PRI-EOP", 0x78: "EOS",
     0x31: "MCF", 0x33: "RTP", 0x32: "RTN", 0x35: "PIP", 0x34: "PIN",
@@ -31,13 +33,25 @@ _MEANINGS = {
     "EOP": "end of the last page", "PPS": "end of a block of frames", "PPR": "frames are missing", "CTC": "goes on with the rest",
     "CTR": "agreed", "EOR": "gives up on the rest", "ERR": "agreed", "RNR": "not ready", "RR": "ready?",
     "DCN": "hangs up", "CRP": "say it again", "FCD": "image frame", "RCP": "end of image frames", "PWD": "password",
-    "SUB": "subaddress", "SEP": "selective polling", "PIN": "wants the operator", "PIP": "wants the operator",
+    "SUB": "subaddress", "SID": "the sender's number", "SEP": "which document is fetched", "PSA": "part of a document to fetch",
+    "PIP": "page confirmed, wants the operator", "PIN": "page refused, wants the operator",
+    "PRI-MPS": "end of page, another follows, wants the operator", "PRI-EOM": "end of page, back to phase B, wants the operator",
+    "PRI-EOP": "end of the last page, wants the operator",
+    "CSA": "the receiver's internet address", "TSA": "the sender's internet address",
+    "CIA": "the fetching side's internet address",
+    "IRA": "internet address for this fax", "ISP": "internet address of what is fetched",
 }  # fmt: skip
 #: Frames that carry digits, last one first (T.30 §5.3.6.2.4).
-_TEXTS = {"CSI", "TSI", "CIG", "PWD", "SUB", "SEP", "SID", "PSA", "TSA", "IRA"}
+_TEXTS = {"CSI", "TSI", "CIG", "PWD", "SUB", "SEP", "SID", "PSA"}
+#: Frames that carry an internet address, and its kinds (T.30 §5.3.6.2.12): a number, a kind, a length, the address.
+_ADDRESSES = {"CSA", "TSA", "CIA", "IRA", "ISP"}
+_SAID_BESIDE = ((47, "SEP"), (49, "SUB"), (50, "SID or PWD"))
+_KINDS = {1: "e-mail", 2: "URL", 3: "IPv4", 4: "IPv6", 5: "telephone number"}
 #: Bits 11 to 14 of a DCS (table 2).
 _RATES = {0: "2400 V.27ter", 1: "9600 V.29", 2: "4800 V.27ter", 3: "7200 V.29", 8: "14400 V.17", 10: "12000 V.17",
           9: "9600 V.17", 11: "7200 V.17"}  # fmt: skip
+#: Resolutions that machines say and softfax does not do.
+_MORE_LINES = ((105, "600x600"), (106, "1200x1200"), (107, "300x600"), (108, "400x800"), (109, "600x1200"))
 _MODEMS = {
     0: "V.27ter 2400",
     1: "V.29",
@@ -51,6 +65,7 @@ _DCS_WIDTHS = {0: "A4", 1: "B4", 2: "A3", 3: "impossible"}
 _LENGTHS = {0: "A4", 1: "B4", 2: "any", 3: "impossible"}
 _SCAN_MS = {0: "20 ms", 1: "5 ms", 2: "10 ms", 3: "20/10 ms", 4: "40 ms", 5: "40/20 ms", 6: "10/5 ms", 7: "0 ms"}
 TEXT_MAX = 40
+ADDRESS_MAX = 77
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,7 @@ def decode(frame: bytes) -> Frame:
     if len(frame) < 3:
         return Frame("?", f"{len(frame)} octets")
     control = _mirrored(frame[2])
-    name = _COMMANDS.get(control if control in (0x81, 0x82, 0x83, 0x84, 0x85, 0x86) else control & 0x7F, "?")
+    name = _COMMANDS.get(control if 0x81 <= control <= 0x88 else control & 0x7F, "?")
     body = frame[3:]
     fields: dict[str, str] = {}
     if name in ("DIS", "DTC"):
@@ -78,6 +93,9 @@ def decode(frame: bytes) -> Frame:
         fields = _dcs(body)
     elif name in _TEXTS:
         fields = {"says": "not shown" if name == "PWD" else _text(body)}
+    elif name in _ADDRESSES and len(body) >= 3:
+        said = clean(body[3 : 3 + min(body[2], ADDRESS_MAX)].decode("ascii", "replace"))
+        fields = {"kind": _KINDS.get(body[1], f"code {body[1]}"), "says": said}
     elif name in ("NSF", "NSS", "NSC"):
         fields = {"maker": maker_of(body), "octets": body[:16].hex(" ")}
     elif name == "PPS":
@@ -115,7 +133,7 @@ def _bits(body: bytes, first: int, count: int) -> int:
 def _lines(body: bytes) -> str:
     """Resolutions."""
     names = ["204x98"]
-    for number, name in ((15, "204x196"), (41, "204x391"), (42, "300x300"), (43, "408x391")):
+    for number, name in ((15, "204x196"), (41, "204x391"), (42, "300x300"), (43, "408x391"), *_MORE_LINES):
         if _bit(body, number):
             names.append(name)
     return ", ".join(names)
@@ -140,6 +158,7 @@ def _dis(body: bytes) -> dict[str, str]:
         "codes": _codes(body),
         "ECM": "yes" if _bit(body, 27) else "no",
         "a row takes": _SCAN_MS[_bits(body, 21, 3)],
+        "also takes": ", ".join(name for number, name in _SAID_BESIDE if _bit(body, number)),
         "T.37": "yes" if _bit(body, 1) else "",
         "T.38": "yes" if _bit(body, 3) else "",
     }

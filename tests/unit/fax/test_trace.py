@@ -80,6 +80,11 @@ def test_what_frames_carry() -> None:
     assert dcs.fields["ECM"].startswith("yes")
     assert dcs.fields["code"] == "MMR"
     assert frame(0x40, b"54321 +" + b" " * 13).fields == {"says": "+ 12345"}
+    internet = frame(0x62, bytes([0, 1, 12]) + b"fax@example.")
+    assert (internet.name, internet.fields) == ("TSA", {"kind": "e-mail", "says": "fax@example."})
+    assert [frame(octet).name for octet in (0x24, 0xE1, 0x11)] == ["CSA", "CIA", "ISP"]
+    assert "operator" in frame(0xAC).meaning
+    assert "operator" in frame(0x2C).meaning
     pps = frame(0xBF, b"\x2f\x02\x00\x1f")
     assert pps.fields == {"page": "3", "block": "1", "frames": "32"}
     assert frame(0xBD, b"\x05" + bytes(31)).fields == {"missing": "0, 2", "count": "2"}
