@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,39 @@ def test_a_call_shows_the_version_that_its_target_has() -> None:
         assert re.match(rf"<sip:softfax@{at}[;>]", invite.header("Contact"))
         assert connections(invite.body) == connections(AUDIO if one is far[4] else in_ipv6(AUDIO))
     agent.output()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_each_transport_is_there_over_both(tmp_path: Path, transport: str) -> None:
+    certificate, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    # Twice: a connection that is there is used again by the call of its version alone.
+    agent = Agent(
+        ANSWERS.partition("async def main")[0]
+        + textwrap.dedent("""
+        async def main(agent):
+            sides = []
+            def incoming(call):
+                sides.append(Side(call.source)); call.answer(t38=policy()); return sides[-1]
+            agent.incoming = incoming
+            for host, port in agent.bound_addresses * 2:
+                a = Side("caller")
+                shown = f"[{host}]" if ":" in host else host
+                call = agent.call(f"sip:fax@{shown}:{port}", a, t38=policy())
+                await a.until("answered")
+                call.offer_t38()
+                await a.until("t38"); await sides[-1].until("t38")
+                call.hangup()
+                await a.until("ended"); await sides[-1].until("ended")
+            print(*(side.name for side in sides))
+        """),
+        f"{BOTH}, transport={transport!r}, tls_certificate={certificate!r}, tls_private_key={key!r}, tls_verify=False",
+    )
+    assert agent.output() == ["127.0.0.1 ::1 127.0.0.1 ::1"]
 
 
 @pytest.mark.parametrize("failure", FAILURES)

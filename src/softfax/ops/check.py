@@ -18,8 +18,8 @@ from pydantic import BaseModel, ValidationError
 from softfax.errors import ConfigError
 from softfax.ops.toml_lines import Place, key_lines, line_of
 from softfax.settings_file import TomlError, read_text
-from softfax.sip.listening import host_port, listen_addresses, shown, texts_of
-from softfax.sip.types import parse_listen
+from softfax.sip.listening import host_port, listen_addresses, shown, texts_of, version_of
+from softfax.sip.types import PublicAddress, is_numeric, parse_listen
 from softfax.station.config import StationConfig
 from softfax.station.config.mistakes import mistakes
 
@@ -142,8 +142,10 @@ def _taken_twice(config: StationConfig) -> Iterator[Warned]:
             continue
         host, port = parse_listen(listen)
         for other, their_host, their_port in seen:
-            if port and port == their_port and (host == their_host or {host, their_host} & _EVERYWHERE):
+            both = other == _dotted(place)  # one of IPv4, one of IPv6
+            if port and port == their_port and not both and (host == their_host or {host, their_host} & _EVERYWHERE):
                 yield place, f"{_dotted(place)} is at port {port} like {other}", "give it another port"
+                break
         seen.append((_dotted(place), host, port))
 
 
@@ -155,6 +157,7 @@ def _warnings(config: StationConfig, path: Path | None) -> Iterator[Warned]:
     yield from _examples(config)
     yield from _open_doors(config)
     yield from _folders(config)
+    yield from _unheard(config)
     if config.sip.transport == "tls" and config.sip.tls_certificate is None:
         yield (
             ("sip", "transport"),
@@ -244,6 +247,18 @@ def _open_doors(config: StationConfig) -> Iterator[Warned]:
             f"SIP is listened for at {shown(listen_addresses(config.sip.listen))}, which a PBX elsewhere cannot reach",
             'write listen = "0.0.0.0:5060"',
         )
+
+
+def _unheard(config: StationConfig) -> Iterator[Warned]:
+    """Public addresses of a version of IP that is not listened on."""
+    versions = {version_of(host) for host, _ in listen_addresses(config.sip.listen)}
+    named: list[tuple[Place, PublicAddress]] = [(("sip", "public_address"), config.sip.public_address)]
+    named += [(("account", n, "public_address"), one.public_address) for n, one in enumerate(config.account)]
+    for place, address in named:
+        for one in texts_of(address):
+            if is_numeric(one) and version_of(one) not in versions:
+                problem = f"{one} is shown to nobody: SIP is not listened for over IPv{version_of(one)}"
+                yield place, problem, "add an address of it to listen in [sip]"
 
 
 def _near(server: str) -> bool:

@@ -12,6 +12,7 @@ __all__ = [
     "Listening",
     "any_port",
     "by_version",
+    "check_public",
     "host_port",
     "listen_addresses",
     "listen_of",
@@ -79,6 +80,18 @@ def by_version(addresses: Iterable[tuple[str, int]]) -> Listening:
             raise UsageError(f"{shown((out[version], one))} are both IPv{version}", ONE_EACH)
         out[version] = one
     return out
+
+
+def check_public(address: PublicAddress) -> PublicAddress:
+    """The address. Raises UsageError for two of one version of IP."""
+    each = list(_each(address))
+    for version in (4, 6):
+        same = [one for one in each if not is_numeric(one) or version_of(one) == version]
+        if len(same) > 1:
+            raise UsageError(
+                f"{' and '.join(same)} are both shown over IPv{version}", "name one of IPv4 and one of IPv6"
+            )
+    return address
 
 
 def public_of(address: PublicAddress | None, version: int) -> str:

@@ -107,6 +107,20 @@ def test_exit_status_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ("text", "warning"),
     [
         (ACCOUNT + '[sip]\nlisten = "0.0.0.0:5060"\n', None),
+        (ACCOUNT + '[sip]\nlisten = ["0.0.0.0:5060", "[::]:5060"]\n', None),
+        (ACCOUNT + '[sip]\nlisten = ["127.0.0.1:5060", "[::1]:5060"]\n', None),
+        (
+            ACCOUNT.replace("127.0.0.1", "10.1.1.1") + '[sip]\nlisten = ["127.0.0.1:5060", "[::1]:5060"]\n',
+            r"SIP is listened for at 127.0.0.1:5060 and \[::1\]:5060, which a PBX elsewhere",
+        ),
+        (
+            '[sip]\nlisten = ["127.0.0.1:5060", "[::]:5060"]\n',
+            r"c.toml:2: warning: calls from any address are answered at 127.0.0.1:5060 and \[::\]:5060",
+        ),
+        (
+            ACCOUNT + '[sip]\npublic_address = "2001:db8::7"\n',
+            r"c.toml:6: warning: 2001:db8::7 is shown to nobody: SIP is not listened for over IPv6",
+        ),
         (ACCOUNT.replace("127.0.0.1", "10.1.1.1"), r"SIP is listened for at 127.0.0.1:5060, which a PBX elsewhere"),
         ('[sip]\nlisten = "0.0.0.0:5060"\n', r"c.toml:2: warning: calls from any address are answered at 0.0.0.0:5060"),
         (ACCOUNT + "[ami]\n", r"c.toml:5: warning: nobody can log in at the manager interface"),
@@ -157,6 +171,8 @@ MISTAKES = [
     ('[[ami.user]]\nname = "a"\npermit = ["here"]\n', "3: ami.user[1].permit: not an address or network: 'here'; write 192.0.2.1 or 192.0.2.0/24"),
     ('[dialing]\ncountry = "+49"\n', "2: dialing.country cannot be '+49'; write its digits, like \"49\""),
     ('[data]\nurl = "mysql://u:hidden@h/d"\n', "2: data.url is wrong; write postgresql://USER@HOST/NAME, or leave it out for a file in dir"),
+    ('[sip]\nlisten = ["127.0.0.1:1", "127.0.0.1:2"]\n', "2: sip.listen: 127.0.0.1:1 and 127.0.0.1:2 are both IPv4; name at most one address of IPv4 and one of IPv6, like 0.0.0.0:5060 and [::]:5060"),
+    ('[sip]\npublic_address = ["192.0.2.1", "192.0.2.2"]\n', "2: sip.public_address: 192.0.2.1 and 192.0.2.2 are both shown over IPv4; name one of IPv4 and one of IPv6"),
     ('[sip]\npublic_address = "not a host"\n', "2: sip.public_address cannot be 'not a host'; write an address or a name alone, like \"203.0.113.7\""),
     ('[[mailbox]]\nname = "a"\n[[mailbox]]\nname = "a"\n', "3: mailbox[2]: another mailbox is called a too; give each a name"),
     ('[[queue.hours]]\ndays = ["monday"]\n', "2: queue.hours[1].days[1] cannot be 'monday'; it has to be 'mon', 'tue', 'wed', 'thu', 'fri', 'sat' or 'sun'"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from softfax.errors import UsageError
-from softfax.sip.listening import any_port, by_version, listen_addresses, listen_of, public_of, shown
+from softfax.sip.listening import any_port, by_version, check_public, listen_addresses, listen_of, public_of, shown
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,9 @@ def test_processes_have_a_port_each_for_each_address() -> None:
 )
 def test_each_version_shows_a_public_address_of_its_own(address: str | None, ipv4: str, ipv6: str) -> None:
     assert (public_of(address, 4), public_of(address, 6)) == (ipv4, ipv6)
+
+
+def test_two_public_addresses_of_one_version_are_refused() -> None:
+    assert check_public(("203.0.113.7", "2001:db8::7")) == ("203.0.113.7", "2001:db8::7")
+    with pytest.raises(UsageError, match=r"203\.0\.113\.7 and fax\.example are both shown over IPv4"):
+        check_public(("203.0.113.7", "fax.example"))

@@ -16,7 +16,7 @@ from softfax.errors import UsageError
 from softfax.fax.settings import T38Preferences
 from softfax.options import Rate
 from softfax.sip.accounts import check_accounts, network
-from softfax.sip.listening import listen_addresses
+from softfax.sip.listening import check_public, listen_addresses
 from softfax.sip.sdes import SrtpPolicy
 from softfax.sip.stun import stun_server
 from softfax.sip.types import (
@@ -52,6 +52,12 @@ Did = Annotated[
 ]
 #: Our address as others reach it, or one for each version of IP.
 PublicAddress = Annotated[str, address_here] | tuple[Annotated[str, address_here], ...]
+
+
+def _one_each(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    return said(lambda: check_public(value))
+
+
 MaxDatagram = Field(400, ge=72, le=2048, description="largest UDPTL datagram we say we take, in octets")
 
 
@@ -129,6 +135,8 @@ class SipTable(Table):
     def _listen(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         said(lambda: listen_addresses(value))
         return value
+
+    _public = field_validator("public_address")(_one_each)
 
     @field_validator("user_agent")
     @classmethod
@@ -248,6 +256,8 @@ class AccountConfig(Table):
     )
     rule: tuple[RuleConfig, ...] = Field((), max_length=100, description="what is still written otherwise")
     t38: T38Config = T38Config()
+
+    _public = field_validator("public_address")(_one_each)
 
     @field_validator("server", "from_uri")
     @classmethod
