@@ -15,7 +15,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.active import ActiveFax
+from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import CallEvent, CallState, Direction, Event, FaxResult
 from softfax.options import ModePolicy

@@ -17,7 +17,7 @@ from typing import Any, get_args
 from softfax.cli.report import POLL_S, Reporter
 from softfax.documents.types import RasterSettings
 from softfax.errors import ExitStatus, UsageError
-from softfax.fax.runtime import ActiveFax
+from softfax.fax.active import ActiveFax
 from softfax.fax.settings import Polling
 from softfax.model import FaxResult
 from softfax.options import Rate, check_digits, outside_options

@@ -28,7 +28,8 @@ from softfax.documents.begin import prepare
 from softfax.documents.tiff import read_pages
 from softfax.documents.types import PreparedDocument, RasterSettings
 from softfax.errors import ExitStatus, LocalError, UsageError
-from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.active import ActiveFax
+from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import Direction, FaxResult
 from softfax.options import ModePolicy

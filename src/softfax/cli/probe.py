@@ -22,7 +22,8 @@ from softfax.engine.abi import EventType, Signal
 from softfax.engine.core import EngineEvent
 from softfax.errors import ExitStatus
 from softfax.fax import t30
-from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.active import ActiveFax
+from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import CallEvent, CallState, Direction, Event, FaxResult
 from softfax.options import ModePolicy, check_ident

@@ -31,8 +31,9 @@ from softfax.diskspace import keep_private
 from softfax.documents.ocr import check_ocr
 from softfax.engine.abi import Lacks
 from softfax.errors import ExitStatus, UsageError
+from softfax.fax.active import ActiveFax
 from softfax.fax.inbox import Inbox
-from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.options import check_ident

@@ -30,7 +30,8 @@ from softfax.cli.report import Reporter
 from softfax.documents.begin import start
 from softfax.documents.job import PageJob
 from softfax.errors import ExitStatus, UsageError
-from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.active import ActiveFax
+from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction
 from softfax.options import check_ident

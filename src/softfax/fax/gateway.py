@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from softfax.engine.abi import SessionStats
 from softfax.engine.core import EngineEvent, EngineSession
 from softfax.engine.gateway import Gateway, LegSettings
+from softfax.fax.active import EventSink
 from softfax.fax.bridging import GatewaySession
 from softfax.fax.kept import TakenCall
 from softfax.fax.legs import GatewaySettings, Placed
@@ -21,7 +22,7 @@ from softfax.fax.media import CALL_STATES, UdptlSockets, audio_path, t38_paramet
 from softfax.fax.outcome import NO_T30, Outcome
 from softfax.fax.ports import EnginePort, T38Path
 from softfax.fax.preview import drawn
-from softfax.fax.runtime import EngineSink, EventSink, FaxRuntime
+from softfax.fax.runtime import EngineSink, FaxRuntime
 from softfax.fax.settings import T38Preferences
 from softfax.fax.trace import Leg as TraceLeg
 from softfax.fax.tracing import Tracing

@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 
 from softfax.errors import UsageError
-from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.active import ActiveFax
+from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import Role
 from softfax.model import (
     CallEvent,

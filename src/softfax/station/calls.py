@@ -28,9 +28,10 @@ from softfax.errors import (
     UsageError,
 )
 from softfax.fax import outcome
+from softfax.fax.active import ActiveFax
 from softfax.fax.kept import KeptCall
 from softfax.fax.outcome import Outcome
-from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, new_fax_id
 from softfax.sip.agent import IncomingCall

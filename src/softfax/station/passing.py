@@ -17,11 +17,12 @@ from softfax import logcontext
 from softfax.documents.job import PageJob
 from softfax.errors import SoftfaxError
 from softfax.fax import outcome
+from softfax.fax.active import ActiveFax, Choice
 from softfax.fax.gateway import ActiveGateway, Onward
 from softfax.fax.legs import GatewaySettings
 from softfax.fax.listening import ListenSettings
 from softfax.fax.outcome import Outcome
-from softfax.fax.runtime import ActiveFax, Choice, FaxRuntime
+from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, HeardSignal
 from softfax.sip.agent import IncomingCall

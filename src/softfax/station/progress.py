@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from softfax.fax.active import ActiveFax
 from softfax.fax.gateway import ActiveGateway
-from softfax.fax.runtime import ActiveFax
 from softfax.model import Direction, ProgressEvent
 
 __all__ = ["fax_progress", "gateway_progress"]

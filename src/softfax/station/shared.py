@@ -17,8 +17,9 @@ from typing import Generic, TypeVar
 
 from softfax.documents.job import PageJob
 from softfax.fax import outcome
+from softfax.fax.active import ActiveFax
 from softfax.fax.outcome import Outcome
-from softfax.fax.runtime import ActiveFax, FaxRuntime
+from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event
 

@@ -13,8 +13,8 @@ import pytest
 
 from softfax.engine.abi import ErrorCorrection
 from softfax.engine.core import UdptlSettings
+from softfax.fax.active import ActiveFax
 from softfax.fax.media import UdptlSockets, udptl_settings
-from softfax.fax.runtime import ActiveFax
 from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import Direction
 from softfax.options import ModePolicy

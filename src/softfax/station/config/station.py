@@ -56,14 +56,14 @@ OTHER_TABLES = frozenset(
 OTHER_KEYS = frozenset(
     re.findall(
         r"\w+",
-        "all allow_private ami answer burst call callback_wait count cover cover_from cover_from_company cover_from_number"
+        "all allow_private ami answer burst call caller callback_wait count cover cover_from cover_from_company cover_from_number"
         " cover_note cover_sender cover_sender_company cover_sender_number cover_subject cover_template cover_to"
         " cover_to_company cover_to_number cut delay dir direction document document_password duplicate echo echo_delay faxes"
         " follow force from from_uri gain halftone header header_by ident jitter json keep_tiff limit listen loss max_paper"
-        " max_rate max_resolution mode no_ecm no_fit noise number ocr output pages paper password phase poll poll_document"
+        " max_rate max_resolution mode name no_ecm no_fit noise number ocr output pages paper password phase poll poll_document"
         " poll_password polled preview proxy public_address received red redundancy register relay resend resolution scan search"
         " seed sender_id sent since skew state stun subaddress tag time_zone timeout tls_ca tls_certificate tls_insecure"
-        " tls_private_key to transport unread url user",
+        " tls_private_key to transport unread until url user",
     )
 )
 
