@@ -193,3 +193,56 @@ def test_spoilt_captures_do_no_harm(tmp_path: Path, seed: int) -> None:
         calls_of(datagrams(bytes(data)))
     except UsageError:
         pass
+
+
+GATEWAY = "203.0.113.9"
+
+
+def leg(data: bytes, far: str, call_id: str, later_us: int) -> list[Datagram]:
+    """The call of a capture with a gateway in place of one of the two."""
+
+    def at(address: tuple[str, int]) -> tuple[str, int]:
+        return (GATEWAY, address[1]) if address[0] == far else address
+
+    return [
+        Datagram(
+            one.time_us + later_us,
+            at(one.source),
+            at(one.destination),
+            one.payload.replace(b"one@call", call_id.encode()).replace(far.encode(), GATEWAY.encode())
+            if b"Call-ID" in one.payload
+            else one.payload,
+        )
+        for one in datagrams(data)
+    ]
+
+
+def test_the_two_calls_of_a_gateway_are_one_in_three_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, whole = tmp_path / "call.pcap", capture(tmp_path, LineSettings(mode="T38"), pages=1)
+    path.write_bytes(merged(b"", leg(whole, B[0], "in@gw", 0) + leg(whole, A[0], "out@gw", 40_000)))
+
+    assert main(["trace", str(path), "--config", "/dev/null"]) == 0
+    text = capsys.readouterr().out
+    assert "call 1 goes on as call 2" in text
+    for line in (
+        "0.000  |-->|   | INVITE",
+        "0.040  |   |-->| INVITE",
+        "2.000  |<--|   | 200 OK",
+        "|<--|   | MCF",
+        "|   |<--| MCF",
+    ):
+        assert line in text
+
+    assert main(["trace", str(path), "--json", "--config", "/dev/null"]) == 0
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    calls = [(one["call"], one["leg"], one["joined"], one["delivered"]) for one in said if one["event"] == "call"]
+    assert calls == [(1, "caller", 2, True), (2, "callee", 1, True)]
+
+
+def test_calls_one_after_the_other_are_no_gateways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, whole = tmp_path / "call.pcap", capture(tmp_path, LineSettings(mode="T38"), pages=1)
+    path.write_bytes(merged(b"", leg(whole, B[0], "in@gw", 0) + leg(whole, A[0], "out@gw", 3_600_000_000)))
+    assert main(["trace", str(path), "--config", "/dev/null"]) == 0
+    assert "goes on as" not in capsys.readouterr().out

@@ -67,6 +67,15 @@ class CapturedCall:
         """All that was said, in order."""
         return sorted(self.fax.entries, key=lambda entry: entry.time_us)
 
+    @property
+    def last_us(self) -> int:
+        """Time of the last that was said; 0 for nothing."""
+        return max((entry.time_us for entry in self.fax.entries), default=0)
+
+    def address_of(self, side: int) -> Address | None:
+        """The address that a side has said SIP from, or was told at, first; None where there is no SIP."""
+        return next((address for address, one in self._sides.items() if one == side), None)
+
     # ---- SIP -----------------------------------------------------------------------------------------------------
 
     def sip(self, one: Datagram, text: str, method: str, status: str, reason: str) -> None:

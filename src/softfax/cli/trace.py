@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from softfax.captured.calls import CapturedCall, calls_of
+from softfax.captured.fax import CapturedEntry
+from softfax.captured.legs import join_legs
 from softfax.captured.packets import datagrams
 from softfax.cli.lines import json_line
 from softfax.engine.listener import write_page
@@ -21,13 +24,20 @@ DEFAULTS: dict[str, Any] = {"json": False}
 FILE_BYTES_MAX = 2 << 30
 _ARROWS = {0: "-->", 1: "<--", None: "   "}
 _SIDES = {0: "caller", 1: "answerer", None: ""}
+LEGS = ("caller", "callee")
+#: Arrows of a gateway's two calls: from and to the machine that called, and the one that was called.
+_LEG_ARROWS = (
+    {0: "|-->|   |", 1: "|<--|   |", None: "|   |   |"},
+    {0: "|   |-->|", 1: "|   |<--|", None: "|   |   |"},
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.description = (
         "Reads a capture (pcap or pcapng) and shows each fax call in it, over T.38 or G.711: what the two sides said, caller on "
-        "the left, the pages that came, and what went wrong. SIP over UDP is read, media without it too."
+        "the left, the pages that came, and what went wrong. Two calls that a gateway has joined are one, in three columns. SIP "
+        "over UDP is read, media without it too."
     )
     parser.add_argument("file", metavar="FILE", help="the capture")
     parser.add_argument("--pages", metavar="DIR", help="write the pages there, as PNG")
@@ -46,9 +56,17 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name a capture that is there") from None
     if not calls:
         raise UsageError(f"there is no call in {path.name}", "capture SIP over UDP, RTP and UDPTL of the call")
-    for number, call in enumerate(calls, 1):
-        pages = _write_pages(call, Path(options.pages), number) if options.pages else []
-        (_show_json if options.json else _show)(call, number, pages)
+    numbers = {id(call): number for number, call in enumerate(calls, 1)}
+    for legs in join_legs(calls):
+        pages = [_write_pages(one, Path(options.pages), numbers[id(one)]) if options.pages else [] for one in legs]
+        if options.json:
+            for call, of_call, leg in zip(legs, pages, LEGS if len(legs) == 2 else ("",), strict=True):
+                other = next((numbers[id(one)] for one in legs if one is not call), None)
+                _show_json(call, numbers[id(call)], of_call, leg, other)
+        elif len(legs) == 2:
+            _show_legs(legs, [numbers[id(one)] for one in legs], pages)
+        else:
+            _show(legs[0], numbers[id(legs[0])], pages[0])
     return int(ExitStatus.OK if all(call.fax.delivered for call in calls) else ExitStatus.FAX_FAILED)
 
 
@@ -78,27 +96,52 @@ def _outcome(call: CapturedCall) -> str:
 
 
 def _show(call: CapturedCall, number: int, pages: list[str]) -> None:
+    _show_head(call, number)
     entries = call.entries
-    began = entries[0].time_us if entries else 0
+    print()
+    for entry in entries:
+        _show_entry(entry, entries[0].time_us, _ARROWS[entry.side])
+    _show_end(call.faults, pages)
+
+
+def _show_legs(legs: Sequence[CapturedCall], numbers: Sequence[int], pages: Sequence[list[str]]) -> None:
+    for call, number in zip(legs, numbers, strict=True):
+        _show_head(call, number)
+    print(f"  call {numbers[0]} goes on as call {numbers[1]}\n")
+    print("           caller, gateway, callee")
+    said = [(entry, _LEG_ARROWS[leg][entry.side]) for leg, call in enumerate(legs) for entry in call.entries]
+    said.sort(key=lambda one: one[0].time_us)
+    for entry, arrow in said:
+        _show_entry(entry, said[0][0].time_us, arrow)
+    faults = [f"call {n}: {text}" for n, call in zip(numbers, legs, strict=True) for text in call.faults]
+    _show_end(faults, [name for of_call in pages for name in of_call])
+
+
+def _show_head(call: CapturedCall, number: int) -> None:
     print(f"call {number}: {call.call_id}")
     if call.caller:
         print(f"  from {call.caller} to {call.called}")
     for side, ident in sorted(call.fax.idents.items()):
         print(f"  the {_SIDES[side]} says it is {ident}")
-    print(f"  {', '.join(sorted(call.media)) or 'no media'}; {_outcome(call)}\n")
-    for entry in entries:
-        detail = f"  ({entry.detail})" if entry.detail else ""
-        print(f"{(entry.time_us - began) / 1e6:9.3f}  {_ARROWS[entry.side]} {entry.title}{detail}")
+    print(f"  {', '.join(sorted(call.media)) or 'no media'}; {_outcome(call)}")
+
+
+def _show_entry(entry: CapturedEntry, began_us: int, arrow: str) -> None:
+    detail = f"  ({entry.detail})" if entry.detail else ""
+    print(f"{(entry.time_us - began_us) / 1e6:9.3f}  {arrow} {entry.title}{detail}")
+
+
+def _show_end(faults: Sequence[str], pages: Sequence[str]) -> None:
     print()
-    print("what went wrong:" if call.faults else "nothing went wrong")
-    for fault in call.faults:
+    print("what went wrong:" if faults else "nothing went wrong")
+    for fault in faults:
         print(f"  - {fault}")
     for page in pages:
         print(f"  page: {page}")
     print()
 
 
-def _show_json(call: CapturedCall, number: int, pages: list[str]) -> None:
+def _show_json(call: CapturedCall, number: int, pages: list[str], leg: str, joined: int | None) -> None:
     entries = call.entries
     began = entries[0].time_us if entries else 0
     for entry in entries:
@@ -106,7 +149,7 @@ def _show_json(call: CapturedCall, number: int, pages: list[str]) -> None:
                         kind=entry.kind, title=entry.title, detail=entry.detail), flush=True)  # fmt: skip
     print(
         json_line(
-            "call", call=number, call_id=call.call_id, caller=call.caller, called=call.called, media=sorted(call.media),
+            "call", call=number, leg=leg, joined=joined, call_id=call.call_id, caller=call.caller, called=call.called, media=sorted(call.media),
             delivered=call.fax.delivered, rate=call.fax.rate,
             identities={_SIDES[side]: ident for side, ident in call.fax.idents.items()},
             pages=[{"number": p.number, "verdict": p.verdict, "bytes": len(p.data)} for p in call.fax.pages],
