@@ -13,13 +13,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from softfax.impair.relay import Damage
 from tests.interop.campaign import attempt, command
 from tests.interop.cases import IDENT, LISTEN
 from tests.interop.outcome import Outcome
 from tests.peer.asterisk import PeerAddress
 from tests.peer.hylafax import MODEMS, Hylafax
+from tests.support.bad_network import BadNetwork
 from tests.support.command import SoftfaxProcess
 from tests.support.pages import draw_page, page_differences, read_tiff, write_fax_tiff
 from tests.support.peer import campaign_peer
@@ -31,6 +34,10 @@ FAX_S = 150.0
 #: Rows of pages: A4 is 2292, of which HylaFAX sends 2286 as they are; A5 across, A5, Letter.
 ONE, TWO = (2280,), (2280, 2280)
 SIZES = (1144, 1640, 2156, 2280)
+#: Pages of dots alone, of which a row takes as long as twenty of the others: each loss spoils one or two.
+DOTS, DOTS_BELOW = (220, 220), 300
+#: In the middle of a page that takes some twelve seconds; losses that spoil it, in so many places.
+MID_PAGE_S, SPOILT_S, SPOILT_EVERY_S, SPOILT_PLACES = 4.0, 0.06, 0.4, 50
 DECLINED = 3  # by the modem, which is not ready for a while after a call
 
 Case = tuple[int, Callable[["Rig", Outcome, int], Awaitable[None]]]
@@ -51,7 +58,11 @@ class Rig:
     def document(self, case: str, rows: Sequence[int], *, for_hylafax: bool = False) -> Path:
         """A fax TIFF of pages of so many rows, for HylaFAX one that it sends as it is: T.4, white 0, and no row longer than A4."""
         titles = (f"{case}, page {number} of {len(rows)}" for number in range(1, len(rows) + 1))
-        drawn = [draw_page(title, rows=count) for title, count in zip(titles, rows, strict=True)]
+        chance = np.random.default_rng(7)
+        drawn = [
+            draw_page(title, rows=count) if count > DOTS_BELOW else chance.random((count, 1728)) < 0.1
+            for title, count in zip(titles, rows, strict=True)
+        ]
         path = self.folder(case) / f"{case}.tif"
         if not for_hylafax:
             return write_fax_tiff(path, drawn)
@@ -68,35 +79,79 @@ class Rig:
         await asyncio.sleep(5)
 
 
-def to(modem: int, *options: str, rows: Sequence[int] = TWO, stop_after_page: bool = False) -> Case:
+#: What is done in the middle of a fax.
+Meanwhile = Callable[["Rig", int, SoftfaxProcess, BadNetwork, str], Awaitable[None]]
+
+
+async def _we_end_after_a_page(rig: Rig, modem: int, process: SoftfaxProcess, network: BadNetwork, job: str) -> None:
+    del rig, modem, network, job
+    await process.wait_event(FAX_S, event="page")
+    process.interrupt()
+
+
+async def _in_mid_page(process: SoftfaxProcess) -> None:
+    """Waits until lines of the first page are on the line: training and its answer take some seconds."""
+    await process.wait_event(FAX_S, event="negotiated")
+    await asyncio.sleep(MID_PAGE_S)
+
+
+async def _we_end_in_mid_page(rig: Rig, modem: int, process: SoftfaxProcess, network: BadNetwork, job: str) -> None:
+    del rig, modem, network, job
+    await _in_mid_page(process)
+    process.interrupt()
+
+
+async def _the_call_is_cut(rig: Rig, modem: int, process: SoftfaxProcess, network: BadNetwork, job: str) -> None:
+    """Its modem is gone in the middle of a page; neither side has said DCN."""
+    del network, job
+    await _in_mid_page(process)
+    ami = await rig.peer.manager()
+    try:
+        await ami.action("Hangup", Channel=f"/^IAX2.modem{modem}-/")
+    finally:
+        await ami.close()
+
+
+async def _line_spoils_a_page(rig: Rig, modem: int, process: SoftfaxProcess, network: BadNetwork, job: str) -> None:
+    """Packets are lost in so many places that a page without error correction is refused."""
+    del rig, modem
+    await _in_mid_page(process)
+    way = network.ways[1 if job else 0]
+    for _ in range(SPOILT_PLACES):
+        if any(event["event"] == "page" for event in process.events):
+            return
+        way.lost_until_s = asyncio.get_running_loop().time() + SPOILT_S
+        await asyncio.sleep(SPOILT_EVERY_S)
+
+
+def to(modem: int, *options: str, rows: Sequence[int] = TWO, meanwhile: Meanwhile | None = None) -> Case:
     """We call a modem and send."""
 
     async def case(rig: Rig, outcome: Outcome, modem: int) -> None:
         document = rig.document(outcome.case, rows)
         outcome.sent = str(document)
-        arguments = ("send", rig.peer.uri(f"modem{modem}"), str(document), "--ident", IDENT, "--mode", "audio")
-        for _ in range(3):
-            process = await SoftfaxProcess.start(*arguments, *options, cwd=rig.folder(outcome.case))
-            if stop_after_page:
-                await process.wait_event(FAX_S, event="page")
-                process.interrupt()
-            await _finish(outcome, process)
-            await rig.idle(modem)
-            if outcome.exit_status != DECLINED:
-                break
-        if stop_after_page:
-            return
-        for file in rig.hylafax.received():
-            # Others are still being received.
-            with suppress(UnidentifiedImageError, OSError, SyntaxError):
-                if page_differences(read_tiff(document), read_tiff(file)) == "":
-                    outcome.received.append(str(shutil.copy(file, rig.folder(outcome.case) / "peer.tif")))
+        async with BadNetwork(rig.peer.sip_port, Damage(), 1) as network:
+            to = f"sip:modem{modem}@127.0.0.1:{network.port}"
+            arguments = ("send", to, str(document), "--ident", IDENT, "--mode", "audio", *options)
+            for _ in range(3):
+                process = await SoftfaxProcess.start(*arguments, cwd=rig.folder(outcome.case))
+                if meanwhile is not None:
+                    await meanwhile(rig, modem, process, network, "")
+                await _finish(outcome, process)
+                await rig.idle(modem)
+                if outcome.exit_status != DECLINED:
+                    break
+        await asyncio.to_thread(_take_received, rig, outcome)
 
     return modem, case
 
 
 def come_from(
-    modem: int, *options: str, ours: tuple[str, ...] = (), rows: Sequence[int] = TWO, stop_after_page: bool = False
+    modem: int,
+    *options: str,
+    ours: tuple[str, ...] = (),
+    rows: Sequence[int] = TWO,
+    meanwhile: Meanwhile | None = None,
 ) -> Case:
     """A modem calls us and sends."""
 
@@ -108,20 +163,54 @@ def come_from(
             *ours,
             cwd=rig.folder(outcome.case),
         )
-        number = f"9{await process.listening_port()}"
-        job = await asyncio.to_thread(rig.hylafax.send, modem, number, document, "-m", *options)
-        if stop_after_page:
-            await process.wait_event(FAX_S, event="page")
-            process.interrupt()
-        await _finish(outcome, process)
-        end = time.monotonic() + 30
-        while not (done := rig.hylafax.job(job)) and time.monotonic() < end:
-            await asyncio.sleep(0.3)
-        outcome.peers.append(done)
+        async with BadNetwork(rig.peer.sip_port, Damage(), 1) as network:
+            number = f"9{network.towards(await process.listening_port())}"
+            job = await asyncio.to_thread(rig.hylafax.send, modem, number, document, "-m", *options)
+            if meanwhile is not None:
+                await meanwhile(rig, modem, process, network, job)
+            await _finish(outcome, process)
+        outcome.peers.append(await _job_done(rig, job))
         outcome.received += sorted(map(str, rig.folder(outcome.case).glob("2*.tif")))
         await rig.idle(modem)
 
     return modem, case
+
+
+async def _job_done(rig: Rig, job: str) -> dict[str, str]:
+    end = time.monotonic() + 30
+    while not (done := rig.hylafax.job(job)) and time.monotonic() < end:
+        await asyncio.sleep(0.3)
+    return done
+
+
+def polled_by(modem: int) -> Case:
+    """A modem calls us and polls what we have put out."""
+
+    async def case(rig: Rig, outcome: Outcome, modem: int) -> None:
+        document = rig.document(outcome.case, TWO)
+        outcome.sent = str(document)
+        process = await SoftfaxProcess.start(
+            *("send", "--answer", "--polled", str(document), *LISTEN, "--ident", IDENT, "--mode", "audio"),
+            cwd=rig.folder(outcome.case),
+        )
+        number = f"9{await process.listening_port()}"
+        job = await asyncio.to_thread(rig.hylafax.send, modem, number, None, "-p")
+        await _finish(outcome, process)
+        outcome.peers.append(await _job_done(rig, job))
+        await rig.idle(modem)
+        await asyncio.to_thread(_take_received, rig, outcome)
+
+    return modem, case
+
+
+def _take_received(rig: Rig, outcome: Outcome) -> None:
+    """Takes what HylaFAX has received of a document into the outcome."""
+    sent = read_tiff(Path(outcome.sent))
+    for file in rig.hylafax.received():
+        # Others are still being received.
+        with suppress(UnidentifiedImageError, OSError, SyntaxError):
+            if page_differences(sent, read_tiff(file)) == "":
+                outcome.received.append(str(shutil.copy(file, rig.folder(outcome.case) / "peer.tif")))
 
 
 def fetched_from(modem: int) -> Case:
@@ -150,13 +239,20 @@ CASES: dict[str, Case] = {
     "nothing-to-poll": fetched_from(0),
     "to-noecm": to(1),
     "to-v27ter": to(1, "--max-rate", "4800", rows=ONE),
-    "to-given-up": to(1, stop_after_page=True),
+    "to-given-up": to(1, meanwhile=_we_end_after_a_page),
+    "to-cut": to(0, meanwhile=_we_end_in_mid_page),
+    "to-hung-up": to(0, meanwhile=_the_call_is_cut),
+    "to-refused": to(3, "--no-ecm", meanwhile=_line_spoils_a_page),
+    "polled-by": polled_by(2),
     "from": come_from(2),
     "from-v29": come_from(2, ours=("--max-rate", "9600"), rows=ONE),
     "from-sizes": come_from(2, rows=SIZES),
     "from-noecm": come_from(3, ours=("--no-ecm",)),
     "from-v27ter": come_from(2, ours=("--max-rate", "4800"), rows=ONE),
-    "from-given-up": come_from(3, stop_after_page=True),
+    "from-given-up": come_from(3, meanwhile=_we_end_after_a_page),
+    "from-cut": come_from(3, meanwhile=_we_end_in_mid_page),
+    "from-hung-up": come_from(2, meanwhile=_the_call_is_cut),
+    "from-refused": come_from(3, ours=("--no-ecm",), rows=DOTS, meanwhile=_line_spoils_a_page),
 }
 
 

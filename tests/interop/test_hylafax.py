@@ -63,3 +63,54 @@ def test_we_give_up_after_a_page_that_came(hylafax: Outcome) -> None:
 def test_there_is_nothing_to_poll(hylafax: Outcome) -> None:
     assert hylafax.exit_status == 1
     assert "nothing to poll" in hylafax.result["status_string"]
+
+
+@pytest.mark.parametrize("hylafax", ["polled-by"], indirect=True)
+def test_hylafax_polls_us(hylafax: Outcome) -> None:
+    check(hylafax)
+
+
+@pytest.mark.parametrize("hylafax", ["to-refused"], indirect=True)
+def test_a_page_that_hylafax_refuses_is_sent_again(hylafax: Outcome) -> None:
+    _refused_once(hylafax)
+
+
+@pytest.mark.parametrize("hylafax", ["from-refused"], indirect=True)
+def test_a_page_that_we_refuse_comes_again(hylafax: Outcome) -> None:
+    _refused_once(hylafax)
+    (job,) = hylafax.peers
+    assert (job["npages"], job["status"]) == ("2", "")
+    (received,) = hylafax.received
+    assert len(read_tiff(Path(received))) == 2, "the refused page has gone"
+
+
+def _refused_once(hylafax: Outcome) -> None:
+    """RTN to the first page, which is confirmed when it comes again, and then the other."""
+    assert hylafax.exit_status == 0, hylafax.stderr
+    pages = [event for event in hylafax.events if event["event"] == "page"]
+    assert (pages[0]["number"], pages[0]["quality"]) == (1, "bad")
+    assert [page["number"] for page in pages if page["quality"] != "bad"] == [1, 2]
+    assert (hylafax.result["success"], hylafax.result["pages"], hylafax.result["ecm"]) == (True, 2, False)
+
+
+@pytest.mark.parametrize("hylafax", ["to-cut", "from-cut"], indirect=True)
+def test_we_hang_up_in_mid_page(hylafax: Outcome) -> None:
+    assert hylafax.exit_status == 130
+    assert (hylafax.result["success"], hylafax.result["pages"]) == (False, 0)
+    _not_sent(hylafax)
+
+
+@pytest.mark.parametrize("hylafax", ["to-hung-up", "from-hung-up"], indirect=True)
+def test_the_far_end_is_gone_in_mid_page(hylafax: Outcome) -> None:
+    assert hylafax.exit_status == 1
+    result = hylafax.result
+    assert (result["success"], result["pages"], result["error"]) == (False, 0, "HANGUP")
+    assert result["ended_by"] == "far-end"
+    _not_sent(hylafax)
+
+
+def _not_sent(hylafax: Outcome) -> None:
+    """HylaFAX does not say either that there was a page."""
+    assert hylafax.received == [] or hylafax.case.startswith("from")
+    for job in hylafax.peers:
+        assert (job["npages"], job["status"] != "") == ("0", True)

@@ -53,7 +53,7 @@ def capture(tmp_path: Path, line: LineSettings, *, pages: int = 2, ecm: bool = T
             Datagram(BEGAN_US + 2_000_000, *back, sip("SIP/2.0 200 OK", "1 INVITE", media.format(B[1]), B)),
             Datagram(BEGAN_US + 2_100_000, *out, sip("ACK sip:4940@b.example SIP/2.0", "1 ACK")),
         ]
-    return merged(b"", found)
+    return merged([], found)
 
 
 def the_call(data: bytes) -> CapturedCall:
@@ -91,7 +91,7 @@ def test_redundant_audio_makes_good_what_the_capture_lacks(tmp_path: Path) -> No
     """RFC 2198, with every fifteenth packet lost before it came to the capture."""
     packets = list(datagrams(capture(tmp_path, LineSettings(mode="PCMU", red=1))))
     whole = [one for n, one in enumerate(packets) if n % 15 or b"SIP/2.0" in one.payload]
-    call = the_call(merged(b"", whole))
+    call = the_call(merged([], whole))
     assert call.media == {"G.711 (PCMU)"}
     assert call.fax.delivered
     assert call.faults == []
@@ -125,7 +125,7 @@ def test_what_was_lost_is_told(tmp_path: Path) -> None:
 def test_a_capture_of_sip_alone_tells_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "call.pcap"
     path.write_bytes(
-        merged(b"", [d for d in datagrams(capture(tmp_path, LineSettings(mode="T38"))) if d.source[1] == 5060])
+        merged([], [d for d in datagrams(capture(tmp_path, LineSettings(mode="T38"))) if d.source[1] == 5060])
     )
 
     assert main(["trace", str(path)]) == 1
@@ -221,7 +221,7 @@ def test_the_two_calls_of_a_gateway_are_one_in_three_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, whole = tmp_path / "call.pcap", capture(tmp_path, LineSettings(mode="T38"), pages=1)
-    path.write_bytes(merged(b"", leg(whole, B[0], "in@gw", 0) + leg(whole, A[0], "out@gw", 40_000)))
+    path.write_bytes(merged([], leg(whole, B[0], "in@gw", 0) + leg(whole, A[0], "out@gw", 40_000)))
 
     assert main(["trace", str(path), "--config", "/dev/null"]) == 0
     text = capsys.readouterr().out
@@ -243,6 +243,6 @@ def test_the_two_calls_of_a_gateway_are_one_in_three_columns(
 
 def test_calls_one_after_the_other_are_no_gateways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, whole = tmp_path / "call.pcap", capture(tmp_path, LineSettings(mode="T38"), pages=1)
-    path.write_bytes(merged(b"", leg(whole, B[0], "in@gw", 0) + leg(whole, A[0], "out@gw", 3_600_000_000)))
+    path.write_bytes(merged([], leg(whole, B[0], "in@gw", 0) + leg(whole, A[0], "out@gw", 3_600_000_000)))
     assert main(["trace", str(path), "--config", "/dev/null"]) == 0
     assert "goes on as" not in capsys.readouterr().out

@@ -24,6 +24,7 @@ __all__ = ["MODEMS", "Hylafax"]
 SUITES = ("bookworm", "testing")
 PACKAGES = "hylafax-server,iaxmodem"
 MODEMS = 4
+REFUSES = 3
 START_LIMIT_S = 60.0
 
 IAXMODEM = """device /dev/ttyIAX{n}
@@ -108,7 +109,8 @@ def _prepare(root: Path) -> None:
 class Hylafax:
     """Starts HylaFAX with modems 0 to 3 at an Asterisk, and stops it: `with Hylafax(peer) as hylafax: …`.
 
-    `modem{n}` of the Asterisk is answered by modem n; `send` calls from one. The odd ones have no error correction.
+    `modem{n}` of the Asterisk is answered by modem n; `send` calls from one. The odd ones have no error correction, and the last
+    refuses a page with a single bad line (RTN).
     """
 
     def __init__(self, peer: PeerAddress) -> None:
@@ -128,6 +130,8 @@ class Hylafax:
             port = free_port(udp=True)
             (self.root / f"etc/iaxmodem/ttyIAX{n}").write_text(IAXMODEM.format(n=n, port=port, peer=self._peer))
             more = "Class1ECMSupport: no" if n % 2 else ""
+            if n == REFUSES:
+                more += "\nPercentGoodLines: 100"
             (self.spool / f"etc/config.ttyIAX{n}").write_text(MODEM.format(n=n, more=more))
         for old in (self.spool / "status").glob("*"):
             old.unlink()
@@ -167,13 +171,13 @@ class Hylafax:
         """What came, as TIFF."""
         return sorted((self.spool / "recvq").glob("fax*.tif"))
 
-    def send(self, modem: int, number: str, file: Path, *options: str) -> str:
-        """Queue a fax for a modem; its job's number. Raises RuntimeError."""
-        there = self.root / "tmp" / file.name
-        shutil.copy(file, there)
+    def send(self, modem: int, number: str, file: Path | None, *options: str) -> str:
+        """Queue a fax for a modem, without a file one that polls; its job's number. Raises RuntimeError."""
+        if file is not None:
+            shutil.copy(file, self.root / "tmp" / file.name)
         command = ["chroot", self.root, "/usr/bin/sendfax", "-n", "-h", f"ttyIAX{modem}@localhost:{self._port}"]
         said = subprocess.run(
-            [*command, "-t", "1", "-T", "1", *options, "-d", number, f"/tmp/{file.name}"],
+            [*command, "-t", "1", "-T", "1", *options, "-d", number, *([f"/tmp/{file.name}"] if file else [])],
             capture_output=True,
             text=True,
             check=False,

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from softfax.captured.calls import calls_of
+from softfax.captured.legs import join_legs
+from softfax.captured.packets import datagrams
 from softfax.model import Direction, FaxResult, FaxUpdate, Mode, Operation, PageEvent, SessionEvent
 from softfax.station import FaxOrder, Station
 from softfax.station.call import FaxCall
@@ -89,7 +92,8 @@ async def three(
             for name, one, use in zip(("pbx", "trunk"), (a, b), t38, strict=True)
         ]
         rules = [{"name": "out", "from": ["pbx"], "accounts": ["trunk"], **(rule or {})}]
-        gateway = await _station(stack, tmp_path / "gateway", GATEWAY, account=accounts, gateway=rules)
+        trace = {"when": "always", "packets": True}
+        gateway = await _station(stack, tmp_path / "gateway", GATEWAY, account=accounts, gateway=rules, trace=trace)
         made = Three(a, gateway, b)
         gateway.subscribe(made.passed.append)
         yield made
@@ -98,7 +102,8 @@ async def three(
 @pytest.fixture
 def letter(tmp_path: Path) -> str:
     path = tmp_path / "letter.txt"
-    path.write_text("One short line.\n\fAnother page.\n")
+    # Long enough for a page to be seen while it passes, also by a busy machine.
+    path.write_text("One short line.\n" * 25 + "\f" + "Another page.\n" * 25)
     return str(path)
 
 
@@ -148,5 +153,8 @@ def test_a_fax_passes(tmp_path: Path, letter: str, caller: str, answerer: str, m
         passed = all_three.events(PageEvent)
         assert len(passed) == 2
         assert all(page.rows > 1000 and page.bytes > 100 and not page.bad_rows for page in passed)
+        (capture,) = (tmp_path / "gateway" / "traces").glob("*.pcap")
+        ((first, second),) = join_legs(calls_of(datagrams(capture.read_bytes())))
+        assert [(len(one.fax.pages), one.fax.delivered) for one in (first, second)] == [(2, True), (2, True)]
 
     run(scenario)

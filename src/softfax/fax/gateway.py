@@ -233,7 +233,7 @@ class ActiveGateway:
             else None
         )
         if self.tracing is not None:
-            self.tracing.capture(self._gateway.a)
+            self.tracing.capture(self._gateway.a, self._gateway.b)
         self._incoming = _Incoming(call, self._legs[0].policy(settings.t38))
         self.session = GatewaySession(
             settings=settings,

@@ -60,10 +60,12 @@ def _checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def merged(capture: bytes, datagrams: Sequence[Datagram]) -> bytes:
-    """A capture of the engine (which may be empty, or broken off) with these datagrams, in the order of time."""
+def merged(captures: Sequence[bytes], datagrams: Sequence[Datagram]) -> bytes:
+    """Captures of the engine (which may be empty, or broken off) with these datagrams, in the order of time."""
     records: list[tuple[int, bytes | memoryview]] = []
-    if capture[:24] == _FILE_HEADER:
+    for capture in captures:
+        if capture[:24] != _FILE_HEADER:
+            continue
         view, at = memoryview(capture), 24
         while at + _RECORD.size <= len(view):
             seconds, micros, kept, _ = _RECORD.unpack_from(view, at)

@@ -114,13 +114,19 @@ class Tracing:
     def _pcap(self) -> Path:
         return pcap_path(self._settings.folder, self.trace.fax_id, self.trace.attempt)
 
-    def capture(self, engine: EngineSession) -> None:
+    @property
+    def _parts(self) -> list[Path]:
+        """Captures of the sessions, until they are one with the SIP messages: a gateway's call has two."""
+        return [self._pcap, self._pcap.with_suffix(".callee.pcap")]
+
+    def capture(self, *sessions: EngineSession) -> None:
         """Begin to capture the fax's packets, if configured, before its media begin. A failure is logged."""
         if not self._settings.capture_bytes:
             return
         try:
             make_private(self._settings.folder)
-            engine.capture(self._pcap, self._settings.capture_bytes)
+            for path, engine in zip(self._parts, sessions, strict=False):
+                engine.capture(path, self._settings.capture_bytes // len(sessions))
         except (OSError, NativeError) as error:
             log.error("the packets of fax %s are not kept: %s", self.trace.fax_id, error)
 
@@ -178,7 +184,8 @@ class Tracing:
     def drop(self) -> None:
         """Drop it: nothing of it is wanted."""
         try:
-            self._pcap.unlink(missing_ok=True)
+            for path in self._parts:
+                path.unlink(missing_ok=True)
         except OSError as error:
             log.error("the packets of fax %s cannot be deleted: %s", self.trace.fax_id, error)
 
@@ -221,8 +228,9 @@ class Tracing:
     def _save(self, messages: list[_Message]) -> None:
         try:
             self.trace.write(self._settings.folder)
-            capture = self._pcap.read_bytes() if self._pcap.exists() else b""
-            write_whole(self._pcap, merged(capture, [_datagram(message, self._local) for message in messages]))
+            captures = [path.read_bytes() for path in self._parts if path.exists()]
+            write_whole(self._pcap, merged(captures, [_datagram(message, self._local) for message in messages]))
+            self._parts[1].unlink(missing_ok=True)
         except OSError as error:
             log.error("the trace of fax %s cannot be written: %s", self.trace.fax_id, error)
         if self._unwanted:

@@ -196,7 +196,7 @@ def _names(data: bytes) -> None:
 def _octets(data: bytes) -> None:
     t30.decode(data)
     mapped_address(data, data[8:20])
-    merged(data, [Datagram(1, ("192.0.2.1", 1), ("192.0.2.2", 2), data[:99])])
+    merged([data], [Datagram(1, ("192.0.2.1", 1), ("192.0.2.2", 2), data[:99])])
     with contextlib.suppress(ValueError):
         wire.decode(data)
 

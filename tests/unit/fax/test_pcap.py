@@ -18,9 +18,9 @@ def datagram(time_us: int, payload: bytes, host: str = "192.0.2.1") -> Datagram:
 
 
 def test_all_is_in_order_of_time() -> None:
-    media = merged(b"", [datagram(n * SECOND_US, b"media%d" % n) for n in (2, 4, 5)])
+    media = merged([], [datagram(n * SECOND_US, b"media%d" % n) for n in (2, 4, 5)])
 
-    both = merged(media, [datagram(3 * SECOND_US, b"SIP b"), datagram(SECOND_US, b"SIP a", "2001:db8::1")])
+    both = merged([media], [datagram(3 * SECOND_US, b"SIP b"), datagram(SECOND_US, b"SIP a", "2001:db8::1")])
 
     packets = packets_of(both)
     assert [p.payload for p in packets] == [b"SIP a", b"media2", b"SIP b", b"media4", b"media5"]
@@ -31,9 +31,9 @@ def test_all_is_in_order_of_time() -> None:
 
 @pytest.mark.parametrize("cut", [0, 10, 24, 30, 60, -1])
 def test_a_capture_that_was_broken_off_gives_what_is_whole(cut: int) -> None:
-    media = merged(b"", [datagram(n * SECOND_US, b"media") for n in range(3)])
+    media = merged([], [datagram(n * SECOND_US, b"media") for n in range(3)])
 
-    payloads = [p.payload for p in packets_of(merged(media[:cut], [datagram(9 * SECOND_US, b"SIP")]))]
+    payloads = [p.payload for p in packets_of(merged([media[:cut]], [datagram(9 * SECOND_US, b"SIP")]))]
 
     assert payloads == [b"media"] * (2 if cut == -1 else 0) + [b"SIP"]
 
@@ -42,7 +42,7 @@ def test_a_capture_that_was_broken_off_gives_what_is_whole(cut: int) -> None:
 def test_whatever_is_given_a_file_comes_out(capture: bytes, payload: bytes, host: str, time_us: int) -> None:
     one = Datagram(time_us, (host, 5060), ("192.0.2.2", 70000), payload)
 
-    packets = packets_of(merged(capture, [one]))
+    packets = packets_of(merged([capture], [one]))
 
     assert payload in [p.payload for p in packets]
     assert all(p.checksums_hold for p in packets)

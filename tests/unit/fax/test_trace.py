@@ -168,7 +168,7 @@ def ended(tmp_path: Path, when: str, *, success: bool) -> tuple[Path, Path]:
         messages.take(True, "192.0.2.7:5080", INVITE)
         tracing = Tracing("0" * 24, 2, TraceSettings(tmp_path, when, 1000), messages, [("192.0.2.1", 5060)])  # type: ignore[arg-type]
         media = Datagram(1, ("192.0.2.1", 4000), ("192.0.2.7", 4002), b"media")
-        pcap_path(tmp_path, "0" * 24, 2).write_bytes(merged(b"", [media]))
+        pcap_path(tmp_path, "0" * 24, 2).write_bytes(merged([], [media]))
         result: Any = SimpleNamespace(success=success)
         tracing.end(result, {"c": ""}, None)
         await tracing.finish()
