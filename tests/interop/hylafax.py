@@ -35,9 +35,9 @@ FAX_S = 150.0
 ONE, TWO = (2280,), (2280, 2280)
 SIZES = (1144, 1640, 2156, 2280)
 #: Pages of dots alone, of which a row takes as long as twenty of the others: each loss spoils one or two.
-DOTS, DOTS_BELOW = (220, 220), 300
+DOTS, DOTS_BELOW = (120, 120), 300
 #: In the middle of a page that takes some twelve seconds; losses that spoil it, in so many places.
-MID_PAGE_S, SPOILT_S, SPOILT_EVERY_S, SPOILT_PLACES = 4.0, 0.06, 0.4, 50
+MID_PAGE_S, SPOILT_S, SPOILT_EVERY_S, SPOILT_PLACES = 4.0, 0.06, 0.4, 24
 DECLINED = 3  # by the modem, which is not ready for a while after a call
 
 Case = tuple[int, Callable[["Rig", Outcome, int], Awaitable[None]]]

@@ -27,7 +27,7 @@ def _faxopt(call: FaxCall, fax: FaxChannel) -> dict[str, str]:
     return {
         "ecm": "no" if ecm is False else "yes",
         "error": said.get("FAXERROR", ""),
-        # A [[gateway]] rule listens before there is a channel. Asterisk says no as well once it has heard a fax or its time is over.
+        # A [[gateway]] rule listens before there is a channel. Asterisk says no too once it has heard a fax, or its time is over.
         "faxdetect": "no",
         "gateway": "yes" if call.context.direction is Direction.GATEWAY else "no",
         "negotiate_both": "yes" if call.negotiate_both else "no",

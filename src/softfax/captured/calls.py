@@ -73,7 +73,7 @@ class CapturedCall:
         return max((entry.time_us for entry in self.fax.entries), default=0)
 
     def address_of(self, side: int) -> Address | None:
-        """The address that a side has said SIP from, or was told at, first; None where there is no SIP."""
+        """Address of a side in the first message; None where no SIP was captured."""
         return next((address for address, one in self._sides.items() if one == side), None)
 
     # ---- SIP -----------------------------------------------------------------------------------------------------

@@ -149,7 +149,8 @@ def _show_json(call: CapturedCall, number: int, pages: list[str], leg: str, join
                         kind=entry.kind, title=entry.title, detail=entry.detail), flush=True)  # fmt: skip
     print(
         json_line(
-            "call", call=number, leg=leg, joined=joined, call_id=call.call_id, caller=call.caller, called=call.called, media=sorted(call.media),
+            "call", call=number, leg=leg, joined=joined, call_id=call.call_id, caller=call.caller, called=call.called,
+            media=sorted(call.media),
             delivered=call.fax.delivered, rate=call.fax.rate,
             identities={_SIDES[side]: ident for side, ident in call.fax.idents.items()},
             pages=[{"number": p.number, "verdict": p.verdict, "bytes": len(p.data)} for p in call.fax.pages],
