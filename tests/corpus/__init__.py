@@ -39,6 +39,7 @@ class Item:
     words: str = ""
     needs: str = ""
     """A program that writes it."""
+    password: str = ""
 
 
 DOCUMENTS: list[Item] = []
@@ -50,11 +51,12 @@ def document(
     draw: Callable[[Path], list[Grey]] | None = None,
     words: str = "",
     needs: str = "",
+    password: str = "",
 ) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
     """Adds what a function writes."""
 
     def add(write: Callable[[Path], None]) -> Callable[[Path], None]:
-        DOCUMENTS.append(Item(name, write, draw, words, needs))
+        DOCUMENTS.append(Item(name, write, draw, words, needs, password))
         return write
 
     return add

@@ -84,7 +84,7 @@ def measure(item: Item, folder: Path) -> Measured:
     if not item.words:
         for page in item.draw(path) if item.draw else source_pages(path, folder):
             expected += read(page, folder)
-    with start([path], RasterSettings(), folder) as job:
+    with start([path], RasterSettings(password=item.password), folder) as job:
         job.wait()
         warnings = tuple(job.warnings)
     found: Counter[str] = Counter()

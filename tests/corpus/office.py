@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from tests.corpus import SENTENCES, document
+from tests.support import office_files
 
 __all__: list[str] = []
 
@@ -64,3 +66,45 @@ def ghostscript(path: Path) -> None:
         input=program.encode(),
         check=True,
     )
+
+
+def by_libreoffice(path: Path, kind: str = "") -> None:
+    """A text of LibreOffice's, or the like of other programs that it writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / f"{path.stem}.html"
+        source.write_text("".join(f"<p>{words}</p>" for words in ("<b>Findings</b>", *SENTENCES)))
+        subprocess.run(
+            ["soffice", f"-env:UserInstallation=file://{folder}/profile", "--headless", "--infilter=HTML (StarWriter)", "--convert-to",
+             f"{path.suffix[1:]}{kind}", "--outdir", str(path.parent), str(source)],
+            check=True, capture_output=True, timeout=180,
+        )  # fmt: skip
+
+
+for name, kind in (
+    ("letter.odt", ""),
+    ("letter.docx", ":MS Word 2007 XML"),
+    ("letter.doc", ":MS Word 97"),
+    ("letter.rtf", ":Rich Text Format"),
+):
+    document(name, words=f"Findings {ALL}", needs="soffice")(partial(by_libreoffice, kind=kind))
+
+
+@document("sheet.xlsx", words=f"Number What {ALL}", needs="soffice")
+def sheet(path: Path) -> None:
+    office_files.xlsx(path, [["Number", "What"], *([str(n), words] for n, words in enumerate(SENTENCES))])
+
+
+@document("sheet.ods", words=f"Number What {ALL}", needs="soffice")
+def open_sheet(path: Path) -> None:
+    office_files.ods(path, [["Number", "What"], *([str(n), words] for n, words in enumerate(SENTENCES))])
+
+
+@document("locked.docx", words=f"Findings {ALL}", needs="soffice", password="corpus")
+def locked(path: Path) -> None:
+    from msoffcrypto.format.ooxml import OOXMLFile
+
+    # Small ones it encrypts so that nothing opens them.
+    plain_file = path.with_name("open.docx")
+    by_libreoffice(plain_file, ":MS Word 2007 XML")
+    with plain_file.open("rb") as opened, path.open("wb") as out:
+        OOXMLFile(opened).encrypt("corpus", out)

@@ -12,6 +12,8 @@ from PIL import Image
 from softfax.documents.text import text_sheets
 from tests.corpus import SENTENCES, document
 from tests.corpus.office import ALL, html
+from tests.corpus.pdfs import saved
+from tests.corpus.pictures import page
 from tests.support import outlook_files
 
 __all__: list[str] = []
@@ -51,6 +53,21 @@ def html_letter(path: Path) -> None:
 @document("outlook.msg", words=f"From Anna Findings {ALL}")
 def outlook(path: Path) -> None:
     outlook_files.msg(path, {"x0037": "Findings", "x0C1A": "Anna", "x1000": "\r\n\r\n".join(SENTENCES)})
+
+
+@document("forwarded.eml", words=f"Subject Forwarded Findings {ALL} {ALL} {' '.join(SENTENCES * 2)}")
+def forwarded(path: Path) -> None:
+    """An e-mail with an e-mail within it, a text and a picture."""
+    inner = EmailMessage()
+    inner["From"], inner["Subject"] = "anna@clinic.example", "Findings"
+    inner.set_content("\n\n".join(SENTENCES), charset="windows-1252")
+    message = EmailMessage()
+    message["Subject"] = "Forwarded"
+    message.set_content("See below.")
+    message.add_attachment(inner)
+    message.add_attachment("\n\n".join(SENTENCES), filename="note.txt")
+    message.add_attachment(saved(Image.fromarray(page()), "PNG"), maintype="image", subtype="png", filename="page.png")
+    path.write_bytes(message.as_bytes())
 
 
 @document("table.csv", words=f"Number What {ALL}")

@@ -217,6 +217,13 @@ def owner_locked(path: Path) -> None:
         file.save(path, encryption=pikepdf.Encryption(owner="owner", user="", R=6))
 
 
+@document("locked.pdf", words=ALL, password="corpus")
+def locked(path: Path) -> None:
+    pdf(path, sentences())
+    with pikepdf.open(path, allow_overwriting_input=True) as file:
+        file.save(path, encryption=pikepdf.Encryption(owner="owner", user="corpus", R=6))
+
+
 def with_picture(
     path: Path, filters: str, data: bytes, space: str = "/DeviceGray", bits: int = 8, more: str = ""
 ) -> None:

@@ -182,7 +182,9 @@ class ImageDocument:
     def _page(self, index: int, where: str) -> ImageSheet | FaxImage:
         image = self._image
         assert image is not None
-        image.seek(index)
+        # Of other formats there is one; in PSD, 0 is not it.
+        if image.format in PAGED:
+            image.seek(index)
         self._check_size(image.size)
         dpi, stored = _resolution(image), _turn(image)
         warning = f"{where} is damaged: a part of it may be missing" if self._is_damaged(image) else ""

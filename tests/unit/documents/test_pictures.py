@@ -254,3 +254,39 @@ def test_a_heic_picture_is_taken_where_what_reads_it_is_there(tmp_path: Path, mo
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(DocumentUnsupportedError, match="needs the package pillow-heif"):
         drawn(tmp_path / "photo.heic")
+
+
+def psd(mode: int, planes: list[np.ndarray]) -> bytes:
+    """A picture of Photoshop's: 1 grey, 3 RGB, 4 CMYK, 9 L*a*b*; not packed, and no layers beside the merged picture."""
+    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, len(planes), *SHAPE, 8, mode)
+    return head + struct.pack(">IIIH", 0, 0, 0, 0) + b"".join(plane.tobytes() for plane in planes)
+
+
+TONES = tones(255, "u1")
+NEUTRAL = np.full(SHAPE, 128, "u1")
+
+
+@pytest.mark.parametrize(
+    ("mode", "planes"),
+    # Inks are stored from 255, which is none.
+    [(1, [TONES]), (3, [TONES] * 3), (4, [NEUTRAL * 0 + 255] * 3 + [TONES]), (9, [TONES, NEUTRAL, NEUTRAL])],
+)
+def test_pictures_of_photoshop_are_drawn(tmp_path: Path, mode: int, planes: list[np.ndarray]) -> None:
+    path = tmp_path / "picture.psd"
+    path.write_bytes(psd(mode, planes))
+    assert_tones(drawn(path)[0])
+
+
+@pytest.mark.parametrize("ending", ["dib", "im.sgi", "pcx", "dcx", "qoi", "sun"])
+def test_formats_of_old_are_drawn(tmp_path: Path, ending: str) -> None:
+    path, picture = tmp_path / f"picture.{ending}", Image.fromarray(TONES).convert("RGB")
+    if ending == "dcx":
+        page = tmp_path / "page.pcx"
+        picture.save(page)
+        path.write_bytes(struct.pack("<III", 0x3ADE68B1, 12, 0) + page.read_bytes())
+    elif ending == "sun":
+        head = struct.pack(">8I", 0x59A66A95, *SHAPE[::-1], 8, TONES.size, 1, 0, 0)
+        path.write_bytes(head + TONES.tobytes())
+    else:
+        picture.save(path)
+    assert_tones(drawn(path)[0])
