@@ -25,5 +25,5 @@ def test_there_are_many_and_each_has_a_name_of_its_own() -> None:
 
 @pytest.mark.parametrize("item", WRITTEN, ids=lambda item: item.name)
 def test_it_opens(tmp_path: Path, item: Item) -> None:
-    sources = gather([write(item, tmp_path)], tmp_path / "work", limits=DocumentLimits())
+    sources = gather([write(item, tmp_path)], tmp_path / "work", limits=DocumentLimits(), password=item.password)
     assert all(len(open_document(source, DocumentLimits())) >= 1 for source in sources)
