@@ -20,7 +20,6 @@ from softfax.fax.outcome import Outcome
 from softfax.model import (
     CallEvent,
     CallState,
-    Direction,
     FaxContext,
     FaxResult,
     PageEvent,
@@ -30,8 +29,12 @@ from softfax.model import (
 from softfax.station import making, wire
 from softfax.station.calls import LAPSED
 from softfax.station.config import StationConfig
+from tests.support.pages import draw_page, write_fax_tiff
 
 __all__ = ["FarEnds", "SimulatedCalls"]
+
+#: Pages of what is polled.
+POLLED_PAGES = 2
 
 _SIP = {
     "busy": (486, "BUSY"),
@@ -142,17 +145,18 @@ class SimulatedCalls:
             own.set_result(went)
 
     async def _call(self, order: wire.PlaceCall) -> bool:
-        assert order.pages is not None
-        assert order.pages.raster is not None
         number = re.match(r"sips?:([^@]*)@", order.uri)[1]  # type: ignore[index]
-        total = len(list(read_pages(order.pages.raster))) - order.pages.first_page + 1
+        first_page, total, header = 1, POLLED_PAGES, dict[str, Any]()
+        if order.pages is not None:
+            assert order.pages.raster is not None
+            first_page, header = order.pages.first_page, dict(order.pages.header or {})
+            total = len(list(read_pages(order.pages.raster))) - first_page + 1
         if not self._may_dial(order, number):
             return False
         self._report(wire.Ready(order.fax_id))
         if (await self._dial[order.fax_id]).too_late:
             self._report(wire.NotDialled(order.fax_id, "INIT_ERROR", LAPSED, outcome.T30_CALLDROPPED))
             return False
-        header = dict(order.pages.header or {})
         said = f"{header.get('station', '')} {header.get('continued', False)}"
         calls_before = self.far_ends.calls.count(number) - 1 if order.joins else self.far_ends.call(number, said)
         self._happened(order, CallEvent(state=CallState.CALLING))
@@ -188,7 +192,9 @@ class SimulatedCalls:
                 else:
                     self._end(order, Outcome(False, "HANGUP", "cut", outcome.T30_CALLDROPPED), page - 1, total)
                 return False
-            self.far_ends.page(number, order.pages.first_page + page - 1)
+            self.far_ends.page(number, first_page + page - 1)
+            if order.pages is None:
+                write_fax_tiff(order.settings.document, [draw_page(f"Page {n}") for n in range(1, page + 1)])
             self._page(order, page, "good")
         self._end(order, outcome.OK, total, total)
         return True
@@ -207,7 +213,7 @@ class SimulatedCalls:
 
     def _page(self, order: wire.PlaceCall, number: int, quality: str) -> None:
         page = PageEvent(
-            direction=Direction.SEND, number=number, bytes=1, rows=1, bad_rows=0, seconds=1, quality=quality
+            direction=order.settings.direction, number=number, bytes=1, rows=1, bad_rows=0, seconds=1, quality=quality
         )
         self._happened(order, page)
 
@@ -234,5 +240,10 @@ class SimulatedCalls:
 
 def _context(order: wire.PlaceCall) -> FaxContext:
     return FaxContext(
-        fax_id=order.fax_id, direction=Direction.SEND, outgoing=True, session_number=1, unique_id="1.1", channel="x"
+        fax_id=order.fax_id,
+        direction=order.settings.direction,
+        outgoing=True,
+        session_number=1,
+        unique_id="1.1",
+        channel="x",
     )
