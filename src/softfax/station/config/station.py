@@ -49,7 +49,7 @@ OTHER_TABLES = frozenset(
     re.findall(
         r"\w+",
         "send receive loopback convert serve jobs status stations cancel config doctor backup restore deliveries swml impair"
-        " trace probe gateway",
+        " trace probe gateway polled",
     )
 )
 #: Their options, which may stand at the top, for all of them (docs/configuration.md).
