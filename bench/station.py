@@ -20,7 +20,7 @@ from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, T38Preferences
 from softfax.model import CallEvent, CallState, Direction, Event, FaxResult
 from softfax.options import ModePolicy
-from softfax.sip.agent import IncomingCall
+from softfax.sip.call import IncomingCall
 from softfax.sip.types import SipConfig
 
 

@@ -21,7 +21,7 @@ import asyncio, os, socket, sys
 from softfax.sip.agent import UserAgent
 from softfax.sip.sdp import T38Parameters
 from softfax.sip.types import *
-from softfax.sip.agent import IncomingCall
+from softfax.sip.call import IncomingCall
 from softfax.errors import *
 
 class Side:

@@ -35,7 +35,7 @@ from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import Direction
 from softfax.options import check_ident
-from softfax.sip.agent import IncomingCall
+from softfax.sip.call import IncomingCall
 from softfax.sip.listening import shown
 from softfax.sip.types import SipConfig
 

@@ -27,7 +27,7 @@ from softfax.fax.trace import Leg
 from softfax.fax.tracing import Tracing
 from softfax.model import Direction, Event, FaxResult, new_fax_id
 from softfax.options import ModePolicy, options_of
-from softfax.sip.agent import Call, IncomingCall
+from softfax.sip.call import Call, IncomingCall
 from softfax.sip.types import AudioMedia, T38Media, T38Policy
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from softfax.fax.settings import T38Preferences
 from softfax.fax.trace import Leg as TraceLeg
 from softfax.fax.tracing import Tracing
 from softfax.model import Event, FaxResult, HeardEvent
-from softfax.sip.agent import Call, IncomingCall
+from softfax.sip.call import Call, IncomingCall
 from softfax.sip.types import AudioMedia, CallerId, T38Media, T38Policy
 from softfax.sipstatus import status
 

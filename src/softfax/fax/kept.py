@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from softfax.fax.media import UdptlSockets
-from softfax.sip.agent import Call, IncomingCall
+from softfax.sip.call import Call, IncomingCall
 from softfax.sip.types import AudioMedia, T38Media, T38Policy
 
 __all__ = ["KeptCall", "TakenCall"]

@@ -23,7 +23,8 @@ from softfax.fax.settings import FaxSettings
 from softfax.fax.trace import TraceSettings
 from softfax.fax.tracing import Ring, SipMessages, Tracing
 from softfax.model import Event, FaxResult
-from softfax.sip.agent import IncomingCall, UserAgent
+from softfax.sip.agent import UserAgent
+from softfax.sip.call import IncomingCall
 from softfax.sip.types import CallerId, CallHandler, SipConfig
 
 __all__ = ["FaxRuntime", "IncomingHandler"]

@@ -25,7 +25,8 @@ from softfax.sip.types import (
 from softfax.sipstatus import status
 
 if TYPE_CHECKING:
-    from softfax.sip.agent import Call, UserAgent
+    from softfax.sip.agent import UserAgent
+    from softfax.sip.call import Call
 
 __all__ = ["answer_for", "check_first", "glue_event", "local_udptl"]
 

@@ -7,8 +7,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from softfax.sip.accounts import identity
-from softfax.sip.agent import Call, PlaceOrder
+from softfax.sip.agent import PlaceOrder
 from softfax.sip.binding import clean, pj
+from softfax.sip.call import Call
 from softfax.sip.ended import CallEnd
 from softfax.sip.pj_accounts import PjAccount, PjAccounts
 from softfax.sip.secure import security_of

@@ -19,8 +19,9 @@ from softfax.model import EndedBy
 from softfax.reasons import NAME_UNKNOWN, NO_ROUTE
 from softfax.sip import sdp
 from softfax.sip.accounts import KnownAccount
-from softfax.sip.agent import SERVERS_MAX, Call, IncomingCall, PlaceOrder
+from softfax.sip.agent import SERVERS_MAX, PlaceOrder
 from softfax.sip.binding import clean, library_path, message_of, pj, reason_of, status_reason
+from softfax.sip.call import Call, IncomingCall
 from softfax.sip.ended import FAR_END, OURS, CallEnd, end_of
 from softfax.sip.glue import PJ_EPENDING, FirstOffer, Glue, GlueEvent, GlueEventType, Refused
 from softfax.sip.headers import headers_of, sdp_of

@@ -17,7 +17,7 @@ from softfax.sip.sdes import SrtpKeys, SrtpPolicy
 from softfax.sip.sdp import T38Parameters
 
 if TYPE_CHECKING:
-    from softfax.sip.agent import Call
+    from softfax.sip.call import Call
 
 __all__ = [
     "ANYWHERE",

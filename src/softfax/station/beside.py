@@ -19,7 +19,7 @@ from softfax.model import (
     SessionEvent,
     SessionState,
 )
-from softfax.sip.agent import IncomingCall
+from softfax.sip.call import IncomingCall
 from softfax.sip.headers import display_name, number_of
 from softfax.station import making
 from softfax.station.call import FaxCall

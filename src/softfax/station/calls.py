@@ -34,7 +34,7 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, FaxResult, new_fax_id
-from softfax.sip.agent import IncomingCall
+from softfax.sip.call import IncomingCall
 from softfax.sip.headers import number_of
 from softfax.sip.types import CALLS_PER_PROCESS, CallerId, CallHandler, SipAccount, calls_possible
 from softfax.sipstatus import status

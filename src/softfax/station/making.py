@@ -25,7 +25,7 @@ from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Operation, SessionEvent, SessionState
 from softfax.options import FaxOptions, check_ident, options_of
 from softfax.sip.accounts import ANONYMOUS
-from softfax.sip.agent import IncomingCall
+from softfax.sip.call import IncomingCall
 from softfax.sip.headers import REQUEST_URI, is_private, number_of
 from softfax.sip.types import CALLS_PER_PROCESS, SipConfig, split_uri
 from softfax.station import wire

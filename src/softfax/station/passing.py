@@ -25,7 +25,7 @@ from softfax.fax.outcome import Outcome
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings
 from softfax.model import Event, HeardSignal
-from softfax.sip.agent import IncomingCall
+from softfax.sip.call import IncomingCall
 from softfax.sip.types import CallerId, CallHandler
 from softfax.station import making, wire
 from softfax.station.config import GatewayConfig, StationConfig
