@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What docs/security.md promises has tests: each that docs/promises.md names is there, and no promise is without one."""
+"""What docs/security.md, accounts.md and callbacks.md promise has tests: each that docs/promises.md names is there, and no promise
+of security, and no section of the others, is without one."""
 
 from __future__ import annotations
 
@@ -28,6 +29,17 @@ def test_every_promise_has_its_tests() -> None:
     promised = re.findall(r"^- \*\*([^*]+)\*\*", security, re.M)
     kept = set(re.findall(r"^\| ([^|]+?) \|", PROMISES, re.M))
     missing = [one for one in promised if one not in kept]
+    assert not missing, f"name their tests in docs/promises.md: {missing}"
+
+
+def test_every_section_of_accounts_and_callbacks_has_its_tests() -> None:
+    sections = [
+        heading
+        for page in ("accounts", "callbacks")
+        for heading in re.findall(r"^## (.+)", (ROOT / f"docs/{page}.md").read_text(), re.M)
+    ]
+    kept = set(re.findall(r"^\| ([^|]+?) \|", PROMISES, re.M))
+    missing = [one for one in sections if one not in kept]
     assert not missing, f"name their tests in docs/promises.md: {missing}"
 
 
