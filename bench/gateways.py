@@ -19,8 +19,9 @@ from pathlib import Path
 
 from bench.process import cpu_s
 from bench.run import CALL_LIMIT_S, SETTLE_S, Document, Station
-from softfax.engine.core import Engine, LineSettings, T30Settings, run_line
+from softfax.engine.core import Engine, T30Settings
 from softfax.engine.gateway import Gateway, LegSettings, run_gateway_line
+from softfax.engine.line import LineSettings, run_line
 from tests.support.background import REPOSITORY
 
 SENDER, RECEIVER = "127.0.0.21", "127.0.0.22"

@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from softfax.engine.core import Engine, LineSettings, T30Settings, run_line
+from softfax.engine.core import Engine, T30Settings
+from softfax.engine.line import LineSettings, run_line
 
 LINES = {"t38": "T38", "audio": "PCMU"}
 

@@ -19,7 +19,8 @@ from softfax.documents.begin import prepare, start
 from softfax.documents.tiff import read_pages
 from softfax.documents.types import PreparedDocument, RasterSettings
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, run_line
+from softfax.engine.core import Engine, EngineEvent, T30Settings
+from softfax.engine.line import LineSettings, run_line
 from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.fax.runtime import FaxRuntime

@@ -11,7 +11,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, LineSettings, T30Settings, run_line
+from softfax.engine.core import Engine, T30Settings
+from softfax.engine.line import LineSettings, run_line
 from tests.fuzz.targets import CORPUS
 from tests.native.pages import write_pages
 from tests.native.test_capture import fax

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, UdptlSettings
+from softfax.engine.core import Engine, EngineEvent, T30Settings, UdptlSettings
+from softfax.engine.line import LineSettings
 from softfax.fax import t30
 from tests.native.pages import write_pages
 from tests.native.test_line import fax

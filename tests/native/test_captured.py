@@ -15,7 +15,8 @@ from softfax.captured.calls import CapturedCall, calls_of
 from softfax.captured.packets import datagrams
 from softfax.cli.main import main
 from softfax.documents.tiff import read_pages
-from softfax.engine.core import Engine, LineSettings, T30Settings
+from softfax.engine.core import Engine, T30Settings
+from softfax.engine.line import LineSettings
 from softfax.errors import UsageError
 from softfax.fax.pcap import Datagram, merged
 from tests.native.pages import write_pages

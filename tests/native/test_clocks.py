@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from softfax.engine.abi import EventType
-from softfax.engine.core import LineSettings
+from softfax.engine.line import LineSettings
 from tests.native.test_line import fax
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, UdptlSettings, completion_text, run_line
+from softfax.engine.core import Engine, EngineEvent, T30Settings, UdptlSettings, completion_text
+from softfax.engine.line import LineSettings, run_line
 from softfax.fax import t30
 from tests.native.test_line import fax
 from tests.support.media_sockets import media_sockets

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from softfax.engine.abi import EventType
-from softfax.engine.core import EngineEvent, LineSettings
+from softfax.engine.core import EngineEvent
+from softfax.engine.line import LineSettings
 from softfax.fax import t30
 from tests.native.test_line import fax
 

@@ -18,7 +18,8 @@ import pytest
 
 from softfax.documents.tiff import read_pages
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, UdptlSettings, completion_text, run_line
+from softfax.engine.core import Engine, EngineEvent, T30Settings, UdptlSettings, completion_text
+from softfax.engine.line import LineSettings, run_line
 from softfax.station.receiving import page_count
 from tests.native.pages import write_pages
 from tests.support.engine_testing import Fault, misbehave
@@ -27,7 +28,8 @@ CHILD = """
 import os, sys, threading, time
 from pathlib import Path
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, LineSettings, T30Settings, run_line
+from softfax.engine.core import Engine, T30Settings
+from softfax.engine.line import LineSettings, run_line
 mode, ecm, sent, received = sys.argv[1:]
 
 def watch(engine, sender):
@@ -96,7 +98,8 @@ def test_killed_at_any_moment_what_was_confirmed_can_be_read(tmp_path: Path) -> 
 LIMITED = """
 import resource, signal, sys
 from pathlib import Path
-from softfax.engine.core import Engine, LineSettings, T30Settings, run_line
+from softfax.engine.core import Engine, T30Settings
+from softfax.engine.line import LineSettings, run_line
 sent, received, size = sys.argv[1:]
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))

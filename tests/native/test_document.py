@@ -15,7 +15,8 @@ from PIL import Image
 
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.engine.abi import DisVerdict, EventType, Lacks
-from softfax.engine.core import Engine, EngineEvent, EngineSession, LineSettings, PageFormat, T30Settings, run_line
+from softfax.engine.core import Engine, EngineEvent, EngineSession, PageFormat, T30Settings
+from softfax.engine.line import LineSettings, run_line
 from softfax.fax import t30
 
 PACE_US = 150

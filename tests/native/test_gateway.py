@@ -22,8 +22,9 @@ import pytest
 
 from softfax.documents.tiff import read_pages
 from softfax.engine.abi import ErrorCorrection, EventType, Signal
-from softfax.engine.core import Engine, EngineEvent, LineSettings, PagePreview, T30Settings, UdptlSettings
+from softfax.engine.core import Engine, EngineEvent, PagePreview, T30Settings, UdptlSettings
 from softfax.engine.gateway import Gateway, LegSettings, run_gateway_line
+from softfax.engine.line import LineSettings
 from softfax.errors import NativeError
 from softfax.fax import t30
 from tests.native.pages import write_pages

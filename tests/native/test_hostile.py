@@ -24,7 +24,8 @@ CHILD = """
 import sys
 from pathlib import Path
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, LineSettings, T30Settings, run_line
+from softfax.engine.core import Engine, T30Settings
+from softfax.engine.line import LineSettings, run_line
 from tests.support.engine_testing import Fault, misbehave
 mode, fault, guard, sent, received = sys.argv[1:]
 with Engine(shards=1) as engine:
@@ -156,7 +157,8 @@ import random
 import sys
 from pathlib import Path
 from softfax.engine.abi import ErrorCorrection
-from softfax.engine.core import Engine, LineSettings, T30Settings, UdptlSettings
+from softfax.engine.core import Engine, T30Settings, UdptlSettings
+from softfax.engine.line import LineSettings
 from softfax.documents.tiff import read_pages
 from tests.support.engine_testing import run_impaired_line
 first, sent, received = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])

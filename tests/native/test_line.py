@@ -12,7 +12,8 @@ import pytest
 
 from softfax.documents.tiff import read_pages
 from softfax.engine.abi import ErrorCorrection, EventType, Signal
-from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, UdptlSettings, run_line
+from softfax.engine.core import Engine, EngineEvent, T30Settings, UdptlSettings
+from softfax.engine.line import LineSettings, run_line
 from softfax.errors import NativeError, UsageError
 from softfax.fax import t30
 from tests.native.pages import write_pages

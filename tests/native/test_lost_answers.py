@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from softfax.engine.abi import EventType
-from softfax.engine.core import LineSettings, UdptlSettings
+from softfax.engine.core import UdptlSettings
+from softfax.engine.line import LineSettings
 from tests.native.test_line import fax
 from tests.support.engine_testing import Fault
 

@@ -13,7 +13,8 @@ import pytest
 
 from softfax.documents.tiff import read_pages
 from softfax.engine.abi import DisVerdict, EventType
-from softfax.engine.core import Engine, EngineEvent, EngineSession, LineSettings, T30Settings, completion_text, run_line
+from softfax.engine.core import Engine, EngineEvent, EngineSession, T30Settings, completion_text
+from softfax.engine.line import LineSettings, run_line
 from softfax.errors import UsageError
 from softfax.fax.feed import page_format
 from tests.native.pages import write_pages

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from softfax.documents.tiff import read_pages
-from softfax.engine.core import Engine, LineSettings, PagePreview, T30Settings, run_line
+from softfax.engine.core import Engine, PagePreview, T30Settings
+from softfax.engine.line import LineSettings, run_line
 from softfax.fax.preview import PAPER_GREY, png_of
 from tests.native.pages import write_pages
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, LineSettings, RedSettings, T30Settings, run_line
+from softfax.engine.core import Engine, RedSettings, T30Settings
+from softfax.engine.line import LineSettings, run_line
 from softfax.errors import NativeError
 from tests.native.pages import write_pages
 from tests.native.test_line import fax

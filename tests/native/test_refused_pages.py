@@ -12,7 +12,8 @@ from PIL import Image
 from softfax.documents.received import drop_superseded
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.engine.abi import ErrorCorrection, EventType
-from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, UdptlSettings, run_line
+from softfax.engine.core import Engine, EngineEvent, T30Settings, UdptlSettings
+from softfax.engine.line import LineSettings, run_line
 
 #: Without error correction of any kind.
 NAKED = UdptlSettings(error_correction=ErrorCorrection.NONE, redundancy=0)

@@ -14,7 +14,8 @@ from PIL import Image
 
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, LineSettings, T30Settings, UdptlSettings, run_line
+from softfax.engine.core import Engine, T30Settings, UdptlSettings
+from softfax.engine.line import LineSettings, run_line
 from tests.native.pages import write_pages
 from tests.native.test_collisions import PREAMBLE, SIGNAL_ENDS, ifps, turned
 from tests.native.test_line import fax

@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from softfax.engine.abi import LineConfig, check, library
-from softfax.engine.core import EngineSession, LineSettings, PageFormat
+from softfax.engine.core import EngineSession, PageFormat
 from softfax.engine.gateway import Gateway
+from softfax.engine.line import LineSettings
 from softfax.engine.srtp import SrtpSettings
 
 __all__ = [

@@ -7,7 +7,8 @@ import ctypes as c
 from dataclasses import dataclass
 
 from softfax.engine.abi import Flag, SessionConfig, check, library
-from softfax.engine.core import Engine, EngineSession, LineSettings
+from softfax.engine.core import Engine, EngineSession
+from softfax.engine.line import LineSettings
 
 __all__ = ["Gateway", "LegSettings", "run_gateway_line"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from softfax.engine.core import LineSettings, UdptlSettings
+from softfax.engine.core import UdptlSettings
+from softfax.engine.line import LineSettings
 
 __all__ = ["CELLS", "Cell", "cells_named"]
 

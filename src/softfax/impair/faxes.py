@@ -18,7 +18,8 @@ from PIL import Image
 
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, EngineEvent, T30Settings, completion_text, run_line
+from softfax.engine.core import Engine, EngineEvent, T30Settings, completion_text
+from softfax.engine.line import run_line
 from softfax.impair.cells import Cell
 
 __all__ = ["CellResult", "LineFax", "draw_pages", "fax_over", "figure_of_merit", "run_cells"]

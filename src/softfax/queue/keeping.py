@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files of the queue's faxes that go: of those that are erased, and of orders that were never taken. Everything here blocks."""
+"""Files of the queue's faxes: the folder that has them, and those that go, erased or of orders never taken. All of it blocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from softfax.diskspace import shred
+from softfax.diskspace import make_private, shred
 from softfax.errors import LocalError
 from softfax.filestore import StoreError, received_key
 from softfax.model import Direction
@@ -18,11 +18,26 @@ from softfax.queue.reading import StoredFax
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
 
-__all__ = ["check_new", "erase", "tidy"]
+__all__ = ["check_new", "erase", "prepare", "tidy"]
 
 log = logging.getLogger("softfax.queue")
 
 KEYS_KEPT_S = LOOSE_FOLDER_S = 24 * 3600.0
+
+
+def prepare(queue: FaxQueue) -> None:
+    """Make the folder of documents, and open the store. Raises LocalError."""
+    try:
+        make_private(queue.folder)
+    except OSError as error:
+        raise LocalError(
+            f"documents cannot be kept in {queue.folder} ({error.strerror})",
+            "check [data] dir, its rights and its disk",
+        ) from None
+    try:
+        queue.files.open()
+    except StoreError as error:
+        log.error("%s: faxes that come are kept here until it can", error)
 
 
 def check_new(folder: Path) -> None:

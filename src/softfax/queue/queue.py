@@ -24,11 +24,11 @@ from typing import Any, Unpack
 from softfax.delivery.aside import Aside
 from softfax.delivery.database import Database
 from softfax.delivery.stations import GONE
-from softfax.diskspace import make_private, sync_files
+from softfax.diskspace import sync_files
 from softfax.errors import LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
-from softfax.filestore import FileStore, StoreError
+from softfax.filestore import FileStore
 from softfax.model import Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate
 from softfax.queue import keeping, pages, recorder, tables, taking
 from softfax.queue.attempt import SendAttempt
@@ -124,17 +124,7 @@ class FaxQueue:
 
     def prepare(self, database: Database) -> None:
         """Make the tables. Blocks, in a thread."""
-        try:
-            make_private(self.folder)
-        except OSError as error:
-            raise LocalError(
-                f"documents cannot be kept in {self.folder} ({error.strerror})",
-                "check [data] dir, its rights and its disk",
-            ) from None
-        try:
-            self.files.open()
-        except StoreError as error:
-            log.error("%s: faxes that come are kept here until it can", error)
+        keeping.prepare(self)
         database.prepare(tables.METADATA)
         if database.fresh:
             keeping.check_new(self.folder)

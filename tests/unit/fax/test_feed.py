@@ -13,7 +13,8 @@ from softfax.documents.begin import start
 from softfax.documents.tiff import read_pages
 from softfax.documents.types import FarEnd, PageInfo, RasterSettings
 from softfax.engine.abi import EventType, Lacks
-from softfax.engine.core import Engine, EngineEvent, LineSettings, T30Settings, run_line
+from softfax.engine.core import Engine, EngineEvent, T30Settings
+from softfax.engine.line import LineSettings, run_line
 from softfax.errors import DocumentError
 from softfax.fax.feed import DocumentFeed, far_end_of
 
