@@ -20,6 +20,7 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, Stream
 
 from softfax.documents.pdf_carve import carve
+from softfax.documents.pdf_fonts import give_fonts
 from softfax.documents.pdf_notes import draw_note
 from softfax.documents.pdf_pictures import CUT, ODD, mend_picture, page_pictures, picture_fault
 
@@ -150,9 +151,10 @@ class Structure:
     def _look_at_pages(self) -> None:
         """UserUnits, and fields that PDFium leaves out because no form has them."""
         try:
-            form = "/AcroForm" in self._pdf.Root
+            form, given = "/AcroForm" in self._pdf.Root, dict[str, Any]()
             for index, page in enumerate(self._pdf.pages):
                 raw = page.obj
+                self._give_fonts(_inherited(raw, "/Resources"), given)
                 if "/UserUnit" in raw and 0 < float(raw.UserUnit) <= UNIT_MOST:
                     self.units[index] = float(raw.UserUnit)
                 if "/Annots" in raw:
@@ -176,6 +178,12 @@ class Structure:
         if "/AS" not in note and isinstance(value, Name) and isinstance(looks, Dictionary) and str(value) in looks:
             note.AS = value
             self.changed = True
+
+    def _give_fonts(self, resources: Any, given: dict[str, Any]) -> None:
+        try:
+            self.changed |= isinstance(resources, Dictionary) and give_fonts(self._pdf, resources, given)
+        except PROBLEMS:
+            pass  # a malformed font does not hide what is on other pages
 
     def _draw_note(self, note: Any) -> None:
         try:

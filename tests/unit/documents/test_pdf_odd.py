@@ -118,3 +118,17 @@ def test_a_ticked_box_without_its_state_is_ticked(tmp_path: Path) -> None:
         tmp_path, plain("", page="/Annots [8 0 R]", catalog=form, objects=(look, box.replace("/V /Yes", "/V /Off")))
     )
     assert not (empty < 128).any()
+
+
+@pytest.mark.parametrize(
+    "names", ["/afii10065 /afii10066 /afii10067", "/uni03B1 /uni03B2 /Omega", "/alphatonos /beta /Omega"]
+)
+@pytest.mark.parametrize(
+    "base", ["/Type1 /BaseFont /Foo", "/TrueType /BaseFont /Arial,Bold", "/Type1 /BaseFont /Times-Roman"]
+)
+def test_greek_and_cyrillic_without_a_font_are_drawn(tmp_path: Path, names: str, base: str) -> None:
+    font = f"<< /Type /Font /Subtype {base} /Encoding << /Differences [97 {names}] >> /FirstChar 97 /Widths [600 600 600] >>"
+    data = plain("BT /X 40 Tf 100 700 Td (abc) Tj ET", objects=(font,)).replace(b"/F 5 0 R >>", b"/F 5 0 R /X 7 0 R >>")
+    page, said = drawn(tmp_path, data)
+    assert all((page[100:160, left : left + 24] < 128).any() for left in (100, 124, 148))
+    assert not said
