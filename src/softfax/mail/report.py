@@ -42,6 +42,7 @@ _WHY = {
     Cause.CRASH: "The fax station stopped during the call. Ask the recipient what arrived before you send it again.",
     Cause.CANCELLED: "",
     Cause.FORBIDDEN: "The fax station may not call this number. Please inform its administrator.",
+    Cause.NOT_REACHED: "The call ended before it was the turn of this fax. Send it again.",
 }
 
 
