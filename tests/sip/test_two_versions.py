@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from softfax.reasons import NAME_UNKNOWN, PORT_UNREACHABLE
+from softfax.reasons import NAME_UNKNOWN, NOT_OVER_IPV6, PORT_UNREACHABLE, REASON_REMEDIES
 from tests.sip.far_end import AUDIO, HERE, T38, Agent, FarEnd
 from tests.sip.test_names import run_apart
 from tests.sip.test_networks import has_ipv6
@@ -226,6 +226,30 @@ def test_a_name_of_the_other_version_alone_is_not_known(tmp_path: Path) -> None:
         ', "127.0.0.1:0"',
     )
     assert printed.strip().endswith(NAME_UNKNOWN)
+
+
+def test_an_address_of_the_other_version_is_told_as_such() -> None:
+    agent = Agent(
+        """
+        class Told(Side):
+            def on_state(self, call, state, code, reason): self.note(f"{state} {code} {reason}")
+        async def main(agent):
+            side = Told("call")
+            agent.call("sip:1@[::1]:5060", side, t38=policy())
+            await side.until("ended")
+            print(side.log[-1])
+            await agent.set_accounts([SipAccount(name="six", server="sip:[::1]:5060", user="fax", register=True)])
+            try:
+                await agent.register("six")
+            except SoftfaxError as error:
+                print(error)
+            print((await agent.probe("six")).reason)
+        """
+    )
+    called, registered, probed = agent.output()
+    assert called == f"ended 0 {NOT_OVER_IPV6}"
+    assert registered == f"sip:[::1]:5060: {NOT_OVER_IPV6}; {REASON_REMEDIES[NOT_OVER_IPV6]}"
+    assert probed == NOT_OVER_IPV6
 
 
 def test_what_icmp_reports_is_heard_over_both() -> None:

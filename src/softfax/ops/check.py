@@ -19,7 +19,7 @@ from softfax.errors import ConfigError
 from softfax.ops.toml_lines import Place, key_lines, line_of
 from softfax.settings_file import TomlError, read_text
 from softfax.sip.listening import host_port, listen_addresses, shown, texts_of, version_of
-from softfax.sip.types import PublicAddress, is_numeric, parse_listen
+from softfax.sip.types import PublicAddress, is_numeric, parse_listen, split_uri
 from softfax.station.config import StationConfig
 from softfax.station.config.mistakes import mistakes
 
@@ -210,7 +210,7 @@ def _examples(config: StationConfig) -> Iterator[Warned]:
 
 
 def _host(uri: str) -> str:
-    return re.sub(r"^sips?:([^@]*@)?", "", uri).split(";")[0].rsplit(":", 1)[0]
+    return split_uri(uri)[2].strip("[]")
 
 
 def is_loopback(listen: str | Sequence[str]) -> bool:
@@ -250,8 +250,13 @@ def _open_doors(config: StationConfig) -> Iterator[Warned]:
 
 
 def _unheard(config: StationConfig) -> Iterator[Warned]:
-    """Public addresses of a version of IP that is not listened on."""
+    """Servers and public addresses of a version of IP that is not listened on."""
     versions = {version_of(host) for host, _ in listen_addresses(config.sip.listen)}
+    for n, account in enumerate(config.account):
+        host = _host(account.server)
+        if is_numeric(host) and version_of(host) not in versions:
+            problem = f"account {account.label} cannot be reached: SIP is not listened for over IPv{version_of(host)}"
+            yield ("account", n, "server"), problem, "add an address of it to listen in [sip]"
     named: list[tuple[Place, PublicAddress]] = [(("sip", "public_address"), config.sip.public_address)]
     named += [(("account", n, "public_address"), one.public_address) for n, one in enumerate(config.account)]
     for place, address in named:
@@ -262,7 +267,7 @@ def _unheard(config: StationConfig) -> Iterator[Warned]:
 
 
 def _near(server: str) -> bool:
-    host = _host(server).strip("[]")
+    host = _host(server)
     try:
         return ip_address(host).is_loopback
     except ValueError:

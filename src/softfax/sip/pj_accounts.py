@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from softfax.errors import UsageError
+from softfax.reasons import NOT_OVER_IPV4, NOT_OVER_IPV6
 from softfax.sip.accounts import LINE_PARAMETER, KnownAccount, Origin, known_networks, origin_of
 from softfax.sip.binding import clean, message_of, pj, reason_of, status_reason
 from softfax.sip.contacts import binding_of
@@ -27,6 +28,7 @@ from softfax.sip.types import (
     AUDIO_REDUNDANCY,
     SipAccount,
     SipConfig,
+    is_numeric,
     is_unspecified,
     local_address_towards,
     split_uri,
@@ -260,6 +262,13 @@ class PjAccounts:
         self.origin = origin_of(self._known.values(), request_uri, source, hosts)
         prm.accountIndex = int((self.find(self.origin.account, version_of(source)) or anonymous).getId())
 
+    def unheard(self, uri: str) -> str:
+        """Reason why a URI cannot be asked: its address is of a version of IP that is not listened on; empty if it can."""
+        host = split_uri(uri)[2]
+        if not is_numeric(host) or version_of(host) in self._bound:
+            return ""
+        return NOT_OVER_IPV6 if version_of(host) == 6 else NOT_OVER_IPV4
+
     def register(self, name: str, wanted: bool, version: int) -> None:
         """Sends REGISTER over a version of IP, or takes the last back; `on_registration` follows."""
         before = self._registering.get(name)
@@ -270,6 +279,11 @@ class PjAccounts:
                 before.setRegistration(False)
         if not name or pj_account is None:
             self.on_registration(name, RequestAnswer(0, "there is no such account", answered=False))
+            return
+        account = pj_account.account
+        unheard = self.unheard(account.proxy or account.server) if account is not None else ""
+        if unheard:
+            self.on_registration(name, RequestAnswer(0, unheard, answered=False))
             return
         try:
             self._registering[name] = pj_account

@@ -226,12 +226,15 @@ class Stack:
     def options(self, name: str, token: int, version: int) -> None:
         """Asks the server of an account whether it is there, over a version of IP."""
         pj_account = self.pj_accounts.find(name, version)
+        account = pj_account.account if pj_account is not None else None
+        unheard = self.pj_accounts.unheard(account.proxy or account.server) if account is not None else ""
         if (
             pj_account is None
-            or pj_account.account is None
-            or self._glue.options(int(pj_account.getId()), server_uri(pj_account.account), token)
+            or account is None
+            or unheard
+            or self._glue.options(int(pj_account.getId()), server_uri(account), token)
         ):
-            self.agent.tell(self.agent.requests.probed, token, RequestAnswer(503, NO_ROUTE, answered=False))
+            self.agent.tell(self.agent.requests.probed, token, RequestAnswer(503, unheard or NO_ROUTE, answered=False))
 
     def call(self, call: Call, order: PlaceOrder) -> None:
         """Sends the INVITE."""
@@ -241,6 +244,11 @@ class Stack:
         pj_account = self.pj_accounts.find(order.account, order.version)
         if pj_account is None:
             self.agent.tell(call._deliver_state, "ended", 0, f"there is no account {order.account}")
+            return
+        account = pj_account.account
+        unheard = self.pj_accounts.unheard(account.proxy if account and account.proxy else order.uri)
+        if unheard:
+            self.agent.tell(call._deliver_state, "ended", 0, unheard)
             return
         if len(self._calls) >= self.config.max_calls:
             self.agent.tell(

@@ -118,6 +118,10 @@ def test_exit_status_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]
             r"c.toml:2: warning: calls from any address are answered at 127.0.0.1:5060 and \[::\]:5060",
         ),
         (
+            ACCOUNT.replace("127.0.0.1", "[::1]"),
+            r"c.toml:3: warning: account pbx cannot be reached: SIP is not listened for over IPv6",
+        ),
+        (
             ACCOUNT + '[sip]\npublic_address = "2001:db8::7"\n',
             r"c.toml:6: warning: 2001:db8::7 is shown to nobody: SIP is not listened for over IPv6",
         ),
