@@ -17,7 +17,7 @@ from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.page import sample
 
@@ -40,6 +40,7 @@ class Fake:
         self.contacts = sample.contacts()
         self.trace: dict[str, Any] | None = None
         self.polled: list[dict[str, Any]] = []
+        self.numbers: list[dict[str, Any]] = []
         self.uploads: dict[str, tuple[str, int]] = {}
         self.asked: list[tuple[str, str, Any]] = []
         self.failing: dict[str, tuple[int, dict[str, Any]]] = {}
@@ -401,6 +402,16 @@ def _put_out(h: Any, fake: Fake, _g: Any, _q: Any, body: bytes) -> None:
     h.answer(201, one)
 
 
+def _set_number(h: Any, fake: Fake, _g: Any, _q: Any, asked: Any) -> None:
+    fake.numbers = [one | asked if one["number"] == asked["number"] else one for one in fake.numbers]
+    h.answer(200, next(one for one in fake.numbers if one["number"] == asked["number"]))
+
+
+def _forget_number(h: Any, fake: Fake, groups: tuple[str, ...], *_: Any) -> None:
+    fake.numbers = [one for one in fake.numbers if one["number"] != unquote(groups[0])]
+    h.answer(204)
+
+
 def _take_back(h: Any, fake: Fake, groups: tuple[str, ...], *_: Any) -> None:
     fake.polled = [one for one in fake.polled if one["id"] != groups[0]]
     h.answer(204)
@@ -466,6 +477,9 @@ ROUTES: tuple[tuple[str, str, Act], ...] = (
         "/v1/accounts",
         _json(lambda fake: {"accounts": [{"name": "office"}, {"name": "trunk"}], "defaults": sample.DEFAULTS}),
     ),
+    ("GET", "/v1/numbers", _json(lambda fake: {"numbers": fake.numbers})),
+    ("POST", "/v1/numbers", _set_number),
+    ("DELETE", r"/v1/numbers/(.+)", _forget_number),
     ("GET", "/v1/polled", _json(lambda fake: {"polled": fake.polled})),
     ("POST", "/v1/polled", _put_out),
     ("DELETE", r"/v1/polled/(\w+)", _take_back),

@@ -254,6 +254,16 @@ CONTACTS = (
 )
 
 
+def known_number() -> dict[str, Any]:
+    """What is known of a number."""
+    return {
+        "number": "+49301234567", "updated": "2026-03-02T10:00:00Z", "calls": 12, "delivered": 11, "last_cause": "",
+        "transport": "T38", "rate_bps": 14400, "ecm": True, "resolution": "204x196", "account": "pbx",
+        "remote_station_id": "+49 30 1234567", "seconds_per_page": 24.5, "t38_failures": 0, "t38_failed": None,
+        "training_failed": None, "joined_failed": None, "mode": None, "max_rate": 9600, "joined": "on",
+    }  # fmt: skip
+
+
 def polled() -> dict[str, Any]:
     """A document that is put out for polling."""
     return {

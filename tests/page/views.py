@@ -49,6 +49,7 @@ def set_scene(fake: Fake) -> None:
     fake.fill(14, 12)
     fake.status = sample.status()
     fake.polled = [sample.polled()]
+    fake.numbers = [sample.known_number()]
     for direction, number, page in (("send", CALL, 2), ("receive", f"{0xABD:024x}", 1)):
         out = direction == "send"
         fake.put(
@@ -123,6 +124,8 @@ VIEWS: tuple[tuple[str, str, Callable[[Page], None] | None], ...] = (
     ("contact", "#/contacts", _press(".head .btn.main")),
     ("erase", f"#/fax/{RECEIVED}", _press(".danger-word")),
     ("forward", f"#/fax/{RECEIVED}", _press(".fax-side .acts > .btn:nth-child(2)")),
+    ("numbers", "#/numbers", None),
+    ("number", "#/numbers", _press(".polled .btn")),
     ("polled", "#/polled", None),
     ("put-out", "#/polled", _press(".head .btn.main")),
     ("health", "#/health", None),

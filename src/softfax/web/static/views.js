@@ -9,6 +9,7 @@ const VIEWS = {
   fax: { file: "fax", style: "fax" },
   call: { file: "call", style: "call" },
   contacts: { file: "contacts", style: "contacts" },
+  numbers: { file: "numbers", style: "polled" },
   polled: { file: "polled", style: "polled" },
   health: { file: "health", style: "health" },
   settings: { file: "settings", style: "" },

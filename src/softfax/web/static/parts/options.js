@@ -69,7 +69,7 @@ export function When({ d }) {
   `;
 }
 
-const Select = ({ label, value, options, set }) => html`
+export const Select = ({ label, value, options, set }) => html`
   <label class="field">
     <span>${label}</span>
     <select value=${value} onChange=${(e) => set(e.target.value)}>

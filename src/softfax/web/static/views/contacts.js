@@ -125,7 +125,10 @@ export default function Contacts() {
     <div class="view">
       <div class="head">
         <h1>${t("nav.contacts")}</h1>
-        <button class="btn main" onClick=${() => setEditing({})}><${Icon} name="plus" />${t("contacts.new")}</button>
+        <div class="row">
+          <a class="btn" href="#/numbers">${t("nav.numbers")}</a>
+          <button class="btn main" onClick=${() => setEditing({})}><${Icon} name="plus" />${t("contacts.new")}</button>
+        </div>
       </div>
       <search class="searchbar">
         <label class="search">
