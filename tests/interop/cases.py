@@ -196,6 +196,22 @@ def fetch(extension: str, *options: str) -> Case:
     return case
 
 
+def twice(*options: str) -> Case:
+    """We call an extension that receives and then sends, by a document of SWML that sends and then receives."""
+
+    async def case(campaign: Campaign, outcome: Outcome) -> None:
+        outcome.sent = str(campaign.document(outcome.case))
+        document = campaign.folder(outcome.case) / "twice.yaml"
+        document.write_text("sections:\n  main:\n    - send_fax: {document: sent.tif}\n    - receive_fax\n")
+        arguments = ("--data", "data", "--dir", ".", "--ident", IDENT, *options)
+        process = await campaign.softfax(
+            outcome.case, "swml", "run", document.name, "--to", campaign.peer.uri("twice"), *arguments
+        )
+        await campaign.finish(outcome, process)
+
+    return case
+
+
 def fetched(endpoint: str, options: str, *ours: str) -> Case:
     """Asterisk calls us and receives what we have ready."""
 
@@ -327,6 +343,8 @@ CASES: dict[str, Case] = {
     "recv-mode-t38": send("recv", "--mode", "t38"),
     "recv-tcp": send("recv", "--transport", "tcp"),
     "recv-digest": digest(send, "recv"),
+    "twice": twice(),
+    "twice-audio": twice("--mode", "audio"),
     # Asterisk calls and sends
     "redundancy": receive("out"),
     "fec": receive("out-fec"),

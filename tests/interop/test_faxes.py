@@ -76,3 +76,13 @@ def test_the_events_of_a_fax(outcome: Outcome) -> None:
 @pytest.mark.parametrize("outcome", ["recv"], indirect=True)
 def test_the_call_is_the_same_on_both_sides(outcome: Outcome) -> None:
     assert outcome.peer["CallID"] == outcome.result["call_id"]
+
+
+@pytest.mark.parametrize(("outcome", "mode"), [("twice", "T38"), ("twice-audio", "audio")], indirect=["outcome"])
+def test_two_faxes_on_one_call(outcome: Outcome, mode: str) -> None:
+    assert outcome.exit_status == 0, outcome.stderr
+    assert [(one["direction"], one["success"], one["pages"], one["mode"]) for one in outcome.results] == [
+        ("send", True, 1, mode),
+        ("receive", True, 1, mode),
+    ]
+    assert len({one["call_id"] for one in outcome.results}) == 1
