@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from softfax.documents.tiff import read_pages
-from softfax.model import Direction, Fax, FaxResult, FaxState, FaxUpdate, Operation, SessionEvent, new_fax_id
+from softfax.model import Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, Operation, SessionEvent, new_fax_id
 from softfax.queue.model import Document, FaxFilter, FaxRequest
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station
@@ -160,7 +160,7 @@ def test_a_poll_is_an_order_of_the_queue(tmp_path: Path) -> None:
     assert [fax.id for fax in handed] == [fetched.id]
     assert len(list(read_pages(documents[0]))) == 2
     assert (refused.state, refused.pages, len(refused.attempts)) == (FaxState.FAILED, 0, 2)
-    assert "(PWD)" in refused.remedy
+    assert (refused.cause, "(PWD)" in refused.reason, "(PWD)" in refused.remedy) == (Cause.REFUSED, True, True)
     assert "poll_password" not in fetched.to_json()
 
 

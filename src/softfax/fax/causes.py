@@ -26,6 +26,8 @@ __all__ = ["classify", "remedy"]
 T30_TRAINING = frozenset({6, 20})
 T30_NOT_FAX = frozenset({T30_T0_EXPIRED, T30_T1_EXPIRED, 19, 28})
 T30_NO_MATCH = frozenset(range(8, 13))
+#: A poll that was not accepted, by the far end or by us.
+T30_NOT_POLLED = frozenset({50, 53, 54, 56})
 
 _MODES = "the machines have no format in common: try a lower resolution, or G.711 instead of T.38"
 
@@ -79,7 +81,7 @@ def classify(result: Mapping[str, Any]) -> Cause | None:
         return status(sip or code - NO_T30, int(result.get("q850") or 0)).cause
     if code in T30_NOT_FAX:
         return Cause.NOT_FAX
-    if code in T30_NO_MATCH:
+    if code in T30_NO_MATCH | T30_NOT_POLLED:
         return Cause.REFUSED
     if code in T30_TRAINING:
         return Cause.TRAINING
@@ -109,6 +111,8 @@ def remedy(cause: Cause, result: Mapping[str, Any] | None = None, *, poll: bool 
     refused = status(sip, int(result.get("q850") or 0))
     if code >= NO_T30 and cause is not Cause.CANCELLED and refused.remedy:
         return refused.remedy
+    if code in T30_NOT_POLLED and not poll:
+        return "the caller has to name the document's number (SEP) and give its password (PWD)"
     if poll:
         return _POLLING.get(cause, _REMEDIES[cause])
     if result.get("direction") == "receive" and cause in _RECEIVING:

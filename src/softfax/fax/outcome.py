@@ -35,6 +35,8 @@ T30_T0_EXPIRED, T30_T1_EXPIRED = 2, 3
 #: No fax was heard: T0, T1, and spandsp's RX_NOFAX.
 T30_SILENCE = frozenset({T30_T0_EXPIRED, T30_T1_EXPIRED, 28})
 T30_TX_INCAPABLE = 10
+#: DCN in answer to our DTC, and what it is then.
+T30_DCN_FOR_DTC, T30_POLL_REFUSED = 35, 50
 T30_FILE_ERRORS = range(41, 47)
 T30_CALLDROPPED = 49
 #: Of ITU-T Q.850.
@@ -129,8 +131,12 @@ def cut(judged: Outcome, end: CallEnd, *, began: bool) -> Outcome:
     return judged
 
 
-def from_t30(code: int, text: str) -> Outcome:
-    """T.30 ended with spandsp's completion code `code`, whose text is `text`."""
+def from_t30(code: int, text: str, *, polls: bool = False) -> Outcome:
+    """T.30 ended with spandsp's completion code `code`, whose text is `text`. `polls`: we asked for a document by DTC,
+    and none has begun to come."""
+    if polls and code in (T30_DCN_FOR_DTC, T30_CALLDROPPED):
+        why = "the far end does not give the document: its number (SEP) or its password (PWD) is another"
+        return Outcome(False, "Poll not accepted", why, T30_POLL_REFUSED)
     if code == 0:
         return OK
     if code in (T30_T0_EXPIRED, T30_T1_EXPIRED):

@@ -82,6 +82,7 @@ class FaxSession:
         self._t38_refused = False
         self._in_audio = False
         self._hostile = ""
+        self._dis_heard = False
         self._last_sip = (0, "")
         self._media_running = False
         self._answered = self._hung_up = False
@@ -262,6 +263,10 @@ class FaxSession:
             self.call.stay_in_audio(fixed)
         self._in_audio = fixed
 
+    def _on_dis(self, event: EngineEvent) -> None:
+        del event
+        self._dis_heard = True
+
     def _on_negotiated(self, event: EngineEvent) -> None:
         before, self._reached = self._facts.terms, True
         self._facts.negotiate(event)
@@ -325,7 +330,9 @@ class FaxSession:
             return Outcome(False, "UNKNOWN", self._hostile, code or outcome.T30_CALLDROPPED)
         if self._facts.confirmed_last:
             return outcome.OK
-        result = outcome.from_t30(code, completion_text(code))
+        asked = self.settings.polling is not None and self.settings.direction is Direction.RECEIVE
+        polls = asked and self._dis_heard and not self._facts.bitrate
+        result = outcome.from_t30(code, completion_text(code), polls=polls)
         if result.success and not self._facts.pages:
             return Outcome(False, "HANGUP", "the call ended before the first page", outcome.T30_CALLDROPPED)
         return result
@@ -534,6 +541,7 @@ class FaxSession:
 
 _ENGINE_HANDLERS: dict[EventType, Callable[[FaxSession, EngineEvent], None]] = {
     EventType.V21: FaxSession._on_v21,
+    EventType.DIS: FaxSession._on_dis,
     EventType.COMMANDED: FaxSession._on_commanded,
     EventType.NEGOTIATED: FaxSession._on_negotiated,
     EventType.PAGE: FaxSession._on_page,
