@@ -362,12 +362,10 @@ class GatewaySession:
         return Outcome(False, "HANGUP", text, outcome.T30_CALLDROPPED)
 
     def _no_answer(self, answer_s: float) -> None:
-        text = f"no answer within {answer_s:g} s"
-        self._finish(Outcome(False, "NOANSWER", text, outcome.NO_T30 + 487, reached=False, sip_code=487), 480)
+        self._finish(outcome.no_answer(answer_s), 480)
 
     def _too_long(self) -> None:
-        hours = self.settings.call_s / 3600
-        self._finish(Outcome(False, "TIMEOUT", f"the call took longer than {hours:g} hours", outcome.T30_CALLDROPPED))
+        self._finish(outcome.too_long(self.settings.call_s))
 
     def _finish(self, why: Outcome, sip_code: int = 0) -> None:
         """Both calls end at once, and with them the media."""

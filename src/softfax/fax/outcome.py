@@ -20,8 +20,10 @@ __all__ = [
     "from_sip",
     "from_t30",
     "hostile_text",
+    "no_answer",
     "not_reached",
     "resolution_name",
+    "too_long",
 ]
 
 # Result codes of ours, where T.30 never began: NO_T30 + SIP status.
@@ -99,6 +101,17 @@ def from_sip(code: int, reason: str = "", q850: int = 0, words: str = "") -> Out
     elif reason in REASON_REMEDIES:
         text = reason
     return Outcome(False, known.word, text, NO_T30 + code, reached=False, sip_code=code)
+
+
+def no_answer(seconds: float) -> Outcome:
+    """A call that nobody answered in time."""
+    text = f"no answer within {seconds:g} s"
+    return Outcome(False, "NOANSWER", text, NO_T30 + 487, reached=False, sip_code=487)
+
+
+def too_long(seconds: float) -> Outcome:
+    """A call that took longer than any may."""
+    return Outcome(False, "TIMEOUT", f"the call took longer than {seconds / 3600:g} hours", T30_CALLDROPPED)
 
 
 def ended_unanswered(end: CallEnd, sip_code: int) -> Outcome:

@@ -467,17 +467,14 @@ class FaxSession:
 
     def _no_answer(self) -> None:
         if self.phase is Phase.CALLING:
-            seconds = self.settings.timeouts.answer_s
-            text = f"no answer within {seconds:g} s"
-            self._finish(Outcome(False, "NOANSWER", text, outcome.NO_T30 + 487, reached=False, sip_code=487))
+            self._finish(outcome.no_answer(self.settings.timeouts.answer_s))
 
     def _no_t38(self) -> None:
         if self.phase is Phase.UP and self.mode is not Mode.T38:
             self._finish(Outcome(False, "T38_NEG_ERROR", "T.38 was not agreed in time", outcome.NO_T30))
 
     def _call_too_long(self) -> None:
-        hours = self.settings.timeouts.call_s / 3600
-        self._finish(Outcome(False, "TIMEOUT", f"the call took longer than {hours:g} hours", outcome.T30_CALLDROPPED))
+        self._finish(outcome.too_long(self.settings.timeouts.call_s))
 
     def _move(self, phase: Phase) -> None:
         self.phase = CALL_PHASES.move(self.phase, phase)
