@@ -34,7 +34,7 @@ from softfax.mailboxes import MailboxError, Mailboxes, service, targets
 from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult, FaxState, FaxUpdate, new_fax_id
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, making, wire
-from softfax.station.config.mailboxes import CommandTarget, SmtpConfig
+from softfax.station.config.mailboxes import CommandTarget, EmailTarget, SmtpConfig
 from tests.support.pages import draw_page, write_fax_tiff
 from tests.support.receiver import receiver
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
@@ -257,6 +257,30 @@ def test_a_mail_server_that_will_change_its_mind_is_asked_again(code: int, said:
     finally:
         mail.stop()
     assert raised.value.final is final
+
+
+@pytest.mark.parametrize(
+    ("station", "caller", "name", "told"),
+    [
+        ("+49 89 7", "+49897", "Ada", "From:   +49 89 7 (Ada, +49897)"),
+        ("", "+49897", "", "From:   +49897"),
+        ("", "", "", "From:   unknown (no number)"),
+    ],
+)
+def test_an_email_says_once_whom_a_fax_is_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, station: str, caller: str, name: str, told: str
+) -> None:
+    sent: list[EmailMessage] = []
+    monkeypatch.setattr(targets, "send", lambda message, smtp: sent.append(message))
+    pdf = tmp_path / "fax.pdf"
+    pdf.write_bytes(b"%PDF-1.7")
+    fax = {"id": new_fax_id(), "created": "2026-11-29T10:00:00.000000Z", "remote_station_id": station, "caller": caller,
+           "caller_name": name, "to": "77", "pages": 1, "state": "received", "reason": "", "mailbox": "sales"}  # fmt: skip
+    targets.email(EmailTarget(to="ada@clinic.example"), SmtpConfig(), targets.Item(fax=fax, pdf=pdf))
+    body = sent[0].get_body()
+    assert body is not None
+    assert body.get_content().splitlines()[0] == told
+    assert sent[0]["Subject"] == f"Fax from {station or caller or 'unknown'}, 1 page"
 
 
 def test_a_program_is_done_when_it_ends_and_ended_with_all_it_started(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ OUTPUT_MAX = 2000
 COPIED_AT_ONCE = 1 << 20
 PRINT_TIMEOUT_S = 60.0
 STORE_CONNECT_S, STORE_READ_S = 10.0, 60.0
-_SUBJECT = "Fax from {station}, {pages} pages"
+_SUBJECT, _SUBJECT_OF_ONE = "Fax from {station}, {pages} pages", "Fax from {station}, 1 page"
 
 
 class MailboxError(SoftfaxError):
@@ -122,14 +122,16 @@ def email(target: EmailTarget, smtp: SmtpConfig, item: Item, key: str = "") -> N
     """An e-mail by way of [smtp]. `key` says which delivery: one that comes twice has one Message-ID, so a server may drop it."""
     message = EmailMessage()
     message["From"], message["To"] = smtp.sender, target.to
-    message["Subject"] = " ".join(item.fill(target.subject or _SUBJECT).split())
+    subject = _SUBJECT_OF_ONE if item.facts["pages"] == "1" else _SUBJECT
+    message["Subject"] = " ".join(item.fill(target.subject or subject).split())
     unique = hashlib.sha256((key or target.to).encode()).hexdigest()[:16]
     message["Message-ID"] = f"<{item.facts['fax_id']}.{unique}@{smtp.sender.rpartition('@')[2]}>"
     message["Date"] = formatdate()
     message["Auto-Submitted"] = "auto-generated"
     message["X-Softfax-Fax-Id"] = item.facts["fax_id"]
     facts = item.facts
-    sender = f"{facts['station']} ({facts['caller'] or 'no number'})"
+    names = list(dict.fromkeys(filter(None, (facts["station"], facts["caller_name"], facts["caller"] or "no number"))))
+    sender = names[0] + (f" ({', '.join(names[1:])})" if names[1:] else "")
     lines = [
         f"From:   {sender}",
         f"To:     {facts['called']}",
