@@ -44,7 +44,7 @@ FILTERS = frozenset(
      "/Fl", "/RL", "None"}
 )  # fmt: skip
 CRYPT = re.compile(rb"/Crypt\b")
-NAMES_SHOWN = 3
+NAMES_SHOWN, PATTERNS_MAX = 3, 200
 #: Operators that put something on a page: words that are not blank, paths, pictures.
 PAINTS = re.compile(
     rb"[^\s(<\[]\s*[)>\]]\s*(?:Tj|TJ|'|\")|(?:^|[\s\])>}/])(?:f\*?|F|S|s|B\*?|b\*?|Do|sh|EI)(?=[\s\[(<%/]|$)"
@@ -154,7 +154,7 @@ class Structure:
             form, given = "/AcroForm" in self._pdf.Root, dict[str, Any]()
             for index, page in enumerate(self._pdf.pages):
                 raw = page.obj
-                self._give_fonts(_inherited(raw, "/Resources"), given)
+                self._mend_resources(_inherited(raw, "/Resources"), given)
                 if "/UserUnit" in raw and 0 < float(raw.UserUnit) <= UNIT_MOST:
                     self.units[index] = float(raw.UserUnit)
                 if "/Annots" in raw:
@@ -179,9 +179,12 @@ class Structure:
             note.AS = value
             self.changed = True
 
-    def _give_fonts(self, resources: Any, given: dict[str, Any]) -> None:
+    def _mend_resources(self, resources: Any, given: dict[str, Any]) -> None:
+        if not isinstance(resources, Dictionary):
+            return
         try:
-            self.changed |= isinstance(resources, Dictionary) and give_fonts(self._pdf, resources, given)
+            self.changed |= give_fonts(self._pdf, resources, given)
+            self.changed |= _turn_tiles(resources.get("/Pattern"))
         except PROBLEMS:
             pass  # a malformed font does not hide what is on other pages
 
@@ -338,6 +341,28 @@ def _inherited(thing: Any, key: str) -> Any:
             return thing[key]
         thing = thing.get("/Parent")
     return None
+
+
+def _turn_tiles(patterns: Any) -> bool:
+    """Turn the boxes and steps of tiles (ISO 32000-1 §8.7.3) the usual way round, which shows the same.
+
+    Others PDFium leaves out at the edges of what it draws at a time.
+    """
+    changed = False
+    for name in list(patterns.keys())[:PATTERNS_MAX] if isinstance(patterns, Dictionary) else ():
+        tile = patterns[name]
+        if not isinstance(tile, Stream) or tile.get("/PatternType") != 1:
+            continue
+        for key in ("/XStep", "/YStep"):
+            if key in tile and float(tile[key]) < 0:
+                tile[key] = -tile[key]
+                changed = True
+        box = [float(side) for side in tile.BBox]
+        upright = [min(box[0], box[2]), min(box[1], box[3]), max(box[0], box[2]), max(box[1], box[3])]
+        if box != upright:
+            tile.BBox = Array(upright)
+            changed = True
+    return changed
 
 
 def _overlap(box: Any, other: Any) -> bool:

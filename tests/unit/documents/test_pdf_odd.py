@@ -132,3 +132,30 @@ def test_greek_and_cyrillic_without_a_font_are_drawn(tmp_path: Path, names: str,
     page, said = drawn(tmp_path, data)
     assert all((page[100:160, left : left + 24] < 128).any() for left in (100, 124, 148))
     assert not said
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "/BBox [20 20 0 0] /XStep 20 /YStep 20",
+        "/BBox [0 0 20 20] /XStep -20 /YStep -20",
+        "/BBox [0 0 20 20] /XStep 20 /YStep 20",
+    ],
+)
+def test_tiles_are_the_same_whichever_way_round_they_are_given(tmp_path: Path, entries: str) -> None:
+    """Drawn in bands as a page of a fax is, no tile is missing where one band ends."""
+
+    def tiles(given: str) -> np.ndarray:
+        tile = stream(
+            "0.2 g 2 2 m 15 5 l 5 15 l f", f"/PatternType 1 /PaintType 1 /TilingType 1 {given} /Resources << >>"
+        )
+        path = tmp_path / "tiles.pdf"
+        path.write_bytes(
+            plain("/Pattern cs /P scn 50 100 450 650 re f", more="/Pattern << /P 7 0 R >>", objects=(tile,))
+        )
+        sheet = next(iter(open_document(Source(path=path), DocumentLimits())))
+        assert not isinstance(sheet, FaxImage)
+        return np.asarray(sheet.render(1728, 2292), int)
+
+    usual = tiles("/BBox [0 0 20 20] /XStep 20 /YStep 20")
+    assert np.abs(tiles(entries) - usual).mean() < 1
