@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from softfax.errors import LocalError, UsageError
 from softfax.sip import stun
+from softfax.sip.names import known_account
+from softfax.sip.types import SipAccount
 
 TRANSACTION = bytes(range(12))
 
@@ -111,3 +113,21 @@ def test_a_server_is_asked_again_and_then_given_up(monkeypatch: pytest.MonkeyPat
         transport.close()
 
     asyncio.run(run())
+
+
+def test_an_account_has_the_address_of_the_version_that_its_stun_server_has(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> tuple[str, ...]:
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: Server(silent=False), local_addr=("127.0.0.1", 0)
+        )
+        host, port = transport.get_extra_info("sockname")
+        account = SipAccount(name="a", server="sip:192.0.2.1", stun=f"{host}:{port}")
+        try:
+            known = await known_account(account, ("127.0.0.1", "::1"), lambda host, port, transport: [])
+        finally:
+            transport.close()
+        assert isinstance(known.account.public_address, tuple)
+        return known.account.public_address
+
+    assert asyncio.run(scenario()) == ("203.0.113.9",)
+    assert not caplog.records, "the version that the server has not is no trouble"
