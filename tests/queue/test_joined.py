@@ -157,3 +157,17 @@ def test_a_far_end_that_takes_one_fax_a_call_is_called_for_each(tmp_path: Path, 
         assert all(len(fax.attempts) == 1 for fax in await all_delivered(r, later)), "it is known now"
 
     with_faxes(tmp_path, "alone", letter, work)
+
+
+@pytest.mark.parametrize(("joined", "configured", "calls"), [("on", 1, 1), ("off", 5, 3)])
+def test_what_people_want_for_a_number_comes_before_the_configuration(
+    tmp_path: Path, letter: Path, joined: str, configured: int, calls: int
+) -> None:
+    async def run() -> None:
+        async with running(tmp_path, queue={**QUICK, "joined_faxes": configured}) as r:
+            requests = [request("ok", letter) for _ in range(3)]
+            await asyncio.to_thread(r.queue.memory.prefer, requests[0].to, "", 0, joined)
+            await all_delivered(r, await r.queue.submit(requests))
+            assert len(r.far_ends.calls) == calls
+
+    asyncio.run(run())

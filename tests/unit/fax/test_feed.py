@@ -153,3 +153,48 @@ def test_what_a_dis_says() -> None:
     bits[2] = 1 << 0 | 1 << 2  # bits 17 and 19: B4, and no longer than that
     assert far_end_of(head + bits).size == 1
     assert far_end_of(head + bits).length_mm == 364.0
+
+
+def test_another_fax_on_the_call_is_made_anew_where_the_far_end_cannot_take_it(tmp_path: Path) -> None:
+    """Its pages stand behind those of the first, which were confirmed; the far end has all of both."""
+
+    async def run() -> None:
+        loop, received = asyncio.get_running_loop(), tmp_path / "received.tif"
+        letter = tmp_path / "letter.txt"
+        letter.write_text("One\fTwo")
+        (tmp_path / "b").mkdir()
+        first = start([letter], RasterSettings(resolution="standard"), tmp_path)
+        second = start([letter], RasterSettings(resolution="superfine"), tmp_path / "b")
+        with Engine(shards=1) as engine, first, second:
+            for job in (first, second):
+                await asyncio.to_thread(job.wait)
+            a = engine.session(T30Settings(caller=True, tx_file=first.tiff))
+            b = engine.session(T30Settings(caller=False, rx_file=received, lacks=Lacks.SUPERFINE | Lacks.HIGH))
+            failed: list[DocumentError] = []
+            feeds = [DocumentFeed(first, a, lambda *_: None, failed.append)]
+            feeds[0].others_follow(True)
+            completed = []
+
+            def drain() -> None:
+                for event in engine.events():
+                    if event.session != a.id:
+                        continue
+                    if event.type is EventType.NEGOTIATED and len(feeds) == 1:
+                        feeds.append(DocumentFeed(second, a, lambda *_: None, failed.append, before=feeds[0]))
+                    elif event.type is EventType.DIS:
+                        feeds[-1].engine_event(event)
+                    elif event.type is EventType.COMPLETE:
+                        completed.append(event.code)
+
+            loop.add_reader(engine.fileno(), drain)
+            await asyncio.to_thread(run_line, a, b, LineSettings(pace_us=6000))
+            drain()
+            loop.remove_reader(engine.fileno())
+            for feed in feeds:
+                feed.close()
+            a.close()
+            b.close()
+        assert (completed, failed) == ([0], [])
+        assert [round(info.y_dpi) for info, _ in read_pages(received)] == [98, 98, 196, 196]
+
+    asyncio.run(run())
