@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 
 from PIL import Image
 
@@ -20,7 +21,6 @@ from softfax.documents.deep_tiff import (
     with_directory,
 )
 from softfax.documents.tiff import encode_t6
-from softfax.documents.types import DocumentLimits
 
 __all__ = ["Complaints", "is_cut", "is_whole_t6"]
 
@@ -28,6 +28,8 @@ __all__ = ["Complaints", "is_cut", "is_whole_t6"]
 END, END_OCTETS = 0x001001, 3
 T6, HEAD = 4, b"II*\0\0\0\0\0"
 SAID_MAX = 1 << 16
+#: An octet for each is taken twice.
+DOTS_MAX = 64_000_000
 
 
 class Complaints:
@@ -48,8 +50,10 @@ class Complaints:
 
 
 def is_whole_t6(bits: bytes, width: int, rows: int) -> bool:
-    """Return True if T.6 bits are a page of so many dots and rows, all of them."""
-    if not 0 < width * rows <= DocumentLimits().source_pixels:
+    """Return True if T.6 bits are a page of so many dots and rows, all of them, or one too large to be looked at."""
+    if width * rows > DOTS_MAX:
+        return True
+    if width <= 0 or rows <= 0:
         return False
     tags = {WIDTH: [width], ROWS: [rows], STRIP_ROWS: [rows], BITS: [1], COMPRESSION: [T6], PHOTOMETRIC: [0],
             OFFSETS: [len(HEAD)], COUNTS: [len(bits)]}  # fmt: skip
@@ -58,7 +62,7 @@ def is_whole_t6(bits: bytes, width: int, rows: int) -> bool:
             image = Image.open(io.BytesIO(with_directory(HEAD + bits, "<", tags)), formats=("TIFF",))
             image.load()
         return not complaints.said and not is_cut(bits, image)
-    except (OSError, ValueError):
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         return False
 
 

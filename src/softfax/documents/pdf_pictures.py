@@ -14,7 +14,7 @@ from PIL import Image
 
 from softfax.documents.fax_bits import is_whole_t6
 
-__all__ = ["CUT", "ODD", "mend_picture", "page_pictures", "picture_fault"]
+__all__ = ["CUT", "DECODING", "ODD", "mend_picture", "page_pictures", "picture_fault"]
 
 #: What can be wrong with a picture: its data end early, or it has to be written anew.
 CUT, ODD = "cut", "odd"
@@ -32,6 +32,8 @@ COMPONENTS = {
 SPACES = {1: Name.DeviceGray, 3: Name.DeviceRGB, 4: Name.DeviceCMYK}
 #: Start of frame of a JPEG (ITU-T T.81 table B.1), and the markers among them that are none.
 FRAMES, OTHERS = range(0xC0, 0xD0), (0xC4, 0xC8, 0xCC)
+#: What Pillow raises on pictures that are not what they say.
+DECODING = (OSError, MemoryError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)
 JPEG_END = b"\xff\xd9"
 JBIG2_UNKNOWN = 0xFFFFFFFF
 
@@ -77,7 +79,7 @@ def picture_fault(picture: Any) -> str:
 
 
 def mend_picture(picture: Any) -> None:
-    """Writes an odd picture anew so that PDFium reads it as it is meant. Raises one of PROBLEMS, or OSError."""
+    """Writes an odd picture anew so that PDFium reads it as it is meant. Raises one of PROBLEMS or DECODING."""
     ((kind, _),) = _filters(picture)
     if kind == "/DCTDecode":
         picture.ColorSpace = SPACES[_jpeg_components(picture.read_raw_bytes())]
@@ -154,7 +156,7 @@ def _jpeg_fault(picture: Any, data: bytes) -> str:
         image = Image.open(io.BytesIO(data), formats=("JPEG",))
         image.draft("L", (64, 64))
         image.load()
-    except OSError:
+    except DECODING:
         return CUT
     return ""
 

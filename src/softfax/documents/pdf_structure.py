@@ -22,7 +22,7 @@ from pikepdf import Array, Dictionary, Name, Stream
 from softfax.documents.pdf_carve import carve
 from softfax.documents.pdf_fonts import give_fonts
 from softfax.documents.pdf_notes import draw_note
-from softfax.documents.pdf_pictures import CUT, ODD, mend_picture, page_pictures, picture_fault
+from softfax.documents.pdf_pictures import CUT, DECODING, ODD, mend_picture, page_pictures, picture_fault
 
 __all__ = ["PROBLEMS", "Structure", "read_structure"]
 
@@ -119,7 +119,7 @@ class Structure:
                     self._faults[picture.objgen] = ""
                     self._faults[picture.objgen] = picture_fault(picture)
                 faults.add(self._faults[picture.objgen])
-        except PROBLEMS:
+        except (*PROBLEMS, *DECODING):
             pass  # the renderer does as it can
         return faults - {""}
 
@@ -145,7 +145,7 @@ class Structure:
                     if self._faults.get(picture.objgen) == ODD:
                         mend_picture(picture)
                         self._faults[picture.objgen] = ""
-                except (*PROBLEMS, OSError):
+                except (*PROBLEMS, *DECODING):
                     self._faults[picture.objgen] = CUT
 
     def _look_at_pages(self) -> None:
