@@ -122,7 +122,7 @@ def test_a_page_longer_than_the_far_ends_paper_is_cut(tmp_path: Path) -> None:
     assert sum(page.rows for page in sent.pages) == pytest.approx(1800 / 72 * 25.4 * 7.7, abs=3)
 
 
-def test_a_page_that_cannot_be_made_ends_the_fax_with_the_reason(tmp_path: Path) -> None:
+def test_a_page_that_is_damaged_is_a_page_that_says_so(tmp_path: Path) -> None:
     """The third page of this TIFF has no data left: known only when it is drawn."""
     from PIL import Image
 
@@ -138,8 +138,26 @@ def test_a_page_that_cannot_be_made_ends_the_fax_with_the_reason(tmp_path: Path)
 
     sent = asyncio.run(fax(tmp_path, path, RasterSettings()))
 
+    assert (sent.failed, sent.code, len(sent.pages)) == (None, 0, 3)
+
+
+def test_a_page_that_cannot_be_made_ends_the_fax_with_the_reason(tmp_path: Path) -> None:
+    """The picture of the third page is too large: known only when it is drawn."""
+    import pikepdf
+
+    with pikepdf.new() as pdf:
+        for side in (100, 100, 60_000):
+            page = pdf.add_blank_page(page_size=(595, 842))
+            kind = {"Type": pikepdf.Name.XObject, "Subtype": pikepdf.Name.Image, "ColorSpace": pikepdf.Name.DeviceGray}
+            picture = pikepdf.Stream(pdf, b"U" * 1300, Width=side, Height=side, BitsPerComponent=1, **kind)
+            page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(Im=picture))
+            page.Contents = pikepdf.Stream(pdf, b"400 0 0 400 50 50 cm /Im Do")
+        pdf.save(tmp_path / "large.pdf")
+
+    sent = asyncio.run(fax(tmp_path, tmp_path / "large.pdf", RasterSettings()))
+
     assert sent.failed is not None
-    assert "damaged" in sent.failed.problem
+    assert "page 3 of large.pdf" in sent.failed.problem
     assert len(sent.pages) <= 2
 
 
