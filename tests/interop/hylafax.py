@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from softfax.impair.relay import Damage
 from tests.interop.campaign import attempt, command
 from tests.interop.cases import IDENT, LISTEN
+from tests.interop.joining import send_in_one_call
 from tests.interop.outcome import Outcome
 from tests.peer.asterisk import PeerAddress
 from tests.peer.hylafax import MODEMS, Hylafax
@@ -203,6 +204,25 @@ def polled_by(modem: int) -> Case:
     return modem, case
 
 
+def joined(modem: int) -> Case:
+    """We call a modem and send three faxes, of a page each."""
+
+    async def case(rig: Rig, outcome: Outcome, modem: int) -> None:
+        documents = [rig.document(f"{outcome.case}-{number}", ONE) for number in range(3)]
+        folder, to = rig.folder(outcome.case), rig.peer.uri(f"modem{modem}")
+        faxes = await asyncio.to_thread(send_in_one_call, folder / "station", to, documents, "audio", FAX_S)
+        outcome.exit_status = 0
+        outcome.events = [
+            {"state": fax.state, "pages": fax.pages, "call_id": fax.result and fax.result.call_id} for fax in faxes
+        ]
+        await rig.idle(modem)
+        for document in documents:
+            outcome.sent = str(document)
+            await asyncio.to_thread(_take_received, rig, outcome)
+
+    return modem, case
+
+
 def _take_received(rig: Rig, outcome: Outcome) -> None:
     """Takes what HylaFAX has received of a document into the outcome."""
     sent = read_tiff(Path(outcome.sent))
@@ -210,7 +230,8 @@ def _take_received(rig: Rig, outcome: Outcome) -> None:
         # Others are still being received.
         with suppress(UnidentifiedImageError, OSError, SyntaxError):
             if page_differences(sent, read_tiff(file)) == "":
-                outcome.received.append(str(shutil.copy(file, rig.folder(outcome.case) / "peer.tif")))
+                kept = rig.folder(outcome.case) / f"peer-{len(outcome.received)}.tif"
+                outcome.received.append(str(shutil.copy(file, kept)))
 
 
 def fetched_from(modem: int) -> Case:
@@ -237,6 +258,7 @@ CASES: dict[str, Case] = {
     "to-v29": to(0, "--max-rate", "9600", rows=ONE),
     "to-sizes": to(0, rows=SIZES),
     "nothing-to-poll": fetched_from(0),
+    "to-joined": joined(0),
     "to-noecm": to(1),
     "to-v27ter": to(1, "--max-rate", "4800", rows=ONE),
     "to-given-up": to(1, meanwhile=_we_end_after_a_page),

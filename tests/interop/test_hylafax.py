@@ -45,6 +45,13 @@ def test_hylafax_sends(hylafax: Outcome) -> None:
     assert job["npages"] == str(hylafax.result["pages"])
 
 
+@pytest.mark.parametrize("hylafax", ["to-joined"], indirect=True)
+def test_each_fax_of_one_call_is_a_file(hylafax: Outcome) -> None:
+    assert [(event["state"], event["pages"]) for event in hylafax.events] == [("delivered", 1)] * 3
+    assert len({event["call_id"] for event in hylafax.events}) == 1
+    assert len(hylafax.received) == 3
+
+
 @pytest.mark.parametrize("hylafax", ["to-given-up"], indirect=True)
 def test_we_give_up_after_a_page(hylafax: Outcome) -> None:
     assert hylafax.exit_status == 130
