@@ -5,7 +5,7 @@
 enum { OP_FRAME, OP_BAD_FRAME, OP_SIGNAL, OP_BITS, OP_TRAINING, OP_TIME, OPS };
 
 static void check_alone(const uint8_t *frame, size_t len) {
-    static const sfx_page page = {1728, 2200, 8031, 7700, {1000, 900, 800}};
+    static const sfx_page page = {1728, 2200, 8031, 7700, {1000, 900, 800}, 0};
     dcs_info dcs;
 
     guard_check(frame, (int)len);
