@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define SFX_ABI_VERSION 15
+#define SFX_ABI_VERSION 16
 
 typedef struct sfx_engine sfx_engine;
 typedef struct sfx_session sfx_session;
@@ -43,6 +43,8 @@ enum {
     SFX_EVENT_DISK,       /* a received page could not be brought to disk: code = errno; the call is ended */
     SFX_EVENT_SIGNAL,     /* trace: code as for a frame; value[] = enum sfx_signal, rate, page */
     SFX_EVENT_COMMANDED,  /* the first DCS of T.30 on this medium is out, or has come */
+    SFX_EVENT_TURNED,     /* of a session with two files: the first fax is over and the pages of the other are next, or,
+                             where value[0], its pages that were confirmed, is 0, come alone; pages count anew */
 };
 
 /* Signals of T.30 that are no frames. */
@@ -153,10 +155,12 @@ typedef struct sfx_session_config {
     uint32_t stall_ms;     /* SFX_EVENT_STALLED after that long without a packet; 0 = never */
     uint32_t max_pages;    /* a receiver ends the call beyond that; 0 = 1000 */
     uint32_t lacks;        /* enum sfx_lacks */
-    const char *tx_file;   /* TIFF to send, NULL to receive; copied */
-    const char *rx_file;   /* TIFF to write, NULL to send; copied */
-    const char *ident;     /* local station id (CSI/TSI), at most 20 characters; copied */
-    const char *header;    /* header line drawn by spandsp, NULL or "" for none; copied */
+    /* One of them, or both: a caller sends, and then fetches (DTC) what the far end has put out, if its DIS says that
+     * it has; an answerer receives, and sends to who fetches, at once or after that (turnaround polling). */
+    const char *tx_file; /* TIFF to send, NULL to receive; copied */
+    const char *rx_file; /* TIFF to write, NULL to send; copied */
+    const char *ident;   /* local station id (CSI/TSI), at most 20 characters; copied */
+    const char *header;  /* header line drawn by spandsp, NULL or "" for none; copied */
     /* Of a sender, to a far end whose DIS takes them, NULL or "" for none, at most 20 characters; copied: */
     const char *subaddress; /* SUB */
     const char *sender_id;  /* SID */

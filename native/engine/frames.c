@@ -62,8 +62,9 @@ static void on_dis(t30_run *run, uint8_t *msg, int len) {
     sfx_session *s = run->session;
     sfx_document *d = &s->document;
     int polled = s->polled && msg[2] == T30_DTC ? pages_polled(s, run->t30) : -1;
+    bool judged = d->known && s->tx_file && !run->turn_due && (run->sends || !(s->config.flags & SFX_FLAG_CALLER));
     int verdict = polled >= 0 && polled != s->chosen ? SFX_DIS_OTHER
-                  : s->tx_file && d->known           ? document_judge_dis(d, pages_first(run->t30), msg, len)
+                  : judged                           ? document_judge_dis(d, pages_first(run->t30), msg, len)
                                                      : SFX_DIS_TAKEN;
     sfx_event event = {.type = SFX_EVENT_DIS, .code = verdict, .value = {(int32_t)pages_first(run->t30), polled}};
 
@@ -204,6 +205,9 @@ static void on_command(t30_run *run, uint8_t *msg, int len) {
 
     if (fcf == (T30_DIS & 0xfe)) {
         unpaced_judge_dis(run, msg, len);
+        /* One that fetches after EOM may say so without waiting for our DIS. */
+        if (run->last_command == T30_EOM && (t->state == STATE_III_Q || t->state == STATE_F_POST_RCP_MCF))
+            t->state = STATE_R;
         on_dis(run, msg, len);
         /* What has been received is not to be written over. */
         if (t->operation_in_progress == OPERATION_RECEIVED)

@@ -220,6 +220,8 @@ typedef struct t30_run {
     bool preamble_heard;
     bool waits_for_dis, waits_before; /* longer than T4; and that once more */
     bool commanded;                   /* a DCS was said */
+    bool sends;                       /* images go out; of a session with two files until, or from, its turn on */
+    bool turn_due;                    /* the last page went with EOM: what the far end has put out is fetched next */
     bool local_tcf;                   /* over T.38 the gateways make the training check */
     unsigned training_ticks;          /* since one was to come */
     /* waits.c, in ticks: T.30 waits without a timer; a phase waits for the carrier to fall; no energy was on the line;
@@ -272,6 +274,7 @@ enum {
     STATE_F_POST_RCP_RNR = 16,
     STATE_R = 17,
     STATE_T = 18,
+    STATE_III_Q = 22,
     STATE_IV_PPS_Q = 25,
     STATE_IV_CTC = 27,
 };
@@ -320,6 +323,8 @@ void pages_watch(t30_run *run);
 unsigned pages_first(const t30_state_t *t);
 /* The document that a DTC is for: its index, or -T30_ERR_SEP_UNACCEPTABLE or -T30_ERR_PWD_UNACCEPTABLE. */
 int pages_polled(const sfx_session *s, t30_state_t *t);
+/* Of a session with two files. */
+bool pages_turns(const sfx_session *s);
 /* Reports the page that was being stored; as confirmed only where it is on disk. Returns 0 or why it is not. */
 int pages_settle(t30_run *run);
 /* A refused last page left the received file open: T.30 goes on. */

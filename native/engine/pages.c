@@ -50,6 +50,14 @@ static void choose_pages(t30_run *run) {
     t->tx_stop_page = document_run_end(d, first);
 }
 
+bool pages_turns(const sfx_session *s) { return s->tx_file && s->rx_file; }
+
+/* Whether the far end's DIS says that it has put something out (bit 9), which is to be fetched after this. */
+static bool is_to_fetch(const t30_run *run) {
+    return pages_turns(run->session) && run->sends && run->session->config.flags & SFX_FLAG_CALLER &&
+           run->t30->far_dis_dtc_frame[4] & 1;
+}
+
 /* No page follows under this DCS: is there one under the next (EOM, T.30 §5.3.6.1.6)? */
 static int on_document_end(t30_state_t *t, void *user, int status) {
     t30_run *run = user;
@@ -57,8 +65,11 @@ static int on_document_end(t30_state_t *t, void *user, int status) {
     int next = t4_tx_get_current_page_in_file(&t->t4.tx) + 1;
 
     (void)status;
-    if (!d->known || (!d->more && (unsigned)next >= d->count))
-        return FALSE;
+    run->turn_due = false;
+    if (!d->known || (!d->more && (unsigned)next >= d->count)) {
+        run->turn_due = is_to_fetch(run);
+        return run->turn_due;
+    }
     t->tx_start_page = next;
     return TRUE;
 }
@@ -67,9 +78,10 @@ int run_document(sfx_session *s, bool replaced) {
     t30_state_t *t = s->run.t30;
     TIFF *fresh, *old;
 
-    if (!t || s->run.finished || !s->tx_file)
+    if (!t || s->run.finished || !s->tx_file || (!s->run.sends && s->config.flags & SFX_FLAG_CALLER))
         return 0;
-    old = t->t4.tx.tiff.tiff_file;
+    /* What is received is in the same place. */
+    old = t->operation_in_progress == OPERATION_SENDING ? t->t4.tx.tiff.tiff_file : NULL;
     if (replaced) {
         if (old)
             return -EBUSY;
@@ -111,11 +123,32 @@ int pages_polled(const sfx_session *s, t30_state_t *t) {
     return why;
 }
 
+/* A DIS or DTC after which images go the other way. */
+static void turn(t30_run *run) {
+    t30_state_t *t = run->t30;
+    sfx_event event = {.type = SFX_EVENT_TURNED, .value = {run->pages_confirmed}};
+
+    if (run->sends) {
+        t30_set_tx_file(t, "", -1, -1);
+        t30_set_rx_file(t, run->session->rx_file, -1);
+    } else if (t->operation_in_progress == OPERATION_RECEIVING) {
+        t4_rx_release(&t->t4.rx);
+        t->operation_in_progress = OPERATION_NONE;
+    }
+    run->sends = !run->sends;
+    run->turn_due = false;
+    run->pages_confirmed = run->bad_rows = run->retries = run->pages_in_file = run->last_command = 0;
+    run->stored_link = DISK_FIRST_LINK;
+    run_emit(run, &event);
+}
+
 static int on_phase_b(t30_state_t *t, void *user, int result) {
     t30_run *run = user;
     const sfx_session *s = run->session;
     bool polled = s->tx_file && !(s->config.flags & SFX_FLAG_CALLER);
 
+    if ((result & 0xfe) == T30_DIS && (run->turn_due || (pages_turns(s) && polled && !run->sends)))
+        turn(run);
     if (polled && (result & 0xfe) == T30_DIS && pages_polled(s, t) < 0)
         return -pages_polled(s, t);
     if ((result & 0xfe) == T30_DIS) {
@@ -123,7 +156,7 @@ static int on_phase_b(t30_state_t *t, void *user, int result) {
         if (t->operation_in_progress == OPERATION_SENDING)
             t4_tx_release(&t->t4.tx);
         limit_rate(run);
-        if (run->session->tx_file)
+        if (run->sends)
             choose_pages(run);
     }
     return T30_ERR_OK;
@@ -194,7 +227,7 @@ static int on_phase_d(t30_state_t *t, void *user, int result) {
     t30_run *run = user;
     sfx_session *s = run->session;
     t30_stats_t stats;
-    bool sending = s->tx_file != NULL;
+    bool sending = run->sends;
     int done, caught = sending ? 0 : decoder_caught();
     sfx_event event = {.type = SFX_EVENT_PAGE, .code = result & 0xfe};
 
@@ -236,6 +269,7 @@ static int on_phase_d(t30_state_t *t, void *user, int result) {
     else
         store_page(run, &event);
     run->last_command = !sending && event.value[SFX_PAGE_CONFIRMED] ? result & 0xfe : 0;
+    run->turn_due = run->turn_due && event.value[SFX_PAGE_CONFIRMED];
     run->pages_confirmed = done;
     run->bad_rows += stats.bad_rows;
     run->page_began_us = s->now_us;
@@ -261,7 +295,7 @@ static void on_phase_e(t30_state_t *t, void *user, int result) {
         event.code = T30_ERR_FILEERROR;
     pages_settle(run);
     note_statistics(run, &stats);
-    event.value[SFX_COMPLETE_PAGES] = run->session->tx_file ? stats.pages_tx : run->pages_confirmed;
+    event.value[SFX_COMPLETE_PAGES] = run->sends ? stats.pages_tx : run->pages_confirmed;
     event.value[SFX_COMPLETE_PAGES_IN_FILE] = run->pages_in_file;
     event.value[SFX_COMPLETE_RATE] = run->rate_bps;
     event.value[SFX_COMPLETE_ECM] = run->ecm;

@@ -33,7 +33,7 @@ static int copy_received(const t30_state_t *t, decoder_copy *d) {
 
 static bool is_receiving(const sfx_session *s) {
     const t30_state_t *t = s->run.t30;
-    return s->rx_file && t && !s->run.finished && s->run.page_began_us &&
+    return s->rx_file && !s->run.sends && t && !s->run.finished && s->run.page_began_us &&
            t->operation_in_progress == OPERATION_RECEIVING && t->t4.rx.cur_runs && t->t4.rx.ref_runs &&
            (t->t4.rx.image_width + 7) / 8 == t->t4.rx.bytes_per_row;
 }

@@ -19,7 +19,8 @@ int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx
     sfx_session *s;
     bool leg = config && config->flags & SFX_FLAG_LEG;
 
-    if (!engine || !config || !out || (!config->tx_file == !config->rx_file) != leg)
+    if (!engine || !config || !out || (!config->tx_file && !config->rx_file) != leg ||
+        (leg && (config->tx_file || config->rx_file)))
         return -EINVAL;
     if (config->max_rate_bps < 2400 || is_too_long(config->ident) || is_too_long(config->subaddress) ||
         is_too_long(config->sender_id) || is_too_long(config->selective) || is_too_long(config->password))
@@ -43,7 +44,7 @@ int sfx_session_create(sfx_engine *engine, const sfx_session_config *config, sfx
     s->password = copy_or_null(config->password);
     s->config.tx_file = s->config.rx_file = s->config.ident = s->config.header = NULL;
     s->config.subaddress = s->config.sender_id = s->config.selective = s->config.password = NULL;
-    if (!s->tx_file && !s->rx_file && !leg) {
+    if ((config->tx_file && !s->tx_file) || (config->rx_file && !s->rx_file)) {
         sfx_session_destroy(s);
         return -ENOMEM;
     }

@@ -64,9 +64,10 @@ static int sizes_for(unsigned lacks) {
 
 /* Who a document is for or from, and which one is polled. */
 static void configure_addresses(const sfx_session *s, t30_state_t *t) {
-    t30_set_supported_t30_features(t, s->rx_file ? T30_SUPPORT_SUB_ADDRESSING | T30_SUPPORT_IDENTIFICATION
-                                                 : T30_SUPPORT_SELECTIVE_POLLING |
-                                                       T30_SUPPORT_IDENTIFICATION); /* the latter where it is polled */
+    /* A password is taken where a document is polled. */
+    t30_set_supported_t30_features(t, (s->rx_file ? T30_SUPPORT_SUB_ADDRESSING : 0) |
+                                          (s->tx_file ? T30_SUPPORT_SELECTIVE_POLLING : 0) |
+                                          T30_SUPPORT_IDENTIFICATION);
     if (s->subaddress)
         t30_set_tx_sub_address(t, s->subaddress);
     if (s->sender_id)
@@ -98,7 +99,8 @@ static void configure(t30_run *run) {
     configure_addresses(s, t);
     if (s->tx_file)
         t30_set_tx_file(t, s->tx_file, -1, -1);
-    if (s->rx_file)
+    /* A file to receive into says in a DIS that we receive: a caller that fetches later has it from then on. */
+    if (s->rx_file && !run->sends)
         t30_set_rx_file(t, s->rx_file, -1);
     pages_watch(run);
     frames_watch(run);
@@ -174,6 +176,7 @@ int run_start(sfx_session *s, enum media_kind kind, const sfx_t38_config *t38) {
 
     memset(run, 0, sizeof *run);
     run->session = s;
+    run->sends = s->tx_file && (caller || !s->rx_file);
     run->since_gap = RTP_LONGEST_GAP;
     run->stored_link = DISK_FIRST_LINK;
     run->max_rate_bps = s->config.max_rate_bps;

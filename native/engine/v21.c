@@ -210,7 +210,7 @@ static unsigned repair(t30_run *run, const uint8_t *raw, unsigned count, uint8_t
     v21_rx *v = &run->v21;
     search q = {.most_steps = v->budget < MOST_STEPS ? v->budget : MOST_STEPS,
                 .t30 = run->t30,
-                .sends_image = run->session->tx_file && run->t30->ecm_frames > 0,
+                .sends_image = run->sends && run->t30->ecm_frames > 0,
                 .past_end = 2};
 
     search_all(&q, raw, count);

@@ -19,7 +19,7 @@ from softfax.documents.types import RasterSettings
 from softfax.errors import ExitStatus, UsageError
 from softfax.fax.active import ActiveFax
 from softfax.fax.settings import Polling
-from softfax.model import FaxResult
+from softfax.model import Event, FaxResult
 from softfax.options import Rate, check_digits, outside_options
 from softfax.sip.listening import host_port
 from softfax.sip.types import ONLY_ACCOUNT, SipAccount, SipConfig, local_address_towards, split_uri
@@ -30,6 +30,7 @@ __all__ = [
     "DEFAULT_LISTEN",
     "add_call_options",
     "add_fax_options",
+    "all_but_result",
     "count",
     "destination_uri",
     "exit_status",
@@ -212,6 +213,16 @@ async def interruptible(stop: Callable[[], None]) -> AsyncIterator[Callable[[], 
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+def all_but_result(reporter: Reporter) -> Callable[[Event], None]:
+    """Report the events of a fax whose result is reported once its document is there."""
+
+    def sink(event: Event) -> None:
+        if not isinstance(event, FaxResult):
+            reporter.event(event)
+
+    return sink
 
 
 async def watch(active: ActiveFax, reporter: Reporter) -> FaxResult:

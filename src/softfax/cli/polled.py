@@ -33,8 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "what", nargs="?", choices=["list", "put", "take-back"], default="list", help="what to do (list)"
     )
     parser.add_argument("which", nargs="*", metavar="FILE|NAME", help="files to put out; names or ids to take back")
-    parser.add_argument("--number", action="append", metavar="N", help="number at which it is fetched, and that takes no faxes "
-                        "meanwhile; may come several times")  # fmt: skip
+    parser.add_argument(
+        "--number", action="append", metavar="N", help="number at which it is fetched; may come several times"
+    )
     parser.add_argument("--name", metavar="NAME", help="what lists call it (the name of the first file)")
     parser.add_argument("--caller", action="append", metavar="N", help="number that may fetch it; everybody without")
     parser.add_argument("--until", metavar="WHEN", help="when it ends: a time, or in 2h, 3d, 1w (never)")

@@ -15,6 +15,7 @@ from softfax.cli.common import (
     DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
+    all_but_result,
     count,
     destination_uri,
     exit_status,
@@ -35,7 +36,7 @@ from softfax.fax.active import ActiveFax
 from softfax.fax.inbox import Inbox
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
-from softfax.model import Direction, Event, FaxResult, new_fax_id
+from softfax.model import Direction, FaxResult, new_fax_id
 from softfax.options import check_ident
 from softfax.sip.call import IncomingCall
 from softfax.sip.listening import shown
@@ -122,7 +123,7 @@ async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
     config = sip_config(options, towards=destination)
     async with await FaxRuntime.start(config) as runtime, ami_beside(runtime, options.ami):
         reporter.text(f"calling {destination}")
-        active = runtime.send(destination, settings, _all_but_result(reporter), account=config.first_account)
+        active = runtime.send(destination, settings, all_but_result(reporter), account=config.first_account)
         async with interruptible(active.cancel) as interrupted:
             result = await watch(active, reporter)
             result = await inbox.deliver(result, settings.document, destination, active.session.page_marks)
@@ -131,14 +132,6 @@ async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
             return int(ExitStatus.INTERRUPTED)
         outcome = active.session.outcome
         return exit_status(result, reached=outcome is None or outcome.reached)
-
-
-def _all_but_result(reporter: Reporter) -> Any:
-    def sink(event: Event) -> None:
-        if not isinstance(event, FaxResult):
-            reporter.event(event)
-
-    return sink
 
 
 class _Receiver:
@@ -214,7 +207,7 @@ class _Receiver:
         self.accepted += 1
         settings = _settings(self.options, self.inbox, Role.ANSWERER)
         asyncio.get_running_loop().call_soon(self._begin, settings)
-        return settings, _all_but_result(self.reporter)
+        return settings, all_but_result(self.reporter)
 
     def _begin(self, settings: FaxSettings) -> None:
         for active in self._runtime.faxes:

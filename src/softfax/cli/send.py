@@ -15,6 +15,7 @@ from softfax.cli.common import (
     DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
+    all_but_result,
     destination_uri,
     exit_status,
     fax_options,
@@ -27,13 +28,15 @@ from softfax.cli.common import (
 from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
 from softfax.cli.options import add_polling_options
 from softfax.cli.report import Reporter
+from softfax.diskspace import keep_private
 from softfax.documents.begin import start
 from softfax.documents.job import PageJob
 from softfax.errors import ExitStatus, UsageError
-from softfax.fax.active import ActiveFax
+from softfax.fax.active import ActiveFax, Turn
+from softfax.fax.inbox import Inbox
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
-from softfax.model import Direction
+from softfax.model import Direction, FaxResult, new_fax_id
 from softfax.options import check_ident
 from softfax.sip.call import IncomingCall
 from softfax.sip.listening import shown
@@ -41,7 +44,7 @@ from softfax.sip.types import SipConfig
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, **DOCUMENT_DEFAULTS, "timeout": 60.0, "answer": False}
+DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, **DOCUMENT_DEFAULTS, "timeout": 60.0, "answer": False, "dir": "received"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +70,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--polled", action="store_true", default=None, help="with --answer: put the fax out for polling (DTC)"
     )
+    parser.add_argument(
+        "--poll",
+        action="store_true",
+        default=None,
+        help="then fetch what the far end has put out, in the same call (DTC)",
+    )
     add_polling_options(parser)
+    parser.add_argument("--dir", metavar="DIR", help="folder for what --poll fetches (received)")
     add_document_options(parser)
     add_ami_option(parser)
 
@@ -80,12 +90,15 @@ def run(options: argparse.Namespace) -> int:
         if len(files) < 2:
             raise UsageError("a destination and a file are needed", "softfax send DESTINATION FILE...")
         destination = destination_uri(files.pop(0), options)
+    elif options.poll:
+        raise UsageError("--poll is for a call of ours", "leave out --answer, or use --polled")
+    inbox = _inbox(options)
     check_ident(options.ident)
     with tempfile.TemporaryDirectory(prefix="softfax-") as workdir:
         job = start(files, raster_settings(options), Path(workdir), **document_arguments(options))
         try:
             job.wait_ready()
-            return asyncio.run(_send(options, destination, files, job))
+            return asyncio.run(_send(options, destination, files, job, inbox))
         finally:
             job.close()
 
@@ -102,12 +115,63 @@ def _settings(options: argparse.Namespace, files: list[str], job: PageJob) -> Fa
     )
 
 
+def _inbox(options: argparse.Namespace) -> Inbox | None:
+    """The folder for what is fetched; None where nothing is."""
+    if not options.poll:
+        return None
+    keep_private()
+    inbox = Inbox(Path(options.dir), keep_tiff=False)
+    inbox.prepare()
+    return inbox
+
+
+class _Fetch:
+    """A fax that is fetched after another was sent, in the same call."""
+
+    def __init__(self, options: argparse.Namespace, inbox: Inbox, reporter: Reporter) -> None:
+        self._inbox, self._reporter = inbox, reporter
+        fax_id = new_fax_id()
+        self.settings = FaxSettings(
+            direction=Direction.RECEIVE,
+            role=Role.CALLER,
+            document=inbox.spool_path(fax_id),
+            **fax_options(options),
+            polling=polling(options),
+            fax_id=fax_id,
+        )
+        self.turn = Turn(self.settings, all_but_result(reporter), self._turned)
+        self.active: ActiveFax | None = None
+
+    def _turned(self, active: ActiveFax) -> None:
+        self.active = active
+
+    def cancel(self) -> None:
+        """End it where it is under way."""
+        if self.active is not None:
+            self.active.cancel()
+
+    async def end(self, first: ActiveFax, destination: str) -> FaxResult:
+        """Report its end, which it has also where its turn did not come."""
+        if self.active is None:
+            missed = Turn.missed(first.session)
+            result = missed.result(direction=Direction.RECEIVE, fax_id=self.settings.fax_id, duration_s=0.0)
+        else:
+            result = await watch(self.active, self._reporter)
+            marks = self.active.session.page_marks
+            result = await self._inbox.deliver(result, self.settings.document, destination, marks)
+        self._reporter.event(result)
+        return result
+
+
 def _listen(options: argparse.Namespace, destination: str | None) -> SipConfig:
     return sip_config(options, towards=destination) if destination else sip_config(options, listen=DEFAULT_LISTEN)
 
 
-async def _send(options: argparse.Namespace, destination: str | None, files: list[str], job: PageJob) -> int:
+async def _send(
+    options: argparse.Namespace, destination: str | None, files: list[str], job: PageJob, inbox: Inbox | None
+) -> int:
     reporter = Reporter(json_lines=options.json)
+    fetch = _Fetch(options, inbox, reporter) if inbox is not None else None
     for warning in job.warnings:
         reporter.problem(warning)
     settings = _settings(options, files, job)
@@ -115,18 +179,33 @@ async def _send(options: argparse.Namespace, destination: str | None, files: lis
     async with await FaxRuntime.start(config) as runtime, ami_beside(runtime, options.ami):
         if destination is not None:
             reporter.text(f"calling {destination}: {_count(job)}")
-            active = runtime.send(destination, settings, reporter.event, job=job, account=config.first_account)
+            active = runtime.send(
+                destination,
+                settings,
+                reporter.event,
+                job=job,
+                account=config.first_account,
+                turn=fetch.turn if fetch is not None else None,
+            )
         else:
             active_or_none = await _await_call(runtime, settings, job, options, reporter)
             if active_or_none is None:
                 return int(ExitStatus.CALL_FAILED)
             active = active_or_none
-        async with interruptible(active.cancel) as interrupted:
+
+        def stop() -> None:
+            active.cancel()
+            if fetch is not None:
+                fetch.cancel()
+
+        async with interruptible(stop) as interrupted:
             result = await watch(active, reporter)
+            fetched = await fetch.end(active, destination or "") if fetch is not None else None
             if interrupted():
                 return int(ExitStatus.INTERRUPTED)
         outcome = active.session.outcome
-        return exit_status(result, reached=outcome is None or outcome.reached)
+        sent = exit_status(result, reached=outcome is None or outcome.reached)
+        return sent or (exit_status(fetched, reached=True) if fetched is not None else sent)
 
 
 def _count(job: PageJob) -> str:

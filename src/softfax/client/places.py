@@ -211,7 +211,7 @@ class AsyncPlaces:
         key: str = "",
         **options: Any,
     ) -> Polled:
-        """Puts files out for polling, to be fetched by calling one of `numbers`, which take no faxes meanwhile.
+        """Puts files out for polling, to be fetched by calling one of `numbers`.
 
         `options` are the other keys of POST /v1/polled: `poll_document`, `poll_password`, `callers`, `until`, `documents` …
         """

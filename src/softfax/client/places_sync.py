@@ -177,7 +177,7 @@ class StationPlaces:
         key: str = "",
         **options: Any,
     ) -> Polled:
-        """Puts files out for polling, to be fetched by calling one of `numbers`, which take no faxes meanwhile."""
+        """Puts files out for polling, to be fetched by calling one of `numbers`."""
         return self._run(self._station.put_out(name, numbers, files, key=key, **options))
 
     def take_back(self, polled_id: str) -> None:

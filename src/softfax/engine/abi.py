@@ -30,7 +30,7 @@ __all__ = [
     "library",
 ]
 
-ABI_VERSION = 15
+ABI_VERSION = 16
 
 
 class EventType(IntEnum):
@@ -47,6 +47,7 @@ class EventType(IntEnum):
     DISK = 9
     SIGNAL = 10
     COMMANDED = 11
+    TURNED = 12
 
 
 class Signal(IntEnum):

@@ -84,8 +84,9 @@ class EngineEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class T30Settings(FaxOptions):
-    """Settings of T.30: the options of the fax, of which none is left open. Exactly one of `tx_file` (a fax TIFF to send) and
-    `rx_file` (a TIFF to write) is set.
+    """Settings of T.30: the options of the fax, of which none is left open. `tx_file` is a fax TIFF to send, `rx_file` a TIFF to
+    write. With both a `caller` sends, and then fetches what the far end says that it has put out; another receives, and sends to
+    who fetches, at once or after that (event `TURNED`).
 
     `caller`: the calling side of T.30, which sends CNG and waits for DIS: the sender of the image, even if the other side called.
     `ident` is the local station id (CSI/TSI, at most 20 characters of T.30 §5.3.6.2.4); `max_rate_bps` 2400 to 14400.
@@ -110,8 +111,8 @@ class T30Settings(FaxOptions):
 
     def to_c(self) -> SessionConfig:
         """The C struct; raises UsageError for what T.30 cannot carry."""
-        if (self.tx_file is None) == (self.rx_file is None):
-            raise UsageError("a fax either sends or receives a file")
+        if self.tx_file is None and self.rx_file is None:
+            raise UsageError("a fax sends or receives a file")
         for digits in (self.subaddress, self.sender_id, self.selective, self.password):
             check_digits(digits)
         if not 2400 <= self.max_rate_bps <= 14400:

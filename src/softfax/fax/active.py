@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from softfax.documents.job import PageJob
 from softfax.engine.abi import EventType, SessionStats
-from softfax.engine.core import EngineEvent, EngineSession, T30Settings
+from softfax.engine.core import EngineEvent, EngineSession, T30Settings, completion_text
 from softfax.errors import DocumentError, DocumentInterruptedError, LocalError
 from softfax.fax import outcome
 from softfax.fax.feed import DocumentFeed, OtherDocument
@@ -33,7 +33,7 @@ from softfax.sip.types import AudioMedia, T38Media, T38Policy
 if TYPE_CHECKING:
     from softfax.fax.runtime import FaxRuntime
 
-__all__ = ["NO_CHOICE", "ActiveFax", "Choice", "EventSink", "Following"]
+__all__ = ["NO_CHOICE", "ActiveFax", "Choice", "EventSink", "Following", "Turn"]
 
 log = logging.getLogger("softfax.fax")
 
@@ -49,6 +49,27 @@ class Choice:
 
 
 NO_CHOICE = Choice()
+
+
+@dataclass
+class Turn:
+    """The other fax of a call in which images go one way and then the other (turnaround polling).
+
+    After one that is sent it fetches, with `settings.polling`. After one that is received, or at once where the caller sends
+    none, it is what the caller fetches. `on_turned` hears of it before its first event, `on_received` that one comes in first.
+    """
+
+    settings: FaxSettings
+    on_event: EventSink
+    on_turned: Callable[[ActiveFax], None] = lambda active: None
+    on_received: Callable[[], None] = lambda: None
+
+    @staticmethod
+    def missed(first: FaxSession) -> Outcome:
+        """The outcome of a fetch where the call of the fax before has ended without it."""
+        if first.t30_code == 0 and first.outcome is not None and first.outcome.success:
+            return outcome.from_t30(outcome.T30_TX_INCAPABLE, completion_text(outcome.T30_TX_INCAPABLE))
+        return outcome.not_reached(first.outcome or outcome.OK)
 
 
 class Following(Protocol):
@@ -69,10 +90,14 @@ class ActiveFax:
         job: PageJob | None = None,
         polled: Choice = NO_CHOICE,
         before: ActiveFax | None = None,
+        turn: Turn | None = None,
     ) -> None:
         """With `before` it goes on in the call of that fax, from `go_on` on."""
         self._runtime = runtime
         self._sink = on_event
+        #: What is to come the other way, and that once it does.
+        self._turn = turn
+        self._turned: ActiveFax | None = None
         loop = asyncio.get_running_loop()
         self.result: asyncio.Future[FaxResult] = loop.create_future()
         self.session = FaxSession(
@@ -90,6 +115,8 @@ class ActiveFax:
         self.kept: KeptCall | None = None
         self._audio: AudioMedia | None = None
         self._t38: T38Media | None = None
+        #: What is known of the pages of its documents.
+        self._fed: tuple[int | None, bool, Sequence[str]] | None = None
         #: Told of what may let another fax follow on this call.
         self.following: Following | None = None
         self._handed_on = False
@@ -106,8 +133,9 @@ class ActiveFax:
             self.session.engine = self.engine
             if self.tracing is not None:
                 self.tracing.capture(self.engine)
-            if settings.polling is not None and settings.others:
-                self.engine.polled([(one.document, one.password) for one in (settings.polling, *settings.others)])
+            out = settings if turn is None else turn.settings
+            if out.polling is not None and out.others:
+                self.engine.polled([(one.document, one.password) for one in (out.polling, *out.others)])
         self.feed: DocumentFeed | None = None
         if job is not None:
             of_before = before.feed if before is not None else None
@@ -123,33 +151,53 @@ class ActiveFax:
 
     def _new_engine(self, settings: FaxSettings) -> EngineSession:
         runtime = self._runtime
+        turned = self._turn.settings if self._turn is not None else settings
+        sends = settings.direction is Direction.SEND
+        polling = turned.polling
         return runtime.engine.session(
             T30Settings(
                 # Who polls calls, and the sender is called.
-                caller=(settings.direction is Direction.SEND) is not (settings.polling is not None),
+                caller=sends is not (settings.polling is not None),
                 poller=settings.direction is Direction.RECEIVE
                 and settings.role is Role.CALLER
                 and settings.polling is None,
-                tx_file=settings.document if settings.direction is Direction.SEND else None,
-                rx_file=settings.document if settings.direction is Direction.RECEIVE else None,
-                **options_of(settings),
-                selective=settings.polling.document if settings.polling else "",
-                password=settings.polling.password if settings.polling else "",
+                tx_file=(settings if sends else turned).document if sends or turned is not settings else None,
+                rx_file=(turned if sends else settings).document if not sends or turned is not settings else None,
+                **options_of(settings) | {"header": (settings if sends else turned).header},
+                selective=polling.document if polling else "",
+                password=polling.password if polling else "",
                 stall_s=settings.timeouts.stall_s,
-                lacks=settings.lacks,
+                lacks=(turned if sends else settings).lacks,
                 trace=settings.trace or runtime.trace is not None,
             )
         )
 
-    def go_on(self, before: ActiveFax) -> None:
-        """Take the call and the media of a fax that is delivered: the next DIS is answered for this one."""
+    def go_on(self, before: ActiveFax, *, turned: bool = False) -> None:
+        """Take the call and the media of a fax that is delivered: the next DIS is answered for this one, or, `turned`, was."""
         self.call, self._udptl, before._handed_on = before.call, before._udptl, True
         before._remember_stats()
         self._runtime.hand_on(self)
         if self.call is not None:
             self.call.handler = self
             self.call.use(t38=self.policy())
-        self.session.go_on(before.session)
+        self.session.go_on(before.session, turned=turned)
+
+    def _turn_round(self, pages: int) -> None:
+        """Images go the other way, after `pages` that were confirmed."""
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return
+        if not pages:
+            self.session.settings = replace(turn.settings, fax_id=self.session.fax_id)
+            self._feed_session()
+            turn.on_turned(self)
+            return
+        other = self._turned = ActiveFax(self._runtime, turn.settings, turn.on_event, before=self)
+        if turn.settings.direction is Direction.SEND:
+            other.feed, self.feed, other._fed = self.feed, None, self._fed
+        turn.on_turned(other)
+        other.go_on(self, turned=True)
+        other._feed_session()
 
     # ---- what the user agent tells ------------------------------------------------------------------------------
 
@@ -239,6 +287,11 @@ class ActiveFax:
 
     def engine_event(self, event: EngineEvent) -> None:
         """Takes an event of this fax's engine session."""
+        if event.type is EventType.TURNED:
+            self._turn_round(event.values[0])
+            return
+        if event.type is EventType.COMMANDED and self._turn is not None:
+            self._turn.on_received()
         if event.type is EventType.COMPLETE:
             self._remember_stats()
         if self.tracing is not None:
@@ -250,17 +303,25 @@ class ActiveFax:
             self.following.look()
 
     def _on_pages(self, total: int | None, complete: bool, warnings: Sequence[str]) -> None:
-        self.session.pages_total = total
-        self.session.warnings = warnings
+        fax = self._turned or self
+        fax._fed = total, complete, warnings
+        fax._feed_session()
+
+    def _feed_session(self) -> None:
+        """Tell the session of its pages, where it is the one that sends them."""
+        if self._fed is None or self.session.settings.direction is not Direction.SEND:
+            return
+        self.session.pages_total, complete, self.session.warnings = self._fed
         self.session.more_pages = not complete
         if self.following is not None:
             self.following.look()
 
     def _on_document_failed(self, error: DocumentError) -> None:
+        session = (self._turned or self).session
         if isinstance(error, DocumentInterruptedError):
-            self.session.give_up(Outcome(False, "INIT_ERROR", error.problem, outcome.T30_CALLDROPPED))
+            session.give_up(Outcome(False, "INIT_ERROR", error.problem, outcome.T30_CALLDROPPED))
             return
-        self.session.give_up(Outcome(False, "FILE_ERROR", error.problem, outcome.T30_FILE_ERROR))
+        session.give_up(Outcome(False, "FILE_ERROR", error.problem, outcome.T30_FILE_ERROR))
 
     def _on_event(self, event: Event) -> None:
         if self.tracing is not None:

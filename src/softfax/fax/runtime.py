@@ -15,7 +15,7 @@ from softfax.documents.job import PageJob
 from softfax.engine.core import Engine, EngineEvent
 from softfax.errors import TransitionError
 from softfax.fax import outcome
-from softfax.fax.active import NO_CHOICE, ActiveFax, Choice, EventSink
+from softfax.fax.active import NO_CHOICE, ActiveFax, Choice, EventSink, Turn
 from softfax.fax.kept import TakenCall
 from softfax.fax.media import UdptlSockets
 from softfax.fax.outcome import Outcome
@@ -106,15 +106,17 @@ class FaxRuntime:
         job: PageJob | None = None,
         caller: CallerId | None = None,
         account: str = "",
+        turn: Turn | None = None,
     ) -> ActiveFax:
         """Places a call, through an account of the user agent or straight to the URI, and faxes on it.
 
         `await active.result` for the outcome. Raises UsageError for a bad destination or account.
 
         With `job`, whose file is the settings' document, pages may still be in the making, and are made anew where the far
-        end cannot take them; the job stays its maker's to close. `caller` is who is shown as calling.
+        end cannot take them; the job stays its maker's to close. `caller` is who is shown as calling. `turn` is what is fetched
+        after it, in the same call.
         """
-        active = self._new_fax(settings, on_event, job)
+        active = self._new_fax(settings, on_event, job, turn=turn)
         try:
             active.session.begin()
             call = self.agent.call(destination, active, t38=active.policy(), caller=caller, account=account)
@@ -151,10 +153,14 @@ class FaxRuntime:
         *,
         job: PageJob | None = None,
         polled: Choice = NO_CHOICE,
+        turn: Turn | None = None,
     ) -> ActiveFax:
-        """A call that was listened to, waited, or had a fax becomes a fax; `job` makes the pages to send, as for `send`."""
+        """A call that was listened to, waited, or had a fax becomes a fax; `job` makes the pages to send, as for `send`.
+
+        With `turn` it receives, and sends them to who fetches, at once or after that.
+        """
         call = taken.call
-        active = self._new_fax(settings, on_event, job, polled)
+        active = self._new_fax(settings, on_event, job, polled, turn)
         if taken.udptl is not None:
             active.have_udptl(taken.udptl)
         active.call = active.session.call = call
@@ -177,9 +183,14 @@ class FaxRuntime:
         return active
 
     def _new_fax(
-        self, settings: FaxSettings, on_event: EventSink, job: PageJob | None = None, polled: Choice = NO_CHOICE
+        self,
+        settings: FaxSettings,
+        on_event: EventSink,
+        job: PageJob | None = None,
+        polled: Choice = NO_CHOICE,
+        turn: Turn | None = None,
     ) -> ActiveFax:
-        active = ActiveFax(self, settings, on_event, job, polled)
+        active = ActiveFax(self, settings, on_event, job, polled, turn=turn)
         self._active[active.engine.id] = active
         return active
 

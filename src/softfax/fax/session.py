@@ -70,6 +70,8 @@ class FaxSession:
     """Whether pages are still being made."""
     warnings: Sequence[str] = ()
     """What is to be said of the documents."""
+    t30_code: int | None = None
+    """How T.30 has ended on the call (spandsp's completion code)."""
 
     def __post_init__(self) -> None:
         self.pages_total = self.settings.pages_total
@@ -134,13 +136,17 @@ class FaxSession:
         self._emit(CallEvent(state=CallState.ENDED, reason=NEXT_FAX, call_id=self._call_id, fax_id=self.fax_id))
         self._end()
 
-    def go_on(self, before: FaxSession) -> None:
-        """Take the call of a fax that is delivered, which hands it on: its media run, a DIS comes next (T.30 §5.3.6.1.6)."""
-        self._facts.pages_before = before.pages_before + before._facts.pages
+    def go_on(self, before: FaxSession, *, turned: bool = False) -> None:
+        """Take the call of a fax that is delivered, which hands it on: its media run, a DIS comes next (T.30 §5.3.6.1.6).
+
+        `turned`: that has been answered already, and images go the other way; the engine counts their pages anew.
+        """
+        self._facts.pages_before = 0 if turned else before.pages_before + before._facts.pages
         self.call, self.engine, self.mode = before.call, before.engine, before.mode
         self._t38_refused, self._in_audio = True, before._in_audio
         before.hand_on()
-        self._began, self._reached, self._media_running = self.scheduler.time(), False, True
+        self._began, self._reached, self._media_running = self.scheduler.time(), turned, True
+        self._dis_heard = turned
         self.begin()
         self.call_state(CallState.ANSWERED, 200, "OK")
         self._session_state(SessionState.INITIALIZED)
@@ -294,7 +300,7 @@ class FaxSession:
         self._session_state(SessionState.ACTIVE)
 
     def _on_complete(self, event: EngineEvent) -> None:
-        p = self._facts
+        p, self.t30_code = self._facts, event.code
         p.remote_station_id = event.text or p.remote_station_id
         p.pages = max(p.pages, event.values[0] - p.pages_before)
         if self._outcome is None:

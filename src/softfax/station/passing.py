@@ -17,7 +17,7 @@ from softfax import logcontext
 from softfax.documents.job import PageJob
 from softfax.errors import SoftfaxError
 from softfax.fax import outcome
-from softfax.fax.active import ActiveFax, Choice
+from softfax.fax.active import ActiveFax, Choice, EventSink, Turn
 from softfax.fax.gateway import ActiveGateway, Onward
 from softfax.fax.legs import GatewaySettings
 from softfax.fax.listening import ListenSettings
@@ -30,6 +30,7 @@ from softfax.sip.types import CallerId, CallHandler
 from softfax.station import making, wire
 from softfax.station.config import GatewayConfig, StationConfig
 from softfax.station.polled import PolledDocument
+from softfax.station.polled_call import PolledCall
 from softfax.station.progress import gateway_progress
 from softfax.station.shared import SharedCall
 
@@ -112,26 +113,54 @@ class Passing:
     ) -> CallHandler:
         """A call that may fetch one of several documents. It is answered once the pages of the first are made."""
         fax_id = arrived.fax_id
-        arrived = dataclasses.replace(arrived, mailbox="", polled=polled[0].name)
-        fax = PlacedFax(call.account, arrived, caller)
+        receives = self._host.unready() is None
+        only_polled = dataclasses.replace(arrived, mailbox="", polled=polled[0].name)
+        fax = PlacedFax(call.account, arrived if receives else only_polled, caller)
         waiting = fax.gateway = ActiveGateway(
             self._host.running(), call, GatewaySettings(fax_id=fax_id), partial(_ignore, fax_id)
         )
         self._host.faxes[fax_id] = fax
         self._host.close_if_full()
-        self._host.report(arrived)
-        self._host.run(fax_id, fax, self._send_polled(fax, waiting, arrived, polled))
+        either: PolledCall | None = None
+        if receives:
+            on_event, place = partial(self._on_event, fax), partial(self._second, fax, arrived.fax_id)
+            either = PolledCall(self._host, arrived, polled, on_event, place)
+        else:
+            self._host.report(only_polled)
+        self._host.run(fax_id, fax, self._send_polled(fax, waiting, arrived, polled, either))
         return waiting.handler
 
+    def _on_event(self, fax: PlacedFax, fax_id: str, event: Event) -> None:
+        self._host.on_event(fax_id, self._host.faxes.get(fax_id, fax), event)
+
+    def _second(self, first: PlacedFax, first_id: str, arrived: wire.Arrived, active: ActiveFax) -> None:
+        """A fax is fetched on the call of one that was received."""
+        fax = PlacedFax(arrived.account, arrived, first.caller)
+        fax.active = active
+        if self._host.faxes.get(first_id) is first:
+            del self._host.faxes[first_id]  # one call
+        self._host.faxes[arrived.fax_id] = fax
+        uri = active.call.remote_uri if active.call is not None else arrived.remote_uri
+        self._host.run(arrived.fax_id, fax, self._host.finish(arrived.fax_id, fax, active, uri))
+
     async def _send_polled(
-        self, fax: PlacedFax, waiting: ActiveGateway, arrived: wire.Arrived, polled: Sequence[PolledDocument]
+        self,
+        fax: PlacedFax,
+        waiting: ActiveGateway,
+        arrived: wire.Arrived,
+        polled: Sequence[PolledDocument],
+        either: PolledCall | None,
     ) -> None:
         config = self._host.config
         settings = making.polled_settings(
             polled, config, fax_id=arrived.fax_id, document=Path("fax.tif"), account=arrived.account
         )
         makers = [partial(making.polled_job, one, config) for one in polled]
-        await self._send_pages(fax, waiting, settings, makers, partial(self._chosen, fax, arrived.fax_id, polled))
+        if either is None:
+            await self._send_pages(fax, waiting, settings, makers, partial(self._chosen, fax, arrived.fax_id, polled))
+        else:
+            received = self._host.incoming_settings(arrived)
+            await self._send_pages(fax, waiting, settings, makers, either.chosen, (received, either))
 
     async def _send_pages(
         self,
@@ -140,8 +169,12 @@ class Passing:
         settings: FaxSettings,
         makers: Sequence[Callable[[Path], PageJob]],
         on_chosen: Callable[[int], None] = lambda index: None,
+        received: tuple[FaxSettings, PolledCall] | None = None,
     ) -> None:
-        """Answer a call that waits once the pages of the first document are made, and send them; or another, by polling."""
+        """Answer a call that waits once the pages of the first document are made, and send them; or another, by polling.
+
+        With `received` a fax may come in first, or alone.
+        """
         fax_id = settings.fax_id
         logcontext.fax(fax_id)
         job: PageJob | None = None
@@ -151,19 +184,31 @@ class Passing:
                 job = await asyncio.to_thread(made[0])
                 await asyncio.to_thread(job.wait_ready)
                 if waiting.result.done():
+                    if received is not None:
+                        received[1].failed()
                     why = Outcome(False, "CANCEL", "the caller gave up", outcome.NO_T30 + 487, reached=False)
                     self._host.undialled(fax_id, fax, why)
                     return
                 taken, fax.gateway = waiting.release(), None
                 settings = dataclasses.replace(settings, document=job.tiff)
-                on_event = partial(self._host.on_event, fax_id, fax)
+                on_event: EventSink = partial(self._host.on_event, fax_id, fax)
                 others = Choice(made, on_chosen) if len(made) > 1 else Choice()
-                fax.active = self._host.running().take_over(taken, settings, on_event, job=job, polled=others)
+                turn: Turn | None = None
+                if received is not None:
+                    turn, on_event = received[1].turn(settings), received[1].on_event
+                    settings = received[0]
+                fax.active = self._host.running().take_over(
+                    taken, settings, on_event, job=job, polled=others, turn=turn
+                )
                 await self._host.finish(fax_id, fax, fax.active, taken.call.remote_uri)
+                if received is not None and (fetched := received[1].active) is not None:
+                    await fetched.result  # whose pages are these
             except SoftfaxError as error:
                 why = making.document_failure(str(error))
                 log.error("%s cannot be sent to who calls: %s", " ".join(settings.documents), error)
                 waiting.session.refuse(why, 480)
+                if received is not None:
+                    received[1].failed()
                 self._host.undialled(fax_id, fax, why)
             finally:
                 if job is not None:

@@ -18,7 +18,7 @@ _Digits = Annotated[str, AfterValidator(lambda text: said(lambda: check_digits(t
 
 
 class PolledConfig(Table):
-    """[[polled]]: documents that far ends fetch by calling a number, which takes no faxes as long as they are out. Of several
+    """[[polled]]: documents that far ends fetch by calling a number, which goes on taking faxes. Of several
     at a number, the far end chooses by `poll_document` and `poll_password`."""
 
     name: Annotated[str, matching(r"[A-Za-z0-9_.-]{1,40}", "use up to 40 letters, digits and _.-")] = Field(

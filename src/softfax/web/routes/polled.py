@@ -94,7 +94,7 @@ async def polled(web: Mine) -> Response:
     },
 )
 async def put_out(request: Request, web: Mine, idempotency_key: Key = None) -> Response:
-    """Far ends fetch it from now on by calling one of `numbers`, which take no faxes as long as it is out. Its pages are made at
+    """Far ends fetch it from now on by calling one of `numbers`, which go on taking faxes. Its pages are made at
     once; it is kept until it is taken back."""
     folder = web.queue.folder / new_fax_id()
     async with dropped_unless_taken(folder) as kept:
