@@ -346,7 +346,7 @@ class Fax:
     `warnings` are lines about what of its documents is not on its pages;
     `retried_after` is how many attempts there were when more were last asked for. `mode`, `ecm`, `max_rate`, `scan`, `retry` and
     `cover` are what was ordered, None where that was left to the station. One with `poll` is received by a call of ours, from
-    the number `to`."""
+    the number `to`; where documents are sent, what is fetched after them is a fax of its own."""
 
     id: str
     direction: Direction
@@ -394,6 +394,11 @@ class Fax:
     def terminal(self) -> bool:
         """True once nothing more happens by itself."""
         return self.state in TERMINAL
+
+    @property
+    def only_polls(self) -> bool:
+        """True if it is received by a call of ours, in which nothing is sent."""
+        return self.poll and self.direction is Direction.RECEIVE
 
     @property
     def success(self) -> bool:

@@ -144,7 +144,11 @@ class FaxOptions:
         metadata=_outside(_Digits, "sender's identity, sending (SID)", default=""),
     )
     poll: bool | None = field(
-        default=None, metadata=_outside(bool, "fetch what the far end has put out (polling), instead of sending")
+        default=None,
+        metadata=_outside(
+            bool,
+            "fetch what the far end has put out (polling); with documents, after them in the same call",
+        ),
     )
     poll_document: str = field(
         default="", metadata=_outside(_Digits, "which of its documents is fetched, of several (SEP)")

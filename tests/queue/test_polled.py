@@ -11,17 +11,15 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from softfax.documents.tiff import read_pages
-from softfax.errors import UsageError
 from softfax.model import FaxState
 from softfax.ops.retention import Retention
 from softfax.queue import tables
 from softfax.queue.keeping import LOOSE_FOLDER_S, tidy
 from softfax.queue.model import FaxRequest
-from tests.queue.test_queue import Running, request, running
+from tests.queue.test_queue import Running, running
 from tests.queue.test_shared_documents import tables_of
 from tests.station.test_polled import put_out
 
@@ -80,8 +78,6 @@ def test_a_poll_is_tried_again_and_nothing_of_it_is_uncertain(tmp_path: Path) ->
             uris = {kind: f"sip:{kind}@far.example" for kind in ("busy+ok", "crash1", "refused", "ok", "held-1")}
             orders = [FaxRequest(to=uri, documents=(), poll=True) for uri in uris.values()]
             made = dict(zip(uris, await r.queue.submit(orders), strict=True))
-            with pytest.raises(UsageError, match="either"):
-                await r.queue.submit([request("ok", tmp_path / "letter.txt", poll=True)])
             ends = {kind: await r.until(made[kind].id) for kind in ("busy+ok", "crash1", "refused", "ok")}
             await r.until(made["held-1"].id, FaxState.RECEIVING)
             await r.queue.cancel(made["held-1"].id)

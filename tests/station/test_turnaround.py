@@ -13,7 +13,7 @@ import pytest
 
 from softfax.documents.tiff import read_pages
 from softfax.model import Direction, Fax, FaxState
-from softfax.queue.model import FaxFilter
+from softfax.queue.model import Document, FaxFilter, FaxRequest
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station
 from tests.support.command import SoftfaxProcess
@@ -106,3 +106,48 @@ def test_who_only_sends_is_received(tmp_path: Path) -> None:
     assert done.status == 0
     assert [(fax.direction, fax.state, fax.pages) for fax in done.faxes] == [(Direction.RECEIVE, FaxState.RECEIVED, 1)]
     assert done.received == [1]
+
+
+@pytest.mark.sip
+@pytest.mark.parametrize("out", [True, False])
+def test_an_order_with_documents_fetches_after_them(tmp_path: Path, out: bool) -> None:
+    """What comes is a fax received; the order is delivered either way, and says where nothing was out."""
+
+    async def run() -> tuple[list[Fax], list[int]]:
+        letter = tmp_path / "letter.txt"
+        letter.write_text("A letter\n")
+        config: dict[str, Any] = {
+            "sip": {"listen": "127.0.0.1:0"}, "callbacks": {"enabled": False}, "fax": {"resolution": "standard"}
+        }  # fmt: skip
+        polled = [{"name": "prices", "numbers": ["4711"], "poll_document": "17", "documents": [letter]}] if out else []
+        here = Station(config | {"data": {"dir": tmp_path / "here"}, "polled": polled}, isolated=True)
+        there = Station(config | {"data": {"dir": tmp_path / "there"}}, isolated=True)
+        FaxQueue(here)
+        orders = FaxQueue(there)
+        async with here, there:
+            host, port = here.bound_address
+            request = FaxRequest(
+                to=f"sip:4711@{host}:{port}", documents=(Document(path=letter),), poll=True, poll_document="17"
+            )
+            await orders.submit([request])
+            async with asyncio.timeout(LIMIT_S):
+                while len(found := (await orders.list(FaxFilter())).faxes) < 1 + out or not all(
+                    f.terminal for f in found
+                ):
+                    await asyncio.sleep(0.1)
+            paths = [await orders.document(fax.id) for fax in found if fax.direction is Direction.RECEIVE]
+        return sorted(found, key=lambda fax: fax.created), [len(list(read_pages(p))) for p in paths if p is not None]
+
+    (sent, *fetched), pages = asyncio.run(run())
+
+    assert (sent.direction, sent.state, sent.pages, sent.poll) == (Direction.SEND, FaxState.DELIVERED, 1, True)
+    assert (sent.documents, len(sent.attempts)) == (("letter.txt",), 1)
+    if out:
+        assert [(one.direction, one.state, one.pages, one.unread, one.caller) for one in fetched] == [
+            (Direction.RECEIVE, FaxState.RECEIVED, 1, True, "4711")
+        ]
+        assert (dict(fetched[0].tags), pages) == ({"fetched_with": sent.id}, [1])
+    else:
+        assert (fetched, pages) == ([], [])
+        assert sent.result is not None
+        assert "nothing to poll" in str(sent.result.warnings)

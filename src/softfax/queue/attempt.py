@@ -114,7 +114,7 @@ class SendAttempt:
     async def _fax(self, begun: Attempt) -> None:
         """Pages, then the call; to poll, the call alone."""
         queue, request, fax = self.queue, self.request, self.kept.fax
-        if fax.poll:
+        if fax.only_polls:
             return await self._call(None, begun)
         config = queue.station.config
         assert request.folder is not None
@@ -206,7 +206,7 @@ class SendAttempt:
             self._dialled = False
             raise UsageError("cancelled, or taken over by another station")
         self.queue.recorder.own(kept.fax.id, self.attempt, kept.fax.pages_total)
-        self._say(state=FaxState.RECEIVING if kept.fax.poll else FaxState.SENDING)
+        self._say(state=FaxState.RECEIVING if kept.fax.only_polls else FaxState.SENDING)
 
     async def ended(self, call: FaxCall, result: FaxResult) -> FaxResult:
         """Record the call's result, before it is reported."""
@@ -236,12 +236,12 @@ class SendAttempt:
         fax = self.kept.fax
         # The same whenever it is tried, so that an end that was written, of which only the answer got lost, is known again.
         now = self._ended = self._ended or datetime.now(UTC)
-        total = result.pages_total if fax.poll else fax.pages_total
-        confirmed = result.pages if fax.poll else max(fax.pages, attempt.first_page - 1 + result.pages)
+        total = result.pages_total if fax.only_polls else fax.pages_total
+        confirmed = result.pages if fax.only_polls else max(fax.pages, attempt.first_page - 1 + result.pages)
         cause = classify(result.to_json())
-        if cause is None and fax.poll:
+        if cause is None and fax.only_polls:
             await asyncio.to_thread(queue.store.update, fax.id, {"unread": True})
-        if cause is Cause.CRASH and not fax.poll and total is not None and confirmed >= total:
+        if cause is Cause.CRASH and not fax.only_polls and total is not None and confirmed >= total:
             # The far end confirmed the last page: nothing is uncertain.
             result = dataclasses.replace(result, success=True, status="SUCCESS", error="NO_ERROR", result_code=0,
                                          status_string="OK, though the call was cut after it")  # fmt: skip
@@ -264,7 +264,7 @@ class SendAttempt:
             attempt=attempt.number,
             pages=confirmed,
             pages_total=total,
-            documents=list(result.documents if fax.poll else fax.documents),
+            documents=list(result.documents if fax.only_polls else fax.documents),
             warnings=list(dict.fromkeys([*fax.warnings, *(result.warnings or ())])) or None,
             retry_at=rfc3339(verdict.next_at) if verdict.next_at is not None else None,
         )
@@ -343,7 +343,7 @@ class SendAttempt:
     def _verdict(self, attempt: Attempt, cancelled: bool, now: datetime) -> Verdict:
         cause = attempt.cause
         if cause is None:
-            return Verdict(FaxState.RECEIVED if self.kept.fax.poll else FaxState.DELIVERED)
+            return Verdict(FaxState.RECEIVED if self.kept.fax.only_polls else FaxState.DELIVERED)
         if cancelled:
             return Verdict(FaxState.CANCELLED)
         fax, config = self.kept.fax, self.queue.station.config
@@ -374,7 +374,7 @@ class SendAttempt:
     def _rules(self) -> RetryRules:
         """Rules for retries. What was polled in a call that a crash cut off can be polled again: nothing is sent twice."""
         retry = self.request.retry
-        return dataclasses.replace(retry, on_uncertain="resend") if self.kept.fax.poll else retry
+        return dataclasses.replace(retry, on_uncertain="resend") if self.kept.fax.only_polls else retry
 
     def _counted(self, causes: Sequence[Cause | None], attempt: Attempt) -> int:
         """Attempts that count: calls, or where a document could not be fetched those; ours are no fault of either."""

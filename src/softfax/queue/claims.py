@@ -308,9 +308,11 @@ class FaxClaims:
 def _attempt(fax: Fax, route: Route) -> Attempt:
     """The next attempt of a fax."""
     number = 1 + max((a.number for a in fax.attempts if a.ended is not None), default=0)
-    first_page = 1 if fax.poll else fax.pages + 1
+    first_page = 1 if fax.only_polls else fax.pages + 1
     # An unconfirmed page may have reached the far end in a call that a crash cut off.
-    resent = not fax.poll and any(a.cause is Cause.CRASH and first_page <= a.first_page + a.pages for a in fax.attempts)
+    resent = not fax.only_polls and any(
+        a.cause is Cause.CRASH and first_page <= a.first_page + a.pages for a in fax.attempts
+    )
     return Attempt(
         number=number, started=datetime.now(UTC), account=route.account, destination=route.uri, first_page=first_page,
         resent=resent,

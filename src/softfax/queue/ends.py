@@ -81,7 +81,7 @@ def with_result(
         pages=result.pages,
         pages_total=result.pages_total,
         reason="" if cause is None else result.status_string,
-        remedy="" if cause is None else better or remedy(cause, result.to_json(), poll=fax.poll),
+        remedy="" if cause is None else better or remedy(cause, result.to_json(), poll=fax.only_polls),
         cause=cause,
         remote_station_id=result.remote_station_id or fax.remote_station_id,
         result=result,

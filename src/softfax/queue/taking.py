@@ -88,9 +88,8 @@ def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, F
     config, rules = queue.station.config, queue.station.rules
     routes = rules.routes(request.to, request.account)
     given = len(request.documents) + bool(request.cover)
-    if request.poll and given:
-        raise UsageError("a fax either sends documents or polls", "order two faxes")
-    if not (given or request.poll) or len(request.documents) > DOCUMENTS_MAX:
+    only_polls = bool(request.poll and not given)
+    if not (given or only_polls) or len(request.documents) > DOCUMENTS_MAX:
         raise UsageError(f"{len(request.documents)} documents in one fax", f"use 1 to {DOCUMENTS_MAX}")
     if request.callbacks and queue.station.outbox is None:
         raise UsageError("callbacks are switched off", "set enabled = true in [callbacks]")
@@ -101,7 +100,7 @@ def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, F
         raise UsageError(*TOO_LATE)
     fax_id = new_fax_id()
     ready: pages.Made | None = None
-    if request.poll:
+    if only_polls:
         request = dataclasses.replace(request, folder=None)
     else:
         folder = request.folder or queue.folder / (request.broadcast_id or fax_id)
@@ -116,7 +115,7 @@ def checked(queue: FaxQueue, request: FaxRequest, now: datetime) -> tuple[Fax, F
     asked = dataclasses.replace(request, account=request.account or routes[0].account)
     fax = Fax(
         id=fax_id,
-        direction=Direction.RECEIVE if request.poll else Direction.SEND,
+        direction=Direction.RECEIVE if only_polls else Direction.SEND,
         state=FaxState.QUEUED,
         created=now,
         updated=now,

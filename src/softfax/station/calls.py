@@ -45,6 +45,7 @@ from softfax.station.host import Report
 from softfax.station.load import Load, LoadMeter, Refusals
 from softfax.station.passing import Passing, PlacedFax
 from softfax.station.polled import PolledDocument, of_config
+from softfax.station.polled_call import FetchAfter
 from softfax.station.progress import fax_progress
 from softfax.station.registrations import Registrations
 from softfax.station.shared import SharedCall, TurnLostError
@@ -347,7 +348,16 @@ class Calls:
             return
         self._meter.begun(asyncio.get_running_loop().time())
         shown = CallerId(settings.caller_number, settings.caller_name)
-        fax.active = self.running().send(order.uri, settings, on_event, job=job, caller=shown, account=settings.account)
+        fax.fetch = FetchAfter.of(self, order.uri, settings, partial(self._passing.second, fax, order.fax_id))
+        fax.active = self.running().send(
+            order.uri,
+            settings,
+            on_event,
+            job=job,
+            caller=shown,
+            account=settings.account,
+            turn=fax.fetch.turn if fax.fetch else None,
+        )
         if fax.shared is not None:
             fax.shared.begin(fax.active)
         await self.finish(order.fax_id, fax, fax.active, order.uri)
@@ -355,6 +365,7 @@ class Calls:
     async def finish(self, fax_id: str, fax: PlacedFax, active: ActiveFax, remote_uri: str) -> None:
         """Report the end of a fax, once it has one."""
         result = await active.result
+        result = fax.fetch.noted(result, active.session) if fax.fetch else result
         fax.ended = True
         if active.kept is not None and active.kept.up:
             self._kept[fax_id] = active.kept

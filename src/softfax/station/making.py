@@ -47,6 +47,7 @@ __all__ = [
     "placing",
     "polled_job",
     "polled_settings",
+    "polling_of",
     "prepare_data",
     "prepare_inbox",
     "sip_config",
@@ -130,7 +131,7 @@ def outgoing_settings(
         documents=order.documents,
         # The header line is drawn on the pages.
         **options_of(asked) | {"account": account, "header": "", "max_rate_bps": rate_bps},
-        polling=Polling(document=asked.poll_document, password=asked.poll_password) if asked.poll else None,
+        polling=polling_of(asked) if asked.poll and order.direction is Direction.RECEIVE else None,
         t38=t38_preferences(config, account),
         timeouts=Timeouts(
             answer_s=order.answer_timeout_s or fax.answer_timeout_s, t38_s=order.t38_timeout_s or fax.t38_timeout_s
@@ -139,6 +140,11 @@ def outgoing_settings(
         attempt=order.attempt,
         keep=order.keep,
     )
+
+
+def polling_of(options: FaxOptions) -> Polling:
+    """The document to fetch, as it was ordered."""
+    return Polling(document=options.poll_document, password=options.poll_password)
 
 
 def placing(

@@ -30,7 +30,7 @@ from softfax.sip.types import CallerId, CallHandler
 from softfax.station import making, wire
 from softfax.station.config import GatewayConfig, StationConfig
 from softfax.station.polled import PolledDocument
-from softfax.station.polled_call import PolledCall
+from softfax.station.polled_call import FetchAfter, PolledCall
 from softfax.station.progress import gateway_progress
 from softfax.station.shared import SharedCall
 
@@ -50,6 +50,8 @@ class PlacedFax:
         #: Of one that we call for: its call, which others may share.
         self.shared: SharedCall[PlacedFax] | None = None
         self.gateway: ActiveGateway | None = None
+        #: What is fetched after it, in the same call.
+        self.fetch: FetchAfter | None = None
         #: The account by which a gateway's call goes on.
         self.onward = ""
         self.task: asyncio.Task[None] | None = None
@@ -123,7 +125,7 @@ class Passing:
         self._host.close_if_full()
         either: PolledCall | None = None
         if receives:
-            on_event, place = partial(self._on_event, fax), partial(self._second, fax, arrived.fax_id)
+            on_event, place = partial(self._on_event, fax), partial(self.second, fax, arrived.fax_id)
             either = PolledCall(self._host, arrived, polled, on_event, place)
         else:
             self._host.report(only_polled)
@@ -133,8 +135,8 @@ class Passing:
     def _on_event(self, fax: PlacedFax, fax_id: str, event: Event) -> None:
         self._host.on_event(fax_id, self._host.faxes.get(fax_id, fax), event)
 
-    def _second(self, first: PlacedFax, first_id: str, arrived: wire.Arrived, active: ActiveFax) -> None:
-        """A fax is fetched on the call of one that was received."""
+    def second(self, first: PlacedFax, first_id: str, arrived: wire.Arrived, active: ActiveFax) -> None:
+        """A fax is fetched on the call of one that was sent the other way."""
         fax = PlacedFax(arrived.account, arrived, first.caller)
         fax.active = active
         if self._host.faxes.get(first_id) is first:

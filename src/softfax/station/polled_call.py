@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from softfax.fax.active import ActiveFax, Turn
+from softfax.fax.session import FaxSession
 from softfax.fax.settings import FaxSettings
-from softfax.model import Event, FaxResult, Operation, SessionEvent, new_fax_id
+from softfax.model import Direction, Event, FaxResult, Operation, SessionEvent, new_fax_id
 from softfax.station import wire
+from softfax.station.config import StationConfig
+from softfax.station.making import polling_of, spool_path
 from softfax.station.polled import PolledDocument
 
 __all__ = ["PolledCall"]
@@ -21,6 +24,8 @@ __all__ = ["PolledCall"]
 
 class Told(Protocol):
     """The calls of a process, as far as the station hears of them."""
+
+    config: StationConfig
 
     def report(self, message: wire.Message, /) -> None: ...
 
@@ -100,3 +105,64 @@ class PolledCall:
             self._host.report(wire.Chosen(self._fetched.fax_id, one.name))
         elif self._turn is not None:
             self._turn.settings = dataclasses.replace(self._turn.settings, documents=one.documents)
+
+
+class FetchAfter:
+    """A fax that is fetched after one that is sent, in the same call: it comes in, with a record of its own.
+
+    `settings` are those of the one that is sent; `place` has the one that comes watched to its end.
+    """
+
+    @classmethod
+    def of(
+        cls, host: Told, uri: str, settings: FaxSettings, place: Callable[[wire.Arrived, ActiveFax], None]
+    ) -> FetchAfter | None:
+        """Return it for a fax that is sent with it, else None."""
+        wanted = settings.poll and settings.direction is Direction.SEND
+        return cls(host, uri, settings, place) if wanted else None
+
+    def __init__(
+        self,
+        host: Told,
+        uri: str,
+        settings: FaxSettings,
+        place: Callable[[wire.Arrived, ActiveFax], None],
+    ) -> None:
+        self._host, self._place = host, place
+        self._came = False
+        self._arrived = wire.Arrived(
+            fax_id=new_fax_id(),
+            account=settings.account,
+            remote_uri=uri,
+            caller=uri,
+            called=settings.caller_number,
+            ident=settings.ident,
+            fetched_with=settings.fax_id,
+        )
+        fetched = dataclasses.replace(
+            settings,
+            direction=Direction.RECEIVE,
+            document=spool_path(host.config, self._arrived.fax_id),
+            documents=(),
+            pages_total=None,
+            page_bytes=(),
+            polling=polling_of(settings),
+            fax_id=self._arrived.fax_id,
+        )
+        self.turn = Turn(fetched, self._on_event, self._turned)
+
+    def _turned(self, active: ActiveFax) -> None:
+        self._came = True
+        self._host.report(self._arrived)
+        self._place(self._arrived, active)
+
+    def _on_event(self, event: Event) -> None:
+        if not isinstance(event, FaxResult):
+            self._host.report(wire.FaxEvent(self._arrived.fax_id, event, None))
+
+    def noted(self, result: FaxResult, sent: FaxSession) -> FaxResult:
+        """The result of the fax that was sent, with a warning where nothing was fetched after it."""
+        if self._came or not result.success:
+            return result
+        line = f"nothing was fetched: {Turn.missed(sent).text}"
+        return dataclasses.replace(result, warnings=[*(result.warnings or ()), line])

@@ -441,7 +441,7 @@ class Station(Registry):
             mailbox=call.mailbox,
             ident=call.ident,
             documents=documents if polled is None else polled.documents,
-            tags={} if polled is None else {"polled": polled.name},
+            tags={"polled": polled.name} if polled else {"fetched_with": with_} if (with_ := call.fetched_with) else {},
         )
         destination = Destination(self._inbox) if direction is Direction.RECEIVE else None
         fax = self._add(context, destination, call.remote_uri, None, call.account)

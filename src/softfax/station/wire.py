@@ -245,7 +245,7 @@ class NotDialled(Message):
 class Arrived(Message):
     """A call came in and is being answered, or waits for `Bridge` where it is for a `gateway`. `caller` and `called` are headers
     or URIs, as the far end wrote them; `known`: it comes from where its account's calls do. `polled` is what it may fetch, of
-    several the first."""
+    several the first. `fetched_with`: it is a call of ours that has sent that fax, and fetches another."""
 
     fax_id: str
     account: str
@@ -257,6 +257,7 @@ class Arrived(Message):
     known: bool = True
     gateway: str = ""
     polled: str = ""
+    fetched_with: str = ""
 
 
 @dataclass(frozen=True)

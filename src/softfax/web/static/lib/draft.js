@@ -35,6 +35,7 @@ const EMPTY = {
     attempts: "",
     deadline: "",
     on_uncertain: "",
+    poll: "",
   },
 };
 const blank = () => structuredClone(EMPTY);
@@ -185,6 +186,7 @@ export function order(d, recipients = d.to) {
   for (const key of ["resolution", "scan", "mode", "account", "ident", "header"])
     if (options[key]) out[key] = options[key];
   if (options.ecm) out.ecm = options.ecm === "on";
+  if (options.poll) out.poll = true;
   if (options.priority) out.priority = Number(options.priority);
   if (d.when === "later" && d.at) out.not_before = iso(d.at);
   if (options.deadline) out.deadline = iso(options.deadline);

@@ -162,6 +162,12 @@ export function Options({ d }) {
           set=${set("on_uncertain")}
           options=${[byDefault(usual && t(`options.${usual.on_uncertain}`)), ["report", t("options.report")], ["resend", t("options.resend")]]}
         />
+        <${Select}
+          label=${t("options.poll")}
+          value=${options.poll}
+          set=${set("poll")}
+          options=${[["", t("off")], ["on", t("on")]]}
+        />
         <label class="field">
           <span>${t("options.ident")}</span>
           <input type="text" maxlength="20" placeholder=${usual?.ident || ""} value=${options.ident} dir="ltr" onInput=${typed("ident")} />
