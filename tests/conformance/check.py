@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from softfax.engine.core import T30Settings, completion_text
@@ -15,11 +16,16 @@ __all__ = ["check"]
 
 def check(scenario: Scenario, folder: Path) -> None:
     """Raise Departure where the machine departs from the scenario, or does not end as it has to."""
-    if scenario.side == "sends":
-        write_pages(folder / "sent.tif", scenario.pages, rows=400, density=0.1)
-        settings = T30Settings(caller=True, tx_file=folder / "sent.tif", ident="+49 30 1", ecm=scenario.ecm)
+    sends = scenario.side == "sends"
+    if sends:
+        settings = T30Settings(caller=True, ident="+49 30 1", ecm=scenario.ecm)
     else:
-        settings = T30Settings(caller=False, rx_file=folder / "received.tif", ident="+49 30 2", ecm=scenario.ecm)
+        settings = T30Settings(caller=False, ident="+49 30 2", ecm=scenario.ecm)
+    if sends or scenario.turns:
+        write_pages(folder / "sent.tif", scenario.pages, rows=400, density=0.1)
+        settings = replace(settings, tx_file=folder / "sent.tif")
+    if not sends or scenario.turns:
+        settings = replace(settings, rx_file=folder / "received.tif")
     outcome = run_script(settings, scenario.script, limit_s=scenario.limit_s)
     if outcome.code < 0:
         raise Departure("T.30 never ended")

@@ -27,12 +27,13 @@ MODEMS = {
 #: Facsimile control fields, first bit on the left (T.30 §5.3.6.1).
 FCF = {
     "DIS": 0x01, "CSI": 0x02, "NSF": 0x04, "DTC": 0x81, "DCS": 0x41, "TSI": 0x42, "NSS": 0x44, "SUB": 0x43, "SID": 0x45,
-    "PWD": 0x83, "CFR": 0x21, "FTT": 0x22, "EOM": 0x71, "MPS": 0x72, "EOP": 0x74, "PRI-EOM": 0x79, "PRI-MPS": 0x7A,
+    "PWD": 0x83, "SEP": 0x85, "CIG": 0x82, "NSC": 0x84,
+    "CFR": 0x21, "FTT": 0x22, "EOM": 0x71, "MPS": 0x72, "EOP": 0x74, "PRI-EOM": 0x79, "PRI-MPS": 0x7A,
     "PRI-EOP": 0x7C, "MCF": 0x31, "RTP": 0x33, "RTN": 0x32, "PIP": 0x35, "PIN": 0x34, "PPR": 0x3D, "RNR": 0x37, "ERR": 0x38,
     "CTR": 0x23, "CTC": 0x48, "EOR": 0x73, "RR": 0x76, "PPS": 0x7D, "CRP": 0x58, "DCN": 0x5F, "FCD": 0x60, "RCP": 0x61,
 }  # fmt: skip
 #: Frames that others of the same signal follow.
-NOT_FINAL = {"CSI", "NSF", "TSI", "NSS", "SUB", "SID", "PWD", "FCD", "RCP"}
+NOT_FINAL = {"CSI", "CIG", "NSF", "NSC", "TSI", "NSS", "SUB", "SID", "PWD", "SEP", "FCD", "RCP"}
 
 
 class Departure(AssertionError):

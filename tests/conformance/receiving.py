@@ -9,8 +9,8 @@ from tests.conformance.farend import FCF, FarEnd, Heard, dcs, dis
 from tests.conformance.scenario import TSI, Steps, asked, mirrored, page_frames, page_rows, pps, require, scenario
 
 
-def _to_cfr(far: FarEnd, **command: object) -> Steps:
-    yield far.hears("DIS")
+def to_cfr(far: FarEnd, *, after: str = "DIS", **command: object) -> Steps:
+    yield far.hears(after)
     yield far.waits(0.1)
     far.says(TSI, ("DCS", dcs(t6=bool(command.get("ecm", True)), **command)))  # type: ignore[arg-type]
     far.trains()
@@ -42,7 +42,7 @@ def dis_is_repeated_until_t1(far: FarEnd) -> Steps:
 
 @scenario("receives", "a page with ECM, confirmed by MCF")
 def page_with_ecm(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames)
     far.says(pps("EOP", len(frames)))
@@ -53,7 +53,7 @@ def page_with_ecm(far: FarEnd) -> Steps:
 
 @scenario("receives", "a page without ECM, confirmed by MCF", ecm=False)
 def page_without_ecm(far: FarEnd) -> Steps:
-    yield from _to_cfr(far, ecm=False)
+    yield from to_cfr(far, ecm=False)
     far.sends_rows(page_rows())
     far.says("EOP")
     yield far.hears("MCF")
@@ -80,7 +80,7 @@ def bad_training_is_refused(far: FarEnd) -> Steps:
 
 @scenario("receives", "a DCS said again, because CFR was lost, is answered by CFR again")
 def dcs_again_after_cfr(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     yield far.waits(3)
     far.says(TSI, ("DCS", dcs(t6=True)))
     far.trains()
@@ -95,7 +95,7 @@ def dcs_again_after_cfr(far: FarEnd) -> Steps:
 
 @scenario("receives", "frames that did not come are asked for by PPR, they and no others of the block")
 def lost_frames_are_asked_for(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(f for f in frames if f[0] not in (1, 2))
     far.says(pps("EOP", len(frames)))
@@ -111,7 +111,7 @@ def lost_frames_are_asked_for(far: FarEnd) -> Steps:
 
 @scenario("receives", "a block without RCP at its end is judged by its PPS")
 def block_without_rcp(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames, clean_end=False)
     far.says(pps("EOP", len(frames)))
@@ -122,7 +122,7 @@ def block_without_rcp(far: FarEnd) -> Steps:
 
 @scenario("receives", "PPS said again, because MCF was lost, is answered by MCF again")
 def pps_again_after_mcf(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames)
     for _ in range(2):
@@ -135,7 +135,7 @@ def pps_again_after_mcf(far: FarEnd) -> Steps:
 
 @scenario("receives", "EOP said again, because MCF was lost, is answered by MCF again", ecm=False)
 def eop_again_after_mcf(far: FarEnd) -> Steps:
-    yield from _to_cfr(far, ecm=False)
+    yield from to_cfr(far, ecm=False)
     far.sends_rows(page_rows())
     for _ in range(2):
         far.says("EOP")
@@ -147,7 +147,7 @@ def eop_again_after_mcf(far: FarEnd) -> Steps:
 
 @scenario("receives", "two pages by MPS", pages=2)
 def two_pages_by_mps(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     for page, then in enumerate(("MPS", "EOP")):
         far.sends_frames(frames)
@@ -159,7 +159,7 @@ def two_pages_by_mps(far: FarEnd) -> Steps:
 
 @scenario("receives", "a page in two blocks by PPS-NULL")
 def two_blocks_by_null(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     half = len(frames) // 2
     far.sends_frames(frames[:half])
@@ -174,12 +174,12 @@ def two_blocks_by_null(far: FarEnd) -> Steps:
 
 @scenario("receives", "EOM leads back to phase B: DIS, a new DCS, a second page", pages=2)
 def eom_leads_to_phase_b(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames)
     far.says(pps("EOM", len(frames)))
     yield far.hears("MCF")
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     far.sends_frames(frames)
     far.says(pps("EOP", len(frames), page=1))
     yield far.hears("MCF")
@@ -189,7 +189,7 @@ def eom_leads_to_phase_b(far: FarEnd) -> Steps:
 
 @scenario("receives", "PRI-EOP counts as EOP where there is no operator", ecm=False)
 def pri_eop_is_eop(far: FarEnd) -> Steps:
-    yield from _to_cfr(far, ecm=False)
+    yield from to_cfr(far, ecm=False)
     far.sends_rows(page_rows())
     far.says("PRI-EOP")
     yield far.hears("MCF")
@@ -199,7 +199,7 @@ def pri_eop_is_eop(far: FarEnd) -> Steps:
 
 @scenario("receives", "CTC is answered by CTR, and the rest comes at the new rate")
 def ctc_is_answered(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames[1:])
     far.says(pps("EOP", len(frames)))
@@ -215,7 +215,7 @@ def ctc_is_answered(far: FarEnd) -> Steps:
 
 @scenario("receives", "EOR is answered by ERR, and the page is no page", delivered=False)
 def eor_is_answered(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames[1:])
     far.says(pps("EOP", len(frames)))
@@ -230,7 +230,7 @@ def eor_is_answered(far: FarEnd) -> Steps:
 def crp_has_dis_said_again(far: FarEnd) -> Steps:
     yield far.hears("DIS")
     far.says("CRP")
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames)
     far.says(pps("EOP", len(frames)))
@@ -264,20 +264,20 @@ def dcn_in_phase_b(far: FarEnd) -> Steps:
 
 @scenario("receives", "silence in place of a page ends the call by T2, and no page is reported", delivered=False)
 def silence_in_place_of_a_page(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     yield far.waits(1)
 
 
 @scenario("receives", "silence in place of PPS ends the call, and no page is reported", delivered=False)
 def silence_in_place_of_pps(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     far.sends_frames(page_frames())
     yield far.done_saying()
 
 
 @scenario("receives", "a command whose checksum is wrong is not answered, and its repetition is")
 def damaged_command(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames)
     far.says(pps("EOP", len(frames)), damaged=True)
@@ -291,7 +291,7 @@ def damaged_command(far: FarEnd) -> Steps:
 
 @scenario("receives", "a confirmed last page is success, though DCN never comes")
 def no_dcn_after_mcf(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames)
     far.says(pps("EOP", len(frames)))
@@ -321,14 +321,14 @@ def dtc_with_nothing_to_poll(far: FarEnd) -> Steps:
 
 @scenario("receives", "PRI-MPS counts as MPS, PRI-EOM as EOM", ecm=False, pages=3)
 def pri_mps_is_mps(far: FarEnd) -> Steps:
-    yield from _to_cfr(far, ecm=False)
+    yield from to_cfr(far, ecm=False)
     far.sends_rows(page_rows())
     far.says("PRI-MPS")
     yield far.hears("MCF")
     far.sends_rows(page_rows())
     far.says("PRI-EOM")
     yield far.hears("MCF")
-    yield from _to_cfr(far, ecm=False)
+    yield from to_cfr(far, ecm=False)
     far.sends_rows(page_rows())
     far.says("PRI-EOP")
     yield far.hears("MCF")
@@ -338,7 +338,7 @@ def pri_mps_is_mps(far: FarEnd) -> Steps:
 
 @scenario("receives", "PPS-PRI-MPS and PPS-PRI-EOP count as without PRI", pages=2)
 def pps_pri_is_pps(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames)
     far.says(pps("PRI-MPS", len(frames)))
@@ -352,12 +352,12 @@ def pps_pri_is_pps(far: FarEnd) -> Steps:
 
 @scenario("receives", "PPS-PRI-EOM counts as without PRI", pages=2)
 def pps_pri_eom_is_eom(far: FarEnd) -> Steps:
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames)
     far.says(pps("PRI-EOM", len(frames)))
     yield far.hears("MCF")
-    yield from _to_cfr(far)
+    yield from to_cfr(far)
     far.sends_frames(frames)
     far.says(pps("PRI-EOP", len(frames), page=1))
     yield far.hears("MCF")

@@ -33,6 +33,8 @@ class Scenario:
     pages: int = 1
     ecm: bool = True
     limit_s: float = 400.0
+    #: It has something for the other way as well.
+    turns: bool = False
 
 
 SCENARIOS: list[Scenario] = []

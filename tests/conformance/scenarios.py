@@ -5,7 +5,7 @@ answerer. They follow the procedures of T.30 §5.3 to §5.5 and annex A, as test
 
 from __future__ import annotations
 
-from tests.conformance import receiving, sending  # noqa: F401  each adds its own
+from tests.conformance import receiving, sending, turning  # noqa: F401  each adds its own
 from tests.conformance.scenario import SCENARIOS, Scenario
 
 __all__ = ["SCENARIOS", "Scenario"]

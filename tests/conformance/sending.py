@@ -9,14 +9,14 @@ from tests.conformance.farend import Departure, FarEnd, Heard, dis
 from tests.conformance.scenario import Steps, ppr, require, scenario
 
 
-def _ready(far: FarEnd, field: bytes | None = None) -> Steps:
+def ready(far: FarEnd, field: bytes | None = None) -> Steps:
     yield far.waits(1)
     far.says(("CSI", b"7654321".rjust(20)), ("DIS", field if field is not None else dis(31, octets=8)))
     found = yield far.hears("DCS")
     assert isinstance(found, Heard)
 
 
-def _train(far: FarEnd) -> Steps:
+def train(far: FarEnd) -> Steps:
     far.zeros = 0
     end_s = far.now_s + 8
     while far.now_s < end_s and not (far.indicators and far.indicators[-1][1] == 0 and far.zeros > 400):
@@ -25,16 +25,16 @@ def _train(far: FarEnd) -> Steps:
     yield far.waits(0.2)
 
 
-def _to_page(far: FarEnd, field: bytes | None = None) -> Steps:
-    yield from _ready(far, field)
-    yield from _train(far)
+def to_page(far: FarEnd, field: bytes | None = None) -> Steps:
+    yield from ready(far, field)
+    yield from train(far)
     far.frames.clear()
     far.says("CFR")
 
 
 @scenario("sends", "CNG, TSI, DCS, a training check, a page with ECM, DCN")
 def sends_with_ecm(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     require(any(kind == 1 for _, kind in far.indicators), "no CNG")
     require(far.heard[0].name == "TSI", "no TSI")
     yield far.hears("PPS-EOP")
@@ -45,7 +45,7 @@ def sends_with_ecm(far: FarEnd) -> Steps:
 
 @scenario("sends", "a page without ECM to a receiver without", ecm=False)
 def sends_without_ecm(far: FarEnd) -> Steps:
-    yield from _to_page(far, dis(ecm=False))
+    yield from to_page(far, dis(ecm=False))
     yield far.hears("EOP")
     far.says("MCF")
     yield far.hears("DCN")
@@ -53,7 +53,7 @@ def sends_without_ecm(far: FarEnd) -> Steps:
 
 @scenario("sends", "DCS names ECM only to a receiver that has it")
 def no_ecm_where_dis_has_none(far: FarEnd) -> Steps:
-    yield from _to_page(far, dis(ecm=False))
+    yield from to_page(far, dis(ecm=False))
     field = far.heard[-1].octets[3:]
     require(len(field) < 4 or not field[3] & 4, "DCS with ECM")
     yield far.hears("EOP")
@@ -63,9 +63,9 @@ def no_ecm_where_dis_has_none(far: FarEnd) -> Steps:
 
 @scenario("sends", "a receiver of V.27ter alone is not sent another modem")
 def v27ter_alone(far: FarEnd) -> Steps:
-    yield from _ready(far, dis(modems=(12,)))
+    yield from ready(far, dis(modems=(12,)))
     require(far.heard[-1].octets[4] >> 2 & 15 == 2, "DCS of another modem")
-    yield from _train(far)
+    yield from train(far)
     far.frames.clear()
     far.says("CFR")
     yield far.hears("PPS-EOP", "EOP", within_s=90)
@@ -83,7 +83,7 @@ def no_receiver(far: FarEnd) -> Steps:
 
 @scenario("sends", "a DIS that has grown is taken")
 def long_dis(far: FarEnd) -> Steps:
-    yield from _to_page(far, dis(31, octets=16))
+    yield from to_page(far, dis(31, octets=16))
     yield far.hears("PPS-EOP")
     far.says("MCF")
     yield far.hears("DCN")
@@ -91,7 +91,7 @@ def long_dis(far: FarEnd) -> Steps:
 
 @scenario("sends", "DCS without an answer is said three times, then DCN", delivered=False)
 def dcs_three_times(far: FarEnd) -> Steps:
-    yield from _ready(far)
+    yield from ready(far)
     for _ in range(2):
         yield far.hears("DCS", within_s=12)
     yield far.hears("DCN", within_s=12)
@@ -99,11 +99,11 @@ def dcs_three_times(far: FarEnd) -> Steps:
 
 @scenario("sends", "FTT has it train again at a lower rate, and at last give up", delivered=False)
 def ftt_lowers_the_rate(far: FarEnd) -> Steps:
-    yield from _ready(far)
+    yield from ready(far)
     rates = []
     for _ in range(12):
         rates.append(far.heard[-1].octets[4] >> 2 & 15)
-        yield from _train(far)
+        yield from train(far)
         far.says("FTT")
         found = yield far.hears("DCS", "DCN")
         assert isinstance(found, Heard)
@@ -115,11 +115,11 @@ def ftt_lowers_the_rate(far: FarEnd) -> Steps:
 
 @scenario("sends", "DIS after the training check has it train again")
 def dis_after_training(far: FarEnd) -> Steps:
-    yield from _ready(far)
-    yield from _train(far)
+    yield from ready(far)
+    yield from train(far)
     far.says(("DIS", dis(31, octets=8)))
     yield far.hears("DCS")
-    yield from _train(far)
+    yield from train(far)
     far.frames.clear()
     far.says("CFR")
     yield far.hears("PPS-EOP")
@@ -129,7 +129,7 @@ def dis_after_training(far: FarEnd) -> Steps:
 
 @scenario("sends", "frames that PPR asks for come again, and no others")
 def ppr_is_obeyed(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     require(len(far.frames) > 3, "a page of few frames")
     far.frames.clear()
@@ -142,7 +142,7 @@ def ppr_is_obeyed(far: FarEnd) -> Steps:
 
 @scenario("sends", "a frame that PPR asks for anew comes again, though an earlier PPR did not ask for it")
 def ppr_asks_anew(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     far.says(ppr(1))
     yield far.hears("PPS-EOP")
@@ -156,7 +156,7 @@ def ppr_asks_anew(far: FarEnd) -> Steps:
 
 @scenario("sends", "the fourth PPR is answered by CTC, and CTR by the frames")
 def fourth_ppr_brings_ctc(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     for missing in ((0, 1, 2, 3), (0, 1, 2), (0, 1)):
         far.says(ppr(*missing))
@@ -173,7 +173,7 @@ def fourth_ppr_brings_ctc(far: FarEnd) -> Steps:
 
 @scenario("sends", "CTC without an answer is said again")
 def ctc_is_repeated(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     for missing in ((0, 1, 2, 3), (0, 1, 2), (0, 1)):
         far.says(ppr(*missing))
@@ -189,7 +189,7 @@ def ctc_is_repeated(far: FarEnd) -> Steps:
 
 @scenario("sends", "RNR is answered by RR until MCF comes")
 def rnr_is_answered_by_rr(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     for _ in range(3):
         far.says("RNR")
@@ -200,7 +200,7 @@ def rnr_is_answered_by_rr(far: FarEnd) -> Steps:
 
 @scenario("sends", "RNR for longer than T5 (60 s) ends by DCN", delivered=False)
 def rnr_ends_by_t5(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     began = far.now_s
     while True:
@@ -215,7 +215,7 @@ def rnr_ends_by_t5(far: FarEnd) -> Steps:
 
 @scenario("sends", "PPS without an answer is said three times, then DCN; the page is not delivered", delivered=False)
 def pps_three_times(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     times = []
     for _ in range(3):
         found = yield far.hears("PPS-EOP", within_s=15)
@@ -228,7 +228,7 @@ def pps_three_times(far: FarEnd) -> Steps:
 
 @scenario("sends", "an answer whose checksum is wrong has the command said again, and counts for nothing")
 def damaged_answer(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     far.says("MCF", damaged=True)
     yield far.done_saying()
@@ -239,7 +239,7 @@ def damaged_answer(far: FarEnd) -> Steps:
 
 @scenario("sends", "CRP has the command said again")
 def crp_has_pps_said_again(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     far.says("CRP")
     yield far.hears("PPS-EOP", within_s=8)
@@ -249,11 +249,11 @@ def crp_has_pps_said_again(far: FarEnd) -> Steps:
 
 @scenario("sends", "CRP in place of CFR has DCS and the training check said again")
 def crp_has_dcs_said_again(far: FarEnd) -> Steps:
-    yield from _ready(far)
-    yield from _train(far)
+    yield from ready(far)
+    yield from train(far)
     far.says("CRP")
     yield far.hears("DCS", within_s=8)
-    yield from _train(far)
+    yield from train(far)
     far.frames.clear()
     far.says("CFR")
     yield far.hears("PPS-EOP")
@@ -263,11 +263,11 @@ def crp_has_dcs_said_again(far: FarEnd) -> Steps:
 
 @scenario("sends", "a page refused by RTN is sent again after a new training", ecm=False)
 def rtn_has_the_page_sent_again(far: FarEnd) -> Steps:
-    yield from _to_page(far, dis(ecm=False))
+    yield from to_page(far, dis(ecm=False))
     yield far.hears("EOP")
     far.says("RTN")
     yield far.hears("DCS")
-    yield from _train(far)
+    yield from train(far)
     far.says("CFR")
     yield far.hears("EOP")
     far.says("MCF")
@@ -276,7 +276,7 @@ def rtn_has_the_page_sent_again(far: FarEnd) -> Steps:
 
 @scenario("sends", "RTP confirms the last page", ecm=False)
 def rtp_confirms(far: FarEnd) -> Steps:
-    yield from _to_page(far, dis(ecm=False))
+    yield from to_page(far, dis(ecm=False))
     yield far.hears("EOP")
     far.says("RTP")
     yield far.hears("DCN")
@@ -284,7 +284,7 @@ def rtp_confirms(far: FarEnd) -> Steps:
 
 @scenario("sends", "DCN instead of MCF is no delivery", delivered=False)
 def dcn_instead_of_mcf(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     far.says("DCN")
     yield far.done_saying()
@@ -297,8 +297,8 @@ def no_dis(far: FarEnd) -> Steps:
 
 @scenario("sends", "the answers of a receiver whose X bits are set are taken")
 def x_bits_of_answers(far: FarEnd) -> Steps:
-    yield from _ready(far)
-    yield from _train(far)
+    yield from ready(far)
+    yield from train(far)
     far.says("CFR", x_bit=True)
     yield far.hears("PPS-EOP")
     far.says("MCF", x_bit=True)
@@ -307,7 +307,7 @@ def x_bits_of_answers(far: FarEnd) -> Steps:
 
 @scenario("sends", "PIP confirms the last page where there is no operator", ecm=False)
 def pip_confirms_the_last_page(far: FarEnd) -> Steps:
-    yield from _to_page(far, dis(ecm=False))
+    yield from to_page(far, dis(ecm=False))
     yield far.hears("EOP")
     far.says("PIP")
     yield far.hears("DCN", within_s=10)
@@ -315,7 +315,7 @@ def pip_confirms_the_last_page(far: FarEnd) -> Steps:
 
 @scenario("sends", "PIP confirms the last page with ECM")
 def pip_confirms_with_ecm(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     yield far.hears("PPS-EOP")
     far.says("PIP")
     yield far.hears("DCN", within_s=10)
@@ -323,7 +323,7 @@ def pip_confirms_with_ecm(far: FarEnd) -> Steps:
 
 @scenario("sends", "after PIP the next page follows, as after MCF", ecm=False, pages=2)
 def pip_goes_on(far: FarEnd) -> Steps:
-    yield from _to_page(far, dis(ecm=False))
+    yield from to_page(far, dis(ecm=False))
     yield far.hears("MPS")
     far.says("PIP")
     yield far.hears("EOP")
@@ -333,11 +333,11 @@ def pip_goes_on(far: FarEnd) -> Steps:
 
 @scenario("sends", "a page refused by PIN is sent again, as after RTN", ecm=False)
 def pin_refuses(far: FarEnd) -> Steps:
-    yield from _to_page(far, dis(ecm=False))
+    yield from to_page(far, dis(ecm=False))
     yield far.hears("EOP")
     far.says("PIN")
     yield far.hears("DCS")
-    yield from _train(far)
+    yield from train(far)
     far.says("CFR")
     yield far.hears("EOP")
     far.says("MCF")
@@ -346,7 +346,7 @@ def pin_refuses(far: FarEnd) -> Steps:
 
 @scenario("sends", "a page refused by PIN for good is not delivered, and the call ends", ecm=False, delivered=False)
 def pin_for_good(far: FarEnd) -> Steps:
-    yield from _to_page(far, dis(ecm=False))
+    yield from to_page(far, dis(ecm=False))
     for _ in range(10):
         found = yield far.hears("EOP", "DCN", within_s=200)
         assert isinstance(found, Heard)
@@ -357,14 +357,14 @@ def pin_for_good(far: FarEnd) -> Steps:
         assert isinstance(found, Heard)
         if found.name == "DCN":
             return
-        yield from _train(far)
+        yield from train(far)
         far.says("CFR")
     require(False, "sent the same page ten times")
 
 
 @scenario("sends", "PIN with ECM is no success, and the call ends", delivered=False)
 def pin_with_ecm(far: FarEnd) -> Steps:
-    yield from _to_page(far)
+    yield from to_page(far)
     for _ in range(10):
         found = yield far.hears("PPS", "DCN")
         assert isinstance(found, Heard)
@@ -376,6 +376,6 @@ def pin_with_ecm(far: FarEnd) -> Steps:
         if found.name == "DCN":
             return
         if found.name == "DCS":
-            yield from _train(far)
+            yield from train(far)
             far.says("CFR")
     require(False, "sent the same page ten times")
