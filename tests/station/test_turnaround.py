@@ -151,3 +151,28 @@ def test_an_order_with_documents_fetches_after_them(tmp_path: Path, out: bool) -
         assert (fetched, pages) == ([], [])
         assert sent.result is not None
         assert "nothing to poll" in str(sent.result.warnings)
+
+
+@pytest.mark.sip
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_machine_without_a_station_is_polled_as_well(tmp_path: Path, alone: bool) -> None:
+    """`softfax receive --polled`: by who sends and then fetches, and by who only fetches."""
+
+    async def run() -> tuple[list[dict[str, Any]], list[dict[str, Any]], int | None, int | None]:
+        for name, pages in (("prices.txt", 2), ("letter.txt", 1)):
+            (tmp_path / name).write_text("\f".join(["A page\n"] * pages))
+        listens = ("receive", "--listen", "127.0.0.1:0", "--dir", "came", "--count", "1", "--polled", "prices.txt")
+        there = await SoftfaxProcess.start(*listens, "--poll-document", "17", cwd=tmp_path)
+        uri = f"sip:127.0.0.1:{await there.listening_port()}"
+        asks = ("--dir", "fetched", "--poll", "--poll-document", "17")
+        words = ("receive", "--call", uri) if alone else ("send", uri, "letter.txt")
+        here = await SoftfaxProcess.start(*words, *asks, cwd=tmp_path)
+        ended = await here.wait(LIMIT_S), await there.wait(LIMIT_S)
+        return here.results, there.results, *ended
+
+    here, there, *ended = asyncio.run(run())
+
+    assert ended == [0, 0], (here, there)
+    assert [(one["direction"], one["pages"]) for one in here][-1] == ("receive", 2)
+    assert sorted((one["direction"], one["pages"]) for one in there) == [("receive", 1), ("send", 2)][alone:]
+    assert [len(list((tmp_path / name).glob("*.pdf"))) for name in ("fetched", "came")] == [1, 0 if alone else 1]

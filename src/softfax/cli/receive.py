@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,13 @@ from softfax.cli.common import (
 from softfax.cli.options import add_polling_options
 from softfax.cli.report import Reporter
 from softfax.diskspace import keep_private
+from softfax.documents.begin import start
+from softfax.documents.job import PageJob
 from softfax.documents.ocr import check_ocr
+from softfax.documents.types import RasterSettings
 from softfax.engine.abi import Lacks
 from softfax.errors import ExitStatus, UsageError
-from softfax.fax.active import ActiveFax
+from softfax.fax.active import NO_CHOICE, ActiveFax, Choice, EventSink, Turn
 from softfax.fax.inbox import Inbox
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
@@ -61,6 +65,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, for --call")
     parser.add_argument("--call", metavar="URI", help="call this station and fetch what it sends")
     parser.add_argument("--poll", action="store_true", default=None, help="with --call: poll (DTC)")
+    parser.add_argument(
+        "--polled", metavar="FILE", action="append", help="put this out for polling meanwhile; may come several times"
+    )
     add_polling_options(parser)
     parser.add_argument("--dir", metavar="DIR", help="folder for the PDFs (received)")
     parser.add_argument("--count", metavar="N", type=count, help="end after N faxes (never)")
@@ -84,12 +91,24 @@ def run(options: argparse.Namespace) -> int:
     check_ident(options.ident)
     if options.call and (options.register or options.count):
         raise UsageError("--call fetches one fax", "leave out --register and --count")
+    if options.call and options.polled:
+        raise UsageError("--polled is for calls that come in", "softfax send --poll sends, and then fetches")
     if options.ocr:
         check_ocr(options.ocr)
     keep_private()
     inbox = Inbox(Path(options.dir), options.keep_tiff, options.ocr or "")
     inbox.prepare()
-    return asyncio.run(_fetch(options, inbox) if options.call else _Receiver(options, inbox).run())
+    if options.call:
+        return asyncio.run(_fetch(options, inbox))
+    if not options.polled:
+        return asyncio.run(_Receiver(options, inbox).run())
+    with tempfile.TemporaryDirectory(prefix="softfax-") as workdir:
+        job = start(options.polled, RasterSettings(), Path(workdir))
+        try:
+            job.wait()
+            return asyncio.run(_Receiver(options, inbox, job).run())
+        finally:
+            job.close()
 
 
 def _settings(options: argparse.Namespace, inbox: Inbox, role: Role) -> FaxSettings:
@@ -137,8 +156,9 @@ async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
 class _Receiver:
     """Answers calls until enough faxes have come, no call comes in time, or a signal says stop."""
 
-    def __init__(self, options: argparse.Namespace, inbox: Inbox) -> None:
-        self.options = options
+    def __init__(self, options: argparse.Namespace, inbox: Inbox, job: PageJob | None = None) -> None:
+        """`job` makes the pages that are out for polling."""
+        self.options, self.job = options, job
         self.inbox = inbox
         self.reporter = Reporter(json_lines=options.json)
         self.results: list[FaxResult] = []
@@ -199,7 +219,9 @@ class _Receiver:
                     return True
         return False
 
-    def _incoming(self, call: IncomingCall) -> tuple[FaxSettings, Any] | int:
+    def _incoming(
+        self, call: IncomingCall
+    ) -> tuple[FaxSettings, EventSink] | tuple[FaxSettings, EventSink, PageJob, Choice, Turn] | int:
         del call
         wanted = self.options.count
         if self.stopping or (wanted and self.accepted >= wanted):
@@ -207,15 +229,36 @@ class _Receiver:
         self.accepted += 1
         settings = _settings(self.options, self.inbox, Role.ANSWERER)
         asyncio.get_running_loop().call_soon(self._begin, settings)
-        return settings, all_but_result(self.reporter)
+        sink = all_but_result(self.reporter)
+        return (settings, sink) if self.job is None else (settings, sink, self.job, NO_CHOICE, self._turn(self.job))
+
+    def _turn(self, job: PageJob) -> Turn:
+        """Settings and events of what a caller fetches."""
+        out = FaxSettings(
+            direction=Direction.SEND,
+            role=Role.ANSWERER,
+            document=job.tiff,
+            documents=tuple(self.options.polled),
+            **fax_options(self.options),
+            polling=polling(self.options),
+        )
+        return Turn(out, all_but_result(self.reporter), self._turned)
+
+    def _turned(self, active: ActiveFax) -> None:
+        """A fax is fetched on the call of one that was received; one that is fetched alone is awaited already."""
+        if not active.session.settings.fax_id:
+            self._await(active)
 
     def _begin(self, settings: FaxSettings) -> None:
         for active in self._runtime.faxes:
             if active.session.settings is settings:
-                task = asyncio.ensure_future(self._one(active))
-                self.tasks.add(task)
-                task.add_done_callback(self._ended)
-                self.changed.set()
+                self._await(active)
+
+    def _await(self, active: ActiveFax) -> None:
+        task = asyncio.ensure_future(self._one(active))
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+        self.changed.set()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
@@ -225,6 +268,8 @@ class _Receiver:
         single = self.options.count == 1
         result = await watch(active, self.reporter) if single else await active.result
         remote = active.call.remote_uri if active.call is not None else ""
-        result = await self.inbox.deliver(result, active.session.settings.document, remote, active.session.page_marks)
+        if result.direction is Direction.RECEIVE:
+            document = active.session.settings.document
+            result = await self.inbox.deliver(result, document, remote, active.session.page_marks)
         self.reporter.event(result)
         self.results.append(result)

@@ -31,10 +31,13 @@ __all__ = ["FaxRuntime", "IncomingHandler"]
 
 log = logging.getLogger("softfax.fax")
 
-#: Decides what an incoming call gets: settings and a sink for its events (and, to send, the pages), a handler of its own, or the
+#: Decides what an incoming call gets: settings and a sink for its events (and, to send, the pages, or to receive, what may be
+#: fetched), a handler of its own, or the
 #: SIP status that refuses it.
 IncomingHandler = Callable[
-    [IncomingCall], "tuple[FaxSettings, EventSink] | tuple[FaxSettings, EventSink, PageJob] | CallHandler | int"
+    [IncomingCall],
+    "tuple[FaxSettings, EventSink] | tuple[FaxSettings, EventSink, PageJob] | "
+    "tuple[FaxSettings, EventSink, PageJob, Choice, Turn] | CallHandler | int",
 ]
 #: Takes the events of an engine session.
 EngineSink = Callable[[EngineEvent], None]
