@@ -202,15 +202,17 @@ void frames_repeat_ctc(t30_run *run) {
 static void on_command(t30_run *run, uint8_t *msg, int len) {
     t30_state_t *t = run->t30;
     int fcf = msg[2] & 0xfe;
+    bool fetches = msg[2] == T30_DTC && pages_turns(run->session) && !run->sends &&
+                   (run->last_command == T30_EOM || run->last_command == T30_EOP);
 
     if (fcf == (T30_DIS & 0xfe)) {
         unpaced_judge_dis(run, msg, len);
-        /* One that fetches after EOM may say so without waiting for our DIS. */
-        if (run->last_command == T30_EOM && (t->state == STATE_III_Q || t->state == STATE_F_POST_RCP_MCF))
+        /* One that fetches may say so right after our MCF, without waiting for our DIS; HylaFAX does, after EOP. */
+        if (fetches && (t->state == STATE_III_Q || t->state == STATE_F_POST_RCP_MCF))
             t->state = STATE_R;
         on_dis(run, msg, len);
         /* What has been received is not to be written over. */
-        if (t->operation_in_progress == OPERATION_RECEIVED)
+        if (t->operation_in_progress == OPERATION_RECEIVED && !fetches)
             blank(msg);
     } else if ((fcf == T30_DCS || fcf == (T30_CTC & 0xfe)) && !guard_rate_known(msg, len)) {
         blank(msg);

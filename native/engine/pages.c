@@ -136,7 +136,8 @@ static void turn(t30_run *run) {
         t->operation_in_progress = OPERATION_NONE;
     }
     run->sends = !run->sends;
-    run->turn_due = false;
+    run->turn_due = run->last_confirmed = false;
+    t->end_of_procedure_detected = FALSE;
     run->pages_confirmed = run->bad_rows = run->retries = run->pages_in_file = run->last_command = 0;
     run->stored_link = DISK_FIRST_LINK;
     run_emit(run, &event);

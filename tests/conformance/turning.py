@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tests.conformance.farend import FarEnd, Heard, dis
 from tests.conformance.receiving import to_cfr
-from tests.conformance.scenario import Steps, page_frames, pps, require, scenario
+from tests.conformance.scenario import Steps, page_frames, page_rows, pps, require, scenario
 from tests.conformance.sending import to_page, train
 
 OUT = dis(9, 31, octets=8)
@@ -103,6 +103,34 @@ def dtc_without_another_dis(far: FarEnd) -> Steps:
     yield far.waits(0.2)
     far.says(("DTC", dis(31, octets=8)))
     yield from _is_sent_a_page(far)
+
+
+@scenario("receives", "DTC after EOP and its MCF is answered, as HylaFAX says it", turns=True)
+def dtc_after_eop(far: FarEnd) -> Steps:
+    yield from to_cfr(far)
+    frames = page_frames()
+    far.sends_frames(frames)
+    far.says(pps("EOP", len(frames)))
+    yield far.hears("MCF")
+    yield far.waits(1)
+    far.says(("DTC", dis(31, octets=8)))
+    yield from _is_sent_a_page(far)
+
+
+@scenario("receives", "likewise without ECM", turns=True, ecm=False)
+def dtc_after_eop_without_ecm(far: FarEnd) -> Steps:
+    yield from to_cfr(far, ecm=False)
+    far.sends_rows(page_rows())
+    far.says("EOP")
+    yield far.hears("MCF")
+    yield far.waits(1)
+    far.says(("DTC", dis(ecm=False)))
+    yield far.hears("DCS")
+    yield from train(far)
+    far.says("CFR")
+    yield far.hears("EOP")
+    far.says("MCF")
+    yield far.hears("DCN")
 
 
 @scenario("receives", "DTC at once is answered, too", turns=True)

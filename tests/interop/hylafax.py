@@ -204,6 +204,28 @@ def polled_by(modem: int) -> Case:
     return modem, case
 
 
+def turned(modem: int) -> Case:
+    """A modem calls us, sends, and polls what we have put out in the same call."""
+
+    async def case(rig: Rig, outcome: Outcome, modem: int) -> None:
+        document = rig.document(outcome.case, TWO)
+        theirs = rig.document(f"{outcome.case}-theirs", ONE, for_hylafax=True)
+        outcome.sent = str(document)
+        process = await SoftfaxProcess.start(
+            *("receive", "--polled", str(document), *LISTEN, "--count", "1", "--dir", ".", "--keep-tiff"),
+            *("--ident", IDENT, "--mode", "audio"),
+            cwd=rig.folder(outcome.case),
+        )
+        number = f"9{await process.listening_port()}"
+        job = await asyncio.to_thread(rig.hylafax.send, modem, number, theirs, "-m", "-p")
+        await _finish(outcome, process)
+        outcome.peers.append(await _job_done(rig, job))
+        await rig.idle(modem)
+        await asyncio.to_thread(_take_received, rig, outcome)
+
+    return modem, case
+
+
 def joined(modem: int) -> Case:
     """We call a modem and send three faxes, of a page each."""
 
@@ -266,6 +288,7 @@ CASES: dict[str, Case] = {
     "to-hung-up": to(0, meanwhile=_the_call_is_cut),
     "to-refused": to(3, "--no-ecm", meanwhile=_line_spoils_a_page),
     "polled-by": polled_by(2),
+    "turned": turned(2),
     "from": come_from(2),
     "from-v29": come_from(2, ours=("--max-rate", "9600"), rows=ONE),
     "from-sizes": come_from(2, rows=SIZES),

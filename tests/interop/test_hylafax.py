@@ -77,6 +77,15 @@ def test_hylafax_polls_us(hylafax: Outcome) -> None:
     check(hylafax)
 
 
+@pytest.mark.parametrize("hylafax", ["turned"], indirect=True)
+def test_hylafax_sends_and_then_polls(hylafax: Outcome) -> None:
+    assert hylafax.exit_status == 0, hylafax.stderr
+    ends = {one["direction"]: (one["success"], one["pages"]) for one in hylafax.results}
+    assert ends == {"receive": (True, 1), "send": (True, 2)}
+    (received,) = hylafax.received
+    assert page_differences(read_tiff(Path(hylafax.sent)), read_tiff(Path(received))) == ""
+
+
 @pytest.mark.parametrize("hylafax", ["to-refused"], indirect=True)
 def test_a_page_that_hylafax_refuses_is_sent_again(hylafax: Outcome) -> None:
     _refused_once(hylafax)
