@@ -14,7 +14,7 @@ from tests.page.test_live import begin, progress
 from tests.page.test_send import attach
 
 #: As it is sent, compressed; the views that are fetched at leisure with it.
-FIRST_LOAD_MAX = 120_000
+FIRST_LOAD_MAX = 130_000
 RECEIVED, FAILED = f"{0x100003:024x}", f"{0x500003:024x}"
 PLACES = (
     "#/send",
