@@ -61,7 +61,8 @@ static void blank(uint8_t *msg) {
 static void on_dis(t30_run *run, uint8_t *msg, int len) {
     sfx_session *s = run->session;
     sfx_document *d = &s->document;
-    int polled = s->polled && msg[2] == T30_DTC ? pages_polled(s, run->t30) : -1;
+    /* A far end whose DTC was let go by may go on with a DIS, and is meant by what it named before. */
+    int polled = s->polled && !(s->config.flags & SFX_FLAG_CALLER) ? pages_polled(s, run->t30) : -1;
     bool judged = d->known && s->tx_file && !run->turn_due && (run->sends || !(s->config.flags & SFX_FLAG_CALLER));
     int verdict = polled >= 0 && polled != s->chosen ? SFX_DIS_OTHER
                   : judged                           ? document_judge_dis(d, pages_first(run->t30), msg, len)

@@ -15,7 +15,7 @@ from softfax.documents.tiff import read_pages
 from softfax.engine.abi import DisVerdict, EventType
 from softfax.engine.core import Engine, EngineEvent, EngineSession, T30Settings, completion_text
 from softfax.engine.line import LineSettings, run_line
-from softfax.errors import UsageError
+from softfax.errors import NativeError, UsageError
 from softfax.fax.feed import page_format
 from tests.native.pages import write_pages
 from tests.native.test_line import fax
@@ -124,16 +124,38 @@ def test_of_several_documents_the_far_end_has_the_one_it_names(
     assert len(pages) == (0 if got is None else got + 1)
 
 
-def bring(engine: Engine, polled: EngineSession, files: list[Path]) -> None:
+@pytest.mark.parametrize("mode", ["T38", "PCMU"])
+@pytest.mark.parametrize("late_s", [0.05, 0.1, 0.5])
+def test_a_document_that_comes_late_is_not_another(tmp_path: Path, mode: str, late_s: float) -> None:
+    """Three seconds of silence are 0.03 s here: the poller asks again, by DTC or by DIS, and at last hangs up."""
+    files = [tmp_path / "first.tif", tmp_path / "second.tif"]
+    write_pages(files[0], 1, rows=300)
+    write_pages(files[1], 1, rows=400)
+    received = tmp_path / "received.tif"
+    with Engine(shards=1) as engine:
+        poller = engine.session(T30Settings(caller=True, rx_file=received, selective=TIMES[0]))
+        polled = engine.session(T30Settings(caller=False, tx_file=files[0]))
+        polled.polled([PRICES, TIMES])
+        chosen = threading.Thread(target=bring, args=(engine, polled, files, late_s), daemon=True)
+        chosen.start()
+        run_line(poller, polled, LineSettings(mode=mode, pace_us=200))
+        engine.close()
+        chosen.join()
+    pages = [len(dots) for _, dots in read_pages(received)] if received.exists() else []
+    assert pages in ([400], [])
+
+
+def bring(engine: Engine, polled: EngineSession, files: list[Path], late_s: float = 0.0) -> None:
     """Put the document that was named in place of the one that is there, as a station does."""
     asked = False
     while not asked:
         try:
             for event in engine.events():
                 if event.session == polled.id and event.type is EventType.DIS and event.code == DisVerdict.OTHER:
+                    time.sleep(late_s)
                     pages = [page_format(page) for page, _ in read_pages(files[event.values[1]])]
                     polled.document(pages, more=False, path=files[event.values[1]], polled=event.values[1])
                     asked = True
             time.sleep(0.001)
-        except UsageError:
-            return
+        except (NativeError, UsageError):
+            return  # the call is over
