@@ -12,6 +12,7 @@ import pytest
 
 from softfax.model import Cause, Fax, FaxState
 from softfax.options import ModePolicy
+from softfax.queue.claims import FaxClaims
 from tests.queue.test_queue import QUICK, Running, letter, request, running
 
 __all__ = ["letter"]
@@ -106,6 +107,30 @@ def test_those_that_are_not_reached_go_with_the_next_call(
         assert len(r.far_ends.pages) == 9, "no page is sent twice"
 
     with_faxes(tmp_path, kind, letter, work)
+
+
+def test_those_that_are_not_reached_stay_together_on_a_machine_that_is_slow(
+    tmp_path: Path, letter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of one is written while it is looked for what is due, and the end of the one before it was before that."""
+    told = FaxClaims._room
+
+    async def late(self: FaxClaims) -> Any:
+        room = await told(self)
+        await asyncio.sleep(0.3)
+        return room
+
+    async def work(r: Running, faxes: list[Fax]) -> None:
+        await r.until(faxes[0].id, FaxState.SENDING)
+        await r.until(faxes[3].id, FaxState.PREPARING)
+        await r.queue.cancel(faxes[0].id)
+        r.far_ends.release.set()
+        ended = await all_delivered(r, faxes[1:])
+        assert len(r.far_ends.calls) == 2
+        assert [causes(fax) for fax in ended] == [[Cause.NOT_REACHED, None]] * 3
+
+    monkeypatch.setattr(FaxClaims, "_room", late)
+    with_faxes(tmp_path, "held", letter, work, {}, {}, {}, {})
 
 
 def test_a_turn_that_does_not_come_is_no_try(tmp_path: Path, letter: Path) -> None:

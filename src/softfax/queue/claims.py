@@ -239,13 +239,12 @@ class FaxClaims:
 
     def _due(self) -> tuple[list[FaxClaim], _Room]:
         """Faxes that are due, with a free slot or not to be called now; and the room that they were found for."""
-        found, search, room = list[FaxClaim](), None, _NO_ROOM
+        found = list[FaxClaim]()
+        room = asyncio.run_coroutine_threadsafe(self._room(), self._loop).result(ROOM_S)
+        # Before the faxes are read: of several in one call that are due again, each is, once their slot is free.
+        with self.rows.engine.connect() as connection:
+            search = _Search(self._queue, room, self.rows.taken(connection))
         for row in self._in_order():
-            if search is None:
-                room = asyncio.run_coroutine_threadsafe(self._room(), self._loop).result(ROOM_S)
-                with self.rows.engine.connect() as connection:
-                    taken = self.rows.taken(connection)
-                search = _Search(self._queue, room, taken)
             if search.done or len(found) >= AT_ONCE:
                 break
             try:
@@ -256,7 +255,7 @@ class FaxClaims:
                 continue
             if claim is not None:
                 found.append(claim)
-        self._no_room = search is not None and search.no_room > 0
+        self._no_room = search.no_room > 0
         return found, room
 
     def _in_order(self) -> Iterator[Any]:
