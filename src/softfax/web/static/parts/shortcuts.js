@@ -29,7 +29,7 @@ const typing = (event) =>
 const SEQUENCE_MS = 1500;
 
 export function listen({ help, go }) {
-  let began = 0;
+  let began = -Infinity;
   // A map that hears the key, of those that are there: the last one first.
   const told = (event) => {
     const map = handlers.findLast((one) => one[event.key]);
@@ -49,7 +49,7 @@ export function listen({ help, go }) {
       return;
     }
     const second = performance.now() - began < SEQUENCE_MS && PLACES[event.key];
-    began = 0;
+    began = -Infinity;
     if (second) go(second);
     else if (told(event) || !everywhere[event.key]) return;
     else everywhere[event.key]();
