@@ -3,8 +3,9 @@
 
     python -m bench.gateways [--calls 100] [--pages 1]
 
-It prints CPU of the gateway's process a call, and how often that is what the gateway alone costs where the same fax passes in
-memory, without sockets, clock and SIP. It asserts no times; it fails if a page does not arrive identical, dot for dot.
+It prints CPU of the gateway's process a call, of its engine and of all else, and how often the former is what the gateway alone
+costs where the same fax passes in memory, without sockets, clock and SIP. It asserts no times; it fails if a page does not arrive
+identical, dot for dot.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process import cpu_s
+from bench.orders import Cost, cost
 from bench.run import CALL_LIMIT_S, SETTLE_S, Document, Station
 from softfax.engine.core import Engine, T30Settings
 from softfax.engine.gateway import Gateway, LegSettings, run_gateway_line
@@ -32,13 +33,12 @@ REPEATS = 10
 
 @dataclass
 class Passed:
-    """What passed in one direction: seconds of the gateway's CPU and of all calls together."""
+    """What passed in one direction: CPU of the gateway, and the seconds of all calls together."""
 
     calls: int
+    cost: Cost
     identical: int = 0
-    cpu_s: float = 0.0
     call_s: float = 0.0
-    wall_s: float = 0.0
 
 
 def alone_s(document: Document, way: tuple[str, str], folder: Path) -> float:
@@ -98,15 +98,14 @@ async def pass_faxes(document: Document, way: tuple[str, str], calls: int, folde
             *common,
         )
         await sender.read()
-        begin, clock = cpu_s(gateway.pid), time.monotonic()
+        begin = spent = cost(gateway.pid)
         assert sender.process.stdin
         sender.process.stdin.write(b"go\n")
-        spent = begin
 
         async def watch() -> None:
             nonlocal spent
             while gateway.returncode is None:
-                spent = cpu_s(gateway.pid)
+                spent = cost(gateway.pid)
                 await asyncio.sleep(0.1)
 
         watching = asyncio.create_task(watch())
@@ -114,7 +113,7 @@ async def pass_faxes(document: Document, way: tuple[str, str], calls: int, folde
             await sender.faxes_over()
         await asyncio.sleep(SETTLE_S)
         watching.cancel()
-        passed = Passed(calls, cpu_s=spent - begin, wall_s=time.monotonic() - clock)
+        passed = Passed(calls, spent - begin)
         for text in sorted({fax["text"] for fax in sender.faxes if not fax["success"]}):
             print(f"bench: {text}", file=sys.stderr)
         passed.call_s = sum(fax["seconds"] for fax in sender.faxes)
@@ -135,18 +134,21 @@ def main() -> int:
     parser.add_argument("--pages", type=int, default=1, help="pages of the fax (1)")
     options = parser.parse_args()
     whole = True
-    print("| | at once | identical | CPU s a call | % of a core a call | spandsp's gateway alone, s | times |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| | at once | identical | % of a core a call | CPU s a call: engine | all else | spandsp's gateway alone | times |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for way, name in WAYS.items():
         with tempfile.TemporaryDirectory(prefix="softfax-bench-") as work:
             document = Document(Path(work), options.pages)
             alone = alone_s(document, way, Path(work))
             (received := Path(work) / "received").mkdir()
             passed = asyncio.run(pass_faxes(document, way, options.calls, received))
-        each = passed.cpu_s / passed.calls
+        engine_s, else_s = (part / passed.calls for part in (passed.cost.engine_s, passed.cost.other_s))
+        percent = 100 * (passed.cost.engine_s + passed.cost.other_s) / passed.call_s
         print(
-            f"| {name} | {passed.calls} | {passed.identical} of {passed.calls} | {each:.3f} "
-            f"| {100 * passed.cpu_s / passed.call_s:.3f} | {alone:.3f} | {each / alone:.1f} |",
+            f"| {name} | {passed.calls} | {passed.identical} of {passed.calls} | {percent:.3f} "
+            f"| {engine_s:.3f} | {else_s:.3f} | {alone:.3f} | {engine_s / alone:.1f} |",
             flush=True,
         )
         whole &= passed.identical == passed.calls
