@@ -19,6 +19,8 @@ from softfax.station import FaxCall, FaxOrder, Station
 
 pytestmark = pytest.mark.sip
 
+LIMIT_S = 120.0
+
 
 def fax_tiff(path: Path, pages: int, *, y_dpi: int = 98, width: int = 1728) -> Path:
     """A fax whose pages differ from those of others."""
@@ -81,16 +83,25 @@ def begin(station: Station, documents: list[Path], watches: list[Watch] | None =
 
 
 async def results(calls: list[FaxCall]) -> list[FaxResult]:
-    return list(await asyncio.wait_for(asyncio.gather(*(call.result for call in calls)), 120))
+    return list(await asyncio.wait_for(asyncio.gather(*(call.result for call in calls)), LIMIT_S))
 
 
 async def received(updates: list[FaxUpdate]) -> FaxResult:
-    for _ in range(200):
-        for update in updates:
-            if isinstance(update.event, FaxResult) and update.event.direction is Direction.RECEIVE:
-                return update.event
-        await asyncio.sleep(0.05)
-    raise AssertionError("nothing was received")
+    """The result of who receives, whose document another process makes."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            for update in updates:
+                if isinstance(update.event, FaxResult) and update.event.direction is Direction.RECEIVE:
+                    return update.event
+            await asyncio.sleep(0.05)
+
+
+async def far_end_known(call: FaxCall) -> None:
+    """Wait until the far end has said who it is; a fax that ends before is told with its result."""
+    async with asyncio.timeout(LIMIT_S):
+        while not call.remote_station_id:
+            assert not call.ended, call.result
+            await asyncio.sleep(0.05)
 
 
 def dots(path: Path) -> list[bytes]:
@@ -173,9 +184,7 @@ def test_the_others_are_not_reached_where_the_fax_under_way_is_cancelled(tmp_pat
         watches = [Watch() for _ in faxes]
         async with a_station(tmp_path, direct=False, mode="t38") as (station, _):
             calls = begin(station, faxes, watches)
-            await asyncio.wait_for(watches[0].asked.wait(), 20)
-            while calls[0].remote_station_id == "":
-                await asyncio.sleep(0.05)
+            await far_end_known(calls[0])
             calls[0].cancel()
             ended = await results(calls)
             late = begin(station, faxes[:1])
