@@ -231,6 +231,26 @@ def test_a_port_in_use_and_a_second_agent_are_clear_errors() -> None:
     assert lines[2] == "again 127.0.0.1"
 
 
+def test_what_is_left_of_a_closed_agent_takes_nothing_from_the_next() -> None:
+    run("""
+        import gc
+        gc.disable()
+        async def main():
+            first = await UserAgent.start(SipConfig(listen="127.0.0.1:0"))
+            a = Side("refused")
+            first.call("sips:fax@127.0.0.1:5061", a, t38=policy())
+            await a.until("ended")
+            await first.close()
+            second = await UserAgent.start(SipConfig(listen="127.0.0.1:0"))
+            del first, a
+            gc.collect()
+            a, b, out, inc = await pair(second, policy(), policy())
+            assert a.log[-1] == "answered 200"
+            await second.close()
+        asyncio.run(main())
+    """)
+
+
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_other_transports(tmp_path: Path, transport: str) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"

@@ -80,7 +80,7 @@ def test_what_keeps_tls_from_coming_about_is_told() -> None:
     output = run(
         CLOSED
         + """
-import subprocess, tempfile
+import struct, subprocess, tempfile
 
 def certificate(folder):
     words = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=elsewhere -keyout key.pem -out cert.pem"
@@ -101,9 +101,14 @@ async def main():
         names = certificate(folder)
         both = await UserAgent.start(SipConfig(listen="127.0.0.1:0", transport="tls", tls_certificate=names[0], tls_private_key=names[1], tls_ca=names[0]))
         await ended(both, f"sip:fax@127.0.0.1:{both.bound_address[1]};transport=tls")
-        listener = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
-        await ended(both, f"sip:fax@127.0.0.1:{listener.sockets[0].getsockname()[1]};transport=tls")
-        listener.close()
+        for at_once in (0, 1):  # with FIN, and with RST
+            def gone(reader, writer):
+                sock = writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", at_once, 0))
+                writer.close()
+            listener = await asyncio.start_server(gone, "127.0.0.1", 0)
+            await ended(both, f"sip:fax@127.0.0.1:{listener.sockets[0].getsockname()[1]};transport=tls")
+            listener.close()
         await both.close()
 asyncio.run(main())
 """
@@ -111,6 +116,7 @@ asyncio.run(main())
     assert output.splitlines() == [
         f"ended 0 {NO_TRANSPORT}",
         f"ended 503 {CERTIFICATE_UNTRUSTED}",
+        f"ended 503 {CONNECTION_CLOSED}",
         f"ended 503 {CONNECTION_CLOSED}",
     ]
 

@@ -35,6 +35,8 @@ library_path = str(_pjsua2.__file__)
 
 _SYSTEM_REASONS = {
     os.strerror(errno.ECONNREFUSED): CONNECTION_REFUSED,
+    os.strerror(errno.ECONNRESET): CONNECTION_CLOSED,
+    os.strerror(errno.EPIPE): CONNECTION_CLOSED,
     os.strerror(errno.ETIMEDOUT): CONNECTION_TIMED_OUT,
     os.strerror(errno.ENETUNREACH): NO_ROUTE,
     os.strerror(errno.EHOSTUNREACH): NO_ROUTE,

@@ -149,7 +149,7 @@ class PjAccounts:
     def close(self) -> None:
         """Gives all up."""
         for pj_account in [*self._all(), *self._retired, *self._anonymous.values()]:
-            pj_account.shutdown()
+            pj_account.give_up()
         self._by_name.clear()
         self._registering.clear()
         self._known.clear()
