@@ -426,3 +426,22 @@ def test_garbage_for_sdp_is_refused_and_the_agent_lives(body: bytes) -> None:
 
     assert reply.startswith((b"SIP/2.0 400", b"SIP/2.0 415", b"SIP/2.0 488")), reply
     assert agent.returncode == 0
+
+
+def test_what_an_agent_that_is_closed_left_in_memory_takes_nothing_from_the_next_one() -> None:
+    """The garbage collector finds its accounts and calls at some time, and their numbers are those of others by then."""
+    out = run(
+        """
+        import gc
+        async def call_of(agent):
+            gc.collect()
+            a, b, out, inc = await pair(agent, policy(), policy())
+            gc.collect()
+            await asyncio.sleep(0.3)
+            print(*(side.log[-1].split()[0] == "ended" for side in (a, b)))
+        gc.disable()
+        for _ in range(3):
+            run(call_of)
+        """
+    )
+    assert out.split() == ["False"] * 6

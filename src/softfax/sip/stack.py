@@ -181,6 +181,9 @@ class Stack:
         except pj.Error as error:
             log.debug("SIP shutdown: %s", error.reason)
         self._glue.set_callback(None)
+        for pj_call in self._calls.values():
+            # Its number is another's in the next stack, which the C++ destructor would hang up.
+            pj_call.thisown = False
         self._calls.clear()
 
     def _listen(self, endpoint: Any, version: int) -> int:
