@@ -170,7 +170,10 @@ def show(page: Page, url: str, place: str, prepare: Callable[[Page], None] | Non
     if prepare is not None:
         prepare(page)
     page.evaluate("() => { document.activeElement?.blur(); scrollTo(0, 0); }")
-    page.wait_for_function("() => [...document.images].every((i) => i.complete)")
+    # Every picture, and the paper that shows itself once its picture is there.
+    page.wait_for_function(
+        "() => [...document.images].every((i) => i.complete && (!i.naturalWidth || !i.matches('.paper > img') || i.matches('.ready > img')))"
+    )
     page.wait_for_timeout(LEFT_MS)
     size = page.viewport_size
     assert size
