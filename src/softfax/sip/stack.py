@@ -176,6 +176,8 @@ class Stack:
         try:
             self.pj_accounts.close()
             endpoint.hangupAllCalls()
+            while self._commands:  # calls that ended just now are to be forgotten before there is another stack
+                self._run_command(self._commands.popleft())
             self._glue.close()
             endpoint.libDestroy()
         except pj.Error as error:
