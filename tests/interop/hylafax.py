@@ -235,7 +235,8 @@ def joined(modem: int) -> Case:
         faxes = await asyncio.to_thread(send_in_one_call, folder / "station", to, documents, "audio", FAX_S)
         outcome.exit_status = 0
         outcome.events = [
-            {"state": fax.state, "pages": fax.pages, "call_id": fax.result and fax.result.call_id} for fax in faxes
+            {"event": "fax", "state": fax.state, "pages": fax.pages, "call_id": fax.result and fax.result.call_id}
+            for fax in faxes
         ]
         await rig.idle(modem)
         for document in documents:
