@@ -33,7 +33,7 @@ REPEATS = 10
 
 @dataclass
 class Passed:
-    """What passed in one direction: CPU of the gateway, and the seconds of all calls together."""
+    """Figures of one direction: CPU of the gateway, and the seconds of all calls together."""
 
     calls: int
     cost: Cost

@@ -79,13 +79,18 @@ def refused_page_comes_before_the_turn(far: FarEnd) -> Steps:
     yield far.done_saying()
 
 
-@scenario("receives", "DIS with bits 9 and 10; DTC after EOM and DIS is answered by DCS", turns=True)
-def is_polled_after_it_has_received(far: FarEnd) -> Steps:
+def _to_mcf(far: FarEnd, command: str) -> Steps:
+    """Send a page and its command, to the MCF."""
     yield from to_cfr(far)
     frames = page_frames()
     far.sends_frames(frames)
-    far.says(pps("EOM", len(frames)))
+    far.says(pps(command, len(frames)))
     yield far.hears("MCF")
+
+
+@scenario("receives", "DIS with bits 9 and 10; DTC after EOM and DIS is answered by DCS", turns=True)
+def is_polled_after_it_has_received(far: FarEnd) -> Steps:
+    yield from _to_mcf(far, "EOM")
     found = yield far.hears("DIS", within_s=12)
     assert isinstance(found, Heard)
     require(found.octets[4] & 3 == 3, "DIS without bit 9 or 10")
@@ -95,11 +100,7 @@ def is_polled_after_it_has_received(far: FarEnd) -> Steps:
 
 @scenario("receives", "DTC right after the MCF to EOM is answered", turns=True)
 def dtc_without_another_dis(far: FarEnd) -> Steps:
-    yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOM", len(frames)))
-    yield far.hears("MCF")
+    yield from _to_mcf(far, "EOM")
     yield far.waits(0.2)
     far.says(("DTC", dis(31, octets=8)))
     yield from _is_sent_a_page(far)
@@ -107,11 +108,7 @@ def dtc_without_another_dis(far: FarEnd) -> Steps:
 
 @scenario("receives", "DTC after EOP and its MCF is answered, as HylaFAX says it", turns=True)
 def dtc_after_eop(far: FarEnd) -> Steps:
-    yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames)))
-    yield far.hears("MCF")
+    yield from _to_mcf(far, "EOP")
     yield far.waits(1)
     far.says(("DTC", dis(31, octets=8)))
     yield from _is_sent_a_page(far)
@@ -142,10 +139,6 @@ def is_polled_alone(far: FarEnd) -> Steps:
 
 @scenario("receives", "DCS to a DIS with bits 9 and 10 is a fax as any", turns=True)
 def receives_though_something_is_out(far: FarEnd) -> Steps:
-    yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames)))
-    yield far.hears("MCF")
+    yield from _to_mcf(far, "EOP")
     far.says("DCN")
     yield far.done_saying()

@@ -23,7 +23,7 @@ NOTHING_TO_POLL = 10
 
 @dataclass
 class Turned:
-    """What became of a call: how each side ended, the pages that the caller had confirmed before the turn and after it, and
+    """The outcome of a call: how each side ended, the pages that the caller had confirmed before the turn and after it, and
     how many pages arrived as they were, there and back."""
 
     caller: list[EngineEvent]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What docs/security.md, accounts.md and callbacks.md promise has tests: each that docs/promises.md names is there, and no promise
+"""Promises of docs/security.md, accounts.md and callbacks.md have tests: each that docs/promises.md names is there, and no promise
 of security, and no section of the others, is without one."""
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ CONTACTS = (
 
 
 def known_number() -> dict[str, Any]:
-    """What is known of a number."""
+    """The memory of a number."""
     return {
         "number": "+49301234567", "updated": "2026-03-02T10:00:00Z", "calls": 12, "delivered": 11, "last_cause": "",
         "transport": "T38", "rate_bps": 14400, "ecm": True, "resolution": "204x196", "account": "pbx",

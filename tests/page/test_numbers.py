@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is known of numbers on the page: looked at, changed, forgotten."""
+"""Memory of numbers on the page: looked at, changed, forgotten."""
 
 from __future__ import annotations
 

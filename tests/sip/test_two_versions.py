@@ -142,16 +142,19 @@ def test_each_transport_is_there_over_both(tmp_path: Path, transport: str) -> No
     assert agent.output() == ["127.0.0.1 ::1 127.0.0.1 ::1"]
 
 
+#: By method: the request of the agent, and its answer by the second server.
+ASKED = {
+    "REGISTER": 'assert await agent.register("trunk") == 300',
+    "OPTIONS": 'assert (await agent.probe("trunk")).code == 200',
+    "INVITE": 'log = await ended(agent); assert log == ["calling 0 ", "ended 486 Busy Here"], log',
+}
+
+
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("method", ["REGISTER", "OPTIONS", "INVITE"])
 @pytest.mark.parametrize("first", ["127.0.0.2", "::1"])
 def test_the_next_server_is_asked_by_the_other_version(tmp_path: Path, first: str, method: str, failure: str) -> None:
     second = "::1" if first == "127.0.0.2" else "127.0.0.2"
-    asked = {
-        "REGISTER": 'assert await agent.register("trunk") == 300',
-        "OPTIONS": 'assert (await agent.probe("trunk")).code == 200',
-        "INVITE": 'log = await ended(agent); assert log == ["calling 0 ", "ended 486 Busy Here"], log',
-    }[method]
     apart(
         tmp_path,
         f"""
@@ -160,7 +163,7 @@ def test_the_next_server_is_asked_by_the_other_version(tmp_path: Path, first: st
         second = Server({second!r}, "200 OK" if {method!r} != "INVITE" else "486 Busy Here")
         zone({first!r}, {second!r})
         await agent.set_accounts([account(register=True)])
-        {asked}
+        {ASKED[method]}
         assert {method!r} in second.seen, second.seen
         before = list(first.seen)
         second.status = "486 Busy Here"
@@ -188,11 +191,6 @@ def test_a_host_has_addresses_of_both(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["REGISTER", "OPTIONS", "INVITE"])
 def test_a_connection_is_refused_over_one_and_taken_over_the_other(tmp_path: Path, method: str) -> None:
-    asked = {
-        "REGISTER": 'assert await agent.register("trunk") == 300',
-        "OPTIONS": 'assert (await agent.probe("trunk")).code == 200',
-        "INVITE": 'log = await ended(agent); assert log == ["calling 0 ", "ended 486 Busy Here"], log',
-    }[method]
     apart(
         tmp_path,
         f"""
@@ -207,7 +205,7 @@ def test_a_connection_is_refused_over_one_and_taken_over_the_other(tmp_path: Pat
         server = await asyncio.start_server(answer, "127.0.0.2", 5060)
         host("trunk.example", "::1", "127.0.0.2")
         await agent.set_accounts([account(register=True, transport="tcp")])
-        {asked}
+        {ASKED[method]}
     """,
     )
 

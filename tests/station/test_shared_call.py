@@ -144,7 +144,7 @@ def test_three_faxes_go_in_one_call_page_for_page(tmp_path: Path, direct: bool, 
 def test_a_fax_that_may_not_be_sent_any_more_is_passed_over(
     tmp_path: Path, refused: tuple[int, ...], takes_s: float
 ) -> None:
-    """Whether it may is known before the last page of the one before is over, or after it."""
+    """The answer comes before the last page of the one before is over, or after it."""
 
     async def run() -> None:
         faxes = [fax_tiff(tmp_path / f"{name}.tif", 2) for name in ("first", "second", "third")]

@@ -24,7 +24,7 @@ ASKS = ("--poll-document", "17", "--poll-password", "99")
 
 @dataclass
 class Called:
-    """What became of a call: the caller's results and exit status, the station's faxes, the oldest first, and what came."""
+    """The outcome of a call: the caller's results and exit status, the station's faxes, the oldest first, and what came."""
 
     results: list[dict[str, Any]]
     status: int
@@ -111,7 +111,7 @@ def test_who_only_sends_is_received(tmp_path: Path) -> None:
 @pytest.mark.sip
 @pytest.mark.parametrize("out", [True, False])
 def test_an_order_with_documents_fetches_after_them(tmp_path: Path, out: bool) -> None:
-    """What comes is a fax received; the order is delivered either way, and says where nothing was out."""
+    """A fax that comes is a received one; the order is delivered either way, and says where nothing was out."""
 
     async def run() -> tuple[list[Fax], list[int]]:
         letter = tmp_path / "letter.txt"

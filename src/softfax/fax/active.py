@@ -33,7 +33,7 @@ from softfax.sip.types import AudioMedia, T38Media, T38Policy
 if TYPE_CHECKING:
     from softfax.fax.runtime import FaxRuntime
 
-__all__ = ["NO_CHOICE", "ActiveFax", "Choice", "EventSink", "Following", "Turn"]
+__all__ = ["NO_CHOICE", "ActiveFax", "Choice", "EventSink", "Following", "Turn", "report"]
 
 log = logging.getLogger("softfax.fax")
 
@@ -77,6 +77,16 @@ class Following(Protocol):
 
     def look(self) -> None:
         """Look whether the last page of the fax under way goes over, or is confirmed."""
+
+
+def report(event: Event, tracing: Tracing | None, sink: EventSink) -> None:
+    """Give an event to the trace and to the owner of a fax or a gateway's call, whose errors end nothing."""
+    if tracing is not None:
+        tracing.event(event)
+    try:
+        sink(event)
+    except Exception:
+        log.exception("an event handler failed")
 
 
 class ActiveFax:
@@ -324,12 +334,7 @@ class ActiveFax:
         session.give_up(Outcome(False, "FILE_ERROR", error.problem, outcome.T30_FILE_ERROR))
 
     def _on_event(self, event: Event) -> None:
-        if self.tracing is not None:
-            self.tracing.event(event)
-        try:
-            self._sink(event)
-        except Exception:
-            log.exception("an event handler failed")
+        report(event, self.tracing, self._sink)
         self._runtime.on_event(self, event)
         if isinstance(event, FaxResult):
             self._runtime.forget(self)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from softfax.engine.abi import SessionStats
 from softfax.engine.core import EngineEvent, EngineSession
 from softfax.engine.gateway import Gateway, LegSettings
-from softfax.fax.active import EventSink
+from softfax.fax.active import EventSink, report
 from softfax.fax.bridging import GatewaySession
 from softfax.fax.kept import TakenCall
 from softfax.fax.legs import GatewaySettings, Placed
@@ -355,12 +355,7 @@ class ActiveGateway:
     def _on_event(self, event: Event) -> None:
         if isinstance(event, FaxResult):
             self._last = self.stats()
-        if self.tracing is not None:
-            self.tracing.event(event)
-        try:
-            self._sink(event)
-        except Exception:
-            log.exception("an event handler failed")
+        report(event, self.tracing, self._sink)
         if isinstance(event, FaxResult):
             self._close(event)
 

@@ -138,7 +138,7 @@ def _empty_memory() -> NumberMemories:
 
 
 class FakePolled:
-    """What is out for polling, in a dictionary."""
+    """Documents put out for polling, in a dictionary."""
 
     def __init__(self) -> None:
         self.out: dict[str, PolledDocument] = {}
