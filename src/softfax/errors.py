@@ -37,6 +37,7 @@ __all__ = [
     "StarvedError",
     "TransitionError",
     "UsageError",
+    "in_short",
     "is_starved",
 ]
 
@@ -146,6 +147,11 @@ def is_starved(error: BaseException) -> bool:
     """Return True if an error means that; Python has none of its own for a thread that the system refuses."""
     refused = isinstance(error, RuntimeError) and "new thread" in str(error)
     return refused or isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+
+
+def in_short(error: BaseException) -> str:
+    """Return the first line of an error, without what SQLAlchemy puts around it; its class where it says nothing."""
+    return next(iter(str(getattr(error, "orig", None) or error).strip().splitlines()), type(error).__name__)
 
 
 class PortInUseError(LocalError):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
@@ -23,7 +24,7 @@ from softfax.cli.report import Reporter
 from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
 from softfax.engine.abi import EventType
-from softfax.errors import UsageError
+from softfax.errors import UsageError, in_short
 from softfax.fax import t30
 from softfax.fax.trace import Trace, text_of
 from softfax.mailboxes.targets import Item, print_out, run_program
@@ -148,6 +149,9 @@ def test_the_terminal(terminal: bool, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_errors_are_one_line() -> None:
     assert not BAD.search(str(UsageError(HOSTILE, HOSTILE)))
+    assert in_short(ValueError("one\ntwo")) == "one"
+    assert in_short(sa.exc.OperationalError("SELECT 1", {}, OSError("the disk is gone"))) == "the disk is gone"
+    assert in_short(TimeoutError()) == "TimeoutError"
 
 
 # ---- arguments -----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from softfax.errors import in_short
 from softfax.outside import clean
 
 __all__ = ["METADATA", "Aside", "SetAside", "set_aside"]
@@ -81,7 +82,7 @@ class Aside:
                     for table, key in rows:
                         self._move(connection, table, key, view)
             except sa.exc.SQLAlchemyError as error:
-                log.error("the record %s stays where it is: %s", view.key, str(error).splitlines()[0])
+                log.error("the record %s stays where it is: %s", view.key, in_short(error))
                 continue
             with self._lock:
                 self._noticed.pop(name, None)

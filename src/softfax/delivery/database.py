@@ -23,7 +23,7 @@ from softfax.delivery.schema import bring_up_to_date, one_at_a_time
 from softfax.delivery.stations import METADATA as STATIONS
 from softfax.delivery.stations import StationId, Stations
 from softfax.diskspace import make_private
-from softfax.errors import LocalError, UsageError
+from softfax.errors import LocalError, UsageError, in_short
 
 __all__ = [
     "DATABASE_AWAY",
@@ -32,7 +32,6 @@ __all__ = [
     "database_engine",
     "database_error",
     "database_url",
-    "in_short",
 ]
 
 DATABASE_NAME = "softfax.sqlite"
@@ -178,11 +177,6 @@ class Database:
         self.jobs.close()
         self.stations.leave()
         self.engine.dispose()
-
-
-def in_short(error: BaseException) -> str:
-    """Return the first line of what the database said."""
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
 def database_error(url: str, error: BaseException) -> LocalError:

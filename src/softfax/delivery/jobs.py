@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 import sqlalchemy as sa
 
 from softfax.delivery.stations import GONE, StationId, notify, stations
+from softfax.errors import in_short
 
 __all__ = [
     "DUE",
@@ -369,7 +370,7 @@ class Jobs:
             one.upkeep_at = 0.0
             if isinstance(error, sa.exc.SQLAlchemyError):
                 said = log.debug if one.failing else log.error  # once, not each second
-                said("no %s can be claimed: %s", one.kind.name, str(error).splitlines()[0])
+                said("no %s can be claimed: %s", one.kind.name, in_short(error))
             else:
                 log.exception("no %s can be claimed", one.kind.name)
             one.failing = True
@@ -391,7 +392,7 @@ class Jobs:
                 one.look_at = 0.0
                 if not done.cancelled() and (error := done.exception()) is not None:
                     one.upkeep_at = 0.0
-                    log.error("a job of %s was broken off: %s", one.kind.name, str(error).splitlines()[:1])
+                    log.error("a job of %s was broken off: %s", one.kind.name, in_short(error))
                 self._changed.notify_all()
 
         future.add_done_callback(ended)

@@ -27,7 +27,7 @@ from softfax.delivery.policy import DeliveryOutcome, PostResult, RetryPolicy, ju
 from softfax.delivery.post import Poster
 from softfax.delivery.store import METADATA, Callback, Store, StoredCallback
 from softfax.delivery.targets import CallbackTarget
-from softfax.errors import LocalError, UsageError
+from softfax.errors import LocalError, UsageError, in_short
 
 __all__ = ["Outbox", "OutboxSettings"]
 
@@ -209,7 +209,7 @@ class Outbox:
             try:
                 news = self.store.put([callback for callback, _ in batch], frozenset(self._known))
             except Exception as error:
-                log.error("callbacks cannot be written: %s", str(error).splitlines()[0])
+                log.error("callbacks cannot be written: %s", in_short(error))
                 if self._stopping.wait(1.0):
                     for _, done in batch:
                         done.set_exception(LocalError("the callback could not be written"))

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 
 from softfax._version import __version__
 from softfax.delivery.schema import StationLock
-from softfax.errors import LocalError
+from softfax.errors import LocalError, in_short
 
 __all__ = [
     "GONE",
@@ -228,7 +228,7 @@ class Stations:
                     self._listen(min(left_s, STOP_S))
             except Exception as error:
                 if not self._failing:
-                    log.error("the lease of this station cannot be renewed: %s", str(error).splitlines()[0])
+                    log.error("the lease of this station cannot be renewed: %s", in_short(error))
                 self._failing, self._listening = True, None
                 self._lock.drop()
                 self._stopping.wait(FAILED_S)

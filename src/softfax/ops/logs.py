@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from softfax import logcontext
-from softfax.delivery.database import DATABASE_AWAY, in_short
-from softfax.errors import LocalError
+from softfax.delivery.database import DATABASE_AWAY
+from softfax.errors import LocalError, in_short
 from softfax.model import CallEvent, FaxResult, FaxUpdate, ProgressEvent, SessionEvent
 from softfax.ops.check import secrets_in
 from softfax.ops.journal import JournalHandler, in_journal

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from softfax.asjson import of_json
+from softfax.errors import in_short
 from softfax.model import (
     CallEvent,
     Event,
@@ -100,7 +101,7 @@ class Elsewhere:
             try:
                 await self._take(logged)
             except (sa.exc.SQLAlchemyError, TypeError, ValueError) as error:
-                log.warning("an event of another station is missed: %s", str(error).splitlines()[0])
+                log.warning("an event of another station is missed: %s", in_short(error))
 
     async def _take(self, logged: LoggedEvent) -> None:
         fax_id, event = logged.fax_id, _event(logged)

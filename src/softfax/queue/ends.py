@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import sqlalchemy as sa
 
 from softfax.asjson import rfc3339
-from softfax.delivery.database import in_short
+from softfax.errors import in_short
 from softfax.fax.causes import remedy
 from softfax.model import Cause, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent
 from softfax.queue.eventlog import EventLog

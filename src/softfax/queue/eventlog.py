@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from softfax.delivery.database import Database
 from softfax.delivery.schema import one_at_a_time
 from softfax.delivery.stations import notify
+from softfax.errors import in_short
 from softfax.model import FaxResult, FaxUpdate
 from softfax.queue import tables
 from softfax.station.hub import Hub
@@ -187,7 +188,7 @@ class EventLog:
             try:
                 await self._publish()
             except sa.exc.SQLAlchemyError as error:
-                log.error("events cannot be read: %s", str(error).splitlines()[0])
+                log.error("events cannot be read: %s", in_short(error))
                 await asyncio.sleep(FAILED_S)
                 self._written.set()
 
@@ -204,7 +205,7 @@ class EventLog:
             try:
                 await self._write()
             except sa.exc.SQLAlchemyError as error:
-                log.error("events cannot be written: %s", str(error).splitlines()[0])
+                log.error("events cannot be written: %s", in_short(error))
                 if self._stopping:
                     return
                 await asyncio.sleep(FAILED_S)

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from softfax.delivery.database import DATABASE_AWAY, in_short
+from softfax.delivery.database import DATABASE_AWAY
 from softfax.documents.types import RESOLUTION_NAMES
+from softfax.errors import in_short
 from softfax.fax.causes import classify
 from softfax.fax.outcome import T30_FILE_ERRORS
 from softfax.filestore import StoreError, received_key

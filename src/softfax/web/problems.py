@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from softfax.delivery.database import DATABASE_AWAY, in_short
+from softfax.delivery.database import DATABASE_AWAY
 from softfax.diskspace import is_full
 from softfax.errors import (
     DiskFullError,
@@ -31,6 +31,7 @@ from softfax.errors import (
     SoftfaxError,
     StarvedError,
     UsageError,
+    in_short,
     is_starved,
 )
 from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,20 @@ def put(outbox: OwnOutbox, target: CallbackTarget, event: str, fax: str = "fax1"
 
 def events(requests: list[Request]) -> list[str]:
     return [request.headers["softfax-event-id"] for request in requests]
+
+
+def test_an_error_that_says_nothing_ends_no_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver() as there, an_outbox(tmp_path) as outbox:
+        write, failures = outbox.store.put, iter([TimeoutError()])
+
+        def put_later(*given: Any) -> Any:
+            if error := next(failures, None):
+                raise error
+            return write(*given)
+
+        monkeypatch.setattr(outbox.store, "put", put_later)
+        assert put(outbox, CallbackTarget(url=there.url), "e1")
+        until(lambda: there.requests)
 
 
 def test_a_request_is_json_signed_and_named(tmp_path: Path) -> None:
