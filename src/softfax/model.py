@@ -438,7 +438,7 @@ class ProgressEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class JobEvent(Event):
-    """A fax in the queue changed its state (`softfax.queue.model.FaxState`). `next_attempt` is RFC 3339."""
+    """A fax in the queue changed its state (`softfax.records.model.FaxState`). `next_attempt` is RFC 3339."""
 
     event = "job"
     state: str

@@ -23,8 +23,8 @@ from PIL import Image, ImageDraw
 from softfax.delivery.policy import RetryPolicy
 from softfax.mail import MailGateway, MailReports
 from softfax.model import Fax
-from softfax.queue.model import FaxFilter, FaxList
 from softfax.queue.queue import FaxQueue
+from softfax.records.model import FaxFilter, FaxList
 from softfax.station import Station
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
 

@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from softfax.delivery import stations
+from softfax.database import stations
 from softfax.delivery.targets import CallbackTarget
-from softfax.queue.model import Document, FaxRequest, RetryRules
 from softfax.queue.queue import FaxQueue
+from softfax.records.model import Document, FaxRequest, RetryRules
 from softfax.station import Station, StationConfig, wire
 from tests.queue.killed_station import QUEUE
 from tests.support.simulated_calls import FarEnds, SimulatedCalls

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from softfax.delivery.targets import CallbackTarget
 from softfax.model import FaxState
-from softfax.queue.model import Document, FaxRequest, RetryRules
 from softfax.queue.queue import FaxQueue
+from softfax.records.model import Document, FaxRequest, RetryRules
 from softfax.station import Station
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from softfax.delivery.clock import STEP_S, SUSPECT_S, ClockWatch
+from softfax.database.clock import STEP_S, SUSPECT_S, ClockWatch
 from softfax.model import FaxState
 from softfax.ops.retention import Retention
-from softfax.queue.model import Document, FaxRequest
+from softfax.records.model import Document, FaxRequest
 from tests.web.rig import Running, running, until
 
 DAY_S = 24 * 3600.0

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from softfax.delivery.targets import CallbackTarget
 from softfax.model import Fax, FaxState
-from softfax.queue import tables
+from softfax.records import tables
 from tests.queue.test_queue import Running, letter, request, running
 from tests.support.receiver import Receiver, receiver
 

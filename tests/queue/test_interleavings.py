@@ -21,9 +21,9 @@ from softfax.documents.job import RasterJob
 from softfax.errors import PortInUseError
 from softfax.model import Cause, Fax, FaxState
 from softfax.queue import pages
-from softfax.queue.errors import EndedError
-from softfax.queue.model import Document, FaxRequest, RetryRules
-from softfax.queue.store import QueueStore
+from softfax.records.errors import EndedError
+from softfax.records.model import Document, FaxRequest, RetryRules
+from softfax.records.store import QueueStore
 from softfax.station import StationConfig
 from tests.queue.test_queue import LIMIT_S, QUICK, Running, running
 from tests.support.receiver import receiver

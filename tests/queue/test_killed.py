@@ -20,8 +20,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from softfax.model import FaxState
-from softfax.queue import tables
-from softfax.queue.store import QueueStore
+from softfax.records import tables
+from softfax.records.store import QueueStore
 from tests.queue import killed_station
 from tests.support.background import REPOSITORY
 from tests.support.receiver import receiver

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from softfax.delivery.database import database_url
-from softfax.delivery.schema import StationLock
-from softfax.delivery.stations import StationId
+from softfax.database.database import database_url
+from softfax.database.schema import StationLock
+from softfax.database.stations import StationId
 from softfax.errors import DoNotFaxError, LocalError
 from softfax.model import FaxResult, FaxState
 from softfax.queue.elsewhere import Group

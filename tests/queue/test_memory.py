@@ -10,8 +10,8 @@ from typing import Any
 
 from softfax.model import FaxState
 from softfax.options import ModePolicy
-from softfax.queue.model import Document, FaxRequest
 from softfax.queue.queue import FaxQueue
+from softfax.records.model import Document, FaxRequest
 from softfax.station import Station, wire
 from tests.queue.test_rules import TABLES
 from tests.support.simulated_calls import FarEnds, SimulatedCalls

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from softfax.documents.tiff import read_pages
 from softfax.model import FaxState
 from softfax.ops.retention import Retention
-from softfax.queue import tables
 from softfax.queue.keeping import LOOSE_FOLDER_S, tidy
-from softfax.queue.model import FaxRequest
+from softfax.records import tables
+from softfax.records.model import FaxRequest
 from tests.queue.test_queue import Running, running
 from tests.queue.test_shared_documents import tables_of
 from tests.station.test_polled import put_out

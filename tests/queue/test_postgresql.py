@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from softfax.delivery.database import Database, database_url
-from softfax.delivery.schema import StationLock
+from softfax.database.database import Database, database_url
+from softfax.database.schema import StationLock
 from softfax.model import Cause, FaxState
 from tests.queue.test_queue import LIMIT_S, QUICK, running
 from tests.support.postgresql import postgresql

@@ -20,10 +20,10 @@ import sqlalchemy as sa
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import DocumentError, DoNotFaxError, UsageError
 from softfax.model import BroadcastEvent, Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, JobEvent
-from softfax.queue import tables
-from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
-from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.queue.queue import FaxQueue
+from softfax.records import tables
+from softfax.records.errors import EndedError, IdempotencyError, NoFaxError
+from softfax.records.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.station import FaxOrder, Station
 from tests.support.pdf_pages import pdf, text
 from tests.support.receiver import receiver

@@ -16,8 +16,8 @@ import pytest
 from softfax.ami import AmiServer, User
 from softfax.errors import DoNotFaxError, LocalError, OutOfHoursError
 from softfax.model import FaxState
-from softfax.queue.model import Document, FaxFilter, FaxRequest
 from softfax.queue.queue import FaxQueue
+from softfax.records.model import Document, FaxFilter, FaxRequest
 from softfax.station import FaxOrder, Station
 from softfax.station.config.queue import WEEK
 from softfax.swml.document import load

@@ -20,7 +20,7 @@ from softfax.fax.facts import PageMark
 from softfax.fax.outcome import OK
 from softfax.filestore import FileStore
 from softfax.model import CallEvent, CallState, FaxResult, FaxState, new_fax_id
-from softfax.queue import tables
+from softfax.records import tables
 from softfax.station import wire
 from softfax.station.making import failed
 from tests.queue.test_queue import Running, running

@@ -16,7 +16,7 @@ import pytest
 
 from softfax.documents.job import RasterJob
 from softfax.model import FaxState
-from softfax.queue.model import Document, FaxRequest
+from softfax.records.model import Document, FaxRequest
 from tests.web.rig import running, until
 
 

@@ -12,7 +12,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from softfax.delivery.database import Database, database_url
+from softfax.database.database import Database, database_url
 from softfax.delivery.outbox import OutboxSettings
 from softfax.delivery.policy import RetryPolicy
 from softfax.delivery.targets import CallbackTarget

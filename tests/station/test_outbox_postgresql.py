@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from softfax.delivery.database import Database, database_url
-from softfax.delivery.offline import offline_callbacks
+from softfax.database.database import Database, database_url
 from softfax.delivery.outbox import OutboxSettings
 from softfax.delivery.policy import RetryPolicy
+from softfax.delivery.store import offline_callbacks
 from softfax.delivery.targets import CallbackTarget
 from tests.support.outbox import OwnOutbox
 from tests.support.postgresql import postgresql

@@ -14,8 +14,8 @@ import pytest
 
 from softfax.documents.tiff import read_pages
 from softfax.model import Cause, Direction, Fax, FaxResult, FaxState, FaxUpdate, Operation, SessionEvent, new_fax_id
-from softfax.queue.model import Document, FaxFilter, FaxRequest
 from softfax.queue.queue import FaxQueue
+from softfax.records.model import Document, FaxFilter, FaxRequest
 from softfax.station import Station
 from softfax.station.admission import CallFacts, polled_of
 from softfax.station.config import StationConfig

@@ -25,9 +25,9 @@ from softfax.mailboxes import Mailboxes
 from softfax.model import Direction, FaxContext, new_fax_id
 from softfax.ops.doctor.local import record_findings
 from softfax.queue.keeping import tidy
-from softfax.queue.model import Document, FaxRequest
 from softfax.queue.queue import FaxQueue
 from softfax.queue.recorder import _fax
+from softfax.records.model import Document, FaxRequest
 from softfax.station import Station
 from softfax.web.server import WebServer
 from tests.support.simulated_calls import FarEnds, SimulatedCalls

@@ -13,8 +13,8 @@ import pytest
 
 from softfax.documents.tiff import read_pages
 from softfax.model import Direction, Fax, FaxState
-from softfax.queue.model import Document, FaxFilter, FaxRequest
 from softfax.queue.queue import FaxQueue
+from softfax.records.model import Document, FaxFilter, FaxRequest
 from softfax.station import Station
 from tests.support.command import SoftfaxProcess
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from softfax.delivery.database import database_url
-from softfax.delivery.stations import stations
+from softfax.database.database import database_url
+from softfax.database.stations import stations
 from softfax.model import FaxState
-from softfax.queue import tables
-from softfax.queue.store import QueueStore
+from softfax.records import tables
+from softfax.records.store import QueueStore
 from tests.queue import group_station
 from tests.support.background import REPOSITORY
 from tests.support.receiver import Request, receiver

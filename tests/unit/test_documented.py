@@ -26,7 +26,7 @@ from softfax.fax import bridging
 from softfax.fax.outcome import from_sip, from_t30
 from softfax.mailboxes import service
 from softfax.model import CallState, Event, FaxResult, HeardSignal, ProgressEvent
-from softfax.queue import memory
+from softfax.records import memory
 from softfax.sip import agent
 from softfax.sip.accounts import ACCOUNTS_MAX
 from softfax.sip.ended import RETRY_AFTER_MAX_S

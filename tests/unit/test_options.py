@@ -15,7 +15,7 @@ from softfax.engine.core import T30Settings
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import Direction
 from softfax.options import STANDARD, FaxOptions, ModePolicy, options_of, outside_options
-from softfax.queue.model import FaxRequest
+from softfax.records.model import FaxRequest
 from softfax.station import FaxOrder, StationConfig
 from softfax.web.fields import PLAIN_FIELDS
 from softfax.web.requests import FaxIn

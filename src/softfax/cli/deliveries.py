@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             f"{options.what} which callbacks?", "name them by number; `softfax deliveries list` shows them"
         )
-    from softfax.delivery.offline import offline_callbacks
+    from softfax.delivery.store import offline_callbacks
     from softfax.station.config import StationConfig
 
     config = StationConfig.load(find_config(options.config))

@@ -13,7 +13,7 @@ from softfax.cli.options import find_config
 from softfax.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from softfax.delivery.stations import StationView
+    from softfax.database.stations import StationView
 
 __all__ = ["DEFAULTS", "add_options", "run"]
 
@@ -37,10 +37,10 @@ def run(options: argparse.Namespace) -> int:
     """Returns the exit status: 1 where a station is gone, or has another configuration. Raises SoftfaxError."""
     if (options.what == "forget") != bool(options.name):
         raise UsageError("which station is to be forgotten?", "`softfax stations` lists them")
-    from softfax.delivery.offline import offline_database
-    from softfax.delivery.stations import views
-    from softfax.queue import tables
-    from softfax.queue.store import QueueStore
+    from softfax.database.offline import offline_database
+    from softfax.database.stations import views
+    from softfax.records import tables
+    from softfax.records.store import QueueStore
     from softfax.station.config import StationConfig
 
     config = StationConfig.load(find_config(options.config))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Callbacks over HTTP, kept on disk until they are delivered."""
+"""Deliveries, kept on disk and retried until they are done or given up: callbacks over HTTP, and jobs of other modules."""

@@ -20,9 +20,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from softfax.database.database import Database
+from softfax.database.jobs import Job, Pool
 from softfax.delivery import store as states
-from softfax.delivery.database import Database
-from softfax.delivery.jobs import Job, Pool
 from softfax.delivery.policy import DeliveryOutcome, PostResult, RetryPolicy, judge, sign
 from softfax.delivery.post import Poster
 from softfax.delivery.store import METADATA, Callback, Store, StoredCallback

@@ -12,8 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from softfax.delivery.database import Database
-from softfax.delivery.jobs import Job, JobTable, Pool, job_columns
+from softfax.database.database import Database
+from softfax.database.jobs import Job, JobTable, Pool, job_columns
 from softfax.delivery.policy import RetryPolicy
 from softfax.errors import LocalError
 

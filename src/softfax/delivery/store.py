@@ -12,20 +12,23 @@ import builtins
 import dataclasses
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 import sqlalchemy.dialects.postgresql as postgresql
 import sqlalchemy.dialects.sqlite as sqlite
 
-from softfax.delivery.aside import Aside
-from softfax.delivery.jobs import Job, JobTable, job_columns, job_indexes
+from softfax.database.aside import Aside
+from softfax.database.jobs import Job, JobTable, job_columns, job_indexes
+from softfax.database.offline import offline_database
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import LocalError
 
-__all__ = ["METADATA", "Callback", "CallbackState", "Store", "StoredCallback"]
+__all__ = ["METADATA", "Callback", "CallbackState", "Store", "StoredCallback", "offline_callbacks"]
 
 METADATA = sa.MetaData()
 
@@ -286,6 +289,15 @@ class Store:
                 used = sa.exists().where(_callbacks.c.sequence_id == _sequences.c.id)
                 connection.execute(sa.delete(_sequences).where(_sequences.c.due <= 0, ~used))
         return deleted
+
+
+@contextmanager
+def offline_callbacks(data_dir: Path, url: str = "") -> Iterator[Store]:
+    """The callbacks in a station's database. Raises LocalError where there are none."""
+    with offline_database(data_dir, url, of="callbacks") as engine:
+        if not METADATA.tables.keys() <= set(sa.inspect(engine).get_table_names()):
+            raise LocalError("there are no callbacks in this database", "start the station once")
+        yield Store(engine)
 
 
 def _query() -> Any:

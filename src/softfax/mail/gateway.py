@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from softfax.delivery.database import Database
+from softfax.database.database import Database
 from softfax.diskspace import DiskFloor, is_full
 from softfax.documents.foreign import draws_web_pages
 from softfax.documents.letters.message import Letter, MailError, MessageLimits, read_message

@@ -18,16 +18,16 @@ from typing import Any
 import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from softfax.delivery.database import Database
-from softfax.delivery.jobs import job_indexes
+from softfax.database.database import Database
+from softfax.database.jobs import job_indexes
 from softfax.delivery.policy import RetryPolicy
 from softfax.delivery.retried import DEAD, WAITING, RetriedJobs, retried_columns
 from softfax.errors import SoftfaxError
 from softfax.mail.report import ReportFacts, report
 from softfax.mailboxes.targets import MailboxError, send
 from softfax.model import TERMINAL, Direction, Fax, FaxResult, FaxState, FaxUpdate
-from softfax.queue.model import FaxFilter
 from softfax.queue.queue import FaxQueue
+from softfax.records.model import FaxFilter
 from softfax.station import Station
 
 __all__ = ["SOURCE", "MailReports", "tags_of"]

@@ -20,8 +20,8 @@ from softfax.mail.addresses import Recipient
 from softfax.mail.reports import tags_of
 from softfax.model import Fax, new_fax_id
 from softfax.queue import pages
-from softfax.queue.model import Document, FaxRequest
 from softfax.queue.queue import FaxQueue
+from softfax.records.model import Document, FaxRequest
 from softfax.station.config.mail import MailConfig, MailSenderConfig
 
 __all__ = ["Mail", "take"]

@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from softfax.asjson import rfc3339
-from softfax.delivery.database import Database
-from softfax.delivery.jobs import job_indexes
+from softfax.database.database import Database
+from softfax.database.jobs import job_indexes
 from softfax.delivery.policy import RetryPolicy
 from softfax.delivery.retried import DEAD, WAITING, RetriedJobs, retried_columns
 from softfax.delivery.targets import CallbackTarget
@@ -29,8 +29,8 @@ from softfax.errors import SoftfaxError, UsageError
 from softfax.mailboxes import targets
 from softfax.mailboxes.targets import Item, MailboxError
 from softfax.model import Fax, FaxResult
-from softfax.queue.errors import NoFaxError
 from softfax.queue.queue import FaxQueue
+from softfax.records.errors import NoFaxError
 from softfax.station import Station
 from softfax.station.config.mailboxes import ADDRESS, EmailTarget, MailboxConfig
 

@@ -26,12 +26,12 @@ from typing import Any
 
 from softfax._version import __version__
 from softfax.asjson import rfc3339
-from softfax.delivery.database import DATABASE_NAME, Database, database_engine, database_url
-from softfax.delivery.schema import StationLock
+from softfax.database.database import DATABASE_NAME, Database, database_engine, database_url
+from softfax.database.schema import StationLock
 from softfax.errors import LocalError, UsageError
 from softfax.model import FaxState
-from softfax.queue import tables
-from softfax.queue.store import QueueStore
+from softfax.records import tables
+from softfax.records.store import QueueStore
 from softfax.station.config import StationConfig
 
 __all__ = ["Archive", "Restored", "back_up", "read_archive", "restore"]

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from softfax import logcontext
-from softfax.delivery.database import DATABASE_AWAY
+from softfax.database.database import DATABASE_AWAY
 from softfax.errors import LocalError, in_short
 from softfax.model import CallEvent, FaxResult, FaxUpdate, ProgressEvent, SessionEvent
 from softfax.ops.check import secrets_in

@@ -41,7 +41,7 @@ from softfax.model import (
     PageEvent,
     ProgressEvent,
 )
-from softfax.queue.model import QueueCounts
+from softfax.records.model import QueueCounts
 from softfax.station.config import StationConfig
 from softfax.station.views import RegistrationView, WorkerView
 

@@ -18,12 +18,12 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from softfax.delivery.database import Database
+from softfax.database.database import Database
 from softfax.diskspace import shred
 from softfax.errors import SoftfaxError
 from softfax.filestore import FileStore, StoreError
 from softfax.model import TERMINAL
-from softfax.queue import tables
+from softfax.records import tables
 from softfax.station.config import StationConfig
 
 __all__ = ["Retention", "Swept"]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The queue: faxes that are kept until they are delivered, and the record of all there were."""
+"""The queue: faxes that are kept until they are delivered."""

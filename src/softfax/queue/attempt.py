@@ -23,11 +23,11 @@ from softfax.options import Resolution, options_of
 from softfax.queue import pages
 from softfax.queue.ends import HELD_S, held, state_of, with_result
 from softfax.queue.failover import failed_over
-from softfax.queue.fax_jobs import CALLING
-from softfax.queue.memory import NumberMemory
-from softfax.queue.model import RetryRules
 from softfax.queue.policy import Verdict, after, slower
 from softfax.reasons import ON_DO_NOT_FAX_LIST
+from softfax.records.fax_jobs import CALLING
+from softfax.records.memory import NumberMemory
+from softfax.records.model import RetryRules
 from softfax.station import FaxCall, FaxOrder, making
 from softfax.station.calls import LAPSED
 from softfax.station.routes import Route

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from softfax.model import TERMINAL, BroadcastEvent, FaxUpdate
-from softfax.queue import rows, tables
-from softfax.queue.ends import End
+from softfax.records import rows, tables
+from softfax.records.ends import End
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue

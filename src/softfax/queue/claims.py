@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from softfax.delivery.jobs import Job, alone
+from softfax.database.jobs import Job, alone
 from softfax.errors import UsageError
 from softfax.model import Attempt, Cause, Fax, FaxState
 from softfax.queue.failover import failed_over
-from softfax.queue.fax_jobs import TakenSlot
 from softfax.queue.joined import JoinedFaxes, same_call
 from softfax.queue.keeping import tidy
-from softfax.queue.reading import StoredFax
+from softfax.records.fax_jobs import TakenSlot
+from softfax.records.reading import StoredFax
 from softfax.station.calls import NO_ROOM
 from softfax.station.routes import Route
 from softfax.transitions import FAXES as FAXES_TABLE
@@ -202,7 +202,7 @@ class _Search:
 
 
 class FaxClaims:
-    """A kind of jobs (`softfax.delivery.jobs.Work`). Called in the thread that claims."""
+    """A kind of jobs (`softfax.database.jobs.Work`). Called in the thread that claims."""
 
     name = FAXES
 

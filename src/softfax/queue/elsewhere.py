@@ -27,9 +27,9 @@ from softfax.model import (
     PageEvent,
     SessionEvent,
 )
-from softfax.queue.eventlog import LoggedEvent
-from softfax.queue.fax_jobs import GHOST_S
-from softfax.queue.reading import StoredFax
+from softfax.records.eventlog import LoggedEvent
+from softfax.records.fax_jobs import GHOST_S
+from softfax.records.reading import StoredFax
 from softfax.station import FaxCall, FaxOrder, Station, making
 from softfax.station.hub import Hub, Sink
 from softfax.station.orders import FaxStats

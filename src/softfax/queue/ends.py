@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The end of an attempt, a fax or a broadcast: its events and their callbacks, in the transaction that records it."""
+"""The end of an attempt or a fax: written as soon as the database takes it, and what it says."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,13 +16,11 @@ from softfax.asjson import rfc3339
 from softfax.errors import in_short
 from softfax.fax.causes import remedy
 from softfax.model import Cause, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent
-from softfax.queue.eventlog import EventLog
-from softfax.station import Station
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
 
-__all__ = ["HELD_S", "End", "held", "state_of", "with_result"]
+__all__ = ["HELD_S", "held", "state_of", "with_result"]
 
 log = logging.getLogger("softfax.queue")
 
@@ -30,31 +28,6 @@ log = logging.getLogger("softfax.queue")
 HELD_S = 1.0
 
 T = TypeVar("T")
-
-
-class End:
-    """Events to be recorded with what they tell of, after those that wait; then the station publishes them as `recorded`. Made on
-    its loop.
-    """
-
-    def __init__(self, station: Station, waiting: Sequence[FaxUpdate], updates: Sequence[FaxUpdate]) -> None:
-        self._updates = (*waiting, *updates)
-        self.is_tried = self.is_written = False
-        self._outbox = station.outbox
-        self._callbacks = [callback for update in updates for callback in station.callbacks_of(update)]
-
-    def write(self, connection: sa.Connection) -> None:
-        """Write them within a transaction: the events last, as no other gets a number until it has ended."""
-        self.is_tried = True
-        if self._outbox is not None and self._callbacks:
-            self._outbox.write(connection, self._callbacks)
-        EventLog.write(connection, self._updates)
-
-    def written(self) -> None:
-        """Have the callbacks delivered: the transaction has committed."""
-        self.is_written = True
-        if self._outbox is not None and self._callbacks:
-            self._outbox.wake()
 
 
 async def held(queue: FaxQueue, what: str, work: Callable[[], Awaitable[T]]) -> T:

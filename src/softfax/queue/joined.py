@@ -10,7 +10,7 @@ from typing import Any
 
 from softfax.options import FaxOptions
 from softfax.queue.policy import slower
-from softfax.queue.reading import StoredFax
+from softfax.records.reading import StoredFax
 
 __all__ = ["JoinedFaxes", "same_call"]
 

@@ -12,8 +12,8 @@ from softfax.diskspace import make_private, shred
 from softfax.errors import LocalError
 from softfax.filestore import StoreError, received_key
 from softfax.model import Direction
-from softfax.queue.memory import MEMORY_KEPT_S
-from softfax.queue.reading import StoredFax
+from softfax.records.memory import MEMORY_KEPT_S
+from softfax.records.reading import StoredFax
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue

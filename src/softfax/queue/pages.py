@@ -22,7 +22,7 @@ from softfax.filestore import FileStore
 from softfax.model import FaxContext
 from softfax.options import STANDARD, options_of
 from softfax.outside import clean
-from softfax.queue.model import Document, FaxRequest
+from softfax.records.model import Document, FaxRequest
 
 __all__ = ["Made", "keep_documents", "made", "make", "pdf_of"]
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from softfax.model import Cause, FaxState
-from softfax.queue.model import RetryRules
+from softfax.records.memory import SLOW_BPS
+from softfax.records.model import RetryRules
 from softfax.station.config.queue import QueueConfig
 from softfax.station.rules import next_open
 
 __all__ = ["Verdict", "after", "slower"]
-
-#: A line on which training failed is tried at this rate.
-SLOW_BPS = 9600
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from softfax.delivery.stations import notify
+from softfax.database.stations import notify
 from softfax.diskspace import shred, sync_files
 from softfax.documents.types import RasterSettings
 from softfax.errors import UsageError
 from softfax.filestore import StoreError
 from softfax.model import Direction, Fax, FaxState
 from softfax.options import options_of
-from softfax.queue import pages, rows, tables
-from softfax.queue.errors import IdempotencyError
-from softfax.queue.model import FaxFilter, FaxRequest
+from softfax.queue import pages
+from softfax.records import rows, tables
+from softfax.records.errors import IdempotencyError
+from softfax.records.model import FaxFilter, FaxRequest
 from softfax.station.polled import PolledDocument
 
 if TYPE_CHECKING:

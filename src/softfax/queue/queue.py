@@ -21,30 +21,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from softfax.delivery.aside import Aside
-from softfax.delivery.database import Database
-from softfax.delivery.stations import GONE
+from softfax.database.aside import Aside
+from softfax.database.database import Database
+from softfax.database.stations import GONE
 from softfax.diskspace import sync_files
 from softfax.errors import LocalError, UsageError
 from softfax.fax import outcome
 from softfax.fax.outcome import Outcome
 from softfax.filestore import FileStore
 from softfax.model import Direction, Fax, FaxContext, FaxResult, FaxState, FaxUpdate
-from softfax.queue import keeping, pages, recorder, tables, taking
+from softfax.queue import keeping, pages, recorder, taking
 from softfax.queue.attempt import SendAttempt
 from softfax.queue.broadcasts import Broadcasts
 from softfax.queue.claims import FAXES, FaxClaim, FaxClaims
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.elsewhere import Elsewhere
-from softfax.queue.ends import End, held, state_of
-from softfax.queue.errors import EndedError, NoFaxError
-from softfax.queue.eventlog import EVENTS, EventLog
-from softfax.queue.memory import NumberMemories
-from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.queue.ends import held, state_of
 from softfax.queue.polled import POLLED, PolledDocuments
-from softfax.queue.reading import StoredFax
-from softfax.queue.store import CANCELLED, FORBIDDEN, QueueStore
 from softfax.reasons import REASON_REMEDIES
+from softfax.records import tables
+from softfax.records.ends import End
+from softfax.records.errors import EndedError, NoFaxError
+from softfax.records.eventlog import EVENTS, EventLog
+from softfax.records.memory import NumberMemories
+from softfax.records.model import FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.records.reading import StoredFax
+from softfax.records.store import CANCELLED, FORBIDDEN, QueueStore
 from softfax.station import Station, making
 
 __all__ = ["FaxQueue"]

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from softfax.delivery.database import DATABASE_AWAY
+from softfax.database.database import DATABASE_AWAY
 from softfax.documents.types import RESOLUTION_NAMES
 from softfax.errors import in_short
 from softfax.fax.causes import classify
@@ -33,9 +33,10 @@ from softfax.model import (
     PageEvent,
     SessionEvent,
 )
-from softfax.queue import rows
-from softfax.queue.ends import HELD_S, End, state_of, with_result
-from softfax.queue.reading import StoredFax
+from softfax.queue.ends import HELD_S, state_of, with_result
+from softfax.records import rows
+from softfax.records.ends import End
+from softfax.records.reading import StoredFax
 from softfax.station import making
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from softfax.documents.types import RasterSettings
 from softfax.errors import DiskFullError, LocalError, UsageError
 from softfax.model import TERMINAL, Direction, Fax, FaxContext, FaxState, new_fax_id
 from softfax.options import options_of
-from softfax.queue import pages, rows
-from softfax.queue.errors import EndedError
-from softfax.queue.model import FaxRequest
-from softfax.queue.reading import StoredFax
+from softfax.queue import pages
+from softfax.records import rows
+from softfax.records.errors import EndedError
+from softfax.records.model import FaxRequest
+from softfax.records.reading import StoredFax
 from softfax.sip.headers import number_of
 from softfax.station.config import StationConfig
 

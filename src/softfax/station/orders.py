@@ -14,7 +14,7 @@ from softfax.options import FaxOptions
 from softfax.station.routes import Route
 
 if TYPE_CHECKING:
-    from softfax.delivery.database import Database
+    from softfax.database.database import Database
     from softfax.station.call import FaxCall
 
 __all__ = ["FaxOrder", "FaxStats", "OrderWatch", "Service", "SessionView"]

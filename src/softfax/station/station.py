@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from softfax.delivery.database import Database, database_url
+from softfax.database.database import Database, database_url
 from softfax.delivery.outbox import Outbox
 from softfax.delivery.store import Callback
 from softfax.delivery.targets import CallbackTarget

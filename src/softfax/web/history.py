@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from softfax.model import Direction, FaxState
-from softfax.queue import tables
+from softfax.records import tables
 
 __all__ = ["DailyCounts"]
 

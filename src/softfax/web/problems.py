@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from softfax.delivery.database import DATABASE_AWAY
+from softfax.database.database import DATABASE_AWAY
 from softfax.diskspace import is_full
 from softfax.errors import (
     DiskFullError,
@@ -34,7 +34,7 @@ from softfax.errors import (
     in_short,
     is_starved,
 )
-from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
+from softfax.records.errors import EndedError, IdempotencyError, NoFaxError
 from softfax.web.mistakes import mistake
 
 __all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "invalid", "problem_of"]

@@ -18,8 +18,8 @@ from softfax.delivery.outbox import Outbox
 from softfax.errors import LocalError, SoftfaxError, UsageError
 from softfax.model import Direction, Fax, FaxContext, FaxResult, new_fax_id
 from softfax.options import options_of
-from softfax.queue.model import Document, FaxRequest, RetryRules
 from softfax.queue.taking import context_of
+from softfax.records.model import Document, FaxRequest, RetryRules
 from softfax.station import FaxCall, FaxOrder
 from softfax.swml.document import SwmlDocument
 from softfax.swml.runner import SwmlRunner

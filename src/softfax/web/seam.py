@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
-from softfax.delivery.aside import Aside
+from softfax.database.aside import Aside
 from softfax.delivery.outbox import Outbox
 from softfax.model import Fax, FaxUpdate
 from softfax.queue.elsewhere import GroupCall
-from softfax.queue.memory import NumberMemories
-from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.queue.polled import PolledDocuments
 from softfax.queue.taking import Times
+from softfax.records.memory import NumberMemories
+from softfax.records.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
 from softfax.station.links import DocumentLinks
 from softfax.station.rules import Rules

@@ -19,7 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from softfax.delivery.database import Database
+from softfax.database.database import Database
 from softfax.errors import ConfigError, LocalError, PortInUseError
 from softfax.model import Fax
 from softfax.peers import Places, network_of

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from softfax.errors import UsageError
-from softfax.queue.errors import IdempotencyError
+from softfax.records.errors import IdempotencyError
 from softfax.web.history import DailyCounts
 
 __all__ = ["METADATA", "Contact", "Login", "WebStore"]

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from softfax.cli.main import main
-from softfax.delivery.database import Database, database_url
-from softfax.queue import tables
+from softfax.database.database import Database, database_url
+from softfax.records import tables
 
 
 def test_stations_are_listed_and_forgotten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from softfax.cli.main import main
-from softfax.delivery.database import Database, database_url
+from softfax.database.database import Database, database_url
 from softfax.delivery.outbox import OutboxSettings
 from softfax.delivery.policy import RetryPolicy, verify
 from softfax.delivery.targets import CallbackTarget

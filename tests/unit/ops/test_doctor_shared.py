@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from softfax.delivery.stations import StationView
+from softfax.database.stations import StationView
 from softfax.ops.doctor.findings import Status
 from softfax.ops.doctor.shared import loss_findings, of_group, replica_findings, store_findings
 from softfax.station.config import StationConfig

@@ -32,7 +32,7 @@ from softfax.model import (
     ProgressEvent,
 )
 from softfax.ops.metrics import Metrics
-from softfax.queue.model import QueueCounts
+from softfax.records.model import QueueCounts
 from softfax.station import StationConfig
 from softfax.station.views import RegistrationView, WorkerView
 from tests.support.absent import absent

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from softfax.queue import pages
-from softfax.queue.model import Document, FaxRequest
+from softfax.records.model import Document, FaxRequest
 
 
 def request_for(folder: Path) -> FaxRequest:

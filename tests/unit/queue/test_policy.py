@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from softfax.fax.causes import classify, remedy
 from softfax.model import Cause, FaxState
-from softfax.queue.model import RetryRules
 from softfax.queue.policy import after, slower
 from softfax.reasons import HOST_UNREACHABLE, NAME_UNKNOWN, PORT_UNREACHABLE
+from softfax.records.model import RetryRules
 from softfax.station.config.queue import HoursConfig, QueueConfig
 from softfax.station.rules import next_open
 

@@ -15,15 +15,15 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
-from softfax.delivery.aside import Aside
-from softfax.delivery.database import database_engine
+from softfax.database.aside import Aside
+from softfax.database.database import database_engine
 from softfax.delivery.outbox import Outbox
 from softfax.errors import DoNotFaxError, UsageError
 from softfax.model import TERMINAL, Direction, Fax, FaxState, FaxUpdate, new_fax_id
-from softfax.queue import tables
-from softfax.queue.errors import EndedError, IdempotencyError, NoFaxError
-from softfax.queue.memory import NumberMemories
-from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.records import tables
+from softfax.records.errors import EndedError, IdempotencyError, NoFaxError
+from softfax.records.memory import NumberMemories
+from softfax.records.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.station import FaxCall, FaxOrder, StationConfig
 from softfax.station.links import DocumentLinks
 from softfax.station.polled import PolledDocument

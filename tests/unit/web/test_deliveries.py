@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from softfax.delivery.database import Database, database_url
+from softfax.database.database import Database, database_url
 from softfax.delivery.outbox import OutboxSettings
 from softfax.delivery.targets import CallbackTarget
 from tests.support.outbox import OwnOutbox

@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 
 from softfax.client.models import Fax, order
-from softfax.delivery.database import database_engine
+from softfax.database.database import database_engine
 from softfax.fax import outcome
 from softfax.model import Attempt, Direction, FaxContext, FaxState, FaxUpdate
-from softfax.queue import rows, tables
-from softfax.queue.model import FaxFilter, FaxRequest, RetryRules
-from softfax.queue.store import QueueStore
+from softfax.records import rows, tables
+from softfax.records.model import FaxFilter, FaxRequest, RetryRules
+from softfax.records.store import QueueStore
 from softfax.station import making
 from softfax.vocabularies import callbacks
 from tests.unit.web.fakes import FakeQueue, a_fax, site

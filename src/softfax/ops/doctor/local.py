@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from softfax.delivery.aside import set_aside
-from softfax.delivery.database import database_url
-from softfax.delivery.offline import database_as_it_is
+from softfax.database.aside import set_aside
+from softfax.database.database import database_url
+from softfax.database.offline import database_as_it_is
 from softfax.diskspace import free_bytes
 from softfax.documents.fonts import FOLDER, Style
 from softfax.errors import SoftfaxError

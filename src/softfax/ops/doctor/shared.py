@@ -10,12 +10,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from softfax.delivery.offline import database_as_it_is, offline_database
-from softfax.delivery.stations import StationView, views
+from softfax.database.offline import database_as_it_is, offline_database
+from softfax.database.stations import StationView, views
 from softfax.errors import LocalError, SoftfaxError
 from softfax.filestore import FileStore
 from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, warning
-from softfax.queue import tables
+from softfax.records import tables
 from softfax.station.config import StationConfig
 
 __all__ = ["group_findings", "loss_findings", "of_group", "replica_findings", "store_findings"]

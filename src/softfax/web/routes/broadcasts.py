@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax.model import Fax
-from softfax.queue.errors import EndedError
-from softfax.queue.model import FaxFilter
+from softfax.records.errors import EndedError
+from softfax.records.model import FaxFilter
 from softfax.web.answers import BroadcastState
 from softfax.web.etags import tagged
 from softfax.web.openapi import problems

@@ -24,8 +24,8 @@ from softfax.documents.ranges import parse_ranges
 from softfax.errors import SoftfaxError
 from softfax.model import Direction, Fax, FaxState, new_fax_id
 from softfax.options import FaxOptions, Resolution, Scan
-from softfax.queue.errors import NoFaxError
-from softfax.queue.model import Document, FaxFilter, FaxRequest, RetryRules
+from softfax.records.errors import NoFaxError
+from softfax.records.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
 from softfax.web.body import File, Form, is_form, read_form
 from softfax.web.etags import tagged

@@ -14,7 +14,7 @@ from fastapi import Path as PathParam
 from starlette.responses import Response
 
 from softfax.asjson import rfc3339
-from softfax.queue.memory import NumberMemory
+from softfax.records.memory import NumberMemory
 from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut, NumberList, NumberOut
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID

@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from softfax.asjson import rfc3339
 from softfax.model import new_fax_id
-from softfax.queue.model import FaxRequest
 from softfax.queue.polled import TakenBackError
+from softfax.records.model import FaxRequest
 from softfax.station.polled import PolledDocument
 from softfax.web.body import Form
 from softfax.web.fields import form_values

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from softfax._version import __version__
 from softfax.asjson import rfc3339, without_paths
 from softfax.options import outside_options
-from softfax.queue.model import FaxRequest
+from softfax.records.model import FaxRequest
 from softfax.station import FaxCall
 from softfax.station.load import LoadMeter
 from softfax.web.openapi import describe, problems

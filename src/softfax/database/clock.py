@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from softfax.delivery.stations import steady
+from softfax.database.stations import steady
 
 __all__ = ["ClockWatch"]
 
-log = logging.getLogger("softfax.delivery")
+log = logging.getLogger("softfax.database")
 
 EVERY_S = 5.0
 #: What NTP slews, and a busy machine delays, is less.

@@ -23,7 +23,7 @@ from softfax.errors import LocalError
 
 __all__ = ["VERSION", "StationLock", "bring_up_to_date", "one_at_a_time", "schema_version"]
 
-log = logging.getLogger("softfax.delivery")
+log = logging.getLogger("softfax.database")
 
 #: 1: callbacks alone. 2: the queue, mailboxes, e-mail and the web page beside them. 3: a result is kept once. 4: jobs are rows
 #: that are claimed, instead of workflows of DBOS. 5: a job names the station that holds it. 6: an attempt names

@@ -17,16 +17,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from softfax.delivery.jobs import DUE, Job, due_now
-from softfax.delivery.stations import notify
+from softfax.database.jobs import DUE, Job, due_now
+from softfax.database.stations import notify
 from softfax.model import Attempt, Cause, Direction, Fax, FaxContext, FaxState
-from softfax.queue import rows, tables
-from softfax.queue.ends import End
-from softfax.queue.errors import IdempotencyError
-from softfax.queue.eventlog import EventLog
-from softfax.queue.fax_jobs import CALLING
-from softfax.queue.model import FaxRequest
-from softfax.queue.reading import CONTEXT, ENDED, WAITING, FaxReader, StoredFax
+from softfax.records import rows, tables
+from softfax.records.ends import End
+from softfax.records.errors import IdempotencyError
+from softfax.records.eventlog import EventLog
+from softfax.records.fax_jobs import CALLING
+from softfax.records.model import FaxRequest
+from softfax.records.reading import CONTEXT, ENDED, WAITING, FaxReader, StoredFax
 from softfax.transitions import FAXES
 
 __all__ = ["CANCELLED", "FORBIDDEN", "QueueStore"]

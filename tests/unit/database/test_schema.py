@@ -15,16 +15,16 @@ import pytest
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
+from softfax.database.database import Database, database_engine, database_url
+from softfax.database.schema import VERSION, StationLock, bring_up_to_date, schema_version
 from softfax.delivery import store
-from softfax.delivery.database import Database, database_engine, database_url
-from softfax.delivery.schema import VERSION, StationLock, bring_up_to_date, schema_version
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import LocalError
 from softfax.fax.outcome import Outcome
 from softfax.model import Attempt, Direction, Fax, FaxContext, FaxResult, FaxState
-from softfax.queue import rows, tables
-from softfax.queue.model import FaxFilter
-from softfax.queue.store import QueueStore
+from softfax.records import rows, tables
+from softfax.records.model import FaxFilter
+from softfax.records.store import QueueStore
 from softfax.station import making
 
 
@@ -62,7 +62,7 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("softfax.delivery.database.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("softfax.database.database.BUSY_TIMEOUT_MS", 50)
     engine = database_engine(database_url(tmp_path))
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE held (x)"))
@@ -85,7 +85,7 @@ def test_one_station_on_a_database(tmp_path: Path) -> None:
     second.acquire(0.0)
     second.release()
     holder = (
-        "import sys; from pathlib import Path; from softfax.delivery.database import *; from softfax.delivery.schema import *;"
+        "import sys; from pathlib import Path; from softfax.database.database import *; from softfax.database.schema import *;"
         f"url = {url!r}; lock = StationLock(url, database_engine(url)); lock.acquire(); print('held', flush=True);"
         "sys.stdin.read()"
     )

@@ -16,17 +16,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from softfax.delivery.database import Database
-from softfax.delivery.schema import one_at_a_time
-from softfax.delivery.stations import notify
+from softfax.database.database import Database
+from softfax.database.schema import one_at_a_time
+from softfax.database.stations import notify
 from softfax.errors import in_short
 from softfax.model import FaxResult, FaxUpdate
-from softfax.queue import tables
+from softfax.records import tables
 from softfax.station.hub import Hub
 
 __all__ = ["EVENTS", "EventLog", "LoggedEvent"]
 
-log = logging.getLogger("softfax.queue")
+log = logging.getLogger("softfax.records")
 
 #: The counter of their numbers, and the message to all stations about new ones.
 EVENTS = "events"

@@ -14,14 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from softfax.delivery.aside import Aside
-from softfax.delivery.jobs import DUE, HELD
-from softfax.delivery.stations import StationView, stations, views
+from softfax.database.aside import Aside
+from softfax.database.jobs import DUE, HELD
+from softfax.database.stations import StationView, stations, views
 from softfax.errors import UsageError
 from softfax.model import TERMINAL, Attempt, Fax, FaxContext, FaxState
-from softfax.queue import rows, tables
-from softfax.queue.fax_jobs import DIALLED, GHOST_S, FaxJobs
-from softfax.queue.model import FaxFilter, FaxList, FaxRequest, QueueCounts
+from softfax.records import rows, tables
+from softfax.records.fax_jobs import DIALLED, GHOST_S, FaxJobs
+from softfax.records.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 
 __all__ = ["CONTEXT", "ENDED", "WAITING", "FaxReader", "StoredFax"]
 

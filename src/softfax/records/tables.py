@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from softfax.delivery.jobs import job_columns, job_indexes, waiting
+from softfax.database.jobs import job_columns, job_indexes, waiting
 
 __all__ = [
     "METADATA",
@@ -150,7 +150,7 @@ polled = sa.Table(
     sa.Column("request", sa.Text, nullable=False),
 )
 
-#: What is known of numbers from calls to them (`softfax.queue.memory`).
+#: What is known of numbers from calls to them (`softfax.records.memory`).
 numbers = sa.Table(
     "softfax_numbers",
     METADATA,

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from softfax.model import Attempt, Cause, Direction, Fax, FaxResult, FaxState
-from softfax.queue import tables
-from softfax.queue.model import FaxFilter, FaxRequest
+from softfax.records import tables
+from softfax.records.model import FaxFilter, FaxRequest
 
 __all__ = [
     "attempt_columns",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The database of a station as another process sees it: to look, and to queue dead callbacks again."""
+"""The database of a station as another process sees it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from softfax.delivery.database import database_engine, database_error, database_url
-from softfax.delivery.schema import VERSION, schema_version
-from softfax.delivery.store import METADATA, Store
+from softfax.database.database import database_engine, database_error, database_url
+from softfax.database.schema import VERSION, schema_version
 from softfax.errors import LocalError
 
-__all__ = ["database_as_it_is", "offline_callbacks", "offline_database"]
+__all__ = ["database_as_it_is", "offline_database"]
 
 
 @contextmanager
@@ -38,12 +37,3 @@ def offline_database(data_dir: Path, url: str = "", *, of: str = "stations") -> 
             if schema_version(connection) != VERSION:
                 raise LocalError(f"there are no {of} of this version in this database", "start the station once")
         yield engine
-
-
-@contextmanager
-def offline_callbacks(data_dir: Path, url: str = "") -> Iterator[Store]:
-    """The callbacks in a station's database. Raises LocalError where there are none."""
-    with offline_database(data_dir, url, of="callbacks") as engine:
-        if not METADATA.tables.keys() <= set(sa.inspect(engine).get_table_names()):
-            raise LocalError("there are no callbacks in this database", "start the station once")
-        yield Store(engine)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from softfax.delivery.jobs import DUE, HELD, JobTable, due_now
-from softfax.delivery.stations import GONE, notify, stations
+from softfax.database.jobs import DUE, HELD, JobTable, due_now
+from softfax.database.stations import GONE, notify, stations
 from softfax.errors import UsageError
 from softfax.model import FaxState
-from softfax.queue import tables
+from softfax.records import tables
 
 __all__ = ["CALLING", "DIALLED", "GHOST_S", "FaxJobs", "TakenSlot"]
 

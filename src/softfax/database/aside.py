@@ -21,7 +21,7 @@ from softfax.outside import clean
 
 __all__ = ["METADATA", "Aside", "SetAside", "set_aside"]
 
-log = logging.getLogger("softfax.delivery")
+log = logging.getLogger("softfax.database")
 
 METADATA = sa.MetaData()
 _Row = tuple[sa.Table, Mapping[str, Any]]

@@ -16,12 +16,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from softfax.delivery import aside
-from softfax.delivery.clock import ClockWatch
-from softfax.delivery.jobs import Jobs
-from softfax.delivery.schema import bring_up_to_date, one_at_a_time
-from softfax.delivery.stations import METADATA as STATIONS
-from softfax.delivery.stations import StationId, Stations
+from softfax.database import aside
+from softfax.database.clock import ClockWatch
+from softfax.database.jobs import Jobs
+from softfax.database.schema import bring_up_to_date, one_at_a_time
+from softfax.database.stations import METADATA as STATIONS
+from softfax.database.stations import StationId, Stations
 from softfax.diskspace import make_private
 from softfax.errors import LocalError, UsageError, in_short
 

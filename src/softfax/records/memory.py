@@ -15,17 +15,17 @@ import sqlalchemy as sa
 
 from softfax.model import Cause, FaxResult
 from softfax.options import ModePolicy
-from softfax.queue.policy import SLOW_BPS
-from softfax.queue.tables import numbers
+from softfax.records.tables import numbers
 
-__all__ = ["MEMORY_KEPT_S", "NumberMemories", "NumberMemory", "learned"]
+__all__ = ["MEMORY_KEPT_S", "SLOW_BPS", "NumberMemories", "NumberMemory", "learned"]
 
-log = logging.getLogger("softfax.queue")
+log = logging.getLogger("softfax.records")
 
 #: Faxes over T.38 that broke off, one after the other, until T.38 is left out; and for how long it is.
 T38_FAILURES = 2
 T38_SKIPPED_S = 24 * 3600.0
-#: For how long a number on whose line training failed is called at a low rate.
+#: Rate at which a line is tried on which training failed; and for how long a number is.
+SLOW_BPS = 9600
 SLOW_S = 24 * 3600.0
 #: For how long each fax has a call of its own to a number where one of several broke between two of them; and how many go in one
 #: where people want that for a number, and the configuration does not.

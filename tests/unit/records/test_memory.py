@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from softfax.model import Cause, Direction, FaxResult
 from softfax.options import ModePolicy
-from softfax.queue.memory import NumberMemories, NumberMemory, learned
-from softfax.queue.tables import METADATA, numbers
+from softfax.records.memory import NumberMemories, NumberMemory, learned
+from softfax.records.tables import METADATA, numbers
 
 NOW = 1_700_000_000.0
 DAY = 24 * 3600.0

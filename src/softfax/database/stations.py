@@ -24,7 +24,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from softfax._version import __version__
-from softfax.delivery.schema import StationLock
+from softfax.database.schema import StationLock
 from softfax.errors import LocalError, in_short
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "views",
 ]
 
-log = logging.getLogger("softfax.delivery")
+log = logging.getLogger("softfax.database")
 
 METADATA = sa.MetaData()
 LEASE_S, BEAT_S = 20.0, 5.0

@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from softfax.delivery.stations import GONE, StationId, notify, stations
+from softfax.database.stations import GONE, StationId, notify, stations
 from softfax.errors import in_short
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     "waiting",
 ]
 
-log = logging.getLogger("softfax.delivery")
+log = logging.getLogger("softfax.database")
 
 #: How often is looked for work that another process made due: `softfax deliveries replay`; on PostgreSQL it sends a message.
 POLL_S, POLL_TOLD_S = 5.0, 10.0
