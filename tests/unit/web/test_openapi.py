@@ -3,25 +3,52 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from fastapi.openapi.utils import get_openapi
 
 from softfax.fax import outcome
 from softfax.model import BroadcastEvent, CallEvent, CallState, Direction, FaxContext, FaxUpdate, JobEvent, PageEvent
 from softfax.station import making
 from softfax.vocabularies import callbacks, signalwire
 from softfax.web.examples import BODIES, PROBLEMS
-from tests.unit.web.fakes import a_fax, site
+from tests.support.described import _description
+from tests.unit.web.fakes import Site, a_fax, site
 
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     steps = site(tmp_path_factory.mktemp("site"))
     yield next(steps).app.app.openapi()
+    next(steps, None)
+
+
+def test_it_is_made_once_however_often_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making it takes a good part of a second, in which the loop of the station would do nothing else; anybody may ask."""
+    _description()  # of the hook of the tests
+    made = Counter[str]()
+
+    def counted(**more: Any) -> dict[str, Any]:
+        made["times"] += 1
+        return get_openapi(**more)
+
+    monkeypatch.setattr("softfax.web.openapi.get_openapi", counted)
+
+    async def run(one: Site) -> None:
+        async with one.client("") as nobody:
+            answers = [await nobody.get("/openapi.json") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert made == {"times": 1}
+
+    steps = site(tmp_path)
+    asyncio.run(run(next(steps)))
     next(steps, None)
 
 

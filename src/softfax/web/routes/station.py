@@ -22,7 +22,7 @@ from softfax.options import outside_options
 from softfax.records.model import FaxRequest
 from softfax.station import FaxCall
 from softfax.station.load import LoadMeter
-from softfax.web.openapi import describe, problems
+from softfax.web.openapi import problems
 from softfax.web.problems import Problem
 from softfax.web.state import Mine, answer, needs
 from softfax.web.station_answers import AccountList, HealthOut, MailboxList, SessionList, StatusOut
@@ -229,4 +229,4 @@ async def metrics(web: Mine) -> Response:
 )
 async def openapi(request: Request) -> Response:
     """OpenAPI 3.1."""
-    return answer(describe(request.app))
+    return answer(request.app.openapi())
