@@ -14,7 +14,8 @@ __all__ = ["HEAD", "PICTURES", "check_name", "looks_like_text"]
 #: So many bytes tell the kind.
 HEAD = 4096
 PICTURES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
-_PNM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\s+)*\d+\s+\d+\s")
+#: A comment ends with its line, and nowhere else: what could be split in many ways takes time without end.
+_PNM = re.compile(rb"P[1-6]\s+(?:#[^\r\n]*[\r\n]\s*)*\d+\s+\d+\s")
 _BINARY = re.compile(b"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]")
 _HTML = re.compile(rb"\s*<(!doctype html|html|head|body)\b", re.I)
 

@@ -18,7 +18,7 @@ HEAD = 4096
 PACKED = re.compile(rb"/Type\s*/ObjStm\b")
 CATALOG, TREE, PAGE = (re.compile(rb"/Type\s*/" + kind + rb"\b") for kind in (b"Catalog", b"Pages", b"Page"))
 FIRST, COUNT = re.compile(rb"/First\s+(\d+)"), re.compile(rb"/N\s+(\d+)")
-ENCRYPT, IDENTIFIER = re.compile(rb"/Encrypt\s+\d+\s+\d+\s+R"), re.compile(rb"/ID\s*\[\s*<[^>]*>\s*<[^>]*>\s*\]")
+ENCRYPT, IDENTIFIER = re.compile(rb"/Encrypt\s+\d+\s+\d+\s+R"), re.compile(rb"/ID\s*\[\s*<[^<>]*>\s*<[^<>]*>\s*\]")
 UNPACKED_MAX = 64 << 20
 OBJECTS_MAX = 500_000
 

@@ -32,14 +32,9 @@ SANS_AMONG_MONO = Type(Style.SANS, POINTS)
 COLUMN_WIDTH = 1233 / 2048 * POINTS  # of DejaVu Sans Mono
 
 _LINE_ENDS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-_ESCAPES = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\^_()][A-Z0-9]?)")
+#: Only what ends takes what is between: an escape alone, as printers have it too, takes nothing of the text behind it.
+_ESCAPES = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b\n]*(?:\x07|\x1b\\\\)|[()][A-Z0-9]?|[@-Z\\\\^_])")
 _OVERSTRIKE = re.compile("[^\x08\n]\x08")
-
-
-# ---- bytes to text -------------------------------------------------------------------------------------------------------
-
-
-# ---- text to pages -------------------------------------------------------------------------------------------------------
 
 
 class TextSheet(PaperSheet):

@@ -237,6 +237,8 @@ def test_many_pages_are_numbered_and_bounded() -> None:
         ("NOTES.MARKDOWN", "", True),
         ("letter.txt", "# Title\n\nSome **bold** words.\n", True),
         ("-", "# Title\n\n```\ncode\n```\n", True),
+        ("letter.txt", "# Title\n\n| a | b |\n| :--- | ---: |\n| 1 | 2 |\n", True),
+        ("letter.txt", "# Title\n\na | b\n---|" + "-" * 200 + "+\n", False),
         ("letter.txt", "Dear Sir,\n\nwe have 2 * 3 * 4 items # 5.\n", False),
         ("setup.cfg", "# comment\n[a]\nb = 1\n\n# other\n\nc = 2\n", False),
         ("run.sh", "#!/bin/sh\n# do things\n\necho **x**\n", False),

@@ -94,6 +94,8 @@ def test_line_ends_of_all_systems(end: str) -> None:
         ("N\x08NA\x08AM\x08ME\x08E", "NAME"),
         ("bell\x07 and\x00 null\x7f", "bell and null"),
         ("\x1b]0;title\x07after", "after"),
+        ("\x1bEPAYMENT due", "PAYMENT due"),
+        ("\x1b]an end that never comes", "]an end that never comes"),
     ],
 )
 def test_control_characters_do_no_harm(text: str, shown: str) -> None:
@@ -220,6 +222,14 @@ def test_utf16_of_both_byte_orders() -> None:
 
 def test_binary_files_are_no_text() -> None:
     assert not looks_like_text(b"PK\x03\x04\x00\x00")
+    assert not looks_like_text(b"P5 # GIMP\n#\n# two words\n12 7\n255\n")
+
+
+def test_looking_at_a_beginning_takes_no_time() -> None:
+    """It is done in the station, of whatever is uploaded."""
+    start = time.thread_time()
+    assert looks_like_text(b"P1 " + b"# " * 2000)
+    assert time.thread_time() - start < 1
 
 
 # ---- right to left -------------------------------------------------------------------------------------------------------

@@ -41,38 +41,36 @@ _HIDDEN = frozenset({"script", "style", "head", "title", "template"})
 _BREAKS = frozenset({"br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "hr"})
 #: As long as before, letter by letter, which `str.lower` is not.
 _LOW = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-_TAG = re.compile(r"</?([a-z][a-z0-9]*)", re.I)
+_TAG = re.compile(r"<(?:!--|[!?]|/?([a-z][a-z0-9]*))", re.I)
 
 
 def from_html(text: str) -> str:
-    """The words of an HTML text, with the breaks that people see. Looks at every character once, however broken it is."""
+    """The words of an HTML text, with the breaks that people see."""
     out: list[str] = []
     low, at = text.translate(_LOW), 0
-    while at < len(text):
-        start = text.find("<", at)
-        out.append(re.sub(r"\s+", " ", html.unescape(text[at : start if start >= 0 else len(text)])))
-        if start < 0:
-            break
-        if text.startswith("<!--", start):
-            end = text.find("-->", start + 4)
+    while match := _TAG.search(text, at):
+        out.append(_seen(text[at : match.start()]))
+        tag, opens = (match[1] or "").lower(), text[match.start() + 1] != "/"
+        if match[0] == "<!--":
+            end = text.find("-->", match.end())
             at = end + 3
         else:
-            match = _TAG.match(text, start)
-            if match is None and text[start + 1 : start + 2] not in ("!", "?"):
-                out.append("<")
-                at = start + 1
-                continue
-            end = text.find(">", start)
+            end = text.find(">", match.start())
             at = end + 1
-            tag = match[1].lower() if match else ""
-            if tag in _HIDDEN and text[start + 1] != "/":
-                end = low.find(f"</{tag}", at)
-                at = end
-            elif tag in _BREAKS and (text[start + 1] != "/" or tag in ("p", "table", "ul", "ol")):
+            if tag in _HIDDEN and opens:
+                at = end = low.find(f"</{tag}", at)
+            elif tag in _BREAKS and (opens or tag in ("p", "table", "ul", "ol")):
                 out.append("\n")
-            elif tag in ("td", "th") and text[start + 1] != "/":
+            elif tag in ("td", "th") and opens:
                 out.append("  ")
         if end < 0:
             break
+    else:
+        out.append(_seen(text[at:]))
     lines = [line.strip() for line in "".join(out).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _seen(text: str) -> str:
+    """Text between tags."""
+    return re.sub(r"\s+", " ", html.unescape(text))
