@@ -343,6 +343,7 @@ def test_limits_on_senders_and_connections(tmp_path: Path) -> None:
             lines = await rig.hand_in(b"Subject: x\r\n" + b"\r\n" * 1_000_000)
             assert lines == (554, "5.6.1 the e-mail has too many lines; send its documents as PDF")
             assert rig.gateway.seen["refused"] == 1
+            assert [family.name for family in await rig.gateway.metrics()] == ["softfax_mail_messages"]
             assert (await rig.hand_in(letter(), *(f"49301{n}@fax.example" for n in range(3))))[0] == 451
             assert (await rig.hand_in(letter(), "49301@fax.example", "49302@fax.example"))[0] == 250
             assert await rig.hand_in(letter(Message_ID="<2@x>")) == (

@@ -341,10 +341,8 @@ class MailGateway:
         return answer
 
     async def metrics(self) -> Iterable[Metric]:
-        """`softfax.documents.letters.messages_total{result}`: accepted, refused."""
-        family = CounterMetricFamily(
-            "softfax.documents.letters.messages", "E-mails that came to be faxed.", labels=["result"]
-        )
+        """`softfax_mail_messages_total{result}`: accepted, refused."""
+        family = CounterMetricFamily("softfax_mail_messages", "E-mails that came to be faxed.", labels=["result"])
         for result in ("accepted", "refused"):
             family.add_metric([result], self.seen[result])
         return [family]
