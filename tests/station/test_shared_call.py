@@ -16,6 +16,7 @@ from softfax.errors import UsageError
 from softfax.fax import outcome
 from softfax.model import CallEvent, Direction, FaxResult, FaxUpdate, PageEvent
 from softfax.station import FaxCall, FaxOrder, Station
+from softfax.vocabularies import callbacks
 
 pytestmark = pytest.mark.sip
 
@@ -135,7 +136,11 @@ def test_three_faxes_go_in_one_call_page_for_page(tmp_path: Path, direct: bool, 
             numbers = [event.number for event in of_fax if isinstance(event, PageEvent)]
             assert numbers == list(range(1, result.pages + 1)), "each counts its own pages"
             states = [str(event.state) for event in of_fax if isinstance(event, CallEvent)]
-            assert (states[-2:], isinstance(of_fax[-1], FaxResult)) == (["answered", "ended"], True)
+            assert (states, isinstance(of_fax[-1], FaxResult)) == (["calling", "answered", "ended"], True)
+            simotel = [
+                one.body["state"] for event in of_fax for one in callbacks("simotel", FaxUpdate(call.context, event))
+            ]
+            assert simotel == ["SENDING", "SUCCESS"], "to integrators each is a call of its own"
 
     asyncio.run(run())
 

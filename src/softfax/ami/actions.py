@@ -356,7 +356,7 @@ async def _setvar(server: AmiServer, client: Client, action: Action) -> None:
             client.error(action, "No such channel")
             return
         if not name.endswith(")"):
-            server.publish(server.channel_of(call).channel.say(name, value))
+            server.set_variable_of(call, name, value)
     client.success(action, "Variable Set")
 
 

@@ -317,8 +317,8 @@ class FaxChannel:
             return [self._hangup(cause)]
         if result.error in NO_FAX:
             return self.no_fax(result.error, NO_FAX[result.error])
-        if result.error in ("NOANSWER", "CANCEL") or self.hangup_cause is not None:
-            # We gave up; Asterisk knows no cause for that.
+        if result.error in ("NOANSWER", "CANCEL") or self.hangup_cause is not None or not self._dialled:
+            # We gave up, or never dialled; Asterisk knows no cause for that.
             reason = REASON_RINGING if self._rang else REASON_NONE
             return [*self._originate_response(reason), self._hangup(self.hangup_cause or 0)]
         known = [] if cause in (17, 21, 34) else [("Cause", str(cause))]

@@ -324,8 +324,12 @@ class AmiServer:
 
     def hangup(self, call: FaxCall, cause: int) -> None:
         """Ends a fax; `cause` is what its Hangup event will say."""
-        self.channel_of(call).hangup_cause = cause
+        self._fax(call.context).hangup_cause = cause
         self.station.hangup(call)
+
+    def set_variable_of(self, call: FaxCall, name: str, value: str) -> None:
+        """Sets a variable of a fax under way, also of one without an event so far."""
+        self.publish(self._fax(call.context).channel.say(name, value))
 
     def set_variable(self, name: str, value: str) -> None:
         """Sets a global variable."""

@@ -170,7 +170,7 @@ class FaxRuntime:
         call.handler = active
         if active.tracing is not None:
             self.messages.claim(call.call_id)
-        active.session.begin()
+        active.session.begin(on_call=True)
         if taken.asked or not isinstance(call, IncomingCall):
             call.use(t38=active.policy())
         else:

@@ -147,19 +147,23 @@ class FaxSession:
         before.hand_on()
         self._began, self._reached, self._media_running = self.scheduler.time(), turned, True
         self._dis_heard = turned
-        self.begin()
+        self.begin(on_call=True)
         self.call_state(CallState.ANSWERED, 200, "OK")
         self._session_state(SessionState.INITIALIZED)
         self._session_state(SessionState.OPEN)
 
     # ---- what happens: the call -----------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """The call is being placed, or has just come in."""
+    def begin(self, *, on_call: bool = False) -> None:
+        """The call is being placed, or has just come in. `on_call`: it is up, for a fax before; one of ours is reported as placed
+        for this one too, because integrators take it for a call of its own.
+        """
         self._session_state(SessionState.RESERVED)
         self._timers.start("call", self.settings.timeouts.call_s, self._call_too_long)
         if self.settings.role is Role.CALLER:
             self._timers.start("answer", self.settings.timeouts.answer_s, self._no_answer)
+            if on_call:
+                self.call_state(CallState.CALLING)
 
     def call_state(self, state: CallState, sip_code: int = 0, reason: str = "", end: CallEnd = UNTOLD) -> None:
         """The SIP call is in another state. After `ended` nothing more is expected; `end` tells whose end it is, and why."""

@@ -287,6 +287,28 @@ def test_hangup_by_channel_and_by_unique_id_with_its_cause() -> None:
     run(test)
 
 
+def test_what_is_set_before_the_first_event_of_a_fax_stays() -> None:
+    """As of one whose pages are being made, or that waits for its turn in the call of another."""
+
+    async def test() -> None:
+        async with serving() as (server, station):
+            call = station.call(outgoing=True, direction=Direction.SEND)
+            client = await Octets.connect(server)
+            await client.login(Events="off")
+            assert "Variable Set" in await client.say(
+                Action="Setvar", Channel=call.context.channel, Variable="ORDER", Value="4711"
+            )
+            assert "Hungup" in await client.say(Action="Hangup", Channel=call.context.channel, Cause="17")
+            station.say(call, record(call, SessionState.RESERVED))
+            said = await client.say(Action="Getvar", Channel=call.context.channel, Variable="ORDER")
+            assert "Value: 4711" in said
+            await client.say(Action="Events", EventMask="call")
+            station.say(call, result(call, success=False, status="FAILED", error="CANCEL", sip_code=0))
+            assert "Cause: 17" in (await client.rest("Event: Hangup\n"))[-1]
+
+    run(test)
+
+
 def test_sessions_with_the_names_the_originator_knows() -> None:
     async def test() -> None:
         async with serving() as (server, station):

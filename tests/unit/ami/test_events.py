@@ -143,6 +143,7 @@ def test_a_channel_begins_once_and_ends_once(
     assert all(
         names.count(name) <= 1 for name in ("Newchannel", "Hangup", "DialBegin", "DialEnd", "SendFAX", "ReceiveFAX")
     )
+    assert "DialEnd" not in names or "DialBegin" in names[: names.index("DialEnd")]
     assert names.count("OriginateResponse") == (origin is not None and origin.wants_response)
     assert names.count("FAXStatus") in (0, 2, 3)
     assert ("SendFAX" in names or "ReceiveFAX" in names) == ("FAXStatus" in names)
