@@ -10,6 +10,7 @@ import ctypes as c
 import struct
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from softfax.engine.abi import EventType, T38Record, library
 from softfax.engine.core import Engine, T30Settings, UdptlSettings
@@ -50,7 +51,7 @@ class Heard:
 
 
 Condition = Callable[[], object]
-Script = Callable[["FarEnd"], Generator[Condition, object, None]]
+Script = Callable[["FarEnd"], Generator[Condition, Any, None]]
 
 
 def _mirror(octets: bytes) -> bytes:

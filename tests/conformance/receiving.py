@@ -17,24 +17,41 @@ def to_cfr(far: FarEnd, *, after: str = "DIS", **command: object) -> Steps:
     yield far.hears("CFR")
 
 
+def sends_page(far: FarEnd, then: str = "EOP", *, page: int = 0) -> Steps:
+    """A page with ECM and its command, confirmed."""
+    frames = page_frames()
+    far.sends_frames(frames)
+    far.says(pps(then, len(frames), page=page))
+    yield far.hears("MCF")
+
+
+def sends_rows(far: FarEnd, then: str = "EOP") -> Steps:
+    """A page without ECM and its command, confirmed."""
+    far.sends_rows(page_rows())
+    far.says(then)
+    yield far.hears("MCF")
+
+
+def hangs_up(far: FarEnd) -> Steps:
+    far.says("DCN")
+    yield far.done_saying()
+
+
 @scenario("receives", "answers with CED, then DIS of a receiver with ECM, V.17 and T.6", delivered=False)
 def answer_identifies_itself(far: FarEnd) -> Steps:
-    found = yield far.hears("DIS")
-    assert isinstance(found, Heard)
+    found: Heard = yield far.hears("DIS")
     require(any(kind == 2 for _, kind in far.indicators), "no CED")
     body = found.octets[3:]
     for bit, what in ((10, "receiver"), (14, "V.17"), (15, "fine"), (27, "ECM"), (31, "T.6")):
         require(body[(bit - 1) // 8] >> (bit - 1) % 8 & 1, f"DIS without {what}")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 @scenario("receives", "says DIS again when nothing answers it (T4), and gives up by T1", delivered=False)
 def dis_is_repeated_until_t1(far: FarEnd) -> Steps:
     times = []
     for _ in range(3):
-        found = yield far.hears("DIS", within_s=15)
-        assert isinstance(found, Heard)
+        found: Heard = yield far.hears("DIS", within_s=15)
         times.append(found.time_s)
     for first, second in itertools.pairwise(times):
         require(3 < second - first < 9, f"DIS after {second - first:.1f} s")
@@ -43,22 +60,15 @@ def dis_is_repeated_until_t1(far: FarEnd) -> Steps:
 @scenario("receives", "a page with ECM, confirmed by MCF")
 def page_with_ecm(far: FarEnd) -> Steps:
     yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames)))
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far)
+    yield from hangs_up(far)
 
 
 @scenario("receives", "a page without ECM, confirmed by MCF", ecm=False)
 def page_without_ecm(far: FarEnd) -> Steps:
     yield from to_cfr(far, ecm=False)
-    far.sends_rows(page_rows())
-    far.says("EOP")
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_rows(far)
+    yield from hangs_up(far)
 
 
 @scenario("receives", "a bad training check is answered by FTT, a good one at a lower rate by CFR")
@@ -70,12 +80,8 @@ def bad_training_is_refused(far: FarEnd) -> Steps:
     far.says(TSI, ("DCS", dcs(9600, t6=True)))
     far.trains(9600)
     yield far.hears("CFR")
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames)))
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far)
+    yield from hangs_up(far)
 
 
 @scenario("receives", "a DCS said again, because CFR was lost, is answered by CFR again")
@@ -85,12 +91,8 @@ def dcs_again_after_cfr(far: FarEnd) -> Steps:
     far.says(TSI, ("DCS", dcs(t6=True)))
     far.trains()
     yield far.hears("CFR")
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames)))
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far)
+    yield from hangs_up(far)
 
 
 @scenario("receives", "frames that did not come are asked for by PPR, they and no others of the block")
@@ -99,14 +101,12 @@ def lost_frames_are_asked_for(far: FarEnd) -> Steps:
     frames = page_frames()
     far.sends_frames(f for f in frames if f[0] not in (1, 2))
     far.says(pps("EOP", len(frames)))
-    found = yield far.hears("PPR")
-    assert isinstance(found, Heard)
+    found: Heard = yield far.hears("PPR")
     require([n for n in asked(found) if n < len(frames)] == [1, 2], f"PPR asks for {asked(found)[:8]}")
     far.sends_frames(f for f in frames if f[0] in (1, 2))
     far.says(pps("EOP", 2))
     yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 @scenario("receives", "a block without RCP at its end is judged by its PPS")
@@ -116,8 +116,7 @@ def block_without_rcp(far: FarEnd) -> Steps:
     far.sends_frames(frames, clean_end=False)
     far.says(pps("EOP", len(frames)))
     yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 @scenario("receives", "PPS said again, because MCF was lost, is answered by MCF again")
@@ -129,8 +128,7 @@ def pps_again_after_mcf(far: FarEnd) -> Steps:
         far.says(pps("EOP", len(frames)))
         yield far.hears("MCF")
         yield far.waits(3)
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 @scenario("receives", "EOP said again, because MCF was lost, is answered by MCF again", ecm=False)
@@ -141,20 +139,15 @@ def eop_again_after_mcf(far: FarEnd) -> Steps:
         far.says("EOP")
         yield far.hears("MCF")
         yield far.waits(3)
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 @scenario("receives", "two pages by MPS", pages=2)
 def two_pages_by_mps(far: FarEnd) -> Steps:
     yield from to_cfr(far)
-    frames = page_frames()
-    for page, then in enumerate(("MPS", "EOP")):
-        far.sends_frames(frames)
-        far.says(pps(then, len(frames), page=page))
-        yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far, "MPS")
+    yield from sends_page(far, page=1)
+    yield from hangs_up(far)
 
 
 @scenario("receives", "a page in two blocks by PPS-NULL")
@@ -168,33 +161,23 @@ def two_blocks_by_null(far: FarEnd) -> Steps:
     far.sends_frames((i, octets) for i, (_, octets) in enumerate(frames[half:]))
     far.says(pps("EOP", len(frames) - half, block=1))
     yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 @scenario("receives", "EOM leads back to phase B: DIS, a new DCS, a second page", pages=2)
 def eom_leads_to_phase_b(far: FarEnd) -> Steps:
     yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOM", len(frames)))
-    yield far.hears("MCF")
+    yield from sends_page(far, "EOM")
     yield from to_cfr(far)
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames), page=1))
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far, page=1)
+    yield from hangs_up(far)
 
 
 @scenario("receives", "PRI-EOP counts as EOP where there is no operator", ecm=False)
 def pri_eop_is_eop(far: FarEnd) -> Steps:
     yield from to_cfr(far, ecm=False)
-    far.sends_rows(page_rows())
-    far.says("PRI-EOP")
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_rows(far, "PRI-EOP")
+    yield from hangs_up(far)
 
 
 @scenario("receives", "CTC is answered by CTR, and the rest comes at the new rate")
@@ -209,8 +192,7 @@ def ctc_is_answered(far: FarEnd) -> Steps:
     far.sends_frames(frames[:1])
     far.says(pps("EOP", 1))
     yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 @scenario("receives", "EOR is answered by ERR, and the page is no page", delivered=False)
@@ -222,8 +204,7 @@ def eor_is_answered(far: FarEnd) -> Steps:
     yield far.hears("PPR")
     far.says(("EOR", bytes([mirrored(FCF["EOP"])])))
     yield far.hears("ERR")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 @scenario("receives", "CRP has the last command said again")
@@ -231,12 +212,8 @@ def crp_has_dis_said_again(far: FarEnd) -> Steps:
     yield far.hears("DIS")
     far.says("CRP")
     yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames)))
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far)
+    yield from hangs_up(far)
 
 
 @scenario("receives", "frames of choice before DCS change nothing: NSS, PWD, SUB, SID")
@@ -246,19 +223,14 @@ def frames_of_choice_before_dcs(far: FarEnd) -> Steps:
     far.says(("NSS", b"\xad\0\x51"), ("PWD", digits), ("SUB", digits), ("SID", digits), TSI, ("DCS", dcs(t6=True)))
     far.trains()
     yield far.hears("CFR")
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames)))
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far)
+    yield from hangs_up(far)
 
 
 @scenario("receives", "DCN in phase B ends the call without an answer", delivered=False)
 def dcn_in_phase_b(far: FarEnd) -> Steps:
     yield far.hears("DIS")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
     yield far.hears_nothing(1)
 
 
@@ -285,17 +257,13 @@ def damaged_command(far: FarEnd) -> Steps:
     yield far.hears_nothing(2.5)
     far.says(pps("EOP", len(frames)))
     yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 @scenario("receives", "a confirmed last page is success, though DCN never comes")
 def no_dcn_after_mcf(far: FarEnd) -> Steps:
     yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames)))
-    yield far.hears("MCF")
+    yield from sends_page(far)
 
 
 @scenario("receives", "the frames of a caller whose X bits are set are taken")
@@ -322,44 +290,25 @@ def dtc_with_nothing_to_poll(far: FarEnd) -> Steps:
 @scenario("receives", "PRI-MPS counts as MPS, PRI-EOM as EOM", ecm=False, pages=3)
 def pri_mps_is_mps(far: FarEnd) -> Steps:
     yield from to_cfr(far, ecm=False)
-    far.sends_rows(page_rows())
-    far.says("PRI-MPS")
-    yield far.hears("MCF")
-    far.sends_rows(page_rows())
-    far.says("PRI-EOM")
-    yield far.hears("MCF")
+    yield from sends_rows(far, "PRI-MPS")
+    yield from sends_rows(far, "PRI-EOM")
     yield from to_cfr(far, ecm=False)
-    far.sends_rows(page_rows())
-    far.says("PRI-EOP")
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_rows(far, "PRI-EOP")
+    yield from hangs_up(far)
 
 
 @scenario("receives", "PPS-PRI-MPS and PPS-PRI-EOP count as without PRI", pages=2)
 def pps_pri_is_pps(far: FarEnd) -> Steps:
     yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("PRI-MPS", len(frames)))
-    yield far.hears("MCF")
-    far.sends_frames(frames)
-    far.says(pps("PRI-EOP", len(frames), page=1))
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far, "PRI-MPS")
+    yield from sends_page(far, "PRI-EOP", page=1)
+    yield from hangs_up(far)
 
 
 @scenario("receives", "PPS-PRI-EOM counts as without PRI", pages=2)
 def pps_pri_eom_is_eom(far: FarEnd) -> Steps:
     yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("PRI-EOM", len(frames)))
-    yield far.hears("MCF")
+    yield from sends_page(far, "PRI-EOM")
     yield from to_cfr(far)
-    far.sends_frames(frames)
-    far.says(pps("PRI-EOP", len(frames), page=1))
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far, "PRI-EOP", page=1)
+    yield from hangs_up(far)

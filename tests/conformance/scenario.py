@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,7 @@ __all__ = [
     "SCENARIOS", "TSI", "Scenario", "Steps", "asked", "mirrored", "page_frames", "page_rows", "ppr", "pps", "require", "scenario",
 ]  # fmt: skip
 
-Steps = Generator[Condition, object, None]
+Steps = Generator[Condition, Any, None]
 ECM_OCTETS = 256
 
 

@@ -12,8 +12,7 @@ from tests.conformance.scenario import Steps, ppr, require, scenario
 def ready(far: FarEnd, field: bytes | None = None) -> Steps:
     yield far.waits(1)
     far.says(("CSI", b"7654321".rjust(20)), ("DIS", field if field is not None else dis(31, octets=8)))
-    found = yield far.hears("DCS")
-    assert isinstance(found, Heard)
+    yield far.hears("DCS")
 
 
 def train(far: FarEnd) -> Steps:
@@ -25,11 +24,23 @@ def train(far: FarEnd) -> Steps:
     yield far.waits(0.2)
 
 
-def to_page(far: FarEnd, field: bytes | None = None) -> Steps:
-    yield from ready(far, field)
+def accepts(far: FarEnd) -> Steps:
+    """A training check that is answered by CFR."""
     yield from train(far)
     far.frames.clear()
     far.says("CFR")
+
+
+def to_page(far: FarEnd, field: bytes | None = None) -> Steps:
+    yield from ready(far, field)
+    yield from accepts(far)
+
+
+def confirms(far: FarEnd, command: str = "PPS-EOP", answer: str = "MCF") -> Steps:
+    """The last page is over, and is confirmed; so DCN follows."""
+    yield far.hears(command)
+    far.says(answer)
+    yield far.hears("DCN", within_s=10)
 
 
 @scenario("sends", "CNG, TSI, DCS, a training check, a page with ECM, DCN")
@@ -46,9 +57,7 @@ def sends_with_ecm(far: FarEnd) -> Steps:
 @scenario("sends", "a page without ECM to a receiver without", ecm=False)
 def sends_without_ecm(far: FarEnd) -> Steps:
     yield from to_page(far, dis(ecm=False))
-    yield far.hears("EOP")
-    far.says("MCF")
-    yield far.hears("DCN")
+    yield from confirms(far, "EOP")
 
 
 @scenario("sends", "DCS names ECM only to a receiver that has it")
@@ -56,18 +65,14 @@ def no_ecm_where_dis_has_none(far: FarEnd) -> Steps:
     yield from to_page(far, dis(ecm=False))
     field = far.heard[-1].octets[3:]
     require(len(field) < 4 or not field[3] & 4, "DCS with ECM")
-    yield far.hears("EOP")
-    far.says("MCF")
-    yield far.hears("DCN")
+    yield from confirms(far, "EOP")
 
 
 @scenario("sends", "a receiver of V.27ter alone is not sent another modem")
 def v27ter_alone(far: FarEnd) -> Steps:
     yield from ready(far, dis(modems=(12,)))
     require(far.heard[-1].octets[4] >> 2 & 15 == 2, "DCS of another modem")
-    yield from train(far)
-    far.frames.clear()
-    far.says("CFR")
+    yield from accepts(far)
     yield far.hears("PPS-EOP", "EOP", within_s=90)
     far.says("MCF")
     yield far.hears("DCN")
@@ -84,9 +89,7 @@ def no_receiver(far: FarEnd) -> Steps:
 @scenario("sends", "a DIS that has grown is taken")
 def long_dis(far: FarEnd) -> Steps:
     yield from to_page(far, dis(31, octets=16))
-    yield far.hears("PPS-EOP")
-    far.says("MCF")
-    yield far.hears("DCN")
+    yield from confirms(far)
 
 
 @scenario("sends", "DCS without an answer is said three times, then DCN", delivered=False)
@@ -105,8 +108,7 @@ def ftt_lowers_the_rate(far: FarEnd) -> Steps:
         rates.append(far.heard[-1].octets[4] >> 2 & 15)
         yield from train(far)
         far.says("FTT")
-        found = yield far.hears("DCS", "DCN")
-        assert isinstance(found, Heard)
+        found: Heard = yield far.hears("DCS", "DCN")
         if found.name == "DCN":
             require(len(set(rates)) == len(rates) >= 4, f"rates {rates}")
             return
@@ -119,12 +121,8 @@ def dis_after_training(far: FarEnd) -> Steps:
     yield from train(far)
     far.says(("DIS", dis(31, octets=8)))
     yield far.hears("DCS")
-    yield from train(far)
-    far.frames.clear()
-    far.says("CFR")
-    yield far.hears("PPS-EOP")
-    far.says("MCF")
-    yield far.hears("DCN")
+    yield from accepts(far)
+    yield from confirms(far)
 
 
 @scenario("sends", "frames that PPR asks for come again, and no others")
@@ -182,9 +180,7 @@ def ctc_is_repeated(far: FarEnd) -> Steps:
     yield far.hears("CTC")
     yield far.hears("CTC", within_s=8)
     far.says("CTR")
-    yield far.hears("PPS-EOP")
-    far.says("MCF")
-    yield far.hears("DCN")
+    yield from confirms(far)
 
 
 @scenario("sends", "RNR is answered by RR until MCF comes")
@@ -205,8 +201,7 @@ def rnr_ends_by_t5(far: FarEnd) -> Steps:
     began = far.now_s
     while True:
         far.says("RNR")
-        found = yield far.hears("RR", "DCN")
-        assert isinstance(found, Heard)
+        found: Heard = yield far.hears("RR", "DCN")
         if found.name == "DCN":
             require(55 < far.now_s - began < 80, f"T5 of {far.now_s - began:.0f} s")
             return
@@ -218,8 +213,7 @@ def pps_three_times(far: FarEnd) -> Steps:
     yield from to_page(far)
     times = []
     for _ in range(3):
-        found = yield far.hears("PPS-EOP", within_s=15)
-        assert isinstance(found, Heard)
+        found: Heard = yield far.hears("PPS-EOP", within_s=15)
         times.append(found.time_s)
     yield far.hears("DCN", within_s=12)
     for first, second in itertools.pairwise(times):
@@ -253,12 +247,8 @@ def crp_has_dcs_said_again(far: FarEnd) -> Steps:
     yield from train(far)
     far.says("CRP")
     yield far.hears("DCS", within_s=8)
-    yield from train(far)
-    far.frames.clear()
-    far.says("CFR")
-    yield far.hears("PPS-EOP")
-    far.says("MCF")
-    yield far.hears("DCN")
+    yield from accepts(far)
+    yield from confirms(far)
 
 
 @scenario("sends", "a page refused by RTN is sent again after a new training", ecm=False)
@@ -269,17 +259,13 @@ def rtn_has_the_page_sent_again(far: FarEnd) -> Steps:
     yield far.hears("DCS")
     yield from train(far)
     far.says("CFR")
-    yield far.hears("EOP")
-    far.says("MCF")
-    yield far.hears("DCN")
+    yield from confirms(far, "EOP")
 
 
 @scenario("sends", "RTP confirms the last page", ecm=False)
 def rtp_confirms(far: FarEnd) -> Steps:
     yield from to_page(far, dis(ecm=False))
-    yield far.hears("EOP")
-    far.says("RTP")
-    yield far.hears("DCN")
+    yield from confirms(far, "EOP", answer="RTP")
 
 
 @scenario("sends", "DCN instead of MCF is no delivery", delivered=False)
@@ -308,17 +294,13 @@ def x_bits_of_answers(far: FarEnd) -> Steps:
 @scenario("sends", "PIP confirms the last page where there is no operator", ecm=False)
 def pip_confirms_the_last_page(far: FarEnd) -> Steps:
     yield from to_page(far, dis(ecm=False))
-    yield far.hears("EOP")
-    far.says("PIP")
-    yield far.hears("DCN", within_s=10)
+    yield from confirms(far, "EOP", answer="PIP")
 
 
 @scenario("sends", "PIP confirms the last page with ECM")
 def pip_confirms_with_ecm(far: FarEnd) -> Steps:
     yield from to_page(far)
-    yield far.hears("PPS-EOP")
-    far.says("PIP")
-    yield far.hears("DCN", within_s=10)
+    yield from confirms(far, answer="PIP")
 
 
 @scenario("sends", "after PIP the next page follows, as after MCF", ecm=False, pages=2)
@@ -326,9 +308,7 @@ def pip_goes_on(far: FarEnd) -> Steps:
     yield from to_page(far, dis(ecm=False))
     yield far.hears("MPS")
     far.says("PIP")
-    yield far.hears("EOP")
-    far.says("MCF")
-    yield far.hears("DCN", within_s=10)
+    yield from confirms(far, "EOP")
 
 
 @scenario("sends", "a page refused by PIN is sent again, as after RTN", ecm=False)
@@ -339,22 +319,18 @@ def pin_refuses(far: FarEnd) -> Steps:
     yield far.hears("DCS")
     yield from train(far)
     far.says("CFR")
-    yield far.hears("EOP")
-    far.says("MCF")
-    yield far.hears("DCN", within_s=10)
+    yield from confirms(far, "EOP")
 
 
 @scenario("sends", "a page refused by PIN for good is not delivered, and the call ends", ecm=False, delivered=False)
 def pin_for_good(far: FarEnd) -> Steps:
     yield from to_page(far, dis(ecm=False))
     for _ in range(10):
-        found = yield far.hears("EOP", "DCN", within_s=200)
-        assert isinstance(found, Heard)
+        found: Heard = yield far.hears("EOP", "DCN", within_s=200)
         if found.name == "DCN":
             return
         far.says("PIN")
         found = yield far.hears("DCS", "DCN")
-        assert isinstance(found, Heard)
         if found.name == "DCN":
             return
         yield from train(far)
@@ -366,13 +342,11 @@ def pin_for_good(far: FarEnd) -> Steps:
 def pin_with_ecm(far: FarEnd) -> Steps:
     yield from to_page(far)
     for _ in range(10):
-        found = yield far.hears("PPS", "DCN")
-        assert isinstance(found, Heard)
+        found: Heard = yield far.hears("PPS", "DCN")
         if found.name == "DCN":
             return
         far.says("PIN")
         found = yield far.hears("DCS", "PPS", "DCN")
-        assert isinstance(found, Heard)
         if found.name == "DCN":
             return
         if found.name == "DCS":

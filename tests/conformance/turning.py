@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from tests.conformance.farend import FarEnd, Heard, dis
-from tests.conformance.receiving import to_cfr
-from tests.conformance.scenario import Steps, page_frames, page_rows, pps, require, scenario
-from tests.conformance.sending import to_page, train
+from tests.conformance.receiving import hangs_up, sends_page, sends_rows, to_cfr
+from tests.conformance.scenario import Steps, require, scenario
+from tests.conformance.sending import accepts, confirms, to_page
 
 OUT = dis(9, 31, octets=8)
 
@@ -14,24 +14,16 @@ OUT = dis(9, 31, octets=8)
 def _sends_after_dtc(far: FarEnd) -> Steps:
     """The machine fetches a page."""
     yield from to_cfr(far, after="DTC")
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps("EOP", len(frames)))
-    yield far.hears("MCF")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from sends_page(far)
+    yield from hangs_up(far)
 
 
 def _is_sent_a_page(far: FarEnd) -> Steps:
     """The machine has been polled."""
     yield far.hears("DCS")
-    yield from train(far)
-    far.frames.clear()
-    far.says("CFR")
-    yield far.hears("PPS-EOP")
+    yield from accepts(far)
+    yield from confirms(far)
     require(far.frames, "no page")
-    far.says("MCF")
-    yield far.hears("DCN")
 
 
 @scenario("sends", "EOM where DIS has bit 9, DTC after the next DIS, and a page comes", turns=True)
@@ -47,9 +39,7 @@ def fetches_after_it_has_sent(far: FarEnd) -> Steps:
 @scenario("sends", "EOP where DIS has no bit 9", turns=True)
 def eop_where_nothing_is_out(far: FarEnd) -> Steps:
     yield from to_page(far)
-    yield far.hears("PPS-EOP")
-    far.says("MCF")
-    yield far.hears("DCN")
+    yield from confirms(far)
 
 
 @scenario("sends", "DCN where bit 9 has gone by the next DIS", turns=True, delivered=False)
@@ -75,24 +65,19 @@ def refused_page_comes_before_the_turn(far: FarEnd) -> Steps:
     yield far.waits(6)
     far.says(("DIS", out))
     yield far.hears("DTC")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
 
 
 def _to_mcf(far: FarEnd, command: str) -> Steps:
     """Send a page and its command, to the MCF."""
     yield from to_cfr(far)
-    frames = page_frames()
-    far.sends_frames(frames)
-    far.says(pps(command, len(frames)))
-    yield far.hears("MCF")
+    yield from sends_page(far, command)
 
 
 @scenario("receives", "DIS with bits 9 and 10; DTC after EOM and DIS is answered by DCS", turns=True)
 def is_polled_after_it_has_received(far: FarEnd) -> Steps:
     yield from _to_mcf(far, "EOM")
-    found = yield far.hears("DIS", within_s=12)
-    assert isinstance(found, Heard)
+    found: Heard = yield far.hears("DIS", within_s=12)
     require(found.octets[4] & 3 == 3, "DIS without bit 9 or 10")
     far.says(("DTC", dis(31, octets=8)))
     yield from _is_sent_a_page(far)
@@ -117,17 +102,12 @@ def dtc_after_eop(far: FarEnd) -> Steps:
 @scenario("receives", "likewise without ECM", turns=True, ecm=False)
 def dtc_after_eop_without_ecm(far: FarEnd) -> Steps:
     yield from to_cfr(far, ecm=False)
-    far.sends_rows(page_rows())
-    far.says("EOP")
-    yield far.hears("MCF")
+    yield from sends_rows(far)
     yield far.waits(1)
     far.says(("DTC", dis(ecm=False)))
     yield far.hears("DCS")
-    yield from train(far)
-    far.says("CFR")
-    yield far.hears("EOP")
-    far.says("MCF")
-    yield far.hears("DCN")
+    yield from accepts(far)
+    yield from confirms(far, "EOP")
 
 
 @scenario("receives", "DTC at once is answered, too", turns=True)
@@ -140,5 +120,4 @@ def is_polled_alone(far: FarEnd) -> Steps:
 @scenario("receives", "DCS to a DIS with bits 9 and 10 is a fax as any", turns=True)
 def receives_though_something_is_out(far: FarEnd) -> Steps:
     yield from _to_mcf(far, "EOP")
-    far.says("DCN")
-    yield far.done_saying()
+    yield from hangs_up(far)
