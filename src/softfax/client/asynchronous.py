@@ -86,7 +86,7 @@ class AsyncSoftfaxClient(AsyncPlaces):
     # ---- sending ------------------------------------------------------------------------------------------------
 
     async def send(
-        self, to: str, files: Sequence[str | os.PathLike[str]] = (), *, key: str = "", **options: Any
+        self, /, to: str, files: Sequence[str | os.PathLike[str]] = (), *, key: str = "", **options: Any
     ) -> Fax:
         """Sends files to a number or SIP URI; it is in the queue when this returns.
 
@@ -98,21 +98,21 @@ class AsyncSoftfaxClient(AsyncPlaces):
             return Fax.of(await self._json("POST", "/v1/faxes", **arguments))
 
     async def broadcast(
-        self, to: Sequence[str], files: Sequence[str | os.PathLike[str]] = (), *, key: str = "", **options: Any
+        self, /, to: Sequence[str], files: Sequence[str | os.PathLike[str]] = (), *, key: str = "", **options: Any
     ) -> builtins.list[Fax]:
         """Sends the same to each of several destinations."""
         with wire.form(order(builtins.list(to), **options), files, key) as arguments:
             answer = await self._json("POST", "/v1/faxes", **arguments)
         return [Fax.of(one) for one in answer["faxes"]]
 
-    async def poll(self, to: str, *, key: str = "", **options: Any) -> Fax:
+    async def poll(self, /, to: str, *, key: str = "", **options: Any) -> Fax:
         """Fetches what a far end has put out, by calling it; an order of the queue, received once it is there.
 
         `options` are `poll_document` (SEP), `poll_password` (PWD), and keys of POST /v1/faxes.
         """
         return await self.send(to, key=key, poll=True, **options)
 
-    async def upload(self, file: str | os.PathLike[str], *, resolution: str = "", **of_file: str) -> Upload:
+    async def upload(self, /, file: str | os.PathLike[str], *, resolution: str = "", **of_file: str) -> Upload:
         """Makes the pages of a document, to be looked at; `documents=[{"upload": upload.id}]` sends it. `of_file` are its `pages`
         and `password`.
         """
@@ -127,7 +127,7 @@ class AsyncSoftfaxClient(AsyncPlaces):
         """One fax with its attempts."""
         return Fax.of(await self._json("GET", f"/v1/faxes/{wire_id(fax_id)}"))
 
-    async def list(self, *, limit: int = 0, **filters: Any) -> AsyncIterator[Fax]:
+    async def list(self, /, *, limit: int = 0, **filters: Any) -> AsyncIterator[Fax]:
         """Faxes, the newest first, `limit` of them or all. `filters` are the keys of GET /v1/faxes; `tags` is a mapping."""
         query = wire.list_query({"limit": min(limit or 200, 200), **filters})
         count = 0
@@ -175,7 +175,7 @@ class AsyncSoftfaxClient(AsyncPlaces):
         """Sends a fax that was not delivered once more."""
         return Fax.of(await self._json("POST", f"/v1/faxes/{wire_id(fax_id)}/retry"))
 
-    async def update(self, fax_id: str, **changes: Any) -> Fax:
+    async def update(self, /, fax_id: str, **changes: Any) -> Fax:
         """Changes `unread`, `tags`, `mailbox`; of a fax that waits `priority`, `not_before`, `deadline`. Raises ConflictError."""
         return Fax.of(await self._json("PATCH", f"/v1/faxes/{wire_id(fax_id)}", json=timed(changes)))
 

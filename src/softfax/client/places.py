@@ -95,7 +95,7 @@ class AsyncPlaces:
 
     # ---- uploads ----------------------------------------------------------------------------------------------------
 
-    async def cover(self, **fields: str) -> Upload:
+    async def cover(self, /, **fields: str) -> Upload:
         """Makes a cover page, to be looked at."""
         return Upload.of(await self._json("POST", "/v1/covers", json=fields))
 
@@ -122,7 +122,7 @@ class AsyncPlaces:
         """An entry of the address book."""
         return of_json(ContactEntry, await self._json("GET", f"/v1/contacts/{wire_id(contact_id)}"))
 
-    async def put_contact(self, number: str, **fields: str) -> ContactEntry:
+    async def put_contact(self, /, number: str, **fields: str) -> ContactEntry:
         """Adds an entry; with `id` it takes the place of that one."""
         return of_json(ContactEntry, await self._json("POST", "/v1/contacts", json={"number": number, **fields}))
 
@@ -204,6 +204,7 @@ class AsyncPlaces:
 
     async def put_out(
         self,
+        /,
         name: str,
         numbers: Sequence[str],
         files: Sequence[str | os.PathLike[str]] = (),

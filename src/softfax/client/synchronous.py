@@ -4,23 +4,58 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
-import os
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+import functools
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from softfax.client import wire
 from softfax.client.asynchronous import TRIES, AsyncSoftfaxClient
-from softfax.client.models import Fax, StreamEvent, Upload
-from softfax.client.places_sync import StationPlaces
 
 __all__ = ["SoftfaxClient"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class SoftfaxClient(StationPlaces):
+def _waits(
+    method: Callable[Concatenate[AsyncSoftfaxClient, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[SoftfaxClient, P], T]:
+    """A method that waits for the other client's: the same name, arguments, types and description."""
+
+    @functools.wraps(method)
+    def waiting(self: SoftfaxClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._runner.run(method(self._station, *args, **kwargs))
+
+    return waiting
+
+
+def _each(
+    method: Callable[Concatenate[AsyncSoftfaxClient, P], AsyncIterator[T]],
+) -> Callable[Concatenate[SoftfaxClient, P], Iterator[T]]:
+    """A method that waits for each of what the other client's yields."""
+
+    @functools.wraps(method)
+    def following(self: SoftfaxClient, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        items = cast("AsyncGenerator[T]", method(self._station, *args, **kwargs))
+
+        async def following_one() -> T:
+            return await anext(items)
+
+        try:
+            while True:
+                try:
+                    item = self._runner.run(following_one())
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            self._runner.run(items.aclose())
+
+    return following
+
+
+class SoftfaxClient:
     """Synchronous form of `AsyncSoftfaxClient`, method for method, for one thread without an event loop."""
 
     def __init__(
@@ -45,90 +80,64 @@ class SoftfaxClient(StationPlaces):
 
     def close(self) -> None:
         """Lets go of its connections."""
-        self._run(self._station.close())
+        self._runner.run(self._station.close())
         self._runner.close()
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
+    send = _waits(AsyncSoftfaxClient.send)
+    broadcast = _waits(AsyncSoftfaxClient.broadcast)
+    poll = _waits(AsyncSoftfaxClient.poll)
+    upload = _waits(AsyncSoftfaxClient.upload)
+    get = _waits(AsyncSoftfaxClient.get)
+    list = _each(AsyncSoftfaxClient.list)
+    document = _waits(AsyncSoftfaxClient.document)
+    page = _waits(AsyncSoftfaxClient.page)
+    status = _waits(AsyncSoftfaxClient.status)
+    sessions = _waits(AsyncSoftfaxClient.sessions)
+    cancel = _waits(AsyncSoftfaxClient.cancel)
+    erase = _waits(AsyncSoftfaxClient.erase)
+    retry = _waits(AsyncSoftfaxClient.retry)
+    update = _waits(AsyncSoftfaxClient.update)
+    events = _each(AsyncSoftfaxClient.events)
+    wait = _waits(AsyncSoftfaxClient.wait)
 
-    def _each(self, items: AsyncIterator[T]) -> Iterator[T]:
-        async def following() -> T:
-            return await anext(items)
-
-        try:
-            while True:
-                try:
-                    item = self._run(following())
-                except StopAsyncIteration:
-                    return
-                yield item
-        finally:
-            self._run(items.aclose())  # type: ignore[attr-defined]
-
-    def send(self, to: str, files: Sequence[str | os.PathLike[str]] = (), *, key: str = "", **options: Any) -> Fax:
-        """Sends files to a number or SIP URI; it is in the queue when this returns."""
-        return self._run(self._station.send(to, files, key=key, **options))
-
-    def broadcast(
-        self, to: Sequence[str], files: Sequence[str | os.PathLike[str]] = (), *, key: str = "", **options: Any
-    ) -> builtins.list[Fax]:
-        """Sends the same to each of several destinations."""
-        return self._run(self._station.broadcast(to, files, key=key, **options))
-
-    def poll(self, to: str, *, key: str = "", **options: Any) -> Fax:
-        """Fetches what a far end has put out, by calling it; an order of the queue, received once it is there."""
-        return self._run(self._station.poll(to, key=key, **options))
-
-    def upload(self, file: str | os.PathLike[str], *, resolution: str = "", **of_file: str) -> Upload:
-        """Makes the pages of a document, to be looked at."""
-        return self._run(self._station.upload(file, resolution=resolution, **of_file))
-
-    def get(self, fax_id: str) -> Fax:
-        """One fax with its attempts."""
-        return self._run(self._station.get(fax_id))
-
-    def list(self, *, limit: int = 0, **filters: Any) -> Iterator[Fax]:
-        """Faxes, the newest first."""
-        return self._each(self._station.list(limit=limit, **filters))
-
-    def document(self, fax_id: str) -> bytes:
-        """The PDF, as it was faxed."""
-        return self._run(self._station.document(fax_id))
-
-    def page(self, fax_id: str, number: int, *, width: int | None = None) -> bytes:
-        """A page as PNG."""
-        return self._run(self._station.page(fax_id, number, width=width))
-
-    def status(self) -> dict[str, Any]:
-        """Return the station's status."""
-        return self._run(self._station.status())
-
-    def sessions(self) -> Sequence[dict[str, Any]]:
-        """The calls under way."""
-        return self._run(self._station.sessions())
-
-    def cancel(self, fax_id: str) -> Fax:
-        """Ends a fax, also under way."""
-        return self._run(self._station.cancel(fax_id))
-
-    def erase(self, fax_id: str) -> None:
-        """Forgets a fax that has ended."""
-        self._run(self._station.erase(fax_id))
-
-    def retry(self, fax_id: str) -> Fax:
-        """Sends a fax that was not delivered once more."""
-        return self._run(self._station.retry(fax_id))
-
-    def update(self, fax_id: str, **changes: Any) -> Fax:
-        """Changes `unread`, `tags` or `mailbox`."""
-        return self._run(self._station.update(fax_id, **changes))
-
-    def events(
-        self, *, fax_id: str = "", types: Iterable[str] = (), progress: bool = False, after: int | None = None
-    ) -> Iterator[StreamEvent]:
-        """Yield events, from number `after` on or from now."""
-        return self._each(self._station.events(fax_id=fax_id, types=types, progress=progress, after=after))
-
-    def wait(self, fax_id: str, timeout_s: float | None = None) -> Fax:
-        """Waits until a fax has ended. Raises TimeoutError."""
-        return self._run(self._station.wait(fax_id, timeout_s))
+    forward = _waits(AsyncSoftfaxClient.forward)
+    fax_events = _waits(AsyncSoftfaxClient.fax_events)
+    tiff = _waits(AsyncSoftfaxClient.tiff)
+    live = _waits(AsyncSoftfaxClient.live)
+    link = _waits(AsyncSoftfaxClient.link)
+    trace = _waits(AsyncSoftfaxClient.trace)
+    trace_text = _waits(AsyncSoftfaxClient.trace_text)
+    trace_pcap = _waits(AsyncSoftfaxClient.trace_pcap)
+    broadcast_state = _waits(AsyncSoftfaxClient.broadcast_state)
+    cancel_broadcast = _waits(AsyncSoftfaxClient.cancel_broadcast)
+    cover = _waits(AsyncSoftfaxClient.cover)
+    get_upload = _waits(AsyncSoftfaxClient.get_upload)
+    upload_page = _waits(AsyncSoftfaxClient.upload_page)
+    delete_upload = _waits(AsyncSoftfaxClient.delete_upload)
+    contacts = _waits(AsyncSoftfaxClient.contacts)
+    contact = _waits(AsyncSoftfaxClient.contact)
+    put_contact = _waits(AsyncSoftfaxClient.put_contact)
+    delete_contact = _waits(AsyncSoftfaxClient.delete_contact)
+    forbidden = _waits(AsyncSoftfaxClient.forbidden)
+    forbid = _waits(AsyncSoftfaxClient.forbid)
+    allow = _waits(AsyncSoftfaxClient.allow)
+    numbers = _waits(AsyncSoftfaxClient.numbers)
+    put_number = _waits(AsyncSoftfaxClient.put_number)
+    forget_number = _waits(AsyncSoftfaxClient.forget_number)
+    run_swml = _waits(AsyncSoftfaxClient.run_swml)
+    swml_runs = _waits(AsyncSoftfaxClient.swml_runs)
+    swml_run = _waits(AsyncSoftfaxClient.swml_run)
+    cancel_swml = _waits(AsyncSoftfaxClient.cancel_swml)
+    deliveries = _waits(AsyncSoftfaxClient.deliveries)
+    replay_delivery = _waits(AsyncSoftfaxClient.replay_delivery)
+    accounts = _waits(AsyncSoftfaxClient.accounts)
+    polled = _waits(AsyncSoftfaxClient.polled)
+    get_polled = _waits(AsyncSoftfaxClient.get_polled)
+    put_out = _waits(AsyncSoftfaxClient.put_out)
+    take_back = _waits(AsyncSoftfaxClient.take_back)
+    mailboxes = _waits(AsyncSoftfaxClient.mailboxes)
+    who_am_i = _waits(AsyncSoftfaxClient.who_am_i)
+    healthy = _waits(AsyncSoftfaxClient.healthy)
+    ready = _waits(AsyncSoftfaxClient.ready)
+    metrics = _waits(AsyncSoftfaxClient.metrics)
+    description = _waits(AsyncSoftfaxClient.description)
