@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.sip.far_end import AUDIO, Agent, Message, parse
+from tests.support.served import until
 
 pytestmark = pytest.mark.sip
 
@@ -148,6 +149,8 @@ def test_a_call_without_an_ack_is_over_after_half_a_minute_whether_its_bye_is_an
 def test_idle_connections_of_one_address_leave_the_others_their_place() -> None:
     with agent(f"connections=64, {ACCOUNT}") as ours:
         idle = [connect(STRANGER, ours.port) for _ in range(12)]
+        # Each may be looked at before it was accepted: those of a busy machine are shut down a moment later.
+        until(lambda: sum(not is_closed(sock, 0.2) for sock in idle) <= 4, 20)
         kept = [sock for sock in idle if not is_closed(sock, 0.2)]
         assert len(kept) == 4, "an address has a sixteenth"
         assert is_answered(connect(OTHER, ours.port))
