@@ -67,13 +67,9 @@ def database_engine(
     if not url.startswith("sqlite"):
         options = {"application_name": name, **POSTGRESQL}
         return sa.create_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_pre_ping=True,
-            connect_args=options,
+            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=options,
             execution_options=of,
-        )
+        )  # fmt: skip
     path = Path(url.removeprefix("sqlite:///"))
     if must_exist and not path.is_file():
         raise LocalError(f"there is no database {path}", "name the station's configuration with --config")
@@ -137,9 +133,8 @@ class Database:
             if not self._up_to_date:
                 self.stations.enter()
                 self.fresh = bring_up_to_date(self.engine)
-                self._make(STATIONS)
-                self._make(aside.METADATA)
-                self._make(_METADATA)
+                for own in (STATIONS, aside.METADATA, _METADATA):
+                    self._make(own)
                 self.stations.join()
                 self._up_to_date = True
             self._make(metadata)

@@ -130,18 +130,17 @@ class JobTable:
                 return []
             held = sa.select(self._parts).select_from(self._table).where(sa.text(HELD))
             busy = Counter[str](connection.execute(held).scalars())
-            progress = True
-            while progress and len(claimed) < most:
+            while len(claimed) < most:
                 full = [part for part, count in busy.items() if count >= each]
                 # On PostgreSQL a row that is being written is claimed later: to wait for it might be to wait for each other.
                 free = query.where(self._parts.not_in(full)).limit(most - len(claimed))
                 found = connection.execute(free.with_for_update(skip_locked=True)).all()
-                progress = False
+                if not found:
+                    break
                 for key, part in found:
                     if busy[part] < each:
                         claimed.append(self._take(connection, key))
                         busy[part] += 1
-                        progress = True
         return claimed
 
     def _take(self, connection: sa.Connection, key: str) -> Job:

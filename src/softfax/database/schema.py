@@ -13,7 +13,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -116,19 +117,12 @@ def _claims(connection: sa.Connection) -> None:
         connection.execute(sa.text(f"DROP TABLE IF EXISTS {table}"))
 
 
-def _holders(connection: sa.Connection) -> None:
-    """A job that is held names its station."""
-    for table in _BECAME_JOBS:
+def _add(connection: sa.Connection, tables: Iterable[str], column: str, kind: str) -> None:
+    """Add a column, empty in all rows, to those of the tables that there are without it."""
+    for table in tables:
         here = sa.inspect(connection)
-        if here.has_table(table) and "station" not in {column["name"] for column in here.get_columns(table)}:
-            connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN station VARCHAR(80) NOT NULL DEFAULT ''"))
-
-
-def _shared_calls(connection: sa.Connection) -> None:
-    """An attempt names the fax whose call it shares."""
-    here, table = sa.inspect(connection), "softfax_attempts"
-    if here.has_table(table) and "joined" not in {column["name"] for column in here.get_columns(table)}:
-        connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN joined VARCHAR(24) NOT NULL DEFAULT ''"))
+        if here.has_table(table) and column not in {one["name"] for one in here.get_columns(table)}:
+            connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {column} {kind} NOT NULL DEFAULT ''"))
 
 
 #: From a version to the next. Each runs in the transaction that notes the new version.
@@ -136,8 +130,9 @@ _STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
     1: lambda connection: None,
     2: _results_once,
     3: _claims,
-    4: _holders,
-    5: _shared_calls,
+    # A job that is held names its station; an attempt, the fax whose call it shares.
+    4: partial(_add, tables=tuple(_BECAME_JOBS), column="station", kind="VARCHAR(80)"),
+    5: partial(_add, tables=("softfax_attempts",), column="joined", kind="VARCHAR(24)"),
 }
 
 

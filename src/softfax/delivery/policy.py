@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
-__all__ = ["DeliveryOutcome", "PostResult", "RetryPolicy", "judge", "parse_retry_after", "sign", "verify"]
+__all__ = ["DeliveryOutcome", "PostResult", "RetryPolicy", "judge", "parse_retry_after", "sign"]
 
 #: 408 and 425 ask to try again, 429 to wait first (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4).
 RETRIED_STATUSES = frozenset({408, 425, 429})
@@ -55,19 +55,16 @@ class RetryPolicy:
     longest_s: float = 3600.0
     give_up_s: float = 24 * 3600.0
 
-    def ceiling_s(self, attempts: int) -> float:
-        """The longest wait after so many failed attempts."""
-        return min(self.longest_s, self.first_s * 2.0 ** min(max(attempts - 1, 0), 40))
-
     def wait_s(self, attempts: int, age_s: float, retry_after_s: float | None = None) -> float | None:
-        """Seconds until the next attempt of a callback `age_s` old; None when it is given up.
+        """Seconds until the next attempt of a callback `age_s` old after `attempts`, at least one; None when it is given up.
 
         A receiver's Retry-After is the least that is waited. The last attempt is made when the time is up, not before.
         """
         left = self.give_up_s - age_s
         if left <= 0:
             return None
-        wait = random.uniform(0.0, self.ceiling_s(attempts))
+        longest_s = min(self.longest_s, self.first_s * 2.0 ** min(attempts - 1, 40))
+        wait = random.uniform(0.0, longest_s)
         if retry_after_s is not None:
             wait += min(retry_after_s, RETRY_AFTER_MAX_S)
         return min(wait, left)
@@ -92,13 +89,3 @@ def sign(secret: str, body: bytes, timestamp: int) -> str:
     """The value of Softfax-Signature: HMAC-SHA256 of `timestamp.body`, keyed by the secret in UTF-8."""
     digest = hmac.new(secret.encode(), b"%d." % timestamp + body, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={digest}"
-
-
-def verify(secret: str, body: bytes, header: str, *, now: float, tolerance_s: float = 300.0) -> bool:
-    """Return True if a Softfax-Signature is that of `body` and not older or newer than `tolerance_s`."""
-    fields = dict(part.partition("=")[::2] for part in header.split(","))
-    stamp = fields.get("t", "")
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12) or abs(now - int(stamp)) > tolerance_s:
-        return False
-    expected = sign(secret, body, int(stamp)).partition("v1=")[2]
-    return hmac.compare_digest(expected.encode(), fields.get("v1", "").encode())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import socket
 import ssl
@@ -31,7 +32,6 @@ class Poster:
 
     allow_private: bool = False
     timeout_s: float = 10.0
-    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self._connection: http.client.HTTPConnection | None = None
@@ -90,7 +90,7 @@ class Poster:
             return self._connection
         self.close()
         scheme, host, port = place
-        tls = (self.tls or ssl.create_default_context()) if scheme == "https" else None
+        tls = ssl.create_default_context() if scheme == "https" else None
         link = connect(
             host, port, deadline=deadline, connect_s=self.timeout_s, tls=tls, allow_private=self.allow_private
         )
@@ -123,10 +123,8 @@ class Poster:
             self._aborted = True
             link = self._link
         if link is not None:
-            try:
+            with contextlib.suppress(OSError):
                 link.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 def _reason(error: BaseException) -> str:

@@ -277,18 +277,16 @@ class Store:
 
     # ---- upkeep -------------------------------------------------------------------------------------------------
 
-    def forget(self, delivered_before: float, dead_before: float) -> int:
-        """Deletes what ended before these times, and sequences that have nothing left; the number of callbacks deleted."""
+    def forget(self, delivered_before: float, dead_before: float) -> None:
+        """Deletes what ended before these times, and sequences that have nothing left."""
         old = sa.or_(
             sa.and_(_callbacks.c.state == DELIVERED, _callbacks.c.ended_at < delivered_before),
             sa.and_(_callbacks.c.state == DEAD, _callbacks.c.ended_at < dead_before),
         )
         with self._engine.begin() as connection:
-            deleted = connection.execute(sa.delete(_callbacks).where(old)).rowcount
-            if deleted:
+            if connection.execute(sa.delete(_callbacks).where(old)).rowcount:
                 used = sa.exists().where(_callbacks.c.sequence_id == _sequences.c.id)
                 connection.execute(sa.delete(_sequences).where(_sequences.c.due <= 0, ~used))
-        return deleted
 
 
 @contextmanager

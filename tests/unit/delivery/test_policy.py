@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softfax.delivery.policy import DeliveryOutcome, PostResult, RetryPolicy, judge, parse_retry_after, sign, verify
+from softfax.delivery.policy import DeliveryOutcome, PostResult, RetryPolicy, judge, parse_retry_after, sign
 from softfax.delivery.targets import CallbackTarget
 from softfax.errors import UsageError
 
@@ -73,19 +73,6 @@ def test_any_retry_after_is_read_or_ignored(text: str) -> None:
 def test_a_signature_is_the_documented_hmac() -> None:
     digest = hmac.new(b"secret", b'1700000000.{"a":1}', hashlib.sha256).hexdigest()
     assert sign("secret", b'{"a":1}', 1_700_000_000) == f"t=1700000000,v1={digest}"
-
-
-def test_a_signature_is_checked_whole() -> None:
-    header = sign("secret", b"body", 1000)
-    assert verify("secret", b"body", header, now=1100)
-    assert not verify("secret", b"body", header, now=1400)
-    assert not verify("other", b"body", header, now=1100)
-    assert not verify("secret", b"bodY", header, now=1100)
-
-
-@given(st.text())
-def test_no_text_passes_for_a_signature(header: str) -> None:
-    assert not verify("secret", b"body", header, now=0)
 
 
 @pytest.mark.parametrize(
