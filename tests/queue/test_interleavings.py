@@ -16,15 +16,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from softfax.database.stations import Stations
 from softfax.delivery.targets import CallbackTarget
 from softfax.documents.job import RasterJob
 from softfax.errors import PortInUseError
-from softfax.model import Cause, Fax, FaxState
+from softfax.model import Cause, Direction, Fax, FaxContext, FaxResult, FaxState, new_fax_id
 from softfax.queue import pages
 from softfax.records.errors import EndedError
 from softfax.records.model import Document, FaxRequest, RetryRules
 from softfax.records.store import QueueStore
-from softfax.station import StationConfig
+from softfax.station import Station, StationConfig
 from tests.queue.test_queue import LIMIT_S, QUICK, Running, running
 from tests.support.receiver import receiver
 from tests.support.simulated_calls import SimulatedCalls
@@ -320,6 +321,62 @@ def test_what_was_being_prepared_waits_for_a_line_too(tmp_path: Path, letter: Pa
                 assert (await r.until(fax.id)).state is FaxState.DELIVERED
 
     asyncio.run(run())
+
+
+def test_a_received_fax_that_could_not_be_saved_is_saved_at_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full as a station starts that was receiving as it was killed."""
+    salvage, tries = Station.salvage, []
+
+    async def saved(station: Station, context: FaxContext) -> FaxResult:
+        tries.append(context.fax_id)
+        if len(tries) == 1:
+            raise OSError("No space left on device")
+        return await salvage(station, context)
+
+    monkeypatch.setattr(Station, "salvage", saved)
+
+    async def run() -> None:
+        context = FaxContext(
+            fax_id=new_fax_id(), direction=Direction.RECEIVE, outgoing=False, session_number=1, unique_id="1.1",
+            channel="PJSIP/pbx-1",
+        )  # fmt: skip
+        now = datetime.now(UTC)
+        fax = Fax(
+            id=context.fax_id, direction=Direction.RECEIVE, state=FaxState.RECEIVING, created=now, updated=now, to=""
+        )
+        async with running(tmp_path) as r:
+            await asyncio.to_thread(r.queue.store.record, fax, context)
+        async with running(tmp_path) as r:
+            assert (await r.until(fax.id, FaxState.RECEIVING)).ended is None
+            await r.queue.take_up()
+            assert (await r.until(fax.id)).state is FaxState.FAILED
+        assert tries == [fax.id] * 2
+
+    asyncio.run(run())
+
+
+def test_whether_the_database_is_still_ours_is_not_asked_on_the_loop(
+    tmp_path: Path, letter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In PostgreSQL it is a question to a server, which may be away."""
+    askers = set[threading.Thread]()
+    holds = Stations.holds
+
+    def asked(stations: Stations) -> bool:
+        askers.add(threading.current_thread())
+        return holds(stations)
+
+    monkeypatch.setattr(Stations, "holds", asked)
+
+    async def run() -> None:
+        async with running(tmp_path) as r:
+            assert (await r.until((await r.send("ok", letter)).id)).state is FaxState.DELIVERED
+
+    asyncio.run(run())
+    assert askers
+    assert threading.current_thread() not in askers
 
 
 def test_a_station_may_get_another_name(tmp_path: Path, letter: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from softfax.asjson import rfc3339
@@ -70,14 +71,19 @@ class SendAttempt:
             await self._without_call()
             return
         # One that a crash left prepared is begun anew.
-        attempts = tuple(a for a in self.kept.fax.attempts if a.number != self.attempt.number)
-        self.kept = dataclasses.replace(self.kept, fax=dataclasses.replace(self.kept.fax, attempts=attempts))
+        self._take_out(self.attempt)
         self._say()
         try:
             await self._fax(self.attempt)
         finally:
             if self.claim.joined is not None:
                 self.claim.joined.left(self.kept.fax.id)
+
+    def _take_out(self, attempt: Attempt) -> None:
+        """Take an attempt out of those before: it is the one that is worked on."""
+        fax = self.kept.fax
+        earlier = tuple(a for a in fax.attempts if a.number != attempt.number)
+        self.kept = dataclasses.replace(self.kept, fax=dataclasses.replace(fax, attempts=earlier))
 
     def _say(self, **values: Any) -> None:
         """Publish the state of the fax with this attempt."""
@@ -116,16 +122,8 @@ class SendAttempt:
         queue, request, fax = self.queue, self.request, self.kept.fax
         if fax.only_polls:
             return await self._call(None, begun)
-        config = queue.station.config
-        assert request.folder is not None
         try:
-            async with queue.making.of(request.folder):
-                filled = queue.filled(request)
-                private = config.fax.allow_private_documents
-                make = partial(
-                    pages.make, filled, request.folder, allow_private=private, stop=queue.stop_making, files=queue.files
-                )
-                made = await asyncio.get_running_loop().run_in_executor(queue.makers, make)
+            made = await queue.make(request)
         except StoreError as error:
             return await queue.postpone(self.kept, STORE_S, str(error))
         except DocumentUnreachableError as error:
@@ -141,7 +139,7 @@ class SendAttempt:
             why = f"the pages cannot be written ({error.strerror})"
             return await self._undialled("INIT_ERROR", why, outcome.T30_CALLDROPPED)
         if made.warnings != fax.warnings:
-            await asyncio.to_thread(queue.store.warn, fax.id, made.warnings)
+            await asyncio.to_thread(partial(queue.store.change, fax.id, warnings=list(made.warnings)))
         fax = dataclasses.replace(fax, pages_total=made.pages, warnings=made.warnings)
         self.kept = dataclasses.replace(self.kept, fax=fax)
         if begun.first_page > made.pages:
@@ -201,7 +199,8 @@ class SendAttempt:
         joined = self.claim.joined
         first = joined.first if joined is not None and joined.several else ""
         self.attempt = dataclasses.replace(self.attempt, unique_id=call.context.unique_id, joined=first)
-        kept, self._dialled = self.kept, self.queue.database.stations.holds()
+        # In PostgreSQL a question to its server.
+        kept, self._dialled = self.kept, await asyncio.to_thread(self.queue.database.stations.holds)
         if not self._dialled or not await asyncio.to_thread(self.queue.store.dialled, self.claim, self.attempt):
             self._dialled = False
             raise UsageError("cancelled, or taken over by another station")
@@ -350,18 +349,14 @@ class SendAttempt:
         if cause is Cause.NOT_REACHED:
             return Verdict(FaxState.WAITING, self._again or now)
         ended = [a for a in fax.attempts if a.ended is not None]
-        causes = [a.cause for a in ended[fax.retried_after :]] + [cause]
         if failed_over((*ended, attempt), self.claim.routes):
             return Verdict(FaxState.WAITING, now)
-        same = 0
-        for earlier in reversed([one for one in causes if one is not Cause.NOT_REACHED]):
-            if earlier is not cause:
-                break
-            same += 1
+        tried = [*ended[fax.retried_after :], attempt]
+        causes = [a.cause for a in reversed(tried) if a.cause is not Cause.NOT_REACHED]
         return after(
             cause,
-            same_causes=same,
-            attempts=self._counted(causes, attempt),
+            same_causes=len(list(takewhile(lambda earlier: earlier is cause, causes))),
+            attempts=_counted(tried),
             rules=self._rules,
             config=config.queue,
             now=now,
@@ -375,14 +370,6 @@ class SendAttempt:
         """Rules for retries. What was polled in a call that a crash cut off can be polled again: nothing is sent twice."""
         retry = self.request.retry
         return dataclasses.replace(retry, on_uncertain="resend") if self.kept.fax.only_polls else retry
-
-    def _counted(self, causes: Sequence[Cause | None], attempt: Attempt) -> int:
-        """Attempts that count: calls, or where a document could not be fetched those; ours are no fault of either."""
-        ended = [a for a in self.kept.fax.attempts if a.ended is not None][self.kept.fax.retried_after :]
-        fetched = [_is_of_document(a) for a in (*ended, attempt)]
-        return sum(
-            c not in (Cause.OURS, Cause.NOT_REACHED) and f is fetched[-1] for c, f in zip(causes, fetched, strict=True)
-        )
 
     async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR, remedy: str = "") -> None:
         """The attempt ends before there is a call; `remedy` is a better one than that of its cause."""
@@ -413,11 +400,15 @@ class SendAttempt:
         self.attempt, self._dialled = attempt, True
         context = dataclasses.replace(self.kept.context, unique_id=attempt.unique_id, attempt=attempt.number)
         result = making.interrupted(context, attempt.pages)
-        earlier = tuple(a for a in self.kept.fax.attempts if a.number != attempt.number)
-        self.kept = dataclasses.replace(
-            self.kept, fax=dataclasses.replace(self.kept.fax, attempts=earlier), context=context
-        )
+        self._take_out(attempt)
+        self.kept = dataclasses.replace(self.kept, context=context)
         await self._tell(result)
+
+
+def _counted(tried: Sequence[Attempt]) -> int:
+    """The attempts that count: calls, or where a document could not be fetched those; ours are no fault of either."""
+    of_document = _is_of_document(tried[-1])
+    return sum(a.cause not in (Cause.OURS, Cause.NOT_REACHED) and _is_of_document(a) is of_document for a in tried)
 
 
 def _is_of_document(attempt: Attempt) -> bool:

@@ -168,8 +168,13 @@ class Group(Registry):
 
 
 def _event(logged: LoggedEvent) -> Event | None:
+    """The event of a call; None for another, and for one that cannot be read: its station may be of another version."""
     kind = _KINDS.get(str(logged.event.get("event")))
-    return of_json(kind, logged.event) if kind is not None else None
+    try:
+        return of_json(kind, logged.event) if kind is not None else None
+    except (TypeError, ValueError) as error:
+        log.warning("event %d of another station cannot be read: %s", logged.id, in_short(error))
+        return None
 
 
 def _of_call(kept: StoredFax) -> FaxContext:
@@ -177,10 +182,8 @@ def _of_call(kept: StoredFax) -> FaxContext:
     if kept.context.channel or not kept.fax.attempts:
         return kept.context
     attempt = kept.fax.attempts[-1]
-    sequence, via = (
-        int(attempt.unique_id.partition(".")[2] or 0),
-        attempt.account or making.host_of(attempt.destination),
-    )
+    sequence = int(attempt.unique_id.partition(".")[2] or 0)
+    via = attempt.account or making.host_of(attempt.destination)
     return dataclasses.replace(
         kept.context, unique_id=attempt.unique_id, channel=making.channel_name(via, sequence),
         entry_point=attempt.account, attempt=attempt.number,

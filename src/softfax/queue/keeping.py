@@ -78,8 +78,8 @@ def tidy(queue: FaxQueue, whole: bool) -> None:
     if not whole:
         return
     queue.memory.forget_before(now - MEMORY_KEPT_S)
-    old = {f.name for f in queue.folder.iterdir() if now - f.lstat().st_mtime > LOOSE_FOLDER_S}
     try:
+        old = {f.name for f in queue.folder.iterdir() if now - f.lstat().st_mtime > LOOSE_FOLDER_S}
         old |= queue.files.folders(now - LOOSE_FOLDER_S)
         for name in old - queue.store.used(old) - queue.aside.mentioned(old):
             shred(queue.folder / name)

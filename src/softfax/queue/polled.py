@@ -105,25 +105,17 @@ class PolledDocuments:
     async def put(
         self, wanted: PolledDocument, request: FaxRequest, *, key: str = "", body_hash: str = ""
     ) -> PolledDocument:
-        """Make the pages of a request's documents and put them out, on disk when this returns. The same `key` with the same hash
-        gives the same again. Raises UsageError, DocumentError, IdempotencyError, StoreError.
+        """Make the pages of a request's documents and put them out, on disk when this returns; `asked` knows it by its key then.
+        Raises UsageError, DocumentError, StoreError.
         """
-        if (before := await self.asked(key, body_hash)) is not None:
-            return before
         queue, folder = self._queue, request.folder
         assert folder is not None
         self._check(wanted)
         kept = await asyncio.to_thread(pages.keep_documents, request.documents, folder)
         drawn = queue.filled(request)
         request = dataclasses.replace(request, documents=kept, **options_of(drawn, RasterSettings))
-
-        def make() -> pages.Made:
-            private = queue.station.config.fax.allow_private_documents
-            made = pages.make(request, folder, allow_private=private, stop=queue.stop_making, files=queue.files)
-            sync_files(folder)
-            return made
-
-        made = await asyncio.get_running_loop().run_in_executor(queue.makers, make)
+        made = await queue.make(request)
+        await asyncio.to_thread(sync_files, folder)
         new = dataclasses.replace(
             wanted, id=folder.name, created=datetime.now(UTC), pages_total=made.pages,
             documents=tuple(one.name or one.url for one in kept),

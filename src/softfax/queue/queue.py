@@ -78,7 +78,7 @@ class FaxQueue:
         self.on_received: list[OnReceived] = []
         #: What makes pages has threads of its own: a document that takes long holds up nothing that is written down.
         self.makers = ThreadPoolExecutor(MAKERS, thread_name_prefix="softfax-pages")
-        self.making: EachOnce[Path] = EachOnce()
+        self._making: EachOnce[Path] = EachOnce()
         self._attempts: EachOnce[str] = EachOnce()
         #: Set when the station stops: pages that are being made wait for the next start.
         self.stop_making = threading.Event()
@@ -330,6 +330,16 @@ class FaxQueue:
         if tiff is None:
             return None
         return await asyncio.to_thread(pages.pdf_of, tiff, tiff.with_suffix(".pdf"), kept.context)
+
+    async def make(self, request: FaxRequest) -> pages.Made:
+        """The pages of a request, made where they have not been. Raises as `pages.make` does."""
+        assert request.folder is not None
+        filled, private = self.filled(request), self.station.config.fax.allow_private_documents
+        make = partial(
+            pages.make, filled, request.folder, allow_private=private, stop=self.stop_making, files=self.files
+        )
+        async with self._making.of(request.folder):
+            return await asyncio.get_running_loop().run_in_executor(self.makers, make)
 
     def filled(self, request: FaxRequest) -> FaxRequest:
         """Return a request with what it leaves open taken from the configuration."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from softfax.database.database import DATABASE_AWAY
 from softfax.documents.types import RESOLUTION_NAMES
@@ -51,6 +51,7 @@ REFUSED = "bad"
 #: How soon the store is asked again that did not take a received fax.
 STORE_S = 5.0
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -93,8 +94,7 @@ class Recorder:
             if isinstance(event, PageEvent) and event.quality != REFUSED:
                 attempt, total = self._own[context.fax_id]
                 confirmed = event.number - attempt.first_page + 1
-                pages = partial(self._queue.store.pages, context.fax_id, attempt.number, confirmed, event.number, total)
-                self._write(pages)
+                self._write(self._queue.store.pages, context.fax_id, attempt.number, confirmed, event.number, total)
             return
         if self._queue.under_way(context.fax_id):
             return  # what comes before it is dialled
@@ -104,30 +104,32 @@ class Recorder:
             if isinstance(event, FaxResult) or not context.channel or not _is_fax(context, event):
                 return
             fax = self._others[context.fax_id] = _fax(context)
-            self._write(partial(self._queue.store.record, fax, context))
+            self._write(self._queue.store.record, fax, context)
             # Not within the event that is being told: all sinks get them in one order.
             asyncio.get_running_loop().call_soon(self._say, fax, context)
         if isinstance(event, PageEvent) and event.quality != REFUSED:
             fax = self._others[context.fax_id] = dataclasses.replace(fax, pages=event.number)
-            self._write(partial(self._queue.store.update, context.fax_id, {"pages": event.number}))
+            self._write(self._queue.store.update, context.fax_id, {"pages": event.number})
         elif isinstance(event, FaxResult):
             del self._others[context.fax_id]
             fax = ended(fax, event)
-            self._write(partial(self._queue.store.settle, fax, told=False))
+            self._write(self._queue.store.settle, fax, told=False)
             self._report(fax, event, context, recorded=False)
 
     async def end(self, context: FaxContext, result: FaxResult) -> None:
         """Record the result of a fax that the queue did not order, before it is reported."""
         fax = self._others.pop(context.fax_id, None)
         if fax is not None:
+            changed: dict[str, Any] = {}
             if context.mailbox != fax.mailbox:
                 # The sender has named another by a subaddress.
-                self._write(partial(self._queue.store.update, context.fax_id, {"mailbox": context.mailbox}))
-                fax = dataclasses.replace(fax, mailbox=context.mailbox)
+                changed["mailbox"] = context.mailbox
             if context.tags != fax.tags:
                 # The far end has named one of several documents that are put out for polling.
-                fax = dataclasses.replace(fax, tags={**fax.tags, **context.tags})
-                self._write(partial(self._queue.store.update, context.fax_id, {"tags": fax.tags}))
+                changed["tags"] = {**fax.tags, **context.tags}
+            if changed:
+                self._write(self._queue.store.update, context.fax_id, changed)
+                fax = dataclasses.replace(fax, **changed)
             self._ended[context.fax_id] = fax = ended(fax, result)
             recorded = await self._record(fax, result, context)
             if (call := self._queue.station.find(context.fax_id)) is not None:
@@ -137,7 +139,7 @@ class Recorder:
         """Record an end with its events and callbacks; false where another station did."""
 
         async def write(end: End) -> bool:
-            return bool(await self._write(partial(self._queue.store.settle, fax, told=False, token=token, end=end)))
+            return bool(await self._write(self._queue.store.settle, fax, told=False, token=token, end=end))
 
         states = [state_of(fax, context)] if fax.direction is Direction.RECEIVE else []
         return await self._queue.record(write, FaxUpdate(context, result), *states)
@@ -170,34 +172,39 @@ class Recorder:
         if kept.fax.id in self._ending:
             return
         self._ending.add(kept.fax.id)
-        if kept.fax.direction is Direction.RECEIVE:
-            result = kept.fax.result or await self._queue.station.salvage(kept.context)
-            if self._queue.files.shared:
-                # The store may not answer for long; the rest does not wait for it.
-                task = asyncio.ensure_future(self._end_stored(kept, result))
-                self._storing.add(task)
-                task.add_done_callback(self._storing.discard)
-                return
+        work = self._end_interrupted(kept)
+        if kept.fax.direction is Direction.RECEIVE and self._queue.files.shared:
+            # The store may not answer for long; the rest does not wait for it.
+            task = asyncio.ensure_future(work)
+            self._storing.add(task)
+            task.add_done_callback(self._storing.discard)
         else:
-            result = making.interrupted(kept.context, kept.fax.pages)
-        await self._end_interrupted(kept, result)
+            await work
 
-    async def _end_stored(self, kept: StoredFax, result: FaxResult) -> None:
+    async def _end_interrupted(self, kept: StoredFax) -> None:
+        try:
+            result = await self._left(kept)
+            fax = ended(kept.fax, result)
+            if await self._record(fax, result, kept.context, kept.token):
+                self._report(fax, result, kept.context, recorded=True)
+                self._queue.station.publish(FaxUpdate(kept.context, result, recorded=True))
+        finally:
+            # Where it failed, the next time takes it up again.
+            self._ending.discard(kept.fax.id)
+
+    async def _left(self, kept: StoredFax) -> FaxResult:
+        """The result of a fax that was under way when an earlier station ended; a received one is in the store then."""
+        if kept.fax.direction is not Direction.RECEIVE:
+            return making.interrupted(kept.context, kept.fax.pages)
+        result = kept.fax.result or await self._queue.station.salvage(kept.context)
         await self.store(kept.context, result)
-        if kept.fax.result is not None and await self._is_elsewhere(kept):
+        if self._queue.files.shared and kept.fax.result is not None and await self._is_elsewhere(kept):
             text = "received by a station that is gone; its pages are on the disk of that station"
             result = dataclasses.replace(
                 result, success=False, status="FAILED", error="FILE_ERROR", status_string=text,
                 result_code=T30_FILE_ERRORS[0],
             )  # fmt: skip
-        await self._end_interrupted(kept, result)
-
-    async def _end_interrupted(self, kept: StoredFax, result: FaxResult) -> None:
-        fax = ended(kept.fax, result)
-        if await self._record(fax, result, kept.context, kept.token):
-            self._report(fax, result, kept.context, recorded=True)
-            self._queue.station.publish(FaxUpdate(kept.context, result, recorded=True))
-        self._ending.discard(kept.fax.id)
+        return result
 
     # ---- the shared store ---------------------------------------------------------------------------------------
 
@@ -210,7 +217,7 @@ class Recorder:
         files = [path for name in result.documents for path in _inbox_files(self._queue, name)]
         if not self._queue.files.shared or not files:
             return
-        self._write(partial(self._queue.store.update, context.fax_id, {"result_event": rows.result_text(result)}))
+        self._write(self._queue.store.update, context.fax_id, {"result_event": rows.result_text(result)})
         problem = ""
         while True:
             try:
@@ -248,10 +255,10 @@ class Recorder:
 
     # ---- writing ------------------------------------------------------------------------------------------------
 
-    def _write(self, what: Callable[[], T]) -> asyncio.Future[T | None]:
+    def _write(self, what: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T | None]:
         """Write something after all that waits. The future has what came of it; None where it could not be written."""
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._writes.put_nowait((what, done))
+        self._writes.put_nowait((partial(what, *args, **kwargs), done))
         self._last = done
         if self._task is None:
             self._task = asyncio.ensure_future(self._write_on())

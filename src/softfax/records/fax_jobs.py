@@ -19,7 +19,7 @@ __all__ = ["CALLING", "DIALLED", "GHOST_S", "FaxJobs", "TakenSlot"]
 
 #: In these a fax has a channel slot, as long as it is held.
 CALLING = (str(FaxState.PREPARING), str(FaxState.SENDING), str(FaxState.RECEIVING))
-#: In these a job may have been dialled.
+#: In these a fax may have been dialled, or is a call that came in.
 DIALLED = CALLING[1:]
 #: How long the calls of a station that was taken over may go on: the longest fax.
 GHOST_S = 1800.0
@@ -57,7 +57,7 @@ class FaxJobs(JobTable):
         # Faxes in one call have one slot.
         taken = list({row.joined or row.id: TakenSlot(row.to, row.account, row.station == me) for row in rows}.values())
         if self.me is not None and self.me.many:
-            up = f.state.in_([str(FaxState.RECEIVING), str(FaxState.SENDING)])
+            up = f.state.in_(DIALLED)
             others = sa.select(f.account).where(up, f.request == "", f.station != me, ~self.gone())
             taken += [TakenSlot("", account, False) for account in connection.execute(others).scalars()]
             ghosts = sa.select(tables.ghosts.c.to, tables.ghosts.c.account)
@@ -84,8 +84,7 @@ class FaxJobs(JobTable):
         """The call of a fax that was taken over from this station is over."""
         g = tables.ghosts.c
         with self.engine.begin() as connection:
-            over = tables.ghosts.delete().where(g.fax_id == fax_id, g.station == self.station)
-            connection.execute(over)
+            connection.execute(tables.ghosts.delete().where(g.fax_id == fax_id, g.station == self.station))
             due_now(connection, "faxes")
 
     def forget_station(self, name: str) -> tuple[int, int]:
@@ -98,7 +97,7 @@ class FaxJobs(JobTable):
             if connection.execute(sa.select(stations.c.id).where(stations.c.name == name)).first() is not None:
                 raise UsageError(f"{name} has its lease still", "stop it, or wait until it is taken over")
             freed = connection.execute(tables.ghosts.delete().where(g.station.startswith(prefix, autoescape=True)))
-            up = f.state.in_([str(FaxState.RECEIVING), str(FaxState.SENDING)])
+            up = f.state.in_(DIALLED)
             left = tables.faxes.update().where(f.station.startswith(prefix, autoescape=True), f.request == "", up)
             ended = connection.execute(left.values(station=""))
             notify(connection, GONE)

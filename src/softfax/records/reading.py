@@ -95,7 +95,7 @@ class FaxReader(FaxJobs):
     def elsewhere(self, fax_id: str = "") -> builtins.list[tuple[StoredFax, str, str]]:
         """Faxes under way at other stations, or one if it is, with the name and the URL of their station."""
         f, s = tables.faxes.c, stations.c
-        up = f.state.in_([str(FaxState.SENDING), str(FaxState.RECEIVING)])
+        up = f.state.in_(DIALLED)
         query = sa.select(f.id, s.name, s.url).join_from(tables.faxes, stations, f.station == s.id)
         query = query.where(up, f.station != self.station)
         with self.engine.connect() as connection:
@@ -122,17 +122,10 @@ class FaxReader(FaxJobs):
             oldest_s=max(0.0, now - oldest) if isinstance(oldest, float) and oldest else 0.0,
         )
 
-    def daily(self, since: float) -> builtins.list[tuple[float, str, str, int]]:
-        """(ended, direction, state, pages) of the faxes that ended since then."""
-        f = tables.faxes.c
-        query = sa.select(f.ended, f.direction, f.state, f.pages).where(f.ended >= since)
-        with self.engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(query).all()]
-
     def cancelled(self) -> builtins.list[str]:
         """Faxes under way at this station that are to be cancelled."""
         f = tables.faxes.c
-        under_way = sa.or_(sa.text(HELD), f.state.in_([str(FaxState.RECEIVING), str(FaxState.SENDING)]))
+        under_way = sa.or_(sa.text(HELD), f.state.in_(DIALLED))
         query = sa.select(f.id).where(f.cancelled, f.station == self.station, under_way)
         with self.engine.connect() as connection:
             return list(connection.execute(query).scalars())
@@ -209,8 +202,8 @@ class FaxReader(FaxJobs):
         """Faxes that were under way when their station ended and that are no job of the queue's: received, or placed by others.
         Those of another station wait for its next start, which has the pages, or until it cannot be any more.
         """
-        under_way, f = [FaxState.RECEIVING, FaxState.SENDING], tables.faxes.c
-        query = sa.select(f.id).where(f.state.in_(under_way), f.request == "", self.gone())
+        f = tables.faxes.c
+        query = sa.select(f.id).where(f.state.in_(DIALLED), f.request == "", self.gone())
         if self.me is not None and self.me.many:
             of_ours = f.station.startswith(self.me.prefix, autoescape=True)
             query = query.where(sa.or_(of_ours, f.station == "", f.updated < time.time() - GHOST_S))

@@ -39,8 +39,6 @@ _REQUEST: TypeAdapter[FaxRequest] = TypeAdapter(FaxRequest)
 _OWN = ("id", "direction", "state", "to", "caller", "account", "mailbox", "broadcast_id", "unread", "priority",
         "pages", "pages_total", "created", "updated", "ended", "next_attempt", "deadline")  # fmt: skip
 _TIMES = ("created", "updated", "ended", "next_attempt", "deadline")
-_DATA_TIMES = ("not_before",)
-_NUMBERS = (int, float)
 _NUMERIC = frozenset({"unread", "priority", "pages", "pages_total", *_TIMES})
 #: What is a whole number, and how large it may be.
 _WHOLE = {"unread": 1, "priority": 9, "pages": 2**31, "pages_total": 2**31}
@@ -63,8 +61,7 @@ def columns(fax: Fax) -> dict[str, Any]:
     own = {name: whole.pop(name) for name in _OWN}
     for name in _TIMES:
         own[name] = stamp(own[name])
-    for name in _DATA_TIMES:
-        whole[name] = stamp(whole[name])
+    whole["not_before"] = stamp(whole["not_before"])
     words = [fax.to, fax.caller, fax.caller_name, fax.remote_station_id, *fax.documents, *fax.tags.values()]
     # Numbers also as their digits alone, between marks: they are found in any notation.
     numbers = {f"#{digits}#" for n in (fax.to, fax.caller) if (digits := _digits(n))}
@@ -117,15 +114,16 @@ def fax_of(row: Any, attempts: tuple[Attempt, ...]) -> Fax:
     data.pop("deadline", None)  # a station of before kept it here
     values = {name: getattr(row, name) for name in _OWN}
     for name, value in values.items():
-        if not isinstance(value, _NUMBERS if name in _NUMERIC else str) and not (value is None and name in _NULLABLE):
+        if not isinstance(value, (int, float) if name in _NUMERIC else str) and not (
+            value is None and name in _NULLABLE
+        ):
             raise TypeError(f"{name} is {value!r}")
     for name, most in _WHOLE.items():
         if values[name] is not None and not (isinstance(values[name], int) and 0 <= values[name] <= most):
             raise ValueError(f"{name} is {values[name]!r}")
     for name in _TIMES:
         values[name] = when_of(values[name])
-    for name in _DATA_TIMES:
-        data[name] = when_of(data[name])
+    data["not_before"] = when_of(data["not_before"])
     for name in ("documents", "bad_pages", "warnings"):
         data[name] = tuple(data.get(name, ()))
     data["cause"] = Cause(data["cause"]) if data["cause"] else None

@@ -139,10 +139,6 @@ class QueueStore(FaxReader):
             if connection.execute(ours.values(**values)).rowcount:
                 connection.execute(tables.attempts.update().where(*_attempt(fax_id, number)).values(pages=confirmed))
 
-    def warn(self, fax_id: str, warnings: Sequence[str]) -> None:
-        """Notes what of a fax's documents is not on its pages, before it is sent."""
-        self._change(fax_id, warnings=list(warnings))
-
     def settle(
         self,
         fax: Fax,
@@ -234,12 +230,9 @@ class QueueStore(FaxReader):
     def cancel(self, fax_id: str) -> StoredFax | None:
         """Marks a fax as cancelled; it says what it is then. None where there is none, or it has ended."""
         f = tables.faxes.c
+        waits = tables.faxes.update().where(f.id == fax_id, f.state.not_in(ENDED))
         with self.engine.begin() as connection:
-            marked = connection.execute(
-                tables.faxes.update()
-                .where(f.id == fax_id, f.state.not_in(ENDED))
-                .values(cancelled=True, updated=time.time())
-            )
+            marked = connection.execute(waits.values(cancelled=True, updated=time.time()))
             notify(connection, f"{CANCELLED} {fax_id}")
             return self._kept(connection, fax_id) if marked.rowcount else None
 
@@ -248,10 +241,9 @@ class QueueStore(FaxReader):
     def told(self, fax_id: str, ended: datetime | None) -> None:
         """Note that the end of a fax at this time, not that of a later call, has been handed on for reporting."""
         f = tables.faxes.c
+        of_it = tables.faxes.update().where(f.id == fax_id, f.ended == rows.stamp(ended))
         with self.engine.begin() as connection:
-            connection.execute(
-                tables.faxes.update().where(f.id == fax_id, f.ended == rows.stamp(ended)).values(told=True)
-            )
+            connection.execute(of_it.values(told=True))
 
     def clock_set(self, step_s: float) -> None:
         """The clock was set. Back: those that wait are due after as long as was meant. Forward: they have as long until their
@@ -292,9 +284,10 @@ class QueueStore(FaxReader):
 
     def note(self, fax_id: str, reason: str, remedy: str, **cause: Cause) -> None:
         """Note on a record a later problem, or the reason why it waits, and its `cause`."""
-        self._change(fax_id, reason=reason[:1000], remedy=remedy[:1000], **cause)
+        self.change(fax_id, reason=reason[:1000], remedy=remedy[:1000], **cause)
 
-    def _change(self, fax_id: str, **data: Any) -> None:
+    def change(self, fax_id: str, **data: Any) -> None:
+        """Set what of a fax is no column of its own, such as its `warnings`."""
         with self.engine.begin() as connection:
             row = self._row(connection, fax_id)
             if row is not None and self._fax(row) is not None:
