@@ -334,10 +334,8 @@ class FaxQueue:
     async def make(self, request: FaxRequest) -> pages.Made:
         """The pages of a request, made where they have not been. Raises as `pages.make` does."""
         assert request.folder is not None
-        filled, private = self.filled(request), self.station.config.fax.allow_private_documents
-        make = partial(
-            pages.make, filled, request.folder, allow_private=private, stop=self.stop_making, files=self.files
-        )
+        what, private = (self.filled(request), request.folder), self.station.config.fax.allow_private_documents
+        make = partial(pages.make, *what, allow_private=private, stop=self.stop_making, files=self.files)
         async with self._making.of(request.folder):
             return await asyncio.get_running_loop().run_in_executor(self.makers, make)
 
