@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -194,6 +195,7 @@ class StationLock:
         self.connection: sa.Connection | None = None
         self._taken = self._lost = False
         self._asked = 0.0
+        self._asking = threading.Lock()
 
     def acquire(self, wait_s: float = LOCK_WAIT_S) -> None:
         """Blocks for as long as `wait_s` while a station that was killed goes. Raises LocalError."""
@@ -209,26 +211,27 @@ class StationLock:
             time.sleep(0.1)
 
     def holds(self) -> bool:
-        """Return True if the lock is still there, or could be taken again."""
-        if self._file is not None or time.monotonic() < self._asked + ASK_S:
-            return not self._lost
-        self._asked = time.monotonic()
-        if self.connection is not None and not self._lost:
+        """Return True if the lock is still there, or could be taken again. From any thread; one asks, and the others wait."""
+        with self._asking:
+            if self._file is not None or time.monotonic() < self._asked + ASK_S:
+                return not self._lost
+            self._asked = time.monotonic()
+            if self.connection is not None and not self._lost:
+                try:
+                    self.connection.execute(sa.text("SELECT 1"))
+                    return True
+                except sa.exc.SQLAlchemyError:
+                    self.drop()
             try:
-                self.connection.execute(sa.text("SELECT 1"))
-                return True
+                taken = self.take()
             except sa.exc.SQLAlchemyError:
                 self.drop()
-        try:
-            taken = self.take()
-        except sa.exc.SQLAlchemyError:
-            self.drop()
-            taken = False
-        if taken or not self._lost:
-            done = "it is taken again" if taken else "nothing is sent until this station has it again"
-            log.warning("the lock on the database was lost: %s", done)
-        self._lost = not taken
-        return taken
+                taken = False
+            if taken or not self._lost:
+                done = "it is taken again" if taken else "nothing is sent until this station has it again"
+                log.warning("the lock on the database was lost: %s", done)
+            self._lost = not taken
+            return taken
 
     def release(self) -> None:
         """Lets another in."""
