@@ -108,6 +108,7 @@ def test_what_becomes_of_faxes(tmp_path: Path, letter: Path) -> None:
             numbers = ("ok", "busy", "noanswer", "refused", "notfax", "train", "cut2", "crash1")
             faxes = {number: await r.send(number, letter) for number in numbers}
             ended = {number: await r.until(fax.id) for number, fax in faxes.items()}
+            await r.all_told()  # a result is on disk before it is reported
             said = {n: (f.state, f.cause, len(f.attempts), f.pages) for n, f in ended.items()}
             assert said == {
                 "ok": (FaxState.DELIVERED, None, 1, 3),
