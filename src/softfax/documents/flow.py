@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from softfax.documents.paper import Paper, PaperSheet
 from softfax.documents.text import draw_foot
 from softfax.documents.typeset import Canvas, Line
 from softfax.errors import DocumentTooLargeError
 
-__all__ = ["BOTTOM", "TOP", "FlowSheet", "Placed", "Row", "Rule", "keep_together", "paginate"]
+__all__ = ["BOTTOM", "TOP", "FlowSheet", "Placed", "Row", "Rule", "in_parts", "keep_together", "paginate"]
 
 TOP = 62.0
 BOTTOM = 58.0
@@ -88,6 +89,24 @@ class FlowSheet(PaperSheet):
         draw_foot(canvas, self.paper, self.number, self.total)
 
 
+def in_parts(row: Row, room: float) -> Iterator[Row]:
+    """Cuts a row that is taller than `room` between its lines, which stand evenly below each other; one that fits stays whole."""
+    baselines = sorted({item.baseline for item in row.placed})
+    if row.height <= room or len(baselines) < 2:
+        yield row
+        return
+    above = (baselines[1] - baselines[0]) * 0.76
+    edges = [0.0, *(baseline - above for baseline in baselines[1:]), row.height]
+    for baseline, (top, bottom) in zip(baselines, pairwise(edges), strict=True):
+        rules = [
+            replace(rule, y=max(rule.y, top) - top, height=min(rule.y + rule.height, bottom) - max(rule.y, top))
+            for rule in row.rules
+            if rule.y < bottom and rule.y + rule.height > top
+        ]
+        placed = [replace(item, baseline=baseline - top) for item in row.placed if item.baseline == baseline]
+        yield Row(bottom - top, placed, rules, row.bars, 0.0 if top else row.before)
+
+
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
     chunk: list[Row] = []
     for row in rows:
@@ -109,7 +128,7 @@ def paginate(rows: Iterable[Row], paper: Paper, pages_max: int, name: str) -> li
         if pages[-1] and used + whole > room:
             pages.append([])
             used = 0.0
-        for row in chunk:
+        for row in (part for whole_row in chunk for part in in_parts(whole_row, room)):
             tall = row.height + (row.before if pages[-1] else 0)
             if pages[-1] and used + tall > room:
                 pages.append([])

@@ -18,9 +18,7 @@ __all__ = ["OpenDocument", "open_document"]
 
 #: How much of a file's beginning and end is searched for what only a PDF has.
 SEARCHED = 1 << 16
-#: The head of a PPM, PGM or PBM; the dots of a light page after it look like letters.
 OBJECT = re.compile(rb"(?<!\d)\d{1,8} \d{1,5} obj\b")
-#: What names promise a file to be; other names promise nothing that matters here.
 
 
 class OpenDocument(Protocol):
@@ -84,9 +82,10 @@ def open_document(source: Source, limits: DocumentLimits) -> OpenDocument:
 
 
 def _named(document: OpenDocument, source: Source, kind: str) -> OpenDocument:
-    """Let a document of another kind than its name says tell so."""
+    """Let a document of another kind than its name says tell so, beside what it has to tell itself."""
     if kind:
-        vars(document)["warning"] = f"{source.shown} is {kind}, whatever its name says, and is faxed as one"
+        said = f"{source.shown} is {kind}, whatever its name says, and is faxed as one"
+        vars(document)["warning"] = "; ".join(filter(None, (said, vars(document)["warning"])))
     return document
 
 

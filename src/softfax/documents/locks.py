@@ -151,7 +151,9 @@ def _rewritten(package: zipfile.ZipFile, manifest: bytes, locks: dict[str, _Lock
     out = io.BytesIO()
     keys: dict[tuple[Any, ...], bytes] = {}
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        names = package.namelist()[:PARTS_MAX]
+        names = package.namelist()
+        if len(names) > PARTS_MAX:
+            raise ValueError("too many parts")
         for part in names:
             if part == MANIFEST:
                 new.writestr(part, _without_locks(manifest))

@@ -34,11 +34,10 @@ TIGHT_GAP = 2.5
 BLOCK_GAP = 12.0
 CELL_PAD = 5.0
 CELL_MIN = 36.0
-COLUMNS_MAX = 24
+COLUMNS_MAX = 24  # tables with more are typewritten
 BULLETS = ("•", "–", "▪")
-CHARACTERS_MAX = 1_000_000  # some 300 pages; what is longer is typewritten
-BLOCK_CHARACTERS_MAX = 16_000  # between blank lines; what is longer is no prose, and is typewritten
-NESTING_MAX = 60
+#: What is longer (some 300 pages), has more between two blank lines, or is nested deeper is no prose, and is typewritten.
+CHARACTERS_MAX, BLOCK_CHARACTERS_MAX, NESTING_MAX = 1_000_000, 16_000, 60
 
 _ENDINGS = (".md", ".markdown", ".mdown")
 _HEADING = re.compile(r"(?:\A|\n[ \t]*\n)#{1,4} \S[^\n]{0,200}\n[ \t]*\n")
@@ -61,17 +60,27 @@ def markup_sheets(
     text: str, *, pages_max: int = 1000, paper: Paper = A4, name: str = "the text"
 ) -> Sequence[PaperSheet]:
     """Markdown as pages. Raises DocumentEmptyError, DocumentTooLargeError."""
-    if len(text) > CHARACTERS_MAX or len(max(_BLANK_LINE.split(text), key=len)) > BLOCK_CHARACTERS_MAX:
-        return text_sheets(text, pages_max=pages_max, paper=paper, name=name)
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING_MAX}).enable("table")
-    tree = SyntaxTreeNode(parser.parse(text.replace("\f", "\n")))
-    rows = list(_blocks(tree.children, _Column(SIDE, paper.width - 2 * SIDE)))
-    # What has marks but no text, or is nested beyond reason, is printed as it stands.
+    rows = [] if len(text) > CHARACTERS_MAX else list(_rows(text, _Column(SIDE, paper.width - 2 * SIDE)))
+    # What has marks but no text is printed as it stands.
     return (
         paginate(rows, paper, pages_max, name)
         if rows
         else text_sheets(text, pages_max=pages_max, paper=paper, name=name)
     )
+
+
+def _rows(text: str, place: _Column) -> Iterator[Row]:
+    """The rows of a text; none of one that has more than can be set."""
+    if len(max(_BLANK_LINE.split(text), key=len)) > BLOCK_CHARACTERS_MAX:
+        return
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING_MAX}).enable("table")
+    tokens = parser.parse(text.replace("\f", "\n"))
+    # The parser passes over what is nested deeper.
+    if any(token.level >= NESTING_MAX - 1 for token in tokens):
+        return
+    tree = SyntaxTreeNode(tokens)
+    if not any(node.type == "tr" and len(node.children) > COLUMNS_MAX for node in tree.walk()):
+        yield from _blocks(tree.children, place)
 
 
 @dataclass(frozen=True)
@@ -214,7 +223,7 @@ def _table(node: SyntaxTreeNode, place: _Column) -> Iterator[Row]:
     for part in node.children:
         for row in part.children:
             kind = replace(BODY, style=Style.BOLD if part.type == "thead" else Style.SANS, points=10.0)
-            cells.append([_cell(cell, kind) for cell in row.children[:COLUMNS_MAX]])
+            cells.append([_cell(cell, kind) for cell in row.children])
             heads += part.type == "thead"
     if not cells or not cells[0]:
         return

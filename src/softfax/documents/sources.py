@@ -14,7 +14,7 @@ from pathlib import Path
 from softfax.documents.foreign import Foreign, MadeFile, foreign_kind, open_foreign
 from softfax.documents.office import convert_office, is_locked, is_office
 from softfax.documents.ranges import parse_ranges, split_source
-from softfax.documents.types import DocumentLimits, Source
+from softfax.documents.types import DocumentLimits, Source, left_out
 from softfax.errors import (
     DocumentError,
     DocumentInterruptedError,
@@ -92,8 +92,7 @@ class _Gathering:
         self.limits, self.password, self.warnings = limits, password, warnings
 
     def leave_out(self, name: str, error: DocumentError) -> None:
-        named = error.problem if name in error.problem else f"{name}: {error.problem}"
-        self.warnings.append(f"left out: {named}")
+        self.warnings.append(left_out(name, error.problem))
 
     def opened(self, source: Source, folder: Path, depth: int = 0) -> list[Source]:
         """The documents that a document becomes; itself where it is one already. Raises DocumentError."""

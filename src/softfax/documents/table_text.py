@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from softfax.documents.flow import BOTTOM, TOP, FlowSheet, Placed, Row, Rule
+from softfax.documents.flow import BOTTOM, TOP, FlowSheet, Placed, Row, Rule, in_parts
 from softfax.documents.fonts import Style
 from softfax.documents.paper import A4, Paper
 from softfax.documents.typeset import Paragraph, Type, clean
@@ -48,7 +48,9 @@ def read_table(text: str) -> Table | None:
             if cells > CELLS_MAX or len(row) > COLUMNS_MAX:
                 return None
             if any(cell.strip() for cell in row):
-                rows.append([" ".join(clean(cell.strip()).split())[:CELL_CHARACTERS_MAX] for cell in row])
+                rows.append([" ".join(clean(cell.strip()).split()) for cell in row])
+                if max(map(len, rows[-1])) > CELL_CHARACTERS_MAX:
+                    return None
     except csv.Error:
         return None
     # Columns that are empty on all rows say nothing.
@@ -134,16 +136,17 @@ def _paged(
 ) -> Iterator[list[Row]]:
     room = paper.height - TOP - BOTTOM
     first = _row(table[0], columns, widths, points, bold=head, top=True)
-    page, used = [first], first.height
-    for line in table[1:]:
-        row = _row(line, columns, widths, points)
-        if used + row.height > room:
-            yield page
-            # A page that begins in the middle has the head again.
-            again = [_row(table[0], columns, widths, points, bold=True, top=True)] if head else []
-            page, used = again, sum(r.height for r in again)
-        page.append(row)
-        used += row.height
+    # A page that begins in the middle has the head again, unless that is most of a page.
+    again = [first] if head and first.height < room / 2 else []
+    above = sum(row.height for row in again)
+    page, used = list[Row](), 0.0
+    for whole in (first, *(_row(line, columns, widths, points) for line in table[1:])):
+        for row in in_parts(whole, room - above):
+            if page and used + row.height > room:
+                yield page
+                page, used = [*again], above
+            page.append(row)
+            used += row.height
     yield page
 
 

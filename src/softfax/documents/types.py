@@ -34,6 +34,7 @@ __all__ = [
     "RasterSettings",
     "Sheet",
     "Source",
+    "left_out",
     "nominal_x_dpi",
 ]
 
@@ -185,6 +186,11 @@ class Source:
         """The name people know it by."""
         name = self.name or self.path.name
         return name if len(name) <= NAME_MAX else name[: NAME_MAX - 1] + "…"
+
+
+def left_out(name: str, problem: str) -> str:
+    """The line for people about a document, or a part of one, that is not faxed."""
+    return f"left out: {problem if name in problem else f'{name}: {problem}'}"
 
 
 @dataclass(frozen=True, kw_only=True)

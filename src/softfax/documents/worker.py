@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from softfax.diskspace import is_full
-from softfax.documents.types import DocumentLimits, FarEnd, FaxImage, RasterSettings, Sheet, Source
+from softfax.documents.types import DocumentLimits, FarEnd, FaxImage, RasterSettings, Sheet, Source, left_out
 from softfax.errors import DocumentError, DocumentTooLargeError
 
 __all__ = ["main"]
@@ -89,8 +89,7 @@ def _sheets(request: dict[str, Any], settings: RasterSettings) -> tuple[int, Ite
             if not source.optional:
                 raise
             first = first or error
-            named = error.problem if source.shown in error.problem else f"{source.shown}: {error.problem}"
-            _say(left_out=index, warning=f"left out: {named}")
+            _say(left_out=index, warning=left_out(source.shown, error.problem))
             continue
         _warn(document)
         documents.append((document, source.shown))

@@ -257,3 +257,13 @@ def test_a_document_of_another_kind_than_its_name_is_told(tmp_path: Path, sample
     with start([tmp_path / name], FINE, tmp_path) as job:
         job.wait_ready()
         assert job.warnings == [f"{name} is {kind}, whatever its name says, and is faxed as one"]
+
+
+def test_a_document_under_another_name_tells_what_else_is_to_be_told(tmp_path: Path) -> None:
+    frames = [Image.new("L", (400, 300), 255 * (n == 0)) for n in range(2)]
+    frames[0].save(tmp_path / "moving.pdf", "GIF", save_all=True, append_images=frames[1:])
+    with start([tmp_path / "moving.pdf"], FINE, tmp_path) as job:
+        job.wait_ready()
+        (warning,) = job.warnings
+    assert "is a picture, whatever its name says" in warning
+    assert "has several pictures, of which the first is faxed" in warning

@@ -8,6 +8,7 @@ import base64
 import http.server
 import io
 import os
+import struct
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from PIL import Image
 from softfax.documents import foreign
 from softfax.documents.begin import start
 from softfax.documents.foreign import Foreign, ForeignLimits, foreign_kind, open_foreign
+from softfax.documents.letters.rtf import unpacked
 from softfax.documents.sources import gather
 from softfax.documents.types import DocumentLimits, RasterSettings
 from softfax.errors import DocumentError, DocumentPasswordError, DocumentTooLargeError, DocumentUnsupportedError
@@ -176,6 +178,21 @@ def test_a_message_of_outlooks(tmp_path: Path) -> None:
     assert found[0][1] == f"{head} Werte für Na 140"
     assert found[2][1] == "From: Bob\nSubject: Inner\n\nInner text"
     assert warnings == ["left out: bad.pdf is not a PDF"]
+
+
+def test_attachments_of_outlooks_are_all_faxed_or_none(tmp_path: Path) -> None:
+    files = [outlook_files.attachment(f"{number}.txt", b"x") for number in range(201)]
+    found, _ = gathered(outlook_files.msg(tmp_path / "a.msg", {"x1000": "Hello"}, *files[:200]), tmp_path / "work")
+    assert len(found) == 201
+    with pytest.raises(DocumentError, match="more than 200 parts"):
+        gathered(outlook_files.msg(tmp_path / "b.msg", {"x1000": "Hello"}, *files), tmp_path / "more")
+
+
+def test_compressed_text_of_outlooks_that_is_cut_off_is_told() -> None:
+    head = struct.pack("<IIII", 0, 20, 0x75465A4C, 0)
+    body = b"\0" + b"{\\rtf1 a" + b"\0" + b"bcdefghi" + b"\0" + b"jk}."
+    assert unpacked(head + body) == (b"{\\rtf1 abcdefghijk}.", True)
+    assert unpacked(head + body[:-4]) == (b"{\\rtf1 abcdefghi", False)
 
 
 def test_damaged_messages_of_outlooks_are_one_clear_line(tmp_path: Path) -> None:

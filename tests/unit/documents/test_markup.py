@@ -11,10 +11,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from softfax.documents.flow import FlowSheet, Placed
+from softfax.documents.flow import BOTTOM, TOP, FlowSheet, Placed
 from softfax.documents.fonts import Style
 from softfax.documents.markup import SIDE, looks_like_markup, markup_sheets, typeset
 from softfax.documents.paper import A4
+from softfax.documents.text import TextSheet
 from softfax.documents.types import Sheet
 from softfax.errors import DocumentEmptyError, DocumentTooLargeError
 from tests.support.reading import bands, black
@@ -151,7 +152,7 @@ def test_tables_have_columns() -> None:
     assert styles(text)["Price"] == Style.BOLD
 
 
-@pytest.mark.parametrize("columns", [1, 2, 5, 12, 40])
+@pytest.mark.parametrize("columns", [1, 2, 5, 12, 24])
 def test_wide_tables_stay_on_the_page(columns: int) -> None:
     row = "|" + " some words in a cell |" * columns
     sheets = flow("\n".join([row, "|" + "---|" * columns, row, row]))
@@ -260,6 +261,25 @@ def test_a_file_is_set_by_what_it_is() -> None:
 def test_nothing_to_print_is_said(text: str) -> None:
     with pytest.raises(DocumentEmptyError):
         markup_sheets(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["text\n\n" + ">" * 70 + " LAST\n", "|a" * 25 + "|\n" + "|---" * 25 + "|\n" + "|1" * 24 + "|LAST|\n"],
+    ids=["nested", "columns"],
+)
+def test_what_has_more_than_can_be_set_is_printed_as_it_stands(text: str) -> None:
+    (sheet,) = markup_sheets(text)
+    assert isinstance(sheet, TextSheet)
+    assert any(line is not None and "LAST" in line.text for line in sheet.lines)
+
+
+def test_a_cell_that_is_taller_than_a_page_goes_on_on_the_next() -> None:
+    words = [f"word{n:04}" for n in range(1200)]
+    sheets = flow("# T\n\n| a | b |\n|---|---|\n| " + " ".join(words) + " | x |\n| 1 | LAST |\n")
+    text = " ".join(item.line.text for item in placed(sheets))
+    assert all(word in text for word in [*words, "LAST"])
+    assert all(sum(row.height for row in sheet.rows) <= A4.height - TOP - BOTTOM for sheet in sheets)
 
 
 def test_what_has_marks_only_is_printed_as_it_stands() -> None:

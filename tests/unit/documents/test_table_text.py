@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softfax.documents.begin import prepare
-from softfax.documents.flow import FlowSheet
+from softfax.documents.flow import BOTTOM, TOP, FlowSheet
 from softfax.documents.table_text import read_table, table_sheets
 from softfax.documents.types import RasterSettings
 from softfax.errors import DocumentTooLargeError
@@ -90,3 +90,21 @@ def test_large_tables_end_in_time() -> None:
     with pytest.raises(DocumentTooLargeError):
         table_sheets([["a", "b"]] * 5000, pages_max=10, name="a.csv")
     assert time.process_time() - began < 20
+
+
+def test_a_row_that_is_taller_than_a_page_goes_on_on_the_next() -> None:
+    words = [f"word{n:04}WWWW" for n in range(140)]
+    table = read_table("id,note" + ",c" * 9 + "\n1," + " ".join(words) + ",x" * 9 + "\n2,short" + ",y" * 9 + "\n")
+    assert table is not None
+    sheets = table_sheets(table, pages_max=10, name="a.csv")
+    text = " ".join(item.line.text for sheet in sheets for row in sheet.rows for item in row.placed)
+    assert all(word in text for word in [*words, "short"])
+    for sheet in sheets:
+        room = sheet.paper.height - TOP - BOTTOM
+        assert sum(row.height for row in sheet.rows) <= room
+        assert all(rule.y + rule.height <= row.height + 1 for row in sheet.rows for rule in row.rules)
+
+
+def test_a_cell_too_long_for_a_table_is_typewritten_and_not_cut() -> None:
+    assert read_table("a,b\n1," + "x" * 2000 + "\n2,3\n") is not None
+    assert read_table("a,b\n1," + "x" * 2001 + "\n2,3\n") is None

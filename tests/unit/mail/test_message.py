@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softfax.documents.letters.message import MailError, MessageLimits, read_message
+from softfax.documents.letters.message import TEXT_MAX, MailError, MessageLimits, read_message
 from softfax.documents.letters.tnef import TnefError, read_tnef
 
 
@@ -57,6 +57,25 @@ def test_a_forwarded_email_is_a_text_and_its_documents() -> None:
         "",
         "See the table.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "html", "cut"),
+    [
+        ("plain", "12345678\n" * 50_000, False, True),
+        ("plain", "1234567\n" * 49_999, False, False),
+        ("html", "<p>1234567" * 60_000, False, True),
+        ("html", "<p>1234567" * 60_000, True, False),
+        ("html", "<b><p></b>" * 400_000 + "<p>end", True, True),
+    ],
+)
+def test_text_beyond_what_is_faxed_is_said_to_be_left_out(kind: str, text: str, html: bool, cut: bool) -> None:
+    message = EmailMessage()
+    message["Message-ID"] = "<1@x>"
+    message.set_content(text, subtype=kind, cte="8bit")
+    letter = read_message(message.as_bytes(), MessageLimits(html=html))
+    assert len(letter.text) <= TEXT_MAX
+    assert letter.left_out == (("left out: the end of the text, which is too long",) if cut else ())
 
 
 def test_what_outlook_packs_is_unpacked() -> None:

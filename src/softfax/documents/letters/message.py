@@ -24,8 +24,9 @@ from softfax.documents.letters.headers import (
     parameter,
     people,
 )
-from softfax.documents.letters.mime import MailError, Parts, looks_like_mail, octets_of
+from softfax.documents.letters.mime import MailError, Parts, looks_like_mail, octets_of, too_many_parts
 from softfax.documents.letters.tnef import TnefError, is_tnef, read_tnef
+from softfax.documents.types import left_out
 from softfax.outside import file_name
 
 __all__ = [
@@ -44,7 +45,8 @@ __all__ = [
 PDF_BEGINS_WITHIN = 1024
 #: E-mails within e-mails within e-mails.
 FORWARDS_MAX = 10
-HTML_MAX = 4_000_000
+#: Characters of a text, octets or characters of HTML, that are faxed of one e-mail.
+TEXT_MAX, HTML_MAX = 400_000, 4_000_000
 #: Parts that nobody wants on paper: signatures, keys, cards, invitations.
 UNWANTED = frozenset(
     {
@@ -69,6 +71,7 @@ _MAIL = frozenset({"message/rfc822", "message/global", "application/eml", "appli
 _ANY = frozenset({"application/octet-stream", "application/x-unknown", "application/unknown", "text/plain"})
 _CID = re.compile(r"(?<=[\"'(=])cid:([^\"')>\s]{1,300})", re.I)
 _HEAD_STYLE = "font: 10pt sans-serif; margin: 0 0 1em; padding-bottom: .5em; border-bottom: 1pt solid"
+_CUT = left_out("", "the end of the text, which is too long")
 _TABLE = re.compile(r"<td\b[^>]{0,300}>(?:(?!</?tr\b).){0,20000}?<td\b", re.I | re.S)
 
 
@@ -198,6 +201,7 @@ class LetterReader:
         self.left_out: list[str] = []
         self._plain: list[str] = []
         self._marked: list[str] = []
+        self._html_is_cut = False
         self._pictures: dict[str, tuple[str, Attachment]] = {}
 
     def read(self, message: Message) -> None:
@@ -233,11 +237,26 @@ class LetterReader:
         elif kind in _TNEF or name.lower() == "winmail.dat":
             self.take_packed(octets_of(part))
         elif kind == "text/plain" and not attached and not name:
-            self._plain.append(_text(part))
+            self._plain.append(self._text(part))
         elif kind == "text/html" and not attached and not name:
-            self._marked.append(_marked(part))
+            octets = octets_of(part, text=True)
+            self._marked.append(decode(octets[:HTML_MAX], parameter(part, "charset")))
+            self._html_is_cut |= len(octets) > HTML_MAX
         else:
             self._attached(part, kind, name, attached)
+
+    def _text(self, part: Message) -> str:
+        octets = octets_of(part, text=True)
+        if len(octets) > 4 * TEXT_MAX:
+            self._say_cut()
+        text = decode(octets[: 4 * TEXT_MAX], parameter(part, "charset"))
+        if parameter(part, "format").lower() == "flowed":
+            text = words.unflowed(text, parameter(part, "delsp").lower() == "yes")
+        return words.plain(text)
+
+    def _say_cut(self) -> None:
+        if _CUT not in self.left_out:
+            self.left_out.append(_CUT)
 
     def _attached(self, part: Message, kind: str, name: str, attached: bool) -> None:
         if kind.startswith("text/") and kind != "text/rtf" and not name.lower().endswith(".eml"):
@@ -268,10 +287,11 @@ class LetterReader:
         """A text, or the same in both forms."""
         self._plain += [words.plain(plain)] if plain.strip() else []
         self._marked += [html[:HTML_MAX]] if html.strip() else []
+        self._html_is_cut |= len(html) > HTML_MAX
 
     def leave_out(self, name: str, error: MailError) -> None:
         """Notes an attachment that cannot be read."""
-        self.left_out.append(_said(name, error))
+        self.left_out.append(left_out(name, error.problem))
 
     def add_letter(self, name: str, head: list[str], inner: LetterReader) -> None:
         """An e-mail attached to the e-mail: who wrote what to whom, then its documents."""
@@ -297,7 +317,7 @@ class LetterReader:
                 "winmail.dat cannot be read", "send the e-mail as HTML or plain text, not as Rich Text"
             ) from None
         if len(files) > self.limits.parts:
-            raise MailError(f"the e-mail has more than {self.limits.parts} parts", "send fewer attachments")
+            raise too_many_parts(self.limits.parts)
         self._plain += [] if any(self._plain) or any(self._marked) else [words.plain(text)]
         for file in files:
             kind = mimetypes.guess_type(file.name)[0] or ""
@@ -317,23 +337,18 @@ class LetterReader:
         """The text: plain where it says all, HTML where it would lose a table or a picture."""
         plain = "\n\n".join(t for t in self._plain if t)
         marked = [t for t in self._marked if t.strip()]
-        self.text = (plain or "\n\n".join(filter(None, map(words.from_html, marked))))[: words.TEXT_MAX]
+        text = plain or "\n\n".join(filter(None, map(words.from_html, marked)))
         whole = "\n<hr>\n".join(marked)
-        if not self.limits.html or not whole or len(whole) > HTML_MAX:
-            return
-        used = {found.lower() for found in _CID.findall(whole)} & set(self._pictures)
-        pictures = [self._pictures[cid] for cid in used]
-        shown = any(len(picture.data) > self.limits.image_bytes for _, picture in pictures)
-        if not plain or shown or _TABLE.search(whole):
+        drawable = self.limits.html and bool(whole) and len(whole) <= HTML_MAX
+        used = {found.lower() for found in _CID.findall(whole)} & set(self._pictures) if drawable else ()
+        pictures = [self._pictures[cid][1] for cid in used]
+        shown = any(len(picture.data) > self.limits.image_bytes for picture in pictures)
+        if drawable and (not plain or shown or _TABLE.search(whole)):
             self.html = _with_pictures(whole, self._pictures)
-            drawn = [picture for _, picture in pictures]
-            self.attachments = [one for one in self.attachments if not any(one is picture for picture in drawn)]
-
-
-def _said(name: str, error: MailError) -> str:
-    """One line about what is left out."""
-    named = error.problem if not name or name in error.problem else f"{name}: {error.problem}"
-    return f"left out: {named}"
+            self.attachments = [one for one in self.attachments if not any(one is picture for picture in pictures)]
+        if (self._html_is_cut and (self.html or not plain)) or (len(text) > TEXT_MAX and not self.html):
+            self._say_cut()
+        self.text = text[:TEXT_MAX]
 
 
 def _is_mail(kind: str, name: str, data: bytes) -> bool:
@@ -396,14 +411,3 @@ def _automatic(message: Message) -> str:
     if message.get("X-Autoreply") is not None or message.get("X-Autorespond") is not None:
         return "it is an automatic reply"
     return "Return-Path: <>" if header(message, "Return-Path") == "<>" else ""
-
-
-def _text(part: Message) -> str:
-    text = decode(octets_of(part, text=True)[: 4 * words.TEXT_MAX], parameter(part, "charset"))
-    if parameter(part, "format").lower() == "flowed":
-        text = words.unflowed(text, parameter(part, "delsp").lower() == "yes")
-    return words.plain(text)
-
-
-def _marked(part: Message) -> str:
-    return decode(octets_of(part, text=True)[:HTML_MAX], parameter(part, "charset"))

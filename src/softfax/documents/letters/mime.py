@@ -13,7 +13,7 @@ from softfax.documents.charsets import decode_text
 from softfax.documents.letters.headers import DAMAGED, base64_octets
 from softfax.errors import UsageError
 
-__all__ = ["LINES_MAX", "MailError", "Parts", "looks_like_mail", "octets_of"]
+__all__ = ["LINES_MAX", "MailError", "Parts", "looks_like_mail", "octets_of", "too_many_parts"]
 
 #: Of one header, and how many there are in one part: reading parameters takes time with the square of their length.
 FIELD_MAX = 16 << 10
@@ -38,6 +38,11 @@ _OF_MAIL_ONLY = frozenset(b"message-id mime-version received return-path deliver
 
 class MailError(UsageError):
     """An e-mail, or a part of one, that is not faxed."""
+
+
+def too_many_parts(most: int) -> MailError:
+    """Refusal of an e-mail of more parts than are looked at."""
+    return MailError(f"the e-mail has more than {most} parts", "send fewer attachments")
 
 
 class _Policy(Compat32):
@@ -106,7 +111,7 @@ class Parts:
     def _part(self, policy: object = None) -> Message:
         self._made += 1
         if self._made > self.most:
-            raise MailError(f"the e-mail has more than {self.most} parts", "send fewer attachments")
+            raise too_many_parts(self.most)
         return _Part(_POLICY)
 
 

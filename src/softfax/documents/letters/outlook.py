@@ -10,7 +10,7 @@ from typing import Any
 
 from softfax.documents.charsets import codec_for, decode
 from softfax.documents.letters.message import UNWANTED, Letter, LetterReader, MailError, MessageLimits
-from softfax.documents.letters.mime import Parts
+from softfax.documents.letters.mime import Parts, too_many_parts
 from softfax.documents.letters.rtf import RtfError, unpacked
 from softfax.errors import DocumentUnsupportedError
 from softfax.optional import install_remedy, is_installed
@@ -24,7 +24,7 @@ SENDER_NAME, SENDER_ADDRESS, SENDER_SMTP, TO, CC = 0x0C1A, 0x0C1F, 0x5D01, 0x0E0
 SUBMITTED, DELIVERED, CODE_PAGE, INTERNET_CODE_PAGE = 0x0039, 0x0E06, 0x3FFD, 0x3FDE
 DATA, LONG_NAME, NAME, CID, MIME, SHOWN = 0x3701, 0x3707, 0x3704, 0x3712, 0x370E, 0x3001
 UNICODE, OCTETS, OBJECT, STRING, WHOLE, TIME = 0x001F, 0x0102, 0x000D, 0x001E, 0x0003, 0x0040
-ATTACHMENTS_MAX, NESTING_MAX = 200, 5
+NESTING_MAX = 5
 STREAM_MAX = 64 << 20
 #: Bytes before the list of properties: of a message, of one within a message, of an attachment.
 OUTER_HEADER, INNER_HEADER, PART_HEADER = 32, 24, 8
@@ -120,7 +120,7 @@ class _Storage:
             and len(entry) > depth
             and entry[depth].startswith("__attach_version1.0_")
         }
-        return sorted(found)[:ATTACHMENTS_MAX]
+        return sorted(found)
 
 
 def _head(message: _Storage) -> list[str]:
@@ -145,10 +145,16 @@ def _read(message: _Storage, reader: LetterReader, depth: int) -> None:
     reader.add_text(plain, marked)
     if not plain.strip() and not marked.strip() and packed:
         try:
-            reader.add_file("message.rtf", unpacked(packed), "text/rtf")
+            text, whole = unpacked(packed)
+            reader.add_file("message.rtf", text, "text/rtf")
+            if not whole:
+                reader.leave_out("", MailError("the end of the text is damaged", "save the e-mail as PDF"))
         except RtfError:
             reader.leave_out("", MailError("the text is damaged", "save the e-mail as PDF"))
-    for place in message.attachments():
+    places = message.attachments()
+    if len(places) > reader.limits.parts:
+        raise too_many_parts(reader.limits.parts)
+    for place in places:
         part = _Storage(message.file, place, PART_HEADER)
         name = file_name(part.text(LONG_NAME) or part.text(NAME) or part.text(SHOWN))
         try:

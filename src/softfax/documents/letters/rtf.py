@@ -20,15 +20,15 @@ class RtfError(ValueError):
     """Truncated, or not compressed RTF."""
 
 
-def unpacked(data: bytes) -> bytes:
-    """The RTF. Raises RtfError."""
+def unpacked(data: bytes) -> tuple[bytes, bool]:
+    """The RTF, and whether it is there to its end. Raises RtfError."""
     if len(data) < HEADER:
         raise RtfError("it is cut off")
     _, size, kind, _ = struct.unpack_from("<IIII", data)
     if size > SIZE_MAX:
         raise RtfError("it is too large")
     if kind == PLAIN:
-        return data[HEADER : HEADER + size]
+        return data[HEADER : HEADER + size], len(data) >= HEADER + size
     if kind != COMPRESSED:
         raise RtfError("no compressed RTF")
     window = bytearray(DICTIONARY) + bytes(4096 - len(DICTIONARY))
@@ -47,14 +47,14 @@ def unpacked(data: bytes) -> bytes:
                 at += 1
                 continue
             if at + 1 >= len(data):
-                return bytes(out)
+                return bytes(out), False
             place, length = data[at] << 4 | data[at + 1] >> 4, (data[at + 1] & 15) + 2
             at += 2
             if place == write:
-                return bytes(out)
+                return bytes(out), True
             for step in range(length):
                 octet = window[(place + step) % 4096]
                 out.append(octet)
                 window[write] = octet
                 write = (write + 1) % 4096
-    return bytes(out)
+    return bytes(out), len(out) >= size

@@ -6,15 +6,13 @@ from __future__ import annotations
 import html
 import re
 
-__all__ = ["TEXT_MAX", "from_html", "plain", "unflowed"]
-
-TEXT_MAX = 400_000
+__all__ = ["from_html", "plain", "unflowed"]
 
 
 def plain(text: str) -> str:
     """Lines without what is not seen."""
     lines = (line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").split("\n"))
-    return "\n".join(lines).strip("\n")[:TEXT_MAX]
+    return "\n".join(lines).strip("\n")
 
 
 def unflowed(text: str, delsp: bool) -> str:
