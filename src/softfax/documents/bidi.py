@@ -235,8 +235,7 @@ def _brackets(sequence: _Sequence, text: str, kinds: list[str], classes: Sequenc
             direction = embedding
         elif inside - {""}:
             before = (_strong(kinds[i]) for i in reversed(order[:first]))
-            context = next((s for s in before if s), sequence.before)
-            direction = context if context != embedding else embedding
+            direction = next((s for s in before if s), sequence.before)
         else:
             continue
         for position in (first, last):

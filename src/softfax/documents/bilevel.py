@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from softfax.documents.blocks import BLOCK, by_block, percentile, running, spread, upsample
+from softfax.documents.blocks import BLOCK, around, by_block, percentile, running, runs, spread, upsample
 from softfax.documents.halftone import screen
 from softfax.documents.segment import Area, Ground, Kind, areas_of, ground_of
 from softfax.documents.types import Halftone, PageClass
@@ -119,15 +119,14 @@ def _crossed(white: Mask) -> tuple[Mask, Mask]:
 
 
 def _ruled(crossed: Mask, dots: int) -> Mask:
-    """The rows of blocks along which a line goes on for so many dots."""
+    """The rows of blocks in which a line, or whatever else, goes on for so many dots."""
     return np.asarray(running(np.minimum, crossed.view(np.uint8), dots // BLOCK, 1, 0).any(axis=1))
 
 
 def _bands(wanted: Mask) -> Iterator[slice]:
     """The rows of dots of blocks that follow each other, and a row on both sides."""
-    edges = np.flatnonzero(np.diff(np.pad(wanted.astype(np.int8), 1)))
-    for first, last in zip(edges[::2], edges[1::2], strict=True):
-        yield slice(max(0, int(first) * BLOCK - 1), int(last) * BLOCK + 1)
+    for first, last in runs(wanted):
+        yield slice(max(0, first * BLOCK - 1), last * BLOCK + 1)
 
 
 def _straight(dots: Mask) -> Mask:
@@ -166,8 +165,7 @@ def _hairlines(white: Mask, ground: Ground, faintest: float, least: Grey, across
         (lines, ground.contrast, missed, across),
         (lines.T, ground.contrast.T, missed.T, down.T),
     ):
-        runs = running(np.minimum, faint.view(np.uint8), HAIRLINE_DOTS // BLOCK, 1, 0).any(axis=1)
-        for band in _bands(runs | (_ruled(crossed, HAIRLINE_DOTS) & faint.any(axis=1))):
+        for band in _bands(_ruled(faint, HAIRLINE_DOTS) | (_ruled(crossed, HAIRLINE_DOTS) & faint.any(axis=1))):
             part = contrast[band]
             crest = part > faintest
             crest[1:-1] &= (part[1:-1] >= part[:-2]) & (part[1:-1] > part[2:])
@@ -296,8 +294,7 @@ def _near(dots: Mask, gap: int) -> Mask:
     """The surroundings of strokes, `HALO_DOTS` wide, and what lies between them where it is no wider than twice `gap`."""
     near = dots.view(np.uint8)
     for op, size, edge in ((np.maximum, 2 * (HALO_DOTS + gap) + 1, 0), (np.minimum, 2 * gap + 1, 1)):
-        for axis in (0, 1):
-            near = running(op, near, size, axis, edge)
+        near = around(op, near, size, edge)
     return near.view(bool)
 
 
@@ -305,7 +302,7 @@ def _outline(ground: Grey, level: float, *, lighter: bool) -> Mask:
     """The dots of a plain tone beside a lighter or a darker ground: where both become one colour, a line parts them."""
     own = np.abs(ground.astype(np.int16) - level) <= TINT_NOISE
     op, edge = (np.maximum, 0) if lighter else (np.minimum, 255)
-    beside = running(op, running(op, ground, 5, 0, edge), 5, 1, edge).astype(np.int16)
+    beside = around(op, ground, 5, edge).astype(np.int16)
     far = (beside - level if lighter else level - beside) >= OUTLINE_CONTRAST
     return np.asarray(own & far)
 

@@ -10,7 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK", "between", "by_block", "closing", "opening", "percentile", "running", "spread", "upsample"]
+__all__ = [
+    "BLOCK",
+    "around",
+    "between",
+    "by_block",
+    "closing",
+    "label",
+    "opening",
+    "percentile",
+    "running",
+    "runs",
+    "spread",
+    "upsample",
+]
 
 Grey = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -43,6 +56,11 @@ def running(op: Callable[..., Grey], a: Grey, size: int, axis: int, edge: int) -
         m = op(cut(0, length), cut(step, length))
         width += step
     return m
+
+
+def around(op: Callable[..., Grey], a: Grey, size: int, edge: int) -> Grey:
+    """The running maximum or minimum over squares of `size`, centred."""
+    return running(op, running(op, a, size, 0, edge), size, 1, edge)
 
 
 def closing(a: Grey, across: int, down: int) -> Grey:
@@ -96,7 +114,7 @@ def upsample(by_block: npt.NDArray[np.generic], rows: int, width: int) -> npt.ND
 
 def spread(by_block: Grey) -> Grey:
     """The maximum of each block and its eight neighbours."""
-    return running(np.maximum, running(np.maximum, by_block, 3, 0, 0), 3, 1, 0)
+    return around(np.maximum, by_block, 3, 0)
 
 
 def between(a: Grey, low: int, high: int) -> Mask:
@@ -110,3 +128,40 @@ def percentile(a: Grey, share: float) -> float:
     at = (a.size - 1) * share / 100
     low, high = (int(np.searchsorted(below, place, side="right")) for place in (math.floor(at), math.ceil(at)))
     return low + (high - low) * (at % 1)
+
+
+def runs(there: Mask) -> list[tuple[int, int]]:
+    """Begin and end of each run of dots in a row."""
+    edges = np.flatnonzero(np.diff(np.pad(there.view(np.int8), 1)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def label(mask: Mask, *, corners: bool) -> tuple[npt.NDArray[np.int32], int]:
+    """Connected areas, numbered from 1: runs of each row joined to those of the row above, also where only `corners` touch."""
+    labels = np.zeros(mask.shape, np.int32)
+    parent = [0]
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    above: list[tuple[int, int, int]] = []
+    for y, row in enumerate(mask):
+        here = []
+        for start, stop in runs(row):
+            touching = {root(k) for a, b, k in above if a < stop + corners and start < b + corners}
+            if touching:
+                mine = min(touching)
+                for k in touching:
+                    parent[k] = mine
+            else:
+                mine = len(parent)
+                parent.append(mine)
+            labels[y, start:stop] = mine
+            here.append((start, stop, mine))
+        above = here
+    roots = np.array([root(i) for i in range(len(parent))])
+    kept, numbered = np.unique(roots, return_inverse=True)
+    return numbered.astype(np.int32)[labels], len(kept) - 1

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["Convert", "from_deep", "lightness", "managed", "white_of"]
+__all__ = ["Convert", "eight_bits", "from_deep", "lightness", "managed", "white_of"]
 
 Convert = Callable[[Image.Image], Image.Image]
 
@@ -61,9 +61,13 @@ def from_deep(image: Image.Image, bits: int | None) -> npt.NDArray[np.uint8]:
     values: npt.NDArray[Any] = np.asarray(image)
     if image.mode.startswith("I;16"):
         return np.asarray((values >> max(0, (bits or 16) - 8)).clip(0, 255).astype(np.uint8))
-    white = white_of(values, bits or 32, floating=image.mode == "F")
-    values = np.nan_to_num(values.astype(np.float32), posinf=white, neginf=0.0)
-    return np.asarray((values * (255 / white)).clip(0, 255).astype(np.uint8))
+    return eight_bits(values, white_of(values, bits or 32, floating=image.mode == "F"))
+
+
+def eight_bits(values: npt.NDArray[Any], white: float) -> npt.NDArray[np.uint8]:
+    """Samples from 0 to `white` as those from 0 to 255."""
+    numbers = np.nan_to_num(values.astype(np.float32), posinf=white, neginf=0.0)
+    return np.asarray((numbers * (255 / white)).clip(0, 255).astype(np.uint8))
 
 
 def white_of(values: npt.NDArray[Any], bits: int, *, signed: bool = False, floating: bool = False) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from softfax.documents.blocks import running
+from softfax.documents.blocks import around, spread
 
 __all__ = ["BAND", "draw_whole"]
 
@@ -43,9 +43,7 @@ def draw_whole(draw: Draw, width: int, rows: int) -> tuple[Grey, float]:
         return page, 0.0
     side = BLOCK * SCALE
     # With the blocks around them, which may have lost a part of theirs.
-    for axis in (0, 1):
-        missing = running(np.maximum, missing.view(np.uint8), 3, axis, 0).view(bool)
-    for y, x in zip(*np.nonzero(missing), strict=True):
+    for y, x in zip(*np.nonzero(spread(missing.view(np.uint8))), strict=True):
         top, left = int(y) * side, int(x) * side
         height, breadth = min(side, rows - top), min(side, width - left)
         page[top : top + height, left : left + breadth] = draw(width, rows, left, top, breadth, height)
@@ -71,7 +69,5 @@ def _ink(small: Grey) -> npt.NDArray[np.float64]:
 
 def _missing(page: Grey, expected: npt.NDArray[np.float64], away: int = 1) -> npt.NDArray[np.bool_]:
     """The blocks whose ink is not on the page, not even so many dots of the small drawing away."""
-    small = np.asarray(Image.fromarray(page).reduce(SCALE))
-    for axis in (0, 1):
-        small = running(np.minimum, small, 2 * away + 1, axis, 255)
+    small = around(np.minimum, np.asarray(Image.fromarray(page).reduce(SCALE)), 2 * away + 1, 255)
     return np.asarray((expected > INK_LEAST) & (_ink(small) < KEPT_LEAST * expected))

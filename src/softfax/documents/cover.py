@@ -70,13 +70,11 @@ class CoverFields:
     note: str = ""
 
     def named(self) -> dict[str, str]:
-        """Name in templates → value. Characters that no page shows are gone; overlong values are cut."""
+        """Name in templates → value; overlong values are cut."""
         out = {}
         for field in fields(self):
-            value = getattr(self, field.name)
-            text = (str(value) if value else "") if isinstance(value, int) else value
-            lines = (" ".join(line.split(" ")) for line in text[:FIELD_CHARACTERS_MAX].splitlines())
-            out[field.name.replace("sender", "from")] = "\n".join(lines).strip()
+            text = str(getattr(self, field.name) or "")[:FIELD_CHARACTERS_MAX]
+            out[field.name.replace("sender", "from")] = "\n".join(text.splitlines()).strip()
         return out
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from softfax.documents.colour import lightness, white_of
+from softfax.documents.colour import eight_bits, lightness, white_of
 from softfax.documents.strips import open_regular, read_directories
 
 __all__ = ["DeepPage", "deep_pages", "with_directory"]
@@ -84,8 +84,7 @@ class DeepPage:
             white = float(LAB_WHITE)
         else:
             white = white_of(values, self._bits, signed=self._format == SIGNED, floating=self._format == FLOATING)
-        numbers = np.nan_to_num(values.astype(np.float32), posinf=white, neginf=0.0)
-        return np.asarray((numbers * (255 / white)).clip(0, 255).astype(np.uint8))
+        return eight_bits(values, white)
 
     def _values(self) -> npt.NDArray[Any]:
         """All samples: rows, dots, samples of a dot."""
@@ -98,9 +97,7 @@ class DeepPage:
         width, rows = self.size
         row_octets = -(-width * samples * self._bits // 8)
         octets = np.asarray(self._octets(row_octets, samples, number, planes))
-        step = width
-        if TILE_OFFSETS in self._tags:
-            step = self._tag(TILE_WIDTH, width)
+        step = self._tag(TILE_WIDTH, width) if TILE_OFFSETS in self._tags else width
         predictor = self._tag(PREDICTOR, 1)
         if self._bits % 8:
             bits = np.unpackbits(octets, axis=1)[:, : width * samples * self._bits]

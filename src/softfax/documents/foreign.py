@@ -20,7 +20,9 @@ from enum import Enum
 from pathlib import Path, PurePath
 
 from softfax import errors
-from softfax.documents.office import OLE2, without_network
+from softfax.documents.forkserver import environment
+from softfax.documents.kinds import OLE2, PICTURES
+from softfax.documents.office import without_network
 from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
 from softfax.optional import is_installed
 
@@ -37,7 +39,11 @@ _MAIL_NAMES = frozenset({".eml", ".emlx", ".email", ".mim", ".mime"})
 #: Of these the words are wanted as they are, whatever they are.
 _PLAIN_NAMES = frozenset({".txt", ".text", ".md", ".markdown", ".mdown", ".log", ".csv", ".tsv", ".tab"})
 #: Names that promise something else: text in them is an error page more often than a document.
-_OTHER_NAMES = frozenset({".pdf", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
+_OTHER_NAMES = PICTURES | {".pdf"}
+#: Of the environment, what the process that opens them has.
+_KEPT = frozenset(
+    {"PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH"}
+)
 _WEB_BEGINS = (b"<!doctype html", b"<html", b"<head>", b"<body")
 
 
@@ -142,13 +148,12 @@ def open_foreign(
     folder.mkdir(parents=True, exist_ok=True)
     request = {"kind": kind.value, "path": os.fspath(path.resolve()), "out": os.fspath(folder.resolve()), "name": name,
                "password": password, "limits": asdict(limits)}  # fmt: skip
-    package = str(Path(__file__).resolve().parent.parent.parent)
     process = subprocess.Popen(
         [*without_network(), sys.executable, "-m", "softfax.documents.foreign_worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**_environment(), "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))},
+        env={key: value for key, value in environment().items() if key in _KEPT},
         start_new_session=True,
     )
     try:
@@ -159,11 +164,6 @@ def open_foreign(
     finally:
         _end(process)
     return _understood(answer, process.returncode, name)
-
-
-def _environment() -> dict[str, str]:
-    kept = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONHOME")
-    return {key: os.environ[key] for key in kept if key in os.environ}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

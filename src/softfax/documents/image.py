@@ -115,10 +115,11 @@ class ImageDocument:
         self._check_size(image.size)
         if image.format in MOVING and getattr(image, "is_animated", False):
             self.warning = f"{self._source.shown} has several pictures, of which the first is faxed"
-        return self._count(image, self._limits.pages * 2) if image.format in PAGED else 1
+        return self._count(image) if image.format in PAGED else 1
 
-    def _count(self, image: Image.Image, most: int) -> int:
-        """The pages of a TIFF, found one after the other and no further than `most`."""
+    def _count(self, image: Image.Image) -> int:
+        """The pages of a TIFF, found one after the other and only as far as so many can be meant."""
+        most = 2 * self._limits.pages
         for frame in range(1, most + 1):
             try:
                 image.seek(frame)
@@ -153,11 +154,8 @@ class ImageDocument:
 
     def _deep_page(self, page: DeepPage) -> ImageSheet:
         self._check_size(page.size)
-        picture, turn, (x_dpi, y_dpi) = (
-            _grey(_on_white(page.image())),
-            TURNS.get(page.orientation),
-            _sensible(*page.dpi),
-        )
+        picture, turn = _grey(_on_white(page.image())), TURNS.get(page.orientation)
+        x_dpi, y_dpi = _sensible(*page.dpi)
         if turn is None:
             return ImageSheet(picture, (x_dpi, y_dpi))
         return ImageSheet(picture.transpose(turn), (y_dpi, x_dpi) if turn in LYING else (x_dpi, y_dpi))
@@ -313,13 +311,12 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def _t6_bits(image: Image.Image, source: Source) -> bytes | None:
     """The T.6 bits of a page, where they stand in the file as our own TIFFs and PDFs want them; decoded once to be sure."""
+    image.load()
     tags: Any = getattr(image, "tag_v2", {})
     offsets, sizes = tags.get(TAG_OFFSETS, ()), tags.get(TAG_SIZES, ())
     plain = tags.get(TAG_COMPRESSION) == T6 and tags.get(TAG_FILL_ORDER, MSB_FIRST) == MSB_FIRST
     if not plain or tags.get(TAG_PHOTOMETRIC) != WHITE_IS_ZERO or len(offsets) != 1 or len(sizes) != 1:
-        image.load()
         return None
-    image.load()
     with source.path.open("rb") as file:
         file.seek(offsets[0])
         bits = file.read(sizes[0])

@@ -118,7 +118,7 @@ class PageJob:
         return RasterJob(
             self.sources,
             tiff,
-            self.settings.for_far_end(far_end),
+            dataclasses.replace(self.settings, far_end=far_end),
             cover=self._cover,
             header=self._header,
             on_change=on_change,

@@ -9,10 +9,12 @@ from pathlib import PurePath
 
 from softfax.errors import DocumentUnsupportedError
 
-__all__ = ["HEAD", "PICTURES", "check_name", "looks_like_text"]
+__all__ = ["HEAD", "OLE2", "PICTURES", "check_name", "looks_like_text"]
 
 #: So many bytes tell the kind.
 HEAD = 4096
+#: How files of Microsoft's older programs begin ([MS-CFB] §2.2).
+OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 PICTURES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
 #: A comment ends with its line, and nowhere else: what could be split in many ways takes time without end.
 _PNM = re.compile(rb"P[1-6]\s+(?:#[^\r\n]*[\r\n]\s*)*\d+\s+\d+\s")

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from softfax.documents.kinds import OLE2
 from softfax.errors import DocumentPasswordError, DocumentUnsupportedError
 from softfax.optional import install_remedy, is_installed
 
 __all__ = ["ASK", "unlocked"]
 
-OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 #: What Excel locks files with whose password is none.
 NO_PASSWORDS = ("VelvetSweatshop", "")
 MANIFEST = "META-INF/manifest.xml"

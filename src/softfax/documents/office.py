@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from softfax.documents.kinds import OLE2
 from softfax.errors import (
     DocumentError,
     DocumentPasswordError,
@@ -25,9 +26,8 @@ from softfax.errors import (
     DocumentUnsupportedError,
 )
 
-__all__ = ["OfficeKind", "OfficeLimits", "convert_office", "is_locked", "is_office", "office_kind", "without_network"]
+__all__ = ["OfficeKind", "OfficeLimits", "convert_office", "is_locked", "office_kind", "without_network"]
 
-OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ZIP = b"PK\x03\x04"
 ZIP_END = b"PK\x05\x06"
 ZIP_END_SIZE, ZIP_COMMENT_MAX = 22, 0xFFFF
@@ -106,13 +106,8 @@ _SETTINGS = (
 )
 
 
-def is_office(path: Path) -> bool:
-    """Return True if a file is one for LibreOffice, by its content. False for what cannot be read."""
-    return _look(path) is not None
-
-
 def office_kind(path: Path) -> OfficeKind | None:
-    """The family of an office file, by its content; None for anything else."""
+    """The family of an office file, by its content; None for anything else, and for what cannot be read."""
     found = _look(path)
     return found[0] if found else None
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -51,11 +52,11 @@ class OpenPdf:
             raise _not_opened(source, problem)
         if not len(document):
             raise DocumentEmptyError(f"{source.shown} has no pages", "check the file")
-        self._documents = [document]
+        self._document = document
         self.form_type: int = document.get_formtype()
 
     def __len__(self) -> int:
-        return len(self._documents[0])
+        return len(self._document)
 
     def unit(self, index: int) -> float:
         """The UserUnit of a page."""
@@ -63,7 +64,7 @@ class OpenPdf:
 
     def page(self, index: int) -> tuple[pdfium.PdfPage | None, str]:
         """A page, and what is to be said of it; None for one that cannot be read."""
-        page, structure = self._loaded(0, index), self._structure
+        page, structure = _loaded(self._document, index), self._structure
         contents = structure.contents(index) if structure else None
         faults = structure.picture_faults(index) if structure and page else set()
         if page is not None and (contents is None or contents.draws <= (raw.FPDFPage_CountObjects(page.raw) > 0)):
@@ -79,28 +80,31 @@ class OpenPdf:
         return mended, "was damaged and is mended: see whether something is missing"
 
     def _mended(self, index: int) -> pdfium.PdfPage | None:
-        """The page as qpdf writes it, its contents unpacked as far as they can be."""
-        if len(self._documents) == 1 and self._structure is not None:
-            for number in range(min(self._structure.pages, READABLE_MAX)):
-                self._structure.unpack(number)
-            written = _written(self._structure)
-            if written is not None:
-                self._documents.append(written)
-        page = self._loaded(1, index)
-        if page is not None and raw.FPDFPage_CountObjects(page.raw) > 0:
-            return page
-        return None
+        """The page as qpdf writes it; None where nothing is on it."""
+        page = _loaded(self._anew, index) if self._anew else None
+        return page if page is not None and raw.FPDFPage_CountObjects(page.raw) > 0 else None
 
-    def _loaded(self, which: int, index: int) -> pdfium.PdfPage | None:
-        try:
-            return self._documents[which][index]
-        except (pdfium.PdfiumError, IndexError):
+    @cached_property
+    def _anew(self) -> pdfium.PdfDocument | None:
+        """The document as qpdf writes it, its contents unpacked as far as they can be; tried once, for all pages."""
+        if self._structure is None:
             return None
+        for number in range(min(self._structure.pages, READABLE_MAX)):
+            self._structure.unpack(number)
+        return _written(self._structure)
 
     def close(self) -> None:
         """Frees what PDFium holds of it."""
-        for document in self._documents:
-            document.close()
+        self._document.close()
+        if (anew := vars(self).get("_anew")) is not None:
+            anew.close()
+
+
+def _loaded(document: pdfium.PdfDocument, index: int) -> pdfium.PdfPage | None:
+    try:
+        return document[index]
+    except (pdfium.PdfiumError, IndexError):
+        return None
 
 
 def _note(page: pdfium.PdfPage, damaged: bool, cut: bool) -> str:
@@ -156,10 +160,7 @@ def _locked(source: Source) -> DocumentPasswordError:
         return DocumentPasswordError(
             f"the password does not open {source.shown}", "give the one that is asked for when it is opened"
         )
-    return DocumentPasswordError(
-        f"{source.shown} is encrypted, and opens with a password",
-        ASK,
-    )
+    return DocumentPasswordError(f"{source.shown} is encrypted, and opens with a password", ASK)
 
 
 def _not_opened(source: Source, reason: str) -> DocumentEmptyError | DocumentUnsupportedError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -210,7 +210,7 @@ class Structure:
             if rule.get("/Event") != Name.Print:
                 continue
             for group in rule.get("/OCGs", []):
-                states = {str(state) for category in rule.get("/Category", []) for state in _state(group, category)}
+                states = {_state(group, category) for category in rule.get("/Category", [])}
                 if "/OFF" in states:
                     off.add(group.objgen)
                 elif "/ON" in states:
@@ -374,12 +374,10 @@ def _overlap(box: Any, other: Any) -> bool:
     return all(max(a[0], b[0]) < min(a[1], b[1]) for a, b in (sides[:2], sides[2:]))
 
 
-def _state(group: Any, category: Any) -> Iterator[Any]:
-    """State that a layer recommends for one use: `/Print` has PrintState, and so on."""
+def _state(group: Any, category: Any) -> str:
+    """State that a layer recommends for one use: `/Print` has PrintState, and so on; empty where it recommends none."""
     usage = group.get("/Usage", Dictionary()).get(str(category), Dictionary())
-    state = usage.get(f"{category}State")
-    if state is not None:
-        yield state
+    return str(usage.get(f"{category}State", ""))
 
 
 def _plain(name: str) -> str:

@@ -32,6 +32,8 @@ CUT_SEARCH = 0.15
 FLAT_DPI, THIN_COUNTS = 98, 0.7
 #: A page that is a little too long is shrunk rather than cut.
 SHRINK_TO_LENGTH = 0.9
+#: Sizes of paper, as `PageClass.size` counts them.
+SIZES = {"a4": 0, "b4": 1, "a3": 2}
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,10 @@ class _Scanned:
 
     def __init__(self, fax: FaxImage) -> None:
         self._image = fax.image
-        self.width_inches: float | None = fax.page_class.width_mm / MM
-        self.height_inches: float | None = fax.image.height / fax.page_class.rows_per_mm / MM
-        self.aspect = self.height_inches / self.width_inches if self.width_inches and self.height_inches else 1.0
+        width, height = fax.page_class.width_mm / MM, fax.image.height / fax.page_class.rows_per_mm / MM
+        self.width_inches: float | None = width
+        self.height_inches: float | None = height
+        self.aspect = height / width
 
     def render(self, width: int, rows: int) -> Image.Image:
         """Grey by area: what was a dot stays visible."""
@@ -85,9 +88,8 @@ class _Scanned:
 
 def class_for(sheet: Sheet, settings: RasterSettings) -> PageClass:
     """The class of page a sheet gets: the resolution wished for and its own paper, as far as the far end takes them."""
-    sizes = {"a4": 0, "b4": 1, "a3": 2}
     if settings.paper != "auto":
-        size = sizes[settings.paper]
+        size = SIZES[settings.paper]
     else:
         width_mm = (sheet.width_inches or 0) * MM
         size = 2 if A3_FROM_MM <= width_mm <= A3_TO_MM else 1 if B4_FROM_MM <= width_mm < A3_FROM_MM else 0
@@ -104,9 +106,8 @@ def fits(page: PageClass, rows: int, far_end: FarEnd) -> bool:
 def raster(source: Sheet | FaxImage, settings: RasterSettings, name: str) -> Iterator[FaxPage]:
     """The fax pages of a sheet: one, or several where it is cut. Raises DocumentTooLargeError."""
     if isinstance(source, FaxImage):
-        wanted = settings.paper == "auto" or PageClass.of("fine", {"a4": 0, "b4": 1, "a3": 2}[settings.paper]).size
         rows_max = settings.longest_mm * source.page_class.rows_per_mm
-        kept = wanted is True or wanted == source.page_class.size
+        kept = settings.paper == "auto" or SIZES[settings.paper] == source.page_class.size
         if kept and fits(source.page_class, source.image.height, settings.far_end) and source.image.height <= rows_max:
             yield FaxPage(source.image, source.page_class, t6=source.t6)
             return

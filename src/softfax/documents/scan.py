@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from softfax.documents.blocks import label, runs
 from softfax.documents.types import FaxImage, Sheet
 
 if TYPE_CHECKING:
@@ -84,11 +85,6 @@ class ScannedSheet:
         self._sheet, self._found = sheet, found
         self.width_inches, self.height_inches = sheet.width_inches, sheet.height_inches
         self.aspect = sheet.aspect
-
-    @property
-    def warning(self) -> str:
-        """The sheet's own."""
-        return str(getattr(self._sheet, "warning", ""))
 
     def render(self, width: int, rows: int) -> Image.Image:
         """The sheet, straight and on white."""
@@ -204,7 +200,7 @@ def _is_type(ink: Mask, angle: float) -> bool:
     image = Image.fromarray(ink).convert("L")
     white = Image.eval(image, lambda v: 255 - v)
     straight = np.asarray(_turned(white, ScanFindings(angle), ink.shape[0] / ink.shape[1])) < 200
-    long = sum(right - left for row in straight[::2] for left, right in _runs(row) if right - left > STROKE_MM * MM)
+    long = sum(right - left for row in straight[::2] for left, right in runs(row) if right - left > STROKE_MM * MM)
     return long < 0.3 * max(1, int(straight[::2].sum()))
 
 
@@ -339,35 +335,16 @@ def _is_round(spot: Spot, ink: Mask) -> bool:
 
 
 def _spots(ink: Mask) -> list[Spot]:
-    """The boxes of spots that hang together, none larger than a hole may be: top, bottom, left, right."""
-    boxes: list[list[int]] = []
-    above: list[tuple[int, int, int]] = []
-    most = int(HOLE_MM[1] * MM) + 1
-    for row in range(ink.shape[0]):
-        here: list[tuple[int, int, int]] = []
-        for left, right in _runs(ink[row]):
-            spot = [row, row + 1, left, right]
-            touched = {index for first, last, index in above if first < right and last > left}
-            for index in touched:
-                old = boxes[index]
-                spot = [min(spot[0], old[0]), spot[1], min(spot[2], old[2]), max(spot[3], old[3])]
-            keep = min(touched) if touched else len(boxes)
-            if touched:
-                boxes[keep] = spot
-                above = [(f, la, keep if i in touched else i) for f, la, i in above]
-                here = [(f, la, keep if i in touched else i) for f, la, i in here]
-                for gone in touched - {keep}:
-                    boxes[gone] = [0, 0, 0, 0]
-            else:
-                boxes.append(spot)
-            here.append((left, right, keep))
-        above = here
-    return [(t, b, le, r) for t, b, le, r in boxes if 0 < b - t <= most and 0 < r - le <= most][:2000]
-
-
-def _runs(there: Mask) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], there, [False])).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    """The boxes of spots that hang together, none larger than a hole may be."""
+    labels, count = label(ink, corners=False)
+    y, x = np.nonzero(labels)
+    first, last = np.full((2, count), max(ink.shape)), np.zeros((2, count), int)
+    for axis, place in enumerate((y, x)):
+        np.minimum.at(first[axis], labels[y, x] - 1, place)
+        np.maximum.at(last[axis], labels[y, x] - 1, place + 1)
+    small = ((last - first) <= int(HOLE_MM[1] * MM) + 1).all(axis=0)
+    top, left, bottom, right = (side[small].tolist() for side in (*first, *last))
+    return list(zip(top, bottom, left, right, strict=True))[:2000]
 
 
 # ---- paper ---------------------------------------------------------------------------------------------------------------

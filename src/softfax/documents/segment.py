@@ -21,7 +21,18 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from softfax.documents.blocks import BLOCK, between, by_block, closing, opening, running, spread, upsample
+from softfax.documents.blocks import (
+    BLOCK,
+    around,
+    between,
+    by_block,
+    closing,
+    label,
+    opening,
+    running,
+    spread,
+    upsample,
+)
 
 __all__ = ["Area", "Ground", "Kind", "areas_of", "ground_of"]
 
@@ -193,10 +204,10 @@ def areas_of(ground: Ground, dots_per_mm: float, rows_per_mm: float) -> tuple[np
         mid=mid,
         cell_mm=(BLOCK / dots_per_mm, BLOCK / rows_per_mm),
     )
-    labels, count = _label(either)
+    labels, count = label(either, corners=True)
     areas: list[Area] = []
-    for label in range(1, count + 1):
-        cells = labels == label
+    for number in range(1, count + 1):
+        cells = labels == number
         own = cells & mid
         if cells.sum() * known.cell_mm[0] * known.cell_mm[1] < AREA_MIN_MM2:
             labels[cells] = 0
@@ -204,13 +215,13 @@ def areas_of(ground: Ground, dots_per_mm: float, rows_per_mm: float) -> tuple[np
             labels[cells] = 0  # thin grey type: its contrast says all
         elif own.sum() < OWN_SHARE * cells.sum():
             # Grey type: thin strokes that have no ground, thick ones that look like one.
-            areas.append(Area(label, Kind.INK, float(np.median(known.level[cells]))))
+            areas.append(Area(number, Kind.INK, float(np.median(known.level[cells]))))
         else:
-            areas += _divide(labels, cells, label, known, ground.ground)
+            areas += _divide(labels, cells, number, known, ground.ground)
     return labels, _letters(areas, labels, known.darkest)
 
 
-def _divide(labels: npt.NDArray[np.int32], cells: Mask, label: int, known: _Tiles, ground: Grey) -> list[Area]:
+def _divide(labels: npt.NDArray[np.int32], cells: Mask, first: int, known: _Tiles, ground: Grey) -> list[Area]:
     """One area of a single kind, or the plain colours that touch each other in it."""
     own = cells & known.mid
     greys = _greys(own, ground)
@@ -220,15 +231,15 @@ def _divide(labels: npt.NDArray[np.int32], cells: Mask, label: int, known: _Tile
         plain = tones[0][1] if tones else 0.0
         kind = _judge(cells, known, plain, plain)
         if kind in (Kind.PICTURE, Kind.SHADE):
-            labels[_fill(cells)] = label
-        return [Area(label, kind, float(np.median(known.level[own])))]
+            labels[_fill(cells)] = first
+        return [Area(first, kind, float(np.median(known.level[own])))]
     levels = np.array([level for level, _ in tones])
     nearest = np.abs(known.deepest[..., None] - levels).argmin(axis=2)
     areas = []
     for tone, level in enumerate(levels):
         mine = cells & (nearest == tone)
         if mine.any():
-            number = label if tone == 0 else int(labels.max()) + 1
+            number = first if tone == 0 else int(labels.max()) + 1
             labels[mine] = number
             areas.append(Area(number, _judge(mine, known, 1.0, tones[tone][1]), float(level)))
     return areas
@@ -307,9 +318,7 @@ def _judge(cells: Mask, known: _Tiles, plain: float, tone: float) -> Kind:
 def _cut_out(cells: Mask, known: _Tiles) -> bool:
     """Return True if an area ends sharply on paper, as a drawing does; shadow on paper fades."""
     rim = spread(cells.view(np.uint8)).view(bool) & ~cells & (known.lightest >= MID_HIGH)
-    nearest = running(
-        np.minimum, running(np.minimum, np.where(cells, known.deepest, 255).astype(np.uint8), 5, 0, 255), 5, 1, 255
-    )
+    nearest = around(np.minimum, np.where(cells, known.deepest, 255).astype(np.uint8), 5, 255)
     return bool(rim.any() and (nearest[rim] < LIGHT).mean() > SHARP_SHARE)
 
 
@@ -377,40 +386,8 @@ def _fill(cells: Mask) -> Mask:
     reached[0, :] = reached[-1, :] = reached[:, 0] = reached[:, -1] = True
     reached &= outside
     while True:
-        grown = running(np.maximum, running(np.maximum, reached.view(np.uint8), 3, 0, 0), 3, 1, 0).view(bool) & outside
+        grown = spread(reached.view(np.uint8)).view(bool) & outside
         if (grown == reached).all():
             break
         reached = grown
     return np.asarray(~reached[1:-1, 1:-1])
-
-
-def _label(mask: Mask) -> tuple[npt.NDArray[np.int32], int]:
-    """Connected areas (eight neighbours), numbered from 1: runs of each row joined to those of the row above."""
-    labels = np.zeros(mask.shape, np.int32)
-    parent = [0]
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    above: list[tuple[int, int, int]] = []
-    for y, row in enumerate(mask):
-        edges = np.flatnonzero(np.diff(np.pad(row.view(np.int8), 1)))
-        runs = []
-        for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            touching = {root(k) for a, b, k in above if a <= stop and start <= b}
-            if touching:
-                mine = min(touching)
-                for k in touching:
-                    parent[k] = mine
-            else:
-                mine = len(parent)
-                parent.append(mine)
-            labels[y, start:stop] = mine
-            runs.append((start, stop, mine))
-        above = runs
-    roots = np.array([root(i) for i in range(len(parent))])
-    kept, numbered = np.unique(roots, return_inverse=True)
-    return numbered.astype(np.int32)[labels], len(kept) - 1

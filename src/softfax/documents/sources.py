@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from softfax.documents.foreign import Foreign, MadeFile, foreign_kind, open_foreign
-from softfax.documents.office import convert_office, is_locked, is_office
+from softfax.documents.office import convert_office, is_locked, office_kind
 from softfax.documents.ranges import parse_ranges, split_source
 from softfax.documents.types import DocumentLimits, Source, left_out
 from softfax.errors import (
@@ -96,7 +96,7 @@ class _Gathering:
 
     def opened(self, source: Source, folder: Path, depth: int = 0) -> list[Source]:
         """The documents that a document becomes; itself where it is one already. Raises DocumentError."""
-        if is_office(source.path):
+        if office_kind(source.path):
             folder.mkdir(parents=True, exist_ok=True)
             return [replace(source, path=self._office(source, folder))]
         kind = foreign_kind(source.path, source.shown)

@@ -134,11 +134,8 @@ class TiffWriter:
             (284, _SHORT, 1),
             (293, _LONG, 0),  # T6Options
             (296, _SHORT, 2),  # inch
-            (
-                297,
-                _SHORT,
-                self._before + len(self.pages),
-            ),  # PageNumber; its second value (of how many) stays 0, unknown
+            # PageNumber; its second value (of how many) stays 0, unknown
+            (297, _SHORT, self._before + len(self.pages)),
         ]
         directory = file.tell()
         file.write(struct.pack("<H", len(entries)))

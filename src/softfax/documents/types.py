@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
@@ -21,7 +21,6 @@ __all__ = [
     "FAX_WIDTH",
     "RESOLUTIONS",
     "RESOLUTION_NAMES",
-    "Y_DPI",
     "DocumentLimits",
     "DocumentMetadata",
     "FarEnd",
@@ -55,8 +54,6 @@ RESOLUTIONS: dict[str, tuple[int, int]] = {
 
 RESOLUTION_NAMES: dict[str, str] = {f"{x}x{y}": name for name, (x, y) in RESOLUTIONS.items()}
 """And back, of dots per inch as events have them."""
-
-Y_DPI: dict[str, int] = {name: dpi[1] for name, dpi in RESOLUTIONS.items()}
 
 MM = 25.4
 NAME_MAX = 100
@@ -214,10 +211,6 @@ class RasterSettings:
     far_end: FarEnd = ANY_FAR_END
     first_page: int = 1
     limits: DocumentLimits = field(default_factory=DocumentLimits)
-
-    def for_far_end(self, far_end: FarEnd) -> RasterSettings:
-        """Settings of the same pages for a receiver that takes less."""
-        return replace(self, far_end=far_end)
 
     @property
     def longest_mm(self) -> float:

@@ -72,10 +72,11 @@ def archive_pdf(data: bytes, name: str) -> tuple[bytes, str]:
         page = pages[0]
         found: dict[str, tuple[str, bytes, str]] = {}
         for part in parts:
-            kind, octets = kind_of(part), octets_of(part, text=kind_of(part).startswith("text/"))
+            kind = kind_of(part)
+            octets = octets_of(part, text=kind.startswith("text/"))
             for place in _places(part):
                 found.setdefault(place, (kind, octets, parameter(part, "charset")))
-        _, octets, charset = kind_of(page), octets_of(page, text=True), parameter(page, "charset")
+        octets, charset = octets_of(page, text=True), parameter(page, "charset")
     except MailError as error:
         raise DocumentUnsupportedError(f"{name}: {error.problem}", error.remedy) from None
     base = header(page, "Content-Location") or header(message, "Snapshot-Content-Location") or BASE

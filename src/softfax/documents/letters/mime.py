@@ -10,6 +10,7 @@ from email.parser import BytesParser
 from email.policy import Compat32
 
 from softfax.documents.charsets import decode_text
+from softfax.documents.kinds import OLE2
 from softfax.documents.letters.headers import DAMAGED, base64_octets
 from softfax.errors import UsageError
 
@@ -23,8 +24,7 @@ LINES_MAX = 700_000
 NESTING_MAX = 10
 #: How documents begin that people attach.
 MAGICS = (
-    b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-    b"{\\rtf", b"BM", b"RIFF",
+    b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"PK\x03\x04", OLE2, b"{\\rtf", b"BM", b"RIFF",
 )  # fmt: skip
 _ENCODED = frozenset({"base64", "quoted-printable", "uuencode"})
 _BASE64_LINES = re.compile(rb"\s*(?:[A-Za-z0-9+/]{20,}[ \t]*\r?\n){0,3}[A-Za-z0-9+/]{4,}={0,2}")
