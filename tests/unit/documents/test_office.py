@@ -22,6 +22,7 @@ from PIL import Image
 
 from softfax.documents import office
 from softfax.documents.begin import prepare
+from softfax.documents.kinds import OLE2
 from softfax.documents.office import OfficeKind, OfficeLimits, convert_office, office_kind
 from softfax.documents.types import RasterSettings
 from softfax.errors import DocumentError, DocumentPasswordError, DocumentTooLargeError, DocumentUnsupportedError
@@ -74,9 +75,9 @@ def test_old_office_files(tmp_path: Path) -> None:
         ("Workbook", OfficeKind.SHEET),
         ("PowerPoint Document", OfficeKind.SLIDES),
     ):
-        path.write_bytes(office.OLE2 + bytes(504) + (stream + "\0").encode("utf-16-le") + bytes(512))
+        path.write_bytes(OLE2 + bytes(504) + (stream + "\0").encode("utf-16-le") + bytes(512))
         assert office_kind(path) is kind
-    path.write_bytes(office.OLE2 + bytes(1024))
+    path.write_bytes(OLE2 + bytes(1024))
     assert office_kind(path) is None
 
 
@@ -101,7 +102,7 @@ def test_what_is_none(tmp_path: Path) -> None:
         assert office_kind(other) is None
 
 
-@given(st.binary(max_size=400), st.sampled_from([b"", office.OLE2, office.ZIP, b"{\\rtf", office.ZIP + b"PK\x05\x06"]))
+@given(st.binary(max_size=400), st.sampled_from([b"", OLE2, office.ZIP, b"{\\rtf", office.ZIP + b"PK\x05\x06"]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_file_is_told_without_falling(tmp_path: Path, content: bytes, start: bytes) -> None:
     path = tmp_path / "any"
@@ -137,7 +138,7 @@ def test_encrypted_files_are_named_so(tmp_path: Path) -> None:
     encrypted = office_files.odt(tmp_path / "secret.odt", "", encrypted=True)
     with pytest.raises(DocumentPasswordError, match=r"secret\.odt is encrypted"):
         convert_office(encrypted, tmp_path / "work")
-    encrypted.write_bytes(office.OLE2 + bytes(504) + "EncryptedPackage\0".encode("utf-16-le"))
+    encrypted.write_bytes(OLE2 + bytes(504) + "EncryptedPackage\0".encode("utf-16-le"))
     with pytest.raises(DocumentPasswordError):
         convert_office(encrypted, tmp_path / "work")
 
