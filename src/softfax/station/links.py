@@ -5,19 +5,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from urllib.parse import parse_qs
 
+from softfax.documents.atomic import write_atomically
 from softfax.station.config import StationConfig
 
 __all__ = ["DocumentLinks"]
 
 KEY_NAME = "links.key"
+KEY_OCTETS = 32
 
 
 class DocumentLinks:
@@ -28,6 +29,7 @@ class DocumentLinks:
     def __init__(self, config: Callable[[], StationConfig]) -> None:
         self._config = config
         self.shared = ""
+        self._making = threading.Lock()
 
     @property
     def _key(self) -> bytes:
@@ -35,14 +37,14 @@ class DocumentLinks:
 
     @cached_property
     def _own_key(self) -> bytes:
-        path: Path = self._config().data.dir / KEY_NAME
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes()
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-        return path.read_bytes()
+        path = self._config().data.dir / KEY_NAME
+        with self._making:
+            key = path.read_bytes() if path.exists() else b""
+            if len(key) < 2 * KEY_OCTETS:
+                # With one that a full disk or a crash has cut short, anybody could sign.
+                key = secrets.token_hex(KEY_OCTETS).encode()
+                write_atomically(path, key)
+            return key
 
     def make(self, fax_id: str, seconds: float) -> tuple[str, float]:
         """The URL of a fax's document, which is a path without `[http] public_url`, and when it expires. Blocks for a moment."""

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import pytest
 from softfax.delivery.targets import CallbackTarget
 from softfax.fax import outcome
 from softfax.model import Direction, FaxContext, FaxUpdate
-from softfax.station import making
+from softfax.station import StationConfig, making
 from softfax.station.callbacks import CallbackSink
+from softfax.station.links import KEY_NAME, DocumentLinks
 from tests.unit.web.fakes import a_fax, site
 
 
@@ -50,6 +53,17 @@ def test_a_link_opens_one_document_until_it_expires(tmp_path: Path, monkeypatch:
         next(steps, None)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("left", [b"", b"0123"])
+def test_a_key_that_was_cut_short_signs_nothing(tmp_path: Path, left: bytes) -> None:
+    config = StationConfig(data={"dir": tmp_path})
+    (tmp_path / KEY_NAME).write_bytes(left)
+    url, expires = DocumentLinks(lambda: config).make("4b0e7d5a9c1f2e3d4a5b6c7d", 60)
+    path, _, query = url.partition("?")
+    assert DocumentLinks(lambda: config).is_good(path, query)
+    forged = hmac.new(left, f"{path} {expires}".encode(), hashlib.sha256).hexdigest()
+    assert not DocumentLinks(lambda: config).is_good(path, f"expires={expires}&signature={forged}")
 
 
 def test_a_callback_has_a_link_to_the_document() -> None:
