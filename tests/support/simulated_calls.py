@@ -100,6 +100,10 @@ class SimulatedCalls:
         """Nowhere."""
         return "127.0.0.1", 0
 
+    def room(self, account: str) -> int:
+        """As many as configured."""
+        return self.config.sip.max_calls
+
     async def preview(self, fax_id: str) -> bytes | None:
         """Nothing."""
         return None

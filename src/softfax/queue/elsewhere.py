@@ -192,10 +192,6 @@ def _of_call(kept: StoredFax) -> FaxContext:
 
 def _apply(call: GroupCall, event: Event) -> None:
     """Note on a call what its station reported."""
+    call.note(event, event.mode if isinstance(event, NegotiatedEvent) else None)
     if isinstance(event, SessionEvent):
-        call.session = event
         call.context = dataclasses.replace(call.context, session_number=event.session_number)
-    elif isinstance(event, CallEvent):
-        call.call_state, call.sip_code = event.state, event.sip_code
-    elif isinstance(event, NegotiatedEvent):
-        call.mode, call.remote_station_id = event.mode, event.remote_station_id

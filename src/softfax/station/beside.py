@@ -9,16 +9,7 @@ from softfax.errors import UsageError
 from softfax.fax.active import ActiveFax
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import Role
-from softfax.model import (
-    CallEvent,
-    CallState,
-    Event,
-    FaxResult,
-    FaxUpdate,
-    NegotiatedEvent,
-    SessionEvent,
-    SessionState,
-)
+from softfax.model import CallEvent, CallState, Event, FaxResult, FaxUpdate
 from softfax.sip.call import IncomingCall
 from softfax.sip.headers import display_name, number_of
 from softfax.station import making
@@ -60,16 +51,9 @@ class Beside(Registry):
         call = self._calls.get(fax_id)
         if call is None:
             call = self._calls[fax_id] = self._new(active)
-        if isinstance(event, SessionEvent):
-            call.session = event
-        elif isinstance(event, CallEvent):
-            call.call_state, call.sip_code = event.state, event.sip_code
-            if event.state is CallState.ANSWERED:
-                self.counters.attempt(call.context.direction)
-        elif isinstance(event, NegotiatedEvent):
-            call.remote_station_id = event.remote_station_id
-        if call.state not in (SessionState.RESERVED, SessionState.UNINITIALIZED):
-            call.mode = active.session.mode
+        call.note(event, active.session.mode)
+        if isinstance(event, CallEvent) and event.state is CallState.ANSWERED:
+            self.counters.attempt(call.context.direction)
         self._hub.publish(FaxUpdate(call.context, event))
         if isinstance(event, FaxResult):
             self._calls.pop(fax_id, None)

@@ -8,10 +8,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from softfax.model import CallState, FaxContext, FaxResult, Mode, Operation, ProgressEvent, SessionEvent, SessionState
+from softfax.model import (
+    CallEvent,
+    CallState,
+    Event,
+    FaxContext,
+    FaxResult,
+    Mode,
+    NegotiatedEvent,
+    Operation,
+    ProgressEvent,
+    SessionEvent,
+    SessionState,
+)
 from softfax.station.orders import FaxOrder
 
 __all__ = ["FaxCall"]
+
+#: Before these are left, a call has no medium.
+_NO_MEDIUM = (SessionState.RESERVED, SessionState.UNINITIALIZED)
 
 
 def _nothing() -> None:
@@ -50,6 +65,17 @@ class FaxCall:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     #: Set by the station: ends the fax in whatever way its state asks for.
     on_cancel: Callable[[], None] = _nothing
+
+    def note(self, event: Event, mode: Mode | None) -> None:
+        """Take note of an event of the call, and of how the fax travels by then."""
+        if isinstance(event, SessionEvent):
+            self.session = event
+        elif isinstance(event, CallEvent):
+            self.call_state, self.sip_code = event.state, event.sip_code
+        elif isinstance(event, NegotiatedEvent):
+            self.remote_station_id = event.remote_station_id
+        if mode is not None and self.state not in _NO_MEDIUM:
+            self.mode = mode
 
     @property
     def state(self) -> SessionState:

@@ -19,14 +19,7 @@ from typing import Any
 from softfax import logcontext
 from softfax.diskspace import DiskFloor
 from softfax.documents.job import PageJob
-from softfax.errors import (
-    DocumentError,
-    DocumentInterruptedError,
-    LocalError,
-    PortInUseError,
-    SoftfaxError,
-    UsageError,
-)
+from softfax.errors import LocalError, PortInUseError, SoftfaxError
 from softfax.fax import outcome
 from softfax.fax.active import ActiveFax
 from softfax.fax.kept import KeptCall
@@ -143,7 +136,7 @@ class Calls:
     # ---- load ---------------------------------------------------------------------------------------------------
 
     def room(self, account: str = "") -> int:
-        """Number of further calls that it takes now."""
+        """Number of further calls that it takes now; the accounts share them."""
         del account
         return self._meter.room(self._calls_up)
 
@@ -291,15 +284,8 @@ class Calls:
             await self._send(order, fax, shared, job)
         except TurnLostError as error:
             self.undialled(order.fax_id, fax, error.why)
-        except UsageError as error:
-            why = Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)
-            self.undialled(order.fax_id, fax, why)
-        except (DocumentInterruptedError, OSError) as error:
-            self.undialled(order.fax_id, fax, making.own_failure(str(error)))
-        except DocumentError as error:
-            self.undialled(order.fax_id, fax, making.document_failure(str(error)))
-        except SoftfaxError as error:
-            self.undialled(order.fax_id, fax, making.own_failure(str(error)))
+        except (SoftfaxError, OSError) as error:
+            self.undialled(order.fax_id, fax, making.why_undialled(error))
         finally:
             if job is not None:
                 await asyncio.to_thread(job.close)

@@ -24,7 +24,6 @@ from softfax.model import (
     Direction,
     FaxResult,
     FaxUpdate,
-    NegotiatedEvent,
     PageEvent,
     ProgressEvent,
     SessionEvent,
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["StationFax"]
 
 log = logging.getLogger("softfax.station")
-
-#: Before these are left, a call has no medium.
-_NO_MEDIA = (SessionState.RESERVED, SessionState.UNINITIALIZED)
 
 
 class StationFax:
@@ -151,23 +147,19 @@ class StationFax:
             if event.rate_bps:
                 self._station.watchers.publish(FaxUpdate(call.context, event))
             return
+        call.note(event, message.mode)
         if isinstance(event, SessionEvent):
-            call.session = event
+            # Of a gateway's call the first of those that it has by now.
             event = call.session = dataclasses.replace(event, session_number=call.sessions[0][1])
-        elif isinstance(event, CallEvent):
-            call.call_state, call.sip_code = event.state, event.sip_code
-            if event.state is CallState.ANSWERED and call.context.direction is not Direction.GATEWAY:
+        elif isinstance(event, CallEvent) and event.state is CallState.ANSWERED:
+            if call.context.direction is not Direction.GATEWAY:
                 self._station.counters.attempt(call.context.direction)
                 self._answered = True
-        elif isinstance(event, NegotiatedEvent):
-            call.remote_station_id = event.remote_station_id
         elif isinstance(event, PageEvent):
             self._marks.append(PageMark(event.quality != "bad", event.bad_rows))
             if call.order is not None:
                 # A fax that goes on counts its pages from where it went on.
                 event = dataclasses.replace(event, number=event.number + call.order.first_page - 1)
-        if message.mode is not None and call.state not in _NO_MEDIA:
-            call.mode = message.mode
         self._station.publish(FaxUpdate(call.context, event))
 
     # ---- its end ------------------------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ class CallHost(Protocol):
     def order(self, message: wire.Message) -> None:
         """Takes an order; what comes of it is reported."""
 
+    def room(self, account: str) -> int:
+        """Number of further calls that it takes now through an account, so that those under way lose nothing."""
+
     @property
     def bound_addresses(self) -> tuple[tuple[str, int], ...]:
         """Addresses and ports on which SIP listens, one for each version of IP."""

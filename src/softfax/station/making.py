@@ -7,23 +7,23 @@ import itertools
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from softfax.diskspace import make_private
 from softfax.documents.begin import start
 from softfax.documents.job import PageJob
 from softfax.documents.types import RasterSettings
-from softfax.errors import LocalError, UsageError
+from softfax.errors import DocumentError, DocumentInterruptedError, LocalError, SoftfaxError, UsageError
 from softfax.fax import outcome
 from softfax.fax.inbox import Inbox
 from softfax.fax.outcome import Outcome
 from softfax.fax.settings import FaxSettings, Polling, Role, T38Preferences, Timeouts
 from softfax.fax.trace import TraceSettings
 from softfax.model import Direction, FaxContext, FaxResult, Operation, SessionEvent, SessionState
-from softfax.options import FaxOptions, check_ident, options_of
+from softfax.options import FaxOptions, Rate, check_ident, options_of
 from softfax.sip.accounts import ANONYMOUS
 from softfax.sip.call import IncomingCall
 from softfax.sip.headers import REQUEST_URI, is_private, number_of
@@ -56,6 +56,7 @@ __all__ = [
     "t38_preferences",
     "trace_folder",
     "trace_settings",
+    "why_undialled",
 ]
 
 #: What is kept of the packets of a fax: about fifteen minutes of audio.
@@ -72,30 +73,23 @@ def via_of(channel: str) -> str:
     return channel.partition("/")[2].rpartition("-")[0]
 
 
-@dataclass
 class Identities:
-    """Hands out session numbers, channel names and unique ids; of one station, which counts channels from 0. `station` is its
-    number among others.
-    """
+    """Hands out session numbers, channel names and unique ids. `station` is the station's number among others, which they have in
+    their upper bits."""
 
-    station: int = 0
-    sessions: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-    channels: itertools.count[int] = field(default_factory=itertools.count)
-
-    @classmethod
-    def of(cls, station: int) -> Identities:
-        """Identities of a station, whose sessions have numbers of their own too."""
-        return cls(station, itertools.count((station << 24) + 1))
+    def __init__(self, station: int = 0) -> None:
+        self._first = station << 24
+        self._sessions, self._channels = itertools.count(self._first + 1), itertools.count()
 
     def channel(self, via: str) -> str:
         """A channel name as chan_pjsip forms them."""
-        return channel_name(via, self.station << 24 | next(self.channels) & 0xFFFFFF)
+        return channel_name(via, self._first | next(self._channels) & 0xFFFFFF)
 
     def context(self, via: str, *, session_number: int = 0, **what: Any) -> FaxContext:
         """The context of a fax that is a call, through an account or with a host."""
         channel = self.channel(via)
         return FaxContext(
-            session_number=session_number or next(self.sessions),
+            session_number=session_number or next(self._sessions),
             channel=channel,
             unique_id=self.unique_id(channel),
             **what,
@@ -103,7 +97,7 @@ class Identities:
 
     def more_sessions(self, context: FaxContext) -> tuple[int, int, int]:
         """Numbers of the sessions of a gateway's call, the first that of its context."""
-        return context.session_number, next(self.sessions), next(self.sessions)
+        return context.session_number, next(self._sessions), next(self._sessions)
 
     def unique_id(self, channel: str) -> str:
         """`epoch.sequence`, the sequence being that of the channel."""
@@ -153,14 +147,9 @@ def placing(
     """Message to the process that makes the call."""
     pages = None
     if order.direction is Direction.SEND:
-        header = None
-        if context.header:
-            when = datetime.now(UTC).isoformat()
-            header = {"station": context.header, "number": context.ident, "time_zone": "", "when": when,
-                      "continued": order.first_page > 1}  # fmt: skip
         pages = wire.Pages(
             documents=order.documents,
-            header=header,
+            header=_header(context.header, context.ident, continued=order.first_page > 1),
             password=order.password,
             first_page=order.first_page,
             raster=order.raster,
@@ -168,6 +157,13 @@ def placing(
         )
     on = order.on.context.fax_id if order.on is not None else ""
     return wire.PlaceCall(uri=uri, settings=settings, pages=pages, on=on, joins=order.joins, place=order.place)
+
+
+def _header(station: str, number: str, *, continued: bool = False) -> dict[str, Any] | None:
+    """The header line of pages that are sent now (`softfax.documents.header.HeaderLine`); None where the station has none."""
+    if not station:
+        return None
+    return {"station": station, "number": number, "when": datetime.now(UTC).isoformat(), "continued": continued}
 
 
 def start_job(pages: wire.Pages, options: FaxOptions, workdir: Path) -> PageJob:
@@ -186,10 +182,8 @@ def start_job(pages: wire.Pages, options: FaxOptions, workdir: Path) -> PageJob:
 
 def polled_job(polled: PolledDocument, config: StationConfig, workdir: Path) -> PageJob:
     """Begin to make the pages of documents that are put out, with the station's header line. Blocks. Raises DocumentError."""
-    options, header = config.fax.options, None
-    if options.header:
-        header = {"station": options.header, "number": options.ident, "time_zone": "",
-                  "when": datetime.now(UTC).isoformat(), "continued": False}  # fmt: skip
+    options = config.fax.options
+    header = _header(options.header, options.ident)
     pages = wire.Pages(documents=polled.sources, header=header, password=polled.password, raster=polled.raster)
     drawn = FaxOptions(resolution=polled.resolution, scan=polled.scan).with_defaults(options)
     return start_job(pages, drawn, workdir)
@@ -199,18 +193,14 @@ def polled_settings(
     polled: Sequence[PolledDocument], config: StationConfig, *, fax_id: str, document: Path, account: str = ""
 ) -> FaxSettings:
     """Settings for a call that may fetch one of several documents."""
-    fax = config.fax
-    return FaxSettings(
+    settings = incoming_settings(config, fax_id=fax_id, document=document, account=account)
+    return replace(
+        settings,
         direction=Direction.SEND,
-        role=Role.ANSWERER,
-        document=document,
         documents=polled[0].documents,
-        **options_of(fax.options) | {"account": account, "header": ""},
+        header="",
         polling=polled[0].polling,
         others=tuple(one.polling for one in polled[1:]),
-        t38=t38_preferences(config, account),
-        timeouts=Timeouts(t38_s=fax.t38_timeout_s),
-        fax_id=fax_id,
     )
 
 
@@ -303,7 +293,8 @@ def spool_path(config: StationConfig, fax_id: str) -> Path:
 
 def _rate(wanted_bps: int) -> int:
     """The highest rate of T.30 up to the wanted one."""
-    return max((rate for rate in (2400, 4800, 7200, 9600, 12000, 14400) if rate <= wanted_bps), default=2400)
+    rates: tuple[int, ...] = get_args(Rate)
+    return max((rate for rate in rates if rate <= wanted_bps), default=min(rates))
 
 
 def _modem_rate(modems: frozenset[str]) -> int:
@@ -356,6 +347,14 @@ def document_failure(text: str) -> Outcome:
 def own_failure(text: str) -> Outcome:
     """A fault of this machine; nothing was dialled."""
     return Outcome(False, "INIT_ERROR", text, outcome.T30_CALLDROPPED, reached=False)
+
+
+def why_undialled(error: SoftfaxError | OSError) -> Outcome:
+    """The outcome of a fax that an error kept from being dialled: a fault of the order, of its document, or of this machine."""
+    if isinstance(error, UsageError):
+        return Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)
+    of_document = isinstance(error, DocumentError) and not isinstance(error, DocumentInterruptedError)
+    return document_failure(str(error)) if of_document else own_failure(str(error))
 
 
 def host_of(uri: str) -> str:

@@ -179,42 +179,51 @@ class Passing:
         """
         fax_id = settings.fax_id
         logcontext.fax(fax_id)
-        job: PageJob | None = None
-        with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
-            try:
+        try:
+            with tempfile.TemporaryDirectory(prefix="softfax-", ignore_cleanup_errors=True) as workdir:
                 made = [partial(make, Path(workdir)) for make in makers]
-                job = await asyncio.to_thread(made[0])
-                await asyncio.to_thread(job.wait_ready)
-                if waiting.result.done():
-                    if received is not None:
-                        received[1].failed()
-                    why = Outcome(False, "CANCEL", "the caller gave up", outcome.NO_T30 + 487, reached=False)
-                    self._host.undialled(fax_id, fax, why)
-                    return
-                taken, fax.gateway = waiting.release(), None
-                settings = dataclasses.replace(settings, document=job.tiff)
-                on_event: EventSink = partial(self._host.on_event, fax_id, fax)
-                others = Choice(made, on_chosen) if len(made) > 1 else Choice()
-                turn: Turn | None = None
-                if received is not None:
-                    turn, on_event = received[1].turn(settings), received[1].on_event
-                    settings = received[0]
-                fax.active = self._host.running().take_over(
-                    taken, settings, on_event, job=job, polled=others, turn=turn
-                )
-                await self._host.finish(fax_id, fax, fax.active, taken.call.remote_uri)
-                if received is not None and (fetched := received[1].active) is not None:
-                    await fetched.result  # whose pages are these
-            except SoftfaxError as error:
-                why = making.document_failure(str(error))
-                log.error("%s cannot be sent to who calls: %s", " ".join(settings.documents), error)
-                waiting.session.refuse(why, 480)
+                await self._send_made(fax, waiting, settings, made, on_chosen, received)
+        except (SoftfaxError, OSError) as error:
+            why = making.why_undialled(error)
+            log.error("%s cannot be sent to who calls: %s", " ".join(settings.documents), error)
+            waiting.session.refuse(why, 480)
+            if received is not None:
+                received[1].failed()
+            self._host.undialled(fax_id, fax, why)
+
+    async def _send_made(
+        self,
+        fax: PlacedFax,
+        waiting: ActiveGateway,
+        settings: FaxSettings,
+        made: Sequence[Callable[[], PageJob]],
+        on_chosen: Callable[[int], None],
+        received: tuple[FaxSettings, PolledCall] | None,
+    ) -> None:
+        fax_id = settings.fax_id
+        job = await asyncio.to_thread(made[0])
+        try:
+            await asyncio.to_thread(job.wait_ready)
+            if waiting.result.done():
                 if received is not None:
                     received[1].failed()
+                why = Outcome(False, "CANCEL", "the caller gave up", outcome.NO_T30 + 487, reached=False)
                 self._host.undialled(fax_id, fax, why)
-            finally:
-                if job is not None:
-                    await asyncio.to_thread(job.close)
+                return
+            taken, fax.gateway = waiting.release(), None
+            settings = dataclasses.replace(settings, document=job.tiff)
+            on_event: EventSink = partial(self._host.on_event, fax_id, fax)
+            others = Choice(made, on_chosen) if len(made) > 1 else Choice()
+            turn: Turn | None = None
+            if received is not None:
+                turn, on_event = received[1].turn(settings), received[1].on_event
+                settings = received[0]
+            fax.active = self._host.running().take_over(taken, settings, on_event, job=job, polled=others, turn=turn)
+            await self._host.finish(fax_id, fax, fax.active, taken.call.remote_uri)
+            if received is not None and (fetched := received[1].active) is not None:
+                await fetched.result  # whose pages are these
+        finally:
+            await asyncio.to_thread(job.close)
 
     def _chosen(self, fax: PlacedFax, fax_id: str, polled: Sequence[PolledDocument], index: int) -> None:
         """The far end has named one of several documents."""

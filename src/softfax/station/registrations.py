@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from softfax.sip.agent import UserAgent
 from softfax.sip.types import SipAccount
 from softfax.station import wire
+from softfax.station.host import Report
 from softfax.station.reachability import Reachability
 from softfax.station.registration import Registration
 from softfax.station.views import RegistrationView
@@ -20,7 +21,7 @@ __all__ = ["Registrations"]
 class Registrations:
     """Keeps accounts registered, asks for the servers of others, and reports what changes."""
 
-    def __init__(self, report: Callable[[wire.Message], None]) -> None:
+    def __init__(self, report: Report) -> None:
         self._report = report
         self._accounts: tuple[SipAccount, ...] = ()
         self._kept: dict[str, tuple[SipAccount, Registration | Reachability, asyncio.Task[None]]] = {}

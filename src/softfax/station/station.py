@@ -184,7 +184,7 @@ class Station(Registry):
         for service in self._services:
             self._exit.push_async_callback(service.close)
         await asyncio.to_thread(begin)
-        self._identities = making.Identities.of(database.stations.number)
+        self._identities = making.Identities(database.stations.number)
         self._callbacks = CallbackSink(self.outbox, self.config.targets(), link=self.links.of_result)
         self._exit.callback(self.subscribe(self._callbacks))
 
@@ -332,8 +332,7 @@ class Station(Registry):
 
     def room(self, account: str = "") -> int:
         """Number of further calls that the station takes now through an account, so that those under way lose nothing."""
-        host = self._running()
-        return host.room(account) if isinstance(host, (Calls, Workers)) else self.config.sip.max_calls
+        return self._running().room(account)
 
     # ---- outgoing -----------------------------------------------------------------------------------------------
 

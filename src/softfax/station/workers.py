@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -27,6 +27,7 @@ from softfax.fax.outcome import Outcome
 from softfax.sip.listening import host_port, listen_addresses, listen_of
 from softfax.station import wire
 from softfax.station.config import StationConfig
+from softfax.station.host import Report
 from softfax.station.load import Load
 from softfax.station.views import RegistrationView, WorkerView
 
@@ -48,8 +49,6 @@ ENDED_KEPT = 1000
 #: Calls that one takes before it has been measured.
 FIRST_ROOM = 20
 COMMAND = (sys.executable, "-m", "softfax.station.worker")
-
-Report = Callable[[wire.Message], None]
 
 
 class _Worker:
