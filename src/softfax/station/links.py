@@ -41,7 +41,7 @@ class DocumentLinks:
         with self._making:
             key = path.read_bytes() if path.exists() else b""
             if len(key) < 2 * KEY_OCTETS:
-                # With one that a full disk or a crash has cut short, anybody could sign.
+                # One that a full disk or a crash has cut short signs nothing: who guesses it could open documents.
                 key = secrets.token_hex(KEY_OCTETS).encode()
                 write_atomically(path, key)
             return key
