@@ -9,7 +9,9 @@ line: what is wrong, then what to do about it.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from enum import IntEnum
+from typing import TypeVar
 
 from softfax.outside import clean
 
@@ -39,7 +41,10 @@ __all__ = [
     "UsageError",
     "in_short",
     "is_starved",
+    "said",
 ]
+
+T = TypeVar("T")
 
 
 class ExitStatus(IntEnum):
@@ -147,6 +152,14 @@ def is_starved(error: BaseException) -> bool:
     """Return True if an error means that; Python has none of its own for a thread that the system refuses."""
     refused = isinstance(error, RuntimeError) and "new thread" in str(error)
     return refused or isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+
+
+def said(check: Callable[[], T]) -> T:
+    """Run a check of ours; its UsageError becomes a ValueError, whose place in what was written pydantic knows."""
+    try:
+        return check()
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def in_short(error: BaseException) -> str:

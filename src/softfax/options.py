@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, StringConstraints
 
-from softfax.errors import UsageError
+from softfax.errors import UsageError, said
 
 __all__ = [
     "STANDARD",
+    "Digits",
     "FaxOptions",
+    "Ident",
     "ModePolicy",
     "Option",
     "Rate",
@@ -31,6 +33,7 @@ __all__ = [
     "check_ident",
     "options_of",
     "outside_options",
+    "passing",
 ]
 
 IDENT_MAX = 20
@@ -67,13 +70,6 @@ def check_digits(text: str) -> str:
     return text
 
 
-def _ident(text: str) -> str:
-    try:
-        return check_ident(text)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """An option outside of Python: its name in JSON and TOML, its type with limits, its description. `default` is the
@@ -84,6 +80,11 @@ class Option:
     about: str
     default: Any = None
 
+    @property
+    def flag(self) -> str:
+        """Name of the flag of the command line: what is usually on is switched off by `no_NAME`."""
+        return f"no_{self.name}" if self.kind is bool else self.name
+
 
 def _outside(kind: Any, about: str, *, name: str = "", default: Any = None) -> Mapping[str, Any]:
     return {"outside": (name, kind, about, default)}
@@ -93,15 +94,18 @@ def _text(most: int) -> Any:
     return Annotated[str, StringConstraints(max_length=most)]
 
 
-def _digits(text: str) -> str:
-    try:
-        return check_digits(text)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
+def passing(check: Callable[[Any], object]) -> AfterValidator:
+    """A value that passes a check of ours, whose UsageError becomes an error with a place in what was written."""
+
+    def passed(value: Any) -> Any:
+        said(lambda: check(value))
+        return value
+
+    return AfterValidator(passed)
 
 
-_Ident = Annotated[str, AfterValidator(_ident)]
-_Digits = Annotated[str, AfterValidator(_digits)]
+Ident = Annotated[str, passing(check_ident)]
+Digits = Annotated[str, passing(check_digits)]
 _O = TypeVar("_O", bound="FaxOptions")
 
 
@@ -116,7 +120,7 @@ class FaxOptions:
         ),
     )
     ident: str = field(
-        default="", metadata=_outside(_Ident, "station identity (CSI/TSI), at most 20 characters", default="")
+        default="", metadata=_outside(Ident, "station identity (CSI/TSI), at most 20 characters", default="")
     )
     header: str = field(default="", metadata=_outside(_text(80), "header line on each page sent", default=""))
     ecm: bool | None = field(default=None, metadata=_outside(bool, "error correction mode", default=True))
@@ -137,11 +141,11 @@ class FaxOptions:
         default="", metadata=_outside(_text(80), "the name the far end is shown", name="from_name")
     )
     subaddress: str = field(
-        default="", metadata=_outside(_Digits, "subaddress at the far end, sending (SUB)", default="")
+        default="", metadata=_outside(Digits, "subaddress at the far end, sending (SUB)", default="")
     )
     sender_id: str = field(
         default="",
-        metadata=_outside(_Digits, "sender's identity, sending (SID)", default=""),
+        metadata=_outside(Digits, "sender's identity, sending (SID)", default=""),
     )
     poll: bool | None = field(
         default=None,
@@ -151,9 +155,9 @@ class FaxOptions:
         ),
     )
     poll_document: str = field(
-        default="", metadata=_outside(_Digits, "which of its documents is fetched, of several (SEP)")
+        default="", metadata=_outside(Digits, "which of its documents is fetched, of several (SEP)")
     )
-    poll_password: str = field(default="", repr=False, metadata=_outside(_Digits, "password of what is fetched (PWD)"))
+    poll_password: str = field(default="", repr=False, metadata=_outside(Digits, "password of what is fetched (PWD)"))
     #: The fields of `softfax.documents.cover.CoverFields` and, if wished, `template`.
     cover: Mapping[str, Any] | None = None
     #: What the sender knows it by.

@@ -57,9 +57,7 @@ _OF_PAGES = {"header", *(one.name for one in dataclasses.fields(RasterSettings))
 _CALL_OPTIONS = {
     name: option for name, option in outside_options().items() if option.default is not None and name not in _OF_PAGES
 }
-CALL_DEFAULTS |= {
-    f"no_{o.name}" if o.kind is bool else o.name: o.kind is not bool and o.default for o in _CALL_OPTIONS.values()
-}
+CALL_DEFAULTS |= {o.flag: o.kind is not bool and o.default for o in _CALL_OPTIONS.values()}
 
 
 def seconds(text: str) -> float:
@@ -121,9 +119,9 @@ def fax_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, option in _CALL_OPTIONS.items():
         if option.kind is bool:
-            found[name] = not getattr(options, f"no_{option.name}")
+            found[name] = not getattr(options, option.flag)
         else:
-            value = getattr(options, option.name)
+            value = getattr(options, option.flag)
             found[name] = option.kind(value) if isinstance(option.kind, type) else value
     return found | more
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from softfax.documents.ranges import parse_ranges
+from softfax.errors import said
 from softfax.options import outside_options
-from softfax.station.config.base import said
 from softfax.web.body import Form
 from softfax.web.guard import JSON_MAX, too_large
 from softfax.web.problems import Problem, invalid

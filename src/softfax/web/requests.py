@@ -26,10 +26,10 @@ from pydantic import (
 from softfax.delivery.targets import CallbackTarget, Dialect, EventKind, Style, check_url
 from softfax.documents.cover import cover_templates
 from softfax.documents.ranges import parse_ranges
+from softfax.errors import said
 from softfax.netguard import check_host
 from softfax.options import ModePolicy, Option, Rate, Resolution, Scan, outside_options
 from softfax.station.config import PolledConfig
-from softfax.station.config.base import said
 from softfax.web.patterns import EMAIL, FAX_ID, ONE, SEVERAL, TABLE, TAG_KEY, UPLOAD_ID, URL
 from softfax.web.problems import invalid
 

@@ -12,10 +12,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from softfax.errors import UsageError
+from softfax.errors import UsageError, said
 from softfax.fax.settings import T38Preferences
 from softfax.options import Rate
-from softfax.sip.accounts import check_accounts, network
+from softfax.sip.accounts import check_accounts
 from softfax.sip.listening import check_public, listen_addresses
 from softfax.sip.sdes import SrtpPolicy
 from softfax.sip.stun import stun_server
@@ -27,7 +27,7 @@ from softfax.sip.types import (
     Transport,
     split_uri,
 )
-from softfax.station.config.base import Misplaced, Prefix, Table, address_here, matching, said
+from softfax.station.config.base import Misplaced, Networks, Prefix, Table, address_here, alike, matching
 from softfax.station.routes import DialPlan, NumberFormat, RewriteRule, RouteEntry, Trunk
 
 __all__ = [
@@ -243,7 +243,7 @@ class AccountConfig(Table):
         description="where calls in have the number called: request-uri, or a header, as to, p-called-party-id or diversion; "
         "auto: the request, or where it only has the user that registers, P-Called-Party-ID, then To",
     )
-    trusted: tuple[str, ...] = Field(
+    trusted: Networks = Field(
         (), description="addresses and networks its calls come from; calls from elsewhere are not its own"
     )
     realms: tuple[str, ...] = Field(
@@ -280,13 +280,6 @@ class AccountConfig(Table):
     @classmethod
     def _stun(cls, value: str) -> str:
         return value and said(lambda: stun_server(value)) and value
-
-    @field_validator("trusted")
-    @classmethod
-    def _trusted(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            said(lambda text=text: network(text))  # type: ignore[misc]
-        return value
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -388,9 +381,8 @@ class RouteConfig(Table):
 def check_routing(sip: SipTable, accounts: Sequence[AccountConfig], routes: Sequence[RouteConfig]) -> None:
     """Check what can only be seen with all tables at hand. Raises ValueError."""
     names = [account.label for account in accounts]
-    for index, (account, name) in enumerate(zip(accounts, names, strict=True)):
-        if name in names[:index]:
-            raise Misplaced(f"another account is called {name} too; give each a name", "account", index)
+    alike(names, "account", "account")
+    for index, account in enumerate(accounts):
         try:
             check_accounts([account.sip_account(sip)])
         except UsageError as error:

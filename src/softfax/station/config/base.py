@@ -5,41 +5,38 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from softfax.errors import UsageError
+from softfax.delivery.targets import check_url
+from softfax.options import passing
+from softfax.sip.accounts import network
+from softfax.sip.types import parse_listen
 
 __all__ = [
+    "Listen",
     "Misplaced",
+    "Networks",
     "Prefix",
     "Seconds",
     "Table",
     "Unfit",
+    "Url",
     "address_here",
+    "alike",
     "matching",
-    "said",
     "state_dir",
 ]
 
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
-T = TypeVar("T")
 
 
 def state_dir() -> Path:
     """Data folder of a user's station: $XDG_STATE_HOME/softfax, usually ~/.local/state/softfax."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "softfax"
-
-
-def said(check: Callable[[], T]) -> T:
-    """Run a check of ours; its UsageError becomes an error whose place pydantic knows."""
-    try:
-        return check()
-    except UsageError as error:
-        raise ValueError(str(error)) from None
 
 
 class Misplaced(ValueError):
@@ -73,6 +70,19 @@ address_here = matching(
 )
 
 
+def alike(names: Sequence[str], what: str, *place: str) -> None:
+    """Check that no two entries of the array at `place` have one name. Raises Misplaced."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise Misplaced(f"another {what} is called {name} too; give each a name", *place, index)
+
+
+#: HOST:PORT to listen on.
+Listen = Annotated[str, passing(parse_listen)]
+#: Addresses and networks.
+Networks = Annotated[tuple[str, ...], passing(lambda texts: [network(text) for text in texts])]
+#: Where callbacks are posted to.
+Url = Annotated[str, passing(check_url)]
 #: How a number begins.
 Prefix = Annotated[str, matching(r"\+?[0-9*#]{0,20}", 'write it without blanks, like "+4930"')]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from softfax.station.config.accounts import AccountConfig, no_such_account
-from softfax.station.config.base import Misplaced, Seconds, Table, matching
+from softfax.station.config.base import Misplaced, Seconds, Table, alike, matching
 from softfax.station.config.mailboxes import NumberPattern
 
 __all__ = ["GatewayConfig", "check_gateways"]
@@ -61,9 +61,8 @@ class GatewayConfig(Table):
 def check_gateways(gateways: Sequence[GatewayConfig], accounts: Sequence[AccountConfig]) -> None:
     """Check that accounts exist, and that no call goes back to where it came from. Raises Misplaced."""
     names = [account.label for account in accounts]
+    alike([one.name for one in gateways], "gateway", "gateway")
     for index, one in enumerate(gateways):
-        if one.name in (other.name for other in gateways[:index]):
-            raise Misplaced(f"another gateway is called {one.name} too; give each a name", "gateway", index, "name")
         if one.swml and (one.listen or one.accounts or one.to):
             text = "a document decides on the call: leave out listen, to and accounts"
             raise Misplaced(text, "gateway", index, "swml")

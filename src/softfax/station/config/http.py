@@ -12,9 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from softfax.sip.accounts import network
 from softfax.sip.types import parse_listen
-from softfax.station.config.base import Misplaced, Table, matching, said
+from softfax.station.config.base import Listen, Misplaced, Networks, Table, alike, matching
 
 __all__ = ["SCOPES", "HttpConfig", "Scope", "TokenConfig", "add_http_secret", "is_loopback"]
 
@@ -69,7 +68,7 @@ class HttpConfig(Table):
     """[http]: the HTTP API and the web page."""
 
     enabled: bool = Field(True, description="serve the API and the page")
-    listen: str = Field(
+    listen: Listen = Field(
         "127.0.0.1:8038", description="HOST:PORT of HTTP, port 0 for any; beyond loopback a token is needed"
     )
     tls_certificate: Path | None = Field(None, description="certificate with its chain (PEM); then it is HTTPS")
@@ -77,9 +76,7 @@ class HttpConfig(Table):
     token: tuple[TokenConfig, ...] = Field(
         (), description="who may use it; without any: loopback alone, and everything"
     )
-    trusted_proxies: tuple[str, ...] = Field(
-        (), description="addresses of reverse proxies whose X-Forwarded-* headers count"
-    )
+    trusted_proxies: Networks = Field((), description="addresses of reverse proxies whose X-Forwarded-* headers count")
     proxy_user_header: Annotated[str, matching(r"[A-Za-z0-9-]{0,60}", "write a header's name, as Remote-User")] = Field(
         "", description="header in which a trusted proxy names the user it has let in"
     )
@@ -109,28 +106,14 @@ class HttpConfig(Table):
         scheme = "https" if self.tls_certificate is not None else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}" if self.enabled else ""
 
-    @field_validator("listen")
-    @classmethod
-    def _listen(cls, value: str) -> str:
-        return said(lambda: parse_listen(value)) and value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            said(lambda text=text: network(text))  # type: ignore[misc]
-        return value
-
     @model_validator(mode="after")
     def _safe(self) -> HttpConfig:
-        names = [token.name for token in self.token]
         for index, token in enumerate(self.token):
             if not token.secret:
                 raise Misplaced(
                     f"token {token.name} has no secret; write one, or set SOFTFAX_HTTP_TOKEN", "token", index
                 )
-            if token.name in names[:index]:
-                raise Misplaced(f"another token is called {token.name} too; give each a name", "token", index)
+        alike([token.name for token in self.token], "token", "token")
         if self.proxy_user_header and not self.trusted_proxies:
             raise ValueError("proxy_user_header needs trusted_proxies; name the proxy's address")
         if (self.tls_certificate is None) != (self.tls_private_key is None):

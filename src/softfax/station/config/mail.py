@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from softfax.options import check_ident
+from softfax.options import Ident
 from softfax.sip.accounts import network
 from softfax.sip.types import parse_listen
-from softfax.station.config.base import Table, matching, said
+from softfax.station.config.base import Listen, Networks, Table, matching
 from softfax.station.config.http import is_loopback
 
 __all__ = ["MailConfig", "MailSenderConfig", "MailUserConfig"]
@@ -28,7 +28,7 @@ class MailSenderConfig(Table):
     address: str = Field(description="name@host, @host for everybody there, or * for all that are let in")
     faxes_per_hour: int = Field(0, ge=0, le=100_000, description="faxes of one address in an hour; 0 for no limit")
     account: str = Field("", max_length=64, description="account that their faxes go through; empty: as the routes say")
-    ident: str = Field("", description="station identity (TSI) of their faxes; empty: that of [fax]")
+    ident: Ident = Field("", description="station identity (TSI) of their faxes; empty: that of [fax]")
     header: str = Field("", max_length=80, description="header line of their faxes; empty: that of [fax]")
 
     @field_validator("address")
@@ -37,11 +37,6 @@ class MailSenderConfig(Table):
         if not _SENDER.fullmatch(value):
             raise ValueError("write name@host, @host or *")
         return value.lower()
-
-    @field_validator("ident")
-    @classmethod
-    def _ident(cls, value: str) -> str:
-        return said(lambda: check_ident(value))
 
 
 class MailUserConfig(Table):
@@ -64,7 +59,7 @@ class MailUserConfig(Table):
 class MailConfig(Table):
     """[mail]: faxes by e-mail to NUMBER@DOMAIN; off unless the table is there."""
 
-    listen: str = Field(
+    listen: Listen = Field(
         "127.0.0.1:8025",
         description="HOST:PORT of SMTP, port 0 for any; beyond loopback [[mail.user]] or trusted_networks is needed",
     )
@@ -74,7 +69,7 @@ class MailConfig(Table):
     domains: tuple[str, ...] = Field((), description="domains of fax addresses, like fax.example.com; empty for any")
     sender: tuple[MailSenderConfig, ...] = Field((), description="who may send")
     user: tuple[MailUserConfig, ...] = Field((), description="who may hand in e-mail from anywhere")
-    trusted_networks: tuple[str, ...] = Field(
+    trusted_networks: Networks = Field(
         LOOPBACK,
         description="where e-mail is taken from without a password: the mail server in front",
     )
@@ -106,11 +101,6 @@ class MailConfig(Table):
     conversions: int = Field(2, ge=1, le=32, description="e-mails turned into pages at a time")
     timeout_s: float = Field(600.0, gt=0, le=3600, description="how long one command, or one e-mail, may take")
 
-    @field_validator("listen")
-    @classmethod
-    def _listen(cls, value: str) -> str:
-        return said(lambda: parse_listen(value)) and value
-
     @field_validator("domains")
     @classmethod
     def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -123,7 +113,7 @@ class MailConfig(Table):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            if not said(lambda text=text: network(text)).prefixlen:  # type: ignore[misc]
+            if not network(text).prefixlen:
                 raise ValueError(f"{text} is everybody; name the mail server in front, like 192.0.2.25")
         return value
 

@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from softfax.delivery.targets import check_url
-from softfax.options import check_ident
-from softfax.station.config.base import Seconds, Table, matching, said
+from softfax.options import Ident
+from softfax.station.config.base import Seconds, Table, Url, matching
 
 __all__ = [
     "CommandTarget",
@@ -74,14 +73,9 @@ class EmailTarget(Table):
 class WebhookTarget(Table):
     """[[mailbox.webhook]]: an HTTP request that tells of the fax, delivered like a callback."""
 
-    url: str = Field(description="http:// or https:// URL to post to")
+    url: Url = Field(description="http:// or https:// URL to post to")
     secret: str = Field("", repr=False, description="signs the requests")
     document: bool = Field(False, description="the PDF too, in base64, up to 700 kB")
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        return said(lambda: check_url(value))
 
 
 class S3Target(Table):
@@ -140,7 +134,7 @@ class MailboxConfig(Table):
     subaddresses: tuple[Annotated[str, matching(r"[0-9#*]{1,20}", "use up to 20 digits, # and *")], ...] = Field(
         (), max_length=200, description="subaddresses (SUB) that are its own, whatever number was called"
     )
-    ident: str = Field("", description="station identity (CSI) that callers of these numbers see")
+    ident: Ident = Field("", description="station identity (CSI) that callers of these numbers see")
     max_calls: int = Field(0, ge=0, le=2000, description="calls to it at a time; more get 486; 0 for no limit")
     folder: tuple[FolderTarget, ...] = Field((), description="folders")
     email: tuple[EmailTarget, ...] = Field((), description="e-mails")
@@ -148,11 +142,6 @@ class MailboxConfig(Table):
     s3: tuple[S3Target, ...] = Field((), description="stores")
     printer: tuple[PrinterTarget, ...] = Field((), description="printers")
     command: tuple[CommandTarget, ...] = Field((), description="programs")
-
-    @field_validator("ident")
-    @classmethod
-    def _ident(cls, value: str) -> str:
-        return said(lambda: check_ident(value))
 
 
 class SmtpConfig(Table):

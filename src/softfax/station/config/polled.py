@@ -6,15 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AwareDatetime, Field
 
-from softfax.options import check_digits
-from softfax.station.config.base import Table, matching, said
+from softfax.options import Digits
+from softfax.station.config.base import Table, matching
 from softfax.station.config.mailboxes import NumberPattern
 
 __all__ = ["PolledConfig"]
-
-_Digits = Annotated[str, AfterValidator(lambda text: said(lambda: check_digits(text)))]
 
 
 class PolledConfig(Table):
@@ -33,6 +31,6 @@ class PolledConfig(Table):
     documents: tuple[Path, ...] = Field(
         min_length=1, max_length=20, description="files, in order, of any kind that is sent"
     )
-    poll_document: _Digits = Field("", description="number that the far end has to name (SEP); any where it is empty")
-    poll_password: _Digits = Field("", repr=False, description="password that it has to give (PWD)")
+    poll_document: Digits = Field("", description="number that the far end has to name (SEP); any where it is empty")
+    poll_password: Digits = Field("", repr=False, description="password that it has to give (PWD)")
     until: AwareDatetime | None = Field(None, description="when it ends, like 2027-01-31T18:00:00Z; never if left out")

@@ -79,6 +79,6 @@ class QueueConfig(Table):
     hours: tuple[HoursConfig, ...] = Field((), max_length=200, description="when numbers may be called")
 
     def waits(self, cause: str) -> tuple[float, ...]:
-        """The waits after a cause (`softfax.records.model.Cause`); empty where it is not tried again."""
+        """The waits after a cause (`softfax.model.Cause`); empty where it is not tried again."""
         found: tuple[float, ...] = getattr(self, f"retry_{cause.replace('-', '_')}_s", ())
         return found

@@ -17,6 +17,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from softfax.delivery.targets import CallbackTarget
+from softfax.errors import said
+from softfax.options import outside_options
 from softfax.settings_file import read_toml
 from softfax.sip.accounts import check_accounts
 from softfax.sip.types import CALLS_PER_PROCESS, SipAccount
@@ -29,7 +31,7 @@ from softfax.station.config.accounts import (
     check_routing,
     no_such_account,
 )
-from softfax.station.config.base import Misplaced, said
+from softfax.station.config.base import Misplaced, alike
 from softfax.station.config.faxes import DataConfig, FaxConfig, InboxConfig
 from softfax.station.config.gateways import GatewayConfig, check_gateways
 from softfax.station.config.http import HttpConfig, add_http_secret
@@ -59,13 +61,13 @@ OTHER_KEYS = frozenset(
         "all allow_private ami answer burst call caller callback_wait count cover cover_from cover_from_company cover_from_number"
         " cover_note cover_sender cover_sender_company cover_sender_number cover_subject cover_template cover_to"
         " cover_to_company cover_to_number cut delay dir direction document document_password duplicate echo echo_delay faxes"
-        " follow force from from_uri gain halftone header header_by ident jitter json keep_tiff limit listen loss max_paper"
-        " max_rate max_resolution mode name no_ecm no_fit noise number ocr output pages paper password phase poll poll_document"
-        " poll_password polled preview proxy public_address received red redundancy register relay resend resolution scan search"
-        " seed sender_id sent since skew state stun subaddress tag time_zone timeout tls_ca tls_certificate tls_insecure"
+        " follow force from from_uri gain halftone header_by jitter json keep_tiff limit listen loss max_paper"
+        " max_resolution name no_fit noise number ocr output pages paper password phase poll poll_document"
+        " poll_password polled preview proxy public_address received red redundancy register relay resend search"
+        " seed sent since skew state stun tag time_zone timeout tls_ca tls_certificate tls_insecure"
         " tls_private_key to transport unread until url user",
     )
-)
+) | {o.flag for o in outside_options().values() if o.default is not None}
 
 
 #: Tables that stations of one database share.
@@ -126,7 +128,11 @@ class StationConfig(BaseSettings):
     @property
     def processes(self) -> int:
         """The processes for calls: as many as are configured, or as the calls want."""
-        return self.workers.count or -(-self.sip.max_calls // CALLS_PER_PROCESS)
+        return self.workers.count or self._processes_needed
+
+    @property
+    def _processes_needed(self) -> int:
+        return -(-self.sip.max_calls // CALLS_PER_PROCESS)
 
     @property
     def digest(self) -> str:
@@ -144,21 +150,16 @@ class StationConfig(BaseSettings):
     def _accounts(self) -> StationConfig:
         check_routing(self.sip, self.account, self.route)
         check_gateways(self.gateway, self.account)
-        needed = -(-self.sip.max_calls // CALLS_PER_PROCESS)
-        if self.processes < needed:
+        if self.processes < (needed := self._processes_needed):
             text = f"{self.sip.max_calls} calls want {needed} processes; set count = {needed} in [workers]"
             raise Misplaced(text, "sip", "max_calls")
         said(lambda: check_accounts(self.sip_accounts()))
-        for index, one in enumerate(self.polled):
-            if one.name in (other.name for other in self.polled[:index]):
-                raise Misplaced(f"another is called {one.name} too; give each a name", "polled", index, "name")
+        alike([one.name for one in self.polled], "document", "polled")
+        alike([one.name for one in self.mailbox], "mailbox", "mailbox")
         names = [account.label for account in self.account]
         for index, sender in enumerate(self.mail.sender if self.mail is not None else ()):
             if sender.account and sender.account not in names:
                 raise Misplaced(no_such_account(sender.account, names), "mail", "sender", index, "account")
-        for index, mailbox in enumerate(self.mailbox):
-            if mailbox.name in (other.name for other in self.mailbox[:index]):
-                raise Misplaced(f"another mailbox is called {mailbox.name} too; give each a name", "mailbox", index)
         return self
 
     @classmethod

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from softfax.delivery.targets import Dialect, EventKind, Style, check_url
-from softfax.sip.accounts import network
+from softfax.delivery.targets import Dialect, EventKind, Style
+from softfax.options import passing
 from softfax.sip.types import parse_listen
-from softfax.station.config.base import Misplaced, Seconds, Table, said
+from softfax.station.config.base import Misplaced, Networks, Seconds, Table, Url, alike
 
 __all__ = ["AMI_CLASSES", "AmiConfig", "AmiUserConfig", "CallbackConfig", "CallbacksConfig"]
 
@@ -26,6 +26,10 @@ AMI_CLASSES = tuple(
 )
 
 
+#: HOST:PORT to listen on; empty for none.
+MaybeListen = Annotated[str, passing(lambda text: text and parse_listen(text))]
+
+
 class AmiUserConfig(Table):
     """[[ami.user]]: who may log in at the manager interface."""
 
@@ -33,15 +37,8 @@ class AmiUserConfig(Table):
     secret: str = Field("", repr=False, description="its secret; or SOFTFAX_AMI_SECRET, for the user SOFTFAX_AMI_USER")
     read: tuple[str, ...] = Field(("all",), description="classes of events it sees")
     write: tuple[str, ...] = Field(("all",), description="classes of actions it may use")
-    permit: tuple[str, ...] = Field((), description="networks it may come from")
-    deny: tuple[str, ...] = Field((), description="networks it may not come from; looked at before permit")
-
-    @field_validator("permit", "deny")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            said(lambda text=text: network(text))  # type: ignore[misc]
-        return value
+    permit: Networks = Field((), description="networks it may come from")
+    deny: Networks = Field((), description="networks it may not come from; looked at before permit")
 
     @field_validator("read", "write")
     @classmethod
@@ -55,34 +52,26 @@ class AmiUserConfig(Table):
 class AmiConfig(Table):
     """[ami]: the manager interface; off unless the table is there."""
 
-    listen: str = Field("127.0.0.1:5038", description="HOST:PORT without TLS; empty for none")
-    tls_listen: str = Field("", description="HOST:PORT with TLS, usually port 5039; empty for none")
+    listen: MaybeListen = Field("127.0.0.1:5038", description="HOST:PORT without TLS; empty for none")
+    tls_listen: MaybeListen = Field("", description="HOST:PORT with TLS, usually port 5039; empty for none")
     tls_certificate: Path | None = Field(None, description="certificate (PEM)")
     tls_private_key: Path | None = Field(None, description="its private key (PEM)")
     status_events: bool = Field(True, description="send FAXStatus for every fax, not only with option s")
     version: Literal[16, 22] = Field(16, description="the Asterisk whose banner and fields are shown: 16 or 22")
     user: tuple[AmiUserConfig, ...] = Field((), description="who may log in")
 
-    @field_validator("listen", "tls_listen")
-    @classmethod
-    def _listen(cls, value: str) -> str:
-        return value and said(lambda: parse_listen(value)) and value
-
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.tls_listen and self.tls_certificate is None:
             raise Misplaced("TLS needs tls_certificate, and tls_private_key where it is another file", "tls_listen")
-        names = [user.name.lower() for user in self.user]
-        for index, user in enumerate(self.user):
-            if user.name.lower() in names[:index]:
-                raise Misplaced(f"another user is called {user.name} too; give each a name", "user", index)
+        alike([user.name.lower() for user in self.user], "user", "user")
         return self
 
 
 class CallbackConfig(Table):
     """[[callbacks.target]]: a target that is notified of every fax."""
 
-    url: str = Field(description="http:// or https:// URL to post to")
+    url: Url = Field(description="http:// or https:// URL to post to")
     dialect: Dialect = Field("json", description="in whose words: json, signalwire or simotel")
     style: Style = Field("url", description="url: all to the URL; url-event: with the event's name added to its path")
     user: str = Field("", description="user for basic authentication")
@@ -91,11 +80,6 @@ class CallbackConfig(Table):
     events: tuple[EventKind, ...] = Field(
         (), description="kinds of events: call, session, heard, negotiated, page, job, result, broadcast (all)"
     )
-
-    @field_validator("url")
-    @classmethod
-    def _url(cls, value: str) -> str:
-        return said(lambda: check_url(value))
 
 
 class CallbacksConfig(Table):
