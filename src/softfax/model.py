@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from softfax.asjson import fields_json, rfc3339, without_paths
+from softfax.asjson import fields_json, of_json, rfc3339, without_paths
 
 __all__ = [
     "TERMINAL",
@@ -116,16 +116,12 @@ def new_fax_id() -> str:
     return secrets.token_hex(12)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """Base of all events. `time` is aware, UTC."""
 
     event = "event"
-    time: datetime = field(default_factory=_now)
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def keys(self) -> Iterable[str]:
         """Keys of the JSON object: an event may be read as one, `event["state"]`, `dict(event)`."""
@@ -136,10 +132,7 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of this event; keys whose value is None are absent."""
-        out: dict[str, Any] = {
-            "event": self.event,
-            "time": rfc3339(self.time),
-        }
+        out: dict[str, Any] = {"event": self.event, "time": rfc3339(self.time)}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             if f.name != "time" and value is not None:
@@ -274,7 +267,7 @@ class FaxResult(Event):
 
 
 class FaxState(StrEnum):
-    """State of a fax in the queue, see the module's table."""
+    """State of a fax in the queue (`softfax.transitions.FAXES`)."""
 
     QUEUED = "queued"
     PREPARING = "preparing"
@@ -346,7 +339,8 @@ class Fax:
     `warnings` are lines about what of its documents is not on its pages;
     `retried_after` is how many attempts there were when more were last asked for. `mode`, `ecm`, `max_rate`, `scan`, `retry` and
     `cover` are what was ordered, None where that was left to the station. One with `poll` is received by a call of ours, from
-    the number `to`; where documents are sent, what is fetched after them is a fax of its own."""
+    the number `to`; where documents are sent, what is fetched after them is a fax of its own. For a client of the API `attempts`
+    are missing in lists, and `raw` is the JSON that it was read from, with the keys that a newer station has besides."""
 
     id: str
     direction: Direction
@@ -389,6 +383,12 @@ class Fax:
     retried_after: int = 0
     attempts: tuple[Attempt, ...] = ()
     result: FaxResult | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Fax:
+        """Make one from the API's JSON."""
+        return of_json(cls, body, raw=body)
 
     @property
     def terminal(self) -> bool:
@@ -438,7 +438,7 @@ class ProgressEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class JobEvent(Event):
-    """A fax in the queue changed its state (`softfax.records.model.FaxState`). `next_attempt` is RFC 3339."""
+    """A fax in the queue changed its state (`FaxState`). `next_attempt` is RFC 3339."""
 
     event = "job"
     state: str

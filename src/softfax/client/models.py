@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Answers of a station, typed. Keys that a newer station adds are in `raw`."""
+"""Answers of a station, typed; of a fax, keys that a newer station adds are in `raw`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from softfax import model
 from softfax.asjson import of_json, rfc3339
-from softfax.model import TERMINAL, Attempt
+from softfax.model import TERMINAL, Attempt, Fax
 
 __all__ = [
     "ENDED",
@@ -33,18 +32,6 @@ __all__ = [
 
 #: States after which nothing more happens by itself.
 ENDED = TERMINAL
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fax(model.Fax):
-    """A fax as the station keeps it. `attempts` are missing in lists; keys that a newer station has besides are in `raw`."""
-
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Fax:
-        """Make one from the API's JSON."""
-        return of_json(cls, body, raw=body)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ _DATA_KINDS: dict[str, type] = {
     "poll": bool, "poll_document": str,
 }  # fmt: skip
 _ORDERED = ("mode", "ecm", "max_rate", "scan", "retry", "cover")
-_KEPT_ELSEWHERE = frozenset({"attempts", "result", *_ORDERED})
+_KEPT_ELSEWHERE = frozenset({"attempts", "raw", "result", *_ORDERED})
 _ATTEMPT_KINDS: dict[str, Any] = {
     "number": int, "account": str, "destination": str, "unique_id": str, "joined": str, "first_page": int, "pages": int,
 }  # fmt: skip

@@ -165,7 +165,7 @@ class RetryOut(Out):
     on_uncertain: str | None
 
 
-class FaxOut(keys_of(Fax, but=("attempts", "result"))):  # type: ignore[misc]
+class FaxOut(keys_of(Fax, but=("attempts", "raw", "result"))):  # type: ignore[misc]
     """A fax as it is kept."""
 
     pages: int = Field(description="confirmed by the far end, or received")
