@@ -19,7 +19,7 @@ from softfax.documents.begin import prepare, start
 from softfax.documents.tiff import read_pages
 from softfax.documents.types import PreparedDocument, RasterSettings
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, EngineEvent, T30Settings
+from softfax.engine.core import Engine, EngineEvent, T30Settings, completion_text
 from softfax.engine.line import LineSettings, run_line
 from softfax.errors import UsageError
 from softfax.fax import outcome
@@ -171,8 +171,6 @@ def _memory_result(
     events: Sequence[EngineEvent], files: Sequence[str | Path], mode: Mode, seconds: float, total: int
 ) -> FaxResult:
     """The sender's result from its engine events."""
-    from softfax.engine.core import completion_text
-
     negotiated = next((e for e in reversed(events) if e.type is EventType.NEGOTIATED), None)
     complete = next((e for e in events if e.type is EventType.COMPLETE), None)
     values = negotiated.values if negotiated else (0,) * 8

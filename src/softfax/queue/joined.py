@@ -8,7 +8,7 @@ import contextlib
 from datetime import datetime, timedelta
 from typing import Any
 
-from softfax.options import FaxOptions
+from softfax.options import FaxOptions, outside_options
 from softfax.queue.policy import slower
 from softfax.records.reading import StoredFax
 
@@ -20,8 +20,9 @@ GATHER_S = 5.0
 ENDED_S = 10.0
 #: How long a fax waits at most for the next call of the one that it was to follow.
 AGAIN_S = 60.0
-#: What of an order T.30 and SIP say once for a call, or show of it.
-_OF_CALL = ("mode", "ident", "ecm", "caller_number", "caller_name", "subaddress", "sender_id")
+#: Options in which the faxes of one call may differ: their pages have them, or the claim has settled them (route, rate). All
+#: others T.30 and SIP say once for a call, or show of it.
+_OF_EACH = frozenset({"header", "resolution", "scan", "account", "max_rate_bps", "poll"})
 
 
 def same_call(one: StoredFax, other: StoredFax, defaults: FaxOptions) -> bool:
@@ -33,7 +34,7 @@ def _said(stored: StoredFax, defaults: FaxOptions) -> tuple[Any, ...] | None:
     assert stored.request is not None
     asked = stored.request.with_defaults(defaults)
     rate_bps = slower([attempt.cause for attempt in stored.fax.attempts], asked.max_rate_bps)
-    return (rate_bps, *(getattr(asked, name) for name in _OF_CALL))
+    return (rate_bps, *(getattr(asked, name) for name in outside_options() if name not in _OF_EACH))
 
 
 class _Joined:
