@@ -22,7 +22,8 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
-from softfax.diskspace import make_private, sync, users_umask
+from softfax.diskspace import make_private, users_umask
+from softfax.documents.atomic import written_atomically
 from softfax.errors import SoftfaxError
 from softfax.optional import install_remedy
 from softfax.outside import argument, clean
@@ -98,20 +99,10 @@ class Item:
 def folder(target: FolderTarget, item: Item) -> None:
     """A copy, whole or not at all."""
     for path in (item.pdf, *((item.tiff,) if target.tiff and item.tiff else ())):
-        new = target.dir / f".{path.name}.new"
         try:
             make_private(target.dir, int(target.dir_mode, 8))
-            new.unlink(missing_ok=True)
-            with (
-                path.open("rb") as source,
-                os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
-            ):
+            with path.open("rb") as source, written_atomically(target.dir / path.name, int(target.mode, 8)) as file:
                 shutil.copyfileobj(source, file, COPIED_AT_ONCE)
-                os.fchmod(file.fileno(), int(target.mode, 8))
-                file.flush()
-                os.fsync(file.fileno())
-            new.rename(target.dir / path.name)
-            sync(target.dir)
         except OSError as error:
             raise MailboxError(
                 f"{target.dir} does not take the fax ({error.strerror})", "check folder and disk"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -94,13 +94,13 @@ def admit(
         account is not None
         and call.known
         and account.max_calls
-        and _count(a.account for a in active if a.known)[call.account] >= account.max_calls
+        and Counter(a.account for a in active if a.known)[call.account] >= account.max_calls
     ):
         return Refusal(486, f"all channel slots of {call.account} are taken")
     mailbox = mailbox_of(config, call.called_number)
     if mailbox is None:
         return Admission("", config.fax.options.ident)
-    if mailbox.max_calls and _count(a.mailbox for a in active)[mailbox.name] >= mailbox.max_calls:
+    if mailbox.max_calls and Counter(a.mailbox for a in active)[mailbox.name] >= mailbox.max_calls:
         return Refusal(486, f"all channel slots of the mailbox {mailbox.name} are taken")
     return Admission(mailbox.name, mailbox.ident or config.fax.options.ident)
 
@@ -117,10 +117,6 @@ def _no_slot(config: StationConfig, call: CallFacts, active: Sequence[ActiveCall
     if not call.known and sum(not a.known for a in active) >= slots.unknown:
         return Refusal(486, f"{slots.unknown} calls from addresses of no account are under way")
     return None
-
-
-def _count(values: Iterable[str]) -> Counter[str]:
-    return Counter(values)
 
 
 def is_anonymous(caller_number: str) -> bool:
