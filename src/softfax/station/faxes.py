@@ -140,7 +140,9 @@ class StationFax:
             self.call.context = dataclasses.replace(context, documents=polled.documents, tags=tags)
 
     def _happened(self, message: wire.FaxEvent) -> None:
-        call, event = self.call, message.event
+        call = self.call
+        # Its own, whatever the process for calls says.
+        event = dataclasses.replace(message.event, fax_id=call.context.fax_id)  # type: ignore[call-arg]
         if isinstance(event, ProgressEvent):
             call.progress = event
             # The last one has the counters of the whole call, and nothing moves any more.
@@ -166,7 +168,8 @@ class StationFax:
 
     async def _ended(self, message: wire.Ended) -> None:
         """T.30 is over; what was received becomes a document."""
-        result = dataclasses.replace(message.result, session=self.call.context.session_number)
+        context = self.call.context
+        result = dataclasses.replace(message.result, fax_id=context.fax_id, session=context.session_number)
         if self.call.order is not None:
             self._station.resting.note(self.call.account, result, time.monotonic())
         if result.direction is Direction.RECEIVE:

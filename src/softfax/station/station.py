@@ -425,6 +425,9 @@ class Station(Registry):
                 fax.take(message)
 
     def _arrived(self, call: wire.Arrived) -> None:
+        if call.fax_id in self._faxes:
+            log.error("the process for calls reports fax %s as new, which is under way", call.fax_id)
+            return
         polled = next((one for one in self.polled() if one.name == call.polled), None)
         direction = Direction.GATEWAY if call.gateway else Direction.RECEIVE if polled is None else Direction.SEND
         documents = (str(self._inbox.directory),) if direction is Direction.RECEIVE else ()

@@ -14,9 +14,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import StringConstraints, TypeAdapter
 
 from softfax.fax.facts import PageMark
 from softfax.fax.settings import FaxSettings
@@ -61,6 +61,8 @@ __all__ = [
 ]
 
 MESSAGE_BYTES_MAX = 16 << 20
+#: An id that the process for calls has drawn. Files are named by it.
+NewFaxId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}\z")]
 _LENGTH = struct.Struct("!I")
 
 
@@ -247,7 +249,7 @@ class Arrived(Message):
     or URIs, as the far end wrote them; `known`: it comes from where its account's calls do. `polled` is what it may fetch, of
     several the first. `fetched_with`: it is a call of ours that has sent that fax, and fetches another."""
 
-    fax_id: str
+    fax_id: NewFaxId
     account: str
     remote_uri: str
     caller: str

@@ -196,6 +196,9 @@ class _Worker:
         elif isinstance(message, (wire.Ended, wire.NotDialled)):
             self.faxes.discard(message.fax_id)
             self.ended.append(message.fax_id)
+            if isinstance(message, wire.NotDialled):
+                # Its load is not measured: there was no call.
+                self.ordered = max(0, self.ordered - 1)
         elif isinstance(message, wire.Registered):
             self.registrations = message.views
         elif isinstance(message, wire.Measured):

@@ -34,7 +34,7 @@ MESSAGES: list[wire.Message] = [
     wire.FaxEvent("f", CallEvent(state=CallState.RINGING, sip_code=180)),
     wire.FaxEvent("f", ProgressEvent(direction=Direction.RECEIVE, page=1, bytes=5)),
     wire.Ended("f", RESULT, "sip:x", (PageMark(True, 3), PageMark(False, 0))),
-    wire.Arrived(fax_id="f", account="", remote_uri="sip:x", caller="sip:x", called="sip:y", ident="me"),
+    wire.Arrived(fax_id="f" * 24, account="", remote_uri="sip:x", caller="sip:x", called="sip:y", ident="me"),
     wire.NotDialled("f", "FILE_ERROR", "no file", 41),
     wire.Registered(()),
     wire.Stop(),
@@ -44,6 +44,13 @@ MESSAGES: list[wire.Message] = [
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_what_is_said_arrives_as_it_was(message: wire.Message) -> None:
     assert wire.decode(wire.encode(message)[4:]) == message
+
+
+@pytest.mark.parametrize("fax_id", ["", "f", "/../../x", "F" * 24, "f" * 24 + "\n"])
+def test_a_call_that_came_in_has_an_id_that_files_can_be_named_by(fax_id: str) -> None:
+    arrived = wire.Arrived(fax_id=fax_id, account="", remote_uri="", caller="", called="", ident="")
+    with pytest.raises(ValueError, match="fax_id"):
+        wire.decode(wire.encode(arrived)[4:])
 
 
 def test_every_event_can_be_said() -> None:
