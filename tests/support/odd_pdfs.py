@@ -129,6 +129,7 @@ PAGES: dict[str, bytes] = {
     "ASCII85 without its end": filtered(A85[:-2], "/Filter /A85"),
     "hexadecimal": filtered(HEX, "/Filter /ASCIIHexDecode"),
     "run lengths": filtered(lengths(WORDS_RAW), "/Filter /RunLengthDecode"),
+    "alpha in a string": plain(f"/G gs {WORDS}", more="/ExtGState << /G << /ca (1.0) /CA /Much >> >>"),
     "LZW": filtered(lzw(WORDS_RAW), "/Filter /LZWDecode"),
     "LZW, not early": filtered(lzw(WORDS_RAW, 0), "/Filter /LZWDecode /DecodeParms << /EarlyChange 0 >>"),
     "deflated twice": filtered(zlib.compress(DEFLATED), "/Filter [/FlateDecode /FlateDecode]"),
@@ -255,6 +256,8 @@ CUT_PICTURES: dict[str, tuple[bytes, bytes]] = {
     for name, data, entries, filters in (
         ("as it is", GREYS.tobytes(), G8, ""),
         ("deflated", zlib.compress(NOISE.tobytes()), G8, "/FlateDecode"),
+        ("LZW", lzw(NOISE.tobytes()), G8, "/LZWDecode"),
+        ("run lengths", lengths(NOISE.tobytes()), G8, "/RunLengthDecode"),
         ("JPEG", saved("JPEG", NOISE), G8, "/DCTDecode"),
         ("JPEG 2000", saved("JPEG2000", NOISE), "/ColorSpace /DeviceGray", "/JPXDecode"),
         ("fax", T6, FAX, "/CCITTFaxDecode"),

@@ -28,7 +28,7 @@ NAMED_FORMATS = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}
 #: Those whose pictures are pages, and those whose pictures follow each other on a screen.
 PAGED, MOVING = ("TIFF", "DCX"), ("GIF", "PNG", "WEBP", "AVIF", "HEIF")
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
-KNOWN = "PDF, TIFF, PNG, JPEG, GIF, BMP, WebP, AVIF, JPEG 2000, PSD or text"
+KNOWN = "PDF, TIFF, PNG, JPEG, GIF, BMP, WebP, AVIF, JPEG 2000, PSD of 8 bits or text"
 DPI_LEAST, DPI_MOST = 30.0, 2400.0
 TIFF_HEADS = (b"II*\0", b"MM\0*")
 T6, MSB_FIRST, WHITE_IS_ZERO = 4, 1, 0

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from pikepdf import Array, Dictionary, Name, Stream
+from pikepdf import Array, Dictionary, Name, Stream, StreamDecodeLevel
 from PIL import Image
 
 from softfax.documents.fax_bits import is_whole_t6
@@ -197,6 +197,8 @@ def _has_all_samples(picture: Any, kind: str, bits: int, parameters: Any) -> boo
             # With an octet before each row that names its filter.
             needed += rows
         there = _inflated_octets(picture.read_raw_bytes(), needed)
+    elif kind in ("/LZWDecode", "/RunLengthDecode"):
+        there = len(picture.read_bytes(StreamDecodeLevel.specialized))
     elif kind:
         return True
     else:

@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ FILTERS = frozenset(
      "/Fl", "/RL", "None"}
 )  # fmt: skip
 CRYPT = re.compile(rb"/Crypt\b")
-NAMES_SHOWN, PATTERNS_MAX = 3, 200
+NAMES_SHOWN, PATTERNS_MAX, STATES_MAX = 3, 200, 200
 #: Operators that put something on a page: words that are not blank, paths, pictures.
 PAINTS = re.compile(
     rb"[^\s(<\[]\s*[)>\]]\s*(?:Tj|TJ|'|\")|(?:^|[\s\])>}/])(?:f\*?|F|S|s|B\*?|b\*?|Do|sh|EI)(?=[\s\[(<%/]|$)"
@@ -185,6 +186,7 @@ class Structure:
         try:
             self.changed |= give_fonts(self._pdf, resources, given)
             self.changed |= _turn_tiles(resources.get("/Pattern"))
+            self.changed |= _mend_alphas(resources.get("/ExtGState"))
         except PROBLEMS:
             pass  # a malformed font does not hide what is on other pages
 
@@ -361,6 +363,26 @@ def _turn_tiles(patterns: Any) -> bool:
         upright = [min(box[0], box[2]), min(box[1], box[3]), max(box[0], box[2]), max(box[1], box[3])]
         if box != upright:
             tile.BBox = Array(upright)
+            changed = True
+    return changed
+
+
+def _mend_alphas(states: Any) -> bool:
+    """Make numbers of alphas (ISO 32000-1 §11.6.4.4) that are strings, and take out what is neither.
+
+    PDFium takes both for 0, so that nothing is seen of what is drawn with them.
+    """
+    changed = False
+    for name in list(states.keys())[:STATES_MAX] if isinstance(states, Dictionary) else ():
+        state = states[name]
+        for key in ("/ca", "/CA"):
+            if isinstance(state.get(key, 1), (int, float, Decimal)):
+                continue
+            said = re.fullmatch(r"\s*([01]?\.?\d{0,9})\s*", str(state[key]))
+            if said and said[1] not in ("", "."):
+                state[key] = Decimal(said[1])
+            else:
+                del state[key]
             changed = True
     return changed
 
