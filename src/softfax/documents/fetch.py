@@ -15,12 +15,14 @@ from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes, urljoin, urlsplit
 
 from softfax._version import __version__
+from softfax.diskspace import is_full
 from softfax.errors import (
     DocumentEmptyError,
     DocumentError,
     DocumentTooLargeError,
     DocumentUnreachableError,
     DocumentUnsupportedError,
+    PagesDiskFullError,
     UsageError,
 )
 from softfax.netguard import Link, Resolver, check_host, connect
@@ -316,5 +318,7 @@ def _unreachable(shown: str, host: str, error: Exception) -> DocumentError:
         return DocumentUnreachableError(
             f"{shown} is not answered with complete HTTP", "check the URL, or try again later"
         )
+    if is_full(error):
+        return PagesDiskFullError(f"there is no room for {shown}", "make room on the disk")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     return DocumentUnreachableError(f"{shown} cannot be reached ({reason})", "check the URL and the network")

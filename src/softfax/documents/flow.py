@@ -91,8 +91,11 @@ class FlowSheet(PaperSheet):
 
 def in_parts(row: Row, room: float) -> Iterator[Row]:
     """Cuts a row that is taller than `room` between its lines, which stand evenly below each other; one that fits stays whole."""
-    baselines = sorted({item.baseline for item in row.placed})
-    if row.height <= room or len(baselines) < 2:
+    lines: dict[float, list[Placed]] = {}
+    for item in row.placed if row.height > room else ():
+        lines.setdefault(item.baseline, []).append(item)
+    baselines = sorted(lines)
+    if len(baselines) < 2:
         yield row
         return
     above = (baselines[1] - baselines[0]) * 0.76
@@ -103,7 +106,7 @@ def in_parts(row: Row, room: float) -> Iterator[Row]:
             for rule in row.rules
             if rule.y < bottom and rule.y + rule.height > top
         ]
-        placed = [replace(item, baseline=baseline - top) for item in row.placed if item.baseline == baseline]
+        placed = [replace(item, baseline=baseline - top) for item in lines[baseline]]
         yield Row(bottom - top, placed, rules, row.bars, 0.0 if top else row.before)
 
 

@@ -76,7 +76,6 @@ class Face:
     """One font, for shaping (HarfBuzz) and for drawing (FreeType)."""
 
     def __init__(self, style: Style) -> None:
-        self.style = style
         data = (FOLDER / f"{style}.ttf").read_bytes()
         hb_face = hb.Face(data)
         self.shaper = hb.Font(hb_face)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,20 +11,13 @@ from typing import Any
 
 from softfax.documents.foreign import draws_web_pages
 from softfax.documents.letters import Attachment
+from softfax.documents.worker import limit
 from softfax.errors import DocumentError, DocumentUnsupportedError, UsageError
 
 __all__ = ["main"]
 
 #: Of MIME parts, and of the files that come out of one e-mail.
 PARTS_MAX = 200
-
-
-def _limit(limits: dict[str, Any]) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"], limits["memory_bytes"]))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_s"], limits["cpu_s"] + 5))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["output_bytes"], limits["output_bytes"]))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 
 
 def _letter(request: dict[str, Any], path: Path) -> tuple[list[Attachment], list[str]]:
@@ -94,7 +86,8 @@ def main() -> None:
     """Serves one request."""
     request = json.loads(sys.stdin.buffer.readline())
     answers, sys.stdout = sys.stdout, sys.stderr
-    _limit(request["limits"])
+    limits = request["limits"]
+    limit(limits["memory_bytes"], limits["cpu_s"], limits["output_bytes"])
     try:
         answer = _work(request)
         if not answer["files"]:

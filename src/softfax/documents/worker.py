@@ -26,7 +26,7 @@ from softfax.diskspace import is_full
 from softfax.documents.types import DocumentLimits, FarEnd, FaxImage, RasterSettings, Sheet, Source, left_out
 from softfax.errors import DocumentError, DocumentTooLargeError
 
-__all__ = ["main"]
+__all__ = ["limit", "main"]
 
 FILES_OPEN_MAX = 512
 SOURCES_MAX = 200
@@ -36,11 +36,12 @@ TRIM_PAGES = 8
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENFILE})
 
 
-def _limit(limits: DocumentLimits) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
+def limit(memory_bytes: int, cpu_s: int, written_bytes: int) -> None:
+    """Limit this process: its memory, its time on the processor, and each file that it writes."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes * 4, limits.file_bytes * 4))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written_bytes, written_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_OPEN_MAX, FILES_OPEN_MAX))
 
 
@@ -202,7 +203,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     request = json.loads(sys.stdin.buffer.readline())
     settings = _settings(request["settings"])
-    _limit(settings.limits)
+    limit(settings.limits.memory_bytes, settings.limits.cpu_s, 4 * settings.limits.file_bytes)
     _end_with_parent()
     try:
         _work(request, settings)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import re
 import socket
 import time
@@ -21,6 +23,7 @@ from softfax.errors import (
     DocumentError,
     DocumentTooLargeError,
     DocumentUnsupportedError,
+    PagesDiskFullError,
     SoftfaxError,
     UsageError,
 )
@@ -207,6 +210,16 @@ def test_a_body_without_end(tmp_path: Path, server: Server, head: bytes) -> None
     with pytest.raises(DocumentTooLargeError):
         get(server.url("/"), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_not_the_servers(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, mode: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    server.answers["/"] = answer(b"%PDF-1.7", Content_Type="application/pdf")
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(PagesDiskFullError, match="no room for http"):
+        get(server.url("/"), tmp_path)
 
 
 def test_packed_bodies_are_not_unpacked(tmp_path: Path, server: Server) -> None:
