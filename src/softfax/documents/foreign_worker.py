@@ -12,7 +12,13 @@ from typing import Any
 from softfax.documents.foreign import draws_web_pages
 from softfax.documents.letters import Attachment
 from softfax.documents.worker import limit
-from softfax.errors import DocumentError, DocumentUnsupportedError, UsageError
+from softfax.errors import (
+    DocumentError,
+    DocumentInterruptedError,
+    DocumentTooLargeError,
+    DocumentUnsupportedError,
+    UsageError,
+)
 
 __all__ = ["main"]
 
@@ -68,18 +74,17 @@ def _written(files: Iterable[Attachment], warnings: list[str], out: Path, name: 
     return {"files": made, "warnings": warnings}
 
 
-def _problem(error: BaseException, name: str) -> dict[str, str]:
+def _problem(error: Exception, name: str) -> DocumentError:
     if isinstance(error, DocumentError):
-        return {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+        return error
     if isinstance(error, UsageError):
-        return {"error": "DocumentUnsupportedError", "problem": f"{name}: {error.problem}", "remedy": error.remedy}
+        return DocumentUnsupportedError(f"{name}: {error.problem}", error.remedy)
+    remedy = "open it and save it as PDF"
     if isinstance(error, (MemoryError, RecursionError)):
-        kind, text = "DocumentTooLargeError", f"{name} needs too much memory"
-    elif isinstance(error, OSError) and error.errno is not None:
-        kind, text = "DocumentInterruptedError", f"{name} cannot be opened ({error.strerror})"
-    else:
-        kind, text = "DocumentUnsupportedError", f"{name} cannot be opened ({type(error).__name__}: {error})"[:300]
-    return {"error": kind, "problem": text, "remedy": "open it and save it as PDF"}
+        return DocumentTooLargeError(f"{name} needs too much memory", remedy)
+    if isinstance(error, OSError) and error.errno is not None:
+        return DocumentInterruptedError(f"{name} cannot be opened ({error.strerror})", remedy)
+    return DocumentUnsupportedError(f"{name} cannot be opened ({type(error).__name__}: {error})"[:300], remedy)
 
 
 def main() -> None:
@@ -93,7 +98,8 @@ def main() -> None:
         if not answer["files"]:
             raise DocumentUnsupportedError(f"{request['name']} holds nothing to be faxed", "open it and look")
     except Exception as error:
-        answer = _problem(error, request["name"])
+        said = _problem(error, request["name"])
+        answer = {"error": type(said).__name__, "problem": said.problem, "remedy": said.remedy}
     json.dump(answer, answers)
 
 

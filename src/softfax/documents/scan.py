@@ -280,9 +280,8 @@ def _left_of(page: Grey, dark: Mask) -> Mask | None:
     if float(np.clip(straight, 0, None).max()) > most:
         return None
     # What is joined to the darkness and juts out of it is ink.
-    edge = np.where(
-        np.arange(rows) < first, 0, np.where(np.arange(rows) > last, 0, np.minimum(depth, straight + BORDER_OFF))
-    )
+    row = np.arange(rows)
+    edge = np.where((first <= row) & (row <= last), np.minimum(depth, straight + BORDER_OFF), 0)
     edge = np.where(edge > 0.5, edge + HALO, 0)
     columns = np.arange(width)[None, :]
     found = columns < edge[:, None]

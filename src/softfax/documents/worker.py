@@ -24,7 +24,13 @@ from typing import Any
 
 from softfax.diskspace import is_full
 from softfax.documents.types import DocumentLimits, FarEnd, FaxImage, RasterSettings, Sheet, Source, left_out
-from softfax.errors import DocumentError, DocumentTooLargeError
+from softfax.errors import (
+    DocumentError,
+    DocumentInterruptedError,
+    DocumentTooLargeError,
+    DocumentUnsupportedError,
+    PagesDiskFullError,
+)
 
 __all__ = ["limit", "main"]
 
@@ -178,23 +184,16 @@ def _work(request: dict[str, Any], settings: RasterSettings) -> None:
     _say(done=True)
 
 
-def _problem(error: BaseException) -> dict[str, str]:
+def _problem(error: Exception) -> DocumentError:
     if isinstance(error, DocumentError):
-        return {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+        return error
     if isinstance(error, MemoryError):
-        return {
-            "error": "DocumentTooLargeError",
-            "problem": "the document needs too much memory",
-            "remedy": "make it smaller",
-        }
+        return DocumentTooLargeError("the document needs too much memory", "make it smaller")
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
-        return {
-            "error": "PagesDiskFullError" if is_full(error) else "DocumentInterruptedError",
-            "problem": f"the pages cannot be written ({error.strerror})",
-            "remedy": "make room on the disk",
-        }
+        kind = PagesDiskFullError if is_full(error) else DocumentInterruptedError
+        return kind(f"the pages cannot be written ({error.strerror})", "make room on the disk")
     text = f"the document cannot be read ({type(error).__name__}: {error})"
-    return {"error": "DocumentUnsupportedError", "problem": text[:300], "remedy": "open it and save it again"}
+    return DocumentUnsupportedError(text[:300], "open it and save it again")
 
 
 def main() -> None:
@@ -208,7 +207,8 @@ def main() -> None:
     try:
         _work(request, settings)
     except Exception as error:
-        _say(**_problem(error))
+        said = _problem(error)
+        _say(error=type(said).__name__, problem=said.problem, remedy=said.remedy)
 
 
 if __name__ == "__main__":
