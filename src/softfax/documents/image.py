@@ -246,8 +246,9 @@ def _upright(picture: Image.Image, loaded: Image.Image) -> Image.Image:
 def _is_heif(source: Source) -> bool:
     """Return True if a file is a HEIC picture, as telephones take them. Raises DocumentUnsupportedError without a reader."""
     with source.path.open("rb") as file:
-        head = file.read(12)
-    if head[4:8] != b"ftyp" or head[8:12] not in HEIF_BRANDS:
+        head = file.read(64)
+    # Some AVIF has a general brand first, and its own among those that follow in the box (ISO 14496-12 §4.3).
+    if head[4:8] != b"ftyp" or head[8:12] not in HEIF_BRANDS or b"avif" in head[16 : int.from_bytes(head[:4])]:
         return False
     try:
         import pillow_heif

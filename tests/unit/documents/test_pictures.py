@@ -247,6 +247,16 @@ def test_inks_come_out_as_greys(tmp_path: Path, name: str) -> None:
     assert_tones(drawn(tmp_path / name)[0])
 
 
+def test_avif_that_names_a_general_brand_first_is_avif(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    path = tmp_path / "photo.avif"
+    Image.fromarray(tones(255, "u1")).convert("RGB").save(path)
+    data = path.read_bytes()
+    assert data[8:12] == b"avif"
+    path.write_bytes(data[:8] + b"mif1" + data[12:])
+    assert_tones(drawn(path)[0])
+
+
 def test_a_heic_picture_is_taken_where_what_reads_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heif = pytest.importorskip("pillow_heif")
     heif.from_pillow(Image.fromarray(tones(255, "u1")).convert("RGB")).save(tmp_path / "photo.heic")
