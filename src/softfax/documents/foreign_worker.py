@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from softfax.documents.foreign import draws_web_pages
-from softfax.documents.letters import Attachment
+from softfax.documents.letters.message import Attachment, MessageLimits, page_of, read_message, read_packed
 from softfax.documents.worker import limit
 from softfax.errors import (
     DocumentError,
@@ -28,17 +28,12 @@ PARTS_MAX = 200
 
 def _letter(request: dict[str, Any], path: Path) -> tuple[list[Attachment], list[str]]:
     """The page and the attachments of an e-mail, in the order in which they are read."""
-    from softfax.documents.letters import MessageLimits, read_message
-    from softfax.documents.letters.message import page_of
-
     limits = MessageLimits(parts=PARTS_MAX, html=draws_web_pages())
     if request["kind"] == "outlook":
         from softfax.documents.letters.outlook import read_outlook
 
         letter = read_outlook(path, request["name"], limits)
     elif request["kind"] == "tnef":
-        from softfax.documents.letters.message import read_packed
-
         letter = read_packed(path.read_bytes(), limits)
     else:
         letter = read_message(path.read_bytes(), limits, automatic_too=True)

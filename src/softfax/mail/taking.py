@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from softfax.diskspace import shred, sync_files
-from softfax.documents.letters import Letter, MailError, page_of
+from softfax.documents.letters.message import Letter, MailError, page_of
 from softfax.errors import DocumentError
 from softfax.mail.addresses import Recipient
 from softfax.mail.reports import tags_of

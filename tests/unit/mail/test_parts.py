@@ -10,7 +10,7 @@ import quopri
 
 import pytest
 
-from softfax.documents.letters import MailError, MessageLimits, read_message
+from softfax.documents.letters.message import MailError, MessageLimits, read_message
 
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 4
 INNER = (
