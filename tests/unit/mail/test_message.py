@@ -59,6 +59,14 @@ def test_a_forwarded_email_is_a_text_and_its_documents() -> None:
     ]
 
 
+def test_a_head_with_more_recipients_than_are_faxed_says_so() -> None:
+    everybody = ", ".join(f"someone.{number}@clinic.example" for number in range(60))
+    letter = read_message(mail(f"To: {everybody}", "Subject: Beds", "", "Hello"))
+    assert letter.head[0].startswith("To: someone.0@clinic.example, ")
+    assert letter.head[0].endswith(" …")
+    assert letter.head[1] == "Subject: Beds"
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "html", "cut"),
     [

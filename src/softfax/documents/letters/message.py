@@ -155,8 +155,13 @@ def read_packed(data: bytes, limits: MessageLimits) -> Letter:
 
 
 def head_of(message: Message) -> list[str]:
-    """Sender, recipients, date and subject, a line each."""
-    return [f"{key}: {said}" for key in ("From", "To", "Cc", "Date", "Subject") if (said := header(message, key))]
+    """Sender, recipients, date and subject, a line each; one that is too long ends in an ellipsis."""
+    lines = []
+    for key in ("From", "To", "Cc", "Date", "Subject"):
+        said = header(message, key)
+        cut = len(said) >= HEADER_MAX or len(str(message.get(key))) > 4 * HEADER_MAX
+        lines += [f"{key}: {said}{' …' if cut else ''}"] if said else []
+    return lines
 
 
 def page_of(head: list[str], text: str, html: str) -> tuple[str, bytes]:
