@@ -14,20 +14,17 @@ import argparse
 import asyncio
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.limit import LINES, faxes_in_memory
 from bench.orders import Cost, cost
 from bench.run import CALL_LIMIT_S, SETTLE_S, Document, Station
-from softfax.engine.core import Engine, T30Settings
-from softfax.engine.gateway import Gateway, LegSettings, run_gateway_line
-from softfax.engine.line import LineSettings, run_line
+from softfax.engine.line import LineSettings
 from tests.support.background import REPOSITORY
 
 SENDER, RECEIVER = "127.0.0.21", "127.0.0.22"
 WAYS = {("t38", "audio"): "T.38 to G.711", ("audio", "t38"): "G.711 to T.38", ("t38", "t38"): "T.38 to T.38"}
-LINES = {"t38": "T38", "audio": "PCMU"}
 REPEATS = 10
 
 
@@ -43,27 +40,12 @@ class Passed:
 
 def alone_s(document: Document, way: tuple[str, str], folder: Path) -> float:
     """CPU seconds that one fax costs spandsp's gateway in memory: of the whole, less the halves of the two ends."""
-    first, second = (LineSettings(mode=LINES[mode]) for mode in way)  # type: ignore[arg-type]
+    first, second = (LINES[mode] for mode in way)
 
-    def measure(line: LineSettings, onward: LineSettings | None) -> float:
-        spent = 0.0
-        with Engine(shards=1) as engine:
-            for n in range(REPEATS):
-                caller = engine.session(T30Settings(caller=True, tx_file=document.path, ident="SENDER"))
-                answerer = engine.session(T30Settings(caller=False, rx_file=folder / f"{n}.tif", ident="RECEIVER"))
-                gateway = Gateway(engine, LegSettings(), LegSettings()) if onward else None
-                begin = time.process_time()
-                if gateway and onward:
-                    run_gateway_line(caller, gateway, answerer, line, onward)
-                else:
-                    run_line(caller, answerer, line)
-                spent += time.process_time() - begin
-                for one in (gateway, caller, answerer):
-                    if one:
-                        one.close()
-        return spent / REPEATS
+    def fax_s(line: LineSettings, onward: LineSettings | None = None) -> float:
+        return faxes_in_memory(document.path, folder, REPEATS, line, onward).cpu_s / REPEATS
 
-    return measure(first, second) - (measure(first, None) + measure(second, None)) / 2
+    return fax_s(first, second) - (fax_s(first) + fax_s(second)) / 2
 
 
 async def pass_faxes(document: Document, way: tuple[str, str], calls: int, folder: Path) -> Passed:
@@ -86,16 +68,8 @@ async def pass_faxes(document: Document, way: tuple[str, str], calls: int, folde
         address = listening.partition("sip:")[2].partition(" ")[0]
         drained = [asyncio.create_task(pipe.read()) for pipe in (gateway.stdout, gateway.stderr)]
         sender = await Station.start(
-            "send",
-            "--mode",
-            way[0],
-            "--listen",
-            SENDER,
-            "--to",
-            f"sip:bench@{address}",
-            "--file",
-            str(document.path),
-            *common,
+            *("send", "--mode", way[0], "--listen", SENDER, "--to", f"sip:bench@{address}"),
+            *("--file", str(document.path), *common),
         )
         await sender.read()
         begin = spent = cost(gateway.pid)

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from bench.orders import SAMPLES, any_port, page_of, raster_rows
+from bench.orders import SAMPLES, config, page_of, raster_rows
 from softfax.client import AsyncSoftfaxClient
 from softfax.client.models import Fax
 from tests.support.postgresql import postgresql
@@ -30,30 +30,9 @@ LIMIT_S = 900.0
 ENDED = ("delivered", "failed", "expired", "uncertain", "cancelled")
 
 
-def _config(folder: Path, calls: int, more: str) -> str:
-    return f"""
-[sip]
-listen = "127.0.0.1:{any_port()}"
-max_calls = {calls}
-unknown_calls = {calls}
-sending_calls = 0
-unacknowledged_calls = {calls}
-direct = false
-[http]
-listen = "127.0.0.1:0"
-[inbox]
-dir = "{folder}/received"
-[fax]
-header = "Praxis am See"
-[data]
-dir = "{folder}/data"
-{more}
-"""
-
-
 def _station(folder: Path, name: str, url: str) -> str:
     shared = f'url = "{url}"\nstations = "many"\nname = "{name}"\ndocuments = "file://{folder.parent}/documents"'
-    return _config(folder, CALLS, shared)
+    return config(folder, CALLS, sip="direct = false", data=shared)
 
 
 async def _count(client: AsyncSoftfaxClient, *states: str) -> int:
@@ -120,7 +99,7 @@ def run(faxes: int) -> int:
         for name in ("clinic", *NAMES):
             here = folder / name
             here.mkdir()
-            text = _config(here, 100, "") if name == "clinic" else _station(here, name, url)
+            text = config(here, 100, sip="direct = false") if name == "clinic" else _station(here, name, url)
             (here / "softfax.toml").write_text(text)
             served.append(stack.enter_context(serving(here, name)))
         return 0 if asyncio.run(_run(served[1:], served[0], faxes)) else 1

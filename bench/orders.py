@@ -15,8 +15,6 @@ import asyncio
 import contextlib
 import io
 import json
-import os
-import socket
 import sys
 import tempfile
 import time
@@ -29,17 +27,18 @@ from typing import Any
 import pikepdf
 from PIL import Image
 
+from bench.process import stat_s
 from softfax.client import AsyncSoftfaxClient
 from softfax.client.models import Fax
 from softfax.documents.convert import convert
 from softfax.documents.header import header_rows
 from softfax.documents.types import RasterSettings
+from tests.peer.asterisk import free_port
 from tests.support.served import Served, serving
 
 __all__ = ["main"]
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-TICKS = os.sysconf("SC_CLK_TCK")
 LIMIT_S = 1800.0
 FINE_DPI = 196.0
 CALLS_PER_PROCESS = 1000
@@ -111,43 +110,39 @@ def tree(pid: int) -> list[int]:
 
 def cost(pid: int) -> Cost:
     """CPU of a station so far."""
-    total = engine = 0
+    total = engine = 0.0
     for one in tree(pid):
         with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            total += sum(int(x) for x in fields[11:15])
+            total += stat_s(Path(f"/proc/{one}/stat"), children=True)
             for task in Path(f"/proc/{one}/task").iterdir():
                 if (task / "comm").read_text().startswith("softfax-media"):
-                    fields = (task / "stat").read_text().rpartition(")")[2].split()
-                    engine += int(fields[11]) + int(fields[12])
-    return Cost(engine / TICKS, (total - engine) / TICKS)
+                    engine += stat_s(task / "stat")
+    return Cost(engine, total - engine)
 
 
-def any_port() -> int:
-    """A UDP port that was free a moment ago, since a station of several processes counts its ports from the first."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+def config(folder: Path, calls: int, *, sip: str = "", fax: str = "", data: str = "") -> str:
+    """A station with so many channel slots; the others are more lines of these tables.
 
-
-def config(calls: int, mode: str) -> str:
+    Its port is a free one by number, since a station of several processes counts its ports from the first.
+    """
     return f"""
 [sip]
-listen = "127.0.0.1:{any_port()}"
+listen = "127.0.0.1:{free_port(udp=True)}"
 max_calls = {calls}
 unknown_calls = {calls}
 sending_calls = 0
 unacknowledged_calls = {min(1000, calls)}
+{sip}
 [http]
 listen = "127.0.0.1:0"
-[data]
-dir = "{{folder}}/data"
 [inbox]
-dir = "{{folder}}/received"
+dir = "{folder}/received"
 [fax]
-ident = "{{name}}"
-mode = "{mode}"
 header = "Praxis am See"
+{fax}
+[data]
+dir = "{folder}/data"
+{data}
 """
 
 
@@ -290,7 +285,7 @@ def main() -> int:
         folder.mkdir(exist_ok=True)
         for name in ("office", "clinic"):
             (folder / name).mkdir(exist_ok=True)
-            text = config(options.calls, options.mode).format(folder=folder / name, name=name.upper())
+            text = config(folder / name, options.calls, fax=f'ident = "{name.upper()}"\nmode = "{options.mode}"')
             (folder / name / "softfax.toml").write_text(text)
         here = stack.enter_context(serving(folder / "office", "OFFICE"))
         there = stack.enter_context(serving(folder / "clinic", "CLINIC"))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MemoryWatch", "cpu_s", "machine_cpu_s", "resident_bytes"]
+__all__ = ["MemoryWatch", "cpu_s", "machine_cpu_s", "resident_bytes", "stat_s"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -17,8 +17,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def cpu_s(pid: int) -> float:
     """User and system time of all its threads, also of those that ended, in steps of 10 ms."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return stat_s(Path(f"/proc/{pid}/stat"))
+
+
+def stat_s(stat: Path, *, children: bool = False) -> float:
+    """The same of a process or thread by its file; with `children` also of those it waited for."""
+    fields = stat.read_text().rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11 : 15 if children else 13]) / _TICKS
 
 
 def machine_cpu_s() -> float:

@@ -201,17 +201,8 @@ def main() -> int:
     parser.add_argument("--cores", type=int, default=2, help="processors of a machine")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    heads = [
-        "faxes a day",
-        "machines",
-        "calls each takes",
-        "most at once",
-        "calls",
-        "99 % called within",
-        "uncertain",
-        "cut",
-    ]
-    print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}", flush=True)
+    print("| faxes a day | machines | calls each takes | most at once | calls | 99 % called within | uncertain | cut |")
+    print("| --- " * 8 + "|", flush=True)
     for faxes in args.faxes:
         load, day = fewest(faxes, args.cores, args.seed)
         numbers = (f"{n:,}" for n in (faxes, load.machines, load.calls_max, day.most, day.calls))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -59,6 +60,7 @@ class Bench:
         self.runtime = runtime
         self.options = options
         self.left = options.count
+        self.numbers = itertools.count(1)
         self.done = asyncio.Event()
 
     def settings(self, role: Role, file: Path) -> FaxSettings:
@@ -81,8 +83,7 @@ class Bench:
 
     def answer(self, call: IncomingCall) -> tuple[FaxSettings, Watch]:
         del call
-        self.taken = getattr(self, "taken", 0) + 1
-        file = Path(self.options.folder) / f"{self.taken}.tif"
+        file = Path(self.options.folder) / f"{next(self.numbers)}.tif"
         return self.settings(Role.ANSWERER, file), Watch(file, self.over)
 
     async def send(self) -> list[ActiveFax]:
