@@ -8,12 +8,21 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 from softfax.peers import Places
 
-__all__ = ["TlsFront"]
+__all__ = ["TlsFront", "load_certificate"]
 
 HANDSHAKE_S = 15.0
+
+
+def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    """Gives a certificate and its key to a context. Raises OSError, of which ssl.SSLError is one.
+
+    OpenSSL would ask at the terminal for the password of a key that has one, and wait: such a key is refused.
+    """
+    context.load_cert_chain(certificate, key, password="")
 
 
 class TlsFront(asyncio.Protocol):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from softfax.ami.access import permissions
 from softfax.ami.auth import Networks, User
 from softfax.errors import ConfigError
+from softfax.tlsfront import load_certificate
 
 if TYPE_CHECKING:
     from softfax.station.config import AmiConfig
@@ -83,8 +84,8 @@ def tls_context(settings: AmiSettings) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_private_key)
-    except (OSError, ssl.SSLError) as error:
+        load_certificate(context, settings.tls_certificate, settings.tls_private_key)
+    except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(
             f"the AMI certificate {settings.tls_certificate} cannot be used ({reason})", "give a PEM file with its key"

@@ -22,6 +22,7 @@ from softfax.sip.listening import host_port, listen_addresses, shown, texts_of, 
 from softfax.sip.types import PublicAddress, is_numeric, parse_listen, split_uri
 from softfax.station.config import StationConfig
 from softfax.station.config.mistakes import mistakes
+from softfax.tlsfront import load_certificate
 
 __all__ = ["Checked", "ConfigProblem", "check_config", "is_loopback", "load_config", "secrets_in"]
 
@@ -316,7 +317,7 @@ def _certificates(config: StationConfig) -> Iterator[Warned]:
             yield ("sip", "tls_ca"), f"there are no certificates in {config.sip.tls_ca}", "name a PEM file"
     for place, certificate, key in _pairs(config):
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+            load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
         except ssl.SSLError as error:
             yield (
                 place,

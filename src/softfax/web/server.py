@@ -24,7 +24,7 @@ from softfax.errors import ConfigError, LocalError, PortInUseError
 from softfax.model import Fax
 from softfax.peers import Places, network_of
 from softfax.station import StationConfig
-from softfax.tlsfront import TlsFront
+from softfax.tlsfront import TlsFront, load_certificate
 from softfax.web.app import COOKIE, create_app, create_web, guarded
 from softfax.web.guard import Guard
 from softfax.web.problems import Problem
@@ -259,7 +259,7 @@ class WebServer:
             self.web.streams.close()
         if self._context is not None and config.http.tls_certificate is not None:
             try:
-                self._context.load_cert_chain(config.http.tls_certificate, config.http.tls_private_key)
+                load_certificate(self._context, config.http.tls_certificate, config.http.tls_private_key)
             except (OSError, ssl.SSLError) as error:
                 log.error("the certificate stays as it was: %s", error)
 
@@ -303,7 +303,7 @@ def _tls(config: Any) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(config.tls_certificate, config.tls_private_key)
+        load_certificate(context, config.tls_certificate, config.tls_private_key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             f"[http] certificate {config.tls_certificate} cannot be used ({error.strerror or error})",

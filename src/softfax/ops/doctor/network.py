@@ -25,6 +25,7 @@ from softfax.sip.stun import public_address
 from softfax.sip.types import SipAccount, local_address_towards, split_uri
 from softfax.station import making
 from softfax.station.config import AccountConfig, StationConfig
+from softfax.tlsfront import load_certificate
 
 __all__ = ["account_findings", "mail_findings", "nat_findings", "registration_findings"]
 
@@ -105,7 +106,7 @@ def _tls(config: StationConfig, account: AccountConfig) -> ssl.SSLContext:
     if not config.sip.tls_verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if account.tls_certificate:
-        context.load_cert_chain(account.tls_certificate, account.tls_private_key)
+        load_certificate(context, account.tls_certificate, account.tls_private_key)
     return context
 
 
