@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from softfax.swml.expression import ExpressionError, evaluate
+from softfax.swml.expression import SUBSTITUTION, ExpressionError, evaluate
 from softfax.swml.tree import Node, SwmlError, parse_tree
 
 __all__ = ["Instruction", "Node", "SwmlDocument", "SwmlError", "load"]
@@ -146,7 +146,10 @@ def _flag(node: Node, what: str) -> bool:
 
 
 def _condition(node: Node, what: str) -> str:
+    """An expression, which may be written as a substitution too."""
     text = _text(node, what) if not isinstance(node.value, bool) else str(node.value).lower()
+    whole = SUBSTITUTION.fullmatch(text.strip())
+    text = whole[1] if whole else text
     try:
         evaluate(text, {})
     except ExpressionError as error:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from operator import ge, gt, le, lt
 from typing import Any
 
-__all__ = ["ExpressionError", "evaluate", "substitute", "text_of"]
+__all__ = ["SUBSTITUTION", "ExpressionError", "copied", "evaluate", "is_true", "substitute", "text_of"]
 
 LENGTH_MAX = 2000
 DEPTH_MAX = 30
@@ -19,7 +20,7 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<text>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(?P<name>[A-Za-z_$][\w$]*)"
     r"|(?P<op>===|!==|==|!=|<=|>=|&&|\|\||[-+*/%!<>()\[\].,?:]))"
 )
-_SUBSTITUTION = re.compile(r"[%$]\{([^{}]*)\}")
+SUBSTITUTION = re.compile(r"[%$]\{([^{}]*)\}")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "undefined": None}
 _METHODS: dict[str, Callable[..., Any]] = {
     "includes": lambda s, x="": text_of(x) in s,
@@ -29,6 +30,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "toUpperCase": lambda s: s.upper(),
     "trim": lambda s: s.strip(),
 }
+_ORDER = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 class ExpressionError(ValueError):
@@ -54,10 +56,10 @@ def substitute(value: Any, variables: Mapping[str, Any]) -> Any:
         return [substitute(item, variables) for item in value]
     if not isinstance(value, str):
         return value
-    whole = _SUBSTITUTION.fullmatch(value.strip())
+    whole = SUBSTITUTION.fullmatch(value.strip())
     if whole:
         return evaluate(whole[1], variables)
-    return _SUBSTITUTION.sub(lambda m: text_of(evaluate(m[1], variables)), value)[:TEXT_MAX]
+    return SUBSTITUTION.sub(lambda m: text_of(evaluate(m[1], variables)), value)[:TEXT_MAX]
 
 
 def copied(value: Any) -> tuple[Any, int]:
@@ -127,16 +129,19 @@ class _Evaluator:
         if not self._take(operator):
             raise ExpressionError(f"{operator!r} is missing")
 
-    def _ternary(self) -> Any:
+    def _deeper(self) -> None:
         self._depth += 1
         if self._depth > DEPTH_MAX:
             raise ExpressionError("the expression is nested too deeply")
+
+    def _ternary(self) -> Any:
+        self._deeper()
         condition = self._or()
         if self._take("?"):
             first = self._ternary()
             self._need(":")
             second = self._ternary()
-            condition = first if _true(condition) else second
+            condition = first if is_true(condition) else second
         self._depth -= 1
         return condition
 
@@ -144,14 +149,14 @@ class _Evaluator:
         value = self._and()
         while self._take("||"):
             other = self._and()
-            value = value if _true(value) else other
+            value = value if is_true(value) else other
         return value
 
     def _and(self) -> Any:
         value = self._equal()
         while self._take("&&"):
             other = self._equal()
-            value = other if _true(value) else value
+            value = other if is_true(value) else value
         return value
 
     def _equal(self) -> Any:
@@ -188,22 +193,13 @@ class _Evaluator:
         return value
 
     def _unary(self) -> Any:
-        signs = 0
-        while operator := self._take("!", "-"):
-            signs += 1
-            if signs > DEPTH_MAX:
-                raise ExpressionError("the expression is nested too deeply")
-            value = self._unary_value(operator)
-            return value
-        return self._postfix()
-
-    def _unary_value(self, operator: str) -> Any:
-        self._depth += 1
-        if self._depth > DEPTH_MAX:
-            raise ExpressionError("the expression is nested too deeply")
+        operator = self._take("!", "-")
+        if not operator:
+            return self._postfix()
+        self._deeper()
         value = self._unary()
         self._depth -= 1
-        return not _true(value) if operator == "!" else -_number(value)
+        return not is_true(value) if operator == "!" else -_number(value)
 
     def _postfix(self) -> Any:
         value = self._atom()
@@ -268,7 +264,8 @@ def _at(value: Any, key: Any) -> Any:
     return None
 
 
-def _true(value: Any) -> bool:
+def is_true(value: Any) -> bool:
+    """Return True if a condition with this value holds."""
     return bool(value) if not isinstance(value, (dict, list)) else True
 
 
@@ -303,5 +300,4 @@ def _ordered(a: Any, b: Any, operator: str) -> bool:
     y: Any = b
     if not (isinstance(a, str) and isinstance(b, str)):
         x, y = _number(a), _number(b)
-    results = {"<": x < y, "<=": x <= y, ">": x > y, ">=": x >= y}
-    return bool(results[operator])
+    return bool(_ORDER[operator](x, y))

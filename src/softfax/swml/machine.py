@@ -13,7 +13,7 @@ from typing import Any
 
 from softfax.errors import SoftfaxError
 from softfax.swml.document import JUMPS_MAX, Instruction, SwmlDocument
-from softfax.swml.expression import ExpressionError, copied, evaluate, substitute, text_of
+from softfax.swml.expression import ExpressionError, copied, evaluate, is_true, substitute, text_of
 
 __all__ = [
     "Effect",
@@ -191,8 +191,7 @@ class Machine:
         return text_of(self._fill(value))
 
     def _holds(self, condition: str) -> bool:
-        value = evaluate(condition.removeprefix("%{").removeprefix("${").removesuffix("}"), self._scope())
-        return bool(value) if not isinstance(value, (dict, list)) else True
+        return is_true(evaluate(condition, self._scope()))
 
     # ---- methods --------------------------------------------------------------------------------------------------
 

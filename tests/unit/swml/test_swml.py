@@ -99,7 +99,7 @@ def test_a_failed_fax_is_tried_again_with_goto() -> None:
     text = main(
         "- label: again",
         "- send_fax: {document: a.pdf}",
-        "- goto: {label: again, when: \"send_fax_result == 'failed'\", max: 2}",
+        "- goto: {label: again, when: \"%{send_fax_result == 'failed'}\", max: 2}",
         "- set: {tries: 'done: %{send_fax_result}'}",
     )
     effects, machine = run(text, BAD, BAD, GOOD)
