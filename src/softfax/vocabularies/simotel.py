@@ -52,7 +52,8 @@ def _before() -> dict[str, Any]:
 
 def _sent(result: FaxResult) -> dict[str, Any]:
     """Details of a fax that was sent; REASON is the call's, where there was no fax."""
-    reason = "" if result.success or not result.sip_code else f"{result.sip_code} {result.status_string}"
+    refused = not result.success and result.sip_code >= 300
+    reason = f"{result.sip_code} {result.status_string}" if refused else ""
     return {**_details(result), "REASON": reason}
 
 

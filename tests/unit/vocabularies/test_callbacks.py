@@ -213,6 +213,12 @@ def test_simotel_states_of_an_outgoing_fax() -> None:
     }
 
 
+@pytest.mark.parametrize(("sip_code", "reason"), [(486, "486 the far end is busy"), (200, ""), (0, "")])
+def test_simotel_gives_the_reason_of_a_call_that_was_not_answered(sip_code: int, reason: str) -> None:
+    failed = result(success=False, status="FAILED", status_string="the far end is busy", sip_code=sip_code)
+    assert only("simotel", failed)["info"]["REASON"] == reason
+
+
 def test_simotel_incoming() -> None:
     body = only("simotel", result(direction=Direction.RECEIVE), IN)
 
