@@ -153,13 +153,11 @@ class AsyncSoftfaxClient(AsyncPlaces):
 
     async def status(self) -> dict[str, Any]:
         """Return the station's status."""
-        found: dict[str, Any] = await self._json("GET", "/v1/status")
-        return found
+        return await self._table("/v1/status")
 
     async def sessions(self) -> Sequence[dict[str, Any]]:
         """The calls under way."""
-        found: Sequence[dict[str, Any]] = (await self._json("GET", "/v1/sessions"))["sessions"]
-        return found
+        return builtins.list((await self._table("/v1/sessions"))["sessions"])
 
     # ---- changing -----------------------------------------------------------------------------------------------
 

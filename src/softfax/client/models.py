@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from softfax.asjson import of_json, rfc3339
-from softfax.model import TERMINAL, Attempt, Fax
+from softfax.model import Attempt, Fax
 
 __all__ = [
-    "ENDED",
     "Attempt",
     "Broadcast",
     "ContactEntry",
@@ -29,9 +28,6 @@ __all__ = [
     "order",
     "timed",
 ]
-
-#: States after which nothing more happens by itself.
-ENDED = TERMINAL
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,10 @@ class AsyncPlaces:
         raise NotImplementedError
 
     async def _json(self, method: str, path: str, **arguments: Any) -> Any:
-        return wire.checked(await self._ask(method, path, **arguments))
+        return wire.body_of(await self._ask(method, path, **arguments))
+
+    async def _table(self, path: str) -> dict[str, Any]:
+        return dict(await self._json("GET", path))
 
     async def _text(self, path: str) -> str:
         return (await self._ask("GET", path)).text
@@ -74,8 +77,7 @@ class AsyncPlaces:
 
     async def trace(self, fax_id: str) -> dict[str, Any]:
         """The messages of the last call for a fax."""
-        found: dict[str, Any] = await self._json("GET", f"/v1/faxes/{wire_id(fax_id)}/trace")
-        return found
+        return await self._table(f"/v1/faxes/{wire_id(fax_id)}/trace")
 
     async def trace_text(self, fax_id: str) -> str:
         """Trace of the last call for a fax, a line for each message."""
@@ -191,8 +193,7 @@ class AsyncPlaces:
 
     async def accounts(self) -> dict[str, Any]:
         """PBXs and trunks (`accounts`), and what holds where a fax does not say (`defaults`)."""
-        found: dict[str, Any] = await self._json("GET", "/v1/accounts")
-        return found
+        return await self._table("/v1/accounts")
 
     async def polled(self) -> list[Polled]:
         """Documents that far ends may fetch."""
@@ -230,8 +231,7 @@ class AsyncPlaces:
 
     async def who_am_i(self) -> dict[str, Any]:
         """Name and scopes of the token."""
-        found: dict[str, Any] = await self._json("GET", "/v1/login")
-        return found
+        return await self._table("/v1/login")
 
     async def healthy(self) -> bool:
         """Return True if the station answers."""
@@ -247,5 +247,4 @@ class AsyncPlaces:
 
     async def description(self) -> dict[str, Any]:
         """The OpenAPI description."""
-        found: dict[str, Any] = await self._json("GET", "/openapi.json")
-        return found
+        return await self._table("/openapi.json")

@@ -25,7 +25,7 @@ from softfax.errors import DocumentError, UsageError
 __all__ = [
     "EventParser",
     "Query",
-    "checked",
+    "body_of",
     "event_query",
     "failed",
     "form",
@@ -94,10 +94,8 @@ def failed(response: httpx.Response) -> AnswerError:
     return error_of(response.status_code, body, response.headers.get("Retry-After", ""))
 
 
-def checked(response: httpx.Response) -> Any:
-    """The JSON of an answer; None of one without body. Raises AnswerError."""
-    if response.status_code >= 400:
-        raise failed(response)
+def body_of(response: httpx.Response) -> Any:
+    """The JSON of an answer that is no error; None of one without body. Raises AnswerError."""
     if not response.content:
         return None
     try:
