@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import resource
 import time
 from collections.abc import Awaitable, Callable
@@ -20,9 +19,9 @@ from softfax.ami.client import Client
 from softfax.ami.console import output
 from softfax.ami.endpoints import show_endpoints, show_registrations
 from softfax.ami.events import FaxChannel
-from softfax.ami.originate import BadOriginateError, read
+from softfax.ami.originate import read
 from softfax.ami.watching import add_filter, user_event, wait_event
-from softfax.ami.wire import ASTERISK_VERSIONS, Action
+from softfax.ami.wire import ASTERISK_VERSIONS, Action, ActionError
 from softfax.station import FaxCall
 from softfax.vocabularies.asterisk import session_fields
 
@@ -37,22 +36,34 @@ P = Permission
 async def perform(server: AmiServer, client: Client, action: Action) -> None:
     """Carries out what a client sent, or says why not."""
     await client.stop_waiting()
+    try:
+        await _command_of(client, action).run(server, client, action)
+    except ActionError as error:
+        client.error(action, str(error))
+
+
+def _command_of(client: Client, action: Action) -> Command:
     if action.problem:
-        client.error(action, action.problem)
-        return
+        raise ActionError(action.problem)
     if not action.name:
-        client.error(action, "Missing action in request")
-        return
+        raise ActionError("Missing action in request")
     command = ACTIONS.get(action.name.lower())
     if client.user is None and (command is None or command.name not in BEFORE_LOGIN):
-        client.error(action, "Permission denied")
-    elif command is None:
-        text = f"Invalid/unknown command: {action.name}. Use Action: ListCommands to show available commands."
-        client.error(action, text)
-    elif not client.may(command.needs):
-        client.error(action, "Permission denied")
-    else:
-        await command.run(server, client, action)
+        raise ActionError("Permission denied")
+    if command is None:
+        raise ActionError(
+            f"Invalid/unknown command: {action.name}. Use Action: ListCommands to show available commands."
+        )
+    if not client.may(command.needs):
+        raise ActionError("Permission denied")
+    return command
+
+
+def _call(server: AmiServer, channel: str) -> FaxCall:
+    call = server.find(channel)
+    if call is None:
+        raise ActionError("No such channel")
+    return call
 
 
 # ---- the connection -------------------------------------------------------------------------------------------------------
@@ -89,8 +100,7 @@ async def _login(server: AmiServer, client: Client, action: Action) -> None:
 
 async def _challenge(server: AmiServer, client: Client, action: Action) -> None:
     if action.get("AuthType").lower() != "md5":
-        client.error(action, "Must specify AuthType")
-        return
+        raise ActionError("Must specify AuthType")
     client.challenge = client.challenge or new_challenge()
     client.respond(action, "Success", ("Challenge", client.challenge))
 
@@ -107,8 +117,7 @@ async def _ping(server: AmiServer, client: Client, action: Action) -> None:
 async def _events(server: AmiServer, client: Client, action: Action) -> None:
     mask = event_mask(action.get("EventMask"))
     if mask is None:
-        client.error(action, "Invalid event mask")
-        return
+        raise ActionError("Invalid event mask")
     client.mask = mask
     client.respond(action, "Success", ("Events", "On" if mask else "Off"))
 
@@ -159,7 +168,7 @@ async def _core_show_channels(server: AmiServer, client: Client, action: Action)
         hours, seconds = divmod(_age_s(call), 3600)
         return [
             ("Event", "CoreShowChannel"),
-            *([("ActionID", action.action_id)] if action.action_id else []),
+            *action.id_line,
             *fax.channel.snapshot(),
             ("Application", fax.channel.application),
             ("ApplicationData", fax.channel.data),
@@ -173,30 +182,22 @@ async def _core_show_channels(server: AmiServer, client: Client, action: Action)
 
 async def _core_show_channel_map(server: AmiServer, client: Client, action: Action) -> None:
     """No channel is connected to another here: the leg that a gateway's call goes on by is none of its own."""
-    if server.find(action.get("Channel")) is None:
-        client.error(action, "No such channel")
-        return
+    _call(server, action.get("Channel"))
     client.reply_list(action, "Channel map will follow", [], "CoreShowChannelMapComplete", start="start")
 
 
 async def _command(server: AmiServer, client: Client, action: Action) -> None:
     line = action.get("Command")
     if not line:
-        client.error(action, "No command provided")
-        return
+        raise ActionError("No command provided")
     known, lines = output(server, line)
     head = ("Message", "Command output follows")
     client.respond(action, "Success" if known else "Error", head, *(("Output", text) for text in lines))
 
 
 async def _status(server: AmiServer, client: Client, action: Action) -> None:
-    calls, name = server.station.calls(), action.get("Channel")
-    if name:
-        call = server.find(name)
-        if call is None:
-            client.error(action, "No such channel")
-            return
-        calls = [call]
+    name = action.get("Channel")
+    calls = [_call(server, name)] if name else server.station.calls()
 
     def entry(call: FaxCall, fax: FaxChannel) -> list[tuple[str, str]]:
         chan = fax.channel
@@ -220,7 +221,7 @@ async def _status(server: AmiServer, client: Client, action: Action) -> None:
             ("Callgroup", "0"),
             ("Pickupgroup", "0"),
             ("Seconds", str(_age_s(call))),
-            *([("ActionID", action.action_id)] if action.action_id else []),
+            *action.id_line,
         ]
 
     rows = [entry(call, server.channel_of(call)) for call in calls]
@@ -236,7 +237,7 @@ def _age_s(call: FaxCall) -> int:
 
 async def _fax_sessions(server: AmiServer, client: Client, action: Action) -> None:
     def rows() -> list[list[tuple[str, str]]]:
-        head = [("Event", "FAXSessionsEntry"), *([("ActionID", action.action_id)] if action.action_id else [])]
+        head = [("Event", "FAXSessionsEntry"), *action.id_line]
         return [
             [
                 *head,
@@ -258,16 +259,13 @@ async def _fax_sessions(server: AmiServer, client: Client, action: Action) -> No
 async def _fax_session(server: AmiServer, client: Client, action: Action) -> None:
     number = _session_number(action.get("SessionNumber"))
     if number is None:
-        client.error(action, "Invalid session ID")
-        return
-    call = next((c for c in server.station.calls() if number in (one for _, one in c.sessions)), None)
-    if call is None:
-        client.error(action, "Session not found")
-        return
+        raise ActionError("Invalid session ID")
+    found = server.session(number)
+    if found is None:
+        raise ActionError("Session not found")
     client.success(action, "FAXSession event will follow")
-    files = server.channel_of(call).files
-    session = dataclasses.replace(call.session, session_number=number)
-    client.reply_event(action, "FAXSession", *session_fields(session, files[0] if files else ""))
+    _, session, file_name = found
+    client.reply_event(action, "FAXSession", *session_fields(session, file_name))
 
 
 def _session_number(text: str) -> int | None:
@@ -296,32 +294,23 @@ async def _fax_stats(server: AmiServer, client: Client, action: Action) -> None:
 
 
 async def _originate(server: AmiServer, client: Client, action: Action) -> None:
-    try:
-        wanted = read(action)
-    except BadOriginateError as error:
-        client.error(action, str(error))
-        return
+    wanted = read(action)
     if wanted.origin.unique_id and server.find(wanted.origin.unique_id) is not None:
-        client.error(action, "Originate failed")
-        return
+        raise ActionError("Originate failed")
     if wanted.origin.wants_response:
         client.success(action, "Originate successfully queued")
         server.originate(wanted)
     elif await server.originate(wanted):
         client.success(action, "Originate successfully queued")
     else:
-        client.error(action, "Originate failed")
+        raise ActionError("Originate failed")
 
 
 async def _hangup(server: AmiServer, client: Client, action: Action) -> None:
     name = action.get("Channel")
     if not name:
-        client.error(action, "No channel specified")
-        return
-    call = server.find(name)
-    if call is None:
-        client.error(action, "No such channel")
-        return
+        raise ActionError("No channel specified")
+    call = _call(server, name)
     client.success(action, "Channel Hungup")
     cause = _session_number(action.get("Cause")) or 0
     server.hangup(call, cause if 0 < cause < 128 else 0)
@@ -330,15 +319,11 @@ async def _hangup(server: AmiServer, client: Client, action: Action) -> None:
 async def _getvar(server: AmiServer, client: Client, action: Action) -> None:
     name, channel = action.get("Variable"), action.get("Channel")
     if not name:
-        client.error(action, "No variable specified")
-        return
+        raise ActionError("No variable specified")
     if not channel:
         value = server.variables.get(name, "")
     else:
-        call = server.find(channel)
-        if call is None:
-            client.error(action, "No such channel")
-            return
+        call = _call(server, channel)
         value = variables.value(call, server.channel_of(call), name)
     client.respond(action, "Success", ("Variable", name), ("Value", value))
 
@@ -346,15 +331,11 @@ async def _getvar(server: AmiServer, client: Client, action: Action) -> None:
 async def _setvar(server: AmiServer, client: Client, action: Action) -> None:
     name, channel, value = action.get("Variable"), action.get("Channel"), action.get("Value")
     if not name:
-        client.error(action, "No variable specified")
-        return
+        raise ActionError("No variable specified")
     if not channel:
         server.set_variable(name, value)
     else:
-        call = server.find(channel)
-        if call is None:
-            client.error(action, "No such channel")
-            return
+        call = _call(server, channel)
         if not name.endswith(")"):
             server.set_variable_of(call, name, value)
     client.success(action, "Variable Set")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Logins to the manager interface: users, networks, challenges and the throttle. Time is passed in."""
+"""Logins to the manager interface: users, networks and challenges."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from softfax.ami.access import Permission
 from softfax.errors import ConfigError
-from softfax.peers import network_of
+from softfax.peers import ip_of
 
-__all__ = ["Networks", "Throttle", "User", "Users", "md5_key", "new_challenge"]
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+__all__ = ["Networks", "User", "Users", "md5_key", "new_challenge"]
 
 
 class Networks:
@@ -33,15 +30,11 @@ class Networks:
         """Return True if a client at the IP address `host` may log in. With rules, a malformed address may not."""
         if not self._rules:
             return True
-        try:
-            address = ip_address(host)
-        except ValueError:
-            return False
-        allowed = True
+        address, allowed = ip_of(host), True
         for permit, network in self._rules:
-            if address.version == network.version and address in network:
+            if address is not None and address in network:
                 allowed = permit
-        return allowed
+        return allowed and address is not None
 
 
 @dataclass(frozen=True)
@@ -78,35 +71,6 @@ class Users:
         return user if user and user.secret and challenge and right and user.networks.allow(host) else None
 
 
-class Throttle:
-    """Counts failed logins per address: after `failures` of them within `window_s` the address is refused for a while.
-
-    An IPv6 network of 64 bits counts as one address. No more than `addresses` are remembered, the latest.
-    """
-
-    def __init__(self, failures: int = 5, window_s: float = 60.0, addresses: int = 4096) -> None:
-        self._failures, self._window_s, self._addresses = failures, window_s, addresses
-        self._seen: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def failed(self, host: str, now: float) -> None:
-        """A login from `host` failed."""
-        key = network_of(host)
-        times = self._seen.setdefault(key, deque(maxlen=self._failures))
-        times.append(now)
-        self._seen.move_to_end(key)
-        while len(self._seen) > self._addresses:
-            self._seen.popitem(last=False)
-
-    def succeeded(self, host: str) -> None:
-        """A login from `host` went through."""
-        self._seen.pop(network_of(host), None)
-
-    def refuses(self, host: str, now: float) -> bool:
-        """Return True while the throttle refuses every login from `host`."""
-        times = self._seen.get(network_of(host))
-        return times is not None and len(times) == self._failures and now - times[0] < self._window_s
-
-
 def new_challenge() -> str:
     """A challenge as Asterisk forms it: a decimal number, here of a good random source."""
     return str(secrets.randbelow(9 * 10**17) + 10**17)
@@ -115,13 +79,6 @@ def new_challenge() -> str:
 def md5_key(challenge: str, secret: str) -> str:
     """The answer to a challenge: MD5, in hexadecimal, of challenge and secret."""
     return hashlib.md5(_octets(challenge + secret), usedforsecurity=False).hexdigest()
-
-
-def ip_address(host: str) -> Address:
-    """The address, an IPv4 one where IPv6 only wraps it. Raises ValueError."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -120,7 +120,7 @@ class Client:
 
     def respond(self, action: Action, response: str, *fields: tuple[str, str]) -> None:
         """The answer to an action: `Response`, `ActionID` if there was one, then `fields`."""
-        self.send(encode([("Response", response), *_id(action), *fields]))
+        self.send(encode([("Response", response), *action.id_line, *fields]))
 
     def success(self, action: Action, message: str) -> None:
         """`Response: Success` with a message."""
@@ -132,7 +132,7 @@ class Client:
 
     def reply_event(self, action: Action, name: str, *fields: tuple[str, str]) -> None:
         """An event that answers an action: no Privilege line."""
-        self.send(encode([("Event", name), *_id(action), *fields]))
+        self.send(encode([("Event", name), *action.id_line, *fields]))
 
     def reply_list(
         self,
@@ -155,7 +155,3 @@ class Client:
         if extra:
             fields.append((extra, str(count)))
         self.reply_event(action, complete, *fields, *more)
-
-
-def _id(action: Action) -> list[tuple[str, str]]:
-    return [("ActionID", action.action_id)] if action.action_id else []

@@ -100,21 +100,16 @@ def _fax_session(server: AmiServer, rest: Sequence[str]) -> list[str] | None:
         return None
     if not re.fullmatch(r"-?\d{1,9}", rest[0]):
         return [""]
-    number = int(rest[0])
     head = ["", "FAX Session Details:", "--------------------", ""]
-    for call in server.station.calls():
-        for channel, one in call.sessions:
-            if one == number:
-                files = server.channel_of(call).files
-                return [*head, *_details(channel, number, call.session, files[0] if files else "")]
-    return [*head, "", ""]
+    found = server.session(int(rest[0]))
+    return [*head, *_details(*found)] if found is not None else [*head, "", ""]
 
 
-def _details(channel: str, number: int, record: SessionEvent, file_name: str) -> list[str]:
+def _details(channel: str, record: SessionEvent, file_name: str) -> list[str]:
     session, width = present(record), 22
     lines = [
         _row("channel", channel, width),
-        _row("session", number, width),
+        _row("session", session.session_number, width),
         _row("operation", _OPERATIONS.get(session.operation, "Unknown"), width),
         _row("state", session.state.value, width),
     ]

@@ -16,10 +16,6 @@ __all__ = ["show_endpoints", "show_registrations"]
 _STATUS = {"registered": "Registered", "failed": "Rejected"}
 
 
-def _head(event: str, action: Action) -> list[tuple[str, str]]:
-    return [("Event", event), *([("ActionID", action.action_id)] if action.action_id else [])]
-
-
 async def show_endpoints(server: AmiServer, client: Client, action: Action) -> None:
     """PJSIPShowEndpoints: the accounts, with the channels that each has."""
     rows = []
@@ -28,7 +24,8 @@ async def show_endpoints(server: AmiServer, client: Client, action: Action) -> N
         gone = view.state in ("failed", "unreachable")
         rows.append(
             [
-                *_head("EndpointList", action),
+                ("Event", "EndpointList"),
+                *action.id_line,
                 ("ObjectType", "endpoint"),
                 ("ObjectName", view.account),
                 ("Transport", ""),
@@ -49,7 +46,8 @@ async def show_registrations(server: AmiServer, client: Client, action: Action) 
     views = [view for view in server.station.registrations() if view.state in ("registered", "trying", "failed")]
     rows = [
         [
-            *_head("OutboundRegistrationDetail", action),
+            ("Event", "OutboundRegistrationDetail"),
+            *action.id_line,
             ("ObjectType", "registration"),
             ("ObjectName", view.account),
             ("Endpoint", view.account),

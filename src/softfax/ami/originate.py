@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softfax.ami.events import OriginateAction
-from softfax.ami.wire import Action
+from softfax.ami.wire import Action, ActionError
 from softfax.errors import UsageError
 from softfax.model import Direction
 from softfax.options import ModePolicy, check_ident
 from softfax.outside import clean
 from softfax.station import FaxOrder
 
-__all__ = ["BadArgumentsError", "BadOriginateError", "Originate", "caller_id", "read", "split_arguments"]
+__all__ = ["BadArgumentsError", "Originate", "caller_id", "read", "split_arguments"]
 
 TIMEOUT_MS, TIMEOUT_MAX_MS = 30_000, 3_600_000
 UNIQUE_ID_MAX = 149
@@ -35,10 +35,6 @@ _MODEMS_OF_RATE = {
 }
 _LEADING_INTEGER = re.compile(r"[ \t]*([+-]?[0-9]+)")
 _ENDPOINT = re.compile(r"[A-Za-z0-9_.\-]{1,64}$")
-
-
-class BadOriginateError(Exception):
-    """The request itself is wrong; the message is Asterisk's."""
 
 
 class BadArgumentsError(Exception):
@@ -62,25 +58,25 @@ class Originate:
 
 
 def read(action: Action) -> Originate:
-    """Reads the headers in Asterisk's order. Raises BadOriginateError with what Asterisk says."""
+    """Reads the headers in Asterisk's order. Raises ActionError."""
     channel, application, data = action.get("Channel"), action.get("Application"), action.get("Data")
     unique_id = action.get("ChannelId")
     if len(unique_id) > UNIQUE_ID_MAX:
-        raise BadOriginateError(f"Uniqueid length exceeds maximum of {UNIQUE_ID_MAX}")
+        raise ActionError(f"Uniqueid length exceeds maximum of {UNIQUE_ID_MAX}")
     if not channel:
-        raise BadOriginateError("Channel not specified")
+        raise ActionError("Channel not specified")
     _integer(action.get("Priority"), 1, "Invalid priority")
     timeout_ms = _integer(action.get("Timeout"), TIMEOUT_MS, "Invalid timeout")
     if "/" not in channel:
-        raise BadOriginateError("Invalid channel")
+        raise ActionError("Invalid channel")
     if not application:
         complete = all(action.get(key) for key in ("Exten", "Context", "Priority"))
-        raise BadOriginateError(
+        raise ActionError(
             "Extension does not exist." if complete else "Originate with 'Exten' requires 'Context' and 'Priority'"
         )
     direction = _APPLICATIONS.get(application.lower())
     if direction is None:
-        raise BadOriginateError("Originate failed")
+        raise ActionError("Originate failed")
     number, name = caller_id(action.get("CallerID"))
     options, variables = _variables(action)
     files, letters = _arguments(data)
@@ -148,7 +144,7 @@ def _integer(text: str, default: int, problem: str) -> int:
         return default
     found = _LEADING_INTEGER.match(text)
     if not found:
-        raise BadOriginateError(problem)
+        raise ActionError(problem)
     return max(-(2**31), min(int(found[1][:20]), 2**31 - 1))
 
 

@@ -18,13 +18,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from softfax import _version
 from softfax.ami.access import Permission
 from softfax.ami.actions import perform
-from softfax.ami.auth import Throttle, User, Users, ip_address
+from softfax.ami.auth import User, Users
 from softfax.ami.channel import AmiEvent
 from softfax.ami.client import Client
 from softfax.ami.console import Results
@@ -33,11 +34,20 @@ from softfax.ami.originate import Originate
 from softfax.ami.settings import AmiSettings, address, from_config, tls_context
 from softfax.ami.wire import ASTERISK_VERSIONS, Framer, banner, encode
 from softfax.errors import DocumentError, PortInUseError, SoftfaxError
-from softfax.model import BroadcastEvent, Direction, FaxContext, FaxResult, FaxUpdate, JobEvent, new_fax_id
-from softfax.peers import Places, network_of
+from softfax.model import (
+    BroadcastEvent,
+    Direction,
+    FaxContext,
+    FaxResult,
+    FaxUpdate,
+    JobEvent,
+    SessionEvent,
+    new_fax_id,
+)
+from softfax.peers import Places, Throttle, ip_of, network_of
 from softfax.station import FaxCall, FaxOrder, FaxStats, SessionView
 from softfax.station.views import RegistrationView
-from softfax.tlsfront import TlsFront
+from softfax.tlsfront import TlsFront, load_certificate
 
 if TYPE_CHECKING:
     from softfax.station.config import AmiConfig
@@ -102,7 +112,7 @@ class AmiServer:
         settings = from_config(table)
         if self._context is not None and settings.tls_certificate is not None:
             tls_context(settings)
-            self._context.load_cert_chain(settings.tls_certificate, settings.tls_private_key)
+            load_certificate(self._context, settings.tls_certificate, settings.tls_private_key)
         self.settings, self.users = settings, Users(settings.users)
 
     async def start(self) -> None:
@@ -142,7 +152,8 @@ class AmiServer:
             raise PortInUseError(f"AMI cannot listen at {listen} ({text})", remedy) from None
         self._servers.append(server)
         log.info("AMI at %s%s", ":".join(map(str, self.addresses[-1])), " (TLS)" if context else "")
-        if context is None and not _is_loopback(self.addresses[-1][0]):
+        ip = ip_of(self.addresses[-1][0])
+        if context is None and not (ip is not None and ip.is_loopback):
             log.warning("AMI at %s is not encrypted: secrets and faxes can be read on the way", listen)
         if not self.users:
             log.warning("AMI has no users: nobody can log in")
@@ -308,6 +319,15 @@ class AmiServer:
         """The sessions in Asterisk's order: by the last digit of the number, then by age."""
         return sorted(self.station.sessions(), key=lambda view: view.session_number % 10)
 
+    def session(self, number: int) -> tuple[str, SessionEvent, str] | None:
+        """The session of a number: its channel, its record, and the name of its file, as outsiders know it."""
+        for call in self.station.calls():
+            for channel, one in call.sessions:
+                if one == number:
+                    files = self.channel_of(call).files
+                    return channel, replace(call.session, session_number=number), files[0] if files else ""
+        return None
+
     @property
     def asterisk_version(self) -> str:
         """The version that is shown."""
@@ -387,10 +407,6 @@ class AmiServer:
             channel=f"{technology}/{line.partition('/')[0]}-{number:08x}",
             documents=origin.files,
         )
-
-
-def _is_loopback(host: str) -> bool:
-    return ip_address(host).is_loopback
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

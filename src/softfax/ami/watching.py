@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from softfax.ami.access import Permission
 from softfax.ami.channel import AmiEvent
 from softfax.ami.filters import Filter
-from softfax.ami.wire import Action
+from softfax.ami.wire import Action, ActionError
 
 if TYPE_CHECKING:
     from softfax.ami.client import Client
@@ -24,16 +24,14 @@ FILTERS_MAX = 32
 async def add_filter(server: AmiServer, client: Client, action: Action) -> None:
     """Filter: events that match are sent, or with `!` are not."""
     if action.get("Operation").lower() != "add":
-        client.error(action, "Unknown operation")
-        return
+        raise ActionError("Unknown operation")
     try:
         if len(client.filters) >= FILTERS_MAX:
             raise re.error("too many")
         client.filters.append(Filter(action.get("Filter")))
     except re.error:
-        client.error(action, "Filter did not compile.  Check the syntax of the filter given.")
-    else:
-        client.success(action, "Success")
+        raise ActionError("Filter did not compile.  Check the syntax of the filter given.") from None
+    client.success(action, "Success")
 
 
 async def wait_event(server: AmiServer, client: Client, action: Action) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "HEADERS_MAX",
     "LINE_OCTETS_MAX",
     "Action",
+    "ActionError",
     "Fields",
     "Framer",
     "banner",
@@ -62,6 +63,15 @@ class Action:
     def action_id(self) -> str:
         """The value of `ActionID`; empty where there is none."""
         return self.get("ActionID")
+
+    @property
+    def id_line(self) -> list[tuple[str, str]]:
+        """The `ActionID` as answers have it; empty where there is none."""
+        return [("ActionID", self.action_id)] if self.action_id else []
+
+
+class ActionError(Exception):
+    """The action is wrong, or cannot be done; the message is Asterisk's, for the answer."""
 
 
 class Framer:

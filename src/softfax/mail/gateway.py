@@ -45,6 +45,7 @@ from softfax.outside import clean
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, StationConfig
 from softfax.station.config.mail import MailConfig, MailSenderConfig
+from softfax.tlsfront import load_certificate
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import Envelope, Session
@@ -76,8 +77,11 @@ class SmtpRefusal(Exception):
 
 def line(code: int, status: str, text: str) -> str:
     """An answer: one line of ASCII."""
-    shown = clean(" ".join(text.split())).encode("ascii", "replace").decode()
-    return f"{code} {status} {shown[:LINE_MAX]}"
+    return f"{code} {status} {_ascii(text)[:LINE_MAX]}"
+
+
+def _ascii(text: str) -> str:
+    return clean(" ".join(text.split())).encode("ascii", "replace").decode()
 
 
 class MailGateway:
@@ -246,7 +250,7 @@ class MailGateway:
         return rule
 
     def _count(self, address: str, rule: MailSenderConfig, more: int, *, used: int = 0) -> None:
-        """Return True if a sender may send so many more in this hour; `used` are counted."""
+        """Raises SmtpRefusal where a sender may not send so many more in this hour; `used` are counted."""
         now = time.monotonic()
         times = self._used[address.lower()]
         while times and times[0] < now - HOUR_S:
@@ -336,7 +340,7 @@ class MailGateway:
         """Counts and logs an e-mail that is not taken; returns the answer."""
         self.seen["refused"] += 1
         peer = session.peer[0] if session.peer else "a sender"
-        shown = line(0, "", sender or envelope.mail_from or "").removeprefix("0  ")[:80] or "no sender"
+        shown = _ascii(sender or envelope.mail_from or "")[:80] or "no sender"
         log.warning("e-mail of %s (%s) was refused: %s", shown, peer, answer)
         return answer
 
@@ -354,8 +358,7 @@ def _tls(config: MailConfig) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        # A key with a password would be asked for at the terminal.
-        context.load_cert_chain(config.tls_certificate, config.tls_private_key, password="")
+        load_certificate(context, config.tls_certificate, config.tls_private_key)
     except (OSError, ValueError) as error:
         problem = _problem(config.tls_certificate, config.tls_private_key, error)
         raise ConfigError(

@@ -24,7 +24,7 @@ from pathlib import Path
 from fastapi.exceptions import RequestValidationError
 
 from softfax.ami import originate
-from softfax.ami.wire import Framer, encode
+from softfax.ami.wire import ActionError, Framer, encode
 from softfax.documents.fetch import file_name, redacted
 from softfax.documents.letters.message import read_message
 from softfax.documents.letters.tnef import TnefError, read_tnef
@@ -119,7 +119,7 @@ def _sip(data: bytes) -> None:
 def _ami(data: bytes) -> None:
     framer = Framer()
     for action in framer.feed(data) + framer.feed(b"\r\n\r\n"):
-        with contextlib.suppress(originate.BadOriginateError):
+        with contextlib.suppress(ActionError):
             originate.read(action)
         encode(action.headers)
 

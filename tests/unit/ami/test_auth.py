@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from softfax.ami.access import Permission, event_mask, permissions, privilege
-from softfax.ami.auth import Networks, Throttle, User, Users, md5_key
+from softfax.ami.auth import Networks, User, Users, md5_key
 from softfax.errors import ConfigError
+from softfax.peers import Throttle
 
 
 @pytest.mark.parametrize(

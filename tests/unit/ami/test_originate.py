@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softfax.ami.originate import BadOriginateError, Originate, caller_id, read, split_arguments
-from softfax.ami.wire import Action, Framer
+from softfax.ami.originate import Originate, caller_id, read, split_arguments
+from softfax.ami.wire import Action, ActionError, Framer
 
 
 def originate(**headers: str) -> Originate:
@@ -109,6 +109,6 @@ def test_whatever_comes_is_an_order_or_an_error_that_can_be_said(headers: list[t
     for action in Framer().feed(octets + b"\n\n"):
         try:
             wanted = read(action)
-        except BadOriginateError:
+        except ActionError:
             continue
         assert wanted.order is None or wanted.order.destination

@@ -16,6 +16,7 @@ from softfax.ami.actions import ACTIONS
 from softfax.errors import ConfigError, PortInUseError
 from softfax.model import Direction
 from softfax.station.config import AmiConfig, AmiUserConfig
+from tests.support.certificate import self_signed
 from tests.unit.ami.fakes import ALL, SEND, Octets, result, run, serving, settings, whole_fax
 
 
@@ -300,13 +301,7 @@ def test_garbage_before_and_after_the_login_disturbs_nobody(caplog: pytest.LogCa
 
 def test_over_tls(tmp_path: Path) -> None:
     async def test() -> None:
-        key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-        openssl = await asyncio.create_subprocess_exec(
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost", "-days", "2"),
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        assert await openssl.wait() == 0
+        certificate, key = self_signed(tmp_path)
         tls = {"tls_listen": "127.0.0.1:0", "tls_certificate": certificate, "tls_private_key": key}
         async with serving(**tls) as (server, _):
             context = ssl.create_default_context(cafile=str(certificate))
