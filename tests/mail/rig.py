@@ -8,7 +8,6 @@ import io
 import smtplib
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from email import message_from_bytes, policy
@@ -38,7 +37,6 @@ __all__ = [
     "pdf",
     "post_office",
     "running",
-    "self_signed",
     "trusting",
     "until",
 ]
@@ -199,17 +197,6 @@ def letter(
         message[name] = value
     message.set_content(text)
     return message
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate and its key."""
-    certificate, key = folder / "mail.pem", folder / "mail.key"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return certificate, key
 
 
 def trusting(certificate: Path) -> ssl.SSLContext:

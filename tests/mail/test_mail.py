@@ -19,7 +19,8 @@ from PIL import Image
 
 from softfax.errors import DocumentError, DocumentInterruptedError, PagesDiskFullError
 from softfax.model import FaxState
-from tests.mail.rig import SENDER, TO, Rig, letter, mails, pdf, post_office, running, self_signed, trusting, until
+from tests.mail.rig import SENDER, TO, Rig, letter, mails, pdf, post_office, running, trusting, until
+from tests.support.certificate import self_signed
 
 
 async def inside(rig: Rig) -> int:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.certificate import self_signed
+
 pytestmark = pytest.mark.sip
 
 PRELUDE = """
@@ -253,12 +255,7 @@ def test_what_is_left_of_a_closed_agent_takes_nothing_from_the_next() -> None:
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_other_transports(tmp_path: Path, transport: str) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
+    certificate, key = self_signed(tmp_path, "127.0.0.1")
     run(f"""
         async def main():
             config = SipConfig(transport={transport!r}, tls_certificate={str(certificate)!r}, tls_private_key={str(key)!r}, tls_ca={str(certificate)!r})
@@ -274,12 +271,7 @@ def test_other_transports(tmp_path: Path, transport: str) -> None:
 
 
 def test_a_certificate_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
+    certificate, key = self_signed(tmp_path, "127.0.0.1")
     run(f"""
         async def main():
             agent = await UserAgent.start(SipConfig(transport="tls", tls_certificate={str(certificate)!r}, tls_private_key={str(key)!r}))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import subprocess
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from tests.sip.far_end import Agent
 from tests.sip.test_floods import HERE, OTHER, STRANGER, agent, connect, is_answered, is_closed
+from tests.support.certificate import self_signed
 
 pytestmark = pytest.mark.sip
 
@@ -22,12 +22,7 @@ pytestmark = pytest.mark.sip
 @pytest.fixture
 def tls_agent(tmp_path: Path) -> Iterator[Agent]:
     """A user agent over TLS, which takes 40 connections of strangers at most."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
+    certificate, key = self_signed(tmp_path, "127.0.0.1")
     with agent(
         f'{{"transport": "tls", "tls_certificate": {str(certificate)!r}, "tls_private_key": {str(key)!r}, "connections": 40}}'
     ) as one:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.sip.test_names import run_apart
 from tests.sip.test_networks import has_ipv6
 from tests.sip.test_servers import FAILURES, SERVERS
 from tests.support.absent import needs
+from tests.support.certificate import self_signed
 
 pytestmark = [pytest.mark.sip, needs(has_ipv6(), "this machine has no IPv6")]
 
@@ -111,12 +111,7 @@ def test_a_call_shows_the_version_that_its_target_has() -> None:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_each_transport_is_there_over_both(tmp_path: Path, transport: str) -> None:
-    certificate, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
+    certificate, key = map(str, self_signed(tmp_path, "127.0.0.1"))
     # Twice: a connection that is there is used again by the call of its version alone.
     agent = Agent(
         ANSWERS.partition("async def main")[0]

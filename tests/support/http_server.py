@@ -7,10 +7,12 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["Answer", "Server", "answer", "self_signed"]
+from tests.support.certificate import self_signed
+
+__all__ = ["Answer", "Server", "answer", "tls_contexts"]
 
 Answer = Callable[[socket.socket], None]
 
@@ -68,20 +70,9 @@ class Server:
                 sock.recv(1)
 
 
-@contextlib.contextmanager
-def self_signed(folder: Path, name: str) -> Iterator[tuple[ssl.SSLContext, ssl.SSLContext]]:
+def tls_contexts(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Contexts of a server with a certificate for `name`, and of a client that trusts it."""
-    import subprocess
-
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = (
-        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {key} -out {certificate}"
-    )
-    subprocess.run(
-        [*command.split(), "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = self_signed(folder, name)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
-    yield server, ssl.create_default_context(cafile=str(certificate))
+    return server, ssl.create_default_context(cafile=str(certificate))

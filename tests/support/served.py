@@ -122,5 +122,5 @@ def until(condition: Any, limit_s: float = 60.0) -> None:
     """Waits until it is true. Raises AssertionError."""
     until = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < until
+        assert time.monotonic() < until, "it takes too long"
         time.sleep(0.05)

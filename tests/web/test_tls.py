@@ -7,7 +7,6 @@ import contextlib
 import http.client as http_client
 import socket
 import ssl
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,18 +16,14 @@ from softfax.cli.main import main
 from softfax.client import NoStationError, SoftfaxClient
 from softfax.errors import UsageError
 from softfax.web.server import connections_max
+from tests.support.certificate import self_signed
 from tests.web.rig import ADMIN, running_beside
 
 
 def test_a_station_with_tls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    certificate, key = self_signed(tmp_path)
     http = {"tls_certificate": str(certificate), "tls_private_key": str(key)}
     with running_beside(tmp_path / "station", http=http) as found:
         url = found.url.replace("http:", "https:")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from softfax.delivery.targets import CallbackTarget
 from softfax.errors import LocalError, UsageError
 from tests.support.outbox import OwnOutbox
 from tests.support.receiver import Request, receiver
+from tests.support.served import until
 
 FAST = RetryPolicy(first_s=0.05, longest_s=0.1, give_up_s=60.0)
 
@@ -36,13 +37,6 @@ def an_outbox(
         yield outbox
     finally:
         outbox.stop()
-
-
-def until(condition: Callable[[], object], limit_s: float = 60.0) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "it takes too long"
-        time.sleep(0.02)
 
 
 def put(outbox: OwnOutbox, target: CallbackTarget, event: str, fax: str = "fax1") -> bool:

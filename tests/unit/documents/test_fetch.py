@@ -28,7 +28,7 @@ from softfax.errors import (
     UsageError,
 )
 from softfax.netguard import ForbiddenAddressError
-from tests.support.http_server import Server, answer, self_signed
+from tests.support.http_server import Server, answer, tls_contexts
 
 PDF = b"%PDF-1.4 a document"
 
@@ -341,24 +341,24 @@ def test_credentials_go_to_their_host_and_are_shown_nowhere(tmp_path: Path, serv
 
 
 def test_tls_is_checked_against_the_name(tmp_path: Path) -> None:
-    with self_signed(tmp_path, "fax.example") as (server_context, trusting):
-        server = Server(server_context)
-        server.answers["/a.pdf"] = answer(PDF)
-        here = lambda host, port: ["127.0.0.1"]  # noqa: E731
-        try:
-            url = server.url("/a.pdf", "fax.example")
-            assert fetch(url, tmp_path, allow_private=True, tls=trusting, resolver=here).read_bytes() == PDF
-            with pytest.raises(DocumentError, match=r"certificate .* other\.example"):
-                fetch(server.url("/a.pdf", "other.example"), tmp_path, allow_private=True, tls=trusting, resolver=here)
-            with pytest.raises(DocumentError, match="certificate"):
-                fetch(url, tmp_path, allow_private=True, resolver=here)
-            plain = Server()
-            server.answers["/down"] = answer(status="302 Found", Location=plain.url("/a.pdf"))
-            with pytest.raises(DocumentError, match="from https to http"):
-                fetch(server.url("/down", "fax.example"), tmp_path, allow_private=True, tls=trusting, resolver=here)
-            plain.close()
-        finally:
-            server.close()
+    server_context, trusting = tls_contexts(tmp_path, "fax.example")
+    server = Server(server_context)
+    server.answers["/a.pdf"] = answer(PDF)
+    here = lambda host, port: ["127.0.0.1"]  # noqa: E731
+    try:
+        url = server.url("/a.pdf", "fax.example")
+        assert fetch(url, tmp_path, allow_private=True, tls=trusting, resolver=here).read_bytes() == PDF
+        with pytest.raises(DocumentError, match=r"certificate .* other\.example"):
+            fetch(server.url("/a.pdf", "other.example"), tmp_path, allow_private=True, tls=trusting, resolver=here)
+        with pytest.raises(DocumentError, match="certificate"):
+            fetch(url, tmp_path, allow_private=True, resolver=here)
+        plain = Server()
+        server.answers["/down"] = answer(status="302 Found", Location=plain.url("/a.pdf"))
+        with pytest.raises(DocumentError, match="from https to http"):
+            fetch(server.url("/down", "fax.example"), tmp_path, allow_private=True, tls=trusting, resolver=here)
+        plain.close()
+    finally:
+        server.close()
 
 
 URL_PARTS = [

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from softfax.documents.job import RasterJob, process_kept_ready
 from softfax.documents.types import DocumentLimits, RasterSettings, Source
 from softfax.errors import DocumentError, DocumentInterruptedError, DocumentUnsupportedError
 from tests.support.background import REPOSITORY
+from tests.support.served import until
 
 SAMPLES = REPOSITORY / "samples"
 
@@ -30,13 +30,6 @@ def forks() -> Iterator[ForkServer]:
 
 def job(name: str, out: Path, settings: RasterSettings | None = None) -> RasterJob:
     return RasterJob([Source(path=SAMPLES / name)], out, settings or RasterSettings())
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def is_gone(pid: int) -> bool:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from softfax.ops.check import check_config, load_config, secrets_in
 from softfax.ops.settings import sample, shown, tables, toml
 from softfax.settings_file import read_toml
 from softfax.station import StationConfig
+from tests.support.certificate import self_signed
 
 ACCOUNT = '[[account]]\nname = "pbx"\nserver = "sip:127.0.0.1"\npassword = "hidden"\n'
 
@@ -231,11 +231,7 @@ def test_secrets_that_everybody_can_read(tmp_path: Path) -> None:
 
 def test_certificates_that_do_not_go_together(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        subprocess.run(
-            f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.pem"
-            " -subj /CN=x -days 1",
-            shell=True, cwd=tmp_path, check=True, capture_output=True,
-        )  # fmt: skip
+        self_signed(tmp_path, name=name)
     text = ACCOUNT + f'[sip]\ntls_certificate = "{tmp_path}/a.pem"\ntls_private_key = "{tmp_path}/%s.key"\n'
     assert not texts(tmp_path / "c.toml", text % "a")
     assert "do not go together" in texts(tmp_path / "c.toml", text % "b")[0]
