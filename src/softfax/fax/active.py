@@ -33,7 +33,7 @@ from softfax.sip.types import AudioMedia, T38Media, T38Policy
 if TYPE_CHECKING:
     from softfax.fax.runtime import FaxRuntime
 
-__all__ = ["NO_CHOICE", "ActiveFax", "Choice", "EventSink", "Following", "Turn", "report"]
+__all__ = ["NO_CHOICE", "ActiveFax", "Choice", "EventSink", "Following", "Turn", "limit_media", "report"]
 
 log = logging.getLogger("softfax.fax")
 
@@ -87,6 +87,12 @@ def report(event: Event, tracing: Tracing | None, sink: EventSink) -> None:
         sink(event)
     except Exception:
         log.exception("an event handler failed")
+
+
+def limit_media(engine: EngineSession, call: Call) -> None:
+    """Stop media of a stranger's call to other hosts than the one it came from after a second, unless they answer."""
+    if isinstance(call, IncomingCall) and call.source and not call.known:
+        engine.signalled_from(call.source)
 
 
 class ActiveFax:

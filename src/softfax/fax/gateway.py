@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from softfax.engine.abi import SessionStats
 from softfax.engine.core import EngineEvent, EngineSession
 from softfax.engine.gateway import Gateway, LegSettings
-from softfax.fax.active import EventSink, report
+from softfax.fax.active import EventSink, limit_media, report
 from softfax.fax.bridging import GatewaySession
 from softfax.fax.kept import TakenCall
 from softfax.fax.legs import GatewaySettings, Placed
@@ -221,6 +221,7 @@ class ActiveGateway:
         self._gateway = Gateway(runtime.engine, leg, leg)
         self._legs = _Leg(self, 0, self._gateway.a), _Leg(self, 1, self._gateway.b)
         self._legs[0].call = self.call = call
+        limit_media(self._gateway.a, call)
         #: While it is listened to, before it goes on.
         self.listening: Listening | None = None
         self._onward: list[Onward] = []

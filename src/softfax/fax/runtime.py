@@ -15,7 +15,7 @@ from softfax.documents.job import PageJob
 from softfax.engine.core import Engine, EngineEvent
 from softfax.errors import TransitionError
 from softfax.fax import outcome
-from softfax.fax.active import NO_CHOICE, ActiveFax, Choice, EventSink, Turn
+from softfax.fax.active import NO_CHOICE, ActiveFax, Choice, EventSink, Turn, limit_media
 from softfax.fax.kept import TakenCall
 from softfax.fax.media import UdptlSockets
 from softfax.fax.outcome import Outcome
@@ -24,7 +24,7 @@ from softfax.fax.trace import TraceSettings
 from softfax.fax.tracing import Ring, SipMessages, Tracing
 from softfax.model import Event, FaxResult
 from softfax.sip.agent import UserAgent
-from softfax.sip.call import IncomingCall
+from softfax.sip.call import Call, IncomingCall
 from softfax.sip.types import CallerId, CallHandler, SipConfig
 
 __all__ = ["FaxRuntime", "IncomingHandler"]
@@ -139,14 +139,17 @@ class FaxRuntime:
         if not isinstance(decision, tuple):
             return decision
         active = self._new_fax(*decision)
-        active.call = active.session.call = call
-        if call.source and not call.known:
-            active.engine.signalled_from(call.source)
-        if active.tracing is not None:
-            self.messages.claim(call.call_id)
-        active.session.begin()
+        self._give(call, active)
         call.answer(t38=active.policy())
         return active
+
+    def _give(self, call: Call, active: ActiveFax, *, on_call: bool = False) -> None:
+        """Give a fax a call that there is already, and begin."""
+        active.call = active.session.call = call
+        limit_media(active.engine, call)
+        if active.tracing is not None:
+            self.messages.claim(call.call_id)
+        active.session.begin(on_call=on_call)
 
     def take_over(
         self,
@@ -166,11 +169,8 @@ class FaxRuntime:
         active = self._new_fax(settings, on_event, job, polled, turn)
         if taken.udptl is not None:
             active.have_udptl(taken.udptl)
-        active.call = active.session.call = call
         call.handler = active
-        if active.tracing is not None:
-            self.messages.claim(call.call_id)
-        active.session.begin(on_call=True)
+        self._give(call, active, on_call=True)
         if taken.asked or not isinstance(call, IncomingCall):
             call.use(t38=active.policy())
         else:

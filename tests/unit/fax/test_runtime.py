@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Calls that are given to faxes, with a user agent that is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from softfax.engine.core import Engine
+from softfax.fax.kept import TakenCall
+from softfax.fax.runtime import FaxRuntime
+from softfax.fax.settings import FaxSettings, Role
+from softfax.model import CallState, Direction
+from softfax.options import ModePolicy
+from softfax.sip.call import IncomingCall
+from softfax.sip.types import AudioMedia
+
+
+class Agent:
+    """A user agent without calls."""
+
+    config = SimpleNamespace(dscp_media=0, offer_timeout_s=10.0)
+    bound_addresses = (("127.0.0.1", 5060),)
+    incoming: Any = None
+
+    def post(self, command: Any) -> None:
+        """Do nothing: there is no call."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture
+def third() -> Iterator[socket.socket]:
+    """A host that has to do with no call."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.66", 0))
+        sock.setblocking(False)
+        yield sock
+
+
+def packets(sock: socket.socket) -> int:
+    count = 0
+    while True:
+        try:
+            sock.recv(2048)
+        except BlockingIOError:
+            return count
+        count += 1
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_strangers_call_that_is_taken_over_floods_no_third_party(
+    known: bool, third: socket.socket, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        agent: Any = Agent()
+        runtime = FaxRuntime(Engine(1), agent)
+        call = IncomingCall(agent)
+        call.source, call.known = "127.0.0.1", known
+        ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        ours.bind(("127.0.0.1", 0))
+        audio = AudioMedia(ours.detach(), third.getsockname(), 0, "PCMU", True, True)
+        settings = FaxSettings(
+            direction=Direction.RECEIVE, role=Role.ANSWERER, document=tmp_path / "r.tif", mode=ModePolicy.AUDIO
+        )
+        taken = TakenCall(call, None, audio, None, answered=True, asked=True)
+        active = runtime.take_over(taken, settings, lambda event: None)
+        await asyncio.sleep(1.6)
+        active.session.call_state(CallState.ENDED)
+        await runtime.close()
+
+    asyncio.run(main())
+    assert packets(third) > 60 if known else 0 < packets(third) <= 51
