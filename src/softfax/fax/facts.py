@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from softfax.engine.core import EngineEvent
+from softfax.engine.core import EngineEvent, completion_text
 from softfax.fax import outcome
+from softfax.fax.outcome import Outcome
 from softfax.fax.settings import FaxSettings
 from softfax.model import Direction, Mode, NegotiatedEvent, Operation, PageEvent, SessionEvent, SessionState
 
@@ -25,7 +26,8 @@ class PageMark:
 @dataclass
 class FaxFacts:
     """One fax so far. `pages` are those confirmed; `confirmed_last` once the last one is. `pages_before` are those of other faxes
-    on the call, which the engine counts before them.
+    on the call, which the engine counts before them. `subaddress` (SUB) and `sender_id` (SID) are what a receiver was told,
+    `hostile` is what the guard caught the far end at.
     """
 
     pages: int = 0
@@ -39,6 +41,10 @@ class FaxFacts:
     dots_per_metre: str = "0x0"
     remote_station_id: str = ""
     bad_rows: int = 0
+    subaddress: str = ""
+    sender_id: str = ""
+    dis_heard: bool = False
+    hostile: str = ""
 
     @property
     def terms(self) -> tuple[int, bool, str]:
@@ -51,6 +57,10 @@ class FaxFacts:
         self.bitrate, self.ecm, self.encoding = rate, bool(ecm), outcome.encoding_name(encoding)
         self.resolution, self.dots_per_metre = outcome.resolution_name(x_dpm, y_dpm), f"{x_dpm}x{y_dpm}"
         self.remote_station_id = event.text or self.remote_station_id
+
+    def note_addresses(self, event: EngineEvent) -> None:
+        """Take in what was said with a DCS: SUB and SID."""
+        self.subaddress, self.sender_id = (t.strip() for t in event.data.decode().ljust(2, "\0").split("\0")[:2])
 
     def negotiated(self, mode: Mode, fax_id: str) -> NegotiatedEvent:
         """The event of it."""
@@ -101,6 +111,19 @@ class FaxFacts:
             pages_received=0 if sending else self.pages,
             total_bad_lines=self.bad_rows,
         )
+
+    def judge(self, code: int, settings: FaxSettings) -> Outcome:
+        """Outcome of a fax whose T.30 has ended with spandsp's completion code `code`."""
+        if self.hostile:
+            return Outcome(False, "UNKNOWN", self.hostile, code or outcome.T30_CALLDROPPED)
+        if self.confirmed_last:
+            return outcome.OK
+        asked = settings.polling is not None and settings.direction is Direction.RECEIVE
+        polls = asked and self.dis_heard and not self.bitrate
+        result = outcome.from_t30(code, completion_text(code), polls=polls)
+        if result.success and not self.pages:
+            return Outcome(False, "HANGUP", "the call ended before the first page", outcome.T30_CALLDROPPED)
+        return result
 
     def in_result(self) -> dict[str, Any]:
         """The fields of its result that are known from here."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from softfax.model import Direction, EndedBy, FaxResult
-from softfax.reasons import REASON_REMEDIES
+from softfax.reasons import REASON_REMEDIES, SERVER_SILENT
 from softfax.sip.ended import CallEnd
 from softfax.sipstatus import cause_shown, phrase_of, status
 
@@ -16,7 +16,6 @@ __all__ = [
     "Outcome",
     "cut",
     "encoding_name",
-    "ended_unanswered",
     "from_sip",
     "from_t30",
     "hostile_text",
@@ -24,6 +23,7 @@ __all__ = [
     "not_reached",
     "resolution_name",
     "too_long",
+    "unanswered",
 ]
 
 # Result codes of ours, where T.30 never began: NO_T30 + SIP status.
@@ -114,8 +114,11 @@ def too_long(seconds: float) -> Outcome:
     return Outcome(False, "TIMEOUT", f"the call took longer than {seconds / 3600:g} hours", T30_CALLDROPPED)
 
 
-def ended_unanswered(end: CallEnd, sip_code: int) -> Outcome:
-    """A call that ended before it was answered, but not by a refusal of the far end's."""
+def unanswered(end: CallEnd, sip_code: int, reason: str, *, placed: bool) -> Outcome:
+    """A call that ended before it was answered: one that was `placed` by the far end's refusal, or by silence."""
+    if placed and end.by is not EndedBy.SOFTFAX:
+        silent = end.by is None and sip_code == 408  # no response at all
+        return from_sip(sip_code, SERVER_SILENT if silent else reason, end.q850, end.words)
     if end.by is EndedBy.SOFTFAX:
         code = end.code or sip_code
         why = end.why or phrase_of(code)

@@ -2,8 +2,7 @@
 """One fax from the first SIP message to its result: the state machine between a call and a T.30 engine.
 
 It does no I/O itself. The call and the engine session are ports, timers come from a scheduler, time from its clock; what
-happens goes out as events. Everything runs on one thread, in order. Its phases and the
-states of its FAXSession are tables in `softfax.transitions`.
+happens goes out as events. All is on one thread. Its phases and the states of its FAXSession are in `softfax.transitions`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from softfax.engine.abi import EventType
-from softfax.engine.core import EngineEvent, completion_text
+from softfax.engine.core import EngineEvent
 from softfax.fax import outcome
 from softfax.fax.facts import FaxFacts, PageMark
 from softfax.fax.outcome import Outcome
@@ -24,7 +23,6 @@ from softfax.model import (
     CallEvent,
     CallState,
     Direction,
-    EndedBy,
     Event,
     FaxResult,
     Mode,
@@ -32,7 +30,6 @@ from softfax.model import (
     new_fax_id,
 )
 from softfax.options import ModePolicy
-from softfax.reasons import SERVER_SILENT
 from softfax.sip.ended import CallEnd
 from softfax.transitions import CALL_PHASES, SESSIONS, Phase
 from softfax.vocabularies.asterisk import present
@@ -67,27 +64,26 @@ class FaxSession:
     result: FaxResult | None = None
     pages_total: int | None = None
     more_pages: bool = False
-    """Whether pages are still being made."""
+    """True while pages are still being made."""
     warnings: Sequence[str] = ()
-    """What is to be said of the documents."""
+    """Warnings about the documents."""
     t30_code: int | None = None
-    """How T.30 has ended on the call (spandsp's completion code)."""
+    """spandsp's completion code of T.30 on the call, once it has ended."""
+    outcome: Outcome | None = None
+    """Set once it is settled, before the call has ended."""
+    drain: Callable[[], None] = lambda: None
+    """Set by the owner: delivers the engine's waiting events now, so that the last of them counts in the result."""
 
     def __post_init__(self) -> None:
         self.pages_total = self.settings.pages_total
         self._facts = FaxFacts()
-        self._subaddress = self._sender_id = ""
         self._timers = Timers(self.scheduler)
         self._began = self.scheduler.time()
-        self._outcome: Outcome | None = None
         self._offer_pending = False
         self._t38_refused = False
         self._in_audio = False
-        self._hostile = ""
-        self._dis_heard = False
         self._last_sip = (0, "")
-        self._media_running = False
-        self._answered = self._hung_up = False
+        self._media_running = self._answered = self._hung_up = False
         self._early: AudioPath | T38Path | None = None
         self._call_end = CallEnd()
         #: False for one that goes on in the call of another, until its training is over.
@@ -101,14 +97,9 @@ class FaxSession:
         return self.phase is Phase.ENDED
 
     @property
-    def accepts_t38(self) -> bool:
-        """True if an offer of T.38 from the far end is accepted."""
-        return self.settings.accepts_t38 and self.phase in (Phase.CALLING, Phase.UP, Phase.FAXING)
-
-    @property
     def keeps_call(self) -> bool:
         """True where the fax went through and its call stays up for another one."""
-        return self.settings.keep and self._outcome is not None and self._outcome.success and not self._hung_up
+        return self.settings.keep and self.outcome is not None and self.outcome.success and not self._hung_up
 
     @property
     def page_marks(self) -> list[PageMark]:
@@ -132,8 +123,8 @@ class FaxSession:
     def hand_on(self) -> None:
         """The far end has confirmed all pages: the fax is delivered, and its call goes on with another (EOM)."""
         self.engine, self.drain = None, lambda: None
-        self._outcome = outcome.OK
-        self._emit(CallEvent(state=CallState.ENDED, reason=NEXT_FAX, call_id=self._call_id, fax_id=self.fax_id))
+        self.outcome = outcome.OK
+        self._report_call(CallState.ENDED, 0, NEXT_FAX)
         self._end()
 
     def go_on(self, before: FaxSession, *, turned: bool = False) -> None:
@@ -146,7 +137,7 @@ class FaxSession:
         self._t38_refused, self._in_audio = True, before._in_audio
         before.hand_on()
         self._began, self._reached, self._media_running = self.scheduler.time(), turned, True
-        self._dis_heard = turned
+        self._facts.dis_heard = turned
         self.begin(on_call=True)
         self.call_state(CallState.ANSWERED, 200, "OK")
         self._session_state(SessionState.INITIALIZED)
@@ -159,9 +150,10 @@ class FaxSession:
         for this one too, because integrators take it for a call of its own.
         """
         self._session_state(SessionState.RESERVED)
-        self._timers.start("call", self.settings.timeouts.call_s, self._call_too_long)
+        t = self.settings.timeouts
+        self._timers.start("call", t.call_s, lambda: self._finish(outcome.too_long(t.call_s)))
         if self.settings.role is Role.CALLER:
-            self._timers.start("answer", self.settings.timeouts.answer_s, self._no_answer)
+            self._timers.start("answer", t.answer_s, lambda: self._finish(outcome.no_answer(t.answer_s)))
             if on_call:
                 self.call_state(CallState.CALLING)
 
@@ -170,9 +162,7 @@ class FaxSession:
         if self.ended:
             return
         if state is not CallState.ANSWERED or not self._answered:
-            self._emit(
-                CallEvent(state=state, sip_code=sip_code, reason=reason, call_id=self._call_id, fax_id=self.fax_id)
-            )
+            self._report_call(state, sip_code, reason)
         self._last_sip = (sip_code, reason)
         if state is CallState.ANSWERED and not self._answered:
             # An answer that crossed our CANCEL is hung up on by the call.
@@ -184,12 +174,7 @@ class FaxSession:
 
     def audio_up(self, path: AudioPath) -> None:
         """Audio is negotiated (first, or again after T.38). The socket is the session's from here on."""
-        if self.engine is None or self.phase in (Phase.CLOSING, Phase.ENDED):
-            path.close()
-            return
-        if not self._answered:
-            # Early media: T.30 begins when the call is answered.
-            self._keep_early(path)
+        if not self._is_due(path):
             return
         if self._media_running and self.mode is Mode.T38:
             self._back_to_audio(path)
@@ -207,11 +192,7 @@ class FaxSession:
         """T.38 is negotiated, by our offer or the far end's; T.30 starts over on it."""
         self._offer_pending = False
         self._timers.stop("offer", "t38")
-        if self.engine is None or self.phase in (Phase.CLOSING, Phase.ENDED):
-            path.close()
-            return
-        if not self._answered:
-            self._keep_early(path)
+        if not self._is_due(path):
             return
         if self.mode is Mode.AUDIO and self._facts.pages:
             # T.30 would start over, over pages that were confirmed.
@@ -240,6 +221,15 @@ class FaxSession:
         elif self.engine is not None:
             self.engine.hold(False)
 
+    def _is_due(self, path: AudioPath | T38Path) -> bool:
+        """Return True if T.30 runs on media now. Early media are kept until the call is answered."""
+        if self.engine is None or self.phase in (Phase.CLOSING, Phase.ENDED):
+            path.close()
+            return False
+        if not self._answered:
+            self._keep_early(path)
+        return self._answered
+
     def _keep_early(self, path: AudioPath | T38Path | None) -> None:
         if self._early is not None:
             self._early.close()
@@ -255,14 +245,12 @@ class FaxSession:
         if handler is not None:
             handler(self, event)
 
-    def _on_v21(self, event: EngineEvent) -> None:
-        del event
+    def _on_v21(self, _event: EngineEvent) -> None:
         if self.settings.offers_t38_on_v21:
             self._offer_t38()
 
-    def _on_commanded(self, event: EngineEvent) -> None:
+    def _on_commanded(self, _event: EngineEvent) -> None:
         """A DCS was said. In audio the fax stays there from here on: a change would begin it anew on both sides, or on one."""
-        del event
         if self.mode is Mode.AUDIO and self.settings.mode is not ModePolicy.T38:
             self._offer_pending, self._t38_refused = False, True
             self._timers.stop("offer")
@@ -273,79 +261,57 @@ class FaxSession:
             self.call.stay_in_audio(fixed)
         self._in_audio = fixed
 
-    def _on_dis(self, event: EngineEvent) -> None:
-        del event
-        self._dis_heard = True
+    def _on_dis(self, _event: EngineEvent) -> None:
+        self._facts.dis_heard = True
 
     def _on_negotiated(self, event: EngineEvent) -> None:
         before, self._reached = self._facts.terms, True
         self._facts.negotiate(event)
-        said = event.data.decode().ljust(2, "\0").split("\0")
-        self._subaddress, self._sender_id = (text.strip() for text in said[:2])
+        self._facts.note_addresses(event)
         if self.phase is Phase.UP:
             self._move(Phase.FAXING)
         elif before == self._facts.terms:
             return
-        self._emit(self._facts.negotiated(self.mode, self.fax_id))
+        self.on_event(self._facts.negotiated(self.mode, self.fax_id))
         self._session_state(SessionState.ACTIVE)
 
     def _on_page(self, event: EngineEvent) -> None:
         *_, fcf, _retries, confirmed = event.values
         p, direction = self._facts, self.settings.direction
         page = p.page(event, direction, self.fax_id)
-        p.confirmed_last = bool(
-            direction is Direction.SEND
-            and confirmed
-            and fcf == FCF_MCF
-            and not self.more_pages
-            and p.pages == (self.pages_total or p.pages)
-        )
-        self._emit(page)
+        whole = not self.more_pages and p.pages == (self.pages_total or p.pages)
+        p.confirmed_last = direction is Direction.SEND and bool(confirmed) and fcf == FCF_MCF and whole
+        self.on_event(page)
         self._session_state(SessionState.ACTIVE)
 
     def _on_complete(self, event: EngineEvent) -> None:
         p, self.t30_code = self._facts, event.code
         p.remote_station_id = event.text or p.remote_station_id
         p.pages = max(p.pages, event.values[0] - p.pages_before)
-        if self._outcome is None:
-            self._outcome = self._judge(event.code)
+        self.outcome = self.outcome or p.judge(event.code, self.settings)
         if self.phase not in (Phase.CLOSING, Phase.ENDED):
             self._close_call()
 
     def _on_hostile(self, event: EngineEvent) -> None:
-        self._hostile = outcome.hostile_text(event.code)
-        log.warning("fax %s: %s; the call is ended", self.fax_id, self._hostile)
+        self._facts.hostile = outcome.hostile_text(event.code)
+        log.warning("fax %s: %s; the call is ended", self.fax_id, self._facts.hostile)
 
     def _on_disk(self, event: EngineEvent) -> None:
         """A received page cannot be kept: it was not confirmed, and the call ends."""
         text = f"a received page could not be written ({os.strerror(event.code)})"
         log.error("fax %s: %s", self.fax_id, text)
-        if self._outcome is None:
-            self._outcome = Outcome(False, "FILE_ERROR", text, outcome.T30_FILE_ERROR)
+        self.outcome = self.outcome or Outcome(False, "FILE_ERROR", text, outcome.T30_FILE_ERROR)
 
-    def _on_stalled(self, event: EngineEvent) -> None:
+    def _on_stalled(self, _event: EngineEvent) -> None:
         """Silence counts against the far end until a fax is heard, and as long as something should come from it.
 
         Over T.38 silence is normal while we send. Where we receive it is not, and T.30 does not time all of it: a sender that
         is gone in the middle of an ECM page over T.38 is waited for without end.
         """
-        del event
         if self.phase is Phase.UP or (self.phase is Phase.FAXING and self.settings.direction is Direction.RECEIVE):
             heard = "" if self.phase is Phase.FAXING else "no fax was heard: "
             text = f"{heard}nothing came from the far end for {self.settings.timeouts.stall_s:g} s"
             self._finish(Outcome(False, "TIMEOUT", text, outcome.T30_CALLDROPPED))
-
-    def _judge(self, code: int) -> Outcome:
-        if self._hostile:
-            return Outcome(False, "UNKNOWN", self._hostile, code or outcome.T30_CALLDROPPED)
-        if self._facts.confirmed_last:
-            return outcome.OK
-        asked = self.settings.polling is not None and self.settings.direction is Direction.RECEIVE
-        polls = asked and self._dis_heard and not self._facts.bitrate
-        result = outcome.from_t30(code, completion_text(code), polls=polls)
-        if result.success and not self._facts.pages:
-            return Outcome(False, "HANGUP", "the call ended before the first page", outcome.T30_CALLDROPPED)
-        return result
 
     # ---- transitions ----------------------------------------------------------------------------------------------
 
@@ -358,10 +324,9 @@ class FaxSession:
         """Ends the fax politely for a reason of ours: DCN, then BYE or CANCEL."""
         if self.ended or self.phase is Phase.CLOSING:
             return
-        if self._outcome is None:
-            self._outcome = why
+        self.outcome = self.outcome or why
         if self.phase is Phase.CALLING or self.engine is None or not self._media_running:
-            self._finish(self._outcome)
+            self._finish(self.outcome)
             return
         # DCN goes to the far end; on audio that is a second of V.21.
         self._move(Phase.CLOSING)
@@ -374,9 +339,8 @@ class FaxSession:
         self._move(Phase.UP)
         self._timers.stop("answer")
         self._session_state(SessionState.UNINITIALIZED)
-        t = self.settings.timeouts
         if self.settings.mode is ModePolicy.T38 and self.mode is not Mode.T38:
-            self._timers.start("t38", t.t38_s, self._no_t38)
+            self._timers.start("t38", self.settings.timeouts.t38_s, self._no_t38)
         early, self._early = self._early, None
         if isinstance(early, AudioPath):
             self.audio_up(early)
@@ -408,28 +372,22 @@ class FaxSession:
             self._session_state(SessionState.OPEN)
 
     def _on_call_ended(self, sip_code: int, reason: str, end: CallEnd) -> None:
-        settled = self._outcome is not None
+        settled = self.outcome is not None
         if self.phase is Phase.CALLING and not settled:
-            if self.settings.role is Role.CALLER and end.by is not EndedBy.SOFTFAX:
-                silent = end.by is None and sip_code == 408  # no response at all
-                self._outcome = outcome.from_sip(sip_code, SERVER_SILENT if silent else reason, end.q850, end.words)
-            else:
-                self._outcome = outcome.ended_unanswered(end, sip_code)
-        if self._outcome is None and self._media_running:
+            self.outcome = outcome.unanswered(end, sip_code, reason, placed=self.settings.role is Role.CALLER)
+        if self.outcome is None and self._media_running:
             # Cut off in the middle: what the far end has of the fax nobody knows.
             self._session_state(SessionState.UNKNOWN)
         self._stop_engine()
-        if self._outcome is None:
-            # The engine had nothing to say: T.30 had not begun.
-            self._outcome = Outcome(False, "HANGUP", "the far end hung up", outcome.T30_CALLDROPPED)
-        if not settled and self._answered and not self._outcome.success:
-            self._outcome = outcome.cut(self._outcome, end, began=self._media_running)
+        # Where the engine had nothing to say, T.30 had not begun.
+        self.outcome = self.outcome or Outcome(False, "HANGUP", "the far end hung up", outcome.T30_CALLDROPPED)
+        if not settled and self._answered and not self.outcome.success:
+            self.outcome = outcome.cut(self.outcome, end, began=self._media_running)
         self._end()
 
     def _finish(self, result: Outcome) -> None:
         """Settles the outcome, stops T.30 and hangs up."""
-        if self._outcome is None:
-            self._outcome = result
+        self.outcome = self.outcome or result
         self._close_call()
         if self.phase is Phase.CLOSING:
             self._stop_engine()
@@ -439,7 +397,7 @@ class FaxSession:
         calling = self.phase is Phase.CALLING
         self._move(Phase.CLOSING)
         self._timers.stop("answer", "offer", "t38", "call")
-        if calling or self._outcome is None or not self._outcome.success:
+        if calling or self.outcome is None or not self.outcome.success:
             self._hang_up()
         else:
             self._timers.start("linger", self.settings.timeouts.linger_s, self._hang_up)
@@ -461,9 +419,6 @@ class FaxSession:
             self.engine.stop_media()
         self.drain()
 
-    #: Set by the owner: delivers the engine's waiting events now, so that the last of them counts in the result.
-    drain: Callable[[], None] = field(default=lambda: None)
-
     def _end(self) -> None:
         if self.ended:
             return
@@ -473,18 +428,11 @@ class FaxSession:
         self._timers.stop()
         self._session_state(SessionState.COMPLETE)
         self.result = self._make_result()
-        self._emit(self.result)
-
-    def _no_answer(self) -> None:
-        if self.phase is Phase.CALLING:
-            self._finish(outcome.no_answer(self.settings.timeouts.answer_s))
+        self.on_event(self.result)
 
     def _no_t38(self) -> None:
         if self.phase is Phase.UP and self.mode is not Mode.T38:
             self._finish(Outcome(False, "T38_NEG_ERROR", "T.38 was not agreed in time", outcome.NO_T30))
-
-    def _call_too_long(self) -> None:
-        self._finish(outcome.too_long(self.settings.timeouts.call_s))
 
     def _move(self, phase: Phase) -> None:
         self.phase = CALL_PHASES.move(self.phase, phase)
@@ -495,8 +443,10 @@ class FaxSession:
     def _call_id(self) -> str:
         return self.call.call_id if self.call is not None else ""
 
-    def _emit(self, event: Event) -> None:
-        self.on_event(event)
+    def _report_call(self, state: CallState, sip_code: int, reason: str) -> None:
+        self.on_event(
+            CallEvent(state=state, sip_code=sip_code, reason=reason, call_id=self._call_id, fax_id=self.fax_id)
+        )
 
     def _guarded(self, action: Callable[[EnginePort], None]) -> bool:
         """Runs an engine operation; a failure ends the fax, and the caller gets False."""
@@ -512,11 +462,11 @@ class FaxSession:
     def _session_state(self, state: SessionState) -> None:
         """Moves the FAXSession and emits its record, with Asterisk's rules of absence."""
         self.state = SESSIONS.move(self.state, state)
-        self._emit(present(self._facts.session(state, self.settings, self.number, self.fax_id)))
+        self.on_event(present(self._facts.session(state, self.settings, self.number, self.fax_id)))
 
     def _make_result(self) -> FaxResult:
         p, s = self._facts, self.settings
-        o = self._outcome or Outcome(False, "UNKNOWN", "the fax ended without a reason", outcome.T30_CALLDROPPED)
+        o = self.outcome or Outcome(False, "UNKNOWN", "the fax ended without a reason", outcome.T30_CALLDROPPED)
         if not self._reached and not o.success and o.error != "CANCEL":
             o = outcome.not_reached(o)
         return o.result(
@@ -528,8 +478,8 @@ class FaxSession:
             pages_total=self.pages_total if s.direction is Direction.SEND else p.pages,
             local_station_id=s.ident,
             bad_rows=p.bad_rows,
-            subaddress=self._subaddress or None,
-            sender_id=self._sender_id or None,
+            subaddress=p.subaddress or None,
+            sender_id=p.sender_id or None,
             **p.in_result(),
             documents=list(s.documents),
             call_id=self._call_id,
@@ -539,11 +489,6 @@ class FaxSession:
             retry_after_s=self._call_end.retry_after_s or None,
             warnings=list(self.warnings) or None,
         )
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """Outcome, once the fax has ended."""
-        return self._outcome
 
 
 _ENGINE_HANDLERS: dict[EventType, Callable[[FaxSession, EngineEvent], None]] = {

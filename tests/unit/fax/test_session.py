@@ -208,7 +208,7 @@ def test_audio_alone_never_offers() -> None:
         r.happens(EventType.V21)
         r.clock.run(10)
         assert r.call.asked == []
-        assert not r.session.accepts_t38
+        assert not r.session.settings.accepts_t38
 
 
 def test_an_answerer_offers_soon_after_the_call_is_up() -> None:
