@@ -150,10 +150,10 @@ class UserAgent:
         stay = {name: one for name, one in self._known.items() if name in new and name not in gone}
         await asyncio.gather(*(self.unregister(name) for name in gone))
         fresh = [account for account in accounts if account.name not in stay]
-        made = await asyncio.gather(*(known_account(one, self._hosts, self._stack.look_up) for one in fresh))
+        made = await asyncio.gather(*(known_account(one, self._hosts, self._stack.glue.look_up) for one in fresh))
         self._known = stay | {one.account.name: one for one in made}
         known = list(self._known.values())
-        await self._stack.ask(lambda stack: stack.put_accounts(known))
+        await self._stack.ask(lambda stack: stack.pj_accounts.put(known))
         self.config = replace(self.config, accounts=tuple(accounts))
 
     async def _look_up_again(self) -> None:
@@ -162,11 +162,11 @@ class UserAgent:
             await asyncio.sleep(LOOK_UP_AGAIN_S)
             for name, one in list(self._known.items()):
                 if not all(is_numeric(host) for host, _ in hosts_of(one.account)):
-                    again = await known_account(one.account, self._hosts, self._stack.look_up)
+                    again = await known_account(one.account, self._hosts, self._stack.glue.look_up)
                     if self._known.get(name) is one and again.servers:
                         self._known[name] = replace(one, servers=again.servers, next_hop=again.next_hop)
             known = list(self._known.values())
-            self.post(lambda stack, known=known: stack.put_accounts(known))  # type: ignore[misc]
+            self.post(lambda stack, known=known: stack.pj_accounts.put(known))  # type: ignore[misc]
 
     def watch_registration(self, name: str, lost: Callable[[str], None]) -> Callable[[], None]:
         """Tells `lost` why the registration of an account holds no more, where no answer of its registrar says so.
@@ -217,7 +217,7 @@ class UserAgent:
         """Return True if an account has a server that has not failed."""
         known = self._known.get(name)
         return known is not None and any(
-            version_of(host) in self._stack.bound and not self._stack.is_failed(host, port)
+            version_of(host) in self._stack.bound and not self._stack.glue.is_failed(host, port)
             for host, port in known.next_hop
         )
 
@@ -232,13 +232,13 @@ class UserAgent:
     @property
     def refused(self) -> Refused:
         """Counts of what was refused before it became a call."""
-        return self._stack.refused
+        return self._stack.glue.refused
 
     def close_to_calls(self, full: bool, draining: bool = False) -> None:
         """Answer OPTIONS with 503 while `full` or `draining`; while `full` refuse incoming calls with 503 and Retry-After before
         anything is made of them.
         """
-        self._stack.close_to_calls(full, draining)
+        self._stack.glue.close_to_calls(full, draining)
 
     def call(
         self,
@@ -268,7 +268,7 @@ class UserAgent:
     def place(self, call: Call, order: PlaceOrder) -> None:
         """Send an INVITE, over the version of IP that its target is reached by. On the loop."""
         if len(self._stack.bound) == 1:
-            self.post(lambda stack: stack.call(call, order))
+            self.post(lambda stack: stack.calls.place(call, order))
             return
         task = asyncio.ensure_future(self._place(call, order))
         self._placing.add(task)
@@ -280,16 +280,16 @@ class UserAgent:
             (account.proxy or order.uri, account.transport) if account else (order.uri, self.config.transport)
         )
         order = replace(order, version=self._best(await self._ours(target, transport)))
-        self.post(lambda stack: stack.call(call, order))
+        self.post(lambda stack: stack.calls.place(call, order))
 
     async def _ours(self, uri: str, transport: Transport) -> list[tuple[str, int]]:
         """Addresses that a URI leads to, as far as they are of a version of IP that is listened on."""
-        found = await towards(uri, transport, self._stack.look_up)
+        found = await towards(uri, transport, self._stack.glue.look_up)
         return [one for one in found if version_of(one[0]) in self._stack.bound]
 
     def _best(self, found: Sequence[tuple[str, int]]) -> int:
         """The version of IP of the first address that has not failed; the first that is listened on where there is none."""
-        ours = [one for one in found if not self._stack.is_failed(*one)] or found
+        ours = [one for one in found if not self._stack.glue.is_failed(*one)] or found
         return version_of(ours[0][0]) if ours else next(iter(self._stack.bound))
 
     async def _version_of(self, name: str) -> int:

@@ -79,7 +79,7 @@ class Call:
         self._hangup_wanted = True
         self._cancel_timer()
         if not self._ended:
-            self._agent.post(lambda stack: stack.hangup(self, code))
+            self._agent.post(lambda stack: stack.calls.hangup(self, code))
 
     def offer_t38(self) -> None:
         """Offers T.38 in a re-INVITE, by the call's policy; `on_t38` or `on_t38_refused` follows.
@@ -99,7 +99,7 @@ class Call:
         self._in_audio = fixed
         if fixed and self._offer_timer is not None:
             self._cancel_timer()
-            self._agent.post(lambda stack: stack.cancel_offer(self))
+            self._agent.post(lambda stack: stack.calls.cancel_offer(self))
 
     def use(self, *, t38: T38Policy) -> None:
         """Replace the policy for T.38."""
@@ -118,7 +118,7 @@ class Call:
         """Ask the far end to call `uri` (REFER, RFC 3515); `done` takes the status that it got there, or why it did not try."""
         self._referred = done
         if not self._ended:
-            self._agent.post(lambda stack: stack.refer(self, uri))
+            self._agent.post(lambda stack: stack.calls.refer(self, uri))
 
     def _deliver_referred(self, code: int, reason: str) -> None:
         done, self._referred = self._referred, None
@@ -127,20 +127,20 @@ class Call:
 
     def _send_audio_offer(self, tries: int) -> None:
         if not self._ended:
-            self._agent.post(lambda stack: stack.offer_audio(self, tries))
+            self._agent.post(lambda stack: stack.calls.offer_audio(self, tries))
 
     def _audio_offer_pending(self, tries: int) -> None:
         asyncio.get_running_loop().call_later(PENDING_RETRY_S, self._send_audio_offer, tries)
 
     def _send_offer(self) -> None:
         if not self._ended and self._offer_timer is not None:
-            self._agent.post(lambda stack: stack.offer_t38(self))
+            self._agent.post(lambda stack: stack.calls.offer_t38(self))
 
     def _offer_timed_out(self) -> None:
         self._offer_timer = None
         if self._ended:
             return
-        self._agent.post(lambda stack: stack.cancel_offer(self))
+        self._agent.post(lambda stack: stack.calls.cancel_offer(self))
         self._deliver_refused(408, "no answer to the offer of T.38")
 
     def _cancel_timer(self) -> None:
@@ -221,15 +221,15 @@ class IncomingCall(Call):
     def answer(self, *, t38: T38Policy) -> None:
         """Answers with 200; `t38` says what offers of T.38 get."""
         self._policy = t38
-        self._agent.post(lambda stack: stack.answer(self))
+        self._agent.post(lambda stack: stack.calls.answer(self))
 
     def ring(self) -> None:
         """Send 180 Ringing."""
-        self._agent.post(lambda stack: stack.ring(self))
+        self._agent.post(lambda stack: stack.calls.ring(self))
 
     def progress(self) -> None:
         """Send 183 with our SDP: audio is agreed before the answer. Only where the INVITE offers audio."""
-        self._agent.post(lambda stack: stack.progress(self))
+        self._agent.post(lambda stack: stack.calls.progress(self))
 
     def reject(self, code: int = 603) -> None:
         """Refuses the call with a SIP status of 300 to 699."""

@@ -16,7 +16,7 @@ from softfax.sip.secure import security_of
 from softfax.sip.types import CallerId
 
 if TYPE_CHECKING:
-    from softfax.sip.stack import Stack
+    from softfax.sip.pj_calls import PjCalls
 
 __all__ = ["PjCall", "PjEndpoint", "operation", "refusal", "shown_as"]
 
@@ -42,12 +42,12 @@ class PjEndpoint(pj.Endpoint):  # type: ignore[misc]
 class PjCall(pj.Call):  # type: ignore[misc]
     """Callbacks of a call; none may raise."""
 
-    def __init__(self, stack: Stack, pj_account: PjAccount, call: Call, index: int = -1) -> None:
+    def __init__(self, calls: PjCalls, pj_account: PjAccount, call: Call, index: int = -1) -> None:
         if index < 0:
             super().__init__(pj_account)
         else:
             super().__init__(pj_account, index)
-        self._stack = stack
+        self._calls = calls
         self.pj_account = pj_account
         self.call = call
         #: Our offer of T.38 in the first INVITE, how the call is placed again if it is refused, and at another server if this
@@ -62,11 +62,11 @@ class PjCall(pj.Call):  # type: ignore[misc]
         self.targets = [call.remote_uri]
         self.led_to = ""
         call._version, call._public_address = pj_account.version, pj_account.public_address
-        call._may_send = lambda host, port: stack.may_send(call, host, port)
+        call._may_send = lambda host, port: calls.may_send(call, host, port)
         call._security = security_of(
             pj_account.account, by_tls=pj_account.account is not None and pj_account.account.transport == "tls"
         )
-        stack.pj_accounts.began(pj_account)
+        calls.pj_accounts.began(pj_account)
 
     def onCallSdpCreated(self, prm: Any) -> None:
         # pjsua has made an offer of audio: its media are there when audio is wanted later.
@@ -75,20 +75,20 @@ class PjCall(pj.Call):  # type: ignore[misc]
 
     def onCallState(self, prm: Any) -> None:
         try:
-            self._stack.on_call_state(self)
+            self._calls.on_call_state(self)
         except Exception:
             log.exception("a call event was lost")
 
     def onCallTransferStatus(self, prm: Any) -> None:
         try:
             if prm.finalNotify or prm.statusCode >= 200:
-                self._stack.agent.tell(self.call._deliver_referred, int(prm.statusCode), clean(prm.reason))
+                self._calls.agent.tell(self.call._deliver_referred, int(prm.statusCode), clean(prm.reason))
         except Exception:
             log.exception("the answer to a REFER was lost")
 
     def onCallRedirected(self, prm: Any) -> int:
         try:
-            if self._stack.may_redirect(self, clean(prm.targetUri)):
+            if self._calls.may_redirect(self, clean(prm.targetUri)):
                 return int(pj.PJSIP_REDIRECT_ACCEPT_REPLACE)
         except Exception:
             log.exception("a redirection was not followed")

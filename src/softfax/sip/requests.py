@@ -81,7 +81,7 @@ class Requests:
         asked = self._registering[name] = asyncio.get_running_loop().create_future()
         try:
             version = await self._version(name) if wanted else 0
-            self._post(lambda stack: stack.registration(name, wanted, version))
+            self._post(lambda stack: stack.pj_accounts.register(name, wanted, version))
             return await asyncio.wait_for(asked, timeout_s)
         except TimeoutError:
             return RequestAnswer(408, "no answer", answered=False)
