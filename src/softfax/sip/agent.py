@@ -14,7 +14,7 @@ from softfax.sip.accounts import KnownAccount, check_accounts
 from softfax.sip.call import Call, IncomingCall
 from softfax.sip.glue import Refused
 from softfax.sip.listening import by_version, listen_addresses, version_of
-from softfax.sip.names import check_tls, hosts_of, known_account, numeric, towards
+from softfax.sip.names import check_tls, hosts_of, known_account, numeric, towards, with_servers
 from softfax.sip.requests import RequestAnswer, Requests
 from softfax.sip.types import (
     CallerId,
@@ -162,7 +162,7 @@ class UserAgent:
             await asyncio.sleep(LOOK_UP_AGAIN_S)
             for name, one in list(self._known.items()):
                 if not all(is_numeric(host) for host, _ in hosts_of(one.account)):
-                    again = await known_account(one.account, self._hosts, self._stack.glue.look_up)
+                    again = await with_servers(one.account, self._stack.glue.look_up)
                     if self._known.get(name) is one and again.servers:
                         self._known[name] = replace(one, servers=again.servers, next_hop=again.next_hop)
             known = list(self._known.values())
@@ -221,11 +221,14 @@ class UserAgent:
             for host, port in known.next_hop
         )
 
+    def _find(self, name: str) -> SipAccount | None:
+        return next((account for account in self.config.accounts if account.name == name), None)
+
     def _account(self, name: str) -> SipAccount:
-        for account in self.config.accounts:
-            if account.name == name:
-                return account
-        raise UsageError(f"there is no account {name}", "name one of the configuration")
+        account = self._find(name)
+        if account is None:
+            raise UsageError(f"there is no account {name}", "name one of the configuration")
+        return account
 
     # ---- calls --------------------------------------------------------------------------------------------------
 
@@ -275,7 +278,7 @@ class UserAgent:
         task.add_done_callback(self._placing.discard)
 
     async def _place(self, call: Call, order: PlaceOrder) -> None:
-        account = next((one for one in self.config.accounts if one.name == order.account), None)
+        account = self._find(order.account)
         target, transport = (
             (account.proxy or order.uri, account.transport) if account else (order.uri, self.config.transport)
         )
@@ -294,7 +297,7 @@ class UserAgent:
 
     async def _version_of(self, name: str) -> int:
         """The version of IP by which the server of an account is asked."""
-        account = next((one for one in self.config.accounts if one.name == name), None)
+        account = self._find(name)
         if account is None and name in self._known:
             account = self._known[name].account
         if account is None or len(self._stack.bound) == 1:

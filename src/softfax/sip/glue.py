@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes as c
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from typing import Any
 
 from softfax.errors import NativeError
 
@@ -47,26 +48,6 @@ class Unanswered(IntEnum):
     ANOTHER_QOP = 5
 
 
-class _Event(c.Structure):
-    _fields_ = [
-        ("type", c.c_int32),
-        ("call_id", c.c_int32),
-        ("code", c.c_int32),
-        ("fd", c.c_int32),
-        ("port", c.c_int32),
-        ("payload_type", c.c_int32),
-        ("law", c.c_int32),
-        ("direction", c.c_int32),
-        ("ptime_ms", c.c_int32),
-        ("red_rx", c.c_int32),
-        ("red_tx", c.c_int32),
-        ("red_again", c.c_int32),
-        ("remote", c.c_char_p),
-        ("local_sdp", c.c_char_p),
-        ("remote_sdp", c.c_char_p),
-    ]
-
-
 class FirstOffer(IntEnum):
     """Media that a first INVITE offers; T.38 beside one line of audio is left for later."""
 
@@ -95,12 +76,9 @@ class Refused:
     connections_ended: int = 0
 
 
-_Callback = c.CFUNCTYPE(None, c.POINTER(_Event))
-
-
 @dataclass(frozen=True, slots=True)
 class GlueEvent:
-    """One event, copied out of C."""
+    """One event, copied out of C, with the fields of glue.h in its order."""
 
     type: GlueEventType
     call_id: int
@@ -119,8 +97,17 @@ class GlueEvent:
     remote_sdp: str
 
 
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode("utf-8", "replace")
+class _Event(c.Structure):
+    _fields_ = [(field.name, c.c_char_p if field.type == "str" else c.c_int32) for field in fields(GlueEvent)]
+
+
+_Callback = c.CFUNCTYPE(None, c.POINTER(_Event))
+
+
+def _copied(event: _Event) -> GlueEvent:
+    kind, *values = (getattr(event, field.name) for field in fields(GlueEvent))
+    plain: list[Any] = [one if isinstance(one, int) else (one or b"").decode("utf-8", "replace") for one in values]
+    return GlueEvent(GlueEventType(kind), *plain)
 
 
 class Glue:
@@ -164,26 +151,8 @@ class Glue:
         def deliver(pointer: object) -> None:
             # No exception may cross into C.
             try:
-                e = pointer.contents  # type: ignore[attr-defined]
-                event = GlueEvent(
-                    GlueEventType(e.type),
-                    e.call_id,
-                    e.code,
-                    e.fd,
-                    e.port,
-                    e.payload_type,
-                    e.law,
-                    e.direction,
-                    e.ptime_ms,
-                    e.red_rx,
-                    e.red_tx,
-                    e.red_again,
-                    _text(e.remote),
-                    _text(e.local_sdp),
-                    _text(e.remote_sdp),
-                )
                 if function is not None:
-                    function(event)
+                    function(_copied(pointer.contents))  # type: ignore[attr-defined]
             except Exception:
                 log.exception("a SIP event was lost")
 

@@ -16,7 +16,7 @@ from softfax.sip.accounts import KnownAccount
 from softfax.sip.stun import public_address
 from softfax.sip.types import SipAccount, SipConfig, is_numeric, split_uri
 
-__all__ = ["LookUp", "check_tls", "hosts_of", "known_account", "numeric", "towards"]
+__all__ = ["LookUp", "check_tls", "hosts_of", "known_account", "numeric", "towards", "with_servers"]
 
 log = logging.getLogger("softfax.sip")
 
@@ -58,6 +58,11 @@ async def known_account(account: SipAccount, local_hosts: Sequence[str], look_up
                 if not isinstance(one, LocalError):
                     raise one
                 log.warning("account %s: %s", account.name, one)
+    return await with_servers(account, look_up)
+
+
+async def with_servers(account: SipAccount, look_up: LookUp) -> KnownAccount:
+    """The account with the addresses of its servers, none for a name that is not known."""
     found = await asyncio.gather(
         *(_servers(host, port, account.transport, look_up) for host, port in hosts_of(account))
     )

@@ -19,6 +19,7 @@ from softfax.sip.types import (
     AudioMedia,
     T38Media,
     T38Policy,
+    is_numeric,
     is_unspecified,
     local_address_towards,
 )
@@ -74,7 +75,10 @@ def _t38_media(event: GlueEvent) -> T38Media:
     if line is None or local_line is None:
         raise sdp.SdpError("no T.38")
     direct = sdp.is_direct(remote, line) and sdp.is_direct(local, local_line)
-    return T38Media(sdp.t38_remote(remote, line), sdp.t38_parameters(line), sdp.t38_parameters(local_line), direct)
+    ours, target = local_line.address or local.address or "", sdp.t38_remote(remote, line)
+    if is_numeric(ours):
+        sdp.check_family(target[0], [ours])
+    return T38Media(target, sdp.t38_parameters(line), sdp.t38_parameters(local_line), direct)
 
 
 def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:

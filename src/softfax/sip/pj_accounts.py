@@ -239,10 +239,6 @@ class PjAccounts:
             log.warning("%s", error)
             return None
 
-    def began(self, pj_account: PjAccount) -> None:
-        """A call uses the account."""
-        pj_account.calls += 1
-
     def ended(self, pj_account: PjAccount) -> None:
         """A call no longer uses it. Not within a callback of that call: an account given up goes with its last call."""
         pj_account.calls -= 1
@@ -313,12 +309,9 @@ class PjAccounts:
         """The name of the account whose last REGISTER was of this number in PJSIP; empty for none."""
         return next((name for name, one in self._registering.items() if int(one.getId()) == account_id), "")
 
-    def _by_id(self, account_id: int) -> PjAccount | None:
-        return next((one for one in self._all() if int(one.getId()) == account_id), None)
-
     def unanswered(self, event: GlueEvent) -> None:
         """A challenge to an account got no answer: said once for each reason, since far ends may send any number."""
-        pj_account = self._by_id(event.call_id)
+        pj_account = next((one for one in self._all() if int(one.getId()) == event.call_id), None)
         name = pj_account.name if pj_account is not None else ""
         problem = UNANSWERED[Unanswered(event.code)].format(realm=clean(event.remote_sdp))
         if pj_account is not None:
@@ -364,22 +357,21 @@ class PjAccounts:
         return f"[{shown}]" if ":" in shown else shown
 
     def _of_account(self, config: Any, pj_account: PjAccount, account: SipAccount, shown: str) -> None:
-        suffix = "" if account.transport == "udp" else f";transport={account.transport}"
         port = self._bound[pj_account.version][1]
         if account.transport == "tls":
             config.sipConfig.transportId, port = self._tls_transport(account, pj_account.version)
         if account.register:
-            config.regConfig.registrarUri = _with_transport(account.server, suffix)
+            config.regConfig.registrarUri = server_uri(account)
             config.regConfig.contactUriParams = f";{LINE_PARAMETER}={pj_account.token}"
         config.regConfig.registerOnAdd = False
         config.regConfig.timeoutSec = account.expires_s
         # The owner tries again, and nobody else.
         config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
         if public_of(account.public_address, pj_account.version):
-            config.sipConfig.contactForced = f"<sip:{account.user or 'softfax'}@{shown}:{port}{suffix}>"
+            config.sipConfig.contactForced = f"<sip:{account.user or 'softfax'}@{shown}:{port}{_suffix(account)}>"
         if account.proxy:
             loose = account.proxy if ";" in account.proxy else f"{account.proxy};lr"
-            config.sipConfig.proxies.append(_with_transport(loose, suffix))
+            config.sipConfig.proxies.append(_with_transport(loose, account))
         config.natConfig.udpKaIntervalSec = account.keepalive_s
         # Contact names the port that is listened on, not that of a connection, which may be closed. Without a certificate no
         # TLS can be accepted: then the connection is all there is to be reached by.
@@ -441,13 +433,17 @@ def _mark(config: Any, dscp: int) -> None:
         config.qosParams.flags, config.qosParams.dscp_val = pj.PJ_QOS_PARAM_HAS_DSCP, dscp
 
 
-def _with_transport(uri: str, suffix: str) -> str:
-    return uri if "transport=" in uri else f"{uri}{suffix}"
+def _suffix(account: SipAccount) -> str:
+    return "" if account.transport == "udp" else f";transport={account.transport}"
+
+
+def _with_transport(uri: str, account: SipAccount) -> str:
+    return uri if "transport=" in uri else f"{uri}{_suffix(account)}"
 
 
 def server_uri(account: SipAccount) -> str:
     """The server of an account, with the transport it is talked to over."""
-    return _with_transport(account.server, "" if account.transport == "udp" else f";transport={account.transport}")
+    return _with_transport(account.server, account)
 
 
 def port_of(endpoint: Any, transport: int) -> int:

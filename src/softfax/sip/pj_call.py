@@ -66,7 +66,7 @@ class PjCall(pj.Call):  # type: ignore[misc]
         call._security = security_of(
             pj_account.account, by_tls=pj_account.account is not None and pj_account.account.transport == "tls"
         )
-        calls.pj_accounts.began(pj_account)
+        pj_account.calls += 1
 
     def onCallSdpCreated(self, prm: Any) -> None:
         # pjsua has made an offer of audio: its media are there when audio is wanted later.

@@ -7,8 +7,9 @@ Nothing is tried again here but at another server of the same name (RFC 3263 §4
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,65 +64,63 @@ class Requests:
         self._post = post
         self._version = version
         self._another = another
-        self._registering: dict[str, asyncio.Future[RequestAnswer]] = {}
-        self._probes: dict[int, asyncio.Future[RequestAnswer]] = {}
+        self._asked: dict[str | int, asyncio.Future[RequestAnswer]] = {}
         self._probe_count = 0
 
     async def register(self, name: str, wanted: bool, timeout_s: float) -> RequestAnswer:
         """Registers an account, or takes its registration back."""
-        answer = await self._register(name, wanted, timeout_s)
-        for _ in range(SERVERS_MAX - 1):
-            if not wanted or not answer.of_server or not self._another(name):
-                break
-            log.warning("account %s: REGISTER (%s); the next server is asked", name, _shown(answer))
-            answer = await self._register(name, wanted, timeout_s)
-        return answer
-
-    async def _register(self, name: str, wanted: bool, timeout_s: float) -> RequestAnswer:
-        asked = self._registering[name] = asyncio.get_running_loop().create_future()
-        try:
-            version = await self._version(name) if wanted else 0
-            self._post(lambda stack: stack.pj_accounts.register(name, wanted, version))
-            return await asyncio.wait_for(asked, timeout_s)
-        except TimeoutError:
-            return RequestAnswer(408, "no answer", answered=False)
-        finally:
-            if self._registering.get(name) is asked:
-                del self._registering[name]
-
-    def registered(self, name: str, answer: RequestAnswer) -> None:
-        """A REGISTER was answered, or has failed."""
-        asked = self._registering.get(name)
-        if asked is not None and not asked.done():
-            asked.set_result(answer)
+        return await self._at_servers(name, "REGISTER", lambda: self._register(name, wanted, timeout_s), wanted)
 
     async def probe(self, name: str, timeout_s: float) -> RequestAnswer:
         """Asks the server of an account whether it is there, by OPTIONS (RFC 3261 §11); 408 for no answer."""
-        answer = await self._probe(name, timeout_s)
+        return await self._at_servers(name, "OPTIONS", lambda: self._probe(name, timeout_s))
+
+    async def _at_servers(
+        self, name: str, method: str, ask: Callable[[], Awaitable[RequestAnswer]], again: bool = True
+    ) -> RequestAnswer:
+        """The first answer of an account's servers that is no failure of that server's, or the last."""
+        answer = await ask()
         for _ in range(SERVERS_MAX - 1):
-            if not answer.of_server or not self._another(name):
+            if not again or not answer.of_server or not self._another(name):
                 break
-            log.warning("account %s: OPTIONS (%s); the next server is asked", name, _shown(answer))
-            answer = await self._probe(name, timeout_s)
+            log.warning("account %s: %s (%s); the next server is asked", name, method, _shown(answer))
+            answer = await ask()
         return answer
+
+    async def _register(self, name: str, wanted: bool, timeout_s: float) -> RequestAnswer:
+        with self._awaited(name) as asked:
+            version = await self._version(name) if wanted else 0
+            self._post(lambda stack: stack.pj_accounts.register(name, wanted, version))
+            return await _answer(asked, timeout_s, "no answer")
 
     async def _probe(self, name: str, timeout_s: float) -> RequestAnswer:
         self._probe_count = token = self._probe_count % 0x7FFFFFFF + 1
-        asked = self._probes[token] = asyncio.get_running_loop().create_future()
-        try:
+        with self._awaited(token) as asked:
             version = await self._version(name)
             self._post(lambda stack: stack.options(name, token, version))
-            return await asyncio.wait_for(asked, timeout_s)
-        except TimeoutError:
-            return RequestAnswer(408, answered=False)
-        finally:
-            del self._probes[token]
+            return await _answer(asked, timeout_s)
 
-    def probed(self, token: int, answer: RequestAnswer) -> None:
-        """OPTIONS were answered, or have failed."""
-        asked = self._probes.get(token)
+    @contextlib.contextmanager
+    def _awaited(self, key: str | int) -> Iterator[asyncio.Future[RequestAnswer]]:
+        asked = self._asked[key] = asyncio.get_running_loop().create_future()
+        try:
+            yield asked
+        finally:
+            if self._asked.get(key) is asked:
+                del self._asked[key]
+
+    def answered(self, key: str | int, answer: RequestAnswer) -> None:
+        """A REGISTER of an account, by its name, or OPTIONS, by their token, were answered, or have failed."""
+        asked = self._asked.get(key)
         if asked is not None and not asked.done():
             asked.set_result(answer)
+
+
+async def _answer(asked: asyncio.Future[RequestAnswer], timeout_s: float, why: str = "") -> RequestAnswer:
+    try:
+        return await asyncio.wait_for(asked, timeout_s)
+    except TimeoutError:
+        return RequestAnswer(408, why, answered=False)
 
 
 def _shown(answer: RequestAnswer) -> str:

@@ -196,12 +196,14 @@ class Stack:
             or unheard
             or self.glue.options(int(pj_account.getId()), server_uri(account), token)
         ):
-            self.agent.tell(self.agent.requests.probed, token, RequestAnswer(503, unheard or NO_ROUTE, answered=False))
+            self.agent.tell(
+                self.agent.requests.answered, token, RequestAnswer(503, unheard or NO_ROUTE, answered=False)
+            )
 
     # ---- callbacks, in the SIP thread -------------------------------------------------------------------------------
 
     def _on_registration(self, name: str, answer: RequestAnswer) -> None:
-        self.agent.tell(self.agent.requests.registered, name, answer)
+        self.agent.tell(self.agent.requests.answered, name, answer)
 
     def _on_glue(self, event: GlueEvent) -> None:
         tell, agent = self.agent.tell, self.agent
@@ -216,7 +218,7 @@ class Stack:
             # PJSIP's own statuses, where no server answered.
             answered = event.payload_type == 1
             answer = RequestAnswer(event.code, reason, retry_after_s=event.direction, answered=answered)
-            tell(agent.requests.probed, event.call_id, answer)
+            tell(agent.requests.answered, event.call_id, answer)
         elif event.type is GlueEventType.UNREGISTERED:
             tell(agent.registration_lost, self.pj_accounts.registered_by(event.call_id), "its connection was closed")
         else:
