@@ -145,43 +145,13 @@ class PageRecord(c.Structure):
     ]
 
 
-_STATS_64 = (
-    "media_us",
-    "rtp_rx_packets",
-    "rtp_rx_lost",
-    "rtp_rx_late",
-    "rtp_rx_filled_samples",
-    "rtp_tx_packets",
-    "rtp_rx_restored",
-    "udptl_rx_packets",
-    "udptl_rx_lost",
-    "udptl_rx_recovered",
-    "udptl_rx_bad",
-    "udptl_tx_packets",
-    "srtp_rejected",
-    "srtp_replayed",
-    "captured",
-    "capture_left_out",
-    "image_bytes",
-)
-_STATS_32 = ("page", "pages_done", "rate_bps", "ecm", "bad_rows", "retries", "active", "media", "rows")
+_STATS_32 = {"page", "pages_done", "rate_bps", "ecm", "bad_rows", "retries", "active", "media", "rows"}
 
 
 class SessionStats(c.Structure):
-    """A snapshot of a session's counters."""
-
-    _fields_ = [(n, c.c_uint64) for n in _STATS_64] + [(n, c.c_uint32) for n in _STATS_32]
+    """A snapshot of a session's counters, in the order of engine.h."""
 
     media_us: int
-    image_bytes: int
-    page: int
-    pages_done: int
-    rate_bps: int
-    ecm: int
-    bad_rows: int
-    retries: int
-    active: int
-    media: int
     rtp_rx_packets: int
     rtp_rx_lost: int
     rtp_rx_late: int
@@ -197,7 +167,18 @@ class SessionStats(c.Structure):
     srtp_replayed: int
     captured: int
     capture_left_out: int
+    image_bytes: int
+    page: int
+    pages_done: int
+    rate_bps: int
+    ecm: int
+    bad_rows: int
+    retries: int
+    active: int
+    media: int
     rows: int
+
+    _fields_ = [(name, c.c_uint32 if name in _STATS_32 else c.c_uint64) for name in __annotations__]
 
 
 class SrtpSuite(IntEnum):

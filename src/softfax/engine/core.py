@@ -191,16 +191,7 @@ class UdptlSettings:
 
     def to_c(self) -> T38Record:
         """The C struct."""
-        return T38Record(
-            version=self.version,
-            error_correction=int(self.error_correction),
-            redundancy=self.redundancy,
-            fec_span=self.fec_span,
-            max_datagram=self.max_datagram,
-            max_rate_bps=self.max_rate_bps,
-            local_tcf=int(self.local_tcf),
-            no_pacing=int(self.no_pacing),
-        )
+        return T38Record(**{name: int(value) for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True, slots=True)

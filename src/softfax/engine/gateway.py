@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from softfax.engine.abi import Flag, SessionConfig, check, library
 from softfax.engine.core import Engine, EngineSession
-from softfax.engine.line import LineSettings
+from softfax.engine.line import LineSettings, line_result
 
 __all__ = ["Gateway", "LegSettings", "run_gateway_line"]
 
@@ -84,7 +84,4 @@ def run_gateway_line(
         c.byref(b.to_c()),
         c.byref(simulated_us),
     )
-    timed_out = status == -110
-    if not timed_out:
-        check(status, "the in-memory line")
-    return simulated_us.value / 1e6, not timed_out
+    return line_result(status, simulated_us)

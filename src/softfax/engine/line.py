@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import ctypes as c
+import errno
 from dataclasses import dataclass, field
 
 from softfax.engine.abi import LineConfig, check, library
 from softfax.engine.core import EngineSession, UdptlSettings
 from softfax.errors import UsageError
 
-__all__ = ["LineSettings", "run_line"]
+__all__ = ["LineSettings", "line_result", "run_line"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,12 @@ def run_line(a: EngineSession, b: EngineSession, line: LineSettings) -> tuple[fl
     """
     simulated_us = c.c_uint64()
     status = library().sfx_line_run(a.handle, b.handle, c.byref(line.to_c()), c.byref(simulated_us))
-    timed_out = status == -110
+    return line_result(status, simulated_us)
+
+
+def line_result(status: int, simulated_us: c.c_uint64) -> tuple[float, bool]:
+    """The result of a call on the line, by its status: -ETIMEDOUT is no error. Raises NativeError."""
+    timed_out = status == -errno.ETIMEDOUT
     if not timed_out:
         check(status, "the in-memory line")
     return simulated_us.value / 1e6, not timed_out

@@ -138,13 +138,7 @@ class ActiveFax:
         self._handed_on = False
         self.engine: EngineSession = before.engine if before is not None else self._new_engine(settings)
         self._last: SessionStats | None = None
-        self.tracing = (
-            Tracing(
-                self.session.fax_id, settings.attempt, runtime.trace, runtime.messages, runtime.agent.bound_addresses
-            )
-            if runtime.trace is not None
-            else None
-        )
+        self.tracing = runtime.traced(self.session.fax_id, settings.attempt)
         if before is None:
             self.session.engine = self.engine
             if self.tracing is not None:
@@ -339,6 +333,23 @@ class ActiveFax:
             return
         session.give_up(Outcome(False, "FILE_ERROR", error.problem, outcome.T30_FILE_ERROR))
 
+    def drop(self) -> None:
+        """Give it up: there is no call for it."""
+        self._runtime.forget(self)
+        self._free()
+        if self.tracing is not None:
+            self.tracing.drop()
+
+    def _free(self) -> None:
+        """Give up what no other fax goes on with."""
+        self._forget_audio()
+        if self.feed is not None:
+            self.feed.close()
+        if not self._handed_on:
+            if self._udptl is not None:
+                self._udptl.close()
+            self.engine.close()
+
     def _on_event(self, event: Event) -> None:
         report(event, self.tracing, self._sink)
         self._runtime.on_event(self, event)
@@ -348,18 +359,12 @@ class ActiveFax:
                 taken = TakenCall(self.call, self._udptl, self._audio, self._t38, answered=True, asked=True)
                 self.kept = KeptCall(taken, self.policy())
                 self._audio = self._udptl = None
-            self._forget_audio()
-            if self._udptl is not None and not self._handed_on:
-                self._udptl.close()
-            if self.feed is not None:
-                self.feed.close()
+            self._free()
             if self.tracing is not None:
                 calls: dict[str, Leg] = {self.call.call_id: ""} if self.call is not None else {}
                 self.tracing.end(event, calls, self._last, goes_on=self._handed_on)
                 self._runtime.keep(self.tracing)
                 if isinstance(self.call, IncomingCall) and not self.call.known and not event.success:
                     self._runtime.ring.add(self.tracing)
-            if not self._handed_on:
-                self.engine.close()
             if not self.result.done():
                 self.result.set_result(event)

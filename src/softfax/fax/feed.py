@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from softfax.documents.appended import append, write_behind
@@ -15,6 +16,7 @@ from softfax.documents.types import FarEnd, PageClass, PageInfo
 from softfax.engine.abi import DisVerdict
 from softfax.engine.core import EngineEvent, EngineSession, PageFormat
 from softfax.errors import DocumentError, DocumentInterruptedError, NativeError
+from softfax.fax.t30 import dis_bit
 
 __all__ = ["DocumentFeed", "OtherDocument", "far_end_of", "page_format"]
 
@@ -29,11 +31,7 @@ A4_LENGTH_MM, B4_LENGTH_MM = 297.0, 364.0
 
 def far_end_of(dis: bytes) -> FarEnd:
     """Capabilities of the far end by its DIS or DTC (address octet first; T.30 table 2)."""
-
-    def bit(number: int) -> bool:
-        octet = 3 + (number - 1) // 8
-        return octet < len(dis) and bool(dis[octet] & 1 << (number - 1) % 8)
-
+    bit = partial(dis_bit, dis[3:])
     length_mm = None if bit(20) else B4_LENGTH_MM if bit(19) else A4_LENGTH_MM
     return FarEnd(
         fine=bit(15),

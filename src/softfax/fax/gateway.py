@@ -25,7 +25,6 @@ from softfax.fax.preview import drawn
 from softfax.fax.runtime import EngineSink, FaxRuntime
 from softfax.fax.settings import T38Preferences
 from softfax.fax.trace import Leg as TraceLeg
-from softfax.fax.tracing import Tracing
 from softfax.model import Event, FaxResult, HeardEvent
 from softfax.sip.call import Call, IncomingCall
 from softfax.sip.types import AudioMedia, CallerId, T38Media, T38Policy
@@ -228,11 +227,7 @@ class ActiveGateway:
         self._caller: CallerId | None = None
         self._claimed: dict[str, TraceLeg] = {}
         self._last: tuple[SessionStats, SessionStats] | None = None
-        self.tracing = (
-            Tracing(settings.fax_id, 1, runtime.trace, runtime.messages, runtime.agent.bound_addresses)
-            if runtime.trace is not None
-            else None
-        )
+        self.tracing = runtime.traced(settings.fax_id)
         if self.tracing is not None:
             self.tracing.capture(self._gateway.a, self._gateway.b)
         self._incoming = _Incoming(call, self._legs[0].policy(settings.t38))

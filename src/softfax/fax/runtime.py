@@ -13,7 +13,6 @@ from typing import Protocol
 
 from softfax.documents.job import PageJob
 from softfax.engine.core import Engine, EngineEvent
-from softfax.errors import TransitionError
 from softfax.fax import outcome
 from softfax.fax.active import NO_CHOICE, ActiveFax, Choice, EventSink, Turn, limit_media
 from softfax.fax.kept import TakenCall
@@ -124,10 +123,7 @@ class FaxRuntime:
             active.session.begin()
             call = self.agent.call(destination, active, t38=active.policy(), caller=caller, account=account)
         except BaseException:
-            self.forget(active)
-            active.engine.close()
-            if active.tracing is not None:
-                active.tracing.drop()
+            active.drop()
             raise
         active.call = active.session.call = call
         return active
@@ -213,12 +209,18 @@ class FaxRuntime:
         if self._active.get(active.engine.id) is active:
             del self._active[active.engine.id]
 
+    def traced(self, fax_id: str, attempt: int = 1) -> Tracing | None:
+        """The trace of a fax that begins; None where none is kept."""
+        if self.trace is None:
+            return None
+        return Tracing(fax_id, attempt, self.trace, self.messages, self.agent.bound_addresses)
+
     def keep(self, tracing: Tracing) -> None:
         """A trace will be written in a moment, at the latest when this is closed."""
         self._traced = [*(one for one in self._traced if one.busy), tracing]
 
     def watch(self, session: int, sink: EngineSink | None) -> None:
-        """Hand the events of an engine session that is no fax's to `sink`; None ends that."""
+        """Hand the events of an engine session to `sink`, also of a fax's, instead of to it; None ends that."""
         if sink is None:
             self._watched.pop(session, None)
         else:
@@ -227,16 +229,16 @@ class FaxRuntime:
     def drain(self) -> None:
         """Hands the engine's events to their faxes."""
         for event in self.engine.events():
-            if event.session in self._watched:
-                self._watched[event.session](event)
-                continue
-            active = self._active.get(event.session)
-            if active is not None:
-                try:
+            active, watched = self._active.get(event.session), self._watched.get(event.session)
+            try:
+                if watched is not None:
+                    watched(event)
+                elif active is not None:
                     active.engine_event(event)
-                except TransitionError as error:
-                    # A fault of ours ends this fax, and no other.
-                    log.error("fax %s is ended: %s", active.session.fax_id, error)
+            except Exception as error:
+                # A fault of ours ends this fax, and takes no event from another.
+                log.exception("an event of the engine is lost")
+                if active is not None:
                     active.session.give_up(Outcome(False, "INIT_ERROR", str(error), outcome.T30_CALLDROPPED))
 
     async def close(self, *, grace_s: float = 5.0) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from softfax.engine.listener import maker_of
 from softfax.outside import clean
 
-__all__ = ["Frame", "decode"]
+__all__ = ["Frame", "decode", "dis_bit"]
 
 #: Facsimile control fields as T.30 §5.3.6.1 writes them; in all but the first octets of DTC's kind the top bit is X, which tells
 #: who was the last to get a DIS.
@@ -120,21 +120,21 @@ def _mirrored(octet: int) -> int:
     return int(f"{octet:08b}"[::-1], 2)
 
 
-def _bit(body: bytes, number: int) -> bool:
-    """A bit as table 2 counts, from 1, the lowest of an octet first."""
+def dis_bit(body: bytes, number: int) -> bool:
+    """A bit of the field of a DIS, DTC or DCS as table 2 counts, from 1, the lowest of an octet first."""
     octet = (number - 1) // 8
     return octet < len(body) and bool(body[octet] >> (number - 1) % 8 & 1)
 
 
 def _bits(body: bytes, first: int, count: int) -> int:
-    return sum(_bit(body, first + i) << i for i in range(count))
+    return sum(dis_bit(body, first + i) << i for i in range(count))
 
 
 def _lines(body: bytes) -> str:
     """Resolutions."""
     names = ["204x98"]
     for number, name in ((15, "204x196"), (41, "204x391"), (42, "300x300"), (43, "408x391"), *_MORE_LINES):
-        if _bit(body, number):
+        if dis_bit(body, number):
             names.append(name)
     return ", ".join(names)
 
@@ -142,42 +142,42 @@ def _lines(body: bytes) -> str:
 def _codes(body: bytes) -> str:
     names = ["MH"]
     for number, name in ((16, "MR"), (31, "MMR"), (78, "JBIG"), (68, "JPEG")):
-        if _bit(body, number):
+        if dis_bit(body, number):
             names.append(name)
     return ", ".join(names)
 
 
 def _dis(body: bytes) -> dict[str, str]:
     return {
-        "takes faxes": "yes" if _bit(body, 10) else "no",
-        "has faxes to fetch": "yes" if _bit(body, 9) else "",
+        "takes faxes": "yes" if dis_bit(body, 10) else "no",
+        "has faxes to fetch": "yes" if dis_bit(body, 9) else "",
         "modems": _MODEMS.get(_bits(body, 11, 4), f"code {_bits(body, 11, 4)}"),
         "resolutions": _lines(body),
         "widths": _WIDTHS[_bits(body, 17, 2)],
         "lengths": _LENGTHS[_bits(body, 19, 2)],
         "codes": _codes(body),
-        "ECM": "yes" if _bit(body, 27) else "no",
+        "ECM": "yes" if dis_bit(body, 27) else "no",
         "a row takes": _SCAN_MS[_bits(body, 21, 3)],
-        "also takes": ", ".join(name for number, name in _SAID_BESIDE if _bit(body, number)),
-        "T.37": "yes" if _bit(body, 1) else "",
-        "T.38": "yes" if _bit(body, 3) else "",
+        "also takes": ", ".join(name for number, name in _SAID_BESIDE if dis_bit(body, number)),
+        "T.37": "yes" if dis_bit(body, 1) else "",
+        "T.38": "yes" if dis_bit(body, 3) else "",
     }
 
 
 def _dcs(body: bytes) -> dict[str, str]:
-    resolution = "204x196" if _bit(body, 15) else "204x98"
+    resolution = "204x196" if dis_bit(body, 15) else "204x98"
     for number, name in ((41, "204x391"), (42, "300x300"), (43, "408x391")):
-        if _bit(body, number):
+        if dis_bit(body, number):
             resolution = name
-    code = "MMR" if _bit(body, 31) else "MR" if _bit(body, 16) else "MH"
-    ecm = _bit(body, 27)
+    code = "MMR" if dis_bit(body, 31) else "MR" if dis_bit(body, 16) else "MH"
+    ecm = dis_bit(body, 27)
     return {
         "rate": _RATES.get(_bits(body, 11, 4), f"code {_bits(body, 11, 4)}"),
         "resolution": resolution,
         "width": _DCS_WIDTHS[_bits(body, 17, 2)],
         "length": _LENGTHS[_bits(body, 19, 2)],
         "code": code,
-        "ECM": (f"yes, frames of {64 if _bit(body, 28) else 256}") if ecm else "no",
+        "ECM": (f"yes, frames of {64 if dis_bit(body, 28) else 256}") if ecm else "no",
         "a row takes": "" if ecm else _SCAN_MS[_bits(body, 21, 3)],
     }
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from softfax.engine.core import Engine
+from softfax.engine.abi import EventType
+from softfax.engine.core import Engine, EngineEvent
+from softfax.errors import UsageError
 from softfax.fax.kept import TakenCall
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role
@@ -32,6 +36,10 @@ class Agent:
     def post(self, command: Any) -> None:
         """Do nothing: there is no call."""
 
+    def call(self, destination: str, handler: Any, **how: Any) -> Any:
+        """Refuse it."""
+        raise UsageError(f"not a SIP URI: {destination}")
+
     async def close(self) -> None:
         """Do nothing."""
 
@@ -43,6 +51,10 @@ def third() -> Iterator[socket.socket]:
         sock.bind(("127.0.0.66", 0))
         sock.setblocking(False)
         yield sock
+
+
+def receiving(folder: Path, **more: Any) -> FaxSettings:
+    return FaxSettings(direction=Direction.RECEIVE, role=Role.ANSWERER, document=folder / "r.tif", **more)
 
 
 def packets(sock: socket.socket) -> int:
@@ -67,9 +79,7 @@ def test_a_strangers_call_that_is_taken_over_floods_no_third_party(
         ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         ours.bind(("127.0.0.1", 0))
         audio = AudioMedia(ours.detach(), third.getsockname(), 0, "PCMU", True, True)
-        settings = FaxSettings(
-            direction=Direction.RECEIVE, role=Role.ANSWERER, document=tmp_path / "r.tif", mode=ModePolicy.AUDIO
-        )
+        settings = receiving(tmp_path, mode=ModePolicy.AUDIO)
         taken = TakenCall(call, None, audio, None, answered=True, asked=True)
         active = runtime.take_over(taken, settings, lambda event: None)
         await asyncio.sleep(1.6)
@@ -78,3 +88,40 @@ def test_a_strangers_call_that_is_taken_over_floods_no_third_party(
 
     asyncio.run(main())
     assert packets(third) > 60 if known else 0 < packets(third) <= 51
+
+
+def test_a_call_that_cannot_be_placed_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    async def main() -> None:
+        agent: Any = Agent()
+        runtime = FaxRuntime(Engine(1), agent)
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises(UsageError):
+            runtime.send("nowhere", receiving(tmp_path))
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+        assert not runtime.faxes
+        await runtime.close()
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
+
+
+def test_an_event_that_is_not_understood_takes_none_from_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(event: EngineEvent) -> None:
+        raise ValueError("a fault of ours")
+
+    async def main() -> None:
+        agent: Any = Agent()
+        engine, heard = Engine(1), []
+        runtime = FaxRuntime(engine, agent)
+        runtime.watch(1, fails)
+        runtime.watch(2, heard.append)
+        events = [EngineEvent(EventType.V21, session, 0.0, 0, (0,) * 8, b"", "") for session in (1, 2)]
+        monkeypatch.setattr(engine, "events", lambda: iter(events))
+        runtime.drain()
+        assert heard == [events[1]]
+        await runtime.close()
+
+    asyncio.run(main())

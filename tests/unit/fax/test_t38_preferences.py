@@ -62,6 +62,7 @@ async def _asked(made: FaxSettings, far: T38Parameters | None) -> tuple[T38Polic
         on_event=Mock(),
         forget=Mock(),
         trace=None,
+        traced=Mock(return_value=None),
     )
     line = ActiveFax(runtime, made, lambda event: None)
     policy = line.policy()
