@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -55,19 +54,7 @@ struct capture {
     uint8_t ring[RING_SIZE];
 };
 
-/* ---- the ring: one puts in, one takes out ----------------------------------------------------------------------- */
-
-static void ring_put(capture *c, uint64_t at, const void *data, size_t len) {
-    size_t start = at & (RING_SIZE - 1), first = len < RING_SIZE - start ? len : RING_SIZE - start;
-    memcpy(c->ring + start, data, first);
-    memcpy(c->ring, (const uint8_t *)data + first, len - first);
-}
-
-static void ring_get(const capture *c, uint64_t at, void *data, size_t len) {
-    size_t start = at & (RING_SIZE - 1), first = len < RING_SIZE - start ? len : RING_SIZE - start;
-    memcpy(data, c->ring + start, first);
-    memcpy((uint8_t *)data + first, c->ring, len - first);
-}
+/* ---- putting in ------------------------------------------------------------------------------------------------- */
 
 /* Returns the family. */
 static int end_point_of(const struct sockaddr_storage *address, end_point *out) {
@@ -84,17 +71,11 @@ static int end_point_of(const struct sockaddr_storage *address, end_point *out) 
     return address->ss_family;
 }
 
-static uint64_t now_us(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
-}
-
 void capture_packet(capture *c, bool sent, const struct sockaddr_storage *far, uint64_t time_us, const uint8_t *packet,
                     size_t len) {
     uint64_t head = atomic_load_explicit(&c->head, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&c->tail, memory_order_acquire);
-    record r = {.time_us = time_us ? time_us : now_us(), .len = (uint32_t)len};
+    record r = {.time_us = time_us ? time_us : clock_us(CLOCK_REALTIME), .len = (uint32_t)len};
 
     atomic_fetch_add_explicit(&c->packets, 1, memory_order_relaxed);
     if (len > DATAGRAM_SIZE || head - tail + sizeof r + len > RING_SIZE) {
@@ -103,8 +84,8 @@ void capture_packet(capture *c, bool sent, const struct sockaddr_storage *far, u
     }
     r.family = (uint16_t)end_point_of(far, sent ? &r.to : &r.from);
     *(sent ? &r.from : &r.to) = c->local;
-    ring_put(c, head, &r, sizeof r);
-    ring_put(c, head + sizeof r, packet, len);
+    ring_put(c->ring, RING_SIZE, head % RING_SIZE, &r, sizeof r);
+    ring_put(c->ring, RING_SIZE, (head + sizeof r) % RING_SIZE, packet, len);
     atomic_store_explicit(&c->head, head + sizeof r + len, memory_order_release);
 }
 
@@ -139,7 +120,7 @@ uint64_t capture_time(const struct msghdr *message) {
     for (struct cmsghdr *m = CMSG_FIRSTHDR(message); m; m = CMSG_NXTHDR((struct msghdr *)(uintptr_t)message, m))
         if (m->cmsg_level == SOL_SOCKET && m->cmsg_type == SO_TIMESTAMPNS) {
             memcpy(&t, CMSG_DATA(m), sizeof t);
-            return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+            return time_us(&t);
         }
     return 0;
 }
@@ -223,7 +204,7 @@ static void write_record(capture *c, const record *r, uint64_t at) {
         atomic_fetch_add_explicit(&c->left_out, 1, memory_order_relaxed);
         return;
     }
-    ring_get(c, at, packet + headers, r->len);
+    ring_get(c->ring, RING_SIZE, at % RING_SIZE, packet + headers, r->len);
     build_headers(packet, headers, r, c->number++);
     if (fwrite(&head, sizeof head, 1, c->file) != 1 || fwrite(packet, len, 1, c->file) != 1) {
         /* A full disk: what is there stays. */
@@ -241,7 +222,7 @@ static void take_out(capture *c) {
     tail = atomic_load_explicit(&c->tail, memory_order_relaxed);
     head = atomic_load_explicit(&c->head, memory_order_acquire);
     while (tail != head) {
-        ring_get(c, tail, &r, sizeof r);
+        ring_get(c->ring, RING_SIZE, tail % RING_SIZE, &r, sizeof r);
         write_record(c, &r, tail + sizeof r);
         tail += sizeof r + r.len;
         atomic_store_explicit(&c->tail, tail, memory_order_release);

@@ -16,28 +16,23 @@ void document_free(sfx_document *d) {
     *d = (sfx_document){0};
 }
 
-static bool bit(const uint8_t *msg, size_t len, unsigned number) {
-    size_t octet = 3 + (number - 1) / 8;
-    return octet < len && msg[octet] & 1 << (number - 1) % 8;
-}
-
 /* T.30 table 2: bits 15, 41, 42, 43. */
 static bool resolution_fits(const sfx_page *p, const uint8_t *dis, size_t len) {
     if (p->x_dpm == T4_X_RESOLUTION_R8)
-        return p->y_dpm == T4_Y_RESOLUTION_STANDARD || (p->y_dpm == T4_Y_RESOLUTION_FINE && bit(dis, len, 15)) ||
-               (p->y_dpm == T4_Y_RESOLUTION_SUPERFINE && bit(dis, len, 41));
+        return p->y_dpm == T4_Y_RESOLUTION_STANDARD || (p->y_dpm == T4_Y_RESOLUTION_FINE && t30_bit(dis, len, 15)) ||
+               (p->y_dpm == T4_Y_RESOLUTION_SUPERFINE && t30_bit(dis, len, 41));
     if (p->x_dpm == T4_X_RESOLUTION_300)
-        return p->y_dpm == T4_Y_RESOLUTION_300 && bit(dis, len, 42);
+        return p->y_dpm == T4_Y_RESOLUTION_300 && t30_bit(dis, len, 42);
     /* spandsp asks for bit 41 too when rows are 15.4 to the millimetre. */
-    return p->x_dpm == T4_X_RESOLUTION_R16 && p->y_dpm == T4_Y_RESOLUTION_SUPERFINE && bit(dis, len, 41) &&
-           bit(dis, len, 43);
+    return p->x_dpm == T4_X_RESOLUTION_R16 && p->y_dpm == T4_Y_RESOLUTION_SUPERFINE && t30_bit(dis, len, 41) &&
+           t30_bit(dis, len, 43);
 }
 
 /* Bits 17 and 18: widths up to 215, 255 or 303 mm. */
 static bool width_fits(const sfx_page *p, const uint8_t *dis, size_t len) {
     static const uint32_t widths[3][3] = {{1728, 2048, 2432}, {2592, 3072, 3648}, {3456, 4096, 4864}};
     int row = p->x_dpm == T4_X_RESOLUTION_R16 ? 2 : p->x_dpm == T4_X_RESOLUTION_300 ? 1 : 0;
-    int widest = bit(dis, len, 18) ? 2 : bit(dis, len, 17) ? 1 : 0;
+    int widest = t30_bit(dis, len, 18) ? 2 : t30_bit(dis, len, 17) ? 1 : 0;
 
     for (int i = 0; i <= widest; i++)
         if (p->width == widths[row][i])
@@ -47,8 +42,8 @@ static bool width_fits(const sfx_page *p, const uint8_t *dis, size_t len) {
 
 /* Bits 19 and 20: A4, A4 and B4, or any length. */
 static bool length_fits(const sfx_page *p, const uint8_t *dis, size_t len) {
-    uint64_t limit_mm = bit(dis, len, 19) ? B4_LENGTH_MM : A4_LENGTH_MM;
-    return bit(dis, len, 20) || (uint64_t)p->rows * 1000 <= limit_mm * (uint64_t)p->y_dpm;
+    uint64_t limit_mm = t30_bit(dis, len, 19) ? B4_LENGTH_MM : A4_LENGTH_MM;
+    return t30_bit(dis, len, 20) || (uint64_t)p->rows * 1000 <= limit_mm * (uint64_t)p->y_dpm;
 }
 
 bool page_fits(const sfx_page *page, const uint8_t *dis, size_t len) {

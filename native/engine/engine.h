@@ -56,7 +56,7 @@ enum sfx_dis {
     SFX_DIS_TAKEN = 1,
     SFX_DIS_UNFIT,   /* not answered: the far end cannot take the resolution, width or length of a page */
     SFX_DIS_WAITING, /* not answered: the next page is not made yet */
-    SFX_DIS_OTHER,   /* not answered: a DTC for another document that is out, that of sfx_session_others() named by
+    SFX_DIS_OTHER,   /* not answered: a DTC for another document that is out, that of sfx_session_polled() named by
                         value[1] */
 };
 

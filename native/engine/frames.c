@@ -14,8 +14,7 @@
 
 static void emit_frame(t30_run *run, uint32_t type, bool received, const uint8_t *msg, int len) {
     sfx_event event = {.type = type, .code = received};
-    event.data_len = (uint32_t)len < sizeof event.data ? (uint32_t)len : sizeof event.data;
-    memcpy(event.data, msg, event.data_len);
+    event_frame(&event, msg, len);
     run_emit(run, &event);
 }
 
@@ -72,8 +71,7 @@ static void on_dis(t30_run *run, uint8_t *msg, int len) {
     if (verdict == SFX_DIS_OTHER)
         s->chosen = -1;
 
-    event.data_len = (uint32_t)len < sizeof event.data ? (uint32_t)len : sizeof event.data;
-    memcpy(event.data, msg, event.data_len);
+    event_frame(&event, msg, len);
     run_emit(run, &event);
     if (verdict == SFX_DIS_TAKEN) {
         d->held = 0;

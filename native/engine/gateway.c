@@ -28,27 +28,19 @@ typedef struct waiting {
  */
 
 static void put_octets(gateway_leg *leg, const void *data, size_t len) {
-    size_t at = (leg->head + leg->used) % LEG_QUEUE, first = LEG_QUEUE - at < len ? LEG_QUEUE - at : len;
-
-    memcpy(leg->queue + at, data, first);
-    memcpy(leg->queue, (const uint8_t *)data + first, len - first);
+    ring_put(leg->queue, LEG_QUEUE, (leg->head + leg->used) % LEG_QUEUE, data, len);
     leg->used += len;
 }
 
 static void take_octets(gateway_leg *leg, void *data, size_t len) {
-    size_t first = LEG_QUEUE - leg->head < len ? LEG_QUEUE - leg->head : len;
-
-    memcpy(data, leg->queue + leg->head, first);
-    memcpy((uint8_t *)data + first, leg->queue, len - first);
+    ring_get(leg->queue, LEG_QUEUE, leg->head, data, len);
     leg->head = (leg->head + len) % LEG_QUEUE;
     leg->used -= len;
 }
 
 static void push(gateway_leg *leg, const waiting *w, const uint8_t *data) {
-    if (sizeof *w + w->len > LEG_QUEUE - leg->used) {
-        leg->dropped++;
+    if (sizeof *w + w->len > LEG_QUEUE - leg->used)
         return;
-    }
     put_octets(leg, w, sizeof *w);
     put_octets(leg, data, w->len);
 }

@@ -28,14 +28,24 @@ static inline int send_nothing(t38_core_state_t *core, void *user, const uint8_t
 /* ---- overhear.c: what passes is listened to, and changed by nothing of it -----------------------------------------
  */
 
+/* A frame of HDLC over T.38 (§7.3.1.3), put together of the pieces that it comes in. */
+typedef struct t38_frame {
+    uint8_t octets[264];
+    int len;
+    bool damaged; /* octets of it are missing */
+} t38_frame;
+
+/* Another begins. */
+void t38_frame_begin(t38_frame *f);
+/* Takes a field of T.38; true where it ends a frame that is there whole, of `most` octets. */
+bool t38_frame_take(t38_frame *f, size_t most, int field_type, const uint8_t *octets, int len);
+
 typedef struct overheard_side {
     modem_connect_tones_rx_state_t *tones, *cng; /* G.711: what the far end of this leg begins with */
     fsk_rx_state_t *v21;                         /* G.711: its control frames, once V.21 was heard */
     hdlc_rx_state_t *hdlc;
     t38_core_state_t *core; /* T.38: its control frames */
-    uint8_t frame[256];
-    int frame_len; /* of a frame under way over T.38 */
-    bool damaged;  /* octets of it are missing */
+    t38_frame frame;
     bool preamble_heard, cng_heard, ced_heard;
     char ident[21]; /* TSI or CSI */
 } overheard_side;
@@ -79,7 +89,7 @@ typedef struct overheard {
     uint8_t asked[3];     /* of the one under way */
     bool image_seen;      /* since the last page was confirmed */
     bool last_confirmed;  /* MCF to EOP */
-    int pages, refused;
+    int pages;
     uint64_t page_began_us;
     glimpse *page;
 } overheard;
@@ -124,7 +134,6 @@ typedef struct gateway_leg {
     unsigned silent_ticks; /* since anything was sent to it */
     bool rings;            /* its far end hears ring-back */
     unsigned ring_at;      /* … samples of it so far */
-    uint64_t dropped;      /* for want of room in the queue */
     size_t head, used;     /* of the queue */
     uint8_t queue[LEG_QUEUE];
 } gateway_leg;

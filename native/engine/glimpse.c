@@ -28,9 +28,7 @@ struct glimpse {
     uint8_t block[BLOCK_FRAMES][FRAME_OCTETS];
     int asked; /* T30_MPS and the like, 0 for the end of a block alone */
     t38_core_state_t *core;
-    uint8_t frame[FRAME_OCTETS + DATA];
-    int frame_len;
-    bool damaged;
+    t38_frame frame;
     sfx_listener *listener;
 };
 
@@ -106,20 +104,8 @@ static int on_indicator(t38_core_state_t *core, void *user, int indicator) {
 
     (void)core;
     (void)indicator;
-    p->frame_len = 0;
-    p->damaged = false;
+    t38_frame_begin(&p->frame);
     return 0;
-}
-
-static void add_octets(glimpse *p, const uint8_t *octets, int len) {
-    if (len <= 0)
-        return;
-    if ((size_t)len > sizeof p->frame - (size_t)p->frame_len) {
-        p->damaged = true;
-        return;
-    }
-    bit_reverse(p->frame + p->frame_len, octets, len);
-    p->frame_len += len;
 }
 
 /* Octets without error correction, which T.38 hands over in pieces of any length. */
@@ -137,7 +123,6 @@ static void add_data(glimpse *p, const uint8_t *octets, int len) {
 
 static int on_data(t38_core_state_t *core, void *user, int data_type, int field_type, const uint8_t *octets, int len) {
     glimpse *p = user;
-    bool good = field_type == T38_FIELD_HDLC_FCS_OK || field_type == T38_FIELD_HDLC_FCS_OK_SIG_END;
 
     (void)core;
     if (data_type == T38_DATA_V21)
@@ -147,14 +132,10 @@ static int on_data(t38_core_state_t *core, void *user, int data_type, int field_
             add_data(p, octets, len);
         return 0;
     }
-    if (field_type == T38_FIELD_HDLC_DATA || good)
-        add_octets(p, octets, len);
-    if (field_type == T38_FIELD_HDLC_DATA)
-        return 0;
-    if (good && !p->damaged)
-        take_frame(p, p->frame, p->frame_len);
-    p->frame_len = 0;
-    p->damaged = false;
+    if (t38_frame_take(&p->frame, FRAME_OCTETS + DATA, field_type, octets, len))
+        take_frame(p, p->frame.octets, p->frame.len);
+    if (field_type != T38_FIELD_HDLC_DATA)
+        t38_frame_begin(&p->frame);
     return 0;
 }
 
@@ -178,7 +159,7 @@ void glimpse_ifp(glimpse *p, const uint8_t *ifp, size_t len, int version, bool g
             return;
         t38_set_sequence_number_handling(p->core, FALSE);
     }
-    p->damaged = p->damaged || gap;
+    p->frame.damaged = p->frame.damaged || gap;
     t38_set_t38_version(p->core, version);
     t38_core_rx_ifp_packet(p->core, ifp, (int)len, 0);
 }

@@ -122,22 +122,18 @@ void __wrap_t30_hdlc_accept(void *user, const uint8_t *msg, int len, int ok) {
     __real_t30_hdlc_accept(user, msg, len, ok);
 }
 
-static bool bit(const uint8_t *msg, int len, int number) {
-    int octet = 3 + (number - 1) / 8;
-    return octet < len && msg[octet] & 1 << (number - 1) % 8;
-}
-
-/* Bits 11 to 14 of a DCS (T.30 table 2), bit 11 lowest. */
-static int rate_of(unsigned code) {
-    static const int rates[16] = {
-        [0x0] = 2400,  [0x2] = 4800,  [0x1] = 9600, [0x3] = 7200, /* V.27ter, V.29 */
-        [0x8] = 14400, [0xa] = 12000, [0x9] = 9600, [0xb] = 7200, /* V.17 */
+t30_rate rate_of(unsigned code) {
+    static const t30_rate rates[16] = {
+        [0x0] = {T30_MODEM_V27TER, 2400}, [0x2] = {T30_MODEM_V27TER, 4800}, [0x1] = {T30_MODEM_V29, 9600},
+        [0x3] = {T30_MODEM_V29, 7200},    [0x8] = {T30_MODEM_V17, 14400},   [0xa] = {T30_MODEM_V17, 12000},
+        [0x9] = {T30_MODEM_V17, 9600},    [0xb] = {T30_MODEM_V17, 7200},
     };
     return rates[code & 15];
 }
 
 bool guard_rate_known(const uint8_t *msg, int len) {
-    return len > 4 ? rate_of((unsigned)msg[4] >> 2) > 0 : is_fcf(msg[FCF], T30_DCS); /* a short DCS is passed over */
+    return len > 4 ? rate_of((unsigned)msg[4] >> 2).modem != 0
+                   : is_fcf(msg[FCF], T30_DCS); /* a short DCS is passed over */
 }
 
 int dcs_decode(const uint8_t *msg, int len, dcs_info *out) {
@@ -146,18 +142,18 @@ int dcs_decode(const uint8_t *msg, int len, dcs_info *out) {
 
     if (len < 6 || (msg[5] & 3) == 3)
         return -EBADMSG;
-    out->rate_bps = rate_of((unsigned)msg[4] >> 2);
-    out->ecm = bit(msg, len, 27);
-    x400 = bit(msg, len, 43);
-    x300 = bit(msg, len, 42);
+    out->rate_bps = rate_of((unsigned)msg[4] >> 2).rate_bps;
+    out->ecm = t30_bit(msg, (size_t)len, 27);
+    x400 = t30_bit(msg, (size_t)len, 43);
+    x300 = t30_bit(msg, (size_t)len, 42);
     out->width = widths[x400 ? 2 : x300 ? 1 : 0][msg[5] & 3];
     out->x_dpm = x400 ? T4_X_RESOLUTION_R16 : x300 ? T4_X_RESOLUTION_300 : T4_X_RESOLUTION_R8;
-    out->y_dpm = x400 || bit(msg, len, 41) ? T4_Y_RESOLUTION_SUPERFINE
-                 : x300                    ? T4_Y_RESOLUTION_300
-                 : bit(msg, len, 15)       ? T4_Y_RESOLUTION_FINE
-                                           : T4_Y_RESOLUTION_STANDARD;
-    out->encoding = bit(msg, len, 31)   ? T4_COMPRESSION_ITU_T6
-                    : bit(msg, len, 16) ? T4_COMPRESSION_ITU_T4_2D
-                                        : T4_COMPRESSION_ITU_T4_1D;
+    out->y_dpm = x400 || t30_bit(msg, (size_t)len, 41) ? T4_Y_RESOLUTION_SUPERFINE
+                 : x300                                ? T4_Y_RESOLUTION_300
+                 : t30_bit(msg, (size_t)len, 15)       ? T4_Y_RESOLUTION_FINE
+                                                       : T4_Y_RESOLUTION_STANDARD;
+    out->encoding = t30_bit(msg, (size_t)len, 31)   ? T4_COMPRESSION_ITU_T6
+                    : t30_bit(msg, (size_t)len, 16) ? T4_COMPRESSION_ITU_T4_2D
+                                                    : T4_COMPRESSION_ITU_T4_1D;
     return 0;
 }

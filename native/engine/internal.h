@@ -20,7 +20,10 @@
 #include <spandsp.h>
 #include <spandsp/expose.h>
 
+#include "capture.h"
+#include "disk.h"
 #include "engine.h"
+#include "parts.h"
 #include "rtp.h"
 #include "source.h"
 #include "srtp.h"
@@ -51,6 +54,13 @@ bool address_behind_nat(const struct sockaddr_storage *signalled, const struct s
 int guard_check(const uint8_t *msg, int len);
 /* Whether a DCS or CTC names a modem that there is; spandsp takes what it does not know for an index of -1. */
 bool guard_rate_known(const uint8_t *msg, int len);
+
+typedef struct t30_rate {
+    int modem, rate_bps; /* T30_MODEM_*, 0 for none */
+} t30_rate;
+
+/* By bits 11 to 14 of a DCS (T.30 table 2), bit 11 lowest. */
+t30_rate rate_of(unsigned code);
 
 typedef struct dcs_info {
     int rate_bps, ecm, width, encoding;
@@ -106,65 +116,6 @@ int document_judge_dis(const sfx_document *d, unsigned first, const uint8_t *dis
 void document_plan(sfx_document *d, unsigned first, unsigned allowed, int rate_bps);
 /* The last page of the run of one code that begins at `first`, -1 where it is the last of all known. */
 int document_run_end(const sfx_document *d, unsigned first);
-
-/* ---- disk.c: a received page is on disk before it is confirmed --------------------------------------------------- */
-
-#define DISK_THREADS 4    /* so many pages are synced at a time */
-#define DISK_FIRST_LINK 4 /* where a TIFF says where its first directory is */
-#define DISK_UNDER_WAY 1
-
-typedef struct disk_job disk_job;
-/* Comes before the work of a job, in its thread; what it returns other than 0 is the job's status. */
-typedef int disk_hook(void);
-
-typedef struct disk {
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    pthread_t threads[DISK_THREADS];
-    unsigned running, idle;
-    bool stop;
-    disk_job *first, **last;
-} disk;
-
-void disk_init(disk *d);
-/* What was begun is ended first. */
-void disk_release(disk *d);
-/*
- * Begins to bring to disk what was written to a TIFF, and to look whether its new pages are there whole. `link` is
- * where the place of the next directory stands (DISK_FIRST_LINK at first); `at_once`: before it returns. NULL where
- * memory or descriptors are short.
- */
-disk_job *disk_begin(disk *d, int fd, const char *path, uint32_t link, disk_hook *hook, bool at_once);
-/* DISK_UNDER_WAY, 0 (`*link` moves on) or a negative errno. */
-int disk_status(const disk_job *job, uint32_t *link);
-/* The owner does not ask any more. */
-void disk_drop(disk_job *job);
-
-/* ---- capture.c: the packets of a session, in a pcap file --------------------------------------------------------- */
-
-typedef struct capture capture;
-
-typedef struct capture_writer {
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    pthread_t thread;
-    bool running, stop;
-    capture *first;
-} capture_writer;
-
-void capture_writer_init(capture_writer *w);
-void capture_writer_release(capture_writer *w);
-int capture_open(capture_writer *w, const char *path, uint64_t max_bytes, capture **out);
-/* The file is whole when it returns. */
-void capture_close(capture_writer *w, capture *c);
-/* The session has another socket. */
-void capture_path(capture *c, int fd, const struct sockaddr_storage *far, socklen_t far_len);
-/* Never waits; what there is no room for is counted. `time_us` since 1970, 0 for now. */
-void capture_packet(capture *c, bool sent, const struct sockaddr_storage *far, uint64_t time_us, const uint8_t *packet,
-                    size_t len);
-/* When the kernel got a packet; 0 where it does not say. */
-uint64_t capture_time(const struct msghdr *message);
-void capture_count(const capture *c, uint64_t *packets, uint64_t *left_out);
 
 /* Phases of spandsp 0.0.6 (t30.c). */
 enum {
@@ -238,7 +189,6 @@ typedef struct t30_run {
     hdlc_tx_state_t *goodbye_hdlc;
     dcs_info dcs;
     v21_rx v21;
-    unsigned repaired;  /* frames of V.21 */
     unsigned ifps_sent; /* in this tick */
     bool unpaced;       /* over T.38, to one that has no modem behind it either */
     bool unpaced_anyhow;
@@ -356,45 +306,6 @@ struct session_hooks {
     disk_hook *disk;
     bool unguarded; /* hostile frames get through to spandsp */
 };
-
-/* ---- line.c -------------------------------------------------------------------------------------------------------
- */
-
-/* random.c: xorshift64*, repeatable by its seed. */
-uint32_t line_roll(uint64_t *state);
-
-typedef void line_forward(void *user, const uint8_t *packet, size_t len);
-
-/* skew.c: a line between two sample clocks. `ppm`: the far clock is that much faster. */
-typedef struct skew skew;
-skew *skew_create(int law, int32_t ppm, uint32_t phase_permille);
-void skew_destroy(skew *k);
-/* Takes an RTP packet of G.711; what becomes of it goes to `forward`, in none, one or two packets. */
-void skew_packet(skew *k, const uint8_t *packet, size_t len, line_forward *forward, void *user);
-
-/* sound.c: what one side hears. NULL where memory is short, or the echo too late. */
-typedef struct sound sound;
-sound *sound_create(const sfx_line_config *config, int law, uint64_t seed);
-void sound_destroy(sound *s);
-/* That side sends a packet, which comes back as its echo. */
-void sound_said(sound *s, const uint8_t *packet, size_t len);
-/* A packet for that side, which is changed. */
-void sound_heard(sound *s, uint8_t *packet, size_t len);
-
-/* What the test library does to packets on their way. */
-typedef struct line_hooks {
-    /* A packet is sent: what becomes of it goes to `forward`, in none, one or more packets. */
-    void (*packet)(void *user, const sfx_session *from, uint64_t *random, const uint8_t *packet, size_t len,
-                   line_forward *forward, void *forward_user);
-    void *user;
-    bool one_unpaced; /* over T.38 the first session sends whole frames, the second as ever */
-} line_hooks;
-
-/* As sfx_line_run() and sfx_line_run_gateway(); `hooks` may be NULL. */
-int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, const line_hooks *hooks,
-             uint64_t *simulated_us);
-int line_run_gateway(sfx_session *const sessions[4], const sfx_line_config *const configs[2], const line_hooks *hooks,
-                     uint64_t *simulated_us);
 
 /* ---- preview.c ----------------------------------------------------------------------------------------------------
  */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "line.h"
 
 #define LINE_QUEUE 256    /* packets under way in one direction */
 #define LINE_RED_TYPE 121 /* payload type */
@@ -207,36 +207,34 @@ static int run_all(line_end *ends, int count, uint64_t *now) {
 
 static bool is_line(const sfx_line_config *config) { return config->mode >= 1 && config->mode <= 3; }
 
-int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, const line_hooks *hooks,
-             uint64_t *simulated_us) {
-    uint64_t now = 0, random = config->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
-    line_end ends[2] = {{.config = config, .session = a, .now_us = &now, .random = &random, .hooks = hooks},
-                        {.config = config, .session = b, .now_us = &now, .random = &random, .hooks = hooks}};
+/* Two sessions on one line, or four on two. */
+static int run_lines(sfx_session *const sessions[], int count, const sfx_line_config *const configs[],
+                     const line_hooks *hooks, uint64_t *simulated_us) {
+    uint64_t now = 0, random = configs[0]->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    line_end ends[4];
     int err;
 
-    if (!is_line(config) || a == b)
-        return -EINVAL;
-    err = run_all(ends, 2, &now);
+    for (int i = 0; i < count; i++)
+        ends[i] = (line_end){
+            .config = configs[i / 2], .session = sessions[i], .now_us = &now, .random = &random, .hooks = hooks};
+    err = run_all(ends, count, &now);
     if (simulated_us)
         *simulated_us = now;
     return err;
 }
 
+int line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, const line_hooks *hooks,
+             uint64_t *simulated_us) {
+    if (!is_line(config) || a == b)
+        return -EINVAL;
+    return run_lines((sfx_session *const[]){a, b}, 2, &config, hooks, simulated_us);
+}
+
 int line_run_gateway(sfx_session *const sessions[4], const sfx_line_config *const configs[2], const line_hooks *hooks,
                      uint64_t *simulated_us) {
-    uint64_t now = 0, random = configs[0]->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
-    line_end ends[4];
-    int err;
-
     if (!is_line(configs[0]) || !is_line(configs[1]) || !sessions[1]->leg || !sessions[2]->leg)
         return -EINVAL;
-    for (int i = 0; i < 4; i++)
-        ends[i] = (line_end){
-            .config = configs[i / 2], .session = sessions[i], .now_us = &now, .random = &random, .hooks = hooks};
-    err = run_all(ends, 4, &now);
-    if (simulated_us)
-        *simulated_us = now;
-    return err;
+    return run_lines(sessions, 4, configs, hooks, simulated_us);
 }
 
 int sfx_line_run(sfx_session *a, sfx_session *b, const sfx_line_config *config, uint64_t *simulated_us) {

@@ -96,29 +96,24 @@ void sfx_listener_destroy(sfx_listener *l) {
 }
 
 int sfx_listener_expect(sfx_listener *l, int dcs_rate, int short_train, int frames) {
-    static const struct {
-        int modem, rate_bps;
-    } rates[16] = {
-        [0x0] = {T30_MODEM_V27TER, 2400}, [0x2] = {T30_MODEM_V27TER, 4800}, [0x1] = {T30_MODEM_V29, 9600},
-        [0x3] = {T30_MODEM_V29, 7200},    [0x8] = {T30_MODEM_V17, 14400},   [0xa] = {T30_MODEM_V17, 12000},
-        [0x9] = {T30_MODEM_V17, 9600},    [0xb] = {T30_MODEM_V17, 7200},
-    };
+    t30_rate rate;
 
     l->modem = 0;
     if (dcs_rate < 0)
         return 0;
-    if (dcs_rate > 15 || !rates[dcs_rate].modem)
+    rate = rate_of((unsigned)dcs_rate);
+    if (dcs_rate > 15 || !rate.modem)
         return -EINVAL;
-    l->modem = rates[dcs_rate].modem;
+    l->modem = rate.modem;
     l->frames = frames;
     l->bits = 0;
     hdlc_rx_init(l->fast_hdlc, FALSE, FALSE, FLAGS_SEEN, on_fast, l);
     if (l->modem == T30_MODEM_V17)
-        v17_rx_restart(l->v17, rates[dcs_rate].rate_bps, short_train);
+        v17_rx_restart(l->v17, rate.rate_bps, short_train);
     else if (l->modem == T30_MODEM_V29)
-        v29_rx_restart(l->v29, rates[dcs_rate].rate_bps, FALSE);
+        v29_rx_restart(l->v29, rate.rate_bps, FALSE);
     else
-        v27ter_rx_restart(l->v27ter, rates[dcs_rate].rate_bps, FALSE);
+        v27ter_rx_restart(l->v27ter, rate.rate_bps, FALSE);
     return 0;
 }
 

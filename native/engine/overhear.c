@@ -10,6 +10,7 @@
 
 #define FLAGS_FOR_FRAMES 2 /* the preamble was recognized by many more */
 #define CALL_DROPPED T30_ERR_CALLDROPPED
+#define LONGEST_CONTROL 256 /* octets of a control frame */
 
 static void put(sfx_gateway *g, int leg, sfx_event *event) { events_put(g->legs[leg].session, event); }
 
@@ -25,8 +26,7 @@ static void trace(sfx_gateway *g, int leg, const uint8_t *frame, int len) {
 
     if (!(g->legs[leg].session->config.flags & SFX_FLAG_TRACE))
         return;
-    event.data_len = (uint32_t)len < sizeof event.data ? (uint32_t)len : (uint32_t)sizeof event.data;
-    memcpy(event.data, frame, event.data_len);
+    event_frame(&event, frame, len);
     put(g, leg, &event);
 }
 
@@ -113,7 +113,6 @@ static void note_answer(sfx_gateway *g, int leg, int fcf) {
         event.value[SFX_PAGE_CONFIRMED] = confirmed;
         event.code = o->command == T30_EOP || o->command == T30_PRI_EOP;
         o->pages += confirmed;
-        o->refused += !confirmed;
         put(g, leg, &event);
         memcpy(o->confirmed, o->asked, sizeof o->confirmed);
         o->page_began_us = now_us;
@@ -262,54 +261,58 @@ void overhear_audio(sfx_gateway *g, int leg, const int16_t *amp, int samples) {
 /* ---- on T.38 ------------------------------------------------------------------------------------------------------
  */
 
-static int on_indicator(t38_core_state_t *core, void *user, int indicator) {
-    gateway_leg *leg = user;
-    overheard_side *side = &leg->gateway->overheard.side[index_of(leg)];
+void t38_frame_begin(t38_frame *f) {
+    f->len = 0;
+    f->damaged = false;
+}
 
+static void add_octets(t38_frame *f, size_t most, const uint8_t *octets, int len) {
+    if (len <= 0)
+        return;
+    if ((size_t)len > most - (size_t)f->len) {
+        f->damaged = true;
+        return;
+    }
+    bit_reverse(f->octets + f->len, octets, len); /* T.38 carries the bit sent first in the highest place */
+    f->len += len;
+}
+
+bool t38_frame_take(t38_frame *f, size_t most, int field_type, const uint8_t *octets, int len) {
+    bool good = field_type == T38_FIELD_HDLC_FCS_OK || field_type == T38_FIELD_HDLC_FCS_OK_SIG_END;
+
+    if (field_type == T38_FIELD_HDLC_DATA || good)
+        add_octets(f, most, octets, len);
+    return good && !f->damaged && f->len;
+}
+
+static t38_frame *frame_of(const gateway_leg *leg) { return &leg->gateway->overheard.side[index_of(leg)].frame; }
+
+static int on_indicator(t38_core_state_t *core, void *user, int indicator) {
     (void)core;
     (void)indicator;
-    side->frame_len = 0;
-    side->damaged = false;
+    t38_frame_begin(frame_of(user));
     return 0;
 }
 
 static int on_missing(t38_core_state_t *core, void *user, int got, int expected) {
-    gateway_leg *leg = user;
-
     (void)core;
     (void)got;
     (void)expected;
-    leg->gateway->overheard.side[index_of(leg)].damaged = true;
+    frame_of(user)->damaged = true;
     return 0;
-}
-
-static void add_octets(overheard_side *side, const uint8_t *octets, int len) {
-    if (len <= 0)
-        return;
-    if ((size_t)len > sizeof side->frame - (size_t)side->frame_len) {
-        side->damaged = true;
-        return;
-    }
-    bit_reverse(side->frame + side->frame_len, octets, len); /* T.38 carries the bit sent first in the highest place */
-    side->frame_len += len;
 }
 
 static int on_data(t38_core_state_t *core, void *user, int data_type, int field_type, const uint8_t *octets, int len) {
     gateway_leg *leg = user;
-    overheard_side *side = &leg->gateway->overheard.side[index_of(leg)];
-    bool good = field_type == T38_FIELD_HDLC_FCS_OK || field_type == T38_FIELD_HDLC_FCS_OK_SIG_END;
+    t38_frame *frame = frame_of(leg);
 
     (void)core;
     if (data_type != T38_DATA_V21)
         return 0;
-    if (field_type == T38_FIELD_HDLC_DATA || good)
-        add_octets(side, octets, len);
-    if (field_type == T38_FIELD_HDLC_DATA)
-        return 0;
-    if (good && !side->damaged && side->frame_len)
-        overhear_frame(leg->gateway, index_of(leg), side->frame, side->frame_len);
-    side->frame_len = 0;
-    side->damaged = false;
+    if (t38_frame_take(frame, LONGEST_CONTROL, field_type, octets, len))
+        overhear_frame(leg->gateway, index_of(leg), frame->octets, frame->len);
+    if (field_type != T38_FIELD_HDLC_DATA)
+        t38_frame_begin(frame);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Chance that is the same again by its seed. */
-#include "internal.h"
+#include "line.h"
 
 uint32_t line_roll(uint64_t *state) {
     *state ^= *state >> 12;

@@ -206,9 +206,9 @@ static int parse(const uint8_t *p, size_t len, const rtp_rx *rx, rtp_view *v) {
     }
     if (len <= header)
         return -EBADMSG;
-    v->seq = (uint16_t)(p[2] << 8 | p[3]);
+    v->seq = rtp_seq(p);
     v->timestamp = get32(p + 4);
-    v->ssrc = get32(p + 8);
+    v->ssrc = rtp_ssrc(p);
     v->payload = p + header;
     v->len = len - header;
     v->red.count = 0;

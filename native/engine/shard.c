@@ -2,18 +2,11 @@
 /* The clock: threads that each give a tick to their sessions every 20 ms. */
 #include <errno.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "internal.h"
 
 #define MEDIA_NICE (-10)
 #define CATCH_UP_TICKS 50 /* after a stall (a suspended machine, a stopped process) at most one second is made up */
-
-static uint64_t now_us(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
-}
 
 static void sleep_until(uint64_t when_us) {
     struct timespec t = {.tv_sec = (time_t)(when_us / 1000000u), .tv_nsec = (long)(when_us % 1000000u) * 1000};
@@ -35,15 +28,15 @@ static void count_tick(shard *h, uint64_t due, uint64_t began) {
 
     atomic_fetch_add_explicit(&h->ticks, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&h->late_us, late, memory_order_relaxed);
-    atomic_fetch_add_explicit(&h->busy_us, now_us(CLOCK_MONOTONIC) - began, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->busy_us, clock_us(CLOCK_MONOTONIC) - began, memory_order_relaxed);
     if (late > atomic_load_explicit(&h->late_max_us, memory_order_relaxed))
         atomic_store_explicit(&h->late_max_us, (unsigned)late, memory_order_relaxed);
-    atomic_store_explicit(&h->cpu_us, now_us(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
+    atomic_store_explicit(&h->cpu_us, clock_us(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
 }
 
 static void *shard_main(void *arg) {
     shard *h = arg;
-    uint64_t due = now_us(CLOCK_MONOTONIC) + TICK_US, began;
+    uint64_t due = clock_us(CLOCK_MONOTONIC) + TICK_US, began;
 
     /* This thread alone (Linux), where RLIMIT_NICE or CAP_SYS_NICE allows it: pages that are being made can wait, a
      * modem cannot. */
@@ -52,13 +45,13 @@ static void *shard_main(void *arg) {
     while (!h->stop) {
         if (!h->sessions) {
             pthread_cond_wait(&h->wake, &h->lock);
-            due = now_us(CLOCK_MONOTONIC) + TICK_US;
+            due = clock_us(CLOCK_MONOTONIC) + TICK_US;
             continue;
         }
         pthread_mutex_unlock(&h->lock);
         sleep_until(due);
         pthread_mutex_lock(&h->lock);
-        began = now_us(CLOCK_MONOTONIC);
+        began = clock_us(CLOCK_MONOTONIC);
         if (began > due + CATCH_UP_TICKS * (uint64_t)TICK_US)
             due = began - CATCH_UP_TICKS * (uint64_t)TICK_US;
         tick_all(h);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "line.h"
 
 #define TAPS 48
 #define PHASES 512

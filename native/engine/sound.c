@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "line.h"
 
 #define ECHO_RING 16384  /* samples: 2 s; a power of two */
 #define MODEM_RMS 1618.0 /* -14 dBm0, at which modems send */

@@ -162,10 +162,6 @@ void srtp_destroy(sfx_srtp *s) {
 /* ---- packets (RFC 3711 §3.3) --------------------------------------------------------------------------------------
  */
 
-static uint32_t get32(const uint8_t *p) {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 /* Encrypts or decrypts what follows the header (§4.1.1). */
 static int crypt_payload(srtp_key *k, uint32_t ssrc, uint64_t index, uint8_t *payload, size_t len) {
     uint8_t iv[16] = {0};
@@ -199,8 +195,8 @@ int srtp_protect(sfx_srtp *s, uint8_t *packet, size_t len, size_t size) {
 
     if (header < 0 || size < len + s->tx->tag)
         return -EINVAL;
-    seq = (uint16_t)(packet[2] << 8 | packet[3]);
-    ssrc = get32(packet + 8);
+    seq = rtp_seq(packet);
+    ssrc = rtp_ssrc(packet);
     index = seq;
     if (s->tx_started && ssrc == s->tx_ssrc) {
         /* Never back: a key stream must not be used twice. */
@@ -265,9 +261,9 @@ int srtp_unprotect(sfx_srtp *s, uint8_t *packet, size_t len) {
 
     if (header < 0)
         goto rejected;
-    ssrc = get32(packet + 8);
+    ssrc = rtp_ssrc(packet);
     source = source_of(s, ssrc);
-    index = (uint16_t)(packet[2] << 8 | packet[3]);
+    index = rtp_seq(packet);
     if (source && (index = index_of(source, (uint16_t)index)) >= 0 && is_replayed(source, (uint64_t)index)) {
         s->replayed++;
         return -EALREADY;

@@ -58,9 +58,7 @@ bool unpaced_sent(t30_run *run, int len) {
 }
 
 void unpaced_judge_dis(t30_run *run, const uint8_t *dis, int len) {
-    int octet = 3 + (BIT_DIRECT - 1) / 8;
-
-    if (!run->unpaced || run->unpaced_anyhow || (octet < len && dis[octet] & 1 << (BIT_DIRECT - 1) % 8))
+    if (!run->unpaced || run->unpaced_anyhow || t30_bit(dis, (size_t)len, BIT_DIRECT))
         return;
     run->unpaced = false;
     t38_terminal_set_config(run->terminal, 0);

@@ -283,7 +283,6 @@ static void end_frame(t30_run *run, hdlc_rx_state_t *h, unsigned count) {
         return;
     }
     h->len = 0; /* nor is it a bad one */
-    run->repaired++;
     h->frame_handler(h->frame_user_data, frame, (int)len, TRUE);
 }
 

@@ -7,7 +7,7 @@
 #ifndef SOFTFAX_TESTING_H
 #define SOFTFAX_TESTING_H
 
-#include "../engine/internal.h"
+#include "../engine/line.h"
 
 /* Deliberate misbehaviour of one side, for the tests of the other. */
 enum sfx_test_fault {
