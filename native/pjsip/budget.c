@@ -286,18 +286,13 @@ static pjsip_module module = {.name = {"mod-softfax-budget", 18},
 
 int budget_start(void) {
     uint64_t now_ms = glue_now_ms();
-    module.id = -1;
     calls.count = calls.bucket_count = 0;
     atomic_store(&calls.closed, 0);
     calls.in_all = (bucket){.left = ALL_BURST, .at_ms = now_ms};
     calls.returned = (bucket){.left = RETURNED_BURST, .at_ms = now_ms};
     if (getrandom(&calls.seed, sizeof calls.seed, 0) < 0)
         calls.seed = now_ms;
-    return pjsip_endpt_register_module(pjsua_var.endpt, &module);
+    return glue_register(&module);
 }
 
-void budget_stop(void) {
-    if (module.id >= 0)
-        pjsip_endpt_unregister_module(pjsua_var.endpt, &module);
-    module.id = -1;
-}
+void budget_stop(void) { glue_unregister(&module); }

@@ -94,10 +94,8 @@ int sfx_sip_servers(int acc_id, const char *const *hosts, const int *ports, int 
     c->host_count = 0;
     for (int i = 0; i < count; i++) {
         pj_str_t text = pj_str((char *)(pj_size_t)hosts[i]);
-        int family = strchr(hosts[i], ':') ? pj_AF_INET6() : pj_AF_INET();
         pj_sockaddr address;
-        pj_sockaddr_init(family, &address, NULL, (pj_uint16_t)ports[i]);
-        if (pj_inet_pton(family, &text, pj_sockaddr_get_addr(&address)) == PJ_SUCCESS) {
+        if (host_parse(&text, (unsigned)ports[i], &address)) {
             if (ports[i])
                 add_server(c, &address);
         } else if (c->host_count < HOSTS_MAX && strlen(hosts[i]) <= HOST_OCTETS_MAX) {
@@ -138,14 +136,9 @@ void credentials_resolved(const char *name, unsigned port, const pjsip_server_ad
 /* ---- who may have an answer ----------------------------------------------------------------------------------------
  */
 
-static int same_host(const pj_sockaddr *a, const pj_sockaddr *b) {
-    return a->addr.sa_family == b->addr.sa_family && pj_sockaddr_get_addr_len(a) == pj_sockaddr_get_addr_len(b) &&
-           !pj_memcmp(pj_sockaddr_get_addr(a), pj_sockaddr_get_addr(b), pj_sockaddr_get_addr_len(a));
-}
-
 static int is_server(const credentials *c, const pj_sockaddr *address, int at_its_port) {
     for (unsigned i = 0; i < c->server_count; i++)
-        if (at_its_port ? !pj_sockaddr_cmp(&c->servers[i], address) : same_host(&c->servers[i], address))
+        if (at_its_port ? !pj_sockaddr_cmp(&c->servers[i], address) : host_same(&c->servers[i], address))
             return 1;
     return 0;
 }

@@ -16,10 +16,7 @@
 static pjsip_module counter = {
     .name = {"mod-softfax-digest", 18}, .id = -1, .priority = PJSIP_MOD_PRIORITY_APPLICATION};
 
-pj_status_t digest_start(void) {
-    counter.id = -1;
-    return pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &counter);
-}
+pj_status_t digest_start(void) { return glue_register(&counter); }
 
 static pjsip_auth_algorithm_type algorithm_of(const pjsip_digest_challenge *challenge) {
     const pjsip_auth_algorithm *found = pjsip_auth_get_algorithm_by_iana_name(&challenge->algorithm);

@@ -26,6 +26,17 @@ static struct {
 
 sfx_sip_counters sfx_counters;
 
+int glue_register(pjsip_module *module) {
+    module->id = -1; /* pjsua may have been shut down and started again */
+    return pjsip_endpt_register_module(pjsua_var.endpt, module);
+}
+
+void glue_unregister(pjsip_module *module) {
+    if (module->id >= 0)
+        pjsip_endpt_unregister_module(pjsua_var.endpt, module);
+    module->id = -1;
+}
+
 uint64_t glue_now_ms(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

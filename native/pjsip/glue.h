@@ -202,7 +202,6 @@ int glue_law_of(const struct pjmedia_sdp_media *m, const struct pj_str_t *format
 /* red.c → sdp.c: puts redundant audio behind the formats it is made of; → codecs.c: adds it to a line of ours whose
  * first format is G.711, of an answer if the far end's is given; → media.c: the payload type of it in a line, 0 for
  * none; what an account wants. */
-struct pj_pool_t;
 void red_last(struct pjmedia_sdp_media *m);
 void red_describe(int acc_id, struct pj_pool_t *pool, struct pjmedia_sdp_media *ours,
                   const struct pjmedia_sdp_media *theirs);
@@ -221,6 +220,10 @@ void resolve_stop(void);
 /* requests.c → loop.c: says what we can do, and answers requests that are no calls. Returns a pj_status_t. */
 int requests_start(void);
 void requests_stop(void);
+/* glue.c: a part that is a module of PJSIP's begins, ends. Returns a pj_status_t. */
+struct pjsip_module;
+int glue_register(struct pjsip_module *module);
+void glue_unregister(struct pjsip_module *module);
 /* glue.c → budget.c, connections.c: a clock that only goes forward; a part of a limit, at least one. */
 uint64_t glue_now_ms(void);
 unsigned share_of(unsigned limit, unsigned parts);

@@ -175,13 +175,8 @@ static pjsip_module module = {.name = {"mod-softfax-messages", 20},
                               .on_tx_response = on_sent};
 
 int messages_start(void) {
-    module.id = -1;
     pjsip_tpmgr_set_drop_data_cb(pjsip_endpt_get_tpmgr(pjsua_var.endpt), on_dropped);
-    return pjsip_endpt_register_module(pjsua_var.endpt, &module);
+    return glue_register(&module);
 }
 
-void messages_stop(void) {
-    if (module.id >= 0)
-        pjsip_endpt_unregister_module(pjsua_var.endpt, &module);
-    module.id = -1;
-}
+void messages_stop(void) { glue_unregister(&module); }

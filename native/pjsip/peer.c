@@ -11,13 +11,7 @@
 
 static pjsip_module module = {.name = {"mod-softfax-peer", 16}, .id = -1, .priority = PJSIP_MOD_PRIORITY_APPLICATION};
 
-static int (*is_account)(int acc_id);
-
-pj_status_t peer_start(int (*account_test)(int acc_id)) {
-    is_account = account_test;
-    module.id = -1;
-    return pjsip_endpt_register_module(pjsua_var.endpt, &module);
-}
+pj_status_t peer_start(void) { return glue_register(&module); }
 
 const struct peer *peer_of(const pjsip_dialog *dlg) { return module.id >= 0 ? dlg->mod_data[module.id] : NULL; }
 
@@ -79,7 +73,7 @@ static enum scope scope_of(const pj_sockaddr *address) {
     return a[0] >> 1 == 0x7e ? SCOPE_PRIVATE : SCOPE_PUBLIC;
 }
 
-static int same_host(const pj_sockaddr *a, const pj_sockaddr *b) {
+int host_same(const pj_sockaddr *a, const pj_sockaddr *b) {
     return a->addr.sa_family == b->addr.sa_family &&
            !pj_memcmp(pj_sockaddr_get_addr(a), pj_sockaddr_get_addr(b), pj_sockaddr_get_addr_len(a));
 }
@@ -89,12 +83,12 @@ int peer_may_name(const pj_sockaddr *target, const pj_sockaddr *from, int itself
 
     if (port < LEAST_PORT && port != pj_sockaddr_get_port(from))
         return 0;
-    if (same_host(target, from))
+    if (host_same(target, from))
         return 1;
     return !itself_alone && scope_of(target) != SCOPE_NOBODY && scope_of(target) >= scope_of(from);
 }
 
-static int parse(const pj_str_t *host, unsigned port, pj_sockaddr *out) {
+int host_parse(const pj_str_t *host, unsigned port, pj_sockaddr *out) {
     int family = pj_strchr(host, ':') ? pj_AF_INET6() : pj_AF_INET();
 
     pj_sockaddr_init(family, out, NULL, (pj_uint16_t)port);
@@ -162,15 +156,15 @@ pj_status_t __wrap_pjsip_dlg_send_request(pjsip_dialog *dlg, pjsip_tx_data *tdat
     pjsip_host_info dest;
     pj_sockaddr target;
     pj_status_t status;
-    int stranger = dlg->role == PJSIP_ROLE_UAS && !(call && is_account(call->acc_id));
+    int stranger = dlg->role == PJSIP_ROLE_UAS && !(call && credentials_is_account(call->acc_id));
 
     acknowledge_first(dlg, tdata);
     if (!from || !to || !to->tag.slen || pjsip_get_request_dest(tdata, &dest) != PJ_SUCCESS)
         return __real_pjsip_dlg_send_request(dlg, tdata, mod_data_id, mod_data);
-    if (parse(&dest.addr.host,
-              dest.addr.port ? (unsigned)dest.addr.port
-                             : (unsigned)pjsip_transport_get_default_port_for_type(dest.type),
-              &target)) {
+    if (host_parse(&dest.addr.host,
+                   dest.addr.port ? (unsigned)dest.addr.port
+                                  : (unsigned)pjsip_transport_get_default_port_for_type(dest.type),
+                   &target)) {
         if (!peer_may_name(&target, from, stranger))
             send_to(tdata, from, type);
     } else if (stranger) {
@@ -188,7 +182,7 @@ int may_send_media(const pjsua_call *call, const pj_str_t *host, unsigned port) 
     pj_sockaddr target;
     enum scope scope;
 
-    if (!parse(host, port, &target))
+    if (!host_parse(host, port, &target))
         return 0;
     if (!pj_sockaddr_has_addr(&target))
         return 1; /* on hold (RFC 2543): nothing is sent */

@@ -56,29 +56,27 @@ static pj_bool_t answer(pjsip_rx_data *rdata, int code) {
     return PJ_TRUE;
 }
 
-/* What asks for something within a call that is not there goes on: PJSIP says 481. */
-static pj_bool_t of_no_call(const pjsip_rx_data *rdata) {
-    return rdata->msg_info.to->tag.slen && !pjsip_ua_find_dialog(&rdata->msg_info.cid->id, &rdata->msg_info.to->tag,
-                                                                 &rdata->msg_info.from->tag, PJ_FALSE);
+/* The call that a request is within; NULL for none. */
+static pjsip_dialog *dialog_of(const pjsip_rx_data *rdata) {
+    return rdata->msg_info.to->tag.slen ? pjsip_ua_find_dialog(&rdata->msg_info.cid->id, &rdata->msg_info.to->tag,
+                                                               &rdata->msg_info.from->tag, PJ_FALSE)
+                                        : NULL;
 }
+
+/* What asks for something within a call that is not there goes on: PJSIP says 481. */
+static pj_bool_t of_no_call(const pjsip_rx_data *rdata) { return rdata->msg_info.to->tag.slen && !dialog_of(rdata); }
 
 /* A call that has ended, while PJSIP still keeps it for what is repeated: its re-INVITEs would get no answer, and
  * UPDATE a 500. */
 static pj_bool_t of_ended_call(const pjsip_rx_data *rdata) {
-    pjsip_dialog *dlg = rdata->msg_info.to->tag.slen
-                            ? pjsip_ua_find_dialog(&rdata->msg_info.cid->id, &rdata->msg_info.to->tag,
-                                                   &rdata->msg_info.from->tag, PJ_FALSE)
-                            : NULL;
+    pjsip_dialog *dlg = dialog_of(rdata);
     pjsip_inv_session *inv = dlg ? pjsip_dlg_get_inv_session(dlg) : NULL;
     return dlg && (!inv || inv->state == PJSIP_INV_STATE_DISCONNECTED);
 }
 
 /* A call in which we have sent REFER (RFC 3515 §2.4.4). */
 static pj_bool_t of_referring_call(const pjsip_rx_data *rdata) {
-    const pjsip_dialog *dlg = rdata->msg_info.to->tag.slen
-                                  ? pjsip_ua_find_dialog(&rdata->msg_info.cid->id, &rdata->msg_info.to->tag,
-                                                         &rdata->msg_info.from->tag, PJ_FALSE)
-                                  : NULL;
+    const pjsip_dialog *dlg = dialog_of(rdata);
 
     for (unsigned i = 0; dlg && i < dlg->usage_cnt; i++)
         if (dlg->usage[i] == pjsip_evsub_instance())
@@ -143,12 +141,7 @@ int requests_start(void) {
     keep(PJSIP_H_ALLOW, allowed);
     keep(PJSIP_H_ACCEPT, accepted);
     keep(PJSIP_H_SUPPORTED, supported);
-    module.id = -1;
-    return pjsip_endpt_register_module(pjsua_var.endpt, &module);
+    return glue_register(&module);
 }
 
-void requests_stop(void) {
-    if (module.id >= 0)
-        pjsip_endpt_unregister_module(pjsua_var.endpt, &module);
-    module.id = -1;
-}
+void requests_stop(void) { glue_unregister(&module); }

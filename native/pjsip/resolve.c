@@ -58,6 +58,10 @@ static pjsip_transport_type_e ipv4_type(pjsip_transport_type_e type) {
     return (pjsip_transport_type_e)((unsigned)type & ~(unsigned)PJSIP_TRANSPORT_IPV6);
 }
 
+static unsigned port_of(const lookup *l) {
+    return l->port ? l->port : (unsigned)pjsip_transport_get_default_port_for_type(l->type);
+}
+
 static void add(lookup *l, const struct sockaddr *address, socklen_t size, unsigned port, const server *s) {
     pjsip_server_address_record *entry = &l->found.entry[l->found.count];
 
@@ -152,7 +156,7 @@ static void look_up(lookup *l) {
     for (unsigned i = 0; i < n; i++)
         add_host(l, servers[i].name, servers[i].port, &servers[i]);
     if (!n)
-        add_host(l, l->name, l->port ? l->port : (unsigned)pjsip_transport_get_default_port_for_type(l->type), NULL);
+        add_host(l, l->name, port_of(l), NULL);
     l->status = l->found.count ? PJ_SUCCESS : PJ_ERESOLVE;
 }
 
@@ -297,7 +301,6 @@ static void resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_hos
                     pjsip_resolver_callback *cb) {
     lookup *l = calloc(1, sizeof *l);
     pj_sockaddr literal;
-    int v6 = pj_strchr(&target->addr.host, ':') != NULL;
 
     PJ_UNUSED_ARG(resolver);
     if (!l || target->addr.host.slen <= 0 || target->addr.host.slen > NAME_MAX_OCTETS) {
@@ -315,10 +318,8 @@ static void resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_hos
     l->guarded = peer_named_by() != NULL;
     if (l->guarded)
         pj_sockaddr_cp(&l->named_by, peer_named_by());
-    pj_sockaddr_init(v6 ? pj_AF_INET6() : pj_AF_INET(), &literal, NULL, 0);
-    if (pj_inet_pton(v6 ? pj_AF_INET6() : pj_AF_INET(), &l->asked, pj_sockaddr_get_addr(&literal)) == PJ_SUCCESS) {
-        add(l, (struct sockaddr *)&literal, (socklen_t)pj_sockaddr_get_len(&literal),
-            l->port ? l->port : (unsigned)pjsip_transport_get_default_port_for_type(l->type), NULL);
+    if (host_parse(&l->asked, 0, &literal)) {
+        add(l, (struct sockaddr *)&literal, (socklen_t)pj_sockaddr_get_len(&literal), port_of(l), NULL);
         l->status = PJ_SUCCESS;
         l->literal = 1;
     } else if (begin(l)) {

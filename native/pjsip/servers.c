@@ -4,7 +4,6 @@
  * come last. PJSIP by itself takes the first address for ever, over UDP whatever becomes of it.
  */
 #include <pthread.h>
-#include <string.h>
 
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
@@ -142,23 +141,16 @@ int sfx_sip_next_server(int call_id) {
 
 int sfx_sip_is_failed(const char *host, int port) {
     pj_str_t text = pj_str((char *)(pj_size_t)host);
-    int family = strchr(host, ':') ? pj_AF_INET6() : pj_AF_INET();
     pj_sockaddr address;
 
-    pj_sockaddr_init(family, &address, NULL, (pj_uint16_t)port);
-    return pj_inet_pton(family, &text, pj_sockaddr_get_addr(&address)) == PJ_SUCCESS && servers_is_failed(&address);
+    return host_parse(&text, (unsigned)port, &address) && servers_is_failed(&address);
 }
 
 pj_status_t servers_start(void) {
     pthread_mutex_lock(&failed.lock);
     failed.count = 0;
     pthread_mutex_unlock(&failed.lock);
-    module.id = -1;
-    return pjsip_endpt_register_module(pjsua_var.endpt, &module);
+    return glue_register(&module);
 }
 
-void servers_stop(void) {
-    if (module.id >= 0)
-        pjsip_endpt_unregister_module(pjsua_var.endpt, &module);
-    module.id = -1;
-}
+void servers_stop(void) { glue_unregister(&module); }

@@ -55,13 +55,6 @@ static pjsip_module module = {.name = {"mod-softfax-trace", 17},
                               .on_tx_request = on_sent,
                               .on_tx_response = on_sent};
 
-int trace_start(void) {
-    module.id = -1;
-    return pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module);
-}
+int trace_start(void) { return glue_register(&module); }
 
-void trace_stop(void) {
-    if (module.id >= 0)
-        pjsip_endpt_unregister_module(pjsua_get_pjsip_endpt(), &module);
-    module.id = -1;
-}
+void trace_stop(void) { glue_unregister(&module); }

@@ -395,14 +395,9 @@ static pjsip_module module = {.name = {"mod-softfax-unreachable", 23},
                               .on_tx_request = on_request_sent};
 
 int unreachable_start(void) {
-    module.id = -1;
     all.socks[0] = all.socks[1] = PJ_INVALID_SOCKET;
     all.request_count = all.error_count = 0;
-    return pjsip_endpt_register_module(pjsua_var.endpt, &module);
+    return glue_register(&module);
 }
 
-void unreachable_stop(void) {
-    if (module.id >= 0)
-        pjsip_endpt_unregister_module(pjsua_var.endpt, &module);
-    module.id = -1;
-}
+void unreachable_stop(void) { glue_unregister(&module); }

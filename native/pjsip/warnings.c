@@ -76,17 +76,11 @@ static pj_status_t on_tx_response(pjsip_tx_data *tdata) {
     return PJ_SUCCESS;
 }
 
-static pjsip_module mod_warnings = {.name = {(char *)(pj_size_t) "mod-softfax-warnings", 20},
-                                    .id = -1,
-                                    .priority = PJSIP_MOD_PRIORITY_APPLICATION,
-                                    .on_tx_response = on_tx_response};
+static pjsip_module module = {.name = {(char *)(pj_size_t) "mod-softfax-warnings", 20},
+                              .id = -1,
+                              .priority = PJSIP_MOD_PRIORITY_APPLICATION,
+                              .on_tx_response = on_tx_response};
 
-int warnings_start(void) {
-    mod_warnings.id = -1; /* pjsua may have been shut down and started again */
-    return pjsip_endpt_register_module(pjsua_var.endpt, &mod_warnings);
-}
+int warnings_start(void) { return glue_register(&module); }
 
-void warnings_stop(void) {
-    if (mod_warnings.id >= 0)
-        pjsip_endpt_unregister_module(pjsua_var.endpt, &mod_warnings);
-}
+void warnings_stop(void) { glue_unregister(&module); }
