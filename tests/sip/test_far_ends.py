@@ -359,7 +359,7 @@ def test_refusals(far: FarEnd, code: int) -> None:
             done = asyncio.Event()
             b = Side("far")
             def incoming(call):
-                call.reject({code}); return b
+                call.hangup({code}); return b
             agent.incoming = incoming
             await b.until("ended")
     """)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from softfax.model import EndedBy
 from softfax.sip.ended import CallEnd
 from softfax.sip.glue import PJ_EPENDING
-from softfax.sip.sdp import T38Parameters
 from softfax.sip.secure import Security
 from softfax.sip.types import (
     AudioMedia,
@@ -57,7 +56,6 @@ class Call:
         self._security = Security()
         # Read and written in the SIP thread alone once the call lives.
         self._policy = t38
-        self._said: T38Parameters | None = None
         # Set on the loop, read in the SIP thread: T.30 is so far in audio that T.38 would only begin the fax anew.
         self._in_audio = False
         self._referred: Callable[[int, str], None] | None = None
@@ -230,10 +228,6 @@ class IncomingCall(Call):
     def progress(self) -> None:
         """Send 183 with our SDP: audio is agreed before the answer. Only where the INVITE offers audio."""
         self._agent.post(lambda stack: stack.calls.progress(self))
-
-    def reject(self, code: int = 603) -> None:
-        """Refuses the call with a SIP status of 300 to 699."""
-        self.hangup(code)
 
     def redirect_to(self, uri: str) -> None:
         """Set the Contact of the 302 that follows (RFC 3261 §21.3.3)."""

@@ -152,7 +152,7 @@ def answer_for(call: Call, offer: str) -> str:
         local = local_udptl(call, policy, host)
         if line:
             check_media(call, host, port)
-        text, call._said = sdp.answer_t38(parsed, local, policy.parameters)
+        text, _ = sdp.answer_t38(parsed, local, policy.parameters)
     except (SoftfaxError, OSError) as error:
         raise sdp.SdpError(str(error)) from None
     return text
