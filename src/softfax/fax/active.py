@@ -124,8 +124,7 @@ class ActiveFax:
             fax_id=settings.fax_id or new_fax_id(),
         )
         self.session.drain = runtime.drain
-        has_t38 = before is None and (settings.offers_t38 or settings.accepts_t38)
-        self._udptl = runtime.udptl_sockets() if has_t38 else None
+        self._udptl: UdptlSockets | None = None
         self.call: Call | None = None
         #: Once its fax went through, where the call stays up; and its media until then, of which the descriptor is a copy.
         self.kept: KeptCall | None = None
@@ -136,16 +135,9 @@ class ActiveFax:
         #: Told of what may let another fax follow on this call.
         self.following: Following | None = None
         self._handed_on = False
-        self.engine: EngineSession = before.engine if before is not None else self._new_engine(settings)
         self._last: SessionStats | None = None
         self.tracing = runtime.traced(self.session.fax_id, settings.attempt)
-        if before is None:
-            self.session.engine = self.engine
-            if self.tracing is not None:
-                self.tracing.capture(self.engine)
-            out = settings if turn is None else turn.settings
-            if out.polling is not None and out.others:
-                self.engine.polled([(one.document, one.password) for one in (out.polling, *out.others)])
+        self.engine: EngineSession = before.engine if before is not None else self._own_engine(settings, turn)
         self.feed: DocumentFeed | None = None
         if job is not None:
             of_before = before.feed if before is not None else None
@@ -158,6 +150,23 @@ class ActiveFax:
                 on_chosen=polled.on_chosen,
                 before=of_before,
             )
+
+    def _own_engine(self, settings: FaxSettings, turn: Turn | None) -> EngineSession:
+        """An engine session for it alone, with sockets for T.38 beside."""
+        if settings.offers_t38 or settings.accepts_t38:
+            self._udptl = self._runtime.udptl_sockets()
+        try:
+            engine = self.session.engine = self._new_engine(settings)
+        except BaseException:
+            if self._udptl is not None:
+                self._udptl.close()
+            raise
+        if self.tracing is not None:
+            self.tracing.capture(engine)
+        out = settings if turn is None else turn.settings
+        if out.polling is not None and out.others:
+            engine.polled([(one.document, one.password) for one in (out.polling, *out.others)])
+        return engine
 
     def _new_engine(self, settings: FaxSettings) -> EngineSession:
         runtime = self._runtime

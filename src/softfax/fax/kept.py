@@ -37,6 +37,18 @@ class TakenCall:
     answered: bool
     asked: bool = False
 
+    def forget_audio(self) -> None:
+        """Give the audio up."""
+        if self.audio is not None:
+            os.close(self.audio.fd)
+            self.audio = None
+
+    def close(self) -> None:
+        """Give all its media up."""
+        self.forget_audio()
+        if self.udptl is not None:
+            self.udptl.close()
+
 
 class KeptCall:
     """A call that stays up after its fax. Implements the call handler of `softfax.sip`; `on_end` is called when it is gone."""
@@ -70,7 +82,7 @@ class KeptCall:
         if self._taken is None:
             os.close(media.fd)
             return
-        self._forget_audio(self._taken)
+        self._taken.forget_audio()
         self._taken.audio, self._taken.t38 = media, None
         self._changed.set()
 
@@ -118,16 +130,8 @@ class KeptCall:
         self._limit.cancel()
         self._changed.set()
         if taken is not None:
-            self._forget_audio(taken)
-            if taken.udptl is not None:
-                taken.udptl.close()
+            taken.close()
             self.on_end()
-
-    @staticmethod
-    def _forget_audio(taken: TakenCall) -> None:
-        if taken.audio is not None:
-            os.close(taken.audio.fd)
-            taken.audio = None
 
     def _local_udptl(self, version: int) -> tuple[str, int]:
         """Our UDPTL address; called in the thread of the user agent."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
@@ -159,10 +158,15 @@ class FaxRuntime:
     ) -> ActiveFax:
         """A call that was listened to, waited, or had a fax becomes a fax; `job` makes the pages to send, as for `send`.
 
-        With `turn` it receives, and sends them to who fetches, at once or after that.
+        With `turn` it receives, and sends them to who fetches, at once or after that. Where it raises, the call is hung up.
         """
         call = taken.call
-        active = self._new_fax(settings, on_event, job, polled, turn)
+        try:
+            active = self._new_fax(settings, on_event, job, polled, turn)
+        except BaseException:
+            taken.close()
+            call.hangup(480)
+            raise
         if taken.udptl is not None:
             active.have_udptl(taken.udptl)
         call.handler = active
@@ -177,8 +181,8 @@ class FaxRuntime:
             active.on_t38(call, taken.t38)
         if taken.audio is not None and taken.t38 is None:
             active.on_audio(call, taken.audio)
-        elif taken.audio is not None:
-            os.close(taken.audio.fd)
+        else:
+            taken.forget_audio()
         return active
 
     def _new_fax(

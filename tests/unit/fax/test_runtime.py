@@ -33,8 +33,12 @@ class Agent:
     bound_addresses = (("127.0.0.1", 5060),)
     incoming: Any = None
 
+    def __init__(self) -> None:
+        self.posted: list[Any] = []
+
     def post(self, command: Any) -> None:
-        """Do nothing: there is no call."""
+        """Take note of it."""
+        self.posted.append(command)
 
     def call(self, destination: str, handler: Any, **how: Any) -> Any:
         """Refuse it."""
@@ -57,6 +61,12 @@ def receiving(folder: Path, **more: Any) -> FaxSettings:
     return FaxSettings(direction=Direction.RECEIVE, role=Role.ANSWERER, document=folder / "r.tif", **more)
 
 
+def audio_towards(remote: tuple[str, int]) -> AudioMedia:
+    ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    ours.bind(("127.0.0.1", 0))
+    return AudioMedia(ours.detach(), remote, 0, "PCMU", True, True)
+
+
 def packets(sock: socket.socket) -> int:
     count = 0
     while True:
@@ -76,9 +86,7 @@ def test_a_strangers_call_that_is_taken_over_floods_no_third_party(
         runtime = FaxRuntime(Engine(1), agent)
         call = IncomingCall(agent)
         call.source, call.known = "127.0.0.1", known
-        ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        ours.bind(("127.0.0.1", 0))
-        audio = AudioMedia(ours.detach(), third.getsockname(), 0, "PCMU", True, True)
+        audio = audio_towards(third.getsockname())
         settings = receiving(tmp_path, mode=ModePolicy.AUDIO)
         taken = TakenCall(call, None, audio, None, answered=True, asked=True)
         active = runtime.take_over(taken, settings, lambda event: None)
@@ -106,6 +114,21 @@ def test_a_call_that_cannot_be_placed_leaves_no_descriptor_open(tmp_path: Path) 
         asyncio.run(main())
     finally:
         gc.enable()
+
+
+def test_a_call_that_cannot_become_a_fax_is_hung_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        agent: Any = Agent()
+        runtime = FaxRuntime(Engine(1), agent)
+        before = os.listdir("/proc/self/fd")
+        taken = TakenCall(IncomingCall(agent), None, audio_towards(("127.0.0.1", 9)), None, answered=True, asked=True)
+        with pytest.raises(UsageError):
+            runtime.take_over(taken, receiving(tmp_path, subaddress="no digits"), lambda event: None)
+        assert len(agent.posted) == 1, "BYE"
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+        await runtime.close()
+
+    asyncio.run(main())
 
 
 def test_an_event_that_is_not_understood_takes_none_from_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
