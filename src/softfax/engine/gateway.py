@@ -45,6 +45,7 @@ class Gateway:
         except BaseException:
             self.a.close()
             raise
+        self.legs = (self.a, self.b)
         status = self._lib.sfx_gateway_create(self.a.handle, self.b.handle, c.byref(self._handle))
         if status < 0:
             self.a.close()
@@ -60,6 +61,11 @@ class Gateway:
         """Begins or ends ring-back to the far end of a leg (0 is `a`), which hears nothing else meanwhile."""
         if self._handle is not None:
             check(self._lib.sfx_gateway_ring(self._handle, leg, int(on)), "ringing back")
+
+    def packets(self, leg: int) -> int:
+        """Number of packets that have come by a leg."""
+        stats = self.legs[leg].stats()
+        return stats.rtp_rx_packets + stats.udptl_rx_packets
 
     def close(self) -> None:
         """Stops the media of both legs and frees all."""

@@ -13,7 +13,7 @@ from softfax.engine.core import EngineEvent
 from softfax.errors import SoftfaxError
 from softfax.fax import outcome
 from softfax.fax.facts import FaxFacts
-from softfax.fax.legs import A, B, GatewayPort, GatewaySettings, LegCall, Placed
+from softfax.fax.legs import A, B, FirstCall, GatewayPort, GatewaySettings, LegCall, Placed
 from softfax.fax.outcome import Outcome
 from softfax.fax.ports import AudioPath, Scheduler, T38Path, Timers
 from softfax.fax.settings import T38Preferences
@@ -96,7 +96,7 @@ class GatewaySession:
     scheduler: Scheduler
     on_event: Callable[[Event], None]
     gateway: GatewayPort
-    incoming: LegCall
+    incoming: FirstCall
     place: Callable[[], Placed | None]
     fails_over: Callable[[int], bool]
 

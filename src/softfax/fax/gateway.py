@@ -20,7 +20,7 @@ from softfax.fax.legs import GatewaySettings, Placed
 from softfax.fax.listening import Listening, ListenSettings
 from softfax.fax.media import CALL_STATES, UdptlSockets, audio_path, t38_parameters, udptl_settings
 from softfax.fax.outcome import NO_T30, Outcome
-from softfax.fax.ports import EnginePort, T38Path
+from softfax.fax.ports import T38Path
 from softfax.fax.preview import drawn
 from softfax.fax.runtime import EngineSink, FaxRuntime
 from softfax.fax.settings import T38Preferences
@@ -177,38 +177,6 @@ class _InAudio:
         self.progress, self.answer = call.progress, call.answer_in_audio
 
 
-class _Outgoing:
-    """The call of the second leg."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self.offer_t38, self.stay_in_audio, self.hangup = call.offer_t38, call.stay_in_audio, call.hangup
-
-    @property
-    def call_id(self) -> str:
-        """Its Call-ID."""
-        return self._call.call_id
-
-    def ring(self) -> None:
-        """Do nothing: it is the far end that rings."""
-
-    progress = answer = ring
-
-
-class _Engine:
-    """The engine's gateway, as a `GatewaySession` uses it."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self.legs: Sequence[EnginePort] = (gateway.a, gateway.b)
-        self.hold, self.ring = gateway.hold, gateway.ring
-
-    def packets(self, leg: int) -> int:
-        """Number of packets that have come by a leg."""
-        stats = (self._gateway.a, self._gateway.b)[leg].stats()
-        return stats.rtp_rx_packets + stats.udptl_rx_packets
-
-
 class ActiveGateway:
     """A call through a gateway, from the INVITE to the result. Its owner says by `begin` where it leads."""
 
@@ -235,7 +203,7 @@ class ActiveGateway:
             settings=settings,
             scheduler=loop,
             on_event=self._on_event,
-            gateway=_Engine(self._gateway),
+            gateway=self._gateway,
             incoming=self._incoming,
             place=self._place,
             fails_over=lambda code: bool(self._onward) and status(code).of_trunk,
@@ -335,7 +303,7 @@ class ActiveGateway:
             caller=self._caller,
             account=way.account,
         )
-        return _Outgoing(leg.call), way.t38
+        return leg.call, way.t38
 
     def _sink_of(self, leg: _Leg) -> EngineSink:
         def take(event: EngineEvent) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 from softfax.fax.ports import EnginePort
 from softfax.fax.settings import T38Preferences
 
-__all__ = ["A", "B", "GatewayPort", "GatewaySettings", "LegCall", "Placed"]
+__all__ = ["A", "B", "FirstCall", "GatewayPort", "GatewaySettings", "LegCall", "Placed"]
 
 #: The legs: the call that came in, and the one that it leads to.
 A, B = 0, 1
@@ -33,6 +33,14 @@ class GatewaySettings:
 class LegCall(Protocol):
     """The SIP call of a leg. All methods return at once."""
 
+    def offer_t38(self) -> None: ...
+    def stay_in_audio(self, fixed: bool) -> None: ...
+    def hangup(self, code: int = 0) -> None: ...
+
+
+class FirstCall(LegCall, Protocol):
+    """The call that came in."""
+
     @property
     def call_id(self) -> str: ...
     def ring(self) -> None:
@@ -43,10 +51,6 @@ class LegCall(Protocol):
 
     def answer(self) -> None:
         """Answers the call."""
-
-    def offer_t38(self) -> None: ...
-    def stay_in_audio(self, fixed: bool) -> None: ...
-    def hangup(self, code: int = 0) -> None: ...
 
 
 class GatewayPort(Protocol):

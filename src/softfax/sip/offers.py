@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softfax.errors import SoftfaxError
@@ -96,18 +97,6 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
         os.close(event.fd)
         agent.tell(call._end_for, str(error), 488)
         return
-    told = (
-        *here,
-        event.remote,
-        event.port,
-        event.payload_type,
-        event.law,
-        event.direction,
-        event.ptime_ms,
-        srtp,
-        event.red_rx,
-        event.red_tx,
-    )
     media = AudioMedia(
         event.fd,
         (event.remote, event.port),
@@ -119,6 +108,7 @@ def _audio_negotiated(agent: UserAgent, call: Call, event: GlueEvent) -> None:
         event.ptime_ms,
         (event.red_rx, event.red_tx, event.red_again) if event.red_tx else None,
     )
+    told = (*here, replace(media, fd=-1))
     if told == call._audio_told or not agent.tell(call._deliver_audio, media):
         os.close(event.fd)
     call._audio_told = told

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = [
@@ -136,24 +136,11 @@ def _address(value: str) -> str:
     return parts[2].split("/")[0]
 
 
-@dataclass
-class _Open:
-    media: str
-    port: int
-    transport: str
-    formats: tuple[str, ...]
-    address: str | None = None
-    attributes: list[tuple[str, str]] = field(default_factory=list)
-
-    def close(self) -> MediaLine:
-        return MediaLine(self.media, self.port, self.transport, self.formats, self.address, tuple(self.attributes))
-
-
-def _media_line(value: str) -> _Open:
+def _media_line(value: str) -> MediaLine:
     parts = value.split()
     if len(parts) < 4:
         raise SdpError("bad media line")
-    return _Open(parts[0], _number(parts[1].split("/")[0], 0, 65535), parts[2], tuple(parts[3:]))
+    return MediaLine(parts[0], _number(parts[1].split("/")[0], 0, 65535), parts[2], tuple(parts[3:]), None, ())
 
 
 def parse(text: str) -> Sdp:
@@ -165,7 +152,7 @@ def parse(text: str) -> Sdp:
         raise SdpError("SDP of too many lines")
     session_address: str | None = None
     common: list[tuple[str, str]] = []
-    media: list[_Open] = []
+    media: list[MediaLine] = []
     for line in lines:
         if not line.strip():
             continue
@@ -178,17 +165,22 @@ def parse(text: str) -> Sdp:
             media.append(_media_line(value))
         elif kind == "c":
             if media:
-                media[-1].address = _address(value)
+                media[-1] = replace(media[-1], address=_address(value))
             else:
                 session_address = _address(value)
         elif kind == "a":
             # Some write "a=name: value" or leave the colon out.
             name, _, rest = value.partition(":")
-            (media[-1].attributes if media else common).append((name.strip(), rest.strip()))
-    for line_of_t38 in (m for m in media if m.media.lower() == "image"):
-        # Some say what T.38 is like above the media; what a line says itself comes first.
-        line_of_t38.attributes += [one for one in common if one[0].lower().startswith("t38")]
-    return Sdp(session_address, tuple(m.close() for m in media))
+            said = (name.strip(), rest.strip())
+            if media:
+                media[-1] = replace(media[-1], attributes=(*media[-1].attributes, said))
+            elif said[0].lower().startswith("t38"):
+                common.append(said)
+    # Some say what T.38 is like above the media; what a line says itself comes first.
+    return Sdp(
+        session_address,
+        tuple(replace(m, attributes=(*m.attributes, *common)) if m.media.lower() == "image" else m for m in media),
+    )
 
 
 def t38_line(sdp: Sdp) -> MediaLine | None:
