@@ -15,6 +15,9 @@
 #error "build PJSIP with native/pjsip/config_site.h"
 #endif
 
+/* Much of what PJSIP wants of media has nothing to do here. */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
 #define PTIME_MS 20
 #define PTIME_MAX_MS 60
 
@@ -33,72 +36,35 @@ static pj_status_t st_get_info(pjmedia_transport *tp, pjmedia_transport_info *in
     return PJ_SUCCESS;
 }
 
-static void st_detach(pjmedia_transport *tp, void *stream) {
-    PJ_UNUSED_ARG(tp);
-    PJ_UNUSED_ARG(stream);
-}
+static void st_detach(pjmedia_transport *tp, void *stream) {}
 
-static pj_status_t st_attach2(pjmedia_transport *tp, pjmedia_transport_attach_param *param) {
-    PJ_UNUSED_ARG(tp);
-    PJ_UNUSED_ARG(param);
-    return PJ_SUCCESS;
-}
+static pj_status_t st_attach2(pjmedia_transport *tp, pjmedia_transport_attach_param *param) { return PJ_SUCCESS; }
 
-static pj_status_t st_send(pjmedia_transport *tp, const void *packet, pj_size_t size) {
-    PJ_UNUSED_ARG(tp);
-    PJ_UNUSED_ARG(packet);
-    PJ_UNUSED_ARG(size);
-    return PJ_SUCCESS;
-}
+static pj_status_t st_send(pjmedia_transport *tp, const void *packet, pj_size_t size) { return PJ_SUCCESS; }
 
 static pj_status_t st_send_rtcp2(pjmedia_transport *tp, const pj_sockaddr_t *to, unsigned to_len, const void *packet,
                                  pj_size_t size) {
-    PJ_UNUSED_ARG(to);
-    PJ_UNUSED_ARG(to_len);
-    return st_send(tp, packet, size);
+    return PJ_SUCCESS;
 }
 
 static pj_status_t st_media_create(pjmedia_transport *tp, pj_pool_t *pool, unsigned options,
                                    const pjmedia_sdp_session *remote, unsigned index) {
-    PJ_UNUSED_ARG(tp);
-    PJ_UNUSED_ARG(pool);
-    PJ_UNUSED_ARG(options);
-    PJ_UNUSED_ARG(remote);
-    PJ_UNUSED_ARG(index);
     return PJ_SUCCESS;
 }
 
 static pj_status_t st_encode_sdp(pjmedia_transport *tp, pj_pool_t *pool, pjmedia_sdp_session *local,
                                  const pjmedia_sdp_session *remote, unsigned index) {
-    PJ_UNUSED_ARG(tp);
-    PJ_UNUSED_ARG(pool);
-    PJ_UNUSED_ARG(local);
-    PJ_UNUSED_ARG(remote);
-    PJ_UNUSED_ARG(index);
     return PJ_SUCCESS;
 }
 
 static pj_status_t st_media_start(pjmedia_transport *tp, pj_pool_t *pool, const pjmedia_sdp_session *local,
                                   const pjmedia_sdp_session *remote, unsigned index) {
-    PJ_UNUSED_ARG(tp);
-    PJ_UNUSED_ARG(pool);
-    PJ_UNUSED_ARG(local);
-    PJ_UNUSED_ARG(remote);
-    PJ_UNUSED_ARG(index);
     return PJ_SUCCESS;
 }
 
-static pj_status_t st_media_stop(pjmedia_transport *tp) {
-    PJ_UNUSED_ARG(tp);
-    return PJ_SUCCESS;
-}
+static pj_status_t st_media_stop(pjmedia_transport *tp) { return PJ_SUCCESS; }
 
-static pj_status_t st_simulate_lost(pjmedia_transport *tp, pjmedia_dir dir, unsigned percent) {
-    PJ_UNUSED_ARG(tp);
-    PJ_UNUSED_ARG(dir);
-    PJ_UNUSED_ARG(percent);
-    return PJ_SUCCESS;
-}
+static pj_status_t st_simulate_lost(pjmedia_transport *tp, pjmedia_dir dir, unsigned percent) { return PJ_SUCCESS; }
 
 static pj_status_t st_destroy(pjmedia_transport *tp) {
     socket_transport *st = (socket_transport *)tp;
@@ -134,8 +100,6 @@ pj_status_t __wrap_pjmedia_transport_udp_attach(pjmedia_endpt *endpt, const char
     pj_pool_t *pool = pjmedia_endpt_create_pool(endpt, "softfax", 512, 512);
     socket_transport *st;
 
-    PJ_UNUSED_ARG(name);
-    PJ_UNUSED_ARG(options);
     if (!pool)
         return PJ_ENOMEM;
     st = PJ_POOL_ZALLOC_T(pool, socket_transport);
@@ -157,7 +121,6 @@ static const struct {
 } codecs[] = {{"PCMU", PJMEDIA_RTP_PT_PCMU}, {"PCMA", PJMEDIA_RTP_PT_PCMA}};
 
 static pj_status_t codec_test(pjmedia_codec_factory *factory, const pjmedia_codec_info *info) {
-    PJ_UNUSED_ARG(factory);
     for (unsigned i = 0; i < PJ_ARRAY_SIZE(codecs); i++)
         if (!pj_stricmp2(&info->encoding_name, codecs[i].name) && info->clock_rate == 8000)
             return PJ_SUCCESS;
@@ -166,7 +129,6 @@ static pj_status_t codec_test(pjmedia_codec_factory *factory, const pjmedia_code
 
 static pj_status_t codec_attr(pjmedia_codec_factory *factory, const pjmedia_codec_info *info,
                               pjmedia_codec_param *attr) {
-    PJ_UNUSED_ARG(factory);
     pj_bzero(attr, sizeof *attr);
     attr->info.clock_rate = 8000;
     attr->info.channel_cnt = 1;
@@ -180,7 +142,6 @@ static pj_status_t codec_attr(pjmedia_codec_factory *factory, const pjmedia_code
 
 static pj_status_t codec_enum(pjmedia_codec_factory *factory, unsigned *count, pjmedia_codec_info out[]) {
     unsigned n = 0;
-    PJ_UNUSED_ARG(factory);
     for (; n < *count && n < PJ_ARRAY_SIZE(codecs); n++) {
         pj_bzero(&out[n], sizeof out[n]);
         out[n].type = PJMEDIA_TYPE_AUDIO;
@@ -194,17 +155,10 @@ static pj_status_t codec_enum(pjmedia_codec_factory *factory, unsigned *count, p
 }
 
 static pj_status_t codec_alloc(pjmedia_codec_factory *factory, const pjmedia_codec_info *info, pjmedia_codec **out) {
-    PJ_UNUSED_ARG(factory);
-    PJ_UNUSED_ARG(info);
-    PJ_UNUSED_ARG(out);
     return PJ_ENOTSUP;
 }
 
-static pj_status_t codec_dealloc(pjmedia_codec_factory *factory, pjmedia_codec *codec) {
-    PJ_UNUSED_ARG(factory);
-    PJ_UNUSED_ARG(codec);
-    return PJ_ENOTSUP;
-}
+static pj_status_t codec_dealloc(pjmedia_codec_factory *factory, pjmedia_codec *codec) { return PJ_ENOTSUP; }
 
 static pjmedia_codec_factory codec_factory;
 
@@ -227,7 +181,7 @@ pj_status_t pjsua_aud_subsys_start(void) { return PJ_SUCCESS; }
 
 pj_status_t pjsua_aud_subsys_destroy(void) { return PJ_SUCCESS; }
 
-void pjsua_aud_stop_stream(pjsua_call_media *call_med) { PJ_UNUSED_ARG(call_med); }
+void pjsua_aud_stop_stream(pjsua_call_media *call_med) {}
 
 /* 0 for PCMU, 8 for PCMA, by number or, for a dynamic payload type, by its rtpmap; -1 for anything else. */
 int glue_law_of(const pjmedia_sdp_media *m, const pj_str_t *format) {
@@ -405,8 +359,6 @@ pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_
     char address[PJ_INET6_ADDRSTRLEN + 1];
     sfx_sip_event event = {.type = SFX_SIP_AUDIO, .call_id = (pjsua_call_id)call_med->call->index, .fd = -1};
 
-    PJ_UNUSED_ARG(tmp_pool);
-    PJ_UNUSED_ARG(si);
     if (!local->desc.port || !remote->desc.port || !conn || !local->desc.fmt_count)
         return PJ_SUCCESS;
     if (!address_kind(conn))
@@ -436,14 +388,9 @@ pj_status_t pjsua_aud_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_
     return PJ_SUCCESS;
 }
 
-void pjsua_txt_stop_stream(pjsua_call_media *call_med) { PJ_UNUSED_ARG(call_med); }
+void pjsua_txt_stop_stream(pjsua_call_media *call_med) {}
 
 pj_status_t pjsua_txt_channel_update(pjsua_call_media *call_med, pj_pool_t *tmp_pool, pjmedia_txt_stream_info *si,
                                      const pjmedia_sdp_session *local_sdp, const pjmedia_sdp_session *remote_sdp) {
-    PJ_UNUSED_ARG(call_med);
-    PJ_UNUSED_ARG(tmp_pool);
-    PJ_UNUSED_ARG(si);
-    PJ_UNUSED_ARG(local_sdp);
-    PJ_UNUSED_ARG(remote_sdp);
     return PJ_SUCCESS;
 }

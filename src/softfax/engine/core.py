@@ -117,17 +117,15 @@ class T30Settings(FaxOptions):
             check_digits(digits)
         if not 2400 <= self.max_rate_bps <= 14400:
             raise UsageError(f"no fax rate: {self.max_rate_bps} bps", "use 2400 to 14400")
-        flags = Flag(0)
-        for on, flag in (
-            (bool(self.ecm), Flag.ECM),
-            (self.caller, Flag.CALLER),
-            (self.trace, Flag.TRACE),
-            (self.symmetric, Flag.SYMMETRIC),
-            (self.poller, Flag.POLLER),
-        ):
-            flags |= flag if on else Flag(0)
+        wanted = {
+            Flag.ECM: self.ecm,
+            Flag.CALLER: self.caller,
+            Flag.TRACE: self.trace,
+            Flag.SYMMETRIC: self.symmetric,
+            Flag.POLLER: self.poller,
+        }
         return SessionConfig(
-            flags=int(flags),
+            flags=sum(flag for flag, on in wanted.items() if on),
             max_rate_bps=self.max_rate_bps,
             stall_ms=int(self.stall_s * 1000),
             max_pages=self.max_pages,

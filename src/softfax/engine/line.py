@@ -13,6 +13,21 @@ from softfax.errors import UsageError
 
 __all__ = ["LineSettings", "line_result", "run_line"]
 
+#: Settings that C has by the same name and in the same unit.
+_AS_IT_IS = (
+    "seed",
+    "jitter_ms",
+    "delay_ms",
+    "pace_us",
+    "skew_ppm",
+    "gain_db",
+    "snr_db",
+    "echo_db",
+    "echo_ms",
+    "ptime_ms",
+    "red",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LineSettings:
@@ -55,25 +70,15 @@ class LineSettings:
             raise UsageError(f"no mode of the in-memory line: {self.mode}", "use PCMU, PCMA or T38")
         return LineConfig(
             mode=modes[self.mode],
-            seed=self.seed,
             loss_ppm=int(self.loss * 1e6),
             duplicate_ppm=int(self.duplicate * 1e6),
-            jitter_ms=self.jitter_ms,
-            delay_ms=self.delay_ms,
-            pace_us=self.pace_us,
             burst_ms=int(self.burst_s * 1000),
             loss_from_ms=int(self.loss_from_s * 1000),
             loss_until_ms=int(self.loss_until_s * 1000),
             limit_us=int(self.limit_s * 1e6),
             t38=self.udptl.to_c(),
-            skew_ppm=self.skew_ppm,
             phase_permille=round(self.phase * 1000),
-            gain_db=self.gain_db,
-            snr_db=self.snr_db,
-            echo_db=self.echo_db,
-            echo_ms=self.echo_ms,
-            ptime_ms=self.ptime_ms,
-            red=self.red,
+            **{name: getattr(self, name) for name in _AS_IT_IS},
         )
 
 

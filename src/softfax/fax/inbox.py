@@ -27,6 +27,7 @@ from softfax.fax.facts import PageMark
 from softfax.fax.outcome import T30_FILE_ERRORS
 from softfax.model import FaxResult
 from softfax.outside import clean
+from softfax.sip.headers import number_of
 
 __all__ = ["Inbox"]
 
@@ -97,7 +98,7 @@ class Inbox:
 
     def _named(self, result: FaxResult, remote: str, suffix: str) -> Path:
         now = datetime.now(UTC)
-        who = _safe(result.remote_station_id or _user_of(remote))
+        who = _safe(result.remote_station_id or number_of(remote))
         return self.directory / f"{now:%Y%m%dT%H%M%SZ}-{who}-{result.fax_id}{suffix}"
 
     def _deliver(self, result: FaxResult, spool: Path, remote: str, marks: Sequence[PageMark]) -> FaxResult:
@@ -135,12 +136,6 @@ def _remove_empty(spool: Path) -> None:
             spool.unlink()
     except FileNotFoundError:
         pass
-
-
-def _user_of(uri: str) -> str:
-    """The number or name in a SIP URI, or its host."""
-    match = re.search(r"sips?:(?:([^@>;\s]+)@)?([^@>;\s]+)", uri, re.I)
-    return (match[1] or match[2]) if match else uri
 
 
 def _safe(text: str) -> str:

@@ -223,11 +223,11 @@ class IncomingCall(Call):
 
     def ring(self) -> None:
         """Send 180 Ringing."""
-        self._agent.post(lambda stack: stack.calls.ring(self))
+        self._agent.post(lambda stack: stack.calls.progress(self, 180))
 
     def progress(self) -> None:
         """Send 183 with our SDP: audio is agreed before the answer. Only where the INVITE offers audio."""
-        self._agent.post(lambda stack: stack.calls.progress(self))
+        self._agent.post(lambda stack: stack.calls.progress(self, 183))
 
     def redirect_to(self, uri: str) -> None:
         """Set the Contact of the 302 that follows (RFC 3261 §21.3.3)."""

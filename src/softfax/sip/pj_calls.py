@@ -73,18 +73,14 @@ class PjCalls:
             self.agent.tell(call._deliver_state, "ended", 487, "cancelled before it was sent")
             return
         pj_account = self.pj_accounts.find(order.account, order.version)
+        account = pj_account.account if pj_account is not None else None
+        why = self.pj_accounts.unheard(account.proxy if account and account.proxy else order.uri)
         if pj_account is None:
-            self.agent.tell(call._deliver_state, "ended", 0, f"there is no account {order.account}")
-            return
-        account = pj_account.account
-        unheard = self.pj_accounts.unheard(account.proxy if account and account.proxy else order.uri)
-        if unheard:
-            self.agent.tell(call._deliver_state, "ended", 0, unheard)
-            return
-        if len(self._calls) >= self._config.max_calls:
-            self.agent.tell(
-                call._deliver_state, "ended", 0, f"all {self._config.max_calls} calls of this process are taken"
-            )
+            why = f"there is no account {order.account}"
+        elif not why and len(self._calls) >= self._config.max_calls:
+            why = f"all {self._config.max_calls} calls of this process are taken"
+        if pj_account is None or why:
+            self.agent.tell(call._deliver_state, "ended", 0, why)
             return
         pj_call = PjCall(self, pj_account, call)
         pj_call.again = order.again or order.tries < SERVERS_MAX
@@ -137,17 +133,11 @@ class PjCalls:
         if call.handler is None:
             self.agent.tell(self.agent.refused_call, call, 488, str(why))
 
-    def ring(self, call: IncomingCall) -> None:
-        """Sends 180."""
+    def progress(self, call: IncomingCall, code: int) -> None:
+        """Sends 180, or 183 with SDP."""
         pj_call = self._calls.get(call._index)
         if pj_call is not None:
-            pj_call.answer(operation(180))
-
-    def progress(self, call: IncomingCall) -> None:
-        """Sends 183 with SDP."""
-        pj_call = self._calls.get(call._index)
-        if pj_call is not None:
-            pj_call.answer(operation(183))
+            pj_call.answer(operation(code))
 
     def hangup(self, call: Call, code: int) -> None:
         """Ends a call in whatever way its state asks for."""
