@@ -25,8 +25,7 @@ static inline int send_nothing(t38_core_state_t *core, void *user, const uint8_t
     return 0;
 }
 
-/* ---- overhear.c: what passes is listened to, and changed by nothing of it -----------------------------------------
- */
+/* ---- t38frame.c -------------------------------------------------------------------------------------------------- */
 
 /* A frame of HDLC over T.38 (§7.3.1.3), put together of the pieces that it comes in. */
 typedef struct t38_frame {
@@ -39,6 +38,9 @@ typedef struct t38_frame {
 void t38_frame_begin(t38_frame *f);
 /* Takes a field of T.38; true where it ends a frame that is there whole, of `most` octets. */
 bool t38_frame_take(t38_frame *f, size_t most, int field_type, const uint8_t *octets, int len);
+
+/* ---- overhear.c: what passes is listened to, and changed by nothing of it -----------------------------------------
+ */
 
 typedef struct overheard_side {
     modem_connect_tones_rx_state_t *tones, *cng; /* G.711: what the far end of this leg begins with */

@@ -26,7 +26,8 @@ struct peer {
     int by_connection; /* TCP or TLS, whose source port says nothing */
 };
 const struct peer *peer_of(const pjsip_dialog *dlg);
-pj_status_t peer_start(void);
+/* `account_test` says whether calls of a PJSIP account are of one that has servers, and no stranger's. */
+pj_status_t peer_start(int (*account_test)(int acc_id));
 /* A host written in digits; false for a name. Whether two addresses are of one host. */
 int host_parse(const pj_str_t *host, unsigned port, pj_sockaddr *out);
 int host_same(const pj_sockaddr *a, const pj_sockaddr *b);
@@ -38,7 +39,6 @@ const pj_sockaddr *peer_named_by(void);
 /* credentials.c: a name was looked up with this port, 0 for none. */
 void credentials_resolved(const char *name, unsigned port, const pjsip_server_addresses *found);
 void credentials_stop(void);
-/* Whether calls of a PJSIP account are of one that has servers, and no stranger's. */
 int credentials_is_account(int acc_id);
 
 /* servers.c: a server has failed, for so long as it said itself (0: it did not); has answered; whether it has failed.

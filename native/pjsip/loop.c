@@ -16,12 +16,14 @@ void sfx_sip_limit(unsigned unacknowledged_calls, unsigned connections) {
 void sfx_sip_close_to_calls(int closed) { budget_close(closed); }
 
 int sfx_sip_open(int trace, unsigned families) {
-    static int (*const parts[])(void) = {requests_start, messages_start, budget_start,      digest_start,
-                                         peer_start,     servers_start,  unreachable_start, warnings_start};
+    static int (*const parts[])(void) = {requests_start, messages_start,    budget_start,  digest_start,
+                                         servers_start,  unreachable_start, warnings_start};
     pj_status_t status = glue_start();
 
     if (status == PJ_SUCCESS)
         status = resolve_start(families);
+    if (status == PJ_SUCCESS)
+        status = peer_start(credentials_is_account);
     for (unsigned i = 0; status == PJ_SUCCESS && i < PJ_ARRAY_SIZE(parts); i++)
         status = parts[i]();
     connections_start();

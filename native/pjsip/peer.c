@@ -11,7 +11,12 @@
 
 static pjsip_module module = {.name = {"mod-softfax-peer", 16}, .id = -1, .priority = PJSIP_MOD_PRIORITY_APPLICATION};
 
-pj_status_t peer_start(void) { return glue_register(&module); }
+static int (*is_account)(int acc_id);
+
+pj_status_t peer_start(int (*account_test)(int acc_id)) {
+    is_account = account_test;
+    return glue_register(&module);
+}
 
 const struct peer *peer_of(const pjsip_dialog *dlg) { return module.id >= 0 ? dlg->mod_data[module.id] : NULL; }
 
@@ -156,7 +161,7 @@ pj_status_t __wrap_pjsip_dlg_send_request(pjsip_dialog *dlg, pjsip_tx_data *tdat
     pjsip_host_info dest;
     pj_sockaddr target;
     pj_status_t status;
-    int stranger = dlg->role == PJSIP_ROLE_UAS && !(call && credentials_is_account(call->acc_id));
+    int stranger = dlg->role == PJSIP_ROLE_UAS && !(call && is_account(call->acc_id));
 
     acknowledge_first(dlg, tdata);
     if (!from || !to || !to->tag.slen || pjsip_get_request_dest(tdata, &dest) != PJ_SUCCESS)
