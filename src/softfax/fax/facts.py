@@ -26,7 +26,7 @@ class PageMark:
 @dataclass
 class FaxFacts:
     """One fax so far. `pages` are those confirmed; `confirmed_last` once the last one is. `pages_before` are those of other faxes
-    on the call, which the engine counts before them. `subaddress` (SUB) and `sender_id` (SID) are what a receiver was told,
+    on the call, which the engine counts before them. `subaddress` (SUB) and `sender_id` (SID) are what the sender says,
     `hostile` is what the guard caught the far end at.
     """
 
