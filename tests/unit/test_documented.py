@@ -108,7 +108,7 @@ def test_the_file_of_other_verbs_is_read_by_them(tmp_path: Path) -> None:
     ):
         parser, verbs = build_parser(verb)
         options = parser.parse_args([verb, "--config", str(tmp_path / "softfax.toml"), *rest])
-        fill_defaults(verbs[verb], options, {}, {})
+        fill_defaults(verbs[verb], options, {})
         assert (options.ident, getattr(options, key)) == ("+49 30 1234567", value)
 
 

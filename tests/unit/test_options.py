@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from softfax.cli.common import CALL_DEFAULTS, add_fax_options, fax_options
+from softfax.cli.common import add_fax_options, fax_options
 from softfax.engine.core import T30Settings
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import Direction
@@ -83,7 +83,7 @@ def test_a_form_and_the_command_line_have_them() -> None:
         for name, value in options_of(SAID).items()
         if name in ("mode", "ident", "ecm", "max_rate_bps", "header", "subaddress", "sender_id")
     }
-    assert set(vars(typed)) <= set(CALL_DEFAULTS)
+    assert None not in vars(typed).values()
 
 
 @pytest.mark.parametrize(

@@ -6,23 +6,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from softfax.cli.lines import json_line
-from softfax.cli.options import find_config
+from softfax.cli.options import add_shared_options, find_config
 from softfax.errors import ExitStatus
 
-__all__ = ["DEFAULTS", "add_options", "run"]
-
-DEFAULTS: dict[str, Any] = {"json": False}
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.description = "Writes database, documents, received faxes and configuration to FILE (.tar.gz or .tar)."
     parser.add_argument("file", metavar="FILE", help="archive to write; it will have secrets in it")
-    parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object on standard output")
+    add_shared_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:

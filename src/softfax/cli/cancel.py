@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from softfax.cli.jobs import add_station_options, found, station_of
 from softfax.cli.lines import json_line
 from softfax.errors import ExitStatus, UsageError
 
-__all__ = ["DEFAULTS", "add_options", "run"]
-
-DEFAULTS: dict[str, Any] = {"json": False, "url": ""}
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from typing import Any, get_args
 
+from softfax.cli.options import add_shared_options
 from softfax.cli.report import POLL_S, Reporter
 from softfax.documents.types import RasterSettings
 from softfax.errors import ExitStatus, UsageError
@@ -26,7 +27,6 @@ from softfax.sip.types import ONLY_ACCOUNT, SipAccount, SipConfig, local_address
 
 __all__ = [
     "ACCOUNT",
-    "CALL_DEFAULTS",
     "DEFAULT_LISTEN",
     "add_call_options",
     "add_fax_options",
@@ -41,10 +41,6 @@ __all__ = [
     "watch",
 ]
 
-CALL_DEFAULTS: dict[str, Any] = {
-    "transport": "udp",
-    "json": False,
-}
 #: The name of the account that the command line tells of.
 ACCOUNT = ONLY_ACCOUNT
 #: Where a station listens unless told otherwise: loopback alone.
@@ -57,7 +53,6 @@ _OF_PAGES = {"header", *(one.name for one in dataclasses.fields(RasterSettings))
 _CALL_OPTIONS = {
     name: option for name, option in outside_options().items() if option.default is not None and name not in _OF_PAGES
 }
-CALL_DEFAULTS |= {o.flag: o.kind is not bool and o.default for o in _CALL_OPTIONS.values()}
 
 
 def seconds(text: str) -> float:
@@ -70,8 +65,7 @@ def seconds(text: str) -> float:
 
 def add_call_options(parser: argparse.ArgumentParser) -> None:
     """Options of every verb that makes or takes calls."""
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
-    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+    add_shared_options(parser)
     call = parser.add_argument_group("call")
     call.add_argument(
         "--listen",
@@ -79,7 +73,7 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="local SIP address; port 0 takes any (default: loopback or towards the far end, any port); again for one of IPv6",
     )
-    call.add_argument("--transport", choices=["udp", "tcp", "tls"], help="SIP transport (udp)")
+    call.add_argument("--transport", choices=["udp", "tcp", "tls"], default="udp", help="SIP transport (udp)")
     call.add_argument("--user", metavar="NAME", help="user for digest authentication")
     call.add_argument("--password", metavar="SECRET", help="its password; better in SOFTFAX_PASSWORD")
     call.add_argument("--tls-certificate", metavar="FILE", help="our certificate (PEM), to answer calls over TLS")
@@ -87,9 +81,7 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
     call.add_argument(
         "--tls-ca", metavar="FILE", help="certificates that the far end's is checked against (the system's)"
     )
-    call.add_argument(
-        "--tls-insecure", action="store_true", default=None, help="do not check the far end's certificate"
-    )
+    call.add_argument("--tls-insecure", action="store_true", help="do not check the far end's certificate")
     call.add_argument("--public-address", metavar="HOST", help="our address as the far end sees it (behind NAT)")
 
 
@@ -97,21 +89,21 @@ def add_fax_options(parser: argparse.ArgumentParser) -> None:
     """The options of a fax that are not those of its pages (`softfax.options`)."""
     group = parser.add_argument_group("fax")
     for option in _CALL_OPTIONS.values():
-        flag, shown = "--" + option.name.replace("_", "-"), f" ({option.default})" if option.default else ""
         if option.kind is bool:
-            group.add_argument(f"--no-{option.name}", action="store_true", default=None, help=f"without {option.about}")
-        elif option.kind is Rate:
-            group.add_argument(flag, metavar="BPS", type=int, choices=get_args(Rate), help=option.about + shown)
+            group.add_argument(f"--no-{option.name}", action="store_true", help=f"without {option.about}")
+            continue
+        kind: dict[str, Any] = {"metavar": "TEXT"}
+        if option.kind is Rate:
+            kind = {"metavar": "BPS", "type": int, "choices": get_args(Rate)}
         elif isinstance(option.kind, type) and issubclass(option.kind, StrEnum):
-            group.add_argument(flag, choices=[one.value for one in option.kind], help=option.about + shown)
-        else:
-            group.add_argument(flag, metavar="TEXT", help=option.about)
+            kind = {"choices": [one.value for one in option.kind]}
+        about = f"{option.about} ({option.default})" if option.default else option.about
+        group.add_argument("--" + option.name.replace("_", "-"), default=option.default, help=about, **kind)
 
 
 def polling(options: argparse.Namespace) -> Polling:
     """Values given for `add_polling_options`. Raises UsageError."""
-    document, password = options.poll_document or "", options.poll_password or ""
-    return Polling(document=check_digits(document), password=check_digits(password))
+    return Polling(document=check_digits(options.poll_document), password=check_digits(options.poll_password))
 
 
 def fax_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from softfax.cli.lines import json_line
 from softfax.cli.options import MACHINE_CONFIG, MACHINE_DATA, config_path, find_config, new_config_path, unknown_keys
@@ -17,9 +17,7 @@ from softfax.settings_file import read_text, read_toml, write_private
 if TYPE_CHECKING:
     from softfax.ops.check import ConfigProblem
 
-__all__ = ["DEFAULTS", "add_options", "run"]
-
-DEFAULTS: dict[str, Any] = {"json": False}
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=["init", "check", "show"], help="what to do")
     parser.add_argument("file", nargs="?", metavar="FILE", help="configuration file; - with init for standard output")
     parser.add_argument("--config", metavar="FILE", help="the same")
-    parser.add_argument("--json", action="store_true", default=None, help="JSON on standard output (check, show)")
+    parser.add_argument("--json", action="store_true", help="JSON on standard output (check, show)")
 
 
 def run(options: argparse.Namespace) -> int:

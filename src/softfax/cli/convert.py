@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
+from softfax.cli.documents import add_document_options, document_arguments, raster_settings
+from softfax.cli.options import add_shared_options
 from softfax.cli.report import Reporter
 from softfax.documents.convert import convert as convert_documents
 from softfax.documents.types import CALL_S, NOMINAL_BPS
 from softfax.errors import ExitStatus, UsageError
 
-__all__ = ["DEFAULTS", "add_options", "run"]
-
-DEFAULTS: dict[str, Any] = {**DOCUMENT_DEFAULTS, "json": False}
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="OUT", help="OUT.tif or OUT.pdf")
     parser.add_argument("--preview", metavar="DIR", help="write a PNG of each page into this folder")
     add_document_options(parser)
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
-    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+    add_shared_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,16 +9,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from softfax.cli.lines import json_line, json_text
-from softfax.cli.options import find_config
+from softfax.cli.options import add_shared_options, find_config
 from softfax.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from softfax.delivery.store import Store, StoredCallback
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
 DEAD, WAITING, DELIVERED = "dead", "waiting", "delivered"
-DEFAULTS: dict[str, Any] = {"json": False, "state": DEAD, "limit": 1000}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +27,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "keys", nargs="*", metavar="NUMBER", help="number, event id or fax id of callbacks; for replay also `all`"
     )
-    parser.add_argument("--state", choices=[DEAD, WAITING, DELIVERED], help="which to list (dead)")
-    parser.add_argument("--limit", metavar="N", type=int, help="list at most N (1000)")
-    parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
+    parser.add_argument("--state", choices=[DEAD, WAITING, DELIVERED], default=DEAD, help="which to list (dead)")
+    parser.add_argument("--limit", metavar="N", type=int, default=1000, help="list at most N (1000)")
+    add_shared_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from typing import Any
 
 from softfax.cli.lines import json_line
-from softfax.cli.options import find_config
+from softfax.cli.options import add_shared_options, find_config
 from softfax.cli.terminal import Terminal
 from softfax.errors import ExitStatus
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {"json": False}
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "skipped": ("–", "dim")}
 
 
@@ -23,11 +21,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Looks at configuration, ports, NAT, accounts, disk, clock and programs; with --call also sends a test fax."
     )
-    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
     parser.add_argument("--call", metavar="NUMBER", help="send a page to this number or SIP URI and judge the line")
     parser.add_argument("--account", metavar="NAME", help="the account to call through")
     parser.add_argument("--stun", metavar="HOST", help="STUN server that is asked for our public address")
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object on standard output")
+    add_shared_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,9 +7,8 @@ import argparse
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from softfax.cli.common import CALL_DEFAULTS, DEFAULT_LISTEN, add_call_options, count, interruptible, seconds
+from softfax.cli.common import DEFAULT_LISTEN, add_call_options, count, interruptible, seconds
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus
 from softfax.model import Direction, FaxResult, FaxUpdate
@@ -17,9 +16,7 @@ from softfax.sip.listening import shown
 from softfax.sip.types import CALLS_PER_PROCESS, split_uri
 from softfax.station import Station, StationConfig
 
-__all__ = ["DEFAULTS", "add_options", "run"]
-
-DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, "number": "", "count": 0, "timeout": 60.0}
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("server", metavar="FROM", help="where calls come from, like sip:10.0.0.2")
     parser.add_argument("onward", metavar="TO", help="where they go, like sip:10.0.0.3:5080")
     add_call_options(parser)
-    parser.add_argument("--number", metavar="NUMBER", help="call this number instead of the one called")
+    parser.add_argument("--number", metavar="NUMBER", default="", help="call this number instead of the one called")
     parser.add_argument("--count", metavar="N", type=count, help="end after N calls (never)")
-    parser.add_argument("--timeout", metavar="S", type=seconds, help="how long TO may ring (60)")
+    parser.add_argument("--timeout", metavar="S", type=seconds, default=60.0, help="how long TO may ring (60)")
 
 
 def run(options: argparse.Namespace) -> int:

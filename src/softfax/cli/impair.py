@@ -15,6 +15,7 @@ from rich.table import Table
 
 from softfax.cli.common import interruptible, seconds
 from softfax.cli.lines import json_line
+from softfax.cli.options import add_shared_options
 from softfax.cli.tables import show_table
 from softfax.documents.begin import prepare
 from softfax.documents.types import RasterSettings
@@ -23,17 +24,8 @@ from softfax.impair.cells import CELLS, Cell, audio, cells_named, t38
 from softfax.impair.faxes import CellResult, draw_pages, run_cells
 from softfax.impair.relay import Damage, Relay, relay_pair
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {
-    "json": False,
-    "faxes": 20,
-    "mode": "both",
-    "redundancy": 3,
-    "red": 0,
-    "seed": 1,
-    "no_ecm": False,
-}
 #: Options that make a kind of line; those of packets alone hold for a relay too.
 PACKETS = ("loss", "burst", "jitter", "delay", "duplicate")
 SOUND = ("skew", "phase", "gain", "noise", "echo", "echo_delay")
@@ -75,12 +67,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "cells", nargs="*", metavar="CELL", help="kinds of line, or the beginnings of their names (all)"
     )
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
-    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
-    parser.add_argument("--faxes", metavar="N", type=_whole(1, 10000), help="faxes over each kind of line (20)")
+    add_shared_options(parser)
+    parser.add_argument(
+        "--faxes", metavar="N", type=_whole(1, 10000), default=20, help="faxes over each kind of line (20)"
+    )
     parser.add_argument("--document", metavar="FILE", help="what is faxed (three pages drawn for it)")
-    parser.add_argument("--no-ecm", action="store_true", default=None, help="without error correction in T.30")
-    parser.add_argument("--seed", metavar="N", type=_whole(1, 2**31), help="of the first fax, or of the relay (1)")
+    parser.add_argument("--no-ecm", action="store_true", help="without error correction in T.30")
+    parser.add_argument(
+        "--seed", metavar="N", type=_whole(1, 2**31), default=1, help="of the first fax, or of the relay (1)"
+    )
     parser.add_argument(
         "--relay",
         action="append",
@@ -88,10 +83,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="relay UDP between two addresses, each HOST:PORT, until interrupted; may be given again",
     )
     line = parser.add_argument_group("a line")
-    mode = line.add_argument("--mode", choices=["t38", "audio", "both"], help="transports (both)")
+    mode = line.add_argument("--mode", choices=["t38", "audio", "both"], default="both", help="transports (both)")
     mode.elsewhere = ("auto",)  # type: ignore[attr-defined]
-    line.add_argument("--redundancy", metavar="N", type=_whole(0, 7), help="earlier packets with each of T.38 (3)")
-    line.add_argument("--red", metavar="N", type=_whole(0, 3), help="earlier packets with each of G.711, RFC 2198 (0)")
+    line.add_argument(
+        "--redundancy", metavar="N", type=_whole(0, 7), default=3, help="earlier packets with each of T.38 (3)"
+    )
+    line.add_argument(
+        "--red", metavar="N", type=_whole(0, 3), default=0, help="earlier packets with each of G.711, RFC 2198 (0)"
+    )
     line.add_argument("--loss", metavar="P", type=_fraction, help="packets lost, 0.02 or 2%%")
     line.add_argument("--burst", metavar="S", type=seconds, help="each loss takes all packets for so long")
     line.add_argument("--jitter", metavar="MS", type=_whole(0, 2000), help="delay that varies by so much")

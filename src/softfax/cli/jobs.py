@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softfax.cli.lines import clock, json_line, json_text
-from softfax.cli.options import config_path
+from softfax.cli.options import add_shared_options, config_path
 from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
 from softfax.errors import ConfigError, ExitStatus, UsageError
@@ -26,9 +26,8 @@ from softfax.model import Mode
 if TYPE_CHECKING:
     from softfax.client import Fax, SoftfaxClient, StreamEvent
 
-__all__ = ["DEFAULTS", "STYLES", "add_options", "add_station_options", "found", "moment", "run", "station_of"]
+__all__ = ["STYLES", "add_options", "add_station_options", "found", "moment", "run", "station_of"]
 
-DEFAULTS: dict[str, Any] = {"json": False, "limit": 20, "url": "", "follow": False, "unread": False, "all": False}
 STYLES = {
     "delivered": "green", "received": "green", "sending": "cyan", "receiving": "cyan", "preparing": "cyan",
     "queued": "default", "waiting": "yellow", "failed": "red", "expired": "red", "uncertain": "magenta",
@@ -42,9 +41,10 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 def add_station_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for the station's URL and token."""
-    parser.add_argument("--url", metavar="URL", help="the station's HTTP (SOFTFAX_URL, [http] listen, 127.0.0.1:8038)")
-    parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
+    parser.add_argument(
+        "--url", metavar="URL", default="", help="the station's HTTP (SOFTFAX_URL, [http] listen, 127.0.0.1:8038)"
+    )
+    add_shared_options(parser)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -65,10 +65,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tag", action="append", metavar="K=V", help="with this tag; may come several times")
     parser.add_argument("--since", metavar="WHEN", help="made since: 2026-11-21, a time, or 2h, 3d, 1w ago")
     parser.add_argument("--mailbox", metavar="NAME", help="of this mailbox")
-    parser.add_argument("--unread", action="store_true", default=None, help="only those not read yet")
-    parser.add_argument("--limit", metavar="N", type=int, help="at most N (20)")
-    parser.add_argument("--all", action="store_true", default=None, help="all of them")
-    parser.add_argument("--follow", action="store_true", default=None, help="what happens, until interrupted or ended")
+    parser.add_argument("--unread", action="store_true", help="only those not read yet")
+    parser.add_argument("--limit", metavar="N", type=int, default=20, help="at most N (20)")
+    parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument("--follow", action="store_true", help="what happens, until interrupted or ended")
     add_station_options(parser)
 
 

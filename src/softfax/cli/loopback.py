@@ -22,6 +22,7 @@ from rich.table import Table
 
 from softfax.cli.common import interruptible
 from softfax.cli.lines import json_text
+from softfax.cli.options import add_shared_options
 from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
 from softfax.documents.begin import prepare
@@ -35,9 +36,8 @@ from softfax.model import Direction, FaxResult
 from softfax.options import ModePolicy
 from softfax.sip.types import SipConfig
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {"mode": "both", "json": False, "resolution": "fine"}
 SAMPLES = ("letter.pdf", "invoice.pdf", "form.pdf", "letter.tif", "invoice.png", "snapshot.png")
 IDENT_SENDER, IDENT_RECEIVER = "softfax loopback A", "softfax loopback B"
 
@@ -48,15 +48,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "Starts a second station, faxes the documents to it over SIP, and compares every page, dot by dot."
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="documents (the samples, without the ten-page report)")
-    mode = parser.add_argument("--mode", choices=["t38", "audio", "both"], help="transports to try (both)")
+    mode = parser.add_argument(
+        "--mode", choices=["t38", "audio", "both"], default="both", help="transports to try (both)"
+    )
     resolution = parser.add_argument(
-        "--resolution", choices=["standard", "fine", "superfine"], help="204x98, 204x196 or 204x391 dpi (fine)"
+        "--resolution",
+        choices=["standard", "fine", "superfine"],
+        default="fine",
+        help="204x98, 204x196 or 204x391 dpi (fine)",
     )
     # What SOFTFAX_MODE, or a key for all verbs, may say to those that call.
     mode.elsewhere, resolution.elsewhere = ("auto",), ("300", "400", 300, 400)  # type: ignore[attr-defined]
     parser.add_argument("--dir", metavar="DIR", help="keep the received faxes here")
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
-    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+    add_shared_options(parser)
 
 
 @dataclass

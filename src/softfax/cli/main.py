@@ -10,11 +10,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from softfax._version import __version__
 from softfax.cli.lines import refusal
-from softfax.cli.options import fill_defaults
+from softfax.cli.options import fill_defaults, hold_defaults
 from softfax.errors import ExitStatus, SoftfaxError, StarvedError, is_starved
 
 __all__ = ["VERBS", "build_parser", "main"]
@@ -67,8 +67,6 @@ class _ArgumentParser(argparse.ArgumentParser):
 class _Verb(Protocol):
     """Interface of a verb's module."""
 
-    DEFAULTS: dict[str, Any]
-
     def add_options(self, parser: argparse.ArgumentParser) -> None: ...
 
     def run(self, options: argparse.Namespace) -> int: ...
@@ -95,6 +93,7 @@ def build_parser(verb: str | None = None) -> tuple[argparse.ArgumentParser, dict
     }
     if verb in verbs:
         _verb(verb).add_options(verbs[verb])
+        hold_defaults(verbs[verb])
     return parser, verbs
 
 
@@ -112,10 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     try:
-        if options.verb in _READ_THEMSELVES:
-            vars(options).update({k: v for k, v in verb.DEFAULTS.items() if vars(options).get(k) is None})
-        else:
-            fill_defaults(verbs[options.verb], options, verb.DEFAULTS)
+        fill_defaults(verbs[options.verb], options, layered=options.verb not in _READ_THEMSELVES)
         return verb.run(options)
     except SoftfaxError as error:
         if options.json and options.verb in ("send", "convert"):

@@ -11,7 +11,7 @@ The file is TOML. Keys are the long option names with underscores, at the top or
     proxy = "sip:pbx.example"
 
 An option's attribute `elsewhere` has values that only other verbs know; from the environment, or for all verbs, they are
-no mistake.
+no mistake. Its own default is in the attribute `otherwise` (`hold_defaults`): None is what was not typed.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ __all__ = [
     "MACHINE_CONFIG",
     "MACHINE_DATA",
     "add_polling_options",
+    "add_shared_options",
     "config_path",
     "fill_defaults",
     "find_config",
+    "hold_defaults",
     "new_config_path",
     "unknown_keys",
 ]
@@ -46,10 +48,20 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
 
+def add_shared_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--config` and `--json`."""
+    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
+
+
 def add_polling_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a document that is polled: its number and its password."""
-    parser.add_argument("--poll-document", metavar="DIGITS", help="the document that is polled, of several (SEP)")
-    parser.add_argument("--poll-password", metavar="DIGITS", help="its password (PWD); better in SOFTFAX_POLL_PASSWORD")
+    parser.add_argument(
+        "--poll-document", metavar="DIGITS", default="", help="the document that is polled, of several (SEP)"
+    )
+    parser.add_argument(
+        "--poll-password", metavar="DIGITS", default="", help="its password (PWD); better in SOFTFAX_POLL_PASSWORD"
+    )
 
 
 def config_path(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
@@ -88,12 +100,10 @@ def _own_config(environ: Mapping[str, str]) -> Path:
 
 
 def _convert(name: str, action: argparse.Action, value: Any, origin: str) -> Any:
-    if isinstance(action, (argparse._StoreTrueAction, argparse._StoreFalseAction)):
-        if isinstance(value, bool):
-            return value
-        if str(value).lower() in _TRUE | _FALSE:
-            return str(value).lower() in _TRUE
-        raise ConfigError(f"{origin}: {name} is yes or no, not {value!r}", "write true or false")
+    if isinstance(action, argparse._StoreConstAction):
+        if str(value).lower() not in _TRUE | _FALSE:
+            raise ConfigError(f"{origin}: {name} is yes or no, not {value!r}", "write true or false")
+        return action.const if str(value).lower() in _TRUE else action.otherwise  # type: ignore[attr-defined]
     if isinstance(action, argparse._AppendAction):
         # May be typed several times: a list in the file, with commas in a variable.
         given = value if isinstance(value, list) else str(value).split(",")
@@ -117,11 +127,23 @@ def _convert_one(name: str, action: argparse.Action, value: Any, origin: str) ->
 def _names(action: argparse.Action) -> list[str]:
     """Name of an option in the file and, in capitals, in the environment."""
     long = [option[2:].replace("-", "_") for option in action.option_strings if option.startswith("--")]
-    return list(dict.fromkeys([*long, action.dest]))
+    # Two options that share a destination, as --sent and --received, are told by their own names.
+    return long if isinstance(action, argparse._StoreConstAction) else list(dict.fromkeys([*long, action.dest]))
 
 
 def _options_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     return [a for a in parser._actions if a.option_strings and a.dest not in ("help", "config")]
+
+
+def _known(parser: argparse.ArgumentParser) -> set[str]:
+    """Names of all options of a verb."""
+    return {name for action in _options_of(parser) for name in _names(action)}
+
+
+def hold_defaults(parser: argparse.ArgumentParser) -> None:
+    """Take the defaults of a verb's options out of its parser; `fill_defaults` puts them in last."""
+    for action in _options_of(parser):
+        action.otherwise, action.default = action.default, None  # type: ignore[attr-defined]
 
 
 def _plain_keys(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,24 +162,21 @@ def _check_keys(path: Path, verb: str, parser: argparse.ArgumentParser, file: Ma
         raise ConfigError(f"{path}: [{verb}] is not a table", f"write [{verb}] on a line of its own")
     for key, remedy in unknown_keys(parser, table):
         raise ConfigError(f"{path}: there is no key {verb}.{key}", remedy)
-    known = {name for action in _options_of(parser) for name in _names(action)}
+    known = _known(parser)
     top = {key.replace("-", "_") for key, value in file.items() if not _is_table(value)}
     if top <= known:
         return
     # Other verbs are loaded only where one of their keys is there.
     from softfax.cli.main import VERBS, build_parser
 
-    everybody = set(known)
-    for other in VERBS:
-        parsers = build_parser(other)[1]
-        everybody |= {name for action in _options_of(parsers[other]) for name in _names(action)}
+    everybody = known.union(*(_known(build_parser(other)[1][other]) for other in VERBS))
     for key in sorted(top - everybody):
         raise ConfigError(f"{path}: there is no key {key}", _nearest(key, everybody))
 
 
 def unknown_keys(parser: argparse.ArgumentParser, table: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The keys in a verb's table that are none of its options, each with what to write instead."""
-    known = {name for action in _options_of(parser) for name in _names(action)}
+    known = _known(parser)
     return [(key, _nearest(key, known)) for key in table if key.replace("-", "_") not in known]
 
 
@@ -183,14 +202,20 @@ def _of_station(verb: str, file: Mapping[str, Any]) -> dict[str, Any]:
 def fill_defaults(
     parser: argparse.ArgumentParser,
     options: argparse.Namespace,
-    defaults: Mapping[str, Any],
     environ: Mapping[str, str] = os.environ,
-) -> dict[str, Any]:
-    """Fills options that were not given (None) from the environment, the file, then `defaults`. Returns the file.
+    *,
+    layered: bool = True,
+) -> None:
+    """Fill options that were not given (None): where they are `layered` from the environment, then the file, then their defaults.
 
     Of the file the verb's own table counts first, then keys at the top, then what a station's tables say.
     Raises ConfigError for values that no option takes, and for keys that none has.
     """
+    if not layered:
+        for action in _options_of(parser):
+            if getattr(options, action.dest) is None:
+                setattr(options, action.dest, action.otherwise)  # type: ignore[attr-defined]
+        return
     path = config_path(getattr(options, "config", None), environ)
     environ = {**_service_environment(path), **environ}
     file = read_toml(path) if path is not None else {}
@@ -203,13 +228,11 @@ def fill_defaults(
     layers = [(name, _plain_keys(layer)) for name, layer in (("own", table), ("top", top))]
     layers.append(("station", _of_station(options.verb, file)))
     for action in _options_of(parser):
-        name = action.dest
-        if getattr(options, name, None) is None:
-            setattr(options, name, _value(action, layers, environ, path, defaults.get(name)))
+        if getattr(options, action.dest) is None:
+            setattr(options, action.dest, _value(action, layers, environ, path))
     if hasattr(options, "proxy") and not hasattr(options, "register"):
         register = environ.get("SOFTFAX_REGISTER") or _plain_keys(top).get("register")
         options.registrar = {"server": str(register)} if register else _first_account(file)
-    return file
 
 
 def _first_account(file: Mapping[str, Any]) -> dict[str, str]:
@@ -231,9 +254,8 @@ def _value(
     layers: Sequence[tuple[str, Mapping[str, Any]]],
     environ: Mapping[str, str],
     path: Path | None,
-    default: Any,
 ) -> Any:
-    """Value of an option from the environment or the file, where it was not typed."""
+    """Value of an option that was not typed: from the environment, the file, or its default."""
     elsewhere = getattr(action, "elsewhere", ())
     for name in _names(action):
         variable = f"SOFTFAX_{name.upper()}"
@@ -243,4 +265,4 @@ def _value(
         for name in _names(action):
             if name in values and (layer == "own" or values[name] not in elsewhere):
                 return _convert(name, action, values[name], str(path))
-    return default
+    return action.otherwise  # type: ignore[attr-defined]

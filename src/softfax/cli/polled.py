@@ -18,9 +18,7 @@ from softfax.errors import ExitStatus, UsageError
 if TYPE_CHECKING:
     from softfax.client import Polled, SoftfaxClient
 
-__all__ = ["DEFAULTS", "add_options", "run"]
-
-DEFAULTS: dict[str, Any] = {"json": False, "url": "", "number": [], "caller": [], "name": "", "until": ""}
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--number", action="append", metavar="N", help="number at which it is fetched; may come several times"
     )
-    parser.add_argument("--name", metavar="NAME", help="what lists call it (the name of the first file)")
+    parser.add_argument("--name", metavar="NAME", default="", help="what lists call it (the name of the first file)")
     parser.add_argument("--caller", action="append", metavar="N", help="number that may fetch it; everybody without")
-    parser.add_argument("--until", metavar="WHEN", help="when it ends: a time, or in 2h, 3d, 1w (never)")
+    parser.add_argument("--until", metavar="WHEN", default="", help="when it ends: a time, or in 2h, 3d, 1w (never)")
     add_polling_options(parser)
     add_station_options(parser)
 
@@ -65,8 +63,8 @@ def _put(station: SoftfaxClient, options: argparse.Namespace) -> Polled:
     name = options.name or re.sub(r"[^A-Za-z0-9_.-]+", "-", os.path.basename(options.which[0]))[:40]
     more: dict[str, Any] = {"until": moment(options.until, "--until", ahead=True)} if options.until else {}
     return station.put_out(
-        name, options.number, options.which, callers=options.caller, poll_document=options.poll_document or "",
-        poll_password=options.poll_password or "", **more,
+        name, options.number, options.which, callers=options.caller or (), poll_document=options.poll_document,
+        poll_password=options.poll_password, **more,
     )  # fmt: skip
 
 

@@ -9,12 +9,11 @@ import itertools
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from softfax.cli.common import CALL_DEFAULTS, add_call_options, destination_uri, interruptible, seconds, sip_config
+from softfax.cli.common import add_call_options, destination_uri, interruptible, seconds, sip_config
 from softfax.cli.lines import json_line
 from softfax.cli.report import remedy_of
 from softfax.documents.tiff import TiffWriter
@@ -28,11 +27,8 @@ from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import CallEvent, CallState, Direction, Event, FaxResult
 from softfax.options import ModePolicy, check_ident
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {
-    "transport": CALL_DEFAULTS["transport"], "json": False, "timeout": 60.0, "mode": "auto", "ident": "",
-}  # fmt: skip
 #: After its first DIS the far end is heard until it says it again, or for so long.
 LISTEN_S = 8.0
 #: An answerer that is no fax within this is none.
@@ -50,9 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_call_options(parser)
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, the caller's identity")
     parser.add_argument("--proxy", metavar="URI", help="outbound proxy, and the server of plain numbers")
-    parser.add_argument("--timeout", metavar="S", type=seconds, help="seconds to wait for an answer (60)")
-    parser.add_argument("--mode", choices=["auto", "t38", "audio"], help="what is offered (auto)")
-    parser.add_argument("--ident", metavar="TEXT", help="our station identity")
+    parser.add_argument("--timeout", metavar="S", type=seconds, default=60.0, help="seconds to wait for an answer (60)")
+    parser.add_argument("--mode", choices=["auto", "t38", "audio"], default="auto", help="what is offered (auto)")
+    parser.add_argument("--ident", metavar="TEXT", default="", help="our station identity")
 
 
 @dataclass

@@ -7,12 +7,10 @@ import argparse
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from softfax.cli.ami_option import add_ami_option, ami_beside
 from softfax.cli.common import (
     ACCOUNT,
-    CALL_DEFAULTS,
     DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
@@ -47,9 +45,8 @@ from softfax.sip.listening import shown
 from softfax.sip.types import SipConfig
 from softfax.station.registration import Registration
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, "dir": "received", "keep_tiff": False, "count": 0}
 ANSWER_TIMEOUT_S = 60.0
 
 
@@ -64,14 +61,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--proxy", metavar="URI", help="outbound proxy")
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, for --call")
     parser.add_argument("--call", metavar="URI", help="call this station and fetch what it sends")
-    parser.add_argument("--poll", action="store_true", default=None, help="with --call: poll (DTC)")
+    parser.add_argument("--poll", action="store_true", help="with --call: poll (DTC)")
     parser.add_argument(
         "--polled", metavar="FILE", action="append", help="put this out for polling meanwhile; may come several times"
     )
     add_polling_options(parser)
-    parser.add_argument("--dir", metavar="DIR", help="folder for the PDFs (received)")
+    parser.add_argument("--dir", metavar="DIR", default="received", help="folder for the PDFs (received)")
     parser.add_argument("--count", metavar="N", type=count, help="end after N faxes (never)")
-    parser.add_argument("--keep-tiff", action="store_true", default=None, help="keep the TIFF beside the PDF")
+    parser.add_argument("--keep-tiff", action="store_true", help="keep the TIFF beside the PDF")
     parser.add_argument(
         "--ocr", metavar="LANGUAGES", help="recognise text, like eng or deu+eng, where OCRmyPDF is installed"
     )

@@ -10,16 +10,13 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from softfax.cli.lines import json_line
 from softfax.cli.options import config_path, find_config, new_config_path
 from softfax.errors import ExitStatus, UsageError
 from softfax.settings_file import write_private
 
-__all__ = ["DEFAULTS", "add_options", "run"]
-
-DEFAULTS: dict[str, Any] = {"json": False, "force": False, "resend": False}
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +28,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", metavar="FILE", help="configuration file (TOML); the one of the backup where there is none"
     )
-    parser.add_argument(
-        "--force", action="store_true", default=None, help="replace data that is there; it is moved aside"
-    )
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object on standard output")
-    parser.add_argument(
-        "--resend", action="store_true", default=None, help="send what waited, even if it arrives twice"
-    )
+    parser.add_argument("--force", action="store_true", help="replace data that is there; it is moved aside")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--resend", action="store_true", help="send what waited, even if it arrives twice")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,7 +11,6 @@ from typing import Any
 
 from softfax.cli.ami_option import add_ami_option, ami_beside
 from softfax.cli.common import (
-    CALL_DEFAULTS,
     DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
@@ -25,7 +24,7 @@ from softfax.cli.common import (
     sip_config,
     watch,
 )
-from softfax.cli.documents import DOCUMENT_DEFAULTS, add_document_options, document_arguments, raster_settings
+from softfax.cli.documents import add_document_options, document_arguments, raster_settings
 from softfax.cli.options import add_polling_options
 from softfax.cli.report import Reporter
 from softfax.diskspace import keep_private
@@ -42,9 +41,7 @@ from softfax.sip.call import IncomingCall
 from softfax.sip.listening import shown
 from softfax.sip.types import SipConfig
 
-__all__ = ["DEFAULTS", "add_options", "run"]
-
-DEFAULTS: dict[str, Any] = {**CALL_DEFAULTS, **DOCUMENT_DEFAULTS, "timeout": 60.0, "answer": False, "dir": "received"}
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,21 +60,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_fax_options(parser)
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, the caller's identity")
     parser.add_argument("--proxy", metavar="URI", help="outbound proxy, and the server of plain numbers")
-    parser.add_argument("--timeout", metavar="S", type=seconds, help="seconds to wait for an answer (60)")
-    parser.add_argument(
-        "--answer", action="store_true", default=None, help="wait for a call and send the fax to the caller"
-    )
-    parser.add_argument(
-        "--polled", action="store_true", default=None, help="with --answer: put the fax out for polling (DTC)"
-    )
+    parser.add_argument("--timeout", metavar="S", type=seconds, default=60.0, help="seconds to wait for an answer (60)")
+    parser.add_argument("--answer", action="store_true", help="wait for a call and send the fax to the caller")
+    parser.add_argument("--polled", action="store_true", help="with --answer: put the fax out for polling (DTC)")
     parser.add_argument(
         "--poll",
         action="store_true",
-        default=None,
         help="then fetch what the far end has put out, in the same call (DTC)",
     )
     add_polling_options(parser)
-    parser.add_argument("--dir", metavar="DIR", help="folder for what --poll fetches (received)")
+    parser.add_argument("--dir", metavar="DIR", default="received", help="folder for what --poll fetches (received)")
     add_document_options(parser)
     add_ami_option(parser)
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from typing import Any
 
-from softfax.cli.options import find_config
+from softfax.cli.options import add_shared_options, find_config
 from softfax.cli.report import Reporter
 from softfax.diskspace import keep_private
 
-__all__ = ["DEFAULTS", "add_options", "run"]
-
-DEFAULTS: dict[str, Any] = {"json": False}
+__all__ = ["add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.description = "Runs a station: answers calls, sends what is ordered, tells of it by AMI and callbacks."
-    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
+    add_shared_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from softfax.asjson import rfc3339
 from softfax.cli.lines import clock, json_line
-from softfax.cli.options import find_config
+from softfax.cli.options import add_shared_options, find_config
 from softfax.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from softfax.database.stations import StationView
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {"json": False}
 _COLUMNS = ("station", "", "since", "version", "configuration", "faxes", "at")
 
 
@@ -29,8 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("what", nargs="?", default="list", choices=["list", "forget"], help="what to do (list)")
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="the station to forget")
-    parser.add_argument("--config", metavar="FILE", help="the station's configuration file (TOML)")
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
+    add_shared_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -15,9 +15,8 @@ from softfax.cli.lines import json_line
 from softfax.cli.tables import show_table
 from softfax.errors import ExitStatus
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {"json": False, "url": ""}
 _COLOURS = {
     "registered": "green",
     "reachable": "green",

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from softfax.cli.common import (
-    CALL_DEFAULTS,
     add_call_options,
     add_fax_options,
     destination_uri,
@@ -29,17 +28,8 @@ from softfax.errors import ExitStatus, LocalError, UsageError
 from softfax.model import FaxResult, FaxUpdate
 from softfax.options import check_ident
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {
-    **CALL_DEFAULTS,
-    "header": "",
-    "resolution": "fine",
-    "timeout": 60.0,
-    "dir": "received",
-    "allow_private": False,
-    "callback_wait": 30.0,
-}
 FILE_BYTES_MAX = 1 << 20
 
 
@@ -58,18 +48,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_fax_options(parser)
     parser.add_argument("--from", dest="from_uri", metavar="URI", help="our own SIP URI, the caller's identity")
     parser.add_argument("--proxy", metavar="URI", help="outbound proxy, and the server of plain numbers")
-    parser.add_argument("--header", metavar="TEXT", help="header line where the document has no header_info")
     parser.add_argument(
-        "--resolution", choices=["standard", "fine", "superfine", "300", "400"], help="of the pages (fine)"
+        "--header", metavar="TEXT", default="", help="header line where the document has no header_info"
     )
-    parser.add_argument("--timeout", metavar="S", type=seconds, help="seconds to wait for an answer (60)")
-    parser.add_argument("--dir", metavar="DIR", help="folder for what receive_fax receives (received)")
+    parser.add_argument(
+        "--resolution",
+        choices=["standard", "fine", "superfine", "300", "400"],
+        default="fine",
+        help="of the pages (fine)",
+    )
+    parser.add_argument("--timeout", metavar="S", type=seconds, default=60.0, help="seconds to wait for an answer (60)")
+    parser.add_argument(
+        "--dir", metavar="DIR", default="received", help="folder for what receive_fax receives (received)"
+    )
     parser.add_argument("--data", metavar="DIR", help="where callbacks wait until they are delivered")
+    parser.add_argument("--allow-private", action="store_true", help="URLs and documents at private addresses too")
     parser.add_argument(
-        "--allow-private", action="store_true", default=None, help="URLs and documents at private addresses too"
-    )
-    parser.add_argument(
-        "--callback-wait", metavar="S", type=seconds, help="how long callbacks may take at the end (30)"
+        "--callback-wait", metavar="S", type=seconds, default=30.0, help="how long callbacks may take at the end (30)"
     )
 
 

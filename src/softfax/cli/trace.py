@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -15,12 +14,12 @@ from softfax.captured.fax import CapturedEntry
 from softfax.captured.legs import join_legs
 from softfax.captured.packets import datagrams
 from softfax.cli.lines import json_line
+from softfax.cli.options import add_shared_options
 from softfax.engine.listener import write_page
 from softfax.errors import ExitStatus, NativeError, UsageError
 
-__all__ = ["DEFAULTS", "add_options", "run"]
+__all__ = ["add_options", "run"]
 
-DEFAULTS: dict[str, Any] = {"json": False}
 FILE_BYTES_MAX = 2 << 30
 _ARROWS = {0: "-->", 1: "<--", None: "   "}
 _SIDES = {0: "caller", 1: "answerer", None: ""}
@@ -41,8 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("file", metavar="FILE", help="the capture")
     parser.add_argument("--pages", metavar="DIR", help="write the pages there, as PNG")
-    parser.add_argument("--json", action="store_true", default=None, help="one JSON object a line on standard output")
-    parser.add_argument("--config", metavar="FILE", help="configuration file (TOML)")
+    add_shared_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,7 +12,6 @@ from softfax.cli import options
 from softfax.cli.environment import parse_environment
 from softfax.cli.main import build_parser, main
 from softfax.cli.options import fill_defaults
-from softfax.cli.send import DEFAULTS
 
 CONFIG = """
     [data]
@@ -95,5 +94,5 @@ def test_another_configuration_is_not_the_service_s(
 def test_options_come_from_it_too(machine: Path) -> None:
     parser, verbs = build_parser("send")
     typed = parser.parse_args(["send", "sip:a@b", "x.pdf"])
-    fill_defaults(verbs["send"], typed, DEFAULTS, {"SOFTFAX_IDENT": "ours"})
+    fill_defaults(verbs["send"], typed, {"SOFTFAX_IDENT": "ours"})
     assert (typed.password, typed.ident) == ("pass word", "ours")

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from softfax.cli import loopback
 from softfax.cli.common import destination_uri
 from softfax.cli.main import build_parser, main
 from softfax.cli.options import fill_defaults
-from softfax.cli.send import DEFAULTS
 from softfax.errors import ConfigError
 
 
@@ -23,7 +21,7 @@ def _options(arguments: list[str], environ: dict[str, str], config: str, tmp_pat
     file.write_text(config)
     parser, verbs = build_parser("send")
     options = parser.parse_args(["send", "sip:a@b", "x.pdf", "--config", str(file), *arguments])
-    fill_defaults(verbs["send"], options, DEFAULTS, environ)
+    fill_defaults(verbs["send"], options, environ)
     return options
 
 
@@ -79,9 +77,19 @@ def test_what_other_verbs_are_told_does_not_stop_this_one(tmp_path: Path) -> Non
     file.write_text('resolution = 400\nregister = "sip:pbx.example"\nkeep_tiff = true\n')
     parser, verbs = build_parser("loopback")
     options = parser.parse_args(["loopback", "--config", str(file)])
-    fill_defaults(verbs["loopback"], options, loopback.DEFAULTS, {"SOFTFAX_MODE": "auto"})
+    fill_defaults(verbs["loopback"], options, {"SOFTFAX_MODE": "auto"})
 
     assert (options.mode, options.resolution) == ("both", "fine")
+
+
+def test_one_of_two_ways_can_be_said_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "softfax.toml"
+    file.write_text("[jobs]\nsent = false\nreceived = true\n")
+    parser, verbs = build_parser("jobs")
+    options = parser.parse_args(["jobs", "--config", str(file)])
+    fill_defaults(verbs["jobs"], options, {})
+
+    assert options.direction == "receive"
 
 
 @pytest.mark.parametrize(

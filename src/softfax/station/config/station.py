@@ -60,7 +60,7 @@ OTHER_KEYS = frozenset(
         r"\w+",
         "all allow_private ami answer burst call caller callback_wait count cover cover_from cover_from_company cover_from_number"
         " cover_note cover_sender cover_sender_company cover_sender_number cover_subject cover_template cover_to"
-        " cover_to_company cover_to_number cut delay dir direction document document_password duplicate echo echo_delay faxes"
+        " cover_to_company cover_to_number cut delay dir document document_password duplicate echo echo_delay faxes"
         " follow force from from_uri gain halftone header_by jitter json keep_tiff limit listen loss max_paper"
         " max_resolution name no_fit noise number ocr output pages paper password phase poll poll_document"
         " poll_password polled preview proxy public_address received red redundancy register relay resend search"
