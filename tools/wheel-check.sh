@@ -12,7 +12,7 @@ wheel=$(ls dist/softfax-*.whl)
 mkdir -p .build/log
 fail() { tail -n 20 "$log" >&2; echo "softfax: $1, see $log" >&2; exit 1; }
 command -v debootstrap >/dev/null || tools/bootstrap.sh test
-mirror=$("$PY" -c 'import sys; sys.path.insert(0, "tools"); import native; print(native.debian_mirror() or "")')
+mirror=$("$PY" -c 'import sys; sys.path.insert(0, "tools"); import sources; print(sources.debian_mirror() or "")')
 if [ ! -e "$bare/.complete" ]; then
   rm -rf "$bare"
   debootstrap --variant=minbase --include=python3,python3-venv --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \

@@ -12,7 +12,7 @@ deb=$(ls dist/softfax_*.deb)
 mkdir -p .build/log
 : >"$log"
 fail() { tail -n 20 "$log" >&2; echo "softfax: $1, see $log" >&2; exit 1; }
-mirror=$("$PY" -c 'import sys; sys.path.insert(0, "tools"); import native; print(native.debian_mirror() or "")')
+mirror=$("$PY" -c 'import sys; sys.path.insert(0, "tools"); import sources; print(sources.debian_mirror() or "")')
 if [ ! -e "$bare/.complete" ]; then
   rm -rf "$bare"
   debootstrap --variant=minbase --include=python3,adduser,libpango-1.0-0,libpangoft2-1.0-0,libharfbuzz-subset0 --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \

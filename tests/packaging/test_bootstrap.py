@@ -8,7 +8,6 @@ import importlib.metadata
 import importlib.util
 import os
 import subprocess
-import sys
 import tarfile
 import tomllib
 from pathlib import Path
@@ -24,16 +23,13 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def native(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     """tools/native.py, building nowhere but in tmp_path and with nothing to reach."""
-    spec = importlib.util.spec_from_file_location("softfax_tools_native", ROOT / "tools" / "native.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    module = importlib.import_module("native")
     for name, folder in (("ROOT", tmp_path), ("BUILD", tmp_path / ".build"), ("LOG", tmp_path / ".build" / "log")):
         monkeypatch.setattr(module, name, folder)
-    monkeypatch.setattr(module, "from_upstream", named("from_upstream", lambda library, work: None))
-    monkeypatch.setattr(module, "from_distribution", named("from_distribution", lambda library, work: None))
+        monkeypatch.setattr(f"sources.{name}", folder)
+    monkeypatch.setattr("sources.from_upstream", named("from_upstream", lambda library, work: None))
+    monkeypatch.setattr("sources.from_distribution", named("from_distribution", lambda library, work: None))
     for variable in ("PJPROJECT", "SPANDSP"):
         monkeypatch.delenv(f"{variable}_SOURCE", raising=False)
         monkeypatch.delenv(f"{variable}_VERSION", raising=False)
@@ -192,10 +188,10 @@ def test_the_archives_of_debian_and_ubuntu_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     uris = [line.split()[1] for line in sources.splitlines() if line.startswith("URIs:")]
-    monkeypatch.setattr(native, "mirrors", lambda: uris)
-    monkeypatch.setattr(native, "codename", lambda: release)
+    monkeypatch.setattr("sources.mirrors", lambda: uris)
+    monkeypatch.setattr("sources.codename", lambda: release)
     monkeypatch.setattr(native.Path, "is_file", lambda path: True)  # the keys
-    found = native.archives(native.LIBRARIES[library])
+    found = importlib.import_module("sources").archives(native.LIBRARIES[library])
     assert [(a.name, suites) for a in found for suites in a.suites] == expected
     assert found[0].mirror == uris[0]
 
