@@ -242,7 +242,7 @@ def _open_doors(config: StationConfig) -> Iterator[Warned]:
             f"calls from any address are answered at {shown(listen_addresses(config.sip.listen))}",
             "add [[account]], or a firewall",
         )
-    if is_loopback(config.sip.listen) and any(not _near(account.server) for account in config.account):
+    if is_loopback(config.sip.listen) and any(not _is_loopback(_host(account.server)) for account in config.account):
         yield (
             ("sip", "listen"),
             f"SIP is listened for at {shown(listen_addresses(config.sip.listen))}, which a PBX elsewhere cannot reach",
@@ -265,14 +265,6 @@ def _unheard(config: StationConfig) -> Iterator[Warned]:
             if is_numeric(one) and version_of(one) not in versions:
                 problem = f"{one} is shown to nobody: SIP is not listened for over IPv{version_of(one)}"
                 yield place, problem, "add an address of it to listen in [sip]"
-
-
-def _near(server: str) -> bool:
-    host = _host(server)
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _any(table: BaseModel, *words: str) -> bool:

@@ -14,11 +14,12 @@ import struct
 import sys
 from pathlib import Path
 
-__all__ = ["JournalHandler", "datagram", "in_journal"]
+__all__ = ["IDS", "JournalHandler", "datagram", "in_journal"]
 
 SOCKET = Path("/run/systemd/journal/socket")
 _PRIORITY = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-_IDS = ("fax_id", "call_id", "session")
+#: What a record says of a fax, as attributes.
+IDS = ("fax_id", "call_id", "session")
 
 
 def in_journal(environ: dict[str, str] | None = None) -> bool:
@@ -41,7 +42,7 @@ def datagram(record: logging.LogRecord, message: str) -> bytes:
         "LOGGER": str(record.name),
         "CODE_FILE": str(record.pathname),
         "CODE_LINE": str(record.lineno),
-        **{f"SOFTFAX_{name.upper()}": str(getattr(record, name)) for name in _IDS if getattr(record, name, "")},
+        **{f"SOFTFAX_{name.upper()}": str(getattr(record, name)) for name in IDS if getattr(record, name, "")},
     }
     out = bytearray()
     for name, value in fields.items():

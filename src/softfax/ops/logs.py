@@ -27,7 +27,7 @@ from softfax.database.database import DATABASE_AWAY
 from softfax.errors import LocalError, in_short
 from softfax.model import CallEvent, FaxResult, FaxUpdate, ProgressEvent, SessionEvent
 from softfax.ops.check import secrets_in
-from softfax.ops.journal import JournalHandler, in_journal
+from softfax.ops.journal import IDS, JournalHandler, in_journal
 from softfax.ops.redact import Redactor
 from softfax.outside import clean, escaped_json, paragraphs
 from softfax.station.config import StationConfig
@@ -41,7 +41,6 @@ FAXES_MAX = 5000
 REPEAT_S = 60.0
 REPEATED_KEYS_MAX = 1000
 _FAX_ID = re.compile(r"\bfax ([0-9a-f]{24})\b")
-_IDS = ("fax_id", "call_id", "session")
 
 
 def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> None:
@@ -69,16 +68,7 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
         # At a terminal the station prints what happens; the log has what went wrong.
         root.setLevel(logging.WARNING)
     # What others' libraries say in passing is of no use here.
-    for name in (
-        "sqlalchemy",
-        "asyncio",
-        "uvicorn",
-        "uvicorn.access",
-        "httpx",
-        "mail.log",
-        "PIL",
-        "fontTools",
-    ):
+    for name in ("sqlalchemy", "asyncio", "uvicorn", "uvicorn.access", "httpx", "mail.log", "PIL", "fontTools"):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     logging.captureWarnings(True)
 
@@ -164,14 +154,14 @@ class Ids(logging.Filter):
     """Gives a record `fax_id`, `call_id` and `session`: its own, those of the task that logs, or of the fax it names."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        known = {name: getattr(record, name) for name in _IDS if getattr(record, name, None)}
+        known = {name: getattr(record, name) for name in IDS if getattr(record, name, None)}
         known = {**logcontext.current(), **known}
         if "fax_id" not in known:
             found = _FAX_ID.search(record.getMessage())
             if found:
                 known["fax_id"] = found[1]
         known = {**_under_way.get(str(known.get("fax_id", "")), {}), **known}
-        for name in _IDS:
+        for name in IDS:
             setattr(record, name, known.get(name, ""))
         return True
 
@@ -180,11 +170,8 @@ def database_in_short(record: logging.LogRecord) -> bool:
     """Says what a database does not take now on a line, instead of a traceback."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, DATABASE_AWAY):
-        record.msg, record.args, record.exc_info = (
-            f"{record.getMessage()}: the database says {in_short(error)}",
-            None,
-            None,
-        )
+        record.msg = f"{record.getMessage()}: the database says {in_short(error)}"
+        record.args = record.exc_info = None
     return True
 
 
@@ -249,20 +236,16 @@ class TextFormatter(logging.Formatter):
     """`2026-11-21T08:30:15.123Z WARNING softfax.station: text [fax=… call=… session=…]`"""
 
     def format(self, record: logging.LogRecord) -> str:
-        ids = " ".join(
-            f"{name.partition('_')[0]}={getattr(record, name)}" for name in _IDS if getattr(record, name, "")
-        )
-        message = _one_line(record.getMessage())
-        text = f"{_time(record)} {record.levelname} {record.name}: {message}" + (f" [{ids}]" if ids else "")
-        return f"{text}\n{paragraphs(record.exc_text)}" if record.exc_text else text
+        ids = " ".join(f"{name.partition('_')[0]}={getattr(record, name)}" for name in IDS if getattr(record, name, ""))
+        text = f"{_time(record)} {record.levelname} {record.name}: {_one_line(record.getMessage())}"
+        return _with_traceback(f"{text} [{ids}]" if ids else text, record)
 
 
 class JournalFormatter(logging.Formatter):
     """The text alone: the journal keeps time, level and ids beside it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = _one_line(record.getMessage())
-        return f"{message}\n{paragraphs(record.exc_text)}" if record.exc_text else message
+        return _with_traceback(_one_line(record.getMessage()), record)
 
 
 class JsonFormatter(logging.Formatter):
@@ -275,7 +258,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        out |= {name: getattr(record, name) for name in _IDS if getattr(record, name, "")}
+        out |= {name: getattr(record, name) for name in IDS if getattr(record, name, "")}
         if record.exc_text:
             out["exception"] = record.exc_text
         if hasattr(record, "event"):
@@ -285,6 +268,10 @@ class JsonFormatter(logging.Formatter):
 
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _with_traceback(text: str, record: logging.LogRecord) -> str:
+    return f"{text}\n{paragraphs(record.exc_text)}" if record.exc_text else text
 
 
 def _one_line(text: str) -> str:

@@ -209,7 +209,7 @@ class Metrics:
         metrics = [*_of_station(self._station)]
         for read in (self._of_queue, self._of_outbox, self._of_disk, *self.sources):
             try:
-                metrics += await asyncio.wait_for(_list(read), 5.0)
+                metrics += await asyncio.wait_for(read(), 5.0)
             except Exception as error:
                 log.warning("metrics of %s are left out: %s", getattr(read, "__qualname__", "a part"), error)
         self._snapshot.metrics = metrics
@@ -266,10 +266,6 @@ async def of_group(queue: FaxQueue) -> Iterable[Metric]:
         up.add_metric([view.name], not view.lapsed_s)
         calls.add_metric([view.name], view.calls)
     return up, calls
-
-
-async def _list(read: Source) -> list[Metric]:
-    return list(await read())
 
 
 def _cause(result: FaxResult) -> str:

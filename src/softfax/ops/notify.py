@@ -39,10 +39,6 @@ class Notifier:
         if self._watchdog_s and self._task is None:
             self._task = asyncio.ensure_future(self._feed())
 
-    def status(self, text: str) -> None:
-        """One line for `systemctl status`."""
-        self._send(f"STATUS={text}")
-
     def reloading(self) -> None:
         """The configuration is read again; `ready` follows."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")

@@ -54,6 +54,9 @@ class Owner(Protocol):
     @property
     def database(self) -> Database | None: ...
 
+    @property
+    def trace_folder(self) -> Path: ...
+
 
 class SweptQueue(Protocol):
     """The part of `softfax.queue.queue.FaxQueue` that sweeping uses."""
@@ -124,11 +127,6 @@ class Retention:
                     )
             await asyncio.sleep(EVERY_S)
 
-    @property
-    def traces(self) -> Path:
-        """Folder of the traces."""
-        return getattr(self._station, "trace_folder", None) or self._station.config.data.dir / "traces"
-
     async def sweep(self) -> Swept:
         """Looks once and erases what is over."""
         keep = self._station.config.retention
@@ -144,7 +142,7 @@ class Retention:
             await self._erase_before(now - keep.faxes_days * DAY_S, swept)
             await self._queue.polled.take_back_old(now - keep.faxes_days * DAY_S)
         if keep.traces_days:
-            old = _older(self.traces, now - keep.traces_days * DAY_S)
+            old = _older(self._station.trace_folder, now - keep.traces_days * DAY_S)
             swept.traces += await self._shred([path for path, _, _ in await asyncio.to_thread(list, old)], swept)
         if keep.received_days:
             old = _older(self._station.config.inbox_dir, now - keep.received_days * DAY_S, _RECEIVED)
@@ -215,7 +213,9 @@ class Retention:
         """Erases what is oldest until all of it fits: traces first, which can be spared, then faxes."""
         size = await asyncio.to_thread(self._size)
         if size > most:
-            traces = sorted(await asyncio.to_thread(list, _older(self.traces, float("inf"))), key=lambda one: one[1])
+            traces = sorted(
+                await asyncio.to_thread(list, _older(self._station.trace_folder, float("inf"))), key=lambda one: one[1]
+            )
             for path, _, bytes_ in traces:
                 if size <= most:
                     break
@@ -232,7 +232,7 @@ class Retention:
     def _size(self) -> int:
         """Size of faxes, traces and received files."""
         inbox = sum(size for _, _, size in _older(self._station.config.inbox_dir, float("inf"), _RECEIVED))
-        return inbox + _tree(self._queue.folder) + _tree(self.traces)
+        return inbox + _tree(self._queue.folder) + _tree(self._station.trace_folder)
 
 
 def _older(folder: Path, before: float, name: re.Pattern[str] | None = None) -> Iterator[tuple[Path, float, int]]:

@@ -16,12 +16,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from softfax.ops.redact import HIDDEN
 from softfax.station.config import StationConfig, state_dir
 from softfax.station.config.mistakes import tables_in
 
 __all__ = ["Key", "TableKeys", "documentation", "sample", "shown", "tables", "toml", "toml_value"]
 
-HIDDEN = "***"
 #: What a newcomer fills in. The rest of the sample is commented out: it shows what holds anyway.
 _FILL_IN: Mapping[str, Mapping[str, tuple[Any, str]]] = {
     "account": {
@@ -49,7 +49,6 @@ class Key:
     default: Any
     remark: str
     needed: bool
-    secret: bool
     placeholder: str
 
 
@@ -65,7 +64,7 @@ class TableKeys:
 
     @property
     def heading(self) -> str:
-        """Format a value as TOML writes it."""
+        """Line that begins the table in the file."""
         return f"[[{self.path}]]" if self.array else f"[{self.path}]"
 
 
@@ -108,7 +107,6 @@ def _key(name: str, field: FieldInfo) -> Key:
         default=_plain(default),
         remark=remark,
         needed=field.is_required(),
-        secret=not field.repr,
         placeholder=toml_value(_plain(made)) if made is not None else _placeholder(field.annotation),
     )
 
