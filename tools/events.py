@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from marked import DOCS, between
+
 from softfax.ami import AmiServer
 from softfax.model import Direction, FaxContext, FaxResult, FaxUpdate, PageEvent
 from softfax.station import FaxOrder, Station, StationConfig
@@ -23,8 +25,6 @@ from softfax.station.config import AmiConfig
 from softfax.vocabularies import callbacks
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PAGE = REPOSITORY / "docs" / "events.md"
-BEGIN, END = "<!-- made by tools/events.py -->", "<!-- until here -->"
 IDENT, HEADER = "+49 30 1234567", "Praxis am See"
 
 
@@ -159,10 +159,8 @@ def main() -> None:
         work = Path(folder)
         seen, ami = asyncio.run(one_fax(work))
         examples = tidy(written(seen, ami), work)
-    page = PAGE.read_text()
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n\n{examples}\n{END}{tail}")
+    page = DOCS / "events.md"
+    page.write_text(between(page.read_text(), "<!-- made by tools/events.py -->", examples))
 
 
 if __name__ == "__main__":

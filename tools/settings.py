@@ -9,19 +9,17 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+
+from marked import DOCS, between
 
 from softfax.ops.settings import documentation
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
-BEGIN, END = "<!-- made by tools/settings.py -->", "<!-- until here -->"
+PAGE = DOCS / "settings.md"
 
 
 def page(text: str) -> str:
     """The page with its tables anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{documentation()}\n{END}{tail}"
+    return between(text, "<!-- made by tools/settings.py -->", documentation())
 
 
 def main() -> int:

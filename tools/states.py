@@ -7,23 +7,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from marked import DOCS, between
 
 from softfax.transitions import CALL_PHASES, FAXES, SESSIONS
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
 TABLES = {"architecture.md": {"phases": CALL_PHASES, "sessions": SESSIONS}, "queue.md": {"faxes": FAXES}}
-END = "<!-- until here -->"
 
 
 def page(name: str, text: str) -> str:
     """A page with its tables anew."""
     for mark, table in TABLES[name].items():
-        begin = f"<!-- {mark}: made by tools/states.py -->"
-        head, found, rest = text.partition(begin)
-        if not found:
-            raise SystemExit(f"docs/{name} has no place for {mark}")
-        text = f"{head}{begin}\n\n{table.markdown()}\n{END}{rest.partition(END)[2]}"
+        text = between(text, f"<!-- {mark}: made by tools/states.py -->", table.markdown())
     return text
 
 
