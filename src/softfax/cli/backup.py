@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from softfax.cli.lines import json_line
+from softfax.cli.lines import counted, json_line
 from softfax.cli.options import add_shared_options, find_config
 from softfax.errors import ExitStatus
 
@@ -30,8 +30,7 @@ def run(options: argparse.Namespace) -> int:
     config = StationConfig.load(path)
     archive = back_up(config, path, Path(options.file))
     size = Path(options.file).stat().st_size
-    files = f"{archive.files} file{'' if archive.files == 1 else 's'}"
-    written = f"{options.file}: {files}, {archive.bytes / 1e6:.1f} MB in {size / 1e6:.1f} MB"
+    written = f"{options.file}: {counted(archive.files, 'file')}, {archive.bytes / 1e6:.1f} MB in {size / 1e6:.1f} MB"
     print(json_line("backup", file=options.file, files=archive.files, bytes=size) if options.json else written)
     if config.data.url:
         print("the database is elsewhere ([data] url) and not in it: back it up there, as by pg_dump", file=sys.stderr)

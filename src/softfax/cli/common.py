@@ -10,7 +10,7 @@ import dataclasses
 import math
 import re
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from enum import StrEnum
 from typing import Any, get_args
 
@@ -38,6 +38,7 @@ __all__ = [
     "interruptible",
     "seconds",
     "sip_config",
+    "sip_table",
     "watch",
 ]
 
@@ -142,12 +143,12 @@ def _registrar(options: argparse.Namespace) -> str | None:
     return known.get("server")
 
 
-def sip_config(options: argparse.Namespace, *, listen: str = "", towards: str | None = None) -> SipConfig:
-    """The user agent's configuration. Without --listen: `listen`, or any port of the address that reaches `towards`."""
+def sip_config(options: argparse.Namespace, towards: str | None = None) -> SipConfig:
+    """The user agent's configuration. Without --listen: any port of the address that reaches `towards`, else loopback."""
     register = getattr(options, "register", None)
-    if not listen:
-        host = local_address_towards(str(getattr(options, "proxy", None) or towards or register))
-        listen = host_port(host, 0)
+    listen = DEFAULT_LISTEN
+    if towards:
+        listen = host_port(local_address_towards(getattr(options, "proxy", None) or towards), 0)
     return SipConfig(
         listen=tuple(options.listen or (listen,)),
         transport=options.transport,
@@ -158,6 +159,19 @@ def sip_config(options: argparse.Namespace, *, listen: str = "", towards: str | 
         tls_ca=options.tls_ca,
         tls_verify=not options.tls_insecure,
     )
+
+
+def sip_table(options: argparse.Namespace, listen: Sequence[str]) -> dict[str, Any]:
+    """[sip] of a station that one command runs."""
+    return {
+        "listen": listen,
+        "transport": options.transport,
+        "public_address": options.public_address or "",
+        "tls_certificate": options.tls_certificate,
+        "tls_private_key": options.tls_private_key,
+        "tls_ca": options.tls_ca,
+        "tls_verify": not options.tls_insecure,
+    }
 
 
 def _account(options: argparse.Namespace, register: str | None, towards: str | None) -> SipAccount | None:

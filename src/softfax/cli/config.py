@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from softfax.cli.lines import json_line
+from softfax.cli.lines import counted, json_line
 from softfax.cli.options import MACHINE_CONFIG, MACHINE_DATA, config_path, find_config, new_config_path, unknown_keys
 from softfax.errors import ConfigError, ExitStatus
 from softfax.settings_file import read_text, read_toml, write_private
@@ -72,8 +72,7 @@ def _check(path: Path | None, as_json: bool) -> int:
     else:
         for finding in sorted(checked.findings, key=lambda one: one.line):
             print(finding.text(name))
-        count = len(checked.findings)
-        warnings = f", {count} warning{'s' * (count != 1)}" if count else ""
+        warnings = f", {counted(len(checked.findings), 'warning')}" if checked.findings else ""
         if not checked.mistaken:
             print(f"{name} is right{warnings}")
         elif path is None:

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from softfax.cli.lines import json_line, json_text
+from softfax.cli.lines import counted, json_line, json_text
 from softfax.cli.options import add_shared_options, find_config
 from softfax.errors import ExitStatus, UsageError
 
@@ -56,7 +56,7 @@ def _list(store: Store, options: argparse.Namespace) -> int:
         else:
             print(
                 f"{callback.number}  {_time(callback.ended_at or callback.put_at)}  fax {callback.fax_id}  "
-                f"{_place(callback)}  {callback.attempts} attempts  {callback.last_error}"
+                f"{_place(callback)}  {counted(callback.attempts, 'attempt')}  {callback.last_error}"
             )
     if not callbacks:
         print(f"no callbacks are {options.state}", file=sys.stderr)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from softfax.cli.lines import json_line
+from softfax.cli.lines import counted, json_line
 from softfax.cli.options import add_shared_options, find_config
 from softfax.cli.terminal import Terminal
 from softfax.errors import ExitStatus
@@ -57,6 +57,5 @@ async def _run(options: argparse.Namespace) -> int:
         print(json_line("doctor", ok=not bad, findings=[one.to_json() for one in found]))
     else:
         fine = sum(one.status is Status.OK for one in found)
-        problems, warnings = f"{bad} problem{'s' * (bad != 1)}", f"{doubtful} warning{'s' * (doubtful != 1)}"
-        console.print(f"\n{fine} fine, {warnings}, {problems}")
+        console.print(f"\n{fine} fine, {counted(doubtful, 'warning')}, {counted(bad, 'problem')}")
     return int(ExitStatus.FAX_FAILED if bad else ExitStatus.OK)

@@ -8,7 +8,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from softfax.cli.common import DEFAULT_LISTEN, add_call_options, count, interruptible, seconds
+from softfax.cli.common import DEFAULT_LISTEN, add_call_options, count, interruptible, seconds, sip_table
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus
 from softfax.model import Direction, FaxResult, FaxUpdate
@@ -44,17 +44,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _config(options: argparse.Namespace, folder: Path) -> StationConfig:
     """The station that does it; `--user` and `--password` are for TO."""
-    sip = {
-        "listen": options.listen or DEFAULT_LISTEN,
-        "transport": options.transport,
-        "public_address": options.public_address or "",
-        "tls_certificate": options.tls_certificate,
-        "tls_private_key": options.tls_private_key,
-        "tls_ca": options.tls_ca,
-        "tls_verify": not options.tls_insecure,
-        # Each that passes is two.
-        "max_calls": CALLS_PER_PROCESS,
-    }
+    # Each that passes is two.
+    sip = {**sip_table(options, options.listen or [DEFAULT_LISTEN]), "max_calls": CALLS_PER_PROCESS}
     onward = {"name": "to", "server": options.onward, "user": options.user or "", "password": options.password or ""}
     rule = {"name": "gateway", "from": ["from"], "accounts": ["to"], "to": options.number}
     return StationConfig.checked(

@@ -145,13 +145,7 @@ def _cells(options: argparse.Namespace) -> list[Cell]:
             raise UsageError(f"no kind of line: {error.args[0]}", "`softfax impair --help` names them") from None
     if options.cells:
         raise UsageError("a kind of line has options of its own", "leave out either the name or the options")
-    packets = {
-        "loss": options.loss or 0.0,
-        "burst_s": options.burst or 0.0,
-        "jitter_ms": options.jitter or 0,
-        "delay_ms": options.delay or 0,
-        "duplicate": options.duplicate or 0.0,
-    }
+    packets = asdict(_damage(options))
     sound = {
         "skew_ppm": options.skew or 0,
         "phase": options.phase or 0.0,
@@ -167,6 +161,16 @@ def _cells(options: argparse.Namespace) -> list[Cell]:
     if options.mode in ("audio", "both"):
         found.append(Cell("audio", f"G.711, {about}", audio(**packets, **sound, red=options.red)))
     return found
+
+
+def _damage(options: argparse.Namespace) -> Damage:
+    return Damage(
+        loss=options.loss or 0.0,
+        burst_s=options.burst or 0.0,
+        jitter_ms=options.jitter or 0,
+        delay_ms=options.delay or 0,
+        duplicate=options.duplicate or 0.0,
+    )
 
 
 def _json(result: CellResult) -> str:
@@ -208,14 +212,7 @@ def _table(results: Sequence[CellResult]) -> Table:
 async def _relay(options: argparse.Namespace) -> int:
     if _given(options, SOUND) or options.cells:
         raise UsageError("a relay passes packets, and does not change their sound", "name " + ", ".join(PACKETS))
-    damage = Damage(
-        loss=options.loss or 0.0,
-        burst_s=options.burst or 0.0,
-        jitter_ms=options.jitter or 0,
-        delay_ms=options.delay or 0,
-        duplicate=options.duplicate or 0.0,
-    )
-    relays = [Relay(*relay_pair(text), damage, options.seed + i) for i, text in enumerate(options.relay)]
+    relays = [Relay(*relay_pair(text), _damage(options), options.seed + i) for i, text in enumerate(options.relay)]
     stop = asyncio.Event()
     try:
         async with interruptible(stop.set):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from softfax.cli.lines import clock, json_line, json_text
+from softfax.cli.lines import clock, counted, json_line, json_text
 from softfax.cli.options import add_shared_options, config_path
 from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
@@ -222,10 +222,6 @@ def _pages(fax: Fax) -> str:
     return f"{fax.pages}/{fax.pages_total}" if fax.pages_total and fax.pages_total != fax.pages else str(fax.pages)
 
 
-def _counted(pages: int) -> str:
-    return f"{pages} page{'' if pages == 1 else 's'}"
-
-
 def _why(fax: Fax) -> str:
     return fax.reason if fax.state in ("failed", "expired", "uncertain", "waiting") else ""
 
@@ -271,7 +267,8 @@ def _show(fax: Fax, as_json: bool) -> None:
         came = "under way" if attempt.ended is None else attempt.cause or "went through"
         first = f" from page {attempt.first_page}" if attempt.first_page > 1 else ""
         shared = ", in one call with others" if attempt.joined else ""
-        line = f"call {attempt.number}  {clock(attempt.started)}  {came}{first}, {_counted(attempt.pages)}{how}{took}{shared}"
+        pages = counted(attempt.pages, "page")
+        line = f"call {attempt.number}  {clock(attempt.started)}  {came}{first}, {pages}{how}{took}{shared}"
         console.print(line, markup=False)
 
 

@@ -13,7 +13,7 @@ from softfax.errors import DocumentError, ExitStatus, SoftfaxError, UsageError
 from softfax.model import Direction, new_fax_id
 from softfax.outside import escaped_json
 
-__all__ = ["clock", "json_line", "json_text", "refusal"]
+__all__ = ["clock", "counted", "json_line", "json_text", "refusal"]
 
 
 def clock(when: datetime | None) -> str:
@@ -22,6 +22,11 @@ def clock(when: datetime | None) -> str:
         return ""
     local = when.astimezone()
     return local.strftime("%H:%M:%S" if local.date() == datetime.now().date() else "%Y-%m-%d %H:%M")
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things: 1 page, 2 pages, 2 faxes."""
+    return f"{number} {word}" + ("" if number == 1 else "es" if word.endswith("x") else "s")
 
 
 def json_text(value: object, indent: int | None = None) -> str:

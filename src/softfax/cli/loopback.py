@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from softfax.cli.common import interruptible
-from softfax.cli.lines import json_text
+from softfax.cli.lines import counted, json_text
 from softfax.cli.options import add_shared_options
 from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
@@ -158,8 +158,8 @@ async def _loopback(cases: list[_Case], inbox: Path, options: argparse.Namespace
         _second_station(inbox, len(cases)) as (address, process),
         await FaxRuntime.start(SipConfig(listen="127.0.0.1:0")) as runtime,
     ):
-        what = "1 document" if len(cases) == 1 else f"{len(cases)} documents at once"
-        console.print(f"faxing {what} to {address}")
+        at_once = " at once" if len(cases) > 1 else ""
+        console.print(f"faxing {counted(len(cases), 'document')}{at_once} to {address}")
         collector = asyncio.ensure_future(_collect(process, cases))
         for case in cases:
             case.active = runtime.send(address, _settings(case), _sink(options))

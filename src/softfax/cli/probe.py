@@ -114,7 +114,7 @@ async def _probe(options: argparse.Namespace, destination: str, page: Path) -> i
         direction=Direction.SEND, role=Role.CALLER, document=page, mode=ModePolicy(options.mode), ident=options.ident,
         trace=True, pages_total=1, timeouts=Timeouts(answer_s=options.timeout),
     )  # fmt: skip
-    config = sip_config(options, towards=destination)
+    config = sip_config(options, destination)
     async with await FaxRuntime.start(config) as runtime:
         found.began_s = loop.time()
         active = runtime.send(destination, settings, on_event, account=config.first_account)

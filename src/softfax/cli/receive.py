@@ -11,7 +11,6 @@ from pathlib import Path
 from softfax.cli.ami_option import add_ami_option, ami_beside
 from softfax.cli.common import (
     ACCOUNT,
-    DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
     all_but_result,
@@ -42,7 +41,6 @@ from softfax.model import Direction, FaxResult, new_fax_id
 from softfax.options import check_ident
 from softfax.sip.call import IncomingCall
 from softfax.sip.listening import shown
-from softfax.sip.types import SipConfig
 from softfax.station.registration import Registration
 
 __all__ = ["add_options", "run"]
@@ -136,7 +134,7 @@ async def _fetch(options: argparse.Namespace, inbox: Inbox) -> int:
     reporter = Reporter(json_lines=options.json)
     destination = destination_uri(options.call, options)
     settings = _settings(options, inbox, Role.CALLER)
-    config = sip_config(options, towards=destination)
+    config = sip_config(options, destination)
     async with await FaxRuntime.start(config) as runtime, ami_beside(runtime, options.ami):
         reporter.text(f"calling {destination}")
         active = runtime.send(destination, settings, all_but_result(reporter), account=config.first_account)
@@ -167,7 +165,10 @@ class _Receiver:
     async def run(self) -> int:
         """Returns the exit status."""
         options = self.options
-        async with await FaxRuntime.start(self._listen()) as runtime, ami_beside(runtime, options.ami):
+        async with (
+            await FaxRuntime.start(sip_config(options, options.register)) as runtime,
+            ami_beside(runtime, options.ami),
+        ):
             runtime.on_incoming = self._incoming
             self._runtime = runtime
             keeping: asyncio.Task[None] | None = None
@@ -193,11 +194,6 @@ class _Receiver:
             self.reporter.problem(f"no call came within {options.timeout:g} s")
             return int(ExitStatus.CALL_FAILED)
         return int(ExitStatus.OK if all(r.success for r in self.results) else ExitStatus.FAX_FAILED)
-
-    def _listen(self) -> SipConfig:
-        if self.options.register:
-            return sip_config(self.options, towards=self.options.register)
-        return sip_config(self.options, listen=DEFAULT_LISTEN)
 
     def _stop(self) -> None:
         self.stopping = True

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
-from softfax.cli.lines import clock, json_line, json_text
+from softfax.cli.lines import clock, counted, json_line, json_text
 from softfax.cli.terminal import Terminal
 from softfax.engine.abi import SessionStats
 from softfax.fax.causes import classify, remedy
@@ -63,7 +62,7 @@ _VERBS = {Direction.SEND: "sent", Direction.RECEIVE: "received", Direction.GATEW
 
 
 def _describe_result(r: FaxResult) -> str:
-    pages = f"{r.pages} page{'' if r.pages == 1 else 's'}"
+    pages = counted(r.pages, "page")
     sending = r.direction is Direction.SEND
     where = "" if sending or not r.documents else f" → {', '.join(r.documents)}"
     if r.success:
@@ -108,7 +107,7 @@ class Reporter:
     err: TextIO = field(default_factory=lambda: sys.stderr)
 
     def __post_init__(self) -> None:
-        self.console = _Console(file=self.err if self.json_lines else self.out, highlight=False, soft_wrap=True)
+        self.console = _Console(file=self.err if self.json_lines else self.out, soft_wrap=True)
         self._bars: Progress | None = None
         self._task: TaskID | None = None
 
@@ -129,7 +128,7 @@ class Reporter:
 
     def problem(self, line: str) -> None:
         """A line about what went wrong, always on standard error."""
-        _Console(file=self.err, highlight=False, soft_wrap=True).print(f"softfax: {line}", markup=False)
+        _Console(file=self.err, soft_wrap=True).print(f"softfax: {line}", markup=False)
 
     def event(self, event: Event) -> None:
         """Shows one event."""
@@ -138,7 +137,7 @@ class Reporter:
         if isinstance(event, FaxResult):
             self.close()
             if not event.success:
-                self.problem(f"{self.label}{describe(event) or 'failed'}{remedy_of(event)}")
+                self.problem(f"{self.label}{_describe_result(event)}{remedy_of(event)}")
                 return
         line = describe(event)
         if line is not None and (not self.json_lines or self.console.is_terminal):
@@ -181,6 +180,3 @@ class Reporter:
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
-
-
-Sink = Callable[[Event], None]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from softfax.cli.lines import json_line
+from softfax.cli.lines import counted, json_line
 from softfax.cli.options import config_path, find_config, new_config_path
 from softfax.errors import ExitStatus, UsageError
 from softfax.settings_file import write_private
@@ -50,14 +50,15 @@ def run(options: argparse.Namespace) -> int:
     if asyncio.run(station_runs(config)):
         raise UsageError("the station is running", "stop it first: systemctl stop softfax")
     done = restore(Path(options.file), config, resend=options.resend, force=options.force)
-    files = "1 file" if done.files == 1 else f"{done.files} files"
-    say(f"{files} of {archive.created:%Y-%m-%d %H:%M} UTC put into {config.data.dir}")
+    say(f"{counted(done.files, 'file')} of {archive.created:%Y-%m-%d %H:%M} UTC put into {config.data.dir}")
     if options.json:
         print(json_line("restore", file=options.file, files=done.files, uncertain=done.uncertain))
     if done.replaced is not None:
         say(f"what was there is in {done.replaced}")
     if done.uncertain:
-        say(f"{done.uncertain} faxes that waited may have gone out since: see `softfax jobs --state uncertain`")
+        say(
+            f"{counted(done.uncertain, 'fax')} that waited may have gone out since: see `softfax jobs --state uncertain`"
+        )
     return int(ExitStatus.OK)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from softfax.cli.ami_option import add_ami_option, ami_beside
 from softfax.cli.common import (
-    DEFAULT_LISTEN,
     add_call_options,
     add_fax_options,
     all_but_result,
@@ -25,6 +24,7 @@ from softfax.cli.common import (
     watch,
 )
 from softfax.cli.documents import add_document_options, document_arguments, raster_settings
+from softfax.cli.lines import counted
 from softfax.cli.options import add_polling_options
 from softfax.cli.report import Reporter
 from softfax.diskspace import keep_private
@@ -39,7 +39,6 @@ from softfax.model import Direction, FaxResult, new_fax_id
 from softfax.options import check_ident
 from softfax.sip.call import IncomingCall
 from softfax.sip.listening import shown
-from softfax.sip.types import SipConfig
 
 __all__ = ["add_options", "run"]
 
@@ -155,10 +154,6 @@ class _Fetch:
         return result
 
 
-def _listen(options: argparse.Namespace, destination: str | None) -> SipConfig:
-    return sip_config(options, towards=destination) if destination else sip_config(options, listen=DEFAULT_LISTEN)
-
-
 async def _send(
     options: argparse.Namespace, destination: str | None, files: list[str], job: PageJob, inbox: Inbox | None
 ) -> int:
@@ -167,10 +162,11 @@ async def _send(
     for warning in job.warnings:
         reporter.problem(warning)
     settings = _settings(options, files, job)
-    config = _listen(options, destination)
+    config = sip_config(options, destination)
     async with await FaxRuntime.start(config) as runtime, ami_beside(runtime, options.ami):
         if destination is not None:
-            reporter.text(f"calling {destination}: {_count(job)}")
+            pages = "pages being made" if job.total is None else counted(job.total, "page")
+            reporter.text(f"calling {destination}: {pages}")
             active = runtime.send(
                 destination,
                 settings,
@@ -198,12 +194,6 @@ async def _send(
         outcome = active.session.outcome
         sent = exit_status(result, reached=outcome is None or outcome.reached)
         return sent or (exit_status(fetched, reached=True) if fetched is not None else sent)
-
-
-def _count(job: PageJob) -> str:
-    if job.total is None:
-        return "pages being made"
-    return f"{job.total} page{'s' * (job.total != 1)}"
 
 
 async def _await_call(

@@ -10,6 +10,7 @@ from functools import partial
 
 from softfax.ami import AmiServer, from_config
 from softfax.cli.ami_server import serve_ami
+from softfax.cli.lines import counted
 from softfax.cli.report import Reporter
 from softfax.errors import ConfigError, ExitStatus, SoftfaxError
 from softfax.mailboxes.service import Mailboxes
@@ -187,11 +188,11 @@ class Serving:
     async def _finish(self, station: Station) -> None:
         """Waits for the faxes under way, or for the second signal. What waits in the queue, waits for the next start."""
         count = len(station.calls())
-        self.notifier.stopping(f"finishing {count} faxes")
+        finishing = f"finishing {counted(count, 'fax')}"
+        self.notifier.stopping(finishing)
         if not count:
             return
-        plural = "es" if count > 1 else ""
-        self.reporter.text(f"finishing {count} fax{plural}; a second signal drops {'them' if count > 1 else 'it'}")
+        self.reporter.text(f"{finishing}; a second signal drops {'them' if count > 1 else 'it'}")
         idle = asyncio.ensure_future(settled(station))
         forced = asyncio.ensure_future(self.forced.wait())
         done, _ = await asyncio.wait([idle, forced], return_when=asyncio.FIRST_COMPLETED)

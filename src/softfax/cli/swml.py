@@ -21,6 +21,7 @@ from softfax.cli.common import (
     interruptible,
     seconds,
     sip_config,
+    sip_table,
 )
 from softfax.cli.lines import json_line
 from softfax.cli.report import Reporter
@@ -171,10 +172,8 @@ async def _run(options: argparse.Namespace, document: Any, destination: str, dat
 def _config(options: argparse.Namespace, destination: str, data: Path) -> Any:
     from softfax.station import StationConfig
 
-    sip = sip_config(options, towards=destination)
     table: dict[str, Any] = {
-        "sip": {"listen": sip.listen, "transport": sip.transport, "public_address": sip.public_address or "",
-                "tls_verify": sip.tls_verify, "tls_ca": sip.tls_ca},
+        "sip": sip_table(options, sip_config(options, destination).listen),
         "fax": {"receive": False, "allow_private_documents": bool(options.allow_private)},
         "data": {"dir": data},
         "callbacks": {"allow_private": bool(options.allow_private)},

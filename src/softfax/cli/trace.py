@@ -13,7 +13,7 @@ from softfax.captured.calls import CapturedCall, calls_of
 from softfax.captured.fax import CapturedEntry
 from softfax.captured.legs import join_legs
 from softfax.captured.packets import datagrams
-from softfax.cli.lines import json_line
+from softfax.cli.lines import counted, json_line
 from softfax.cli.options import add_shared_options
 from softfax.engine.listener import write_page
 from softfax.errors import ExitStatus, NativeError, UsageError
@@ -85,11 +85,11 @@ def _write_pages(call: CapturedCall, folder: Path, number: int) -> list[str]:
 
 
 def _outcome(call: CapturedCall) -> str:
-    confirmed = sum(page.verdict == "confirmed" for page in call.fax.pages)
+    confirmed = counted(sum(page.verdict == "confirmed" for page in call.fax.pages), "page")
     if call.fax.delivered:
-        return f"delivered: {confirmed} page{'s' * (confirmed != 1)} confirmed, at {call.fax.rate}"
+        return f"delivered: {confirmed} confirmed, at {call.fax.rate}"
     if call.fax.commanded:
-        return f"not delivered: {confirmed} page{'s' * (confirmed != 1)} confirmed before it ended"
+        return f"not delivered: {confirmed} confirmed before it ended"
     return "no fax was sent in it" if call.media or call.answered_us is None else "what was faxed is not in the capture"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from softfax.cli import swml
 from softfax.cli.common import destination_uri
 from softfax.cli.main import build_parser, main
 from softfax.cli.options import fill_defaults
@@ -167,3 +168,12 @@ def test_a_conversion_tells_programs_of_its_pages(tmp_path: Path, capsys: pytest
     assert all(datetime.fromisoformat(line["time"]).tzinfo for line in lines)
     assert (lines[1]["number"], lines[1]["width"], lines[1]["resolution"]) == (2, 1728, "204x196")
     assert (lines[2]["success"], lines[2]["pages"], lines[2]["output"]) == (True, 2, str(out))
+
+
+def test_a_certificate_is_for_the_calls_of_a_markup_document_too(tmp_path: Path) -> None:
+    parser, verbs = build_parser("swml")
+    typed = parser.parse_args(["swml", "run", "x.yaml", "--to", "sip:a@127.0.0.1", "--transport", "tls",
+                               "--tls-certificate", "/our.pem", "--tls-private-key", "/our.key"])  # fmt: skip
+    fill_defaults(verbs["swml"], typed, {}, layered=False)
+    sip = swml._config(typed, "sip:a@127.0.0.1", tmp_path).sip
+    assert (sip.tls_certificate, sip.tls_private_key) == (Path("/our.pem"), Path("/our.key"))
