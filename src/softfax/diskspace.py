@@ -15,6 +15,7 @@ from pathlib import Path
 
 __all__ = [
     "DiskFloor",
+    "existing",
     "free_bytes",
     "is_full",
     "keep_private",
@@ -113,12 +114,17 @@ def shred(path: Path) -> None:
     path.unlink()
 
 
-def free_bytes(folder: Path) -> int | None:
-    """Room for this user where a folder is, or will be made; None where it is unknown."""
+def existing(folder: Path) -> Path:
+    """A folder, or where it is to be made the nearest above it that is there."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
+    return folder
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Room for this user where a folder is, or will be made; None where it is unknown."""
     try:
-        room = os.statvfs(folder)
+        room = os.statvfs(existing(folder))
     except OSError:
         return None
     return room.f_bavail * room.f_frsize

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import sqlite3
@@ -99,6 +100,29 @@ def test_what_takes_too_much_room(tmp_path: Path, letter: Path) -> None:
             assert swept.faxes, "then faxes"
             assert swept.kept_bytes <= 2_000_000
             assert await r.queue.get(ended[0].id) is None
+
+    asyncio.run(run())
+
+
+def test_one_that_cannot_be_erased_keeps_no_other(
+    tmp_path: Path, letter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("softfax.ops.retention.STEP", 2)
+
+    async def run() -> None:
+        async with running(tmp_path, retention={"faxes_days": 30}) as r:
+            faxes = [await r.send(f"ok-{n}", letter) for n in range(4)]
+            ended = sorted([await r.until(fax.id) for fax in faxes], key=lambda fax: fax.ended or fax.created)
+            erase = r.queue.erase
+
+            async def erase_others(fax_id: str) -> None:
+                if fax_id == ended[0].id:
+                    raise PermissionError(errno.EPERM, "Operation not permitted")
+                await erase(fax_id)
+
+            monkeypatch.setattr(r.queue, "erase", erase_others)
+            swept = await Retention(r.station, r.queue, now=later(31)).sweep()
+            assert (swept.faxes, len(swept.problems)) == (3, 1)
 
     asyncio.run(run())
 

@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
-import math
 import re
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -31,12 +30,10 @@ __all__ = [
     "add_call_options",
     "add_fax_options",
     "all_but_result",
-    "count",
     "destination_uri",
     "exit_status",
     "fax_options",
     "interruptible",
-    "seconds",
     "sip_config",
     "sip_table",
     "watch",
@@ -54,14 +51,6 @@ _OF_PAGES = {"header", *(one.name for one in dataclasses.fields(RasterSettings))
 _CALL_OPTIONS = {
     name: option for name, option in outside_options().items() if option.default is not None and name not in _OF_PAGES
 }
-
-
-def seconds(text: str) -> float:
-    """A positive number of seconds, as an argparse type."""
-    value = float(text)
-    if not math.isfinite(value) or not 0 < value <= 7 * 24 * 3600:
-        raise argparse.ArgumentTypeError("use seconds above 0, at most a week")
-    return value
 
 
 def add_call_options(parser: argparse.ArgumentParser) -> None:
@@ -239,11 +228,3 @@ async def watch(active: ActiveFax, reporter: Reporter) -> FaxResult:
             reporter.progress(active.progress(), active.page_bytes, active.session.pages_total)
     reporter.close()
     return active.result.result()
-
-
-def count(text: str) -> int:
-    """The value of an option that counts. Raises ArgumentTypeError."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("use 1 or more")
-    return value

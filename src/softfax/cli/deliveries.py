@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from softfax.cli.lines import counted, json_line, json_text
-from softfax.cli.options import add_shared_options, find_config
+from softfax.cli.options import add_shared_options, count, find_config
 from softfax.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "keys", nargs="*", metavar="NUMBER", help="number, event id or fax id of callbacks; for replay also `all`"
     )
     parser.add_argument("--state", choices=[DEAD, WAITING, DELIVERED], default=DEAD, help="which to list (dead)")
-    parser.add_argument("--limit", metavar="N", type=int, default=1000, help="list at most N (1000)")
+    parser.add_argument("--limit", metavar="N", type=count, default=1000, help="list at most N (1000)")
     add_shared_options(parser)
 
 

@@ -8,7 +8,8 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from softfax.cli.common import DEFAULT_LISTEN, add_call_options, count, interruptible, seconds, sip_table
+from softfax.cli.common import DEFAULT_LISTEN, add_call_options, interruptible, sip_table
+from softfax.cli.options import count, seconds
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus
 from softfax.model import Direction, FaxResult, FaxUpdate

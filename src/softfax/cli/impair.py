@@ -13,9 +13,9 @@ from typing import Any
 
 from rich.table import Table
 
-from softfax.cli.common import interruptible, seconds
+from softfax.cli.common import interruptible
 from softfax.cli.lines import json_line
-from softfax.cli.options import add_shared_options
+from softfax.cli.options import add_shared_options, seconds
 from softfax.cli.tables import show_table
 from softfax.documents.begin import prepare
 from softfax.documents.types import RasterSettings

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -34,10 +35,12 @@ __all__ = [
     "add_polling_options",
     "add_shared_options",
     "config_path",
+    "count",
     "fill_defaults",
     "find_config",
     "hold_defaults",
     "new_config_path",
+    "seconds",
     "unknown_keys",
 ]
 
@@ -62,6 +65,22 @@ def add_polling_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--poll-password", metavar="DIGITS", default="", help="its password (PWD); better in SOFTFAX_POLL_PASSWORD"
     )
+
+
+def seconds(text: str) -> float:
+    """A positive number of seconds, as an argparse type."""
+    value = float(text)
+    if not math.isfinite(value) or not 0 < value <= 7 * 24 * 3600:
+        raise argparse.ArgumentTypeError("use seconds above 0, at most a week")
+    return value
+
+
+def count(text: str) -> int:
+    """A number above 0, as an argparse type."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("use a number above 0")
+    return value
 
 
 def config_path(explicit: str | None, environ: Mapping[str, str]) -> Path | None:

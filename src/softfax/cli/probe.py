@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from softfax.cli.common import add_call_options, destination_uri, interruptible, seconds, sip_config
+from softfax.cli.common import add_call_options, destination_uri, interruptible, sip_config
 from softfax.cli.lines import json_line
+from softfax.cli.options import seconds
 from softfax.cli.report import remedy_of
 from softfax.documents.tiff import TiffWriter
 from softfax.engine.abi import EventType, Signal

@@ -14,17 +14,15 @@ from softfax.cli.common import (
     add_call_options,
     add_fax_options,
     all_but_result,
-    count,
     destination_uri,
     exit_status,
     fax_options,
     interruptible,
     polling,
-    seconds,
     sip_config,
     watch,
 )
-from softfax.cli.options import add_polling_options
+from softfax.cli.options import add_polling_options, count, seconds
 from softfax.cli.report import Reporter
 from softfax.diskspace import keep_private
 from softfax.documents.begin import start

@@ -19,13 +19,12 @@ from softfax.cli.common import (
     fax_options,
     interruptible,
     polling,
-    seconds,
     sip_config,
     watch,
 )
 from softfax.cli.documents import add_document_options, document_arguments, raster_settings
 from softfax.cli.lines import counted
-from softfax.cli.options import add_polling_options
+from softfax.cli.options import add_polling_options, seconds
 from softfax.cli.report import Reporter
 from softfax.diskspace import keep_private
 from softfax.documents.begin import start

@@ -19,11 +19,11 @@ from softfax.cli.common import (
     destination_uri,
     fax_options,
     interruptible,
-    seconds,
     sip_config,
     sip_table,
 )
 from softfax.cli.lines import json_line
+from softfax.cli.options import seconds
 from softfax.cli.report import Reporter
 from softfax.errors import ExitStatus, LocalError, UsageError
 from softfax.model import FaxResult, FaxUpdate

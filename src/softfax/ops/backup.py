@@ -84,7 +84,7 @@ def back_up(config: StationConfig, config_path: Path | None, target: Path) -> Ar
             os.fsync(file.fileno())
         part.rename(target)
     except OSError as error:
-        raise LocalError(f"{target} cannot be written: {error.strerror}", "name another place") from None
+        raise LocalError(f"{target} cannot be written: {error.strerror or error}", "name another place") from None
     finally:
         part.unlink(missing_ok=True)
     return archive
@@ -176,14 +176,19 @@ def _add_file(tar: tarfile.TarFile, path: Path, name: str) -> int | None:
     try:
         if path.is_symlink() or not path.is_file():
             return None
-        with path.open("rb") as file:
-            info = tar.gettarinfo(arcname=name, fileobj=file)
-            # A page being received grows: what is there now is enough.
-            content = io.BytesIO(file.read()) if path.name.startswith(".") else file
-            info.size = content.getbuffer().nbytes if isinstance(content, io.BytesIO) else info.size
-            tar.addfile(info, content)
+        file = path.open("rb")
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise LocalError(
+            f"{path} cannot be read: {error.strerror}", "run it as root, or as the station's user"
+        ) from None
+    with file:
+        info = tar.gettarinfo(arcname=name, fileobj=file)
+        # A page being received grows: what is there now is enough.
+        content = io.BytesIO(file.read()) if path.name.startswith(".") else file
+        info.size = content.getbuffer().nbytes if isinstance(content, io.BytesIO) else info.size
+        tar.addfile(info, content)
     return info.size
 
 

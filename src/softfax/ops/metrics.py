@@ -28,6 +28,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from softfax._version import __version__
+from softfax.diskspace import existing
 from softfax.fax.outcome import CRASHED
 from softfax.model import (
     TERMINAL,
@@ -279,10 +280,8 @@ def _cause(result: FaxResult) -> str:
 
 def _usage(folder: Path) -> tuple[int, int] | None:
     """Free and all octets of the disk a folder is on, or will be."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
     try:
-        usage = shutil.disk_usage(folder)
+        usage = shutil.disk_usage(existing(folder))
     except OSError:
         return None
     return usage.free, usage.total

@@ -80,6 +80,8 @@ class Swept:
     received: int = 0
     kept_bytes: int = 0
     problems: list[str] = field(default_factory=list)
+    stuck: set[str] = field(default_factory=set)
+    """Faxes that cannot be erased: others are erased beside them."""
 
 
 class Retention:
@@ -157,30 +159,31 @@ class Retention:
     # ---- faxes ----------------------------------------------------------------------------------------------------
 
     async def _erase_before(self, before: float, swept: Swept) -> None:
-        while ids := await asyncio.to_thread(self._oldest, before):
-            erased = await self._erase(ids, swept)
-            if erased < len(ids):
-                return
+        while ids := await asyncio.to_thread(self._oldest, swept.stuck, before):
+            await self._erase(ids, swept)
 
-    async def _erase(self, ids: list[str], swept: Swept) -> int:
-        erased = 0
+    async def _erase(self, ids: list[str], swept: Swept) -> None:
         for fax_id in ids:
             try:
                 await self._queue.erase(fax_id)
-                erased += 1
+                swept.faxes += 1
             except (SoftfaxError, OSError) as error:
                 swept.problems.append(f"fax {fax_id} cannot be erased: {error}")
-        swept.faxes += erased
+                swept.stuck.add(fax_id)
         await asyncio.sleep(BREATH_S)
-        return erased
 
-    def _oldest(self, before: float = float("inf")) -> list[str]:
-        """The faxes that ended first, before a time."""
+    def _oldest(self, stuck: set[str], before: float = float("inf")) -> list[str]:
+        """The faxes that ended first, before a time; none where a whole step of them is stuck, as on a disk that fails."""
         database = self._station.database
-        if database is None:
+        if database is None or len(stuck) >= STEP:
             return []
         f = tables.faxes.c
-        query = sa.select(f.id).where(f.ended.is_not(None), f.state.in_(_TERMINAL)).order_by(f.ended).limit(STEP)
+        query = (
+            sa.select(f.id)
+            .where(f.ended.is_not(None), f.state.in_(_TERMINAL), f.id.not_in(stuck))
+            .order_by(f.ended)
+            .limit(STEP)
+        )
         if before != float("inf"):
             query = query.where(f.ended < before)
         with database.engine.connect() as connection:
@@ -222,10 +225,11 @@ class Retention:
                 swept.traces += await self._shred([path], swept)
                 size -= bytes_
         while size > most:
-            ids = await asyncio.to_thread(self._oldest)
-            if not ids or await self._erase(ids, swept) < len(ids):
+            ids = await asyncio.to_thread(self._oldest, swept.stuck)
+            if not ids:
                 swept.problems.append(f"{size // 1_000_000} MB are kept, [retention] max_mb allows {most // 1_000_000}")
                 break
+            await self._erase(ids, swept)
             size = await asyncio.to_thread(self._size)
         swept.kept_bytes = size
 

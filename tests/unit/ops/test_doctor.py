@@ -109,7 +109,9 @@ def test_any_answer_is_read_or_left(data: bytes) -> None:
 def test_only_the_answer_to_our_request_counts() -> None:
     request = options_request("sip:x", ("::1", 5060), "tcp", "abc").decode()
     assert "Via: SIP/2.0/TCP [::1]:5060;branch=z9hG4bKabc;rport" in request
-    assert read_answer(b"SIP/2.0 200 OK\r\nv: SIP/2.0/UDP x;branch=z9hG4bKabc\r\n\r\n", "abc") is not None
+    answer = read_answer(b"SIP/2.0 200 OK\r\nv: SIP/2.0/UDP x;branch=z9hG4bKabc\r\ns: a subject\r\n\r\n", "abc")
+    assert answer is not None
+    assert "server" not in answer.headers, "`s` is short for Subject (RFC 3261 §20)"
     assert read_answer(b"SIP/2.0 200 OK\r\nv: SIP/2.0/UDP x;branch=z9hG4bKother\r\n\r\n", "abc") is None
     assert read_answer(b"SIP/2.0 100 Trying\r\nv: z9hG4bKabc\r\n\r\n", "abc") is None
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from softfax.database.aside import set_aside
 from softfax.database.database import database_url
 from softfax.database.offline import database_as_it_is
-from softfax.diskspace import free_bytes
+from softfax.diskspace import existing, free_bytes
 from softfax.documents.fonts import FOLDER, Style
 from softfax.errors import SoftfaxError
 from softfax.ops.check import folder_problem
@@ -94,8 +94,7 @@ def disk_findings(config: StationConfig) -> Iterator[Finding]:
 
 
 def _speed(folder: Path) -> Iterator[Finding]:
-    while not folder.exists():
-        folder = folder.parent
+    folder = existing(folder)
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             began = time.monotonic()

@@ -65,9 +65,8 @@ def read_answer(data: bytes, branch: str) -> Answer | None:
     for line in lines[:200]:
         name, colon, value = line.partition(":")
         if colon:
-            headers.setdefault(
-                {"v": "via", "s": "server"}.get(name.strip().lower(), name.strip().lower()), value.strip()
-            )
+            name = name.strip().lower()
+            headers.setdefault("via" if name == "v" else name, value.strip())
     if f"z9hG4bK{branch}" not in headers.get("via", ""):
         return None
     reason = clean(status[2][:80])
