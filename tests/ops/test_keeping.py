@@ -181,7 +181,7 @@ def test_a_backup_of_a_station_that_runs(tmp_path: Path, letter: Path, capsys: p
     assert "is not empty; --force moves it aside" in capsys.readouterr().err
     assert main(["restore", str(archive), "--config", str(file), "--force"]) == 0
     out = capsys.readouterr().out
-    assert "faxes that waited may have gone out since" in out
+    assert "1 fax that waited may have gone out since" in out
     assert not (tmp_path / "data" / "later.txt").exists()
     (aside,) = tmp_path.glob("data.before-*")
     assert (aside / "later.txt").exists()

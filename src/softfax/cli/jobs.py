@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softfax.cli.lines import clock, counted, json_line, json_text
-from softfax.cli.options import add_shared_options, config_path, count
+from softfax.cli.options import add_shared_options, config_path
 from softfax.cli.tables import show_table
 from softfax.cli.terminal import Terminal
 from softfax.errors import ConfigError, ExitStatus, UsageError
@@ -66,7 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="WHEN", help="made since: 2026-11-21, a time, or 2h, 3d, 1w ago")
     parser.add_argument("--mailbox", metavar="NAME", help="of this mailbox")
     parser.add_argument("--unread", action="store_true", help="only those not read yet")
-    parser.add_argument("--limit", metavar="N", type=count, default=20, help="at most N (20)")
+    parser.add_argument("--limit", metavar="N", type=int, default=20, help="at most N (20)")
     parser.add_argument("--all", action="store_true", help="all of them")
     parser.add_argument("--follow", action="store_true", help="what happens, until interrupted or ended")
     add_station_options(parser)
@@ -101,6 +101,8 @@ def _configured(named: str | None) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises SoftfaxError."""
+    if options.limit < 1:
+        raise UsageError(f"--limit {options.limit} shows nothing", "use a number above 0")
     with station_of(options) as station:
         if options.follow:
             return _follow(station, options)
