@@ -146,7 +146,7 @@ def _convert_one(name: str, action: argparse.Action, value: Any, origin: str) ->
 def _names(action: argparse.Action) -> list[str]:
     """Name of an option in the file and, in capitals, in the environment."""
     long = [option[2:].replace("-", "_") for option in action.option_strings if option.startswith("--")]
-    # Two options that share a destination, as --sent and --received, are told by their own names.
+    # Two options that share a destination, as --sent and --received, go by their own names alone.
     return long if isinstance(action, argparse._StoreConstAction) else list(dict.fromkeys([*long, action.dest]))
 
 
