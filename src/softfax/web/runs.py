@@ -123,6 +123,7 @@ class Runs:
     def __init__(self, station: StationLike, queue: FaxQueueLike, store: WebStore) -> None:
         self._station, self._queue, self._store = station, queue, store
         self._runs: dict[str, tuple[dict[str, Any], SwmlRunner, asyncio.Task[None]]] = {}
+        self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         """End the runs that an earlier station left."""
@@ -130,39 +131,39 @@ class Runs:
 
     async def stop(self) -> None:
         """Ends those under way."""
-        tasks = []
-        for _, runner, task in list(self._runs.values()):
+        for _, runner, _ in self._runs.values():
             runner.cancel()
-            tasks.append(task)
-        if tasks:
+        if tasks := [task for _, _, task in self._runs.values()]:
             _, pending = await asyncio.wait(tasks, timeout=5.0)
             for task in pending:
                 task.cancel()
 
     async def begin(self, document: SwmlDocument, to: str, key: str = "", digest: str = "") -> dict[str, Any]:
         """Begins one; it is noted under `key` before anything is called. Raises UsageError, DoNotFaxError, LocalError."""
-        if len(self._runs) >= RUNS_MAX:
-            raise LocalError(f"{RUNS_MAX} SWML documents run already", "wait until some have ended")
-        self._station.rules.routes(to)
+        async with self._turn:
+            if len(self._runs) >= RUNS_MAX:
+                raise LocalError(f"{RUNS_MAX} SWML documents run already", "wait until some have ended")
+            self._station.rules.routes(to)
+            return await self._begin(document, to, key, digest)
+
+    async def _begin(self, document: SwmlDocument, to: str, key: str, digest: str) -> dict[str, Any]:
         faxes: list[str] = []
         said: list[str] = []
         run: dict[str, Any] = {
             "id": new_fax_id(), "state": "running", "to": to, "started": _now(), "ended": None, "problem": "",
             "variables": {}, "faxes": faxes, "said": said,
         }  # fmt: skip
-        config = self._station.config
         runner = SwmlRunner(
             _Guarded(self._station, self._queue, faxes),
             document,
             to,
             order=FaxOrder(destination=to, direction=Direction.SEND),
-            allow_private=config.fax.allow_private_documents,
+            allow_private=self._station.config.fax.allow_private_documents,
             link="/v1/faxes/{id}/document.pdf",
             say=lambda line: said.append(_text(line)) if len(said) < LINES_MAX else None,
         )
-        await asyncio.to_thread(self._store.put_run, str(run["id"]), "running", run, key, digest)
-        task = asyncio.ensure_future(self._run(run, runner))
-        self._runs[str(run["id"])] = (run, runner, task)
+        await asyncio.to_thread(self._store.put_run, run["id"], "running", run, key, digest)
+        self._runs[run["id"]] = (run, runner, asyncio.ensure_future(self._run(run, runner)))
         return dict(run)
 
     async def _run(self, run: dict[str, Any], runner: SwmlRunner) -> None:
@@ -177,8 +178,11 @@ class Runs:
             log.exception("a run of SWML failed")
             run["state"], run["problem"] = "failed", f"{type(error).__name__}"
         run["variables"], run["ended"] = _plain(runner.machine.vars), _now()
-        self._runs.pop(run["id"], None)
-        await asyncio.shield(asyncio.to_thread(self._store.put_run, run["id"], run["state"], run))
+        try:
+            await asyncio.shield(asyncio.to_thread(self._store.put_run, run["id"], run["state"], run))
+        finally:
+            # Not before: until then the record says that it runs.
+            self._runs.pop(run["id"], None)
 
     async def get(self, run_id: str) -> dict[str, Any] | None:
         """State of a run."""
@@ -195,13 +199,14 @@ class Runs:
 
     async def cancel(self, run_id: str) -> dict[str, Any] | None:
         """Ends a run; None where there is none. Raises Problem where it has ended."""
-        if run_id in self._runs:
+        if run_id in self._runs and self._runs[run_id][0]["ended"] is None:
             run, runner, _ = self._runs[run_id]
             run["state"] = "cancelling"
             runner.cancel()
-        elif (found := await self.get(run_id)) is not None:
+            return await self.get(run_id)
+        if (found := await self.get(run_id)) is not None:
             raise Problem(409, "The run has ended", f"It is {found['state']}.", kind="ended")
-        return await self.get(run_id)
+        return None
 
 
 def _plain(values: Any) -> Any:
