@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, create_model
 
+from softfax.database.aside import SetAside
 from softfax.model import CallState, Direction, Mode, ProgressEvent, SessionEvent
 from softfax.options import outside_options
+from softfax.station.load import Load, Refusals
+from softfax.station.views import RegistrationView, WorkerView
 from softfax.web.answers import Out, keys_of
 
 __all__ = ["AccountList", "HealthOut", "MailboxList", "PolledList", "PolledOut", "SessionList", "StatusOut"]
@@ -42,24 +45,12 @@ class SessionList(Out):
     sessions: list[SessionOut]
 
 
-class RegistrationOut(Out):
-    account: str
-    server: str
-    state: Literal["registered", "trying", "failed", "unregistered", "reachable", "unreachable"]
-    since: AwareDatetime
-    next_try: AwareDatetime | None
-    problem: str
-    expires_s: int
+class RegistrationOut(keys_of(RegistrationView)):  # type: ignore[misc]
+    """The registration of an account, or what is known of its server where that is asked by OPTIONS."""
 
 
-class WorkerOut(Out):
-    number: int
-    pid: int
-    state: str
-    since: AwareDatetime
-    calls: int
-    restarts: int
-    last_end: str
+class WorkerOut(keys_of(WorkerView, but=("address", "load"))):  # type: ignore[misc]
+    """A process that calls run in."""
 
 
 class LinesOut(Out):
@@ -101,37 +92,19 @@ class DayOut(Out):
     pages: int
 
 
-class SetAsideOut(Out):
+class SetAsideOut(keys_of(SetAside)):  # type: ignore[misc]
     """A record of the database that cannot be read."""
 
-    table: str
-    key: str
-    problem: str
-    since: AwareDatetime
 
-
-class RefusedOut(Out):
+class RefusedOut(keys_of(Refusals)):  # type: ignore[misc]
     """Since the start: calls because another would have taken from those under way, or because all channel slots were taken; from
     addresses of no account, calls over their budget, connections, and connections that were ended."""
 
-    overload: int
-    slots: int
-    unknown_calls: int
-    unknown_connections: int
-    connections_ended: int
 
-
-class LoadOut(Out):
+class LoadOut(keys_of(Load, but=("refused",))):  # type: ignore[misc]
     """Load of the machine. `busy` is the part of its time that the busiest thread needs for them, `late_ms`
     how late their ticks begin on average, `latest_ms` at most. `room` is how many calls more it takes now, `capacity` in all."""
 
-    busy: float
-    late_ms: float
-    latest_ms: float
-    loop_late_ms: float
-    calls: int
-    room: int
-    capacity: int
     refused: RefusedOut
 
 

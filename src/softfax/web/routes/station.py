@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import shutil
 import time
 from collections.abc import Sequence
-from datetime import datetime
-from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax._version import __version__
-from softfax.asjson import rfc3339, without_paths
+from softfax.asjson import fields_json, rfc3339, without_paths
+from softfax.diskspace import existing
 from softfax.options import outside_options
 from softfax.records.model import FaxRequest
 from softfax.station import FaxCall
@@ -34,17 +33,6 @@ router = APIRouter(tags=["station"])
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def _plain(value: Any) -> Any:
-    """Times as the API writes them, enumerations as their words."""
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    return value.value if isinstance(value, Enum) else value
-
-
-def _fields(view: Any) -> dict[str, Any]:
-    return {field.name: _plain(getattr(view, field.name)) for field in dataclasses.fields(view)}
-
-
 @router.get(
     "/v1/status",
     operation_id="getStatus",
@@ -57,37 +45,34 @@ async def status(web: Mine) -> Response:
     """Registrations, lines, queue, processes, disk, and how many faxes went through."""
     station = web.station
     config = station.config
-    counts, disk = await asyncio.gather(
-        web.queue.counts(), asyncio.to_thread(shutil.disk_usage, _existing(config.data.dir))
-    )
+    counts, disk = await asyncio.gather(web.queue.counts(), asyncio.to_thread(_disk, config.data.dir))
     return answer(
         {
             "version": __version__,
             "uptime_s": round(time.monotonic() - web.began, 1),
-            "registrations": [_fields(view) for view in station.registrations()],
+            "registrations": [fields_json(view) for view in station.registrations()],
             "lines": {"used": len(station.calls()), "max": config.sip.max_calls},
-            "load": _plain(dataclasses.asdict(LoadMeter.total([view.load for view in station.workers()]))),
+            "load": fields_json(LoadMeter.total([view.load for view in station.workers()])),
             "queue": {
                 "by_state": {str(state): count for state, count in counts.by_state.items()},
                 "due": counts.due,
                 "oldest_s": round(counts.oldest_s, 1),
             },
             "workers": [
-                {key: value for key, value in _fields(view).items() if key not in ("address", "load")}
+                {key: value for key, value in fields_json(view).items() if key not in ("address", "load")}
                 for view in station.workers()
             ],
-            "set_aside": [_fields(view) for view in await asyncio.to_thread(web.queue.aside.views)],
-            # Without what the file system keeps back for root, as df counts it: used and free make up the total.
-            "disk": {"total_bytes": disk.used + disk.free, "used_bytes": disk.used, "free_bytes": disk.free},
-            **await asyncio.to_thread(web.history.counts),
+            "set_aside": [fields_json(view) for view in await asyncio.to_thread(web.queue.aside.views)],
+            "disk": disk,
+            **await asyncio.to_thread(web.store.history.counts),
         }
     )
 
 
-def _existing(folder: Any) -> Any:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
+def _disk(folder: Path) -> dict[str, int]:
+    disk = shutil.disk_usage(existing(folder))
+    # Without what the file system keeps back for root, as df counts it: used and free make up the total.
+    return {"total_bytes": disk.used + disk.free, "used_bytes": disk.used, "free_bytes": disk.free}
 
 
 @router.get(
@@ -123,7 +108,7 @@ def _session(call: FaxCall, station: str) -> dict[str, Any]:
         "caller_name": context.caller_name,
         "called": context.called_number,
         "remote_station_id": call.remote_station_id,
-        "started": _plain(call.began),
+        "started": rfc3339(call.began),
         "progress": call.progress.to_json() if call.progress is not None else None,
     }
 
