@@ -14,6 +14,7 @@ __all__ = [
     "fields_json",
     "of_json",
     "rfc3339",
+    "rfc3339_of",
     "without_paths",
 ]
 
@@ -21,6 +22,11 @@ __all__ = [
 def rfc3339(when: datetime) -> str:
     """A time as JSON has it: UTC, with microseconds."""
     return when.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def rfc3339_of(seconds: float) -> str:
+    """Seconds since 1970 as JSON has times."""
+    return rfc3339(datetime.fromtimestamp(seconds, UTC))
 
 
 _T = TypeVar("_T")

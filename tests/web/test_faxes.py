@@ -14,7 +14,7 @@ import httpx
 from PIL import Image, ImageDraw
 
 from tests.support.receiver import receiver
-from tests.web.rig import READER, SENDER, Running, running, until
+from tests.web.rig import READER, SENDER, running, until
 
 LETTER = b"\f".join(f"Page {n}".encode() for n in (1, 2, 3))
 
@@ -381,73 +381,6 @@ async def _contacts(c: httpx.AsyncClient) -> None:
     assert (await c.get(f"/v1/contacts/{ada['id']}")).status_code == 404
 
 
-def test_a_swml_document_runs(tmp_path: Path) -> None:
-    document = """
-version: 1.0.0
-sections:
-  main:
-    - send_fax: {document: "%s"}
-    - execute: {dest: other}
-  other:
-    - hangup
-"""
-
-    async def run(r: Running, c: httpx.AsyncClient, body: str, kind: str) -> dict[str, Any]:
-        answer = await c.post("/v1/swml?to=sip:ok@far.example", content=body, headers={"Content-Type": kind})
-        assert answer.status_code == 202, answer.text
-        path = answer.headers["location"]
-
-        async def over() -> dict[str, Any] | None:
-            found: dict[str, Any] = (await c.get(path)).json()
-            return found if found["ended"] else None
-
-        done: dict[str, Any] = await until(over)
-        assert (await c.delete(path)).status_code == 409
-        return done
-
-    async def main() -> None:
-        async with running(tmp_path) as r, r.client() as c:
-            # A file of this machine is none of a stranger's documents.
-            for url in ("/etc/passwd", "file:///etc/passwd"):
-                done = await run(r, c, document % url, "application/yaml")
-                assert (done["state"], "URL" in done["problem"]) == ("failed", True), done
-            assert r.far_ends.calls == []
-            sections = {"main": [{"send_fax": {"document": "file:///etc/passwd"}}]}
-            done = await run(r, c, json.dumps({"version": "1.0.0", "sections": sections}), "application/json")
-            assert "URL" in done["problem"]
-            bad = await c.post("/v1/swml", json={"to": "sip:ok@far.example", "document": {"sections": {}}})
-            assert bad.status_code == 422
-
-    asyncio.run(main())
-
-
-def test_a_swml_document_runs_once_for_each_key(tmp_path: Path) -> None:
-    order = {"to": "sip:ok@far.example", "document": {"sections": {"main": [{"set": {"odd": "\ud800!"}}, "hangup"]}}}
-    headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
-
-    async def first() -> str:
-        async with running(tmp_path) as r, r.client() as c, r.client(SENDER) as other:
-            answers = await asyncio.gather(
-                *(c.post("/v1/swml", content=json.dumps(order), headers=headers) for _ in range(4))
-            )
-            assert {answer.status_code for answer in answers} <= {202, 409}
-            (run_id,) = {answer.json()["id"] for answer in answers if answer.status_code == 202}
-            different = await c.post("/v1/swml", content=json.dumps({**order, "to": "sip:1@a"}), headers=headers)
-            assert (different.status_code, different.json()["type"]) == (422, "urn:softfax:problem:idempotency")
-            own = await other.post("/v1/swml", content=json.dumps(order), headers=headers)
-            assert own.json()["id"] != run_id
-            return str(run_id)
-
-    async def second(run_id: str) -> None:
-        async with running(tmp_path) as r, r.client() as c:
-            again = await c.post("/v1/swml", content=json.dumps(order), headers=headers)
-            assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
-            assert (again.json()["id"], again.json()["state"]) == (run_id, "ended")
-            assert again.json()["variables"]["odd"] == "?!"
-
-    asyncio.run(second(asyncio.run(first())))
-
-
 def test_what_is_known_of_a_number_is_shown_set_and_forgotten(tmp_path: Path) -> None:
     async def run() -> None:
         async with running(tmp_path) as r, r.client() as c, r.client(READER) as reader:
@@ -467,66 +400,5 @@ def test_what_is_known_of_a_number_is_shown_set_and_forgotten(tmp_path: Path) ->
             path = f"/v1/numbers/{found['number']}"
             assert (await c.delete(path)).status_code == 204
             assert (await c.delete(path)).status_code == 404
-
-    asyncio.run(run())
-
-
-def test_documents_that_are_put_out_are_listed_without_their_passwords(tmp_path: Path) -> None:
-    past, out = {"until": datetime(2026, 1, 1, tzinfo=UTC)}, {"poll_password": "4711", "poll_document": "17"}
-    tables = [
-        {"name": name, "numbers": ["030*"], "documents": ["/srv/prices.pdf"], **more}
-        for name, more in (("now", out), ("before", past))
-    ]
-
-    async def run() -> None:
-        async with running(tmp_path, polled=tables) as r, r.client(READER) as reader:
-            answer = await reader.get("/v1/polled")
-            assert "4711" not in answer.text
-            now, before = answer.json()["polled"]
-            assert (now["documents"], now["poll_document"], now["has_password"]) == (["prices.pdf"], "17", True)
-            assert (now["out"], now["until"]) == (True, None)
-            assert (before["out"], before["until"]) == (False, "2026-01-01T00:00:00.000000Z")
-
-    asyncio.run(run())
-
-
-def test_a_document_is_put_out_for_polling_and_taken_back(tmp_path: Path) -> None:
-    wanted = {"name": "prices", "numbers": ["030 4711"], "poll_document": "17", "poll_password": "99"}
-    parts = {"file": ("prices.txt", b"Prices", "text/plain")}
-
-    async def run() -> None:
-        async with running(tmp_path) as r, r.client() as c, r.client(READER) as reader, r.client(SENDER) as sender:
-            form, key = {"request": json.dumps(wanted)}, {"Idempotency-Key": "k1"}
-            assert (await sender.post("/v1/polled", json=wanted)).status_code == 403
-            answer = await c.post("/v1/polled", data=form, files=parts, headers=key)
-            assert answer.status_code == 201, answer.text
-            out = answer.json()
-            assert "99" not in answer.text.replace(out["id"], "").replace(out["created"], "")
-            assert (out["documents"], out["pages_total"], out["numbers"]) == (["prices.txt"], 1, ["0304711"])
-            assert (out["out"], out["has_password"], out["fetched"]) == (True, True, 0)
-            again = await c.post("/v1/polled", data=form, files=parts, headers=key)
-            assert (again.json(), again.headers["Idempotency-Replayed"]) == (out, "true")
-            assert (await reader.get("/v1/polled")).json() == {"polled": [out]}
-            plain = {"name": "times", "numbers": "0304711", "poll_document": "18"}
-            assert (await c.post("/v1/polled", data=plain, files=parts)).status_code == 201
-            for changed, status in (
-                ({"name": "prices"}, 422),  # the name is taken
-                ({"name": "same"}, 422),  # nothing tells the two apart
-                ({"name": "over", "until": "2026-01-01T00:00:00Z"}, 422),
-                ({"name": "bad", "poll_document": "abc"}, 422),
-                ({"name": "none", "poll_document": "19", "documents": []}, 422),
-            ):
-                files = parts if changed["name"] != "none" else None
-                body = json.dumps(wanted | changed)
-                failed = await c.post("/v1/polled", data={"request": body}, files=files or {"x": ("", b"")})
-                assert failed.status_code == status, (changed, failed.text)
-            listed = (await c.get("/v1/polled")).json()["polled"]
-            assert [one["name"] for one in listed] == ["prices", "times"]
-            assert len(list(r.queue.folder.iterdir())) == 2
-            path = f"/v1/polled/{out['id']}"
-            assert (await reader.get(path)).json() == out
-            assert (await sender.delete(path)).status_code == 403
-            assert [(await c.delete(path)).status_code for _ in range(2)] == [204, 404]
-            assert (await c.post("/v1/polled", data=form, files=parts, headers=key)).status_code == 410
 
     asyncio.run(run())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A run of SWML over HTTP: its fax is one of the queue's, and a server that is asked what is next has heard how the fax ended."""
+"""Runs of SWML over HTTP: a fax of one is one of the queue's, and a server that is asked what is next has heard how the fax ended."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import asyncio
 import json
 import threading
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from tests.support.http_server import Server, answer
 from tests.support.receiver import Request, receiver
-from tests.web.rig import running, until
+from tests.web.rig import SENDER, Running, running, until
 
 DOCUMENT = """
 sections:
@@ -82,3 +85,70 @@ def test_variables_are_json_whatever_they_hold(tmp_path: Path) -> None:
             assert run["variables"] == {"a": None, "b": None, "c": None, "d": 1.5, "e": "?"}
 
     asyncio.run(main())
+
+
+def test_a_swml_document_runs(tmp_path: Path) -> None:
+    document = """
+version: 1.0.0
+sections:
+  main:
+    - send_fax: {document: "%s"}
+    - execute: {dest: other}
+  other:
+    - hangup
+"""
+
+    async def run(r: Running, c: httpx.AsyncClient, body: str, kind: str) -> dict[str, Any]:
+        answer = await c.post("/v1/swml?to=sip:ok@far.example", content=body, headers={"Content-Type": kind})
+        assert answer.status_code == 202, answer.text
+        path = answer.headers["location"]
+
+        async def over() -> dict[str, Any] | None:
+            found: dict[str, Any] = (await c.get(path)).json()
+            return found if found["ended"] else None
+
+        done: dict[str, Any] = await until(over)
+        assert (await c.delete(path)).status_code == 409
+        return done
+
+    async def main() -> None:
+        async with running(tmp_path) as r, r.client() as c:
+            # A file of this machine is none of a stranger's documents.
+            for url in ("/etc/passwd", "file:///etc/passwd"):
+                done = await run(r, c, document % url, "application/yaml")
+                assert (done["state"], "URL" in done["problem"]) == ("failed", True), done
+            assert r.far_ends.calls == []
+            sections = {"main": [{"send_fax": {"document": "file:///etc/passwd"}}]}
+            done = await run(r, c, json.dumps({"version": "1.0.0", "sections": sections}), "application/json")
+            assert "URL" in done["problem"]
+            bad = await c.post("/v1/swml", json={"to": "sip:ok@far.example", "document": {"sections": {}}})
+            assert bad.status_code == 422
+
+    asyncio.run(main())
+
+
+def test_a_swml_document_runs_once_for_each_key(tmp_path: Path) -> None:
+    order = {"to": "sip:ok@far.example", "document": {"sections": {"main": [{"set": {"odd": "\ud800!"}}, "hangup"]}}}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": "k"}
+
+    async def first() -> str:
+        async with running(tmp_path) as r, r.client() as c, r.client(SENDER) as other:
+            answers = await asyncio.gather(
+                *(c.post("/v1/swml", content=json.dumps(order), headers=headers) for _ in range(4))
+            )
+            assert {answer.status_code for answer in answers} <= {202, 409}
+            (run_id,) = {answer.json()["id"] for answer in answers if answer.status_code == 202}
+            different = await c.post("/v1/swml", content=json.dumps({**order, "to": "sip:1@a"}), headers=headers)
+            assert (different.status_code, different.json()["type"]) == (422, "urn:softfax:problem:idempotency")
+            own = await other.post("/v1/swml", content=json.dumps(order), headers=headers)
+            assert own.json()["id"] != run_id
+            return str(run_id)
+
+    async def second(run_id: str) -> None:
+        async with running(tmp_path) as r, r.client() as c:
+            again = await c.post("/v1/swml", content=json.dumps(order), headers=headers)
+            assert (again.status_code, again.headers["idempotency-replayed"]) == (202, "true")
+            assert (again.json()["id"], again.json()["state"]) == (run_id, "ended")
+            assert again.json()["variables"]["odd"] == "?!"
+
+    asyncio.run(second(asyncio.run(first())))

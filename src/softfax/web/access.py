@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import ipaddress
 import logging
 import math
 import re
@@ -18,11 +17,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from softfax.outside import clean
-from softfax.peers import network_of
+from softfax.peers import ip_of, network_of
 from softfax.sip.accounts import network
 from softfax.station.config.http import SCOPES, HttpConfig, is_loopback
 from softfax.web.limits import Buckets
-from softfax.web.problems import Problem
+from softfax.web.problems import Problem, throttled
 from softfax.web.store import Login, WebStore
 
 __all__ = ["Access", "Principal", "Requester", "check_origin", "unauthorized"]
@@ -97,7 +96,7 @@ class Access:
         address = peer
         for hop in reversed(headers.get("x-forwarded-for", "").split(",")):
             hop = hop.strip().strip("[]")
-            if not _is_address(hop):
+            if ip_of(hop) is None:
                 break
             address = hop
             if not self._trusted(hop):
@@ -106,13 +105,8 @@ class Access:
         return Requester(address, peer, proto == "https", True)
 
     def _trusted(self, address: str) -> bool:
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        return any(ip in proxy for proxy in self._proxies)
+        ip = ip_of(address)
+        return ip is not None and any(ip in proxy for proxy in self._proxies)
 
     # ---- who ----------------------------------------------------------------------------------------------------
 
@@ -130,13 +124,8 @@ class Access:
 
     def _local(self, requester: Requester, headers: Mapping[str, str]) -> Principal:
         """Without tokens: this machine alone, asked by its own name. Another name may be one that an attacker let lead here."""
-        try:
-            ip = ipaddress.ip_address(requester.peer)
-            mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-            near = (mapped or ip).is_loopback
-        except ValueError:
-            near = False
-        if not near or any(name in headers for name in _FORWARDED):
+        ip = ip_of(requester.peer)
+        if ip is None or not ip.is_loopback or any(name in headers for name in _FORWARDED):
             raise Problem(
                 403,
                 "Only this machine may ask",
@@ -180,14 +169,7 @@ class Access:
         digest = hashlib.sha256(given[: TOKEN_MAX + 1].encode("utf-8", "surrogatepass")).digest()
         known = self._right.get((key, digest), -math.inf) > time.monotonic() - RIGHT_S
         if (wait_s := self._failures.wait_s(key)) and not known:
-            raise Problem(
-                429,
-                "Too many wrong tokens",
-                "From this address came too many wrong tokens.",
-                f"Try again in {int(wait_s) + 1} seconds.",
-                kind="throttled",
-                headers={"Retry-After": str(int(wait_s) + 1)},
-            )
+            raise throttled("Too many wrong tokens", "From this address came too many wrong tokens.", wait_s)
         # All are compared, so that the time tells nothing.
         found = [token for token in self._tokens if hmac.compare_digest(token.digest, digest)]
         if not found:
@@ -271,11 +253,3 @@ def _digest(secret: str) -> bytes:
 def _fingerprint(token: _Token) -> str:
     """Fingerprint of a token, not its digest: a reader of the database learns nothing that can be tried."""
     return hashlib.sha256(b"softfax login " + token.digest).hexdigest()
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

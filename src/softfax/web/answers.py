@@ -23,7 +23,9 @@ from softfax.model import (
     SessionEvent,
 )
 from softfax.options import ModePolicy, Resolution, Scan
+from softfax.records.model import RetryRules
 from softfax.station.config.http import Scope
+from softfax.web.store import Contact
 
 __all__ = [
     "AttemptOut",
@@ -69,12 +71,11 @@ def _without_default(schema: dict[str, Any]) -> None:
 def keys_of(kind: type, *, but: Collection[str] = ()) -> type[Out]:
     """The keys that one of our dataclasses has as JSON. Of an event, what is None is left out."""
     is_event = issubclass(kind, Event)
-    keys: dict[str, Any] = (
-        {"event": (Literal[kind.event], ...)} if issubclass(kind, Event) and "event" not in but else {}
-    )
-    for name, hint in get_type_hints(kind).items():
-        if name not in {f.name for f in dataclasses.fields(kind)} or name in but:
-            continue
+    keys: dict[str, Any] = {}
+    if issubclass(kind, Event) and "event" not in but:
+        keys["event"] = (Literal[kind.event], ...)
+    hints = get_type_hints(kind)
+    for name, hint in ((field.name, hints[field.name]) for field in dataclasses.fields(kind) if field.name not in but):
         sure = [one for one in get_args(hint) if one is not type(None)]
         if is_event and len(sure) < len(get_args(hint)):
             keys[name] = (sure[0], Field(None, json_schema_extra=_without_default))
@@ -157,12 +158,8 @@ class AttemptOut(keys_of(Attempt, but=("result",))):  # type: ignore[misc]
     result: ResultOut | None
 
 
-class RetryOut(Out):
+class RetryOut(keys_of(RetryRules)):  # type: ignore[misc]
     """Retries as ordered; null where that was left to the station."""
-
-    attempts: int | None
-    wait_s: float | None
-    on_uncertain: str | None
 
 
 class FaxOut(keys_of(Fax, but=("attempts", "raw", "result"))):  # type: ignore[misc]
@@ -269,13 +266,8 @@ class EventList(Out):
     events: list[EventOut]
 
 
-class ContactOut(Out):
-    id: str
-    name: str
-    number: str
-    company: str
-    email: str
-    notes: str
+class ContactOut(keys_of(Contact)):  # type: ignore[misc]
+    """An entry of the address book."""
 
 
 class ContactList(Out):

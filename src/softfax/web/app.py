@@ -54,7 +54,6 @@ def create_web(station: StationLike, queue: FaxQueueLike, store: WebStore, **mor
         pictures=Pictures(config.page_cache_mb * 1_000_000),
         streams=Streams(config.max_streams),
         swml=Runs(station, queue, store),
-        history=store.history,
         **{"cookie": COOKIE, **more},
     )
 

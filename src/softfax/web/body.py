@@ -19,8 +19,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from softfax.outside import clean
 from softfax.web.problems import Problem
 
-__all__ = ["File", "Form", "disk_full", "is_form", "read_form", "safe_name"]
+__all__ = ["FORMS", "File", "Form", "disk_full", "read_form", "safe_name", "whole"]
 
+FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 FIELDS_MAX = 5000
 FIELD_BYTES_MAX = 1 << 20
 FIELDS_BYTES_MAX = 2 << 20
@@ -53,12 +54,6 @@ class Form:
     def all(self, name: str) -> list[str]:
         """Every value of a field."""
         return [value for key, value in self.fields if key == name]
-
-
-def is_form(content_type: str) -> bool:
-    """Return True if a body is a form."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind in ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 def disk_full(detail: str) -> Problem:
@@ -108,12 +103,19 @@ async def read_form(content_type: str, stream: AsyncIterator[bytes], folder: Pat
     return reading.form
 
 
-async def _urlencoded(stream: AsyncIterator[bytes]) -> Form:
+async def whole(stream: AsyncIterator[bytes], most: int, refusal: Problem) -> bytes:
+    """A body of at most `most` bytes. Raises the refusal for a longer one."""
     data = bytearray()
     async for chunk in stream:
         data += chunk
-        if len(data) > FIELDS_BYTES_MAX:
-            raise Problem(413, "Too large", "The form's fields are too large.", kind="too-large")
+        if len(data) > most:
+            raise refusal
+    return bytes(data)
+
+
+async def _urlencoded(stream: AsyncIterator[bytes]) -> Form:
+    too_large = Problem(413, "Too large", "The form's fields are too large.", kind="too-large")
+    data = await whole(stream, FIELDS_BYTES_MAX, too_large)
     try:
         text = data.decode()
         return Form(

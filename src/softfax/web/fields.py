@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,8 +16,9 @@ from starlette.requests import Request
 from softfax.documents.ranges import parse_ranges
 from softfax.errors import said
 from softfax.options import outside_options
-from softfax.web.body import Form
+from softfax.web.body import Form, whole
 from softfax.web.guard import JSON_MAX, too_large
+from softfax.web.patterns import TAG_KEY
 from softfax.web.problems import Problem, invalid
 
 __all__ = ["JSON_FIELDS", "PLAIN_FIELDS", "form_values", "read_json", "tags_of", "take_file_fields", "valid"]
@@ -51,11 +52,7 @@ def valid(model: type[_Model], values: Any) -> _Model:
 
 async def read_json(request: Request) -> Any:
     """The body as JSON, at most 2 MB. Raises Problem."""
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > JSON_MAX:
-            raise too_large(JSON_MAX)
+    data = await whole(request.stream(), JSON_MAX, too_large(JSON_MAX))
     try:
         return json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -91,30 +88,34 @@ def take_file_fields(form: Form) -> None:
     form.fields = [one for one in form.fields if one[0] not in ("pages", "password")]
 
 
-def form_values(form: Form) -> Any:
-    """Options of a fax from a form, as the JSON has them. Raises Problem, RequestValidationError.
+def form_values(form: Form, plain: Collection[str] = PLAIN_FIELDS, several: Collection[str] = ("to",)) -> Any:
+    """An order from a form, as the JSON has it. Raises Problem, RequestValidationError.
 
-    Either a field `request` with the JSON, or fields with its keys: `to`, `url` and `upload` may come several times, `tag.NAME`
-    and `cover.NAME` name parts, and `cover`, `retry`, `callbacks`, `tags`, `documents` may be JSON.
+    Either a field `request` with the JSON, or fields with its keys: `plain` ones are texts, `several`, `url` and `upload` may
+    come several times, `tag.NAME` and `cover.NAME` name parts, and `cover`, `retry`, `callbacks`, `tags`, `documents` may be
+    JSON.
     """
-    whole = form.all("request")
-    if whole:
+    requests = form.all("request")
+    if requests:
         if len(form.fields) > 1:
             raise invalid("request", "no other field goes with it")
-        return _json(whole[0], "request")
+        if not isinstance(body := _json(requests[0], "request"), dict):
+            raise invalid("request", "use an object")
+        return body
     out: dict[str, Any] = {}
     for key, value in form.fields:
-        _put(out, key, value)
-    if len(to := form.all("to")) == 1:
+        if key in several:
+            out.setdefault(key, []).append(value)
+        else:
+            _put(out, key, value, plain)
+    if len(to := out.get("to", [])) == 1:
         out["to"] = to[0]
     return out
 
 
-def _put(out: dict[str, Any], key: str, value: str) -> None:
+def _put(out: dict[str, Any], key: str, value: str, plain: Collection[str]) -> None:
     table, _, part = key.partition(".")
-    if key == "to":
-        out.setdefault("to", []).append(value)
-    elif key in ("url", "upload"):
+    if key in ("url", "upload"):
         out.setdefault("documents", []).append({key: value})
     elif key == "callback":
         out.setdefault("callbacks", []).append({"url": value})
@@ -124,7 +125,7 @@ def _put(out: dict[str, Any], key: str, value: str) -> None:
         raise invalid(key, "it stands there twice")
     elif key in JSON_FIELDS:
         out[key] = _json(value, key)
-    elif key in PLAIN_FIELDS:
+    elif key in plain:
         # An empty field of a form is one that was not filled in.
         out.update({key: value} if value else {})
     else:
@@ -138,7 +139,7 @@ def tags_of(request: Request) -> Mapping[str, str]:
         name = key.removeprefix("tag.")
         if name == key:
             continue
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or len(value) > 256 or not value.isprintable():
+        if not re.fullmatch(TAG_KEY, name) or len(value) > 256 or not value.isprintable():
             raise invalid(key[:80], "this is not a tag", "query")
         out[name] = value
     if len(out) > 10:

@@ -17,7 +17,7 @@ from softfax.peers import network_of
 from softfax.station.links import DocumentLinks
 from softfax.web.access import Access, Principal, Requester, check_origin, unauthorized
 from softfax.web.limits import Buckets
-from softfax.web.problems import Problem, problem_of
+from softfax.web.problems import Problem, problem_of, throttled
 
 __all__ = ["JSON_MAX", "Guard", "cookie_of"]
 
@@ -151,15 +151,14 @@ class Guard:
             )
         client = scope.get("client")
         requester = self.access.requester(client[0] if client else "", scope["scheme"], headers)
-        scope["state"] = {**scope.get("state", {}), "requester": requester, "principal": None}
         path, method = scope["path"], scope["method"]
         public = path in _PUBLIC or path.startswith("/assets/") or (path == "/v1/login" and method == "POST")
         principal = self._principal(requester, headers, public)
-        scope["state"]["principal"] = principal
         self._often(requester, principal)
         query = scope["query_string"].decode("latin-1")
         if principal is None and _LINKED.fullmatch(path) and self.links.is_good(path, query):
-            principal = scope["state"]["principal"] = Principal("link", frozenset({"read"}), "link")
+            principal = Principal("link", frozenset({"read"}), "link")
+        scope["state"] |= {"requester": requester, "principal": principal}
         if principal is None and not public:
             raise unauthorized("The station answers to those it knows.")
         check_origin(method, headers, principal)
@@ -180,14 +179,8 @@ class Guard:
         else:
             key = f"{principal.kind == 'proxy'} {principal.name}"
         if wait_s := self._asked.take(key):
-            raise Problem(
-                429,
-                "Too many requests",
-                f"More than {self.access.config.requests_per_minute} a minute.",
-                f"Try again in {int(wait_s) + 1} seconds.",
-                kind="throttled",
-                headers={"Retry-After": str(int(wait_s) + 1)},
-            )
+            most = self.access.config.requests_per_minute
+            raise throttled("Too many requests", f"More than {most} a minute.", wait_s)
 
     def _size(self, path: str, method: str) -> tuple[int, float]:
         """Limit on the bytes of a request, and the time for them."""

@@ -25,8 +25,9 @@ class Buckets:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def _level(self, key: str) -> float:
-        level, then = self._levels.get(key, (self._burst, 0.0))
-        return min(self._burst, level + (self._clock() - then) * self._rate) if key in self._levels else level
+        now = self._clock()
+        level, then = self._levels.get(key, (self._burst, now))
+        return min(self._burst, level + (now - then) * self._rate)
 
     def wait_s(self, key: str) -> float:
         """Seconds until there is a token; 0 where there is one."""

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from softfax.model import FaxState
-from softfax.web.patterns import EMAIL, FAX_ID, KINDS, TAG_KEY, UPLOAD_ID, URL
+from softfax.web.patterns import ANY_FAX_ID, EMAIL, FAX_ID, KINDS, TAG_KEY, UPLOAD_ID, URL
 
 __all__ = ["mistake"]
 
 _MOMENT = "write it as 2026-11-21T09:30:00Z, with a zone"
 _PATTERNS: Mapping[str, str] = {
+    ANY_FAX_ID: "an id has 24 hexadecimal digits",
     EMAIL: "write it as ada@example.com",
     FAX_ID: "an id has 24 hexadecimal digits",
     TAG_KEY: "the name of a tag has at most 64 letters, digits, dots, dashes and underscores",
@@ -22,9 +23,7 @@ _PATTERNS: Mapping[str, str] = {
 }
 #: Query parameters and headers, by name.
 _NAMED: Mapping[str, str] = {
-    "broadcast_id": "an id has 24 hexadecimal digits",
     "cursor": "use the one of the list before",
-    "fax_id": "an id has 24 hexadecimal digits",
     "Idempotency-Key": "use 1 to 199 visible ASCII characters",
     "Last-Event-ID": "use the number of an event",
     "last_event_id": "use the number of an event",

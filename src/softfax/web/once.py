@@ -37,8 +37,8 @@ def key_of(request: Request, given: str | None, work: str = "") -> str:
     return f"{name_of(request)} {work}{' ' if work else ''}{given.strip(chr(34))}" if given else ""
 
 
-def digest_of(*what: Any) -> str:
-    """Digest that tells one request from another."""
+def digest_of(what: Any) -> str:
+    """Digest that tells one request from another by what of it is JSON."""
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from softfax.web.etags import unchanged
 from softfax.web.problems import Problem
 
 __all__ = ["FOLDER", "PageFiles"]
@@ -70,8 +71,8 @@ class PageFiles:
             "ETag": asset.etag,
             "Vary": "Accept-Encoding",
         }
-        if asset.etag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
+        if (same := unchanged(request, asset.etag, headers)) is not None:
+            return same
         if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
             return Response(asset.packed, headers=headers | {"Content-Encoding": "gzip"}, media_type=asset.kind)
         return Response(asset.body, headers=headers, media_type=asset.kind)

@@ -9,14 +9,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
 from softfax.documents.scale import dots_per_inch
 from softfax.errors import DocumentUnsupportedError
 
-__all__ = ["WIDTH_MAX", "WIDTH_MIN", "Pictures", "page_count", "page_png"]
+__all__ = ["WIDTH_MAX", "WIDTH_MIN", "Pictures", "page_png"]
 
 WIDTH_MIN, WIDTH_MAX = 16, 4096
 PIXELS_MAX = 160_000_000
@@ -33,17 +32,15 @@ class Pictures:
 
     def __init__(self, bytes_max: int, at_a_time: int = 2) -> None:
         self._max = bytes_max
-        self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._bytes = 0
         self._turn = asyncio.Semaphore(at_a_time)
 
-    async def page(self, file: Path, number: int, width: int | None) -> bytes | None:
-        """A page of a fax TIFF or of a PDF we wrote, as PNG; None where it has no such page. Raises DocumentError."""
-        try:
-            status = file.stat()
-        except OSError:
-            return None
-        key = (str(file), status.st_mtime_ns, status.st_size, number, width)
+    async def page(self, file: Path, etag: str, number: int, width: int | None) -> bytes | None:
+        """A page of a fax TIFF or of a PDF we wrote, as PNG; None where it has no such page. `etag` names the picture among those
+        of the file. Raises DocumentError.
+        """
+        key = (str(file), etag)
         if (found := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return found
@@ -55,7 +52,7 @@ class Pictures:
             self._keep(key, made)
         return made
 
-    def _keep(self, key: tuple[Any, ...], png: bytes) -> None:
+    def _keep(self, key: tuple[str, str], png: bytes) -> None:
         if len(png) > self._max // 4 or key in self._kept:
             return
         self._kept[key] = png
@@ -74,15 +71,6 @@ def page_png(file: Path, number: int, width: int | None = None) -> bytes | None:
         raise DocumentUnsupportedError(
             f"{file.name} is not a fax that can be read ({error})", "take another copy of it"
         ) from None
-
-
-def page_count(file: Path) -> int:
-    """Number of pages of a fax TIFF so far. Blocks; 0 where it cannot be read."""
-    try:
-        with Image.open(file) as image:
-            return int(getattr(image, "n_frames", 1))
-    except (OSError, ValueError, SyntaxError):
-        return 0
 
 
 def _tiff_page(file: Path, number: int) -> tuple[Image.Image, float, float] | None:

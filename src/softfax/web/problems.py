@@ -37,7 +37,7 @@ from softfax.errors import (
 from softfax.records.errors import EndedError, IdempotencyError, NoFaxError
 from softfax.web.mistakes import mistake
 
-__all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "invalid", "problem_of"]
+__all__ = ["MEDIA_TYPE", "Problem", "add_handlers", "invalid", "media_type", "problem_of", "throttled", "unsupported"]
 
 log = logging.getLogger("softfax.web")
 
@@ -134,6 +134,24 @@ def invalid(where: str, what: str, place: str = "body") -> RequestValidationErro
     return RequestValidationError([{"type": "value_error", "loc": (place, where), "msg": what, "input": None}])
 
 
+def media_type(request: Request) -> str:
+    """Media type of a body, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def unsupported(wanted: str) -> Problem:
+    """Problem 415: the body is of another kind than those that are `wanted`."""
+    return Problem(415, "Unsupported media type", f"Send {wanted}.", kind="media-type")
+
+
+def throttled(title: str, detail: str, wait_s: float) -> Problem:
+    """Problem 429: the client has to wait for so many seconds."""
+    seconds = str(int(wait_s) + 1)
+    return Problem(
+        429, title, detail, f"Try again in {seconds} seconds.", kind="throttled", headers={"Retry-After": seconds}
+    )
+
+
 def _of_framework(error: HTTPException) -> Problem:
     said = str(error.detail) if error.detail else ""
     phrase = HTTPStatus(error.status_code).phrase
@@ -184,11 +202,10 @@ def add_handlers(app: FastAPI) -> None:
 
 def _other_body(request: Request, error: Exception) -> Problem | None:
     """Problem 415: JSON is wanted, and something else came."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not isinstance(error, RequestValidationError) or kind.endswith(("/json", "+json")):
+    if not isinstance(error, RequestValidationError) or media_type(request).endswith(("/json", "+json")):
         return None
     if any(one["loc"] == ("body",) and one["type"] != "missing" for one in error.errors()):
-        return Problem(415, "Unsupported media type", "Send application/json.", kind="media-type")
+        return unsupported("application/json")
     return None
 
 

@@ -101,6 +101,7 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 #: What looks first stands last, so that errors and the description name the limits themselves.
 LINE, LINES, WHOLE = BeforeValidator(_one_line), BeforeValidator(_lines), BeforeValidator(_whole)
 Short = Annotated[str, StringConstraints(max_length=200), LINE]
+Priority = Annotated[int, Field(ge=0, le=9), WHOLE]
 Text = Annotated[str, StringConstraints(max_length=20_000), LINES]
 Destination = Annotated[str, StringConstraints(min_length=1, max_length=400, strip_whitespace=True), LINE]
 
@@ -137,10 +138,8 @@ class DocumentIn(In):
     upload: Annotated[str, StringConstraints(pattern=UPLOAD_ID)] | None = Field(None, description="id of an upload")
     url: Url | None = Field(None, description="where the station fetches it: http or https, at a public address")
     name: Short = Field("", description="what people see instead of the file's name")
-    pages: Annotated[str, StringConstraints(max_length=200), LINE] = Field(
-        "", description="the pages to take, as `1-3,5`", examples=["1-3,5"]
-    )
-    password: Annotated[str, StringConstraints(max_length=200), LINE] = Field("", description="opens an encrypted one")
+    pages: Short = Field("", description="the pages to take, as `1-3,5`", examples=["1-3,5"])
+    password: Short = Field("", description="opens an encrypted one")
 
     @model_validator(mode="after")
     def _one(self) -> DocumentIn:
@@ -239,7 +238,7 @@ def _field(option: Option) -> tuple[Any, Any]:
     """An option as a key of a body: one line of text, or a value that may be left out."""
     kind = option.kind
     if kind is Rate:
-        kind = Annotated[kind, BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isdigit() else v)]
+        kind = Annotated[kind, BeforeValidator(lambda v: int(v) if isinstance(v, str) and v.isdecimal() else v)]
     is_text = str in (kind, getattr(kind, "__origin__", None))
     return (
         Annotated[kind, LINE] if is_text else kind | None,
@@ -278,7 +277,7 @@ class FaxIn(OptionsIn):
         default=[], description="in order, a URL alone will do; files in the same request come after them"
     )
     cover: CoverIn | None = Field(None, description="a cover page before the documents")
-    priority: Annotated[int, Field(ge=0, le=9), WHOLE] = Field(5, description="0 last, 9 first")
+    priority: Priority = Field(5, description="0 last, 9 first")
     not_before: Moment | None = Field(None, description="not sent before then")
     deadline: Moment | None = Field(None, description="given up after then")
     retry: RetryIn = RetryIn()
@@ -293,11 +292,6 @@ class FaxIn(OptionsIn):
             "cover": cover,
             "tags": dict(self.tags),
         }
-
-    @property
-    def destinations(self) -> list[str]:
-        """All destinations, each once."""
-        return list(dict.fromkeys([self.to] if isinstance(self.to, str) else self.to))
 
 
 def _of_table(name: str) -> tuple[Any, Any]:
@@ -338,7 +332,7 @@ class Change(In):
     unread: bool | None = None
     tags: Tags | None = Field(None, description="all its tags from now on")
     mailbox: Annotated[str, StringConstraints(max_length=40), LINE] | None = None
-    priority: Annotated[int, Field(ge=0, le=9), WHOLE] | None = Field(None, description="0 last, 9 first")
+    priority: Priority | None = Field(None, description="0 last, 9 first")
     not_before: Moment | None = Field(None, description="not sent before then; at once where it has passed")
     deadline: Moment | None = Field(None, description="given up after then")
 

@@ -61,20 +61,20 @@ class _Protocol(H11Protocol):
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             scope["softfax.abort"] = transport.abort
-            scope["softfax.full"] = len(self.connections) > connections_max() or self._of_one() > connections_max() // 2
+            scope["softfax.full"] = self._too_many()
             await inner(scope, receive, send)
 
         self.app = app
-        if (
-            len(self.connections) > connections_max() + CONNECTIONS_OVER
-            or self._of_one() > connections_max() // 2 + CONNECTIONS_OVER
-        ):
+        if self._too_many(CONNECTIONS_OVER):
             transport.abort()
         self._await_head()
 
-    def _of_one(self) -> int:
-        """Limit on the connections of one network: half of all are left to others, also by a proxy in front."""
-        return sum(getattr(other, "network", "") == self.network for other in self.connections)
+    def _too_many(self, over: int = 0) -> bool:
+        """Return True above the limit on connections, or that on those of one network: half of all are left to others, also by a
+        proxy in front."""
+        most = connections_max()
+        of_one = sum(getattr(other, "network", "") == self.network for other in self.connections)
+        return len(self.connections) > most + over or of_one > most // 2 + over
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -16,7 +16,6 @@ from starlette.responses import Response
 from softfax.model import Fax
 from softfax.station.config.http import HttpConfig
 from softfax.web.access import Access, Principal, Requester, unauthorized
-from softfax.web.history import DailyCounts
 from softfax.web.pictures import Pictures
 from softfax.web.problems import Problem
 from softfax.web.runs import Runs
@@ -45,12 +44,10 @@ class Web:
     pictures: Pictures
     streams: Streams
     swml: Runs
-    history: DailyCounts
     cookie: str
     metrics: MetricsLike | None = None
     forward_email: ForwardEmail | None = None
     mailboxes: Callable[[], Sequence[Mapping[str, Any]]] | None = None
-    #: Fax id, attempt and form (`json`, `text`, `pcap`) to a trace: its JSON, its text, its file. Blocks.
     ready: list[Readiness] = field(default_factory=list)
     #: Idempotency keys of requests under way.
     keys: set[str] = field(default_factory=set)

@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -98,12 +98,16 @@ class Login:
         return hashlib.sha256(cookie.encode()).hexdigest()
 
 
+#: The fields of a contact that people write.
+_SAID = ("name", "number", "company", "email", "notes")
+
+
 def _folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
 def _searchable(values: Mapping[str, str], notations: Sequence[str]) -> str:
-    words = [_folded(values[key]) for key in ("name", "company", "number", "email", "notes")]
+    words = [_folded(values[key]) for key in _SAID]
     digits = dict.fromkeys(re.sub(r"\D", "", number) for number in (values["number"], *notations))
     return "\n".join([*words, *digits])
 
@@ -149,7 +153,7 @@ class WebStore:
 
         It is found by each of the `notations` of its number.
         """
-        row = {key: values.get(key, "") for key in ("name", "number", "company", "email", "notes")}
+        row = {key: values.get(key, "") for key in _SAID}
         row |= {"sort": _folded(row["name"] or row["number"])[:250], "search": _searchable(row, notations)}
         with self._engine.begin() as connection:
             if contact_id:
@@ -163,7 +167,7 @@ class WebStore:
                     raise UsageError(f"the address book is full ({CONTACTS_MAX})", "delete some entries")
                 contact_id = secrets.token_hex(12)
                 connection.execute(_contacts.insert().values(id=contact_id, **row, updated=time.time()))
-        return Contact(id=contact_id, **{key: row[key] for key in ("name", "number", "company", "email", "notes")})
+        return Contact(id=contact_id, **{key: row[key] for key in _SAID})
 
     def delete_contact(self, contact_id: str) -> bool:
         """Delete an entry; false if there was none."""
@@ -179,7 +183,7 @@ class WebStore:
             rows = connection.execute(sa.select(_logins)).all()
         # A damaged one is no login: its user logs in again.
         return [
-            Login(key=row.key, token=row.token, fingerprint=row.fingerprint, until=row.until)
+            Login(**row._mapping)
             for row in rows
             if isinstance(row.until, (int, float)) and all(isinstance(one, str) for one in row[:3])
         ]
@@ -188,11 +192,7 @@ class WebStore:
         """Keeps one, and forgets those that have run out."""
         with self._engine.begin() as connection:
             connection.execute(_logins.delete().where(_logins.c.until < time.time()))
-            connection.execute(
-                _logins.insert().values(
-                    key=login.key, token=login.token, fingerprint=login.fingerprint, until=login.until
-                )
-            )
+            connection.execute(_logins.insert().values(**asdict(login)))
 
     def delete_login(self, key: str) -> None:
         """Forgets one."""
@@ -261,5 +261,4 @@ class WebStore:
 
 def _contact(row: Any) -> Contact:
     # A field that is damaged is shown as text, and people mend it.
-    names = ("id", "name", "number", "company", "email", "notes")
-    return Contact(**{name: str(getattr(row, name)) for name in names})
+    return Contact(**{name: str(getattr(row, name)) for name in ("id", *_SAID)})

@@ -12,15 +12,15 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 
-from softfax.asjson import rfc3339
+from softfax.asjson import rfc3339_of
 from softfax.diskspace import free_bytes, make_private
 from softfax.documents.begin import start
 from softfax.documents.kinds import HEAD
@@ -80,7 +80,7 @@ class StoredUpload:
             "call_s": CALL_S,
             "resolution": self.resolution,
             "warnings": list(self.warnings),
-            "expires": rfc3339(datetime.fromtimestamp(self.expires, UTC)),
+            "expires": rfc3339_of(self.expires),
         }
 
 
@@ -97,11 +97,16 @@ class Uploads:
         self.kept_s = kept_s
         self._turn = asyncio.Semaphore(conversions)
 
-    def new_folder(self) -> Path:
-        """A folder for an upload that comes in. Blocks."""
+    @asynccontextmanager
+    async def new_folder(self) -> AsyncIterator[Path]:
+        """A folder for an upload that comes in, removed where it fails."""
         folder = self.folder / secrets.token_hex(16)
-        make_private(folder)
-        return folder
+        await asyncio.to_thread(make_private, folder)
+        try:
+            yield folder
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(drop, folder))
+            raise
 
     async def convert(
         self,

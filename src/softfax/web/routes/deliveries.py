@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
 from starlette.responses import Response
 
-from softfax.asjson import rfc3339
+from softfax.asjson import rfc3339_of
 from softfax.delivery.outbox import Outbox
 from softfax.delivery.store import StoredCallback
 from softfax.web.answers import DeliveryListOut, DeliveryOut
@@ -49,7 +47,7 @@ async def list_deliveries(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
     """Callbacks of one state; without a state the dead letters."""
-    found = await asyncio.to_thread(partial(_outbox(web).store.list, state, limit=limit))
+    found = await asyncio.to_thread(_outbox(web).store.list, state, limit=limit)
     return answer({"deliveries": [_json(one) for one in found]})
 
 
@@ -86,10 +84,6 @@ def _json(one: StoredCallback) -> dict[str, Any]:
         "attempts": one.attempts,
         "last_status": one.last_status,
         "last_error": one.last_error,
-        "put": _time(one.put_at),
-        "ended": _time(one.ended_at) if one.ended_at else None,
+        "put": rfc3339_of(one.put_at),
+        "ended": rfc3339_of(one.ended_at) if one.ended_at else None,
     }
-
-
-def _time(seconds: float) -> str:
-    return rfc3339(datetime.fromtimestamp(seconds, UTC))

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
@@ -16,8 +17,9 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from softfax.asjson import rfc3339
+from softfax.asjson import rfc3339_of
 from softfax.documents.tiff import TiffWriter, read_pages
+from softfax.fax.trace import last_attempt, load_trace, pcap_path, text_of
 from softfax.web.answers import LinkOut, TraceOut
 from softfax.web.elsewhere import of_its_station
 from softfax.web.etags import etag_of, unchanged
@@ -27,7 +29,6 @@ from softfax.web.problems import Problem
 from softfax.web.requests import LinkIn
 from softfax.web.routes.faxes import FaxId, known
 from softfax.web.state import Mine, Web, answer, needs
-from softfax.web.traces import Form, find_trace
 
 __all__ = ["PNG", "PageNumber", "Width", "picture", "router"]
 
@@ -97,7 +98,7 @@ async def link(fax_id: FaxId, web: Mine, wanted: LinkIn) -> Response:
     await known(web, fax_id)
     seconds = wanted.expires_s or web.config.link_hours * 3600
     url, expires = await asyncio.to_thread(web.station.links.make, fax_id, seconds)
-    return answer({"url": url, "expires": rfc3339(datetime.fromtimestamp(expires, UTC))}, 201)
+    return answer({"url": url, "expires": rfc3339_of(expires)}, 201)
 
 
 @router.get(
@@ -131,13 +132,18 @@ def _named(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'inline; filename="{name}"'}
 
 
-async def _send(request: Request, path: Path | None, name: str, kind: str, what: str) -> Response:
+async def _there(path: Path | None, what: str) -> tuple[Path, os.stat_result]:
+    """A file that is there, and its status. Raises Problem."""
     try:
-        status = await asyncio.to_thread(path.stat) if path is not None else None
+        if path is not None:
+            return path, await asyncio.to_thread(path.stat)
     except OSError:
-        status = None
-    if path is None or status is None:
-        raise _not_there(what)
+        pass
+    raise _not_there(what)
+
+
+async def _send(request: Request, path: Path | None, name: str, kind: str, what: str) -> Response:
+    path, status = await _there(path, what)
     if not _RANGE.match(request.headers.get("range", "")):
         # What cannot be understood asks for nothing (RFC 9110 §14.2).
         request.scope["headers"] = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
@@ -166,16 +172,11 @@ async def page(request: Request, fax_id: FaxId, number: PageNumber, web: Mine, w
 
 async def picture(request: Request, web: Web, file: Path | None, number: int, width: int | None) -> Response:
     """A page of a file as PNG. Raises Problem, DocumentError."""
-    try:
-        status = await asyncio.to_thread(file.stat) if file is not None else None
-    except OSError:
-        status = None
-    if file is None or status is None:
-        raise _not_there("such page")
+    file, status = await _there(file, "such page")
     etag = etag_of(status, number, width)
     if (same := unchanged(request, etag)) is not None:
         return same
-    png = await web.pictures.page(file, number, width)
+    png = await web.pictures.page(file, etag, number, width)
     if png is None:
         raise _not_there("such page")
     return Response(png, media_type="image/png", headers={"ETag": etag})
@@ -245,11 +246,11 @@ async def trace_pcap(request: Request, fax_id: FaxId, web: Mine, attempt: Attemp
     return await _send(request, path, f"fax-{fax_id}.pcap", "application/vnd.tcpdump.pcap", "pcap")
 
 
-async def _trace(web: Web, fax_id: str, attempt: int | None, what: Form) -> Any:
+async def _trace(web: Web, fax_id: str, attempt: int | None, what: Literal["json", "text", "pcap"]) -> Any:
     """A trace in one of its forms. Raises Problem, NoFaxError."""
     fax = await known(web, fax_id)
     while True:
-        found = await asyncio.to_thread(find_trace, web.station.trace_folder, fax_id, attempt, what)
+        found = await asyncio.to_thread(_found, web.station.trace_folder, fax_id, attempt, what)
         # It is written a moment after the result, with what of SIP comes late.
         if found is not None or fax.ended is None or datetime.now(UTC) - fax.ended > TRACE_WITHIN:
             break
@@ -260,3 +261,12 @@ async def _trace(web: Web, fax_id: str, attempt: int | None, what: Form) -> Any:
             kind="no-trace",
         )  # fmt: skip
     return found
+
+
+def _found(folder: Path, fax_id: str, attempt: int | None, what: str) -> Any:
+    """The trace as an object, as text, or as the path of its packets; None where there is none. Blocks."""
+    if what == "pcap":
+        path = pcap_path(folder, fax_id, attempt or last_attempt(folder, fax_id))
+        return path if path.is_file() else None
+    found = load_trace(folder, fax_id, attempt)
+    return text_of(found) if found is not None and what == "text" else found

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -11,6 +10,7 @@ from starlette.responses import Response
 
 from softfax.model import Event
 from softfax.web.openapi import problems
+from softfax.web.patterns import ANY_FAX_ID, CURSOR
 from softfax.web.problems import Problem, invalid
 from softfax.web.state import Mine, needs
 from softfax.web.stream import EventStream
@@ -43,7 +43,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 )
 async def events(
     web: Mine,
-    fax_id: Annotated[str, Query(pattern=r"^([0-9a-f]{24})?$", description="of this fax alone")] = "",
+    fax_id: Annotated[str, Query(pattern=ANY_FAX_ID, description="of this fax alone")] = "",
     types: Annotated[
         str,
         Query(
@@ -51,12 +51,10 @@ async def events(
         ),
     ] = "",
     progress: Annotated[bool, Query(description="how far each call is, about once a second, without numbers")] = False,
-    last_event_id: Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description="as the header")] = "",
+    last_event_id: Annotated[str, Query(pattern=CURSOR, description="as the header")] = "",
     last: Annotated[
         str,
-        Header(
-            alias="Last-Event-ID", pattern=r"^[0-9]{0,18}$", description="the last one that came; those after it follow"
-        ),
+        Header(alias="Last-Event-ID", pattern=CURSOR, description="the last one that came; those after it follow"),
     ] = "",
 ) -> Any:
     """Each event has its number as `id`, its kind as `event`, and the JSON line as `data`. With Last-Event-ID none is missed."""
@@ -70,7 +68,7 @@ async def events(
         web.streams,
         web.queue.events,
         web.station,
-        after=int(after) if re.fullmatch(r"[0-9]+", after) else None,
+        after=int(after) if after else None,
         fax_id=fax_id,
         types=wanted,
         progress=progress,

@@ -4,41 +4,33 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
-from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax.asjson import without_paths
-from softfax.documents.kinds import HEAD, check_name
-from softfax.documents.ranges import parse_ranges
-from softfax.errors import SoftfaxError
 from softfax.model import Direction, Fax, FaxState, new_fax_id
-from softfax.options import FaxOptions, Resolution, Scan
 from softfax.records.errors import NoFaxError
 from softfax.records.model import Document, FaxFilter, FaxRequest, RetryRules
 from softfax.web.answers import BroadcastOut, EventList, FaxListOut, FaxOut
-from softfax.web.body import File, Form, is_form, read_form
 from softfax.web.etags import tagged
-from softfax.web.fields import JSON_FIELDS, PLAIN_FIELDS, form_values, read_json, tags_of, take_file_fields, valid
+from softfax.web.fields import JSON_FIELDS, PLAIN_FIELDS, form_values, tags_of
 from softfax.web.once import REPLAYED, Key, digest_of, erased, key_of, once, remembered
 from softfax.web.openapi import problems
-from softfax.web.patterns import FAX_ID
+from softfax.web.orders import Documents, body_of, documents_for, documents_of, hash_of, read_order
+from softfax.web.patterns import ANY_FAX_ID, CURSOR, FAX_ID, WORDS
 from softfax.web.problems import Problem, invalid
-from softfax.web.requests import Change, FaxIn, ForwardIn, Moment, PolledIn, check_times
+from softfax.web.requests import Change, FaxIn, ForwardIn, Moment, check_times
 from softfax.web.state import Mine, Web, answer, needs, principal_of
-from softfax.web.uploads import check_room, coming, copy_into, drop
+from softfax.web.uploads import copy_into
 
-__all__ = ["FaxId", "documents_of", "dropped_unless_taken", "hash_of", "known", "read_order", "router"]
+__all__ = ["FaxId", "known", "router"]
 
 log = logging.getLogger("softfax.web")
 router = APIRouter(tags=["faxes"])
@@ -49,10 +41,6 @@ EVENTS_MAX = 5000
 FaxId = Annotated[
     str, PathParam(alias="id", pattern=FAX_ID, description="id of a fax", examples=["4b0e7d5a9c1f2e3d4a5b6c7d"])
 ]
-_Order = TypeVar("_Order", FaxIn, PolledIn)
-Word = r"^[^\x00-\x1f\x7f]*$"
-_RESOLUTION: TypeAdapter[Resolution | None] = TypeAdapter(Resolution | None)
-_SCAN: TypeAdapter[Scan | None] = TypeAdapter(Scan | None)
 
 
 def _many(most: int) -> dict[str, Any]:
@@ -69,28 +57,20 @@ BY_TAG = {
     "schema": {"type": "object", "patternProperties": {r"^tag\.": {"type": "string"}}, "additionalProperties": False},
     "example": {"tag.matter": "2026-17"},
 }
-FORM = {
-    "type": "object",
-    "description": "Either `request` with the JSON of the fax and the files, or fields named as its keys, of which `to`, `url`, "
-    "`upload` and `file` may come several times; `tag.NAME`, `cover.NAME` and `retry.NAME` name parts. `pages` and `password` "
-    "are those of the files, in their order.",
-    "additionalProperties": False,
-    "properties": {
-        "request": {"type": "string", "description": "the JSON of the fax", "contentMediaType": "application/json"},
-        "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
-        "to": _many(400),
-        "url": _many(2048),
-        "upload": _many(32),
-        "pages": _many(200),
-        "password": _many(200),
+_BODY = body_of(
+    "FaxIn",
+    "`to`, `url`, `upload` and `file` may come several times; `tag.NAME`, `cover.NAME` and `retry.NAME` name parts. `pages` and "
+    "`password` are those of the files, in their order.",
+    {
+        **{name: _many(most) for name, most in (("to", 400), ("url", 2048), ("upload", 32), ("pages", 200), ("password", 200))},
         **{name: {"type": "string"} for name in sorted(PLAIN_FIELDS | JSON_FIELDS | {"callback"})},
     },
-    "patternProperties": {r"^(tag|cover|retry)\.[A-Za-z0-9_.-]{1,64}$": {"type": "string"}},
-    "examples": [
+    patternProperties={r"^(tag|cover|retry)\.[A-Za-z0-9_.-]{1,64}$": {"type": "string"}},
+    examples=[
         {"to": ["+49 30 1234567"], "file": ["(the bytes of letter.pdf)"], "resolution": "fine", "tag.matter": "2026-17"},
         {"request": '{"to": "+49 30 1234567", "priority": 7}', "file": ["(the bytes of letter.pdf)"]},
     ],
-}  # fmt: skip
+)  # fmt: skip
 
 
 async def known(web: Web, fax_id: str) -> Fax:
@@ -112,97 +92,29 @@ async def known(web: Web, fax_id: str) -> Fax:
     response_model=FaxOut | BroadcastOut,
     dependencies=[needs("send")],
     responses=problems(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 503, 507),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": {"$ref": "#/components/schemas/FaxIn"}},
-                "multipart/form-data": {"schema": FORM},
-            },
-        }
-    },
+    openapi_extra=_BODY,
 )
 async def send_fax(request: Request, web: Mine, idempotency_key: Key = None) -> Response:
     """Takes a fax into the queue; it is on disk when this answers. A list of destinations makes a fax for each of them."""
-    folder = web.queue.folder / new_fax_id()
-    async with dropped_unless_taken(folder) as kept:
-        wanted, files = await read_order(request, web, folder, FaxIn, form_values)
+    async with documents_for(web) as own:
+        wanted, files = await read_order(request, web, own.folder, FaxIn, form_values)
+        many = isinstance(wanted.to, list)
 
         async def requests() -> list[FaxRequest]:
             check_times(wanted)
-            documents, seen = await documents_of(web, wanted, files, folder)
+            documents, seen = await documents_of(web, wanted, files, own.folder)
             if not documents and wanted.cover is None and not wanted.options().get("poll"):
                 raise invalid("documents", "there is nothing to send")
-            made = _requests(web, wanted, wanted.destinations, documents, folder, isinstance(wanted.to, list))
-            return [one.with_defaults(seen) for one in made]
+            return [one.with_defaults(seen) for one in _requests(web, wanted, documents, own.folder, many)]
 
-        return await _submit(
-            request, web, requests, idempotency_key, hash_of(wanted, files), isinstance(wanted.to, list), kept
-        )
+        return await _submit(request, web, requests, idempotency_key, hash_of(wanted, files), many, own)
 
 
-async def read_order(
-    request: Request, web: Web, folder: Path, model: type[_Order], of_form: Callable[[Form], Any]
-) -> tuple[_Order, list[File]]:
-    """An order with the files of its form, in `folder`. Raises Problem, RequestValidationError, DocumentError."""
-    content_type = request.headers.get("content-type", "")
-    if is_form(content_type):
-        await asyncio.to_thread(check_room, web.station.config, coming(request))
-        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True)
-        form = await read_form(content_type, request.stream(), folder, web.config.max_files)
-        for empty in (file.name for file in form.files if not file.size):
-            raise Problem(422, "A document is empty", f"{empty} has no bytes.", "Choose another file.", kind="document")
-        take_file_fields(form)
-        for file in form.files:
-            await asyncio.to_thread(_check_name, file)
-        return valid(model, of_form(form)), form.files
-    if content_type.partition(";")[0].strip().lower() == "application/json":
-        return valid(model, await read_json(request)), []
-    raise Problem(415, "Unsupported media type", "Send application/json or multipart/form-data.", kind="media-type")
-
-
-def _check_name(file: File) -> None:
-    """Refuse a file at once that is not what its name says. Blocks. Raises DocumentError."""
-    with file.path.open("rb") as opened:
-        check_name(opened.read(HEAD), file.name)
-
-
-async def documents_of(
-    web: Web, wanted: FaxIn | PolledIn, files: Sequence[File], folder: Path
-) -> tuple[tuple[Document, ...], FaxOptions]:
-    """The documents, and how the first upload among them was drawn when it was looked at."""
-    out: list[Document] = []
-    seen: FaxOptions | None = None
-    for one in wanted.documents:
-        if one.url is not None:
-            out.append(Document(url=one.url, name=one.name, pages=one.pages, password=one.password))
-            continue
-        upload = await web.uploads.get(one.upload or "")
-        if one.pages and not upload.wanted.get("pages"):
-            # A document has no more pages than the fax of it: what lies beyond cannot be.
-            parse_ranges(one.pages).select(len(upload.pages), upload.name)
-        path = await asyncio.to_thread(copy_into, upload.path, folder)
-        # As it was looked at, unless something else is said.
-        pages = one.pages or upload.wanted.get("pages", "")
-        password = one.password or upload.wanted.get("password", "")
-        seen = seen or FaxOptions(
-            resolution=_RESOLUTION.validate_python(upload.wanted.get("resolution")),
-            scan=_SCAN.validate_python(upload.wanted.get("scan")),
-        )
-        out.append(Document(path=path, name=one.name or upload.name, pages=pages, password=password))
-    for file in files:
-        await web.uploads.check_pages(file)
-    out += [Document(path=file.path, name=file.name, pages=file.pages, password=file.password) for file in files]
-    return tuple(out), seen or FaxOptions()
-
-
-def _requests(
-    web: Web, wanted: FaxIn, destinations: Sequence[str], documents: tuple[Document, ...], folder: Path, many: bool
-) -> list[FaxRequest]:
+def _requests(web: Web, wanted: FaxIn, documents: tuple[Document, ...], folder: Path, many: bool) -> list[FaxRequest]:
     # A number is one number however it is written; the first way counts.
+    destinations = [wanted.to] if isinstance(wanted.to, str) else wanted.to
     destinations = list({web.station.rules.number_key(to): to for to in reversed(destinations)}.values())[::-1]
-    if len(destinations) > web.config.max_recipients:
-        most = web.config.max_recipients
+    if len(destinations) > (most := web.config.max_recipients):
         raise invalid("to", f"at most {most} destinations go into one request")
     broadcast_id = new_fax_id() if many else ""
     return [
@@ -222,23 +134,6 @@ def _requests(
     ]
 
 
-class Kept:
-    """Mark of the documents of a request that the queue has taken over."""
-
-    taken = False
-
-
-@asynccontextmanager
-async def dropped_unless_taken(folder: Path) -> AsyncIterator[Kept]:
-    """Removes the documents of a request of which nothing became."""
-    kept = Kept()
-    try:
-        yield kept
-    finally:
-        if not kept.taken:
-            await asyncio.shield(asyncio.to_thread(drop, folder))
-
-
 async def _submit(
     request: Request,
     web: Web,
@@ -246,14 +141,15 @@ async def _submit(
     given: str | None,
     body_hash: str,
     many: bool,
-    kept: Kept,
+    own: Documents,
 ) -> Response:
     """Takes what `make` gives, or answers what the same request got before. Raises Problem, SoftfaxError."""
     key = key_of(request, given)
     async with once(web, key):
         before = await web.queue.asked(key, body_hash) if key else None
         if before is None:
-            faxes: Sequence[Fax] = await _take(web, await make(), key, body_hash, kept)
+            requests = await make()
+            faxes: Sequence[Fax] = await own.handed_over(web.queue.submit(requests, key=key, body_hash=body_hash))
         elif before:
             faxes = before
         else:
@@ -267,23 +163,6 @@ async def _submit(
         body = {"broadcast_id": faxes[0].broadcast_id, "faxes": [fax.to_json() for fax in faxes]}
         return answer(body, 202, headers)
     return answer(faxes[0].to_json(), 202, headers | {"Location": f"/v1/faxes/{faxes[0].id}"})
-
-
-async def _take(web: Web, requests: list[FaxRequest], key: str, body_hash: str, kept: Kept) -> list[Fax]:
-    # What fails unforeseen, or is broken off, may have been taken all the same: the queue looks later whose the documents are.
-    kept.taken = True
-    try:
-        return await web.queue.submit(requests, key=key, body_hash=body_hash)
-    except SoftfaxError:
-        kept.taken = False
-        raise
-
-
-def hash_of(wanted: FaxIn | PolledIn, files: Sequence[File]) -> str:
-    said = wanted.model_dump(mode="json") | {
-        "files": [[file.name, file.digest, file.pages, file.password] for file in files]
-    }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 # ---- looking -------------------------------------------------------------------------------------------------------------
@@ -311,16 +190,16 @@ async def list_faxes(
         ),
     ] = "",
     q: Annotated[
-        str, Query(max_length=200, pattern=Word, description="words in numbers, names, station ids, documents, tags")
+        str, Query(max_length=200, pattern=WORDS, description="words in numbers, names, station ids, documents, tags")
     ] = "",
-    number: Annotated[str, Query(max_length=400, pattern=Word, description="the destination or the caller")] = "",
+    number: Annotated[str, Query(max_length=400, pattern=WORDS, description="the destination or the caller")] = "",
     since: Annotated[Moment | None, Query(description="made at or after")] = None,
     until: Annotated[Moment | None, Query(description="made before")] = None,
-    mailbox: Annotated[str, Query(max_length=40, pattern=Word)] = "",
+    mailbox: Annotated[str, Query(max_length=40, pattern=WORDS)] = "",
     unread: bool | None = None,
-    broadcast_id: Annotated[str, Query(pattern=r"^([0-9a-f]{24})?$")] = "",
+    broadcast_id: Annotated[str, Query(pattern=ANY_FAX_ID)] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    cursor: Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description="of the list before")] = "",
+    cursor: Annotated[str, Query(pattern=CURSOR, description="of the list before")] = "",
 ) -> Response:
     """Faxes that match every filter; `tag.NAME=VALUE` filters by a tag. The first part of a list has the `total` of all."""
     found = await web.queue.list(
@@ -429,7 +308,7 @@ async def cancel_fax(
 )
 async def retry_fax(request: Request, fax_id: FaxId, web: Mine, idempotency_key: Key = None) -> Response:
     """Send a fax once more, from the first page that the far end has not confirmed."""
-    key, digest = key_of(request, idempotency_key, "retry"), digest_of(fax_id)
+    key, digest = key_of(request, idempotency_key, "retry"), digest_of([fax_id])
     where = {"Location": f"/v1/faxes/{fax_id}"}
     async with once(web, key):
         if await remembered(web, key, digest) is not None:
@@ -457,7 +336,7 @@ async def forward_fax(
     if where.email is not None:
         if web.forward_email is None:
             raise Problem(501, "E-mail is not set up", "", "Add [mail] to the configuration.", kind="no-mail")
-        key, digest = key_of(request, idempotency_key, "mail"), digest_of(fax_id, where.email)
+        key, digest = key_of(request, idempotency_key, "mail"), digest_of([fax_id, where.email])
         async with once(web, key):
             if await remembered(web, key, digest) is not None:
                 return answer({"email": where.email}, 202, REPLAYED)
@@ -468,14 +347,13 @@ async def forward_fax(
     pages = await web.queue.raster(fax_id) or await web.queue.document(fax_id)
     if pages is None or where.to is None:
         raise Problem(409, "It has no pages", "Its pages are not there, or not made yet.", kind="no-pages")
-    folder = web.queue.folder / new_fax_id()
     name = fax.documents[0] if fax.documents else f"fax-{fax.id}.pdf"
     wanted, many = FaxIn.model_validate({"to": where.to}), isinstance(where.to, list)
-    async with dropped_unless_taken(folder) as kept:
+    async with documents_for(web) as own:
 
         async def requests() -> list[FaxRequest]:
-            path = await asyncio.to_thread(copy_into, pages, folder)
-            return _requests(web, wanted, wanted.destinations, (Document(path=path, name=name),), folder, many)
+            path = await asyncio.to_thread(copy_into, pages, own.folder)
+            return _requests(web, wanted, (Document(path=path, name=name),), own.folder, many)
 
-        body_hash = digest_of(fax_id, where.model_dump())
-        return await _submit(request, web, requests, idempotency_key, body_hash, many, kept)
+        body_hash = digest_of([fax_id, where.model_dump()])
+        return await _submit(request, web, requests, idempotency_key, body_hash, many, own)

@@ -6,18 +6,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi import Path as PathParam
 from starlette.responses import Response
 
-from softfax.asjson import rfc3339
+from softfax.asjson import rfc3339_of
 from softfax.records.memory import NumberMemory
 from softfax.web.answers import ContactList, ContactOut, ForbiddenList, ForbiddenOut, NumberList, NumberOut
 from softfax.web.openapi import problems
-from softfax.web.patterns import FAX_ID
+from softfax.web.patterns import FAX_ID, WORDS
 from softfax.web.problems import Problem
 from softfax.web.requests import ContactIn, ForbiddenIn, NumberIn
 from softfax.web.state import Mine, answer, needs
@@ -29,7 +28,6 @@ LISTED_MAX = 100_000
 router = APIRouter(tags=["lists"])
 
 ContactId = Annotated[str, PathParam(pattern=FAX_ID, description="id of an entry")]
-Word = r"^[^\x00-\x1f\x7f]*$"
 
 
 def _no_contact() -> Problem:
@@ -46,9 +44,9 @@ def _no_contact() -> Problem:
 )
 async def contacts(
     web: Mine,
-    q: Annotated[str, Query(max_length=200, pattern=Word, description="words somewhere in an entry")] = "",
+    q: Annotated[str, Query(max_length=200, pattern=WORDS, description="words somewhere in an entry")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str, Query(max_length=300, pattern=Word, description="of the list before")] = "",
+    cursor: Annotated[str, Query(max_length=300, pattern=WORDS, description="of the list before")] = "",
 ) -> Response:
     """Entries, by name."""
     found, more = await asyncio.to_thread(web.store.contacts, q, limit, cursor)
@@ -111,8 +109,7 @@ async def delete_contact(contact_id: ContactId, web: Mine) -> Response:
 
 
 def _forbidden(number: str, reason: str, since: float) -> dict[str, Any]:
-    added = rfc3339(datetime.fromtimestamp(since, UTC))
-    return {"number": number, "reason": reason, "added": added}
+    return {"number": number, "reason": reason, "added": rfc3339_of(since)}
 
 
 @router.get(
@@ -153,7 +150,7 @@ async def forbid(web: Mine, entry: ForbiddenIn) -> Response:
     dependencies=[needs("admin")],
     responses=problems(401, 403, 404, 422),
 )
-async def allow(number: Annotated[str, PathParam(min_length=1, max_length=128, pattern=Word)], web: Mine) -> Response:
+async def allow(number: Annotated[str, PathParam(min_length=1, max_length=128, pattern=WORDS)], web: Mine) -> Response:
     """Take a number off the do-not-fax list."""
     if not await web.queue.allow(number):
         raise Problem(404, "Number is not on the do-not-fax list", number[:40], kind="not-found")
@@ -163,14 +160,10 @@ async def allow(number: Annotated[str, PathParam(min_length=1, max_length=128, p
 # ---- what is known of numbers ------------------------------------------------------------------------------------------
 
 
-def _moment(seconds: float) -> str | None:
-    return rfc3339(datetime.fromtimestamp(seconds, UTC)) if seconds else None
-
-
 def _known(memory: NumberMemory) -> dict[str, Any]:
     found = memory.to_json()
     for name in ("updated", "t38_failed", "training_failed", "joined_failed"):
-        found[name] = _moment(found[name])
+        found[name] = rfc3339_of(found[name]) if found[name] else None
     found["max_rate"] = found.pop("max_rate_bps") or None
     found["mode"], found["joined"] = found["mode"] or None, found["joined"] or None
     return found
@@ -216,7 +209,7 @@ async def put_number(web: Mine, wanted: NumberIn) -> Response:
     responses=problems(401, 403, 404, 422),
 )
 async def forget_number(
-    number: Annotated[str, PathParam(min_length=1, max_length=128, pattern=Word)], web: Mine
+    number: Annotated[str, PathParam(min_length=1, max_length=128, pattern=WORDS)], web: Mine
 ) -> Response:
     """Forget it: the next call begins as the first did."""
     if not await asyncio.to_thread(web.queue.memory.forget, number):

@@ -20,7 +20,9 @@ __all__ = ["router"]
 router = APIRouter(tags=["login"])
 
 
-def _who(principal: Principal) -> dict[str, object]:
+def _who(principal: Principal | None) -> dict[str, object]:
+    if principal is None:
+        raise unauthorized("Nobody is logged in.")
     scopes = [scope for scope in SCOPES if principal.may(scope)]
     return {"name": principal.name, "kind": principal.kind, "scopes": scopes}
 
@@ -40,8 +42,7 @@ def _cookie(web: Web, request: Request, value: str, seconds: int) -> dict[str, s
 async def log_in(request: Request, web: Mine, login: LoginIn) -> Response:
     """A token for a cookie that no script can read; a client that needs no token gets none."""
     if not web.config.protected:
-        principal = principal_of(request)
-        return answer(_who(principal)) if principal is not None else answer({})
+        return answer(_who(principal_of(request)))
     cookie, principal = await web.access.log_in(requester_of(request), login.token)
     return answer(_who(principal), 200, _cookie(web, request, cookie, int(web.config.session_hours * 3600)))
 
@@ -55,10 +56,7 @@ async def log_in(request: Request, web: Mine, login: LoginIn) -> Response:
 )
 async def who_am_i(request: Request) -> Response:
     """Name and scopes of the token or login that the request came with."""
-    principal = principal_of(request)
-    if principal is None:
-        raise unauthorized("Nobody is logged in.")
-    return answer(_who(principal))
+    return answer(_who(principal_of(request)))
 
 
 @router.post(

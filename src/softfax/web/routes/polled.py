@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -13,18 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax.asjson import rfc3339
-from softfax.model import new_fax_id
 from softfax.queue.polled import TakenBackError
 from softfax.records.model import FaxRequest
 from softfax.station.polled import PolledDocument
-from softfax.web.body import Form
 from softfax.web.fields import form_values
 from softfax.web.once import REPLAYED, Key, erased, key_of, once
 from softfax.web.openapi import problems
+from softfax.web.orders import body_of, documents_for, documents_of, hash_of, read_order
 from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem, invalid
 from softfax.web.requests import PolledIn
-from softfax.web.routes.faxes import documents_of, dropped_unless_taken, hash_of, read_order
 from softfax.web.state import Mine, Web, answer, name_of, needs
 from softfax.web.station_answers import PolledList, PolledOut
 
@@ -36,19 +35,19 @@ router = APIRouter(tags=["polled"])
 PolledId = Annotated[str, PathParam(alias="id", pattern=FAX_ID, description="id of what was put out by an order")]
 _LINE = {"type": "string", "maxLength": 200}
 _LINES = {"type": "array", "items": _LINE}
-FORM = {
-    "type": "object",
-    "description": "Either `request` with the JSON and the files, or fields named as its keys, of which `numbers`, `callers`, "
-    "`url`, `upload` and `file` may come several times.",
-    "additionalProperties": False,
-    "properties": {
-        "request": {"type": "string", "description": "the JSON", "contentMediaType": "application/json"},
-        "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
+_PLAIN = frozenset({"name", "poll_document", "poll_password", "until", "resolution", "scan"})
+_BODY = body_of(
+    "PolledIn",
+    "`numbers`, `callers`, `url`, `upload` and `file` may come several times.",
+    {
         **dict.fromkeys(("numbers", "callers", "url", "upload", "pages", "password"), _LINES),
-        **dict.fromkeys(("name", "poll_document", "poll_password", "until", "resolution", "scan"), _LINE),
+        **dict.fromkeys(sorted(_PLAIN), _LINE),
     },
-    "examples": [{"name": "prices", "numbers": ["+49301112"], "file": ["(the bytes of prices.pdf)"], "poll_document": "17"}],
-}  # fmt: skip
+    examples=[
+        {"name": "prices", "numbers": ["+49301112"], "file": ["(the bytes of prices.pdf)"], "poll_document": "17"}
+    ],
+)
+_of_form = partial(form_values, plain=_PLAIN, several=("numbers", "callers"))
 
 
 async def _told(web: Web, one: PolledDocument) -> dict[str, Any]:
@@ -83,22 +82,13 @@ async def polled(web: Mine) -> Response:
     response_model=PolledOut,
     dependencies=[needs("admin")],
     responses=problems(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 503, 507),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": {"$ref": "#/components/schemas/PolledIn"}},
-                "multipart/form-data": {"schema": FORM},
-            },
-        }
-    },
+    openapi_extra=_BODY,
 )
 async def put_out(request: Request, web: Mine, idempotency_key: Key = None) -> Response:
     """Far ends fetch it from now on by calling one of `numbers`, which go on taking faxes. Its pages are made at
     once; it is kept until it is taken back."""
-    folder = web.queue.folder / new_fax_id()
-    async with dropped_unless_taken(folder) as kept:
-        wanted, files = await read_order(request, web, folder, PolledIn, _of_form)
+    async with documents_for(web) as own:
+        wanted, files = await read_order(request, web, own.folder, PolledIn, _of_form)
         key, body_hash = key_of(request, idempotency_key, "polled"), hash_of(wanted, files)
         async with once(web, key):
             try:
@@ -109,26 +99,16 @@ async def put_out(request: Request, web: Mine, idempotency_key: Key = None) -> R
                 return answer(await _told(web, found), 201, REPLAYED)
             if wanted.until is not None and wanted.until <= datetime.now(UTC):
                 raise invalid("until", "it is past")
-            documents, seen = await documents_of(web, wanted, files, folder)
+            documents, seen = await documents_of(web, wanted, files, own.folder)
             if not documents:
                 raise invalid("documents", "there is nothing to put out")
             resolution, scan = wanted.resolution or seen.resolution, wanted.scan or seen.scan
-            order = FaxRequest(to="", documents=documents, folder=folder, resolution=resolution, scan=scan)
+            order = FaxRequest(to="", documents=documents, folder=own.folder, resolution=resolution, scan=scan)
             table = wanted.model_dump(exclude={"documents", "resolution", "scan"})
             new = PolledDocument(documents=(), **table)
-            found = await web.queue.polled.put(new, order, key=key, body_hash=body_hash)
-            kept.taken = True
+            found = await own.handed_over(web.queue.polled.put(new, order, key=key, body_hash=body_hash))
     log.info("%s put %s out for polling", name_of(request) or "a client", found.name)
     return answer(await _told(web, found), 201, {"Location": f"/v1/polled/{found.id}"})
-
-
-def _of_form(form: Form) -> Any:
-    """Order of a form. Raises Problem, RequestValidationError."""
-    several = {name: found for name in ("numbers", "callers") if (found := form.all(name))}
-    own = {"name", "poll_document", "poll_password", "until", "resolution", "scan"}
-    once_only = {key: value for key, value in form.fields if key in own and value}
-    form.fields = [one for one in form.fields if one[0] not in own | set(several)]
-    return form_values(form) | several | once_only
 
 
 @router.get(

@@ -15,11 +15,12 @@ from starlette.responses import Response
 
 from softfax.swml.document import load
 from softfax.web.answers import SwmlListOut, SwmlOut
+from softfax.web.body import whole
 from softfax.web.fields import read_json, valid
 from softfax.web.once import REPLAYED, Key, digest_of, erased, key_of, once, remembered
 from softfax.web.openapi import problems
 from softfax.web.patterns import FAX_ID
-from softfax.web.problems import Problem
+from softfax.web.problems import Problem, media_type, unsupported
 from softfax.web.requests import SwmlIn
 from softfax.web.state import Mine, answer, needs
 
@@ -73,7 +74,7 @@ async def run_swml(
     idempotency_key: Key = None,
 ) -> Response:
     """Begins it. Its documents come from http and https URLs; what comes of it is at /v1/swml/{id}."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     if kind == "application/json":
         body = await read_json(request)
         if isinstance(body, dict) and "sections" in body:
@@ -82,10 +83,10 @@ async def run_swml(
     elif kind in YAML:
         wanted = valid(SwmlIn, {"to": to, "document": await _text(request)})
     else:
-        raise Problem(415, "Unsupported media type", "Send application/json or application/yaml.", kind="media-type")
+        raise unsupported("application/json or application/yaml")
     text = wanted.document if isinstance(wanted.document, str) else json.dumps(wanted.document)
     document = await asyncio.to_thread(load, text)
-    key, digest = key_of(request, idempotency_key, "swml"), digest_of(wanted.to, text)
+    key, digest = key_of(request, idempotency_key, "swml"), digest_of([wanted.to, text])
     async with once(web, key):
         before = await remembered(web, key, digest)
         found = await (web.swml.get(before) if before else web.swml.begin(document, wanted.to, key, digest))
@@ -95,13 +96,9 @@ async def run_swml(
 
 
 async def _text(request: Request) -> str:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > DOCUMENT_MAX:
-            raise Problem(413, "Too large", "A SWML document has at most 1 MB.", kind="too-large")
+    too_large = Problem(413, "Too large", "A SWML document has at most 1 MB.", kind="too-large")
     try:
-        return data.decode()
+        return (await whole(request.stream(), DOCUMENT_MAX, too_large)).decode()
     except UnicodeDecodeError:
         raise Problem(400, "The body is not UTF-8", kind="no-text") from None
 

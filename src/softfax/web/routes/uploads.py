@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -17,11 +18,11 @@ from softfax.web.body import Form, read_form
 from softfax.web.fields import take_file_fields
 from softfax.web.openapi import problems
 from softfax.web.patterns import UPLOAD_ID
-from softfax.web.problems import Problem, invalid
+from softfax.web.problems import Problem, invalid, media_type, unsupported
 from softfax.web.requests import CoverIn
 from softfax.web.routes.documents import PNG, PageNumber, Width, picture
 from softfax.web.state import Mine, Web, answer, needs
-from softfax.web.uploads import StoredUpload, check_room, coming, drop
+from softfax.web.uploads import StoredUpload, check_room, coming
 
 __all__ = ["router"]
 
@@ -55,22 +56,17 @@ FORM: dict[str, Any] = {
 )
 async def upload(request: Request, web: Mine, resolution: Wanted = None, scan: Cleaned = None) -> Response:
     """One document; its pages are made at once, and it is kept for a day to be sent."""
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
-        raise Problem(415, "Unsupported media type", "Send multipart/form-data with a `file`.", kind="media-type")
+    if media_type(request) != "multipart/form-data":
+        raise unsupported("multipart/form-data with a `file`")
     await asyncio.to_thread(check_room, web.station.config, coming(request))
-    folder = await asyncio.to_thread(web.uploads.new_folder)
-    try:
-        form = await read_form(content_type, request.stream(), folder, 1)
-        drawn = FaxOptions(resolution=resolution, scan=scan).with_defaults(web.station.config.fax.options)
+    drawn = FaxOptions(resolution=resolution, scan=scan).with_defaults(web.station.config.fax.options)
+    async with web.uploads.new_folder() as folder:
+        form = await read_form(request.headers["content-type"], request.stream(), folder, 1)
         made = await _converted(web, form, folder, drawn)
-    except BaseException:
-        await asyncio.shield(asyncio.to_thread(drop, folder))
-        raise
     return answer(made.to_json(), 201, {"Location": f"/v1/uploads/{made.id}"})
 
 
-async def _converted(web: Web, form: Form, folder: Any, drawn: FaxOptions) -> StoredUpload:
+async def _converted(web: Web, form: Form, folder: Path, drawn: FaxOptions) -> StoredUpload:
     if len(form.files) != 1:
         raise invalid("file", "send one document")
     file = form.files[0]
@@ -139,12 +135,8 @@ async def delete_upload(upload_id: UploadId, web: Mine) -> Response:
 )
 async def cover(web: Mine, fields: CoverIn, resolution: Wanted = None) -> Response:
     """Its page count is that of the cover alone; when it is sent, it counts them all."""
-    folder = await asyncio.to_thread(web.uploads.new_folder)
-    try:
-        wanted = resolution or web.station.config.fax.options.drawn_at
-        shown = {"template": fields.template, **fields.fields()}
+    wanted = resolution or web.station.config.fax.options.drawn_at
+    shown = {"template": fields.template, **fields.fields()}
+    async with web.uploads.new_folder() as folder:
         made = await web.uploads.convert(folder, None, resolution=wanted, scan="off", cover=shown)
-    except BaseException:
-        await asyncio.shield(asyncio.to_thread(drop, folder))
-        raise
     return answer(made.to_json(), 201, {"Location": f"/v1/uploads/{made.id}"})
