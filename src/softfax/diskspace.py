@@ -97,7 +97,10 @@ def sync_files(folder: Path) -> None:
 
 
 def shred(path: Path) -> None:
-    """Overwrites a file, or all files of a folder, before they are removed. What is not there is no error."""
+    """Overwrites a file, or all files of a folder, before they are removed. What is not there is no error.
+
+    A file that has another name is only unlinked: a document is one file for its upload and every fax that it was sent with.
+    """
     if path.is_symlink() or not path.exists():
         path.unlink(missing_ok=True)
         return
@@ -106,11 +109,12 @@ def shred(path: Path) -> None:
             shred(inner)
         path.rmdir()
         return
-    size = path.stat().st_size
-    with path.open("r+b", buffering=0) as file:
-        for at in range(0, size, CHUNK):
-            file.write(b"\0" * min(CHUNK, size - at))
-        os.fsync(file.fileno())
+    status = path.stat()
+    if status.st_nlink == 1:
+        with path.open("r+b", buffering=0) as file:
+            for at in range(0, status.st_size, CHUNK):
+                file.write(b"\0" * min(CHUNK, status.st_size - at))
+            os.fsync(file.fileno())
     path.unlink()
 
 

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from softfax import errors
-from softfax.diskspace import is_full, make_private
+from softfax.diskspace import is_full, make_private, shred
 from softfax.documents import worker
 from softfax.errors import ConfigError, DiskFullError, DocumentInterruptedError
 from softfax.mailboxes.targets import Item, folder
@@ -117,3 +117,16 @@ def test_too_little_memory_is_503_without_a_traceback(error: Exception, caplog: 
     assert problem.status_code == 503
     assert "memory" in problem.body["detail"]
     assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_file_is_overwritten_with_its_last_name(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    first, second, third = tmp_path / "one" / "letter.pdf", tmp_path / "letter.pdf", tmp_path / "kept.pdf"
+    first.write_bytes(b"Dear Ada")
+    second.hardlink_to(first)
+    shred(tmp_path / "one")
+    assert (first.exists(), second.read_bytes()) == (False, b"Dear Ada")
+    with second.open("rb") as still:
+        shred(second)
+        assert (second.exists(), still.read()) == (False, bytes(8))
+    shred(third)

@@ -122,6 +122,17 @@ async def _either(ready: asyncio.Event, task: asyncio.Task[None]) -> None:
         task.result()
 
 
+async def over(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    """A fax or a run, once it has ended."""
+
+    async def look() -> dict[str, Any] | None:
+        one: dict[str, Any] = (await client.get(path)).json()
+        return one if one["ended"] else None
+
+    found: dict[str, Any] = await until(look)
+    return found
+
+
 async def until(what: Callable[[], Any]) -> Any:
     """Waits until `what` (which may be a coroutine function) gives something true, and gives that."""
     async with asyncio.timeout(LIMIT_S):

@@ -14,7 +14,7 @@ import httpx
 from PIL import Image, ImageDraw
 
 from tests.support.receiver import receiver
-from tests.web.rig import READER, SENDER, running, until
+from tests.web.rig import READER, SENDER, over, running, until
 
 LETTER = b"\f".join(f"Page {n}".encode() for n in (1, 2, 3))
 
@@ -26,12 +26,7 @@ def two_pages() -> bytes:
 
 
 async def ended(client: httpx.AsyncClient, fax_id: str) -> dict[str, Any]:
-    async def look() -> dict[str, Any] | None:
-        fax: dict[str, Any] = (await client.get(f"/v1/faxes/{fax_id}")).json()
-        return fax if fax["ended"] else None
-
-    found: dict[str, Any] = await until(look)
-    return found
+    return await over(client, f"/v1/faxes/{fax_id}")
 
 
 async def sent(client: httpx.AsyncClient, to: str, **fields: Any) -> dict[str, Any]:
@@ -310,6 +305,11 @@ def test_cancelling_trying_again_forwarding_erasing(tmp_path: Path) -> None:
             forwarded = await c.post(f"/v1/faxes/{now['id']}/forward", json={"to": "sip:ok-third@far.example"})
             assert forwarded.status_code == 202, forwarded.text
             assert (await ended(c, forwarded.json()["id"]))["state"] == "delivered"
+            # What is erased of it is not erased of the fax that it was forwarded from.
+            paths = [f"/v1/faxes/{now['id']}/{name}" for name in ("document.tif", "document.pdf", "pages/1.png")]
+            before = [(await c.get(path)).content for path in paths]
+            assert (await c.delete(f"/v1/faxes/{forwarded.json()['id']}?erase=true")).status_code == 204
+            assert [(await c.get(path)).content for path in paths] == before
             assert (await c.post(f"/v1/faxes/{now['id']}/forward", json={"email": "a@b.example"})).status_code == 501
             async with r.client(SENDER) as sender:
                 assert (await sender.delete(f"/v1/faxes/{now['id']}?erase=true")).status_code == 403

@@ -21,7 +21,7 @@ from typing import Any
 from starlette.requests import Request
 
 from softfax.asjson import rfc3339_of
-from softfax.diskspace import free_bytes, make_private
+from softfax.diskspace import free_bytes, make_private, shred
 from softfax.documents.begin import start
 from softfax.documents.kinds import HEAD
 from softfax.documents.types import CALL_S, DocumentLimits, PageInfo, RasterSettings
@@ -203,7 +203,7 @@ class Uploads:
     async def delete(self, upload_id: str) -> None:
         """Forgets an upload. Raises Problem where there is none."""
         upload = await self.get(upload_id)
-        await asyncio.to_thread(drop, upload.tiff.parent)
+        await asyncio.to_thread(_forget, upload.tiff.parent)
 
     def sweep(self) -> int:
         """Forgets uploads that are too old, and what never became one. Blocks. How many."""
@@ -216,7 +216,7 @@ class Uploads:
             except OSError:
                 continue
             if until < now:
-                drop(folder)
+                _forget(folder)
                 gone += 1
         return gone
 
@@ -258,6 +258,14 @@ def check_room(config: StationConfig, more: int) -> None:
 def drop(folder: Path) -> None:
     """Removes a folder; what is not there is no error. Blocks."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget(folder: Path) -> None:
+    """Overwrites an upload and removes it: faxes that were made of it may be gone, and have left its bytes to it. Blocks."""
+    try:
+        shred(folder)
+    except OSError:
+        drop(folder)
 
 
 def _write_meta(upload: StoredUpload, folder: Path) -> None:
