@@ -49,10 +49,6 @@ class Reader:
         await until(lambda: len(self.events) >= count)
         return self.events
 
-    async def over(self) -> None:
-        await asyncio.wait([self._task], timeout=10)
-        assert self._task.done()
-
     def close(self) -> None:
         self._task.cancel()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.rig import ADMIN, SENDER, running, until
+from tests.web.rig import ADMIN, SENDER, over, running, until
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'
@@ -58,11 +58,7 @@ def test_the_same_key_gets_the_same_fax_also_after_a_restart(tmp_path: Path) -> 
         async with running(tmp_path) as r, r.client() as c:
             again = await c.post("/v1/faxes", **_letter(), headers=key)
             assert (again.status_code, again.json()["id"]) == (202, one)
-
-            async def over() -> bool:
-                return bool((await c.get(f"/v1/faxes/{late}")).json()["ended"])
-
-            await until(over)
+            await over(c, f"/v1/faxes/{late}")
             deadline = datetime.fromisoformat(urgent["data"]["deadline"])
             await asyncio.sleep(max(0.0, (deadline - datetime.now(UTC)).total_seconds()))
             # Its time is over, and yet it was asked in time.

@@ -13,7 +13,7 @@ import httpx
 
 from tests.support.http_server import Server, answer
 from tests.support.receiver import Request, receiver
-from tests.web.rig import SENDER, Running, running, until
+from tests.web.rig import SENDER, over, running
 
 DOCUMENT = """
 sections:
@@ -47,12 +47,7 @@ def test_execute_comes_after_finished_with_the_id_of_the_call(tmp_path: Path) ->
                     "/v1/swml?to=sip:ok@far.example", content=text, headers={"Content-Type": "text/yaml"}
                 )
                 assert begun.status_code == 202, begun.text
-
-                async def over() -> dict[str, object] | None:
-                    found = (await c.get(begun.headers["location"])).json()
-                    return found if found["ended"] else None
-
-                run = await until(over)
+                run = await over(c, begun.headers["location"])
                 (fax_id,) = run["faxes"]
                 fax = (await c.get(f"/v1/faxes/{fax_id}")).json()
                 assert (fax["state"], len(fax["attempts"]), fax["retry"]["attempts"]) == ("delivered", 1, 1)
@@ -75,12 +70,7 @@ def test_variables_are_json_whatever_they_hold(tmp_path: Path) -> None:
             text = f"sections: {{main: [{{set: {{a: .inf, b: .nan, c: '${{{nines} * {nines}}}', d: 1.5, e: \"\\uD800\"}}}}]}}"
             begun = await c.post("/v1/swml?to=sip:ok@far.example", content=text, headers={"Content-Type": "text/yaml"})
             assert begun.status_code == 202, begun.text
-
-            async def over() -> str | None:
-                found = await c.get(begun.headers["location"])
-                return found.text if found.json()["ended"] else None
-
-            run = json.loads(await until(over), parse_constant=lambda word: [word])
+            run = await over(c, begun.headers["location"])
             assert run["state"] == "ended"
             assert run["variables"] == {"a": None, "b": None, "c": None, "d": 1.5, "e": "?"}
 
@@ -98,28 +88,22 @@ sections:
     - hangup
 """
 
-    async def run(r: Running, c: httpx.AsyncClient, body: str, kind: str) -> dict[str, Any]:
+    async def run(c: httpx.AsyncClient, body: str, kind: str) -> dict[str, Any]:
         answer = await c.post("/v1/swml?to=sip:ok@far.example", content=body, headers={"Content-Type": kind})
         assert answer.status_code == 202, answer.text
-        path = answer.headers["location"]
-
-        async def over() -> dict[str, Any] | None:
-            found: dict[str, Any] = (await c.get(path)).json()
-            return found if found["ended"] else None
-
-        done: dict[str, Any] = await until(over)
-        assert (await c.delete(path)).status_code == 409
+        done = await over(c, answer.headers["location"])
+        assert (await c.delete(answer.headers["location"])).status_code == 409
         return done
 
     async def main() -> None:
         async with running(tmp_path) as r, r.client() as c:
             # A file of this machine is none of a stranger's documents.
             for url in ("/etc/passwd", "file:///etc/passwd"):
-                done = await run(r, c, document % url, "application/yaml")
+                done = await run(c, document % url, "application/yaml")
                 assert (done["state"], "URL" in done["problem"]) == ("failed", True), done
             assert r.far_ends.calls == []
             sections = {"main": [{"send_fax": {"document": "file:///etc/passwd"}}]}
-            done = await run(r, c, json.dumps({"version": "1.0.0", "sections": sections}), "application/json")
+            done = await run(c, json.dumps({"version": "1.0.0", "sections": sections}), "application/json")
             assert "URL" in done["problem"]
             bad = await c.post("/v1/swml", json={"to": "sip:ok@far.example", "document": {"sections": {}}})
             assert bad.status_code == 422

@@ -14,7 +14,7 @@ from fastapi import Header
 from starlette.requests import Request
 
 from softfax.web.problems import Problem
-from softfax.web.state import Web, name_of
+from softfax.web.state import Web, principal_of
 
 __all__ = ["REPLAYED", "Key", "digest_of", "erased", "key_of", "once", "remembered"]
 
@@ -33,8 +33,11 @@ Key = Annotated[
 
 def key_of(request: Request, given: str | None, work: str = "") -> str:
     """Key as stored: that of one token or user, and of one kind of work; empty for none."""
+    if not given:
+        return ""
+    principal = principal_of(request)
     # A key has no blank, whatever a name has.
-    return f"{name_of(request)} {work}{' ' if work else ''}{given.strip(chr(34))}" if given else ""
+    return f"{principal.kind[0]}.{principal.name} {work}{' ' if work else ''}{given.strip(chr(34))}"
 
 
 def digest_of(what: Any) -> str:

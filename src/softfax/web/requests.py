@@ -372,10 +372,6 @@ class ForwardIn(In):
 class ContactIn(In):
     """An entry of the address book; with `id` it takes the place of that one."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "Ada Example", "number": "+49 30 1234567", "company": "Example Ltd"}]}
-    )
-
     id: Annotated[str, StringConstraints(pattern=FAX_ID)] | None = None
     name: Short = ""
     number: Number
@@ -408,20 +404,6 @@ class LoginIn(In):
 
 class SwmlIn(In):
     """A SWML document and whom its faxes are for."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "to": "+49 30 1234567",
-                    "document": {
-                        "version": "1.0.0",
-                        "sections": {"main": [{"send_fax": {"document": "https://example.com/a.pdf"}}]},
-                    },
-                }
-            ]
-        }
-    )
 
     to: Destination
     document: Annotated[

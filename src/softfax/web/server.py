@@ -142,11 +142,8 @@ class WebServer:
     Raises ConfigError, PortInUseError, LocalError where it cannot start.
     """
 
-    def __init__(
-        self, station: StationLike, queue: FaxQueueLike, *, metrics: MetricsLike | None = None, **more: Any
-    ) -> None:
-        self.station, self.queue = station, queue
-        self._more: dict[str, Any] = {"metrics": metrics, **more}
+    def __init__(self, station: StationLike, queue: FaxQueueLike, *, metrics: MetricsLike | None = None) -> None:
+        self.station, self.queue, self.metrics = station, queue, metrics
         self.web: Web | None = None
         self.address: tuple[str, int] = ("", 0)
         #: Sends a fax by e-mail, where that is set up.
@@ -187,10 +184,17 @@ class WebServer:
 
     async def _begin(self, listening: socket.socket) -> None:
         assert self._store is not None
-        more = {"forward_email": self.forward_email, "mailboxes": self.mailboxes, "ready": self.ready, **self._more}
-        # Cookies know no ports: two stations on one machine keep theirs apart.
-        cookie = f"{COOKIE}-{self.address[1]}"
-        self.web = web = create_web(self.station, self.queue, self._store, cookie=cookie, **more)
+        self.web = web = create_web(
+            self.station,
+            self.queue,
+            self._store,
+            # Cookies know no ports: two stations on one machine keep theirs apart.
+            cookie=f"{COOKIE}-{self.address[1]}",
+            metrics=self.metrics,
+            forward_email=self.forward_email,
+            mailboxes=self.mailboxes,
+            ready=self.ready,
+        )
         await web.access.start()
         await web.swml.start()
         app = await asyncio.to_thread(create_app, web)

@@ -24,7 +24,7 @@ from softfax.web.store import WebStore
 from softfax.web.stream import Streams
 from softfax.web.uploads import Uploads
 
-__all__ = ["Mine", "Web", "answer", "name_of", "needs", "principal_of", "requester_of"]
+__all__ = ["Mine", "Web", "answer", "needs", "principal_of", "requester_of"]
 
 #: Sends a fax by e-mail to an address. Raises SoftfaxError.
 ForwardEmail = Callable[[Fax, str], Awaitable[None]]
@@ -68,9 +68,11 @@ def _web(request: Request) -> Web:
 Mine = Annotated[Web, Depends(_web)]
 
 
-def principal_of(request: Request) -> Principal | None:
-    """Principal of a request."""
-    found: Principal | None = request.scope["state"].get("principal")
+def principal_of(request: Request) -> Principal:
+    """Principal of a request. Raises Problem for one that is not authenticated."""
+    found: Principal | None = request.scope["state"]["principal"]
+    if found is None:
+        raise unauthorized("The station answers to those it knows.")
     return found
 
 
@@ -80,19 +82,11 @@ def requester_of(request: Request) -> Requester:
     return found
 
 
-def name_of(request: Request) -> str:
-    """Name of a request's client in the log, under which its idempotency keys are kept."""
-    principal = principal_of(request)
-    return f"{principal.kind[0]}.{principal.name}" if principal is not None else ""
-
-
 def needs(*scopes: str) -> Any:
     """A dependency: one of these scopes is needed. Raises Problem."""
 
     def check(request: Request) -> None:
         principal = principal_of(request)
-        if principal is None:
-            raise unauthorized("The station answers to those it knows.")
         if not any(principal.may(scope) for scope in scopes):
             raise Problem(
                 403,

@@ -154,10 +154,9 @@ async def _submit(
             faxes = before
         else:
             raise erased("fax")
-    who = principal_of(request)
     again = " (asked again)" if before is not None else ""
     what = f"fax {faxes[0].id}" if len(faxes) == 1 else f"{len(faxes)} faxes, broadcast {faxes[0].broadcast_id}"
-    log.info("%s ordered %s%s", who.name if who else "a client", what, again)
+    log.info("%s ordered %s%s", principal_of(request).name, what, again)
     headers = REPLAYED if again else {}
     if many:
         body = {"broadcast_id": faxes[0].broadcast_id, "faxes": [fax.to_json() for fax in faxes]}
@@ -289,7 +288,7 @@ async def cancel_fax(
     if not erase:
         return answer((await web.queue.cancel(fax_id)).to_json())
     principal = principal_of(request)
-    if principal is None or not principal.may("admin"):
+    if not principal.may("admin"):
         raise Problem(403, "Not allowed", "Erasing takes the scope admin.", "Use such a token.", kind="scope")
     await known(web, fax_id)
     await web.queue.erase(fax_id)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from softfax.station.config.http import SCOPES
-from softfax.web.access import Principal, unauthorized
+from softfax.web.access import Principal
 from softfax.web.answers import LoginOut
 from softfax.web.guard import cookie_of
 from softfax.web.openapi import problems
@@ -20,9 +20,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["login"])
 
 
-def _who(principal: Principal | None) -> dict[str, object]:
-    if principal is None:
-        raise unauthorized("Nobody is logged in.")
+def _who(principal: Principal) -> dict[str, object]:
     scopes = [scope for scope in SCOPES if principal.may(scope)]
     return {"name": principal.name, "kind": principal.kind, "scopes": scopes}
 

@@ -24,7 +24,7 @@ from softfax.web.orders import body_of, documents_for, documents_of, hash_of, re
 from softfax.web.patterns import FAX_ID
 from softfax.web.problems import Problem, invalid
 from softfax.web.requests import PolledIn
-from softfax.web.state import Mine, Web, answer, name_of, needs
+from softfax.web.state import Mine, Web, answer, needs, principal_of
 from softfax.web.station_answers import PolledList, PolledOut
 
 __all__ = ["router"]
@@ -107,7 +107,7 @@ async def put_out(request: Request, web: Mine, idempotency_key: Key = None) -> R
             table = wanted.model_dump(exclude={"documents", "resolution", "scan"})
             new = PolledDocument(documents=(), **table)
             found = await own.handed_over(web.queue.polled.put(new, order, key=key, body_hash=body_hash))
-    log.info("%s put %s out for polling", name_of(request) or "a client", found.name)
+    log.info("%s put %s out for polling", principal_of(request).name, found.name)
     return answer(await _told(web, found), 201, {"Location": f"/v1/polled/{found.id}"})
 
 
@@ -141,5 +141,5 @@ async def take_back(request: Request, polled_id: PolledId, web: Mine) -> Respons
     stay. What the configuration puts out goes with its table."""
     if not await web.queue.polled.take_back(polled_id):
         raise _none()
-    log.info("%s took %s back", name_of(request) or "a client", polled_id)
+    log.info("%s took %s back", principal_of(request).name, polled_id)
     return Response(status_code=204)
