@@ -14,6 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from softfax.documents.tiff import read_pages
+from softfax.errors import UsageError
 from softfax.model import FaxState
 from softfax.ops.retention import Retention
 from softfax.queue.keeping import LOOSE_FOLDER_S, tidy
@@ -53,6 +54,21 @@ def test_it_is_kept_until_it_is_old(tmp_path: Path) -> None:
             await asyncio.to_thread(r.queue.aside.move)
             with r.queue.database.engine.connect() as connection:
                 assert connection.execute(sa.select(tables.polled.c.id)).scalars().all() == [kept.id]
+
+    asyncio.run(run())
+
+
+def test_of_two_that_a_far_end_could_not_tell_apart_one_is_put_out(tmp_path: Path) -> None:
+    """Both are ordered at the same time, and free to be put out as their pages begin to be made."""
+
+    async def run() -> None:
+        async with running(tmp_path) as r:
+            orders = [put_out(r.queue, tmp_path, number, poll_document="") for number in (1, 2)]
+            done = await asyncio.gather(*orders, return_exceptions=True)
+            (problem,) = [one for one in done if isinstance(one, BaseException)]
+            assert isinstance(problem, UsageError)
+            assert "is out at this number" in str(problem)
+            assert len(await out_at(r)) == 1
 
     asyncio.run(run())
 

@@ -51,6 +51,7 @@ class PolledDocuments:
 
     def __init__(self, queue: FaxQueue) -> None:
         self._queue = queue
+        self._putting = asyncio.Lock()
 
     # ---- as the station knows them ----------------------------------------------------------------------------------
 
@@ -120,8 +121,10 @@ class PolledDocuments:
             wanted, id=folder.name, created=datetime.now(UTC), pages_total=made.pages,
             documents=tuple(one.name or one.url for one in kept),
         )  # fmt: skip
-        await asyncio.to_thread(self._insert, new, request, key, body_hash)
-        await self.look()
+        async with self._putting:
+            self._check(wanted)  # beside what was put out while the pages were made
+            await asyncio.to_thread(self._insert, new, request, key, body_hash)
+            await self.look()
         return self.get(new.id) or new
 
     def _check(self, wanted: PolledDocument) -> None:
