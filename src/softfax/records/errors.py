@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Errors of the queue."""
+"""Errors of what is asked about a fax that is kept."""
 
 from __future__ import annotations
 

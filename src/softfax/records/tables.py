@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tables of the queue. Times are seconds since 1970."""
+"""The tables of faxes and of what is kept beside them. Times are seconds since 1970."""
 
 from __future__ import annotations
 
