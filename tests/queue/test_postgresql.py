@@ -17,7 +17,7 @@ from softfax.database.schema import StationLock
 from softfax.model import Cause, FaxState
 from tests.queue.test_queue import LIMIT_S, QUICK, running
 from tests.support.postgresql import postgresql
-from tests.unit.delivery.test_schema import what_waits_in_version_3_is_due
+from tests.unit.database.test_schema import what_waits_in_version_3_is_due
 
 LIMITS = {"idle_in_transaction_session_timeout": "5s", "lock_timeout": "4s", "statement_timeout": "10s"}
 

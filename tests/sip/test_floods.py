@@ -69,7 +69,9 @@ def connect(host: str, port: int) -> socket.socket:
     sock = socket.socket()
     sock.bind((host, 0))
     sock.settimeout(10)
-    sock.connect((HERE, port))
+    # One that is refused may be reset before connect returns: it is closed, then.
+    with contextlib.suppress(ConnectionResetError):
+        sock.connect((HERE, port))
     return sock
 
 
