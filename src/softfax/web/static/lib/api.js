@@ -11,9 +11,6 @@ export class ApiError extends Error {
     this.remedy = problem.remedy || "";
     this.problem = problem;
   }
-  get offline() {
-    return this.status === 0;
-  }
 }
 
 export const session = store({ needed: false, reason: "", known: false });
@@ -41,7 +38,7 @@ export async function login(token) {
 
 export async function logout() {
   await request("/v1/logout", { method: "POST", once: true }).catch((error) => {
-    if (error.offline) throw error;
+    if (error.status === 0) throw error;
   });
   who.set(null);
   session.set({ needed: true, reason: "out", known: false });
@@ -63,20 +60,13 @@ async function problemOf(answer) {
 }
 
 /**
- * @typedef {{ method?: string, json?: unknown, body?: BodyInit, headers?: Record<string, string>, signal?: AbortSignal,
- *   once?: boolean, raw?: boolean }} Asked
- */
-
-/**
- * One request; the JSON of the answer, or an ApiError. status 0: the station did not answer.
+ * One request; the JSON of the answer, or an ApiError. status 0: the station did not answer. With the same `key` an order
+ * counts once, however often it is given; one that is asked `once` does not wait for a login.
  * @param {string} path
- * @param {Asked} asked
+ * @param {{ method?: string, json?: unknown, body?: BodyInit, key?: string, once?: boolean, raw?: boolean }} asked
  * @returns {Promise<any>}
  */
-export async function request(
-  path,
-  { method = "GET", json, body, headers = {}, signal, once = false, raw = false } = {},
-) {
+export async function request(path, { method = "GET", json, body, key, once = false, raw = false } = {}) {
   for (;;) {
     let answer;
     try {
@@ -86,15 +76,13 @@ export async function request(
         headers: {
           "X-Softfax": "1",
           Accept: "application/json",
-          ...(json === undefined ? {} : { "Content-Type": "application/json" }),
-          ...headers,
+          ...(json !== undefined && { "Content-Type": "application/json" }),
+          ...(key && { "Idempotency-Key": key }),
         },
         credentials: "same-origin",
         cache: "no-store",
-        signal,
       });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
+    } catch {
       online.set(false);
       throw new ApiError(0);
     }
@@ -109,8 +97,9 @@ export async function request(
   }
 }
 
-export const get = (path, options) => request(path, options);
-export const post = (path, json, options) => request(path, { method: "POST", json, ...options });
+export const get = (path) => request(path);
+/** @type {(path: string, json: unknown, key?: string) => Promise<any>} */
+export const post = (path, json, key) => request(path, { method: "POST", json, key });
 export const patch = (path, json) => request(path, { method: "PATCH", json });
 export const remove = (path) => request(path, { method: "DELETE" });
 

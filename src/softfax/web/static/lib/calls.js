@@ -19,7 +19,7 @@ const edit = (id, values, add = false) =>
     };
   });
 
-const fact = (value, had) => (value === null || value === undefined || value === "" ? had : value);
+const fact = (value, had) => (value === "" ? had : (value ?? had));
 
 // "8031x7700" dots a metre are "204x196" an inch.
 const inches = (resolution) => resolution?.replace(/\d+/g, (dots) => Math.round(dots * 0.0254));

@@ -1,31 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is a fax number, and what is not: said while it is typed, before anything is sent.
-const DIGITS = {
-  "۰": 0,
-  "۱": 1,
-  "۲": 2,
-  "۳": 3,
-  "۴": 4,
-  "۵": 5,
-  "۶": 6,
-  "۷": 7,
-  "۸": 8,
-  "۹": 9,
-  "٠": 0,
-  "١": 1,
-  "٢": 2,
-  "٣": 3,
-  "٤": 4,
-  "٥": 5,
-  "٦": 6,
-  "٧": 7,
-  "٨": 8,
-  "٩": 9,
-};
 export const LIST_MAX = 2000;
 
 // An extension by its name, as a PBX has them beside numbers.
 const WORD = /^[A-Za-z][\w.+-]{0,63}$/;
+
+// As it is dialled: Persian and Arabic digits as Latin ones (their last four bits are the digit), no marks of direction.
+const latin = (text) =>
+  text
+    .trim()
+    .replace(/[۰-۹٠-٩]/g, (digit) => String(digit.charCodeAt(0) & 15))
+    .replace(/[\u2066-\u2069\u200e\u200f]/g, "");
+
+/**
+ * Digits that choose a document or open it in polling (SEP, PWD): at most 20 of a telephone's keys, as the station takes
+ * them; undefined if it is something else.
+ * @param {string} text
+ */
+export function pollDigits(text) {
+  const plain = latin(text);
+  return /^[0-9 +*#]{0,20}$/.test(plain) ? plain : undefined;
+}
 
 /**
  * The number as it is dialled, or the key of a sentence about it. A `word` is an extension, or a name that was not
@@ -34,10 +29,7 @@ const WORD = /^[A-Za-z][\w.+-]{0,63}$/;
  * @returns {{ number?: string, word?: boolean, problem?: string }}
  */
 export function check(text) {
-  const plain = text
-    .trim()
-    .replace(/[۰-۹٠-٩]/g, (digit) => DIGITS[digit])
-    .replace(/[\u2066-\u2069\u200e\u200f]/g, "");
+  const plain = latin(text);
   if (!plain) return { problem: "empty" };
   if (/^sips?:/i.test(plain))
     return /^sips?:[^\s@]*@?[\w.\-:[\]]+([;?]\S*)?$/i.test(plain) && plain.length > 5

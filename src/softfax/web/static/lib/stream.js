@@ -67,19 +67,14 @@ async function once(signal) {
     session.set((s) => ({ ...s, needed: true }));
     throw new Error("401");
   }
-  if (answer.status === 403) {
-    // Who may read but not listen is shown what there is every now and then.
-    failures = WAITS_MS.length;
-    online.set(true);
-    stream.set({ state: "open" });
-    tell({ type: "opened", data: null });
-    throw new Error("403");
-  }
-  if (!answer.ok || !answer.body) throw new Error(String(answer.status));
-  failures = 0;
+  const refused = answer.status === 403;
+  if (!refused && (!answer.ok || !answer.body)) throw new Error(String(answer.status));
+  // Who may read but not listen is shown what there is every now and then.
+  failures = refused ? WAITS_MS.length : 0;
   online.set(true);
   stream.set({ state: "open" });
   tell({ type: "opened", data: null });
+  if (refused) throw new Error("403");
   const feed = parser((event) => {
     if (event.id !== null) last = event.id;
     try {

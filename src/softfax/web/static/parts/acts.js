@@ -112,7 +112,7 @@ export function Forward({ fax, close }) {
       const answer = await post(
         at(fax, "/forward"),
         how === "fax" ? { to: numbers.length === 1 ? numbers[0] : numbers } : { email: email.trim() },
-        { headers: { "Idempotency-Key": key.current } },
+        key.current,
       );
       for (const one of answer?.faxes || (answer?.id ? [answer] : [])) put(one);
       tab.drop(`forward.${fax.id}`);

@@ -4,7 +4,8 @@ import { html, useLayoutEffect, useRef } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { Icon } from "./icons.js";
 
-export function Dialog({ title, close, children, kind = "", sure = false, hideClose = false, foot = null }) {
+// One that stays cannot be closed: what it asks for is needed.
+export function Dialog({ title, close, children, kind = "", stays = false, foot = null }) {
   const box = useRef();
   useLayoutEffect(() => {
     const dialog = box.current;
@@ -14,7 +15,7 @@ export function Dialog({ title, close, children, kind = "", sure = false, hideCl
   }, []);
   const cancel = (event) => {
     event.preventDefault();
-    if (!sure) close?.();
+    if (!stays) close();
   };
   return html`
     <dialog
@@ -22,13 +23,13 @@ export function Dialog({ title, close, children, kind = "", sure = false, hideCl
       class=${`dialog ${kind}`}
       aria-label=${title}
       onCancel=${cancel}
-      onPointerDown=${(e) => e.target === box.current && !sure && close?.()}
+      onPointerDown=${(e) => e.target === box.current && !stays && close()}
     >
       <div class="dialog-body">
         <div class="dialog-head">
           <h2>${title}</h2>
           ${
-            !hideClose &&
+            !stays &&
             html`
               <button class="btn bare icon-only" aria-label=${t("close")} onClick=${close}>
                 <${Icon} name="close" />

@@ -112,7 +112,7 @@ const Head = ({ lines, width, sides }) => html`
         <g key=${name}>
           <text x=${(near + far) / 2} y=${middle ? 16 : 20} class="lane-name">${laneName(name)}</text>
           <text x=${near} y="40" class="lane-side near">${cut(sides[0], (far - near) / sides.length)}</text>
-          ${middle && html`<text x=${middle} y="40" class="lane-side middle">${cut(sides[1], (far - near) / 3)}</text>`}
+          ${middle && html`<text x=${middle} y="40" class="lane-side">${cut(sides[1], (far - near) / 3)}</text>`}
           <text x=${far} y="40" class="lane-side far">${cut(sides.at(-1), (far - near) / sides.length)}</text>
         </g>
       `,

@@ -36,7 +36,7 @@ export function Login() {
         ? t("login.wrong")
         : `${words(error).what} ${words(error).todo}`);
   return html`
-    <${Dialog} title=${t("login.title")} sure=${true} hideClose=${true}>
+    <${Dialog} title=${t("login.title")} stays=${true}>
       <form class="stack" onSubmit=${enter}>
         <p class="quiet">${t(reason === "out" ? "login.out" : known ? "login.again" : "login.why")}</p>
         <label class="field">

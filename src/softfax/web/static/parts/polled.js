@@ -3,11 +3,9 @@
 import { post, randomKey, request } from "../lib/api.js";
 import { html, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { check } from "../lib/numbers.js";
+import { check, pollDigits } from "../lib/numbers.js";
 import { Dialog } from "./dialog.js";
 import { Failure } from "./notice.js";
-
-const DIGITS = /^[0-9 +*#]{0,20}$/;
 
 // A name for lists and tags, of the first file's: none that is taken.
 export function nameFor(file, taken) {
@@ -56,7 +54,7 @@ function Order({ title, about, word, close, problems, act, fields }) {
     />`;
   const save = async (event) => {
     event.preventDefault();
-    const digits = ["document", "secret"].filter((id) => !DIGITS.test(values[id] || ""));
+    const digits = ["document", "secret"].filter((id) => pollDigits(values[id] || "") === undefined);
     const found = { ...Object.fromEntries(digits.map((id) => [id, t("polled.no_digits")])), ...problems(values) };
     setWrong(found);
     const bad = Object.keys(found).find((id) => found[id]);
@@ -109,7 +107,7 @@ export function PutOut({ taken, close, done }) {
     const body = new FormData();
     body.append("request", JSON.stringify({ ...order, until: until ? new Date(until).toISOString() : null }));
     for (const file of files) body.append("file", file, file.name);
-    await request("/v1/polled", { method: "POST", body, headers: { "Idempotency-Key": key } });
+    await request("/v1/polled", { method: "POST", body, key });
     done(name);
   };
   const pick = (e) => setFiles([...e.target.files]);
@@ -143,7 +141,7 @@ export const Fetch = ({ close, done }) => html`
     }}
     act=${async ({ number, document = "", secret = "" }, key) => {
       const order = { to: check(number).number, poll: true, poll_document: document, poll_password: secret };
-      done(await post("/v1/faxes", order, { headers: { "Idempotency-Key": key } }));
+      done(await post("/v1/faxes", order, key));
     }}
     fields=${(bind) => html`${bind("number", "polled.whom", { type: "tel", maxlength: "200" })} ${secrets(bind)}`}
   />

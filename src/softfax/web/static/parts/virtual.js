@@ -4,7 +4,7 @@ import { html, useEffect, useMemo, useRef, useState } from "../lib/h.js";
 
 const MARGIN_PX = 700;
 
-export function Virtual({ rows, label, end, role = "group" }) {
+export function Virtual({ rows, label, end }) {
   const box = useRef();
   const [window_, setWindow] = useState({ top: 0, height: innerHeight || 800 });
   const tops = useMemo(() => {
@@ -60,7 +60,7 @@ export function Virtual({ rows, label, end, role = "group" }) {
       </div>
     `);
   return html`
-    <div class="virtual" ref=${box} role=${role} aria-label=${label} style=${{ height: `${tops[rows.length]}px` }}>
+    <div class="virtual" ref=${box} role="group" aria-label=${label} style=${{ height: `${tops[rows.length]}px` }}>
       ${shown}
     </div>
   `;

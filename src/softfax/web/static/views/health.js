@@ -151,7 +151,6 @@ const Verdict = ({ wrong }) =>
 export default function Health() {
   const [{ status, error, at }, setState] = useState({ status: null, error: null, at: null });
   const { state: linked } = useStore(stream);
-  useEffect(() => {}, []);
   const load = () =>
     get("/v1/status").then(
       (fresh) => setState({ status: fresh, error: null, at: new Date().toISOString() }),

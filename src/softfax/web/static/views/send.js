@@ -159,18 +159,14 @@ export default function Send() {
     setError(null);
     say(t("send.busy"));
     try {
-      const answer = await post("/v1/faxes", body, { headers: { "Idempotency-Key": keyOf(body) } });
+      const answer = await post("/v1/faxes", body, keyOf(body));
       const faxes = answer.faxes || [answer];
       faxes.forEach(put);
       forgetKey();
       setDone({ faxes, broadcast: answer.broadcast_id || "", pages, seconds });
-      const kept = {
-        sender: d.cover.sender,
-        sender_company: d.cover.sender_company,
-        sender_number: d.cover.sender_number,
-      };
+      const { sender, sender_company, sender_number } = d.cover;
       clear();
-      changeCover(kept);
+      changeCover({ sender, sender_company, sender_number });
     } catch (failure) {
       setError(failure);
     } finally {
@@ -201,7 +197,7 @@ export default function Send() {
   const form = html`
         <section class="send-form card" key="form" aria-label=${t("send.form")}>
           <${Recipients} to=${d.to} typing=${d.typing} change=${change} />
-          <${Cover} d=${d} cover=${cover} />
+          <${Cover} d=${d} />
           <${When} d=${d} />
           <${Options} d=${d} />
           <div class="send-foot">
