@@ -12,7 +12,7 @@ import { useStore } from "./lib/store.js";
 import { retryNow, start, stream } from "./lib/stream.js";
 import { Icon, Mark } from "./parts/icons.js";
 import { Login } from "./parts/login.js";
-import { Announcer, Failure, Loading, say } from "./parts/notice.js";
+import { Announcer, Failure, Pending, say } from "./parts/notice.js";
 import { listen, Shortcuts } from "./parts/shortcuts.js";
 import { fetched, fetchOthers, fetchView, viewNamed } from "./views.js";
 
@@ -152,7 +152,7 @@ function View({ place }) {
     return html`<${Failure} error=${error} again=${() => location.reload()} />`;
   }
   if (Content) return html`<${Content} key=${viewKey(place)} place=${place} />`;
-  return failed ? html`<${Failure} error=${failed} again=${come} />` : html`<${Loading} />`;
+  return html`<${Pending} error=${failed} again=${come} />`;
 }
 
 function App() {

@@ -40,7 +40,8 @@ export function put(fax) {
 }
 
 export const peek = (id) => known.get(id);
-const fetchFax = async (id) => put(await get(`/v1/faxes/${encodeURIComponent(id)}`));
+export const pathOf = (id, rest = "") => `v1/faxes/${encodeURIComponent(id)}${rest}`;
+const fetchFax = async (id) => put(await get(pathOf(id)));
 
 export function forget(id) {
   known.delete(id);
@@ -151,8 +152,7 @@ export function pagesOf(fax) {
   return fax.pages ? t("pages", { n: fax.pages }) : "";
 }
 
-export const pageUrl = (id, n, width) =>
-  `v1/faxes/${encodeURIComponent(id)}/pages/${n}.png${width ? `?width=${width}` : ""}`;
+export const pageUrl = (id, n, width) => pathOf(id, `/pages/${n}.png${width ? `?width=${width}` : ""}`);
 // The first page, as far as there is one to be shown; "" if not.
 export const firstPage = (fax, width) => (pageCount(fax) || fax.state === "sending" ? pageUrl(fax.id, 1, width) : "");
 // What stands on the paper where there is none.

@@ -39,6 +39,10 @@ export const seconds = (value, digits = 1) =>
 export const percent = (share) =>
   number(share, { style: "percent", maximumFractionDigits: share < 1 && share > 0.995 ? 1 : 0 });
 export const rate = (bps) => t("unit.bps", { n: number(bps) });
+// How a fax goes, as it was reported (T38), or as it can be asked for (t38, audio, auto).
+export const transport = (mode) => (mode === "auto" ? t("options.auto") : /^t38$/i.test(mode) ? "T.38" : "G.711");
+// Facts in a line, as many as there are.
+export const dotted = (...facts) => facts.filter(Boolean).join(" · ");
 
 const midnight = (when) => new Date(when.getFullYear(), when.getMonth(), when.getDate()).getTime();
 

@@ -6,7 +6,7 @@ export const LIST_MAX = 2000;
 const WORD = /^[A-Za-z][\w.+-]{0,63}$/;
 
 // As it is dialled: Persian and Arabic digits as Latin ones (their last four bits are the digit), no marks of direction.
-const latin = (text) =>
+export const latin = (text) =>
   text
     .trim()
     .replace(/[۰-۹٠-٩]/g, (digit) => String(digit.charCodeAt(0) & 15))

@@ -4,9 +4,8 @@ import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { check } from "../lib/numbers.js";
 import { tab } from "../lib/store.js";
-import { Dialog } from "./dialog.js";
-import { Icon } from "./icons.js";
-import { Failure } from "./notice.js";
+import { Field } from "./controls.js";
+import { FormDialog } from "./dialog.js";
 
 const BLANK = { name: "", number: "", company: "", email: "", notes: "" };
 /** @type {[string, string, boolean?][]} */
@@ -20,16 +19,13 @@ const FIELDS = [
 export function Editor({ start, close, saved, drop }) {
   const [values, setValues] = useState({ ...BLANK, ...tab.get("contact", {}), ...start });
   const [lacks, setLacks] = useState({});
-  const [error, setError] = useState(null);
-  const [busy, setBusy] = useState(false);
   const set = (key) => (e) => {
     const next = { ...values, [key]: e.target.value };
     setValues(next);
     setLacks({ ...lacks, [key]: "" });
     if (!start.id) tab.set("contact", next);
   };
-  const save = async (event) => {
-    event.preventDefault();
+  const save = () => {
     const { number, problem } = check(values.number);
     const wrong = {
       name: values.name.trim() ? "" : t("contacts.no_name"),
@@ -38,62 +34,36 @@ export function Editor({ start, close, saved, drop }) {
     };
     setLacks(wrong);
     const bad = Object.keys(wrong).find((key) => wrong[key]);
-    if (bad) {
-      document.getElementById(`contact-${bad}`).focus();
-      return;
-    }
-    setBusy(true);
-    setError(null);
-    try {
-      await saved({ ...values, number });
-      tab.drop("contact");
-      close();
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
+    if (bad) document.getElementById(`contact-${bad}`).focus();
+    return bad ? undefined : saved({ ...values, number }).then(() => tab.drop("contact"));
   };
   return html`
-    <${Dialog} title=${t(start.id ? "contacts.edit" : "contacts.new")} close=${close}>
-      <form class="stack" onSubmit=${save} novalidate>
-        ${FIELDS.map(
-          ([key, type, needed]) => html`
-            <label class="field" key=${key}>
-              <span>${t(`contacts.${key}`)}</span>
-              <input
-                id=${`contact-${key}`}
-                type=${type}
-                dir=${type === "text" ? "auto" : "ltr"}
-                value=${values[key] || ""}
-                maxlength="200"
-                required=${needed}
-                aria-invalid=${lacks[key] ? "true" : undefined}
-                aria-describedby=${`contact-${key}-problem`}
-                onInput=${set(key)}
-              />
-              <span class="problem" id=${`contact-${key}-problem`} role="alert">${lacks[key] || ""}</span>
-            </label>
-          `,
-        )}
-        <label class="field">
-          <span>${t("contacts.notes")}</span>
-          <textarea rows="3" dir="auto" maxlength="2000" value=${values.notes || ""} onInput=${set("notes")}></textarea>
-        </label>
-        ${error && html`<${Failure} error=${error} small=${true} />`}
-        <div class="dialog-foot">
-          ${
-            start.id &&
-            html`
-              <button type="button" class="btn bare danger-word aside" onClick=${drop}>
-                <${Icon} name="trash" size="18" />
-                ${t("remove")}
-              </button>
-            `
-          }
-          <button type="button" class="btn" onClick=${close}>${t("cancel")}</button>
-          <button class="btn main" disabled=${busy}>${t("save")}</button>
-        </div>
-      </form>
+    <${FormDialog}
+      title=${t(start.id ? "contacts.edit" : "contacts.new")}
+      close=${close}
+      save=${save}
+      drop=${start.id && { word: t("remove"), act: drop }}
+    >
+      ${FIELDS.map(
+        ([key, type, needed]) => html`
+          <${Field}
+            key=${key}
+            id=${`contact-${key}`}
+            label=${t(`contacts.${key}`)}
+            problem=${lacks[key] || ""}
+            type=${type}
+            dir=${type === "text" ? "auto" : "ltr"}
+            value=${values[key] || ""}
+            maxlength="200"
+            required=${needed}
+            onInput=${set(key)}
+          />
+        `,
+      )}
+      <label class="field">
+        <span>${t("contacts.notes")}</span>
+        <textarea rows="3" dir="auto" maxlength="2000" value=${values.notes || ""} onInput=${set("notes")}></textarea>
+      </label>
     <//>
   `;
 }

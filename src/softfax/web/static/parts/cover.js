@@ -5,6 +5,7 @@ import { post } from "../lib/api.js";
 import { changeCover, coverFields } from "../lib/draft.js";
 import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
+import { Field } from "./controls.js";
 
 const PAUSE_MS = 500;
 const FIELDS = [
@@ -60,17 +61,16 @@ export function Cover({ d }) {
           <div class="cover-fields">
             ${FIELDS.map(
               ([key, type]) => html`
-                <label class="field" key=${key}>
-                  <span>${t(`cover.${key}`)}</span>
-                  <input
-                    type=${type}
-                    value=${cover[key]}
-                    dir=${type === "tel" ? "ltr" : "auto"}
-                    maxlength="200"
-                    onInput=${set(key)}
-                    placeholder=${key === "to" && d.to.length === 1 ? d.to[0].name : ""}
-                  />
-                </label>
+                <${Field}
+                  key=${key}
+                  label=${t(`cover.${key}`)}
+                  type=${type}
+                  value=${cover[key]}
+                  dir=${type === "tel" ? "ltr" : "auto"}
+                  maxlength="200"
+                  onInput=${set(key)}
+                  placeholder=${key === "to" && d.to.length === 1 ? d.to[0].name : ""}
+                />
               `,
             )}
             <label class="field whole">

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A dialog over the page: the browser's own, which keeps the focus in and gives it back.
-import { html, useLayoutEffect, useRef } from "../lib/h.js";
+import { html, useLayoutEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
+import { Tool } from "./controls.js";
 import { Icon } from "./icons.js";
+import { Failure } from "./notice.js";
 
 // One that stays cannot be closed: what it asks for is needed.
 export function Dialog({ title, close, children, kind = "", stays = false, foot = null }) {
@@ -28,14 +30,7 @@ export function Dialog({ title, close, children, kind = "", stays = false, foot 
       <div class="dialog-body">
         <div class="dialog-head">
           <h2>${title}</h2>
-          ${
-            !stays &&
-            html`
-              <button class="btn bare icon-only" aria-label=${t("close")} onClick=${close}>
-                <${Icon} name="close" />
-              </button>
-            `
-          }
+          ${!stays && html`<${Tool} icon="close" label=${t("close")} act=${close} />`}
         </div>
         ${children}
         ${foot && html`<div class="dialog-foot">${foot}</div>`}
@@ -44,14 +39,14 @@ export function Dialog({ title, close, children, kind = "", stays = false, foot 
   `;
 }
 
-export const Sure = ({ title, text, yes, act, close, danger = false }) => html`
+export const Sure = ({ title, text, yes, act, close }) => html`
   <${Dialog}
     title=${title}
     close=${close}
     foot=${html`
       <button class="btn" onClick=${close}>${t("no")}</button>
       <button
-        class=${`btn ${danger ? "danger" : "main"}`}
+        class="btn danger"
         onClick=${() => {
           close();
           act();
@@ -64,3 +59,50 @@ export const Sure = ({ title, text, yes, act, close, danger = false }) => html`
     <p>${text}</p>
   <//>
 `;
+
+/**
+ * A form in a dialog, closed once it is done. `save` gives the promise of what is ordered, or undefined where an entry is
+ * wrong and said to be; `drop`, {word, act}, is what takes away instead. What the station refuses is told in the form.
+ */
+export function FormDialog({ title, close, save, word = t("save"), busy_word = word, drop = null, children }) {
+  const [error, setError] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const attempt = async (act) => {
+    const job = act();
+    if (!job) return;
+    setBusy(true);
+    setError(null);
+    try {
+      await job;
+      close();
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  const submit = (event) => {
+    event.preventDefault();
+    attempt(save);
+  };
+  return html`
+    <${Dialog} title=${title} close=${close}>
+      <form class="stack" onSubmit=${submit} novalidate>
+        ${children}
+        ${error && html`<${Failure} error=${error} small=${true} />`}
+        <div class="dialog-foot">
+          ${
+            drop &&
+            html`
+              <button type="button" class="btn bare danger-word aside" onClick=${() => attempt(drop.act)}>
+                <${Icon} name="trash" size="18" />
+                ${drop.word}
+              </button>
+            `
+          }
+          <button type="button" class="btn" onClick=${close}>${t("cancel")}</button>
+          <button class="btn main" disabled=${busy}>${busy ? busy_word : word}</button>
+        </div>
+      </form>
+    <//>
+  `;
+}

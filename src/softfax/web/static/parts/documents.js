@@ -5,9 +5,10 @@ import { addFiles, again, BYTES_MAX, dropFile, moveFile } from "../lib/draft.js"
 import { bytes, duration, proportion, sentences } from "../lib/format.js";
 import { html, useRef, useState } from "../lib/h.js";
 import { number, t } from "../lib/i18n.js";
+import { Tool } from "./controls.js";
 import { Dialog } from "./dialog.js";
 import { Icon } from "./icons.js";
-import { words } from "./notice.js";
+import { Wrong, words } from "./notice.js";
 import { PagePicture } from "./page.js";
 import { Stage, Thumbs } from "./stage.js";
 
@@ -92,74 +93,42 @@ function fileProblem({ state, bytes: size, refused, error }) {
 }
 
 function FileHead({ file, first, last }) {
-  const pages = file.result?.pages.length;
+  const { key, name } = file;
   return html`
     <div class="file-head">
       <${Icon} name="file" size="18" />
-      <bdi class="file-name ellipsis" title=${file.name}>${file.name}</bdi>
-      <span class="quiet small nowrap">${file.state === "ready" ? t("pages", { n: pages }) : bytes(file.bytes)}</span>
+      <bdi class="file-name ellipsis" title=${name}>${name}</bdi>
+      <span class="quiet small nowrap">
+        ${file.state === "ready" ? t("pages", { n: file.result.pages.length }) : bytes(file.bytes)}
+      </span>
       <span class="row tight end">
         ${
           !first &&
           html`
-            <button
-              type="button"
-              class="btn bare icon-only small"
-              aria-label=${t("file.up", { name: file.name })}
-              title=${t("file.earlier")}
-              onClick=${() => moveFile(file.key, -1)}
-            >
-              <${Icon} name="up" size="18" />
-            </button>
+            <${Tool} small icon="up" label=${t("file.up", { name })} title=${t("file.earlier")} act=${() => moveFile(key, -1)} />
           `
         }
         ${
           !last &&
           html`
-            <button
-              type="button"
-              class="btn bare icon-only small"
-              aria-label=${t("file.down", { name: file.name })}
-              title=${t("file.later")}
-              onClick=${() => moveFile(file.key, 1)}
-            >
-              <${Icon} name="down" size="18" />
-            </button>
+            <${Tool} small icon="down" label=${t("file.down", { name })} title=${t("file.later")} act=${() => moveFile(key, 1)} />
           `
         }
-        <button
-          type="button"
-          class="btn bare icon-only small"
-          aria-label=${t("file.remove", { name: file.name })}
-          title=${t("remove")}
-          onClick=${() => dropFile(file.key)}
-        >
-          <${Icon} name="close" size="18" />
-        </button>
+        <${Tool} small icon="close" label=${t("file.remove", { name })} title=${t("remove")} act=${() => dropFile(key)} />
       </span>
     </div>
   `;
 }
 
 function FileProblem({ file }) {
-  const { what, todo, own } = fileProblem(file);
   const retry = file.state === "failed" && ![400, 413, 415, 422].includes(file.error.status);
   return html`
-    <div class="notice bad" role="alert">
-      <${Icon} name="alert" />
-      <div>
-        <strong>${what}</strong>
-        ${own.length > 0 && html`<p dir="auto">${own.join(" ")}</p>`}
-        <p>${todo}</p>
-        <div class="row">
-          ${
-            retry &&
-            html`<button type="button" class="btn small" onClick=${() => again(file.key)}>${t("again")}</button>`
-          }
-          <button type="button" class="btn small" onClick=${() => dropFile(file.key)}>${t("file.without")}</button>
-        </div>
+    <${Wrong} told=${fileProblem(file)}>
+      <div class="row">
+        ${retry && html`<button type="button" class="btn small" onClick=${() => again(file.key)}>${t("again")}</button>`}
+        <button type="button" class="btn small" onClick=${() => dropFile(file.key)}>${t("file.without")}</button>
       </div>
-    </div>
+    <//>
   `;
 }
 

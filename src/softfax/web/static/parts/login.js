@@ -5,6 +5,7 @@ import { login, session } from "../lib/api.js";
 import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
+import { Field } from "./controls.js";
 import { Dialog } from "./dialog.js";
 import { words } from "./notice.js";
 
@@ -39,22 +40,20 @@ export function Login() {
     <${Dialog} title=${t("login.title")} stays=${true}>
       <form class="stack" onSubmit=${enter}>
         <p class="quiet">${t(reason === "out" ? "login.out" : known ? "login.again" : "login.why")}</p>
-        <label class="field">
-          <span>${t("login.token")}</span>
-          <input
-            type="password"
-            name="token"
-            autocomplete="current-password"
-            autofocus
-            spellcheck="false"
-            dir="ltr"
-            value=${token}
-            disabled=${busy}
-            aria-invalid=${error ? "true" : undefined}
-            aria-describedby="login-error"
-            onInput=${(e) => setToken(e.target.value)}
-          />
-        </label>
+        <${Field}
+          label=${t("login.token")}
+          type="password"
+          name="token"
+          autocomplete="current-password"
+          autofocus
+          spellcheck="false"
+          dir="ltr"
+          value=${token}
+          disabled=${busy}
+          aria-invalid=${error ? "true" : undefined}
+          aria-describedby="login-error"
+          onInput=${(e) => setToken(e.target.value)}
+        />
         <p id="login-error" class="problem" role="alert">${said}</p>
         <button class="btn main" disabled=${busy}>${t(busy ? "login.busy" : "login.enter")}</button>
         <details class="small quiet"><summary>${t("login.where")}</summary><p>${t("login.where_text")}</p></details>

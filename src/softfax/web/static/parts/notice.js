@@ -21,6 +21,12 @@ export function toast(text, action = null, kind = "ok") {
   setTimeout(() => toasts.set((all) => all.filter((one) => one.id !== id)), action ? 9000 : 5000);
 }
 
+// What went wrong, and what to do, where there is no place for it.
+export const complain = (error) => {
+  const { what, own, todo } = words(error);
+  toast([what, ...own, todo].join(" "), null, "bad");
+};
+
 export function Announcer() {
   const { text, turn } = useStore(spoken);
   const shown = useStore(toasts);
@@ -105,28 +111,36 @@ export function Failure({ error, again, small = false }) {
   useEffect(() => {
     if (again && up && error.status === 0) again();
   }, [up]);
-  const { what, todo, own } = words(error);
   return html`
-    <div class=${`notice bad${small ? " small" : ""}`} role="alert">
-      <${Icon} name="alert" />
-      <div>
-        <strong>${what}</strong>
-        ${own.length > 0 && html`<p dir="auto">${own.join(" ")}</p>`}
-        <p>${todo}</p>
-        ${
-          again &&
-          html`<button class="btn small" onClick=${again}><${Icon} name="retry" size="18" />${t("again")}</button>`
-        }
-      </div>
-    </div>
+    <${Wrong} told=${words(error)} kind=${small ? "bad small" : "bad"}>
+      ${
+        again &&
+        html`<button class="btn small" onClick=${again}><${Icon} name="retry" size="18" />${t("again")}</button>`
+      }
+    <//>
   `;
 }
 
-export const Notice = ({ kind = "info", icon, title, children }) => html`
-  <div class=${`notice ${kind}`}>
-    <${Icon} name=${icon || (kind === "ok" ? "check" : "alert")} />
-    <div>${title && html`<strong>${title}</strong>`}${children}</div>
+// What there is so far of what a view asks for, `had`: waiting for it, or what is wrong.
+export function Pending({ had = null, error, again, lines = 0 }) {
+  if (error) return html`<${Failure} error=${error} small=${Boolean(had)} again=${again} />`;
+  return had ? null : html`<${Loading} lines=${lines} />`;
+}
+
+export const Notice = ({ kind = "info", icon = "alert", title, role, children }) => html`
+  <div class=${`notice ${kind}`} role=${role}>
+    <${Icon} name=${icon} />
+    <div><strong>${title}</strong>${children}</div>
   </div>
+`;
+
+// What is the matter, what the station says of it, what to do; and below it what can be done here.
+export const Wrong = ({ told: { what, todo, own }, kind = "bad", children }) => html`
+  <${Notice} kind=${kind} title=${what} role="alert">
+    ${own.length > 0 && html`<p dir="auto">${own.join(" ")}</p>`}
+    <p>${todo}</p>
+    ${children}
+  <//>
 `;
 
 // Sheets of paper, for places where there is nothing yet.

@@ -3,9 +3,13 @@
 
 import { get } from "../lib/api.js";
 import { change, changeOptions, changePages } from "../lib/draft.js";
-import { duration, moment } from "../lib/format.js";
+import { duration, moment, transport } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
+import { Choice, Field, Select } from "./controls.js";
+
+// The transports that can be asked for.
+export const MODES = ["auto", "t38", "audio"];
 
 const local = (when) => new Date(when.getTime() - when.getTimezoneOffset() * 60e3).toISOString().slice(0, 16);
 
@@ -15,22 +19,6 @@ function evening() {
   when.setHours(20, 0, 0, 0);
   return local(when);
 }
-
-export const Choice = ({ label, name, value, options, pick }) => html`
-  <fieldset class="plain">
-    <legend class=${label ? "" : "visually-hidden"}>${label}</legend>
-    <div class="segments">
-      ${options.map(
-        ([key, word]) => html`
-          <label key=${key}>
-            <input type="radio" name=${name} value=${key} checked=${value === key} onChange=${() => pick(key)} />
-            <span>${word}</span>
-          </label>
-        `,
-      )}
-    </div>
-  </fieldset>
-`;
 
 export function When({ d }) {
   const past = d.at && new Date(d.at) < new Date();
@@ -46,17 +34,15 @@ export function When({ d }) {
       ${
         d.when === "later" &&
         html`
-          <label class="field">
-            <span>${t("when.at")}</span>
-            <input
-              id="at"
-              type="datetime-local"
-              dir="ltr"
-              value=${d.at}
-              min=${local(new Date())}
-              onInput=${(e) => change({ at: e.target.value })}
-            />
-          </label>
+          <${Field}
+            id="at"
+            label=${t("when.at")}
+            type="datetime-local"
+            dir="ltr"
+            value=${d.at}
+            min=${local(new Date())}
+            onInput=${(e) => change({ at: e.target.value })}
+          />
           ${
             d.at &&
             html`
@@ -69,20 +55,9 @@ export function When({ d }) {
   `;
 }
 
-export const Select = ({ label, value, options, set }) => html`
-  <label class="field">
-    <span>${label}</span>
-    <select value=${value} onChange=${(e) => set(e.target.value)}>
-      ${options.map(([key, word]) => html`<option key=${key} value=${key}>${word}</option>`)}
-    </select>
-  </label>
-`;
-
 // What the station does unasked; a resolution is also told by the documents it has made pages of.
 const usualResolution = (d, usual) =>
   d.files.find((file) => file.state === "ready")?.result.resolution || usual?.resolution || "";
-const MODES = { auto: "options.auto", t38: "T.38", audio: "G.711" };
-const modeWord = (mode) => (mode === "auto" ? t(MODES.auto) : MODES[mode]);
 const scanWord = (scan) => t(scan === "auto" ? "options.scan_auto" : scan);
 // The default, with what it is where that is known.
 const byDefault = (word) => ["", word ? t("options.usual_is", { what: word }) : t("options.usual")];
@@ -125,7 +100,7 @@ export function Options({ d }) {
           label=${t("options.mode")}
           value=${options.mode}
           set=${set("mode")}
-          options=${[byDefault(usual && modeWord(usual.mode)), ...["auto", "t38", "audio"].map((mode) => [mode, modeWord(mode)])]}
+          options=${[byDefault(usual && transport(usual.mode)), ...MODES.map((mode) => [mode, transport(mode)])]}
         />
         <${Select}
           label=${t("options.ecm")}
@@ -168,19 +143,32 @@ export function Options({ d }) {
           set=${set("poll")}
           options=${[["", t("off")], ["on", t("on")]]}
         />
-        <label class="field">
-          <span>${t("options.ident")}</span>
-          <input type="text" maxlength="20" placeholder=${usual?.ident || ""} value=${options.ident} dir="ltr" onInput=${typed("ident")} />
-        </label>
-        <label class="field">
-          <span>${t("options.header")}</span>
-          <input type="text" maxlength="80" placeholder=${usual?.header || ""} value=${options.header} dir="auto" onInput=${typed("header")} />
-        </label>
-        <label class="field">
-          <span>${t("options.deadline")}</span>
-          <input type="datetime-local" dir="ltr" value=${options.deadline} onInput=${typed("deadline")} />
-          ${usual && html`<span class="small quiet">${t("options.give_up", { time: duration(usual.give_up_s) })}</span>`}
-        </label>
+        <${Field}
+          label=${t("options.ident")}
+          type="text"
+          maxlength="20"
+          placeholder=${usual?.ident || ""}
+          value=${options.ident}
+          dir="ltr"
+          onInput=${typed("ident")}
+        />
+        <${Field}
+          label=${t("options.header")}
+          type="text"
+          maxlength="80"
+          placeholder=${usual?.header || ""}
+          value=${options.header}
+          dir="auto"
+          onInput=${typed("header")}
+        />
+        <${Field}
+          label=${t("options.deadline")}
+          type="datetime-local"
+          dir="ltr"
+          value=${options.deadline}
+          hint=${usual ? t("options.give_up", { time: duration(usual.give_up_s) }) : ""}
+          onInput=${typed("deadline")}
+        />
       </div>
     </details>
   `;

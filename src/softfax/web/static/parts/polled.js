@@ -3,9 +3,9 @@
 import { post, randomKey, request } from "../lib/api.js";
 import { html, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { check, pollDigits } from "../lib/numbers.js";
-import { Dialog } from "./dialog.js";
-import { Failure } from "./notice.js";
+import { check, latin, pollDigits } from "../lib/numbers.js";
+import { Field } from "./controls.js";
+import { FormDialog } from "./dialog.js";
 
 // A name for lists and tags, of the first file's: none that is taken.
 export function nameFor(file, taken) {
@@ -17,73 +17,45 @@ export function nameFor(file, taken) {
   }
 }
 
-const Field = ({ id, label, hint = "", problem = "", ...input }) => html`
-  <label class="field">
-    <span>${label}</span>
-    <input
-      id=${`polled-${id}`}
-      dir="ltr"
-      aria-invalid=${problem ? "true" : undefined}
-      aria-describedby=${`polled-${id}-problem`}
-      ...${input}
-    />
-    ${hint && html`<span class="quiet small">${hint}</span>`}
-    <span class="problem" id=${`polled-${id}-problem`} role="alert">${problem}</span>
-  </label>
-`;
-
-// A form in a dialog: `problems` finds what is wrong by field, `act` gives the order.
+// A form in a dialog: `problems` finds what is wrong by field, `act` gives the order. The same order given again, as after an
+// answer that got lost, has the same key and counts once.
 function Order({ title, about, word, close, problems, act, fields }) {
-  const [values, setValues] = useState({});
+  const [values, setValues] = useState(/** @type {Record<string, string>} */ ({}));
   const [wrong, setWrong] = useState({});
-  const [error, setError] = useState(null);
-  const [busy, setBusy] = useState(false);
   const key = useRef(randomKey());
-  const set = (name) => (e) => {
-    setValues({ ...values, [name]: e.target.value });
-    setWrong({ ...wrong, [name]: "" });
-  };
-  const bind = (id, label, more = {}) =>
-    html`<${Field}
-      id=${id}
+  const bind = (id, label, { heard = null, ...more } = {}) => html`
+    <${Field}
+      id=${`polled-${id}`}
       label=${t(label)}
+      dir="ltr"
       value=${values[id] || ""}
-      problem=${wrong[id]}
-      onInput=${set(id)}
+      problem=${wrong[id] || ""}
+      onInput=${(e) => {
+        key.current = randomKey();
+        setValues({ ...values, [id]: e.target.value });
+        setWrong({ ...wrong, [id]: "" });
+        heard?.(e);
+      }}
       ...${more}
-    />`;
-  const save = async (event) => {
-    event.preventDefault();
-    const digits = ["document", "secret"].filter((id) => pollDigits(values[id] || "") === undefined);
-    const found = { ...Object.fromEntries(digits.map((id) => [id, t("polled.no_digits")])), ...problems(values) };
+    />
+  `;
+  const save = () => {
+    const { document: which = "", secret = "" } = values;
+    const digits = { poll_document: pollDigits(which), poll_password: pollDigits(secret) };
+    const found = {
+      document: digits.poll_document === undefined ? t("polled.no_digits") : "",
+      secret: digits.poll_password === undefined ? t("polled.no_digits") : "",
+      ...problems(values),
+    };
     setWrong(found);
     const bad = Object.keys(found).find((id) => found[id]);
-    if (bad) {
-      document.getElementById(`polled-${bad}`).focus();
-      return;
-    }
-    setBusy(true);
-    setError(null);
-    try {
-      await act(values, key.current);
-      close();
-    } catch (failure) {
-      key.current = randomKey();
-      setError(failure);
-      setBusy(false);
-    }
+    if (bad) document.getElementById(`polled-${bad}`).focus();
+    return bad ? undefined : act(values, digits, key.current);
   };
   return html`
-    <${Dialog} title=${title} close=${close}>
-      <form class="stack" onSubmit=${save} novalidate>
-        <p class="quiet">${about}</p>
-        ${fields(bind)}
-        ${error && html`<${Failure} error=${error} small=${true} />`}
-        <div class="dialog-foot">
-          <button type="button" class="btn" onClick=${close}>${t("cancel")}</button>
-          <button class="btn main" disabled=${busy}>${word}</button>
-        </div>
-      </form>
+    <${FormDialog} title=${title} close=${close} save=${save} word=${word}>
+      <p class="quiet">${about}</p>
+      ${fields(bind)}
     <//>
   `;
 }
@@ -101,16 +73,16 @@ export function PutOut({ taken, close, done }) {
     number: number.trim() ? "" : t("polled.no_number"),
     until: until && new Date(until) <= new Date() ? t("polled.past") : "",
   });
-  const act = async ({ number, document = "", secret = "", until = "" }, key) => {
+  const act = async ({ number, until = "" }, digits, key) => {
     const name = nameFor(files[0].name, taken);
-    const order = { name, numbers: [number.trim()], poll_document: document, poll_password: secret };
+    const order = { name, numbers: [latin(number)], ...digits, until: until ? new Date(until).toISOString() : null };
     const body = new FormData();
-    body.append("request", JSON.stringify({ ...order, until: until ? new Date(until).toISOString() : null }));
+    body.append("request", JSON.stringify(order));
     for (const file of files) body.append("file", file, file.name);
     await request("/v1/polled", { method: "POST", body, key });
     done(name);
   };
-  const pick = (e) => setFiles([...e.target.files]);
+  const heard = (e) => setFiles([...e.target.files]);
   return html`
     <${Order}
       title=${t("polled.put")}
@@ -120,7 +92,7 @@ export function PutOut({ taken, close, done }) {
       problems=${problems}
       act=${act}
       fields=${(bind) => html`
-        ${bind("files", "polled.files", { type: "file", multiple: true, value: undefined, onInput: pick })}
+        ${bind("files", "polled.files", { type: "file", multiple: true, value: undefined, heard })}
         ${bind("number", "polled.number", { type: "tel", maxlength: "40" })} ${secrets(bind)}
         ${bind("until", "polled.ends", { type: "datetime-local" })}
       `}
@@ -139,10 +111,8 @@ export const Fetch = ({ close, done }) => html`
       const { problem } = check(number);
       return { number: problem ? t(`to.problem.${problem}`) : "" };
     }}
-    act=${async ({ number, document = "", secret = "" }, key) => {
-      const order = { to: check(number).number, poll: true, poll_document: document, poll_password: secret };
-      done(await post("/v1/faxes", order, key));
-    }}
+    act=${async ({ number }, digits, key) =>
+      done(await post("/v1/faxes", { to: check(number).number, poll: true, ...digits }, key))}
     fields=${(bind) => html`${bind("number", "polled.whom", { type: "tel", maxlength: "200" })} ${secrets(bind)}`}
   />
 `;

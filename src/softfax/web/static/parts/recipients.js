@@ -6,6 +6,7 @@ import { destination } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { LIST_MAX, parseList, readTyped } from "../lib/numbers.js";
+import { Chip } from "./controls.js";
 import { Dialog } from "./dialog.js";
 import { Icon } from "./icons.js";
 import { say } from "./notice.js";
@@ -66,14 +67,11 @@ function useCompletion(typing, to) {
 const isName = (text, found) => found.length > 0 && !has(found, text.trim());
 export const meansName = async (text) => Boolean(readTyped(text).word) && isName(text, await complete(text.trim()));
 
-const Chip = ({ one, drop }) => html`
-  <span class="chip">
-    <bdi class="ellipsis">${one.name || destination(one.number)}</bdi>
+const Recipient = ({ one, drop }) => html`
+  <${Chip} label=${t("to.remove", { who: one.name || one.number })} drop=${drop}>
+    <bdi>${one.name || destination(one.number)}</bdi>
     ${one.name && html`<span class="chip-number num">${destination(one.number)}</span>`}
-    <button type="button" aria-label=${t("to.remove", { who: one.name || one.number })} onClick=${drop}>
-      <${Icon} name="close" size="14" />
-    </button>
-  </span>
+  <//>
 `;
 
 function Found({ id, options, at, add }) {
@@ -183,7 +181,7 @@ export function Recipients({ to, typing, change, id = "to" }) {
     <div class="field recipients">
       <label for=${id}>${t("to.label")}</label>
       <div class="chips" onClick=${(e) => e.target === e.currentTarget && field.current.focus()}>
-        ${to.slice(0, SHOWN_MAX).map((one) => html`<${Chip} key=${one.number} one=${one} drop=${() => drop(one)} />`)}
+        ${to.slice(0, SHOWN_MAX).map((one) => html`<${Recipient} key=${one.number} one=${one} drop=${() => drop(one)} />`)}
         ${to.length > SHOWN_MAX && html`<span class="chip soft">${t("to.more", { n: to.length - SHOWN_MAX })}</span>`}
         <input
           id=${id}

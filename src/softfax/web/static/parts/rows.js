@@ -2,7 +2,7 @@
 // Faxes as pictures or as lines, in the rows of a long list, under their days.
 
 import { documentNames, firstPage, noPage, otherSide, pagesOf, peek, sent, story, trouble } from "../lib/faxes.js";
-import { clock, day, destination } from "../lib/format.js";
+import { clock, day, destination, dotted } from "../lib/format.js";
 import { html } from "../lib/h.js";
 import { number, t } from "../lib/i18n.js";
 import { PagePicture } from "./page.js";
@@ -19,7 +19,7 @@ const GAP_PX = 20;
 
 function subtitle(fax) {
   if (trouble(fax)) return story(fax)?.what || t(`state.${fax.state}`);
-  return sent(fax) ? documentNames(fax) : [fax.caller_name, fax.mailbox].filter(Boolean).join(" · ");
+  return sent(fax) ? documentNames(fax) : dotted(fax.caller_name, fax.mailbox);
 }
 
 function label(fax) {

@@ -2,8 +2,8 @@
 // The fax is the station's now: what it is, where it goes, what can still be done.
 
 import { remove } from "../lib/api.js";
-import { ended, firstPage, noPage, put, useFax } from "../lib/faxes.js";
-import { destination, duration, moment } from "../lib/format.js";
+import { ended, firstPage, noPage, pathOf, put, useFax } from "../lib/faxes.js";
+import { destination, dotted, duration, moment } from "../lib/format.js";
 import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { Icon } from "./icons.js";
@@ -21,7 +21,7 @@ export function SentCard({ done, box, again }) {
     setError(null);
     for (const one of done.faxes) {
       try {
-        put((await remove(`/v1/faxes/${one.id}`)) || { ...one, state: "cancelled" });
+        put(await remove(pathOf(one.id)));
       } catch (failure) {
         if (failure.status !== 409) {
           setError(failure);
@@ -50,13 +50,11 @@ export function SentCard({ done, box, again }) {
         </h1>
         ${!many && html`<p class="large"><bdi>${destination(shown.to)}</bdi></p>`}
         <p class="quiet">
-          ${[
+          ${dotted(
             t("pages", { n: done.pages || shown.pages_total || 0 }),
             done.seconds > 0 && t("send.about", { time: duration(done.seconds) }),
             shown.not_before && t("when.word", { when: moment(shown.not_before) }),
-          ]
-            .filter(Boolean)
-            .join(" · ")}
+          )}
         </p>
         <p class="quiet">${t("sent.calm")}</p>
         ${error && html`<${Failure} error=${error} small=${true} />`}

@@ -4,7 +4,7 @@
 import { proportion } from "../lib/format.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/h.js";
 import { number, t } from "../lib/i18n.js";
-import { Icon } from "./icons.js";
+import { Tool } from "./controls.js";
 import { say } from "./notice.js";
 import { PagePicture } from "./page.js";
 import { keys } from "./shortcuts.js";
@@ -17,27 +17,6 @@ const DOTS = 1728;
 const ROWS = 2287;
 // From this many dots of the screen to one of the fax it is drawn from every dot.
 const FINE = 0.7;
-
-export const Tool = ({ icon, label, act, disabled, pressed, href, download }) =>
-  href
-    ? html`
-        <a class="btn bare icon-only" href=${href} download=${download} aria-label=${label} title=${label}>
-          <${Icon} name=${icon} />
-        </a>
-      `
-    : html`
-        <button
-          type="button"
-          class="btn bare icon-only"
-          onClick=${act}
-          disabled=${disabled}
-          aria-pressed=${pressed}
-          aria-label=${label}
-          title=${label}
-        >
-          <${Icon} name=${icon} />
-        </button>
-      `;
 
 // How large a page is at a zoom, and how finely it has to be drawn for that.
 function geometry({ page, natural, room, turn, zoom }) {
@@ -93,7 +72,7 @@ const Zooming = ({ zoom, scale, set, step, rotate }) => html`
     <${Tool} icon="minus" label=${t("page.out")} act=${() => step(-1)} />
     <span class="where num zoom-word">${number(Math.round(scale * 100) / 100, { style: "percent" })}</span>
     <${Tool} icon="plus" label=${t("page.in")} act=${() => step(1)} />
-    <${Tool} icon="fit" label=${t("keys.fit")} act=${() => set("fit")} pressed=${zoom === "fit"} />
+    <${Tool} icon="fit" label=${t("keys.fit")} act=${() => set("fit")} aria-pressed=${zoom === "fit"} />
     <button
       type="button"
       class="btn bare dots"

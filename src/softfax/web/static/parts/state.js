@@ -6,6 +6,7 @@ import { when } from "../lib/format.js";
 import { html } from "../lib/h.js";
 import { english, t } from "../lib/i18n.js";
 import { Icon } from "./icons.js";
+import { Notice } from "./notice.js";
 
 const KINDS = {
   delivered: "ok",
@@ -38,22 +39,11 @@ export function Story({ fax }) {
   const told = story(fax);
   if (!told) return null;
   return html`
-    <div class=${`notice ${fax.state === "failed" || fax.state === "expired" ? "bad" : "warn"}`}>
-      <${Icon} name="alert" />
-      <div>
-        <strong>${told.what}</strong>
-        <p>
-          ${fax.state === "waiting" && fax.next_attempt ? t("fax.next", { when: when(fax.next_attempt) }) : told.todo}
-        </p>
-        ${
-          told.own.length > 0 &&
-          html`
-            <p class="small quiet" lang=${english()} dir="auto">
-              ${told.own.join(" ")}
-            </p>
-          `
-        }
-      </div>
-    </div>
+    <${Notice} kind=${fax.state === "failed" || fax.state === "expired" ? "bad" : "warn"} title=${told.what}>
+      <p>
+        ${fax.state === "waiting" && fax.next_attempt ? t("fax.next", { when: when(fax.next_attempt) }) : told.todo}
+      </p>
+      ${told.own.length > 0 && html`<p class="small quiet" lang=${english()} dir="auto">${told.own.join(" ")}</p>`}
+    <//>
   `;
 }

@@ -2,18 +2,20 @@
 // Inbox and outbox: pages to look at, by day; searched, filtered, as pictures or as lines. Ten thousand of them scroll
 // like ten.
 
-import { get } from "../lib/api.js";
+import { useAnswer } from "../lib/answer.js";
 import { peek } from "../lib/faxes.js";
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../lib/h.js";
+import { html, useEffect, useLayoutEffect, useMemo, useState } from "../lib/h.js";
 import { language, t } from "../lib/i18n.js";
 import { useList } from "../lib/list.js";
 import { go, requery, route } from "../lib/router.js";
 import { browser, useStore } from "../lib/store.js";
 import { useWidth } from "../lib/width.js";
 import { markRead } from "../parts/acts.js";
+import { Chip, Tool } from "../parts/controls.js";
 import { Icon } from "../parts/icons.js";
-import { Empty, Failure, Loading } from "../parts/notice.js";
+import { Empty, Failure, Pending } from "../parts/notice.js";
 import { arrange, measure } from "../parts/rows.js";
+import { Search } from "../parts/search.js";
 import { keys } from "../parts/shortcuts.js";
 import { Virtual } from "../parts/virtual.js";
 
@@ -25,11 +27,63 @@ const FILTERS = {
 const NOWHERE = { ask: "", top: 0, id: "" };
 let left = NOWHERE;
 
-function Search({ direction, query, total }) {
-  const [text, setText] = useState(query.get("q") || "");
-  const [dates, setDates] = useState(Boolean(query.get("since") || query.get("until")));
-  const field = useRef();
+const Dates = ({ query }) => html`
+  <div class="row dates">
+    ${["since", "until"].map(
+      (key) => html`
+        <label class="field inline" key=${key}>
+          <span>${t(`box.${key}`)}</span>
+          <input type="date" value=${query.get(key) || ""} onChange=${(e) => requery({ [key]: e.target.value })} />
+        </label>
+      `,
+    )}
+  </div>
+`;
+
+function Mailboxes({ query }) {
+  const mailboxes = useAnswer("/v1/mailboxes").answer?.mailboxes || [];
+  if (mailboxes.length < 2) return null;
+  return html`
+    <select
+      class="filter"
+      aria-label=${t("fax.mailbox")}
+      value=${query.get("mailbox") || ""}
+      onChange=${(e) => requery({ mailbox: e.target.value })}
+    >
+      <option value="">${t("box.mailboxes")}</option>
+      ${mailboxes.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}
+    </select>
+  `;
+}
+
+function Filters({ direction, query, dates, setDates }) {
+  const show = query.get("show") || "";
+  const flip = () => {
+    if (dates) requery({ since: "", until: "" });
+    setDates(!dates);
+  };
+  return html`
+    <div class="filters" role="group" aria-label=${t("box.filter")}>
+      ${FILTERS[direction].map(
+        (key) => html`
+          <button key=${key} class="filter" aria-pressed=${show === key} onClick=${() => requery({ show: key })}>
+            ${t(`filter.${key || "all"}`)}
+          </button>
+        `,
+      )}
+      <button class="filter" aria-expanded=${dates} onClick=${flip}>
+        <${Icon} name="clock" size="16" />
+        ${t("box.dates")}
+      </button>
+      ${direction === "receive" && html`<${Mailboxes} query=${query} />`}
+    </div>
+  `;
+}
+
+function SearchBar({ direction, query, total }) {
   const asked = query.get("q") || "";
+  const [text, setText] = useState(asked);
+  const [dates, setDates] = useState(Boolean(query.get("since") || query.get("until")));
   // The address may change without what is typed here: "show all", or the browser's way back.
   useEffect(() => setText(asked), [asked]);
   useEffect(() => {
@@ -38,99 +92,16 @@ function Search({ direction, query, total }) {
     }, 250);
     return () => clearTimeout(timer);
   }, [text]);
-  useEffect(() => keys({ "/": () => field.current.focus() }), []);
-  const show = query.get("show") || "";
-  const [mailboxes, setMailboxes] = useState([]);
-  useEffect(() => {
-    if (direction === "receive")
-      get("/v1/mailboxes").then(
-        ({ mailboxes: found }) => setMailboxes(found.map((one) => one.name)),
-        () => {},
-      );
-  }, [direction]);
   return html`
     <search class="searchbar">
-      <label class="search">
-        <${Icon} name="search" />
-        <span class="visually-hidden">${t("box.search")}</span>
-        <input
-          ref=${field}
-          type="search"
-          value=${text}
-          dir=${text ? "auto" : undefined}
-          placeholder=${t("box.search")}
-          onInput=${(e) => setText(e.target.value)}
-          onKeyDown=${(e) => {
-            if (e.key === "Escape") {
-              setText("");
-              field.current.blur();
-            }
-          }}
-        />
-      </label>
-      <div class="filters" role="group" aria-label=${t("box.filter")}>
-        ${FILTERS[direction].map(
-          (key) => html`
-            <button key=${key} class="filter" aria-pressed=${show === key} onClick=${() => requery({ show: key })}>
-              ${t(`filter.${key || "all"}`)}
-            </button>
-          `,
-        )}
-        <button
-          class="filter"
-          aria-expanded=${dates}
-          onClick=${() => {
-            if (dates) requery({ since: "", until: "" });
-            setDates(!dates);
-          }}
-        >
-          <${Icon} name="clock" size="16" />
-          ${t("box.dates")}
-        </button>
-        ${
-          mailboxes.length > 1 &&
-          html`
-            <select
-              class="filter"
-              aria-label=${t("fax.mailbox")}
-              value=${query.get("mailbox") || ""}
-              onChange=${(e) => requery({ mailbox: e.target.value })}
-            >
-              <option value="">${t("box.mailboxes")}</option>
-              ${mailboxes.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
-            </select>
-          `
-        }
-      </div>
-      ${
-        dates &&
-        html`
-          <div class="row dates">
-            ${["since", "until"].map(
-              (key) => html`
-                <label class="field inline" key=${key}>
-                  <span>${t(`box.${key}`)}</span>
-                  <input
-                    type="date"
-                    value=${query.get(key) || ""}
-                    onChange=${(e) => requery({ [key]: e.target.value })}
-                  />
-                </label>
-              `,
-            )}
-          </div>
-        `
-      }
+      <${Search} label=${t("box.search")} text=${text} set=${setText} />
+      <${Filters} direction=${direction} query=${query} dates=${dates} setDates=${setDates} />
+      ${dates && html`<${Dates} query=${query} />`}
       ${
         query.get("broadcast") &&
         html`
           <p class="row small">
-            <span class="chip">
-              ${t("box.broadcast")}
-              <button aria-label=${t("remove")} onClick=${() => requery({ broadcast: "" })}>
-                <${Icon} name="close" size="14" />
-              </button>
-            </span>
+            <${Chip} label=${t("remove")} drop=${() => requery({ broadcast: "" })}>${t("box.broadcast")}<//>
           </p>
         `
       }
@@ -140,8 +111,7 @@ function Search({ direction, query, total }) {
 }
 
 function Contents({ view, list, rows }) {
-  if (list.state === "loading") return html`<${Loading} lines=${5} />`;
-  if (list.state === "failed") return html`<${Failure} error=${list.error} again=${list.again} />`;
+  if (list.state !== "ready") return html`<${Pending} error=${list.error} again=${list.again} lines=${5} />`;
   if (list.ids.length)
     return html`
       <${Virtual} rows=${rows} label=${t(`nav.${view}`)} end=${list.cursor ? list.more : null} />
@@ -249,21 +219,12 @@ export default function Box({ place }) {
         <div class="segments icons" role="group" aria-label=${t("box.shape")}>
           ${["grid", "list"].map(
             (key) => html`
-              <button
-                key=${key}
-                class="btn bare icon-only"
-                aria-pressed=${shape === key}
-                aria-label=${t(`box.${key}`)}
-                title=${t(`box.${key}`)}
-                onClick=${() => pick(key)}
-              >
-                <${Icon} name=${key} />
-              </button>
+              <${Tool} key=${key} icon=${key} label=${t(`box.${key}`)} aria-pressed=${shape === key} act=${() => pick(key)} />
             `,
           )}
         </div>
       </div>
-      <${Search} direction=${direction} query=${query} total=${list.total} />
+      <${SearchBar} direction=${direction} query=${query} total=${list.total} />
       <div ref=${box} class=${`box ${shape}`} style=${{ "--columns": columns }}>
         <${Contents} view=${view} list=${list} rows=${rows} />
       </div>

@@ -1,39 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The engineer's view: who said what when, SIP and T.30 side by side, with every field decoded; the media in numbers.
 
-import { get } from "../lib/api.js";
-import { otherSide, useFax } from "../lib/faxes.js";
+import { useAnswer } from "../lib/answer.js";
+import { otherSide, pathOf, useFax } from "../lib/faxes.js";
 import { destination, exact } from "../lib/format.js";
-import { html, useEffect, useState } from "../lib/h.js";
+import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { has, number, t } from "../lib/i18n.js";
 import { subscribe } from "../lib/stream.js";
 import { useWidth } from "../lib/width.js";
+import { Select, Tool } from "../parts/controls.js";
 import { Icon } from "../parts/icons.js";
 import { joined, Ladder, lane, source, stamp } from "../parts/ladder.js";
-import { Empty, Failure, Loading } from "../parts/notice.js";
+import { Empty, Pending } from "../parts/notice.js";
 import { StateWord, Story } from "../parts/state.js";
 
 const AGAIN_MS = 1500;
 const NARROW_PX = 560;
 const LONG = 60;
 
+// The trace of a call, followed while the call is up.
 function useTrace(id, attempt) {
-  const [state, setState] = useState({ trace: null, error: null });
-  const path = `/v1/faxes/${encodeURIComponent(id)}/trace${attempt ? `?attempt=${attempt}` : ""}`;
-  const load = () =>
-    get(path).then(
-      (trace) => setState({ trace, error: null }),
-      (error) => setState((s) => ({ ...s, error })),
-    );
+  const { answer: trace, error, load } = useAnswer(pathOf(id, `/trace${attempt && `?attempt=${attempt}`}`));
+  const latest = useRef();
+  latest.current = load;
   useEffect(() => {
-    setState({ trace: null, error: null });
-    load();
     let due = 0;
     const stop = subscribe(({ type, data }) => {
       if (data?.fax_id === id && type !== "progress") {
         due ||= setTimeout(() => {
           due = 0;
-          load();
+          latest.current();
         }, AGAIN_MS);
       }
     });
@@ -41,8 +37,8 @@ function useTrace(id, attempt) {
       stop();
       clearTimeout(due);
     };
-  }, [path]);
-  return { ...state, load };
+  }, [id]);
+  return { trace, error, load };
 }
 
 // A decoded field in a line: lists with commas, groups with their names.
@@ -77,9 +73,7 @@ function Message({ entry, close }) {
       <span class="kind-word">${source(entry)}</span>
       <span class="row tight">
         <span class="num quiet small">${stamp(entry)}</span>
-        <button class="btn bare icon-only small only-narrow" aria-label=${t("close")} onClick=${close}>
-          <${Icon} name="close" size="18" />
-        </button>
+        <${Tool} small icon="close" label=${t("close")} kind="only-narrow" act=${close} />
       </span>
     </div>
     <h3 dir="ltr">${entry.title}</h3>
@@ -152,13 +146,13 @@ const Lanes = ({ names, shown, pick }) => html`
 `;
 
 const Attempts = ({ list, attempt, pick }) => html`
-  <label class="field inline">
-    <span>${t("call.attempt")}</span>
-    <select value=${attempt} onChange=${(e) => pick(e.target.value)}>
-      <option value="">${t("call.last")}</option>
-      ${list.map((one) => html`<option key=${one.number} value=${one.number}>${number(one.number)}</option>`)}
-    </select>
-  </label>
+  <${Select}
+    label=${t("call.attempt")}
+    kind="inline"
+    value=${attempt}
+    set=${pick}
+    options=${[["", t("call.last")], ...list.map((one) => [String(one.number), number(one.number)])]}
+  />
 `;
 
 const Nothing = () => html`
@@ -174,10 +168,8 @@ function sides(fax, entries) {
 }
 
 function Room({ state: { trace, error, load }, entries, width, ...ladder }) {
-  if (error && !trace)
-    return error.status === 404 ? html`<${Nothing} />` : html`<${Failure} error=${error} again=${load} />`;
-  if (!trace) return html`<${Loading} lines=${4} />`;
-  if (!entries.length) return html`<${Nothing} />`;
+  if (trace ? !entries.length : error?.status === 404) return html`<${Nothing} />`;
+  if (!trace) return html`<${Pending} error=${error} again=${load} lines=${4} />`;
   return width > 0 && html`<${Ladder} entries=${entries} width=${width} ...${ladder} />`;
 }
 
@@ -193,7 +185,6 @@ export default function CallView({ place }) {
   const shown = narrow && which === "both" ? "t30" : which;
   const lanes = shown === "both" ? ["sip", "t30"] : [shown];
   const entries = (state.trace?.entries || []).filter((entry) => ["note", ...lanes].includes(lane(entry)));
-  const base = `v1/faxes/${encodeURIComponent(id)}/trace`;
   const afresh = (set) => (value) => {
     set(value);
     choose(null);
@@ -201,11 +192,9 @@ export default function CallView({ place }) {
   return html`
     <div class="view call-view">
       <div class="head">
-        <a class="btn bare icon-only" href=${`#/fax/${id}`} aria-label=${t("call.back")} title=${t("call.back")}>
-          <${Icon} name="left" />
-        </a>
+        <${Tool} icon="left" label=${t("call.back")} href=${`#/fax/${id}`} />
         <h1>${t("nav.call")}${fax && html` <bdi class="quiet">${destination(otherSide(fax))}</bdi>`}</h1>
-        <${Downloads} base=${base} tail=${attempt && `?attempt=${attempt}`} id=${id} />
+        <${Downloads} base=${pathOf(id, "/trace")} tail=${attempt && `?attempt=${attempt}`} id=${id} />
       </div>
       ${fax && html`<${About} fax=${fax} />`}
       <div class="row call-tools">

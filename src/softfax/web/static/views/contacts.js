@@ -3,16 +3,17 @@
 
 import { get, post, remove } from "../lib/api.js";
 import { address } from "../lib/draft.js";
-import { destination } from "../lib/format.js";
+import { destination, dotted } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { check } from "../lib/numbers.js";
 import { go } from "../lib/router.js";
 import { Editor } from "../parts/contact.js";
+import { Tool } from "../parts/controls.js";
 import { Sure } from "../parts/dialog.js";
 import { Icon } from "../parts/icons.js";
-import { Empty, Failure, Loading, toast, words } from "../parts/notice.js";
-import { keys } from "../parts/shortcuts.js";
+import { complain, Empty, Pending, toast } from "../parts/notice.js";
+import { Search } from "../parts/search.js";
 
 const PAUSE_MS = 200;
 const CHUNK = 200;
@@ -53,10 +54,6 @@ function useContacts(text) {
   return { ...state, again: () => load(), more: state.cursor ? () => load(state.cursor) : null };
 }
 
-const Act = ({ icon, label, title, act }) => html`
-  <button class="btn bare icon-only" aria-label=${label} title=${title} onClick=${act}><${Icon} name=${icon} /></button>
-`;
-
 function Contact({ contact, chosen, toggle, write, edit, drop }) {
   const { name, company, notes, number } = contact;
   return html`
@@ -67,13 +64,13 @@ function Contact({ contact, chosen, toggle, write, edit, drop }) {
       </label>
       <div class="contact-word">
         <strong><bdi>${name}</bdi></strong>
-        <span class="quiet small ellipsis" dir="auto">${[company, notes].filter(Boolean).join(" · ")}</span>
+        <span class="quiet small ellipsis" dir="auto">${dotted(company, notes)}</span>
       </div>
       <bdi class="contact-number num">${destination(number)}</bdi>
       <span class="row tight end">
-        <${Act} icon="send" label=${t("contacts.write", { name })} title=${t("contacts.write_word")} act=${write} />
-        <${Act} icon="edit" label=${t("contacts.edit_name", { name })} title=${t("contacts.edit")} act=${edit} />
-        <${Act} icon="trash" label=${t("contacts.drop", { name })} title=${t("remove")} act=${drop} />
+        <${Tool} icon="send" label=${t("contacts.write", { name })} title=${t("contacts.write_word")} act=${write} />
+        <${Tool} icon="edit" label=${t("contacts.edit_name", { name })} title=${t("contacts.edit")} act=${edit} />
+        <${Tool} icon="trash" label=${t("contacts.drop", { name })} title=${t("remove")} act=${drop} />
       </span>
     </li>
   `;
@@ -96,8 +93,6 @@ export default function Contacts() {
   const [dropping, setDropping] = useState(null);
   const [chosen, setChosen] = useState([]);
   const { list, error, again, more } = useContacts(text);
-  const field = useRef();
-  useEffect(() => keys({ "/": () => field.current.focus() }), []);
   const saved = async (values) => {
     await post("/v1/contacts", values);
     toast(t("contacts.saved", { name: values.name }));
@@ -111,7 +106,7 @@ export default function Contacts() {
       toast(t("contacts.gone", { name: contact.name }), { label: t("undo"), act: () => saved(values) });
       await again();
     } catch (failure) {
-      toast(words(failure).what, null, "bad");
+      complain(failure);
     }
   };
   const isChosen = (contact) => chosen.some((one) => one.id === contact.id);
@@ -131,21 +126,9 @@ export default function Contacts() {
         </div>
       </div>
       <search class="searchbar">
-        <label class="search">
-          <${Icon} name="search" />
-          <span class="visually-hidden">${t("contacts.search")}</span>
-          <input
-            ref=${field}
-            type="search"
-            dir=${text ? "auto" : undefined}
-            placeholder=${t("contacts.search")}
-            value=${text}
-            onInput=${(e) => setText(e.target.value)}
-          />
-        </label>
+        <${Search} label=${t("contacts.search")} text=${text} set=${setText} />
       </search>
-      ${error && html`<${Failure} error=${error} small=${Boolean(list)} again=${again} />`}
-      ${!list && !error && html`<${Loading} lines=${5} />`}
+      <${Pending} had=${list} error=${error} again=${again} lines=${5} />
       ${list?.length === 0 && html`<${Nobody} text=${text} edit=${setEditing} />`}
       ${
         list?.length > 0 &&
@@ -202,7 +185,6 @@ export default function Contacts() {
             title=${t("contacts.drop_title")}
             text=${t("contacts.drop_text", { name: dropping.name })}
             yes=${t("remove")}
-            danger=${true}
             close=${() => setDropping(null)}
             act=${() => drop(dropping)}
           />

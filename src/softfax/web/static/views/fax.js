@@ -10,24 +10,26 @@ import {
   pageCount,
   pagesOf,
   pageUrl,
+  pathOf,
   placed,
   put,
   sent,
   trouble,
   useFax,
 } from "../lib/faxes.js";
-import { destination, duration, moment, rate, sentences, when } from "../lib/format.js";
+import { destination, dotted, duration, moment, rate, sentences, transport, when } from "../lib/format.js";
 import { html, useEffect, useMemo, useState } from "../lib/h.js";
 import { english, number, t } from "../lib/i18n.js";
 import { check } from "../lib/numbers.js";
 import { go, goBack } from "../lib/router.js";
 import { useStore } from "../lib/store.js";
 import { cancelFax, eraseFax, Forward, markRead, printFax, retryFax } from "../parts/acts.js";
+import { Chip, Tool } from "../parts/controls.js";
 import { Sure } from "../parts/dialog.js";
 import { Icon } from "../parts/icons.js";
-import { Empty, Failure, Loading, Notice, words } from "../parts/notice.js";
+import { Empty, Notice, Pending, words } from "../parts/notice.js";
 import { keys } from "../parts/shortcuts.js";
-import { Stage, Thumbs, Tool } from "../parts/stage.js";
+import { Stage, Thumbs } from "../parts/stage.js";
 import { StateWord, Story } from "../parts/state.js";
 
 const READ_MS = 900;
@@ -43,8 +45,7 @@ function Tags({ fax }) {
   const save = async (tags) => {
     setError("");
     try {
-      const answer = await patch(`/v1/faxes/${fax.id}`, { tags });
-      put(answer?.id ? answer : { ...fax, tags });
+      put(await patch(pathOf(fax.id), { tags }));
       setAdding(null);
     } catch (failure) {
       setError(words(failure).what);
@@ -71,13 +72,10 @@ function Tags({ fax }) {
           .filter(([key, value]) => !isOurs(key, value))
           .map(
             ([key, value]) => html`
-            <span class="chip" key=${key}>
-              <bdi>${value === "yes" ? key : `${key}=${value}`}</bdi>
-              <button aria-label=${t("tags.remove", { tag: key })} onClick=${() => without(key)}>
-                <${Icon} name="close" size="14" />
-              </button>
-            </span>
-          `,
+              <${Chip} key=${key} label=${t("tags.remove", { tag: key })} drop=${() => without(key)}>
+                <bdi>${value === "yes" ? key : `${key}=${value}`}</bdi>
+              <//>
+            `,
           )}
         ${
           adding === null
@@ -136,14 +134,12 @@ function Attempts({ fax }) {
 // How it went over the line: T.38 · 14,400 bit/s · error correction · 36 s.
 function callWords({ mode, bitrate, pages, ecm, duration_s }) {
   const agreed = bitrate || pages;
-  return [
-    agreed && (mode === "T38" ? "T.38" : "G.711"),
+  return dotted(
+    agreed && transport(mode),
     bitrate && rate(bitrate),
     ecm && t("fact.ecm"),
     duration_s && duration(duration_s),
-  ]
-    .filter(Boolean)
-    .join(" · ");
+  );
 }
 
 function WarningWords({ fax }) {
@@ -194,7 +190,7 @@ const fileName = (fax) =>
   `fax-${(otherSide(fax) || "").replace(/[^\w+]+/g, "-") || fax.id}-${fax.created.slice(0, 10)}`;
 
 const Download = ({ fax, kind }) => html`
-  <a class="btn" href=${`v1/faxes/${fax.id}/document.${kind}`} download=${`${fileName(fax)}.${kind}`}>
+  <a class="btn" href=${pathOf(fax.id, `/document.${kind}`)} download=${`${fileName(fax)}.${kind}`}>
     <${Icon} name="download" />
     ${kind === "tif" ? "TIFF" : "PDF"}
   </a>
@@ -278,7 +274,7 @@ function Pages({ fax }) {
   }
   const at = Math.min(index, total - 1);
   const print = () => printFax(fax);
-  const download = { href: `v1/faxes/${fax.id}/document.pdf`, download: `${fileName(fax)}.pdf` };
+  const download = { href: pathOf(fax.id, "/document.pdf"), download: `${fileName(fax)}.pdf` };
   const tools = html`
     <${Tool} icon="print" label=${t("keys.print")} act=${print} />
     <${Tool} icon="download" label=${t("keys.download")} ...${download} />
@@ -323,7 +319,7 @@ export default function FaxView({ place }) {
   if (error?.status === 404) return html`<${Missing} />`;
   if (!fax)
     return html`
-      <div class="view">${error ? html`<${Failure} error=${error} again=${load} />` : html`<${Loading} />`}</div>
+      <div class="view"><${Pending} error=${error} again=${load} /></div>
     `;
   const close = () => setDialog("");
   const keepUnread = () => {
@@ -336,9 +332,7 @@ export default function FaxView({ place }) {
   return html`
     <div class="view fax-view">
       <div class="head">
-        <button class="btn bare icon-only" aria-label=${t("keys.back")} title=${t("keys.back")} onClick=${back}>
-          <${Icon} name="left" />
-        </button>
+        <${Tool} icon="left" label=${t("keys.back")} act=${back} />
         <h1><bdi>${destination(otherSide(fax))}</bdi></h1>
         <${StateWord} fax=${fax} />
       </div>
@@ -390,7 +384,6 @@ export default function FaxView({ place }) {
             title=${t("acts.erase_title")}
             text=${t("acts.erase_text")}
             yes=${t("acts.erase")}
-            danger=${true}
             close=${close}
             act=${erase}
           />

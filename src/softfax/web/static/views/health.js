@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How the station is: what it says in one line first, then what it is made of.
 
-import { get } from "../lib/api.js";
+import { useAnswer } from "../lib/answer.js";
 import { bytes, clock, duration, percent, when } from "../lib/format.js";
-import { html, useEffect, useState } from "../lib/h.js";
+import { html, useEffect, useMemo } from "../lib/h.js";
 import { isFull, usable, usedOf, worries } from "../lib/health.js";
 import { number, t } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
 import { stream } from "../lib/stream.js";
 import { Days, Meter, Ring } from "../parts/chart.js";
-import { Failure, Loading, Notice } from "../parts/notice.js";
+import { Notice, Pending } from "../parts/notice.js";
 
 const AGAIN_MS = 10e3;
 const GOOD = 0.9;
@@ -146,31 +146,22 @@ const Worry = ({ kind, title, text, todo }) => html`
 const Verdict = ({ wrong }) =>
   wrong.length
     ? html`<div class="stack">${wrong.map((w) => html`<${Worry} ...${w} />`)}</div>`
-    : html`<${Notice} kind="ok" title=${t("health.well")}><p>${t("health.well_text")}</p><//>`;
+    : html`<${Notice} kind="ok" icon="check" title=${t("health.well")}><p>${t("health.well_text")}</p><//>`;
 
 export default function Health() {
-  const [{ status, error, at }, setState] = useState({ status: null, error: null, at: null });
+  const { answer: status, error, load } = useAnswer("/v1/status", AGAIN_MS);
   const { state: linked } = useStore(stream);
-  const load = () =>
-    get("/v1/status").then(
-      (fresh) => setState({ status: fresh, error: null, at: new Date().toISOString() }),
-      (failure) => setState((s) => ({ ...s, error: failure })),
-    );
+  const known = useMemo(() => status && new Date().toISOString(), [status]);
   useEffect(() => {
-    load();
-    const timer = setInterval(() => {
-      if (!document.hidden) load();
-    }, AGAIN_MS);
-    return () => clearInterval(timer);
+    if (status) load();
   }, [linked]);
   return html`
     <div class="view health">
       <div class="head">
         <h1>${t("nav.health")}</h1>
-        <span class="quiet small" aria-live="off">${at && t("health.at", { when: clock(at) })}</span>
+        <span class="quiet small" aria-live="off">${known && t("health.at", { when: clock(known) })}</span>
       </div>
-      ${error && html`<${Failure} error=${error} small=${Boolean(status)} again=${load} />`}
-      ${!status && !error && html`<${Loading} lines=${4} />`}
+      <${Pending} had=${status} error=${error} again=${load} lines=${4} />
       ${
         status &&
         html`

@@ -3,14 +3,14 @@
 
 import { may, remove, url, who } from "../lib/api.js";
 import { calls, loadCalls } from "../lib/calls.js";
-import { documentNames, firstPage, isNumber, noPage, otherSide, pageUrl, put, useFax } from "../lib/faxes.js";
-import { bytes, destination, duration, rate, rowsOfA4 } from "../lib/format.js";
+import { documentNames, firstPage, isNumber, noPage, otherSide, pageUrl, pathOf, put, useFax } from "../lib/faxes.js";
+import { bytes, destination, duration, rate, rowsOfA4, transport } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { number, t } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
 import { stream } from "../lib/stream.js";
 import { Icon } from "../parts/icons.js";
-import { Empty, Failure, Loading, say } from "../parts/notice.js";
+import { Empty, Failure, Pending, say } from "../parts/notice.js";
 import { PagePicture } from "../parts/page.js";
 import { StateWord, Story } from "../parts/state.js";
 
@@ -53,7 +53,7 @@ function Arriving({ id, page, coming }) {
         failures += 1;
         again();
       };
-      picture.src = url(`/v1/faxes/${id}/live.png?turn=${page}-${(turn += 1)}`);
+      picture.src = url(pathOf(id, `/live.png?turn=${page}-${(turn += 1)}`));
     };
     next();
     return () => {
@@ -178,7 +178,7 @@ function Elapsed({ since }) {
 function Facts({ mode, rate: bps, ecm, remote, progress, bad_lines: bad }) {
   return html`
     <dl class="facts">
-      <${Fact} name=${t("fact.mode")}>${mode && (mode === "T38" ? "T.38" : "G.711")}<//>
+      <${Fact} name=${t("fact.mode")}>${mode && transport(mode)}<//>
       <${Fact} name=${t("fact.rate")}>${bps && rate(bps)}<//>
       <${Fact} name=${t("fact.ecm")}>${ecm === undefined ? "" : t(ecm ? "on" : "off")}<//>
       <${Fact} name=${t("fact.remote")}>${remote && html`<bdi dir="ltr">${remote}</bdi>`}<//>
@@ -233,8 +233,7 @@ function Stop({ call, failed }) {
     setStopping(true);
     failed(null);
     try {
-      const answer = await remove(`/v1/faxes/${call.fax_id}`);
-      if (answer?.id) put(answer);
+      put(await remove(pathOf(call.fax_id)));
     } catch (error) {
       setStopping(false);
       failed(error);
@@ -316,18 +315,16 @@ export default function Live() {
         <span class="quiet" role="status">${list.length > 0 && t("live.count", { n: list.length })}</span>
       </div>
       ${
-        state === "loading"
-          ? html`<${Loading} lines=${2} />`
-          : state === "failed"
-            ? html`<${Failure} error=${error} again=${loadCalls} />`
-            : list.length
-              ? html`<div class="calls">${list.map((call) => html`<${Call} key=${call.fax_id} call=${call} />`)}</div>`
-              : html`
-                  <${Empty} picture="line" title=${t("live.none")}>
-                    <p class="quiet">${t("live.none_text")}</p>
-                    <a class="btn main" href="#/send">${t("keys.new")}</a>
-                  <//>
-                `
+        state !== "ready"
+          ? html`<${Pending} error=${error} again=${loadCalls} lines=${2} />`
+          : list.length
+            ? html`<div class="calls">${list.map((call) => html`<${Call} key=${call.fax_id} call=${call} />`)}</div>`
+            : html`
+                <${Empty} picture="line" title=${t("live.none")}>
+                  <p class="quiet">${t("live.none_text")}</p>
+                  <a class="btn main" href="#/send">${t("keys.new")}</a>
+                <//>
+              `
       }
       ${
         recent.length > 0 &&

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Polling: what callers can fetch here, and what is to be fetched elsewhere.
 
-import { get, may, remove, who } from "../lib/api.js";
+import { useAnswer } from "../lib/answer.js";
+import { may, remove, who } from "../lib/api.js";
 import { when } from "../lib/format.js";
-import { html, useEffect, useState } from "../lib/h.js";
+import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { go } from "../lib/router.js";
 import { useStore } from "../lib/store.js";
 import { Sure } from "../parts/dialog.js";
 import { Icon } from "../parts/icons.js";
-import { Empty, Failure, Loading, toast, words } from "../parts/notice.js";
+import { complain, Empty, Pending, toast } from "../parts/notice.js";
 import { Fetch, PutOut } from "../parts/polled.js";
 
 const AGAIN_MS = 10e3;
@@ -40,23 +41,9 @@ const Out = ({ one, back }) => html`
   </li>
 `;
 
-function useOut() {
-  const [state, setState] = useState({ list: null, error: null });
-  const load = () =>
-    get("/v1/polled").then(
-      ({ polled }) => setState({ list: polled, error: null }),
-      (error) => setState((s) => ({ ...s, error })),
-    );
-  useEffect(() => {
-    load();
-    const timer = setInterval(load, AGAIN_MS);
-    return () => clearInterval(timer);
-  }, []);
-  return { ...state, load };
-}
-
 export default function Polled() {
-  const { list, error, load } = useOut();
+  const { answer, error, load } = useAnswer("/v1/polled", AGAIN_MS);
+  const list = answer?.polled;
   const [dialog, setDialog] = useState("");
   const [leaving, setLeaving] = useState(null);
   const me = useStore(who);
@@ -67,7 +54,7 @@ export default function Polled() {
       toast(t("polled.back_done", { name: one.documents.join(t("comma")) }));
       await load();
     } catch (failure) {
-      toast(words(failure).what, null, "bad");
+      complain(failure);
     }
   };
   const open = (name, icon, scope, main = false) =>
@@ -84,8 +71,7 @@ export default function Polled() {
         <div class="row">${open("fetch", "download", "send")} ${open("put", "plus", "admin", true)}</div>
       </div>
       <h2>${t("polled.title")}</h2>
-      ${error && html`<${Failure} error=${error} small=${Boolean(list)} again=${load} />`}
-      ${!list && !error && html`<${Loading} lines=${3} />`}
+      <${Pending} had=${list} error=${error} again=${load} lines=${3} />
       ${
         list?.length === 0 &&
         html`<${Empty} picture="people" title=${t("polled.none")}><p class="quiet">${t("polled.about")}</p><//>`
@@ -134,7 +120,6 @@ export default function Polled() {
             title=${t("polled.back")}
             text=${t("polled.back_text", { name: leaving.documents.join(t("comma")) })}
             yes=${t("polled.back")}
-            danger=${true}
             act=${() => back(leaving)}
             close=${() => setLeaving(null)}
           />

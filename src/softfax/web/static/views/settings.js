@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Language, theme, who is logged in. Kept by the browser, for this browser.
 
+import { useAnswer } from "../lib/answer.js";
 import { get, logout, session } from "../lib/api.js";
 import { html, useEffect, useState } from "../lib/h.js";
 import { LANGUAGES, language, setLanguage, t } from "../lib/i18n.js";
 import { browser, useStore } from "../lib/store.js";
+import { Choice } from "../parts/controls.js";
 import { Failure, say } from "../parts/notice.js";
 
 const root = document.documentElement;
@@ -14,22 +16,6 @@ function setTheme(theme) {
   else delete root.dataset.theme;
   browser.set("theme", theme || null);
 }
-
-const Choice = ({ name, label, value, options, pick }) => html`
-  <fieldset class="plain">
-    <legend>${label}</legend>
-    <div class="segments">
-      ${options.map(
-        ([key, word, lang]) => html`
-          <label key=${key}>
-            <input type="radio" name=${name} checked=${value === key} onChange=${() => pick(key)} />
-            <span lang=${lang}>${word}</span>
-          </label>
-        `,
-      )}
-    </div>
-  </fieldset>
-`;
 
 // A login made here can be ended here; for one by a proxy, or at the machine itself, only its name is shown.
 function Login({ who, failed }) {
@@ -57,13 +43,9 @@ export default function Settings() {
   const { needed } = useStore(session);
   const [theme, pickTheme] = useState(root.dataset.theme || "");
   const [error, setError] = useState(null);
-  const [version, setVersion] = useState("");
+  const version = useAnswer("/v1/status").answer?.version || "";
   const [who, setWho] = useState(null);
   useEffect(() => {
-    get("/v1/status").then(
-      (s) => setVersion(s.version),
-      () => {},
-    );
     get("/v1/login").then(setWho, () => setWho(null));
   }, [needed]);
   const speak = (code) =>
