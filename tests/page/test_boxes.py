@@ -317,6 +317,22 @@ def test_the_call_as_ladders(fake: Fake, watch: Watch) -> None:
         assert download.value.suggested_filename.startswith("trace-")
 
 
+def test_the_trace_shown_is_of_the_attempt_chosen_last(fake: Fake, watch: Watch) -> None:
+    fax = fake.put(sample.fax(3, "send", "failed"))
+    fax["attempts"] = [fax["attempts"][0] | {"number": n} for n in (1, 2)]
+    fake.trace = sample.trace() | {"entries": []}
+    page = watch.open(fake.url, f"#/call/{fax['id']}")
+    expect(page.get_by_role("heading", name="No trace of this call")).to_be_visible()
+    late = []
+    page.route(re.compile(r"/trace\?attempt=1$"), lambda route: late.append(route))
+    page.get_by_label("Attempt").select_option("1")
+    page.get_by_label("Attempt").select_option("2")
+    expect(page.get_by_role("heading", name="No trace of this call")).to_be_visible()
+    late[0].fulfill(json=sample.trace())
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("heading", name="No trace of this call")).to_be_visible()
+
+
 def test_the_call_of_a_gateway_has_three_sides(fake: Fake, watch: Watch) -> None:
     fax = fake.put(sample.fax(1, direction="gateway", caller="5551", to="200"))
     fake.trace = sample.passed_trace()

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.page import sample
 from tests.page.conftest import Watch
@@ -72,6 +73,30 @@ def test_a_fax_is_fetched_elsewhere(fake: Fake, watch: Watch) -> None:
     expect(page.get_by_role("region", name="Messages")).to_contain_text("will be called.")
     asked = next(body for method, path, body in fake.asked if (method, path) == ("POST", "/v1/faxes"))
     assert (asked["poll"], asked["poll_document"]) == (True, "17")
+
+
+def test_a_fetch_whose_answer_was_lost_is_one_call(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url, "#/polled")
+    page.get_by_role("button", name="Fetch a fax").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("#polled-number").fill("+49 30 7654321")
+    dialog.get_by_label("Document number").fill("۱۷")
+    lost = []
+
+    def lose(route: Route) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.fetch())
+            route.abort()
+
+    page.route(re.compile(r"/v1/faxes$"), lose)
+    dialog.get_by_role("button", name="Fetch", exact=True).click()
+    expect(dialog).to_contain_text("The station does not answer.")
+    dialog.get_by_role("button", name="Fetch", exact=True).click()
+    expect(page.get_by_role("region", name="Messages")).to_contain_text("will be called.")
+    assert [asked["poll_document"] for asked in fake.asked_for("POST", "/v1/faxes")] == ["17", "17"]
+    assert len(fake.keys) == 1
 
 
 def test_who_may_only_read_is_offered_nothing(fake: Fake, watch: Watch) -> None:

@@ -108,7 +108,7 @@ def test_numbers_are_completed_from_the_address_book(fake: Fake, watch: Watch) -
 
 @pytest.mark.parametrize(
     ("typed", "said"),
-    [("tomorrow at ten", "not a fax number"), ("+49 30 1+2", "only stand in front"), ("sip:", "incomplete")],
+    [("tomorrow at ten", "not a fax number"), ("+49 30 1+2", "only stand at the beginning"), ("sip:", "incomplete")],
 )
 def test_what_is_no_number_is_said_and_kept(fake: Fake, watch: Watch, typed: str, said: str) -> None:
     page = watch.open(fake.url)
@@ -183,7 +183,7 @@ def test_options_say_what_the_station_does_unasked(fake: Fake, watch: Watch) -> 
     ):
         expect(page.get_by_label(label).locator("option").first).to_have_text(usual)
     expect(page.get_by_label("Header line")).to_have_attribute("placeholder", "Praxis am See")
-    expect(page.get_by_text("Otherwise given up after 2 d.")).to_be_visible()
+    expect(page.get_by_text("Otherwise it is given up after 2 d.")).to_be_visible()
 
 
 def test_a_phone_is_not_told_to_drop(fake: Fake, watch: Watch) -> None:
@@ -221,6 +221,13 @@ def test_cover_page_later_and_options(fake: Fake, watch: Watch) -> None:
     page.get_by_label("Straighten and clean scans").select_option(label="off")
     page.get_by_role("radio", name="Superfine").check()
     expect(page.get_by_role("button", name="Look at page 2 closely")).to_be_visible()
+    page.get_by_label("Then fetch").select_option("on")
+    page.get_by_label("Document number").fill("price list")
+    expect(page.get_by_text("Use digits, at most 20.")).to_be_visible()
+    page.get_by_role("button", name="Send later").click()
+    expect(page.get_by_label("Document number")).to_be_focused()
+    page.get_by_label("Document number").fill("۱۷")
+    page.get_by_label("Password").fill("4711")
     page.get_by_role("button", name="Send later").click()
     expect(page.get_by_role("heading", name="Your fax is on its way")).to_be_visible()
     (order,) = fake.asked_for("POST", "/v1/faxes")
@@ -228,6 +235,7 @@ def test_cover_page_later_and_options(fake: Fake, watch: Watch) -> None:
     assert order["not_before"].startswith("2027-03-01T")
     assert order["retry"] == {"attempts": 3}
     assert (order["resolution"], order["scan"]) == ("superfine", "off")
+    assert (order["poll"], order["poll_document"], order["poll_password"]) == (True, "17", "4711")
     assert fake.asked_for("POST", "/v1/uploads")[-1] == {"resolution": ["superfine"], "scan": ["off"]}
 
 

@@ -100,6 +100,14 @@ test("an order says what was chosen and nothing else", () => {
   });
 });
 
+test("what is fetched on the call of a fax is named in Latin digits, and only where something is fetched", () => {
+  const d = structuredClone(draft.get());
+  d.options = { ...d.options, poll: "on", poll_document: "۱۷", poll_password: "" };
+  assert.deepEqual(order(d, [{ number: "0301" }]), { to: "0301", documents: [], poll: true, poll_document: "17" });
+  d.options.poll = "";
+  assert.deepEqual(order(d, [{ number: "0301" }]), { to: "0301", documents: [] });
+});
+
 test("a cover page knows its one recipient, not the first of many", () => {
   const one = { number: "0301", name: "Praxis", company: "" };
   assert.deepEqual(coverFields({ on: true, subject: "Hi", to: "" }, [one]), {

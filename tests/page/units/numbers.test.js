@@ -2,7 +2,7 @@
 // What is typed or pasted as recipients is read as the station reads it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { check, LIST_MAX, parseList, readTyped } from "../../../src/softfax/web/static/lib/numbers.js";
+import { check, LIST_MAX, parseList, pollDigits, readTyped } from "../../../src/softfax/web/static/lib/numbers.js";
 
 test("a number is dialled without what makes it readable", () => {
   for (const [typed, number] of [
@@ -64,4 +64,12 @@ test("several numbers may be typed with commas between them", () => {
     ["0301", "0302"],
   );
   assert.equal(readTyped("0301 x").problem, "letters");
+});
+
+test("what opens a document in polling is digits in any script, at most twenty", () => {
+  assert.equal(pollDigits(" ۴۷۱۱ "), "4711");
+  assert.equal(pollDigits("٤٧#"), "47#");
+  assert.equal(pollDigits(""), "");
+  assert.equal(pollDigits("letters"), undefined);
+  assert.equal(pollDigits("1".repeat(21)), undefined);
 });

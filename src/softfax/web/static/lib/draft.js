@@ -3,6 +3,7 @@
 
 import { randomKey, remove, request, upload } from "./api.js";
 import { discard, fetchKept, keep } from "./files.js";
+import { pollDigits } from "./numbers.js";
 import { store, tab } from "./store.js";
 
 export const BYTES_MAX = 100e6;
@@ -36,6 +37,8 @@ const EMPTY = {
     deadline: "",
     on_uncertain: "",
     poll: "",
+    poll_document: "",
+    poll_password: "",
   },
 };
 const blank = () => structuredClone(EMPTY);
@@ -186,7 +189,10 @@ export function order(d, recipients = d.to) {
   for (const key of ["resolution", "scan", "mode", "account", "ident", "header"])
     if (options[key]) out[key] = options[key];
   if (options.ecm) out.ecm = options.ecm === "on";
-  if (options.poll) out.poll = true;
+  if (options.poll) {
+    out.poll = true;
+    for (const key of ["poll_document", "poll_password"]) if (options[key]) out[key] = pollDigits(options[key]);
+  }
   if (options.priority) out.priority = Number(options.priority);
   if (d.when === "later" && d.at) out.not_before = iso(d.at);
   if (options.deadline) out.deadline = iso(options.deadline);

@@ -6,6 +6,7 @@ import { change, changeOptions, changePages } from "../lib/draft.js";
 import { duration, moment, transport } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
+import { pollDigits } from "../lib/numbers.js";
 import { Choice, Field, Select } from "./controls.js";
 
 // The transports that can be asked for.
@@ -61,6 +62,30 @@ const usualResolution = (d, usual) =>
 const scanWord = (scan) => t(scan === "auto" ? "options.scan_auto" : scan);
 // The default, with what it is where that is known.
 const byDefault = (word) => ["", word ? t("options.usual_is", { what: word }) : t("options.usual")];
+
+// Which of the far end's documents is fetched, and what opens it.
+const Fetched = ({ options, typed }) =>
+  [
+    ["poll_document", t("polled.digits"), t("polled.digits_hint")],
+    ["poll_password", t("polled.secret")],
+  ].map(
+    ([key, label, hint]) => html`
+      <${Field}
+        key=${key}
+        id=${key}
+        label=${label}
+        hint=${hint}
+        problem=${pollDigits(options[key]) === undefined ? t("polled.no_digits") : ""}
+        type="text"
+        inputmode="tel"
+        dir="ltr"
+        maxlength="20"
+        autocomplete="off"
+        value=${options[key]}
+        onInput=${typed(key)}
+      />
+    `,
+  );
 
 export function Options({ d }) {
   const { options } = d;
@@ -140,9 +165,10 @@ export function Options({ d }) {
         <${Select}
           label=${t("options.poll")}
           value=${options.poll}
-          set=${set("poll")}
+          set=${(poll) => changeOptions({ poll, poll_document: "", poll_password: "" })}
           options=${[["", t("off")], ["on", t("on")]]}
         />
+        ${options.poll && html`<${Fetched} options=${options} typed=${typed} />`}
         <${Field}
           label=${t("options.ident")}
           type="text"

@@ -113,7 +113,7 @@ const LATE_MS = 20;
 
 // How the machine keeps up, in small: it matters where it does not.
 const Load = ({ load: { busy, late_ms, room, refused } }) => html`
-  <p class="quiet small">${t("health.load_text", { busy: percent(busy), room })}</p>
+  <p class="quiet small">${t("health.load_text", { busy: percent(busy), n: room })}</p>
   ${late_ms >= LATE_MS && html`<p class="small warn-word">${t("health.late", { late: Math.round(late_ms) })}</p>`}
   ${refusedOf(refused) > 0 && html`<p class="small warn-word">${t("health.refused", { n: refusedOf(refused) })}</p>`}
 `;

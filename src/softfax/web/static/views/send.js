@@ -18,7 +18,7 @@ import { put } from "../lib/faxes.js";
 import { duration } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { readTyped } from "../lib/numbers.js";
+import { pollDigits, readTyped } from "../lib/numbers.js";
 import { useStore } from "../lib/store.js";
 import { useMedia } from "../lib/width.js";
 import { Cover, useCoverPreview } from "../parts/cover.js";
@@ -112,6 +112,8 @@ function missing(d) {
   if (d.files.some((f) => ["failed", "refused", "lost"].includes(f.state))) return { key: "bad_file" };
   if (d.files.some((f) => f.state !== "ready")) return { key: "wait" };
   if (!d.files.length && !d.cover.on) return { key: "document", field: "pick" };
+  const digits = ["poll_document", "poll_password"].find((key) => pollDigits(d.options[key]) === undefined);
+  if (digits) return { key: "digits", field: digits };
   if (d.when === "later" && !d.at) return { key: "at", field: "at" };
   return null;
 }
