@@ -73,7 +73,7 @@ export function Days({ days }) {
               </title>
               <rect x=${x - (step - bar) / 2} y="0" width=${step} height=${HEIGHT} class="hit" />
               ${stack}
-              <text x=${x + bar / 2} y=${HEIGHT - 6} class=${i === days.length - 1 ? "label last" : "label"}>
+              <text x=${x + bar / 2} y=${HEIGHT - 6} class=${i === days.length - 1 ? "last" : ""}>
                 ${weekday(`${d.date}T12:00`)}
               </text>
             </g>
