@@ -302,8 +302,9 @@ def test_a_session_that_ends_in_the_middle(fake: Fake, watch: Watch) -> None:
     fake.token = "right"
     page = watch.open(fake.url)
     page.get_by_label("Token").fill("wrong")
-    page.get_by_role("button", name="Log in").click()
+    page.keyboard.press("Enter")
     expect(page.get_by_text("The token is not correct.")).to_be_visible()
+    expect(page.get_by_label("Token")).to_be_focused()
     page.get_by_label("Token").fill("right")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)

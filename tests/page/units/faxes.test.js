@@ -54,6 +54,7 @@ test("a call that was cut off before a page does not speak of pages that are kep
   const cut = { direction: "receive", state: "failed", cause: "broken", reason: "lost", remedy: "", pages: 0 };
   assert.match(story(cut).what, /before the first page/);
   assert.match(story({ ...cut, pages: 1 }).todo, /pages received are kept/);
+  assert.match(story({ ...cut, cause: null }).what, /before the first page/);
 });
 
 test("one thing is said once: the station's own words only where ours are vague", () => {

@@ -66,7 +66,7 @@ const plain = (error) => ({
   remedy: error.remedy || "",
 });
 
-async function convert(key) {
+export async function convert(key) {
   const file = draft.get().files.find((f) => f.key === key);
   const kept = await fetchKept(key);
   if (!file || !kept) {
@@ -104,8 +104,6 @@ export async function addFiles(list) {
     }
   }
 }
-
-export const again = (key) => convert(key);
 
 export function dropFile(key) {
   running.get(key)?.abort();

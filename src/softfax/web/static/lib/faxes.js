@@ -114,34 +114,16 @@ const withheld = (fax) => fax.state === "cancelled" && sent(fax) && fax.reason &
 
 // In plain words: what is the matter with a fax, and what to do.
 export function story(fax) {
-  if (
-    fax.state === "failed" ||
-    fax.state === "expired" ||
-    fax.state === "uncertain" ||
-    (fax.state === "waiting" && fax.reason) ||
-    withheld(fax)
-  ) {
-    const cause =
-      fax.state === "expired"
-        ? "expired"
-        : fax.state === "uncertain"
-          ? "uncertain"
-          : withheld(fax)
-            ? "forbidden"
-            : fax.cause || (sent(fax) ? "unknown" : "broken-in");
-    const key =
-      !sent(fax) && cause === "broken"
-        ? fax.pages
-          ? "broken-in"
-          : "broken-none"
-        : cause === "refused" && NO_NUMBER.has(fax.result?.sip_code)
-          ? "refused-number"
-          : cause;
-    // The station's own words are said only where they tell more than these.
-    const own = VAGUE.has(key) ? sentences(fax.reason, fax.remedy) : [];
-    return { what: t(`cause.${key}.what`), todo: t(`cause.${key}.do`), own };
-  }
-  return null;
+  const held = withheld(fax);
+  if (!trouble(fax) && !held) return null;
+  const over = ["expired", "uncertain"].includes(fax.state);
+  const cause = over ? fax.state : held ? "forbidden" : fax.cause || (sent(fax) ? "unknown" : "broken");
+  const cut = cause === "broken" && !sent(fax) && (fax.pages ? "broken-in" : "broken-none");
+  const nobody = cause === "refused" && NO_NUMBER.has(fax.result?.sip_code) && "refused-number";
+  const key = cut || nobody || cause;
+  // The station's own words are said only where they tell more than these.
+  const own = VAGUE.has(key) ? sentences(fax.reason, fax.remedy) : [];
+  return { what: t(`cause.${key}.what`), todo: t(`cause.${key}.do`), own };
 }
 
 // The number of pages as it is known, and how far it has come.

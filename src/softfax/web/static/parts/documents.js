@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The documents of a draft: dropped, picked or photographed, then page by page as the far end will see them.
 
-import { addFiles, again, BYTES_MAX, dropFile, moveFile } from "../lib/draft.js";
+import { addFiles, BYTES_MAX, convert, dropFile, moveFile } from "../lib/draft.js";
 import { bytes, duration, proportion, sentences } from "../lib/format.js";
 import { html, useRef, useState } from "../lib/h.js";
 import { number, t } from "../lib/i18n.js";
@@ -125,7 +125,7 @@ function FileProblem({ file }) {
   return html`
     <${Wrong} told=${fileProblem(file)}>
       <div class="row">
-        ${retry && html`<button type="button" class="btn small" onClick=${() => again(file.key)}>${t("again")}</button>`}
+        ${retry && html`<button type="button" class="btn small" onClick=${() => convert(file.key)}>${t("again")}</button>`}
         <button type="button" class="btn small" onClick=${() => dropFile(file.key)}>${t("file.without")}</button>
       </div>
     <//>

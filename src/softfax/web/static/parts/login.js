@@ -49,7 +49,7 @@ export function Login() {
           spellcheck="false"
           dir="ltr"
           value=${token}
-          disabled=${busy}
+          readonly=${busy}
           aria-invalid=${error ? "true" : undefined}
           aria-describedby="login-error"
           onInput=${(e) => setToken(e.target.value)}
