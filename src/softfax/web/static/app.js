@@ -10,6 +10,7 @@ import { language, number, setLanguage, t } from "./lib/i18n.js";
 import { go, route } from "./lib/router.js";
 import { useStore } from "./lib/store.js";
 import { retryNow, start, stream } from "./lib/stream.js";
+import { Act } from "./parts/controls.js";
 import { Icon, Mark } from "./parts/icons.js";
 import { Login } from "./parts/login.js";
 import { Announcer, Failure, Pending, say } from "./parts/notice.js";
@@ -66,7 +67,7 @@ function Rail({ current, help }) {
         <ul class="gap">${ASIDE.map((view) => html`<${Item} key=${view} view=${view} current=${current} />`)}</ul>
       </nav>
       <div class="foot">
-        <button class="btn bare small" onClick=${help}><${Icon} name="help" size="18" />${t("keys.title")}</button>
+        <${Act} icon="help" word=${t("keys.title")} act=${help} kind="bare small" />
         <${Link} />
       </div>
     </header>

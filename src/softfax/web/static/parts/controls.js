@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Controls that several views have: a button that is an icon, a field with its name, choices of few and of many, a chip.
+// Controls that several views have: buttons with an icon, a field with its name, choices of few and of many, a chip.
 import { html } from "../lib/h.js";
 import { Icon } from "./icons.js";
 
@@ -7,6 +7,15 @@ import { Icon } from "./icons.js";
 export function Tool({ icon, label, title = label, act = null, small = false, kind = "", ...rest }) {
   const look = { class: `btn bare icon-only ${small ? "small " : ""}${kind}`, "aria-label": label, title, ...rest };
   const drawn = html`<${Icon} name=${icon} size=${small ? 18 : 20} />`;
+  return rest.href
+    ? html`<a ...${look}>${drawn}</a>`
+    : html`<button type="button" onClick=${act} ...${look}>${drawn}</button>`;
+}
+
+// A button, or a link, that says beside an icon what it does.
+export function Act({ icon, word, act = null, kind = "", size = kind.includes("small") ? 18 : 20, ...rest }) {
+  const look = { class: `btn ${kind}`, ...rest };
+  const drawn = html`<${Icon} name=${icon} size=${size} />${word}`;
   return rest.href
     ? html`<a ...${look}>${drawn}</a>`
     : html`<button type="button" onClick=${act} ...${look}>${drawn}</button>`;

@@ -2,8 +2,7 @@
 // A dialog over the page: the browser's own, which keeps the focus in and gives it back.
 import { html, useLayoutEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { Tool } from "./controls.js";
-import { Icon } from "./icons.js";
+import { Act, Tool } from "./controls.js";
 import { Failure } from "./notice.js";
 
 // One that stays cannot be closed: what it asks for is needed.
@@ -93,10 +92,13 @@ export function FormDialog({ title, close, save, word = t("save"), busy_word = w
           ${
             drop &&
             html`
-              <button type="button" class="btn bare danger-word aside" onClick=${() => attempt(drop.act)}>
-                <${Icon} name="trash" size="18" />
-                ${drop.word}
-              </button>
+              <${Act}
+                icon="trash"
+                word=${drop.word}
+                act=${() => attempt(drop.act)}
+                kind="bare danger-word aside"
+                size=${18}
+              />
             `
           }
           <button type="button" class="btn" onClick=${close}>${t("cancel")}</button>

@@ -5,7 +5,7 @@ import { addFiles, BYTES_MAX, convert, dropFile, moveFile } from "../lib/draft.j
 import { bytes, duration, proportion, sentences } from "../lib/format.js";
 import { html, useRef, useState } from "../lib/h.js";
 import { number, t } from "../lib/i18n.js";
-import { Tool } from "./controls.js";
+import { Act, Tool } from "./controls.js";
 import { Dialog } from "./dialog.js";
 import { Icon } from "./icons.js";
 import { Wrong, words } from "./notice.js";
@@ -25,19 +25,14 @@ function Pickers({ small = false }) {
   };
   return html`
     <div class="row pickers">
-      <button type="button" id="pick" class=${`btn${small ? "" : " main"}`} onClick=${() => files.current.click()}>
-        <${Icon} name=${small ? "plus" : "file"} />
-        ${t(small ? "send.add" : "send.pick")}
-      </button>
-      ${
-        touch() &&
-        html`
-          <button type="button" class="btn" onClick=${() => camera.current.click()}>
-            <${Icon} name="camera" />
-            ${t("send.photo")}
-          </button>
-        `
-      }
+      <${Act}
+        id="pick"
+        icon=${small ? "plus" : "file"}
+        word=${t(small ? "send.add" : "send.pick")}
+        act=${() => files.current.click()}
+        kind=${small ? "" : "main"}
+      />
+      ${touch() && html`<${Act} icon="camera" word=${t("send.photo")} act=${() => camera.current.click()} />`}
       <input
         ref=${files}
         type="file"

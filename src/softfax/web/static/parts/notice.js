@@ -6,6 +6,7 @@ import { sentences } from "../lib/format.js";
 import { html, useEffect, useState } from "../lib/h.js";
 import { has, t } from "../lib/i18n.js";
 import { store, useStore } from "../lib/store.js";
+import { Act } from "./controls.js";
 import { Icon } from "./icons.js";
 
 const spoken = store({ text: "", turn: 0 });
@@ -113,10 +114,7 @@ export function Failure({ error, again, small = false }) {
   }, [up]);
   return html`
     <${Wrong} told=${words(error)} kind=${small ? "bad small" : "bad"}>
-      ${
-        again &&
-        html`<button class="btn small" onClick=${again}><${Icon} name="retry" size="18" />${t("again")}</button>`
-      }
+      ${again && html`<${Act} icon="retry" word=${t("again")} act=${again} kind="small" />`}
     <//>
   `;
 }

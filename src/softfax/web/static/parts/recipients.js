@@ -6,9 +6,8 @@ import { destination } from "../lib/format.js";
 import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { LIST_MAX, parseList, readTyped } from "../lib/numbers.js";
-import { Chip } from "./controls.js";
+import { Act, Chip } from "./controls.js";
 import { Dialog } from "./dialog.js";
-import { Icon } from "./icons.js";
 import { say } from "./notice.js";
 
 const SHOWN_MAX = 40;
@@ -98,10 +97,7 @@ function Found({ id, options, at, add }) {
 
 const More = ({ to, paste, clear }) => html`
   <div class="row under">
-    <button type="button" class="btn bare small" onClick=${paste}>
-      <${Icon} name="paste" size="18" />
-      ${t("to.paste")}
-    </button>
+    <${Act} icon="paste" word=${t("to.paste")} act=${paste} kind="bare small" />
     ${
       to.length > 1 &&
       html`<button type="button" class="btn bare small" onClick=${clear}>${t("to.clear", { n: to.length })}</button>`

@@ -6,7 +6,7 @@ import { ended, firstPage, noPage, pathOf, put, useFax } from "../lib/faxes.js";
 import { destination, dotted, duration, moment } from "../lib/format.js";
 import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
-import { Icon } from "./icons.js";
+import { Act } from "./controls.js";
 import { Failure } from "./notice.js";
 import { PagePicture } from "./page.js";
 import { StateWord } from "./state.js";
@@ -59,14 +59,13 @@ export function SentCard({ done, box, again }) {
         <p class="quiet">${t("sent.calm")}</p>
         ${error && html`<${Failure} error=${error} small=${true} />`}
         <div class="row">
-          <a
-            class="btn main"
+          <${Act}
+            icon=${many ? "outbox" : "live"}
+            word=${t(many ? "sent.list" : ended(shown) ? "sent.look" : "sent.watch")}
             href=${many ? `#/outbox?broadcast=${done.broadcast}` : ended(shown) ? `#/fax/${first.id}` : "#/live"}
-          >
-            <${Icon} name=${many ? "outbox" : "live"} />
-            ${t(many ? "sent.list" : ended(shown) ? "sent.look" : "sent.watch")}
-          </a>
-          <button class="btn" onClick=${again}><${Icon} name="plus" />${t("sent.another")}</button>
+            kind="main"
+          />
+          <${Act} icon="plus" word=${t("sent.another")} act=${again} />
           ${
             !ended(shown) &&
             html`<button class="btn bare" onClick=${cancel}>${t(many ? "sent.cancel_all" : "cancel_fax")}</button>`

@@ -8,8 +8,7 @@ import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { has, number, t } from "../lib/i18n.js";
 import { subscribe } from "../lib/stream.js";
 import { useWidth } from "../lib/width.js";
-import { Select, Tool } from "../parts/controls.js";
-import { Icon } from "../parts/icons.js";
+import { Act, Select, Tool } from "../parts/controls.js";
 import { joined, Ladder, lane, source, stamp } from "../parts/ladder.js";
 import { Empty, Pending } from "../parts/notice.js";
 import { StateWord, Story } from "../parts/state.js";
@@ -113,11 +112,8 @@ function Statistics({ values }) {
 
 const Downloads = ({ base, tail, id }) => html`
   <div class="row">
-    <a class="btn" href=${`${base}.txt${tail}`} download=${`trace-${id}.txt`}>
-      <${Icon} name="download" />
-      ${t("call.text")}
-    </a>
-    <a class="btn" href=${`${base}.pcap${tail}`} download=${`trace-${id}.pcap`}><${Icon} name="download" />pcap</a>
+    <${Act} icon="download" word=${t("call.text")} href=${`${base}.txt${tail}`} download=${`trace-${id}.txt`} />
+    <${Act} icon="download" word="pcap" href=${`${base}.pcap${tail}`} download=${`trace-${id}.pcap`} />
   </div>
 `;
 

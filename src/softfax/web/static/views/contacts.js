@@ -9,9 +9,8 @@ import { t } from "../lib/i18n.js";
 import { check } from "../lib/numbers.js";
 import { go } from "../lib/router.js";
 import { Editor } from "../parts/contact.js";
-import { Tool } from "../parts/controls.js";
+import { Act, Tool } from "../parts/controls.js";
 import { Sure } from "../parts/dialog.js";
-import { Icon } from "../parts/icons.js";
 import { complain, Empty, Pending, toast } from "../parts/notice.js";
 import { Search } from "../parts/search.js";
 
@@ -122,7 +121,7 @@ export default function Contacts() {
         <h1>${t("nav.contacts")}</h1>
         <div class="row">
           <a class="btn" href="#/numbers">${t("nav.numbers")}</a>
-          <button class="btn main" onClick=${() => setEditing({})}><${Icon} name="plus" />${t("contacts.new")}</button>
+          <${Act} icon="plus" word=${t("contacts.new")} act=${() => setEditing({})} kind="main" />
         </div>
       </div>
       <search class="searchbar">
@@ -157,10 +156,7 @@ export default function Contacts() {
           <div class="picked card" role="region" aria-label=${t("contacts.picked")}>
             <span role="status">${t("contacts.chosen", { n: chosen.length })}</span>
             <button class="btn bare" onClick=${() => setChosen([])}>${t("contacts.none_chosen")}</button>
-            <button class="btn main" onClick=${() => write(chosen)}>
-              <${Icon} name="send" />
-              ${t("contacts.write_word")}
-            </button>
+            <${Act} icon="send" word=${t("contacts.write_word")} act=${() => write(chosen)} kind="main" />
           </div>
         `
       }

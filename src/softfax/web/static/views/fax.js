@@ -24,9 +24,8 @@ import { check } from "../lib/numbers.js";
 import { go, goBack } from "../lib/router.js";
 import { useStore } from "../lib/store.js";
 import { cancelFax, eraseFax, Forward, markRead, printFax, retryFax } from "../parts/acts.js";
-import { Chip, Tool } from "../parts/controls.js";
+import { Act, Chip, Tool } from "../parts/controls.js";
 import { Sure } from "../parts/dialog.js";
-import { Icon } from "../parts/icons.js";
 import { Empty, Notice, Pending, words } from "../parts/notice.js";
 import { keys } from "../parts/shortcuts.js";
 import { Stage, Thumbs } from "../parts/stage.js";
@@ -80,10 +79,7 @@ function Tags({ fax }) {
         ${
           adding === null
             ? html`
-                <button class="btn bare small" onClick=${() => setAdding("")}>
-                  <${Icon} name="tag" size="18" />
-                  ${t("tags.add")}
-                </button>
+                <${Act} icon="tag" word=${t("tags.add")} act=${() => setAdding("")} kind="bare small" />
               `
             : html`
                 <form class="row tight" onSubmit=${add}>
@@ -190,17 +186,12 @@ const fileName = (fax) =>
   `fax-${(otherSide(fax) || "").replace(/[^\w+]+/g, "-") || fax.id}-${fax.created.slice(0, 10)}`;
 
 const Download = ({ fax, kind }) => html`
-  <a class="btn" href=${pathOf(fax.id, `/document.${kind}`)} download=${`${fileName(fax)}.${kind}`}>
-    <${Icon} name="download" />
-    ${kind === "tif" ? "TIFF" : "PDF"}
-  </a>
-`;
-
-const Act = ({ icon, word, act, kind = "" }) => html`
-  <button class=${`btn ${kind}`} onClick=${act}>
-    <${Icon} name=${icon} size=${kind.includes("small") ? 18 : 20} />
-    ${word}
-  </button>
+  <${Act}
+    icon="download"
+    word=${kind === "tif" ? "TIFF" : "PDF"}
+    href=${pathOf(fax.id, `/document.${kind}`)}
+    download=${`${fileName(fax)}.${kind}`}
+  />
 `;
 
 // A name that a caller gives itself is no number to call back.
@@ -353,7 +344,7 @@ export default function FaxView({ place }) {
           <${Attempts} fax=${fax} />
           ${may(one, "send") && html`<${Tags} fax=${fax} />`}
           <div class="acts quietly">
-            <a class="btn bare small" href=${`#/call/${id}`}><${Icon} name="ladder" size="18" />${t("call.link")}</a>
+            <${Act} icon="ladder" word=${t("call.link")} href=${`#/call/${id}`} kind="bare small" />
             ${
               !sent(fax) &&
               ended(fax) &&

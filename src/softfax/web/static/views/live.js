@@ -9,6 +9,7 @@ import { html, useEffect, useRef, useState } from "../lib/h.js";
 import { number, t } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
 import { stream } from "../lib/stream.js";
+import { Act } from "../parts/controls.js";
 import { Icon } from "../parts/icons.js";
 import { Empty, Failure, Pending, say } from "../parts/notice.js";
 import { PagePicture } from "../parts/page.js";
@@ -242,10 +243,7 @@ function Stop({ call, failed }) {
   if (!may(one, "cancel")) return null;
   const word = stopping ? "live.stopping" : call.direction === "receive" ? "live.hangup" : "cancel_fax";
   return html`
-    <button class="btn small" onClick=${cancel} disabled=${stopping}>
-      <${Icon} name="stop" size="18" />
-      ${t(word)}
-    </button>
+    <${Act} icon="stop" word=${t(word)} act=${cancel} kind="small" disabled=${stopping} />
   `;
 }
 
@@ -272,10 +270,7 @@ function Call({ call: given }) {
         ${error && html`<${Failure} error=${error} small=${true} />`}
         <div class="row">
           <${Stop} call=${call} failed=${setError} />
-          <a class="btn bare small" href=${`#/call/${call.fax_id}`}>
-            <${Icon} name="ladder" size="18" />
-            ${t("call.link")}
-          </a>
+          <${Act} icon="ladder" word=${t("call.link")} href=${`#/call/${call.fax_id}`} kind="bare small" />
         </div>
       </div>
     </article>

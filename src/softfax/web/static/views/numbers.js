@@ -7,9 +7,8 @@ import { destination, dotted, duration, rate, transport, when } from "../lib/for
 import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { useStore } from "../lib/store.js";
-import { Select } from "../parts/controls.js";
+import { Act, Select } from "../parts/controls.js";
 import { FormDialog } from "../parts/dialog.js";
-import { Icon } from "../parts/icons.js";
 import { Empty, Pending, toast } from "../parts/notice.js";
 import { MODES } from "../parts/options.js";
 
@@ -116,7 +115,7 @@ export default function Numbers() {
     <div class="view">
       <div class="head">
         <h1>${t("nav.numbers")}</h1>
-        <a class="btn" href="#/contacts"><${Icon} name="contacts" />${t("nav.contacts")}</a>
+        <${Act} icon="contacts" word=${t("nav.contacts")} href="#/contacts" />
       </div>
       <p class="quiet">${t("numbers.about")}</p>
       <${Pending} had=${list} error=${error} again=${load} lines=${4} />

@@ -8,8 +8,8 @@ import { html, useState } from "../lib/h.js";
 import { t } from "../lib/i18n.js";
 import { go } from "../lib/router.js";
 import { useStore } from "../lib/store.js";
+import { Act } from "../parts/controls.js";
 import { Sure } from "../parts/dialog.js";
-import { Icon } from "../parts/icons.js";
 import { complain, Empty, Pending, toast } from "../parts/notice.js";
 import { Fetch, PutOut } from "../parts/polled.js";
 
@@ -60,9 +60,7 @@ export default function Polled() {
   const open = (name, icon, scope, main = false) =>
     may(me, scope) &&
     html`
-      <button class=${`btn${main ? " main" : ""}`} onClick=${() => setDialog(name)}>
-        <${Icon} name=${icon} />${t(`polled.${name}`)}
-      </button>
+      <${Act} icon=${icon} word=${t(`polled.${name}`)} act=${() => setDialog(name)} kind=${main ? "main" : ""} />
     `;
   return html`
     <div class="view">

@@ -21,6 +21,7 @@ import { t } from "../lib/i18n.js";
 import { pollDigits, readTyped } from "../lib/numbers.js";
 import { useStore } from "../lib/store.js";
 import { useMedia } from "../lib/width.js";
+import { Act } from "../parts/controls.js";
 import { Cover, useCoverPreview } from "../parts/cover.js";
 import { Documents, DropZone } from "../parts/documents.js";
 import { Icon } from "../parts/icons.js";
@@ -236,7 +237,7 @@ export default function Send() {
         ${
           (anything || d.to.length > 0) &&
           html`
-            <button class="btn bare" onClick=${discard}><${Icon} name="trash" size="18" />${t("send.clear")}</button>
+            <${Act} icon="trash" word=${t("send.clear")} act=${discard} kind="bare" size=${18} />
           `
         }
       </div>
