@@ -260,6 +260,15 @@ def test_who_may_not_is_not_offered_to(fake: Fake, watch: Watch) -> None:
     expect(page.get_by_role("button", name="Forward")).to_have_count(0)
 
 
+def test_who_may_only_read_leaves_a_fax_unread(fake: Fake, watch: Watch) -> None:
+    fax = fake.put(sample.fax(0, unread=True))
+    fake.scopes = ["read"]
+    page = watch.open(fake.url, f"#/fax/{fax['id']}")
+    expect(page.get_by_role("link", name="Call details")).to_be_visible()
+    page.wait_for_timeout(1500)
+    assert fake.asked_for("PATCH", ".*") == []
+
+
 def test_caller_and_called_are_told_and_the_claim_once(fake: Fake, watch: Watch) -> None:
     fax = fake.put(sample.fax(1, caller="reception", caller_name="", to="fax-room", remote_station_id="+49 89 7654321"))
     page = watch.open(fake.url, f"#/fax/{fax['id']}")

@@ -289,9 +289,9 @@ const Missing = () => html`
   </div>
 `;
 
-// Who looks at a fax for a moment has read it.
-function useRead(fax) {
-  const unread = fax?.unread && fax.state !== "receiving";
+// Who looks at a fax for a moment has read it, if they may say so.
+function useRead(fax, one) {
+  const unread = fax?.unread && fax.state !== "receiving" && may(one, "send");
   useEffect(() => {
     if (!unread) return undefined;
     const timer = setTimeout(() => markRead(fax, false), READ_MS);
@@ -304,7 +304,7 @@ export default function FaxView({ place }) {
   const { fax, error, load } = useFax(id);
   const [dialog, setDialog] = useState("");
   const one = useStore(who);
-  useRead(fax);
+  useRead(fax, one);
   const back = () => goBack(fax && sent(fax) ? "outbox" : "inbox");
   useEffect(() => keys({ Escape: back }), [fax?.direction]);
   if (error?.status === 404) return html`<${Missing} />`;
