@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from softfax import errors
 from softfax.diskspace import is_full, make_private, shred
 from softfax.documents import worker
 from softfax.errors import ConfigError, DiskFullError, DocumentInterruptedError
@@ -51,9 +50,8 @@ def test_every_way_to_say_that_the_disk_is_full(tmp_path: Path, caplog: pytest.L
         assert (problem.status_code, problem.body["type"]) == (507, "urn:softfax:problem:disk-full")
     assert problem_of(DiskFullError("full")).status_code == 507
     # So is what the process that makes pages says of it; its document is not to blame, nor for its being killed.
-    said = worker._problem(OSError(28, "No space left on device"))
-    assert problem_of(getattr(errors, said["error"])(said["problem"], said["remedy"])).status_code == 507
-    assert worker._problem(OSError(5, "Input/output error"))["error"] == "DocumentInterruptedError"
+    assert problem_of(worker._problem(OSError(28, "No space left on device"))).status_code == 507
+    assert isinstance(worker._problem(OSError(5, "Input/output error")), DocumentInterruptedError)
     assert problem_of(DocumentInterruptedError("killed")).status_code == 503
     assert not is_full(OSError(13, "Permission denied"))
     assert not [record for record in caplog.records if record.exc_info]
