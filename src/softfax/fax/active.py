@@ -345,6 +345,7 @@ class ActiveFax:
     def drop(self) -> None:
         """Give it up: there is no call for it."""
         self._runtime.forget(self)
+        self.session.drop()
         self._free()
         if self.tracing is not None:
             self.tracing.drop()

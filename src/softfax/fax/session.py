@@ -315,6 +315,10 @@ class FaxSession:
 
     # ---- transitions ----------------------------------------------------------------------------------------------
 
+    def drop(self) -> None:
+        """Stop its timers: there is no call for it, and nothing follows."""
+        self._timers.stop()
+
     def cancel(self) -> None:
         """The user wants it ended: T.30 is stopped and the call hung up."""
         reached = self.phase is not Phase.CALLING

@@ -8,6 +8,7 @@ import gc
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from softfax.engine.core import Engine, EngineEvent
 from softfax.errors import UsageError
 from softfax.fax.kept import TakenCall
 from softfax.fax.runtime import FaxRuntime
-from softfax.fax.settings import FaxSettings, Role
+from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import CallState, Direction
 from softfax.options import ModePolicy
 from softfax.sip.call import IncomingCall
@@ -114,6 +115,22 @@ def test_a_call_that_cannot_be_placed_leaves_no_descriptor_open(tmp_path: Path) 
         asyncio.run(main())
     finally:
         gc.enable()
+
+
+def test_nothing_follows_of_a_call_that_cannot_be_placed(tmp_path: Path) -> None:
+    async def main() -> None:
+        agent: Any = Agent()
+        runtime = FaxRuntime(Engine(1), agent)
+        late: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: late.append(context))
+        settings = replace(receiving(tmp_path), role=Role.CALLER, timeouts=Timeouts(answer_s=0.05, call_s=0.05))
+        with pytest.raises(UsageError):
+            runtime.send("nowhere", settings)
+        await asyncio.sleep(0.2)
+        assert not late
+        await runtime.close()
+
+    asyncio.run(main())
 
 
 def test_a_call_that_cannot_become_a_fax_is_hung_up(tmp_path: Path) -> None:
