@@ -112,8 +112,8 @@ static void forget_facilities(t30_state_t *t, int fcf) {
 
 /* The frames with which a far end introduces itself (T.30 §5.3.6.1.1 to .3), or answers our training. */
 static bool is_introduction(int fcf) {
-    static const uint8_t first[] = {T30_DIS, T30_CSI, T30_NSF, T30_DTC, T30_CIG, T30_NSC, T30_DCS,
-                                    T30_TSI, T30_NSS, T30_SUB, T30_SEP, T30_PWD, T30_CFR, T30_FTT};
+    static const uint8_t first[] = {T30_DIS, T30_CSI, T30_NSF, T30_DTC, T30_CIG, T30_NSC, T30_DCS, T30_TSI,
+                                    T30_NSS, T30_SUB, T30_SID, T30_SEP, T30_PWD, T30_CFR, T30_FTT};
 
     for (size_t i = 0; i < sizeof first; i++)
         if (fcf == (first[i] & 0xfe))

@@ -82,8 +82,13 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """Name of the flag of the command line: what is usually on is switched off by `no_NAME`."""
-        return f"no_{self.name}" if self.kind is bool else self.name
+        """Name of the flag of the command line: an option that is on unless it is said is switched off by `no_NAME`."""
+        return f"no_{self.name}" if self.is_on else self.name
+
+    @property
+    def is_on(self) -> bool:
+        """True for a switch that is on where nobody sets it."""
+        return self.kind is bool and self.default is True
 
 
 def _outside(kind: Any, about: str, *, name: str = "", default: Any = None) -> Mapping[str, Any]:
@@ -178,7 +183,7 @@ class FaxOptions:
         return value is None or value == "" or (value == 0 and value is not False)
 
     def _settle(self) -> None:
-        """Decorate a class in which no option is left open: those left out have the standard's value."""
+        """Give options that were left open the station's default. Classes without open options call it as they are made."""
         for name, option in outside_options().items():
             if self._is_open(name) and option.default is not None:
                 object.__setattr__(self, name, option.default)

@@ -12,18 +12,36 @@ from pathlib import Path
 import pytest
 
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, EngineSession, T30Settings, UdptlSettings
+from softfax.engine.core import Engine, EngineEvent, EngineSession, T30Settings, UdptlSettings
 from tests.support.pcap import packets_of
 
 #: T.38 indicators with no secondary packet: no signal, V.21 preamble.
 NO_SIGNAL, PREAMBLE = b"\x01\x00\x00\x00", b"\x01\x06\x00\x00"
 DCN = (b"\xff\xc8\xdf", b"\xff\xc8\x5f")
+#: V.17 at 14400 bit/s, a page of A4; the training that follows it, and a part of its check.
+DCS = b"\xff\xc8\xc1\x00\x46\x0e"
+TRAINING, CHECK, CHECK_END = b"\x01\x1e\x00\x00", b"\xd0\x01\xe0", b"\xd0\x02\xe0"
+#: Facsimile control fields as they are sent, from left to right.
+TSI, SUB, SID = 0xC2, 0xC3, 0xC5
 
 
 def frame(octets: bytes) -> bytes:
     """A whole V.21 frame in one IFP packet, with no secondary packet."""
-    ifp = b"\xc0\x02\x80" + struct.pack("!H", len(octets) - 1) + octets + b"\x40"
-    return bytes([len(ifp)]) + ifp + b"\0\0"
+    return whole(b"\xc0\x02\x80" + struct.pack("!H", len(octets) - 1) + octets + b"\x40")
+
+
+def whole(ifp: bytes) -> bytes:
+    """UDPTL's body of one IFP packet, with no secondary packet. Its length is in one octet below 128, else in two."""
+    return (bytes([len(ifp)]) if len(ifp) < 128 else struct.pack("!H", 0x8000 | len(ifp))) + ifp + b"\0\0"
+
+
+def reversed_bits(octets: bytes) -> bytes:
+    return bytes(int(f"{octet:08b}"[::-1], 2) for octet in octets)
+
+
+def digits(fcf: int, text: str) -> bytes:
+    """A frame with digits (TSI, SUB, SID), not the last of its carrier."""
+    return b"\xff\xc0" + bytes([fcf]) + reversed_bits(text.rjust(20)[::-1].encode())
 
 
 class Sender:
@@ -160,6 +178,24 @@ def test_a_far_end_learnt_from_elsewhere_ends_nothing_before_it_has_answered_us(
     rig.until(lambda: rig.session.stats().udptl_rx_packets >= heard + 2)
     rig.media_passes(0.2)
     assert not rig.has_ended()
+
+
+def test_what_a_far_end_learnt_from_elsewhere_says_of_itself_is_kept(rig: Rig) -> None:
+    """Identity, subaddress and sender's identity count before it has answered us, as they come once."""
+    nobody, behind_nat = rig.sender(), rig.sender("127.0.0.5")
+    rig.t38(nobody.address)
+    rig.until(lambda: rig.session.stats().udptl_rx_packets > 0, lambda: behind_nat.udptl(rig.here, PREAMBLE))
+    rig.media_passes(7)  # our CED and DIS, in which nothing is heard
+    behind_nat.udptl(rig.here, PREAMBLE)
+    for octets in (digits(TSI, "12345"), digits(SUB, "678"), digits(SID, "90"), DCS):
+        behind_nat.udptl(rig.here, frame(octets))
+    behind_nat.udptl(rig.here, TRAINING)
+    for field in (*[CHECK] * 9, CHECK_END):
+        behind_nat.udptl(rig.here, whole(field + b"\x00\xff" + bytes(256) + b"\x70" * (field is CHECK_END)))
+    events: list[EngineEvent] = []
+    rig.until(lambda: any(e.type is EventType.NEGOTIATED for e in events), lambda: events.extend(rig.engine.events()))
+    (negotiated,) = (e for e in events if e.type is EventType.NEGOTIATED)
+    assert (negotiated.text, negotiated.data) == ("12345", b"678\x0090\x00")
 
 
 def test_the_signalled_address_takes_the_call_back(rig: Rig) -> None:

@@ -14,7 +14,7 @@ from softfax.cli.common import add_fax_options, fax_options
 from softfax.engine.core import T30Settings
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import Direction
-from softfax.options import STANDARD, FaxOptions, ModePolicy, options_of, outside_options
+from softfax.options import STANDARD, FaxOptions, ModePolicy, Option, options_of, outside_options
 from softfax.records.model import FaxRequest
 from softfax.station import FaxOrder, StationConfig
 from softfax.web.fields import PLAIN_FIELDS
@@ -94,3 +94,8 @@ def test_limits_hold_in_requests_and_configuration(name: str, value: object) -> 
         FaxIn.model_validate({"to": "1", name: value})
     with pytest.raises(Exception, match=name):
         StationConfig.checked({"fax": {name: value}}, "the test")
+
+
+def test_a_switch_is_named_by_what_it_does_to_the_standard() -> None:
+    on, off = (Option(name=name, kind=bool, about="", default=on) for name, on in (("ecm", True), ("quiet", False)))
+    assert (on.flag, off.flag) == ("no_ecm", "quiet")

@@ -86,7 +86,7 @@ class FaxConversation:
     def damaged(self, time_us: int, side: int) -> None:
         """A frame whose checksum is wrong."""
         self._damaged += 1
-        self.note(time_us, side, "t30", "a damaged frame", "its checksum is wrong; the other side cannot read it")
+        self.note(time_us, side, "t30", "a damaged frame", "its checksum is wrong; the far end cannot read it")
 
     def image(self, side: int, octets: bytes) -> None:
         """A frame of the modem of the page."""

@@ -80,7 +80,8 @@ def add_fax_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("fax")
     for option in _CALL_OPTIONS.values():
         if option.kind is bool:
-            group.add_argument(f"--no-{option.name}", action="store_true", help=f"without {option.about}")
+            about = f"without {option.about}" if option.is_on else option.about
+            group.add_argument("--" + option.flag.replace("_", "-"), action="store_true", help=about)
             continue
         kind: dict[str, Any] = {"metavar": "TEXT"}
         if option.kind is Rate:
@@ -100,10 +101,10 @@ def fax_options(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """Values given for `add_fax_options`, by the names of `FaxOptions`, and those named besides."""
     found: dict[str, Any] = {}
     for name, option in _CALL_OPTIONS.items():
-        if option.kind is bool:
-            found[name] = not getattr(options, option.flag)
+        value = getattr(options, option.flag)
+        if option.is_on:
+            found[name] = not value
         else:
-            value = getattr(options, option.flag)
             found[name] = option.kind(value) if isinstance(option.kind, type) else value
     return found | more
 

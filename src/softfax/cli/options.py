@@ -214,8 +214,7 @@ def _of_station(verb: str, file: Mapping[str, Any]) -> dict[str, Any]:
         for option in outside_options().values()
         if option.default is not None and option.name in fax
     }
-    said = {name: fax[name] for name, option in known.items() if option.kind is not bool}
-    return said | {f"no_{name}": not fax[name] for name in known if isinstance(fax[name], bool)}
+    return {option.flag: not fax[name] if option.is_on else fax[name] for name, option in known.items()}
 
 
 def fill_defaults(

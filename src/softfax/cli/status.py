@@ -31,7 +31,8 @@ _COLOURS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.description = (
-        "Registrations, lines, queue, disk, and how many faxes went through. The token comes from SOFTFAX_TOKEN."
+        "Registrations, channel slots, queue, disk, and how many faxes went through. "
+        "The token comes from SOFTFAX_TOKEN."
     )
     add_station_options(parser)
 
@@ -68,7 +69,7 @@ def _show(status: Mapping[str, Any], sessions: Any) -> None:
         problem = f" ({one['problem']})" if one["problem"] else ""
         table.add_row("account", Text(f"{one['account']} at {one['server']}: ") + state + problem)
     lines, queue, disk = status["lines"], status["queue"], status["disk"]
-    table.add_row("lines", f"{lines['used']} of {lines['max']} in use")
+    table.add_row("slots", f"{lines['used']} of {lines['max']} in use")
     load = status.get("load")
     if load and (load["calls"] or load["capacity"]):
         table.add_row(

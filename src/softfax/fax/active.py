@@ -261,12 +261,12 @@ class ActiveFax:
     def policy(self) -> T38Policy:
         """Policy of the user agent for T.38: its answer to an offer, and its own offer."""
         settings = self.session.settings
-        wish = settings.t38
+        wanted = settings.t38
         return T38Policy(
             accept=settings.accepts_t38,
-            parameters=t38_parameters(wish, settings.max_rate_bps, direct=True),
+            parameters=t38_parameters(wanted, settings.max_rate_bps, direct=True),
             local_udptl=self._local_udptl,
-            first_invite=settings.offers_t38 and wish.first_invite,
+            first_invite=settings.offers_t38 and wanted.first_invite,
             may_be_audio=settings.mode is not ModePolicy.T38,
         )
 

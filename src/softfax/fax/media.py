@@ -62,14 +62,14 @@ def udptl_settings(media: T38Media, redundancy: int) -> UdptlSettings:
     )
 
 
-def t38_parameters(wish: T38Preferences, max_rate_bps: int, *, direct: bool = False) -> T38Parameters:
+def t38_parameters(wanted: T38Preferences, max_rate_bps: int, *, direct: bool = False) -> T38Parameters:
     """Our parameters of T.38, in an offer or an answer; `direct` where T.30 is ours."""
     return T38Parameters(
-        version=wish.version,
-        max_bitrate_bps=min(max_rate_bps, wish.max_rate_bps),
-        max_datagram=wish.max_datagram,
-        error_correction=wish.error_correction,
-        direct=direct and wish.direct,
+        version=wanted.version,
+        max_bitrate_bps=min(max_rate_bps, wanted.max_rate_bps),
+        max_datagram=wanted.max_datagram,
+        error_correction=wanted.error_correction,
+        direct=direct and wanted.direct,
     )
 
 

@@ -2,7 +2,7 @@
 """Vocabularies of other systems: pure functions from the typed events to the bodies of callbacks.
 
 A vocabulary is one module here with `DIALECT`, its name, and `callbacks(update)`, which gives none, one or several
-`CallbackBody`s for an event. A new one is found by being here.
+`CallbackBody`s for an event.
 """
 
 from __future__ import annotations

@@ -260,10 +260,10 @@ def test_tables_become_accounts_and_ways(tmp_path: Path) -> None:
         ("pbx", "sip:+4930123@pbx.example"),
     ]
     assert config.routing().trunks[1].max_calls == 4
-    wish = config.account[0].t38.wish()
-    assert (wish.offer, wish.accept, wish.version, wish.error_correction) == (False, True, 3, "fec")
-    assert (wish.max_datagram, wish.max_rate_bps) == (1400, 9600)
-    assert not config.account[1].t38.model_copy(update={"use": "never"}).wish().accept
+    wanted = config.account[0].t38.preferences()
+    assert (wanted.offer, wanted.accept, wanted.version, wanted.error_correction) == (False, True, 3, "fec")
+    assert (wanted.max_datagram, wanted.max_rate_bps) == (1400, 9600)
+    assert not config.account[1].t38.model_copy(update={"use": "never"}).preferences().accept
 
 
 @pytest.mark.parametrize(

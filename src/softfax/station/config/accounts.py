@@ -161,7 +161,7 @@ class T38Config(Table):
     max_rate: Rate = Field(14400, description="highest rate over T.38 in bit/s")
     unencrypted: bool = Field(False, description="T.38, which nothing encrypts, also where srtp is required")
 
-    def wish(self) -> T38Preferences:
+    def preferences(self) -> T38Preferences:
         """Preferences of a fax."""
         return T38Preferences(
             offer=self.use == "offer",
@@ -325,10 +325,10 @@ class AccountConfig(Table):
 
     def t38_preferences(self) -> T38Preferences:
         """Preferences of a fax for T.38: nothing encrypts it, so where SRTP is required there is none unless it is allowed."""
-        wish = self.t38.wish()
+        wanted = self.t38.preferences()
         if self.srtp == "required" and not self.t38.unencrypted:
-            wish = replace(wish, offer=False, accept=False, first_invite=False)
-        return wish
+            wanted = replace(wanted, offer=False, accept=False, first_invite=False)
+        return wanted
 
     def trunk(self) -> Trunk:
         """Values for routing."""
