@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +128,19 @@ def test_a_file_is_overwritten_with_its_last_name(tmp_path: Path) -> None:
         shred(second)
         assert (second.exists(), still.read()) == (False, bytes(8))
     shred(third)
+
+
+def test_a_file_is_not_taken_for_another_fax_while_it_is_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, taken = tmp_path / "upload" / "letter.pdf", tmp_path / "taken.pdf"
+    document.parent.mkdir()
+    document.write_bytes(b"Dear Ada")
+
+    def on_the_disk(_: int) -> None:
+        with suppress(FileNotFoundError):
+            taken.hardlink_to(document)
+
+    monkeypatch.setattr(os, "fsync", on_the_disk)
+    shred(document.parent)
+    assert (document.parent.exists(), taken.exists()) == (False, False)
