@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a call costs: `python -m bench`."""
+"""Cost of a call: `python -m bench`."""

@@ -33,7 +33,7 @@ class InMemory:
 def faxes_in_memory(
     document: Path, folder: Path, repeats: int, line: LineSettings, onward: LineSettings | None = None
 ) -> InMemory:
-    """The same fax again and again over a line; with `onward` through a gateway that joins the two."""
+    """Send one fax again and again over a line; with `onward` through a gateway that joins the two."""
     done = InMemory()
     with Engine(shards=1) as engine:
         for n in range(repeats):

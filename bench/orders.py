@@ -204,7 +204,7 @@ async def raster_rows(document: Path) -> bytes:
 
 
 async def count_identical(client: AsyncSoftfaxClient, document: Path) -> int:
-    """How many of the faxes that came are the document's first page."""
+    """Count the faxes that came and are the document's first page."""
     wanted = await raster_rows(document)
     received = [fax async for fax in client.list(direction="receive")]
     return sum([page_of(await client.document(fax.id)) == wanted for fax in received if fax.pages])

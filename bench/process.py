@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the kernel says of a process: CPU time and memory, read the same way for softfax and for Asterisk."""
+"""Figures of the kernel for a process: CPU time and memory, read the same way for softfax and for Asterisk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cpu_s(pid: int) -> float:
 
 
 def stat_s(stat: Path, *, children: bool = False) -> float:
-    """The same of a process or thread by its file; with `children` also of those it waited for."""
+    """Return the CPU time in seconds of a process or thread by its file; with `children` also of those it waited for."""
     fields = stat.read_text().rpartition(")")[2].split()
     return sum(int(ticks) for ticks in fields[11 : 15 if children else 13]) / _TICKS
 

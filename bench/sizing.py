@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How many machines a number of faxes a day takes: a day is simulated, call by call, from costs that were measured.
+"""Number of machines that faxes a day take: a day is simulated, call by call, from costs that were measured.
 
     python -m bench.sizing [--faxes 10000 …] [--cores 2] [--seed 1]
 

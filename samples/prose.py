@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the samples say: invented people, places and figures, in the words of real faxes."""
+"""Texts of the samples: invented people, places and figures, in the words of real faxes."""
 
 LETTER = (
     "Thank you for seeing this sixty-seven-year-old retired bridge engineer, who has been my patient for eleven "

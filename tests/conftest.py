@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""For all tests: the one Asterisk of a test session, and how many run at once."""
+"""Fixtures of all tests: the one Asterisk of a test session, and how many run at once."""
 
 from __future__ import annotations
 

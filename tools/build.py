@@ -40,7 +40,7 @@ for module in pkgutil.walk_packages(softfax.__path__, "softfax."):
 
 
 class BuildError(Exception):
-    """What went wrong, in a line; the end of the log was shown."""
+    """A build that failed, in a line; the end of the log was shown."""
 
 
 @dataclass

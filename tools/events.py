@@ -83,7 +83,7 @@ async def one_fax(work: Path) -> tuple[list[tuple[FaxUpdate, str]], str]:
 
 
 def blocks(ami: str) -> dict[str, list[str]]:
-    """What AMI said, by the name of the event."""
+    """Return the blocks that AMI sent, by the name of the event."""
     out: dict[str, list[str]] = {}
     for block in ami.replace("\r\n", "\n").split("\n\n"):
         found = re.match(r"Event: (\S+)", block)
@@ -93,7 +93,7 @@ def blocks(ami: str) -> dict[str, list[str]]:
 
 
 def fenced(text: str, kind: str = "") -> str:
-    """As a code block."""
+    """Return text as a code block."""
     return "\n".join(["```" + kind, text, "```", ""])
 
 
@@ -108,7 +108,7 @@ def tidy(text: str, work: Path) -> str:
 
 
 def incoming(context: FaxContext, result: FaxResult) -> FaxUpdate:
-    """The same fax as the receiver's station tells it."""
+    """Return the fax as the receiver's station tells it."""
     received = replace(
         context, direction=Direction.RECEIVE, outgoing=False, entry_point="pbx", documents=(), fax_id="0c1d" * 6
     )

@@ -214,7 +214,7 @@ def environment(library: Library, sanitize: str) -> dict[str, str]:
 
 
 def key(library: Library, sanitize: str = "") -> str:
-    """What the built library depends on."""
+    """Return a key of all that the built library depends on."""
     digest = hashlib.sha256()
     for part in (library.build, *library.steps):
         digest.update(inspect.getsource(part).encode())

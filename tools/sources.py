@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the source of a library that is built here is had: from the user, upstream, or the distribution.
+"""Source of a library that is built here: from the user, upstream, or the distribution.
 
 In this order: a folder or tarball of the user's ($PJPROJECT_SOURCE, $SPANDSP_SOURCE), the upstream release by its SHA-256, or the
 distribution's source package, whose signature apt checks; where the mirror's lists have expired, which a replay would look like
@@ -29,7 +29,7 @@ SOURCE_MAX = 200 << 20
 
 
 class BuildError(Exception):
-    """What went wrong, in a line."""
+    """A source that cannot be had or used, in a line."""
 
 
 @dataclass(frozen=True)

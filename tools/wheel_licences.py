@@ -35,7 +35,7 @@ class LicenceError(Exception):
 
 
 def library_path(bundled: str) -> Path:
-    """Where a library that the wheel carries as `libtiff-4cadf372.so.6.0.0` came from."""
+    """Return where a library that the wheel carries as `libtiff-4cadf372.so.6.0.0` came from."""
     parts = HASHED.match(bundled)
     name = f"{parts['stem']}{parts['rest']}" if parts else bundled
     known = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout

@@ -36,13 +36,13 @@ CLIENT_NAMES = ("panoramisk", "asterisk-manager")
 
 
 async def _scenario(name: str, ends: list[End]) -> dict[str, Any]:
-    """What each server said."""
+    """Return the answers of each server."""
     heard = await asyncio.gather(*(SCENARIOS[name](end) for end in ends))
     return {end.name: messages for end, messages in zip(ends, heard, strict=True)}
 
 
 async def _client(name: str, end: End) -> dict[str, Any]:
-    """What a foreign client made of a fax by softfax to Asterisk."""
+    """Return a foreign client's view of a fax by softfax to Asterisk."""
     environment = dict(os.environ)
     if name == "panoramisk":
         command = [sys.executable, "-m", "tests.ami.clients.panoramisk_fax"]

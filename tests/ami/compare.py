@@ -90,7 +90,7 @@ def _value(key: str, value: str) -> str:
 
 
 def lines(messages: Sequence[Message]) -> list[str]:
-    """As text, for a difference that can be read."""
+    """Return text, for a difference that can be read."""
     return [f"{key}: {value}" for message in messages for key, value in [*message, ("", "")]]
 
 
@@ -124,7 +124,7 @@ def whoever_hangs_up(messages: Sequence[Message]) -> list[Message]:
 
 
 def not_dialled(messages: Sequence[Message]) -> list[Message]:
-    """What is left of a fax that Asterisk dials and softfax does not, there being nothing to send: the variables and the
+    """Return the rest of a fax that Asterisk dials and softfax does not, there being nothing to send: the variables and the
     end. OriginateResponse tells of a call that was answered or of none, and the channel was up or not."""
     gone = {"DialBegin", "DialState", "DialEnd", "Newstate", "OriginateResponse"}
     return [
@@ -148,5 +148,5 @@ def events(messages: Sequence[Message]) -> list[str]:
 
 
 def variables(messages: Sequence[Message]) -> list[tuple[str, str]]:
-    """What VarSet said, in order."""
+    """Return what VarSet said, in order."""
     return [(get(m, "Variable"), get(m, "Value")) for m in messages if get(m, "Event") == "VarSet"]

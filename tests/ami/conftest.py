@@ -37,7 +37,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def heard(request: pytest.FixtureRequest, asterisk: PeerAddress) -> dict[str, Any]:
-    """What came of a scenario or client; to be parametrized with its name, indirectly."""
+    """Return what came of a scenario or client; to be parametrized with its name, indirectly."""
     name: str = request.param
     if not background.wait_for("ami", _folder() / f"{name}.json", 2 * LIMIT_S):
         log = (background.run_folder() / "ami.log").read_text(errors="replace")

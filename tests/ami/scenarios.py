@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a client says, to the real Asterisk and to softfax alike; each scenario returns what it heard.
+"""Scenarios of a client, for the real Asterisk and softfax alike; each returns what it heard.
 
 Calls are recognised by a ChannelId of the scenario's name, so any number of scenarios run on one server at once.
 """
@@ -72,7 +72,7 @@ async def login_md5(end: End) -> list[Message]:
 
 
 async def talk(end: End) -> list[Message]:
-    """What is answered, and what is answered to what makes no sense."""
+    """Hear what is answered, and what is answered to what makes no sense."""
     speaker = await Speaker.login(end, "off")
     blocks = [
         b"Action: Ping\r\nActionID: 1\r\n\r\n",
@@ -124,7 +124,7 @@ _MASKS = (b"on", b"off", b"call,user", b"CALL", b"call, bogus", b"bogus", b"2", 
 
 
 async def stats(end: End) -> list[Message]:
-    """What follows FAXStats."""
+    """Hear what follows FAXStats."""
     speaker = await Speaker.login(end, "off")
     await speaker.ask(Action="FAXStats", ActionID="stats")
     await speaker.expect(lambda m: get(m, "Event") == "FAXStats")

@@ -27,7 +27,7 @@ VARIABLES = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _node() -> None:
-    """That a client is missing is an error; a skip where the machine only lacks node."""
+    """Fail where a client is missing; skip where the machine only lacks node."""
     try:
         modules()
     except ClientUnavailableError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The same script said to the real Asterisk 16 and to softfax: the same transcript, but for ids, times and names, and but
+"""One script said to the real Asterisk 16 and to softfax: the same transcript, but for ids, times and names, and but
 for the differences that docs/ami.md lists, each of which has a function in `tests.ami.compare`."""
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ WORD = re.compile(r"[A-Za-z]{3,}|\d{2,}")
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a document: pages, words on the source, those of them on the fax, warnings, what was wrong."""
+    """Figures of a document: pages, words on the source, those of them on the fax, warnings, what was wrong."""
 
     name: str
     pages: int = 0

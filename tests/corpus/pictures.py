@@ -161,7 +161,7 @@ WRITERS = {
 
 
 def drawn(path: Path) -> list[Grey]:
-    """What all of them show."""
+    """Page that all of them show."""
     return [page()]
 
 

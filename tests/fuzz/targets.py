@@ -29,7 +29,7 @@ _LIMITS = ("-timeout=90", "-rss_limit_mb=1500", f"-max_len={MOST_OCTETS}", "-pri
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a target."""
+    """Result of a target."""
 
     name: str
     ok: bool

@@ -30,7 +30,7 @@ STARTING_AT_ONCE = 2
 
 
 class Campaign:
-    """What the cases share: the peer, its manager connection, a folder for each case."""
+    """Things that the cases share: the peer, its manager connection, a folder for each case."""
 
     def __init__(self, peer: PeerAddress, ami: Ami, folder: Path) -> None:
         self.peer = peer

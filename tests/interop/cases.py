@@ -67,7 +67,7 @@ async def _add_peer(campaign: Campaign, outcome: Outcome) -> None:
 
 
 def digest(case_with: Callable[..., Case], *arguments: str, password: str | None = None) -> Case:
-    """The same as the station that has to authenticate itself; `password` is a wrong one."""
+    """Make a case in which the station has to authenticate itself; `password` is a wrong one."""
 
     async def case(campaign: Campaign, outcome: Outcome) -> None:
         peer = campaign.peer

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What must hold of every fax that went through, and of every call that failed."""
+"""Checks of every fax that went through, and of every call that failed."""
 
 from __future__ import annotations
 

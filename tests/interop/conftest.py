@@ -52,13 +52,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def outcome(request: pytest.FixtureRequest, asterisk: PeerAddress) -> Outcome:
-    """What became of a case; to be parametrized with its name, indirectly."""
+    """Return the outcome of a case; to be parametrized with its name, indirectly."""
     return _outcome("campaign", request.param, 2 * CASE_LIMIT_S)
 
 
 @pytest.fixture
 def hylafax(request: pytest.FixtureRequest, asterisk: PeerAddress) -> Outcome:
-    """What became of a case with HylaFAX; to be parametrized with its name, indirectly."""
+    """Return the outcome of a case with HylaFAX; to be parametrized with its name, indirectly."""
     # Making its chroot, the first time on a machine, takes two minutes.
     return _outcome("hylafax", request.param, 2 * HYLAFAX_LIMIT_S + 300)
 

@@ -45,7 +45,7 @@ Case = tuple[int, Callable[["Rig", Outcome, int], Awaitable[None]]]
 
 
 class Rig:
-    """What the cases share."""
+    """Things that the cases share."""
 
     def __init__(self, peer: PeerAddress, hylafax: Hylafax, folder: Path) -> None:
         self.peer, self.hylafax, self._folder = peer, hylafax, folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What became of one case of the campaign: all that its test looks at."""
+"""Outcome of one case of the campaign: all that its test looks at."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Outcome:
 
     @property
     def complaints(self) -> list[str]:
-        """What softfax said that was wrong: the lines of standard error under its name."""
+        """Return the complaints of softfax: the lines of standard error under its name."""
         return [line for line in self.stderr.splitlines() if line.startswith("softfax: ")]
 
     def save(self, folder: Path) -> None:

@@ -53,7 +53,7 @@ async def send(newer: PeerAddress, document: Path, extension: str, folder: Path)
 
 
 async def receive(newer: PeerAddress, document: Path, options: str, folder: Path) -> tuple[SoftfaxProcess, Path]:
-    """It calls us and sends; returns what came."""
+    """Let it call us and send; return what came."""
     process = await SoftfaxProcess.start(
         *("receive", *LISTEN, "--count", "1", "--dir", ".", "--keep-tiff", "--ident", IDENT), cwd=folder
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What never becomes a call: one line that says what is wrong, the exit status, and nothing left behind."""
+"""Input that never becomes a call: one line that says what is wrong, the exit status, and nothing left behind."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def accounts(asterisk: PeerAddress) -> list[dict[str, Any]]:
 
 
 def rules(asterisk: PeerAddress) -> list[dict[str, Any]]:
-    """By the number called: to a receiver in G.711 alone, or in T.38 alone."""
+    """Return rules by the number called: to a receiver in G.711 alone, or in T.38 alone."""
     audio = {"name": "to-audio", "numbers": ["1"], "to": asterisk.uri("recv-audio"), "accounts": ["audio"]}
     t38 = {"name": "to-t38", "numbers": ["2", "3"], "to": asterisk.uri("recv-t38only"), "accounts": ["t38"]}
     return [{**rule, "from": ["caller"]} for rule in (audio, t38)]

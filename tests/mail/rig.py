@@ -84,7 +84,7 @@ def post_office() -> Iterator[tuple[Post, dict[str, Any]]]:
 
 
 class Rig:
-    """What a test sees."""
+    """Things that a test sees."""
 
     def __init__(
         self, station: Station, queue: FaxQueue, gateway: MailGateway, reports: MailReports, far_ends: FarEnds
@@ -96,7 +96,7 @@ class Rig:
         return smtplib.SMTP(*self.gateway.address, timeout=LIMIT_S)
 
     async def hand_in(self, message: EmailMessage | bytes, *to: str, sender: str = SENDER) -> tuple[int, str]:
-        """What the gateway says of an e-mail: status and text."""
+        """Return the gateway's answer to an e-mail: status and text."""
 
         def talk() -> tuple[int, str]:
             content = message if isinstance(message, bytes) else message.as_bytes(policy=policy.SMTP)
@@ -112,7 +112,7 @@ class Rig:
         return await asyncio.to_thread(talk)
 
     async def talk(self, what: Callable[[smtplib.SMTP], Any]) -> Any:
-        """What a client does, in a thread."""
+        """Run what a client does, in a thread."""
 
         def run() -> Any:
             with self.client() as client:
@@ -131,7 +131,7 @@ class Rig:
 
 
 async def until(look: Callable[[], Any], enough: Callable[[Any], bool]) -> Any:
-    """What is seen once it is enough."""
+    """Return what is seen once it is enough."""
     async with asyncio.timeout(LIMIT_S):
         while not enough(seen := await look()):
             await asyncio.sleep(0.05)
@@ -200,7 +200,7 @@ def letter(
 
 
 def trusting(certificate: Path) -> ssl.SSLContext:
-    """Who knows a certificate."""
+    """Return a context that trusts a certificate."""
     context = ssl.create_default_context(cafile=str(certificate))
     context.check_hostname = False
     return context

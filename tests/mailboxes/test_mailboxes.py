@@ -357,7 +357,7 @@ def test_what_was_under_way_when_a_station_was_killed_is_done_again(
     start = Mailboxes.start
 
     async def late(mailboxes: Mailboxes) -> None:
-        """It starts after the other parts of the station."""
+        """Start after the other parts of the station."""
         await asyncio.sleep(1)
         await start(mailboxes)
 

@@ -15,7 +15,7 @@ from tests.native.test_line import fax
 
 
 def said(events: list[EngineEvent], *names: str, heard: bool) -> list[float]:
-    """When frames of these names were sent, or heard."""
+    """Return the times at which frames of these names were sent, or heard."""
     return [
         e.time_s
         for e in events

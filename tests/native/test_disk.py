@@ -111,7 +111,7 @@ with Engine(shards=1) as engine:
 
 
 def directories(tiff: Path) -> list[int]:
-    """Where the directories of a TIFF are."""
+    """Return the places of the directories in a TIFF."""
     data, link, found = tiff.read_bytes(), 4, []
     while at := int(struct.unpack_from("=I", data, link)[0]):
         found.append(at)
@@ -170,7 +170,7 @@ def test_a_page_that_cannot_be_stored_is_not_confirmed(tmp_path: Path, mode: str
 
 @pytest.mark.sip
 def test_a_slow_disk_holds_up_the_confirmation_and_nothing_else(tmp_path: Path) -> None:
-    """In real time, on the engine's own threads: the page takes a second and a half to be stored."""
+    """The page takes a second and a half to be stored, in real time, on the engine's own threads."""
     write_pages(tmp_path / "sent.tif", 1, rows=100)
     with Engine(shards=1) as engine:
         a = engine.session(T30Settings(caller=True, tx_file=tmp_path / "sent.tif", trace=True))

@@ -37,7 +37,7 @@ SEEDS = range(int(os.environ.get("GATEWAY_SEEDS") or 6))
 
 @dataclass
 class Passed:
-    """What became of a fax through a gateway."""
+    """Outcome of a fax through a gateway."""
 
     completed: bool
     identical: bool

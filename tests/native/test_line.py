@@ -22,7 +22,7 @@ from tests.support.engine_testing import Fault, misbehave, run_impaired_line
 
 @dataclass
 class Fax:
-    """What became of one fax."""
+    """Outcome of one fax."""
 
     seconds: float
     completed: bool

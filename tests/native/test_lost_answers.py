@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What does not come over the line: answers that were lost, a training check that gateways make themselves."""
+"""Signals that do not come over the line: answers that were lost, a training check that gateways make themselves."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_with_local_tcf_no_training_check_is_waited_for(tmp_path: Path, fault: F
 
 @pytest.mark.parametrize("from_s", [7.5, 14.0, 18.0])
 def test_a_burst_of_losses_in_a_command_is_made_good(tmp_path: Path, from_s: float) -> None:
-    """In the training check, in a page's PPS-MPS and in the last one's PPS-EOP."""
+    """Losses in the training check, in a page's PPS-MPS and in the last one's PPS-EOP."""
     line = LineSettings(mode="PCMU", loss=1.0, loss_from_s=from_s, loss_until_s=from_s + 0.4, limit_s=400)
 
     result = fax(tmp_path, line, pages=2, rows=200)

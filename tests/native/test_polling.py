@@ -23,7 +23,7 @@ from tests.native.test_unpaced import DIRECT
 
 
 def poll(tmp_path: Path, line: LineSettings, asks: dict[str, Any], wants: dict[str, Any]) -> tuple[str, str, int]:
-    """How polling ended for who polls and for who has the document; the pages that came whole."""
+    """Return how polling ended for who polls and for who has the document; the pages that came whole."""
     sent, received = tmp_path / "sent.tif", tmp_path / "received.tif"
     write_pages(sent, 2)
     with Engine(shards=1) as engine:

@@ -25,7 +25,7 @@ def dots_of(page: PagePreview) -> np.ndarray:
 
 
 def watched(tmp_path: Path, mode: str, ecm: bool) -> list[tuple[PagePreview, int]]:
-    """What was seen of a fax of two pages while it came, and the rows the counters said."""
+    """Return what was seen of a fax of two pages while it came, and the rows the counters said."""
     write_pages(tmp_path / "sent.tif", 2, rows=2000, density=0.3)
     seen: list[tuple[PagePreview, int]] = []
     with Engine(shards=1) as engine:

@@ -15,7 +15,7 @@ from tests.native.test_line import fax
 
 
 def received(events: list[EngineEvent], name: str) -> list[float]:
-    """When frames of a name were heard."""
+    """Return the times at which frames of a name were heard."""
     return [
         e.time_s
         for e in events

@@ -90,7 +90,7 @@ def test_an_analogue_line_has_none(tmp_path: Path) -> None:
 
 
 def test_what_comes_is_put_together_by_number_and_time(tmp_path: Path) -> None:
-    """Of four packets two are lost: the one by itself comes with the next, and counts as restored."""
+    """Two of four packets are lost: the one by itself comes with the next, and counts as restored."""
     with Engine(shards=1) as engine, media_sockets() as (ours, far):
         session = engine.session(T30Settings(caller=False, rx_file=tmp_path / "got.tif"))
         session.start_audio(

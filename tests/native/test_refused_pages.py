@@ -40,7 +40,7 @@ def send(tmp_path: Path, *, pages: int) -> tuple[list[EngineEvent], list[EngineE
 
 
 def marks(events: list[EngineEvent]) -> list[bool]:
-    """Of each page whether it was confirmed."""
+    """Return for each page whether it was confirmed."""
     return [bool(e.values[7]) for e in events if e.type is EventType.PAGE]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whose packets count: strangers end no call, draw no media to themselves and break into no stream; nobody is flooded."""
+"""Sources of packets: strangers end no call, draw no media to themselves and break into no stream; nobody is flooded."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Rig:
             time.sleep(0.02)
 
     def sent(self) -> list[tuple[str, int]]:
-        """Where packets went, in order; ends the session."""
+        """Return where packets went, in order, and end the session."""
         self.close()
         return [p.destination for p in packets_of((self.folder / "p.pcap").read_bytes()) if p.source == self.here]
 
@@ -235,7 +235,7 @@ def test_on_hold_nobody_new_is_let_in(rig: Rig) -> None:
 
 
 def test_another_stream_does_not_break_into_one_that_goes_on(rig: Rig) -> None:
-    """From the far end's very address, as forged packets would come; a stream that has ended may be followed by another."""
+    """Packets from the far end's very address, as forged ones would come; a stream that has ended may be followed by another."""
     end = rig.sender()
     rig.audio(end.address)
 

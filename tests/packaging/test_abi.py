@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Python says of the engine's C interface is what engine.h says: the C compiler compares the two."""
+"""The engine's C interface in Python is that of engine.h: the C compiler compares the two."""
 
 from __future__ import annotations
 

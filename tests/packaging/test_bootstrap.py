@@ -43,7 +43,7 @@ def named(name, function):
 
 
 def pjsip(folder: Path, minor: int) -> Path:
-    """As much of a PJSIP source as is looked at before it is built."""
+    """Make as much of a PJSIP source as is looked at before it is built."""
     folder.mkdir()
     (folder / "version.mak").write_text(
         f"export PJ_VERSION_MAJOR := 2\nexport PJ_VERSION_MINOR := {minor}\nexport PJ_VERSION_REV   :=\n"
@@ -52,7 +52,7 @@ def pjsip(folder: Path, minor: int) -> Path:
 
 
 def spandsp(folder: Path) -> Path:
-    """As much of a spandsp source; not that of the release."""
+    """Make as much of a spandsp source; not that of the release."""
     (folder / "src" / "spandsp" / "private").mkdir(parents=True)
     (folder / "src" / "spandsp.h.in").write_text("")
     (folder / "src" / "t30.c").write_text(

@@ -51,7 +51,7 @@ def softfax(bare: BareDebian, *words: str, check: bool = True) -> list[dict[str,
 
 
 def foreign(folder: Path, uid: int) -> list[str]:
-    """What is not the user's in a folder."""
+    """Return what is not the user's in a folder."""
     return [str(path) for path in (folder, *folder.rglob("*")) if path.lstat().st_uid != uid]
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[2] / "src" / "softfax"
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = REPOSITORY / "src" / "softfax"
 #: Made by SWIG.
 GENERATED = {"_native"}
 #: A docstring begins with a verb or a noun.
@@ -25,6 +26,7 @@ WORDS = re.compile(
 #: Python 3.12 has tokens of their own for the text in f-strings.
 TEXT = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in GENERATED)
+BESIDES = sorted(path for name in ("tests", "tools", "bench", "samples") for path in (REPOSITORY / name).rglob("*.py"))
 
 
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
@@ -33,7 +35,7 @@ def docstrings(source: str) -> Iterator[tuple[int, str]]:
             yield getattr(node, "lineno", 1), ast.get_docstring(node) or ""
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", [*SOURCES, *BESIDES], ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_a_docstring_begins_with_a_verb_or_a_noun(path: Path) -> None:
     found = [f"{line}: {text[:60]}" for line, text in docstrings(path.read_text()) if FIRST.match(text)]
     assert found == []

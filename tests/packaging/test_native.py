@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the native libraries show to the process they are loaded into, and how their files depend on each other."""
+"""Symbols that the native libraries show to the process they are loaded into, and how their files depend on each other."""
 
 from __future__ import annotations
 

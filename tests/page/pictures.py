@@ -59,7 +59,7 @@ class Client:
         return self._thread.submit(self._client.send, to, files, ident=ident, **{"from": number}).result()
 
     def wait(self, fax: Fax) -> Fax:
-        """Until it has ended."""
+        """Wait until it has ended."""
         return self._thread.submit(self._client.wait, fax.id, 180.0).result()
 
 
@@ -93,7 +93,7 @@ def compose(page: Page) -> None:
 
 
 def from_the_top(page: Page) -> None:
-    """The same, on a phone."""
+    """Compose a fax on a phone, seen from the top."""
     compose(page)
     page.evaluate("scrollTo(0, 0)")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What holds for every view: nothing for axe to find, both themes, both directions, a narrow screen, a small first load."""
+"""Rules for every view: nothing for axe to find, both themes, both directions, a narrow screen, a small first load."""
 
 from __future__ import annotations
 

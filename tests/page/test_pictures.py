@@ -36,7 +36,7 @@ def small(png: bytes) -> Image.Image:
 
 
 def difference(was: Image.Image, now: Image.Image) -> float:
-    """How many pixels of a thousand are far from what they were, in the part both have; a change of height counts as a part
+    """Count the pixels of a thousand that are far from what they were, in the part both have; a change of height counts as a part
     that is all different."""
     width, height = min(was.width, now.width), min(was.height, now.height)
     box = (0, 0, width, height)

@@ -35,7 +35,7 @@ RTP_PORTS, UDPTL_PORTS = 1000, 600
 
 @dataclass(frozen=True)
 class PeerAddress:
-    """What a client needs to know of a running instance; all on 127.0.0.1."""
+    """Address of a running instance, as a client needs it; all on 127.0.0.1."""
 
     sip_port: int
     ami_port: int
@@ -62,7 +62,7 @@ class PeerAddress:
 
     @property
     def certificate(self) -> Path:
-        """What its TLS is checked with."""
+        """Certificate that its TLS is checked with."""
         return self.outside(f"{self.folder}/etc/tls.pem")
 
     @property

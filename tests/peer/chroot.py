@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where Asterisk comes from: a Debian release that has it, debootstrapped once into a cache outside the repository.
+"""Origin of Asterisk: a Debian release that has it, debootstrapped once into a cache outside the repository.
 
 Asterisk 16 is in bullseye; where the mirror has no bullseye any more, the Asterisk of testing or unstable (22) does.
 The mirror is the one this machine's apt is set up with; debootstrap checks the archive's signature.
@@ -155,7 +155,7 @@ def mirror() -> str:
 
 
 def _mirrors_in_files() -> Iterator[str]:
-    """As apt's files have it, for a machine where apt-get update has never run."""
+    """Return the mirrors in apt's files, for a machine where apt-get update has never run."""
     folder = Path("/etc/apt")
     for path in [folder / "sources.list", *sorted(folder.glob("sources.list.d/*"))]:
         if path.suffix not in (".list", ".sources") or not path.is_file():

@@ -163,12 +163,12 @@ class Hylafax:
             self._lock = None
 
     def is_idle(self, modem: int) -> bool:
-        """Whether a modem waits for a call."""
+        """Return True if a modem waits for a call."""
         status = self.spool / f"status/ttyIAX{modem}"
         return status.exists() and "Running and idle" in status.read_text(errors="replace")
 
     def received(self) -> list[Path]:
-        """What came, as TIFF."""
+        """Return what came, as TIFF."""
         return sorted((self.spool / "recvq").glob("fax*.tif"))
 
     def send(self, modem: int, number: str, file: Path | None, *options: str) -> str:
@@ -188,7 +188,7 @@ class Hylafax:
         return job[1]
 
     def job(self, number: str) -> dict[str, str]:
-        """What became of a job that is over: its fields; none before."""
+        """Return the fields of a job that is over; none before."""
         file = self.spool / f"doneq/q{number}"
         lines = file.read_text(errors="replace").splitlines() if file.exists() else []
         return dict(line.split(":", 1) for line in lines if ":" in line)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What may happen between any two steps of a fax: it is neither lost, nor sent twice unsaid, and its record says what was."""
+"""Events between any two steps of a fax: it is neither lost, nor sent twice unsaid, and its record says what was."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_ends_before_it_is_dialled_is_a_fault_of_ours(tmp_path: Path, lette
 
 
 def test_marks_stay_until_the_page_is_confirmed(tmp_path: Path, letter: Path) -> None:
-    """What may be at the far end since a crash is sent marked, however many calls it takes; a rejected page is not confirmed."""
+    """Pages that may be at the far end since a crash are sent marked until confirmed; a rejected page stays unconfirmed."""
 
     async def run() -> None:
         async with running(tmp_path, queue=SOON) as r:
@@ -235,7 +235,7 @@ def test_every_way_is_tried_in_turn_and_a_way_may_come_back(tmp_path: Path, lett
 
 
 def test_the_first_come_first_where_lines_are_few(tmp_path: Path, letter: Path) -> None:
-    """Those that wait for a line of an account, or for a number, are called by priority and then by age."""
+    """Faxes that wait for a line of an account, or for a number, are called by priority and then by age."""
     account: dict[str, Any] = {
         "name": "trunk",
         "server": "sip:trunk.example",
@@ -271,7 +271,7 @@ def test_the_first_come_first_where_lines_are_few(tmp_path: Path, letter: Path) 
 
 
 def left_under_way(folder: Path, fax_id: str, state: str = "queued") -> None:
-    """As a station leaves a fax that it has claimed when it is killed."""
+    """Leave a fax as a station does that has claimed it and is killed."""
     engine = sa.create_engine(f"sqlite:///{folder / 'data' / 'softfax.sqlite'}")
     with engine.begin() as connection:
         left = (
@@ -360,7 +360,7 @@ def test_a_received_fax_that_could_not_be_saved_is_saved_at_the_next_look(
 def test_whether_the_database_is_still_ours_is_not_asked_on_the_loop(
     tmp_path: Path, letter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In PostgreSQL it is a question to a server, which may be away."""
+    """PostgreSQL is asked over a connection, and its server may be away."""
     askers = set[threading.Thread]()
     holds = Stations.holds
 
@@ -380,7 +380,7 @@ def test_whether_the_database_is_still_ours_is_not_asked_on_the_loop(
 
 
 def test_a_station_may_get_another_name(tmp_path: Path, letter: Path) -> None:
-    """What was under way when a station of another name was killed goes on."""
+    """Faxes that were under way when a station of another name was killed go on."""
 
     async def run() -> None:
         async with running(tmp_path, queue=SOON) as r:

@@ -77,7 +77,7 @@ def test_faxes_end_wait_and_go_on(database: str, tmp_path: Path) -> None:
 
 
 def test_a_station_that_lost_its_lock_calls_nobody(database: str, tmp_path: Path) -> None:
-    """As at a failover of the server: the session that has the lock is ended, and another station is quicker to take it."""
+    """A failover of the server: the session that has the lock is ended, and another station is quicker to take it."""
     letter = tmp_path / "letter.txt"
     letter.write_text("One")
     url = database_url(tmp_path, database)
@@ -118,7 +118,7 @@ def test_a_database_of_before(database: str, tmp_path: Path) -> None:
 
 
 def test_a_transaction_that_is_held_is_ended(database: str, tmp_path: Path) -> None:
-    """What a station has locked when it is stopped is free again after some seconds."""
+    """Locks of a station that is halted end after some seconds."""
     made = Database(database_url(tmp_path, database))
     with made.engine.connect() as connection:
         limits = {name: connection.execute(sa.text(f"SHOW {name}")).scalar() for name in LIMITS}

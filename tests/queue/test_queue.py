@@ -171,7 +171,7 @@ def test_what_becomes_of_faxes(tmp_path: Path, letter: Path) -> None:
 
 
 def _bodies(r: Running, fax_id: str) -> str:
-    """What the log of events has of a fax, and the row of the fax."""
+    """Return what the log of events has of a fax, and the row of the fax."""
     assert r.station.database is not None
     events, faxes = tables.events.c, tables.faxes.c
     with r.station.database.engine.connect() as connection:

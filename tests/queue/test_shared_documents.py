@@ -34,7 +34,7 @@ def tables_of(folder: Path, name: str, url: str) -> dict[str, dict[str, object]]
 
 
 def reach(r: Running, endpoint: str) -> None:
-    """From here on the store is somewhere else, or nowhere."""
+    """Move the store somewhere else, or nowhere, from here on."""
     os.environ["AWS_ENDPOINT"] = endpoint
     r.queue.files._opened = None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a far end names in Contact, Record-Route and SDP does not make us connect or send where it could not itself."""
+"""Addresses that a far end names in Contact, Record-Route and SDP do not make us connect or send where it could not itself."""
 
 from __future__ import annotations
 

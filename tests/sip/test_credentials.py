@@ -71,7 +71,7 @@ def challenge(far: FarEnd, request: Message, *values: str, status: str = "401 Un
 
 
 def fields(request: Message) -> dict[str, str]:
-    """What an Authorization says, once its digest has proved right; empty where there is none."""
+    """Return the fields of an Authorization, once its digest has proved right; empty where there is none."""
     header = request.header("Authorization") or request.header("Proxy-Authorization")
     value = dict(re.findall(r'(\w+)="?([^",]+)"?', header))
     if value:

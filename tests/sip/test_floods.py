@@ -76,7 +76,7 @@ def connect(host: str, port: int) -> socket.socket:
 
 
 def is_answered(sock: socket.socket) -> bool:
-    """Whether OPTIONS over the connection get a 200."""
+    """Return True if OPTIONS over the connection get a 200."""
     call = secrets.token_hex(6)
     try:
         sock.sendall(

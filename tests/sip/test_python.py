@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What programs import, and `softfax loopback`: a fax to oneself, in memory and over SIP."""
+"""Names that programs import, and `softfax loopback`: a fax to oneself, in memory and over SIP."""
 
 from __future__ import annotations
 

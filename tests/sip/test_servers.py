@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Of several servers of one name, the next is asked where one is silent, refuses (503) or is unreachable, for REGISTER, OPTIONS
+"""Several servers of one name: the next is asked where one is silent, refuses (503) or is unreachable, for REGISTER, OPTIONS
 and calls alike (RFC 3263 §4.3); calls from any of them are the account's. In a network of its own, with a name server of its own.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What ICMP reports as unreachable ends at once and is told so; one error, and a far end that answered, end nothing."""
+"""Calls to what ICMP reports as unreachable end at once and say so; one error, and a far end that answered, end nothing."""
 
 from __future__ import annotations
 

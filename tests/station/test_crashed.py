@@ -34,7 +34,7 @@ def free_ports() -> int:
 
 
 def listen(url: str, events: list[tuple[str, str]]) -> None:
-    """What the stream of events says: the fax, and what happened."""
+    """Append what the stream of events says to `events`, in a thread: the fax, and what happened."""
 
     def read() -> None:
         with SoftfaxClient(url) as there:
@@ -102,7 +102,7 @@ def _told_once(events: list[tuple[str, str]], fax_id: str) -> bool:
 
 
 def _pages_begin(victim: Served, faxes: list[str]) -> bool:
-    """Whether all are negotiated and have pages to send yet."""
+    """Return True if all are negotiated and have pages to send yet."""
     begun = 0
     for fax_id in faxes:
         events = json.loads(get(f"{victim.url}v1/faxes/{fax_id}/events"))["events"]

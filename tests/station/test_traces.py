@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a station keeps of a call, and shows of it while it goes on: a station that calls itself."""
+"""Traces that a station keeps of a call, and shows of it while it goes on: a station that calls itself."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ STOP_LIMIT_S = 20.0
 
 
 def begin_session() -> None:
-    """In the main process, before any worker: the folder of this test run; those of earlier runs go."""
+    """Make the folder of this test run, in the main process, before any worker; those of earlier runs go."""
     _RUNS.mkdir(parents=True, exist_ok=True)
     for old in _RUNS.iterdir():
         if old.name.isdigit() and not Path(f"/proc/{old.name}").exists():
@@ -83,7 +83,7 @@ def wait_for(name: str, path: Path, limit_s: float) -> bool:
 
 
 def stop_all() -> None:
-    """In the main process, at the end: all background processes of this session get SIGTERM and are waited for."""
+    """End all background processes of this session by SIGTERM and wait for them; in the main process, at the end."""
     pids = [int(file.read_text()) for file in run_folder().glob("*.pid")]
     for pid in pids:
         with suppress(ProcessLookupError):

@@ -73,11 +73,11 @@ class BadNetwork:
 
     @property
     def port(self) -> int:
-        """Where it is called in place of the other machine."""
+        """Port that is called in place of the other machine."""
         return self._sip[0].port
 
     def towards(self, near_port: int) -> int:
-        """Where the other machine calls in place of a softfax."""
+        """Return the port that the other machine calls in place of a softfax."""
         self._near_port = near_port
         return self._sip[1].port
 
@@ -137,7 +137,7 @@ class BadNetwork:
         self._media[side][port] = stand
 
     def _media_from(self, side: int, data: bytes, at: _Port, out: _Port) -> None:
-        """From `side`, at the port that stands for the other side's; it goes on from the port that stands for this side's."""
+        """Pass on media from `side`, at the port that stands for the other side's, from the port that stands for this side's."""
         if not at.target:
             return
         loop = asyncio.get_running_loop()

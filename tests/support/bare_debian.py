@@ -39,7 +39,7 @@ class BareDebian:
         self.root, self._pid = root, pid
 
     def command(self, *words: str, user: str = "", **environ: str) -> list[str]:
-        """What runs `words` in there, with an environment of a login and `environ` alone."""
+        """Return the command that runs `words` in there, with an environment of a login and `environ` alone."""
         as_user = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
         known = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"} | environ
         return [
@@ -49,7 +49,7 @@ class BareDebian:
         ]
 
     def run(self, *words: str, user: str = "", check: bool = True, **environ: str) -> str:
-        """What a command says on both its outputs. Raises AssertionError where it fails, unless `check` is False."""
+        """Return a command's text on both its outputs. Raises AssertionError where it fails, unless `check` is False."""
         done = subprocess.run(
             self.command(*words, user=user, **environ),
             stdout=subprocess.PIPE,

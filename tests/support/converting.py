@@ -25,7 +25,7 @@ __all__ = ["Converted", "Converter"]
 
 @dataclass(frozen=True)
 class Converted:
-    """What a conversion came to."""
+    """Result of a conversion."""
 
     status: int
     stderr: str

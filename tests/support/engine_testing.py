@@ -162,7 +162,7 @@ def overhear(samples: npt.NDArray[np.int16]) -> set[str]:
 
 
 def behind_nat(signalled: str, seen: str) -> bool:
-    """Whether media go to where packets are seen to come from instead of the address that was signalled."""
+    """Return True if media go to where packets are seen to come from instead of the address that was signalled."""
     function = library().sfx_test_behind_nat
     function.argtypes = [c.c_char_p, c.c_char_p]
     return bool(function(signalled.encode(), seen.encode()))

@@ -41,7 +41,7 @@ class Case:
     options: Sequence[str] = field(default=())
 
     def blames(self, message: str) -> bool:
-        """Whether a message says what is wrong."""
+        """Return True if a message says what is wrong."""
         return self.refused is None or re.search(self.refused, message) is not None
 
 

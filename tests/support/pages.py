@@ -64,7 +64,7 @@ def read_tiff(path: Path) -> list[Page]:
 
 
 def page_differences(sent: Sequence[Page], received: Sequence[Page]) -> str:
-    """What differs, in words; empty if every page is identical, dot for dot."""
+    """Return what differs, in words; empty if every page is identical, dot for dot."""
     if len(sent) != len(received):
         return f"{len(sent)} pages sent, {len(received)} received"
     for number, (a, b) in enumerate(zip(sent, received, strict=True), 1):

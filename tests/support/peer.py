@@ -21,7 +21,7 @@ START_LIMIT_S = 500.0
 
 
 def state_file() -> Path:
-    """Where the address appears."""
+    """Return the file in which the address appears."""
     return background.run_folder() / "peer.json"
 
 
@@ -49,7 +49,7 @@ def address() -> PeerAddress:
 
 
 async def campaign_peer(state: Path, owner: int | None) -> PeerAddress:
-    """For a process that faxes beside the tests: waits for the peer, and ends the task that asks with SIGTERM or with the owner."""
+    """Wait for the peer, for a process that faxes beside the tests; the task that asks ends with SIGTERM or with the owner."""
     end = time.monotonic() + START_LIMIT_S
     while not state.exists():
         if time.monotonic() > end:

@@ -85,7 +85,7 @@ def postgresql(*settings: str) -> Iterator[str]:
 
 
 def _wait_until_open(url: str) -> None:
-    """It listens a moment before it lets anybody in."""
+    """Wait until it lets clients in: it listens a moment before it does."""
     end = time.monotonic() + 60
     while True:
         try:

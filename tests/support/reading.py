@@ -27,7 +27,7 @@ def black(image: Image.Image) -> Black:
 
 
 def bands(ink: npt.NDArray[np.bool_], gap: int = 1) -> list[tuple[int, int]]:
-    """Where a row (or column) of flags is set, as [start, end); gaps shorter than `gap` do not count."""
+    """Return where a row (or column) of flags is set, as [start, end); gaps shorter than `gap` do not count."""
     out: list[tuple[int, int]] = []
     for index in np.flatnonzero(ink):
         if out and index - out[-1][1] < gap:

@@ -27,7 +27,7 @@ Answer = Callable[[Request], "tuple[int, dict[str, str]]"]
 
 @dataclass
 class Receiver:
-    """Where it is, what came, in order of arrival. `answer` decides what each request gets."""
+    """A receiver's address, and what came, in order of arrival. `answer` decides what each request gets."""
 
     answer: Answer = field(default=lambda request: (204, {}))
     requests: list[Request] = field(default_factory=list)

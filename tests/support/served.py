@@ -58,7 +58,7 @@ class Served:
             self.said.append(line)
 
     def wait(self, pattern: str, limit_s: float = 90.0) -> re.Match[str]:
-        """Until it has said so."""
+        """Wait until its output has `pattern`; return the match."""
         until = time.monotonic() + limit_s
         while time.monotonic() < until:
             over = self.process.poll() is not None and not any(thread.is_alive() for thread in self._threads)
@@ -71,7 +71,7 @@ class Served:
 
     @property
     def host(self) -> str:
-        """Where SIP is listened on."""
+        """Address at which SIP is listened for."""
         return self.sip.removeprefix("sip:")
 
     def ends(self, number: int = signal.SIGTERM, limit_s: float = 90.0) -> int:
@@ -104,7 +104,7 @@ def serving(folder: Path, name: str, extra: str = "", variant: str = "") -> Iter
 
 
 def get(url: str) -> str:
-    """What a URL answers."""
+    """Return the answer of a URL."""
     with urllib.request.urlopen(url, timeout=60) as answer:
         return str(answer.read().decode())
 

@@ -45,7 +45,7 @@ _SIP = {
 
 
 class FarEnds:
-    """What reached them: (number, page) in order, and the calls by number.
+    """Far ends, and what reached them: (number, page) in order, and the calls by number.
 
     `tell` may hand it on to who lives longer than this process, and say how many calls there were before.
     """
@@ -101,11 +101,11 @@ class SimulatedCalls:
         return "127.0.0.1", 0
 
     def room(self, account: str) -> int:
-        """As many as configured."""
+        """Return as many calls as are configured."""
         return self.config.sip.max_calls
 
     async def preview(self, fax_id: str) -> bytes | None:
-        """Nothing."""
+        """Return no preview."""
         return None
 
     def order(self, message: wire.Message) -> None:

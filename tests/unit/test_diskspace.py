@@ -30,7 +30,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def full_database(folder: Path) -> BaseException:
-    """What SQLAlchemy raises where SQLite finds no room."""
+    """Return the error that SQLAlchemy raises where SQLite finds no room."""
     engine = sa.create_engine(f"sqlite:///{folder / 'x.sqlite'}")
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 2")

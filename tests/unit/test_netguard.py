@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which addresses a stranger's URL may lead to."""
+"""Addresses that a stranger's URL may lead to."""
 
 from __future__ import annotations
 

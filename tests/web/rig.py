@@ -86,7 +86,7 @@ async def running(
 
 @contextmanager
 def running_beside(folder: Path, **options: Any) -> Iterator[Running]:
-    """The same in a thread, for who has no loop of their own."""
+    """Run such a station in a thread, for a test that has no loop of its own."""
     loop = asyncio.new_event_loop()
     found: list[Running] = []
     ready: asyncio.Event = asyncio.Event()

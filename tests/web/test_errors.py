@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is answered when something is wrong: always a problem (RFC 9457), never our inside."""
+"""Answers when something is wrong: always a problem (RFC 9457), never our inside."""
 
 from __future__ import annotations
 

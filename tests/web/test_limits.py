@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is asked twice, too often, or is too large; and who may ask at all. Over a real connection."""
+"""Requests that come twice, too often, or are too large; and who may ask at all. Over a real connection."""
 
 from __future__ import annotations
 

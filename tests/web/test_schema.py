@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the API says of itself holds: schemathesis asks for everything, with sense and without, and finds nothing wrong."""
+"""The API's description of itself holds: schemathesis asks for everything, with sense and without, and finds nothing wrong."""
 
 from __future__ import annotations
 

@@ -15,12 +15,16 @@ import sqlalchemy as sa
 from softfax.asjson import rfc3339
 from softfax.errors import in_short
 from softfax.fax.causes import remedy
+from softfax.fax.outcome import Outcome
 from softfax.model import Cause, Fax, FaxContext, FaxResult, FaxState, FaxUpdate, JobEvent
+from softfax.reasons import REASON_REMEDIES
+from softfax.records.reading import StoredFax
+from softfax.station import making
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
 
-__all__ = ["HELD_S", "held", "state_of", "with_result"]
+__all__ = ["HELD_S", "held", "state_of", "with_result", "without_call"]
 
 log = logging.getLogger("softfax.queue")
 
@@ -59,6 +63,25 @@ def with_result(
         remote_station_id=result.remote_station_id or fax.remote_station_id,
         result=result,
     )
+
+
+def without_call(kept: StoredFax, state: FaxState, why: Outcome, at: datetime) -> tuple[Fax, FaxResult]:
+    """A fax that ends without a call, and its result."""
+    fax = kept.fax
+    failed = making.failed(kept.context, why, 0.0)
+    result = dataclasses.replace(failed, documents=list(fax.documents), pages=fax.pages, pages_total=fax.pages_total)
+    ended = dataclasses.replace(
+        fax,
+        state=state,
+        updated=at,
+        ended=at,
+        next_attempt=None,
+        reason=why.text,
+        remedy=REASON_REMEDIES.get(why.text, fax.remedy),
+        cause=None,
+        result=result,
+    )
+    return ended, result
 
 
 def state_of(fax: Fax, context: FaxContext) -> FaxUpdate:

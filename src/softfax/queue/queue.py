@@ -36,9 +36,8 @@ from softfax.queue.broadcasts import Broadcasts
 from softfax.queue.claims import FAXES, FaxClaim, FaxClaims
 from softfax.queue.eachonce import EachOnce
 from softfax.queue.elsewhere import Elsewhere
-from softfax.queue.ends import held, state_of
+from softfax.queue.ends import held, state_of, without_call
 from softfax.queue.polled import POLLED, PolledDocuments
-from softfax.reasons import REASON_REMEDIES
 from softfax.records import tables
 from softfax.records.ends import End
 from softfax.records.errors import EndedError, NoFaxError
@@ -47,7 +46,7 @@ from softfax.records.memory import NumberMemories
 from softfax.records.model import FaxFilter, FaxList, FaxRequest, QueueCounts
 from softfax.records.reading import StoredFax
 from softfax.records.store import CANCELLED, FORBIDDEN, QueueStore
-from softfax.station import Station, making
+from softfax.station import Station
 
 __all__ = ["FaxQueue"]
 
@@ -479,16 +478,7 @@ class FaxQueue:
 
     async def end(self, kept: StoredFax, state: FaxState, why: Outcome) -> bool:
         """Ends a fax without a call; false where something else became of it meanwhile."""
-        fax, now = kept.fax, datetime.now(UTC)
-        result = dataclasses.replace(
-            making.failed(kept.context, why, 0.0), documents=list(fax.documents), pages=fax.pages,
-            pages_total=fax.pages_total,
-        )  # fmt: skip
-        remedy = REASON_REMEDIES.get(why.text, fax.remedy)
-        fax = dataclasses.replace(
-            fax, state=state, ended=now, updated=now, next_attempt=None, reason=why.text, remedy=remedy, cause=None,
-            result=result,
-        )  # fmt: skip
+        fax, result = without_call(kept, state, why, datetime.now(UTC))
         settle = partial(self.store.settle, fax, told=False, token=kept.token)
         updates = FaxUpdate(kept.context, result), state_of(fax, kept.context)
         if not await self.record(lambda end: asyncio.to_thread(settle, end=end), *updates):

@@ -73,7 +73,7 @@ class Peer:
         return ("\r\n".join([start, *lines, *more]) + "\r\n\r\n" + body).encode("utf-8", "surrogateescape")
 
     def answered(self, tries: int = 20) -> bool:
-        """Whether OPTIONS is answered with 200, as long as it takes to work off what came before."""
+        """Return True if OPTIONS is answered with 200, as long as it takes to work off what came before."""
         for _ in range(tries):
             self.send(self.request())
             mark = f"-{self.number}".encode()

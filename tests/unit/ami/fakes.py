@@ -141,7 +141,7 @@ def record(call: FaxCall, state: SessionState, *, pages: int = 0, ecm: bool = Tr
 
 
 def result(call: FaxCall, **changes: object) -> FaxResult:
-    """How the fax of `call` ended; a success unless `changes` say otherwise."""
+    """Return how the fax of `call` ended; a success unless `changes` say otherwise."""
     values: dict[str, object] = {
         "session": call.context.session_number,
         "direction": call.context.direction,
@@ -177,7 +177,7 @@ def negotiated(mode: Mode) -> NegotiatedEvent:
 
 
 def whole_fax(station: FakeStation, call: FaxCall, mode: Mode = Mode.T38) -> None:
-    """From the answer to the result, over `mode`."""
+    """Play a fax from the answer to the result, over `mode`."""
     station.say(call, CallEvent(state=CallState.ANSWERED, sip_code=200))
     station.say(call, record(call, SessionState.UNINITIALIZED))
     station.say(call, record(call, SessionState.OPEN), Mode.AUDIO)

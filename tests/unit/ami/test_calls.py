@@ -288,7 +288,7 @@ def test_hangup_by_channel_and_by_unique_id_with_its_cause() -> None:
 
 
 def test_what_is_set_before_the_first_event_of_a_fax_stays() -> None:
-    """As of one whose pages are being made, or that waits for its turn in the call of another."""
+    """A fax whose pages are being made, or that waits for its turn in the call of another, has no event yet."""
 
     async def test() -> None:
         async with serving() as (server, station):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an Originate is read as."""
+"""Reading of an Originate."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a terminal shows of a fax under way."""
+"""A terminal's view of a fax under way."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What people read of events."""
+"""Words that people read of events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_fax_that_will_be_tried_again_says_when() -> None:
 
 
 def test_a_reader_who_goes_ends_nothing() -> None:
-    """As in `softfax serve | head -n 1`: the station, or the fax under way, goes on."""
+    """`softfax serve | head -n 1`: the station, or the fax under way, goes on."""
     theirs, ours = os.pipe()
     with os.fdopen(ours, "w") as stream:
         os.close(theirs)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the client makes of what comes, and what it asks: without a station."""
+"""The client's reading of what comes, and what it asks: without a station."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_problem_details_become_one_line() -> None:
 
 
 async def _asked(answers: list[httpx.Response | Exception], method: str) -> Any:
-    """What comes of asking a station that answers so."""
+    """Return what comes of asking a station that answers so."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         said = answers.pop(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What becomes of callbacks, when they are tried again, how they are signed."""
+"""Callbacks: what becomes of them, when they are tried again, how they are signed."""
 
 from __future__ import annotations
 

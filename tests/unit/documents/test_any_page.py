@@ -89,7 +89,7 @@ def test_the_widest_and_longest_page_is_delivered_though_it_is_too_large_to_draw
 
 
 def test_bits_in_the_other_order_and_inverted_pages(tmp_path: Path) -> None:
-    """As spandsp writes them, and as TIFF allows besides."""
+    """TIFF as spandsp writes it, and as it allows besides."""
     dots = ~np.asarray(page(300))
     for name, options in {"order": {266: 2}, "inverted": {262: 1}, "both": {262: 1, 266: 2}}.items():
         tiff, pdf = tmp_path / f"{name}.tif", tmp_path / f"{name}.pdf"

@@ -33,7 +33,7 @@ def job(name: str, out: Path, settings: RasterSettings | None = None) -> RasterJ
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended; one that waits to be reaped has."""
+    """Return True if a process has ended; one that waits to be reaped has."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

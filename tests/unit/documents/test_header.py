@@ -36,7 +36,7 @@ def striped(width: int, rows: int) -> Image.Image:
 
 
 def parts(line: HeaderLine, width: int = 1728, x_dpi: float = 204, y_dpi: float = 196) -> list[tuple[int, int]]:
-    """Where the parts of the line stand: what is 4 mm and more apart."""
+    """Return where the parts of the line stand: what is 4 mm and more apart."""
     page = draw_header(Image.new("1", (width, 100), 1), x_dpi, y_dpi, line)
     return bands(black(page).any(axis=0), gap=round(4 / 25.4 * x_dpi))
 

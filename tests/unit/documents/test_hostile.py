@@ -72,7 +72,7 @@ def test_hostile_documents(converter: Converter, tmp_path: Path, case: Case) -> 
 
 
 def test_scripts_are_ignored_and_the_page_is_right(tmp_path: Path) -> None:
-    """The same dots as without them, but for what stands in the form's field."""
+    """The dots are the same as without them, but for what stands in the form's field."""
     plain, hostile = tmp_path / "plain.pdf", tmp_path / "scripts.pdf"
     plain.write_bytes(hostile_documents.one_page())
     hostile.write_bytes(hostile_documents.script_actions())

@@ -48,7 +48,7 @@ def styles(text: str) -> dict[str, Style]:
 
 
 def column(item: Placed, page_width: int = 1728) -> tuple[float, float]:
-    """From where to where a line's ink is, as a share of the page's width."""
+    """Return from where to where a line's ink is, as a share of the page's width."""
     ink = np.flatnonzero(black(FlowSheet([_row(item)], A4, 1, 1).render(page_width, 2292)).any(axis=0))
     return ink[0] / page_width, ink[-1] / page_width
 

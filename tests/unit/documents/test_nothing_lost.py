@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a reader sees on a page is on the fax: strokes by the ten thousand, watermarks, type on tones, tones beside tones."""
+"""All that a reader sees on a page is on the fax: strokes by the ten thousand, watermarks, type on tones, tones beside tones."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fax(tmp_path: Path):
 
 
 def agreement(fax: Fax, other: Fax, *box: float) -> float:
-    """How much of the ink of one page's type is black on the other, within a rectangle."""
+    """Return how much of the ink of one page's type is black on the other, within a rectangle."""
     there, here = other.box(*box), fax.box(*box)
     return float((there & here).sum() / max(1, there.sum()))
 

@@ -34,7 +34,7 @@ needs_libreoffice = pytest.mark.usefixtures("libreoffice")
 
 @pytest.fixture(scope="session")
 def libreoffice() -> None:
-    """That there is none is an error in CI."""
+    """Require LibreOffice: an error in CI where there is none."""
     if shutil.which("soffice") is None:
         absent("LibreOffice is not installed")
 

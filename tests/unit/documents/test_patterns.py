@@ -66,7 +66,7 @@ def drawn(number: int) -> np.ndarray:
 
 
 def legible(page: Page, number: int, x: float, y: float, width: float, height: float) -> float:
-    """How well type can be read: agreement of its ink with what the PDF says at four times the resolution, 0 to 1.
+    """Return how well type can be read: agreement of its ink with what the PDF says at four times the resolution, 0 to 1.
 
     It counts the dots of ink that came out black, give or take one dot, and those that are black where there is no ink.
     """

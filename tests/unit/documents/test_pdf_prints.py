@@ -22,7 +22,7 @@ BUTTON = "/Subtype /Widget /FT /Btn /Ff 65536 /T (button)"
 
 
 def drawn(path: Path) -> tuple[bool, str, str]:
-    """Whether there is ink on a page, and what is said of the document and of the page."""
+    """Return whether there is ink on a page, and what is said of the document and of the page."""
     document = PdfDocument(Source(path=path), DocumentLimits())
     # The document is closed after its last page.
     sheet = next(iter(document))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a sheet stands on the fax page, which class of page it gets, what is kept dot for dot, what comes out beside it."""
+"""A sheet's place on the fax page, which class of page it gets, what is kept dot for dot, what comes out beside it."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ PAGE = letter()
 def scanned(
     page: Image.Image, angle: float = 0.0, *, paper: int = 250, border: int = 0, holes: bool = False, shade: float = 0.0
 ) -> Image.Image:
-    """As a scanner sees it: soft, noisy, askew, on paper of some grey, with darkness around it."""
+    """Return a page as a scanner sees it: soft, noisy, askew, on paper of some grey, with darkness around it."""
     image = page.filter(ImageFilter.GaussianBlur(0.6))
     if holes:
         pen = ImageDraw.Draw(image)

@@ -226,7 +226,7 @@ def test_binary_files_are_no_text() -> None:
 
 
 def test_looking_at_a_beginning_takes_no_time() -> None:
-    """It is done in the station, of whatever is uploaded."""
+    """The station itself looks, at whatever is uploaded."""
     start = time.thread_time()
     assert looks_like_text(b"P1 " + b"# " * 2000)
     assert time.thread_time() - start < 1

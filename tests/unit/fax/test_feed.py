@@ -23,7 +23,7 @@ A3_POINTS = (842, 1191)
 
 
 class Sent:
-    """What one fax came to."""
+    """Result of one fax."""
 
     def __init__(self) -> None:
         self.events: list[EngineEvent] = []

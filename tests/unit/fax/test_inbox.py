@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What was received stays, whatever making its document raises; files are for their user alone, whatever the umask."""
+"""Received faxes stay, whatever making their document raises; files are for their user alone, whatever the umask."""
 
 from __future__ import annotations
 

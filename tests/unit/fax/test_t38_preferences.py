@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is wished of T.38 is what is offered, answered and sent."""
+"""Preferences of T.38 are what is offered, answered and sent."""
 
 from __future__ import annotations
 

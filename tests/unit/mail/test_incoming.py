@@ -15,7 +15,7 @@ MB = 1_000_000
 
 
 def whole(content: bytes, sizes: random.Random, after: bytes = b"") -> tuple[Incoming, bytes]:
-    """What came of an e-mail in pieces of any size, and what was left."""
+    """Return what came of an e-mail in pieces of any size, and what was left."""
     incoming, data = Incoming(MB, Room(MB)), content + b".\r\n" + after
     at = 0
     while at < len(data):

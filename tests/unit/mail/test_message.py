@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an e-mail has to be faxed, however it was put together."""
+"""Parts of an e-mail that are faxed, however it was put together."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the e-mail about a fax says, whatever the fax, its sender and the far end called themselves."""
+"""The e-mail about a fax, whatever the fax, its sender and the far end called themselves."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the doctor says of a machine that is well, and of one that is not."""
+"""The doctor's report on a machine that is well, and on one that is not."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What `/metrics` says after some faxes, and that dashboard and alerts name only what there is."""
+"""Figures of `/metrics` after some faxes; dashboard and alerts name only what there is."""
 
 from __future__ import annotations
 

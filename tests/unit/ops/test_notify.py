@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the service manager hears."""
+"""Messages that the service manager hears."""
 
 from __future__ import annotations
 

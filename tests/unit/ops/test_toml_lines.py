@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a key stands in a file."""
+"""Line of a key in a file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""When a fax is tried again, and when it may be called: the table of docs/queue.md."""
+"""Times at which a fax is tried again, and may be called: the table of docs/queue.md."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whose an incoming call is, how a caller is shown, and which accounts make no sense."""
+"""Accounts: whose an incoming call is, how a caller is shown, and which accounts make no sense."""
 
 from __future__ import annotations
 

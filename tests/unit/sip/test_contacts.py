@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which of the bindings in a 200 to REGISTER is ours, and for how long it holds."""
+"""The binding in a 200 to REGISTER that is ours, and for how long it holds."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What far ends write of who calls whom, in all the ways they write it."""
+"""Headers in which far ends write who calls whom, in all the ways they write it."""
 
 from __future__ import annotations
 

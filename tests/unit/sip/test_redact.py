@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Nothing secret stays in a logged SIP message."""
+"""Secrets do not stay in a logged SIP message."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which calls are taken, and whose they are."""
+"""Admission of calls: which are taken, and whose they are."""
 
 from __future__ import annotations
 

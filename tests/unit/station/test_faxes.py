@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a process for calls says of a fax is said of that fax alone."""
+"""Messages of a process for calls about a fax are about that fax alone."""
 
 from __future__ import annotations
 

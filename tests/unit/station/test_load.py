@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How many calls a process takes: what it learns from its threads, and when it takes none."""
+"""Number of calls that a process takes: what it learns from its threads, and when it takes none."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which calls a gateway passes on, and where to: rules, no way back, the do-not-fax list, channel slots."""
+"""Calls that a gateway passes on, and where to: rules, no way back, the do-not-fax list, channel slots."""
 
 from __future__ import annotations
 

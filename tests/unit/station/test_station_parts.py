@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a station is made of, without SIP: names, numbers, settings, events to many, registration, callbacks."""
+"""Parts of a station, without SIP: names, numbers, settings, events to many, registration, callbacks."""
 
 from __future__ import annotations
 

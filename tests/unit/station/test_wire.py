@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a station and the processes of its calls say to each other: it arrives as it was, and rubbish is refused."""
+"""Messages between a station and the processes of its calls: they arrive as they were, and rubbish is refused."""
 
 from __future__ import annotations
 

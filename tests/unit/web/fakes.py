@@ -78,7 +78,7 @@ class FakeLog:
 
 
 class FakeStation:
-    """As far as the web asks."""
+    """A station, as far as the web asks."""
 
     def __init__(self, config: StationConfig) -> None:
         self.config = config

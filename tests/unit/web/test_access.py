@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who may ask, from where, and how often: without a connection."""
+"""Access to the web: who may ask, from where, and how often; without a connection."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is wrong with a request is said where it stands and in words, never in those of the library that found it."""
+"""Mistakes in a request are named where they stand and in words, never in those of the library that found them."""
 
 from __future__ import annotations
 
