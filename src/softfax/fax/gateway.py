@@ -239,6 +239,7 @@ class ActiveGateway:
         """End this, but for the call, which is a fax's."""
         taken = self._legs[0].release()
         taken.asked = self._incoming.taken
+        self._last = self.stats()  # its result may still come, where the call becomes no fax
         self._free()
         if self.tracing is not None:
             self.tracing.drop()

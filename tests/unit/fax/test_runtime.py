@@ -18,7 +18,10 @@ import pytest
 from softfax.engine.abi import EventType
 from softfax.engine.core import Engine, EngineEvent
 from softfax.errors import UsageError
+from softfax.fax.gateway import ActiveGateway
 from softfax.fax.kept import TakenCall
+from softfax.fax.legs import GatewaySettings
+from softfax.fax.outcome import NO_T30, Outcome
 from softfax.fax.runtime import FaxRuntime
 from softfax.fax.settings import FaxSettings, Role, Timeouts
 from softfax.model import CallState, Direction
@@ -143,6 +146,19 @@ def test_a_call_that_cannot_become_a_fax_is_hung_up(tmp_path: Path) -> None:
             runtime.take_over(taken, receiving(tmp_path, subaddress="no digits"), lambda event: None)
         assert len(agent.posted) == 1, "BYE"
         assert len(os.listdir("/proc/self/fd")) == len(before)
+        await runtime.close()
+
+    asyncio.run(main())
+
+
+def test_a_call_that_was_given_away_and_becomes_no_fax_has_an_end() -> None:
+    async def main() -> None:
+        agent: Any = Agent()
+        runtime = FaxRuntime(Engine(1), agent)
+        gateway = ActiveGateway(runtime, IncomingCall(agent), GatewaySettings(fax_id="x"), lambda event: None)
+        gateway.release().close()
+        gateway.session.refuse(Outcome(False, "INIT_ERROR", "no socket", NO_T30, reached=False), 480)
+        assert (await asyncio.wait_for(gateway.result, 1)).status_string == "no socket"
         await runtime.close()
 
     asyncio.run(main())
