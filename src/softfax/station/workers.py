@@ -68,8 +68,8 @@ class _Worker:
         self.registrations: tuple[RegistrationView, ...] = ()
         self.put_out = wire.PutOut(())
         self.load = Load()
-        #: Calls ordered since it was measured.
-        self.ordered = 0
+        #: Faxes ordered since it was measured that have a call of their own.
+        self.ordered: set[str] = set()
         self._report = report
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,7 +95,7 @@ class _Worker:
     @property
     def room(self) -> int:
         """Number of further calls that it takes, as far as is known."""
-        return max(0, self.load.room - self.ordered) if self.state == "running" else 0
+        return max(0, self.load.room - len(self.ordered)) if self.state == "running" else 0
 
     async def start(self) -> None:
         """Starts the first process. Raises what keeps it from starting."""
@@ -142,7 +142,7 @@ class _Worker:
     def _listens(self, started: wire.Started) -> None:
         self.addresses = started.addresses
         self.state, self.since = "running", datetime.now(UTC)
-        self.load, self.ordered = Load(room=FIRST_ROOM), 0
+        self.load, self.ordered = Load(room=FIRST_ROOM), set()
         # The next one listens where far ends know us.
         named = zip(listen_addresses(self.config.sip.listen), started.addresses, strict=True)
         listen = tuple(host_port(host, port or bound[1]) for (host, port), bound in named)
@@ -198,11 +198,11 @@ class _Worker:
             self.ended.append(message.fax_id)
             if isinstance(message, wire.NotDialled):
                 # Its load is not measured: there was no call.
-                self.ordered = max(0, self.ordered - 1)
+                self.ordered.discard(message.fax_id)
         elif isinstance(message, wire.Registered):
             self.registrations = message.views
         elif isinstance(message, wire.Measured):
-            self.load, self.ordered = message.load, 0
+            self.load, self.ordered = message.load, set()
         try:
             self._report(message)
         except Exception:
@@ -349,7 +349,8 @@ class Workers:
             candidates = [w for w in candidates if message.joins in w.faxes]
         if candidates:
             worker = min(candidates, key=lambda w: len(w.faxes))
-            worker.ordered += not message.joins
+            if not message.joins:
+                worker.ordered.add(message.fax_id)
             worker.faxes.add(message.fax_id)
             if worker.send(message):
                 return

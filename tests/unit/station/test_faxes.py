@@ -20,7 +20,7 @@ from softfax.station.receiving import Destination
 from softfax.station.workers import _Worker
 from tests.support.pages import draw_page, write_fax_tiff
 
-OWN, OTHER = "a" * 24, "b" * 24
+OWN, OTHER, JOINED = "a" * 24, "b" * 24, "c" * 24
 CONTEXT = FaxContext(
     fax_id=OWN, direction=Direction.RECEIVE, outgoing=False, session_number=3, unique_id="1.1", channel="PJSIP/x-1"
 )
@@ -51,7 +51,14 @@ def test_events_and_the_result_are_of_the_fax_itself_and_so_are_its_files(tmp_pa
 
 def test_a_fax_that_was_not_dialled_gives_its_room_back() -> None:
     worker = _Worker(0, StationConfig(), lambda message: None, ())
-    worker.state, worker.load, worker.ordered, worker.faxes = "running", Load(room=2), 2, {OWN}
+    worker.state, worker.load, worker.faxes, worker.ordered = (
+        "running",
+        Load(room=2),
+        {OWN, OTHER, JOINED},
+        {OWN, OTHER},
+    )
     assert not worker.room
+    worker._take(wire.NotDialled(JOINED, "FILE_ERROR", "no document", 41))
+    assert not worker.room, "it had none of its own"
     worker._take(wire.NotDialled(OWN, "FILE_ERROR", "no document", 41))
     assert worker.room == 1
