@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from softfax.database.stations import Stations
 from softfax.delivery.targets import CallbackTarget
 from softfax.documents.job import RasterJob
 from softfax.errors import PortInUseError
+from softfax.fax.inbox import Inbox
 from softfax.model import Cause, Direction, Fax, FaxContext, FaxResult, FaxState, new_fax_id
 from softfax.queue import pages
 from softfax.records.errors import EndedError
@@ -27,6 +29,7 @@ from softfax.records.model import Document, FaxRequest, RetryRules
 from softfax.records.store import QueueStore
 from softfax.station import Station, StationConfig
 from tests.queue.test_queue import LIMIT_S, QUICK, Running, running
+from tests.support.pages import draw_page, write_fax_tiff
 from tests.support.receiver import receiver
 from tests.support.simulated_calls import SimulatedCalls
 
@@ -323,6 +326,17 @@ def test_what_was_being_prepared_waits_for_a_line_too(tmp_path: Path, letter: Pa
     asyncio.run(run())
 
 
+def being_received() -> tuple[Fax, FaxContext]:
+    """A fax that is received as its station is killed."""
+    context = FaxContext(
+        fax_id=new_fax_id(), direction=Direction.RECEIVE, outgoing=False, session_number=1, unique_id="1.1",
+        channel="PJSIP/pbx-1",
+    )  # fmt: skip
+    now = datetime.now(UTC)
+    fax = Fax(id=context.fax_id, direction=Direction.RECEIVE, state=FaxState.RECEIVING, created=now, updated=now, to="")
+    return fax, context
+
+
 def test_a_received_fax_that_could_not_be_saved_is_saved_at_the_next_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,14 +352,7 @@ def test_a_received_fax_that_could_not_be_saved_is_saved_at_the_next_look(
     monkeypatch.setattr(Station, "salvage", saved)
 
     async def run() -> None:
-        context = FaxContext(
-            fax_id=new_fax_id(), direction=Direction.RECEIVE, outgoing=False, session_number=1, unique_id="1.1",
-            channel="PJSIP/pbx-1",
-        )  # fmt: skip
-        now = datetime.now(UTC)
-        fax = Fax(
-            id=context.fax_id, direction=Direction.RECEIVE, state=FaxState.RECEIVING, created=now, updated=now, to=""
-        )
+        fax, context = being_received()
         async with running(tmp_path) as r:
             await asyncio.to_thread(r.queue.store.record, fax, context)
         async with running(tmp_path) as r:
@@ -355,6 +362,40 @@ def test_a_received_fax_that_could_not_be_saved_is_saved_at_the_next_look(
         assert tries == [fax.id] * 2
 
     asyncio.run(run())
+
+
+def test_a_station_that_stops_as_it_saves_a_received_fax_has_its_pages_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stations that share a store have it too: the spool file is gone once the document is made."""
+    deliver, begun = Inbox._deliver, threading.Event()
+
+    def slow(inbox: Inbox, *given: Any) -> FaxResult:
+        begun.set()
+        time.sleep(0.5)
+        return deliver(inbox, *given)
+
+    monkeypatch.setattr(Inbox, "_deliver", slow)
+    shared = {"data": {"dir": tmp_path / "data", "documents": f"file://{tmp_path}/store"}}
+
+    fax, context = being_received()
+
+    async def killed() -> None:
+        async with running(tmp_path, **shared) as r:
+            await asyncio.to_thread(r.queue.store.record, fax, context)
+            write_fax_tiff(r.station.config.inbox_dir / f".{fax.id}.tif", [draw_page("received")])
+
+    async def stopped() -> None:
+        async with running(tmp_path, **shared):
+            await asyncio.to_thread(begun.wait, LIMIT_S)
+
+    async def again() -> None:
+        async with running(tmp_path, **shared) as r:
+            assert (await r.until(fax.id)).pages == 1
+            assert await r.queue.document(fax.id) is not None
+
+    for life in (killed, stopped, again):
+        asyncio.run(life())
 
 
 def test_whether_the_database_is_still_ours_is_not_asked_on_the_loop(

@@ -172,7 +172,13 @@ class Recorder:
         if kept.fax.id in self._ending:
             return
         self._ending.add(kept.fax.id)
-        work = self._end_interrupted(kept)
+        try:
+            # Within the start, which no stop breaks off: the file that was received into is no more once it is a document.
+            result = await self._left(kept)
+        except BaseException:
+            self._ending.discard(kept.fax.id)
+            raise
+        work = self._end_interrupted(kept, result)
         if kept.fax.direction is Direction.RECEIVE and self._queue.files.shared:
             # The store may not answer for long; the rest does not wait for it.
             task = asyncio.ensure_future(work)
@@ -181,9 +187,10 @@ class Recorder:
         else:
             await work
 
-    async def _end_interrupted(self, kept: StoredFax) -> None:
+    async def _end_interrupted(self, kept: StoredFax, result: FaxResult) -> None:
         try:
-            result = await self._left(kept)
+            if kept.fax.direction is Direction.RECEIVE:
+                result = await self._stored(kept, result)
             fax = ended(kept.fax, result)
             if await self._record(fax, result, kept.context, kept.token):
                 self._report(fax, result, kept.context, recorded=True)
@@ -193,10 +200,13 @@ class Recorder:
             self._ending.discard(kept.fax.id)
 
     async def _left(self, kept: StoredFax) -> FaxResult:
-        """The result of a fax that was under way when an earlier station ended; a received one is in the store then."""
+        """The result of a fax that was under way when an earlier station ended."""
         if kept.fax.direction is not Direction.RECEIVE:
             return making.interrupted(kept.context, kept.fax.pages)
-        result = kept.fax.result or await self._queue.station.salvage(kept.context)
+        return kept.fax.result or await self._queue.station.salvage(kept.context)
+
+    async def _stored(self, kept: StoredFax, result: FaxResult) -> FaxResult:
+        """The result of such a fax that was received, once it is in the store."""
         await self.store(kept.context, result)
         if self._queue.files.shared and kept.fax.result is not None and await self._is_elsewhere(kept):
             text = "received by a station that is gone; its pages are on the disk of that station"
