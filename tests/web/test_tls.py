@@ -38,7 +38,7 @@ def test_a_station_with_tls(
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         monkeypatch.setenv("SOFTFAX_TOKEN", ADMIN)
         assert main(["status", "--url", url]) == 0
-        assert "lines" in capsys.readouterr().out
+        assert "slots" in capsys.readouterr().out
         with contextlib.ExitStack() as silent:
             # Who begins no handshake takes no place from others.
             address = urlsplit(url).hostname or "", urlsplit(url).port or 0
