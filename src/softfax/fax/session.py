@@ -19,16 +19,7 @@ from softfax.fax.facts import FaxFacts, PageMark
 from softfax.fax.outcome import Outcome
 from softfax.fax.ports import AudioPath, CallPort, EnginePort, Scheduler, T38Path, Timers
 from softfax.fax.settings import FaxSettings, Role
-from softfax.model import (
-    CallEvent,
-    CallState,
-    Direction,
-    Event,
-    FaxResult,
-    Mode,
-    SessionState,
-    new_fax_id,
-)
+from softfax.model import CallEvent, CallState, Direction, Event, FaxResult, Mode, SessionState, new_fax_id
 from softfax.options import ModePolicy
 from softfax.sip.ended import CallEnd
 from softfax.transitions import CALL_PHASES, SESSIONS, Phase

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 import threading
 import time
@@ -13,9 +14,12 @@ from functools import cached_property
 from urllib.parse import parse_qs
 
 from softfax.documents.atomic import write_atomically
+from softfax.errors import in_short
 from softfax.station.config import StationConfig
 
 __all__ = ["DocumentLinks"]
+
+log = logging.getLogger("softfax.station")
 
 KEY_NAME = "links.key"
 KEY_OCTETS = 32
@@ -54,9 +58,16 @@ class DocumentLinks:
         return f"{base}{path}?expires={expires}&signature={self._signature(path, expires)}", expires
 
     def of_result(self, fax_id: str) -> str | None:
-        """The URL that a callback has; None where the station does not know how it is reached."""
+        """The URL that a callback has; None where the station does not know how it is reached, or has no key on a full disk."""
         http = self._config().http
-        return self.make(fax_id, http.link_hours * 3600)[0] if http.public_url else None
+        try:
+            return self.make(fax_id, http.link_hours * 3600)[0] if http.public_url else None
+        except OSError as error:
+            # A result is recorded, with its callback, whatever becomes of the link.
+            log.error(
+                "fax %s: its callback has no link to the document, as there is no key: %s", fax_id, in_short(error)
+            )
+            return None
 
     def is_good(self, path: str, query: str) -> bool:
         """Return True for the path and the query of a link of ours that has not expired. Blocks for a moment."""

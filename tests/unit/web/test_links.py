@@ -90,3 +90,10 @@ def test_a_callback_has_a_link_to_the_document() -> None:
         == put[1]["params"]["fax"]["params"]["document"]
         == f"https://fax.example/{context.fax_id}"
     )
+
+
+def test_a_callback_goes_without_a_link_where_no_key_can_be_made(tmp_path: Path) -> None:
+    """A result is recorded with its callback on a full disk, too. Here the folder is a file."""
+    (tmp_path / "full").write_text("")
+    config = StationConfig(data={"dir": tmp_path / "full"}, http={"public_url": "https://fax.example"})
+    assert DocumentLinks(lambda: config).of_result("4b0e7d5a9c1f2e3d4a5b6c7d") is None
