@@ -5,6 +5,8 @@
 # interpreter of the distribution: what is the same for several is in it once. PY names the interpreter whose pip fetches the wheels.
 # With MODULES, a folder of modules for one version, no wheel is needed; COMPRESSION is dpkg-deb's (xz), OUT the file.
 set -euo pipefail
+# The modes of files and folders are the package's, whatever the user's are.
+umask 022
 cd "$(dirname "$0")/../.."
 PY=${PY:-$PWD/.venv/bin/python}
 read -ra versions <<<"${PYTHON_VERSION:-3.11 3.12 3.13 3.14}"

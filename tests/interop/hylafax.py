@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -39,6 +40,7 @@ SIZES = (1144, 1640, 2156, 2280)
 DOTS, DOTS_BELOW = (1000,), 1100
 #: In the middle of a page that takes some twelve seconds; losses that spoil it, in so many places.
 MID_PAGE_S, SPOILT_S, SPOILT_EVERY_S, SPOILT_PLACES = 4.0, 0.04, 0.12, 80
+REGISTERED_S = 60.0
 DECLINED = 3  # by the modem, which is not ready for a while after a call
 
 Case = tuple[int, Callable[["Rig", Outcome, int], Awaitable[None]]]
@@ -71,6 +73,16 @@ class Rig:
         tags = {262: 0, 266: 1, 278: max(rows), 292: 0}
         first.save(path, save_all=True, append_images=others, compression="group3", dpi=(204, 196), tiffinfo=tags)
         return path
+
+    async def registered(self) -> None:
+        """Wait until Asterisk knows where the modems are: one that waits for a call may not have registered yet."""
+        ami = await self.peer.manager()
+        try:
+            async with asyncio.timeout(REGISTERED_S):
+                while len(re.findall(r"^modem\d+\S*\s+127\.", await ami.command("iax2 show peers"), re.M)) < MODEMS:
+                    await asyncio.sleep(0.3)
+        finally:
+            await ami.close()
 
     async def idle(self, modem: int) -> None:
         """Waits until a modem has hung up."""
@@ -324,6 +336,7 @@ async def _run(peer_state: Path, folder: Path, cases: list[str], owner: int | No
     hylafax = await asyncio.to_thread(rig_of_modems.__enter__)
     try:
         rig = Rig(peer, hylafax, folder)
+        await rig.registered()
         async with asyncio.TaskGroup() as group:
             for name in sorted(cases, key=list(CASES).index):
                 group.create_task(_run_case(rig, name, folder))

@@ -129,7 +129,9 @@ def build_package(bare: BareDebian, folder: Path) -> Path:
         OUT=str(package),
         PY=sys.executable,
     )
-    subprocess.run(["deploy/debian/build.sh"], cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.DEVNULL)
+    # With the umask of a careful administrator, whose package has to be as any other.
+    build = ["deploy/debian/build.sh"]
+    subprocess.run(build, cwd=REPOSITORY, env=environment, umask=0o077, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(modules)
     return package
 

@@ -350,6 +350,8 @@ class Engine:
         if not self._lib.sfx_decoder_guarded():
             log.warning("spandsp was loaded by another library before softfax: far ends may crash it with a page")
         self._batch = (EventRecord * _BATCH)()
+        # Another thread may close it while one asks.
+        self._closing = threading.Lock()
 
     @property
     def handle(self) -> c.c_void_p:
@@ -367,34 +369,42 @@ class Engine:
         return EngineSession(self, settings)
 
     def events(self) -> Iterator[EngineEvent]:
-        """Takes all events that wait, oldest first."""
-        while n := self._lib.sfx_engine_events(self.handle, self._batch, _BATCH):
-            yield from [_event(self._batch[i]) for i in range(n)]
+        """Takes all events that wait, oldest first. Raises UsageError once closed."""
+        while True:
+            with self._closing:
+                n = self._lib.sfx_engine_events(self.handle, self._batch, _BATCH)
+                found = [_event(self._batch[i]) for i in range(n)]
+            if not found:
+                return
+            yield from found
 
     def cpu_s(self) -> float:
         """CPU time of the engine's threads so far, in seconds."""
-        return float(self._lib.sfx_engine_cpu_us(self.handle)) / 1e6
+        with self._closing:
+            return float(self._lib.sfx_engine_cpu_us(self.handle)) / 1e6
 
     def load(self) -> list[ThreadLoad]:
         """Load of each thread."""
         record = LoadRecord()
         found: list[ThreadLoad] = []
-        while self._lib.sfx_engine_load(self.handle, len(found), c.byref(record)) == 0:
-            found.append(
-                ThreadLoad(
-                    record.ticks,
-                    record.late_us / 1e6,
-                    record.busy_us / 1e6,
-                    record.late_max_us / 1e6,
-                    record.sessions,
+        with self._closing:
+            while self._lib.sfx_engine_load(self.handle, len(found), c.byref(record)) == 0:
+                found.append(
+                    ThreadLoad(
+                        record.ticks,
+                        record.late_us / 1e6,
+                        record.busy_us / 1e6,
+                        record.late_max_us / 1e6,
+                        record.sessions,
+                    )
                 )
-            )
         return found
 
     def close(self) -> None:
         """Ends all threads. Sessions still open are destroyed: close them first."""
-        if self._handle is not None:
+        with self._closing:
             handle, self._handle = self._handle, None
+        if handle is not None:
             self._lib.sfx_engine_destroy(handle)
 
     def __enter__(self) -> Engine:
