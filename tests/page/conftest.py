@@ -17,7 +17,7 @@ from tests.page.fake import Fake
 from tests.support.absent import absent
 
 CHROMIUM = os.environ.get("SOFTFAX_CHROMIUM") or shutil.which("chromium") or ""
-LATE_MS = 20_000
+LATE_MS = 60_000
 expect.set_options(timeout=LATE_MS)
 
 
