@@ -49,7 +49,7 @@ class Library:
     """The tarball's name in that package, a pattern."""
     tarball_sha256: str
     released: bool
-    """Whether releases of the distributions have it; testing and unstable are asked otherwise."""
+    """True where releases of the distributions have it; testing and unstable are asked otherwise."""
     marker: str
     """A file at the root of the source."""
     version_of: Callable[[Path], str]

@@ -434,9 +434,14 @@ class FaxSession:
 
     # ---- helpers --------------------------------------------------------------------------------------------------
 
+    @property
+    def _call_id(self) -> str:
+        return self.call.call_id if self.call is not None else ""
+
     def _report_call(self, state: CallState, sip_code: int, reason: str) -> None:
-        call_id = self.call.call_id if self.call is not None else ""
-        self.on_event(CallEvent(state=state, sip_code=sip_code, reason=reason, call_id=call_id, fax_id=self.fax_id))
+        self.on_event(
+            CallEvent(state=state, sip_code=sip_code, reason=reason, call_id=self._call_id, fax_id=self.fax_id)
+        )
 
     def _guarded(self, action: Callable[[EnginePort], None]) -> bool:
         """Runs an engine operation; a failure ends the fax, and the caller gets False."""
@@ -472,7 +477,7 @@ class FaxSession:
             sender_id=p.sender_id or None,
             **p.in_result(),
             documents=list(s.documents),
-            call_id=self.call.call_id if self.call is not None else "",
+            call_id=self._call_id,
             sip_code=o.sip_code or self._last_sip[0],
             q850=self._call_end.q850 or None,
             ended_by=None if o.success else self._call_end.by,
