@@ -23,6 +23,7 @@ from tests.interop.cases import IDENT, LISTEN
 from tests.interop.joining import send_in_one_call
 from tests.interop.outcome import Outcome
 from tests.peer.asterisk import PeerAddress
+from tests.peer.chroot import PeerUnavailableError
 from tests.peer.hylafax import MODEMS, Hylafax
 from tests.support.bad_network import BadNetwork
 from tests.support.command import SoftfaxProcess
@@ -77,10 +78,14 @@ class Rig:
     async def registered(self) -> None:
         """Wait until Asterisk knows where the modems are: one that waits for a call may not have registered yet."""
         ami = await self.peer.manager()
+        until = time.monotonic() + REGISTERED_S
         try:
-            async with asyncio.timeout(REGISTERED_S):
-                while len(re.findall(r"^modem\d+\S*\s+127\.", await ami.command("iax2 show peers"), re.M)) < MODEMS:
-                    await asyncio.sleep(0.3)
+            while (
+                len(re.findall(r"^modem\d+\S*\s+127\.", peers := await ami.command("iax2 show peers"), re.M)) < MODEMS
+            ):
+                if time.monotonic() > until:
+                    raise PeerUnavailableError(f"modems have not registered:\n{peers}\n{self.hylafax.modem_logs()}")
+                await asyncio.sleep(0.3)
         finally:
             await ami.close()
 

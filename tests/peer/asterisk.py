@@ -31,6 +31,8 @@ TEMPLATES = Path(__file__).parent / "etc"
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
 RTP_PORTS, UDPTL_PORTS = 1000, 600
+#: Below those of RTP and UDPTL, and below those that Linux gives to sockets without a port of their own.
+OWN_PORTS = range(10240, 12000)
 
 
 @dataclass(frozen=True)
@@ -226,9 +228,8 @@ async def _booted(address: PeerAddress, limit_s: float) -> bool:
                 up = ami.expect(lambda m: m.get("Event") == "FullyBooted")
                 if not any(m.get("Event") == "FullyBooted" for m in ami.history):
                     await asyncio.wait_for(up, max(0.1, end - time.monotonic()))
-                # An instance whose SIP port was taken boots all the same.
-                transports = await ami.command("pjsip show transports")
-                return f"127.0.0.1:{address.sip_port}" in transports and _udp_taken(address.sip_port)
+                # An instance whose port of SIP or IAX was taken boots all the same.
+                return {address.sip_port, address.iax_port} <= _udp_ports(address.pid)
             finally:
                 await ami.close()
         await asyncio.sleep(0.1)
@@ -236,15 +237,16 @@ async def _booted(address: PeerAddress, limit_s: float) -> bool:
 
 
 def free_port(*, udp: bool) -> int:
-    """A TCP port of 127.0.0.1 that is free now, for UDP as well if asked."""
+    """A TCP port of 127.0.0.1 that is free now, for UDP as well if asked. Sockets without a port of their own do not take it
+    before who asked does: Linux gives them others."""
     for _ in range(50):
+        port = random.choice(OWN_PORTS)
         with (
             socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dgram,
         ):
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
             try:
+                tcp.bind(("127.0.0.1", port))
                 if udp:
                     dgram.bind(("127.0.0.1", port))
             except OSError:
@@ -253,13 +255,14 @@ def free_port(*, udp: bool) -> int:
     raise PeerUnavailableError("no free port on 127.0.0.1")
 
 
-def _udp_taken(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
+def _udp_ports(pid: int) -> set[int]:
+    """The local UDP ports of a process."""
+    mine = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            mine.add(os.readlink(descriptor))
+    sockets = [line.split() for line in Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]]
+    return {int(fields[1].rpartition(":")[2], 16) for fields in sockets if f"socket:[{fields[9]}]" in mine}
 
 
 async def originate(

@@ -193,6 +193,11 @@ class Hylafax:
         lines = file.read_text(errors="replace").splitlines() if file.exists() else []
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
+    def modem_logs(self) -> str:
+        """Return what the modems say of themselves, registrations among it."""
+        logs = sorted((self.root / "tmp").glob("iaxmodem*.log"))
+        return "\n".join(f"{log.name}: {log.read_text(errors='replace')[-500:]}" for log in logs)
+
     def log(self) -> str:
         """The sessions' logs, for what went wrong."""
         logs = sorted((self.spool / "log").glob("c*"))
