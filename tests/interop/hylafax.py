@@ -335,18 +335,32 @@ async def _run_case(rig: Rig, name: str, folder: Path) -> None:
     )
 
 
+async def _modems(peer: PeerAddress, folder: Path) -> Rig:
+    """Start HylaFAX, once more where its modems do not register. Raises PeerUnavailableError."""
+    for again in (True, False):
+        hylafax = await asyncio.to_thread(Hylafax(peer).__enter__)
+        rig = Rig(peer, hylafax, folder)
+        try:
+            await rig.registered()
+        except BaseException as error:
+            hylafax.stop()
+            if not (again and isinstance(error, PeerUnavailableError)):
+                raise
+            print(f"once more: {error}", flush=True)
+        else:
+            return rig
+    raise AssertionError
+
+
 async def _run(peer_state: Path, folder: Path, cases: list[str], owner: int | None) -> None:
     peer = await campaign_peer(peer_state, owner)
-    rig_of_modems = await asyncio.to_thread(Hylafax, peer)
-    hylafax = await asyncio.to_thread(rig_of_modems.__enter__)
+    rig = await _modems(peer, folder)
     try:
-        rig = Rig(peer, hylafax, folder)
-        await rig.registered()
         async with asyncio.TaskGroup() as group:
             for name in sorted(cases, key=list(CASES).index):
                 group.create_task(_run_case(rig, name, folder))
     finally:
-        hylafax.stop()
+        rig.hylafax.stop()
 
 
 if __name__ == "__main__":
