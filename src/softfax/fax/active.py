@@ -137,36 +137,47 @@ class ActiveFax:
         self._handed_on = False
         self._last: SessionStats | None = None
         self.tracing = runtime.traced(self.session.fax_id, settings.attempt)
-        self.engine: EngineSession = before.engine if before is not None else self._own_engine(settings, turn)
         self.feed: DocumentFeed | None = None
-        if job is not None:
-            of_before = before.feed if before is not None else None
-            self.feed = DocumentFeed(
-                job,
-                self.engine,
-                self._on_pages,
-                self._on_document_failed,
-                polled=polled.documents,
-                on_chosen=polled.on_chosen,
-                before=of_before,
-            )
+        try:
+            self.engine: EngineSession = before.engine if before is not None else self._own_engine(settings, turn)
+            if job is not None:
+                self.feed = self._new_feed(job, polled, before)
+        except BaseException:
+            if before is None:
+                self._free_own()
+            if self.tracing is not None:
+                self.tracing.drop()
+            raise
 
     def _own_engine(self, settings: FaxSettings, turn: Turn | None) -> EngineSession:
         """An engine session for it alone, with sockets for T.38 beside."""
         if settings.offers_t38 or settings.accepts_t38:
             self._udptl = self._runtime.udptl_sockets()
-        try:
-            engine = self.session.engine = self._new_engine(settings)
-        except BaseException:
-            if self._udptl is not None:
-                self._udptl.close()
-            raise
+        engine = self.engine = self.session.engine = self._new_engine(settings)
         if self.tracing is not None:
             self.tracing.capture(engine)
         out = settings if turn is None else turn.settings
         if out.polling is not None and out.others:
             engine.polled([(one.document, one.password) for one in (out.polling, *out.others)])
         return engine
+
+    def _new_feed(self, job: PageJob, polled: Choice, before: ActiveFax | None) -> DocumentFeed:
+        return DocumentFeed(
+            job,
+            self.engine,
+            self._on_pages,
+            self._on_document_failed,
+            polled=polled.documents,
+            on_chosen=polled.on_chosen,
+            before=before.feed if before is not None else None,
+        )
+
+    def _free_own(self) -> None:
+        """Give up the sockets and the engine session that were made for it, as far as they were."""
+        if self._udptl is not None:
+            self._udptl.close()
+        if self.session.engine is not None:
+            self.engine.close()
 
     def _new_engine(self, settings: FaxSettings) -> EngineSession:
         runtime = self._runtime

@@ -54,9 +54,9 @@ class DocumentFeed:
     """Joins a `PageJob` to the engine session that sends it. Lives on the asyncio loop.
 
     `on_pages(total, complete, warnings)` reports the number of pages known so far, and lines about what the documents lost;
-    `on_failed` that a page could not be made while the fax was under way. A job given to it belongs to its maker; jobs made
-    here end with `close`. Of several documents that are put out for polling, the job's is the first; `polled` makes each, and
-    `on_chosen` reports the one that the far end has named.
+    `on_failed` that a page could not be made while the fax was under way. Raises DocumentError where one could not be made
+    before. A job given to it belongs to its maker; jobs made here end with `close`. Of several documents that are put out for
+    polling, the job's is the first; `polled` makes each, and `on_chosen` reports the one that the far end has named.
 
     On a call that sends several faxes, `before` is the feed of the one before, whose pages are all made: those of this one come
     behind them in the file that the engine reads, once the last is made.
@@ -88,8 +88,14 @@ class DocumentFeed:
         self._tiff = before.tiff if before is not None else job.tiff
         self._appended = before is None
         self._others_follow = False
+        self._begun = False
         job.on_change = self._wake
-        self._changed()
+        try:
+            self._changed()
+        except BaseException:
+            self._closed = True
+            raise
+        self._begun = True
         if before is not None:
             before.close()
 
@@ -183,6 +189,8 @@ class DocumentFeed:
         if pending is not None and (pending.error or (pending.done if self._before else pending.pages)):
             self._replace(pending)
         if self._job.error is not None:
+            if not self._begun:
+                raise self._job.error
             self._on_failed(self._job.error)
             return
         if not self._appended and self._job.done:

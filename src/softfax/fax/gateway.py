@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from softfax.engine.abi import SessionStats
@@ -186,9 +187,16 @@ class ActiveGateway:
         self.result: asyncio.Future[FaxResult] = loop.create_future()
         leg = LegSettings(stall_s=settings.stall_s, trace=settings.trace or runtime.trace is not None)
         self._gateway = Gateway(runtime.engine, leg, leg)
-        self._legs = _Leg(self, 0, self._gateway.a), _Leg(self, 1, self._gateway.b)
-        self._legs[0].call = self.call = call
-        limit_media(self._gateway.a, call)
+        with ExitStack() as undo:
+            undo.callback(self._gateway.close)
+            first = _Leg(self, 0, self._gateway.a)
+            undo.callback(first.close)
+            second = _Leg(self, 1, self._gateway.b)
+            undo.callback(second.close)
+            limit_media(self._gateway.a, call)
+            undo.pop_all()
+        self._legs = first, second
+        first.call = self.call = call
         #: While it is listened to, before it goes on.
         self.listening: Listening | None = None
         self._onward: list[Onward] = []

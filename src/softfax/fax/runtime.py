@@ -134,7 +134,11 @@ class FaxRuntime:
         if not isinstance(decision, tuple):
             return decision
         active = self._new_fax(*decision)
-        self._give(call, active)
+        try:
+            self._give(call, active)
+        except BaseException:
+            active.drop()
+            raise
         call.answer(t38=active.policy())
         return active
 
@@ -160,13 +164,22 @@ class FaxRuntime:
 
         With `turn` it receives, and sends them to who fetches, at once or after that. Where it raises, the call is hung up.
         """
-        call = taken.call
+        call, active = taken.call, None
         try:
             active = self._new_fax(settings, on_event, job, polled, turn)
+            self._take(taken, active)
         except BaseException:
+            call.handler = None
+            if active is not None:
+                active.drop()
             taken.close()
             call.hangup(480)
             raise
+        return active
+
+    def _take(self, taken: TakenCall, active: ActiveFax) -> None:
+        """Give a fax a call with its media, and begin."""
+        call = taken.call
         if taken.udptl is not None:
             active.have_udptl(taken.udptl)
         call.handler = active
@@ -180,10 +193,10 @@ class FaxRuntime:
         if taken.t38 is not None:
             active.on_t38(call, taken.t38)
         if taken.audio is not None and taken.t38 is None:
-            active.on_audio(call, taken.audio)
+            audio, taken.audio = taken.audio, None
+            active.on_audio(call, audio)
         else:
             taken.forget_audio()
-        return active
 
     def _new_fax(
         self,

@@ -253,6 +253,9 @@ class Calls:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("fax %s failed", fax_id, exc_info=error)
+            under_way = fax.active or fax.gateway
+            if under_way is not None:
+                under_way.cancel()
             self.undialled(
                 fax_id, fax, Outcome(False, "INIT_ERROR", f"softfax failed ({error})", outcome.T30_CALLDROPPED)
             )

@@ -186,7 +186,8 @@ class Passing:
         except (SoftfaxError, OSError) as error:
             why = making.why_undialled(error)
             log.error("%s cannot be sent to who calls: %s", " ".join(settings.documents), error)
-            waiting.session.refuse(why, 480)
+            if fax.gateway is not None:  # it still waits: a fax hangs up by itself
+                waiting.session.refuse(why, 480)
             if received is not None:
                 received[1].failed()
             self._host.undialled(fax_id, fax, why)

@@ -15,15 +15,18 @@ from typing import Any
 
 import pytest
 
+from softfax.documents.job import PageJob
+from softfax.documents.types import RasterSettings
 from softfax.engine.abi import EventType
-from softfax.engine.core import Engine, EngineEvent
-from softfax.errors import UsageError
+from softfax.engine.core import Engine, EngineEvent, EngineSession
+from softfax.errors import DocumentError, LocalError, NativeError, UsageError
 from softfax.fax.gateway import ActiveGateway
 from softfax.fax.kept import TakenCall
 from softfax.fax.legs import GatewaySettings
+from softfax.fax.media import UdptlSockets
 from softfax.fax.outcome import NO_T30, Outcome
 from softfax.fax.runtime import FaxRuntime
-from softfax.fax.settings import FaxSettings, Role, Timeouts
+from softfax.fax.settings import FaxSettings, Polling, Role, Timeouts
 from softfax.model import CallState, Direction
 from softfax.options import ModePolicy
 from softfax.sip.call import IncomingCall
@@ -146,6 +149,86 @@ def test_a_call_that_cannot_become_a_fax_is_hung_up(tmp_path: Path) -> None:
             runtime.take_over(taken, receiving(tmp_path, subaddress="no digits"), lambda event: None)
         assert len(agent.posted) == 1, "BYE"
         assert len(os.listdir("/proc/self/fd")) == len(before)
+        await runtime.close()
+
+    asyncio.run(main())
+
+
+def test_what_cannot_begin_leaves_no_session_in_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[EngineSession] = []
+    begin = EngineSession.__init__
+
+    def note(self: EngineSession, *args: Any) -> None:
+        begin(self, *args)
+        made.append(self)
+
+    monkeypatch.setattr(EngineSession, "__init__", note)
+    others = tuple(Polling(document=str(number)) for number in range(5000))
+    out = replace(receiving(tmp_path), direction=Direction.SEND, polling=Polling(), others=others)
+
+    async def main() -> None:
+        agent: Any = Agent()
+        runtime = FaxRuntime(Engine(1), agent)
+        before = os.listdir("/proc/self/fd")
+        runtime.on_incoming = lambda call: (out, lambda event: None)
+        with pytest.raises(NativeError):
+            agent.incoming(IncomingCall(agent))
+        sockets = [lambda: UdptlSockets(["127.0.0.1"], 0), lambda: UdptlSockets(["192.0.2.1"], 0)]
+        monkeypatch.setattr(runtime, "udptl_sockets", lambda: sockets.pop(0)())
+        with pytest.raises(LocalError):
+            ActiveGateway(runtime, IncomingCall(agent), GatewaySettings(fax_id="x"), lambda event: None)
+        assert len(made) == 3
+        assert not [one for one in made if one._handle is not None]
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+        await runtime.close()
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_a_call_that_fails_as_its_fax_begins_leaves_no_fax(tmp_path: Path, taken_over: bool) -> None:
+    """Nobody would end one that goes on: its owner has been told that it failed."""
+
+    async def main() -> None:
+        agent: Any = Agent()
+        runtime = FaxRuntime(Engine(1), agent)
+        before = os.listdir("/proc/self/fd")
+        call = IncomingCall(agent)
+        call.source = "no address"
+        runtime.on_incoming = lambda call: (receiving(tmp_path), lambda event: None)
+        begin = lambda: agent.incoming(call)  # noqa: E731
+        if taken_over:
+            taken = TakenCall(call, None, audio_towards(("127.0.0.1", 9)), None, answered=True, asked=True)
+            begin = lambda: runtime.take_over(taken, receiving(tmp_path), lambda event: None)  # noqa: E731
+        with pytest.raises(NativeError):
+            begin()
+        assert len(agent.posted) == taken_over, "BYE; a call that comes in is refused by the user agent"
+        assert not runtime.faxes
+        assert len(os.listdir("/proc/self/fd")) == len(before)
+        await runtime.close()
+
+    asyncio.run(main())
+
+
+def test_nothing_is_dialled_for_pages_that_failed_while_the_call_waited(tmp_path: Path) -> None:
+    """A page may be found damaged after the first were made, and before there was room for the call."""
+
+    async def main() -> None:
+        agent: Any = Agent()
+        dialled: list[str] = []
+        agent.call = lambda destination, handler, **how: dialled.append(destination)
+        runtime = FaxRuntime(Engine(1), agent)
+        job = PageJob([], tmp_path / "pages.tif", RasterSettings())
+        job.error = DocumentError("the third page cannot be drawn")
+        settings = replace(receiving(tmp_path), direction=Direction.SEND, role=Role.CALLER, document=job.tiff)
+        with pytest.raises(DocumentError, match="third page"):
+            runtime.send("sip:1@127.0.0.1", settings, job=job)
+        assert not dialled
+        assert not runtime.faxes
         await runtime.close()
 
     asyncio.run(main())

@@ -35,6 +35,45 @@ def test_a_call_is_refused_when_its_pages_cannot_be_made(error: Exception, word:
     refuse = lambda why, code: said.append((code, why.error))  # noqa: E731
     waiting: Any = SimpleNamespace(session=SimpleNamespace(refuse=refuse))
     settings = FaxSettings(direction=Direction.SEND, role=Role.ANSWERER, document=Path("fax.tif"), fax_id="f")
-    fax: Any = SimpleNamespace()
+    fax: Any = SimpleNamespace(gateway=waiting)
     asyncio.run(Passing(host)._send_pages(fax, waiting, settings, [make]))
     assert said == [(480, word), ("f", word)]
+
+
+def test_an_error_after_a_fax_ends_no_call_that_stays_up() -> None:
+    """A document that decides on a call may send several faxes on it."""
+    said: list[Any] = []
+
+    class Job:
+        tiff = Path("fax.tif")
+
+        def wait_ready(self) -> None:
+            """Its pages are made."""
+
+        def close(self) -> None:
+            """Fail, as the disk does."""
+            raise OSError(5, "Input/output error")
+
+    async def finish(fax_id: str, fax: Any, active: Any, uri: str) -> None:
+        fax.ended = True
+
+    async def main() -> None:
+        taken = SimpleNamespace(call=SimpleNamespace(remote_uri="sip:1@127.0.0.1"))
+        refuse = lambda why, code: said.append((code, why.error))  # noqa: E731
+        waiting: Any = SimpleNamespace(
+            session=SimpleNamespace(refuse=refuse),
+            result=asyncio.get_running_loop().create_future(),
+            release=lambda: taken,
+        )
+        runtime = SimpleNamespace(take_over=lambda *args, **more: SimpleNamespace())
+        host: Any = SimpleNamespace(
+            running=lambda: runtime, finish=finish, on_event=print, undialled=lambda fax_id, fax, why: None
+        )
+        settings = FaxSettings(direction=Direction.SEND, role=Role.ANSWERER, document=Path("fax.tif"), fax_id="f")
+        make: Any = lambda folder: Job()  # noqa: E731
+        fax: Any = SimpleNamespace(gateway=waiting)
+        await Passing(host)._send_pages(fax, waiting, settings, [make])
+        assert fax.ended
+
+    asyncio.run(main())
+    assert not said
