@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from softfax.database.database import database_url
 from softfax.database.schema import StationLock
 from softfax.database.stations import StationId
-from softfax.errors import DoNotFaxError, LocalError
+from softfax.errors import DoNotFaxError, LocalError, UsageError
 from softfax.model import FaxResult, FaxState
 from softfax.queue.elsewhere import Group
 from tests.queue.test_queue import LIMIT_S, QUICK, running
+from tests.station.test_polled import put_out
 from tests.support.group import chaos
 from tests.support.postgresql import postgresql
 
@@ -102,6 +103,32 @@ def test_any_station_shows_and_cancels_the_faxes_of_all(database: str, tmp_path:
                         await asyncio.sleep(0.05)
                 with pytest.raises(DoNotFaxError):
                     await two.send("never", letter)
+
+    asyncio.run(run())
+
+
+def test_of_two_that_a_far_end_could_not_tell_apart_one_is_put_out_at_whichever_station(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are ordered at once: the second station has not heard of the first one's yet."""
+    with sa.create_engine(database_url(tmp_path, database), isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text("CREATE DATABASE polled"))
+
+    def tables(name: str) -> dict[str, Any]:
+        url = database.replace("/postgres", "/polled")
+        return {"data": {"dir": tmp_path / "data", "url": url, "stations": "many", "name": name}}
+
+    async def hears_late() -> None:
+        await asyncio.sleep(0)
+
+    async def run() -> None:
+        async with running(tmp_path, **tables("one")) as one, running(tmp_path, **tables("two")) as two:
+            monkeypatch.setattr(two.queue.polled, "look", hears_late)
+            await put_out(one.queue, tmp_path, 1, poll_document="")
+            with pytest.raises(UsageError, match="letter-1 is out at this number"):
+                await put_out(two.queue, tmp_path, 2, poll_document="")
+            with pytest.raises(UsageError, match="something called letter-1 is out"):
+                await put_out(two.queue, tmp_path, 1)
 
     asyncio.run(run())
 

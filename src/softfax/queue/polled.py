@@ -25,7 +25,7 @@ from softfax.queue import pages
 from softfax.records import rows, tables
 from softfax.records.errors import IdempotencyError
 from softfax.records.model import FaxFilter, FaxRequest
-from softfax.station.polled import PolledDocument
+from softfax.station.polled import PolledDocument, of_config
 
 if TYPE_CHECKING:
     from softfax.queue.queue import FaxQueue
@@ -71,7 +71,10 @@ class PolledDocuments:
 
     def _read(self) -> list[PolledDocument]:
         with self._queue.database.engine.connect() as connection:
-            found = connection.execute(sa.select(tables.polled).order_by(tables.polled.c.created)).all()
+            return self._rows(connection)
+
+    def _rows(self, connection: sa.Connection) -> list[PolledDocument]:
+        found = connection.execute(sa.select(tables.polled).order_by(tables.polled.c.created)).all()
         out = []
         for row in found:
             try:
@@ -111,7 +114,7 @@ class PolledDocuments:
         """
         queue, folder = self._queue, request.folder
         assert folder is not None
-        self._check(wanted)
+        self._check(wanted, self.all())
         kept = await asyncio.to_thread(pages.keep_documents, request.documents, folder)
         drawn = queue.filled(request)
         request = dataclasses.replace(request, documents=kept, **options_of(drawn, RasterSettings))
@@ -122,14 +125,12 @@ class PolledDocuments:
             documents=tuple(one.name or one.url for one in kept),
         )  # fmt: skip
         async with self._putting:
-            self._check(wanted)  # beside what was put out while the pages were made
             await asyncio.to_thread(self._insert, new, request, key, body_hash)
             await self.look()
         return self.get(new.id) or new
 
-    def _check(self, wanted: PolledDocument) -> None:
+    def _check(self, wanted: PolledDocument, others: Sequence[PolledDocument]) -> None:
         """Raises UsageError for what cannot be put out beside what is."""
-        others = self._queue.station.polled()
         if any(one.name == wanted.name for one in others):
             raise UsageError(
                 f"something called {wanted.name} is out already", "give it another name, or take that back"
@@ -151,6 +152,10 @@ class PolledDocuments:
                "data": data, "request": rows.request_text(request)}  # fmt: skip
         try:
             with self._queue.database.engine.begin() as connection:
+                # Beside what this station and others have put out while the pages were made.
+                if connection.dialect.name != "sqlite":
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("softfax polled"))))
+                self._check(new, (*of_config(self._queue.station.config.polled), *self._rows(connection)))
                 if key:
                     kept = {"key": key, "hash": body_hash, "fax_ids": json.dumps([new.id]), "created": time.time()}
                     connection.execute(tables.keys.insert().values(**kept))
