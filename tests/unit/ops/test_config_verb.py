@@ -178,6 +178,7 @@ MISTAKES = [
     ('[sip]\nlisten = ["127.0.0.1:1", "127.0.0.1:2"]\n', "2: sip.listen: 127.0.0.1:1 and 127.0.0.1:2 are both IPv4; name at most one address of IPv4 and one of IPv6, like 0.0.0.0:5060 and [::]:5060"),
     ('[sip]\npublic_address = ["192.0.2.1", "192.0.2.2"]\n', "2: sip.public_address: 192.0.2.1 and 192.0.2.2 are both shown over IPv4; name one of IPv4 and one of IPv6"),
     ('[sip]\npublic_address = "not a host"\n', "2: sip.public_address cannot be 'not a host'; write an address or a name alone, like \"203.0.113.7\""),
+    ('[ami]\n[[ami.user]]\nname = "Ab"\n[[ami.user]]\nname = "ab"\n', "4: ami.user[2]: another user is called Ab too, and ab is the same; give each a name"),
     ('[[mailbox]]\nname = "a"\n[[mailbox]]\nname = "a"\n', "3: mailbox[2]: another mailbox is called a too; give each a name"),
     ('[[queue.hours]]\ndays = ["monday"]\n', "2: queue.hours[1].days[1] cannot be 'monday'; it has to be 'mon', 'tue', 'wed', 'thu', 'fri', 'sat' or 'sun'"),
     ("[fax]\nanswer_timeout_s = nan\n", "2: fax.answer_timeout_s cannot be nan; it has to be more than 0, 604800 at most"),

@@ -70,11 +70,16 @@ address_here = matching(
 )
 
 
-def alike(names: Sequence[str], what: str, *place: str) -> None:
-    """Check that no two entries of the array at `place` have one name. Raises Misplaced."""
+def alike(names: Sequence[str], what: str, *place: str, any_case: bool = False) -> None:
+    """Check that no two entries of the array at `place` have one name, nor with `any_case` names that differ by case alone.
+    Raises Misplaced.
+    """
+    seen: dict[str, str] = {}
     for index, name in enumerate(names):
-        if name in names[:index]:
-            raise Misplaced(f"another {what} is called {name} too; give each a name", *place, index)
+        other = seen.setdefault(name.lower() if any_case else name, name)
+        if len(seen) <= index:
+            case = f", and {name} is the same" if other != name else ""
+            raise Misplaced(f"another {what} is called {other} too{case}; give each a name", *place, index)
 
 
 #: HOST:PORT to listen on.

@@ -64,7 +64,7 @@ class AmiConfig(Table):
     def _whole(self) -> Self:
         if self.tls_listen and self.tls_certificate is None:
             raise Misplaced("TLS needs tls_certificate, and tls_private_key where it is another file", "tls_listen")
-        alike([user.name.lower() for user in self.user], "user", "user")
+        alike([user.name for user in self.user], "user", "user", any_case=True)
         return self
 
 
