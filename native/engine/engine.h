@@ -313,7 +313,7 @@ typedef struct sfx_polled {
     char password[21];  /* PWD */
 } sfx_polled;
 
-#define SFX_POLLED_MAX 100
+#define SFX_POLLED_MAX 2000
 
 /*
  * Of a session whose document is polled, before its media: all documents that are out, that of its file first. A DTC is

@@ -145,6 +145,20 @@ def test_a_document_that_comes_late_is_not_another(tmp_path: Path, mode: str, la
     assert pages in ([400], [])
 
 
+def test_as_many_documents_are_out_at_a_number_as_a_station_puts_out(tmp_path: Path) -> None:
+    """1000 of its configuration, and 1000 by orders."""
+    sent = tmp_path / "sent.tif"
+    write_pages(sent, 1)
+    with Engine(shards=1) as engine:
+        poller = engine.session(T30Settings(caller=True, rx_file=tmp_path / "received.tif", selective="1999"))
+        polled = engine.session(T30Settings(caller=False, tx_file=sent))
+        polled.polled([(str(number), "") for number in range(2000)])
+        run_line(poller, polled, LineSettings())
+        asked = [e.values[1] for e in engine.events() if e.session == polled.id and e.code == DisVerdict.OTHER]
+    assert asked
+    assert set(asked) == {1999}
+
+
 def bring(engine: Engine, polled: EngineSession, files: list[Path], late_s: float = 0.0) -> None:
     """Put the document that was named in place of the one that is there, as a station does."""
     asked = False

@@ -96,7 +96,7 @@ class StationConfig(BaseSettings):
     dialing: DialingConfig = DialingConfig()
     route: tuple[RouteConfig, ...] = ()
     gateway: tuple[GatewayConfig, ...] = ()
-    polled: tuple[PolledConfig, ...] = ()
+    polled: tuple[PolledConfig, ...] = Field(default=(), max_length=1000)
     fax: FaxConfig = FaxConfig()
     inbox: InboxConfig = InboxConfig()
     data: DataConfig = Field(default_factory=DataConfig)
