@@ -7,7 +7,9 @@ Half a fax on a full disk is worth less than a busy tone.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import time
@@ -112,13 +114,23 @@ def shred(path: Path) -> None:
         return
     # Under a name that nobody knows, so that no fax is made of it meanwhile; sweeping finds it, should we be killed.
     path = path.rename(path.with_name(f".{secrets.token_hex(12)}{path.suffix}"))
-    status = path.stat()
-    if status.st_nlink == 1:
-        with path.open("r+b", buffering=0) as file:
+    try:
+        file = path.open("r+b", buffering=0)
+    except PermissionError:
+        if path.stat().st_nlink == 1:
+            raise
+        path.unlink()
+        return
+    with file:
+        # One after the other: of its last two names, shredded at once, the later one has it overwritten.
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        status = os.fstat(file.fileno())
+        if status.st_nlink == 1:
             for at in range(0, status.st_size, CHUNK):
                 file.write(b"\0" * min(CHUNK, status.st_size - at))
             os.fsync(file.fileno())
-    path.unlink()
+        path.unlink()
 
 
 def existing(folder: Path) -> Path:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,23 @@ def test_a_file_is_overwritten_with_its_last_name(tmp_path: Path) -> None:
         shred(second)
         assert (second.exists(), still.read()) == (False, bytes(8))
     shred(third)
+
+
+def test_of_a_files_last_two_names_removed_at_once_one_has_it_overwritten(tmp_path: Path) -> None:
+    first, second = tmp_path / "one.pdf", tmp_path / "two.pdf"
+    switched = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(2) as both:
+            for _ in range(300):
+                first.write_bytes(b"Dear Ada")
+                second.hardlink_to(first)
+                with first.open("rb") as still:
+                    list(both.map(shred, (first, second)))
+                    assert still.read() == bytes(8)
+                assert not list(tmp_path.iterdir())
+    finally:
+        sys.setswitchinterval(switched)
 
 
 def test_a_file_is_not_taken_for_another_fax_while_it_is_overwritten(
