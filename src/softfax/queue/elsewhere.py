@@ -192,6 +192,8 @@ def _of_call(kept: StoredFax) -> FaxContext:
 
 def _apply(call: GroupCall, event: Event) -> None:
     """Note on a call what its station reported."""
-    call.note(event, event.mode if isinstance(event, NegotiatedEvent) else None)
+    call.note(event, None)
+    if isinstance(event, NegotiatedEvent):
+        call.mode = event.mode  # whatever was missed before it
     if isinstance(event, SessionEvent):
         call.context = dataclasses.replace(call.context, session_number=event.session_number)
