@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,10 @@ class Run:
 
     faxes: int
     mode: str
+    posted_s: float = 0.0
+    """Until the order was answered."""
+    placed_s: float = 0.0
+    """Until the first attempt of the last fax had a channel slot."""
     filled_s: float | None = None
     """Until as many calls were up as there are slots or faxes."""
     ended_s: float = 0.0
@@ -86,7 +91,8 @@ class Run:
             for name, cost in (("sender", self.sender), ("receiver", self.receiver))
         }
         lines = [
-            f"{self.faxes} faxes, {self.mode}: {filled}, at most {self.calls_max} calls, all ended after {self.ended_s:.0f} s",
+            f"{self.faxes} faxes, {self.mode}: answered in {self.posted_s} s, all placed after {self.placed_s} s, {filled}",
+            f"  at most {self.calls_max} calls, all ended after {self.ended_s:.0f} s",
             f"  {self.states}, {self.first_attempt} at the first attempt, {self.identical} identical, {self.events} events",
             f"  CPU seconds a fax, engine + all else: sender {each['sender']}, receiver {each['receiver']}",
         ]
@@ -252,13 +258,15 @@ async def measure(here: Served, there: Served, options: argparse.Namespace) -> R
         following(sender, receiver) as watchers,
     ):
         before = cost(here.process.pid), cost(there.process.pid)
-        begun = time.monotonic()
+        begun, ordered = time.monotonic(), datetime.now(UTC)
         doors = ports_of(there.host, -(-options.calls // CALLS_PER_PROCESS))
         to = [f"sip:{5000 + n}@{doors[n % len(doors)]}" for n in range(options.faxes)]
         faxes = await sender.broadcast(to, [options.document])
+        run.posted_s = round(time.monotonic() - begun, 1)
         watching = asyncio.create_task(watch_calls(sender, min(options.faxes, options.calls), run, begun))
         ended = await all_ended(sender, faxes)
         run.ended_s = round(time.monotonic() - begun, 1)
+        run.placed_s = round(max((fax.attempts[0].started - ordered).total_seconds() for fax in ended), 1)
         watching.cancel()
         run.sender_load, run.receiver_load = (await sender.status())["load"], (await receiver.status())["load"]
         note(run, ended)

@@ -66,7 +66,7 @@ int sfx_engine_load(sfx_engine *e, unsigned shard_number, sfx_load *out) {
     h = &e->shards[shard_number];
     out->ticks = atomic_load_explicit(&h->ticks, memory_order_relaxed);
     out->late_us = atomic_load_explicit(&h->late_us, memory_order_relaxed);
-    out->busy_us = atomic_load_explicit(&h->busy_us, memory_order_relaxed);
+    out->busy_us = atomic_load_explicit(&h->cpu_us, memory_order_relaxed);
     out->late_max_us = atomic_exchange_explicit(&h->late_max_us, 0, memory_order_relaxed);
     out->sessions = atomic_load_explicit(&h->live, memory_order_relaxed); /* its lock is held for whole ticks */
     return 0;

@@ -119,7 +119,7 @@ SFX_API uint64_t sfx_engine_cpu_us(sfx_engine *engine);
 typedef struct sfx_load {
     uint64_t ticks;       /* given to all its sessions */
     uint64_t late_us;     /* sum of how late they began */
-    uint64_t busy_us;     /* sum of how long they took */
+    uint64_t busy_us;     /* CPU time that they took */
     uint32_t late_max_us; /* the latest since it was asked before */
     uint32_t sessions;    /* now */
 } sfx_load;

@@ -451,7 +451,7 @@ struct shard {
     shard_tick *tick; /* once for each session; its lock is held */
     sfx_session *sessions;
     unsigned count;
-    _Atomic uint64_t cpu_us, ticks, late_us, busy_us;
+    _Atomic uint64_t cpu_us, ticks, late_us;
     atomic_uint late_max_us, live;
 };
 

@@ -22,13 +22,12 @@ static void tick_all(shard *h) {
     }
 }
 
-/* How late a tick that was `due` began, and how long it took. */
+/* How late a tick that was `due` began, and what all took of the processor so far. */
 static void count_tick(shard *h, uint64_t due, uint64_t began) {
     uint64_t late = began > due ? began - due : 0;
 
     atomic_fetch_add_explicit(&h->ticks, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&h->late_us, late, memory_order_relaxed);
-    atomic_fetch_add_explicit(&h->busy_us, clock_us(CLOCK_MONOTONIC) - began, memory_order_relaxed);
     if (late > atomic_load_explicit(&h->late_max_us, memory_order_relaxed))
         atomic_store_explicit(&h->late_max_us, (unsigned)late, memory_order_relaxed);
     atomic_store_explicit(&h->cpu_us, clock_us(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);

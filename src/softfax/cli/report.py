@@ -24,6 +24,7 @@ from softfax.model import (
     NegotiatedEvent,
     PageEvent,
 )
+from softfax.outside import paragraphs
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -113,7 +114,11 @@ class Reporter:
 
     def text(self, line: str) -> None:
         """A line for people."""
-        self.console.print(line, markup=False)
+        if self.console.is_terminal:
+            self.console.print(line, markup=False)
+        else:
+            # A station with hundreds of calls would spend a tenth of its time on rendering lines for its journal.
+            self._plain(paragraphs(line), self.console.file)
 
     def line(self, event: str, **fields: Any) -> None:
         """An object for programs."""
@@ -121,10 +126,14 @@ class Reporter:
             self._object(json_line(event, **fields))
 
     def _object(self, line: str) -> None:
+        self._plain(line, self.out)
+
+    @staticmethod
+    def _plain(line: str, stream: IO[str]) -> None:
         try:
-            print(line, file=self.out, flush=True)
+            print(line, file=stream, flush=True)
         except BrokenPipeError:
-            _nobody_reads(self.out)
+            _nobody_reads(stream)
 
     def problem(self, line: str) -> None:
         """A line about what went wrong, always on standard error."""

@@ -33,5 +33,5 @@ class Terminal(Console):
     """A console whose text is cleaned as it is shown."""
 
     def __init__(self, **more: Any) -> None:
-        super().__init__(**{"highlight": False, **more})
+        super().__init__(**{"highlight": False, "emoji": False, **more})
         self.push_render_hook(_Hook())

@@ -59,7 +59,7 @@ _LAWS = {"PCMU": 0, "PCMA": 8}
 
 @dataclass(frozen=True, slots=True)
 class ThreadLoad:
-    """Load of one of the engine's threads: ticks, how late they began and how long they took, in all since its start; the
+    """Load of one of the engine's threads: ticks, how late they began and the CPU time they took, in all since its start; the
     latest since it was asked before; its sessions."""
 
     ticks: int

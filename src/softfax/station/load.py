@@ -3,7 +3,8 @@
 
 The engine gives each session a tick every 20 ms. Where ticks begin late or take most of the time there is, another call
 would take from those that are up: a fax bears a delay of a second, but one that grows breaks all of them. What a call
-costs is learnt from those that are up; calls that have just begun count as if they cost as much already.
+costs is learnt from those that are up; calls that have just begun count as if they cost as much already. Costs are CPU time:
+by the clock, a tick takes longer where others need the processor as well, which says nothing of what a call needs.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ BUSY_MAX = 0.6
 LATE_S, LOOP_LATE_S = 0.15, 1.5
 #: After that, it has to keep up for so long before calls are taken again.
 CALM_S = 3.0
-#: What a call is thought to cost of a thread before it can be measured, and never less than.
-COST, COST_MIN = 0.002, 0.0004
+#: What a call is thought to cost of a thread before it can be measured, as it does over G.711, and never less than.
+COST, COST_MIN = 0.001, 0.0004
 #: Calls are measured from so many on, and their modems run after so long.
 MEASURED_FROM, FRESH_S = 8, 5.0
 #: Calls that may begin within that time; of those that come in, twice as many: a refusal costs an attempt, waiting does not.

@@ -67,6 +67,23 @@ def test_calls_that_have_just_begun_count_before_they_cost() -> None:
     assert machine.meter.room(20) >= before - 1
 
 
+def test_many_calls_at_once_are_taken_where_they_cost_little() -> None:
+    machine = Machine(LoadMeter(500), cost=0.0007)
+    begun_at = list[float]()
+    for _ in range(20):
+        for _ in range(25):
+            assert not machine.meter.is_full(machine.calls)
+            assert machine.meter.room(machine.calls)
+            machine.meter.begun(machine.now_s)
+            begun_at.append(machine.now_s)
+            machine.calls += 1
+        machine.run(STEP_S)
+        # A page over T.38 between two of us takes some four seconds.
+        over = sum(at < machine.now_s - 4 for at in begun_at)
+        machine.calls = len(begun_at) - over
+    assert len(begun_at) == 500
+
+
 def test_none_is_taken_while_ticks_or_the_loop_are_late_and_for_a_moment_after() -> None:
     for late, loop_late in ((3 * LATE_S, 0.0), (0.0, 3 * LOOP_LATE_S)):
         machine = Machine(LoadMeter(100), calls=10, cost=0.0001)
