@@ -223,7 +223,7 @@ class FaxResult(Event):
     `q850` is the cause of the telephone network (ITU-T Q.850) that the far end gave, `ended_by` the side that ended the call of a
     fax that failed, `retry_after_s` for how long the far end asks not to be called again. `corrects` is the state reported
     before, by another station, of a call whose end is known after all. `subaddress` and `sender_id` are what a sender
-    said (SUB, SID).
+    said (SUB, SID). `remedy` is what to do, where it follows from the document or this machine alone.
     """
 
     event = "result"
@@ -259,6 +259,7 @@ class FaxResult(Event):
     attempt: int | None = None
     retry_at: str | None = None
     corrects: str | None = None
+    remedy: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the result; what is always in it is there."""

@@ -453,3 +453,22 @@ def test_what_a_document_loses_is_in_the_result(tmp_path: Path) -> None:
         assert [a.result["warnings"] for a in ended.attempts if a.result] == [[line]]
 
     asyncio.run(run())
+
+
+def test_a_document_that_cannot_be_faxed_has_its_own_remedy_in_the_result_too(tmp_path: Path) -> None:
+    file = tmp_path / "tool.jpg"
+    file.write_bytes(b"\x7fELF" + bytes(3000))
+
+    async def run() -> None:
+        async with running(tmp_path) as r:
+            fax = await r.send("1001", file)
+            ended = await r.until(fax.id)
+            await r.all_told()
+            (told,) = r.results(fax.id)
+        assert (ended.state, ended.reason) == (FaxState.FAILED, "tool.jpg is not a document that can be faxed")
+        assert ended.remedy.startswith("use PDF, TIFF")
+        assert told.to_json()["remedy"] == ended.remedy
+        assert ended.result is not None
+        assert ended.result["remedy"] == ended.remedy
+
+    asyncio.run(run())

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from PIL import Image, ImageDraw
 
+from tests.support import office_files
 from tests.support.receiver import receiver
 from tests.web.rig import READER, SENDER, over, running, until
 
@@ -112,6 +114,7 @@ def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
             assert (upload["name"], len(upload["pages"]), upload["resolution"]) == ("a.txt", 2, "fine")
             assert upload["seconds"] > 6
             assert upload["call_s"] > 0
+            # A document that is refused before it is opened has the name that people gave it, too.
             # Pages that cannot be are refused at once.
             cover = (await c.post("/v1/covers", json={"to": "Ada"})).json()
             for pages in ("2", "3-1", "0", "x"):
@@ -400,5 +403,21 @@ def test_what_is_known_of_a_number_is_shown_set_and_forgotten(tmp_path: Path) ->
             path = f"/v1/numbers/{found['number']}"
             assert (await c.delete(path)).status_code == 204
             assert (await c.delete(path)).status_code == 404
+
+    asyncio.run(run())
+
+
+def test_an_upload_that_takes_a_program_is_refused_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document that is refused before it is opened has the name people gave it, not that under which it is kept."""
+    monkeypatch.setattr("softfax.documents.office._program", lambda: None)
+    memo = office_files.docx(tmp_path / "memo.docx", ["Dear colleagues"]).read_bytes()
+
+    async def run() -> None:
+        async with running(tmp_path) as r, r.client(SENDER) as c:
+            refused = await c.post("/v1/uploads", files={"file": ("memo.docx", memo)})
+            assert refused.status_code == 422, refused.text
+            assert refused.json()["detail"].startswith("memo.docx is a word processor document, and LibreOffice")
 
     asyncio.run(run())

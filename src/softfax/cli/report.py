@@ -77,7 +77,7 @@ def remedy_of(result: FaxResult) -> str:
     """Remedy to print after a failure; empty where the next call is planned already."""
     said = result.to_json()
     cause = classify(said)
-    return "" if cause is None or result.retry_at else f"; {remedy(cause, said)}"
+    return "" if cause is None or result.retry_at else f"; {result.remedy or remedy(cause, said)}"
 
 
 def _nobody_reads(stream: IO[str]) -> None:

@@ -151,7 +151,7 @@ class Serving:
         if isinstance(update.event, JobEvent) and context.direction is Direction.RECEIVE:
             return
         far = context.called_number if context.outgoing else context.caller_number
-        number = "fax" if isinstance(update.event, JobEvent) else str(context.session_number)
+        number = "fax" if isinstance(update.event, JobEvent) else str(context.session_number or "fax")
         self.reporter.label = f"{number} {'to' if context.outgoing else 'from'} {far or 'unknown'}: "
         self.reporter.event(update.event)
 

@@ -61,7 +61,6 @@ class SendAttempt:
         #: When the attempt ended, and the fax with its result once that is recorded.
         self._ended: datetime | None = None
         self._settled: Fax | None = None
-        self._remedy = ""
         #: When it is tried again where its turn did not come in a call that it shares.
         self._again: datetime | None = None
 
@@ -269,7 +268,7 @@ class SendAttempt:
         )
         attempt = dataclasses.replace(attempt, result=result)
         fax = dataclasses.replace(fax, documents=tuple(result.documents))
-        fax = with_result(fax, result, verdict.state, cause, now, self._remedy)
+        fax = with_result(fax, result, verdict.state, cause, now)
         fax = dataclasses.replace(
             fax, ended=None if verdict.next_at else now, next_attempt=verdict.next_at, account=attempt.account
         )
@@ -373,8 +372,8 @@ class SendAttempt:
 
     async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR, remedy: str = "") -> None:
         """The attempt ends before there is a call; `remedy` is a better one than that of its cause."""
-        self._remedy = remedy
-        await self._tell(making.failed(self.kept.context, Outcome(False, error, text, code), 0.0))
+        failed = making.failed(self.kept.context, Outcome(False, error, text, code), 0.0)
+        await self._tell(dataclasses.replace(failed, remedy=remedy or None))
 
     async def _tell(self, result: FaxResult) -> None:
         """Settle an attempt for which the station has no call."""

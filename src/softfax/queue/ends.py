@@ -46,10 +46,8 @@ async def held(queue: FaxQueue, what: str, work: Callable[[], Awaitable[T]]) -> 
             await asyncio.sleep(HELD_S)
 
 
-def with_result(
-    fax: Fax, result: FaxResult, state: FaxState, cause: Cause | None, at: datetime, better: str = ""
-) -> Fax:
-    """A fax that ends with a result and its cause; `better` is a remedy that says more than that of the cause."""
+def with_result(fax: Fax, result: FaxResult, state: FaxState, cause: Cause | None, at: datetime) -> Fax:
+    """A fax that ends with a result and its cause."""
     return dataclasses.replace(
         fax,
         state=state,
@@ -58,7 +56,7 @@ def with_result(
         pages=result.pages,
         pages_total=result.pages_total,
         reason="" if cause is None else result.status_string,
-        remedy="" if cause is None else better or remedy(cause, result.to_json(), poll=fax.only_polls),
+        remedy="" if cause is None else result.remedy or remedy(cause, result.to_json(), poll=fax.only_polls),
         cause=cause,
         remote_station_id=result.remote_station_id or fax.remote_station_id,
         result=result,

@@ -140,15 +140,15 @@ class Uploads:
         stop: threading.Event,
     ) -> StoredUpload:
         sources = [file.path] if file is not None else []
-        with start(sources, settings, folder, pages=pages, cover=cover) as job:
-            try:
+        try:
+            with start(sources, settings, folder, pages=pages, cover=cover) as job:
                 while not job.wait(0.5):
                     if stop.is_set():
                         raise Problem(408, "Request timed out")
-            except DocumentError as error:
-                raise _named(error, file) from None
-            job.tiff.rename(folder / FAX_NAME)
-            made, warnings = tuple(job.pages), tuple(job.warnings)
+                job.tiff.rename(folder / FAX_NAME)
+                made, warnings = tuple(job.pages), tuple(job.warnings)
+        except DocumentError as error:
+            raise _named(error, file) from None
         upload = StoredUpload(
             id=folder.name,
             name=file.name if file is not None else "cover",

@@ -7,8 +7,12 @@ import io
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+
 from softfax.cli.report import Reporter
 from softfax.engine.abi import SessionStats
+from softfax.fax.outcome import T30_FILE_ERROR, Outcome
+from softfax.model import Direction
 
 
 class Terminal(io.StringIO):
@@ -33,3 +37,13 @@ def test_no_page_is_shown_beyond_the_last(monkeypatch) -> None:
     reporter.progress(stats(page=2, image_bytes=10), (1000,), None)
     reporter.close()
     assert "page 2" in terminal.getvalue(), "where nobody has counted them"
+
+
+@pytest.mark.parametrize("remedy", ["install it", None])
+def test_a_failure_is_one_line_with_the_remedy_of_its_document(remedy: str | None) -> None:
+    shown = io.StringIO()
+    why = Outcome(False, "FILE_ERROR", "a.docx needs LibreOffice", T30_FILE_ERROR)
+    result = why.result(direction=Direction.SEND, fax_id="0" * 24, duration_s=0.0, remedy=remedy)
+    Reporter(out=shown, err=shown).event(result)
+    other = "open the document, save it anew and send it again"
+    assert shown.getvalue() == f"softfax: failed: a.docx needs LibreOffice; {remedy or other}\n"
