@@ -18,8 +18,14 @@ def test_faxes_wait_for_room_and_are_no_attempts(tmp_path: Path) -> None:
 
     async def run() -> None:
         async with running(tmp_path) as r:
-            with patch.object(r.station, "room", lambda account="": 0):
+            with (
+                patch.object(r.station, "room", lambda account="": 0),
+                patch("softfax.queue.claims.NOTED_AFTER_S", 2.0),
+            ):
                 faxes = [await r.send(f"ok-{n}", letter) for n in range(6)]
+                await asyncio.sleep(0.5)
+                just_ordered = await r.until(faxes[0].id, FaxState.QUEUED)
+                assert just_ordered.reason == "", "calls that begin one after another are no machine at its limit"
                 async with asyncio.timeout(LIMIT_S):
                     while (await r.until(faxes[0].id, FaxState.QUEUED)).cause is not Cause.OURS:
                         await asyncio.sleep(0.05)

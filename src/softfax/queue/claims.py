@@ -43,6 +43,8 @@ AT_ONCE, LOOKED_AT, LOOK = 20, 2000, 100
 FOLDERS_EVERY_S = 6 * 3600.0
 #: How long the station's loop may take to say what is free.
 ROOM_S = 30.0
+#: So long does a fax wait for room on the machine before that is noted: calls of one order begin one after another.
+NOTED_AFTER_S = 10.0
 #: What can be done about a machine that is at its limit.
 WAITS_FOR_ROOM = "it is sent as soon as there is room; give the station more processors, or fewer calls at a time"
 
@@ -138,7 +140,7 @@ class _Search:
         roomy = [route for route in free if self._room.left.get(route.account, 0) > starting]
         if not roomy:
             self.no_room += bool(free)
-            if free and fax.reason != NO_ROOM:
+            if free and fax.reason != NO_ROOM and row.due < time.time() - NOTED_AFTER_S:
                 self._queue.store.note(fax.id, NO_ROOM, WAITS_FOR_ROOM, cause=Cause.OURS)
             return None
         self._take(number, roomy[0].account)

@@ -181,7 +181,7 @@ class FaxReader(FaxJobs):
         """Faxes that are due, in order, with what a search needs; `after` is the last two of the one before."""
         f = tables.faxes.c
         query = (
-            sa.select(f.id, f.to, f.request, f.cancelled, f.priority, f.seq)
+            sa.select(f.id, f.to, f.request, f.cancelled, f.priority, f.seq, f.due)
             # As in the index of their order, and so that no other is used.
             .where(sa.text(DUE), f.due + 0.0 <= time.time(), f.held.is_(False))
             .where(sa.func.coalesce(f.state, "").in_((*WAITING, str(FaxState.PREPARING))))
