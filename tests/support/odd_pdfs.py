@@ -17,11 +17,12 @@ from PIL import Image, ImageDraw
 from softfax.documents.tiff import encode_t6
 from tests.support.pdf_pages import assemble, lines, stream
 
-__all__ = ["CUT_PICTURES", "FILES", "PAGES", "PICTURES", "picture_pdf", "plain"]
+__all__ = ["CUT_INLINE", "CUT_PICTURES", "FILES", "PAGES", "PICTURES", "inline", "picture_pdf", "plain"]
 
 WORDS = lines(60, 760, 12)
 HELVETICA = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
 FORM = "/Type /XObject /Subtype /Form /BBox [0 0 595 842]"
+NO_ALPHA = "/Resources << /Font << /F 5 0 R >> /ExtGState << /G << /ca (1.0) /CA (1) >> >> >>"
 WIDTH, ROWS = 60, 40
 
 
@@ -130,6 +131,11 @@ PAGES: dict[str, bytes] = {
     "hexadecimal": filtered(HEX, "/Filter /ASCIIHexDecode"),
     "run lengths": filtered(lengths(WORDS_RAW), "/Filter /RunLengthDecode"),
     "alpha in a string": plain(f"/G gs {WORDS}", more="/ExtGState << /G << /ca (1.0) /CA /Much >> >>"),
+    "alpha in a string, in a form": plain("/X Do", more="/XObject << /X 7 0 R >>", objects=(stream(f"/G gs {WORDS}", FORM + " " + NO_ALPHA),)),
+    "alpha in a string, in a stamp": plain(
+        "", page="/Annots [<< /Type /Annot /Subtype /Stamp /F 4 /Rect [0 0 595 842] /AP << /N 7 0 R >> >>]",
+        objects=(stream(f"/G gs {WORDS}", FORM + " " + NO_ALPHA),),
+    ),
     "LZW": filtered(lzw(WORDS_RAW), "/Filter /LZWDecode"),
     "LZW, not early": filtered(lzw(WORDS_RAW, 0), "/Filter /LZWDecode /DecodeParms << /EarlyChange 0 >>"),
     "deflated twice": filtered(zlib.compress(DEFLATED), "/Filter [/FlateDecode /FlateDecode]"),
@@ -262,6 +268,38 @@ CUT_PICTURES: dict[str, tuple[bytes, bytes]] = {
         ("JPEG 2000", saved("JPEG2000", NOISE), "/ColorSpace /DeviceGray", "/JPXDecode"),
         ("fax", T6, FAX, "/CCITTFaxDecode"),
         ("JBIG2", jbig2(), ONE_BIT, "/JBIG2Decode"),
+    )
+}
+
+
+def inline(data: bytes, filters: str = "", *, end: bytes = b"\nEI") -> str:
+    """The picture within the contents of a page, where `picture_pdf` has it, between a line of words and another."""
+    first, last = (f"BT /F 20 Tf 60 {y} Td ({word} words) Tj ET\n" for y, word in ((760, "First"), (60, "Last")))
+    head = f"{first}q 400 0 0 266 60 400 cm BI /W {WIDTH} /H {ROWS} /BPC 8 /CS /G {filters} ID "
+    return head + (data + end).decode("latin-1") + (f" Q\n{last}" if end else "")
+
+
+NOISE_RAW = NOISE.tobytes()
+#: Pictures within the contents, whole and cut.
+CUT_INLINE: dict[str, tuple[str, str]] = {
+    name: (inline(data, filters), inline(cut, filters))
+    for name, data, cut, filters in (
+        ("as it is", NOISE_RAW, NOISE_RAW[: len(NOISE_RAW) // 2], ""),
+        ("as it is, without its last octets", NOISE_RAW, NOISE_RAW[:-3], ""),
+        ("as it is, without any", NOISE_RAW, b"", ""),
+        ("deflated", zlib.compress(NOISE_RAW), zlib.compress(NOISE_RAW)[:900], "/F /Fl"),
+        (
+            "deflated, by its whole name",
+            zlib.compress(NOISE_RAW),
+            zlib.compress(NOISE_RAW)[:900],
+            "/Filter [/FlateDecode]",
+        ),
+        ("hexadecimal", NOISE_RAW.hex().encode() + b">", NOISE_RAW[:900].hex().encode() + b">", "/F /AHx"),
+        ("hexadecimal, without an end", NOISE_RAW.hex().encode(), NOISE_RAW[:900].hex().encode(), "/F /AHx"),
+        ("85", base64.a85encode(NOISE_RAW) + b"~>", base64.a85encode(NOISE_RAW[:900]) + b"~>", "/F /A85"),
+        ("85, without an end", base64.a85encode(NOISE_RAW), base64.a85encode(NOISE_RAW[:900]), "/F /A85"),
+        ("run lengths", lengths(NOISE_RAW) + b"\x80", lengths(NOISE_RAW[:900]) + b"\x80", "/F /RL"),
+        ("run lengths, without an end", lengths(NOISE_RAW), lengths(NOISE_RAW[:900]), "/F /RL"),
     )
 }
 #: Files of which something is missing for good, and what is said.

@@ -14,7 +14,7 @@ from PIL import Image
 
 from softfax.documents.fax_bits import is_whole_t6
 
-__all__ = ["CUT", "DECODING", "ODD", "mend_picture", "page_pictures", "picture_fault"]
+__all__ = ["CUT", "DECODING", "ODD", "mend_picture", "page_forms", "page_pictures", "picture_fault", "samples_octets"]
 
 #: What can be wrong with a picture: its data end early, or it has to be written anew.
 CUT, ODD = "cut", "odd"
@@ -40,6 +40,19 @@ JBIG2_UNKNOWN = 0xFFFFFFFF
 
 def page_pictures(resources: Any) -> Iterator[Any]:
     """The pictures among a page's resources and those of the forms there, each once, with their masks. Raises one of PROBLEMS."""
+    for thing in _things(resources):
+        if thing.get("/Subtype") == Name.Image:
+            yield thing
+            if isinstance(thing.get("/SMask"), Stream):
+                yield thing.SMask
+
+
+def page_forms(resources: Any) -> Iterator[Any]:
+    """The forms among a page's resources and those of the forms there, each once. Raises one of PROBLEMS."""
+    return (thing for thing in _things(resources) if thing.get("/Subtype") == Name.Form)
+
+
+def _things(resources: Any) -> Iterator[Any]:
     seen: set[tuple[int, int]] = set()
     waiting = [(resources, 0)]
     while waiting:
@@ -49,11 +62,8 @@ def page_pictures(resources: Any) -> Iterator[Any]:
             if not isinstance(thing, Stream) or thing.objgen in seen or len(seen) >= PICTURES_MAX:
                 continue
             seen.add(thing.objgen)
-            if thing.get("/Subtype") == Name.Image:
-                yield thing
-                if isinstance(thing.get("/SMask"), Stream):
-                    yield thing.SMask
-            elif deep < FORMS_DEEP:
+            yield thing
+            if thing.get("/Subtype") != Name.Image and deep < FORMS_DEEP:
                 waiting.append((thing.get("/Resources"), deep + 1))
 
 
@@ -75,7 +85,7 @@ def picture_fault(picture: Any) -> str:
     predictor = int(parameters.get("/Predictor", 1))
     if predictor == 2 and bits not in (8, 16):
         return ODD
-    return "" if _has_all_samples(picture, kind, bits, parameters) else CUT
+    return "" if _has_all_samples(picture, kind, parameters) else CUT
 
 
 def mend_picture(picture: Any) -> None:
@@ -184,20 +194,27 @@ def _is_whole_fax(picture: Any, parameters: Any) -> bool:
     return aligned or is_whole_t6(picture.read_raw_bytes(), width, rows)
 
 
-def _has_all_samples(picture: Any, kind: str, bits: int, parameters: Any) -> bool:
+def samples_octets(picture: Any) -> int:
+    """Number of octets that the samples of a picture take; 0 where it is not known, or more than any that is drawn."""
+    mask = picture.get("/ImageMask") is True
+    components = 1 if mask else _components(picture.get("/ColorSpace"))
+    bits = 1 if mask else int(picture.get("/BitsPerComponent", 8))
+    octets = -(-int(picture.Width) * components * bits // 8) * int(picture.Height)
+    return octets if 0 < octets <= SAMPLES_MAX else 0
+
+
+def _has_all_samples(picture: Any, kind: str, parameters: Any) -> bool:
     """Return True unless there are fewer samples than the picture's size needs, or its kind of packing is not known."""
-    components = 1 if picture.get("/ImageMask") is True else _components(picture.get("/ColorSpace"))
-    rows = int(picture.Height)
-    row = -(-int(picture.Width) * components * bits // 8)
-    needed = row * rows
-    if not 0 < needed <= SAMPLES_MAX:
+    needed, rows = samples_octets(picture), int(picture.Height)
+    if not needed:
         return True
+    row = needed // rows
     if kind == "/FlateDecode":
         if int(parameters.get("/Predictor", 1)) >= 10:
             # With an octet before each row that names its filter.
             needed += rows
         there = _inflated_octets(picture.read_raw_bytes(), needed)
-    elif kind in ("/LZWDecode", "/RunLengthDecode"):
+    elif kind in ("/LZWDecode", "/RunLengthDecode", "/ASCIIHexDecode", "/ASCII85Decode"):
         there = len(picture.read_bytes(StreamDecodeLevel.specialized))
     elif kind:
         return True

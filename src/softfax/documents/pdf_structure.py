@@ -22,8 +22,9 @@ from pikepdf import Array, Dictionary, Name, Stream
 
 from softfax.documents.pdf_carve import carve
 from softfax.documents.pdf_fonts import give_fonts
+from softfax.documents.pdf_inline import UNPACKED_MAX, inflated, made_whole
 from softfax.documents.pdf_notes import draw_note
-from softfax.documents.pdf_pictures import CUT, DECODING, ODD, mend_picture, page_pictures, picture_fault
+from softfax.documents.pdf_pictures import CUT, DECODING, ODD, mend_picture, page_forms, page_pictures, picture_fault
 
 __all__ = ["PROBLEMS", "Structure", "read_structure"]
 
@@ -36,8 +37,6 @@ PROBLEMS = (
 HIDDEN, PRINT = 2, 4
 PARENTS_MAX = 50
 UNIT_MOST = 1000.0
-UNPACKED_MAX = 64 << 20
-CHUNK = 64
 CONTENTS = re.compile(rb"/Contents\s*(?:\[\s*)?\d+\s+\d+\s+R\b")
 #: Filters of contents, by their names and by those for inline pictures, which some use (ISO 32000-1 table 6, table 94).
 FILTERS = frozenset(
@@ -65,7 +64,11 @@ class Structure:
 
     def __init__(self, pdf: pikepdf.Pdf, data: Callable[[], bytes]) -> None:
         self._pdf, self._data = pdf, data
+        #: Faults of pictures, and of those within contents, as they are in the file, and which of them are mended for `written`.
         self._faults: dict[tuple[int, int], str] = {}
+        self._mended: set[tuple[int, int]] = set()
+        #: Resources that were looked at.
+        self._shared: set[tuple[int, int]] = set()
         self.pages = len(pdf.pages)
         warnings = [str(warning) for warning in pdf.get_warnings()]
         self.damaged = any("damaged" in warning or "EOF" in warning for warning in warnings)
@@ -115,6 +118,14 @@ class Structure:
         """Faults of the pictures of a page: CUT, ODD."""
         faults = set()
         try:
+            for part, resources in self._drawing(index):
+                if part.objgen not in self._faults:
+                    self._faults[part.objgen] = ""
+                    data = _unpacked(part)[0] or b""
+                    if b"BI" in data:
+                        self._faults[part.objgen] = made_whole(self._pdf, data, resources)[1]
+                if fault := self._faults[part.objgen]:
+                    faults |= {fault, ODD}
             for picture in page_pictures(self._pdf.pages[index].resources):
                 if picture.objgen not in self._faults:
                     self._faults[picture.objgen] = ""
@@ -123,6 +134,12 @@ class Structure:
         except (*PROBLEMS, *DECODING):
             pass  # the renderer does as it can
         return faults - {""}
+
+    def _drawing(self, index: int) -> list[tuple[Any, Any]]:
+        """The contents of a page and of its forms, each with its resources. Raises one of PROBLEMS."""
+        page = self._pdf.pages[index]
+        own = [(part, page.resources) for part in _parts(page.obj) if isinstance(part, Stream)]
+        return own + [(form, form.get("/Resources", page.resources)) for form in page_forms(page.resources)]
 
     @property
     def draws(self) -> bool:
@@ -140,14 +157,26 @@ class Structure:
                     part.write(data or b"")
         except PROBLEMS:
             pass  # it stays as it is
-        if ODD in self.picture_faults(index):
-            for picture in page_pictures(page.resources):
-                try:
-                    if self._faults.get(picture.objgen) == ODD:
-                        mend_picture(picture)
-                        self._faults[picture.objgen] = ""
-                except (*PROBLEMS, *DECODING):
-                    self._faults[picture.objgen] = CUT
+        if ODD not in self.picture_faults(index):
+            return
+        try:
+            for part, resources in self._drawing(index):
+                if self._faults.get(part.objgen) and self._is_left(part):
+                    part.write(made_whole(self._pdf, _unpacked(part)[0] or b"", resources)[0])
+        except PROBLEMS:
+            pass
+        for picture in page_pictures(page.resources):
+            try:
+                if self._faults.get(picture.objgen) == ODD and self._is_left(picture):
+                    mend_picture(picture)
+            except (*PROBLEMS, *DECODING):
+                self._faults[picture.objgen] = CUT
+
+    def _is_left(self, thing: Any) -> bool:
+        """Return True if something is to be mended; once for each."""
+        left = thing.objgen not in self._mended
+        self._mended.add(thing.objgen)
+        return left
 
     def _look_at_pages(self) -> None:
         """UserUnits, and fields that PDFium leaves out because no form has them."""
@@ -155,13 +184,14 @@ class Structure:
             form, given = "/AcroForm" in self._pdf.Root, dict[str, Any]()
             for index, page in enumerate(self._pdf.pages):
                 raw = page.obj
-                self._mend_resources(_inherited(raw, "/Resources"), given)
+                self._mend_all_resources(_inherited(raw, "/Resources"), given)
                 if "/UserUnit" in raw and 0 < float(raw.UserUnit) <= UNIT_MOST:
                     self.units[index] = float(raw.UserUnit)
                 if "/Annots" in raw:
                     for note in raw.Annots:
                         self._keep_field(note, form)
                         self._draw_note(note)
+                        self._mend_looks(note, given)
                 if "/CropBox" in raw and not _overlap(raw.CropBox, _inherited(raw, "/MediaBox")):
                     del raw.CropBox
                     self.changed = True
@@ -179,6 +209,31 @@ class Structure:
         if "/AS" not in note and isinstance(value, Name) and isinstance(looks, Dictionary) and str(value) in looks:
             note.AS = value
             self.changed = True
+
+    def _mend_all_resources(self, resources: Any, given: dict[str, Any]) -> None:
+        """Mends those of a page and of its forms; what pages share, once."""
+        key = resources.objgen if isinstance(resources, Dictionary) else (0, 0)
+        if key in self._shared:
+            return
+        if any(key):
+            self._shared.add(key)
+        self._mend_resources(resources, given)
+        try:
+            for form in page_forms(resources):
+                if form.objgen not in self._shared:
+                    self._shared.add(form.objgen)
+                    self._mend_resources(form.get("/Resources"), given)
+        except PROBLEMS:
+            pass  # a malformed form does not hide what is on other pages
+
+    def _mend_looks(self, note: Any, given: dict[str, Any]) -> None:
+        """Mends the resources of what an annotation looks like."""
+        try:
+            looks = note.AP.N if isinstance(note, Dictionary) and "/AP" in note else None
+            for one in [looks] if isinstance(looks, Stream) else list(looks.values()) if looks is not None else ():
+                self._mend_all_resources(one.get("/Resources"), given)
+        except PROBLEMS:
+            pass
 
     def _mend_resources(self, resources: Any, given: dict[str, Any]) -> None:
         if not isinstance(resources, Dictionary):
@@ -315,23 +370,8 @@ def _unpacked(part: Any) -> tuple[bytes | None, bool]:
     except zlib.error as error:
         checked = "data check" in str(error)
     # What comes before the damage, or without the two octets that say how it is packed.
-    readings = (
-        _inflated(packed[skipped:], zlib.decompressobj(bits)) for skipped, bits in ((0, 15), (2, -15), (0, -15))
-    )
+    readings = (inflated(packed[skipped:], zlib.decompressobj(bits)) for skipped, bits in ((0, 15), (2, -15), (0, -15)))
     return next(filter(None, readings), b""), shifted or not checked
-
-
-def _inflated(packed: bytes, unpacker: Any) -> bytes:
-    """Unpack what comes before the damage."""
-    out = bytearray()
-    try:
-        for start in range(0, len(packed), CHUNK):
-            out += unpacker.decompress(packed[start : start + CHUNK], UNPACKED_MAX)
-            if len(out) > UNPACKED_MAX:
-                break
-    except zlib.error:
-        pass
-    return bytes(out)
 
 
 def _inherited(thing: Any, key: str) -> Any:

@@ -3,15 +3,28 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import numpy as np
+import pikepdf
 import pytest
 
 from softfax.documents.load import open_document
 from softfax.documents.types import DocumentLimits, FaxImage, Source
-from tests.support.odd_pdfs import CUT_PICTURES, FILES, GREYS, HELVETICA, PAGES, PICTURES, picture_pdf, plain
+from tests.support.odd_pdfs import (
+    CUT_INLINE,
+    CUT_PICTURES,
+    FILES,
+    GREYS,
+    HELVETICA,
+    PAGES,
+    PICTURES,
+    inline,
+    picture_pdf,
+    plain,
+)
 from tests.support.pdf_pages import stream, text
 
 
@@ -49,6 +62,48 @@ def test_a_picture_is_drawn_however_it_is_written(tmp_path: Path, name: str) -> 
     # Inks are a little lighter than black, as on paper.
     assert np.abs(page - expected).mean() < 4
     assert not said
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_drawn_as_they_are_meant_on_every_page(tmp_path: Path, name: str) -> None:
+    """Mending one page makes the others no worse."""
+    path = tmp_path / "three.pdf"
+    with pikepdf.new() as pages:
+        for _ in range(3):
+            pages.pages.extend(pikepdf.open(io.BytesIO(PICTURES[name])).pages)
+        pages.save(path)
+    expected, _ = drawn(tmp_path, picture_pdf(GREYS.tobytes()))
+    found = [np.asarray(sheet.render(595, 842), int) for sheet in open_document(Source(path=path), DocumentLimits())]  # type: ignore[union-attr]
+    assert [np.abs(page - expected).mean() < 4 for page in found] == [True] * 3
+
+
+@pytest.mark.parametrize("in_form", [False, True])
+@pytest.mark.parametrize("name", CUT_INLINE)
+def test_a_picture_that_is_cut_within_the_contents_is_said_and_takes_nothing_along(
+    tmp_path: Path, name: str, in_form: bool
+) -> None:
+    def page(contents: str) -> bytes:
+        if not in_form:
+            return plain(contents)
+        form = stream(contents, "/Type /XObject /Subtype /Form /BBox [0 0 595 842]")
+        return plain("/X Do", more="/XObject << /X 7 0 R >>", objects=(form,))
+
+    whole, cut = CUT_INLINE[name]
+    expected, said = drawn(tmp_path, page(whole))
+    assert not said
+    found, said = drawn(tmp_path, page(cut))
+    assert "page 1 of odd.pdf has a picture whose data end early" in said
+    words = np.r_[0:150, 700:842]
+    assert np.array_equal(found[words], expected[words])
+    assert (found[700:] < 128).any()
+
+
+def test_contents_that_end_within_a_picture_show_what_there_is_of_it(tmp_path: Path) -> None:
+    cut = inline(GREYS.tobytes()[: GREYS.size // 2], end=b"")
+    page, said = drawn(tmp_path, plain(cut))
+    expected, _ = drawn(tmp_path, plain(inline(GREYS.tobytes())))
+    assert "page 1 of odd.pdf has a picture whose data end early" in said
+    assert np.abs(page - expected)[: 842 - 400 - 140].mean() < 1
 
 
 @pytest.mark.parametrize("name", CUT_PICTURES)
