@@ -63,13 +63,13 @@ def set_up(config: StationConfig, environ: Mapping[str, str] = os.environ) -> No
             old.close()
     root.addHandler(handler)
     level = environ.get("SOFTFAX_LOG", "").upper() or config.log.level.upper()
-    root.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
-    if _on_terminal(config) and root.level == logging.INFO:
+    ours = logging.getLogger("softfax")
+    ours.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
+    if _on_terminal(config) and ours.level == logging.INFO:
         # At a terminal the station prints what happens; the log has what went wrong.
-        root.setLevel(logging.WARNING)
+        ours.setLevel(logging.WARNING)
     # What others' libraries say in passing is of no use here.
-    for name in ("sqlalchemy", "asyncio", "uvicorn", "uvicorn.access", "httpx", "mail.log", "PIL", "fontTools"):
-        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    root.setLevel(max(ours.level, logging.WARNING))
     logging.captureWarnings(True)
 
 

@@ -49,8 +49,10 @@ RESULT = FaxResult(
 def _logging() -> Iterator[None]:
     """Leaves logging as it was."""
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    ours = logging.getLogger("softfax")
+    handlers, level, our_level = list(root.handlers), root.level, ours.level
     yield
+    ours.setLevel(our_level)
     for handler in set(root.handlers) - set(handlers):
         handler.close()
     root.handlers[:] = handlers
@@ -146,6 +148,13 @@ def test_level_of_the_environment_wins_and_a_reload_replaces(tmp_path: Path) -> 
     logging.getLogger("softfax.x").debug("seen")
     assert "seen" in (tmp_path / "b.log").read_text()
     assert not (tmp_path / "a.log").read_text()
+
+
+def test_what_libraries_say_in_passing_is_not_in_the_log(tmp_path: Path) -> None:
+    start(path := tmp_path / "log").info("ours")
+    logging.getLogger("pikepdf._core").info("pikepdf C++ to Python logger bridge initialized")
+    logging.getLogger("pikepdf._core").warning("an object is damaged")
+    assert [line["message"] for line in written(path)] == ["ours", "an object is damaged"]
 
 
 def test_what_the_station_says_itself_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
