@@ -54,11 +54,12 @@ sys.exit(main())
 RUN
 chmod 755 "$root/usr/bin/softfax"
 
-install -Dm644 deploy/systemd/softfax.service "$root/lib/systemd/system/softfax.service"
+install -Dm644 deploy/systemd/softfax.service "$root/usr/lib/systemd/system/softfax.service"
 install -Dm644 deploy/systemd/softfax.sysusers "$root/usr/lib/sysusers.d/softfax.conf"
 install -Dm644 deploy/systemd/softfax.tmpfiles "$root/usr/lib/tmpfiles.d/softfax.conf"
 install -Dm644 deploy/debian/logrotate "$root/etc/logrotate.d/softfax"
-for page in docs/*.md README.md; do install -Dm644 "$page" "$root/usr/share/doc/softfax/$(basename "$page")"; done
+# Where the links in them lead.
+for page in *.md docs/*.md docs/images/*; do install -Dm644 "$page" "$root/usr/share/doc/softfax/$page"; done
 install -d "$root/usr/share/doc/softfax/monitoring"
 install -m644 deploy/monitoring/* "$root/usr/share/doc/softfax/monitoring/"
 "$PY" tools/sbom.py --modules "$site" ${wheel:+--wheel "$wheel"} "$root/usr/share/doc/softfax/softfax.cdx.json" >>"$log" 2>&1 || fail "the bill of materials could not be written"

@@ -26,6 +26,7 @@ in_bare dpkg --purge softfax >>"$log" 2>&1 || true
 rm -f "$bare"/softfax_*.deb
 cp "$deb" "$bare/"
 in_bare dpkg --install "/$(basename "$deb")" 2>&1 | tee -a "$log" || fail "the package does not install"
+! grep -q "Error compiling" "$log" || fail "the package installs with errors"
 in_bare softfax --version
 in_bare sh -c 'getent passwd softfax; stat -c "%A %U:%G %n" /etc/softfax /etc/softfax/softfax.toml /var/lib/softfax /var/log/softfax'
 in_bare setpriv --reuid softfax --regid softfax --init-groups env XDG_STATE_HOME=/var/lib softfax config check /etc/softfax/softfax.toml

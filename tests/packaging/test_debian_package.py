@@ -67,7 +67,10 @@ def bare() -> Iterator[BareDebian]:
 
 def test_what_was_backed_up_is_there_again(bare: BareDebian) -> None:
     root = bare.root
-    bare.run("dpkg", "--install", "/softfax.deb")
+    assert "Error" not in bare.run("dpkg", "--install", "/softfax.deb")
+    links = re.findall(r"]\(((?!https)[A-Za-z][^)#]*)", (root / "usr/share/doc/softfax/README.md").read_text())
+    assert len(links) > 20
+    assert [one for one in links if not (root / "usr/share/doc/softfax" / one).is_file()] == []
     config = root / CONFIG[1:]
     assert re.search(r'^dir = "/var/lib/softfax"', config.read_text(), re.M), (
         "root and the station's user find the same folder"
@@ -94,7 +97,7 @@ def test_what_was_backed_up_is_there_again(bare: BareDebian) -> None:
         (backup,) = softfax(bare, "backup", "/root/b.tar")
         assert backup["files"] > 1
 
-    bare.run("dpkg", "--purge", "softfax")
+    assert "warning" not in bare.run("dpkg", "--purge", "softfax")
     for folder in ("etc/softfax", "var/lib/softfax", "var/log/softfax", "usr/lib/softfax"):
         assert not (root / folder).exists(), "purged"
 
