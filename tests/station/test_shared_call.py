@@ -14,7 +14,16 @@ from PIL import Image, ImageDraw
 from softfax.documents.tiff import TiffWriter, read_pages
 from softfax.errors import UsageError
 from softfax.fax import outcome
-from softfax.model import CallEvent, Direction, FaxResult, FaxUpdate, PageEvent
+from softfax.model import (
+    CallEvent,
+    Direction,
+    FaxResult,
+    FaxUpdate,
+    Mode,
+    PageEvent,
+    SessionEvent,
+    SessionState,
+)
 from softfax.station import FaxCall, FaxOrder, Station
 from softfax.vocabularies import callbacks
 
@@ -122,9 +131,21 @@ def test_three_faxes_go_in_one_call_page_for_page(tmp_path: Path, direct: bool, 
             fax_tiff(tmp_path / "third.tif", 3 if direct else 1),
         ]
         async with a_station(tmp_path, direct=direct, mode=mode) as (station, updates):
+            opened: dict[str, Mode | None] = {}
+
+            def watch(update: FaxUpdate) -> None:
+                call = station.find(update.context.fax_id)
+                if isinstance(update.event, SessionEvent) and update.event.state is SessionState.OPEN and call:
+                    opened[update.context.fax_id] = call.mode
+
+            station.subscribe(watch)
             calls = begin(station, faxes)
             ended = await results(calls)
             there = await received(updates)
+        fax_ids = [call.context.fax_id for call in calls]
+        assert [opened[fax_id] for fax_id in fax_ids] == [Mode.T38 if direct else Mode.AUDIO] * 3, (
+            "known from the beginning of each"
+        )
         assert [(one.success, one.pages, one.pages_total) for one in ended] == [
             (True, n, n) for n in (2, 1, 3 if direct else 1)
         ]

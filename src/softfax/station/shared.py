@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from softfax.documents.job import PageJob
 from softfax.fax import outcome
@@ -25,7 +25,14 @@ from softfax.model import Event
 
 __all__ = ["SharedCall", "TurnLostError"]
 
-F = TypeVar("F")
+
+class OneOfCall(Protocol):
+    """A fax, and what is under way of it once the call is its own."""
+
+    active: ActiveFax | None
+
+
+F = TypeVar("F", bound=OneOfCall)
 NOT_PLACED = Outcome(False, "CANCEL", "it was not placed", outcome.NO_T30, reached=False)
 
 
@@ -121,6 +128,7 @@ class SharedCall(Generic[F]):
             (one, following), self._next = self._next, None
             self._of, self._active, self._announced = one.fax, following, bool(self._waiting)
             active.following, following.following = None, self
+            one.fax.active = following  # whose events come from here on
             following.go_on(active)
             one.handed.set_result(following)
         elif self._announced and not self._waiting:
