@@ -13,6 +13,7 @@ from softfax.documents.colour import Convert, from_deep, lightness, managed
 from softfax.documents.deep_tiff import DeepPage, deep_pages
 from softfax.documents.fax_bits import Complaints, is_cut
 from softfax.documents.in_place import page_in_place
+from softfax.documents.photoshop import is_multichannel, is_transparent
 from softfax.documents.ranges import parse_ranges
 from softfax.documents.types import DocumentLimits, FaxImage, PageClass, Sheet, Source
 from softfax.errors import DocumentError, DocumentTooLargeError, DocumentUnsupportedError
@@ -184,6 +185,9 @@ class ImageDocument:
         if image.format in PAGED:
             image.seek(index)
         self._check_size(image.size)
+        if image.format == "PSD" and is_multichannel(self._source.path):
+            problem = f"{self._source.shown} is in colours of its own (Multichannel)"
+            raise DocumentUnsupportedError(problem, "save it in RGB or CMYK")
         dpi, stored = _resolution(image), _turn(image)
         warning = f"{where} is damaged: a part of it may be missing" if self._is_damaged(image) else ""
         if stored in LYING:
@@ -206,7 +210,9 @@ class ImageDocument:
         if ImageFile.LOAD_TRUNCATED_IMAGES:
             _whiten_missing(image)
             warning = f"{where} is cut off: what is missing is white"
-        picture = _on_white(image)
+        # A selection that was saved, or an ink, hides nothing of the picture.
+        beside = image.format == "PSD" and image.mode == "RGBA" and not is_transparent(self._source.path)
+        picture = image.convert("RGB") if beside else _on_white(image)
         picture = _grey(picture) if convert is None else picture.convert(mode)
         return ImageSheet(_upright(picture, image), dpi, convert, warning)
 

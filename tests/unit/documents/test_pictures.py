@@ -266,10 +266,13 @@ def test_a_heic_picture_is_taken_where_what_reads_it_is_there(tmp_path: Path, mo
         drawn(tmp_path / "photo.heic")
 
 
-def psd(mode: int, planes: list[np.ndarray]) -> bytes:
-    """A picture of Photoshop's: 1 grey, 3 RGB, 4 CMYK, 9 L*a*b*; not packed, and no layers beside the merged picture."""
-    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, len(planes), *SHAPE, 8, mode)
-    return head + struct.pack(">IIIH", 0, 0, 0, 0) + b"".join(plane.tobytes() for plane in planes)
+def psd(mode: int, planes: list[np.ndarray], layers: int = 0) -> bytes:
+    """A picture of Photoshop's: 1 grey, 3 RGB, 4 CMYK, 7 inks, 9 L*a*b*; not packed. Of layers there is only their number."""
+    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, len(planes), *SHAPE, 8 * planes[0].dtype.itemsize, mode)
+    told = struct.pack(">IIh", 6, 2, layers) if layers else struct.pack(">I", 0)
+    resource = b"8BIM" + struct.pack(">HHI", 1005, 0, 3) + b"abc\0"
+    body = struct.pack(">II", 0, len(resource)) + resource + told + struct.pack(">H", 0)
+    return head + body + b"".join(plane.tobytes() for plane in planes)
 
 
 TONES = tones(255, "u1")
@@ -285,6 +288,33 @@ def test_pictures_of_photoshop_are_drawn(tmp_path: Path, mode: int, planes: list
     path = tmp_path / "picture.psd"
     path.write_bytes(psd(mode, planes))
     assert_tones(drawn(path)[0])
+
+
+@pytest.mark.parametrize(
+    ("layers", "shown"), [(0, True), (1, True), (-1, False)], ids=["no layers", "a layer", "transparent"]
+)
+def test_a_selection_saved_with_a_picture_hides_nothing_of_it(tmp_path: Path, layers: int, shown: bool) -> None:
+    """The fourth channel is transparency only where Photoshop says so."""
+    path = tmp_path / "picture.psd"
+    path.write_bytes(psd(3, [TONES, TONES, TONES, NEUTRAL * 0], layers))
+    if shown:
+        assert_tones(drawn(path)[0])
+    else:
+        assert (drawn(path)[0] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "remedy"),
+    [
+        (psd(7, [NEUTRAL * 0 + 255, TONES]), "colours of its own .Multichannel.; save it in RGB"),
+        (psd(3, [TONES.astype(">u2") * 257] * 3), "PSD of 8 bits"),
+    ],
+    ids=["inks", "16 bits"],
+)
+def test_a_picture_of_photoshops_that_is_not_read_whole_is_refused(tmp_path: Path, data: bytes, remedy: str) -> None:
+    (tmp_path / "picture.psd").write_bytes(data)
+    with pytest.raises(DocumentUnsupportedError, match=remedy):
+        drawn(tmp_path / "picture.psd")
 
 
 @pytest.mark.parametrize("ending", ["dib", "im.sgi", "pcx", "dcx", "qoi", "sun"])
