@@ -10,6 +10,7 @@ for as long, the stations are restarted one after the other, and so again. With 
 
 from __future__ import annotations
 
+import argparse
 import random
 import statistics
 import sys
@@ -52,19 +53,27 @@ def report(outcome: Outcome, faxes: int) -> None:
 
 def main() -> None:
     """Run both, and print the figures."""
-    given = sys.argv[1:]
-    if given[:1] == ["--real"]:
-        sys.exit(group_calls.run(int(given[1]) if len(given) > 1 else 100))
-    faxes, lease_s, step_s = (float(one) for one in (*given, *("5000", "20", "0.5")[len(given) :]))
+    parser = argparse.ArgumentParser(
+        description="Three stations on one database, with breaks; and what idle ones cost it."
+    )
+    parser.add_argument(
+        "--real", type=int, nargs="?", const=100, metavar="FAXES", help="so many real calls instead (100)"
+    )
+    parser.add_argument("faxes", type=int, nargs="?", default=5000)
+    parser.add_argument("lease_s", type=float, nargs="?", default=20.0)
+    parser.add_argument("step_s", type=float, nargs="?", default=0.5, help="length of a simulated call's steps")
+    options = parser.parse_args()
+    if options.real:
+        sys.exit(group_calls.run(options.real))
     with tempfile.TemporaryDirectory() as name:
         with postgresql("shared_preload_libraries=pg_stat_statements") as url:
             print(f"idle: {idle_statements(Path(name), url):.1f} statements a second for three stations", flush=True)
         with postgresql() as url:
             outcome = chaos(
-                Path(name), url, int(faxes), _phases(), lease_s=lease_s, step_s=step_s, limit_s=3600.0,
-                outage_s=OUTAGE * lease_s,
+                Path(name), url, options.faxes, _phases(), lease_s=options.lease_s, step_s=options.step_s, limit_s=3600.0,
+                outage_s=OUTAGE * options.lease_s,
             )  # fmt: skip
-    report(outcome, int(faxes))
+    report(outcome, options.faxes)
 
 
 if __name__ == "__main__":
