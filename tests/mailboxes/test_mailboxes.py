@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 
+from softfax.database import jobs
 from softfax.delivery.policy import RetryPolicy
 from softfax.fax.facts import PageMark
 from softfax.fax.outcome import Outcome
@@ -102,6 +104,35 @@ async def settled(mailboxes: Mailboxes) -> dict[str, int]:
         while (counts := await asyncio.to_thread(mailboxes.counts))["waiting"] or not counts["done"] + counts["dead"]:
             await asyncio.sleep(0.05)
     return counts
+
+
+def test_a_database_that_is_away_is_no_failed_delivery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delivery for which nothing can be read is repeated, and the fax says nothing of it."""
+    monkeypatch.setattr(jobs, "REPEATED_S", 0.1)
+    box = {"name": "desk", "folder": [{"dir": str(tmp_path / "box")}]}
+    asked = []
+
+    async def run() -> None:
+        async with running(tmp_path, mailbox=[box]) as (station, queue, mailboxes):
+            get = queue.store.get
+
+            def away(fax_id: str) -> Any:
+                if threading.current_thread().name.startswith("softfax-") and len(asked) < 2:
+                    asked.append(fax_id)
+                    raise sa.exc.OperationalError("SELECT", {}, Exception("server closed the connection"))
+                return get(fax_id)
+
+            monkeypatch.setattr(queue.store, "get", away)
+            fax_id = await receive(station, queue, "desk")
+            assert (await settled(mailboxes))["done"] == 1
+            assert station.database is not None
+            with station.database.engine.connect() as connection:
+                tried = connection.execute(sa.text("SELECT attempts FROM softfax_mailbox_deliveries")).scalars().all()
+            fax = await queue.get(fax_id)
+            assert fax is not None
+            assert (len(asked), tried, fax.reason) == (2, [1], "")
+
+    asyncio.run(run())
 
 
 class _Store(BaseHTTPRequestHandler):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,33 @@ def test_an_end_whose_answer_got_lost_is_told_once(
         assert lost == {fax.id}
 
     asyncio.run(run())
+
+
+def test_faxes_wait_for_a_database_that_is_away_as_it_is_looked_for_them(
+    tmp_path: Path, letter: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line says so, not one for each fax."""
+
+    async def run() -> None:
+        async with running(tmp_path) as r:
+            kept, asked = r.queue.store.kept, list[str]()
+
+            def away(fax_id: str) -> Any:
+                if threading.current_thread().name == "softfax-jobs" and len(asked) < 2:
+                    asked.append(fax_id)
+                    raise sa.exc.OperationalError("SELECT x", {}, Exception("server closed the connection"))
+                return kept(fax_id)
+
+            monkeypatch.setattr(r.queue.store, "kept", away)
+            faxes = await r.queue.submit([request(f"ok-{n}", letter) for n in range(5)])
+            for fax in faxes:
+                ended = await r.until(fax.id)
+                assert (ended.state, len(ended.attempts)) == (FaxState.DELIVERED, 1)
+            await r.all_told()
+
+    asyncio.run(run())
+    said = [one.getMessage() for one in caplog.records if "claimed" in one.getMessage() or "slot" in one.getMessage()]
+    assert said == ["no faxes can be claimed: server closed the connection"]
 
 
 def test_a_corrected_end_leaves_the_first_as_it_was_told(tmp_path: Path, letter: Path) -> None:

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +15,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from softfax.database import postgresql as limits
+from softfax.database import stations
+from softfax.database.away import is_away
 from softfax.database.database import Database, database_url
-from softfax.database.schema import StationLock
+from softfax.database.schema import StationLock, one_at_a_time
 from softfax.model import Cause, FaxState
 from tests.queue.test_queue import LIMIT_S, QUICK, running
 from tests.support.postgresql import postgresql
@@ -117,10 +123,64 @@ def test_a_database_of_before(database: str, tmp_path: Path) -> None:
     what_waits_in_version_3_is_due(database_url(tmp_path, database.replace("/postgres", "/before")))
 
 
+def test_a_server_that_hangs_is_one_that_is_lost(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its system keeps the connection, so that nothing else would end the wait."""
+    monkeypatch.setattr(limits, "ANSWER_S", 1.0)
+    made = Database(database_url(tmp_path, database))
+    nap = sa.text("SELECT pg_sleep(2.5)")
+    with made.engine.connect() as connection:
+        pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(sa.exc.OperationalError, match="the server has not answered for 1 s") as lost:
+                connection.execute(sa.text("SELECT 1"))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    assert is_away(lost.value)
+    # What brings tables up to date may take its time; what uses the same connection next may not.
+    with made.engine.begin() as connection:
+        one_at_a_time(connection)
+        connection.execute(nap)
+    with pytest.raises(sa.exc.OperationalError, match="has not answered"), made.engine.begin() as connection:
+        connection.execute(nap)
+    made.engine.dispose()
+
+
+def test_what_a_station_said_is_heard_again_where_the_database_did_not_let_it_be_taken(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stations, "BEAT_S", 0.5)
+    url = database_url(tmp_path, database)
+    with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text("CREATE DATABASE heard"))
+    url = url.replace("/postgres", "/heard")
+    made, heard = Database(url, name="one", folder=tmp_path), list[str]()
+
+    def listen(what: str) -> None:
+        heard.append(what)
+        if what == "said":
+            raise sa.exc.OperationalError("SELECT", {}, Exception("server closed the connection"))
+
+    made.prepare(sa.MetaData())
+    try:
+        made.stations.listeners.append(listen)
+        end = time.monotonic() + LIMIT_S
+        while "said" not in heard or heard[-1] != stations.GONE:
+            assert time.monotonic() < end, heard
+            if "said" not in heard:
+                with made.engine.begin() as connection:
+                    stations.notify(connection, "said")
+            time.sleep(0.1)
+    finally:
+        made.close()
+
+
 def test_a_transaction_that_is_held_is_ended(database: str, tmp_path: Path) -> None:
     """Locks of a station that is halted end after some seconds."""
     made = Database(database_url(tmp_path, database))
     with made.engine.connect() as connection:
-        limits = {name: connection.execute(sa.text(f"SHOW {name}")).scalar() for name in LIMITS}
+        found = {name: connection.execute(sa.text(f"SHOW {name}")).scalar() for name in LIMITS}
     made.engine.dispose()
-    assert limits == LIMITS
+    assert found == LIMITS

@@ -96,9 +96,9 @@ class SimulatedCalls:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     @property
-    def bound_address(self) -> tuple[str, int]:
+    def bound_addresses(self) -> tuple[tuple[str, int], ...]:
         """Nowhere."""
-        return "127.0.0.1", 0
+        return (("127.0.0.1", 0),)
 
     def room(self, account: str) -> int:
         """Return as many calls as are configured."""

@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import sqlalchemy as sa
 from softfax.database import aside
 from softfax.database.clock import ClockWatch
 from softfax.database.jobs import Jobs
+from softfax.database.postgresql import POSTGRESQL, give_up_waiting
 from softfax.database.schema import bring_up_to_date, one_at_a_time
 from softfax.database.stations import METADATA as STATIONS
 from softfax.database.stations import StationId, Stations
@@ -26,7 +26,6 @@ from softfax.diskspace import make_private
 from softfax.errors import LocalError, UsageError, in_short
 
 __all__ = [
-    "DATABASE_AWAY",
     "DATABASE_NAME",
     "Database",
     "database_engine",
@@ -35,14 +34,7 @@ __all__ = [
 ]
 
 DATABASE_NAME = "softfax.sqlite"
-#: Errors of a database that does not take something now: away, locked, full, or tired of a transaction (InternalError).
-DATABASE_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
 BUSY_TIMEOUT_MS = 30_000
-#: A station that is stopped within a transaction holds its locks for no longer than this, and one that lost its server notices.
-POSTGRESQL: Mapping[str, Any] = {
-    "options": "-c idle_in_transaction_session_timeout=5s -c lock_timeout=4s -c statement_timeout=10s",
-    "connect_timeout": 10, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
-}  # fmt: skip
 
 
 def database_url(data_dir: Path, url: str = "") -> str:
@@ -66,10 +58,12 @@ def database_engine(
     of: dict[str, Any] = {"station": station}
     if not url.startswith("sqlite"):
         options = {"application_name": name, **POSTGRESQL}
-        return sa.create_engine(
+        engine = sa.create_engine(
             url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, connect_args=options,
             execution_options=of,
         )  # fmt: skip
+        give_up_waiting(engine)
+        return engine
     path = Path(url.removeprefix("sqlite:///"))
     if must_exist and not path.is_file():
         raise LocalError(f"there is no database {path}", "name the station's configuration with --config")

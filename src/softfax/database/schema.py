@@ -21,6 +21,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from softfax._version import __version__
+from softfax.database.postgresql import wait_long
 from softfax.errors import LocalError
 
 __all__ = ["VERSION", "StationLock", "bring_up_to_date", "one_at_a_time", "schema_version"]
@@ -152,6 +153,7 @@ def one_at_a_time(connection: sa.Connection) -> None:
     if connection.dialect.name != "sqlite":
         for limit in ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"):
             connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
+        wait_long(connection)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("softfax schema"))))
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from softfax._version import __version__
+from softfax.database.away import is_away
 from softfax.database.schema import StationLock
 from softfax.errors import LocalError, in_short
 
@@ -142,6 +143,8 @@ class Stations:
         self._thread: threading.Thread | None = None
         self._listening: sa.Connection | None = None
         self._joined = self._failing = False
+        #: Whether something was heard that the database did not let a listener take.
+        self._missed = False
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -260,7 +263,9 @@ class Stations:
             notify(connection, GONE)
         if self._listening is not connection:
             connection.exec_driver_sql(f"LISTEN {CHANNEL}")
-            self._listening = connection
+            self._listening, self._missed = connection, True
+        if self._missed:
+            self._missed = False
             self._hear(GONE)  # messages sent meanwhile were not heard
 
     def _listen(self, timeout_s: float) -> None:
@@ -273,7 +278,8 @@ class Stations:
         for listener in self.listeners:
             try:
                 listener(what)
-            except Exception:
+            except Exception as error:
+                self._missed |= is_away(error)
                 log.exception("what a station said was not taken")
 
 

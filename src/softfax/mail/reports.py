@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from softfax.database.away import is_away
 from softfax.database.database import Database
 from softfax.database.jobs import job_indexes
 from softfax.delivery.policy import RetryPolicy
@@ -156,6 +157,8 @@ class MailReports:
             self._failed(row, error)
             return
         except Exception as error:
+            if is_away(error):
+                raise  # no fault of who gets it
             log.exception("the report of fax %s could not be made", row.fax_id)
             self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
             return

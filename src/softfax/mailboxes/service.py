@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from softfax.asjson import rfc3339
+from softfax.database.away import is_away
 from softfax.database.database import Database
 from softfax.database.jobs import job_indexes
 from softfax.delivery.policy import RetryPolicy
@@ -137,6 +138,8 @@ class Mailboxes:
             self._failed(row, error)
             return
         except Exception as error:
+            if is_away(error):
+                raise  # no fault of the place that it goes to
             log.exception("fax %s could not be delivered", row.fax_id)
             self._failed(row, MailboxError(f"softfax failed ({type(error).__name__})"))
             return

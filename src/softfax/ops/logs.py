@@ -22,8 +22,10 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from softfax import logcontext
-from softfax.database.database import DATABASE_AWAY
+from softfax.database.away import is_away
 from softfax.errors import LocalError, in_short
 from softfax.model import CallEvent, FaxResult, FaxUpdate, ProgressEvent, SessionEvent
 from softfax.ops.check import secrets_in
@@ -167,11 +169,18 @@ class Ids(logging.Filter):
 
 
 def database_in_short(record: logging.LogRecord) -> bool:
-    """Says what a database does not take now on a line, instead of a traceback."""
+    """Has a database that takes nothing now said on a line, instead of a traceback, and no error with the text of a statement."""
+    args = record.args if isinstance(record.args, tuple) else ()
+    if any(isinstance(arg, SQLAlchemyError) for arg in args):
+        record.args = args = tuple(in_short(arg) if isinstance(arg, SQLAlchemyError) else arg for arg in args)
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, DATABASE_AWAY):
-        record.msg = f"{record.getMessage()}: the database says {in_short(error)}"
-        record.args = record.exc_info = None
+    if error is not None and is_away(error):
+        record.exc_info = record.exc_text = None
+        # What asyncio says goes on with all that is known of a task.
+        said, _, _ = str(record.msg if args else record.getMessage().replace("%", "%%")).partition("\n")
+        if (why := in_short(error)) not in args:
+            # As a value that is put in: what comes again is counted.
+            record.msg, record.args = f"{said}: the database says %s", (*args, why)
     return True
 
 

@@ -29,6 +29,7 @@ from prometheus_client.registry import Collector
 
 from softfax._version import __version__
 from softfax.diskspace import existing
+from softfax.errors import in_short
 from softfax.fax.outcome import CRASHED
 from softfax.model import (
     TERMINAL,
@@ -212,7 +213,7 @@ class Metrics:
             try:
                 metrics += await asyncio.wait_for(read(), 5.0)
             except Exception as error:
-                log.warning("metrics of %s are left out: %s", getattr(read, "__qualname__", "a part"), error)
+                log.warning("metrics of %s are left out: %s", getattr(read, "__qualname__", "a part"), in_short(error))
         self._snapshot.metrics = metrics
         return generate_latest(self.registry)
 

@@ -200,7 +200,9 @@ class SendAttempt:
         self.attempt = dataclasses.replace(self.attempt, unique_id=call.context.unique_id, joined=first)
         # In PostgreSQL a question to its server.
         kept, self._dialled = self.kept, await asyncio.to_thread(self.queue.database.stations.holds)
-        if not self._dialled or not await asyncio.to_thread(self.queue.store.dialled, self.claim, self.attempt):
+        if not self._dialled:
+            raise UsageError("this station has lost the database; nobody is called until it is back")
+        if not await asyncio.to_thread(self.queue.store.dialled, self.claim, self.attempt):
             self._dialled = False
             raise UsageError("cancelled, or taken over by another station")
         self.queue.recorder.own(kept.fax.id, self.attempt, kept.fax.pages_total)

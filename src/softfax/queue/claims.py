@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from softfax.database.away import is_away
 from softfax.database.jobs import Job, alone
-from softfax.errors import UsageError
+from softfax.errors import UsageError, in_short
 from softfax.model import Attempt, Cause, Fax, FaxState
 from softfax.queue.failover import failed_over
 from softfax.queue.joined import JoinedFaxes, same_call
@@ -252,8 +253,10 @@ class FaxClaims:
             try:
                 claim = search.look(row)
             except Exception as error:
+                if is_away(error):
+                    raise
                 # One that cannot be read holds up no other.
-                log.error("fax %r gets no channel slot: %s", row.id, error)
+                log.error("fax %r gets no channel slot: %s", row.id, in_short(error))
                 continue
             if claim is not None:
                 found.append(claim)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from softfax.database.database import DATABASE_AWAY
+from softfax.database.away import is_away
 from softfax.documents.types import RESOLUTION_NAMES
 from softfax.errors import in_short
 from softfax.fax.causes import classify
@@ -291,11 +291,11 @@ class Recorder:
         while True:
             try:
                 return await asyncio.to_thread(what)
-            except DATABASE_AWAY as error:
+            except Exception as error:
+                if not is_away(error):
+                    log.exception("what happened to a fax could not be written")
+                    return None
                 log.error("what happens to faxes cannot be written and is held: %s", in_short(error))
-            except Exception:
-                log.exception("what happened to a fax could not be written")
-                return None
             if self._queue.closed:
                 return None
             await asyncio.sleep(HELD_S)

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from softfax.errors import in_short
 from softfax.model import Cause, FaxResult
 from softfax.options import ModePolicy
 from softfax.records.tables import numbers
@@ -138,7 +139,7 @@ class NumberMemories:
             with self._engine().connect() as connection:
                 return self._read(connection, to)
         except sa.exc.SQLAlchemyError as error:
-            log.warning("what is known of a number cannot be read: %s", type(error).__name__)
+            log.warning("what is known of a number cannot be read: %s", in_short(error))
             return NumberMemory(number=self._key(to))
 
     def learn(self, to: str, result: FaxResult, cause: Cause | None, account: str) -> None:
@@ -151,7 +152,7 @@ class NumberMemories:
                 if after != before:
                     self._write(connection, after)
         except sa.exc.SQLAlchemyError as error:
-            log.warning("what a call taught cannot be written: %s", type(error).__name__)
+            log.warning("what a call taught cannot be written: %s", in_short(error))
 
     def prefer(self, to: str, mode: str, max_rate_bps: int, joined: str = "") -> NumberMemory:
         """Set what people want for a destination: a transport, a highest rate, several faxes in one call (on, off). Empty and 0

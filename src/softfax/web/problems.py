@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from softfax.database.database import DATABASE_AWAY
+from softfax.database.away import is_away
 from softfax.diskspace import is_full
 from softfax.errors import (
     DiskFullError,
@@ -117,7 +117,7 @@ def problem_of(error: Exception, request_id: str = "") -> Problem:
     if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
         log.error("request %s failed: %s", request_id, error)
         return _of_softfax(LocalError(f"files cannot be written ({error.strerror})", "softfax doctor says more"))
-    if isinstance(error, DATABASE_AWAY):
+    if is_away(error):
         log.error("request %s failed: the database says %s", request_id, in_short(error))
         return _of_softfax(LocalError("the database does not take it now", "try again; softfax doctor says more"))
     log.error("request %s failed", request_id, exc_info=error)

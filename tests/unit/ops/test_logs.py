@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +119,35 @@ def test_a_database_that_goes_away_is_a_line(tmp_path: Path) -> None:
     (line,) = written(tmp_path / "softfax.log")
     assert line["message"] == "the upkeep of the queue failed: the database says terminating connection"
     assert "exception" not in line
+
+
+def test_an_error_of_a_database_is_its_first_line_wherever_it_stands(tmp_path: Path) -> None:
+    log = start(tmp_path / "softfax.log")
+    gone = sa.exc.OperationalError(
+        "SELECT x", {"to": "0301234"}, ValueError("server closed the connection\nThis probably")
+    )
+    log.warning("fax %s gets no slot: %s", FAX, gone)
+    # What goes wrong as a connection is thrown away is the driver's own.
+    logging.getLogger("sqlalchemy.pool").error(
+        "Exception terminating connection %r", 1, exc_info=sqlite3.OperationalError("100 % gone")
+    )
+    logging.getLogger("asyncio").error(f"Task exception was never retrieved, 100 %\nfuture: {gone!r}", exc_info=gone)
+    log.error("fax %s is ended: %s", FAX, gone, exc_info=gone)
+    lines = written(tmp_path / "softfax.log")
+    assert [line["message"] for line in lines] == [
+        f"fax {FAX} gets no slot: server closed the connection",
+        "Exception terminating connection 1: the database says 100 % gone",
+        "Task exception was never retrieved, 100 %: the database says server closed the connection",
+        f"fax {FAX} is ended: server closed the connection",
+    ]
+    assert "exception" not in lines[1] | lines[2] | lines[3]
+
+
+def test_what_a_database_says_for_many_faxes_is_counted(tmp_path: Path) -> None:
+    log = start(tmp_path / "softfax.log", repeats=3)
+    for number in range(9):
+        log.error("fax %s is not dialled", f"{number:024x}", exc_info=sqlite3.OperationalError("database is locked"))
+    assert len(written(tmp_path / "softfax.log")) == 3
 
 
 def test_text(tmp_path: Path) -> None:
