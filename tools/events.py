@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes the examples of docs/events.md from a real fax: one sent to another station over SIP, with an AMI client looking on.
+"""Makes the examples of docs/events.md from a real fax: one sent to another station over SIP, at the pace of any far end, with an
+AMI client looking on.
 
 .venv/bin/python tools/events.py      writes the part of the page between its marks anew
 """
@@ -40,7 +41,10 @@ async def one_fax(work: Path) -> tuple[list[tuple[FaxUpdate, str]], str]:
     line = (await receiver.stderr.readline()).decode()
     uri = re.findall(r"sip:(\S+) ", line)[0]
     config = StationConfig(
-        sip={"listen": "127.0.0.1:0"}, data={"dir": work}, callbacks={"enabled": False}, fax={"ident": IDENT}
+        sip={"listen": "127.0.0.1:0", "direct": False},
+        data={"dir": work},
+        callbacks={"enabled": False},
+        fax={"ident": IDENT},
     )  # type: ignore[arg-type]
     ami = AmiConfig(listen="127.0.0.1:0", user=({"name": "docs", "secret": "docs"},))  # type: ignore[arg-type]
     seen: list[tuple[FaxUpdate, str]] = []
