@@ -78,11 +78,11 @@ class GroupCalls(SimulatedCalls):
         self._link.sendall(f"{what} {number} {page} {self._of_number[number]}\n".encode())
         return int(self._answers.readline())
 
-    async def _call(self, order: wire.PlaceCall) -> None:
+    async def _call(self, order: wire.PlaceCall) -> bool:
         number = order.uri.partition(":")[2].partition("@")[0]
         self._of_number[number] = f"{order.settings.account} {order.fax_id}"
         try:
-            await super()._call(order)
+            return await super()._call(order)
         finally:
             self._tell("end", number, 0)
 
