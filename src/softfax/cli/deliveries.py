@@ -56,7 +56,7 @@ def _list(store: Store, options: argparse.Namespace) -> int:
         else:
             print(
                 f"{callback.number}  {_time(callback.ended_at or callback.put_at)}  fax {callback.fax_id}  "
-                f"{_place(callback)}  {counted(callback.attempts, 'attempt')}  {callback.last_error}"
+                f"{callback.place}  {counted(callback.attempts, 'attempt')}  {callback.last_error}"
             )
     if not callbacks:
         print(f"no callbacks are {options.state}", file=sys.stderr)
@@ -100,7 +100,7 @@ def _fields(callback: StoredCallback) -> dict[str, Any]:
         "state": callback.state,
         "fax_id": callback.fax_id,
         "event_id": callback.event_id,
-        "url": _place(callback),
+        "url": callback.place,
         "dialect": callback.target.dialect,
         "attempts": callback.attempts,
         "put": _time(callback.put_at),
@@ -109,11 +109,6 @@ def _fields(callback: StoredCallback) -> dict[str, Any]:
         "last_status": callback.last_status,
         "last_error": callback.last_error,
     }
-
-
-def _place(callback: StoredCallback) -> str:
-    """Destination without its query, which may hold a token."""
-    return callback.target.at(callback.path_suffix).url.partition("?")[0]
 
 
 def _time(seconds: float) -> str:

@@ -86,6 +86,11 @@ class Callback:
         """The sequence it belongs to."""
         return f"{self.fax_id}.{self.target.key}"
 
+    @property
+    def place(self) -> str:
+        """The URL that it goes to, without the query, which may hold a token."""
+        return self.target.at(self.path_suffix).url.partition("?")[0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCallback(Callback):

@@ -39,8 +39,9 @@ def an_outbox(
         outbox.stop()
 
 
-def put(outbox: OwnOutbox, target: CallbackTarget, event: str, fax: str = "fax1") -> bool:
-    return outbox.put(target, fax_id=fax, event_id=event, body=json.dumps({"event": event}).encode()).result(10)
+def put(outbox: OwnOutbox, target: CallbackTarget, event: str, fax: str = "fax1", path_suffix: str = "") -> bool:
+    body = json.dumps({"event": event}).encode()
+    return outbox.put(target, fax_id=fax, event_id=event, body=body, path_suffix=path_suffix).result(10)
 
 
 def is_signed(request: Request, secret: str) -> bool:

@@ -24,7 +24,7 @@ def test_dead_letters_are_listed_and_sent_once_more(tmp_path: Path) -> None:
             made.station.outbox = outbox
             (dead,) = (await client.get("/v1/deliveries")).json()["deliveries"]
             assert dead | {"put": "", "ended": ""} == {
-                "number": dead["number"], "state": "dead", "fax_id": "fax1", "event_id": "e1", "url": f"{url}/hook",
+                "number": dead["number"], "state": "dead", "fax_id": "fax1", "event_id": "e1", "url": f"{url}/hook/page",
                 "dialect": "json", "attempts": 1, "last_status": 404, "last_error": dead["last_error"], "put": "", "ended": "",
             }  # fmt: skip
             assert dead["put"].endswith("Z")
@@ -43,7 +43,8 @@ def test_dead_letters_are_listed_and_sent_once_more(tmp_path: Path) -> None:
         outbox = OwnOutbox(Database(database_url(tmp_path)), OutboxSettings(allow_private=True))
         outbox.begin()
         try:
-            put(outbox, CallbackTarget(url=f"{there.url}/hook?token=secret", secret="shh"), "e1")
+            target = CallbackTarget(url=f"{there.url}/hook?token=secret", secret="shh", style="url-event")
+            put(outbox, target, "e1", path_suffix="page")
             until(lambda: outbox.dead())
             asyncio.run(run(made, outbox, there.url))
         finally:

@@ -79,7 +79,7 @@ def _json(one: StoredCallback) -> dict[str, Any]:
         "state": one.state,
         "fax_id": one.fax_id,
         "event_id": one.event_id,
-        "url": one.target.url.partition("?")[0],
+        "url": one.place,
         "dialect": one.target.dialect,
         "attempts": one.attempts,
         "last_status": one.last_status,
