@@ -53,7 +53,7 @@ class WorkerOut(keys_of(WorkerView, but=("address", "load"))):  # type: ignore[m
     """A process that calls run in."""
 
 
-class LinesOut(Out):
+class SlotsOut(Out):
     used: int
     max: int
 
@@ -114,7 +114,7 @@ class StatusOut(Out):
     version: str
     uptime_s: float
     registrations: list[RegistrationOut]
-    lines: LinesOut
+    slots: SlotsOut
     load: LoadOut
     queue: QueueOut
     workers: list[WorkerOut]

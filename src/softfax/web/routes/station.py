@@ -42,7 +42,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
     responses=problems(401, 403),
 )
 async def status(web: Mine) -> Response:
-    """Registrations, lines, queue, processes, disk, and how many faxes went through."""
+    """Registrations, channel slots, queue, processes, disk, and how many faxes went through."""
     station = web.station
     config = station.config
     counts, disk = await asyncio.gather(web.queue.counts(), asyncio.to_thread(_disk, config.data.dir))
@@ -51,7 +51,7 @@ async def status(web: Mine) -> Response:
             "version": __version__,
             "uptime_s": round(time.monotonic() - web.began, 1),
             "registrations": [fields_json(view) for view in station.registrations()],
-            "lines": {"used": len(station.calls()), "max": config.sip.max_calls},
+            "slots": {"used": len(station.calls()), "max": config.sip.max_calls},
             "load": fields_json(LoadMeter.total([view.load for view in station.workers()])),
             "queue": {
                 "by_state": {str(state): count for state, count in counts.by_state.items()},
