@@ -42,12 +42,13 @@ def report(outcome: Outcome, faxes: int) -> None:
         "dialled twice unsaid": len(outcome.twice),
         "limits exceeded": len(outcome.over_limits),
         "ends not told once": len(outcome.told_otherwise),
+        "tracebacks in the log": len(outcome.tracebacks),
         "ends corrected": outcome.corrected,
         "takeovers": f"{len(over)}: median {statistics.median(over):.1f} s, longest {max(over):.1f} s",
     }
     for what, figure in rows.items():
         print(f"| {what} | {figure} |")
-    for line in (*outcome.twice, *outcome.over_limits, *map(str, outcome.told_otherwise.items())):
+    for line in (*outcome.twice, *outcome.over_limits, *map(str, outcome.told_otherwise.items()), *outcome.tracebacks):
         print(line)
 
 

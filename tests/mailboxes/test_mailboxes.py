@@ -135,6 +135,36 @@ def test_a_database_that_is_away_is_no_failed_delivery(tmp_path: Path, monkeypat
     asyncio.run(run())
 
 
+def test_what_was_delivered_while_the_database_was_away_is_not_delivered_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "REPEATED_S", 0.1)
+    post, lost = Post(), []
+    release = jobs.JobTable.release
+
+    def away(table: jobs.JobTable, job: jobs.Job, due: float = 0.0, **values: Any) -> bool:
+        if values.get("state") == "done" and len(lost) < 2:
+            lost.append(job)
+            raise sa.exc.OperationalError("UPDATE", {}, Exception("server closed the connection"))
+        return release(table, job, due, **values)
+
+    monkeypatch.setattr(jobs.JobTable, "release", away)
+    mail = _mail_server(post)
+
+    async def run() -> None:
+        smtp = {"host": "127.0.0.1", "port": mail.port, "sender": "fax@clinic.example"}
+        boxes = [{"name": "desk", "email": [{"to": "desk@clinic.example"}]}]
+        async with running(tmp_path, smtp=smtp, mailbox=boxes) as (station, queue, mailboxes):
+            await receive(station, queue, "desk")
+            assert (await settled(mailboxes))["done"] == 1
+
+    try:
+        asyncio.run(run())
+    finally:
+        mail.stop()
+    assert (len(lost), len(post.mails)) == (2, 1)
+
+
 class _Store(BaseHTTPRequestHandler):
     taken: list[tuple[str, dict[str, str], bytes]]
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from softfax.database import stations
 from softfax.delivery.targets import CallbackTarget
+from softfax.ops import logs
 from softfax.queue.queue import FaxQueue
 from softfax.records.model import Document, FaxRequest, RetryRules
 from softfax.station import Station, StationConfig, wire
@@ -61,6 +62,7 @@ def config(folder: Path, name: str, url: str) -> dict[str, Any]:
         "fax": {"resolution": "standard"},
         "queue": QUEUE,
         "callbacks": {"allow_private": True, "retry_first_s": 0.5},
+        "log": {"to": "stderr", "level": "warning"},
     }
 
 
@@ -92,6 +94,7 @@ async def station(folder: Path, path: str, callbacks: str, faxes: int, step_s: f
     link = socket.socket(socket.AF_UNIX)
     link.connect(path)
     made = Station(config(folder, name, url), calls=partial(GroupCalls, link=link, step_s=step_s))
+    logs.set_up(made.config)
     queue = FaxQueue(made)
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)

@@ -12,8 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from softfax.delivery.targets import CallbackTarget
+from softfax.errors import LocalError
 from softfax.model import Fax, FaxState
 from softfax.records import tables
+from softfax.records.store import QueueStore
 from tests.queue.test_queue import Running, letter, request, running
 from tests.support.receiver import Receiver, receiver
 
@@ -125,6 +127,22 @@ def test_faxes_wait_for_a_database_that_is_away_as_it_is_looked_for_them(
     asyncio.run(run())
     said = [one.getMessage() for one in caplog.records if "claimed" in one.getMessage() or "slot" in one.getMessage()]
     assert said == ["no faxes can be claimed: server closed the connection"]
+
+
+def test_a_database_that_goes_away_during_the_start_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> Any:
+        raise sa.exc.OperationalError("SELECT x", {}, Exception("server closed the connection\nThis probably means"))
+
+    async def run() -> None:
+        async with running(tmp_path):
+            raise AssertionError("it has started")
+
+    monkeypatch.setattr(QueueStore, "untold", away)
+    with pytest.raises(LocalError) as error:
+        asyncio.run(run())
+    assert "cannot be used (server closed the connection); check" in str(error.value)
 
 
 def test_a_corrected_end_leaves_the_first_as_it_was_told(tmp_path: Path, letter: Path) -> None:

@@ -39,6 +39,7 @@ def test_what_comes_over_three_stations(database: str, tmp_path: Path) -> None:
     outcome = chaos(tmp_path, database, 300, [[BREAKS]], lease_s=3.0, step_s=0.5, limit_s=300.0, outage_s=4.5)
     print(outcome)
     assert (outcome.lost, outcome.twice, outcome.over_limits, outcome.told_otherwise) == (0, [], [], {})
+    assert outcome.tracebacks == []
     assert outcome.takeovers_s
     assert outcome.states["delivered"] > 200
 

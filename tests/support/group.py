@@ -30,13 +30,15 @@ from tests.support.receiver import Request, receiver
 
 __all__ = ["Outcome", "chaos", "idle_statements"]
 
+#: What the stations say.
+LOG = "stations.log"
 NAMES = ("one", "two", "three")
 _ENDED = tuple(str(s) for s in FaxState if s not in ("queued", "waiting", "preparing", "sending", "receiving"))
 
 
 @dataclass
 class Outcome:
-    """Outcome of a run: faxes by state, and what must not be."""
+    """Outcome of a run: faxes by state, and what must not be. `tracebacks` are lines of the log with one, or a statement's text."""
 
     states: Counter[str]
     lost: int
@@ -45,6 +47,7 @@ class Outcome:
     told_otherwise: dict[str, str]
     corrected: int
     takeovers_s: list[float]
+    tracebacks: list[str]
     breaks: Counter[str]
     seconds: float
 
@@ -255,7 +258,8 @@ async def _run(
         str(step_s),
     )
     pipe = asyncio.subprocess.PIPE
-    forker = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=REPOSITORY)
+    with (folder / LOG).open("wb") as log:
+        forker = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=log, cwd=REPOSITORY)
     engine = sa.create_engine(database_url(folder, f"postgresql://softfax@127.0.0.1:{port}/postgres"))
     group = _Group(engine, ways, urls, forker, lease_s, outage_s, random.Random(20261129))
     listening = asyncio.ensure_future(group.listen())
@@ -388,6 +392,7 @@ def chaos(
         told_otherwise=otherwise,
         corrected=sum(bool(corrects) for told in ends.values() for corrects, _ in told.values()),
         takeovers_s=group.takeovers_s,
+        tracebacks=[line for line in (folder / LOG).read_text().splitlines() if "Traceback" in line or "[SQL" in line],
         breaks=Counter(kind for phase in phases for kinds in phase for kind in kinds),
         seconds=time.monotonic() - began,
     )

@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A database that takes nothing now: which errors mean that is decided here. Work goes on once it takes something again."""
+"""A database that takes nothing now: which errors mean that is decided here, and how what has happened is written down then."""
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
 import sqlalchemy as sa
 
-__all__ = ["is_away"]
+from softfax.errors import in_short
+
+__all__ = ["is_away", "until_written"]
+
+log = logging.getLogger("softfax.database")
+
+#: How soon is written again what the database did not take.
+HELD_S = 1.0
+
+T = TypeVar("T")
 
 #: What PEP 249 calls the errors of a database that is away, hangs, is locked or full (OperationalError), lost its connection
 #: (InterfaceError), or is tired of a transaction or only read (InternalError): so they are called by SQLAlchemy and by drivers.
@@ -19,3 +33,20 @@ def is_away(error: BaseException | None) -> bool:
     if isinstance(error, _LOST) or getattr(error, "connection_invalidated", False):
         return True
     return any(kind.__name__ in _AWAY for kind in type(error).__mro__)
+
+
+def until_written(what: str, write: Callable[[], T], stopping: threading.Event) -> T:
+    """Write down what has happened, and must not happen again for want of a note, as soon as the database takes it. Blocks.
+
+    Raises the database's error where the station stops before.
+    """
+    say = log.error
+    while True:
+        try:
+            return write()
+        except Exception as error:
+            if not is_away(error) or stopping.is_set():
+                raise
+            say("%s cannot be written and is held: %s", what, in_short(error))
+        say = log.debug  # once, not each second
+        stopping.wait(HELD_S)

@@ -13,13 +13,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
+from softfax.database.away import until_written
 from softfax.database.database import Database
 from softfax.database.jobs import Job, Pool
 from softfax.delivery import store as states
@@ -269,13 +271,14 @@ class Outbox:
             log.error("%s says that it is gone (410): nothing is sent there for an hour, or until a reload", url)
         self.failures += verdict is not DeliveryOutcome.DELIVERED
         if verdict is DeliveryOutcome.DELIVERED:
-            self.store.ended(callback.number, states.DELIVERED, attempts, attempt.status, "")
+            self._noted(partial(self.store.ended, callback.number, states.DELIVERED, attempts, attempt.status, ""))
             return True
         if verdict is DeliveryOutcome.RETRY:
             age_s = time.time() - callback.retried_from
             wait_s = self.settings.retry.wait_s(attempts, age_s, attempt.retry_after_s)
             if wait_s is not None:
-                self.store.failed(job, callback.number, attempts, attempt.status, attempt.error, max(wait_s, 0.05))
+                failed = partial(self.store.failed, job, callback.number, attempts, attempt.status, attempt.error)
+                self._noted(partial(failed, max(wait_s, 0.05)))
                 return False
         log.error(
             "callback %d of fax %s to %s is given up after %d attempts: %s; `softfax deliveries replay %d` tries it again",
@@ -286,8 +289,12 @@ class Outbox:
             attempt.error,
             callback.number,
         )
-        self.store.ended(callback.number, states.DEAD, attempts, attempt.status, attempt.error)
+        self._noted(partial(self.store.ended, callback.number, states.DEAD, attempts, attempt.status, attempt.error))
         return True
+
+    def _noted(self, write: Callable[[], None]) -> None:
+        """Note what became of a post: it is not posted again because the database was away."""
+        until_written("what became of a callback", write, self._stopping)
 
     def upkeep(self) -> None:
         """Forget what is long over, and set aside what cannot be read."""

@@ -6,12 +6,15 @@ Their table has `id` and the columns of `retried_columns`, beside what the owner
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
+from softfax.database.away import until_written
 from softfax.database.database import Database
 from softfax.database.jobs import Job, JobTable, Pool, job_columns
 from softfax.delivery.policy import RetryPolicy
@@ -53,6 +56,7 @@ class RetriedJobs:
     ) -> None:
         self._name, self._table, self._policy, self._work, self._parts = name, table, policy, work, parts
         self._opened: Database | None = None
+        self._stopped = threading.Event()
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -71,6 +75,7 @@ class RetriedJobs:
         """Begin nothing new; what is under way has a moment to end."""
         if self._opened is not None:
             self._opened.jobs.stop(self._name, END_S)
+        self._stopped.set()
 
     @property
     def _database(self) -> Database:
@@ -114,8 +119,7 @@ class RetriedJobs:
 
     def done(self, row: Any, state: str, problem: str = "") -> None:
         """End a job."""
-        job = Job(row.id, row.token)
-        self._jobs.release(job, state=state, attempts=row.attempts + 1, problem=problem, ended=time.time())
+        self._release(row, state=state, problem=problem, ended=time.time())
 
     def failed(self, row: Any, problem: str, *, final: bool) -> float | None:
         """An attempt failed: return the seconds until the next one, None where the job is given up."""
@@ -123,9 +127,14 @@ class RetriedJobs:
         if wait_s is None:
             self.done(row, DEAD, problem)
         else:
-            job = Job(row.id, row.token)
-            self._jobs.release(job, time.time() + wait_s, attempts=row.attempts + 1, problem=problem)
+            self._release(row, time.time() + wait_s, problem=problem)
         return wait_s
+
+    def _release(self, row: Any, due: float = 0.0, **values: Any) -> None:
+        """Note what became of an attempt: what has gone out does not go out again because the database was away."""
+        job = Job(row.id, row.token)
+        release = partial(self._jobs.release, job, due, attempts=row.attempts + 1, **values)
+        until_written(f"what became of a job of {self._name}", release, self._stopped)
 
     def counts(self, *columns: str) -> dict[tuple[str, ...], int]:
         """Number of rows for each combination of these columns."""

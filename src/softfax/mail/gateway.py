@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
+from softfax.database.away import is_away
 from softfax.database.database import Database
 from softfax.diskspace import DiskFloor, is_full
 from softfax.documents.foreign import draws_web_pages
@@ -295,7 +296,7 @@ class MailGateway:
                 return self._refused(session, envelope, SmtpRefusal(452, "4.3.1", FULL))
             if not isinstance(error, (SoftfaxError, OSError)):
                 log.exception("an e-mail from %s could not be taken", envelope.mail_from)
-                error = LocalError("softfax failed")
+                error = LocalError("the database does not take it now" if is_away(error) else "softfax failed")
             return self._refused(session, envelope, SmtpRefusal(451, "4.3.0", f"{error}; try again later"))
         self.seen["accepted"] += 1
         for fax in faxes:

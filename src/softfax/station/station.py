@@ -17,7 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from softfax.database.database import Database, database_url
+from softfax.database.away import is_away
+from softfax.database.database import Database, database_error, database_url
 from softfax.delivery.outbox import Outbox
 from softfax.delivery.store import Callback
 from softfax.delivery.targets import CallbackTarget
@@ -138,8 +139,10 @@ class Station(Registry):
             early, self._early = self._early or [], None
             for message in early:
                 self._report(message)
-        except BaseException:
+        except BaseException as error:
             await self._exit.aclose()
+            if self.database is not None and is_away(error):
+                raise database_error(self.database.url, error) from None
             raise
         return self
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from softfax.cli.main import main
 from softfax.database.database import Database, database_url
@@ -67,6 +68,24 @@ def test_an_error_that_says_nothing_ends_no_writing(tmp_path: Path, monkeypatch:
         monkeypatch.setattr(outbox.store, "put", put_later)
         assert put(outbox, CallbackTarget(url=there.url), "e1")
         until(lambda: there.requests)
+
+
+@pytest.mark.parametrize("status", [204, 410], ids=["delivered", "given up"])
+def test_what_was_posted_while_the_database_was_away_is_not_posted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    with receiver(lambda request: (status, {})) as there, an_outbox(tmp_path) as outbox:
+        ended, failures = outbox.store.ended, iter(["locked", "locked"])
+
+        def away(*args: Any) -> None:
+            for problem in failures:
+                raise sa.exc.OperationalError("UPDATE", {}, sqlite3.OperationalError(problem))
+            ended(*args)
+
+        monkeypatch.setattr(outbox.store, "ended", away)
+        assert put(outbox, CallbackTarget(url=there.url), "e1")
+        until(lambda: not outbox.store.counts()["waiting"])
+        assert events(there.requests) == ["e1"]
 
 
 def test_a_request_is_json_signed_and_named(tmp_path: Path) -> None:
