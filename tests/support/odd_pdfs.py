@@ -147,6 +147,10 @@ PAGES: dict[str, bytes] = {
     "unbalanced": plain("Q Q q q " + WORDS),
     "unknown operators": plain("foo 1 2 bar (x) baz << /A [1 2 >> ] " + WORDS),
     "in a form": plain("/X Do", more="/XObject << /X 7 0 R >>", objects=(stream(WORDS, FORM + " /Resources << /Font << /F 5 0 R >> >>"),)),
+    "in a form with a form of the page's resources": plain(
+        "/X Do", more="/XObject << /X 7 0 R /W#20 8 0 R >>",
+        objects=(stream("/W#20 Do", FORM + " /Resources << /ProcSet [/PDF] >>"), stream(WORDS, FORM)),
+    ),
     "in a form of the page's resources": plain("/X Do", more="/XObject << /X 7 0 R >>", objects=(stream(WORDS, FORM),)),
     "kid that is no reference": GOOD.replace(b"/Kids [3 0 R]", b"/Kids 3 0 R"),
     "tree that is a page": GOOD.replace(b"/Pages 2 0 R", b"/Pages 3 0 R"),
@@ -302,6 +306,11 @@ CUT_INLINE: dict[str, tuple[str, str]] = {
         ("run lengths, without an end", lengths(NOISE_RAW), lengths(NOISE_RAW[:900]), "/F /RL"),
     )
 }
+CUT_PICTURE = packed(
+    zlib.compress(NOISE_RAW)[:900],
+    f"/Type /XObject /Subtype /Image /Width {WIDTH} /Height {ROWS} {G8} /Filter /FlateDecode",
+)
+TILE = "/PatternType 1 /PaintType 1 /TilingType 1 /XStep 400 /YStep 266 /BBox [0 0 400 266]"
 #: Files of which something is missing for good, and what is said.
 FILES: dict[str, tuple[bytes, str]] = {
     "contents not in the file": (GOOD.replace(b"/Contents 4 0 R", b"/Contents 9 0 R"), "page 1 of .* cannot be shown"),
@@ -309,5 +318,27 @@ FILES: dict[str, tuple[bytes, str]] = {
     "contents packed as nobody knows": (filtered(DEFLATED, "/Filter /Foo"), "page 1 of .* cannot be shown"),
     "one of two contents not in the file": (GOOD.replace(b"/Contents 4 0 R", b"/Contents [9 0 R 4 0 R]"), "page 1 of .* parts of it"),
     "contents cut off": (filtered(DEFLATED[: len(DEFLATED) * 2 // 3], "/Filter /FlateDecode"), "page 1 of .* parts of it"),
+    "picture that is not there": (plain(WORDS + "/I Do"), "page 1 of .* names a picture that is not in the file"),
+    "form that is not in the file": (plain(WORDS + "/X Do", more="/XObject << /X 9 0 R >>"), "page 1 of .* names a picture"),
+    "picture of a form that is not in the file": (
+        plain("/X Do", more="/XObject << /X 7 0 R >>", objects=(stream(WORDS + "/I Do", FORM),)), "page 1 of .* names a picture",
+    ),
+    "picture in two codes": (
+        picture_pdf(base64.a85encode(zlib.compress(NOISE_RAW)[:900]) + b"~>", G8, "[/ASCII85Decode /FlateDecode]"), "page 1 of .* data end early",
+    ),
+    "picture of a stamp": (
+        plain(
+            page="/Annots [<< /Type /Annot /Subtype /Stamp /F 4 /Rect [60 400 460 666] /AP << /N 7 0 R >> >>]",
+            objects=(stream("400 0 0 266 0 0 cm /I Do", FORM + " /Resources << /XObject << /I 8 0 R >> >>"), CUT_PICTURE),
+        ),
+        "page 1 of .* data end early",
+    ),
+    "picture of a tile": (
+        plain(
+            WORDS + "/Pattern cs /P scn 60 400 400 266 re f", more="/Pattern << /P 7 0 R >>",
+            objects=(stream("400 0 0 266 0 0 cm /I Do", TILE + " /Resources << /XObject << /I 8 0 R >> >>"), CUT_PICTURE),
+        ),
+        "page 1 of .* data end early",
+    ),
     "file cut off within its contents": (GOOD[: GOOD.index(b"endstream") - 40], "is damaged and was mended"),
 }  # fmt: skip

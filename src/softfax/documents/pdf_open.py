@@ -11,7 +11,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from softfax.documents.locks import ASK
-from softfax.documents.pdf_pictures import CUT, ODD
+from softfax.documents.pdf_pictures import CUT, GONE, ODD
 from softfax.documents.pdf_structure import PROBLEMS, Structure, read_structure
 from softfax.documents.types import Source
 from softfax.errors import DocumentEmptyError, DocumentPasswordError, DocumentUnsupportedError
@@ -71,7 +71,7 @@ class OpenPdf:
             if ODD in faults and (mended := self._mended(index)) is not None:
                 page.close()
                 page = mended
-            return page, _note(page, contents is not None and contents.damaged, CUT in faults)
+            return page, _note(page, contents is not None and contents.damaged, faults)
         mended = self._mended(index)
         if mended is None:
             return page, NOT_SHOWN if page else ""
@@ -107,12 +107,14 @@ def _loaded(document: pdfium.PdfDocument, index: int) -> pdfium.PdfPage | None:
         return None
 
 
-def _note(page: pdfium.PdfPage, damaged: bool, cut: bool) -> str:
+def _note(page: pdfium.PdfPage, damaged: bool, faults: set[str]) -> str:
     """Return a line for people on a page that is drawn as it is."""
     if damaged:
         empty = raw.FPDFPage_CountObjects(page.raw) == 0
         return NOT_SHOWN if empty else "is damaged, and parts of it may be missing"
-    return "has a picture whose data end early: a part of it may be missing" if cut else ""
+    if GONE in faults:
+        return "names a picture that is not in the file: a part of it may be missing"
+    return "has a picture whose data end early: a part of it may be missing" if CUT in faults else ""
 
 
 def _is_endless(document: pdfium.PdfDocument | None, source: Source) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
@@ -14,10 +15,20 @@ from PIL import Image
 
 from softfax.documents.fax_bits import is_whole_t6
 
-__all__ = ["CUT", "DECODING", "ODD", "mend_picture", "page_forms", "page_pictures", "picture_fault", "samples_octets"]
+__all__ = [
+    "CUT",
+    "DECODING",
+    "GONE",
+    "ODD",
+    "mend_picture",
+    "page_forms",
+    "page_pictures",
+    "picture_fault",
+    "samples_octets",
+]
 
-#: What can be wrong with a picture: its data end early, or it has to be written anew.
-CUT, ODD = "cut", "odd"
+#: What can be wrong with a picture: its data end early, it is not in the file, or it has to be written anew.
+CUT, GONE, ODD = "cut", "gone", "odd"
 
 PICTURES_MAX, FORMS_DEEP = 300, 3
 CHUNK = 1 << 20
@@ -48,8 +59,8 @@ def page_pictures(resources: Any) -> Iterator[Any]:
 
 
 def page_forms(resources: Any) -> Iterator[Any]:
-    """The forms among a page's resources and those of the forms there, each once. Raises one of PROBLEMS."""
-    return (thing for thing in _things(resources) if thing.get("/Subtype") == Name.Form)
+    """The forms and tiles among a page's resources and those of the forms there, each once. Raises one of PROBLEMS."""
+    return (thing for thing in _things(resources) if thing.get("/Subtype") == Name.Form or "/PatternType" in thing)
 
 
 def _things(resources: Any) -> Iterator[Any]:
@@ -57,35 +68,58 @@ def _things(resources: Any) -> Iterator[Any]:
     waiting = [(resources, 0)]
     while waiting:
         resources, deep = waiting.pop()
-        things = resources.get("/XObject") if isinstance(resources, Dictionary) else None
-        for thing in dict(things).values() if isinstance(things, Dictionary) else ():
-            if not isinstance(thing, Stream) or thing.objgen in seen or len(seen) >= PICTURES_MAX:
-                continue
-            seen.add(thing.objgen)
-            yield thing
-            if thing.get("/Subtype") != Name.Image and deep < FORMS_DEEP:
-                waiting.append((thing.get("/Resources"), deep + 1))
+        for kind in ("/XObject", "/Pattern"):
+            things = resources.get(kind) if isinstance(resources, Dictionary) else None
+            for thing in dict(things).values() if isinstance(things, Dictionary) else ():
+                if not isinstance(thing, Stream) or thing.objgen in seen or len(seen) >= PICTURES_MAX:
+                    continue
+                seen.add(thing.objgen)
+                yield thing
+                if thing.get("/Subtype") != Name.Image and deep < FORMS_DEEP:
+                    waiting.append((thing.get("/Resources"), deep + 1))
 
 
 def picture_fault(picture: Any) -> str:
     """Return what is wrong with a picture, CUT or ODD, or an empty string. Raises one of PROBLEMS."""
     (kind, parameters), *more = _filters(picture) or [("", Dictionary())]
-    if more:
-        return ""
+    data = picture.read_raw_bytes()
+    if not more:
+        return _fault(picture, kind, parameters, data)
+    while more and kind in TEXT_CODES:
+        data = TEXT_CODES[kind](data)
+        (kind, parameters), *more = more
+    # One that is odd is not mended within another code.
+    return CUT if not more and _fault(picture, kind, parameters, data) == CUT else ""
+
+
+def _fault(picture: Any, kind: str, parameters: Any, data: bytes) -> str:
     if kind == "/DCTDecode":
-        return _jpeg_fault(picture, picture.read_raw_bytes())
+        return _jpeg_fault(picture, data)
     if kind == "/JPXDecode":
         odd = _is_indexed(picture) or ("/Decode" in picture and "/ImageMask" not in picture)
-        return ODD if odd else "" if JPEG_END in picture.read_raw_bytes()[-64:] else CUT
+        return ODD if odd else "" if JPEG_END in data[-64:] else CUT
     if kind == "/JBIG2Decode":
-        return "" if _is_whole_jbig2(picture.read_raw_bytes()) else CUT
+        return "" if _is_whole_jbig2(data) else CUT
     if kind == "/CCITTFaxDecode":
-        return "" if int(parameters.get("/K", 0)) >= 0 or _is_whole_fax(picture, parameters) else CUT
+        return "" if int(parameters.get("/K", 0)) >= 0 or _is_whole_fax(picture, parameters, data) else CUT
     bits = 1 if picture.get("/ImageMask") is True else int(picture.get("/BitsPerComponent", 8))
     predictor = int(parameters.get("/Predictor", 1))
     if predictor == 2 and bits not in (8, 16):
         return ODD
-    return "" if _has_all_samples(picture, kind, parameters) else CUT
+    return "" if _has_all_samples(picture, kind, parameters, data) else CUT
+
+
+def _of_hexadecimal(data: bytes) -> bytes:
+    digits = b"".join(data.split()).partition(b">")[0]
+    return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
+
+
+def _of_85(data: bytes) -> bytes:
+    return base64.a85decode(b"".join(data.split()).removeprefix(b"<~").partition(b"~")[0])
+
+
+#: Codes of octets as text, which others lie within.
+TEXT_CODES = {"/ASCIIHexDecode": _of_hexadecimal, "/AHx": _of_hexadecimal, "/ASCII85Decode": _of_85, "/A85": _of_85}
 
 
 def mend_picture(picture: Any) -> None:
@@ -188,10 +222,10 @@ def _is_whole_jbig2(data: bytes) -> bool:
     return at <= len(data)
 
 
-def _is_whole_fax(picture: Any, parameters: Any) -> bool:
+def _is_whole_fax(picture: Any, parameters: Any, data: bytes) -> bool:
     width, rows = int(parameters.get("/Columns", 1728)), int(picture.Height)
     aligned = parameters.get("/EncodedByteAlign") is True
-    return aligned or is_whole_t6(picture.read_raw_bytes(), width, rows)
+    return aligned or is_whole_t6(data, width, rows)
 
 
 def samples_octets(picture: Any) -> int:
@@ -203,7 +237,7 @@ def samples_octets(picture: Any) -> int:
     return octets if 0 < octets <= SAMPLES_MAX else 0
 
 
-def _has_all_samples(picture: Any, kind: str, parameters: Any) -> bool:
+def _has_all_samples(picture: Any, kind: str, parameters: Any, data: bytes) -> bool:
     """Return True unless there are fewer samples than the picture's size needs, or its kind of packing is not known."""
     needed, rows = samples_octets(picture), int(picture.Height)
     if not needed:
@@ -213,13 +247,13 @@ def _has_all_samples(picture: Any, kind: str, parameters: Any) -> bool:
         if int(parameters.get("/Predictor", 1)) >= 10:
             # With an octet before each row that names its filter.
             needed += rows
-        there = _inflated_octets(picture.read_raw_bytes(), needed)
+        there = _inflated_octets(data, needed)
     elif kind in ("/LZWDecode", "/RunLengthDecode", "/ASCIIHexDecode", "/ASCII85Decode"):
         there = len(picture.read_bytes(StreamDecodeLevel.specialized))
     elif kind:
         return True
     else:
-        there = len(picture.read_raw_bytes())
+        there = len(data)
     return there >= min(needed * WHOLE_LEAST, needed - row)
 
 

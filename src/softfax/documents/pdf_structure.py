@@ -7,10 +7,11 @@ Written anew is only what has to be: a file that PDFium reads as it should is le
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -24,7 +25,16 @@ from softfax.documents.pdf_carve import carve
 from softfax.documents.pdf_fonts import give_fonts
 from softfax.documents.pdf_inline import UNPACKED_MAX, inflated, made_whole
 from softfax.documents.pdf_notes import draw_note
-from softfax.documents.pdf_pictures import CUT, DECODING, ODD, mend_picture, page_forms, page_pictures, picture_fault
+from softfax.documents.pdf_pictures import (
+    CUT,
+    DECODING,
+    GONE,
+    ODD,
+    mend_picture,
+    page_forms,
+    page_pictures,
+    picture_fault,
+)
 
 __all__ = ["PROBLEMS", "Structure", "read_structure"]
 
@@ -44,6 +54,8 @@ FILTERS = frozenset(
      "/Fl", "/RL", "None"}
 )  # fmt: skip
 CRYPT = re.compile(rb"/Crypt\b")
+#: Pictures and forms that contents name, and how a name has an octet by its number.
+NAMED, NUMBERED = re.compile(rb"(/[!-$&'*-.0-;=?-Z\\^-z|~]+)\s+Do(?=\s|$)"), re.compile(r"#([0-9A-Fa-f]{2})")
 NAMES_SHOWN, PATTERNS_MAX, STATES_MAX = 3, 200, 200
 #: Operators that put something on a page: words that are not blank, paths, pictures.
 PAINTS = re.compile(
@@ -115,31 +127,50 @@ class Structure:
         return bool(written) and CONTENTS.search(written[-1][1]) is not None
 
     def picture_faults(self, index: int) -> set[str]:
-        """Faults of the pictures of a page: CUT, ODD."""
+        """Faults of the pictures of a page: CUT, GONE, ODD."""
         faults = set()
         try:
             for part, resources in self._drawing(index):
-                if part.objgen not in self._faults:
-                    self._faults[part.objgen] = ""
-                    data = _unpacked(part)[0] or b""
-                    if b"BI" in data:
-                        self._faults[part.objgen] = made_whole(self._pdf, data, resources)[1]
-                if fault := self._faults[part.objgen]:
-                    faults |= {fault, ODD}
-            for picture in page_pictures(self._pdf.pages[index].resources):
-                if picture.objgen not in self._faults:
-                    self._faults[picture.objgen] = ""
-                    self._faults[picture.objgen] = picture_fault(picture)
-                faults.add(self._faults[picture.objgen])
-        except (*PROBLEMS, *DECODING):
+                page = self._pdf.pages[index].resources
+                if fault := self._fault(part, partial(self._contents_fault, (resources, page))):
+                    faults |= {fault} if fault == GONE else {fault, ODD}
+            for resources in self._resources(index):
+                faults.update(self._fault(picture, picture_fault) for picture in page_pictures(resources))
+        except PROBLEMS:
             pass  # the renderer does as it can
         return faults - {""}
 
-    def _drawing(self, index: int) -> list[tuple[Any, Any]]:
-        """The contents of a page and of its forms, each with its resources. Raises one of PROBLEMS."""
+    def _fault(self, thing: Any, look: Callable[[Any], str]) -> str:
+        """Return what is wrong with something that pages may share; it is looked at once."""
+        if thing.objgen not in self._faults:
+            self._faults[thing.objgen] = ""
+            with contextlib.suppress(*PROBLEMS, *DECODING):
+                self._faults[thing.objgen] = look(thing)
+        return self._faults[thing.objgen]
+
+    def _contents_fault(self, resources: Sequence[Any], part: Any) -> str:
+        """Return what is wrong with the pictures within contents, or with those that they name, in one of the resources."""
+        data = _unpacked(part)[0] or b""
+        fault = made_whole(self._pdf, data, resources[0])[1] if b"BI" in data else ""
+        return fault or GONE * _names_nothing(data, resources)
+
+    def _resources(self, index: int) -> list[Any]:
+        """Resources of a page, and of what its annotations look like. Raises one of PROBLEMS."""
         page = self._pdf.pages[index]
-        own = [(part, page.resources) for part in _parts(page.obj) if isinstance(part, Stream)]
-        return own + [(form, form.get("/Resources", page.resources)) for form in page_forms(page.resources)]
+        return [
+            page.resources,
+            *(one.get("/Resources") for note in page.obj.get("/Annots", []) for one in _looks(note)),
+        ]
+
+    def _drawing(self, index: int) -> list[tuple[Any, Any]]:
+        """The contents of a page, of its forms and of its annotations, each with its resources. Raises one of PROBLEMS."""
+        page = self._pdf.pages[index]
+        found = [(part, page.resources) for part in _parts(page.obj) if isinstance(part, Stream)]
+        looks = [one for note in page.obj.get("/Annots", []) for one in _looks(note)]
+        found += [(one, one.get("/Resources", page.resources)) for one in looks]
+        for resources in self._resources(index):
+            found += [(form, form.get("/Resources", resources)) for form in page_forms(resources)]
+        return found
 
     @property
     def draws(self) -> bool:
@@ -161,16 +192,17 @@ class Structure:
             return
         try:
             for part, resources in self._drawing(index):
-                if self._faults.get(part.objgen) and self._is_left(part):
+                if self._faults.get(part.objgen) in (CUT, ODD) and self._is_left(part):
                     part.write(made_whole(self._pdf, _unpacked(part)[0] or b"", resources)[0])
         except PROBLEMS:
             pass
-        for picture in page_pictures(page.resources):
-            try:
-                if self._faults.get(picture.objgen) == ODD and self._is_left(picture):
-                    mend_picture(picture)
-            except (*PROBLEMS, *DECODING):
-                self._faults[picture.objgen] = CUT
+        for resources in self._resources(index):
+            for picture in page_pictures(resources):
+                try:
+                    if self._faults.get(picture.objgen) == ODD and self._is_left(picture):
+                        mend_picture(picture)
+                except (*PROBLEMS, *DECODING):
+                    self._faults[picture.objgen] = CUT
 
     def _is_left(self, thing: Any) -> bool:
         """Return True if something is to be mended; once for each."""
@@ -229,8 +261,7 @@ class Structure:
     def _mend_looks(self, note: Any, given: dict[str, Any]) -> None:
         """Mends the resources of what an annotation looks like."""
         try:
-            looks = note.AP.N if isinstance(note, Dictionary) and "/AP" in note else None
-            for one in [looks] if isinstance(looks, Stream) else list(looks.values()) if looks is not None else ():
+            for one in _looks(note):
                 self._mend_all_resources(one.get("/Resources"), given)
         except PROBLEMS:
             pass
@@ -337,6 +368,24 @@ def _structure(source: Path | io.BytesIO, password: str, data: Callable[[], byte
     except PROBLEMS:
         return None
     return found if found.pages else None
+
+
+def _looks(note: Any) -> list[Any]:
+    """Streams of what an annotation looks like, in any of its states."""
+    looks = note.get("/AP") if isinstance(note, Dictionary) else None
+    normal = looks.get("/N") if isinstance(looks, Dictionary) else None
+    states = list(normal.values()) if isinstance(normal, Dictionary) else [normal]
+    return [one for one in states if isinstance(one, Stream)]
+
+
+def _names_nothing(data: bytes, resources: Sequence[Any]) -> bool:
+    """Return True if contents name a picture or form that is not among their resources, nor their page's."""
+    named = {NUMBERED.sub(lambda found: chr(int(found[1], 16)), name.decode("ascii")) for name in NAMED.findall(data)}
+    for one in resources if named else ():
+        things = one.get("/XObject") if isinstance(one, Dictionary) else None
+        if isinstance(things, Dictionary):
+            named -= {str(name) for name, thing in things.items() if isinstance(thing, Stream)}
+    return bool(named)
 
 
 def _parts(page: Any) -> list[Any]:
