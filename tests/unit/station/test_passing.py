@@ -14,7 +14,9 @@ from softfax.documents.job import PageJob
 from softfax.errors import DocumentError, DocumentInterruptedError
 from softfax.fax.settings import FaxSettings, Role
 from softfax.model import Direction
-from softfax.station.passing import Passing
+from softfax.station.calls import Calls
+from softfax.station.config import StationConfig
+from softfax.station.passing import Passing, PlacedFax
 
 
 @pytest.mark.parametrize(
@@ -77,3 +79,24 @@ def test_an_error_after_a_fax_ends_no_call_that_stays_up() -> None:
 
     asyncio.run(main())
     assert not said
+
+
+def test_a_fault_of_ours_leaves_no_caller_waiting(tmp_path: Path) -> None:
+    """Pages cannot be made where the system allows no thread more."""
+    told: list[Any] = []
+    ended: list[str] = []
+
+    async def fails() -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        config = StationConfig(data={"dir": tmp_path})  # type: ignore[arg-type]
+        calls, fax = Calls(config, told.append), PlacedFax("pbx")
+        waiting: Any = SimpleNamespace(cancel=lambda: ended.append("waiting"))
+        fax.gateway = waiting
+        calls.run("f", fax, fails())
+        await asyncio.sleep(0.05)
+
+    asyncio.run(main())
+    assert ended == ["waiting"]
+    assert [(one.fax_id, one.error) for one in told] == [("f", "INIT_ERROR")]
