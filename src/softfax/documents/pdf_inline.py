@@ -98,16 +98,15 @@ def _picture(pdf: pikepdf.Pdf, head: bytes, resources: Any) -> Any:
 
 def _data(picture: Any, contents: bytes, begin: int) -> _Data:
     """The data of a picture, which begin at a place in contents."""
-    needed = samples_octets(picture)
+    needed, packed = samples_octets(picture), "/Filter" in picture
+    if not packed and (not needed or ENDS.search(contents, begin + needed - 1, begin + needed + AFTER)):
+        return _Data(begin + needed, begin + needed)
     ends = ENDS.search(contents, begin - 1)
     end, after = (ends.start(), ends.end()) if ends is not None else (len(contents), len(contents))
     end = max(begin, end)
-    if "/Filter" not in picture:
-        if not needed or ENDS.search(contents, begin + needed - 1, begin + needed + AFTER):
-            return _Data(begin + needed, begin + needed)
-        if end - begin >= needed:
-            return _Data(end, after)
-        return _Data(end, after, cut=True, whole=_filled(picture, contents[begin:end], needed))
+    if not packed:
+        cut = end - begin < needed
+        return _Data(end, after, cut, _filled(picture, contents[begin:end], needed) if cut else None)
     first = end, after
     for _ in range(ENDS_MAX):
         data = contents[begin : end + 1]
