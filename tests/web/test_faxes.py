@@ -114,7 +114,6 @@ def test_uploads_are_looked_at_before_they_are_sent(tmp_path: Path) -> None:
             assert (upload["name"], len(upload["pages"]), upload["resolution"]) == ("a.txt", 2, "fine")
             assert upload["seconds"] > 6
             assert upload["call_s"] > 0
-            # A document that is refused before it is opened has the name that people gave it, too.
             # Pages that cannot be are refused at once.
             cover = (await c.post("/v1/covers", json={"to": "Ada"})).json()
             for pages in ("2", "3-1", "0", "x"):
