@@ -31,6 +31,7 @@ __all__ = [
     "ExitStatus",
     "LocalError",
     "NativeError",
+    "NoRouteError",
     "OutOfHoursError",
     "PagesDiskFullError",
     "PortInUseError",
@@ -42,6 +43,7 @@ __all__ = [
     "in_short",
     "is_starved",
     "said",
+    "unread_remedy",
 ]
 
 T = TypeVar("T")
@@ -78,6 +80,10 @@ class DoNotFaxError(UsageError):
 
     def __init__(self, to: str) -> None:
         super().__init__(f"{to[:80]} is on the do-not-fax list", "take it off the list first")
+
+
+class NoRouteError(UsageError):
+    """A number that no account or route of the station takes."""
 
 
 class ConfigError(UsageError):
@@ -192,3 +198,8 @@ class AuthenticationError(CallError):
 
 class RegistrationError(CallError):
     """The registrar rejected or did not answer the registration."""
+
+
+def unread_remedy(error: OSError, otherwise: str, who: str = "a user who may read it") -> str:
+    """Return what to do about a file that cannot be read: one that this user may not read has no wrong name."""
+    return f"run this as {who}" if isinstance(error, PermissionError) else otherwise

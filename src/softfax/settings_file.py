@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from softfax.errors import ConfigError, LocalError, UsageError
+from softfax.errors import ConfigError, LocalError, UsageError, unread_remedy
 
 __all__ = ["TomlError", "read_text", "read_toml", "write_private"]
 
@@ -43,7 +43,8 @@ def read_text(path: Path) -> str:
     try:
         data = _read(path)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", "name another file with --config") from None
+        remedy = unread_remedy(error, "name another file with --config", "root, or as the station's user")
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", remedy) from None
     if len(data) > BYTES_MAX:
         raise ConfigError(f"{path} is too large for a configuration file", "keep it below 1 MB")
     try:

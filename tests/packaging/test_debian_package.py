@@ -84,7 +84,11 @@ def test_what_was_backed_up_is_there_again(bare: BareDebian) -> None:
     refused = bare.run("softfax", "backup", "/root/none.tar", check=False)
     assert "there is no station's database in /var/lib/softfax" in refused, "before it ever ran"
 
+    for verb in ("doctor", "serve"):
+        assert "run this as root, or as the station's user" in bare.run("softfax", verb, user="www-data", check=False)
+
     with station(bare):
+        assert bare.run("softfax", "jobs", user="www-data").strip() == "no faxes", "anybody on the machine may ask"
         sent = softfax(bare, "send", "sip:fax@127.0.0.1:5060", "/letter.txt", "--resolution", "standard")
         assert sent[-1]["success"] is True, sent[-1]
         (job,) = softfax(bare, "jobs")

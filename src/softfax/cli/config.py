@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "init writes a sample with every key; check names every mistake with its line; show prints what is in force."
     )
-    parser.add_argument("what", choices=["init", "check", "show"], help="what to do")
+    parser.add_argument("what", metavar="init|check|show", choices=["init", "check", "show"], help="what to do")
     parser.add_argument("file", nargs="?", metavar="FILE", help="configuration file; - with init for standard output")
     parser.add_argument("--config", metavar="FILE", help="the same")
     parser.add_argument("--json", action="store_true", help="JSON on standard output (check, show)")
@@ -74,8 +74,8 @@ def _check(path: Path | None, as_json: bool) -> int:
             print(finding.text(name))
         warnings = f", {counted(len(checked.findings), 'warning')}" if checked.findings else ""
         if not checked.mistaken:
-            print(f"{name} is right{warnings}")
-        elif path is None:
+            print(f"{name} {'is' if path is not None else 'are'} right{warnings}")
+        if path is None:
             print("there is no configuration file; `softfax config init` writes one", file=sys.stderr)
     return int(ExitStatus.USAGE if checked.mistaken else ExitStatus.OK)
 

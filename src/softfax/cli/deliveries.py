@@ -23,7 +23,7 @@ DEAD, WAITING, DELIVERED = "dead", "waiting", "delivered"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.description = "Lists callbacks (dead ones by default), shows one in full, or queues dead ones again."
-    parser.add_argument("what", choices=["list", "show", "replay"], help="what to do")
+    parser.add_argument("what", metavar="list|show|replay", choices=["list", "show", "replay"], help="what to do")
     parser.add_argument(
         "keys", nargs="*", metavar="NUMBER", help="number, event id or fax id of callbacks; for replay also `all`"
     )

@@ -82,7 +82,10 @@ def add_document_options(parser: argparse.ArgumentParser) -> None:
     cover = parser.add_argument_group("cover page")
     cover.add_argument("--cover", action="store_true", help="begin with a cover page")
     cover.add_argument(
-        "--cover-template", metavar="FILE", default="", help="SVG or text with {to} {from} {subject} {pages} {note} …"
+        "--cover-template",
+        metavar="FILE",
+        default="",
+        help="default, persian, plain, or an SVG or text with {to} {from} …",
     )
     for name, meaning in COVER_FIELDS.items():
         flag = "--cover-" + name.replace("sender", "from").replace("_", "-")

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from softfax._version import __version__
 from softfax.cli.lines import refusal
@@ -54,6 +54,16 @@ class _ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         print(f"{self.prog}: {message}; see `{self.prog} --help`", file=sys.stderr)
         raise SystemExit(int(ExitStatus.USAGE))
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        near = difflib.get_close_matches(str(value), [str(choice) for choice in action.choices], n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        if isinstance(action, argparse._SubParsersAction):
+            self.error(f"there is no verb {value}{meant}")
+        choices = ", ".join(str(choice) for choice in action.choices)
+        raise argparse.ArgumentError(action, f"invalid choice: '{value}' (choose from {choices}){meant}")
 
     def unknown(self, words: Sequence[str]) -> None:
         """Report words that no argument takes: the first option among them, which the others belong to."""

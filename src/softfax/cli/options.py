@@ -20,6 +20,7 @@ import argparse
 import difflib
 import math
 import os
+import stat
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,22 @@ def config_path(explicit: str | None, environ: Mapping[str, str]) -> Path | None
     if named:
         return Path(named)
     for candidate in (_own_config(environ), MACHINE_CONFIG):
-        if candidate.is_file():
-            return candidate
+        try:
+            if stat.S_ISREG(candidate.stat().st_mode):
+                return candidate
+        except PermissionError:
+            # That of the machine is there, for others: reading it says so.
+            if candidate == MACHINE_CONFIG:
+                return candidate
+        except OSError:
+            pass
     return None
+
+
+def everybodys_config(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
+    """The configuration file of a verb for every user: that of a station, which only its own may read, is passed over."""
+    path = config_path(explicit, environ)
+    return None if path == MACHINE_CONFIG and not os.access(path, os.R_OK) else path
 
 
 def find_config(named: str | None) -> Path | None:
@@ -234,7 +248,7 @@ def fill_defaults(
             if getattr(options, action.dest) is None:
                 setattr(options, action.dest, action.otherwise)  # type: ignore[attr-defined]
         return
-    path = config_path(getattr(options, "config", None), environ)
+    path = everybodys_config(getattr(options, "config", None), environ)
     environ = {**_service_environment(path), **environ}
     file = read_toml(path) if path is not None else {}
     table = file.get(options.verb, {})

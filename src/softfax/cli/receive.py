@@ -86,6 +86,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--call fetches one fax", "leave out --register and --count")
     if options.call and options.polled:
         raise UsageError("--polled is for calls that come in", "softfax send --poll sends, and then fetches")
+    if options.poll and not options.call:
+        raise UsageError("--poll fetches in a call of ours", "name whom to call with --call")
     if options.ocr:
         check_ocr(options.ocr)
     keep_private()

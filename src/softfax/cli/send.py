@@ -76,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
     """Prepares the documents, then calls. Raises SoftfaxError before any call for what cannot be faxed."""
     files = list(options.items)
     destination = None
+    if options.polled and not options.answer:
+        raise UsageError("--polled is for a caller who fetches the fax", "add --answer, and leave out the destination")
     if not options.answer:
         if len(files) < 2:
             raise UsageError("a destination and a file are needed", "softfax send DESTINATION FILE...")

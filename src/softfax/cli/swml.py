@@ -25,7 +25,7 @@ from softfax.cli.common import (
 from softfax.cli.lines import json_line
 from softfax.cli.options import seconds
 from softfax.cli.report import Reporter
-from softfax.errors import ExitStatus, LocalError, UsageError
+from softfax.errors import ExitStatus, LocalError, UsageError, unread_remedy
 from softfax.model import FaxResult, FaxUpdate
 from softfax.options import check_ident
 
@@ -40,7 +40,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Runs or checks a SWML document: send_fax, receive_fax, execute, request, set, cond, goto, hangup."
     )
-    parser.add_argument("action", choices=["run", "check"], help="run it, or only say whether it is right")
+    parser.add_argument(
+        "action", metavar="run|check", choices=["run", "check"], help="run it, or only say whether it is right"
+    )
     parser.add_argument("file", metavar="FILE", help="the document; - for standard input")
     parser.add_argument(
         "--to", metavar="DESTINATION", help="whom its faxes are for: a SIP URI, or a number with --proxy"
@@ -117,7 +119,9 @@ def _read(name: str) -> bytes:
     try:
         data = sys.stdin.buffer.read(FILE_BYTES_MAX + 1) if name == "-" else _head(Path(name))
     except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error.strerror}", "check the file's name") from None
+        raise UsageError(
+            f"{name} cannot be read: {error.strerror}", unread_remedy(error, "check the file's name")
+        ) from None
     if len(data) > FILE_BYTES_MAX:
         raise UsageError(f"{name} is too large for a SWML document", f"keep it below {FILE_BYTES_MAX >> 10} kB")
     return data

@@ -16,7 +16,7 @@ from softfax.captured.packets import datagrams
 from softfax.cli.lines import counted, json_line
 from softfax.cli.options import add_shared_options
 from softfax.engine.listener import write_page
-from softfax.errors import ExitStatus, NativeError, UsageError
+from softfax.errors import ExitStatus, NativeError, UsageError, unread_remedy
 
 __all__ = ["add_options", "run"]
 
@@ -51,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(f"{path.name} has more than {FILE_BYTES_MAX >> 30} GB", "save the call alone")
         calls = calls_of(datagrams(path.read_bytes()))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", "name a capture that is there") from None
+        remedy = unread_remedy(error, "name a capture that is there")
+        raise UsageError(f"{path} cannot be read: {error.strerror}", remedy) from None
     if not calls:
         raise UsageError(f"there is no call in {path.name}", "capture SIP over UDP, RTP and UDPTL of the call")
     numbers = {id(call): number for number, call in enumerate(calls, 1)}

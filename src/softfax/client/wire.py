@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,7 +21,7 @@ import httpx
 from softfax.asjson import rfc3339
 from softfax.client.errors import AnswerError, NoStationError, error_of
 from softfax.client.models import StreamEvent
-from softfax.errors import DocumentError, UsageError
+from softfax.errors import DocumentError, UsageError, unread_remedy
 
 __all__ = [
     "EventParser",
@@ -78,11 +79,24 @@ def _trusted(verify: bool | str) -> ssl.SSLContext | bool:
 
 
 def no_station(error: Exception, url: object) -> NoStationError:
-    """The station did not answer."""
-    why = str(error) or type(error).__name__
+    """The station did not answer; the system's own word says why, where there is one."""
+    why = _system_word(error) or str(error) or type(error).__name__
     return NoStationError(
         f"no station answers at {url} ({why})", "start it with `softfax serve`, or name it with --url"
     )
+
+
+def _system_word(error: BaseException | None) -> str:
+    """Return the system's word on a connection, as "Connection refused", from below the errors of libraries that tell of it."""
+    while error is not None:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, socket.gaierror):
+            return error.strerror or str(error)
+        if isinstance(error, OSError) and error.errno is not None:
+            return os.strerror(error.errno)
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def failed(response: httpx.Response) -> AnswerError:
@@ -130,7 +144,8 @@ def _opened(file: str | os.PathLike[str]) -> BinaryIO:
     try:
         return Path(file).open("rb")
     except OSError as error:
-        raise DocumentError(f"{os.fspath(file)} cannot be read: {error.strerror}", "check the file's name") from None
+        remedy = unread_remedy(error, "check the file's name")
+        raise DocumentError(f"{os.fspath(file)} cannot be read: {error.strerror}", remedy) from None
 
 
 def list_query(filters: Mapping[str, Any]) -> Query:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from softfax.documents.kinds import HEAD, PICTURES, check_name, looks_like_text
 from softfax.documents.types import DocumentLimits, FaxImage, Sheet, Source
-from softfax.errors import DocumentEmptyError, DocumentTooLargeError, DocumentUnsupportedError
+from softfax.errors import DocumentEmptyError, DocumentTooLargeError, DocumentUnsupportedError, unread_remedy
 
 __all__ = ["OpenDocument", "open_document"]
 
@@ -111,8 +111,10 @@ def _head(source: Source, limits: DocumentLimits) -> bytes:
         finally:
             os.close(handle)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name is impossible"
-        raise DocumentUnsupportedError(f"{source.shown} cannot be read: {reason}", "check the file's name") from None
+        reason, remedy = "its name is impossible", "check the file's name"
+        if isinstance(error, OSError):
+            reason, remedy = error.strerror or str(error), unread_remedy(error, remedy)
+        raise DocumentUnsupportedError(f"{source.shown} cannot be read: {reason}", remedy) from None
     if found.st_size > limits.file_bytes:
         raise DocumentTooLargeError(
             f"{source.shown} is larger than {limits.file_bytes >> 20} MB", "split it, or send less"

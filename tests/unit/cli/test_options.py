@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from softfax import settings_file
+from softfax.cli import options as cli_options
 from softfax.cli import swml
 from softfax.cli.common import destination_uri
 from softfax.cli.main import build_parser, main
 from softfax.cli.options import fill_defaults
-from softfax.errors import ConfigError
+from softfax.documents.load import open_document
+from softfax.documents.types import DocumentLimits, Source
+from softfax.errors import ConfigError, DocumentUnsupportedError
 
 
 def _options(arguments: list[str], environ: dict[str, str], config: str, tmp_path: Path) -> argparse.Namespace:
@@ -116,7 +122,7 @@ def test_mistakes_in_the_file_are_named(tmp_path: Path, config: str) -> None:
         (["receive", "--listen", "nowhere"], "not an address to listen on"),
         (["receive", "--count", "0"], "--count"),
         (["convert", "/nonexistent.pdf", "-o", "/tmp/softfax-x.tif"], "cannot be read"),
-        (["frobnicate"], "invalid choice"),
+        (["frobnicate"], "there is no verb frobnicate"),
     ],
 )
 def test_wrong_usage_is_exit_status_2_and_one_line(
@@ -177,3 +183,76 @@ def test_a_certificate_is_for_the_calls_of_a_markup_document_too(tmp_path: Path)
     fill_defaults(verbs["swml"], typed, {}, layered=False)
     sip = swml._config(typed, "sip:a@127.0.0.1", tmp_path).sip
     assert (sip.tls_certificate, sip.tls_private_key) == (Path("/our.pem"), Path("/our.key"))
+
+
+def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in (
+        (["sned", "x"], "softfax: there is no verb sned; did you mean send?; see `softfax --help`"),
+        (["xyz"], "softfax: there is no verb xyz; see `softfax --help`"),
+        (
+            ["config", "chek"],
+            "softfax config: argument init|check|show: invalid choice: 'chek' (choose from init, check, show); "
+            "did you mean check?; see `softfax config --help`",
+        ),
+        (["config"], "softfax config: the following arguments are required: init|check|show; see `softfax config --help`"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert (ended.value.code, capsys.readouterr().err.strip()) == (2, said)
+
+
+def test_polling_without_its_call_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["receive", "--poll"]) == 2
+    assert "name whom to call with --call" in capsys.readouterr().err
+    assert main(["send", "--polled", "sip:a@b", "x.pdf"]) == 2
+    assert "add --answer" in capsys.readouterr().err
+
+
+def test_the_configuration_of_a_station_that_is_not_ours_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Anybody may fax and ask a station, which takes none of its secrets; what is about its data says who may do that."""
+    machine = tmp_path / "etc" / "softfax.toml"
+    _stat, _open = Path.stat, Path.open
+
+    def refused(path: Path) -> None:
+        if machine in (path, path.with_name("softfax.toml")):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(cli_options, "MACHINE_CONFIG", machine)
+    monkeypatch.setattr(Path, "stat", lambda path, **how: refused(path) or _stat(path, **how))
+    monkeypatch.setattr(Path, "open", lambda path, *how, **more: refused(path) or _open(path, *how, **more))
+    monkeypatch.setattr(settings_file, "_read", refused)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (letter := tmp_path / "letter.txt").write_text("Good day.\n")
+    assert main(["convert", str(letter), "-o", str(tmp_path / "x.tif")]) == 0
+    assert main(["jobs"]) == 3
+    assert "no station answers" in capsys.readouterr().err
+    for verb in (
+        ["doctor"],
+        ["config", "show"],
+        ["serve"],
+        ["backup", str(tmp_path / "b.tar")],
+        ["deliveries", "list"],
+    ):
+        assert main(verb) == (1 if verb == ["doctor"] else 2)
+        said = capsys.readouterr()
+        assert "cannot be read: Permission denied" in said.out + said.err
+        assert "run this as root, or as the station's user" in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.EACCES, "run this as a user who may read it"), (errno.ENOENT, "check the file's name")],
+)
+def test_a_document_that_is_not_ours_to_read_has_no_wrong_name(
+    number: int, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*given: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("softfax.documents.load.os.open", refused)
+    with pytest.raises(DocumentUnsupportedError) as error:
+        open_document(Source(path=Path("letter.txt")), DocumentLimits())
+    assert error.value.remedy == remedy

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from softfax.client import (
     Fax,
     NoStationError,
     NotAllowedError,
+    SoftfaxClient,
     ThrottledError,
 )
 from softfax.client.errors import error_of
@@ -131,3 +133,12 @@ def test_what_can_be_asked_again_is(method: str, monkeypatch: pytest.MonkeyPatch
         waits.clear()
         found = asyncio.run(_asked(list(answers), method))
         assert (type(found), waits) == (kind, waited)
+
+
+def test_a_station_that_is_not_there_is_told_in_the_words_of_the_system() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and nobody listens
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        with SoftfaxClient(url, tries=1) as client, pytest.raises(NoStationError) as refused:
+            client.status()
+    assert "(Connection refused)" in refused.value.problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import json
 import socket
 import subprocess
@@ -22,8 +23,8 @@ from hypothesis import strategies as st
 from softfax.cli.main import main
 from softfax.diskspace import DiskFloor
 from softfax.model import Direction, Mode, ProgressEvent
-from softfax.ops.doctor import examine, network
-from softfax.ops.doctor.findings import Finding, Status
+from softfax.ops.doctor import examine, local, network
+from softfax.ops.doctor.findings import CheckArea, Finding, Status
 from softfax.ops.doctor.ports import is_station, owner, port_findings
 from softfax.ops.doctor.sipping import options_request, read_answer
 from softfax.ops.doctor.trial import verdict
@@ -254,3 +255,26 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = json.loads(capsys.readouterr().out)
     assert said["ok"] is False
     assert said["findings"][0]["area"] == "configuration"
+
+
+def test_what_looks_no_further_leaves_nothing_behind(recwarn: pytest.WarningsRecorder) -> None:
+    """`softfax doctor | head`: what was not looked at yet is not complained about."""
+
+    async def first() -> str:
+        async for finding in examine(None, environ={}):
+            if finding.area is CheckArea.LIBRARIES:
+                return finding.text
+        return ""
+
+    assert "its engine loads" in asyncio.run(first())
+    gc.collect()
+    assert [str(one.message) for one in recwarn if issubclass(one.category, RuntimeWarning)] == []
+
+
+def test_programs_that_documents_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "draws_web_pages", lambda: False)
+    for there, missing in ((False, "no WeasyPrint: "), (True, "no Pango: ")):
+        monkeypatch.setattr(local, "is_installed", lambda module, there=there: there)
+        (said,) = [one for one in local.document_findings() if "web pages" in one.text]
+        assert said.text.startswith(missing)
+        assert ("pip install weasyprint" in said.remedy, "libpango" in said.remedy) == (not there, there)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 from softfax.ops.check import check_config
@@ -28,7 +28,6 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """Yields what it finds as it finds it. `call` is a number that a test fax is sent to."""
     checked = check_config(path, environ)
-    name = str(path) if path is not None else "no file: the defaults"
     for one in checked.findings:
         status = Status.FAILED if one.mistake else Status.WARNING
         at = f"line {one.line}: " if one.line else ""
@@ -37,26 +36,28 @@ async def examine(
     if config is None or checked.mistaken:
         yield skipped(CheckArea.CONFIGURATION, "the rest is not looked at before the configuration is right")
         return
-    yield ok(CheckArea.CONFIGURATION, f"{name} is right")
+    right = "there is no configuration file: the defaults hold" if path is None else f"{path} is right"
+    yield ok(CheckArea.CONFIGURATION, right)
     running = await ports.station_runs(config)
-    for area, findings in (
-        (CheckArea.LIBRARIES, _thread(local.library_findings)),
-        (CheckArea.PORTS, ports.port_findings(config, running)),
-        (CheckArea.NETWORK, network.nat_findings(config, stun)),
-        (CheckArea.NETWORK, network.mail_findings(config)),
-        (CheckArea.ACCOUNTS, network.account_findings(config)),
-        (CheckArea.ACCOUNTS, network.registration_findings(config, running)),
-        (CheckArea.DISK, _thread(lambda: local.disk_findings(config))),
-        (CheckArea.DISK, _thread(lambda: shared.store_findings(config))),
-        (CheckArea.RECORDS, _thread(lambda: local.record_findings(config))),
-        (CheckArea.RECORDS, _thread(lambda: shared.replica_findings(config))),
-        (CheckArea.RECORDS, _thread(lambda: shared.group_findings(config))),
-        (CheckArea.CLOCK, _thread(local.clock_findings)),
-        (CheckArea.DOCUMENTS, _thread(local.document_findings)),
-        (CheckArea.LIMITS, _thread(lambda: local.limit_findings(config))),
-    ):
+    looks: tuple[tuple[CheckArea, Callable[[], Awaitable[Iterable[Finding]]]], ...] = (
+        (CheckArea.LIBRARIES, lambda: _thread(local.library_findings)),
+        (CheckArea.PORTS, lambda: ports.port_findings(config, running)),
+        (CheckArea.NETWORK, lambda: network.nat_findings(config, stun)),
+        (CheckArea.NETWORK, lambda: network.mail_findings(config)),
+        (CheckArea.ACCOUNTS, lambda: network.account_findings(config)),
+        (CheckArea.ACCOUNTS, lambda: network.registration_findings(config, running)),
+        (CheckArea.DISK, lambda: _thread(lambda: local.disk_findings(config))),
+        (CheckArea.DISK, lambda: _thread(lambda: shared.store_findings(config))),
+        (CheckArea.RECORDS, lambda: _thread(lambda: local.record_findings(config))),
+        (CheckArea.RECORDS, lambda: _thread(lambda: shared.replica_findings(config))),
+        (CheckArea.RECORDS, lambda: _thread(lambda: shared.group_findings(config))),
+        (CheckArea.CLOCK, lambda: _thread(local.clock_findings)),
+        (CheckArea.DOCUMENTS, lambda: _thread(local.document_findings)),
+        (CheckArea.LIMITS, lambda: _thread(lambda: local.limit_findings(config))),
+    )
+    for area, look in looks:
         try:
-            for finding in await findings:
+            for finding in await look():
                 yield finding
         except Exception as error:
             log.debug("%s could not be looked at", area, exc_info=error)

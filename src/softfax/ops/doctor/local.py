@@ -20,9 +20,11 @@ from softfax.database.database import database_url
 from softfax.database.offline import database_as_it_is
 from softfax.diskspace import existing, free_bytes
 from softfax.documents.fonts import FOLDER, Style
+from softfax.documents.foreign import draws_web_pages
 from softfax.errors import SoftfaxError
 from softfax.ops.check import folder_problem
 from softfax.ops.doctor.findings import CheckArea, Finding, failed, ok, skipped, warning
+from softfax.optional import install_remedy, is_installed
 from softfax.sip.types import CALLS_PER_PROCESS, FILES_ITSELF, FILES_PER_CALL
 from softfax.station.config import StationConfig
 
@@ -199,6 +201,16 @@ def document_findings() -> Iterator[Finding]:
             CheckArea.DOCUMENTS,
             "no LibreOffice: Word, Excel and the like are refused",
             "apt install libreoffice-writer-nogui libreoffice-calc-nogui",
+        )
+    if draws_web_pages():
+        yield ok(CheckArea.DOCUMENTS, "WeasyPrint: web pages and e-mails in HTML can be faxed")
+    else:
+        yield skipped(
+            CheckArea.DOCUMENTS,
+            f"no {'Pango' if is_installed('weasyprint') else 'WeasyPrint'}: web pages are refused, of e-mails the text is faxed",
+            "apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+            if is_installed("weasyprint")
+            else install_remedy("weasyprint").removeprefix("install it: "),
         )
     if shutil.which("ocrmypdf"):
         yield ok(CheckArea.DOCUMENTS, "OCRmyPDF: received faxes can be searched")
