@@ -282,6 +282,10 @@ def _send(h: Any, fake: Fake, _g: Any, _q: Any, body: Any) -> None:
     if "999" in numbers:
         h.problem(422, "999 may not be faxed", "999 is on the do-not-fax list", remedy="take it off the list")
         return
+    if "998" in numbers:
+        h.problem(422, "The station has no way to this number", "no account for the number 998", type="urn:softfax:problem:no-route",
+                  remedy="configure an [[account]], or call sip:NUMBER@HOST")  # fmt: skip
+        return
     now = sample.stamp(sample.datetime.now(sample.UTC))
     pages = sum(len(sample.raster(fake.uploads[d["upload"]][0])) for d in body.get("documents", ()))
     made = [

@@ -279,6 +279,36 @@ def test_what_the_station_refuses_is_said_beside_the_button(fake: Fake, watch: W
     expect(page.locator(".chip")).to_have_count(1)
 
 
+def test_a_number_that_cannot_be_called_is_told_without_words_of_the_configuration(fake: Fake, watch: Watch) -> None:
+    page = watch.open(fake.url)
+    attach(page, "letter.pdf")
+    expect(page.get_by_text("1 page", exact=True).first).to_be_visible()
+    to(page, "998")
+    page.get_by_role("button", name="Send").click()
+    told = page.locator(".send-foot").get_by_role("alert").last
+    expect(told).to_contain_text("The station cannot call this number.")
+    expect(told).to_contain_text("The person who runs the station has to connect it")
+    expect(told).not_to_contain_text("account]]")
+
+
+@pytest.mark.parametrize("width", [375, 768, 1440])
+def test_what_an_option_is_can_be_read(fake: Fake, watch: Watch, width: int) -> None:
+    page = watch.open(fake.url)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator("details.more summary").click()
+    expect(page.locator("details.more select").nth(1)).to_contain_text("Automatic (default)")
+    cut = page.locator("details.more select").evaluate_all("""(selects) => selects.flatMap((select) => {
+        const style = getComputedStyle(select);
+        const pen = document.createElement("canvas").getContext("2d");
+        pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+        const arrow = 20;
+        const room = select.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - arrow;
+        const text = select.selectedOptions[0].text;
+        return pen.measureText(text).width > room ? [text] : [];
+    })""")
+    assert cut == []
+
+
 def test_a_reload_loses_nothing(fake: Fake, watch: Watch) -> None:
     page = watch.open(fake.url)
     attach(page, "letter.pdf")

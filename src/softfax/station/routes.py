@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from softfax.errors import UsageError
+from softfax.errors import NoRouteError, UsageError
 from softfax.sip.headers import number_of
 from softfax.sip.types import split_uri
 from softfax.sipstatus import status
@@ -167,12 +167,12 @@ class Routing:
 
     def _on_the_way(self, text: str, number: str) -> list[Trunk]:
         if not self.trunks:
-            raise UsageError(f"no account for the number {text}", "configure an [[account]], or call sip:NUMBER@HOST")
+            raise NoRouteError(f"no account for the number {text}", "configure an [[account]], or call sip:NUMBER@HOST")
         if not self.routes:
             return [self.trunks[0]]
         fitting = [route for route in self.routes if number.startswith(route.prefix)]
         if not fitting:
-            raise UsageError(f"no route for the number {text}", "add a [[route]] with its prefix, or with none")
+            raise NoRouteError(f"no route for the number {text}", "add a [[route]] with its prefix, or with none")
         longest = max(len(route.prefix) for route in fitting)
         names: dict[str, None] = {}
         for route in sorted((r for r in fitting if len(r.prefix) == longest), key=lambda r: r.cost):

@@ -27,6 +27,7 @@ from softfax.errors import (
     DocumentTooLargeError,
     DoNotFaxError,
     LocalError,
+    NoRouteError,
     PagesDiskFullError,
     SoftfaxError,
     StarvedError,
@@ -57,6 +58,7 @@ _SAID: tuple[tuple[type[SoftfaxError], int, str, str], ...] = (
     (DocumentError, 422, "document", "The document cannot be faxed"),
     (DiskFullError, 507, "disk-full", "The disk is full"),
     (LocalError, 503, "unavailable", "The station cannot do this now"),
+    (NoRouteError, 422, "no-route", "The station has no way to this number"),
     (UsageError, 422, "invalid", "Invalid request"),
     (SoftfaxError, 502, "failed", "Failed"),
 )

@@ -47,6 +47,11 @@ test("a page is as tall as on paper, whatever its resolution", () => {
 
 test("a line of the station's becomes a sentence", () => {
   assert.deepEqual(sentences("the line is busy", "", undefined, "try again."), ["The line is busy.", "Try again."]);
+  assert.deepEqual(sentences("memo.docx is empty", "https://fax.example/x is not there", "no, of course. not"), [
+    "memo.docx is empty.",
+    "https://fax.example/x is not there.",
+    "No, of course. not.",
+  ]);
 });
 
 test("Persian has its own digits, and keeps foreign words in their direction", async () => {

@@ -97,6 +97,12 @@ export function proportion(width, rows, resolution) {
 const A4_INCHES = 297 / 25.4;
 export const rowsOfA4 = (resolution) => A4_INCHES * (Number(/x(\d+)/.exec(resolution || "")?.[1]) || 196);
 
+// The name of a file, an address: as it is written.
+const NAME = /^\S*[.:/@]\S/;
 // Lines of the station as sentences.
 export const sentences = (...lines) =>
-  lines.filter(Boolean).map((line) => line[0].toUpperCase() + line.slice(1) + (/[.!?…]$/.test(line) ? "" : "."));
+  lines
+    .filter(Boolean)
+    .map(
+      (line) => (NAME.test(line) ? line[0] : line[0].toUpperCase()) + line.slice(1) + (/[.!?…]$/.test(line) ? "" : "."),
+    );

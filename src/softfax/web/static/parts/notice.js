@@ -99,7 +99,8 @@ export function words(error) {
           : status >= 400
             ? 400
             : -1;
-  const own = sentences(error.detail, error.remedy);
+  // Where there are words of our own for it, they say what to do: the station's are for whoever runs it.
+  const own = sentences(error.detail, key === kind ? "" : error.remedy);
   return {
     what: status >= 400 && status < 500 && error.title && key === 400 ? error.title : t(`error.${key}.what`),
     todo: t(`error.${key}.do`),
