@@ -226,7 +226,11 @@ def test_a_fresh_machine_gets_its_configuration_back(
     assert main(["backup", str(archive), "--config", str(file)]) == 0
     (tmp_path / "data").rename(tmp_path / "gone")
     file.unlink()
+    os.umask(0o022)  # root's
     assert main(["restore", str(archive), "--config", str(file)]) == 0
+    restored = [(tmp_path / "data").stat(), *(path.stat() for path in (tmp_path / "data").rglob("*"))]
+    assert [oct(one.st_mode) for one in restored if one.st_mode & 0o007] == [], "faxes are for nobody else"
+    assert (tmp_path / "data" / "softfax.sqlite").stat().st_mode & 0o777 == 0o600
     assert "softfax.toml written from the backup" in capsys.readouterr().out
     assert file.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "data" / "faxes" / "a" / "document.pdf").exists()

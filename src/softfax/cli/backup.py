@@ -23,9 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Writes the archive. Raises SoftfaxError."""
+    from softfax.diskspace import keep_private
     from softfax.ops.backup import back_up
     from softfax.station.config import StationConfig
 
+    keep_private()
     path = find_config(options.config)
     config = StationConfig.load(path)
     archive = back_up(config, path, Path(options.file))

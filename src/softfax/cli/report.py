@@ -74,10 +74,12 @@ def _describe_result(r: FaxResult) -> str:
 
 
 def remedy_of(result: FaxResult) -> str:
-    """Remedy to print after a failure; empty where the next call is planned already."""
+    """Remedy to print after a failure; empty where the failure says it, or the next call is planned already."""
     said = result.to_json()
     cause = classify(said)
-    return "" if cause is None or result.retry_at else f"; {result.remedy or remedy(cause, said)}"
+    if cause is None or result.retry_at or (result.remedy and result.status_string.endswith(result.remedy)):
+        return ""
+    return f"; {result.remedy or remedy(cause, said)}"
 
 
 def _nobody_reads(stream: IO[str]) -> None:

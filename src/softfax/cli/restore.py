@@ -35,10 +35,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Puts the archive back. Raises SoftfaxError."""
+    from softfax.diskspace import keep_private
     from softfax.ops.backup import read_archive, restore
     from softfax.ops.doctor.ports import station_runs
     from softfax.station.config import StationConfig
 
+    keep_private()
     say = partial(print, file=sys.stderr if options.json else sys.stdout)
     archive, saved = read_archive(Path(options.file))
     path = config_path(options.config, os.environ)

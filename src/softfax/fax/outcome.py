@@ -61,7 +61,7 @@ _HOSTILE = {
 class Outcome:
     """`error` is Asterisk's FAXERROR word or spandsp's text, `text` the status string, `code` the result code.
 
-    `reached` tells whether the call was made at all: exit status 3 where not.
+    `reached` tells whether the call was made at all: exit status 3 where not. `remedy` is better than that of the cause.
     """
 
     success: bool
@@ -70,6 +70,7 @@ class Outcome:
     code: int
     reached: bool = True
     sip_code: int = 0
+    remedy: str = ""
 
     def result(self, *, direction: Direction, fax_id: str, duration_s: float, **known: Any) -> FaxResult:
         """The result of a fax that ended so, with what else is known of it."""
@@ -82,6 +83,7 @@ class Outcome:
             result_code=self.code,
             fax_id=fax_id,
             duration_s=round(duration_s, 3),
+            remedy=self.remedy or None,
             **known,
         )
 

@@ -301,7 +301,8 @@ def _stopped(url: str) -> None:
 
 def _extract(path: Path, work: Path) -> int:
     """Write the regular files of an archive below `work`, and return how many. Raises TarError for a name that leads out."""
-    (work / "data").mkdir(mode=0o750)
+    (work / "data").mkdir()
+    (work / "data").chmod(0o750)
     count = 0
     with tarfile.open(path) as tar:
         for member in tar:
@@ -321,7 +322,7 @@ def _extract_file(tar: tarfile.TarFile, member: tarfile.TarInfo, work: Path) -> 
     target.parent.mkdir(parents=True, exist_ok=True)
     with source, target.open("wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
-        os.fchmod(file.fileno(), member.mode & 0o755 | 0o600)
+        os.fchmod(file.fileno(), member.mode & 0o750 | 0o600)
     # Retention goes by it.
     os.utime(target, (member.mtime, member.mtime))
 

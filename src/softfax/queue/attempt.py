@@ -374,8 +374,8 @@ class SendAttempt:
 
     async def _undialled(self, error: str, text: str, code: int = outcome.T30_FILE_ERROR, remedy: str = "") -> None:
         """The attempt ends before there is a call; `remedy` is a better one than that of its cause."""
-        failed = making.failed(self.kept.context, Outcome(False, error, text, code), 0.0)
-        await self._tell(dataclasses.replace(failed, remedy=remedy or None))
+        why = Outcome(False, error, text, code, remedy=remedy)
+        await self._tell(making.failed(self.kept.context, why, 0.0))
 
     async def _tell(self, result: FaxResult) -> None:
         """Settle an attempt for which the station has no call."""

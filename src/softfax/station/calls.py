@@ -269,7 +269,7 @@ class Calls:
     def undialled(self, fax_id: str, fax: PlacedFax, why: Outcome) -> None:
         if not fax.ended:
             fax.ended = True
-            self.report(wire.NotDialled(fax_id, why.error, why.text, why.code))
+            self.report(wire.NotDialled(fax_id, why.error, why.text, why.code, why.remedy))
 
     # ---- outgoing -----------------------------------------------------------------------------------------------
 

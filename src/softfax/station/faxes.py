@@ -65,7 +65,7 @@ class StationFax:
         elif isinstance(message, wire.Ended):
             self._begin(self._ended(message))
         elif isinstance(message, wire.NotDialled):
-            why = Outcome(False, message.error, message.text, message.code, reached=False)
+            why = Outcome(False, message.error, message.text, message.code, reached=False, remedy=message.remedy)
             self._begin(self._undialled(why))
         elif isinstance(message, wire.Lost):
             why = Outcome(False, "UNKNOWN", message.text, outcome.CRASHED)

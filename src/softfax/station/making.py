@@ -352,9 +352,12 @@ def own_failure(text: str) -> Outcome:
 def why_undialled(error: SoftfaxError | OSError) -> Outcome:
     """The outcome of a fax that an error kept from being dialled: a fault of the order, of its document, or of this machine."""
     if isinstance(error, UsageError):
-        return Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)
-    of_document = isinstance(error, DocumentError) and not isinstance(error, DocumentInterruptedError)
-    return document_failure(str(error)) if of_document else own_failure(str(error))
+        why = Outcome(False, "INVALID_ARGUMENTS", str(error), outcome.NO_T30, reached=False)
+    elif isinstance(error, DocumentError) and not isinstance(error, DocumentInterruptedError):
+        why = document_failure(str(error))
+    else:
+        why = own_failure(str(error))
+    return replace(why, remedy=error.remedy) if isinstance(error, SoftfaxError) else why
 
 
 def host_of(uri: str) -> str:

@@ -241,6 +241,7 @@ class NotDialled(Message):
     error: str
     text: str
     code: int
+    remedy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,11 +39,16 @@ def test_no_page_is_shown_beyond_the_last(monkeypatch) -> None:
     assert "page 2" in terminal.getvalue(), "where nobody has counted them"
 
 
-@pytest.mark.parametrize("remedy", ["install it", None])
-def test_a_failure_is_one_line_with_the_remedy_of_its_document(remedy: str | None) -> None:
+@pytest.mark.parametrize(
+    ("text", "remedy", "told"),
+    [
+        ("a.docx needs LibreOffice", "install it", "a.docx needs LibreOffice; install it"),
+        ("a.docx needs LibreOffice; install it", "install it", "a.docx needs LibreOffice; install it"),
+        ("a.docx is odd", "", "a.docx is odd; open the document, save it anew and send it again"),
+    ],
+)
+def test_a_failure_is_one_line_with_the_remedy_of_its_document(text: str, remedy: str, told: str) -> None:
     shown = io.StringIO()
-    why = Outcome(False, "FILE_ERROR", "a.docx needs LibreOffice", T30_FILE_ERROR)
-    result = why.result(direction=Direction.SEND, fax_id="0" * 24, duration_s=0.0, remedy=remedy)
-    Reporter(out=shown, err=shown).event(result)
-    other = "open the document, save it anew and send it again"
-    assert shown.getvalue() == f"softfax: failed: a.docx needs LibreOffice; {remedy or other}\n"
+    why = Outcome(False, "FILE_ERROR", text, T30_FILE_ERROR, remedy=remedy)
+    Reporter(out=shown, err=shown).event(why.result(direction=Direction.SEND, fax_id="0" * 24, duration_s=0.0))
+    assert shown.getvalue() == f"softfax: failed: {told}\n"
