@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from softfax.cli.lines import counted, json_line, json_text
+from softfax.cli.lines import clock, json_line, json_text
 from softfax.cli.options import add_shared_options, count, find_config
 from softfax.errors import ExitStatus, UsageError
 
@@ -50,17 +51,30 @@ def run(options: argparse.Namespace) -> int:
 
 def _list(store: Store, options: argparse.Namespace) -> int:
     callbacks = store.list(options.state, limit=options.limit)
-    for callback in callbacks:
-        if options.json:
-            print(json_line("delivery", **_fields(callback)))
-        else:
-            print(
-                f"{callback.number}  {_time(callback.ended_at or callback.put_at)}  fax {callback.fax_id}  "
-                f"{callback.place}  {counted(callback.attempts, 'attempt')}  {callback.last_error}"
-            )
     if not callbacks:
         print(f"no callbacks are {options.state}", file=sys.stderr)
+    elif options.json:
+        for callback in callbacks:
+            print(json_line("delivery", **_fields(callback)))
+    else:
+        _show_list(callbacks)
     return int(ExitStatus.OK)
+
+
+def _show_list(callbacks: Sequence[StoredCallback]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from softfax.cli.tables import show_table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("number", "when", "fax", "attempts", "to", "why"):
+        table.add_column(name, no_wrap=True, justify="right" if name in ("number", "attempts") else "left")
+    for one in callbacks:
+        when = clock(datetime.fromtimestamp(one.ended_at or one.put_at, UTC))
+        words = (str(one.number), when, one.fax_id, str(one.attempts), one.place, one.last_error)
+        table.add_row(*(Text(word) for word in words))
+    show_table(table)
 
 
 def _show(store: Store, options: argparse.Namespace) -> int:

@@ -26,7 +26,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "Lists the stations on the database of the configuration. `forget NAME` frees the channel slots counted for calls"
         " of a station that will not come back, and ends what it was receiving."
     )
-    parser.add_argument("what", nargs="?", default="list", choices=["list", "forget"], help="what to do (list)")
+    parser.add_argument(
+        "what", metavar="list|forget", nargs="?", default="list", choices=["list", "forget"], help="what to do (list)"
+    )
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="the station to forget")
     add_shared_options(parser)
 

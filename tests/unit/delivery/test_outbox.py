@@ -148,6 +148,11 @@ def test_a_refused_event_is_dead_and_holds_up_nobody(
         assert (dead.event_id, dead.attempts, dead.last_status, dead.last_error) == ("e1", 1, 404, "404 Not Found")
         assert main(["deliveries", "list", "--json", "--config", str(config)]) == 0
         assert json.loads(capsys.readouterr().out)["event_id"] == "e1"
+        assert main(["deliveries", "list", "--config", str(config)]) == 0
+        head, line = capsys.readouterr().out.splitlines()
+        assert head.split() == ["number", "when", "fax", "attempts", "to", "why"]
+        assert line.split()[0::2] == [str(dead.number), dead.fax_id, there.url, "Not"]
+        assert line.index(there.url) == head.index("to"), "in columns"
         refusing = False
         assert main(["deliveries", "replay", str(dead.number), "--config", str(config)]) == 0
         until(lambda: events(there.requests) == ["e1", "e2", "e1"])
