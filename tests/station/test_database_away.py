@@ -138,6 +138,12 @@ class Away:
             assert fax["state"] == wanted.get(number.partition("-")[0], "delivered"), fax
             # None was called without being written down before, and what only may have been called is no success.
             assert calls[number] == sum(one["cause"] != "ours" for one in fax["attempts"]), fax
+        self.stops_and_has_said_lines()
+        assert self.statuses[500] == 0
+
+    def stops_and_has_said_lines(self) -> None:
+        """A signal ends it, and its log has neither a traceback nor the text of a statement."""
+        self.stop()
         assert self.served.ends(signal.SIGTERM) == 0
         said = list(self.served.said)
         assert not [line for line in said if "Traceback" in line or "[SQL" in line or "sqlalche.me" in line]
@@ -216,7 +222,14 @@ def test_postgresql_ends_sessions_hangs_and_starts_again(tmp_path: Path, more: s
         os.kill(_processes(url)[1][0], signal.SIGKILL)
         time.sleep(2.0)
         station.all_is_well()
-        assert station.statuses[500] == 0
+
+
+def test_a_station_stops_while_its_database_is_away(tmp_path: Path) -> None:
+    with postgresql() as url, away(tmp_path / "station", url) as station:
+        station.says("far end: page")
+        os.kill(_processes(url)[0], signal.SIGQUIT)
+        station.says("what happens to faxes cannot be written and is held")
+        station.stops_and_has_said_lines()
 
 
 def test_sqlite_is_locked_by_another_program_and_cannot_be_written(tmp_path: Path) -> None:
@@ -236,4 +249,3 @@ def test_sqlite_is_locked_by_another_program_and_cannot_be_written(tmp_path: Pat
         resource.prlimit(station.served.process.pid, resource.RLIMIT_FSIZE, limits)
         time.sleep(2.0)
         station.all_is_well()
-        assert station.statuses[500] == 0

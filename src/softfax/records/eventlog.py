@@ -105,7 +105,10 @@ class EventLog:
             publishing.cancel()
             await asyncio.wait([publishing])
             self._tasks = []
-            await self._publish()
+            try:
+                await self._publish()
+            except sa.exc.SQLAlchemyError as error:
+                log.error("the last events cannot be read: %s", in_short(error))
 
     def add(self, update: FaxUpdate) -> None:
         """Take an event; a sink of a station."""

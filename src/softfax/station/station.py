@@ -23,7 +23,7 @@ from softfax.delivery.outbox import Outbox
 from softfax.delivery.store import Callback
 from softfax.delivery.targets import CallbackTarget
 from softfax.documents.job import process_kept_ready
-from softfax.errors import LocalError, UsageError
+from softfax.errors import LocalError, UsageError, in_short
 from softfax.fax.facts import PageMark
 from softfax.fax.inbox import Inbox
 from softfax.fax.settings import Role
@@ -154,7 +154,13 @@ class Station(Registry):
     async def close(self) -> None:
         """Ends what is under way and stops. What the outbox has not delivered waits for the next start."""
         self._draining = True
-        await self._exit.aclose()
+        try:
+            await self._exit.aclose()
+        except Exception as error:
+            # All parts have stopped nevertheless.
+            if not is_away(error):
+                raise
+            log.error("what was left at the end could not be written down: the database says %s", in_short(error))
 
     async def _close_host(self, host: CallHost) -> None:
         await host.close()
