@@ -13,10 +13,13 @@ import sys
 from collections.abc import Mapping
 from email import policy
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
+from softfax.delivery.retried import RetriedJobs
 from softfax.errors import DocumentError, DocumentInterruptedError, PagesDiskFullError
 from softfax.model import FaxState
 from tests.mail.rig import SENDER, TO, Rig, letter, mails, pdf, post_office, running, trusting, until
@@ -58,6 +61,31 @@ def test_an_email_with_a_pdf_is_faxed_and_its_sender_hears_of_it(tmp_path: Path)
                 # Nothing answers a report, least of all the gateway.
                 again = await rig.hand_in(told, sender="")
                 assert again[0] == 550
+
+    asyncio.run(run())
+
+
+def test_a_report_comes_though_the_database_is_away_as_it_is_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, lost = RetriedJobs.put, []
+
+    def away(of: RetriedJobs, key: str, *args: Any, **values: Any) -> None:
+        if len(lost) < 2:
+            lost.append(key)
+            raise sa.exc.OperationalError("INSERT", {}, Exception("server closed the connection"))
+        put(of, key, *args, **values)
+
+    monkeypatch.setattr(RetriedJobs, "put", away)
+
+    async def run() -> None:
+        with post_office() as (post, smtp):
+            async with running(tmp_path, smtp) as rig:
+                assert (await rig.hand_in(letter()))[0] == 250
+                await rig.ended()
+                (told,) = await mails(post, 1)
+                assert told["Subject"] == "Fax delivered: +493012345 (Findings)"
+        assert len(lost) == 2
 
     asyncio.run(run())
 

@@ -30,6 +30,7 @@ from aiosmtpd.controller import Controller
 
 from softfax.database import jobs
 from softfax.delivery.policy import RetryPolicy
+from softfax.delivery.retried import RetriedJobs
 from softfax.fax.facts import PageMark
 from softfax.fax.outcome import Outcome
 from softfax.mailboxes import MailboxError, Mailboxes, service, targets
@@ -163,6 +164,30 @@ def test_what_was_delivered_while_the_database_was_away_is_not_delivered_again(
     finally:
         mail.stop()
     assert (len(lost), len(post.mails)) == (2, 1)
+
+
+def test_a_fax_reaches_its_mailbox_though_the_database_is_away_as_it_is_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fax waits for the database to be back."""
+    box = {"name": "desk", "folder": [{"dir": str(tmp_path / "box")}]}
+    put, lost = RetriedJobs.put, []
+
+    def away(of: RetriedJobs, key: str, *args: Any, **values: Any) -> None:
+        if len(lost) < 2:
+            lost.append(key)
+            raise sa.exc.OperationalError("INSERT", {}, Exception("server closed the connection"))
+        put(of, key, *args, **values)
+
+    monkeypatch.setattr(RetriedJobs, "put", away)
+
+    async def run() -> None:
+        async with running(tmp_path, mailbox=[box]) as (station, queue, mailboxes):
+            fax_id = await receive(station, queue, "desk")
+            assert (await settled(mailboxes))["done"] == 1
+            assert (len(lost), [fax_id in file.name for file in (tmp_path / "box").iterdir()]) == (2, [True])
+
+    asyncio.run(run())
 
 
 class _Store(BaseHTTPRequestHandler):

@@ -27,6 +27,7 @@ from softfax.errors import SoftfaxError
 from softfax.mail.report import ReportFacts, report
 from softfax.mailboxes.targets import MailboxError, send
 from softfax.model import TERMINAL, Direction, Fax, FaxResult, FaxState, FaxUpdate
+from softfax.queue.ends import held
 from softfax.queue.queue import FaxQueue
 from softfax.records.model import FaxFilter
 from softfax.station import Station
@@ -128,14 +129,19 @@ class MailReports:
     async def _ended(self, fax_id: str) -> None:
         """Records a report that is due, once for each end of a fax."""
         try:
-            fax = await self.queue.get(fax_id)
-            if fax is not None and fax.terminal and FROM in fax.tags:
-                state = WAITING if self._wanted(fax) else SPARED
-                await asyncio.to_thread(self._put, f"{fax_id}.{len(fax.attempts)}", fax_id, fax.tags[FROM], state)
-        except sa.exc.IntegrityError:
-            log.debug("the report of fax %s was written down by another", fax_id)
+            await held(self.queue, f"the report of fax {fax_id}", lambda: self._written_down(fax_id))
         except Exception:
             log.exception("the report of fax %s could not be written down", fax_id)
+
+    async def _written_down(self, fax_id: str) -> None:
+        fax = await self.queue.get(fax_id)
+        if fax is None or not fax.terminal or FROM not in fax.tags:
+            return
+        state = WAITING if self._wanted(fax) else SPARED
+        try:
+            await asyncio.to_thread(self._put, f"{fax_id}.{len(fax.attempts)}", fax_id, fax.tags[FROM], state)
+        except sa.exc.IntegrityError:
+            log.debug("the report of fax %s was written down by another", fax_id)
 
     def _wanted(self, fax: Fax) -> bool:
         config = self.station.config.mail

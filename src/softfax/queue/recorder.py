@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+import sqlalchemy as sa
+
 from softfax.database.away import is_away
 from softfax.documents.types import RESOLUTION_NAMES
 from softfax.errors import in_short
@@ -33,7 +35,7 @@ from softfax.model import (
     PageEvent,
     SessionEvent,
 )
-from softfax.queue.ends import HELD_S, state_of, with_result
+from softfax.queue.ends import HELD_S, held, state_of, with_result
 from softfax.records import rows
 from softfax.records.ends import End
 from softfax.records.reading import StoredFax
@@ -160,10 +162,15 @@ class Recorder:
             self._queue.say(fax, context, recorded=recorded)
 
     async def hand_on(self, fax: Fax, result: FaxResult) -> None:
-        """Hand on a received fax; its takers recognize one that they had before."""
+        """Hand on a received fax; its takers recognize one that they had before. Waits for a database that is away.
+
+        Raises SQLAlchemyError where the station ends before: the next start hands it on.
+        """
         for hook in self._queue.on_received if fax.direction is Direction.RECEIVE else ():
             try:
-                await hook(fax, result)
+                await held(self._queue, f"to whom fax {fax.id} goes", partial(hook, fax, result))
+            except sa.exc.SQLAlchemyError:
+                raise
             except Exception:
                 log.exception("fax %s was received, and could not be handed on", fax.id)
 
