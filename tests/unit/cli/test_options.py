@@ -240,6 +240,7 @@ def test_the_configuration_of_a_station_that_is_not_ours_to_read(
         said = capsys.readouterr()
         assert "cannot be read: Permission denied" in said.out + said.err
         assert "run this as root, or as the station's user" in said.out + said.err
+        assert str(machine) in said.out + said.err
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ async def examine(
     checked = check_config(path, environ)
     for one in checked.findings:
         status = Status.FAILED if one.mistake else Status.WARNING
-        at = f"line {one.line}: " if one.line else ""
+        at = f"line {one.line}: " if one.line else f"{path}: " if one.mistake and path and not one.key else ""
         yield Finding(CheckArea.CONFIGURATION, status, f"{at}{one.problem}", one.remedy)
     config = checked.config
     if config is None or checked.mistaken:
