@@ -17,7 +17,19 @@ from PIL import Image, ImageDraw
 from softfax.documents.tiff import encode_t6
 from tests.support.pdf_pages import assemble, lines, stream
 
-__all__ = ["CUT_INLINE", "CUT_PICTURES", "FILES", "PAGES", "PICTURES", "inline", "picture_pdf", "plain"]
+__all__ = [
+    "CUT_INLINE",
+    "CUT_PICTURES",
+    "FILES",
+    "FORM",
+    "NOISE_RAW",
+    "PAGES",
+    "PICTURES",
+    "WORDS",
+    "inline",
+    "picture_pdf",
+    "plain",
+]
 
 WORDS = lines(60, 760, 12)
 HELVETICA = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"

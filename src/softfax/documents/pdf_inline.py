@@ -7,6 +7,7 @@ their rest.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zlib
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ BEGINS, DATA = re.compile(rb"(?<![^\s\]>)])BI(?=[\s/])"), re.compile(rb"[\s\]>)]
 ENDS = re.compile(rb"[\s>]EI(?=\s|$)")
 DICTIONARY_MAX, PICTURES_MAX, ENDS_MAX = 4000, 500, 4
 UNPACKED_MAX = 64 << 20
+#: So many octets of samples are looked at in all, of pictures that may say of themselves to be of any size.
+SAMPLES_MAX = 128 << 20
 CHUNK = 64
 #: What a picture's dictionary says of how its data are packed.
 PACKED = re.compile(rb"/(?:F|Filter)\s*(?:\[[^\]]*\]|/\w+)")
@@ -59,17 +62,20 @@ def made_whole(pdf: pikepdf.Pdf, contents: bytes, resources: Any) -> tuple[bytes
     was wrong: CUT, ODD, or an empty string.
     """
     parts: list[bytes] = []
-    at, fault = 0, ""
+    at, fault, left = 0, "", SAMPLES_MAX
     for _ in range(PICTURES_MAX):
-        begins = BEGINS.search(contents, at)
-        said = DATA.search(contents, begins.end(), begins.end() + DICTIONARY_MAX) if begins is not None else None
-        if begins is None or said is None:
+        if (begins := BEGINS.search(contents, at)) is None:
             break
-        head = contents[begins.end() : said.end() - 2]
-        try:
-            found = _data(_picture(pdf, head, resources), contents, said.end() + 1)
-        except MALFORMED:
-            found = _Data(said.end(), said.end())  # PDFium does as it can
+        # Words on the page have them, too.
+        found = _Data(begins.end(), begins.end())
+        if (said := DATA.search(contents, begins.end(), begins.end() + DICTIONARY_MAX)) is not None:
+            head = contents[begins.end() : said.end() - 2]
+            with contextlib.suppress(*MALFORMED):  # PDFium does as it can
+                picture = _picture(pdf, head, resources)
+                left -= samples_octets(picture)
+                if left < 0:
+                    break
+                found = _data(picture, contents, said.end() + 1)
         fault = CUT if found.cut else fault or ODD * (found.whole is not None)
         if found.whole is None:
             parts.append(contents[at : found.after])

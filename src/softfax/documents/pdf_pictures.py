@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from pikepdf import Array, Dictionary, Name, Stream, StreamDecodeLevel
@@ -21,15 +22,22 @@ __all__ = [
     "GONE",
     "ODD",
     "mend_picture",
+    "names_drawn",
     "page_forms",
     "page_pictures",
     "picture_fault",
     "samples_octets",
+    "things_named",
 ]
 
 #: What can be wrong with a picture: its data end early, it is not in the file, or it has to be written anew.
 CUT, GONE, ODD = "cut", "gone", "odd"
 
+#: Pictures and forms that contents name, and how a name has an octet by its number.
+NAMED, NUMBERED = re.compile(rb"(/[!-$&'*-.0-;=?-Z\\^-z|~]+)\s+Do(?=\s|$)"), re.compile(rb"#([0-9A-Fa-f]{2})")
+#: What is no part of any operator: words, in brackets that may lie within others, and comments.
+WORDS, COMMENTS = re.compile(rb"\([^()\\]*+(?:\\.[^()\\]*+)*+\)", re.S), re.compile(rb"%[^\r\n]*+")
+BRACKETS_DEEP = 4
 PICTURES_MAX, FORMS_DEEP = 300, 3
 CHUNK = 1 << 20
 #: Samples of so large a picture are not counted; the renderer refuses it.
@@ -77,6 +85,24 @@ def _things(resources: Any) -> Iterator[Any]:
                 yield thing
                 if thing.get("/Subtype") != Name.Image and deep < FORMS_DEEP:
                     waiting.append((thing.get("/Resources"), deep + 1))
+
+
+def names_drawn(contents: bytes, *, sure: bool) -> Set[str]:
+    """Names of the pictures and forms that contents draw; unless it has to be `sure`, also those that stand in words."""
+    for _ in range(BRACKETS_DEEP if sure else 0):
+        contents = WORDS.sub(b"<>", contents)
+    if sure:
+        contents = COMMENTS.sub(b"", contents)
+    names = (NUMBERED.sub(lambda found: bytes((int(found[1], 16),)), name) for name in NAMED.findall(contents))
+    return {name.decode("utf-8", "surrogateescape") for name in names}
+
+
+def things_named(resources: Any) -> Set[str]:
+    """Names of the pictures and forms among resources."""
+    things = resources.get("/XObject") if isinstance(resources, Dictionary) else None
+    if not isinstance(things, Dictionary):
+        return set()
+    return {str(name) for name, thing in things.items() if isinstance(thing, Stream)}
 
 
 def picture_fault(picture: Any) -> str:

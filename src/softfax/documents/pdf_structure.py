@@ -11,7 +11,7 @@ import contextlib
 import io
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -31,9 +31,11 @@ from softfax.documents.pdf_pictures import (
     GONE,
     ODD,
     mend_picture,
+    names_drawn,
     page_forms,
     page_pictures,
     picture_fault,
+    things_named,
 )
 
 __all__ = ["PROBLEMS", "Structure", "read_structure"]
@@ -54,8 +56,6 @@ FILTERS = frozenset(
      "/Fl", "/RL", "None"}
 )  # fmt: skip
 CRYPT = re.compile(rb"/Crypt\b")
-#: Pictures and forms that contents name, and how a name has an octet by its number.
-NAMED, NUMBERED = re.compile(rb"(/[!-$&'*-.0-;=?-Z\\^-z|~]+)\s+Do(?=\s|$)"), re.compile(r"#([0-9A-Fa-f]{2})")
 NAMES_SHOWN, PATTERNS_MAX, STATES_MAX = 3, 200, 200
 #: Operators that put something on a page: words that are not blank, paths, pictures.
 PAINTS = re.compile(
@@ -79,6 +79,8 @@ class Structure:
         #: Faults of pictures, and of those within contents, as they are in the file, and which of them are mended for `written`.
         self._faults: dict[tuple[int, int], str] = {}
         self._mended: set[tuple[int, int]] = set()
+        #: What contents name that is not among their own resources, at a glance and for sure.
+        self._named: dict[tuple[tuple[int, int], bool], Set[str]] = {}
         #: Resources that were looked at.
         self._shared: set[tuple[int, int]] = set()
         self.pages = len(pdf.pages)
@@ -130,10 +132,12 @@ class Structure:
         """Faults of the pictures of a page: CUT, GONE, ODD."""
         faults = set()
         try:
+            there = things_named(self._pdf.pages[index].resources)
             for part, resources in self._drawing(index):
-                page = self._pdf.pages[index].resources
-                if fault := self._fault(part, partial(self._contents_fault, (resources, page))):
-                    faults |= {fault} if fault == GONE else {fault, ODD}
+                if fault := self._fault(part, partial(self._contents_fault, resources)):
+                    faults |= {fault, ODD}
+                if self._names_nothing(part, resources, there):
+                    faults.add(GONE)
             for resources in self._resources(index):
                 faults.update(self._fault(picture, picture_fault) for picture in page_pictures(resources))
         except PROBLEMS:
@@ -148,11 +152,25 @@ class Structure:
                 self._faults[thing.objgen] = look(thing)
         return self._faults[thing.objgen]
 
-    def _contents_fault(self, resources: Sequence[Any], part: Any) -> str:
-        """Return what is wrong with the pictures within contents, or with those that they name, in one of the resources."""
+    def _contents_fault(self, resources: Any, part: Any) -> str:
+        """Return what is wrong with the pictures within contents."""
         data = _unpacked(part)[0] or b""
-        fault = made_whole(self._pdf, data, resources[0])[1] if b"BI" in data else ""
-        return fault or GONE * _names_nothing(data, resources)
+        return made_whole(self._pdf, data, resources)[1] if b"BI" in data else ""
+
+    def _names_nothing(self, part: Any, resources: Any, there: Set[str]) -> bool:
+        """Return True if contents name a picture or form that is neither among their resources nor among their page's, `there`:
+        pages may share contents, each with resources of its own.
+        """
+        for sure in (False, True):
+            if (part.objgen, sure) not in self._named:
+                self._named[part.objgen, sure] = frozenset()
+                with contextlib.suppress(*PROBLEMS):
+                    named = names_drawn(_unpacked(part)[0] or b"", sure=sure)
+                    self._named[part.objgen, sure] = named - things_named(part.get("/Resources"))
+            missing = self._named[part.objgen, sure] - there
+            if not missing or not missing - things_named(resources):
+                return False
+        return True
 
     def _resources(self, index: int) -> list[Any]:
         """Resources of a page, and of what its annotations look like. Raises one of PROBLEMS."""
@@ -376,16 +394,6 @@ def _looks(note: Any) -> list[Any]:
     normal = looks.get("/N") if isinstance(looks, Dictionary) else None
     states = list(normal.values()) if isinstance(normal, Dictionary) else [normal]
     return [one for one in states if isinstance(one, Stream)]
-
-
-def _names_nothing(data: bytes, resources: Sequence[Any]) -> bool:
-    """Return True if contents name a picture or form that is not among their resources, nor their page's."""
-    named = {NUMBERED.sub(lambda found: chr(int(found[1], 16)), name.decode("ascii")) for name in NAMED.findall(data)}
-    for one in resources if named else ():
-        things = one.get("/XObject") if isinstance(one, Dictionary) else None
-        if isinstance(things, Dictionary):
-            named -= {str(name) for name, thing in things.items() if isinstance(thing, Stream)}
-    return bool(named)
 
 
 def _parts(page: Any) -> list[Any]:

@@ -12,15 +12,20 @@ import pikepdf
 import pytest
 
 from softfax.documents.load import open_document
+from softfax.documents.pdf_inline import SAMPLES_MAX, made_whole
+from softfax.documents.pdf_pictures import CUT
 from softfax.documents.types import DocumentLimits, FaxImage, Source
 from tests.support.odd_pdfs import (
     CUT_INLINE,
     CUT_PICTURES,
     FILES,
+    FORM,
     GREYS,
     HELVETICA,
+    NOISE_RAW,
     PAGES,
     PICTURES,
+    WORDS,
     inline,
     picture_pdf,
     plain,
@@ -104,6 +109,51 @@ def test_contents_that_end_within_a_picture_show_what_there_is_of_it(tmp_path: P
     expected, _ = drawn(tmp_path, plain(inline(GREYS.tobytes())))
     assert "page 1 of odd.pdf has a picture whose data end early" in said
     assert np.abs(page - expected)[: 842 - 400 - 140].mean() < 1
+
+
+def test_words_that_look_like_the_beginning_of_a_picture_hide_none(tmp_path: Path) -> None:
+    """Neither right before it nor far from it."""
+    words = "BT /F 20 Tf 60 780 Td (Our BI report) Tj ET "
+    for between in ("", "q Q " * 2000):
+        cut = f"{words} {between} {inline(NOISE_RAW[: len(NOISE_RAW) // 2])}"
+        found, said = drawn(tmp_path, plain(cut))
+        expected, _ = drawn(tmp_path, plain(f"{words} {inline(NOISE_RAW)}"))
+        assert "page 1 of odd.pdf has a picture whose data end early" in said
+        assert np.array_equal(found[700:], expected[700:])
+
+
+def test_pictures_that_say_to_be_large_take_no_more_memory_than_so_much() -> None:
+    picture = inline(NOISE_RAW[:900].hex().encode() + b">", "/F /AHx").replace("/W 60 /H 40", "/W 8000 /H 4000")
+    with pikepdf.new() as pdf:
+        made, fault = made_whole(pdf, (picture * 12).encode("latin-1"), None)
+    assert fault == CUT
+    assert len(made) < 2 * SAMPLES_MAX
+
+
+@pytest.mark.parametrize(
+    "contents",
+    ["BT /F 20 Tf (draw with /Im1 Do Q, \\) (as in /Im2 Do ) or so) Tj ET", "% /Im1 Do (\n", "/Gr#C3#B6#C3#9Fe Do"],
+    ids=["in words", "in a comment", "with letters beyond ASCII"],
+)
+def test_a_name_that_is_no_missing_picture_is_not_said(tmp_path: Path, contents: str) -> None:
+    page = plain(f"{contents}\n{WORDS}", more="/XObject << /Gr#C3#B6#C3#9Fe 7 0 R >>", objects=(stream("", FORM),))
+    assert drawn(tmp_path, page)[1] == ""
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_pages_that_share_contents_have_pictures_of_their_own(tmp_path: Path, first: bool) -> None:
+    """The one without is said, and not the other."""
+    path = tmp_path / "shared.pdf"
+    with pikepdf.open(
+        io.BytesIO(plain(WORDS + "/X Do", more="/XObject << /X 7 0 R >>", objects=(stream("", FORM),)))
+    ) as pdf:
+        there = pdf.pages[0].obj
+        gone = pdf.make_indirect(pikepdf.Dictionary(there))
+        gone.Resources = pikepdf.Dictionary(Font=there.Resources.Font)
+        pdf.pages.insert(0 if first else 1, pikepdf.Page(gone))
+        pdf.save(path)
+    said = [sheet.warning for sheet in open_document(Source(path=path), DocumentLimits())]
+    assert ["names a picture" in one for one in said] == [first, not first]
 
 
 @pytest.mark.parametrize("name", CUT_PICTURES)
