@@ -148,6 +148,16 @@ def test_a_server_that_hangs_is_one_that_is_lost(
     made.engine.dispose()
 
 
+def test_an_answer_that_comes_slowly_is_one(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait as long as something comes, however long all of it takes."""
+    monkeypatch.setattr(limits, "ANSWER_S", 1.0)
+    made = Database(database_url(tmp_path, database))
+    slowly = sa.text("SELECT repeat('x', 20000), pg_sleep(0.3) FROM generate_series(1, 8)")
+    with made.engine.connect() as connection:
+        assert len(connection.execute(slowly).all()) == 8
+    made.engine.dispose()
+
+
 def test_what_a_station_said_is_heard_again_where_the_database_did_not_let_it_be_taken(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

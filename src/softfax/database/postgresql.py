@@ -35,12 +35,14 @@ def give_up_waiting(engine: sa.Engine) -> None:
 
         def _answered(self, gen: Any) -> Any:
             """Pass on what `gen` wants to wait for, and whether it is there: it is asked for now and then."""
-            until = time.monotonic() + (float("inf") if getattr(self, LONG, False) else ANSWER_S)
+            limit_s = float("inf") if getattr(self, LONG, False) else ANSWER_S
+            until = time.monotonic() + limit_s
             try:
                 wanted = next(gen)
                 while True:
-                    ready = yield wanted
-                    if not ready and time.monotonic() >= until:
+                    if ready := (yield wanted):
+                        until = time.monotonic() + limit_s  # a long answer comes in parts
+                    elif time.monotonic() >= until:
                         self.pgconn.finish()
                         raise psycopg.OperationalError(f"the server has not answered for {ANSWER_S:.0f} s")
                     wanted = gen.send(ready)
