@@ -114,10 +114,11 @@ def _data(picture: Any, contents: bytes, begin: int) -> _Data:
         cut = end - begin < needed
         return _Data(end, after, cut, _filled(picture, contents[begin:end], needed) if cut else None)
     first = end, after
-    for _ in range(ENDS_MAX):
+    for number in range(ENDS_MAX):
         data = contents[begin : end + 1]
         picture.write(data, filter=picture.Filter, decode_parms=picture.get("/DecodeParms"))
-        if picture_fault(picture) != CUT:
+        # Data that end early and are not compressed go on with whatever comes after them.
+        if picture_fault(picture) != CUT and (not number or _is_checked(picture, data)):
             mark = END_OF_DATA.get(str(picture.Filter), b"")
             return _Data(end, after, whole=None if mark in data[-3:] else _unpacked(picture, data, needed))
         if (ends := ENDS.search(contents, after)) is None:
@@ -138,6 +139,14 @@ def _unpacked(picture: Any, data: bytes, needed: int) -> bytes | None:
     if str(picture.Filter) in END_OF_DATA:
         return _filled(picture, picture.read_bytes(StreamDecodeLevel.specialized), needed)
     return None
+
+
+def _is_checked(picture: Any, data: bytes) -> bool:
+    """Return True unless the number by which deflated data are checked is not right."""
+    if picture.Filter != Name.FlateDecode:
+        return True
+    inflated(data, unpacker := zlib.decompressobj())
+    return bool(unpacker.eof)
 
 
 def inflated(packed: bytes, unpacker: Any) -> bytes:

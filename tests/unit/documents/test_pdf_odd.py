@@ -111,6 +111,16 @@ def test_contents_that_end_within_a_picture_show_what_there_is_of_it(tmp_path: P
     assert np.abs(page - expected)[: 842 - 400 - 140].mean() < 1
 
 
+def test_a_cut_picture_takes_no_other_along(tmp_path: Path) -> None:
+    """Its data are stored as they are, so that anything could be their rest."""
+    whole, cut = CUT_INLINE["deflated"]
+    between = "BT /F 20 Tf 60 720 Td (Between) Tj ET"
+    expected, _ = drawn(tmp_path, plain(f"{whole} {between} {whole}"))
+    found, said = drawn(tmp_path, plain(f"{cut} {between} {whole}"))
+    assert "page 1 of odd.pdf has a picture whose data end early" in said
+    assert np.array_equal(found, expected)
+
+
 def test_words_that_look_like_the_beginning_of_a_picture_hide_none(tmp_path: Path) -> None:
     """Neither right before it nor far from it."""
     words = "BT /F 20 Tf 60 780 Td (Our BI report) Tj ET "
