@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -47,3 +48,22 @@ def test_errors_of_sqlalchemy_about_lost_connections() -> None:
 )
 def test_faults_of_ours_are_none(error: Exception) -> None:
     assert not is_away(error)
+
+
+@pytest.mark.parametrize("statement", ["SELECT x", "SELECT 1 FROM nowhere", "COMMIT", "SELEKT"])
+def test_a_wrong_statement_is_no_sqlite_that_is_away(statement: str) -> None:
+    """They are of the class of errors that a locked file has."""
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection, pytest.raises(sa.exc.OperationalError) as wrong:
+        connection.exec_driver_sql(statement)
+    assert not is_away(wrong.value)
+    assert not is_away(wrong.value.orig)
+
+
+def test_a_locked_sqlite_is_away(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "one", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        engine = sa.create_engine(f"sqlite:///{tmp_path / 'one'}", connect_args={"timeout": 0})
+        with pytest.raises(sa.exc.OperationalError, match="locked") as locked, engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE one (a)")
+    assert is_away(locked.value)
