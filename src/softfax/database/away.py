@@ -32,7 +32,8 @@ _LOST = (sa.exc.TimeoutError, sa.exc.DisconnectionError, sa.exc.PendingRollbackE
 def is_away(error: BaseException | None) -> bool:
     """Return True for an error of a database that does not take something now, and may later."""
     if getattr(getattr(error, "orig", error), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
-        return False  # a statement that is wrong, or a column that is not there: a fault of ours, though of the same class
+        # A wrong statement, or a column that is not there: a fault of ours, though of the same class.
+        return False
     if isinstance(error, _LOST) or getattr(error, "connection_invalidated", False):
         return True
     return any(kind.__name__ in _AWAY for kind in type(error).__mro__)

@@ -8,7 +8,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from pikepdf import Array, Dictionary, Name, Stream, StreamDecodeLevel
@@ -57,34 +57,44 @@ JPEG_END = b"\xff\xd9"
 JBIG2_UNKNOWN = 0xFFFFFFFF
 
 
-def page_pictures(resources: Any) -> Iterator[Any]:
+def page_pictures(*resources: Any) -> Iterator[Any]:
     """The pictures among a page's resources and those of the forms there, each once, with their masks. Raises one of PROBLEMS."""
-    for thing in _things(resources):
+    for thing, _ in _things(resources):
         if thing.get("/Subtype") == Name.Image:
             yield thing
             if isinstance(thing.get("/SMask"), Stream):
                 yield thing.SMask
 
 
-def page_forms(resources: Any) -> Iterator[Any]:
-    """The forms and tiles among a page's resources and those of the forms there, each once. Raises one of PROBLEMS."""
-    return (thing for thing in _things(resources) if thing.get("/Subtype") == Name.Form or "/PatternType" in thing)
+def page_forms(*resources: Any) -> Iterator[tuple[Any, Any]]:
+    """The forms and tiles among a page's resources and those of the forms there, each once, and the resources that they have
+    where they bring none. Raises one of PROBLEMS.
+    """
+    for thing, own in _things(resources):
+        if thing.get("/Subtype") == Name.Form or "/PatternType" in thing:
+            yield thing, own
 
 
-def _things(resources: Any) -> Iterator[Any]:
+def _things(all_resources: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     seen: set[tuple[int, int]] = set()
-    waiting = [(resources, 0)]
-    while waiting:
-        resources, deep = waiting.pop()
-        for kind in ("/XObject", "/Pattern"):
-            things = resources.get(kind) if isinstance(resources, Dictionary) else None
-            for thing in dict(things).values() if isinstance(things, Dictionary) else ():
-                if not isinstance(thing, Stream) or thing.objgen in seen or len(seen) >= PICTURES_MAX:
+    for own in all_resources:
+        waiting, left = [(own, 0)], PICTURES_MAX
+        while waiting:
+            resources, deep = waiting.pop()
+            for kind in ("/XObject", "/Pattern"):
+                things = resources.get(kind) if isinstance(resources, Dictionary) else None
+                # Many forms may share one dictionary.
+                if not isinstance(things, Dictionary) or (any(things.objgen) and things.objgen in seen):
                     continue
-                seen.add(thing.objgen)
-                yield thing
-                if thing.get("/Subtype") != Name.Image and deep < FORMS_DEEP:
-                    waiting.append((thing.get("/Resources"), deep + 1))
+                seen.add(things.objgen)
+                for thing in dict(things).values():
+                    if not isinstance(thing, Stream) or thing.objgen in seen or not left:
+                        continue
+                    seen.add(thing.objgen)
+                    left -= 1
+                    yield thing, own
+                    if thing.get("/Subtype") != Name.Image and deep < FORMS_DEEP:
+                        waiting.append((thing.get("/Resources"), deep + 1))
 
 
 def names_drawn(contents: bytes, *, sure: bool) -> Set[str]:

@@ -138,8 +138,8 @@ class Structure:
                     faults |= {fault, ODD}
                 if self._names_nothing(part, resources, there):
                     faults.add(GONE)
-            for resources in self._resources(index):
-                faults.update(self._fault(picture, picture_fault) for picture in page_pictures(resources))
+            pictures = page_pictures(*self._resources(index))
+            faults.update(self._fault(picture, picture_fault) for picture in pictures)
         except PROBLEMS:
             pass  # the renderer does as it can
         return faults - {""}
@@ -175,20 +175,15 @@ class Structure:
     def _resources(self, index: int) -> list[Any]:
         """Resources of a page, and of what its annotations look like. Raises one of PROBLEMS."""
         page = self._pdf.pages[index]
-        return [
-            page.resources,
-            *(one.get("/Resources") for note in page.obj.get("/Annots", []) for one in _looks(note)),
-        ]
+        return [page.resources, *(one.get("/Resources") for one in _stamps(page.obj))]
 
     def _drawing(self, index: int) -> list[tuple[Any, Any]]:
         """The contents of a page, of its forms and of its annotations, each with its resources. Raises one of PROBLEMS."""
         page = self._pdf.pages[index]
         found = [(part, page.resources) for part in _parts(page.obj) if isinstance(part, Stream)]
-        looks = [one for note in page.obj.get("/Annots", []) for one in _looks(note)]
-        found += [(one, one.get("/Resources", page.resources)) for one in looks]
-        for resources in self._resources(index):
-            found += [(form, form.get("/Resources", resources)) for form in page_forms(resources)]
-        return found
+        found += [(one, page.resources) for one in _stamps(page.obj)]
+        found += page_forms(*self._resources(index))
+        return [(one, one.get("/Resources", resources)) for one, resources in found]
 
     @property
     def draws(self) -> bool:
@@ -214,13 +209,12 @@ class Structure:
                     part.write(made_whole(self._pdf, _unpacked(part)[0] or b"", resources)[0])
         except PROBLEMS:
             pass
-        for resources in self._resources(index):
-            for picture in page_pictures(resources):
-                try:
-                    if self._faults.get(picture.objgen) == ODD and self._is_left(picture):
-                        mend_picture(picture)
-                except (*PROBLEMS, *DECODING):
-                    self._faults[picture.objgen] = CUT
+        for picture in page_pictures(*self._resources(index)):
+            try:
+                if self._faults.get(picture.objgen) == ODD and self._is_left(picture):
+                    mend_picture(picture)
+            except (*PROBLEMS, *DECODING):
+                self._faults[picture.objgen] = CUT
 
     def _is_left(self, thing: Any) -> bool:
         """Return True if something is to be mended; once for each."""
@@ -269,7 +263,7 @@ class Structure:
             self._shared.add(key)
         self._mend_resources(resources, given)
         try:
-            for form in page_forms(resources):
+            for form, _ in page_forms(resources):
                 if form.objgen not in self._shared:
                     self._shared.add(form.objgen)
                     self._mend_resources(form.get("/Resources"), given)
@@ -394,6 +388,11 @@ def _looks(note: Any) -> list[Any]:
     normal = looks.get("/N") if isinstance(looks, Dictionary) else None
     states = list(normal.values()) if isinstance(normal, Dictionary) else [normal]
     return [one for one in states if isinstance(one, Stream)]
+
+
+def _stamps(page: Any) -> list[Any]:
+    """Streams of what the annotations of a page look like, each once."""
+    return list({one.objgen: one for note in page.get("/Annots", []) for one in _looks(note)}.values())
 
 
 def _parts(page: Any) -> list[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import pikepdf
 import pytest
 
+from softfax.documents import pdf_pictures
 from softfax.documents.load import open_document
 from softfax.documents.pdf_inline import SAMPLES_MAX, made_whole
 from softfax.documents.pdf_pictures import CUT
@@ -164,6 +165,24 @@ def test_pages_that_share_contents_have_pictures_of_their_own(tmp_path: Path, fi
         pdf.save(path)
     said = [sheet.warning for sheet in open_document(Source(path=path), DocumentLimits())]
     assert ["names a picture" in one for one in said] == [first, not first]
+
+
+def test_pictures_are_looked_at_once_however_many_forms_and_stamps_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = list[tuple[int, int]]()
+
+    def look(things: pikepdf.Dictionary) -> dict[str, pikepdf.Object]:
+        looked.append(things.objgen)
+        return dict(things)
+
+    monkeypatch.setattr(pdf_pictures, "dict", look, raising=False)
+    with pikepdf.new() as pdf:
+        forms = [pdf.make_stream(b"q Q", Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form) for _ in range(50)]
+        shared = pdf.make_indirect(pikepdf.Dictionary({f"/F{number}": form for number, form in enumerate(forms)}))
+        for form in forms:
+            form.Resources = pikepdf.Dictionary(XObject=shared)
+        stamps = [pikepdf.Dictionary(XObject=shared) for _ in range(50)]
+        assert {form.objgen for form, _ in pdf_pictures.page_forms(*stamps)} == {form.objgen for form in forms}
+        assert looked == [shared.objgen]
 
 
 @pytest.mark.parametrize("name", CUT_PICTURES)
