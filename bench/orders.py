@@ -168,7 +168,7 @@ async def watch_calls(client: AsyncSoftfaxClient, wanted: int, run: Run, begun: 
     """Notes how many calls are up, until it is cancelled."""
     while True:
         status = await client.status()
-        used = status["slots"]["used"]
+        used = status["lines"]["used"]
         run.calls_max = max(run.calls_max, used)
         if used >= wanted and run.filled_s is None:
             run.filled_s = time.monotonic() - begun

@@ -229,7 +229,7 @@ def status() -> dict[str, Any]:
             {"account": "office", "server": "sip:pbx.example", "state": "registered", "since": stamp(today - timedelta(hours=9)), "next_try": None, "problem": "", "expires_s": 300},
             {"account": "trunk", "server": "sip:trunk.example", "state": "failed", "since": stamp(today - timedelta(minutes=4)), "next_try": stamp(today + timedelta(minutes=1)), "problem": "403 Forbidden: the password is wrong", "expires_s": 0},
         ],
-        "slots": {"used": 3, "max": 8},
+        "lines": {"used": 3, "max": 8},
         "load": {"busy": 0.12, "late_ms": 0.4, "latest_ms": 3.0, "loop_late_ms": 1.0, "calls": 3, "room": 5, "capacity": 8,
                  "refused": {"overload": 0, "slots": 1, "unknown_calls": 12, "unknown_connections": 0, "connections_ended": 0}},
         "queue": {"by_state": {"queued": 4, "waiting": 2}, "due": 3, "oldest_s": 74.2},

@@ -66,7 +66,7 @@ def test_a_program_sends_waits_and_looks(there: Running, letter: Path) -> None:
         assert [f.id for f in station.list(tags={"by": "sync"})] == [fax.id]
         assert list(station.list(number="+4930123", state=["failed"], since=done.created)) == []
         assert station.update(fax.id, tags={"by": "somebody"}).tags == {"by": "somebody"}
-        assert station.status()["slots"]["max"] >= 1
+        assert station.status()["lines"]["max"] >= 1
         upload = station.upload(letter)
         many = station.broadcast(["sip:ok-b1@far.example", "sip:ok-b2@far.example"], documents=[{"upload": upload.id}])
         assert len({f.broadcast_id for f in many}) == 1

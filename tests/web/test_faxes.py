@@ -344,7 +344,7 @@ def test_the_lists_and_the_state_of_the_station(tmp_path: Path) -> None:
             assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 204
             assert (await c.delete(f"/v1/do-not-fax/{number}")).status_code == 404
             status = (await reader.get("/v1/status")).json()
-            assert status["slots"]["used"] == 0
+            assert status["lines"]["used"] == 0
             assert len(status["daily"]) == 14
             assert (await reader.get("/v1/mailboxes")).json() == {"mailboxes": []}
             assert (await reader.get("/v1/polled")).json() == {"polled": []}

@@ -28,7 +28,7 @@ def test_a_station_with_tls(
     with running_beside(tmp_path / "station", http=http) as found:
         url = found.url.replace("http:", "https:")
         with SoftfaxClient(url, token=ADMIN, verify=str(certificate), tries=1) as station:
-            assert station.status()["slots"]["used"] == 0
+            assert station.status()["lines"]["used"] == 0
         with SoftfaxClient(url, token=ADMIN, tries=1) as stranger, pytest.raises(NoStationError, match="certificate"):
             stranger.status()
         with SoftfaxClient(found.url, token=ADMIN, tries=1) as plain, pytest.raises(NoStationError):

@@ -68,8 +68,8 @@ def _show(status: Mapping[str, Any], sessions: Any) -> None:
         state = Text(word, _COLOURS.get(one["state"], ""))
         problem = f" ({one['problem']})" if one["problem"] else ""
         table.add_row("account", Text(f"{one['account']} at {one['server']}: ") + state + problem)
-    slots, queue, disk = status["slots"], status["queue"], status["disk"]
-    table.add_row("slots", f"{slots['used']} of {slots['max']} in use")
+    lines, queue, disk = status["lines"], status["queue"], status["disk"]
+    table.add_row("slots", f"{lines['used']} of {lines['max']} in use")
     load = status.get("load")
     if load and (load["calls"] or load["capacity"]):
         table.add_row(

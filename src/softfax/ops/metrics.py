@@ -289,8 +289,8 @@ def _usage(folder: Path) -> tuple[int, int] | None:
 
 
 def _of_station(station: Observed) -> Iterator[Metric]:
-    yield GaugeMetricFamily("softfax_slots_in_use", "Faxes under way", value=len(station.calls()))
-    yield GaugeMetricFamily("softfax_slots_max", "Faxes at a time", value=station.config.sip.max_calls)
+    yield GaugeMetricFamily("softfax_lines_in_use", "Faxes under way", value=len(station.calls()))
+    yield GaugeMetricFamily("softfax_lines_max", "Faxes at a time", value=station.config.sip.max_calls)
     build = GaugeMetricFamily("softfax_build_info", "What runs", labels=["version", "python"])
     build.add_metric([__version__, platform.python_version()], 1)
     yield build

@@ -65,7 +65,7 @@ _STATUS = {
             "problem": "", "expires_s": 300,
         }
     ],
-    "slots": {"used": 1, "max": 30},
+    "lines": {"used": 1, "max": 30},
     "load": {
         "busy": 0.04,
         "late_ms": 0.2,

@@ -53,7 +53,7 @@ class WorkerOut(keys_of(WorkerView, but=("address", "load"))):  # type: ignore[m
     """A process that calls run in."""
 
 
-class SlotsOut(Out):
+class LinesOut(Out):
     used: int
     max: int
 
@@ -114,7 +114,7 @@ class StatusOut(Out):
     version: str
     uptime_s: float
     registrations: list[RegistrationOut]
-    slots: SlotsOut
+    lines: LinesOut
     load: LoadOut
     queue: QueueOut
     workers: list[WorkerOut]

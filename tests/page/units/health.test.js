@@ -12,7 +12,7 @@ const WELL = {
   registrations: [{ account: "office", state: "registered", problem: "" }],
   disk: DISK,
   workers: [{ number: 1, state: "running", last_end: "" }],
-  slots: { used: 1, max: 8 },
+  lines: { used: 1, max: 8 },
   queue: { oldest_s: 3 },
 };
 
@@ -39,7 +39,7 @@ test("all is well, or what is not comes first", () => {
     ...WELL,
     registrations: [{ account: "trunk", state: "failed", problem: "403" }],
     workers: [{ number: 2, state: "dead", last_end: "signal 9" }],
-    slots: { used: 8, max: 8 },
+    lines: { used: 8, max: 8 },
     queue: { oldest_s: 1000 },
   };
   assert.deepEqual(

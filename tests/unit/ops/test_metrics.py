@@ -139,8 +139,8 @@ def test_what_is_counted(metrics: Metrics) -> None:
         "softfax_reachable{account=asked}": 0,
         "softfax_worker_up{worker=1}": 1,
         "softfax_worker_restarts_total{worker=1}": 2,
-        "softfax_slots_in_use": 1,
-        "softfax_slots_max": 100,
+        "softfax_lines_in_use": 1,
+        "softfax_lines_max": 100,
     }
     found = scraped(metrics)
     assert {name: found.get(name) for name in expected} == expected
@@ -155,7 +155,7 @@ def test_a_part_that_fails_is_left_out(metrics: Metrics) -> None:
         raise RuntimeError("no")
 
     metrics.sources.append(broken)
-    assert scraped(metrics)["softfax_slots_max"] == 100
+    assert scraped(metrics)["softfax_lines_max"] == 100
 
 
 def test_labels_stay_few(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ async def status(web: Mine) -> Response:
             "version": __version__,
             "uptime_s": round(time.monotonic() - web.began, 1),
             "registrations": [fields_json(view) for view in station.registrations()],
-            "slots": {"used": len(station.calls()), "max": config.sip.max_calls},
+            "lines": {"used": len(station.calls()), "max": config.sip.max_calls},
             "load": fields_json(LoadMeter.total([view.load for view in station.workers()])),
             "queue": {
                 "by_state": {str(state): count for state, count in counts.by_state.items()},

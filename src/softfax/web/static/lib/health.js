@@ -49,7 +49,7 @@ export function worries(s) {
     add("warn", "aside", { count: aside.length }, some.join(", "));
   }
   for (const w of s.workers) if (w.state === "dead") add("warn", "worker", { n: w.number }, w.last_end);
-  if (s.slots.max && s.slots.used >= s.slots.max) add("warn", "slots", {});
+  if (s.lines.max && s.lines.used >= s.lines.max) add("warn", "lines", {});
   if (s.queue.oldest_s > LONG_S) add("warn", "queue", { age: duration(s.queue.oldest_s) });
   return out;
 }

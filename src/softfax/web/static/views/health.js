@@ -72,12 +72,12 @@ const Success = ({ success }) => html`
   </section>
 `;
 
-const Slots = ({ used, max, load }) => html`
+const Lines = ({ used, max, load }) => html`
   <section class="card stack">
-    <h2>${t("health.slots")}</h2>
-    <p class="big num">${number(used)} <span class="quiet">${max > 0 && t("health.slots_of", { max })}</span></p>
-    ${max > 0 && html`<${Meter} share=${used / max} label=${t("health.slots")} />`}
-    <p class="quiet small">${t("health.slots_text")}</p>
+    <h2>${t("health.lines")}</h2>
+    <p class="big num">${number(used)} <span class="quiet">${max > 0 && t("health.lines_of", { max })}</span></p>
+    ${max > 0 && html`<${Meter} share=${used / max} label=${t("health.lines")} />`}
+    <p class="quiet small">${t("health.lines_text")}</p>
     ${load && html`<${Load} load=${load} />`}
   </section>
 `;
@@ -168,7 +168,7 @@ export default function Health() {
           <${Verdict} wrong=${worries(status)} />
           <div class="tiles">
             <${Success} success=${status.success} />
-            <${Slots} ...${status.slots} load=${status.load} />
+            <${Lines} ...${status.lines} load=${status.load} />
             <${Queue} queue=${status.queue} />
             <section class="card stack whole">
               <h2>${t("health.fortnight")}</h2>
