@@ -136,7 +136,7 @@ class Structure:
             for part, resources in self._drawing(index):
                 if fault := self._fault(part, partial(self._contents_fault, resources)):
                     faults |= {fault, ODD}
-                if self._names_nothing(part, resources, there):
+                if GONE not in faults and self._names_nothing(part, resources, there):
                     faults.add(GONE)
             pictures = page_pictures(*self._resources(index))
             faults.update(self._fault(picture, picture_fault) for picture in pictures)
