@@ -93,6 +93,8 @@ def _system_word(error: BaseException | None) -> str:
             error = error.exceptions[0]
         if isinstance(error, socket.gaierror):
             return error.strerror or str(error)
+        if isinstance(error, ssl.SSLError):
+            return ""  # its number is OpenSSL's
         if isinstance(error, OSError) and error.errno is not None:
             return os.strerror(error.errno)
         error = error.__cause__ or error.__context__
