@@ -291,9 +291,16 @@ def test_a_number_that_cannot_be_called_is_told_without_words_of_the_configurati
     expect(told).not_to_contain_text("account]]")
 
 
+@pytest.mark.parametrize("font", ["", "Liberation Mono"])
 @pytest.mark.parametrize("width", [375, 768, 1440])
-def test_what_an_option_is_can_be_read(fake: Fake, watch: Watch, width: int) -> None:
+def test_what_an_option_is_can_be_read(fake: Fake, watch: Watch, width: int, font: str) -> None:
     page = watch.open(fake.url)
+    if font:
+        # Where there is no other, a wide one is taken.
+        page.evaluate(
+            "rule => { const sheet = new CSSStyleSheet(); sheet.insertRule(rule); document.adoptedStyleSheets = [sheet]; }",
+            f"body, select {{ font-family: {font} !important; }}",
+        )
     page.set_viewport_size({"width": width, "height": 900})
     page.locator("details.more summary").click()
     expect(page.locator("details.more select").nth(1)).to_contain_text("Automatic (default)")
@@ -304,7 +311,7 @@ def test_what_an_option_is_can_be_read(fake: Fake, watch: Watch, width: int) -> 
         const arrow = 20;
         const room = select.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - arrow;
         const text = select.selectedOptions[0].text;
-        return pen.measureText(text).width > room ? [text] : [];
+        return pen.measureText(text).width > room ? [`${text}: ${pen.measureText(text).width} > ${room}`] : [];
     })""")
     assert cut == []
 

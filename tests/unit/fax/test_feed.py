@@ -64,8 +64,8 @@ async def fax(tmp_path: Path, file: Path, settings: RasterSettings, lacks: Lacks
                         feed.engine_event(event)
 
         loop.add_reader(engine.fileno(), drain)
-        # 3 s between two DIS are 150 ticks: a second of real time, enough for the page to be made anew.
-        await asyncio.to_thread(run_line, a, b, LineSettings(pace_us=6000 if lacks else 1000))
+        # 3 s between two DIS are 150 ticks: 1.5 s of real time, enough for the page to be made anew beside other work.
+        await asyncio.to_thread(run_line, a, b, LineSettings(pace_us=10000 if lacks else 2000))
         drain()
         loop.remove_reader(engine.fileno())
         feed.close()
