@@ -41,7 +41,7 @@ SIZES = (1144, 1640, 2156, 2280)
 DOTS, DOTS_BELOW = (1000,), 1100
 #: In the middle of a page that takes some twelve seconds; losses that spoil it, in so many places.
 MID_PAGE_S, SPOILT_S, SPOILT_EVERY_S, SPOILT_PLACES = 4.0, 0.04, 0.12, 80
-REGISTERED_S = 60.0
+REGISTERED_S, STARTS = 20.0, 3
 DECLINED = 3  # by the modem, which is not ready for a while after a call
 
 Case = tuple[int, Callable[["Rig", Outcome, int], Awaitable[None]]]
@@ -336,15 +336,15 @@ async def _run_case(rig: Rig, name: str, folder: Path) -> None:
 
 
 async def _modems(peer: PeerAddress, folder: Path) -> Rig:
-    """Start HylaFAX, once more where its modems do not register. Raises PeerUnavailableError."""
-    for again in (True, False):
+    """Start HylaFAX, and again where its modems do not register. Raises PeerUnavailableError."""
+    for left in reversed(range(STARTS)):
         hylafax = await asyncio.to_thread(Hylafax(peer).__enter__)
         rig = Rig(peer, hylafax, folder)
         try:
             await rig.registered()
         except BaseException as error:
             hylafax.stop()
-            if not (again and isinstance(error, PeerUnavailableError)):
+            if not (left and isinstance(error, PeerUnavailableError)):
                 raise
             print(f"once more: {error}", flush=True)
         else:

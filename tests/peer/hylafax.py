@@ -68,7 +68,8 @@ mount -t devpts devpts /dev/pts -o newinstance,ptmxmode=0666,mode=0666
 ln -sf pts/ptmx /dev/ptmx
 cd /var/spool/hylafax
 rm -rf FIFO* status/* sendq/* doneq/* docq/* recvq/fax* log/c* /var/lock/LCK* tmp/*
-for n in {modems}; do nice -n -10 iaxmodem ttyIAX$n >/tmp/iaxmodem$n.log 2>&1 & done
+# Of several that register in the same moment Asterisk refuses one, and that tries again after five minutes.
+for n in {modems}; do nice -n -10 iaxmodem ttyIAX$n >/tmp/iaxmodem$n.log 2>&1 & sleep 0.7; done
 while [ ! -e /dev/ttyIAX{last} ]; do sleep 0.2; done
 faxq -D >/tmp/faxq.log 2>&1 &
 while [ ! -p FIFO ]; do sleep 0.2; done
