@@ -13,16 +13,14 @@ import sys
 from collections.abc import Mapping
 from email import policy
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from PIL import Image
 
-from softfax.delivery.retried import RetriedJobs
 from softfax.errors import DocumentError, DocumentInterruptedError, PagesDiskFullError
 from softfax.model import FaxState
 from tests.mail.rig import SENDER, TO, Rig, letter, mails, pdf, post_office, running, trusting, until
+from tests.support.away import first_puts_fail
 from tests.support.certificate import self_signed
 
 
@@ -68,15 +66,7 @@ def test_an_email_with_a_pdf_is_faxed_and_its_sender_hears_of_it(tmp_path: Path)
 def test_a_report_comes_though_the_database_is_away_as_it_is_written_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, lost = RetriedJobs.put, []
-
-    def away(of: RetriedJobs, key: str, *args: Any, **values: Any) -> None:
-        if len(lost) < 2:
-            lost.append(key)
-            raise sa.exc.OperationalError("INSERT", {}, Exception("server closed the connection"))
-        put(of, key, *args, **values)
-
-    monkeypatch.setattr(RetriedJobs, "put", away)
+    lost = first_puts_fail(monkeypatch)
 
     async def run() -> None:
         with post_office() as (post, smtp):

@@ -30,7 +30,6 @@ from aiosmtpd.controller import Controller
 
 from softfax.database import jobs
 from softfax.delivery.policy import RetryPolicy
-from softfax.delivery.retried import RetriedJobs
 from softfax.fax.facts import PageMark
 from softfax.fax.outcome import Outcome
 from softfax.mailboxes import MailboxError, Mailboxes, service, targets
@@ -38,6 +37,7 @@ from softfax.model import CallEvent, CallState, Direction, FaxContext, FaxResult
 from softfax.queue.queue import FaxQueue
 from softfax.station import Station, making, wire
 from softfax.station.config.mailboxes import CommandTarget, EmailTarget, SmtpConfig
+from tests.support.away import first_puts_fail
 from tests.support.pages import draw_page, write_fax_tiff
 from tests.support.receiver import receiver
 from tests.support.simulated_calls import FarEnds, SimulatedCalls
@@ -171,15 +171,7 @@ def test_a_fax_reaches_its_mailbox_though_the_database_is_away_as_it_is_handed_o
 ) -> None:
     """The fax waits for the database to be back."""
     box = {"name": "desk", "folder": [{"dir": str(tmp_path / "box")}]}
-    put, lost = RetriedJobs.put, []
-
-    def away(of: RetriedJobs, key: str, *args: Any, **values: Any) -> None:
-        if len(lost) < 2:
-            lost.append(key)
-            raise sa.exc.OperationalError("INSERT", {}, Exception("server closed the connection"))
-        put(of, key, *args, **values)
-
-    monkeypatch.setattr(RetriedJobs, "put", away)
+    lost = first_puts_fail(monkeypatch)
 
     async def run() -> None:
         async with running(tmp_path, mailbox=[box]) as (station, queue, mailboxes):

@@ -99,7 +99,7 @@ export function words(error) {
           : status >= 400
             ? 400
             : -1;
-  // Where there are words of our own for it, they say what to do: the station's are for whoever runs it.
+  // Where there are words of our own for it, they say what to do: the station's are for the person who runs it.
   const own = sentences(error.detail, key === kind ? "" : error.remedy);
   return {
     what: status >= 400 && status < 500 && error.title && key === 400 ? error.title : t(`error.${key}.what`),
